@@ -1,0 +1,1 @@
+"""The library behind the stages: geometry, data, network, detection, report and tracking."""

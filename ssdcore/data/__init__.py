@@ -1,0 +1,1 @@
+"""From files on disk to training samples: sources, COCO files, MindRecord, augmentation."""

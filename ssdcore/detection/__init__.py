@@ -1,0 +1,1 @@
+"""From network outputs to detections and their metrics: NumPy and OpenCV only."""

@@ -1,0 +1,1 @@
+"""Boxes, default boxes, matching and coding: NumPy only, no device."""

@@ -1,0 +1,1 @@
+"""The network, its losses and its training: the only users of MindSpore's nn."""

@@ -1,0 +1,1 @@
+"""One Typer command a stage over ssdcore; run as `python -m stages.NAME`."""
