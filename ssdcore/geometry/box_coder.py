@@ -1,0 +1,41 @@
+"""Offsets between boxes and their default boxes (equation 2 of the SSD paper, with variances).
+
+    encode: ((cy - dcy) / (0.1 dh), (cx - dcx) / (0.1 dw), ln(h / dh) / 0.2, ln(w / dw) / 0.2)
+
+`decode(encode(boxes, d), d)` gives the boxes back, clipped to the image.
+"""
+
+import numpy as np
+
+from ssdcore.geometry.boxes import Boxes, cyxhw_to_yxyx, yxyx_to_cyxhw
+
+CENTRE_VARIANCE = 0.1
+SIZE_VARIANCE = 0.2
+MIN_SIZE_RATIO = 1e-6
+"""Lower bound of h / dh in the logarithm, so that a box without height stays finite."""
+
+
+def encode(boxes_yxyx: Boxes, default_boxes: Boxes) -> Boxes:
+    """Expresses boxes (…, 4) as offsets (…, 4) from default boxes (…, 4) (cy, cx, h, w)."""
+    boxes_cyxhw = yxyx_to_cyxhw(boxes_yxyx)
+    centre, size = default_boxes[..., :2], default_boxes[..., 2:]
+    shift = (boxes_cyxhw[..., :2] - centre) / (CENTRE_VARIANCE * size)
+    ratio = np.maximum(boxes_cyxhw[..., 2:] / size, MIN_SIZE_RATIO)
+    return np.concatenate([shift, np.log(ratio) / SIZE_VARIANCE], axis=-1)
+
+
+def decode(offsets: Boxes, default_boxes: Boxes) -> Boxes:
+    """Applies offsets (…, 4) to default boxes (…, 4) (cy, cx, h, w).
+
+    Returns:
+        (…, 4) y1 x1 y2 x2, clipped to [0, 1].
+    """
+    centre, size = default_boxes[..., :2], default_boxes[..., 2:]
+    boxes_cyxhw = np.concatenate(
+        [
+            centre + offsets[..., :2] * (CENTRE_VARIANCE * size),
+            size * np.exp(offsets[..., 2:] * SIZE_VARIANCE),
+        ],
+        axis=-1,
+    )
+    return np.clip(cyxhw_to_yxyx(boxes_cyxhw), 0, 1)
