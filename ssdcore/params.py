@@ -1,0 +1,169 @@
+"""The parameters: one frozen model for each section of params.yaml.
+
+Types are strict (no "2" for 2), unknown keys are refused and ranges are checked here, so that
+nothing below has to. `ssdcore.params_file` reads them from a file.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import Self
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, strict=False)]
+
+
+RELATION = "relation"
+"""Type of the errors about a value that does not go with another of its section."""
+
+
+def _relation(key: str, value: object, expected: str) -> PydanticCustomError:
+    context = {"key": key, "value": value, "expected": expected}
+    return PydanticCustomError(RELATION, "{key} should be {expected}", context)
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, strict, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class ShapesParams(Section):
+    """The embedded data set."""
+
+    seed: Annotated[int, Field(ge=0)]
+    train_images: Count
+    val_images: Count
+
+
+class LocalParams(Section):
+    """The user's own COCO annotation files and image folders; paths from the repository root."""
+
+    train_annotations: str
+    train_images: str
+    val_annotations: str
+    val_images: str
+
+
+class DatasetParams(Section):
+    """Which pictures."""
+
+    name: Literal["shapes", "coco2017", "tutorial", "local"]
+    shapes: ShapesParams
+    local: LocalParams
+
+
+class ConvertParams(Section):
+    """How they are packed."""
+
+    shards: Annotated[int, Field(ge=1, le=1000)]
+
+
+class ModelParams(Section):
+    """Which network; see `ssdcore.nn.ssd300.SSD300`."""
+
+    width: Annotated[float, Field(gt=0, le=4)]
+    head: Literal["conv", "separable"]
+    batch_norm: bool
+    extra_relu: bool
+    l2_norm: bool
+    conv_bias: bool
+    default_box_scales: Scales
+
+    @model_validator(mode="after")
+    def _scales_grow(self) -> Self:
+        scales = list(self.default_box_scales)
+        if scales != sorted(set(scales)):
+            raise _relation("default_box_scales", scales, "values that grow from each to the next")
+        return self
+
+
+class AugmentParams(Section):
+    """How far training pictures are varied; 0 switches a part off."""
+
+    crop: Fraction
+    zoom_out: Fraction
+    flip: Fraction
+    brightness: Fraction
+    contrast: Fraction
+    saturation: Fraction
+    hue: Annotated[float, Field(ge=0, le=0.5)]
+
+
+class TrainParams(Section):
+    """How it learns."""
+
+    epochs: Count
+    batch_size: Count
+    loss: Literal["focal", "multibox"]
+    min_negatives: Annotated[int, Field(ge=0, le=8732)]
+    optimizer: Literal["momentum", "adam"]
+    lr_init: NonNegative
+    lr_max: Positive
+    lr_end: NonNegative
+    warmup_epochs: NonNegative
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: NonNegative
+    clip_norm: Positive
+    validate_every: Count
+    augment: AugmentParams
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        for name, limit in (
+            ("warmup_epochs", "epochs"),
+            ("lr_init", "lr_max"),
+            ("lr_end", "lr_max"),
+        ):
+            value, most = getattr(self, name), getattr(self, limit)
+            if value > most:
+                raise _relation(name, value, f"at most {limit} ({most})")
+        return self
+
+
+class EvaluateParams(Section):
+    """Which detections count."""
+
+    batch_size: Count
+    score_threshold: Fraction
+    nms_iou: Fraction
+    max_detections: Count
+
+
+class ReportParams(Section):
+    """What the page shows."""
+
+    pictures: Annotated[int, Field(ge=0, le=200)]
+    score_threshold: Fraction
+
+
+class RuntimeParams(Section):
+    """Where and how fast it runs."""
+
+    device: Literal["auto", "Ascend", "GPU", "CPU"]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    workers: Annotated[int, Field(ge=1, le=256)]
+
+
+class TrackingParams(Section):
+    """Where runs are recorded."""
+
+    enabled: bool
+    experiment: Annotated[str, Field(min_length=1)]
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    dataset: DatasetParams
+    convert: ConvertParams
+    model: ModelParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    report: ReportParams
+    runtime: RuntimeParams
+    tracking: TrackingParams

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+from pydantic import ValidationError
+
+from ssdcore.errors import InputError
+from ssdcore.params_file import flattened, read_params
+
+DEFAULTS = ROOT / "params.yaml"
+
+
+def edited(tmp_path: Path, old: str, new: str) -> Path:
+    """Writes the default parameters with one line changed."""
+    text = DEFAULTS.read_text(encoding="utf-8")
+    assert text.count(old) >= 1, old
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def test_defaults_are_valid_and_frozen():
+    params = read_params(DEFAULTS)
+    assert params.model.default_box_scales[-1] == 1.0
+    with pytest.raises(ValidationError):
+        params.train.epochs = 3
+
+
+def test_defaults_are_in_block_style():
+    lines = [line.partition("#")[0] for line in DEFAULTS.read_text(encoding="utf-8").splitlines()]
+    assert not any(bracket in line for line in lines for bracket in "[]{}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "found", "hint"),
+    [
+        ("lr_max: 0.002", "lr_max: abc", "train.lr_max", "'abc'", "a number"),
+        ("lr_max: 0.002", "lr_max: .nan", "train.lr_max", "nan", "finite"),
+        ("lr_max: 0.002", "lr_max: -1", "train.lr_max", "-1", "greater than 0"),
+        ("lr_max:", "lrmax:", "train.lrmax", "0.002", "did you mean lr_max?"),
+        ("epochs: ", "epochs: 2.5 #", "train.epochs", "2.5", "a whole number"),
+        ("epochs: ", "epochs: '6' #", "train.epochs", "'6'", "a whole number"),
+        ("name: shapes", "name: shape", "dataset.name", "'shape'", "did you mean shapes?"),
+        ("flip: 0.5", "flip: 1.5", "train.augment.flip", "1.5", "less than or equal to 1"),
+        ("flip: 0.5", "flip: no", "train.augment.flip", "'no'", "a number"),
+        ("batch_norm: true", "batch_norm: 1", "model.batch_norm", "1", "true or false"),
+        ("runtime:", "runtme:", "runtme", "'device'", "did you mean runtime?"),
+        ("lr_init: 0.0001", "lr_init: 0.1", "train.lr_init", "0.1", "at most lr_max (0.002)"),
+        ("    - 0.1\n", "", "model.default_box_scales", "0.27", "at least 7 items"),
+        ("    - 0.1\n", "    - 0.3\n", "model.default_box_scales", "0.3", "grow"),
+        ("  shards: 1", "  #", "convert", "None", "a section with its keys"),
+    ],
+)
+def test_each_mistake_is_named(tmp_path, old, new, place, found, hint):
+    with pytest.raises(InputError) as error:
+        read_params(edited(tmp_path, old, new))
+    message = str(error.value)
+    assert f"params.yaml: {place}: found" in message
+    assert found in message
+    assert hint in message
+    assert "\n" not in message
+
+
+def test_a_missing_key_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"train\.clip_norm: found None, expected a value"):
+        read_params(edited(tmp_path, "  clip_norm: 10.0", "  #"))
+
+
+def test_exponents_without_a_point_are_numbers(tmp_path):
+    """DVC writes 1e-6 so; YAML 1.1 would read a string."""
+    assert read_params(edited(tmp_path, "lr_init: 0.0001", "lr_init: 1e-06")).train.lr_init == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("train: [", "valid YAML"),
+        ("- 1", "a section for each of dataset"),
+        ("", "a section for each of dataset"),
+        ("a: 1\na: 2", "valid YAML"),
+    ],
+)
+def test_files_that_are_no_mapping(tmp_path, content, hint):
+    path = tmp_path / "params.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=hint):
+        read_params(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="--params FILE"):
+        read_params(tmp_path / "none.yaml")
+
+
+def test_flattened_has_every_leaf_once():
+    values = flattened(read_params(DEFAULTS))
+    assert values["train.augment.flip"] == 0.5
+    assert values["model.default_box_scales"][0] == 0.1
+    assert not any(isinstance(value, dict) for value in values.values())
