@@ -1,0 +1,89 @@
+"""The MindRecord shards between convert and everything after it: one row for each picture.
+
+Two quirks of the format are met here and nowhere else. Bytes come back without trailing zeros,
+so `END` closes every picture. An empty array comes back as a scalar, so the objects' number
+stands beside them and a picture without any has one row of zeros.
+"""
+
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mindspore.mindrecord import FileWriter
+from numpy.typing import NDArray
+
+from ssdcore.data.images import decode
+from ssdcore.data.sample import Objects, Sample
+
+END = b"\x01"
+SCHEMA = {
+    "image_id": {"type": "int64"},
+    "image": {"type": "bytes"},
+    "num_objects": {"type": "int32"},
+    "objects": {"type": "float32", "shape": [-1, 6]},
+}
+COLUMNS = tuple(SCHEMA)
+ROWS_AT_ONCE = 64
+"""Rows handed to the writer together; bounds the memory."""
+
+
+class Record(NamedTuple):
+    """One picture to store.
+
+    Attributes:
+        image_id: the annotation file's id.
+        image: the encoded picture.
+        objects: its ground truth.
+    """
+
+    image_id: int
+    image: bytes
+    objects: Objects
+
+
+def write_shards(path: Path, records: Iterable[Record], shards: int = 1) -> list[Path]:
+    """Writes `path` (with one shard) or `path`0, `path`1, …, each with its .db beside it.
+
+    The same records give the same bytes. A shard's .db holds its name: the two are moved
+    together and never renamed.
+
+    Returns:
+        The shards, without the .db files.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = FileWriter(str(path), shards, overwrite=True)
+    writer.add_schema(SCHEMA, "pictures and their boxes (y1 x1 y2 x2 fractions, label, crowd)")
+    rows = map(_to_row, records)
+    while batch := list(islice(rows, ROWS_AT_ONCE)):
+        writer.write_raw_data(batch)
+    writer.commit()
+    return find_shards(path)
+
+
+def find_shards(path: Path) -> list[Path]:
+    """Returns the shards that `write_shards` made at `path`, in their order."""
+    shards = [p for p in path.parent.glob(f"{path.name}*") if p.suffix != ".db"]
+    return sorted(shards, key=lambda shard: (len(shard.name), shard.name))
+
+
+def _to_row(record: Record) -> dict[str, Any]:
+    number = len(record.objects.labels)
+    rows = np.zeros((max(number, 1), 6), np.float32)
+    rows[:number, :4] = record.objects.boxes_yxyx
+    rows[:number, 4] = record.objects.labels
+    rows[:number, 5] = record.objects.crowd
+    return {
+        "image_id": record.image_id,
+        "image": record.image + END,
+        "num_objects": number,
+        "objects": rows,
+    }
+
+
+def to_sample(image: NDArray[Any], num_objects: NDArray[Any], objects: NDArray[Any]) -> Sample:
+    """Decodes the columns of a row as MindDataset hands them to a Python function."""
+    rows = objects[: int(num_objects)]
+    ground_truth = Objects(rows[:, :4], rows[:, 4].astype(np.int32), rows[:, 5] > 0)
+    return Sample(decode(image.tobytes()[: -len(END)]), ground_truth)

@@ -1,0 +1,22 @@
+"""From a picture to the network's input; the same in training, evaluation and prediction."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdcore.geometry.default_boxes import IMAGE_SIZE
+
+MEAN_RGB = np.array((0.485, 0.456, 0.406), np.float32) * 255
+DEVIATION_RGB = np.array((0.229, 0.224, 0.225), np.float32) * 255
+"""ImageNet's statistics, in 0 … 255."""
+
+
+def to_network_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Scales a picture (H, W, 3) to 300×300, whatever its aspect, and normalises it.
+
+    Returns:
+        (3, 300, 300) float32 of about zero mean and unit deviation.
+    """
+    resized = cv2.resize(rgb, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_LINEAR)
+    normalised = (resized - MEAN_RGB) / DEVIATION_RGB
+    return np.ascontiguousarray(normalised.transpose(2, 0, 1))

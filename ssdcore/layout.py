@@ -1,0 +1,38 @@
+"""Where the pipeline keeps its files, from the repository root; dvc.yaml names the same paths."""
+
+from pathlib import Path
+
+RAW = Path("data/raw")
+SOURCE = RAW / "source.json"
+MINDRECORD = Path("data/mindrecord")
+CLASSES = MINDRECORD / "classes.json"
+CONVERSION = MINDRECORD / "conversion.json"
+MODEL = Path("model")
+BEST_CHECKPOINT = MODEL / "best.ckpt"
+LAST_CHECKPOINT = MODEL / "last.ckpt"
+HISTORY = Path("plots/history.csv")
+TRAIN_METRICS = Path("metrics/train.json")
+EVALUATE_METRICS = Path("metrics/evaluate.json")
+EVALUATION = Path("evaluation")
+PREDICTIONS = EVALUATION / "predictions.json"
+PER_CLASS = EVALUATION / "per_class.csv"
+PR_CURVES = EVALUATION / "pr_curves.csv"
+REPORT = Path("report")
+REPORT_PAGE = REPORT / "index.html"
+
+SPLITS = ("train", "val")
+
+
+def annotations(split: str) -> Path:
+    """The split's COCO annotation file."""
+    return RAW / "annotations" / f"instances_{split}.json"
+
+
+def images(split: str) -> Path:
+    """The split's image folder, where download made or fetched the images itself."""
+    return RAW / split
+
+
+def mindrecord(split: str) -> Path:
+    """The split's shards: this name, or this and a number where there are several."""
+    return MINDRECORD / f"{split}.mindrecord"

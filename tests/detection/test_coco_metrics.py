@@ -1,0 +1,87 @@
+import json
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+from ssdcore.detection.coco_metrics import FIGURES, evaluate
+
+CASES = ROOT.parent / "shared/data/eval_parity"
+
+
+@pytest.fixture
+def truth(tmp_path) -> Path:
+    """Two images; three circles and a square; no triangle; a crowd of circles."""
+    rows = [
+        (1, 1, [10, 10, 50, 50], 0),
+        (1, 1, [100, 100, 40, 40], 0),
+        (2, 1, [10, 10, 50, 50], 0),
+        (2, 2, [80, 20, 100, 100], 0),
+        (2, 1, [0, 200, 200, 40], 1),
+    ]
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.jpg", "height": 240, "width": 320} for i in (1, 2)],
+        "categories": [
+            {"id": i, "name": n} for i, n in [(1, "circle"), (2, "square"), (7, "none")]
+        ],
+        "annotations": [
+            {
+                "id": n, "image_id": image, "category_id": category, "bbox": box,
+                "area": box[2] * box[3], "iscrowd": crowd,
+            }
+            for n, (image, category, box, crowd) in enumerate(rows, start=1)
+        ],
+    }  # fmt: skip
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def found(image, category, box, score=0.9):
+    return {"image_id": image, "category_id": category, "bbox": box, "score": score}
+
+
+def test_by_hand(truth):
+    detections = [
+        found(1, 1, [10, 10, 50, 50]),
+        found(2, 2, [80, 20, 100, 100]),
+        found(2, 1, [0, 200, 40, 40], 0.95),  # in the crowd: neither right nor wrong
+    ]
+    figures = evaluate(truth, detections)
+    by_name = {row["name"]: row for row in figures["per_class"]}
+    # one of three circles found, without a false one: precision 1 up to recall 1/3
+    assert by_name["circle"]["AP50"] == pytest.approx(34 / 101)
+    assert by_name["circle"]["AR100"] == pytest.approx(1 / 3)
+    assert by_name["circle"]["objects"] == 3
+    perfect = {"name": "square", "AP": 1, "AP50": 1, "AR100": 1, "objects": 1}
+    assert by_name["square"] == pytest.approx(perfect)
+    assert by_name["none"] == {"name": "none", "AP": -1, "AP50": -1, "AR100": -1, "objects": 0}
+    assert figures["AP"] == pytest.approx((34 / 101 + 1) / 2)
+    curve = next(c for c in figures["pr_curves"] if c["name"] == "circle")
+    assert curve["precision"][33] == pytest.approx(1)
+    assert curve["precision"][34] == 0
+
+
+def test_no_detections_at_all(truth):
+    figures = evaluate(truth, [])
+    assert figures["AP"] == figures["AR100"] == 0
+    assert [row["AP"] for row in figures["per_class"]] == [0, 0, -1]
+
+
+def test_prints_nothing(truth, capsys):
+    evaluate(truth, [])
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="outside evaluator cases are not here")
+@pytest.mark.parametrize("case", [p.name for p in sorted(CASES.glob("*/"))])
+def test_outside_cases(case):
+    expected = json.loads((CASES / case / "expected.json").read_text())
+    figures = evaluate(CASES / case / "gt.json", json.loads((CASES / case / "dt.json").read_text()))
+    for name in FIGURES:
+        assert figures[name] == pytest.approx(expected["stats"][name], abs=1e-12), name
+    by_name = {row["name"]: row for row in figures["per_class"]}
+    for category in expected["per_category"].values():
+        row = by_name[category["name"]]
+        for name in ("AP", "AP50", "AR100"):
+            assert row[name] == pytest.approx(category[name], abs=1e-12)
