@@ -1,0 +1,69 @@
+"""A trained network over pictures: batched, compiled once, pictures in any number."""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, ops
+from numpy.typing import NDArray
+
+from ssdcore.detection.decode import Detections, Thresholds, detect
+from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.nn.loader import InputBatch
+from ssdcore.nn.losses import LossName
+from ssdcore.nn.ssd300 import SSD300
+
+
+class Found(NamedTuple):
+    """The detections in one picture."""
+
+    image_id: int
+    detections: Detections
+
+
+class Detector:
+    """Applies a network to batches of pictures.
+
+    Args:
+        network: an SSD300; the caller may go on training it.
+        default_boxes: (8732, 4), those it was trained with.
+        loss: the loss it was trained with; "focal" logits are read through a sigmoid,
+            "multibox" logits through a softmax.
+        batch_size: smaller batches are filled up to this, so that one graph serves all.
+    """
+
+    def __init__(
+        self, network: SSD300, default_boxes: Boxes, loss: LossName, batch_size: int
+    ) -> None:
+        self._network = network
+        self._default_boxes = default_boxes
+        self.batch_size = batch_size
+
+        @ms.jit
+        def forward(images: Tensor) -> tuple[Tensor, Tensor]:
+            offsets, logits = network(images)
+            return offsets, ops.sigmoid(logits) if loss == "focal" else ops.softmax(logits, -1)
+
+        self._forward = forward
+
+    def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
+        """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b ≤ B images."""
+        missing = self.batch_size - len(images)
+        padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
+        self._network.set_train(False)
+        offsets, probabilities = self._forward(Tensor(padded))
+        return offsets.asnumpy()[: len(images)], probabilities.asnumpy()[: len(images)]
+
+    def warm_up(self) -> None:
+        """Compiles the graph, so that what follows can be timed."""
+        self.answers(np.zeros((self.batch_size, 3, IMAGE_SIZE, IMAGE_SIZE), np.float32))
+
+    def detect(self, batches: Iterable[InputBatch], thresholds: Thresholds) -> Iterator[Found]:
+        """Yields the detections of every picture, in order."""
+        for batch in batches:
+            answers = zip(batch.image_ids, *self.answers(batch.images), strict=True)
+            for image_id, offsets, probabilities in answers:
+                found = detect(offsets, probabilities, self._default_boxes, thresholds)
+                yield Found(int(image_id), found)

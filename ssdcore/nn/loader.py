@@ -1,0 +1,143 @@
+"""MindRecord → batches, decoded and prepared in worker threads."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from mindspore import dataset
+from numpy.typing import NDArray
+
+from ssdcore.data.augment import Strengths
+from ssdcore.data.mindrecord import COLUMNS, to_sample
+from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.targets import to_training_example
+from ssdcore.errors import InputError
+from ssdcore.geometry.boxes import Boxes
+
+ORDER_STREAM, PICTURE_STREAM = 0, 1
+"""Separate random streams for the order of an epoch and for each picture's variation."""
+
+
+class TrainingBatch(NamedTuple):
+    """A batch of B training examples.
+
+    Attributes:
+        image_ids: (B,) int64.
+        images: (B, 3, 300, 300) float32.
+        offsets: (B, 8732, 4) float32.
+        labels: (B, 8732) int32.
+    """
+
+    image_ids: NDArray[np.int64]
+    images: NDArray[np.float32]
+    offsets: Boxes
+    labels: NDArray[np.int32]
+
+
+class InputBatch(NamedTuple):
+    """A batch of up to B pictures, ready for the network.
+
+    Attributes:
+        image_ids: (b,) int64, b ≤ B.
+        images: (b, 3, 300, 300) float32.
+    """
+
+    image_ids: NDArray[np.int64]
+    images: NDArray[np.float32]
+
+
+class TrainingLoader:
+    """Shuffled, varied training batches, a new order in every epoch.
+
+    A picture's variation depends on (seed, epoch, image id) alone, so that the number of
+    workers and their timing change nothing. The last, incomplete batch is left out: the network
+    is compiled for one batch size.
+
+    Args:
+        shards: of the training split.
+        batch_size: B.
+        default_boxes: (8732, 4).
+        strengths: how far pictures are varied.
+        seed: of order and variation.
+        workers: threads that decode and augment.
+
+    Raises:
+        InputError: a batch needs more images than there are.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[Path],
+        batch_size: int,
+        default_boxes: Boxes,
+        strengths: Strengths,
+        seed: int,
+        workers: int,
+    ) -> None:
+        self._shards = shards
+        self._batch_size = batch_size
+        self._default_boxes = default_boxes
+        self._strengths = strengths
+        self._seed = seed
+        self._workers = workers
+        self.num_images = _rows(shards, workers).get_dataset_size()
+        self.steps_per_epoch = self.num_images // batch_size
+        if self.steps_per_epoch == 0:
+            raise InputError(
+                "train.batch_size", batch_size, f"at most the {self.num_images} training images"
+            )
+
+    def epoch(self, epoch: int) -> Iterator[TrainingBatch]:
+        """Yields the batches of an epoch, counted from 1."""
+        rng = np.random.default_rng((self._seed, ORDER_STREAM, epoch))
+        order = rng.permutation(self.num_images)[: self.steps_per_epoch * self._batch_size]
+
+        def prepare(image_id: Any, *columns: Any) -> tuple[Any, ...]:
+            key = (self._seed, PICTURE_STREAM, epoch, int(image_id) % 2**63)
+            sample = to_sample(*columns)
+            return image_id, *to_training_example(
+                sample, self._default_boxes, self._strengths, np.random.default_rng(key)
+            )
+
+        rows = _rows(self._shards, self._workers, [int(index) for index in order])
+        rows = rows.map(
+            prepare,
+            input_columns=list(COLUMNS),
+            output_columns=list(TrainingBatch._fields),
+            num_parallel_workers=self._workers,
+        )
+        for batch in _batches(rows, self._batch_size):
+            yield TrainingBatch(*batch)
+
+
+def input_batches(shards: Sequence[Path], batch_size: int, workers: int) -> Iterator[InputBatch]:
+    """Yields every picture of the shards once, in their order; the last batch may be smaller."""
+
+    def prepare(image_id: Any, *columns: Any) -> tuple[Any, ...]:
+        return image_id, to_network_input(to_sample(*columns).rgb)
+
+    rows = _rows(shards, workers).map(
+        prepare,
+        input_columns=list(COLUMNS),
+        output_columns=list(InputBatch._fields),
+        num_parallel_workers=workers,
+    )
+    for batch in _batches(rows, batch_size):
+        yield InputBatch(*batch)
+
+
+def _rows(shards: Sequence[Path], workers: int, order: Sequence[int] | None = None) -> Any:
+    """Opens the shards, all rows or those of `order`, one after the other."""
+    sampler = dataset.SequentialSampler() if order is None else dataset.SubsetSampler(order)
+    return dataset.MindDataset(
+        [str(shard) for shard in shards],
+        columns_list=list(COLUMNS),
+        sampler=sampler,
+        num_parallel_workers=workers,
+    )
+
+
+def _batches(rows: Any, batch_size: int) -> Iterator[list[NDArray[Any]]]:
+    batches = rows.batch(batch_size, drop_remainder=False)
+    yield from batches.create_tuple_iterator(num_epochs=1, output_numpy=True)

@@ -1,0 +1,37 @@
+"""The learning rate of each step: linear warm-up, then half a cosine (SGDR, equation 5)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def learning_rates(
+    steps_per_epoch: int,
+    epochs: int,
+    warmup_epochs: float,
+    lr_init: float,
+    lr_max: float,
+    lr_end: float,
+) -> NDArray[np.float32]:
+    """Returns the learning rate of every step.
+
+    The warm-up starts at `lr_init` and would reach `lr_max` at its end, the cosine goes on from
+    there and would reach `lr_end` one step after the last.
+
+    Args:
+        steps_per_epoch: optimiser steps in an epoch.
+        epochs: how often the data are seen.
+        warmup_epochs: length of the warm-up; parts of an epoch are allowed.
+        lr_init: rate of the first step of a warm-up.
+        lr_max: the highest rate.
+        lr_end: what the cosine falls to.
+
+    Returns:
+        (steps_per_epoch · epochs,) float32.
+    """
+    total = steps_per_epoch * epochs
+    warmup = round(steps_per_epoch * warmup_epochs)
+    step = np.arange(total)
+    rising = lr_init + (lr_max - lr_init) * step / max(warmup, 1)
+    progress = (step - warmup) / max(total - warmup, 1)
+    falling = lr_end + (lr_max - lr_end) * (1 + np.cos(np.pi * progress)) / 2
+    return np.where(step < warmup, rising, falling).astype(np.float32)

@@ -1,0 +1,22 @@
+"""Fetches, draws or checks the data set: data/raw."""
+
+from ssdcore import layout
+from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.params_file import read_params
+
+
+def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+    """Fetch, draw or check the pictures and their COCO annotation files."""
+    dataset = read_params(params).dataset
+
+    from ssdcore.data.sources import fetch
+    from ssdcore.files import replacing_folder
+
+    with replacing_folder(layout.RAW) as folder:
+        splits = fetch(dataset, folder)
+    listed = ", ".join(f"{split.listed} {name} images" for name, split in splits.items())
+    print(f"{dataset.name}: {listed} → {layout.RAW}")
+
+
+if __name__ == "__main__":
+    run(main)

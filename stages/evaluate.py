@@ -1,0 +1,56 @@
+"""Measures the best checkpoint on the validation split: evaluation/ and metrics/evaluate.json."""
+
+from ssdcore import layout
+from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.params_file import read_params
+
+
+def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+    """Detect in every validation picture and compute the COCO figures."""
+    settings = read_params(params)
+    wanted, runtime = settings.evaluate, settings.runtime
+
+    from time import perf_counter
+
+    from ssdcore.data.coco import read_coco
+    from ssdcore.data.mindrecord import find_shards
+    from ssdcore.detection.coco_metrics import evaluate
+    from ssdcore.detection.decode import Thresholds
+    from ssdcore.detection.tables import write_evaluation
+    from ssdcore.files import sha256_of_file
+    from ssdcore.nn.checkpoint import load
+    from ssdcore.nn.infer import Detector
+    from ssdcore.nn.predictions import predict_split
+    from ssdcore.nn.runtime import configure
+    from ssdcore.tracking import tracked
+
+    device = configure(runtime.device)
+    network, card = load(layout.BEST_CHECKPOINT)
+    val = read_coco(layout.annotations("val"))
+    shards = find_shards(layout.mindrecord("val"))
+    thresholds = Thresholds(wanted.score_threshold, wanted.nms_iou, wanted.max_detections)
+    detector = Detector(network, card.default_boxes, card.loss, wanted.batch_size)
+    with tracked(
+        "evaluate",
+        params=settings.model_dump(mode="json"),
+        experiment=settings.tracking.experiment,
+        model_sha256=sha256_of_file(layout.BEST_CHECKPOINT),
+        device=device,
+        enabled=settings.tracking.enabled,
+    ) as tracker:
+        detector.warm_up()
+        started = perf_counter()
+        results = predict_split(detector, shards, val, thresholds, runtime.workers)
+        speed = len(val.images) / (perf_counter() - started)
+        figures = evaluate(layout.annotations("val"), results)
+        metrics = write_evaluation(figures, results, len(val.images), speed)
+        tracker.log_metrics({f"test/{k}": v for k, v in metrics["bbox"].items()}, card.step)
+        tracker.log_artifact(layout.EVALUATION)
+    print(
+        f"{len(val.images)} images at {speed:.1f} images/s: AP {figures['AP']:.3f}, "
+        f"AP50 {figures['AP50']:.3f} → {layout.EVALUATE_METRICS}"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
