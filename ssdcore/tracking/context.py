@@ -1,0 +1,92 @@
+"""Where a run comes from, as tags: DVC's experiment, the data's hash, the git commit."""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ssdcore import layout
+from ssdcore.files import sha256_of_json
+
+GIT_SECONDS = 10.0
+PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"
+
+
+def repository(folder: Path) -> Path:
+    """Returns the nearest folder from `folder` upwards with `.dvc` or `.git`, else `folder`."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".dvc").exists() or (candidate / ".git").exists():
+            return candidate
+    return folder
+
+
+def identity(params: Mapping[str, Any], model_sha256: str) -> dict[str, str]:
+    """Returns the tags that stages of one experiment agree on: all parameters, and the model."""
+    model = {MODEL_TAG: model_sha256} if model_sha256 else {}
+    return {PARAMS_TAG: sha256_of_json(params)} | model
+
+
+def provenance(folder: Path) -> dict[str, str]:
+    """Returns the tags that join a run to the code and data in the repository around `folder`.
+
+    What is unknown is left out: outside an experiment, without a dvc.lock, without git. During
+    an experiment HEAD is still its baseline, so `dvc.exp_name` is what `dvc exp show` lists.
+    """
+    root = repository(folder)
+    outs = _locked_outs(root)
+    tags = {
+        "dvc.exp_name": os.environ.get("DVC_EXP_NAME"),
+        "dvc.baseline_rev": os.environ.get("DVC_EXP_BASELINE_REV"),
+        "dvc.data_md5": outs.get(str(layout.MINDRECORD)),
+        "git.commit": _git(root, "rev-parse", "HEAD"),
+        "git.dirty": _dirty(root, list(outs)),
+    }
+    return {name: value for name, value in tags.items() if value}
+
+
+def run_name(tags: dict[str, str]) -> str | None:
+    """Returns the experiment's name, else the short commit; None lets MLflow invent one."""
+    commit = tags.get("git.commit", "")[:7]
+    dirty = "-dirty" if tags.get("git.dirty") == "true" else ""
+    return tags.get("dvc.exp_name") or (f"{commit}{dirty}" if commit else None)
+
+
+def _locked_outs(root: Path) -> dict[str, str]:
+    """Returns the md5 of every out in dvc.lock by path; nothing where DVC wrote no (valid) lock."""
+    try:
+        lock = YAML(typ="safe").load(root / "dvc.lock") or {}
+    except (OSError, YAMLError):
+        return {}
+    stages = lock.get("stages", {}).values()
+    return {out["path"]: out.get("md5", "") for stage in stages for out in stage.get("outs", [])}
+
+
+def _dirty(root: Path, outs: list[str]) -> str | None:
+    """Returns whether tracked inputs differ from the commit; None where git cannot tell.
+
+    dvc.lock and the outs do not count: DVC rewrites them while the pipeline runs, so with them
+    every run would be dirty.
+    """
+    written = [f":(exclude){path}" for path in ("dvc.lock", *outs)]
+    status = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+    changes = _git(root, *status, "--", ":/", *written)
+    return None if changes is None else str(bool(changes)).lower()
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """Returns what git prints; None where it is absent, too slow, or `root` no repository."""
+    try:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=root,
+            capture_output=True,
+            check=True,
+            encoding="utf-8",
+            timeout=GIT_SECONDS,
+        ).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,56 @@
+"""What MLflow stores: names without forbidden characters, parameters as flat text, samples."""
+
+import json
+import math
+import posixpath
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+MAX_NAME = 250  # characters, MLflow's limit
+MAX_PARAM = 6000
+MAX_TAG = 5000
+
+
+class Sample(NamedTuple):
+    """One value of a metric, in the order of MLflow's `Metric`."""
+
+    name: str
+    value: float
+    time_ms: int
+    step: int
+
+
+def finite_or_nan(value: float) -> float:
+    """Returns `value` as a float, NaN for ±∞.
+
+    MLflow keeps NaN, a gap in the chart, but turns ∞ into 1.8e308, which flattens the chart.
+    """
+    return float(value) if math.isfinite(value) else math.nan
+
+
+def safe_name(name: str, *, ascii_only: bool = False) -> str:
+    """Returns `name` with `_` for what MLflow forbids (`AP@[.5]` → `AP__.5_`), as a clean path.
+
+    Letters of any script stay, for class names; images take `ascii_only`.
+    """
+    allowed = re.sub(r"[^\w.\- /]", "_", name, flags=re.ASCII if ascii_only else re.UNICODE)
+    return posixpath.normpath(f"/{allowed}").lstrip("/")[:MAX_NAME]
+
+
+def cut(text: str, limit: int) -> str:
+    """Returns `text` with at most `limit` characters, the last an ellipsis where it was cut."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Returns nested parameters under dotted names (`train.lr_max`), lists as JSON."""
+    flat: dict[str, str] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+            continue
+        is_list = isinstance(value, list | tuple)
+        text = json.dumps(value, ensure_ascii=False) if is_list else str(value)
+        flat[safe_name(f"{prefix}{key}")] = cut(text, MAX_PARAM)
+    return flat

@@ -1,0 +1,107 @@
+"""Tags from DVC and git, in real repositories made here."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ssdcore.tracking.context import provenance, run_name
+
+pytestmark = pytest.mark.usefixtures("no_environment")
+
+LOCK = """
+schema: '2.0'
+stages:
+  convert:
+    cmd: python -m stages.convert
+    outs:
+    - path: data/mindrecord
+      hash: md5
+      md5: 0123456789abcdef0123456789abcdef.dir
+  evaluate:
+    cmd: python -m stages.evaluate
+    outs:
+    - path: metrics.json
+      md5: ffffffffffffffffffffffffffffffff
+"""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ("-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
+    command = ["git", *identity, *arguments]
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A committed repository with a parameter, a metric and a lock."""
+    for name, text in (("params.yaml", "seed: 1"), ("metrics.json", "{}"), ("dvc.lock", LOCK)):
+        (tmp_path / name).write_text(text)
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "first")
+    return tmp_path
+
+
+def test_a_clean_repository(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "b" * 40)
+    tags = provenance(repo)
+    assert tags == {
+        "dvc.exp_name": "furry-paws",
+        "dvc.baseline_rev": "b" * 40,
+        "dvc.data_md5": "0123456789abcdef0123456789abcdef.dir",
+        "git.commit": git(repo, "rev-parse", "HEAD").strip(),
+        "git.dirty": "false",
+    }
+    assert run_name(tags) == "furry-paws"
+
+
+def test_outside_an_experiment_the_commit_names_the_run(repo: Path) -> None:
+    tags = provenance(repo)
+    assert run_name(tags) == tags["git.commit"][:7]
+    (repo / "params.yaml").write_text("seed: 2")
+    assert run_name(provenance(repo)) == f"{tags['git.commit'][:7]}-dirty"
+
+
+@pytest.mark.parametrize(
+    ("changed", "dirty"),
+    [("params.yaml", "true"), ("metrics.json", "false"), ("dvc.lock", "false"), ("new", "false")],
+)
+def test_only_tracked_inputs_make_dirty(repo: Path, changed: str, dirty: str) -> None:
+    with (repo / changed).open("a") as file:
+        file.write("\n# edited")
+    assert provenance(repo)["git.dirty"] == dirty
+
+
+def test_a_deleted_out_does_not_make_dirty(repo: Path) -> None:
+    (repo / "metrics.json").unlink()  # as DVC does before it runs the stage
+    assert provenance(repo)["git.dirty"] == "false"
+
+
+def test_a_pipeline_below_the_top_of_the_git_repository(repo: Path) -> None:
+    pipeline = repo / "pipeline"
+    (pipeline / ".dvc").mkdir(parents=True)
+    git(repo, "mv", "dvc.lock", "metrics.json", "pipeline")
+    git(repo, "commit", "-qm", "second")
+    (pipeline / "metrics.json").unlink()
+    assert provenance(pipeline)["git.dirty"] == "false"
+    (repo / "params.yaml").write_text("seed: 2")
+    assert provenance(pipeline)["git.dirty"] == "true"
+
+
+def test_no_repository_no_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert provenance(tmp_path) == {}
+    assert run_name({}) is None
+
+
+def test_without_git_the_rest_remains(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert provenance(repo) == {"dvc.data_md5": "0123456789abcdef0123456789abcdef.dir"}
+
+
+@pytest.mark.parametrize("text", ["<<<<<<< HEAD\n: [", "", "schema: '2.0'"])
+def test_a_lock_without_stages_has_no_data(tmp_path: Path, text: str) -> None:
+    (tmp_path / "dvc.lock").write_text(text)
+    assert "dvc.data_md5" not in provenance(tmp_path)

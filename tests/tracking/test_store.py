@@ -1,0 +1,99 @@
+"""Where the store lies, and that a fresh one survives a race."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ssdcore.tracking.store import Store, locate
+
+pytestmark = pytest.mark.usefixtures("no_environment")
+
+RACER = """
+import sys, time
+from pathlib import Path
+import ssdcore.tracking.session
+from ssdcore.tracking import tracked
+Path(sys.argv[1]).touch()
+while not Path("go").exists():
+    time.sleep(0.01)
+with tracked("train", params={"seed": 1}, experiment="race") as run:
+    print(run.id)
+"""
+
+
+def sqlite_at(root: Path) -> Store:
+    return Store(f"sqlite:///{root.as_posix()}/mlflow.db", root / "mlflow.db")
+
+
+@pytest.mark.parametrize("mark", [".dvc", ".git"])
+def test_the_store_is_at_the_repository_around_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str
+) -> None:
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    (tmp_path / mark).mkdir()
+    monkeypatch.chdir(inside)
+    assert locate() == sqlite_at(tmp_path)
+    assert locate().artifacts == f"file://{tmp_path.as_posix()}/mlartifacts"
+
+
+def test_dvc_root_comes_before_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = tmp_path / "copy"
+    (copy / ".dvc").mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "original"))
+    assert locate() == sqlite_at(tmp_path / "original")
+
+
+def test_the_users_uri_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example")
+    assert locate() == Store("https://mlflow.example", None)
+    assert locate().artifacts is None
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///runs/mlflow.db")
+    assert locate() == sqlite_at(tmp_path / "runs")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/else/mlflow.db")
+    assert locate() == sqlite_at(tmp_path / "else")
+
+
+def test_a_database_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").mkdir()
+    with pytest.raises(IsADirectoryError), sqlite_at(tmp_path).locked():
+        pass
+
+
+@pytest.mark.slow
+def test_three_processes_open_a_fresh_store_in_silence(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    names = ("one", "two", "three")
+    project = str(Path(__file__).parents[2])
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RACER, name],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": project},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    try:
+        while not all((tmp_path / name).exists() for name in names):
+            assert all(racer.poll() is None for racer in racers)
+            time.sleep(0.05)
+        (tmp_path / "go").touch()
+        said = [racer.communicate(timeout=120) for racer in racers]
+    finally:
+        for racer in racers:
+            racer.kill()
+            racer.wait()
+    assert [err for _, err in said] == ["", "", ""]
+    assert len({out for out, _ in said}) == 3
+    assert all(len(out.strip()) == 32 for out, _ in said)

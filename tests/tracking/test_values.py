@@ -1,0 +1,47 @@
+"""Names and parameters in MLflow's terms."""
+
+import pytest
+
+from ssdcore.tracking.values import cut, flatten, safe_name
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("val/AP50", "val/AP50"),
+        ("AP@[.5:.95]", "AP__.5_.95_"),
+        ("AP/teddy bear", "AP/teddy bear"),
+        ("AP/машина", "AP/машина"),
+        ("AP/n/a/../b", "AP/n/b"),
+        ("/AP//x/", "AP/x"),
+        ("x" * 300, "x" * 250),
+    ],
+)
+def test_names_lose_what_mlflow_forbids(name: str, safe: str) -> None:
+    assert safe_name(name) == safe
+
+
+def test_image_names_are_ascii() -> None:
+    assert safe_name("gallery/köttbullar", ascii_only=True) == "gallery/k_ttbullar"
+
+
+def test_parameters_become_dotted_names() -> None:
+    nested = {
+        "train": {"lr_max": 1e-6, "amp": False, "resume": None, "decay": {"at": (1, 2)}},
+        "classes": ["häst", "n'ko"],
+        "note": "y" * 6001,
+        3: {},
+    }
+    assert flatten(nested) == {  # type: ignore[arg-type]
+        "train.lr_max": "1e-06",
+        "train.amp": "False",
+        "train.resume": "None",
+        "train.decay.at": "[1, 2]",
+        "classes": '["häst", "n\'ko"]',
+        "note": "y" * 5999 + "…",
+    }
+
+
+def test_only_long_text_is_cut() -> None:
+    assert cut("abcd", 4) == "abcd"
+    assert cut("abcde", 4) == "abc…"
