@@ -1,0 +1,175 @@
+"""The report's whole input: what the page shows is here, and nothing else is read."""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ssdcore.errors import InputError
+
+HISTORY_COLUMNS = (
+    "step",
+    "epoch",
+    "loss",
+    "loss_box",
+    "loss_class",
+    "lr",
+    "images_per_second",
+    "val_AP",
+    "val_AP50",
+)
+
+
+@dataclass(frozen=True)
+class History:
+    """How training went: one entry a logged step, all sequences of the same length.
+
+    Attributes:
+        step: optimizer steps since the start, rising.
+        epoch: passes over the training set, may be fractional.
+        loss: the loss that was minimised.
+        loss_box: its localisation part.
+        loss_class: its classification part.
+        lr: learning rate of the step.
+        images_per_second: training speed.
+        val_ap: AP on the validation set in 0…1, None where it was not measured.
+        val_ap50: the same at IoU 0.5.
+    """
+
+    step: Sequence[int]
+    epoch: Sequence[float]
+    loss: Sequence[float]
+    loss_box: Sequence[float]
+    loss_class: Sequence[float]
+    lr: Sequence[float]
+    images_per_second: Sequence[float]
+    val_ap: Sequence[float | None]
+    val_ap50: Sequence[float | None]
+
+    @classmethod
+    def read_csv(cls, path: Path) -> "History":
+        """Reads the file that training writes, a row a logged step under `HISTORY_COLUMNS`.
+
+        Raises:
+            InputError: the header is another one, or a cell is not a number.
+        """
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            header = next(rows, [])
+            if tuple(header) != HISTORY_COLUMNS:
+                raise InputError(
+                    f"{path}:1",
+                    ",".join(header),
+                    ",".join(HISTORY_COLUMNS),
+                    "Run the train stage again",
+                )
+            table = [_numbers(row, f"{path}:{rows.line_num}") for row in rows if row]
+        columns = [[row[column] for row in table] for column in range(len(HISTORY_COLUMNS))]
+        step, epoch, loss, loss_box, loss_class, lr, speed, val_ap, val_ap50 = columns
+        return cls(
+            step=[int(value) for value in step],
+            epoch=epoch,
+            loss=loss,
+            loss_box=loss_box,
+            loss_class=loss_class,
+            lr=lr,
+            images_per_second=speed,
+            val_ap=[_measured(value) for value in val_ap],
+            val_ap50=[_measured(value) for value in val_ap50],
+        )
+
+
+@dataclass(frozen=True)
+class ClassFigures:
+    """One class on the validation set; AP, AP50 and AR100 in 0…1, -1 without ground truth."""
+
+    name: str
+    ap: float
+    ap50: float
+    ar100: float
+    objects: int
+
+
+@dataclass(frozen=True)
+class SplitSummary:
+    """What the conversion made of one split.
+
+    Attributes:
+        name: as in the parameters (`train`, `val`).
+        images: pictures that were kept.
+        objects_by_class: kept boxes that are not crowds; a class without any may be missing.
+        box_sizes: √(height · width) of each kept box as a fraction of the image, in 0…1.
+        skipped: pictures left out, by reason.
+        dropped: boxes left out, by reason.
+        crowd: boxes that mark a crowd instead of one object.
+    """
+
+    name: str
+    images: int
+    objects_by_class: Mapping[str, int]
+    box_sizes: Sequence[float]
+    skipped: Mapping[str, int]
+    dropped: Mapping[str, int]
+    crowd: int
+
+
+@dataclass(frozen=True)
+class GalleryPicture:
+    """An encoded picture with the line below it and the words that stand in for it."""
+
+    caption: str
+    jpeg: bytes
+    alt: str
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything the page says.
+
+    Attributes:
+        title: the page's heading.
+        params: the parameters as nested sections.
+        environment: commit, versions, device and the like, shown in this order.
+        history: how training went.
+        metrics: `bbox` with the twelve COCO figures in 0…1 (-1: undefined), `images`,
+            `images_per_second`; what is missing shows as a dash.
+        per_class: figures of each class, in the order of the class ids.
+        splits: the data set, the training split first.
+        default_box_scales: sides of the default boxes as fractions of the image.
+        gallery: pictures of ground truth and predictions, in the order to show.
+        commands: what to type to get this report again, a line each.
+    """
+
+    title: str
+    params: Mapping[str, Any]
+    environment: Mapping[str, str]
+    history: History
+    metrics: Mapping[str, Any]
+    per_class: Sequence[ClassFigures]
+    splits: Sequence[SplitSummary]
+    default_box_scales: Sequence[float]
+    gallery: Sequence[GalleryPicture]
+    commands: Sequence[str] = ()
+
+
+def _numbers(row: Sequence[str], place: str) -> list[float]:
+    """Returns the cells as numbers, NaN for an empty one in the last two columns."""
+    optional_from = len(HISTORY_COLUMNS) - 2
+    if len(row) != len(HISTORY_COLUMNS):
+        raise InputError(place, len(row), f"{len(HISTORY_COLUMNS)} cells")
+    numbers = []
+    for column, cell in enumerate(row):
+        try:
+            empty = not cell and column >= optional_from
+            numbers.append(math.nan if empty else float(cell))
+        except ValueError:
+            place = f"{place}, {HISTORY_COLUMNS[column]}"
+            raise InputError(place, cell, "a number") from None
+    return numbers
+
+
+def _measured(value: float) -> float | None:
+    """Returns a validation figure, or None where it is absent or undefined (-1)."""
+    return None if math.isnan(value) or value < 0 else value

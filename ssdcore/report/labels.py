@@ -1,0 +1,33 @@
+"""Names that others chose (classes, files), made safe for one line of a picture or a chart."""
+
+import html
+import unicodedata
+
+# Marks that turn the direction of the text after them, also of text that is not theirs.
+DIRECTION_MARKS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+
+
+def one_line(text: str) -> str:
+    """Returns `text` on one line, without control characters and direction marks."""
+    spaced = " ".join(text.split())
+    return "".join(
+        character
+        for character in spaced
+        if character not in DIRECTION_MARKS and unicodedata.category(character) not in {"Cc", "Cs"}
+    )
+
+
+def shortened(text: str, length: int) -> str:
+    """Returns `text` cut to at most `length` ≥ 1 characters, an ellipsis the last of them."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def chart_text(text: str, length: int) -> str:
+    """Returns `text` for a chart: one line, shortened, and without a meaning for Plotly.
+
+    Plotly reads tags such as `<b>` and `<a href>` in labels and turns entities back into
+    characters, so that escaped text shows as it was.
+    """
+    return html.escape(shortened(one_line(text), length), quote=False)

@@ -1,0 +1,98 @@
+"""The gallery: validation pictures from the worst to the best, truth beside predictions."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ssdcore.data.coco import CocoImage, CocoSplit
+from ssdcore.data.images import BrokenImageError, checked, decode, read_bytes
+from ssdcore.data.sample import Objects
+from ssdcore.detection.coco_results import from_results
+from ssdcore.detection.decode import Detections
+from ssdcore.geometry.boxes import Boxes
+from ssdcore.report.colours import class_colours
+from ssdcore.report.drawing import Annotations, Picture, side_by_side
+from ssdcore.report.gallery import Tally, choose, image_tally
+
+
+class DrawnPicture(NamedTuple):
+    """A validation picture, drawn twice side by side.
+
+    Attributes:
+        image: what it is in the annotation file.
+        tally: how well the detections fit.
+        rgb: (H, W, 3) uint8.
+    """
+
+    image: CocoImage
+    tally: Tally
+    rgb: Picture
+
+
+def draw_gallery(
+    split: CocoSplit,
+    results: Sequence[Mapping[str, Any]],
+    folder: Path,
+    count: int,
+    score_threshold: float,
+) -> Iterator[DrawnPicture]:
+    """Draws pictures spread evenly between the worst and the best.
+
+    Args:
+        split: the ground truth.
+        results: detections in COCO's results format.
+        folder: of the pictures; one that can't be read is passed over, as convert did.
+        count: how many pictures to draw at most.
+        score_threshold: least score of a detection that is drawn and counted.
+    """
+    by_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    for result in results:
+        if result["score"] >= score_threshold:
+            by_image[result["image_id"]].append(result)
+    found = [from_results(by_image[image.id], image, split.classes) for image in split.images]
+    tallies = [
+        image_tally(split.objects[image.id], detections, score_threshold)
+        for image, detections in zip(split.images, found, strict=True)
+    ]
+    colours = class_colours(len(split.classes))
+    names = [c.name for c in split.classes]
+    for index in choose([tally.f1 for tally in tallies], count):
+        image = split.images[index]
+        try:
+            data = checked(read_bytes(folder, image.file_name), image.height, image.width)
+        except BrokenImageError:
+            continue
+        truth = _drawn_truth(split.objects[image.id], image, names, colours)
+        predicted = _drawn_detections(found[index], image, names, colours)
+        yield DrawnPicture(image, tallies[index], side_by_side(decode(data), truth, predicted))
+
+
+def _drawn_truth(
+    objects: Objects, image: CocoImage, names: Sequence[str], colours: Any
+) -> Annotations:
+    captions = [
+        names[label - 1] + (" (crowd)" if crowd else "")
+        for label, crowd in zip(objects.labels, objects.crowd, strict=True)
+    ]
+    chosen = [colours[label - 1] for label in objects.labels]
+    return Annotations(_in_pixels(objects.boxes_yxyx, image), captions, chosen)
+
+
+def _drawn_detections(
+    found: Detections, image: CocoImage, names: Sequence[str], colours: Any
+) -> Annotations:
+    captions = [
+        f"{names[label - 1]} {score:.2f}"
+        for label, score in zip(found.labels, found.scores, strict=True)
+    ]
+    chosen = [colours[label - 1] for label in found.labels]
+    return Annotations(_in_pixels(found.boxes_yxyx, image), captions, chosen)
+
+
+def _in_pixels(boxes_yxyx: Boxes, image: CocoImage) -> Boxes:
+    """Crosses from fractions (y1 x1 y2 x2) to pixels (x1 y1 x2 y2)."""
+    y1, x1, y2, x2 = boxes_yxyx.reshape(-1, 4).T
+    return np.stack([x1 * image.width, y1 * image.height, x2 * image.width, y2 * image.height], 1)

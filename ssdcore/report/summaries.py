@@ -1,0 +1,70 @@
+"""What the page says of the data, the classes and the machine, read from the pipeline's files."""
+
+import csv
+import platform
+import subprocess
+from collections import Counter
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssdcore.data.coco import CocoSplit
+from ssdcore.geometry.boxes import areas
+from ssdcore.report.content import ClassFigures, SplitSummary
+
+PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc", "mlflow")
+
+
+def summarise_split(name: str, split: CocoSplit, conversion: Mapping[str, Any]) -> SplitSummary:
+    """Counts a split's objects.
+
+    Args:
+        name: train or val.
+        split: the annotation file.
+        conversion: the split's entry of conversion.json.
+    """
+    single = [objects.select(~objects.crowd) for objects in split.objects.values()]
+    labels = Counter(int(label) for objects in single for label in objects.labels)
+    return SplitSummary(
+        name=name,
+        images=conversion["images"]["kept"],
+        objects_by_class={c.name: labels[n] for n, c in enumerate(split.classes, start=1)},
+        box_sizes=np.sqrt(np.concatenate([areas(o.boxes_yxyx) for o in single])).tolist(),
+        skipped=conversion["images"]["skipped"],
+        dropped=conversion["boxes"]["dropped"],
+        crowd=conversion["boxes"]["crowd"],
+    )
+
+
+def read_per_class(path: Path) -> list[ClassFigures]:
+    """Reads evaluation/per_class.csv."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            ClassFigures(
+                row["name"], float(row["AP"]), float(row["AP50"]), float(row["AR100"]),
+                int(row["objects"]),
+            )
+            for row in csv.DictReader(file)
+        ]  # fmt: skip
+
+
+def describe_environment(device: str) -> dict[str, str]:
+    """Returns what another person needs to make the same run: commit, machine, versions."""
+    described = {
+        "commit": _commit(),
+        "device": device,
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+    }
+    return described | {package: version(package) for package in PACKAGES}
+
+
+def _commit() -> str:
+    try:
+        command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return "not in a git repository"
+    return done.stdout.strip()

@@ -1,0 +1,139 @@
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssdcore.report.drawing import HALO, Annotations, draw_boxes, encode_jpeg, side_by_side
+
+RED, LIME = (250, 20, 30), (20, 250, 30)
+GREY = (90, 90, 90)
+
+
+def grey(height: int, width: int) -> NDArray[np.uint8]:
+    return np.full((height, width, 3), GREY, np.uint8)
+
+
+def where(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
+    return (picture == np.array(colour, np.uint8)).all(axis=-1)
+
+
+def test_a_box_colours_its_own_edge_pixels_and_nothing_else() -> None:
+    picture = grey(40, 60)
+    drawn = draw_boxes(picture, [[10, 5, 30, 25]], [""], [RED])
+    edge = np.zeros((40, 60), bool)
+    edge[5:25, 10:30] = True  # x2 = 30 is the first column outside
+    edge[6:24, 11:29] = False
+    np.testing.assert_array_equal(where(drawn, RED), edge)
+    halo = np.zeros((40, 60), bool)
+    halo[4:26, 9:31] = True
+    halo[7:23, 12:28] = False
+    np.testing.assert_array_equal(where(drawn, HALO), halo & ~edge)
+    np.testing.assert_array_equal(where(drawn, GREY), ~halo)
+    assert where(picture, GREY).all()  # the input is untouched
+
+
+def test_lines_grow_with_the_picture() -> None:
+    def thickness(side: int) -> int:
+        box = [[side // 4, side // 4, side // 2, side // 2]]
+        return int(where(draw_boxes(grey(side, side), box, [""], [RED]), RED)[side // 3].sum()) // 2
+
+    assert [thickness(side) for side in (60, 300, 1500)] == [1, 2, 10]
+
+
+@pytest.mark.parametrize(
+    "box", [[0, 0, 9, 9], [191, 0, 200, 9], [0, 91, 9, 100], [150, 80, 300, 300]]
+)
+def test_a_caption_stays_inside_with_its_margin(box: list[int]) -> None:
+    drawn = draw_boxes(grey(100, 200), [box], ["circle 0.97"], [RED])
+    alone = draw_boxes(grey(100, 200), [box], [""], [RED])
+    label = (drawn != alone).any(axis=-1)
+    rows, columns = np.nonzero(label)
+    top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
+    # The whole label is there: 11 letters of about half their height, on an unbroken ground.
+    assert right - left > 50
+    assert bottom - top >= 10
+    ground = where(drawn, RED)
+    assert ground[top : bottom + 1, [left, right]].all()
+    assert ground[[top, bottom], left : right + 1].mean() > 0.9
+
+
+def test_a_long_caption_is_cut_to_the_picture() -> None:
+    drawn = draw_boxes(grey(100, 120), [[50, 50, 70, 70]], ["W" * 300], [RED])
+    ground = where(drawn[36:46], RED)  # lines that the label fills
+    ink = ~ground & ~where(drawn[36:46], GREY)
+    assert ground.any(axis=0).sum() > 0.85 * 120  # nearly from edge to edge
+    assert ink.sum() > 100
+    assert not ink[:, :2].any()
+    assert not ink[:, -2:].any()
+
+
+def test_captions_of_one_place_do_not_cover_each_other() -> None:
+    box = [80, 60, 140, 100]
+    both = draw_boxes(grey(200, 200), [box, box], ["mm", "mm"], [RED, LIME])
+    labelled = draw_boxes(grey(200, 200), [box], ["mm"], [RED])
+    bare = draw_boxes(grey(200, 200), [box], [""], [RED])
+    label = (labelled != bare).any(axis=-1)  # the first one stands as if it were alone
+    np.testing.assert_array_equal(both[label], labelled[label])
+    second = where(both, LIME)  # and the second is as large; its lines are under the first box
+    assert second.sum() == pytest.approx(where(labelled, RED)[label].sum(), rel=0.2)
+
+
+def test_the_first_box_is_on_top() -> None:
+    box = [10, 10, 40, 40]
+    drawn = draw_boxes(grey(60, 60), [box, box], ["", ""], [RED, LIME])
+    assert where(drawn, RED).any()
+    assert not where(drawn, LIME).any()
+
+
+@pytest.mark.parametrize("side", [1, 8, 20])
+def test_a_tiny_picture_gets_what_fits(side: int) -> None:
+    drawn = draw_boxes(grey(side, side), [[0, 0, side, side]], ["a long caption"], [RED])
+    assert drawn.shape == (side, side, 3)
+    assert where(drawn, RED)[0, 0]
+
+
+def test_a_picture_lower_than_a_line_of_text_gets_no_caption() -> None:
+    box = [[5, 1, 60, 8]]
+    captioned, bare = (draw_boxes(grey(9, 200), box, [text], [RED]) for text in ("star", ""))
+    np.testing.assert_array_equal(captioned, bare)
+
+
+def test_disagreeing_or_impossible_input_is_refused() -> None:
+    with pytest.raises(ValueError, match="zip"):
+        draw_boxes(grey(9, 9), [[0, 0, 5, 5]], [], [RED])
+    with pytest.raises(ValueError, match="finite"):
+        draw_boxes(grey(9, 9), [[0, 0, np.nan, 5]], [""], [RED])
+
+
+def test_truth_is_left_and_predictions_right_at_their_scaled_places() -> None:
+    # 50 by 25 into panels of (206 - 4) // 2 = 101: twice the size and a little.
+    truth = Annotations([[10, 5, 20, 15]], [""], [RED])
+    found = Annotations([[30, 5, 40, 15]], [""], [LIME])
+    sheet = side_by_side(grey(25, 50), truth, found, width=206)
+    strip = sheet.shape[0] - 50
+    assert sheet.shape[1] == 206
+    assert strip > 0
+
+    rows, columns = np.nonzero(where(sheet, RED))
+    assert (columns.min(), columns.max()) == (20, 40)  # 20.2 … 40.4
+    assert (rows.min() - strip, rows.max() - strip) == (10, 29)  # 10 … 30
+    rows, columns = np.nonzero(where(sheet, LIME))
+    assert (columns.min() - 105, columns.max() - 105) == (60, 80)  # 60.6 … 80.8
+
+
+@pytest.mark.parametrize("shape", [(300, 300), (2000, 3000), (640, 20), (20, 640)])
+def test_a_sheet_is_never_wider_than_asked(shape: tuple[int, int]) -> None:
+    nothing = Annotations([], [], [])
+    sheet = side_by_side(grey(*shape), nothing, nothing, width=900)
+    assert sheet.shape[1] <= 900
+    assert sheet.shape[0] <= 500
+    assert max(sheet.shape[1] / 2, sheet.shape[0]) > 440  # and fills its place
+
+
+def test_a_jpeg_keeps_the_picture() -> None:
+    picture = np.zeros((30, 40, 3), np.uint8)
+    picture[:, 20:] = (200, 40, 40)
+    decoded = np.asarray(Image.open(io.BytesIO(encode_jpeg(picture))))
+    assert np.abs(decoded[:, [5, 35]].astype(int) - picture[:, [5, 35]]).max() < 10

@@ -1,0 +1,250 @@
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ssdcore.errors import InputError
+from ssdcore.report.content import (
+    ClassFigures,
+    GalleryPicture,
+    History,
+    ReportContent,
+    SplitSummary,
+)
+from ssdcore.report.drawing import encode_jpeg
+from ssdcore.report.page import LARGEST_BYTES, render
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "</script><script>alert(2)</script>",
+    "\"'><img src=x onerror=alert(3)>",
+    "<a href='http://evil.example/'>link</a> &amp; more",
+    "{{ 7 * 7 }}{% raw %}",
+    "\u202egnp.exe",
+    "x" * 200,
+)
+
+
+class Page(HTMLParser):
+    """The page's elements, its visible text, and what its scripts and styles hold."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.shown = ""
+        self.scripts: list[tuple[dict[str, str], str]] = []
+        self.styles = ""
+        self._open = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = {name: value or "" for name, value in attrs}
+        self.elements.append((tag, attributes))
+        self._open = tag
+        self.shown += "" if tag == "bdi" else " "
+        if tag == "script":
+            self.scripts.append((attributes, ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._open = ""
+        self.shown += "" if tag == "bdi" else " "
+
+    def handle_data(self, data: str) -> None:
+        if self._open == "script":
+            self.scripts[-1] = (self.scripts[-1][0], self.scripts[-1][1] + data)
+        elif self._open == "style":
+            self.styles += data
+        else:
+            self.shown += data
+
+    def text(self) -> str:
+        return " ".join(self.shown.split())
+
+
+def hostile(content: ReportContent) -> ReportContent:
+    """Returns `content` with hostile words wherever others choose the words."""
+    splits = [
+        replace(
+            split,
+            name=HOSTILE[1],
+            objects_by_class=dict.fromkeys(HOSTILE, 3),
+            skipped=dict.fromkeys(HOSTILE, 2),
+            dropped=dict.fromkeys(HOSTILE, 1),
+        )
+        for split in content.splits
+    ]
+    return replace(
+        content,
+        title=HOSTILE[2],
+        params={HOSTILE[0]: {HOSTILE[1]: HOSTILE[2], HOSTILE[3]: list(HOSTILE)}},
+        environment=dict(zip(HOSTILE, HOSTILE, strict=True)),
+        per_class=[ClassFigures(name, 0.5, 0.6, 0.7, 9) for name in HOSTILE]
+        + [ClassFigures(name, -1, -1, -1, 0) for name in HOSTILE],
+        splits=splits,
+        gallery=[replace(content.gallery[0], caption=name, alt=name) for name in HOSTILE],
+        commands=HOSTILE,
+    )
+
+
+@pytest.fixture
+def empty(content: ReportContent) -> ReportContent:
+    nothing: Mapping[str, Any] = {}
+    return replace(
+        content,
+        params=nothing,
+        environment={},
+        history=History([], [], [], [], [], [], [], [], []),
+        metrics=nothing,
+        per_class=[],
+        splits=[],
+        gallery=[],
+        default_box_scales=[],
+        commands=[],
+    )
+
+
+def test_hostile_words_add_no_element_and_show_as_text(content: ReportContent) -> None:
+    harmless, page = Page(render(content)), Page(render(hostile(content)))
+    assert {tag for tag, _ in page.elements} == {tag for tag, _ in harmless.elements}
+    assert len(page.scripts) == len(harmless.scripts)
+    for _, attributes in page.elements:
+        assert not [name for name in attributes if name.startswith("on")]
+    for word in HOSTILE:
+        assert page.text().count(word) >= 5, word
+    alts = [attributes["alt"] for tag, attributes in page.elements if tag == "img"]
+    assert alts == [*HOSTILE, ""]  # the last is the place of the enlarged picture
+
+
+def test_only_the_named_scripts_may_run(content: ReportContent) -> None:
+    page = Page(render(hostile(content)))
+    running = [text for attributes, text in page.scripts if attributes == {}]
+    data = [text for attributes, text in page.scripts if attributes.get("type")]
+    assert len(running) == 2
+    assert len(running) + len(data) == len(page.scripts)
+    policies = [
+        attributes["content"]
+        for _, attributes in page.elements
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    ]
+    allowed = re.findall(r"'sha256-([^']+)'", policies[0])
+    hashes = [hashlib.sha256(text.encode()).digest() for text in running]
+    assert [base64.b64decode(digest) for digest in allowed] == hashes
+    assert len(policies) == 1
+    assert "default-src 'none'" in policies[0]
+    assert "unsafe-inline" not in policies[0].split("script-src")[1]
+    for text in data:
+        json.loads(text)
+
+
+def test_nothing_is_fetched(content: ReportContent) -> None:
+    page = Page(render(hostile(content)))
+    loading = ("src", "href", "srcset", "poster", "action", "data", "background", "xlink:href")
+    addresses = [
+        value
+        for _, attributes in page.elements
+        for name, value in attributes.items()
+        if name in loading
+    ]
+    assert addresses
+    assert [address for address in addresses if not address.startswith(("#", "data:"))] == []
+    assert not re.search(r"url\(|@import|//", page.styles)
+    own_script = page.scripts[-1][1]
+    assert not re.search(r"https?:|fetch\(|XMLHttpRequest|import\b", own_script)
+
+
+def test_plotly_is_there_once_and_every_chart_has_its_data(content: ReportContent) -> None:
+    html = render(content)
+    assert html.count("* plotly.js v") == 1
+    page = Page(html)
+    charts = [a for _, a in page.elements if a.get("class") == "chart"]
+    data = [text for attributes, text in page.scripts if attributes]
+    assert len(charts) == len(data) == 7
+
+
+def test_contents_lead_to_sections_that_exist(content: ReportContent) -> None:
+    page = Page(render(content))
+    targets = [a["href"][1:] for tag, a in page.elements if tag == "a"]
+    assert targets == [a["id"] for tag, a in page.elements if tag == "section"]
+    assert len(targets) == 8
+
+
+def test_the_page_says_how_good_the_detector_is(content: ReportContent) -> None:
+    text = Page(render(content)).text()
+    assert "strongest on star (AP 0.700) and weakest on circle (AP 0.300)" in text
+    assert "finds small objects worse than large ones: AP 0.125 against 0.625" in text
+    assert "AP 0.500" in text
+    assert "40 steps, 2 epochs" in text
+    assert "augment.flip 0.5" in text
+    assert "dvc repro" in text
+    assert "train no objects 12 images" in text
+    assert "train no area 7 boxes" in text
+
+
+def test_undefined_figures_are_dashes(content: ReportContent) -> None:
+    text = Page(render(content)).text()
+    assert "ghost – – – 0" in text
+    assert "ARl –" in text
+    assert "Without objects in the validation set, so without figures: ghost." in text
+    assert "-1" not in text
+    assert "None" not in text
+
+
+def test_an_empty_report_is_a_page_too(empty: ReportContent) -> None:
+    page = Page(render(empty))
+    assert "Nothing can be said of the detector" in page.text()
+    assert "No training steps were logged" in page.text()
+    assert "No pictures were chosen" in page.text()
+    assert [text for attributes, text in page.scripts if attributes] == []
+
+
+def test_validation_that_was_never_measured_is_said(content: ReportContent) -> None:
+    unmeasured = replace(content.history, val_ap=[None] * 4, val_ap50=[None] * 4)
+    text = Page(render(replace(content, history=unmeasured))).text()
+    assert "AP on the validation set was not measured during training." in text
+
+
+def test_the_same_content_is_the_same_page(content: ReportContent) -> None:
+    assert render(content) == render(content)
+
+
+def test_a_file_name_that_is_no_text_can_be_written(content: ReportContent) -> None:
+    picture = replace(content.gallery[0], caption="byte \udcff.jpg")
+    html = render(replace(content, gallery=[picture]))
+    assert b"byte \\udcff.jpg" in html.encode("utf-8")
+
+
+def test_a_full_page_stays_small(content: ReportContent) -> None:
+    rng = np.random.default_rng(0)
+    soft = rng.integers(0, 255, (60, 112, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
+    noisy = np.clip(soft + rng.normal(0, 6, soft.shape), 0, 255).astype(np.uint8)
+    picture = GalleryPicture("caption", encode_jpeg(noisy), "alt")
+    steps = 100_000
+    values = rng.random(steps).tolist()
+    history = History(list(range(steps)), *[values] * 6, [None] * steps, [None] * steps)
+    names = [f"class {i}" for i in range(80)]
+    big = replace(
+        content,
+        history=history,
+        per_class=[ClassFigures(name, 0.5, 0.6, 0.7, 9) for name in names],
+        splits=[
+            SplitSummary(
+                "train", 1, dict.fromkeys(names, 1), rng.random(500_000).tolist(), {}, {}, 0
+            )
+        ],
+        gallery=[picture] * 24,
+    )
+    assert len(picture.jpeg) > 70_000  # as large as a real one
+    assert len(render(big).encode()) < 9_000_000
+
+
+def test_a_page_that_is_too_large_is_refused(content: ReportContent) -> None:
+    picture = replace(content.gallery[0], jpeg=bytes(LARGEST_BYTES // 2))
+    with pytest.raises(InputError, match=r"11\.\d MB, 1 gallery pictures.* Show fewer"):
+        render(replace(content, gallery=[picture]))

@@ -1,0 +1,56 @@
+import json
+from html.parser import HTMLParser
+
+import plotly.graph_objects as go
+import pytest
+
+from ssdcore.report import plotting
+
+
+def luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])  # as in page.css
+@pytest.mark.parametrize("name", ["BLUE", "ORANGE", "GREEN", "VIOLET", "GREY"])
+def test_data_are_visible_on_light_and_dark(name: str, ground: str) -> None:
+    low, high = sorted((luminance(getattr(plotting, name)), luminance(ground)))
+    assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 1.4.11 for graphics
+
+
+def test_a_fragment_holds_its_data_out_of_reach_of_the_parser() -> None:
+    evil = "</script><script>alert(1)</script><!--"
+    figure = plotting.figure([go.Scatter(x=[1, 2], y=[3, 4], name=evil)])
+    fragment = plotting.fragment(figure, 'a "chart" <b>', 240)
+
+    elements: list[tuple[str, dict[str, str | None]]] = []
+    texts: list[str] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: elements.append((tag, dict(attributes)))  # type: ignore[method-assign]
+    parser.handle_data = texts.append  # type: ignore[method-assign]
+    parser.feed(fragment)
+
+    assert [tag for tag, _ in elements] == ["div", "script"]
+    assert elements[0][1]["aria-label"] == 'a "chart" <b>'
+    assert elements[0][1]["style"] == "height:240px"
+    assert elements[1][1] == {"type": "application/json"}
+    data = json.loads("".join(texts))
+    assert data["data"][0]["name"] == evil
+    assert data["data"][0]["y"] == [3, 4]
+    assert data["config"]["displayModeBar"] is False
+
+
+def test_text_and_grid_have_no_colour_of_their_own() -> None:
+    layout = plotting.figure([]).to_plotly_json()["layout"]
+    assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
+    assert "color" not in layout["font"]
+    assert "gridcolor" not in layout["xaxis"]
+
+
+def test_plotly_js_can_stand_in_a_script_element(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "newPlot" in plotting.plotly_js()
+    monkeypatch.setattr(plotting, "get_plotlyjs", lambda: "x = '</SCRIPT>'")
+    with pytest.raises(ValueError, match="script element"):
+        plotting.plotly_js()

@@ -1,0 +1,51 @@
+import math
+
+import pytest
+
+from ssdcore.report import words
+from ssdcore.report.content import ClassFigures, ReportContent
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.4126, "0.413"), (0, "0.000"), (1, "1.000"), (-1, "–"), (None, "–"), (math.nan, "–")],
+)
+def test_score(value: float | None, shown: str) -> None:
+    assert words.score(value) == shown
+
+
+def test_count() -> None:
+    assert words.count(1234567) == "1\u202f234\u202f567"
+    assert words.count(24.6) == "25"
+    assert words.count(None) == "–"
+
+
+def test_every_coco_figure_has_a_meaning(content: ReportContent) -> None:
+    assert set(words.COCO_FIGURES) == set(content.metrics["bbox"])
+    assert len(words.COCO_FIGURES) == 12
+
+
+def test_verdict_names_best_worst_and_the_weaker_size(content: ReportContent) -> None:
+    verdict = words.verdict(content.metrics, content.per_class)
+    assert verdict.best is not None
+    assert verdict.worst is not None
+    assert (verdict.best.name, verdict.worst.name) == ("star", "circle")  # not ghost, at -1
+    assert (verdict.weaker_size, verdict.size_ap) == ("small", (0.125, 0.625))
+
+
+def test_verdict_says_nothing_where_nothing_can_be_said() -> None:
+    one = [ClassFigures("star", 0.7, 0.9, 0.8, 30), ClassFigures("ghost", -1, -1, -1, 0)]
+    assert words.verdict({"bbox": {"APs": -1, "APl": 0.5}}, one) == words.Verdict()
+    assert words.verdict({}, []) == words.Verdict()
+
+
+def test_parameters_are_flattened_and_written_as_in_yaml() -> None:
+    section = {"epochs": 9, "augment": {"flip": 0.5, "on": True, "deep": {"x": None}}, "empty": {}}
+    assert list(words.flattened(section)) == [
+        ("epochs", "9"),
+        ("augment.flip", "0.5"),
+        ("augment.on", "true"),
+        ("augment.deep.x", "null"),
+        ("empty", "{}"),
+    ]
+    assert words.setting([0.07, "größer", [1, 2]]) == "0.07, größer, 1, 2"
