@@ -19,6 +19,7 @@ PER_CLASS = EVALUATION / "per_class.csv"
 PR_CURVES = EVALUATION / "pr_curves.csv"
 REPORT = Path("report")
 REPORT_PAGE = REPORT / "index.html"
+GALLERY = REPORT / "gallery"
 
 SPLITS = ("train", "val")
 

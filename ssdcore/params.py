@@ -72,6 +72,7 @@ class ModelParams(Section):
     extra_relu: bool
     l2_norm: bool
     conv_bias: bool
+    dropout: Annotated[float, Field(ge=0, lt=1)]
     default_box_scales: Scales
 
     @model_validator(mode="after")

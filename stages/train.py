@@ -50,7 +50,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         ) as tracker,
         Progress(len(rates)) as progress,
     ):
-        tracker.log_dataset(settings.dataset.name, sha256_of_file(layout.CLASSES), str(layout.RAW))
+        tracker.log_dataset(settings.dataset.name, sha256_of_file(layout.SOURCE), str(layout.RAW))
         progress.say(f"{loader.num_images} images, {len(rates)} steps on {device}")
         for report in fit(step, loader, rates, train.epochs, validate, train.validate_every):
             if isinstance(report, StepReport):

@@ -1,11 +1,13 @@
 """Detections in COCO's results format: a list of image_id, category_id, bbox and score."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from ssdcore.data.coco import CocoClass, CocoImage
 from ssdcore.detection.decode import Detections
-from ssdcore.geometry.boxes import yxyx_to_xywh_px
+from ssdcore.geometry.boxes import xywh_px_to_yxyx, yxyx_to_xywh_px
 
 BOX_DECIMALS = 3
 SCORE_DECIMALS = 6
@@ -27,3 +29,17 @@ def to_results(
             boxes_xywh_px, detections.labels, detections.scores, strict=True
         )
     ]
+
+
+def from_results(
+    results: Sequence[Mapping[str, Any]], image: CocoImage, classes: Sequence[CocoClass]
+) -> Detections:
+    """Reads one image's detections back, best first; the inverse of `to_results`."""
+    label_of = {c.id: label for label, c in enumerate(classes, start=1)}
+    ranked = sorted(results, key=lambda result: -result["score"])
+    boxes_xywh_px = np.array([result["bbox"] for result in ranked]).reshape(-1, 4)
+    return Detections(
+        xywh_px_to_yxyx(boxes_xywh_px, image.height, image.width),
+        np.array([label_of[result["category_id"]] for result in ranked], np.int32),
+        np.array([result["score"] for result in ranked], np.float32),
+    )

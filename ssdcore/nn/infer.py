@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ssdcore.detection.decode import Detections, Thresholds, detect
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.nn.calm import CalmWait
 from ssdcore.nn.loader import InputBatch
 from ssdcore.nn.losses import LossName
 from ssdcore.nn.ssd300 import SSD300
@@ -47,14 +48,15 @@ class Detector:
             return offsets, ops.sigmoid(logits) if loss == "focal" else ops.softmax(logits, -1)
 
         self._forward = forward
+        self._wait = CalmWait()
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
         """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b ≤ B images."""
         missing = self.batch_size - len(images)
         padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
         self._network.set_train(False)
-        offsets, probabilities = self._forward(Tensor(padded))
-        return offsets.asnumpy()[: len(images)], probabilities.asnumpy()[: len(images)]
+        offsets, probabilities = self._wait(self._forward, Tensor(padded))
+        return offsets[: len(images)], probabilities[: len(images)]
 
     def warm_up(self) -> None:
         """Compiles the graph, so that what follows can be timed."""

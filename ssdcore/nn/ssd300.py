@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 from mindspore import Tensor, nn, ops
-from mindspore.common.initializer import HeNormal
+from mindspore.common.initializer import HeNormal, Normal
 from numpy.typing import NDArray
 
 from ssdcore.geometry.default_boxes import FEATURE_MAPS
@@ -15,6 +15,8 @@ Head = Literal["conv", "separable"]
 
 EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
 """Blocks 8 to 11: channels of the 1×1, channels, stride and padding of the 3×3 after it."""
+HEAD_DEVIATION = 0.01
+"""Of a predictor's initial weights: small, so that the initial biases speak first."""
 CHANNEL_STEP = 8
 """Scaled channel counts are multiples of this, as the convolution kernels like them."""
 
@@ -42,7 +44,7 @@ class ExtraBlock(nn.Cell):
 
 def _head(kind: Head, channels_in: int, channels_out: int, bias: Any) -> nn.Cell:
     """One predictor of `channels_out` values a cell; `bias` is its initial bias."""
-    start = {"has_bias": True, "bias_init": bias, "weight_init": HeNormal(nonlinearity="relu")}
+    start = {"has_bias": True, "bias_init": bias, "weight_init": Normal(HEAD_DEVIATION)}
     if kind == "conv":
         return nn.Conv2d(channels_in, channels_out, 3, pad_mode="pad", padding=1, **start)
     return nn.SequentialCell(
@@ -70,6 +72,7 @@ class SSD300(nn.Cell):
         extra_relu: ReLU after fc6, fc7 and every convolution of the extra blocks.
         l2_norm: L2 normalisation of conv4_3 with a learnt scale.
         conv_bias: biases in the backbone's and extra blocks' convolutions.
+        dropout: share of fc6's and fc7's outputs that training drops.
         class_bias: (C,) initial bias of each default box's class logits, zeros if None.
     """
 
@@ -83,6 +86,7 @@ class SSD300(nn.Cell):
         extra_relu: bool = True,
         l2_norm: bool = True,
         conv_bias: bool = True,
+        dropout: float = 0.5,
         class_bias: NDArray[np.float32] | None = None,
     ) -> None:
         super().__init__()
@@ -92,7 +96,11 @@ class SSD300(nn.Cell):
             return scaled_channels(channels, width)
 
         self.backbone = VGG16(
-            scaled, conv_bias=conv_bias, batch_norm=batch_norm, fc_relu=extra_relu
+            scaled,
+            conv_bias=conv_bias,
+            batch_norm=batch_norm,
+            fc_relu=extra_relu,
+            dropout=dropout,
         )
         conv4_3, fc7 = scaled(STAGES[3][-1]), scaled(FC_CHANNELS)
         self.l2_norm = L2Norm(conv4_3) if l2_norm else nn.Identity()

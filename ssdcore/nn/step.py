@@ -5,6 +5,7 @@ from typing import NamedTuple
 import mindspore as ms
 from mindspore import Tensor, nn, ops
 
+from ssdcore.nn.calm import CalmWait
 from ssdcore.nn.loader import TrainingBatch
 from ssdcore.nn.losses import DetectionLoss
 from ssdcore.nn.ssd300 import SSD300
@@ -53,11 +54,11 @@ class TrainingStep:
             return box, classes
 
         self._update = update
+        self._wait = CalmWait()
 
     def __call__(self, batch: TrainingBatch) -> StepLosses:
         """Takes one step and returns the losses that led to it."""
         self.network.set_train()
-        box, classes = self._update(
-            Tensor(batch.images), Tensor(batch.offsets), Tensor(batch.labels)
-        )
-        return StepLosses(float(box.asnumpy()), float(classes.asnumpy()))
+        tensors = Tensor(batch.images), Tensor(batch.offsets), Tensor(batch.labels)
+        box, classes = self._wait(self._update, *tensors)
+        return StepLosses(float(box), float(classes))

@@ -13,7 +13,6 @@ from ssdcore.nn.layers import ConvBlock
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Output channels of conv1_1 … conv5_3 at width 1."""
 FC_CHANNELS = 1024
-DROPOUT = 0.5
 
 
 class VGG16(nn.Cell):
@@ -24,10 +23,17 @@ class VGG16(nn.Cell):
         conv_bias: biases in the convolutions (where batch norm does not replace them).
         batch_norm: batch norm after each convolution.
         fc_relu: ReLU after fc6 and fc7, which the tutorial's network leaves out.
+        dropout: share of fc6's and fc7's outputs that training drops; 0.5 in VGG16.
     """
 
     def __init__(
-        self, scaled: Callable[[int], int], *, conv_bias: bool, batch_norm: bool, fc_relu: bool
+        self,
+        scaled: Callable[[int], int],
+        *,
+        conv_bias: bool,
+        batch_norm: bool,
+        fc_relu: bool,
+        dropout: float,
     ) -> None:
         super().__init__()
         channels = 3
@@ -50,7 +56,7 @@ class VGG16(nn.Cell):
         style = {"bias": conv_bias, "batch_norm": batch_norm, "relu": fc_relu}
         self.fc6 = ConvBlock(channels, fc, 3, dilation=6, **style)
         self.fc7 = ConvBlock(fc, fc, 1, **style)
-        self.dropout = nn.Dropout(p=DROPOUT)
+        self.dropout = nn.Dropout(p=dropout) if dropout else nn.Identity()
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the two maps that the heads and the extra blocks look at."""

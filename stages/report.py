@@ -1,0 +1,75 @@
+"""Renders the page on data, training and results: report/."""
+
+import json
+
+from ssdcore import layout
+from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.params_file import read_params
+
+
+def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+    """Render one HTML page on the data, the training and the results."""
+    settings = read_params(params)
+    wanted = settings.report
+
+    from ssdcore.data.coco import read_coco
+    from ssdcore.data.sources import image_folder
+    from ssdcore.files import replacing_folder, sha256_of_file, write_text
+    from ssdcore.report.content import GalleryPicture, History, ReportContent
+    from ssdcore.report.drawing import encode_jpeg
+    from ssdcore.report.page import render
+    from ssdcore.report.pictures import draw_gallery
+    from ssdcore.report.summaries import describe_environment, read_per_class, summarise_split
+    from ssdcore.tracking import tracked
+
+    splits = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
+    conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
+    drawn = list(
+        draw_gallery(
+            splits["val"],
+            json.loads(layout.PREDICTIONS.read_text(encoding="utf-8")),
+            image_folder(layout.SOURCE, "val"),
+            wanted.pictures,
+            wanted.score_threshold,
+        )
+    )
+    pictures = [
+        GalleryPicture(
+            f"{one.image.file_name}: {one.tally.hits} found, {one.tally.misses} missed, "
+            f"{one.tally.extras} invented",
+            encode_jpeg(one.rgb),
+            "Ground truth on the left, predictions on the right",
+        )
+        for one in drawn
+    ]
+    content = ReportContent(
+        title=f"SSD300 on {settings.dataset.name}",
+        params=settings.model_dump(mode="json"),
+        environment=describe_environment(settings.runtime.device),
+        history=History.read_csv(layout.HISTORY),
+        metrics=json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8")),
+        per_class=read_per_class(layout.PER_CLASS),
+        splits=[summarise_split(name, splits[name], conversion[name]) for name in layout.SPLITS],
+        default_box_scales=settings.model.default_box_scales,
+        gallery=pictures,
+        commands=["make demo"],
+    )
+    with replacing_folder(layout.GALLERY) as folder:
+        for number, picture in enumerate(pictures):
+            (folder / f"{number:02}.jpg").write_bytes(picture.jpeg)
+    write_text(layout.REPORT_PAGE, render(content))
+    with tracked(
+        "report",
+        params=settings.model_dump(mode="json"),
+        experiment=settings.tracking.experiment,
+        model_sha256=sha256_of_file(layout.BEST_CHECKPOINT),
+        enabled=settings.tracking.enabled,
+    ) as tracker:
+        tracker.log_artifact(layout.REPORT_PAGE)
+        for number, one in enumerate(drawn):
+            tracker.log_image(one.rgb, f"gallery/{number:02}")
+    print(f"report → {layout.REPORT_PAGE.resolve()}")
+
+
+if __name__ == "__main__":
+    run(main)

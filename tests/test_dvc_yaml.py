@@ -1,0 +1,136 @@
+"""dvc.yaml against the code: its deps, its params and its paths are what the stages use."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import grimp
+import pytest
+from conftest import ROOT
+from ruamel.yaml import YAML
+
+from ssdcore import layout
+from ssdcore.params import Params
+from ssdcore.params_file import flattened, read_params
+
+PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
+STAGES = list(PIPELINE["stages"])
+GRAPH = grimp.build_graph("ssdcore", "stages")
+UNDECLARED = {
+    "runtime.workers": "the result does not depend on it",
+    "tracking.enabled": "says where a run is written down, not what it computes",
+    "tracking.experiment": "the same",
+}
+
+
+def import_closure(stage: str) -> set[str]:
+    """Returns the project's files that running a stage executes or reads as code."""
+    modules = {f"stages.{stage}"} | GRAPH.find_upstream_modules(f"stages.{stage}")
+    modules |= {name.rpartition(".")[0] for name in modules} | {"ssdcore"}
+    files = set()
+    for module in modules - {""}:
+        path = Path(*module.split("."))
+        if (ROOT / path).is_dir():
+            files |= {path / f.name for f in (ROOT / path).iterdir() if is_code_beside(f)}
+        else:
+            files.add(path.with_suffix(".py"))
+    return {str(file) for file in files}
+
+
+def is_code_beside(file: Path) -> bool:
+    """Says whether a file belongs to its whole package: __init__.py, templates, styles."""
+    return file.name == "__init__.py" or (file.is_file() and file.suffix not in {".py", ".pyc"})
+
+
+def resolved(text: str) -> str:
+    """Fills in ${...} from vars and params.yaml."""
+    values = flattened(read_params(ROOT / "params.yaml"))
+    for variables in PIPELINE["vars"]:
+        values |= variables
+    for name, value in values.items():
+        text = text.replace("${" + name + "}", str(value))
+    return text
+
+
+def entries(stage: str, *kinds: str) -> list[str]:
+    """Returns the paths that a stage lists under some headings."""
+    found = []
+    for kind in kinds:
+        for entry in PIPELINE["stages"][stage].get(kind, []):
+            found.append(resolved(entry if isinstance(entry, str) else next(iter(entry))))
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_code_deps_are_the_import_closure(stage):
+    declared = {dep for dep in entries(stage, "deps") if dep.startswith(("ssdcore/", "stages/"))}
+    assert sorted(declared) == sorted(import_closure(stage))
+
+
+def test_the_closure_follows_imports_inside_functions():
+    """A test of the test above: train imports what it needs within its function."""
+    assert "ssdcore/nn/losses.py" in import_closure("train")
+    assert "ssdcore/nn/losses.py" not in import_closure("download")
+    assert "ssdcore/report/page.html.jinja" in import_closure("report")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_stage_says_what_it_does_and_runs_as_a_module(stage):
+    assert PIPELINE["stages"][stage]["desc"]
+    assert PIPELINE["stages"][stage]["cmd"] == f"python -m stages.{stage}"
+
+
+def test_outs_are_the_layouts_paths():
+    outs = {path for stage in STAGES for path in entries(stage, "outs", "metrics", "plots")}
+    names = (
+        "RAW", "MINDRECORD", "BEST_CHECKPOINT", "LAST_CHECKPOINT", "HISTORY", "TRAIN_METRICS",
+        "EVALUATE_METRICS", "PREDICTIONS", "PER_CLASS", "PR_CURVES", "REPORT_PAGE", "GALLERY",
+    )  # fmt: skip
+    assert outs == {str(getattr(layout, name)) for name in names}
+
+
+def test_data_deps_exist_or_are_made_by_an_earlier_stage():
+    made: list[str] = []
+    for stage in STAGES:
+        for dep in entries(stage, "deps"):
+            in_git = (ROOT / dep).exists() and dep.startswith(("ssdcore", "stages", "examples"))
+            assert in_git or any(dep == out or dep.startswith(out + "/") for out in made), dep
+        made += entries(stage, "outs", "metrics", "plots")
+
+
+def test_every_parameter_is_some_stages_or_of_no_consequence():
+    declared = {key for stage in STAGES for key in PIPELINE["stages"][stage].get("params", [])}
+    keys = set(flattened(read_params(ROOT / "params.yaml")))
+    covered = {key for key in keys if any(key == d or key.startswith(d + ".") for d in declared)}
+    assert keys - covered == set(UNDECLARED)
+    assert all(any(key == d or key.startswith(d + ".") for key in keys) for d in declared)
+
+
+def test_plots_name_columns_that_are_there():
+    from ssdcore import history
+    from ssdcore.detection import coco_metrics
+
+    columns = {
+        str(layout.HISTORY): set(history.COLUMNS),
+        str(layout.PER_CLASS): {"name", "AP", "AP50", "AR100", "objects"},
+        str(layout.PR_CURVES): {"class", "recall", "precision"},
+    }
+    assert '"AR100": ' in inspect.getsource(coco_metrics)
+    for plot in PIPELINE["plots"]:
+        if isinstance(plot, str):
+            continue
+        (settings,) = plot.values()
+        for path, names in settings["y"].items():
+            names = [names] if isinstance(names, str) else names
+            assert {*names, settings["x"]} <= columns[resolved(path)]
+
+
+def test_params_model_and_file_agree():
+    def keys(model: Any, prefix: str = "") -> set[str]:
+        found = set()
+        for name, field in model.model_fields.items():
+            nested = hasattr(field.annotation, "model_fields")
+            found |= keys(field.annotation, f"{prefix}{name}.") if nested else {prefix + name}
+        return found
+
+    assert keys(Params) == set(flattened(read_params(ROOT / "params.yaml")))
