@@ -20,5 +20,9 @@ def write_history(path: Path, rows: Iterable[Mapping[str, float]]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([f"{row[name]:.7g}" if name in row else "" for name in COLUMNS])
+        writer.writerow([_cell(row.get(name, "")) for name in COLUMNS])
     write_text(path, text.getvalue())
+
+
+def _cell(value: float | str) -> float | str:
+    return f"{value:.7g}" if isinstance(value, float) else value

@@ -6,13 +6,13 @@ from typing import Any
 
 import grimp
 import pytest
-from conftest import ROOT
 from ruamel.yaml import YAML
 
 from ssdcore import layout
 from ssdcore.params import Params
 from ssdcore.params_file import flattened, read_params
 
+ROOT = Path(__file__).parents[1]
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = list(PIPELINE["stages"])
 GRAPH = grimp.build_graph("ssdcore", "stages")

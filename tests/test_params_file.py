@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from pydantic import ValidationError
 
 from ssdcore.errors import InputError
 from ssdcore.params_file import flattened, read_params
 
+ROOT = Path(__file__).parents[1]
 DEFAULTS = ROOT / "params.yaml"
 
 

@@ -139,17 +139,23 @@ def _collect(
     return CocoSplit(classes, images, objects, dict(boxes), dict(sorted(dropped.items())))
 
 
+def is_box(bbox: Any) -> bool:
+    """Says whether an annotation's bbox is what COCO calls one: four finite numbers."""
+    return (
+        isinstance(bbox, list)
+        and len(bbox) == 4
+        and all(isinstance(value, int | float) and isfinite(value) for value in bbox)
+    )
+
+
 def _clipped(bbox: Any, image: CocoImage) -> tuple[list[float] | None, str]:
     """Cuts a box (x, y, width, height in pixels) at the image's border.
 
     Returns:
         The box and "clipped" or "", or None and the reason why there is none.
     """
-    numbers = isinstance(bbox, list) and len(bbox) == 4
-    if not numbers or not all(isinstance(v, int | float) for v in bbox):
+    if not is_box(bbox):
         return None, "malformed box"
-    if not all(isfinite(v) for v in bbox):
-        return None, "box not finite"
     x, y, w, h = bbox
     if w <= 0 or h <= 0:
         return None, "box without area"

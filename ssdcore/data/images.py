@@ -26,13 +26,13 @@ def read_bytes(folder: Path, file_name: str) -> bytes:
         BrokenImageError: no such file, or none that may be read.
     """
     path = folder / file_name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BrokenImageError("file name leaves the image folder")
     try:
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise BrokenImageError("file name leaves the image folder")
         return path.read_bytes()
     except FileNotFoundError:
         raise BrokenImageError("file missing") from None
-    except OSError:
+    except (OSError, ValueError):
         raise BrokenImageError("file unreadable") from None
 
 

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ssdcore import layout
 from ssdcore.data.coco import CocoSplit, read_coco
+from ssdcore.data.images import BrokenImageError, read_bytes
 from ssdcore.data.shapes import write_shapes
 from ssdcore.errors import InputError
 from ssdcore.files import sha256_of_file, write_json
@@ -33,8 +35,7 @@ class SplitSource(NamedTuple):
 def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
     """Fills `folder` with the data set's annotation files, pictures and source.json.
 
-    Pictures of the user's own stay where they are; only their annotation files are copied,
-    with `area`, `iscrowd` and `id` filled in where a tool left them out.
+    Pictures of the user's own stay where they are; only their annotation files are copied.
 
     Raises:
         InputError: the data set is not to be had, or the user's files are not usable.
@@ -82,7 +83,8 @@ def _check_local(local: LocalParams, folder: Path) -> dict[str, SplitSource]:
         seen[split] = read_coco(annotations)
         splits[split] = _describe(annotations, images, str(images))
         copy = folder / layout.annotations(split).relative_to(layout.RAW)
-        write_json(copy, _completed(json.loads(annotations.read_bytes())))
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(annotations, copy)
     _require_same_classes(local, seen)
     return splits
 
@@ -92,26 +94,18 @@ def _describe(annotations: Path, images: Path, recorded: str) -> SplitSource:
     listed = read_coco(annotations).images
     digest, present = hashlib.sha256(), 0
     for image in listed:
-        path = images / image.file_name
-        if path.is_file():
-            digest.update(f"{image.file_name}\0{sha256_of_file(path)}\n".encode())
-            present += 1
+        try:
+            data = read_bytes(images, image.file_name)
+        except BrokenImageError:
+            continue  # convert counts it, with the reason
+        digest.update(image.file_name.encode() + b"\0" + hashlib.sha256(data).digest())
+        present += 1
     if not present:
         raise InputError(
             str(images), f"none of the {len(listed)} images of {annotations}",
             f"files such as {listed[0].file_name}",
         )  # fmt: skip
     return SplitSource(recorded, len(listed), sha256_of_file(annotations), digest.hexdigest())
-
-
-def _completed(content: dict[str, Any]) -> dict[str, Any]:
-    """Fills in what pycocotools needs and labelling tools leave out."""
-    completed = []
-    for number, annotation in enumerate(content["annotations"], start=1):
-        box = annotation.get("bbox")
-        area = box[2] * box[3] if isinstance(box, list) and len(box) == 4 else 0
-        completed.append({"id": number, "iscrowd": 0, "area": area, **annotation})
-    return {**content, "annotations": completed}
 
 
 def _require_same_classes(local: LocalParams, splits: Mapping[str, CocoSplit]) -> None:

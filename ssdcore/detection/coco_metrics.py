@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+
+from ssdcore.data.coco import is_box
 
 FIGURES = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
@@ -34,7 +37,7 @@ def evaluate(ground_truth_json: Path, detections: Sequence[dict[str, Any]]) -> d
         A figure that no object defines is -1.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = COCO(str(ground_truth_json))
+        truth = _load_truth(ground_truth_json)
         evaluator = COCOeval(truth, _load_results(truth, detections), "bbox")
         evaluator.evaluate()
         evaluator.accumulate()
@@ -43,7 +46,7 @@ def evaluate(ground_truth_json: Path, detections: Sequence[dict[str, Any]]) -> d
     categories = truth.loadCats(evaluator.params.catIds)
     counts = {c["id"]: 0 for c in categories}
     for annotation in truth.dataset["annotations"]:
-        if annotation["category_id"] in counts and not annotation.get("iscrowd", 0):
+        if not annotation["iscrowd"]:
             counts[annotation["category_id"]] += 1
     return {
         **figures,
@@ -57,14 +60,43 @@ def evaluate(ground_truth_json: Path, detections: Sequence[dict[str, Any]]) -> d
     }
 
 
+def _load_truth(path: Path) -> COCO:
+    """Reads an annotation file as pycocotools needs it.
+
+    Rows that it can't digest (no box, a box that is none, unknown to the file's images or
+    categories) are left out, ids count from 1 (it takes an object of id 0 for none), and what
+    labelling tools omit is filled in.
+    """
+    content = json.loads(path.read_bytes())
+    images = {image["id"] for image in content["images"]}
+    categories = {category["id"] for category in content["categories"]}
+    rows = [
+        row
+        for row in content["annotations"]
+        if is_box(row.get("bbox"))
+        and row.get("image_id") in images
+        and row.get("category_id") in categories
+    ]
+    for number, row in enumerate(rows, start=1):
+        row["id"] = number
+        row["iscrowd"] = int(row.get("iscrowd") or 0)
+        if row.get("area") is None:
+            row["area"] = row["bbox"][2] * row["bbox"][3]
+    return _indexed({**content, "annotations": rows})
+
+
+def _indexed(dataset: dict[str, Any]) -> COCO:
+    coco = COCO()
+    coco.dataset = dataset
+    coco.createIndex()
+    return coco
+
+
 def _load_results(truth: COCO, detections: Sequence[dict[str, Any]]) -> COCO:
     """Returns the detections as pycocotools wants them; its loadRes fails on none at all."""
     if detections:
         return truth.loadRes([dict(detection) for detection in detections])
-    empty = COCO()
-    empty.dataset = {**truth.dataset, "annotations": []}
-    empty.createIndex()
-    return empty
+    return _indexed({**truth.dataset, "annotations": []})
 
 
 def _class_figures(evaluator: COCOeval, k: int) -> dict[str, float]:

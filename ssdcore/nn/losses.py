@@ -14,9 +14,12 @@ LossName = Literal["focal", "multibox"]
 
 FOCAL_GAMMA = 2.0
 FOCAL_ALPHA = 0.75
-OBJECT_PRIOR = 0.01
-"""Share of default boxes taken for an object before training (RetinaNet, section 4.1)."""
 NEGATIVES_PER_POSITIVE = 3
+OBJECT_PRIOR: dict[LossName, float] = {"focal": 0.01, "multibox": 1 / (1 + NEGATIVES_PER_POSITIVE)}
+"""Share of the default boxes that count in the loss taken for objects before training.
+
+Focal loss counts them all (RetinaNet, section 4.1), multibox loss those that mining picks.
+"""
 
 
 def smooth_l1(predicted: Tensor, target: Tensor) -> Tensor:
@@ -82,12 +85,15 @@ def _columns(logits: Tensor) -> Tensor:
 
 
 def initial_class_bias(loss: LossName, num_classes: int) -> NDArray[np.float32]:
-    """Returns the class biases (C,) at which a default box is an object with probability 0.01.
+    """Returns the class biases (C,) that say `OBJECT_PRIOR` before anything is learnt.
 
-    Without it the 8732 default boxes, nearly all background, start with a loss in the thousands.
+    Biases that start elsewhere cost the first thousands of steps: with focal loss the 8732
+    default boxes start with a loss in the thousands, and Adam moves a bias by no more than the
+    learning rate a step.
     """
     bias = np.zeros(num_classes, np.float32)
-    odds = np.log((1 - OBJECT_PRIOR) / OBJECT_PRIOR)
+    prior = OBJECT_PRIOR[loss]
+    odds = np.log((1 - prior) / prior)
     if loss == "focal":
         bias[:] = -odds
         bias[0] = odds

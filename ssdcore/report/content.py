@@ -8,18 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.errors import InputError
-
-HISTORY_COLUMNS = (
-    "step",
-    "epoch",
-    "loss",
-    "loss_box",
-    "loss_class",
-    "lr",
-    "images_per_second",
-    "val_AP",
-    "val_AP50",
-)
+from ssdcore.history import COLUMNS
 
 
 @dataclass(frozen=True)
@@ -50,7 +39,7 @@ class History:
 
     @classmethod
     def read_csv(cls, path: Path) -> "History":
-        """Reads the file that training writes, a row a logged step under `HISTORY_COLUMNS`.
+        """Reads the file that training writes, a row a logged step under `COLUMNS`.
 
         Raises:
             InputError: the header is another one, or a cell is not a number.
@@ -58,15 +47,15 @@ class History:
         with path.open(encoding="utf-8", newline="") as file:
             rows = csv.reader(file)
             header = next(rows, [])
-            if tuple(header) != HISTORY_COLUMNS:
+            if tuple(header) != COLUMNS:
                 raise InputError(
                     f"{path}:1",
                     ",".join(header),
-                    ",".join(HISTORY_COLUMNS),
+                    ",".join(COLUMNS),
                     "Run the train stage again",
                 )
             table = [_numbers(row, f"{path}:{rows.line_num}") for row in rows if row]
-        columns = [[row[column] for row in table] for column in range(len(HISTORY_COLUMNS))]
+        columns = [[row[column] for row in table] for column in range(len(COLUMNS))]
         step, epoch, loss, loss_box, loss_class, lr, speed, val_ap, val_ap50 = columns
         return cls(
             step=[int(value) for value in step],
@@ -156,16 +145,16 @@ class ReportContent:
 
 def _numbers(row: Sequence[str], place: str) -> list[float]:
     """Returns the cells as numbers, NaN for an empty one in the last two columns."""
-    optional_from = len(HISTORY_COLUMNS) - 2
-    if len(row) != len(HISTORY_COLUMNS):
-        raise InputError(place, len(row), f"{len(HISTORY_COLUMNS)} cells")
+    optional_from = len(COLUMNS) - 2
+    if len(row) != len(COLUMNS):
+        raise InputError(place, len(row), f"{len(COLUMNS)} cells")
     numbers = []
     for column, cell in enumerate(row):
         try:
             empty = not cell and column >= optional_from
             numbers.append(math.nan if empty else float(cell))
         except ValueError:
-            place = f"{place}, {HISTORY_COLUMNS[column]}"
+            place = f"{place}, {COLUMNS[column]}"
             raise InputError(place, cell, "a number") from None
     return numbers
 

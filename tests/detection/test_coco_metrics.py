@@ -2,11 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 
 from ssdcore.detection.coco_metrics import FIGURES, evaluate
 
-CASES = ROOT.parent / "shared/data/eval_parity"
+CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
 
 
 @pytest.fixture

@@ -1,0 +1,127 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssdcore.command import DEFAULT_PARAMS, MINDSPORE_ERRORS_ONLY, ParamsOption, run
+from ssdcore.errors import InputError
+
+LOG_LEVEL = "GLOG_v"
+SCRIPT = """
+from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.errors import InputError
+
+def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+    '''Try it.'''
+    {body}
+
+run(main)
+"""
+
+
+def run_script(folder: Path, body: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(body=body))
+    return subprocess.run(
+        [sys.executable, script, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def arguments(monkeypatch):
+    """Sets this process's command line and leaves its environment as it was."""
+    monkeypatch.setenv(LOG_LEVEL, "")  # so that its present state, set or not, comes back
+    monkeypatch.delenv(LOG_LEVEL)
+
+    def set_arguments(*words: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["command", *words])
+
+    set_arguments()
+    return set_arguments
+
+
+def test_wrong_input_is_one_line_and_status_2(tmp_path):
+    done = run_script(tmp_path, "raise InputError('a.json', 'süß', 'a list', 'Mend it')")
+    assert done.returncode == 2
+    assert done.stderr == "error: a.json: found 'süß', expected a list. Mend it.\n"
+    assert done.stdout == ""
+
+
+def test_a_fault_is_a_traceback_and_status_1(tmp_path):
+    done = run_script(tmp_path, "raise ValueError('a bug')")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback (most recent call last):")
+    assert done.stderr.endswith("\nValueError: a bug\n")
+    assert ", in main\n" in done.stderr
+
+
+def test_wrong_input_from_deep_below_hides_no_fault(arguments, capsys):
+    """Only an InputError that comes out at the top counts, whatever it was made from."""
+
+    def main() -> None:
+        try:
+            raise InputError("a", 1, "b")
+        except InputError as error:
+            raise RuntimeError("a bug") from error
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(main)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [((), DEFAULT_PARAMS), (("--params", "a/b.yaml"), Path("a/b.yaml"))]
+)
+def test_success_is_status_0(arguments, capsys, words, expected):
+    given = []
+
+    def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+        given.append(params)
+        print("done")
+
+    arguments(*words)
+    with pytest.raises(SystemExit) as exit_:
+        run(main)
+    assert exit_.value.code == 0
+    assert given == [expected]
+    assert capsys.readouterr() == ("done\n", "")
+
+
+def test_an_unknown_option_is_status_2_and_runs_nothing(arguments, capsys):
+    arguments("--parms", "a.yaml")
+    with pytest.raises(SystemExit) as exit_:
+        run(lambda params=DEFAULT_PARAMS: pytest.fail("it ran"))
+    assert exit_.value.code == 2
+    assert "--parms" in capsys.readouterr().err
+
+
+def test_help_is_the_docstring(arguments, capsys):
+    def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+        """Mend what is broken."""
+        pytest.fail("it ran")
+
+    arguments("--help")
+    with pytest.raises(SystemExit) as exit_:
+        run(main)
+    assert exit_.value.code == 0
+    out = capsys.readouterr().out
+    assert "Mend what is broken." in out
+    assert "--params" in out
+    assert "params.yaml" in out
+    assert "--install-completion" not in out
+
+
+@pytest.mark.parametrize("wish", [None, "1"])
+def test_mindspore_speaks_of_errors_only_unless_told(arguments, monkeypatch, wish):
+    if wish is not None:
+        monkeypatch.setenv(LOG_LEVEL, wish)
+    seen = []
+    with pytest.raises(SystemExit):
+        run(lambda: seen.append(os.environ[LOG_LEVEL]))
+    assert seen == [wish or MINDSPORE_ERRORS_ONLY]
