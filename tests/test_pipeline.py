@@ -1,0 +1,117 @@
+"""The whole pipeline on eight pictures, run as a user runs it: by DVC, from a clone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+PARTS = (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "examples", "ssdcore", "stages")
+BIN = Path(sys.executable).parent
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """A repository with this code, eight pictures, and the narrowest network."""
+    folder = tmp_path_factory.mktemp("clone")
+    for part in PARTS:
+        target = folder / part
+        target.parent.mkdir(exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, target)
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["dataset"]["shapes"].update(train_images=6, val_images=2)
+    params["model"]["width"] = 0.02
+    params["train"].update(epochs=2, batch_size=2, validate_every=1)
+    params["report"]["pictures"] = 2
+    yaml.dump(params, folder / "params.yaml")
+    run(folder, "git", "init", "--quiet")
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "--quiet", "--message", "Start")
+    return folder
+
+
+def run(folder: Path, *command: str) -> str:
+    """Runs a command in the clone and returns what it printed; fails loudly."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+    environment |= {
+        "PATH": f"{BIN}{os.pathsep}{environment['PATH']}",
+        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
+        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
+        "MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true",
+    }  # fmt: skip
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def runs(folder: Path) -> list[dict[str, str]]:
+    """Returns the parameters, metrics and tags of all MLflow runs of the clone's store."""
+    script = (
+        "import json, sys, mlflow\n"
+        "client = mlflow.MlflowClient('sqlite:///' + sys.argv[1])\n"
+        "found = client.search_runs([e.experiment_id for e in client.search_experiments()])\n"
+        "print(json.dumps([{**r.data.params, **r.data.metrics, **r.data.tags,\n"
+        "  'status': r.info.status, 'artifacts': r.info.artifact_uri} for r in found]))\n"
+    )
+    return json.loads(run(folder, sys.executable, "-c", script, str(folder / "mlflow.db")))
+
+
+@pytest.mark.slow
+def test_repro_then_nothing_then_an_experiment(clone):
+    run(clone, "dvc", "repro")
+    metrics = json.loads((clone / "metrics/evaluate.json").read_text())
+    assert metrics["images"] == 2
+    assert 0 <= metrics["bbox"]["AP"] <= metrics["bbox"]["AP50"] <= 1
+    assert json.loads((clone / "data/mindrecord/conversion.json").read_text())["train"]["images"][
+        "kept"
+    ] == 6  # fmt: skip
+    page = (clone / "report/index.html").read_text()
+    assert "circle" in page
+    assert len(list((clone / "report/gallery").iterdir())) == 2
+    (first,) = runs(clone)
+    assert first["status"] == "FINISHED"
+    assert first["dvc.stage"] == "train,evaluate,report"
+    assert first["test/AP"] == pytest.approx(metrics["bbox"]["AP"])
+    assert Path(first["artifacts"].removeprefix("file://")).is_relative_to(clone / "mlartifacts")
+
+    assert "up to date" in run(clone, "dvc", "repro")
+    assert "bbox.AP" in run(clone, "dvc", "metrics", "show")
+    run(clone, "git", "add", ".")
+    run(clone, "git", "commit", "--quiet", "--message", "Run")
+
+    said = run(clone, "dvc", "exp", "run", "--temp", "--name", "gentle", "-S", "train.lr_max=0.001")
+    assert "Running stage 'train'" in said
+    assert "Running stage 'download'" not in said
+    assert "Running stage 'convert'" not in said
+    by_rate = {found["train.lr_max"]: found for found in runs(clone)}
+    assert set(by_rate) == {"0.002", "0.001"}
+    assert by_rate["0.001"]["dvc.exp_name"] == "gentle"
+    assert by_rate["0.001"]["dvc.stage"] == "train,evaluate,report"
+    assert "gentle" in run(clone, "dvc", "exp", "show", "--csv")
+
+
+@pytest.mark.slow
+def test_local_pictures_go_the_same_way(clone):
+    """The example that params.yaml names stands for the user's own photos."""
+    run(clone, "dvc", "repro", "--quiet", "convert")
+    yaml = YAML()
+    params = yaml.load(clone / "params.yaml")
+    params["dataset"]["name"] = "local"
+    yaml.dump(params, clone / "params.yaml")
+    run(clone, "dvc", "repro", "convert")
+    conversion = json.loads((clone / "data/mindrecord/conversion.json").read_text())
+    assert conversion["train"]["images"]["kept"] == 6
+    assert conversion["val"]["images"]["kept"] == 2
+    source = json.loads((clone / "data/raw/source.json").read_text())
+    assert source["splits"]["val"]["images"] == "examples/local/val"
