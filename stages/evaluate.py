@@ -43,7 +43,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         results = predict_split(detector, shards, val, thresholds, runtime.workers)
         speed = len(val.images) / (perf_counter() - started)
         figures = evaluate(layout.annotations("val"), results)
-        metrics = write_evaluation(figures, results, len(val.images), speed)
+        metrics = write_evaluation(figures, results, len(val.images), speed, device)
         tracker.log_metrics({f"test/{k}": v for k, v in metrics["bbox"].items()}, card.step)
         tracker.log_artifact(layout.EVALUATION)
     print(

@@ -19,7 +19,12 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.report.drawing import encode_jpeg
     from ssdcore.report.page import render
     from ssdcore.report.pictures import draw_gallery
-    from ssdcore.report.summaries import describe_environment, read_per_class, summarise_split
+    from ssdcore.report.summaries import (
+        commands_to_repeat,
+        describe_environment,
+        read_per_class,
+        summarise_split,
+    )
     from ssdcore.tracking import tracked
 
     splits = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
@@ -29,6 +34,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
             splits["val"],
             json.loads(layout.PREDICTIONS.read_text(encoding="utf-8")),
             image_folder(layout.SOURCE, "val"),
+            {skipped["file_name"] for skipped in conversion["val"]["skipped_files"]},
             wanted.pictures,
             wanted.score_threshold,
         )
@@ -42,17 +48,19 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         )
         for one in drawn
     ]
+    metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
+    environment = describe_environment(metrics["device"])
     content = ReportContent(
         title=f"SSD300 on {settings.dataset.name}",
         params=settings.model_dump(mode="json"),
-        environment=describe_environment(settings.runtime.device),
+        environment=environment,
         history=History.read_csv(layout.HISTORY),
-        metrics=json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8")),
+        metrics=metrics,
         per_class=read_per_class(layout.PER_CLASS),
         splits=[summarise_split(name, splits[name], conversion[name]) for name in layout.SPLITS],
         default_box_scales=settings.model.default_box_scales,
         gallery=pictures,
-        commands=["make demo"],
+        commands=commands_to_repeat(environment),
     )
     with replacing_folder(layout.GALLERY) as folder:
         for number, picture in enumerate(pictures):

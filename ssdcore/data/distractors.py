@@ -15,7 +15,7 @@ Mask = NDArray[np.uint8]  # (H, W), 0 outside to 255 inside
 Points = NDArray[np.float64]  # (P, 2), x and y in continuous pixels
 
 FIXED_POINT_BITS = 4
-FEWEST, MOST = 3, 12  # in one picture
+FEWEST, MOST = 2, 8  # in one picture
 OPACITY = (0.25, 0.95)
 CURVE_POINTS = 24
 BLOB_WAVES = 5  # harmonics of a blob's radius, from the second on: they keep it from being round

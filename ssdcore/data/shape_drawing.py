@@ -11,7 +11,7 @@ from ssdcore.data.textures import Plane, Planes, cloud, ramp, random_colour
 
 SUPERSAMPLING = 8  # OpenCV fills every pixel that an edge touches, here 1/16 px too much
 FIXED_POINT_BITS = 6
-LEAST_CONTRAST = 0.4  # Euclidean RGB distance to the ground's mean; black to white is √3
+LEAST_CONTRAST = 0.6  # Euclidean RGB distance to the ground's mean; black to white is √3
 COLOUR_TRIES = 12
 STRIPES = (2.0, 6.0)  # pairs of stripes across an object
 RIM_CHANCE = 0.35

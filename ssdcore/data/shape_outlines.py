@@ -17,9 +17,9 @@ STAR_WAIST = 0.42  # inner over outer radius; a pentagram has 0.38
 CROSS_ARM = 0.34  # half an arm's breadth over half the cross's length
 
 
-def _corners_at(radii: NDArray[np.float64]) -> Contour:
-    """Returns (P, 2) corners at `radii` (P,) around the origin, at even angles."""
-    angles = np.linspace(0.0, 2 * np.pi, len(radii), endpoint=False)
+def _corners_at(radii: NDArray[np.float64], first: float = -np.pi / 2) -> Contour:
+    """Returns (P, 2) corners at `radii` (P,), evenly round the origin from angle `first`."""
+    angles = first + np.linspace(0.0, 2 * np.pi, len(radii), endpoint=False)
     return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
 
 
@@ -42,7 +42,7 @@ UNIT_OUTLINES: dict[str, Outline] = {
         _corners_at(np.ones(ROUND_CORNERS)),
         _corners_at(np.full(ROUND_CORNERS, RING_HOLE)),
     ),
-    "square": (_corners_at(np.ones(4)),),
+    "square": (_corners_at(np.ones(4), first=-np.pi / 4),),
     "star": (_corners_at(np.tile([1.0, STAR_WAIST], 5)),),
     "triangle": (_corners_at(np.ones(3)),),
 }

@@ -10,11 +10,12 @@ from ssdcore.data.shape_outlines import CLASSES, Outline, area_px, moved, posed
 from ssdcore.data.textures import Plane
 
 MOST_OBJECTS = 6
-SMALLEST_PX, USUAL_PX, LARGEST_PX = 16.0, 64.0, 200.0  # longer side of the box, before clipping
+SMALLEST_PX, USUAL_PX, LARGEST_PX = 16.0, 100.0, 200.0  # longer side of the box, before clipping
 LARGEST_SHARE = 0.85  # of the picture's shorter side
 LEAST_INSIDE = 0.7  # of an object's area
-LEAST_VISIBLE = 0.35  # of an object's area: what neither the border nor a later object takes
-LEAST_SQUASH = 0.75  # foreshortened to three quarters at most
+LEAST_VISIBLE = 0.6  # of an object's area: what neither the border nor a later object takes
+LARGEST_TURN = np.pi / 9  # either way from upright, as most things stand in photos
+LEAST_SQUASH = 0.9  # foreshortened to that at most
 OVERHANG = 0.35  # of the box's side: how far beyond the border a position is tried
 POSITION_TRIES = 30
 
@@ -77,7 +78,7 @@ def _random_pose(rng: np.random.Generator, name: str, largest_px: float) -> Outl
     return posed(
         name,
         size_px=float(np.exp(rng.triangular(*sizes))),
-        angle=rng.uniform(0, 2 * np.pi),
+        angle=rng.uniform(-LARGEST_TURN, LARGEST_TURN),
         squash=rng.uniform(LEAST_SQUASH, 1),
         squash_angle=rng.uniform(0, np.pi),
     )

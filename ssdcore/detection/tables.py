@@ -12,7 +12,11 @@ from ssdcore.files import write_json, write_text
 
 
 def write_evaluation(
-    figures: Mapping[str, Any], results: Sequence[Mapping[str, Any]], images: int, speed: float
+    figures: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    images: int,
+    speed: float,
+    device: str,
 ) -> dict[str, Any]:
     """Writes evaluation/ and metrics/evaluate.json, and returns the latter's content.
 
@@ -21,6 +25,7 @@ def write_evaluation(
         results: the detections in COCO's results format.
         images: how many images were evaluated.
         speed: images per second, decoding and suppression included.
+        device: what computed at that speed.
     """
     write_json(layout.PREDICTIONS, results)
     _write_csv(layout.PER_CLASS, figures["per_class"])
@@ -34,6 +39,7 @@ def write_evaluation(
         "bbox": {name: figures[name] for name in FIGURES},
         "images": images,
         "images_per_second": round(speed, 2),
+        "device": device,
     }
     write_json(layout.EVALUATE_METRICS, metrics)
     return metrics

@@ -1,7 +1,7 @@
 """The gallery: validation pictures from the worst to the best, truth beside predictions."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from ssdcore.data.images import BrokenImageError, checked, decode, read_bytes
 from ssdcore.data.sample import Objects
 from ssdcore.detection.coco_results import from_results
 from ssdcore.detection.decode import Detections
+from ssdcore.errors import InputError
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.report.colours import class_colours
 from ssdcore.report.drawing import Annotations, Picture, side_by_side
@@ -36,6 +37,7 @@ def draw_gallery(
     split: CocoSplit,
     results: Sequence[Mapping[str, Any]],
     folder: Path,
+    skipped: Collection[str],
     count: int,
     score_threshold: float,
 ) -> Iterator[DrawnPicture]:
@@ -44,27 +46,34 @@ def draw_gallery(
     Args:
         split: the ground truth.
         results: detections in COCO's results format.
-        folder: of the pictures; one that can't be read is passed over, as convert did.
+        folder: of the pictures.
+        skipped: file names that convert left out, so that the detector never saw them.
         count: how many pictures to draw at most.
         score_threshold: least score of a detection that is drawn and counted.
+
+    Raises:
+        InputError: a picture is no longer what convert found.
     """
     by_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
     for result in results:
         if result["score"] >= score_threshold:
             by_image[result["image_id"]].append(result)
-    found = [from_results(by_image[image.id], image, split.classes) for image in split.images]
+    images = [image for image in split.images if image.file_name not in skipped]
+    found = [from_results(by_image[image.id], image, split.classes) for image in images]
     tallies = [
         image_tally(split.objects[image.id], detections, score_threshold)
-        for image, detections in zip(split.images, found, strict=True)
+        for image, detections in zip(images, found, strict=True)
     ]
     colours = class_colours(len(split.classes))
     names = [c.name for c in split.classes]
     for index in choose([tally.f1 for tally in tallies], count):
-        image = split.images[index]
+        image = images[index]
         try:
             data = checked(read_bytes(folder, image.file_name), image.height, image.width)
-        except BrokenImageError:
-            continue
+        except BrokenImageError as error:
+            place = str(folder / image.file_name)
+            remedy = "Run dvc repro again, it takes in what has changed"
+            raise InputError(place, str(error), "the picture that was converted", remedy) from None
         truth = _drawn_truth(split.objects[image.id], image, names, colours)
         predicted = _drawn_detections(found[index], image, names, colours)
         yield DrawnPicture(image, tallies[index], side_by_side(decode(data), truth, predicted))

@@ -61,6 +61,11 @@ def describe_environment(device: str) -> dict[str, str]:
     return described | {package: version(package) for package in PACKAGES}
 
 
+def commands_to_repeat(environment: Mapping[str, str]) -> list[str]:
+    """Returns what to type in a clone to get this report again."""
+    return [f"git checkout {environment['commit'].removesuffix('-dirty')}", "make demo"]
+
+
 def _commit() -> str:
     try:
         command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]

@@ -18,7 +18,7 @@ AREAS_AT_100_PX = {
     "circle": np.pi * 50**2,
     "cross": 100**2 - 4 * 33**2,  # arms 34 px broad, so four corners of 33 × 33 are missing
     "ring": np.pi * 50**2 * (1 - RING_HOLE**2),
-    "square": 100**2 / 2,  # at angle 0 it stands on a corner
+    "square": 100**2,
 }
 
 

@@ -1,0 +1,86 @@
+"""What a stage reads from params.yaml is what dvc.yaml declares for it, no less and no more."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from ssdcore.params import Params, Section
+from ssdcore.params_file import read_params
+
+ROOT = Path(__file__).parents[2]
+PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
+WITHOUT_CONSEQUENCE = {"runtime.workers", "tracking.enabled", "tracking.experiment"}
+"""Read, but not declared: no result depends on them."""
+
+
+def paths(model: type[Section], prefix: str = "") -> dict[type[Section], str]:
+    """Returns the dotted path of every section."""
+    found = {model: prefix}
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            found |= paths(field.annotation, f"{prefix}{name}.")
+    return found
+
+
+def sections_of(section: Section) -> list[Section]:
+    """Returns a section and all sections within it."""
+    inner = [value for _, value in section if isinstance(value, Section)]
+    return [section] + [found for value in inner for found in sections_of(value)]
+
+
+PATHS = paths(Params)
+
+
+@pytest.fixture(scope="module")
+def read(tmp_path_factory) -> dict[str, set[str]]:
+    """Runs every stage on a few pictures and notes the keys that it touches."""
+    folder = tmp_path_factory.mktemp("run")
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["dataset"]["shapes"].update(train_images=2, val_images=1)
+    params["model"]["width"] = 0.02
+    params["train"].update(epochs=1, batch_size=2)
+    params["tracking"]["enabled"] = False
+    yaml.dump(params, folder / "params.yaml")
+    touched: dict[str, set[str]] = {}
+    from_file: dict[int, Section] = {}  # by identity: a checkpoint holds such sections, too
+    plain = Section.__getattribute__
+
+    def noting(section: Section, name: str) -> Any:
+        if id(section) in from_file and name in type(section).model_fields:
+            touched[stage].add(PATHS[type(section)] + name)
+        return plain(section, name)
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        def read_then_note(path: Path) -> Params:
+            params = read_params(path)  # its own checks across keys don't count
+            from_file.update((id(section), section) for section in sections_of(params))
+            patch.setattr(Section, "__getattribute__", noting)
+            return params
+
+        patch.chdir(folder)
+        for stage in PIPELINE["stages"]:
+            touched[stage] = set()
+            module = importlib.import_module(f"stages.{stage}")
+            patch.setattr(module, "read_params", read_then_note)
+            module.main(Path("params.yaml"))
+            patch.setattr(Section, "__getattribute__", plain)
+    return touched
+
+
+def within(key: str, section: str) -> bool:
+    return key == section or key.startswith(section + ".")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", PIPELINE["stages"])
+def test_declared_params_are_those_read(stage, read):
+    declared = PIPELINE["stages"][stage]["params"]
+    sections = {path.removesuffix(".") for path in PATHS.values()}
+    leaves = read[stage] - sections - WITHOUT_CONSEQUENCE
+    assert {key for key in leaves if not any(within(key, d) for d in declared)} == set()
+    assert {d for d in declared if not any(within(key, d) for key in read[stage])} == set()

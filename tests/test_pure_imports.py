@@ -1,0 +1,32 @@
+"""The pure part of the library loads without MindSpore, MLflow or Typer."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+HEAVY = {"mindspore", "mlflow", "typer"}
+PURE = (
+    "ssdcore.geometry.matching", "ssdcore.geometry.box_coder", "ssdcore.detection.decode",
+    "ssdcore.detection.coco_metrics", "ssdcore.data.targets", "ssdcore.data.sources",
+    "ssdcore.data.coco", "ssdcore.params_file", "ssdcore.tracking", "ssdcore.report.page",
+    "ssdcore.report.pictures",
+)  # fmt: skip
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """Returns which of `HEAVY` a fresh process has after importing the modules."""
+    script = f"import sys, {', '.join(modules)}; print(*({HEAVY} & set(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_pure_part_loads_nothing_heavy():
+    assert loaded_by(*PURE) == set()
+
+
+def test_the_test_above_can_fail():
+    assert loaded_by("ssdcore.command") == {"typer"}
+    assert loaded_by("ssdcore.nn.layers") == {"mindspore"}
