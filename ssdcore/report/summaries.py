@@ -15,6 +15,7 @@ from ssdcore.data.coco import CocoSplit
 from ssdcore.geometry.boxes import areas
 from ssdcore.report.content import ClassFigures, SplitSummary
 
+NO_COMMIT = "not in a git repository"
 PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc", "mlflow")
 
 
@@ -63,7 +64,8 @@ def describe_environment(device: str) -> dict[str, str]:
 
 def commands_to_repeat(environment: Mapping[str, str]) -> list[str]:
     """Returns what to type in a clone to get this report again."""
-    return [f"git checkout {environment['commit'].removesuffix('-dirty')}", "make demo"]
+    commit = environment["commit"].removesuffix("-dirty")
+    return ["make demo"] if commit == NO_COMMIT else [f"git checkout {commit}", "make demo"]
 
 
 def _commit() -> str:
@@ -71,5 +73,5 @@ def _commit() -> str:
         command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
-        return "not in a git repository"
+        return NO_COMMIT
     return done.stdout.strip()

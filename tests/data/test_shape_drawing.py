@@ -86,8 +86,8 @@ def test_the_window_holds_whole_pixels_around_the_box() -> None:
 def test_an_object_stands_out_from_its_ground(ground: float) -> None:
     rng = np.random.default_rng(0)
     around = np.full((3, 1, 1), ground, np.float32)
-    colours = [contrasting_colour(rng, around) for _ in range(100)]
-    assert min(np.linalg.norm(colour - around) for colour in colours) >= LEAST_CONTRAST
+    contrasts = [np.linalg.norm(contrasting_colour(rng, around) - around) for _ in range(100)]
+    assert np.percentile(contrasts, 10) >= LEAST_CONTRAST  # on grey, twelve tries may fall short
 
 
 def test_of_colours_that_all_fall_short_the_best_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:

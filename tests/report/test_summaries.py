@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from ssdcore.data.coco import CocoClass, CocoImage, CocoSplit
+from ssdcore.data.sample import Objects
+from ssdcore.report.summaries import (
+    PACKAGES,
+    commands_to_repeat,
+    describe_environment,
+    read_per_class,
+    summarise_split,
+)
+
+
+def test_a_split_by_hand():
+    boxes = np.array([[0, 0, 0.5, 0.5], [0, 0, 0.2, 0.8], [0, 0, 1, 1]], np.float32)
+    objects = Objects(boxes, np.array([2, 2, 1], np.int32), np.array([False, False, True]))
+    split = CocoSplit(
+        (CocoClass(1, "cat"), CocoClass(9, "dog")), (CocoImage(5, "a.jpg", 10, 10),),
+        {5: objects}, {}, {},
+    )  # fmt: skip
+    conversion = {
+        "images": {"kept": 1, "skipped": {"file missing": 2}},
+        "boxes": {"crowd": 1, "dropped": {"box without area": 3}},
+    }
+    summary = summarise_split("val", split, conversion)
+    assert summary.objects_by_class == {"cat": 0, "dog": 2}
+    assert summary.box_sizes == pytest.approx([0.5, 0.4])
+    assert (summary.images, summary.crowd) == (1, 1)
+    assert summary.skipped == {"file missing": 2}
+    assert summary.dropped == {"box without area": 3}
+
+
+def test_per_class_is_read_back(tmp_path):
+    path = tmp_path / "per_class.csv"
+    path.write_text('name,AP,AP50,AR100,objects\n"a, b",0.5,0.75,0.6,12\n')
+    (row,) = read_per_class(path)
+    assert (row.name, row.ap, row.ap50, row.ar100, row.objects) == ("a, b", 0.5, 0.75, 0.6, 12)
+
+
+def test_environment_names_commit_device_and_versions(tmp_path, monkeypatch):
+    here = describe_environment("CPU")
+    assert here["device"] == "CPU"
+    assert set(PACKAGES) < set(here)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert describe_environment("CPU")["commit"] == "not in a git repository"
+
+
+def test_commands_name_the_commit():
+    assert commands_to_repeat({"commit": "abc123-dirty"}) == ["git checkout abc123", "make demo"]
+    assert commands_to_repeat({"commit": "not in a git repository"}) == ["make demo"]
