@@ -44,7 +44,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         speed = len(val.images) / (perf_counter() - started)
         figures = evaluate(layout.annotations("val"), results)
         metrics = write_evaluation(figures, results, len(val.images), speed, device)
-        tracker.log_metrics({f"test/{k}": v for k, v in metrics["bbox"].items()}, card.step)
+        tracker.log_metrics({f"evaluate/{k}": v for k, v in metrics["bbox"].items()}, card.step)
         tracker.log_artifact(layout.EVALUATION)
     print(
         f"{len(val.images)} images at {speed:.1f} images/s: AP {figures['AP']:.3f}, "

@@ -82,7 +82,7 @@ def test_repro_then_nothing_then_an_experiment(clone):
     (first,) = runs(clone)
     assert first["status"] == "FINISHED"
     assert first["dvc.stage"] == "train,evaluate,report"
-    assert first["test/AP"] == pytest.approx(metrics["bbox"]["AP"])
+    assert first["evaluate/AP"] == pytest.approx(metrics["bbox"]["AP"])
     assert Path(first["artifacts"].removeprefix("file://")).is_relative_to(clone / "mlartifacts")
 
     assert "up to date" in run(clone, "dvc", "repro")
