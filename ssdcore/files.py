@@ -14,11 +14,13 @@ from typing import Any
 def replacing(path: Path) -> Iterator[Path]:
     """Yields a temporary name beside `path`; on success it is flushed and renamed to `path`.
 
+    The temporary name has the suffix of `path`, since some libraries insist on theirs.
+
     Whoever looks at `path` sees the old file or the whole new one, never a part; on an error
     the temporary file is removed and the old one stays.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.stem}.part{path.suffix}")
     part.unlink(missing_ok=True)
     try:
         yield part

@@ -11,6 +11,7 @@ MODEL = Path("model")
 BEST_CHECKPOINT = MODEL / "best.ckpt"
 LAST_CHECKPOINT = MODEL / "last.ckpt"
 HISTORY = Path("plots/history.csv")
+VALIDATION = Path("plots/validation.csv")
 TRAIN_METRICS = Path("metrics/train.json")
 EVALUATE_METRICS = Path("metrics/evaluate.json")
 EVALUATION = Path("evaluation")

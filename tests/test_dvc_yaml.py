@@ -83,8 +83,9 @@ def test_every_stage_says_what_it_does_and_runs_as_a_module(stage):
 def test_outs_are_the_layouts_paths():
     outs = {path for stage in STAGES for path in entries(stage, "outs", "metrics", "plots")}
     names = (
-        "RAW", "MINDRECORD", "BEST_CHECKPOINT", "LAST_CHECKPOINT", "HISTORY", "TRAIN_METRICS",
-        "EVALUATE_METRICS", "PREDICTIONS", "PER_CLASS", "PR_CURVES", "REPORT_PAGE", "GALLERY",
+        "RAW", "MINDRECORD", "BEST_CHECKPOINT", "LAST_CHECKPOINT", "HISTORY", "VALIDATION",
+        "TRAIN_METRICS", "EVALUATE_METRICS", "PREDICTIONS", "PER_CLASS", "PR_CURVES",
+        "REPORT_PAGE", "GALLERY",
     )  # fmt: skip
     assert outs == {str(getattr(layout, name)) for name in names}
 
@@ -112,6 +113,7 @@ def test_plots_name_columns_that_are_there():
 
     columns = {
         str(layout.HISTORY): set(history.COLUMNS),
+        str(layout.VALIDATION): set(history.VALIDATION_COLUMNS),
         str(layout.PER_CLASS): {"name", "AP", "AP50", "AR100", "objects"},
         str(layout.PR_CURVES): {"class", "recall", "precision"},
     }

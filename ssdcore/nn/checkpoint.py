@@ -58,11 +58,8 @@ def save(path: Path, network: SSD300, card: Card) -> None:
         "step": card.step,
     }
     with replacing(path) as part:
-        # MindSpore appends the suffix unless it is there
-        named = part.with_suffix(".ckpt")
-        ms.save_checkpoint(network, str(named), append_dict={CARD: json.dumps(content)})
-        named.chmod(READABLE)
-        named.rename(part)
+        ms.save_checkpoint(network, str(part), append_dict={CARD: json.dumps(content)})
+        part.chmod(READABLE)  # MindSpore leaves it 0400
 
 
 def load(path: Path) -> tuple[SSD300, Card]:
@@ -77,10 +74,10 @@ def load(path: Path) -> tuple[SSD300, Card]:
     try:
         values = ms.load_checkpoint(str(path))
         card = _read_card(values.pop(CARD))
+        network = build_network(card.model, len(card.classes), card.loss)
+        missing, unknown = ms.load_param_into_net(network, values, strict_load=True)
     except (KeyError, ValueError, RuntimeError) as error:
         raise InputError(str(path), str(error)[:200], "a whole SSD300 checkpoint", remedy) from None
-    network = build_network(card.model, len(card.classes), card.loss)
-    missing, unknown = ms.load_param_into_net(network, values, strict_load=True)
     if missing or unknown:
         raise InputError(str(path), [*missing, *unknown][:5], "the weights its card names", remedy)
     return network, card

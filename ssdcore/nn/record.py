@@ -5,7 +5,7 @@ from typing import Any
 
 from ssdcore import layout
 from ssdcore.files import write_json
-from ssdcore.history import write_history
+from ssdcore.history import VALIDATION_COLUMNS, write_history
 from ssdcore.nn.checkpoint import Card, save
 from ssdcore.nn.fit import EpochReport, StepReport
 from ssdcore.nn.ssd300 import SSD300
@@ -44,6 +44,8 @@ class TrainingRecord:
                 self._save("best", report)
         self._save("last", report)
         write_history(layout.HISTORY, self._rows)
+        measured_rows = [row for row in self._rows if "val_AP" in row]
+        write_history(layout.VALIDATION, measured_rows, VALIDATION_COLUMNS)
         return improved
 
     def finish(self) -> dict[str, Any]:

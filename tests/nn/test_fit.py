@@ -116,6 +116,9 @@ def test_equal_params_and_data_give_equal_checkpoints(model, pictures, tmp_path,
         rows = list(csv.DictReader(file))
     assert [row["val_AP"] for row in rows] == ["", "0.3", "", "0.2"]
     assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
+    assert layout.VALIDATION.read_text() == (
+        "step,epoch,val_AP,val_AP50\n2,1,0.3,0.3\n4,2,0.2,0.2\n"
+    )
 
 
 @pytest.mark.slow
