@@ -57,6 +57,7 @@ def convert_split(split: CocoSplit, folder: Path, target: Path, shards: int) -> 
         shards: how many.
     """
     skipped: list[Skipped] = []
+    objects_kept: list[int] = []  # of each image written, how many
 
     def records() -> Iterator[Record]:
         for image in split.images:
@@ -65,10 +66,8 @@ def convert_split(split: CocoSplit, folder: Path, target: Path, shards: int) -> 
             except BrokenImageError as error:
                 skipped.append(Skipped(image.file_name, str(error)))
             else:
+                objects_kept.append(len(split.objects[image.id].labels))
                 yield Record(image.id, data, split.objects[image.id])
 
     write_shards(target, records(), shards)
-    gone = {name for name, _ in skipped}
-    kept = [image for image in split.images if image.file_name not in gone]
-    without = sum(len(split.objects[image.id].labels) == 0 for image in kept)
-    return Conversion(split, len(kept), without, tuple(skipped))
+    return Conversion(split, len(objects_kept), objects_kept.count(0), tuple(skipped))

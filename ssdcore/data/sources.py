@@ -62,14 +62,12 @@ def image_folder(source_json: Path, split: str) -> Path:
 
 def _draw(shapes: ShapesParams, folder: Path) -> dict[str, SplitSource]:
     write_shapes(folder, shapes.seed, shapes.train_images, shapes.val_images)
-    return {
-        split: _describe(
-            folder / layout.annotations(split).relative_to(layout.RAW),
-            folder / split,
-            str(layout.images(split)),
-        )
-        for split in layout.SPLITS
-    }
+    splits = {}
+    for split in layout.SPLITS:
+        annotations = folder / layout.annotations(split).relative_to(layout.RAW)
+        recorded = str(layout.images(split))
+        splits[split] = _describe(annotations, read_coco(annotations), folder / split, recorded)
+    return splits
 
 
 def _check_local(local: LocalParams, folder: Path) -> dict[str, SplitSource]:
@@ -81,7 +79,7 @@ def _check_local(local: LocalParams, folder: Path) -> dict[str, SplitSource]:
             key = f"dataset.local.{split}_images"
             raise InputError(key, str(images), "a folder of pictures", f"Set {key} to it")
         seen[split] = read_coco(annotations)
-        splits[split] = _describe(annotations, images, str(images))
+        splits[split] = _describe(annotations, seen[split], images, str(images))
         copy = folder / layout.annotations(split).relative_to(layout.RAW)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(annotations, copy)
@@ -89,9 +87,9 @@ def _check_local(local: LocalParams, folder: Path) -> dict[str, SplitSource]:
     return splits
 
 
-def _describe(annotations: Path, images: Path, recorded: str) -> SplitSource:
+def _describe(annotations: Path, split: CocoSplit, images: Path, recorded: str) -> SplitSource:
     """Hashes a split; at least one of its listed images must be there."""
-    listed = read_coco(annotations).images
+    listed = split.images
     digest, present = hashlib.sha256(), 0
     for image in listed:
         try:
