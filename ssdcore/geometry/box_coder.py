@@ -13,6 +13,8 @@ CENTRE_VARIANCE = 0.1
 SIZE_VARIANCE = 0.2
 MIN_SIZE_RATIO = 1e-6
 """Lower bound of h / dh in the logarithm, so that a box without height stays finite."""
+MAX_LOG_RATIO = 80.0
+"""Keeps exp finite in float32; far beyond the image in any case."""
 
 
 def encode(boxes_yxyx: Boxes, default_boxes: Boxes) -> Boxes:
@@ -34,7 +36,7 @@ def decode(offsets: Boxes, default_boxes: Boxes) -> Boxes:
     boxes_cyxhw = np.concatenate(
         [
             centre + offsets[..., :2] * (CENTRE_VARIANCE * size),
-            size * np.exp(offsets[..., 2:] * SIZE_VARIANCE),
+            size * np.exp(np.minimum(offsets[..., 2:] * SIZE_VARIANCE, MAX_LOG_RATIO)),
         ],
         axis=-1,
     )
