@@ -8,8 +8,8 @@ from pathlib import Path
 from ssdcore.files import write_text
 
 COLUMNS = (
-    "step", "epoch", "loss", "loss_box", "loss_class", "lr", "images_per_second",
-    "val_AP", "val_AP50",
+    "step", "epoch", "loss", "loss_box", "loss_class", "lr", "loss_scale",
+    "images_per_second", "val_AP", "val_AP50",
 )  # fmt: skip
 """The last two are empty but at the steps after which the validation split was measured."""
 VALIDATION_COLUMNS = ("step", "epoch", "val_AP", "val_AP50")

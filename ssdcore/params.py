@@ -4,9 +4,10 @@ Types are strict (no "2" for 2), unknown keys are refused and ranges are checked
 nothing below has to. `ssdcore.params_file` reads them from a file.
 """
 
+from math import isfinite
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
@@ -14,6 +15,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Reference = Annotated[str, Field(min_length=1)]
+"""A file's path or address; see `ssdcore.data.download`."""
 Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, strict=False)]
 
 
@@ -24,6 +27,16 @@ RELATION = "relation"
 def _relation(key: str, value: object, expected: str) -> PydanticCustomError:
     context = {"key": key, "value": value, "expected": expected}
     return PydanticCustomError(RELATION, "{key} should be {expected}", context)
+
+
+def _scale(value: object) -> object:
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
+    if value == "dynamic" or (number >= 1 and isfinite(number)):
+        return value
+    raise PydanticCustomError("loss_scale", "dynamic or a number of at least 1")
+
+
+LossScale = Annotated[float | Literal["dynamic"], PlainValidator(_scale)]
 
 
 class Section(BaseModel):
@@ -74,6 +87,8 @@ class ModelParams(Section):
     conv_bias: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]
     default_box_scales: Scales
+    normalisation: Literal["imagenet", "caffe"]
+    pretrained: Reference | None
 
     @model_validator(mode="after")
     def _scales_grow(self) -> Self:
@@ -98,18 +113,23 @@ class AugmentParams(Section):
 class TrainParams(Section):
     """How it learns."""
 
+    init_from: Reference | None
     epochs: Count
     batch_size: Count
+    accumulate: Count
     loss: Literal["focal", "multibox"]
     min_negatives: Annotated[int, Field(ge=0, le=8732)]
     optimizer: Literal["momentum", "adam"]
     lr_init: NonNegative
     lr_max: Positive
     lr_end: NonNegative
+    auto_lr: bool
     warmup_epochs: NonNegative
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: NonNegative
     clip_norm: Positive
+    loss_scale: LossScale
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
     validate_every: Count
     augment: AugmentParams
 
@@ -146,6 +166,7 @@ class RuntimeParams(Section):
     """Where and how fast it runs."""
 
     device: Literal["auto", "Ascend", "GPU", "CPU"]
+    amp: Literal["O0", "O2", "O3"]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     workers: Annotated[int, Field(ge=1, le=256)]
 
@@ -168,3 +189,13 @@ class Params(Section):
     report: ReportParams
     runtime: RuntimeParams
     tracking: TrackingParams
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.model.pretrained is not None and self.train.init_from is not None:
+            raise _relation(
+                "train.init_from",
+                self.train.init_from,
+                "null where model.pretrained is set: a checkpoint brings its own backbone",
+            )
+        return self

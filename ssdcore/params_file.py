@@ -72,7 +72,8 @@ def _translated(errors: list[ErrorDetails], path: Path) -> InputError:
     A misspelt key is unknown, and the right one is then missing: the misspelling comes first.
     """
     error = min(errors, key=lambda error: error["type"] != "extra_forbidden")
-    section, name, value = error["loc"][:-1], str(error["loc"][-1]), error["input"]
+    *section, name = error["loc"] or ("",)
+    name, value = str(name), error["input"]
     key = ".".join(map(str, error["loc"]))
     if error["type"] == "extra_forbidden":
         known = list(_section_at(section).model_fields)
@@ -81,11 +82,9 @@ def _translated(errors: list[ErrorDetails], path: Path) -> InputError:
     if error["type"] == "missing":
         value, expected = None, "a value"
     elif error["type"] == RELATION:
-        key, value, expected = (
-            f"{key}.{error['ctx']['key']}",
-            error["ctx"]["value"],
-            error["ctx"]["expected"],
-        )
+        context = error["ctx"]
+        key = ".".join(map(str, [*error["loc"], context["key"]]))
+        value, expected = context["value"], context["expected"]
     else:
         expected = PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Input should be "))
     if error["type"] == "literal_error":

@@ -12,42 +12,42 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     settings = read_params(params)
     wanted = settings.report
 
+    from ssdcore.data.augment import Strengths
     from ssdcore.data.coco import read_coco
     from ssdcore.data.sources import image_folder
     from ssdcore.files import replacing_folder, sha256_of_file, write_text
-    from ssdcore.report.content import GalleryPicture, History, ReportContent
-    from ssdcore.report.drawing import encode_jpeg
+    from ssdcore.report.content import History, ReportContent
     from ssdcore.report.page import render
-    from ssdcore.report.pictures import draw_gallery
+    from ssdcore.report.pictures import draw_gallery, encoded
     from ssdcore.report.summaries import (
         commands_to_repeat,
         describe_environment,
         read_per_class,
         summarise_split,
     )
+    from ssdcore.report.variations import draw_variations
     from ssdcore.tracking import tracked
 
     splits = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
     conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
+    skipped = {
+        name: {file["file_name"] for file in conversion[name]["skipped_files"]}
+        for name in layout.SPLITS
+    }
     drawn = list(
         draw_gallery(
             splits["val"],
             json.loads(layout.PREDICTIONS.read_text(encoding="utf-8")),
             image_folder(layout.SOURCE, "val"),
-            {skipped["file_name"] for skipped in conversion["val"]["skipped_files"]},
+            skipped["val"],
             wanted.pictures,
             wanted.score_threshold,
         )
     )
-    pictures = [
-        GalleryPicture(
-            f"{one.image.file_name}: {one.tally.hits} found, {one.tally.misses} missed, "
-            f"{one.tally.extras} invented",
-            encode_jpeg(one.rgb),
-            "Ground truth on the left, predictions on the right",
-        )
-        for one in drawn
-    ]
+    pictures = [encoded(one) for one in drawn]
+    strengths = Strengths(**settings.train.augment.model_dump())
+    folder = image_folder(layout.SOURCE, "train")
+    variations = list(draw_variations(splits["train"], folder, skipped["train"], strengths))
     metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
     environment = describe_environment(metrics["device"])
     content = ReportContent(
@@ -60,11 +60,13 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         splits=[summarise_split(name, splits[name], conversion[name]) for name in layout.SPLITS],
         default_box_scales=settings.model.default_box_scales,
         gallery=pictures,
+        strengths=strengths,
+        variations=variations,
         commands=commands_to_repeat(environment),
     )
-    with replacing_folder(layout.GALLERY) as folder:
+    with replacing_folder(layout.GALLERY) as gallery:
         for number, picture in enumerate(pictures):
-            (folder / f"{number:02}.jpg").write_bytes(picture.jpeg)
+            (gallery / f"{number:02}.jpg").write_bytes(picture.jpeg)
     write_text(layout.REPORT_PAGE, render(content))
     with tracked(
         "report",

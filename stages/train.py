@@ -17,6 +17,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.detection.coco_metrics import evaluate
     from ssdcore.detection.decode import PUBLISHED
     from ssdcore.files import sha256_of_file
+    from ssdcore.history import COLUMNS
     from ssdcore.nn.fit import StepReport, fit
     from ssdcore.nn.infer import Detector
     from ssdcore.nn.predictions import predict_split
@@ -30,7 +31,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     seed_all(runtime.seed)
     val = read_coco(layout.annotations("val"))
     val_shards = find_shards(layout.mindrecord("val"))
-    card, network, loader, rates, step = prepare_training(
+    card, network, loader, rates, step, notes = prepare_training(
         settings.model, train, runtime, val.classes, find_shards(layout.mindrecord("train"))
     )
     detector = Detector(network, card.default_boxes, train.loss, train.batch_size)
@@ -51,12 +52,18 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         Progress(len(rates)) as progress,
     ):
         tracker.log_dataset(settings.dataset.name, sha256_of_file(layout.SOURCE), str(layout.RAW))
-        progress.say(f"{loader.num_images} images, {len(rates)} steps on {device}")
+        for note in (*notes, f"{loader.num_images} images, {len(rates)} steps on {device}"):
+            progress.say(note)
         for report in fit(step, loader, rates, train.epochs, validate, train.validate_every):
             if isinstance(report, StepReport):
                 record.step(report)
                 progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
-                values = {k: v for k, v in report._asdict().items() if k != "step"}
+                if not report.updated:
+                    progress.say(
+                        f"step {report.step} skipped: its gradients are not finite; "
+                        f"the loss scale is {report.loss_scale:g} now"
+                    )
+                values = {k: v for k, v in report._asdict().items() if k in COLUMNS[1:]}
                 tracker.log_metrics(values, report.step)
                 continue
             record.epoch(report)

@@ -48,6 +48,10 @@ def test_defaults_are_in_block_style():
         ("lr_init: 0.0001", "lr_init: 0.1", "train.lr_init", "0.1", "at most lr_max (0.002)"),
         ("    - 0.1\n", "", "model.default_box_scales", "0.27", "at least 7 items"),
         ("    - 0.1\n", "    - 0.3\n", "model.default_box_scales", "0.3", "grow"),
+        ("loss_scale: 1.0", "loss_scale: abc", "train.loss_scale", "'abc'", "dynamic or a number"),
+        ("loss_scale: 1.0", "loss_scale: 0.5", "train.loss_scale", "0.5", "at least 1"),
+        ("loss_scale: 1.0", "loss_scale: true", "train.loss_scale", "True", "dynamic or a number"),
+        ("pretrained: null", "pretrained: ''", "model.pretrained", "''", "at least 1 character"),
         ("  shards: 1", "  #", "convert", "None", "a section with its keys"),
     ],
 )
@@ -59,6 +63,21 @@ def test_each_mistake_is_named(tmp_path, old, new, place, found, hint):
     assert found in message
     assert hint in message
     assert "\n" not in message
+
+
+def test_a_training_starts_from_one_file(tmp_path):
+    both = edited(tmp_path, "pretrained: null", "pretrained: vgg16.safetensors")
+    both.write_text(both.read_text().replace("init_from: null", "init_from: best.ckpt"))
+    with pytest.raises(
+        InputError, match=r"yaml: train\.init_from: found 'best.ckpt', expected null"
+    ):
+        read_params(both)
+
+
+@pytest.mark.parametrize(("text", "value"), [("dynamic", "dynamic"), ("1024", 1024.0)])
+def test_the_loss_scale_is_a_number_or_dynamic(tmp_path, text, value):
+    params = read_params(edited(tmp_path, "loss_scale: 1.0", f"loss_scale: {text}"))
+    assert params.train.loss_scale == value
 
 
 def test_a_missing_key_is_named(tmp_path):

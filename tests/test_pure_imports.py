@@ -10,7 +10,7 @@ PURE = (
     "ssdcore.geometry.matching", "ssdcore.geometry.box_coder", "ssdcore.detection.decode",
     "ssdcore.detection.coco_metrics", "ssdcore.data.targets", "ssdcore.data.sources",
     "ssdcore.data.coco", "ssdcore.params_file", "ssdcore.tracking", "ssdcore.report.page",
-    "ssdcore.report.pictures",
+    "ssdcore.report.pictures", "ssdcore.report.variations", "ssdcore.data.download",
 )  # fmt: skip
 
 

@@ -9,6 +9,8 @@ from ssdcore.geometry.default_boxes import IMAGE_SIZE
 MEAN_RGB = np.array((0.485, 0.456, 0.406), np.float32) * 255
 DEVIATION_RGB = np.array((0.229, 0.224, 0.225), np.float32) * 255
 """ImageNet's statistics, in 0 … 255."""
+CAFFE_MEAN_RGB = np.array((123, 117, 104), np.float32)
+"""What the Caffe VGG16 subtracts, in 0 … 255; it divides by nothing."""
 
 
 def to_network_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -26,11 +26,11 @@ class CalmWait:
         self._compiled = False
 
     def __call__(
-        self, function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor
+        self, function: Callable[..., tuple[Tensor, ...]], *arguments: Any
     ) -> list[NDArray[Any]]:
-        """Returns the values of `function(*tensors)`, a compiled function of several results."""
+        """Returns the values of `function(*arguments)`, compiled and of several results."""
         started = perf_counter()
-        results = function(*tensors)
+        results = function(*arguments)
         if self._seconds:
             sleep(SHARE_SLEPT * min(self._seconds))
         values = [result.asnumpy() for result in results]

@@ -45,7 +45,7 @@ class Card(NamedTuple):
 def build_network(model: ModelParams, num_foreground: int, loss: LossName) -> SSD300:
     """Builds the network, untrained, for `num_foreground` classes beside the background."""
     num_classes = num_foreground + 1
-    settings = model.model_dump(exclude={"default_box_scales"})
+    settings = model.model_dump(exclude={"default_box_scales", "pretrained"})
     return SSD300(num_classes, **settings, class_bias=initial_class_bias(loss, num_classes))
 
 

@@ -15,7 +15,9 @@ class StepReport(NamedTuple):
     """One optimisation step, counted from 1 over the whole training.
 
     Attributes:
+        loss_scale: for the next step's gradient.
         images_per_second: over the whole step, waiting for data included.
+        updated: False where a gradient was not finite and the step was skipped.
     """
 
     step: int
@@ -24,7 +26,9 @@ class StepReport(NamedTuple):
     loss_box: float
     loss_class: float
     lr: float
+    loss_scale: float
     images_per_second: float
+    updated: bool = True
 
 
 class EpochReport(NamedTuple):
@@ -40,7 +44,11 @@ class EpochReport(NamedTuple):
 
 
 class NonFiniteLossError(Exception):
-    """A loss is not a number; training on would only spread it."""
+    """Losses or gradients are not numbers; training on would only spread them."""
+
+
+MOST_SKIPPED = 20
+"""Steps skipped in a row; a dynamic loss scale is down from 65536 to 1 after 16."""
 
 
 def fit(
@@ -53,32 +61,41 @@ def fit(
 ) -> Iterator[StepReport | EpochReport]:
     """Trains, reporting each step and each epoch's end.
 
+    A step whose gradients overflow updates nothing and does not use up its learning rate.
+
     Args:
-        step: takes one batch.
+        step: takes the batches of a step.
         loader: the training data.
-        rates: the learning rate of each step, as the optimiser has it.
+        rates: the learning rate of each update, as the optimiser has it.
         epochs: how often the data are seen.
         validate: measures the network as it stands.
         validate_every: epochs between two measurements; the last epoch is always measured.
 
     Raises:
-        NonFiniteLossError: naming the step, the losses, the rate and the batch's images.
+        NonFiniteLossError: naming the step, the losses, the rate and the step's images.
     """
-    count = 0
+    count = updates = skipped = 0
     for epoch in range(1, epochs + 1):
         started = perf_counter()
-        for batch in loader.epoch(epoch):
-            losses = step(batch)
-            rate = float(rates[count])
+        for batches in loader.epoch(epoch):
+            outcome = step(batches)
+            rate = float(rates[updates])
             count += 1
-            if not isfinite(losses.total):
+            updates += outcome.updated
+            skipped = 0 if outcome.updated else skipped + 1
+            image_ids = [int(i) for batch in batches for i in batch.image_ids]
+            if not isfinite(outcome.total) or skipped > MOST_SKIPPED:
                 raise NonFiniteLossError(
-                    f"step {count}: box loss {losses.box}, class loss {losses.classes} at "
-                    f"learning rate {rate:g}, image ids {batch.image_ids.tolist()}"
+                    f"step {count}: box loss {outcome.box}, class loss {outcome.classes}, "
+                    f"{skipped} steps in a row without finite gradients, at learning rate "
+                    f"{rate:g} and loss scale {outcome.loss_scale:g}, image ids {image_ids}"
                 )
             now = perf_counter()
-            speed = len(batch.image_ids) / (now - started)
+            speed = len(image_ids) / (now - started)
             started = now
-            yield StepReport(count, epoch, losses.total, losses.box, losses.classes, rate, speed)
+            yield StepReport(
+                count, epoch, outcome.total, outcome.box, outcome.classes, rate,
+                outcome.loss_scale, speed, outcome.updated,
+            )  # fmt: skip
         due = epoch % validate_every == 0 or epoch == epochs
         yield EpochReport(epoch, count, validate() if due else None)

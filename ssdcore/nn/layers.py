@@ -1,7 +1,10 @@
-"""The two building blocks of the network: a convolution with what follows it, and L2Norm."""
+"""The building blocks of the network: a convolution with what follows it, L2Norm, CaffeInput."""
 
+import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Constant, HeNormal, initializer
+
+from ssdcore.data.preprocess import CAFFE_MEAN_RGB, DEVIATION_RGB, MEAN_RGB
 
 
 class ConvBlock(nn.Cell):
@@ -68,3 +71,21 @@ class L2Norm(nn.Cell):
         """Normalises x (B, channels, H, W)."""
         length = ops.sqrt((x * x).sum(axis=1, keepdims=True) + 1e-10)
         return x / length * self.scale
+
+
+class CaffeInput(nn.Cell):
+    """Turns the pipeline's input, in ImageNet's deviations, into what Caffe's VGG16 was fed.
+
+    Pictures are prepared in one way; a backbone whose weights want another converts its input
+    itself: values 0 … 255 less a mean, not divided.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        shift = (MEAN_RGB - CAFFE_MEAN_RGB).astype(np.float32)
+        self.scale = Tensor(DEVIATION_RGB.reshape(1, 3, 1, 1))
+        self.shift = Tensor(shift.reshape(1, 3, 1, 1))
+
+    def construct(self, images: Tensor) -> Tensor:
+        """Converts images (B, 3, H, W)."""
+        return images * self.scale + self.shift

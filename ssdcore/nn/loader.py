@@ -1,6 +1,7 @@
 """MindRecord → batches, decoded and prepared in worker threads."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,15 +9,15 @@ import numpy as np
 from mindspore import dataset
 from numpy.typing import NDArray
 
-from ssdcore.data.augment import Strengths
+from ssdcore.data.augment import Strengths, picture_generator
 from ssdcore.data.mindrecord import COLUMNS, to_sample
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.targets import to_training_example
 from ssdcore.errors import InputError
 from ssdcore.geometry.boxes import Boxes
 
-ORDER_STREAM, PICTURE_STREAM = 0, 1
-"""Separate random streams for the order of an epoch and for each picture's variation."""
+ORDER_STREAM = 0
+"""Keeps the randomness of an epoch's order apart from that of its pictures."""
 
 
 class TrainingBatch(NamedTuple):
@@ -48,28 +49,30 @@ class InputBatch(NamedTuple):
 
 
 class TrainingLoader:
-    """Shuffled, varied training batches, a new order in every epoch.
+    """Shuffled, varied training batches, grouped by step, a new order in every epoch.
 
     A picture's variation depends on (seed, epoch, image id) alone, so that the number of
-    workers and their timing change nothing. The last, incomplete batch is left out: the network
+    workers and their timing change nothing. The last, incomplete step is left out: the network
     is compiled for one batch size.
 
     Args:
         shards: of the training split.
         batch_size: B.
+        accumulate: batches to a step.
         default_boxes: (8732, 4).
         strengths: how far pictures are varied.
         seed: of order and variation.
         workers: threads that decode and augment.
 
     Raises:
-        InputError: a batch needs more images than there are.
+        InputError: a step needs more images than there are.
     """
 
     def __init__(
         self,
         shards: Sequence[Path],
         batch_size: int,
+        accumulate: int,
         default_boxes: Boxes,
         strengths: Strengths,
         seed: int,
@@ -77,28 +80,30 @@ class TrainingLoader:
     ) -> None:
         self._shards = shards
         self._batch_size = batch_size
+        self._accumulate = accumulate
         self._default_boxes = default_boxes
         self._strengths = strengths
         self._seed = seed
         self._workers = workers
         self.num_images = _rows(shards, workers).get_dataset_size()
-        self.steps_per_epoch = self.num_images // batch_size
+        self.images_per_step = batch_size * accumulate
+        self.steps_per_epoch = self.num_images // self.images_per_step
         if self.steps_per_epoch == 0:
             raise InputError(
-                "train.batch_size", batch_size, f"at most the {self.num_images} training images"
+                "train.batch_size times train.accumulate",
+                self.images_per_step,
+                f"at most the {self.num_images} training images",
             )
 
-    def epoch(self, epoch: int) -> Iterator[TrainingBatch]:
-        """Yields the batches of an epoch, counted from 1."""
+    def epoch(self, epoch: int) -> Iterator[list[TrainingBatch]]:
+        """Yields the batches of each step of an epoch, counted from 1."""
         rng = np.random.default_rng((self._seed, ORDER_STREAM, epoch))
-        order = rng.permutation(self.num_images)[: self.steps_per_epoch * self._batch_size]
+        order = rng.permutation(self.num_images)[: self.steps_per_epoch * self.images_per_step]
 
         def prepare(image_id: Any, *columns: Any) -> tuple[Any, ...]:
-            key = (self._seed, PICTURE_STREAM, epoch, int(image_id) % 2**63)
+            own = picture_generator(self._seed, epoch, int(image_id))
             sample = to_sample(*columns)
-            return image_id, *to_training_example(
-                sample, self._default_boxes, self._strengths, np.random.default_rng(key)
-            )
+            return image_id, *to_training_example(sample, self._default_boxes, self._strengths, own)
 
         rows = _rows(self._shards, self._workers, [int(index) for index in order])
         rows = rows.map(
@@ -107,8 +112,9 @@ class TrainingLoader:
             output_columns=list(TrainingBatch._fields),
             num_parallel_workers=self._workers,
         )
-        for batch in _batches(rows, self._batch_size):
-            yield TrainingBatch(*batch)
+        batches = (TrainingBatch(*batch) for batch in _batches(rows, self._batch_size))
+        for first in batches:
+            yield [first, *islice(batches, self._accumulate - 1)]
 
 
 def input_batches(shards: Sequence[Path], batch_size: int, workers: int) -> Iterator[InputBatch]:

@@ -6,6 +6,7 @@ for background, 1 … C-1 for objects, -1 for default boxes that take no part in
 
 from typing import Literal
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 from numpy.typing import NDArray
@@ -84,6 +85,11 @@ def _columns(logits: Tensor) -> Tensor:
     return ops.arange(logits.shape[-1])
 
 
+def num_positives(labels: Tensor) -> Tensor:
+    """Counts the positives of labels (B, K), as a float32 scalar."""
+    return ops.cast(labels > 0, ms.float32).sum()
+
+
 def initial_class_bias(loss: LossName, num_classes: int) -> NDArray[np.float32]:
     """Returns the class biases (C,) that say `OBJECT_PRIOR` before anything is learnt.
 
@@ -126,8 +132,7 @@ class DetectionLoss(nn.Cell):
             target_offsets: (B, K, 4).
             labels: (B, K) int32.
         """
-        positives = ops.cast(labels > 0, offsets.dtype).sum()
-        divisor = ops.maximum(positives, 1.0)
+        divisor = ops.maximum(num_positives(labels), 1.0)
         if self.name == "focal":
             class_loss = focal_loss(logits, labels)
         else:

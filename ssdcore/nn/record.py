@@ -18,7 +18,7 @@ class TrainingRecord:
     """The files of one training, whole after every epoch.
 
     Args:
-        network: what is trained.
+        network: what its checkpoints hold.
         card: what its checkpoints say of themselves.
     """
 
@@ -32,21 +32,18 @@ class TrainingRecord:
         """Notes a step."""
         self._rows.append(report._asdict())
 
-    def epoch(self, report: EpochReport) -> bool:
-        """Writes the checkpoints that are due and the history; says whether this is the best."""
-        improved = False
+    def epoch(self, report: EpochReport) -> None:
+        """Writes the checkpoints that are due and the history."""
         if report.figures is not None:
             measured = {name: report.figures[name] for name in WATCHED}
             self._rows[-1].update({f"val_{name}": value for name, value in measured.items()})
-            improved = not self.best or measured["AP"] > self.best["AP"]
-            if improved:
+            if not self.best or measured["AP"] > self.best["AP"]:
                 self.best = {**measured, "epoch": report.epoch}
                 self._save("best", report)
         self._save("last", report)
         write_history(layout.HISTORY, self._rows)
         measured_rows = [row for row in self._rows if "val_AP" in row]
         write_history(layout.VALIDATION, measured_rows, VALIDATION_COLUMNS)
-        return improved
 
     def finish(self) -> dict[str, Any]:
         """Writes and returns the metrics: losses of the last epoch, the best validation, speed."""

@@ -3,6 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+BASE_IMAGES = 32
+"""Images an update that rates under `train.auto_lr` are given for, as in the SSD paper.
+
+They grow in proportion to the images an update (Goyal et al., 2017).
+"""
+
 
 def learning_rates(
     steps_per_epoch: int,

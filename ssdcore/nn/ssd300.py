@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Normal
@@ -12,6 +13,7 @@ from ssdcore.nn.layers import ConvBlock, L2Norm
 from ssdcore.nn.vgg16 import FC_CHANNELS, STAGES, VGG16
 
 Head = Literal["conv", "separable"]
+Normalisation = Literal["imagenet", "caffe"]
 
 EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
 """Blocks 8 to 11: channels of the 1×1, channels, stride and padding of the 3×3 after it."""
@@ -73,6 +75,8 @@ class SSD300(nn.Cell):
         l2_norm: L2 normalisation of conv4_3 with a learnt scale.
         conv_bias: biases in the backbone's and extra blocks' convolutions.
         dropout: share of fc6's and fc7's outputs that training drops.
+        normalisation: of the input that the backbone's weights expect; the network is given
+            ImageNet's in any case, and for "caffe" converts it.
         class_bias: (C,) initial bias of each default box's class logits, zeros if None.
     """
 
@@ -87,6 +91,7 @@ class SSD300(nn.Cell):
         l2_norm: bool = True,
         conv_bias: bool = True,
         dropout: float = 0.5,
+        normalisation: Normalisation = "imagenet",
         class_bias: NDArray[np.float32] | None = None,
     ) -> None:
         super().__init__()
@@ -101,6 +106,7 @@ class SSD300(nn.Cell):
             batch_norm=batch_norm,
             fc_relu=extra_relu,
             dropout=dropout,
+            caffe_input=normalisation == "caffe",
         )
         conv4_3, fc7 = scaled(STAGES[3][-1]), scaled(FC_CHANNELS)
         self.l2_norm = L2Norm(conv4_3) if l2_norm else nn.Identity()
@@ -138,7 +144,20 @@ class SSD300(nn.Cell):
         for i in range(len(maps)):
             offsets.append(_by_default_box(self.box_heads[i](maps[i]), 4))
             logits.append(_by_default_box(self.class_heads[i](maps[i]), self.num_classes))
-        return ops.concat(offsets, 1), ops.concat(logits, 1)
+        # mixed precision computes in float16 up to here
+        return (
+            ops.cast(ops.concat(offsets, 1), ms.float32),
+            ops.cast(ops.concat(logits, 1), ms.float32),
+        )
+
+
+def class_predictors(network: SSD300) -> list[nn.Conv2d]:
+    """Returns each map's convolution whose outputs are the class logits.
+
+    Its rows stand by default box of a cell, then by class.
+    """
+    heads = network.class_heads
+    return [head if isinstance(head, nn.Conv2d) else head[-1] for head in heads]
 
 
 def _by_default_box(x: Tensor, values: int) -> Tensor:

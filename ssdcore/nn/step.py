@@ -1,21 +1,31 @@
-"""One optimisation step, compiled into one graph: forward, gradient, clip, update."""
+"""One optimisation step, compiled: forward, gradient of the scaled loss, update."""
 
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import mindspore as ms
-from mindspore import Tensor, nn, ops
+from mindspore import Parameter, Tensor, nn, ops
 
 from ssdcore.nn.calm import CalmWait
 from ssdcore.nn.loader import TrainingBatch
-from ssdcore.nn.losses import DetectionLoss
-from ssdcore.nn.ssd300 import SSD300
+from ssdcore.nn.losses import DetectionLoss, num_positives
+from ssdcore.nn.update import Update
 
 
-class StepLosses(NamedTuple):
-    """The losses of one batch, before the update."""
+class StepOutcome(NamedTuple):
+    """What a step did.
+
+    Attributes:
+        box: box loss of its batches, before the update.
+        classes: class loss of its batches, before the update.
+        updated: False where a gradient was not finite, so that the weights stayed as they were.
+        loss_scale: what the loss is multiplied by for the next gradient.
+    """
 
     box: float
     classes: float
+    updated: bool = True
+    loss_scale: float = 1.0
 
     @property
     def total(self) -> float:
@@ -24,41 +34,96 @@ class StepLosses(NamedTuple):
 
 
 class TrainingStep:
-    """Updates a network by a batch at a time.
+    """Updates a network by one batch, or by several as if they were one.
+
+    Several batches give the gradient of one large batch: each counts by its positives, and the
+    sum is divided by all of them. Batch norm still sees one batch at a time.
 
     Args:
         network: trained in place.
         loss: of its outputs.
-        optimizer: over the network's trainable parameters.
-        clip_norm: largest global norm of the gradients; larger ones are scaled down to it.
+        update: applies a gradient to the network's parameters.
+        accumulate: batches to an update.
+
+    Attributes:
+        parameters: what is trained.
     """
 
     def __init__(
-        self, network: SSD300, loss: DetectionLoss, optimizer: nn.Optimizer, clip_norm: float
+        self, network: nn.Cell, loss: DetectionLoss, update: Update, accumulate: int = 1
     ) -> None:
-        self.network = network
+        self.parameters = update.optimizer.parameters
+        self._network = network
+        self._scaler = update.scaler
+        self._wait = CalmWait()
+        scaler = update.scaler
 
         def forward(
             images: Tensor, target_offsets: Tensor, labels: Tensor
         ) -> tuple[Tensor, Tensor, Tensor]:
             offsets, logits = network(images)
             box, classes = loss(offsets, logits, target_offsets, labels)
-            return box + classes, box, classes
+            return scaler.scale(box + classes), box, classes
 
-        gradient = ms.value_and_grad(forward, None, optimizer.parameters, has_aux=True)
+        gradient = ms.value_and_grad(forward, None, update.optimizer.parameters, has_aux=True)
+        self._take = _whole(gradient, update) if accumulate == 1 else _summed(gradient, update)
 
-        @ms.jit
-        def update(images: Tensor, target_offsets: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-            (_, box, classes), gradients = gradient(images, target_offsets, labels)
-            optimizer(ops.clip_by_global_norm(gradients, clip_norm))
-            return box, classes
-
-        self._update = update
-        self._wait = CalmWait()
-
-    def __call__(self, batch: TrainingBatch) -> StepLosses:
+    def __call__(self, batches: Sequence[TrainingBatch]) -> StepOutcome:
         """Takes one step and returns the losses that led to it."""
-        self.network.set_train()
-        tensors = Tensor(batch.images), Tensor(batch.offsets), Tensor(batch.labels)
-        box, classes = self._wait(self._update, *tensors)
-        return StepLosses(float(box), float(classes))
+        self._network.set_train()
+        tensors = [(Tensor(b.images), Tensor(b.offsets), Tensor(b.labels)) for b in batches]
+        box, classes, finite = self._wait(self._take, tensors)
+        scale = float(self._scaler.scale_value.asnumpy())
+        return StepOutcome(float(box), float(classes), bool(finite), scale)
+
+
+Batches = Sequence[tuple[Tensor, Tensor, Tensor]]
+Results = tuple[Tensor, Tensor, Tensor]
+"""Box loss, class loss, and whether the gradient was finite; three scalars."""
+
+
+def _whole(gradient: Callable[..., Any], update: Update) -> Callable[[Batches], Results]:
+    """One batch, one graph."""
+
+    @ms.jit
+    def take(images: Tensor, target_offsets: Tensor, labels: Tensor) -> Results:
+        (_, box, classes), gradients = gradient(images, target_offsets, labels)
+        return box, classes, update(update.scaler.unscale(gradients))
+
+    return lambda batches: take(*batches[0])
+
+
+def _summed(gradient: Callable[..., Any], update: Update) -> Callable[[Batches], Results]:
+    """Several batches: a graph adds the gradient of each, another one takes the step."""
+    sums = update.optimizer.parameters.clone(prefix="sum", init="zeros")
+    losses = Parameter(Tensor([0.0, 0.0]), name="sum.losses")
+    positives = Parameter(Tensor(0.0), name="sum.positives")
+
+    @ms.jit
+    def add(images: Tensor, target_offsets: Tensor, labels: Tensor) -> None:
+        (_, box, classes), gradients = gradient(images, target_offsets, labels)
+        gradients = update.scaler.unscale(gradients)
+        found = num_positives(labels)
+        share = ops.maximum(found, 1.0)
+        for i in range(len(sums)):
+            ops.assign_add(sums[i], gradients[i] * share)
+        ops.assign_add(losses, ops.stack((box, classes)) * share)
+        ops.assign_add(positives, found)
+
+    @ms.jit
+    def finish() -> Results:
+        divisor = ops.maximum(positives, 1.0)
+        mean = losses / divisor
+        finite = update(tuple([total / divisor for total in sums]))
+        for i in range(len(sums)):
+            ops.assign(sums[i], ops.zeros_like(sums[i]))
+        ops.assign(losses, ops.zeros_like(losses))
+        ops.assign(positives, ops.zeros_like(positives))
+        return mean[0], mean[1], finite
+
+    def take(batches: Batches) -> Results:
+        for batch in batches:
+            add(*batch)
+        return finish()
+
+    return take

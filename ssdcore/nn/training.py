@@ -4,17 +4,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mindspore as ms
 from numpy.typing import NDArray
 
+from ssdcore import layout
 from ssdcore.data.augment import Strengths
 from ssdcore.data.coco import CocoClass
+from ssdcore.data.download import local_copy
+from ssdcore.errors import InputError
+from ssdcore.nn.average import WeightAverage
 from ssdcore.nn.checkpoint import Card, build_network
+from ssdcore.nn.fine_tune import start_from
 from ssdcore.nn.loader import TrainingLoader
 from ssdcore.nn.losses import DetectionLoss
 from ssdcore.nn.optimizer import make_optimizer
-from ssdcore.nn.schedule import learning_rates
+from ssdcore.nn.pretrained import load_vgg16
+from ssdcore.nn.schedule import BASE_IMAGES, learning_rates
 from ssdcore.nn.ssd300 import SSD300
 from ssdcore.nn.step import TrainingStep
+from ssdcore.nn.update import Update, make_loss_scaler
+from ssdcore.nn.weight_files import read_arrays
 from ssdcore.params import ModelParams, RuntimeParams, TrainParams
 
 
@@ -23,10 +32,11 @@ class Training(NamedTuple):
 
     Attributes:
         card: what its checkpoints will say of themselves.
-        network: as initialised.
+        network: what is evaluated and saved: the trained network or its moving average.
         loader: the training data.
-        rates: the learning rate of each step.
-        step: takes one batch.
+        rates: the learning rate of each update.
+        step: takes the batches of one update.
+        notes: what a reader of the log should know, a line each.
     """
 
     card: Card
@@ -34,6 +44,7 @@ class Training(NamedTuple):
     loader: TrainingLoader
     rates: NDArray[Any]
     step: TrainingStep
+    notes: list[str]
 
 
 def prepare_training(
@@ -48,26 +59,66 @@ def prepare_training(
     Args:
         model: the network.
         train: how it learns.
-        runtime: seed and worker threads.
+        runtime: seed, worker threads and precision.
         classes: what it detects, in the order of the labels.
         shards: the training split.
 
     Raises:
-        InputError: the parameters don't fit the data.
+        InputError: the parameters don't fit the data, or weights to start from don't fit them.
     """
     card = Card(model, tuple(classes), train.loss, step=0)
-    strengths = Strengths(**train.augment.model_dump())
     loader = TrainingLoader(
-        shards, train.batch_size, card.default_boxes, strengths, runtime.seed, runtime.workers
+        shards, train.batch_size, train.accumulate, card.default_boxes,
+        Strengths(**train.augment.model_dump()), runtime.seed, runtime.workers,
+    )  # fmt: skip
+    rates, notes = _rates(train, loader)
+    network = build_network(model, len(classes), train.loss)
+    notes += _start(network, card, train)
+    kept, average = network, None
+    if train.ema_decay:
+        kept = build_network(model, len(classes), train.loss)
+        average = WeightAverage(network, kept, train.ema_decay)
+    computed = network
+    if runtime.amp != "O0":
+        computed = ms.amp.auto_mixed_precision(network, runtime.amp)
+    optimizer = make_optimizer(
+        train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay
     )
+    update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average)
+    loss = DetectionLoss(train.loss, train.min_negatives)
+    step = TrainingStep(computed, loss, update, train.accumulate)
+    return Training(card, kept, loader, rates, step, notes)
+
+
+def _rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], list[str]]:
+    """Returns the learning rates, scaled where asked for, and what to say of that."""
     rates = learning_rates(
         loader.steps_per_epoch, train.epochs, train.warmup_epochs,
         train.lr_init, train.lr_max, train.lr_end,
     )  # fmt: skip
-    network = build_network(model, len(classes), train.loss)
-    optimizer = make_optimizer(
-        train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay
+    if not train.auto_lr:
+        return rates, []
+    factor = loader.images_per_step / BASE_IMAGES
+    note = (
+        f"learning rates times {factor:g}: {loader.images_per_step} images an update, given for "
+        f"{BASE_IMAGES}; highest {train.lr_max * factor:g}"
     )
-    loss = DetectionLoss(train.loss, train.min_negatives)
-    step = TrainingStep(network, loss, optimizer, train.clip_norm)
-    return Training(card, network, loader, rates, step)
+    return rates * rates.dtype.type(factor), [note]
+
+
+def _start(network: SSD300, card: Card, train: TrainParams) -> list[str]:
+    """Fills in the weights to start from, if any; returns what was taken and what was not."""
+    if card.model.pretrained is not None:
+        key = "model.pretrained"
+        path = local_copy(card.model.pretrained, key)
+        return [f"{key}: {path}", *load_vgg16(network, read_arrays(path), key).lines()]
+    if train.init_from is not None:
+        key = "train.init_from"
+        if Path(train.init_from).resolve().parent == layout.MODEL.resolve():
+            raise InputError(
+                key, train.init_from, "a checkpoint outside model/, which each training replaces",
+                "Copy it, for example to weights/start.ckpt (dvc checkout brings it back)",
+            )  # fmt: skip
+        path = local_copy(train.init_from, key)
+        return [f"{key}: {path}", *start_from(network, card, path)]
+    return []

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from mindspore import Tensor, nn
 
-from ssdcore.nn.layers import ConvBlock
+from ssdcore.nn.layers import CaffeInput, ConvBlock
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Output channels of conv1_1 … conv5_3 at width 1."""
@@ -24,6 +24,7 @@ class VGG16(nn.Cell):
         batch_norm: batch norm after each convolution.
         fc_relu: ReLU after fc6 and fc7, which the tutorial's network leaves out.
         dropout: share of fc6's and fc7's outputs that training drops; 0.5 in VGG16.
+        caffe_input: convert the input to what weights from Caffe expect.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class VGG16(nn.Cell):
         batch_norm: bool,
         fc_relu: bool,
         dropout: float,
+        caffe_input: bool = False,
     ) -> None:
         super().__init__()
+        self.input = CaffeInput() if caffe_input else nn.Identity()
         channels = 3
 
         def convolutions(stage: tuple[int, ...]) -> nn.SequentialCell:
@@ -60,7 +63,7 @@ class VGG16(nn.Cell):
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the two maps that the heads and the extra blocks look at."""
-        x = self.pool(self.conv1(x))
+        x = self.pool(self.conv1(self.input(x)))
         x = self.pool(self.conv2(x))
         x = self.pool(self.conv3(x))
         conv4_3 = self.conv4(x)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ssdcore.data.augment import Strengths
 from ssdcore.errors import InputError
 from ssdcore.history import COLUMNS
 
@@ -56,7 +57,7 @@ class History:
                 )
             table = [_numbers(row, f"{path}:{rows.line_num}") for row in rows if row]
         columns = [[row[column] for row in table] for column in range(len(COLUMNS))]
-        step, epoch, loss, loss_box, loss_class, lr, speed, val_ap, val_ap50 = columns
+        step, epoch, loss, loss_box, loss_class, lr, _, speed, val_ap, val_ap50 = columns
         return cls(
             step=[int(value) for value in step],
             epoch=epoch,
@@ -114,6 +115,14 @@ class GalleryPicture:
 
 
 @dataclass(frozen=True)
+class VariedPicture:
+    """A training picture with the line below it, encoded as it is and then as it is varied."""
+
+    caption: str
+    jpegs: Sequence[bytes]
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """Everything the page says.
 
@@ -128,6 +137,8 @@ class ReportContent:
         splits: the data set, the training split first.
         default_box_scales: sides of the default boxes as fractions of the image.
         gallery: pictures of ground truth and predictions, in the order to show.
+        strengths: how far training varied its pictures.
+        variations: training pictures and their variations, in the order to show.
         commands: what to type to get this report again, a line each.
     """
 
@@ -140,6 +151,8 @@ class ReportContent:
     splits: Sequence[SplitSummary]
     default_box_scales: Sequence[float]
     gallery: Sequence[GalleryPicture]
+    strengths: Strengths
+    variations: Sequence[VariedPicture]
     commands: Sequence[str] = ()
 
 

@@ -37,10 +37,7 @@ class Annotations(NamedTuple):
 
 
 def draw_boxes(
-    rgb: Picture,
-    boxes_xyxy_px: PixelBoxes,
-    captions: Sequence[str],
-    colours: Sequence[Colour],
+    rgb: Picture, boxes_xyxy_px: PixelBoxes, captions: Sequence[str], colours: Sequence[Colour]
 ) -> Picture:
     """Returns a copy of the picture (H, W, 3) with N boxes (N, 4) and their captions drawn.
 
@@ -84,19 +81,25 @@ def side_by_side(
     size = round(width / 56)
     strip = round(1.8 * size)
     panel = (width - gap) // 2
-    scale = panel / max(rgb.shape[:2])
-    wide, high = (max(1, round(scale * side)) for side in (rgb.shape[1], rgb.shape[0]))
+    scaled = fitted(rgb, panel)
+    high, wide = scaled.shape[:2]
     to_panel = np.tile([wide / rgb.shape[1], high / rgb.shape[0]], 2)
-    scaled = _image(rgb).resize((wide, high), Image.Resampling.BICUBIC)
     sheet = Image.new("RGB", (2 * wide + gap, high + strip), GROUND)
     draw = ImageDraw.Draw(sheet)
     for left, header, marks in ((0, headers[0], truth), (wide + gap, headers[1], predicted)):
         boxes = np.asarray(marks.boxes_xyxy_px, np.float64).reshape(-1, 4) * to_panel
-        half = draw_boxes(np.asarray(scaled), boxes, marks.captions, marks.colours)
+        half = draw_boxes(scaled, boxes, marks.captions, marks.colours)
         sheet.paste(Image.fromarray(half), (left, strip))
         font = font_for(header, size)
         draw.text((left + size // 2, strip / 2), header, PALE, font, anchor="lm")
     return np.asarray(sheet)
+
+
+def fitted(rgb: Picture, side: int) -> Picture:
+    """Returns the picture scaled, up or down, so that its longer side has `side` pixels."""
+    scale = side / max(rgb.shape[:2])
+    wide, high = (max(1, round(scale * length)) for length in (rgb.shape[1], rgb.shape[0]))
+    return np.asarray(_image(rgb).resize((wide, high), Image.Resampling.BICUBIC))
 
 
 def encode_jpeg(rgb: Picture, quality: int = 85) -> bytes:

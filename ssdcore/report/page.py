@@ -46,6 +46,7 @@ def render(content: ReportContent) -> str:
         ranked=sorted(content.per_class, key=lambda one: -one.ap),
         unjudged=[one.name for one in content.per_class if not words.defined(one.ap)],
         meanings=words.COCO_FIGURES,
+        variations=words.variations(content.strengths),
         params=_sections(content.params),
         charts=_charts(content),
         base64=lambda data: base64.b64encode(data).decode("ascii"),

@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ssdcore.data.augment import Strengths
+from ssdcore.data.augment_geometry import CROP_SIDES, LARGEST_ZOOM
 from ssdcore.report.content import ClassFigures
 
 DASH = "\u2013"
@@ -55,6 +57,34 @@ def verdict(metrics: Mapping[str, Any], classes: Sequence[ClassFigures]) -> Verd
         weaker = "small" if small < large else "large"
         sizes = (min(small, large), max(small, large))
     return Verdict(best, worst, weaker, sizes)
+
+
+def variations(strengths: Strengths) -> str:
+    """Says what training varies, how far and how often, and what of it is off."""
+    if not any(strengths):
+        return "Training takes the pictures as they are: all of train.augment is 0."
+    least, most = (percent(side) for side in CROP_SIDES)
+    moves = {
+        "zoom_out": f"zoomed out, on a plain ground of up to {LARGEST_ZOOM:g} times its sides",
+        "crop": f"cropped to a window of {least} to {most} of each side that shows some object",
+        "flip": "mirrored left and right",
+    }
+    values = strengths._asdict()
+    said = [
+        f"{move} ({percent(values[key])} of the time)" for key, move in moves.items() if values[key]
+    ]
+    for key in ("brightness", "contrast", "saturation", "hue"):
+        if values[key]:
+            circle = " of the colour circle" if key == "hue" else ""
+            said.append(f"{key} by up to ±{percent(values[key])}{circle}")
+    off = [key.replace("_", "-") for key, value in values.items() if not value]
+    text = f"Training varies a picture anew in each epoch: {'; '.join(said)}."
+    return f"{text} Off in this run: {', '.join(off)}." if off else text
+
+
+def percent(part: float) -> str:
+    """Returns a fraction as a percentage, with no more digits than it needs, kept on one line."""
+    return f"{100 * part:.3g}\u00a0%"
 
 
 def defined(value: float | None) -> bool:

@@ -3,14 +3,18 @@
 import numpy as np
 import pytest
 
+from ssdcore.data.augment import Strengths
 from ssdcore.report.content import (
     ClassFigures,
     GalleryPicture,
     History,
     ReportContent,
     SplitSummary,
+    VariedPicture,
 )
 from ssdcore.report.drawing import encode_jpeg
+
+JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
 
 
 @pytest.fixture
@@ -62,7 +66,9 @@ def content(history: History) -> ReportContent:
         splits=splits,
         default_box_scales=[0.1, 0.2, 0.375],
         gallery=[
-            GalleryPicture("F1 0.50", encode_jpeg(np.zeros((8, 16, 3), np.uint8)), "a star missed")
+            GalleryPicture("F1 0.50", JPEG, "a star missed"),
         ],
+        strengths=Strengths(flip=0.5, brightness=0.2),
+        variations=[VariedPicture("tree.jpg", [JPEG, JPEG, JPEG])],
         commands=["dvc repro"],
     )

@@ -5,7 +5,7 @@ import pytest
 from ssdcore.errors import InputError
 from ssdcore.report.content import History
 
-HEADER = "step,epoch,loss,loss_box,loss_class,lr,images_per_second,val_AP,val_AP50\n"
+HEADER = "step,epoch,loss,loss_box,loss_class,lr,loss_scale,images_per_second,val_AP,val_AP50\n"
 
 
 def written(folder: Path, text: str) -> Path:
@@ -15,7 +15,7 @@ def written(folder: Path, text: str) -> Path:
 
 
 def test_history_is_read_column_by_column(tmp_path: Path) -> None:
-    rows = "10,0.5,9,4,5,1e-3,20,,\n20,1,7,3,4,0.002,21,0.25,0.5\n30,1.5,6,2,4,0.001,22,-1,\n"
+    rows = "10,0.5,9,4,5,1e-3,1,20,,\n20,1,7,3,4,0.002,1,21,0.25,0.5\n30,1.5,6,2,4,0.001,1,22,-1,\n"
     assert History.read_csv(written(tmp_path, HEADER + rows)) == History(
         step=[10, 20, 30],
         epoch=[0.5, 1.0, 1.5],
@@ -39,8 +39,8 @@ def test_history_without_a_step_is_empty(tmp_path: Path) -> None:
     [
         ("", ":1", "''"),
         ("step,loss\n", ":1", "step,loss"),
-        (HEADER + "10,0.5,oops,4,5,1e-3,20,,\n", ":2, loss", "oops"),
-        (HEADER + "10,0.5,9,4,5,1e-3,20,,\n20,1,7,3,4,,21,,\n", ":3, lr", "''"),
+        (HEADER + "10,0.5,oops,4,5,1e-3,1,20,,\n", ":2, loss", "oops"),
+        (HEADER + "10,0.5,9,4,5,1e-3,1,20,,\n20,1,7,3,4,,1,21,,\n", ":3, lr", "''"),
         (HEADER + "10,0.5,9\n", ":2", "3"),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssdcore.report.drawing import HALO, Annotations, draw_boxes, encode_jpeg, side_by_side
+from ssdcore.report.drawing import HALO, Annotations, draw_boxes, encode_jpeg, fitted, side_by_side
 
 RED, LIME = (250, 20, 30), (20, 250, 30)
 GREY = (90, 90, 90)
@@ -130,6 +130,26 @@ def test_a_sheet_is_never_wider_than_asked(shape: tuple[int, int]) -> None:
     assert sheet.shape[1] <= 900
     assert sheet.shape[0] <= 500
     assert max(sheet.shape[1] / 2, sheet.shape[0]) > 440  # and fills its place
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((100, 50), (300, 150)),
+        ((900, 1200), (225, 300)),
+        ((1, 500), (1, 300)),
+        ((8, 8), (300, 300)),
+    ],
+)
+def test_fitted_pictures_fill_the_square_one_way(
+    shape: tuple[int, int], expected: tuple[int, int]
+) -> None:
+    picture = grey(*shape)
+    picture[:, : shape[1] // 2] = RED
+    small_or_large = fitted(picture, 300)
+    assert small_or_large.shape[:2] == expected
+    assert where(small_or_large[:, : expected[1] // 8], RED).all()
+    assert where(small_or_large[:, -(expected[1] // 8) :], GREY).all()
 
 
 def test_a_jpeg_keeps_the_picture() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ssdcore.data.augment import Strengths
 from ssdcore.errors import InputError
 from ssdcore.report.content import (
     ClassFigures,
@@ -17,6 +18,7 @@ from ssdcore.report.content import (
     History,
     ReportContent,
     SplitSummary,
+    VariedPicture,
 )
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.page import LARGEST_BYTES, render
@@ -89,6 +91,7 @@ def hostile(content: ReportContent) -> ReportContent:
         + [ClassFigures(name, -1, -1, -1, 0) for name in HOSTILE],
         splits=splits,
         gallery=[replace(content.gallery[0], caption=name, alt=name) for name in HOSTILE],
+        variations=[replace(content.variations[0], caption=name) for name in HOSTILE],
         commands=HOSTILE,
     )
 
@@ -105,6 +108,8 @@ def empty(content: ReportContent) -> ReportContent:
         per_class=[],
         splits=[],
         gallery=[],
+        strengths=Strengths(),
+        variations=[],
         default_box_scales=[],
         commands=[],
     )
@@ -119,7 +124,8 @@ def test_hostile_words_add_no_element_and_show_as_text(content: ReportContent) -
     for word in HOSTILE:
         assert page.text().count(word) >= 5, word
     alts = [attributes["alt"] for tag, attributes in page.elements if tag == "img"]
-    assert alts == [*HOSTILE, ""]  # the last is the place of the enlarged picture
+    assert alts[: len(HOSTILE)] == [*HOSTILE]
+    assert set(alts[len(HOSTILE) :]) == {"As it is", "Varied", ""}  # "": to enlarge others in
 
 
 def test_only_the_named_scripts_may_run(content: ReportContent) -> None:
@@ -172,7 +178,7 @@ def test_contents_lead_to_sections_that_exist(content: ReportContent) -> None:
     page = Page(render(content))
     targets = [a["href"][1:] for tag, a in page.elements if tag == "a"]
     assert targets == [a["id"] for tag, a in page.elements if tag == "section"]
-    assert len(targets) == 8
+    assert len(targets) == 9
 
 
 def test_the_page_says_how_good_the_detector_is(content: ReportContent) -> None:
@@ -194,6 +200,26 @@ def test_undefined_figures_are_dashes(content: ReportContent) -> None:
     assert "Without objects in the validation set, so without figures: ghost." in text
     assert "-1" not in text
     assert "None" not in text
+
+
+def test_what_training_sees_is_shown_and_said(content: ReportContent) -> None:
+    pictures = [
+        VariedPicture(f"{name}.jpg", [f"{n}{name}".encode() for n in "12"]) for name in "ab"
+    ]
+    page = Page(render(replace(content, variations=pictures)))
+    varied = [a for tag, a in page.elements if tag == "img" and a["alt"] in ("As it is", "Varied")]
+    assert [attributes["alt"] for attributes in varied] == ["As it is", "Varied"] * 2
+    data = [base64.b64decode(attributes["src"].partition(",")[2]) for attributes in varied]
+    assert data == [b"1a", b"2a", b"1b", b"2b"]
+    assert "a.jpg" in page.text()
+    assert "mirrored left and right (50 % of the time); brightness by up to ±20 %" in page.text()
+
+
+def test_where_training_varies_nothing_the_page_says_so(content: ReportContent) -> None:
+    page = Page(render(replace(content, strengths=Strengths(), variations=[])))
+    assert "Training takes the pictures as they are" in page.text()
+    assert "as three epochs" not in page.text()
+    assert [a for tag, a in page.elements if a.get("alt") == "Varied"] == []
 
 
 def test_an_empty_report_is_a_page_too(empty: ReportContent) -> None:
@@ -239,6 +265,7 @@ def test_a_full_page_stays_small(content: ReportContent) -> None:
             )
         ],
         gallery=[picture] * 24,
+        variations=[VariedPicture("caption", [picture.jpeg[:30_000]] * 4)] * 4,
     )
     assert len(picture.jpeg) > 70_000  # as large as a real one
     assert len(render(big).encode()) < 9_000_000

@@ -6,7 +6,7 @@ import pytest
 
 from ssdcore.data.coco import read_coco
 from ssdcore.errors import InputError
-from ssdcore.report.pictures import draw_gallery
+from ssdcore.report.pictures import draw_gallery, encoded
 
 
 @pytest.fixture
@@ -51,6 +51,16 @@ def test_predictions_are_drawn_on_the_right_half_where_they_were_found(split, tm
     assert changed[:, 1].min() > middle
     right = (changed[:, 1].max() - middle) / (with_one.shape[1] - middle)
     assert right == pytest.approx(50 / 80, abs=0.05)
+
+
+def test_a_picture_is_encoded_with_what_was_counted(split, tmp_path):
+    results = [found(1), found(1, bbox=(60, 0, 10, 10))]
+    drawn = next(draw_gallery(split, results, tmp_path, {"2.png", "3.png"}, 1, 0.5))
+    picture = encoded(drawn)
+    assert picture.caption == "1.png: 1 found, 0 missed, 1 invented"
+    decoded = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+    assert decoded.shape == drawn.rgb.shape
+    assert np.abs(decoded.astype(int) - drawn.rgb).mean() < 5
 
 
 def test_pictures_that_convert_left_out_are_left_out(split, tmp_path):

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from ssdcore.data.augment import Strengths
 from ssdcore.report import words
 from ssdcore.report.content import ClassFigures, ReportContent
 
@@ -23,6 +24,33 @@ def test_count() -> None:
 def test_every_coco_figure_has_a_meaning(content: ReportContent) -> None:
     assert set(words.COCO_FIGURES) == set(content.metrics["bbox"])
     assert len(words.COCO_FIGURES) == 12
+
+
+def test_variations_are_said_with_their_numbers_and_what_is_off() -> None:
+    said = words.variations(Strengths(flip=0.5, saturation=0.4, hue=0.025)).replace("\u00a0", " ")
+    assert said == (
+        "Training varies a picture anew in each epoch: mirrored left and right (50 % of the time); "
+        "saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
+        "Off in this run: crop, zoom-out, brightness, contrast."
+    )
+
+
+def test_all_variations_are_said_in_the_order_in_which_they_happen() -> None:
+    said = words.variations(Strengths(0.1, 0.2, 0.3, 0.15, 0.25, 0.35, 0.05)).replace("\u00a0", " ")
+    assert said == (
+        "Training varies a picture anew in each epoch: "
+        "zoomed out, on a plain ground of up to 4 times its sides (20 % of the time); "
+        "cropped to a window of 30 % to 100 % of each side that shows some object "
+        "(10 % of the time); mirrored left and right (30 % of the time); brightness by up to "
+        "±15 %; contrast by up to ±25 %; saturation by up to ±35 %; hue by up to ±5 % of the "
+        "colour circle."
+    )
+
+
+def test_no_variation_is_said_too() -> None:
+    assert words.variations(Strengths()) == (
+        "Training takes the pictures as they are: all of train.augment is 0."
+    )
 
 
 def test_verdict_names_best_worst_and_the_weaker_size(content: ReportContent) -> None:

@@ -1,0 +1,60 @@
+"""From a gradient to new weights: check, clip, optimiser, moving average."""
+
+from typing import Any, Literal, TypeAlias
+
+import mindspore as ms
+from mindspore import Tensor, nn, ops
+
+from ssdcore.nn.average import WeightAverage
+
+LossScaler: TypeAlias = "ms.amp.StaticLossScaler | ms.amp.DynamicLossScaler"
+
+FIRST_DYNAMIC_SCALE = 2**16
+STEPS_TO_DOUBLE = 2000
+"""Updates without an overflow after which a dynamic scale doubles."""
+
+
+def make_loss_scaler(scale: float | Literal["dynamic"]) -> LossScaler:
+    """Returns what multiplies the loss and divides the gradients.
+
+    Float16 loses gradients below 6e-8; multiplied by a scale they are kept (Micikevicius et al.,
+    2018). A dynamic scale starts at 65536, halves (down to 1) at each overflow and doubles after
+    2000 updates without one.
+    """
+    if scale == "dynamic":
+        return ms.amp.DynamicLossScaler(FIRST_DYNAMIC_SCALE, 2, STEPS_TO_DOUBLE)
+    return ms.amp.StaticLossScaler(scale)
+
+
+class Update(nn.Cell):
+    """Applies gradients, or leaves everything as it is where one of them is not finite.
+
+    Args:
+        optimizer: over the trained parameters.
+        scaler: told of overflows, so that a dynamic one lowers its scale.
+        clip_norm: largest global norm of the gradients; larger ones are scaled down to it.
+        average: follows each update, if given.
+    """
+
+    def __init__(
+        self,
+        optimizer: nn.Optimizer,
+        scaler: LossScaler,
+        clip_norm: float,
+        average: WeightAverage | None = None,
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.optimizer = optimizer
+        self.scaler = scaler
+        self.clip_norm = clip_norm
+        self.average = average
+
+    def construct(self, gradients: Any) -> Tensor:
+        """Takes the gradients of the unscaled loss; returns whether they were finite."""
+        finite = ms.amp.all_finite(gradients)
+        self.scaler.adjust(finite)
+        if finite:
+            self.optimizer(ops.clip_by_global_norm(gradients, self.clip_norm))
+            if self.average is not None:
+                self.average()
+        return finite

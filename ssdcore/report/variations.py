@@ -1,0 +1,71 @@
+"""What training sees: some training pictures as they are, and as training varies them."""
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ssdcore.data.augment import Strengths, augment, picture_generator
+from ssdcore.data.coco import CocoClass, CocoSplit
+from ssdcore.data.sample import Sample
+from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.report.content import VariedPicture
+from ssdcore.report.drawing import Picture, draw_boxes, encode_jpeg, fitted
+from ssdcore.report.marks import mark_objects
+from ssdcore.report.originals import read_original
+
+PICTURES, VERSIONS = 4, 3
+SEVERAL = range(2, 9)
+"""Objects of a picture that shows well what becomes of them."""
+SEED = 1
+"""The page's own, whatever runtime.seed is: what is shown are examples, not a record."""
+
+
+def draw_variations(
+    split: CocoSplit, folder: Path, skipped: Collection[str], strengths: Strengths
+) -> Iterator[VariedPicture]:
+    """Draws up to 4 pictures, each as it is and then as three epochs vary it, with its objects.
+
+    Yields nothing where all strengths are 0.
+
+    Args:
+        split: the training split's ground truth.
+        folder: of its pictures.
+        skipped: file names that convert left out, so that training never sees them.
+        strengths: how far training varies pictures.
+
+    Raises:
+        InputError: a picture is no longer what convert found.
+    """
+    if not any(strengths):
+        return
+    images = [image for image in split.images if image.file_name not in skipped]
+    for index in choose([int((~split.objects[i.id].crowd).sum()) for i in images], PICTURES):
+        image = images[index]
+        sample = Sample(read_original(folder, image), split.objects[image.id])
+        versions = [sample._replace(rgb=fitted(sample.rgb, IMAGE_SIZE))]
+        for epoch in range(1, VERSIONS + 1):
+            rng = picture_generator(SEED, epoch, image.id)
+            versions.append(augment(sample, strengths, rng))
+        drawn = [_drawn(version, split.classes) for version in versions]
+        yield VariedPicture(image.file_name, [encode_jpeg(rgb) for rgb in drawn])
+
+
+def choose(objects: Sequence[int], count: int) -> list[int]:
+    """Returns the indices of at most `count` pictures, drawn at random by a fixed seed.
+
+    Pictures with several objects come first, then those with the nearest number; pictures
+    without any are last.
+    """
+    order = np.random.default_rng(SEED).permutation(len(objects))
+
+    def off(index: int) -> tuple[bool, int]:
+        number = objects[index]
+        return number == 0, max(SEVERAL[0] - number, number - SEVERAL[-1], 0)
+
+    return sorted((int(index) for index in order), key=off)[:count]
+
+
+def _drawn(version: Sample, classes: Sequence[CocoClass]) -> Picture:
+    height, width = version.rgb.shape[:2]
+    return draw_boxes(version.rgb, *mark_objects(version.objects, classes, height, width))

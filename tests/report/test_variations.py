@@ -1,0 +1,126 @@
+import io
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from ssdcore.data.augment import Strengths, augment
+from ssdcore.data.coco import CocoSplit, read_coco
+from ssdcore.data.sample import Sample
+from ssdcore.errors import InputError
+from ssdcore.report.drawing import draw_boxes, encode_jpeg
+from ssdcore.report.marks import mark_objects
+from ssdcore.report.variations import SEED, choose, draw_variations
+
+GREY, GREEN = (128, 128, 128), (0, 160, 0)
+VARIED = Strengths(0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.05)
+
+
+@pytest.fixture
+def split(tmp_path: Path) -> CocoSplit:
+    """Six grey pictures of 400 × 200 pixels, each with two objects on the left, one green."""
+    rgb = np.full((200, 400, 3), GREY, np.uint8)
+    rgb[60:140, 20:120] = GREEN
+    images, annotations = [], []
+    for n in range(1, 7):
+        images.append({"id": n, "file_name": f"{n}.png", "height": 200, "width": 400})
+        annotations += [
+            {"image_id": n, "category_id": 7, "bbox": [20, 60, 100, 80]},
+            {"image_id": n, "category_id": 8, "bbox": [30, 150, 60, 40]},
+        ]
+        cv2.imwrite(str(tmp_path / f"{n}.png"), rgb[..., ::-1])
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 7, "name": "leaf"}, {"id": 8, "name": "stone"}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    return read_coco(tmp_path / "a.json")
+
+
+def opened(jpeg: bytes) -> NDArray[np.int64]:
+    return np.asarray(Image.open(io.BytesIO(jpeg))).astype(int)
+
+
+def green(picture: NDArray[np.int64]) -> tuple[float, float]:
+    """The middle of what is green, as fractions (y, x) of the picture."""
+    found = (picture[..., 1] > 120) & (picture[..., [0, 2]].max(axis=2) < 60)
+    rows, columns = np.nonzero(found)
+    return rows.mean() / picture.shape[0], columns.mean() / picture.shape[1]
+
+
+def test_each_picture_as_it_is_and_three_times_varied(split: CocoSplit, tmp_path: Path) -> None:
+    pictures = list(draw_variations(split, tmp_path, (), VARIED))
+    assert len({picture.caption for picture in pictures}) == 4
+    for picture in pictures:
+        sizes = [opened(jpeg).shape for jpeg in picture.jpegs]
+        assert sizes == [(150, 300, 3)] + [(300, 300, 3)] * 3
+        assert len(set(picture.jpegs)) == 4
+
+
+def test_variations_are_what_augment_makes_for_epoch_and_image(
+    split: CocoSplit, tmp_path: Path
+) -> None:
+    for picture in draw_variations(split, tmp_path, (), VARIED):
+        image = next(i for i in split.images if i.file_name == picture.caption)
+        rgb = cv2.imread(str(tmp_path / image.file_name))[..., ::-1]
+        for epoch, jpeg in enumerate(picture.jpegs[1:], start=1):
+            rng = np.random.default_rng((SEED, 1, epoch, image.id))
+            varied = augment(Sample(rgb, split.objects[image.id]), VARIED, rng)
+            marks = mark_objects(varied.objects, split.classes, 300, 300)
+            assert jpeg == encode_jpeg(draw_boxes(varied.rgb, *marks))
+
+
+def test_the_strengths_are_those_given_and_boxes_follow(split: CocoSplit, tmp_path: Path) -> None:
+    picture = next(draw_variations(split, tmp_path, (), Strengths(flip=1)))
+    as_it_is, *mirrored = (opened(jpeg) for jpeg in picture.jpegs)
+    np.testing.assert_allclose(green(as_it_is), (100 / 200, 70 / 400), atol=0.02)
+    for version in mirrored:
+        np.testing.assert_allclose(green(version), (100 / 200, 330 / 400), atol=0.02)
+    for version, (left, right) in ((as_it_is, (20, 120)), (mirrored[0], (280, 380))):
+        rows, columns = np.nonzero(np.abs(version - GREY).sum(axis=2) > 60)
+        assert columns.min() == pytest.approx(left / 400 * 300, abs=4)
+        assert columns.max() == pytest.approx(right / 400 * 300, abs=4)
+        assert rows.max() == pytest.approx(190 / 200 * version.shape[0], abs=4)
+
+
+def test_where_training_varies_nothing_nothing_is_drawn(split: CocoSplit) -> None:
+    assert list(draw_variations(split, Path("nowhere"), (), Strengths())) == []
+
+
+def test_pictures_that_convert_left_out_are_left_out(split: CocoSplit, tmp_path: Path) -> None:
+    skipped = {"1.png", "3.png", "4.png", "6.png"}
+    drawn = draw_variations(split, tmp_path, skipped, VARIED)
+    assert {picture.caption for picture in drawn} == {"2.png", "5.png"}
+
+
+def test_the_same_pictures_come_again(split: CocoSplit, tmp_path: Path) -> None:
+    first, second = (list(draw_variations(split, tmp_path, (), VARIED)) for _ in range(2))
+    assert first == second
+
+
+def test_a_picture_that_has_gone_since_is_named(split: CocoSplit, tmp_path: Path) -> None:
+    for image in split.images:
+        (tmp_path / image.file_name).unlink()
+    with pytest.raises(InputError, match=r"\d\.png: found 'file missing'"):
+        list(draw_variations(split, tmp_path, (), VARIED))
+
+
+def test_pictures_with_several_objects_come_first_and_those_without_last() -> None:
+    objects = [0, 1, 30, 8, 0, 2, 12, 5]
+    assert set(choose(objects, 3)) == {3, 5, 7}
+    assert choose(objects, 9)[3:6] == [1, 6, 2]
+    assert set(choose(objects, 9)[6:]) == {0, 4}
+    assert choose([], 4) == []
+
+
+def test_the_choice_is_spread_over_the_data_set_and_repeats() -> None:
+    """The first pictures of a file may be neighbours in a film."""
+    chosen = choose([3] * 1000, 4)
+    assert chosen == choose([3] * 1000, 4)
+    assert len(set(chosen)) == 4
+    assert max(chosen) - min(chosen) > 100
