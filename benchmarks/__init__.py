@@ -1,0 +1,1 @@
+"""Measurements behind the documents' figures: one file a question, `python -m benchmarks.NAME`."""
