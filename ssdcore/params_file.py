@@ -1,7 +1,7 @@
 """Reads params.yaml into `Params`, or says in one sentence what is wrong with it."""
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -39,19 +39,6 @@ def read_params(path: Path) -> Params:
         return Params.model_validate(values)
     except ValidationError as error:
         raise _translated(error.errors(), path) from None
-
-
-def flattened(params: BaseModel) -> dict[str, Any]:
-    """Returns the parameters by dotted key, in the file's order."""
-    return dict(_leaves(params.model_dump(mode="json"), ""))
-
-
-def _leaves(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
 
 
 PLAIN_WORDS = {

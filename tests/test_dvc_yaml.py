@@ -9,10 +9,12 @@ import pytest
 from ruamel.yaml import YAML
 
 from ssdcore import layout
+from ssdcore.nested import leaves
 from ssdcore.params import Params
-from ssdcore.params_file import flattened, read_params
+from ssdcore.params_file import read_params
 
 ROOT = Path(__file__).parents[1]
+PARAMS = dict(leaves(read_params(ROOT / "params.yaml").model_dump()))
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = list(PIPELINE["stages"])
 GRAPH = grimp.build_graph("ssdcore", "stages")
@@ -44,7 +46,7 @@ def is_code_beside(file: Path) -> bool:
 
 def resolved(text: str) -> str:
     """Fills in ${...} from vars and params.yaml."""
-    values = flattened(read_params(ROOT / "params.yaml"))
+    values = dict(PARAMS)
     for variables in PIPELINE["vars"]:
         values |= variables
     for name, value in values.items():
@@ -101,7 +103,7 @@ def test_data_deps_exist_or_are_made_by_an_earlier_stage():
 
 def test_every_parameter_is_some_stages_or_of_no_consequence():
     declared = {key for stage in STAGES for key in PIPELINE["stages"][stage].get("params", [])}
-    keys = set(flattened(read_params(ROOT / "params.yaml")))
+    keys = set(PARAMS)
     covered = {key for key in keys if any(key == d or key.startswith(d + ".") for d in declared)}
     assert keys - covered == set(UNDECLARED)
     assert all(any(key == d or key.startswith(d + ".") for key in keys) for d in declared)
@@ -135,4 +137,4 @@ def test_params_model_and_file_agree():
             found |= keys(field.annotation, f"{prefix}{name}.") if nested else {prefix + name}
         return found
 
-    assert keys(Params) == set(flattened(read_params(ROOT / "params.yaml")))
+    assert keys(Params) == set(PARAMS)

@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from ssdcore.errors import InputError
-from ssdcore.params_file import flattened, read_params
+from ssdcore.params_file import read_params
 
 ROOT = Path(__file__).parents[1]
 DEFAULTS = ROOT / "params.yaml"
@@ -109,10 +109,3 @@ def test_files_that_are_no_mapping(tmp_path, content, hint):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="--params FILE"):
         read_params(tmp_path / "none.yaml")
-
-
-def test_flattened_has_every_leaf_once():
-    values = flattened(read_params(DEFAULTS))
-    assert values["train.augment.flip"] == 0.5
-    assert values["model.default_box_scales"][0] == 0.1
-    assert not any(isinstance(value, dict) for value in values.values())

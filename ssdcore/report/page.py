@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ssdcore.errors import InputError
+from ssdcore.nested import leaves
 from ssdcore.report import charts, curves, words
 from ssdcore.report.content import ReportContent
 from ssdcore.report.plotting import fragment, plotly_js
@@ -94,11 +95,12 @@ def _charts(content: ReportContent) -> dict[str, Markup]:
 def _sections(params: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
     """Returns (dotted key, value) pairs by section; values outside a section come first."""
     loose = {key: value for key, value in params.items() if not isinstance(value, Mapping)}
-    sections = {"": list(words.flattened(loose))} if loose else {}
-    for name, section in params.items():
-        if isinstance(section, Mapping):
-            sections[name] = list(words.flattened(section))
-    return sections
+    sections = {"": loose} if loose else {}
+    sections |= {key: value for key, value in params.items() if isinstance(value, Mapping)}
+    return {
+        name: [(key, words.setting(value)) for key, value in leaves(section)]
+        for name, section in sections.items()
+    }
 
 
 def _policy(scripts: list[Markup]) -> str:

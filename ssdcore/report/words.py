@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ssdcore.data.augment import Strengths
@@ -109,12 +109,3 @@ def setting(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(setting(item) for item in value)
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def flattened(section: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Yields (dotted key, value as text) for every parameter in a nested section."""
-    for key, value in section.items():
-        if isinstance(value, Mapping) and value:
-            yield from flattened(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", setting(value)

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ssdcore.nested import leaves
+
 MAX_NAME = 250  # characters, MLflow's limit
 MAX_PARAM = 6000
 MAX_TAG = 5000
@@ -43,14 +45,11 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+def flatten(params: Mapping[str, Any]) -> dict[str, str]:
     """Returns nested parameters under dotted names (`train.lr_max`), lists as JSON."""
     flat: dict[str, str] = {}
-    for key, value in params.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-            continue
+    for key, value in leaves(params):
         is_list = isinstance(value, list | tuple)
         text = json.dumps(value, ensure_ascii=False) if is_list else str(value)
-        flat[safe_name(f"{prefix}{key}")] = cut(text, MAX_PARAM)
+        flat[safe_name(key)] = cut(text, MAX_PARAM)
     return flat

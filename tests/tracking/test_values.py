@@ -39,6 +39,7 @@ def test_parameters_become_dotted_names() -> None:
         "train.decay.at": "[1, 2]",
         "classes": '["häst", "n\'ko"]',
         "note": "y" * 5999 + "…",
+        "3": "{}",
     }
 
 
