@@ -18,6 +18,7 @@ sys.path.append(str(Path(__file__).parent))
 
 from tiny import TinyDetector, tiny_batch
 
+RATE, CLIP_NORM = 0.05, 1.0
 HUGE = 2.0**127
 """A loss scale at which gradients over 2 overflow float32."""
 
@@ -37,7 +38,16 @@ class Bench:
     """A tiny network under a step; equal settings give equal networks."""
 
     def __init__(
-        self, *, scale=1.0, decay=0.0, accumulate=1, amp="O0", optimizer="momentum", norm=True
+        self,
+        *,
+        scale=1.0,
+        decay=0.0,
+        accumulate=1,
+        amp="O0",
+        optimizer="momentum",
+        momentum=0.9,
+        decay_weights=0.001,
+        norm=True,
     ):
         seed_all(2)
         self.network = self.kept = TinyDetector(norm)
@@ -48,11 +58,11 @@ class Bench:
         computed = self.network
         if amp != "O0":
             computed = ms.amp.auto_mixed_precision(self.network, amp)
-        rates = np.full(50, 0.05, np.float32)
+        rates = np.full(50, RATE, np.float32)
         parameters = self.network.trainable_params()
-        self.optimizer = make_optimizer(optimizer, parameters, rates, 0.9, 0.001)
+        self.optimizer = make_optimizer(optimizer, parameters, rates, momentum, decay_weights)
         self.scaler = make_loss_scaler(scale)
-        update = Update(self.optimizer, self.scaler, 1.0, average)
+        update = Update(self.optimizer, self.scaler, CLIP_NORM, average)
         self.step = TrainingStep(computed, DetectionLoss("multibox", 2), update, accumulate)
 
 
@@ -74,6 +84,16 @@ def test_a_scaled_update_equals_an_unscaled_one(batches, optimizer, scale):
     after = values(plain.network)
     assert all((after[name] != before[name]).any() for name in before)
     assert_equal(values(scaled.network), after)
+
+
+def test_gradients_over_the_norm_are_scaled_down_to_it(batches):
+    """With plain descent and no decay the step is rate times gradient, of norm 1 at most."""
+    bench = Bench(norm=False, momentum=0.0, decay_weights=0.0)
+    before = values(bench.network)
+    bench.step([loud(batches[0])])
+    after = values(bench.network)
+    squares = [np.square(after[name] - before[name]).sum() for name in before]
+    assert np.sqrt(sum(squares)) == pytest.approx(RATE * CLIP_NORM, rel=1e-3)
 
 
 def loud(batch):
