@@ -95,7 +95,7 @@ def _charts(content: ReportContent) -> dict[str, Markup]:
 def _sections(params: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
     """Returns (dotted key, value) pairs by section; values outside a section come first."""
     loose = {key: value for key, value in params.items() if not isinstance(value, Mapping)}
-    sections = {"": loose} if loose else {}
+    sections: dict[str, Mapping[str, Any]] = {"": loose} if loose else {}
     sections |= {key: value for key, value in params.items() if isinstance(value, Mapping)}
     return {
         name: [(key, words.setting(value)) for key, value in leaves(section)]

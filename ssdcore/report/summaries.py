@@ -2,7 +2,6 @@
 
 import csv
 import platform
-import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,8 +12,10 @@ import numpy as np
 
 from ssdcore.data.coco import CocoSplit
 from ssdcore.geometry.boxes import areas
+from ssdcore.git import ask_git
 from ssdcore.report.content import ClassFigures, SplitSummary
 
+DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12")
 NO_COMMIT = "not in a git repository"
 PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc", "mlflow")
 
@@ -55,7 +56,7 @@ def read_per_class(path: Path) -> list[ClassFigures]:
 def describe_environment(device: str) -> dict[str, str]:
     """Returns what another person needs to make the same run: commit, machine, versions."""
     described = {
-        "commit": _commit(),
+        "commit": ask_git(Path.cwd(), *DESCRIBE) or NO_COMMIT,
         "device": device,
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     }
@@ -66,12 +67,3 @@ def commands_to_repeat(environment: Mapping[str, str]) -> list[str]:
     """Returns what to type in a clone to get this report again."""
     commit = environment["commit"].removesuffix("-dirty")
     return ["make demo"] if commit == NO_COMMIT else [f"git checkout {commit}", "make demo"]
-
-
-def _commit() -> str:
-    try:
-        command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return NO_COMMIT
-    return done.stdout.strip()

@@ -1,7 +1,6 @@
 """Where a run comes from, as tags: DVC's experiment, the data's hash, the git commit."""
 
 import os
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ from ruamel.yaml.error import YAMLError
 
 from ssdcore import layout
 from ssdcore.files import sha256_of_json
+from ssdcore.git import ask_git
 
-GIT_SECONDS = 10.0
 PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"
 
 
@@ -42,7 +41,7 @@ def provenance(folder: Path) -> dict[str, str]:
         "dvc.exp_name": os.environ.get("DVC_EXP_NAME"),
         "dvc.baseline_rev": os.environ.get("DVC_EXP_BASELINE_REV"),
         "dvc.data_md5": outs.get(str(layout.MINDRECORD)),
-        "git.commit": _git(root, "rev-parse", "HEAD"),
+        "git.commit": ask_git(root, "rev-parse", "HEAD"),
         "git.dirty": _dirty(root, list(outs)),
     }
     return {name: value for name, value in tags.items() if value}
@@ -73,20 +72,5 @@ def _dirty(root: Path, outs: list[str]) -> str | None:
     """
     written = [f":(exclude){path}" for path in ("dvc.lock", *outs)]
     status = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
-    changes = _git(root, *status, "--", ":/", *written)
+    changes = ask_git(root, *status, "--", ":/", *written)
     return None if changes is None else str(bool(changes)).lower()
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    """Returns what git prints; None where it is absent, too slow, or `root` no repository."""
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=root,
-            capture_output=True,
-            check=True,
-            encoding="utf-8",
-            timeout=GIT_SECONDS,
-        ).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None
