@@ -6,7 +6,7 @@ About seven minutes each on two cores. The table goes to standard output, the fi
 benchmarks/results/ablation.json.
 """
 
-import json
+import os
 import platform
 import subprocess
 import sys
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import dvc.api
+
+from ssdcore.files import write_json
 
 RESULTS = Path(__file__).parent / "results/ablation.json"
 ZOOM_PROBABILITY = 0.5
@@ -51,10 +53,9 @@ def main() -> None:
         run(variant)
         rows.append({**variant._asdict(), **figures(variant)})
         print_row(rows[-1], first=len(rows) == 1)
-    commit = answer("git", "rev-parse", "--short", "HEAD")
-    content = {"commit": commit, "machine": platform.machine(), "variants": rows}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(content, indent=2) + "\n")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    content = {"commit": answer("git", "rev-parse", "--short", "HEAD"), "machine": machine}
+    write_json(RESULTS, {**content, "variants": rows})
 
 
 def run(variant: Variant) -> None:

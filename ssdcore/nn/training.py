@@ -78,6 +78,7 @@ def prepare_training(
     if train.ema_decay:
         kept = build_network(model, len(classes), train.loss)
         average = WeightAverage(network, kept, train.ema_decay)
+        notes.append(f"evaluated and saved: the weights' moving average, decay {train.ema_decay:g}")
     computed = network
     if runtime.amp != "O0":
         computed = ms.amp.auto_mixed_precision(network, runtime.amp)

@@ -37,6 +37,7 @@ def test_the_average_is_what_is_kept(pictures, model, tmp_path):
     training = prepared(pictures, model, ema_decay=0.9, epochs=1)
     initial = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}
     assert not any(name.startswith(TRAINED) for name in initial)
+    assert training.notes == ["evaluated and saved: the weights' moving average, decay 0.9"]
     for batches in training.loader.epoch(1):
         training.step(batches)
     save(tmp_path / "kept.ckpt", training.network, training.card)
