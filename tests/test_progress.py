@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from ssdcore import progress as module
-from ssdcore.progress import SECONDS_BETWEEN_LINES, Progress
+from ssdcore.progress import SECONDS_BETWEEN_LINES, ByteProgress, Progress, format_bytes
 
 
 @pytest.fixture
@@ -60,3 +60,45 @@ def test_a_bar_is_closed_when_training_fails(clock, capsys, monkeypatch):
     with pytest.raises(RuntimeError, match="not finite"):
         train()
     assert capsys.readouterr().err.endswith("\n")
+
+
+def test_in_a_log_bytes_are_plain_lines_now_and_then(clock, capsys):
+    with ByteProgress("train2017.zip") as progress:
+        progress.start_at(4_000_000_000, 18_000_000_000)
+        for _ in range(100):
+            clock[0] += SECONDS_BETWEEN_LINES / 50 + 0.001
+            progress.advance(10_000_000)
+    assert capsys.readouterr().out.splitlines() == [
+        "train2017.zip: 4.50GB of 18.0GB (25%), 24.9MB/s",
+        "train2017.zip: 5.00GB of 18.0GB (28%), 24.9MB/s",
+    ]
+
+
+def test_bytes_of_an_unknown_total_are_counted(clock, capsys):
+    with ByteProgress("a.bin") as progress:
+        progress.start_at(0, None)
+        clock[0] = 40
+        progress.advance(2_000_000)
+    assert capsys.readouterr().out == "a.bin: 2.00MB, 50.0kB/s\n"
+
+
+def test_a_bar_of_bytes_begins_where_they_go_on(clock, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with ByteProgress("a.bin") as progress:
+        progress.start_at(0, 1000)
+        progress.advance(900)
+        progress.start_at(600, 1000)  # the rest was lost with the connection
+        clock[0] = 2 * SECONDS_BETWEEN_LINES
+        progress.advance(150)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a.bin:  60%" in err
+    last = err.rpartition("\r")[2]
+    assert "750/1.00k" in last
+    assert "75%" in last
+
+
+def test_bytes_are_written_with_three_digits():
+    assert [format_bytes(count) for count in (5, 12_345, 999_999_999, 18e9)] == [
+        "5.00B", "12.3kB", "1.00GB", "18.0GB",
+    ]  # fmt: skip

@@ -1,32 +1,35 @@
 """A file that a parameter names by path or by address, as a file on this machine."""
 
 import re
-import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import aiohttp
-import fsspec  # type: ignore[import-untyped]
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
+from ssdcore.data.remembered_hash import remember_sha256, remembered_sha256
+from ssdcore.data.remote.attempts import fetch
+from ssdcore.data.remote.filesystem import open_filesystem
+from ssdcore.data.remote.part_file import PartFile
+from ssdcore.data.remote.web import open_web
 from ssdcore.errors import InputError
-from ssdcore.files import replacing, sha256_of_file
+from ssdcore.files import sha256_of_file
+from ssdcore.progress import say
 
 CACHE = "ssd-pipeline"
 """Folder of the copies, below the user's cache folder (~/.cache or $XDG_CACHE_HOME)."""
 PIN = "#sha256="
-SILENCE_S = 60.0
-"""Seconds that a web server may take to connect, or between two pieces, before it is given up."""
 
 
 def local_copy(reference: str, key: str) -> Path:
     """Returns the file that `reference` names, fetched where it is an address.
 
     What was fetched once is kept under a name made from the address, and not fetched again. Only
-    a pin can tell that the file behind an address has changed; then it is fetched anew.
+    a pin can tell that the file behind an address has changed; then it is fetched anew. What was
+    broken off, by an error or by the end of the process, goes on where it stopped.
 
     Args:
         reference: a path, absolute or from the working folder, or the address of a file in any
@@ -35,7 +38,8 @@ def local_copy(reference: str, key: str) -> Path:
         key: dotted name of the parameter that holds the reference.
 
     Raises:
-        InputError: no such file, not to be had from its address, or not the pinned content.
+        InputError: no such file, not to be had from its address, not the pinned content, or no
+            room for it.
     """
     location, pin = _split_pin(reference, key)
     if "://" in location:
@@ -44,16 +48,20 @@ def local_copy(reference: str, key: str) -> Path:
     if not path.is_file():
         remedy = "Give a file's path, or an address with its scheme (https://…)"
         raise InputError(key, location, "a file that exists", remedy)
-    _check_pin(path, location, pin, key)
+    if pin and (actual := sha256_of_file(path)) != pin:
+        raise _other_content(location, actual, pin, key)
     return path
 
 
 def cached_path(address: str) -> Path:
     """Returns where the copy of `address` is kept: a hash of it and its last part, for people."""
-    last_part = unquote(urlsplit(address).path).rpartition("/")[2]
-    readable = re.sub(r"[^\w.-]", "_", last_part)[-80:]
-    name = f"{sha256(address.encode()).hexdigest()[:16]}-{readable or 'file'}"
+    name = f"{sha256(address.encode()).hexdigest()[:16]}-{_readable(address)}"
     return user_cache_path(CACHE) / name
+
+
+def _readable(address: str) -> str:
+    last_part = unquote(urlsplit(address).path).rpartition("/")[2]
+    return re.sub(r"[^\w.-]", "_", last_part)[-80:] or "file"
 
 
 def _split_pin(reference: str, key: str) -> tuple[str, str]:
@@ -67,44 +75,54 @@ def _split_pin(reference: str, key: str) -> tuple[str, str]:
 
 
 def _fetched(address: str, pin: str, key: str) -> Path:
-    path = cached_path(address)
+    try:
+        path = cached_path(address)
+    except ValueError as error:
+        raise InputError(key, address, f"an address that can be fetched ({error})") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # two runs at a time would write the same temporary file
-        lock = FileLock(path.with_name(f"{path.name}.lock")).acquire()
-    except OSError as error:
+        with _alone(path):
+            if not path.is_file() or (pin and remembered_sha256(path) != pin):
+                _fetch_whole(address, pin, path, key)
+    except OSError as error:  # the address' own failures are InputErrors by now
         remedy = "Set XDG_CACHE_HOME to a folder of yours, or download the file and give its path"
         raise InputError(key, address, f"a cache that can be written ({error})", remedy) from error
-    with lock:
-        if path.is_file() and (not pin or sha256_of_file(path) == pin):
-            return path
-        with replacing(path) as part:
-            _download(address, part, key)
-            _check_pin(part, address, pin, key)
     return path
 
 
-def _download(address: str, target: Path, key: str) -> None:
-    """Streams `address` to `target`."""
-    options: dict[str, Any] = {}
-    if urlsplit(address).scheme in ("http", "https"):
-        # aiohttp's own limit, 300 s for the whole file, would break off half a gigabyte
-        silence = aiohttp.ClientTimeout(total=None, sock_connect=SILENCE_S, sock_read=SILENCE_S)
-        # trust_env: the proxies of the environment
-        options = {"client_kwargs": {"timeout": silence, "trust_env": True}}
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Waits for other processes that fetch the same file."""
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
     try:
-        system, inner = fsspec.url_to_fs(address, **options)
-        system.get_file(inner, str(target))
-        if target.is_dir():  # fsspec "fetches" a folder by making one
-            shutil.rmtree(target)
-            raise IsADirectoryError("it is a folder")
-    except Exception as error:  # the file systems have no base class of errors in common
-        reason = str(error) or type(error).__name__
-        remedy = "Mend the address or the connection, or download the file and give its path"
-        raise InputError(key, address, f"a file that can be fetched ({reason})", remedy) from error
+        lock.acquire(timeout=0)
+    except Timeout:
+        say(f"{path.name}: waiting for another process that fetches it")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
 
 
-def _check_pin(path: Path, location: str, pin: str, key: str) -> None:
-    if pin and (actual := sha256_of_file(path)) != pin:
-        remedy = f"Take another source of the file, or mend the part after {PIN}"
-        raise InputError(key, f"{location} with SHA-256 {actual}", f"SHA-256 {pin}", remedy)
+def _fetch_whole(address: str, pin: str, path: Path, key: str) -> None:
+    """Fetches `address` to `path`, where nothing but the whole and right file ever is."""
+    part, name = PartFile(path, address), _readable(address)
+    source = open_web if urlsplit(address).scheme in ("http", "https") else open_filesystem
+    in_one_go = fetch(source, address, part, name, key)
+    actual = sha256_of_file(part.path)
+    if pin and actual != pin and not in_one_go:
+        say(f"{name}: the parts don't add up to the pinned content; once more from the start")
+        part.drop()
+        fetch(source, address, part, name, key)
+        actual = sha256_of_file(part.path)
+    if pin and actual != pin:
+        part.drop()
+        raise _other_content(address, actual, pin, key)
+    part.become_target()
+    remember_sha256(path, actual)
+
+
+def _other_content(location: str, actual: str, pin: str, key: str) -> InputError:
+    remedy = f"Take another source of the file, or mend the part after {PIN}"
+    return InputError(key, f"{location} with SHA-256 {actual}", f"SHA-256 {pin}", remedy)

@@ -1,87 +1,33 @@
-"""Files by path and by address; the server is one of this process."""
+"""Files by path and by address: what a reference means, what is kept, what a pin refuses."""
 
+import os
 import threading
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import fsspec
 import pytest
-from fsspec.registry import known_implementations
+from web_server import BODY, KEY, Turn
 
-from ssdcore.data import download
+from ssdcore.data import download, remembered_hash
 from ssdcore.data.download import cached_path, local_copy
-from ssdcore.errors import InputError
+from ssdcore.files import sha256_of_file
 
-KEY = "model.pretrained"
-BODY = bytes(range(256)) * 5000
 PIN = sha256(BODY).hexdigest()
 OTHER_PIN = sha256(b"other").hexdigest()
 
-
-class Server(ThreadingHTTPServer):
-    """Serves `body` under every path but those that stand for a failure."""
-
-    daemon_threads = True
-    body = BODY
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.requests = []
-        self.closing = threading.Event()
-
-    def address(self, path="vgg16.safetensors"):
-        return f"http://127.0.0.1:{self.server_port}/{path}"
-
-
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.server.requests.append(self.path)
-        if self.path.startswith(("/404", "/403")):
-            self.send_error(int(self.path[1:4]))
-            return
-        self.send_response(200)
-        self.send_header("Content-Length", len(self.server.body))
-        self.end_headers()
-        if self.path.startswith(("/cut", "/stalled")):
-            self.wfile.write(self.server.body[:70000])
-            self.wfile.flush()
-            if self.path.startswith("/stalled"):
-                self.server.closing.wait(20)
-        else:
-            self.wfile.write(self.server.body)
-
-    def log_message(self, *_):
-        pass
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture
-def server(monkeypatch):
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.closing.set()
-        server.shutdown()
-        thread.join()
+def hashed(monkeypatch):
+    """The files that were hashed to look at their memory."""
+    hashed = []
 
+    def spy(path):
+        hashed.append(path.name)
+        return sha256_of_file(path)
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache/ssd-pipeline"
-
-
-def kept(cache):
-    """Returns the names of the files in the cache, hidden ones too, without the locks."""
-    return [path.name for path in cache.iterdir() if path.suffix != ".lock"]
-
-
-def refusal(reference):
-    with pytest.raises(InputError) as caught:
-        local_copy(reference, KEY)
-    assert caught.value.place == KEY
-    return str(caught.value)
+    monkeypatch.setattr(remembered_hash, "sha256_of_file", spy)
+    return hashed
 
 
 def test_a_path_stays_where_it_is(tmp_path, monkeypatch):
@@ -91,14 +37,15 @@ def test_a_path_stays_where_it_is(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert local_copy("a.bin", KEY).read_bytes() == BODY
     assert local_copy(f"a.bin#sha256={PIN.upper()}", KEY).name == "a.bin"
+    assert os.listdir(tmp_path) == ["a.bin"]  # noqa: PTH208
 
 
-def test_a_path_without_a_file_is_refused(tmp_path):
+def test_a_path_without_a_file_is_refused(tmp_path, refusal):
     assert "none.bin" in refusal(str(tmp_path / "none.bin"))
     assert str(tmp_path) in refusal(str(tmp_path))
 
 
-def test_a_path_with_other_content_than_pinned_is_refused_and_stays(tmp_path):
+def test_a_path_with_other_content_than_pinned_is_refused_and_stays(tmp_path, refusal):
     path = tmp_path / "a.bin"
     path.write_bytes(BODY)
     message = refusal(f"{path}#sha256={OTHER_PIN}")
@@ -108,13 +55,13 @@ def test_a_path_with_other_content_than_pinned_is_refused_and_stays(tmp_path):
 
 
 @pytest.mark.parametrize("pin", ["", "12ab", PIN[:-1] + "g", PIN + "0"])
-def test_a_pin_that_is_no_hash_is_refused(tmp_path, pin):
+def test_a_pin_that_is_no_hash_is_refused(tmp_path, refusal, pin):
     path = tmp_path / "a.bin"
     path.write_bytes(BODY)
     assert "64 hexadecimal digits" in refusal(f"{path}#sha256={pin}")
 
 
-def test_an_address_is_fetched_once(server, cache):
+def test_an_address_is_fetched_once(server, cache, kept):
     first = local_copy(server.address(), KEY)
     assert first.read_bytes() == BODY
     assert first.parent == cache
@@ -122,7 +69,8 @@ def test_an_address_is_fetched_once(server, cache):
     server.body = b"changed"
     assert local_copy(server.address(), KEY) == first
     assert first.read_bytes() == BODY
-    assert server.requests == ["/vgg16.safetensors"]
+    assert len(server.requests) == 1
+    assert kept() == ["", ".sha256.json"]
 
 
 def test_addresses_have_copies_of_their_own(server):
@@ -147,14 +95,15 @@ def test_odd_addresses_give_names_of_one_part(cache):
 def test_pinned_content_is_kept(server):
     path = local_copy(f"{server.address()}#sha256={PIN}", KEY)
     assert path == local_copy(server.address(), KEY)
-    assert server.requests == ["/vgg16.safetensors"]
+    assert len(server.requests) == 1
 
 
-def test_other_content_than_pinned_is_not_kept(server, cache):
+def test_other_content_than_pinned_is_not_kept(server, refusal, kept):
     message = refusal(f"{server.address()}#sha256={OTHER_PIN}")
     assert PIN in message
     assert OTHER_PIN in message
-    assert kept(cache) == []
+    assert kept() == []
+    assert len(server.requests) == 1
 
 
 def test_a_copy_that_is_not_the_pinned_content_is_fetched_anew(server):
@@ -164,59 +113,78 @@ def test_a_copy_that_is_not_the_pinned_content_is_fetched_anew(server):
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize(("path", "sign"), [("404.pth", "404.pth"), ("403.pth", "403")])
-def test_a_servers_refusal_is_told(server, cache, path, sign):
-    message = refusal(server.address(path))
-    assert sign in message.partition("can be fetched (")[2]
-    assert kept(cache) == []
+def test_nothing_has_the_copys_name_before_it_is_proved(server, refusal, monkeypatch):
+    seen = []
+
+    def spy(path):
+        seen.append((path.read_bytes() == BODY, cached_path(server.address()).exists()))
+        return sha256_of_file(path)
+
+    monkeypatch.setattr(download, "sha256_of_file", spy)
+    refusal(f"{server.address()}#sha256={OTHER_PIN}")
+    assert seen == [(True, False)]
+    assert not cached_path(server.address()).exists()
 
 
-def test_a_body_that_breaks_off_is_not_kept(server, cache):
-    assert "can be fetched" in refusal(server.address("cut.pth"))
-    assert kept(cache) == []
+def test_a_copy_of_the_right_size_but_touched_is_hashed_again(server, hashed):
+    path = local_copy(server.address(), KEY)
+    path.write_bytes(BODY[:-1] + b"!")
+    os.utime(path, ns=(0, 0))
+    assert local_copy(f"{server.address()}#sha256={PIN}", KEY).read_bytes() == BODY
+    assert hashed == [path.name]
 
 
-def test_a_server_that_falls_silent_is_given_up(server, cache, monkeypatch):
-    monkeypatch.setattr(download, "SILENCE_S", 0.3)
-    assert "imeout" in refusal(server.address("stalled.pth"))
-    assert kept(cache) == []
+def test_a_copy_is_hashed_once(server, hashed):
+    reference = f"{server.address()}#sha256={PIN}"
+    path = local_copy(reference, KEY)
+    assert local_copy(reference, KEY) == path
+    assert hashed == []
+    os.utime(path, ns=(0, 0))
+    assert local_copy(reference, KEY) == path
+    assert local_copy(reference, KEY) == path
+    assert hashed == [path.name]
+    assert len(server.requests) == 1
 
 
-def test_no_server_at_all_is_told(server):
-    address = server.address()
-    server.shutdown()
-    server.server_close()
-    assert address in refusal(address)
+@pytest.mark.parametrize("memory", ["", "[]", "{}", '{"sha256": "0"}'])
+def test_a_damaged_memory_of_a_hash_is_no_memory(server, hashed, memory):
+    path = local_copy(server.address(), KEY)
+    path.with_name(f".{path.name}.sha256.json").write_text(memory)
+    for _ in range(2):
+        assert local_copy(f"{server.address()}#sha256={PIN}", KEY) == path
+    assert hashed == [path.name]
+    assert len(server.requests) == 1
 
 
-def test_other_schemes_are_fetched_too(tmp_path):
-    fsspec.filesystem("memory").pipe_file("/weights/a.bin", BODY)
-    assert local_copy("memory://weights/a.bin", KEY).read_bytes() == BODY
-    (tmp_path / "b.bin").write_bytes(BODY)
-    assert local_copy((tmp_path / "b.bin").as_uri(), KEY).read_bytes() == BODY
+def test_the_old_copy_stays_while_a_new_one_can_not_be_had(server, refusal):
+    path = local_copy(server.address(), KEY)
+    server.always = Turn(404)
+    refusal(f"{server.address()}#sha256={OTHER_PIN}")
+    assert path.read_bytes() == BODY
 
 
-def test_what_other_schemes_do_not_have_is_refused(tmp_path, cache):
-    assert "memory://weights/none.bin" in refusal("memory://weights/none.bin")
-    (tmp_path / "folder").mkdir()
-    assert "it is a folder" in refusal((tmp_path / "folder").as_uri())
-    assert kept(cache) == []
+def test_parts_that_do_not_add_up_to_the_pin_are_fetched_once_more_in_one_go(server, capsys):
+    # a server that claims the same file at both requests
+    always_the_same = {"ETag": '"1"'}
+    server.plan = [
+        Turn(cut=200_000, headers=always_the_same, body=bytes(len(BODY))),
+        Turn(headers=always_the_same),
+    ]
+    path = local_copy(f"{server.address()}#sha256={PIN}", KEY)
+    assert path.read_bytes() == BODY
+    assert server.starts[1] > 100_000
+    assert server.starts[2:] == [0]
+    assert "don't add up" in capsys.readouterr().out
 
 
-def test_a_scheme_that_is_unknown_or_not_installed_is_refused(monkeypatch):
-    assert "Protocol not known: nosuch" in refusal("nosuch://host/a.bin")
-    missing = {"class": "no_such_package.Files", "err": "Install no_such_package to read these"}
-    monkeypatch.setitem(known_implementations, "missing", missing)
-    assert "Install no_such_package" in refusal("missing://host/a.bin")
-
-
-def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch, refusal):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert "Set XDG_CACHE_HOME" in refusal("memory://weights/a.bin")
 
 
-def test_one_waits_while_another_fetches(server, cache):
+def test_one_waits_while_another_fetches(server, capsys):
+    server.pause_s = 0.02
     paths = []
     threads = [
         threading.Thread(target=lambda: paths.append(local_copy(server.address(), KEY)))
@@ -227,4 +195,5 @@ def test_one_waits_while_another_fetches(server, cache):
     for thread in threads:
         thread.join()
     assert [path.read_bytes() == BODY for path in paths] == [True] * 4
-    assert server.requests == ["/vgg16.safetensors"]
+    assert len(server.requests) == 1
+    assert "waiting for another process" in capsys.readouterr().out

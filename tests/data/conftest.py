@@ -1,0 +1,55 @@
+"""Fixtures about files from elsewhere."""
+
+import threading
+
+import pytest
+from web_server import KEY, Server
+
+from ssdcore.data.download import local_copy
+from ssdcore.data.remote import attempts
+from ssdcore.errors import InputError
+
+
+@pytest.fixture
+def server(monkeypatch, cache):
+    """A web server; a client makes no pauses between its attempts."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.setattr(attempts, "BACKOFF_S", 0.0)
+    with Server() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.closing.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The folder of the copies, not there yet."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache/ssd-pipeline"
+
+
+@pytest.fixture
+def kept(cache):
+    """Returns what is added to the copy's name in the names of the cache, but for locks."""
+
+    def kept():
+        names = [path.name for path in cache.iterdir() if path.suffix != ".lock"]
+        return sorted(name.rpartition("vgg16.safetensors")[2] for name in names)
+
+    return kept
+
+
+@pytest.fixture
+def refusal(cache):
+    """Returns what fetching a reference is refused with."""
+
+    def refusal(reference):
+        with pytest.raises(InputError) as caught:
+            local_copy(reference, KEY)
+        assert caught.value.place == KEY
+        return str(caught.value)
+
+    return refusal
