@@ -94,6 +94,7 @@ class SplitSummary:
         skipped: pictures left out, by reason.
         dropped: boxes left out, by reason.
         crowd: boxes that mark a crowd instead of one object.
+        fitted: share of the objects with a default box of IoU 0.5 or more; None without objects.
     """
 
     name: str
@@ -103,6 +104,7 @@ class SplitSummary:
     skipped: Mapping[str, int]
     dropped: Mapping[str, int]
     crowd: int
+    fitted: float | None
 
 
 @dataclass(frozen=True)

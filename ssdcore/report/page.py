@@ -37,7 +37,9 @@ def render(content: ReportContent) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"score": words.score, "count": words.count}
+    environment.filters |= {
+        "score": words.score, "count": words.count, "percent": words.percent,
+    }  # fmt: skip
     environment.tests["defined_figure"] = words.defined
     scripts = [plotly_js(), Markup((HERE / "page.js").read_text(encoding="utf-8"))]
     page = environment.get_template("page.html.jinja").render(

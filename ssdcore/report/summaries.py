@@ -11,34 +11,52 @@ from typing import Any
 import numpy as np
 
 from ssdcore.data.coco import CocoSplit
-from ssdcore.geometry.boxes import areas
+from ssdcore.geometry.boxes import Boxes, areas
+from ssdcore.geometry.coverage import best_overlaps
+from ssdcore.geometry.default_boxes import corners
+from ssdcore.geometry.matching import POSITIVE_IOU
 from ssdcore.git import ask_git
 from ssdcore.report.content import ClassFigures, SplitSummary
 
 DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12")
+FITTED_SAMPLE = 10_000
+"""Objects that the share with a fitting default box is taken of; a second's work."""
 NO_COMMIT = "not in a git repository"
 PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc", "mlflow")
 
 
-def summarise_split(name: str, split: CocoSplit, conversion: Mapping[str, Any]) -> SplitSummary:
+def summarise_split(
+    name: str, split: CocoSplit, conversion: Mapping[str, Any], default_boxes: Boxes
+) -> SplitSummary:
     """Counts a split's objects.
 
     Args:
         name: train or val.
         split: the annotation file.
         conversion: the split's entry of conversion.json.
+        default_boxes: (8732, 4) (cy, cx, h, w) that training matches the objects to.
     """
     single = [objects.select(~objects.crowd) for objects in split.objects.values()]
+    boxes = np.concatenate([objects.boxes_yxyx for objects in single])
     labels = Counter(int(label) for objects in single for label in objects.labels)
     return SplitSummary(
         name=name,
         images=conversion["images"]["kept"],
         objects_by_class={c.name: labels[n] for n, c in enumerate(split.classes, start=1)},
-        box_sizes=np.sqrt(np.concatenate([areas(o.boxes_yxyx) for o in single])).tolist(),
+        box_sizes=np.sqrt(areas(boxes)).tolist(),
         skipped=conversion["images"]["skipped"],
         dropped=conversion["boxes"]["dropped"],
         crowd=conversion["boxes"]["crowd"],
+        fitted=_share_fitted(boxes, default_boxes),
     )
+
+
+def _share_fitted(boxes_yxyx: Boxes, default_boxes: Boxes) -> float | None:
+    """Returns the share of objects with a default box of IoU 0.5 or more, of a sample if many."""
+    if not len(boxes_yxyx):
+        return None
+    chosen = np.random.default_rng(0).permutation(len(boxes_yxyx))[:FITTED_SAMPLE]
+    return float((best_overlaps(boxes_yxyx[chosen], corners(default_boxes)) >= POSITIVE_IOU).mean())
 
 
 def read_per_class(path: Path) -> list[ClassFigures]:

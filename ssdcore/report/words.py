@@ -82,9 +82,9 @@ def variations(strengths: Strengths) -> str:
     return f"{text} Off in this run: {', '.join(off)}." if off else text
 
 
-def percent(part: float) -> str:
-    """Returns a fraction as a percentage, with no more digits than it needs, kept on one line."""
-    return f"{100 * part:.3g}\u00a0%"
+def percent(part: float | None) -> str:
+    """Returns a fraction as a percentage of up to three digits, kept on one line, or a dash."""
+    return DASH if part is None else f"{100 * part:.3g}\u00a0%"
 
 
 def defined(value: float | None) -> bool:

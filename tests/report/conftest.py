@@ -48,8 +48,9 @@ def content(history: History) -> ReportContent:
             {"no objects": 12},
             {"no area": 7},
             31,
+            0.873,
         ),
-        SplitSummary("val", 500, {"circle": 1200, "star": 30}, [0.2], {}, {}, 4),
+        SplitSummary("val", 500, {"circle": 1200, "star": 30}, [0.2], {}, {}, 4, None),
     ]
     figures = dict.fromkeys(("AP", "AP50", "AP75", "APm", "AR1", "AR10", "AR100"), 0.5)
     return ReportContent(

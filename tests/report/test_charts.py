@@ -8,7 +8,7 @@ from ssdcore.report.content import ClassFigures, ReportContent, SplitSummary
 
 
 def split(name: str, objects: dict[str, int], sizes: list[float] | None = None) -> SplitSummary:
-    return SplitSummary(name, 1, objects, sizes or [], {}, {}, 0)
+    return SplitSummary(name, 1, objects, sizes or [], {}, {}, 0, None)
 
 
 def test_the_best_class_is_on_top_and_undefined_ones_have_no_bar(content: ReportContent) -> None:

@@ -261,7 +261,7 @@ def test_a_full_page_stays_small(content: ReportContent) -> None:
         per_class=[ClassFigures(name, 0.5, 0.6, 0.7, 9) for name in names],
         splits=[
             SplitSummary(
-                "train", 1, dict.fromkeys(names, 1), rng.random(500_000).tolist(), {}, {}, 0
+                "train", 1, dict.fromkeys(names, 1), rng.random(500_000).tolist(), {}, {}, 0, 1.0
             )
         ],
         gallery=[picture] * 24,
@@ -269,6 +269,12 @@ def test_a_full_page_stays_small(content: ReportContent) -> None:
     )
     assert len(picture.jpeg) > 70_000  # as large as a real one
     assert len(render(big).encode()) < 9_000_000
+
+
+def test_the_share_of_objects_that_default_boxes_fit_is_shown(content: ReportContent) -> None:
+    page = render(content)
+    assert "87.3\u00a0%" in page
+    assert page.count("objects with a default box of IoU") == 1
 
 
 def test_a_page_that_is_too_large_is_refused(content: ReportContent) -> None:

@@ -23,10 +23,12 @@ def test_a_split_by_hand():
         "images": {"kept": 1, "skipped": {"file missing": 2}},
         "boxes": {"crowd": 1, "dropped": {"box without area": 3}},
     }
-    summary = summarise_split("val", split, conversion)
+    default_boxes = np.array([[0.25, 0.25, 0.5, 0.5]], np.float32)  # (cy, cx, h, w)
+    summary = summarise_split("val", split, conversion, default_boxes)
     assert summary.objects_by_class == {"cat": 0, "dog": 2}
     assert summary.box_sizes == pytest.approx([0.5, 0.4])
     assert (summary.images, summary.crowd) == (1, 1)
+    assert summary.fitted == 0.5  # one of two objects; the crowd does not count
     assert summary.skipped == {"file missing": 2}
     assert summary.dropped == {"box without area": 3}
 
