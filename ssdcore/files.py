@@ -37,14 +37,16 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
     On an error the temporary folder is removed and the old one stays.
     """
-    part = path.with_name(f".{path.name}.part")
+    part, old = (path.with_name(f".{path.name}.{word}") for word in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         yield part
-        if path.exists():
-            shutil.rmtree(path)
+        if path.exists():  # out of the way first: removing it takes time, renaming none
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
         part.rename(path)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

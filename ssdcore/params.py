@@ -4,76 +4,30 @@ Types are strict (no "2" for 2), unknown keys are refused and ranges are checked
 nothing below has to. `ssdcore.params_file` reads them from a file.
 """
 
-from math import isfinite
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 from typing_extensions import Self
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
-Reference = Annotated[str, Field(min_length=1)]
-"""A file's path or address; see `ssdcore.data.download`."""
-Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, strict=False)]
-
-
-RELATION = "relation"
-"""Type of the errors about a value that does not go with another of its section."""
-
-
-def _relation(key: str, value: object, expected: str) -> PydanticCustomError:
-    context = {"key": key, "value": value, "expected": expected}
-    return PydanticCustomError(RELATION, "{key} should be {expected}", context)
-
-
-def _scale(value: object) -> object:
-    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
-    if value == "dynamic" or (number >= 1 and isfinite(number)):
-        return value
-    raise PydanticCustomError("loss_scale", "dynamic or a number of at least 1")
-
-
-LossScale = Annotated[float | Literal["dynamic"], PlainValidator(_scale)]
-
-
-class Section(BaseModel):
-    """What all sections share: frozen, strict, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class ShapesParams(Section):
-    """The embedded data set."""
-
-    seed: Annotated[int, Field(ge=0)]
-    train_images: Count
-    val_images: Count
-
-
-class LocalParams(Section):
-    """The user's own COCO annotation files and image folders; paths from the repository root."""
-
-    train_annotations: str
-    train_images: str
-    val_annotations: str
-    val_images: str
-
-
-class DatasetParams(Section):
-    """Which pictures."""
-
-    name: Literal["shapes", "coco2017", "tutorial", "local"]
-    shapes: ShapesParams
-    local: LocalParams
+from ssdcore.param_types import (
+    Count,
+    Fraction,
+    LossScale,
+    NonNegative,
+    Positive,
+    Reference,
+    Scales,
+    Section,
+    relation,
+)
+from ssdcore.params_dataset import DatasetParams
 
 
 class ConvertParams(Section):
-    """How they are packed."""
+    """How they are checked and packed."""
 
     shards: Annotated[int, Field(ge=1, le=1000)]
+    strict: bool
 
 
 class ModelParams(Section):
@@ -94,7 +48,7 @@ class ModelParams(Section):
     def _scales_grow(self) -> Self:
         scales = list(self.default_box_scales)
         if scales != sorted(set(scales)):
-            raise _relation("default_box_scales", scales, "values that grow from each to the next")
+            raise relation("default_box_scales", scales, "values that grow from each to the next")
         return self
 
 
@@ -142,7 +96,7 @@ class TrainParams(Section):
         ):
             value, most = getattr(self, name), getattr(self, limit)
             if value > most:
-                raise _relation(name, value, f"at most {limit} ({most})")
+                raise relation(name, value, f"at most {limit} ({most})")
         return self
 
 
@@ -193,7 +147,7 @@ class Params(Section):
     @model_validator(mode="after")
     def _one_start(self) -> Self:
         if self.model.pretrained is not None and self.train.init_from is not None:
-            raise _relation(
+            raise relation(
                 "train.init_from",
                 self.train.init_from,
                 "null where model.pretrained is set: a checkpoint brings its own backbone",

@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -11,7 +11,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssdcore.errors import InputError
-from ssdcore.params import RELATION, Params
+from ssdcore.param_types import RELATION
+from ssdcore.params import Params
 
 
 def read_params(path: Path) -> Params:

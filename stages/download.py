@@ -9,7 +9,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Fetch, draw or check the pictures and their COCO annotation files."""
     dataset = read_params(params).dataset
 
-    from ssdcore.data.sources import fetch
+    from ssdcore.data.sources.fetch import fetch
     from ssdcore.files import replacing_folder
 
     with replacing_folder(layout.RAW) as folder:

@@ -14,8 +14,9 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
 
     from ssdcore.data.augment import Strengths
     from ssdcore.data.coco import read_coco
-    from ssdcore.data.sources import image_folder
+    from ssdcore.data.sources.record import image_folder
     from ssdcore.files import replacing_folder, sha256_of_file, write_text
+    from ssdcore.geometry.default_boxes import default_boxes
     from ssdcore.report.content import History, ReportContent
     from ssdcore.report.page import render
     from ssdcore.report.pictures import draw_gallery, encoded
@@ -49,6 +50,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     folder = image_folder(layout.SOURCE, "train")
     variations = list(draw_variations(splits["train"], folder, skipped["train"], strengths))
     metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
+    scales = settings.model.default_box_scales
     environment = describe_environment(metrics["device"])
     content = ReportContent(
         title=f"SSD300 on {settings.dataset.name}",
@@ -57,8 +59,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         history=History.read_csv(layout.HISTORY),
         metrics=metrics,
         per_class=read_per_class(layout.PER_CLASS),
-        splits=[summarise_split(name, splits[name], conversion[name]) for name in layout.SPLITS],
-        default_box_scales=settings.model.default_box_scales,
+        splits=[
+            summarise_split(name, splits[name], conversion[name], default_boxes(scales))
+            for name in layout.SPLITS
+        ],
+        default_box_scales=scales,
         gallery=pictures,
         strengths=strengths,
         variations=variations,

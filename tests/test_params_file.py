@@ -52,7 +52,13 @@ def test_defaults_are_in_block_style():
         ("loss_scale: 1.0", "loss_scale: 0.5", "train.loss_scale", "0.5", "at least 1"),
         ("loss_scale: 1.0", "loss_scale: true", "train.loss_scale", "True", "dynamic or a number"),
         ("pretrained: null", "pretrained: ''", "model.pretrained", "''", "at least 1 character"),
-        ("  shards: 1", "  #", "convert", "None", "a section with its keys"),
+        (
+            "  enabled: true\n  experiment: ssd300",
+            "",
+            "tracking",
+            "None",
+            "a section with its keys",
+        ),
     ],
 )
 def test_each_mistake_is_named(tmp_path, old, new, place, found, hint):

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"mindspore", "mlflow", "typer"}
 PURE = (
     "ssdcore.geometry.matching", "ssdcore.geometry.box_coder", "ssdcore.detection.decode",
-    "ssdcore.detection.coco_metrics", "ssdcore.data.targets", "ssdcore.data.sources",
+    "ssdcore.detection.coco_metrics", "ssdcore.data.targets", "ssdcore.data.sources.fetch",
     "ssdcore.data.coco", "ssdcore.params_file", "ssdcore.tracking", "ssdcore.report.page",
     "ssdcore.report.pictures", "ssdcore.report.variations", "ssdcore.data.download",
 )  # fmt: skip

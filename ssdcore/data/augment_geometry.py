@@ -30,7 +30,7 @@ def flip(sample: Sample, rng: np.random.Generator) -> Sample:
     """Mirrors left and right; draws nothing."""
     y1, x1, y2, x2 = sample.objects.boxes_yxyx.T
     boxes = np.stack([y1, 1 - x2, y2, 1 - x1], axis=1)
-    return Sample(sample.rgb[:, ::-1], sample.objects._replace(boxes_yxyx=boxes))
+    return Sample(cv2.flip(sample.rgb, 1), sample.objects._replace(boxes_yxyx=boxes))
 
 
 def zoom_out(sample: Sample, rng: np.random.Generator) -> Sample:
@@ -44,9 +44,10 @@ def zoom_out(sample: Sample, rng: np.random.Generator) -> Sample:
     canvas_height, canvas_width = round(height * zoom), round(width * zoom)
     top = int(rng.integers(canvas_height - height + 1))
     left = int(rng.integers(canvas_width - width + 1))
-    canvas = np.empty((canvas_height, canvas_width, 3), np.uint8)
-    canvas[:] = MEAN_RGB.round()
-    canvas[top : top + height, left : left + width] = rgb
+    below, right = canvas_height - height - top, canvas_width - width - left
+    canvas = cv2.copyMakeBorder(
+        rgb, top, below, left, right, cv2.BORDER_CONSTANT, value=MEAN_RGB.round().tolist()
+    )
     window = (
         -top / height,
         -left / width,
@@ -103,15 +104,18 @@ def _cut(sample: Sample, window_px: tuple[int, int, int, int], min_iou: float) -
     """
     top, left, bottom, right = window_px
     window = np.array(window_px, np.float32) / np.array(sample.rgb.shape[:2] * 2, np.float32)
-    boxes = _seen_from(sample.objects.boxes_yxyx, window)
-    objects, single = sample.objects._replace(boxes_yxyx=boxes), ~sample.objects.crowd
-    centred = _centre_inside(sample.objects.boxes_yxyx, window)
-    seen = (centred | ~single) & (areas(boxes) > 0)
-    if single.any():
-        overlap = iou(sample.objects.boxes_yxyx[single & seen], window[None])
+    objects, single = sample.objects, ~sample.objects.crowd
+    centred = _centre_inside(objects.boxes_yxyx, window)
+    if single.any():  # most windows fail here, before anything is cut
+        overlap = iou(objects.boxes_yxyx[single & centred], window[None])
         if overlap.max(initial=-1.0) < min_iou:
             return None
-    return Sample(sample.rgb[top:bottom, left:right], objects.select(seen))
+    boxes = _seen_from(objects.boxes_yxyx, window)
+    seen = (centred | ~single) & (areas(boxes) > 0)
+    if single.any() and not (single & seen).any():
+        return None
+    rgb = sample.rgb[top:bottom, left:right]
+    return Sample(rgb, objects._replace(boxes_yxyx=boxes).select(seen))
 
 
 def _centre_inside(boxes_yxyx: Boxes, window: Boxes) -> NDArray[np.bool_]:

@@ -1,20 +1,26 @@
 """COCO → MindRecord: every listed image becomes a row or a counted reason why not."""
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssdcore.data.coco import CocoSplit
-from ssdcore.data.images import BrokenImageError, checked, read_bytes
+from ssdcore.data.coco import CocoImage, CocoSplit
+from ssdcore.data.images import BrokenImageError, checked
+from ssdcore.data.in_threads import map_in_threads
 from ssdcore.data.mindrecord import Record, write_shards
+from ssdcore.data.pictures import open_pictures
+from ssdcore.errors import InputError
 
 
 class Skipped(NamedTuple):
-    """An image that was left out."""
+    """An image that was left out, and its number of boxes, which went with it."""
 
     file_name: str
     reason: str
+    boxes: int
 
 
 class Conversion(NamedTuple):
@@ -42,32 +48,71 @@ class Conversion(NamedTuple):
                 "without_objects": self.without_objects,
                 "skipped": dict(sorted(reasons.items())),
             },
-            "boxes": {**self.split.boxes, "dropped": dict(self.split.dropped)},
+            "boxes": {
+                **self.split.boxes,
+                "in_skipped_images": sum(skipped.boxes for skipped in self.skipped),
+                "dropped": dict(self.split.dropped),
+            },
             "skipped_files": [skipped._asdict() for skipped in self.skipped],
+            "dropped_boxes": [box._asdict() for box in self.split.dropped_boxes],
         }
 
 
-def convert_split(split: CocoSplit, folder: Path, target: Path, shards: int) -> Conversion:
+def convert_split(
+    split: CocoSplit,
+    folder: Path,
+    target: Path,
+    shards: int,
+    *,
+    strict: bool = False,
+    threads: int | None = None,
+) -> Conversion:
     """Writes a split's images and objects to MindRecord.
 
     Args:
         split: the checked annotation file.
-        folder: of its images.
+        folder: of its images, or the zip archive that holds them.
         target: name of the shards, see `write_shards`.
         shards: how many.
+        strict: whether the first fault of an image or a box is an error.
+        threads: that check images, one for each core if None; the result is the same.
+
+    Raises:
+        InputError: `strict`, and something would be left out.
     """
+    if strict and split.dropped_boxes:
+        box = split.dropped_boxes[0]
+        place = f"{box.file_name or 'no image'} (image {box.image_id}): box {box.annotation_id}"
+        raise _fault(place, f"{box.reason}: {box.bbox}", "a box within a listed image and category")
     skipped: list[Skipped] = []
     objects_kept: list[int] = []  # of each image written, how many
 
-    def records() -> Iterator[Record]:
-        for image in split.images:
-            try:
-                data = checked(read_bytes(folder, image.file_name), image.height, image.width)
-            except BrokenImageError as error:
-                skipped.append(Skipped(image.file_name, str(error)))
-            else:
+    def records(outcomes: Iterable[bytes | BrokenImageError]) -> Iterator[Record]:
+        for image, outcome in zip(split.images, outcomes, strict=True):
+            if isinstance(outcome, bytes):
                 objects_kept.append(len(split.objects[image.id].labels))
-                yield Record(image.id, data, split.objects[image.id])
+                yield Record(image.id, outcome, split.objects[image.id])
+            elif strict:
+                place = f"{folder}: {image.file_name} (image {image.id})"
+                raise _fault(place, str(outcome), "a whole picture of the listed size")
+            else:
+                boxes = len(split.objects[image.id].labels)
+                skipped.append(Skipped(image.file_name, str(outcome), boxes))
 
-    write_shards(target, records(), shards)
+    with open_pictures(folder) as pictures:
+
+        def check(image: CocoImage) -> bytes | BrokenImageError:
+            try:
+                return checked(pictures.read(image.file_name), image.height, image.width)
+            except BrokenImageError as error:
+                return error
+
+        outcomes = map_in_threads(check, split.images, threads or os.cpu_count() or 1)
+        with closing(outcomes):
+            write_shards(target, records(outcomes), shards)
     return Conversion(split, len(objects_kept), objects_kept.count(0), tuple(skipped))
+
+
+def _fault(place: str, value: str, expected: str) -> InputError:
+    remedy = "Mend it, or set convert.strict to false to leave it out and count it"
+    return InputError(place, value, expected, remedy)

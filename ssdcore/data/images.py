@@ -1,7 +1,7 @@
-"""Encoded pictures: reading, checking and decoding them."""
+"""Encoded pictures: checking and decoding them; `ssdcore.data.pictures` reads them."""
 
 import io
-from pathlib import Path
+from collections.abc import Callable
 
 import cv2
 import numpy as np
@@ -11,29 +11,33 @@ from PIL import Image, UnidentifiedImageError
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 """What OpenCV decodes everywhere, by Pillow's names."""
 ORIENTATION_TAG = 0x0112
-"""EXIF's orientation; 5 to 8 swap height and width."""
-UPRIGHT_JPEG_QUALITY = 95
+UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    5: lambda rgb: rgb.swapaxes(0, 1),
+    6: lambda rgb: np.rot90(rgb, -1),
+    7: lambda rgb: np.rot90(rgb, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+"""What makes a picture upright, by EXIF's orientation, where height and width swap."""
+JPEG_QUALITY = 95
+"""Of pictures that are encoded anew: COCO's own have about as much."""
+LARGEST_STORED = 30 << 20
+"""Bytes; a row of MindRecord lies within a page of 32 MiB."""
+SMALLEST_DRAFT = 8
+"""libjpeg decodes to an eighth of the sides at the least: the whole file is read, most of the
+work left out."""
+SHORTEST_SIDE = 1000
+"""Pixels of a picture's shorter side that the network can make use of: its input's 300 out of
+the 0.3 of a side that a crop keeps at the least."""
+REDUCED = {
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    1: cv2.IMREAD_COLOR,
+}
 
 
 class BrokenImageError(Exception):
     """A picture can't be used; the text is a short reason, the same for all of its kind."""
-
-
-def read_bytes(folder: Path, file_name: str) -> bytes:
-    """Reads a picture's file; its name may hold folders, but not leave `folder`.
-
-    Raises:
-        BrokenImageError: no such file, or none that may be read.
-    """
-    path = folder / file_name
-    try:
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise BrokenImageError("file name leaves the image folder")
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise BrokenImageError("file missing") from None
-    except (OSError, ValueError):
-        raise BrokenImageError("file unreadable") from None
 
 
 def checked(data: bytes, height: int, width: int) -> bytes:
@@ -44,7 +48,7 @@ def checked(data: bytes, height: int, width: int) -> bytes:
     what was meant.
 
     Returns:
-        `data`, or the upright picture encoded anew.
+        `data`, or a JPEG of the upright picture or of one over `LARGEST_STORED`.
 
     Raises:
         BrokenImageError: empty, no picture, an unknown format, cut short or of another size.
@@ -53,29 +57,69 @@ def checked(data: bytes, height: int, width: int) -> bytes:
         raise BrokenImageError("file empty")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            size, orientation = image.size, image.getexif().get(ORIENTATION_TAG, 1)
+            size, kind = image.size, image.format
+            orientation = image.getexif().get(ORIENTATION_TAG) if size != (width, height) else None
+            image.draft(None, tuple(max(side // SMALLEST_DRAFT, 1) for side in size))
             image.load()
     except UnidentifiedImageError:
         raise BrokenImageError("no picture of a known format") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Exception:  # on damaged bytes Pillow fails in many ways: struct.error, KeyError, …
         raise BrokenImageError("picture damaged or cut short") from None
     if size == (width, height):
+        if len(data) > LARGEST_STORED:
+            return _to_jpeg(decode(data))
+        if kind != "JPEG":
+            decode(data)  # Pillow knows kinds that OpenCV does not, TIFF of fractions for one
         return data
-    if orientation >= 5 and size == (height, width):
-        upright = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, UPRIGHT_JPEG_QUALITY]
-        return cv2.imencode(".jpg", upright, quality)[1].tobytes()
+    if orientation in UPRIGHT and size == (height, width):
+        return _to_jpeg(UPRIGHT[orientation](decode(data)))
     raise BrokenImageError("size differs from the annotation file's")
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
     """Decodes a picture to (H, W, 3) uint8 RGB, as stored: EXIF orientation is ignored.
 
+    Grey and palette pictures become RGB, 16 bits a channel the upper 8; transparency is left out.
+
     Raises:
         BrokenImageError: OpenCV can't decode it.
     """
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    return _decoded(data, 1)
+
+
+def decode_for_network(data: bytes) -> NDArray[np.uint8]:
+    """Decodes as `decode` does, but a large JPEG to a half, a quarter or an eighth of its sides.
+
+    Its shorter side keeps `SHORTEST_SIDE` pixels or more, so that no crop loses what the network
+    would see; libjpeg averages pixels where a later resize would skip them. Training,
+    evaluation and prediction all decode by this rule, whatever the augmentation.
+    """
+    return _decoded(data, _reduction(data))
+
+
+def _to_jpeg(rgb: NDArray[np.uint8]) -> bytes:
+    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+    if len(data) > LARGEST_STORED:
+        raise BrokenImageError("picture too large to store")
+    return data
+
+
+def _reduction(data: bytes) -> int:
+    try:
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:  # reads the head alone
+            shorter = min(image.size)
+    except Exception:  # no JPEG, or one for `_decoded` to judge
+        return 1
+    return next(factor for factor in REDUCED if factor == 1 or shorter >= factor * SHORTEST_SIDE)
+
+
+def _decoded(data: bytes, reduction: int) -> NDArray[np.uint8]:
+    flags = REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error:  # too many pixels, say
+        bgr = None
     if bgr is None:
         raise BrokenImageError("no picture of a known format")
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)

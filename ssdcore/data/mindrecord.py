@@ -5,8 +5,7 @@ so `END` closes every picture. An empty array comes back as a scalar, so the obj
 stands beside them and a picture without any has one row of zeros.
 """
 
-from collections.abc import Iterable
-from itertools import islice
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +13,7 @@ import numpy as np
 from mindspore.mindrecord import FileWriter
 from numpy.typing import NDArray
 
-from ssdcore.data.images import decode
+from ssdcore.data.images import decode_for_network
 from ssdcore.data.sample import Objects, Sample
 
 END = b"\x01"
@@ -26,7 +25,8 @@ SCHEMA = {
 }
 COLUMNS = tuple(SCHEMA)
 ROWS_AT_ONCE = 64
-"""Rows handed to the writer together; bounds the memory."""
+BYTES_AT_ONCE = 64 << 20
+"""Rows handed to the writer together, and bytes of pictures that end a group sooner."""
 
 
 class Record(NamedTuple):
@@ -46,26 +46,54 @@ class Record(NamedTuple):
 def write_shards(path: Path, records: Iterable[Record], shards: int = 1) -> list[Path]:
     """Writes `path` (with one shard) or `path`0, `path`1, …, each with its .db beside it.
 
-    The same records give the same bytes. A shard's .db holds its name: the two are moved
-    together and never renamed.
+    The same records give the same bytes. MindSpore's own division into shards does not: which
+    thread writes first decides. So every shard is a file of its own, and the rows take turns;
+    there are no more shards than rows. A shard's .db holds its name: the two are moved together
+    and never renamed.
 
     Returns:
         The shards, without the .db files.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    writer = FileWriter(str(path), shards, overwrite=True)
-    writer.add_schema(SCHEMA, "pictures and their boxes (y1 x1 y2 x2 fractions, label, crowd)")
-    rows = map(_to_row, records)
-    while batch := list(islice(rows, ROWS_AT_ONCE)):
-        writer.write_raw_data(batch)
-    writer.commit()
+    digits = len(str(shards - 1))
+    writers: list[FileWriter] = []
+    written = 0
+    for group in _groups(records):
+        for turn in range(min(shards, len(group))):
+            shard = (written + turn) % shards
+            if shard == len(writers):
+                number = f"{shard:0{digits}}" if shards > 1 else ""
+                writers.append(_open(path.with_name(path.name + number)))
+            writers[shard].write_raw_data([_to_row(record) for record in group[turn::shards]])
+        written += len(group)
+    for writer in writers:
+        writer.commit()
     return find_shards(path)
+
+
+def _open(path: Path) -> FileWriter:
+    writer = FileWriter(str(path), overwrite=True)
+    writer.add_schema(SCHEMA, "pictures and their boxes (y1 x1 y2 x2 fractions, label, crowd)")
+    return writer
 
 
 def find_shards(path: Path) -> list[Path]:
     """Returns the shards that `write_shards` made at `path`, in their order."""
     shards = [p for p in path.parent.glob(f"{path.name}*") if p.suffix != ".db"]
     return sorted(shards, key=lambda shard: (len(shard.name), shard.name))
+
+
+def _groups(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Gathers records for the writer; the memory they take is bounded."""
+    group: list[Record] = []
+    for record in records:
+        group.append(record)
+        size = sum(len(member.image) for member in group)
+        if len(group) == ROWS_AT_ONCE or size > BYTES_AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def _to_row(record: Record) -> dict[str, Any]:
@@ -86,4 +114,4 @@ def to_sample(image: NDArray[Any], num_objects: NDArray[Any], objects: NDArray[A
     """Decodes the columns of a row as MindDataset hands them to a Python function."""
     rows = objects[: int(num_objects)]
     ground_truth = Objects(rows[:, :4], rows[:, 4].astype(np.int32), rows[:, 5] > 0)
-    return Sample(decode(image.tobytes()[: -len(END)]), ground_truth)
+    return Sample(decode_for_network(image.tobytes()[: -len(END)]), ground_truth)

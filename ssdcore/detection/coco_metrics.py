@@ -12,11 +12,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from ssdcore.data.coco import is_box
+from ssdcore.data.coco_file import whole_number
 
 FIGURES = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
 )  # fmt: skip
 """The twelve figures in the order of COCOeval.stats; -1 where nothing defines them."""
+IDS = {"images": ("id",), "categories": ("id",), "annotations": ("image_id", "category_id")}
+"""Whole numbers that labelling tools may have written as text."""
 IOU_50 = 0
 ALL_AREAS = 0
 MOST_DETECTIONS = -1
@@ -68,6 +71,9 @@ def _load_truth(path: Path) -> COCO:
     labelling tools omit is filled in.
     """
     content = json.loads(path.read_bytes())
+    for group, keys in IDS.items():
+        for row in content[group]:
+            row.update((key, whole_number(row.get(key))) for key in keys)
     images = {image["id"] for image in content["images"]}
     categories = {category["id"] for category in content["categories"]}
     rows = [

@@ -52,8 +52,10 @@ def match(boxes_yxyx: Boxes, default_boxes: Boxes) -> NDArray[np.int64]:
     overlap = iou(boxes_yxyx, corners(default_boxes))
     best, first = np.unique(overlap.argmax(axis=1), return_index=True)
     overlap[first, best] = FORCED
-    owner = overlap.argmax(axis=0)
-    return np.where(overlap.max(axis=0) > POSITIVE_IOU, owner, -1)
+    positive = overlap.max(axis=0) > POSITIVE_IOU
+    owner = np.full(len(default_boxes), -1, np.int64)
+    owner[positive] = overlap[:, positive].argmax(axis=0)
+    return owner
 
 
 def encode_targets(

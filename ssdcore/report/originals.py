@@ -1,22 +1,22 @@
 """Pictures of the data set, read again after convert took them in."""
 
-from pathlib import Path
-
 from ssdcore.data.coco import CocoImage
-from ssdcore.data.images import BrokenImageError, checked, decode, read_bytes
+from ssdcore.data.images import BrokenImageError, checked, decode
+from ssdcore.data.pictures import Pictures
 from ssdcore.errors import InputError
 from ssdcore.report.drawing import Picture
 
 
-def read_original(folder: Path, image: CocoImage) -> Picture:
+def read_original(pictures: Pictures, image: CocoImage) -> Picture:
     """Reads a picture (H, W, 3) as convert stored it.
 
     Raises:
         InputError: it is no longer what convert found.
     """
     try:
-        return decode(checked(read_bytes(folder, image.file_name), image.height, image.width))
+        return decode(checked(pictures.read(image.file_name), image.height, image.width))
     except BrokenImageError as error:
-        place = str(folder / image.file_name)
         remedy = "Run dvc repro again, it takes in what has changed"
-        raise InputError(place, str(error), "the picture that was converted", remedy) from None
+        raise InputError(
+            image.file_name, str(error), "the picture that was converted", remedy
+        ) from None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssdcore.data.coco import CocoImage, CocoSplit
+from ssdcore.data.pictures import open_pictures
 from ssdcore.detection.coco_results import from_results
 from ssdcore.report.content import GalleryPicture
 from ssdcore.report.drawing import Picture, encode_jpeg, side_by_side
@@ -41,7 +42,7 @@ def draw_gallery(
     Args:
         split: the ground truth.
         results: detections in COCO's results format.
-        folder: of the pictures.
+        folder: of the pictures, or their zip archive.
         skipped: file names that convert left out, so that the detector never saw them.
         count: how many pictures to draw at most.
         score_threshold: least score of a detection that is drawn and counted.
@@ -59,12 +60,13 @@ def draw_gallery(
         image_tally(split.objects[image.id], detections, score_threshold)
         for image, detections in zip(images, found, strict=True)
     ]
-    for index in choose([tally.f1 for tally in tallies], count):
-        image, objects = images[index], split.objects[images[index].id]
-        rgb = read_original(folder, image)
-        truth = mark_objects(objects, split.classes, image.height, image.width)
-        predicted = mark_detections(found[index], split.classes, image.height, image.width)
-        yield DrawnPicture(image, tallies[index], side_by_side(rgb, truth, predicted))
+    with open_pictures(folder) as pictures:
+        for index in choose([tally.f1 for tally in tallies], count):
+            image, objects = images[index], split.objects[images[index].id]
+            rgb = read_original(pictures, image)
+            truth = mark_objects(objects, split.classes, image.height, image.width)
+            predicted = mark_detections(found[index], split.classes, image.height, image.width)
+            yield DrawnPicture(image, tallies[index], side_by_side(rgb, truth, predicted))
 
 
 def encoded(drawn: DrawnPicture) -> GalleryPicture:

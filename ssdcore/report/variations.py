@@ -7,6 +7,7 @@ import numpy as np
 
 from ssdcore.data.augment import Strengths, augment, picture_generator
 from ssdcore.data.coco import CocoClass, CocoSplit
+from ssdcore.data.pictures import open_pictures
 from ssdcore.data.sample import Sample
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.report.content import VariedPicture
@@ -30,7 +31,7 @@ def draw_variations(
 
     Args:
         split: the training split's ground truth.
-        folder: of its pictures.
+        folder: of its pictures, or their zip archive.
         skipped: file names that convert left out, so that training never sees them.
         strengths: how far training varies pictures.
 
@@ -40,15 +41,16 @@ def draw_variations(
     if not any(strengths):
         return
     images = [image for image in split.images if image.file_name not in skipped]
-    for index in choose([int((~split.objects[i.id].crowd).sum()) for i in images], PICTURES):
-        image = images[index]
-        sample = Sample(read_original(folder, image), split.objects[image.id])
-        versions = [sample._replace(rgb=fitted(sample.rgb, IMAGE_SIZE))]
-        for epoch in range(1, VERSIONS + 1):
-            rng = picture_generator(SEED, epoch, image.id)
-            versions.append(augment(sample, strengths, rng))
-        drawn = [_drawn(version, split.classes) for version in versions]
-        yield VariedPicture(image.file_name, [encode_jpeg(rgb) for rgb in drawn])
+    chosen = choose([int((~split.objects[i.id].crowd).sum()) for i in images], PICTURES)
+    with open_pictures(folder) as pictures:
+        for image in (images[index] for index in chosen):
+            sample = Sample(read_original(pictures, image), split.objects[image.id])
+            versions = [sample._replace(rgb=fitted(sample.rgb, IMAGE_SIZE))]
+            for epoch in range(1, VERSIONS + 1):
+                rng = picture_generator(SEED, epoch, image.id)
+                versions.append(augment(sample, strengths, rng))
+            drawn = [_drawn(version, split.classes) for version in versions]
+            yield VariedPicture(image.file_name, [encode_jpeg(rgb) for rgb in drawn])
 
 
 def choose(objects: Sequence[int], count: int) -> list[int]:

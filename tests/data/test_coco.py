@@ -1,10 +1,11 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 from coco_files import box, write_coco
 
-from ssdcore.data.coco import CocoClass, read_coco
+from ssdcore.data.coco import CocoClass, CocoImage, read_coco
 from ssdcore.errors import InputError
 
 
@@ -57,6 +58,8 @@ def test_big_ids_and_gaps(tmp_path):
     ("content", "hint"),
     [
         ("[]", "a COCO object"),
+        ('[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]', "a JSON list"),
+        ("[" * 100_000, "whole, valid JSON"),
         ('{"images": [', "whole, valid JSON"),
         ('{"images": [], "annotations": [], "categories": [{}]}', "images: found"),
         ('{"images": [{}], "annotations": [], "categories": []}', "categories: found"),
@@ -76,7 +79,10 @@ def test_files_that_are_no_coco(tmp_path, content, hint):
     ("image", "hint"),
     [
         ({"id": 1}, "file_name of"),
-        ({"id": "1", "file_name": "a.jpg"}, "id of"),
+        ({"id": "one", "file_name": "a.jpg"}, "id of"),
+        ({"id": 2**63, "file_name": "a.jpg"}, "id of"),
+        ({"id": 1.5, "file_name": "a.jpg"}, "id of"),
+        ({"id": 1, "file_name": 7}, "file_name of"),
         ({"id": True, "file_name": "a.jpg"}, "id of"),
         ({"id": 1, "file_name": "a.jpg", "height": 0}, "image 1"),
     ],
@@ -86,10 +92,14 @@ def test_images_without_what_is_needed(tmp_path, image, hint):
         read_coco(write_coco(tmp_path / "a.json", [image], []))
 
 
-def test_repeated_ids_are_refused(tmp_path):
-    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "b.jpg"}]
-    with pytest.raises(InputError, match="each id once"):
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, "1"), ("7", 7.0)])
+def test_repeated_ids_are_refused(tmp_path, first, second):
+    images = [{"id": first, "file_name": "a.jpg"}, {"id": second, "file_name": "b.jpg"}]
+    with pytest.raises(InputError, match=r"images: .* each id once"):
         read_coco(write_coco(tmp_path / "a.json", images, []))
+    with pytest.raises(InputError, match=r"categories: .* each id once"):
+        categories = [(first, "cat"), (second, "dog")]
+        read_coco(write_coco(tmp_path / "a.json", images[:1], [], categories))
 
 
 def test_a_missing_file(tmp_path):
@@ -103,3 +113,99 @@ def test_iscrowd_and_ids_may_be_missing(tmp_path):
     content["annotations"] = [box(1, 1, [1, 1, 5, 5])]
     path.write_text(json.dumps(content))
     assert read_coco(path).boxes["kept"] == 1
+
+
+def test_whole_numbers_may_be_written_as_text_or_fractions(tmp_path):
+    path = write_coco(
+        tmp_path / "a.json",
+        [{"id": "7", "file_name": "a.jpg", "height": "60", "width": 80.0}],
+        [box(7, "0", [8, 6, 16, 12]), box("7", 0.0, [8, 6, 16, 6]), box(7.5, 0, [8, 6, 16, 6])],
+        categories=[("0", "cat"), ("-3", "dog")],
+    )
+    split = read_coco(path)
+    assert split.images == (CocoImage(7, "a.jpg", 60, 80),)
+    assert split.classes == (CocoClass(-3, "dog"), CocoClass(0, "cat"))
+    assert split.objects[7].labels.tolist() == [2, 2]
+    assert split.dropped == {"unknown image": 1}
+
+
+def test_a_box_listed_twice_counts_once(tmp_path):
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+    rows = [
+        box(1, 1, [8, 6, 16, 12]),
+        box(2, 1, [8, 6, 16, 12]),
+        box(1, 5, [8, 6, 16, 12]),
+        box(1, 1, [8, 6, 16, 12], iscrowd=1),
+        box(1, 1, [8, 6, 16, 12.5]),
+        box(1, 1, [8, 6, 16, 12], id=90),  # the first again
+        box(1, 1, [70, 50, 10, 10]),
+        box(1, 1, [70, 50, 20, 20]),  # the same once clipped
+    ]
+    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    assert split.boxes == {"listed": 8, "kept": 6, "clipped": 0, "crowd": 1}
+    assert split.dropped == {"duplicate box": 2}
+    assert split.dropped_boxes[0] == ("duplicate box", "a.jpg", 90, 1, 1, "[8, 6, 16, 12]")
+    assert split.objects[1].labels.tolist() == [1, 2, 1, 1, 1]
+    assert split.objects[1].crowd.tolist() == [False, False, True, False, False]
+    assert len(split.objects[2].labels) == 1
+
+
+@pytest.mark.parametrize(
+    ("bbox", "reason"),
+    [
+        ([10**400, 1, 5, 5], "malformed box"),
+        ([1e308, 1, 1e308, 5], "box outside the image"),
+        ([1, 1, float("inf"), 5], "malformed box"),
+        ([1, 1, "5", 5], "malformed box"),
+        ([1, 1, None, 5], "malformed box"),
+        (None, "malformed box"),
+        ([10, 10, 1e-9, 5], "box without area"),
+        ([80, 10, 5, 5], "box outside the image"),
+    ],
+)
+def test_boxes_that_are_none(tmp_path, bbox, reason):
+    images = [{"id": 1, "file_name": "a.jpg"}]
+    split = read_coco(write_coco(tmp_path / "a.json", images, [box(1, 1, bbox)]))
+    assert (split.boxes["kept"], split.dropped) == (0, {reason: 1})
+    assert [(d.reason, d.bbox) for d in split.dropped_boxes] == [(reason, json.dumps(bbox)[:80])]
+
+
+@pytest.mark.parametrize(
+    ("iscrowd", "crowd"),
+    [(0, False), (1, True), ("0", False), ("1", True), (None, False), (True, True), ([], True)],
+)
+def test_what_marks_a_crowd(tmp_path, iscrowd, crowd):
+    images = [{"id": 1, "file_name": "a.jpg"}]
+    rows = [box(1, 1, [1, 1, 5, 5], iscrowd=iscrowd)]
+    assert read_coco(write_coco(tmp_path / "a.json", images, rows)).boxes["crowd"] == crowd
+
+
+def test_examples_are_the_first_of_each_reason_in_the_files_order(tmp_path):
+    images = [{"id": 1, "file_name": "a.jpg"}]
+    rows = [box(1, 1, [1, 1, 0, n]) for n in range(5)] + [box([1], [2], [1, 1, 5, 5])]
+    split = read_coco(write_coco(tmp_path / "a.json", images, [rows[-1], *rows[:-1]]))
+    assert split.dropped == {"box without area": 5, "unknown image": 1}
+    assert split.dropped_boxes[0] == ("unknown image", "", 1, "[1]", "[2]", "[1, 1, 5, 5]")
+    assert [d.annotation_id for d in split.dropped_boxes] == [1, 2, 3, 4]
+
+
+def test_a_byte_order_mark_and_other_scripts(tmp_path):
+    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "猫/ü.jpg"}], [])
+    text = path.read_text(encoding="utf-8")
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_text(text, encoding=encoding)
+        assert read_coco(path).images[0].file_name == "猫/ü.jpg"
+
+
+def test_outlines_are_not_kept_in_memory(tmp_path):
+    """Reads 5 MB of outlines; in memory they would take more than thrice that."""
+    outline = [round(n * 1.37, 2) for n in range(2000)]
+    rows = [box(1, 1, [n % 70, n // 70, 9, 9], segmentation=[outline]) for n in range(400)]
+    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows)
+    tracemalloc.start()
+    try:
+        read_coco(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2.5 * path.stat().st_size

@@ -1,11 +1,14 @@
 import hashlib
 
+import cv2
+import numpy as np
 import pytest
 from coco_files import box, jpeg, write_coco
 
 from ssdcore.data.coco import read_coco
 from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
+from ssdcore.errors import InputError
 
 
 @pytest.fixture
@@ -23,7 +26,7 @@ def awkward(tmp_path):
         tmp_path / "a.json",
         [{"id": 10 + n, "file_name": name} for n, name in enumerate(names)],
         [box(10, 5, [8, 6, 16, 12]), box(10, 1, [0, 0, 40, 30], iscrowd=1),
-         box(10, 1, [1, 1, 0, 0])],
+         box(10, 1, [1, 1, 0, 0]), box(11, 1, [1, 1, 5, 5])],
     )  # fmt: skip
     return read_coco(path), images
 
@@ -47,13 +50,19 @@ def test_every_image_is_written_or_has_a_reason(awkward, tmp_path):
             },
         },
         "boxes": {
-            "listed": 3, "kept": 2, "clipped": 0, "crowd": 1, "dropped": {"box without area": 1},
+            "listed": 4, "kept": 3, "clipped": 0, "crowd": 1, "in_skipped_images": 1,
+            "dropped": {"box without area": 1},
         },
         "skipped_files": [
-            {"file_name": "missing.jpg", "reason": "file missing"},
-            {"file_name": "zero.jpg", "reason": "file empty"},
-            {"file_name": "short.jpg", "reason": "picture damaged or cut short"},
-            {"file_name": "large.jpg", "reason": "size differs from the annotation file's"},
+            {"file_name": "missing.jpg", "reason": "file missing", "boxes": 1},
+            {"file_name": "zero.jpg", "reason": "file empty", "boxes": 0},
+            {"file_name": "short.jpg", "reason": "picture damaged or cut short", "boxes": 0},
+            {"file_name": "large.jpg", "reason": "size differs from the annotation file's",
+             "boxes": 0},
+        ],
+        "dropped_boxes": [
+            {"reason": "box without area", "file_name": "good.jpg", "annotation_id": 3,
+             "image_id": 10, "category_id": 1, "bbox": "[1, 1, 0, 0]"},
         ],
     }  # fmt: skip
 
@@ -78,6 +87,75 @@ def test_the_same_input_gives_the_same_bytes(awkward, tmp_path):
     first = digests("a")
     assert set(first) == {"val.mindrecord", "val.mindrecord.db"}
     assert digests("b") == first
+
+
+@pytest.mark.parametrize("threads", [1, 3, 8])
+def test_the_number_of_threads_changes_no_byte(tmp_path, threads):
+    """Pictures of very different sizes, so that threads overtake each other."""
+    images, many = tmp_path / "images", 40
+    images.mkdir()
+    for n in range(many):
+        side = 700 if n % 5 == 0 else 20
+        (images / f"{n}.jpg").write_bytes(jpeg(side, side, n) if n % 7 else b"<html>")
+    listed = [
+        {"id": n, "file_name": f"{n}.jpg", "width": side, "height": side}
+        for n in range(many)
+        for side in [700 if n % 5 == 0 else 20]
+    ]
+    split = read_coco(write_coco(tmp_path / "a.json", listed, []))
+    alone = convert_split(split, images, tmp_path / "a/x", 2, threads=1)
+    together = convert_split(split, images, tmp_path / "b/x", 2, threads=threads)
+    assert together.summary() == alone.summary()
+    assert [s.file_name for s in alone.skipped] == [f"{n}.jpg" for n in range(0, many, 7)]
+    for a, b in zip(sorted((tmp_path / "a").iterdir()), (tmp_path / "b").glob("*"), strict=False):
+        assert a.read_bytes() == (b.parent / a.name).read_bytes()
+    order = [int(row["image_id"]) for row in rows(find_shards(tmp_path / "b/x"))]
+    assert sorted(order) == [n for n in range(many) if n % 7]
+
+
+def test_strict_stops_at_the_first_dropped_box(awkward, tmp_path):
+    split, images = awkward
+    with pytest.raises(InputError) as error:
+        convert_split(split, images, tmp_path / "out/x", 1, strict=True)
+    for part in ("good.jpg", "image 10", "box 3", "box without area", "[1, 1, 0, 0]"):
+        assert part in str(error.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_strict_stops_at_the_first_image_that_is_left_out(awkward, tmp_path):
+    split, images = awkward
+    split = split._replace(dropped={}, dropped_boxes=())
+    with pytest.raises(InputError) as error:
+        convert_split(split, images, tmp_path / "out/x", 1, strict=True)
+    for part in (str(images), "missing.jpg", "image 11", "file missing"):
+        assert part in str(error.value)
+
+
+def test_strict_has_nothing_against_what_is_whole(awkward, tmp_path):
+    split, images = awkward
+    whole = split._replace(images=split.images[::2][:2], dropped={}, dropped_boxes=())
+    assert convert_split(whole, images, tmp_path / "x", 1, strict=True).kept == 2
+
+
+def test_pictures_of_every_kind_are_stored(tmp_path):
+    """A wrong suffix, a folder, another script, 16 bits, and names that are no way out."""
+    images = tmp_path / "images"
+    (images / "süß").mkdir(parents=True)
+    (images / "süß" / "猫.png").write_bytes(jpeg(seed=1))
+    deep = np.full((60, 80), 40_000, np.uint16)
+    (images / "deep.jpg").write_bytes(cv2.imencode(".png", deep)[1].tobytes())
+    (tmp_path / "secret.jpg").write_bytes(jpeg())
+    names = ["süß/猫.png", "deep.jpg", "../secret.jpg", str(tmp_path / "secret.jpg"), "süß", ""]
+    listed = [{"id": n, "file_name": name} for n, name in enumerate(names)]
+    split = read_coco(write_coco(tmp_path / "a.json", listed, []))
+    conversion = convert_split(split, images, tmp_path / "out/x", 1)
+    assert conversion.kept == 2
+    leaves = "file name leaves the image folder"
+    reasons = [skipped.reason for skipped in conversion.skipped]
+    assert reasons == [leaves, leaves, "file unreadable", "file unreadable"]
+    stored = [to_sample(r["image"], r["num_objects"], r["objects"]).rgb
+              for r in rows(find_shards(tmp_path / "out/x"))]  # fmt: skip
+    assert stored[1][0, 0].tolist() == [156] * 3
 
 
 def test_shards_hold_all_rows_between_them(awkward, tmp_path):

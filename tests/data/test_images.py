@@ -1,12 +1,16 @@
 import io
+import math
 
 import cv2
 import numpy as np
 import pytest
 from coco_files import jpeg
-from PIL import Image
+from PIL import Image, ImageOps
 
-from ssdcore.data.images import BrokenImageError, checked, decode, read_bytes
+from ssdcore.data import images
+from ssdcore.data.augment_geometry import CROP_SIDES
+from ssdcore.data.images import BrokenImageError, checked, decode, decode_for_network
+from ssdcore.geometry.default_boxes import IMAGE_SIZE
 
 
 def encoded(mode: str, kind: str, size=(80, 60), **options) -> bytes:
@@ -82,26 +86,142 @@ def test_orientation_is_applied_where_only_the_upright_size_fits():
     assert rgb[45:].max() < 50
 
 
-def test_names_may_hold_folders_but_not_leave(tmp_path):
-    (tmp_path / "in" / "süß").mkdir(parents=True)
-    (tmp_path / "in" / "süß" / "a.jpg").write_bytes(b"1")
-    (tmp_path / "secret").write_bytes(b"2")
-    assert read_bytes(tmp_path / "in", "süß/a.jpg") == b"1"
-    for name, reason in [
-        ("../secret", "file name leaves the image folder"),
-        (str(tmp_path / "secret"), "file name leaves the image folder"),
-        ("none.jpg", "file missing"),
-        ("süß", "file unreadable"),
-    ]:
-        with pytest.raises(BrokenImageError, match=reason):
-            read_bytes(tmp_path / "in", name)
-
-
 def test_what_opencv_cannot_decode_is_broken():
     with pytest.raises(BrokenImageError):
         decode(b"")
     with pytest.raises(BrokenImageError):
         decode(b"no picture")
+
+
+def noisy(size) -> Image.Image:
+    pixels = np.random.default_rng(1).integers(0, 255, (size[1], size[0], 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def saved(image: Image.Image, kind: str, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", [".png", ".tiff"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_of_16_bits_the_upper_8_are_kept(kind, channels):
+    deep = np.full((60, 80, channels), 40_000, np.uint16)
+    deep[:, 40:] = 9_000
+    data = cv2.imencode(kind, deep)[1].tobytes()
+    rgb = decode(checked(data, 60, 80)).astype(int)
+    np.testing.assert_allclose(rgb[0, 0], 40_000 / 256, atol=1)
+    np.testing.assert_allclose(rgb[0, 79], 9_000 / 256, atol=1)
+
+
+def test_cmyk_is_not_inverted():
+    data = saved(Image.new("CMYK", (80, 60), (200, 30, 10, 20)), "JPEG", quality=95)
+    np.testing.assert_allclose(decode(checked(data, 60, 80))[0, 0], (51, 207, 226), atol=3)
+
+
+def test_of_several_pages_the_first_counts():
+    first, second = (Image.new("RGB", (80, 60), colour) for colour in ("red", "blue"))
+    data = saved(first, "TIFF", save_all=True, append_images=[second])
+    assert decode(checked(data, 60, 80))[0, 0].tolist() == [255, 0, 0]
+
+
+def test_what_pillow_knows_and_opencv_does_not_is_left_out():
+    data = cv2.imencode(".tiff", np.zeros((60, 80), np.float32))[1].tobytes()
+    with pytest.raises(BrokenImageError, match="no picture of a known format"):
+        checked(data, 60, 80)
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.95, 0.999])
+def test_a_jpeg_cut_anywhere_is_found(progressive, share):
+    data = saved(noisy((640, 480)), "JPEG", progressive=progressive)
+    assert checked(data, 480, 640) is data
+    with pytest.raises(BrokenImageError, match="picture damaged or cut short"):
+        checked(data[: int(len(data) * share)], 480, 640)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "WEBP"])
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about what it found
+def test_damaged_bytes_give_a_reason_and_nothing_else(kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(noisy((30, 20)), kind, **({} if kind == "BMP" else {"exif": exif}))
+    rng = np.random.default_rng(5)
+    outcomes = set()
+    for _ in range(150):
+        damaged = bytearray(data)
+        for place in rng.integers(0, min(len(data), 400), 3):
+            damaged[place] = rng.integers(256)
+        try:
+            assert decode(checked(bytes(damaged), 20, 30)).shape == (20, 30, 3)
+            outcomes.add("whole")
+        except BrokenImageError as error:
+            outcomes.add(str(error))
+    assert len(outcomes) > 1
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_every_orientation_is_what_pillow_makes_of_it(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    ramp = np.zeros((60, 80, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.mgrid[:60, :80] * 3
+    data = saved(Image.fromarray(ramp), kind, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), int)
+    rgb = decode(checked(data, 80, 60)).astype(int)
+    assert abs(rgb - expected).mean() < 4
+
+
+def test_what_mindrecord_can_not_hold_becomes_a_jpeg(monkeypatch):
+    data = encoded("RGB", "BMP")
+    monkeypatch.setattr(images, "LARGEST_STORED", len(data) - 1)
+    stored = checked(data, 60, 80)
+    assert stored[:2] == b"\xff\xd8"
+    np.testing.assert_allclose(decode(stored)[0, 0], (200, 100, 50), atol=3)
+    monkeypatch.setattr(images, "LARGEST_STORED", 100)
+    with pytest.raises(BrokenImageError, match="picture too large to store"):
+        checked(data, 60, 80)
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded"),
+    [((640, 480), (480, 640)), ((3000, 1999), (1999, 3000)), ((3001, 2000), (1000, 1501)),
+     ((4000, 4000), (1000, 1000)), ((8000, 8001), (1001, 1000))],
+)  # fmt: skip
+def test_large_jpegs_are_decoded_smaller(size, decoded):
+    data = saved(Image.new("RGB", size, (200, 100, 50)), "JPEG")
+    rgb = decode_for_network(data)
+    assert rgb.shape == (*decoded, 3)
+    np.testing.assert_allclose(rgb[0, 0], (200, 100, 50), atol=3)
+    assert decode(data).shape[:2] == size[::-1]
+
+
+def test_a_reduced_picture_is_the_whole_ones_mean():
+    ramp = np.zeros((2000, 2000, 3), np.uint8)
+    ramp[..., 0], ramp[..., 1] = np.mgrid[:2000, :2000] // 8
+    data = saved(Image.fromarray(ramp), "JPEG", quality=95)
+    small = cv2.resize(decode(data), (1000, 1000), interpolation=cv2.INTER_AREA)
+    assert np.abs(decode_for_network(data).astype(int) - small).max() <= 4
+
+
+def test_other_kinds_and_small_jpegs_are_decoded_whole():
+    for data in (jpeg(), saved(Image.new("RGB", (2100, 2100)), "PNG")):
+        np.testing.assert_array_equal(decode_for_network(data), decode(data))
+    with pytest.raises(BrokenImageError):
+        decode_for_network(b"<html>")
+
+
+def test_the_shortest_side_is_what_the_smallest_crop_needs():
+    assert math.isclose(images.SHORTEST_SIDE * CROP_SIDES[0], IMAGE_SIZE)
+
+
+def test_orientation_is_ignored_in_reduced_pictures_too():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = saved(Image.new("RGB", (2400, 2000)), "JPEG", exif=exif)
+    assert decode_for_network(data).shape == (1000, 1200, 3)
 
 
 def test_decoding_is_what_opencv_does():

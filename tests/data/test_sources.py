@@ -3,14 +3,16 @@ from pathlib import Path
 
 import cv2
 import pytest
+from archives import make_zip
 from coco_files import box, jpeg, write_coco
 
 from ssdcore import layout
-from ssdcore.data.sources import fetch, image_folder
+from ssdcore.data.sources.fetch import fetch
+from ssdcore.data.sources.record import image_folder
 from ssdcore.detection.coco_metrics import evaluate
 from ssdcore.errors import InputError
 from ssdcore.files import sha256_of_file
-from ssdcore.params import DatasetParams
+from ssdcore.params_dataset import DatasetParams
 from ssdcore.params_file import read_params
 
 DATASET = read_params(Path(__file__).parents[2] / "params.yaml").dataset
@@ -158,12 +160,39 @@ def test_both_splits_need_the_same_classes(home, tmp_path, categories):
         assert place in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["coco2017", "tutorial"])
-def test_what_is_not_supported_is_refused(tmp_path, name):
-    folder = tmp_path / "raw"
-    with pytest.raises(InputError, match=rf"^dataset\.name: found '{name}', .*shapes or local"):
-        fetch(DATASET.model_copy(update={"name": name}), folder)
-    assert not folder.exists()
+def test_a_part_is_taken_before_it_is_described(home, tmp_path):
+    for split in layout.SPLITS:
+        annotate(home / f"{split}.json", [box(2, 5, A), box(1, 1, A)])
+    dataset = local(home).model_copy(update={"classes": ("dog",)})
+    splits = fetch(dataset, tmp_path / "raw")
+    for split in layout.SPLITS:
+        assert [image["file_name"] for image in copied(tmp_path / "raw", split)["images"]] == [
+            "b.jpg"
+        ]
+        assert splits[split].listed == 1
+    (home / "train/b.jpg").write_bytes(jpeg(seed=9))
+    (home / "val/a.jpg").unlink()
+    again = fetch(dataset, tmp_path / "raw")
+    assert again["train"].images_sha256 != splits["train"].images_sha256
+    assert again["val"] == splits["val"]  # that picture was left out
+
+
+def test_a_limit_holds_for_each_split(tmp_path):
+    splits = fetch(shapes(3, 2).model_copy(update={"limit": 2}), tmp_path)
+    assert {name: split.listed for name, split in splits.items()} == {"train": 2, "val": 2}
+
+
+def test_local_pictures_may_be_in_archives(home, tmp_path):
+    in_folders = fetch(local(home), tmp_path / "raw")
+    archives = {}
+    for split in layout.SPLITS:
+        files = {path.name: path.read_bytes() for path in (home / split).iterdir()}
+        archives[f"{split}_images"] = make_zip(tmp_path / f"{split}.zip", files, f"{split}/")
+    splits = fetch(local(home, **archives), tmp_path / "raw")
+    for split in layout.SPLITS:
+        assert splits[split].images_sha256 == in_folders[split].images_sha256
+        archive = archives[f"{split}_images"]
+        assert image_folder(tmp_path / "raw/source.json", split) == archive
 
 
 def test_the_copy_can_be_measured_against(home, tmp_path):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ssdcore.data.coco import CocoImage
+from ssdcore.data.pictures import open_pictures
 from ssdcore.errors import InputError
 from ssdcore.report.originals import read_original
 
@@ -12,11 +13,16 @@ from ssdcore.report.originals import read_original
 def test_a_picture_is_read_in_red_green_blue(tmp_path: Path) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "a.png"), rgb[..., ::-1])
-    np.testing.assert_array_equal(read_original(tmp_path, CocoImage(1, "a.png", 20, 30)), rgb)
+    with open_pictures(tmp_path) as pictures:
+        read = read_original(pictures, CocoImage(1, "a.png", 20, 30))
+    np.testing.assert_array_equal(read, rgb)
 
 
 @pytest.mark.parametrize(("name", "reason"), [("b.png", "file missing"), ("a.png", "size differs")])
 def test_a_picture_that_is_another_one_now_is_named(tmp_path: Path, name: str, reason: str) -> None:
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((20, 30, 3), np.uint8))
-    with pytest.raises(InputError, match=rf"{name}: found .*{reason}.*dvc repro"):
-        read_original(tmp_path, CocoImage(1, name, 30, 20))
+    with (
+        open_pictures(tmp_path) as pictures,
+        pytest.raises(InputError, match=rf"{name}: found .*{reason}.*dvc repro"),
+    ):
+        read_original(pictures, CocoImage(1, name, 30, 20))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ssdcore.params import Params, Section
+from ssdcore.param_types import Section
+from ssdcore.params import Params
 from ssdcore.params_file import read_params
 
 ROOT = Path(__file__).parents[2]

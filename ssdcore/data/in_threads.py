@@ -1,0 +1,34 @@
+"""Work on many items in threads, with the results in the items' order."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+HELD = 4
+"""Items for each thread that wait, are worked on or done at a time; bounds the memory."""
+
+
+def map_in_threads(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+) -> Generator[Result, None, None]:
+    """Yields `function` of each item, in their order; an error comes where its result would.
+
+    No more than `HELD` items a thread are taken ahead of the reader. It is for work that frees
+    Python's lock, as Pillow and OpenCV do while they decode.
+    """
+    ahead: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                ahead.append(pool.submit(function, item))
+                if len(ahead) >= HELD * threads:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            for future in ahead:
+                future.cancel()

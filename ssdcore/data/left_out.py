@@ -1,0 +1,64 @@
+"""What a conversion left out, as a table for a terminal."""
+
+from collections import Counter
+from typing import NamedTuple
+
+from ssdcore.data.convert import Conversion
+
+EXAMPLE_LENGTH = 60
+"""Characters of an example; file names and boxes can be of any length."""
+
+
+class Row(NamedTuple):
+    """A reason, how many images and boxes it cost, and where it was met first."""
+
+    reason: str
+    images: str
+    boxes: str
+    first_example: str
+
+
+def table_of_losses(conversion: Conversion) -> str:
+    """Returns an aligned table of the reasons, or an empty text where nothing was left out.
+
+    An image that was left out takes its boxes along; they count with the image's reason.
+    """
+    rows = [*_image_rows(conversion), *_box_rows(conversion)]
+    if not rows:
+        return ""
+    header = Row(*(field.replace("_", " ") for field in Row._fields))
+    first, images, boxes = (max(len(row[k]) for row in [header, *rows]) for k in range(3))
+    return "\n".join(
+        f"  {row.reason:{first}}  {row.images:>{images}}  {row.boxes:>{boxes}}  {row.first_example}"
+        for row in [header, *rows]
+    )
+
+
+def _image_rows(conversion: Conversion) -> list[Row]:
+    images, boxes, examples = Counter[str](), Counter[str](), dict[str, str]()
+    for skipped in conversion.skipped:
+        images[skipped.reason] += 1
+        boxes[skipped.reason] += skipped.boxes
+        examples.setdefault(skipped.reason, skipped.file_name)
+    return [
+        Row(reason, str(images[reason]), str(boxes[reason]), _short(examples[reason]))
+        for reason in sorted(images)
+    ]
+
+
+def _box_rows(conversion: Conversion) -> list[Row]:
+    examples = {
+        box.reason: f"{box.file_name or f'image {box.image_id}'}: "
+        f"box {box.annotation_id}, category {box.category_id}, {box.bbox}"
+        for box in reversed(conversion.split.dropped_boxes)
+    }
+    return [
+        Row(reason, "-", str(count), _short(examples[reason]))
+        for reason, count in conversion.split.dropped.items()
+    ]
+
+
+def _short(text: str) -> str:
+    """Bounds a text; what a terminal would take for a command is spelt out."""
+    safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return safe if len(safe) <= EXAMPLE_LENGTH else safe[: EXAMPLE_LENGTH - 1] + "…"

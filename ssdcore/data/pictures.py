@@ -1,0 +1,121 @@
+"""Encoded pictures by file name, from a folder or straight out of a zip archive."""
+
+import posixpath
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from ssdcore.data.images import BrokenImageError
+from ssdcore.errors import InputError
+
+LARGEST_BYTES = 1 << 28
+"""Of a file in an archive, unpacked: a few kilobytes of zip can claim to be terabytes."""
+NAMES_ARE_UTF8 = 0x800
+MISSING = "file missing"
+UNREADABLE = "file unreadable"
+LEAVES = "file name leaves the image folder"
+
+
+class Pictures(Protocol):
+    """Files by name; several threads may read from one."""
+
+    def read(self, file_name: str) -> bytes:
+        """Returns a file's bytes; its name may hold folders, but not leave the place.
+
+        Raises:
+            BrokenImageError: no such file, or none that may be read.
+        """
+
+    def names(self) -> list[str]:
+        """Returns the names of all files, sorted, with `/` between folders."""
+
+
+@contextmanager
+def open_pictures(place: Path) -> Iterator[Pictures]:
+    """Opens a folder, or a zip archive, whose directory is read once.
+
+    Many archives have everything in one top folder, such as `train2017/`, which annotation files
+    leave out: where an archive has a single one, names count from inside it, and a name that
+    spells it out is found as well. `__MACOSX/`, which one system adds, is no folder of the data.
+
+    A process opens its own: two that share an open archive move each other's place in it.
+
+    Raises:
+        InputError: neither a folder nor a zip archive.
+    """
+    if place.is_dir():
+        yield _Folder(place)
+        return
+    try:
+        archive = ZipFile(place)
+    except (OSError, BadZipFile) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        raise InputError(str(place), found, "a folder or a zip archive of pictures") from None
+    with archive:
+        yield _Archive(archive)
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path, self._resolved = path, path.resolve()
+
+    def read(self, file_name: str) -> bytes:
+        path = self._path / file_name
+        try:
+            if not path.resolve().is_relative_to(self._resolved):
+                raise BrokenImageError(LEAVES)
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise BrokenImageError(MISSING) from None
+        except (OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
+            raise BrokenImageError(UNREADABLE) from None
+
+    def names(self) -> list[str]:
+        files = (path for path in self._path.rglob("*") if path.is_file())
+        return sorted(path.relative_to(self._path).as_posix() for path in files)
+
+
+class _Archive:
+    def __init__(self, archive: ZipFile) -> None:
+        self._archive, self._lock = archive, threading.Lock()
+        self._entries = {
+            _name(info): info
+            for info in archive.infolist()
+            if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+        }
+        tops = {name.partition("/")[0] for name in self._entries if "/" in name}
+        single = len(tops) == 1 and all("/" in name for name in self._entries)
+        self._top = tops.pop() + "/" if single else ""
+
+    def read(self, file_name: str) -> bytes:
+        name = posixpath.normpath(file_name)
+        if name.startswith(("../", "/")) or name == "..":
+            raise BrokenImageError(LEAVES)
+        entry = self._entries.get(self._top + name) or self._entries.get(name)
+        if entry is None:
+            raise BrokenImageError(MISSING)
+        if entry.file_size > LARGEST_BYTES:
+            raise BrokenImageError(UNREADABLE)
+        try:
+            with self._lock:  # zipfile counts its readers without one
+                return self._archive.read(entry)
+        # RuntimeError: encrypted; NotImplementedError: an unknown compression
+        except (OSError, EOFError, RuntimeError, NotImplementedError, BadZipFile, zlib.error):
+            raise BrokenImageError(UNREADABLE) from None
+
+    def names(self) -> list[str]:
+        return sorted(name.removeprefix(self._top) for name in self._entries)
+
+
+def _name(entry: ZipInfo) -> str:
+    """Returns an entry's name; macOS writes UTF-8 and does not say so, which reads as cp437."""
+    if not entry.flag_bits & NAMES_ARE_UTF8:
+        try:
+            return entry.filename.encode("cp437").decode("utf-8")
+        except UnicodeError:
+            pass  # an old archive, whose names are in cp437 indeed
+    return entry.filename

@@ -1,0 +1,37 @@
+"""COCO 2017: 118 287 and 5 000 pictures in 80 classes, from COCO's own archives.
+
+The archives stay in the user's cache; convert reads the pictures straight out of them. Only the
+annotation files are unpacked.
+"""
+
+from pathlib import Path
+
+from ssdcore import layout
+from ssdcore.data.download import local_copy
+from ssdcore.data.sources.record import Place, annotation_file
+from ssdcore.data.unzip import take_out
+from ssdcore.files import sha256_of_file
+from ssdcore.params_dataset import Coco2017Params
+
+SECTION = "dataset.coco2017"
+
+
+def fetch(coco: Coco2017Params, folder: Path) -> dict[str, Place]:
+    """Writes the annotation files of both splits to `folder`; fetches the archives.
+
+    Raises:
+        InputError: an archive is not to be had, or not what it should be.
+    """
+    annotations = local_copy(coco.annotations, f"{SECTION}.annotations")
+    for split in layout.SPLITS:
+        name = f"annotations/instances_{split}2017.json"
+        take_out(annotations, name, annotation_file(folder, split))
+    places = {}
+    for split in reversed(layout.SPLITS):  # the small archive before the large one
+        reference = getattr(coco, f"{split}_images")
+        archive = local_copy(reference, f"{SECTION}.{split}_images")
+        origin = f"{coco.annotations}: instances_{split}2017.json"
+        # an address is the same on every machine, the cache's path is not
+        recorded = reference if "://" in reference else str(archive)
+        places[split] = Place(archive, recorded, origin, sha256_of_file(archive))
+    return {split: places[split] for split in layout.SPLITS}

@@ -1,0 +1,72 @@
+"""Fills data/raw from the source that the parameters name."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ssdcore import layout
+from ssdcore.data.coco import CocoSplit, read_coco
+from ssdcore.data.shapes import write_shapes
+from ssdcore.data.sources import bccd, coco2017, local
+from ssdcore.data.sources.record import Place, SplitSource, annotation_file, describe
+from ssdcore.data.sources.selection import select
+from ssdcore.errors import InputError
+from ssdcore.files import sha256_of_file, write_json
+from ssdcore.params_dataset import DatasetParams, ShapesParams
+
+
+def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
+    """Fills `folder` with the data set's annotation files, pictures and source.json.
+
+    Pictures of the user's own and large archives stay where they are; `image_folder` finds them.
+
+    Raises:
+        InputError: the data set is not to be had, or the user's files are not usable.
+    """
+    places = _places(dataset, folder)
+    read, splits = {}, {}
+    for split, place in places.items():
+        annotations = annotation_file(folder, split)
+        if dataset.classes is not None or dataset.limit is not None:
+            select(annotations, dataset.classes, dataset.limit, place.annotations)
+        read[split] = read_coco(annotations)
+        splits[split] = describe(read[split], sha256_of_file(annotations), place)
+    _require_same_classes(places, read)
+    record = {name: split._asdict() for name, split in splits.items()}
+    write_json(folder / layout.SOURCE.name, {"name": dataset.name, "splits": record})
+    return splits
+
+
+def _places(dataset: DatasetParams, folder: Path) -> dict[str, Place]:
+    """Lets the source write its annotation files to `folder`."""
+    match dataset.name:
+        case "shapes":
+            return _drawn(dataset.shapes, folder)
+        case "bccd":
+            return bccd.fetch(dataset.bccd, folder)
+        case "coco2017":
+            return coco2017.fetch(dataset.coco2017, folder)
+        case "tutorial":
+            # it needs MindSpore, whose import takes seconds
+            from ssdcore.data.sources import tutorial
+
+            return tutorial.fetch(dataset.tutorial, folder)
+        case "local":
+            return local.fetch(dataset.local, folder)
+
+
+def _drawn(shapes: ShapesParams, folder: Path) -> dict[str, Place]:
+    write_shapes(folder, shapes.seed, shapes.train_images, shapes.val_images)
+    return {
+        split: Place(folder / split, str(layout.images(split)), str(layout.annotations(split)))
+        for split in layout.SPLITS
+    }
+
+
+def _require_same_classes(places: Mapping[str, Place], splits: Mapping[str, CocoSplit]) -> None:
+    train, val = splits["train"].classes, splits["val"].classes
+    if train != val:
+        raise InputError(
+            f"{places['val'].annotations}: categories", [tuple(c) for c in val][:5],
+            f"those of {places['train'].annotations}: {[tuple(c) for c in train][:5]}",
+            "Give both files the same categories with the same ids",
+        )  # fmt: skip

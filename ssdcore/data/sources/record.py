@@ -1,0 +1,91 @@
+"""What download leaves in data/raw beside the annotation files: source.json."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+from ssdcore import layout
+from ssdcore.data.coco import CocoSplit
+from ssdcore.data.download import local_copy
+from ssdcore.data.images import BrokenImageError
+from ssdcore.data.pictures import open_pictures
+from ssdcore.errors import InputError
+
+
+class Place(NamedTuple):
+    """Where a source has a split's pictures.
+
+    Attributes:
+        images: their folder or zip archive, now.
+        recorded: path or address under which the later stages find it.
+        annotations: what messages call the annotations, the user's own path for instance.
+        images_sha256: what stands for the pictures' content if it is known: the archive's hash.
+    """
+
+    images: Path
+    recorded: str
+    annotations: str
+    images_sha256: str = ""
+
+
+class SplitSource(NamedTuple):
+    """Where one split's pictures are, and what they were when download saw them.
+
+    Attributes:
+        images: folder or zip archive of the pictures, a path or an address.
+        listed: images in the annotation file.
+        annotations_sha256: hash of the annotation file in data/raw.
+        images_sha256: hash over the names and contents of the listed images that are there, or
+            of the archive that holds them.
+    """
+
+    images: str
+    listed: int
+    annotations_sha256: str
+    images_sha256: str
+
+
+def annotation_file(folder: Path, split: str) -> Path:
+    """Returns where a split's annotation file belongs while `folder` stands for data/raw."""
+    return folder / layout.annotations(split).relative_to(layout.RAW)
+
+
+def image_folder(source_json: Path, split: str) -> Path:
+    """Returns the folder or zip archive of a split's pictures, as download recorded it.
+
+    An archive in the user's cache is recorded by its address, so that data/raw is the same on
+    every machine; where the cache lacks it, it is fetched.
+    """
+    record = json.loads(source_json.read_text(encoding="utf-8"))
+    images = record["splits"][split]["images"]
+    if "://" in images:
+        return local_copy(images, f"{source_json}: splits.{split}.images")
+    return Path(images)
+
+
+def describe(split: CocoSplit, annotations_sha256: str, place: Place) -> SplitSource:
+    """Hashes a split's pictures, unless the place brings a hash.
+
+    Raises:
+        InputError: none of the listed images is there.
+    """
+    digest, present = hashlib.sha256(), 0
+    with open_pictures(place.images) as pictures:
+        if place.images_sha256:
+            present = len({image.file_name for image in split.images} & set(pictures.names()))
+        else:
+            for image in split.images:
+                try:
+                    data = pictures.read(image.file_name)
+                except BrokenImageError:
+                    continue  # convert counts it, with the reason
+                digest.update(image.file_name.encode() + b"\0" + hashlib.sha256(data).digest())
+                present += 1
+    if not present:
+        raise InputError(
+            str(place.images), f"none of the {len(split.images)} images of {place.annotations}",
+            f"files such as {split.images[0].file_name}",
+        )  # fmt: skip
+    images_sha256 = place.images_sha256 or digest.hexdigest()
+    return SplitSource(place.recorded, len(split.images), annotations_sha256, images_sha256)

@@ -1,0 +1,43 @@
+import threading
+import time
+
+import pytest
+
+from ssdcore.data.in_threads import HELD, map_in_threads
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_results_come_in_the_items_order(threads):
+    def slow_for_some(n):
+        time.sleep(0.01 if n % 3 == 0 else 0)
+        return -n
+
+    assert list(map_in_threads(slow_for_some, range(40), threads)) == [-n for n in range(40)]
+
+
+def test_several_are_worked_on_at_once():
+    together = threading.Barrier(3, timeout=10)
+    assert len(list(map_in_threads(lambda _: together.wait(), range(6), 3))) == 6
+
+
+def test_only_so_many_are_taken_ahead_of_the_reader():
+    taken = []
+
+    def items():
+        for n in range(1000):
+            taken.append(n)
+            yield n
+
+    results = map_in_threads(str, items(), 2)
+    for read in range(1, 4):
+        next(results)
+        assert len(taken) == 2 * HELD + read - 1
+    results.close()
+    assert len(taken) < 20
+
+
+def test_an_error_comes_in_its_place():
+    results = map_in_threads(lambda n: 1 // n, [1, 1, 0, 1], 2)
+    assert [next(results), next(results)] == [1, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(results)

@@ -1,0 +1,70 @@
+import cv2
+import numpy as np
+import pytest
+from painted import NOTHING, objects
+
+from ssdcore.data import mindrecord
+from ssdcore.data.mindrecord import COLUMNS, Record, find_shards, to_sample, write_shards
+
+
+def records(count, size=2000):
+    rng = np.random.default_rng(0)
+    for n in range(count):
+        yield Record(n, rng.bytes(size), objects([[0, 0, 1, 1]], [1]) if n % 2 else NOTHING)
+
+
+def ids(shards, sampler=None):
+    import mindspore.dataset as ds
+
+    sampler = sampler or ds.SequentialSampler()
+    table = ds.MindDataset([str(p) for p in shards], list(COLUMNS), sampler=sampler)
+    return [int(row[0]) for row in table.create_tuple_iterator(num_epochs=1, output_numpy=True)]
+
+
+@pytest.mark.parametrize("shards", [1, 2, 4])
+def test_the_same_records_give_the_same_bytes_in_any_number_of_shards(tmp_path, shards):
+    """Five times, since MindSpore's own division differs only now and then."""
+    contents = []
+    for n in range(5):
+        write_shards(tmp_path / str(n) / "x", records(90, 50_000), shards)
+        contents.append({p.name: p.read_bytes() for p in (tmp_path / str(n)).iterdir()})
+    assert len(contents[0]) == 2 * shards
+    assert all(content == contents[0] for content in contents)
+
+
+@pytest.mark.parametrize(
+    ("rows", "shards", "names"),
+    [(3, 1, ["x"]), (3, 2, ["x0", "x1"]), (3, 10, ["x0", "x1", "x2"]),
+     (3, 11, ["x00", "x01", "x02"]), (150, 4, ["x0", "x1", "x2", "x3"])],
+)  # fmt: skip
+def test_rows_take_turns_and_no_shard_is_empty(tmp_path, rows, shards, names):
+    assert [p.name for p in write_shards(tmp_path / "x", records(rows), shards)] == names
+    found = find_shards(tmp_path / "x")
+    assert [p.name for p in found] == names
+    expected = [n for first in range(len(found)) for n in range(first, rows, len(found))]
+    assert ids(found) == expected
+
+
+def test_rows_of_several_shards_are_found_by_their_position(tmp_path):
+    import mindspore.dataset as ds
+
+    shards = write_shards(tmp_path / "x", records(7), 3)
+    assert ids(shards, ds.SubsetSampler([6, 0, 3])) == [5, 0, 1]
+
+
+def test_large_pictures_make_smaller_groups(monkeypatch):
+    monkeypatch.setattr(mindrecord, "BYTES_AT_ONCE", 5000)
+    assert [len(group) for group in mindrecord._groups(records(8, 2000))] == [3, 3, 2]
+    assert [len(group) for group in mindrecord._groups(records(130, 10))] == [64, 64, 2]
+
+
+def test_nothing_to_write_leaves_nothing(tmp_path):
+    assert write_shards(tmp_path / "x", [], 2) == []
+
+
+def test_samples_of_large_pictures_are_smaller_by_the_one_rule():
+    """Training, evaluation and whatever else reads the shards go through `to_sample`."""
+    data = cv2.imencode(".jpg", np.zeros((2000, 2400, 3), np.uint8))[1].tobytes()
+    row = np.zeros((1, 6), np.float32)
+    sample = to_sample(np.array(data + mindrecord.END), np.array(0), row)
+    assert sample.rgb.shape == (1000, 1200, 3)

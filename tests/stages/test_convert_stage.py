@@ -1,0 +1,132 @@
+"""The convert stage as a process: what it prints, and what is left when it is killed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests/data"))
+from coco_files import box, jpeg, write_coco  # noqa: E402
+
+KILL = """
+import hashlib, json, os, random, shutil, signal, sys, time
+from pathlib import Path
+import ssdcore.data.convert, ssdcore.data.left_out, ssdcore.data.sources.record
+from stages.convert import main
+
+OUT = Path("data/mindrecord")
+def start():
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            main(Path("params.yaml"))
+        finally:
+            os._exit(0 if OUT.exists() else 1)
+    return child
+def contents():
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in OUT.glob("*")}
+
+began = time.perf_counter()
+assert os.waitpid(start(), 0)[1] == 0
+took = time.perf_counter() - began
+whole, moments, early = contents(), random.Random(1), 0
+for _ in range(10):
+    shutil.rmtree(OUT, ignore_errors=True)
+    child = start()
+    time.sleep(moments.uniform(0, took))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    early += not OUT.exists()
+    assert not OUT.exists() or contents() == whole, contents()
+shutil.rmtree(OUT, ignore_errors=True)
+assert os.waitpid(start(), 0)[1] == 0
+left = sorted(p.name for p in OUT.parent.iterdir())
+same = contents() == whole
+print(json.dumps({"early": early, "same": same, "files": sorted(whole), "left": left}))
+"""
+
+
+@pytest.fixture
+def raw(tmp_path) -> Path:
+    """A working folder as download leaves it: 30 pictures for each split, and some faults."""
+    for split in ("train", "val"):
+        folder = tmp_path / "pictures" / split
+        folder.mkdir(parents=True)
+        for n in range(30):
+            (folder / f"{n}.jpg").write_bytes(jpeg(300, 400, n) if n else b"")
+        images = [
+            {"id": n, "file_name": f"{n}.jpg", "height": 300, "width": 400} for n in range(30)
+        ]
+        boxes = [box(n, 1, [n, n, 50, 40]) for n in range(30)] + [box(7, 1, [1, 2, 0, 4])] * 2
+        write_coco(tmp_path / f"data/raw/annotations/instances_{split}.json", images, boxes)
+    splits = {split: {"images": f"pictures/{split}"} for split in ("train", "val")}
+    (tmp_path / "data/raw/source.json").write_text(json.dumps({"splits": splits}))
+    write_params(tmp_path, shards=2)
+    return tmp_path
+
+
+def write_params(folder: Path, **convert: object) -> None:
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["convert"].update(convert)
+    yaml.dump(params, folder / "params.yaml")
+
+
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "GLOG_v": "3"}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_what_is_left_out_is_a_table(raw):
+    done = python(raw, "-m", "stages.convert")
+    assert (done.returncode, done.stderr) == (0, "")
+    train = done.stdout[: done.stdout.index("val:")].splitlines()
+    assert train[0] == (
+        "train: 29 of 30 images (0 without objects), 30 of 32 boxes (0 clipped, 0 crowd)"
+    )
+    assert train[2:] == [
+        "  reason            images  boxes  first example",
+        "  file empty             1      1  0.jpg",
+        "  box without area       -      2  7.jpg: box 31, category 1, [1, 2, 0, 4]",
+    ]
+    summary = json.loads((raw / "data/mindrecord/conversion.json").read_text())["val"]
+    assert summary["boxes"]["dropped"] == {"box without area": 2}
+    assert [dropped["annotation_id"] for dropped in summary["dropped_boxes"]] == [31, 32]
+    assert summary["skipped_files"] == [{"file_name": "0.jpg", "reason": "file empty", "boxes": 1}]
+
+
+def test_a_split_without_a_usable_picture_is_refused(raw):
+    for path in (raw / "pictures/val").iterdir():
+        path.write_bytes(b"<html>")
+    done = python(raw, "-m", "stages.convert")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "pictures/val: found ['0.jpg: no picture of a known format', '1.jpg:" in done.stderr
+    assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
+
+
+def test_strict_is_one_line_and_leaves_nothing(raw):
+    write_params(raw, strict=True)
+    done = python(raw, "-m", "stages.convert")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "7.jpg (image 7): box 31: found 'box without area: [1, 2, 0, 4]'" in done.stderr
+    assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
+
+
+def test_a_killed_conversion_leaves_all_or_nothing_and_is_made_good(raw):
+    """Killed at ten moments of its work; children are forked, so that only one imports."""
+    done = python(raw, "-c", KILL)
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["early"] >= 5
+    assert outcome["same"]
+    assert outcome["left"] == ["mindrecord", "raw"]
+    shards = [f"{split}.mindrecord{n}{db}"
+              for split in ("train", "val") for n in "01" for db in ("", ".db")]  # fmt: skip
+    assert outcome["files"] == sorted(["classes.json", "conversion.json", *shards])
