@@ -1,0 +1,51 @@
+"""The documents name files, parameters and tests that are there."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ssdcore.nested import leaves
+from ssdcore.params_file import read_params
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PARAMS = dict(leaves(read_params(ROOT / "params.yaml").model_dump()))
+KEYS = set(PARAMS)
+SECTIONS = {key.split(".")[0] for key in KEYS}
+
+
+def code_spans(document: Path) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", document.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_are_there(document):
+    spans = [s.partition("::")[0] for s in code_spans(document)]
+    files = [
+        s
+        for s in spans
+        if re.fullmatch(r"(ssdcore|stages|tests|presets|docs|benchmarks)/[\w/.-]+", s)
+    ]
+    assert not [file for file in files if not (ROOT / file).exists()]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_parameters_are_there(document):
+    named = {re.split(r"[:=]", span)[0] for span in code_spans(document)}
+    keys = {n for n in named if re.fullmatch(r"\w+(\.\w+)+", n) and n.split(".")[0] in SECTIONS}
+    unknown = {key for key in keys if not any(k == key or k.startswith(key + ".") for k in KEYS)}
+    assert unknown - {"params.yaml"} == set()
+
+
+def test_the_tests_that_prove_the_detector_are_there():
+    text = (ROOT / "docs/detector.md").read_text(encoding="utf-8")
+    proofs = 0
+    for row in re.findall(r"^\|.*\|$", text, re.M):
+        file = None
+        for span in re.findall(r"`([^`]+)`", row.rstrip("|").rpartition("|")[2]):
+            path, _, name = span.rpartition("::")
+            file = path or file
+            assert f"def {name}(" in (ROOT / str(file)).read_text(encoding="utf-8"), span
+            proofs += 1
+    assert proofs > 40

@@ -1,0 +1,72 @@
+"""Each preset is a whole, valid parameter file and stands for what docs/presets.md says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ssdcore.geometry.default_boxes import COCO_SCALES
+from ssdcore.nested import leaves
+from ssdcore.params_file import read_params
+
+ROOT = Path(__file__).parents[1]
+PARAMS = dict(leaves(read_params(ROOT / "params.yaml").model_dump()))
+PRESETS = {path.stem: path for path in sorted((ROOT / "presets").glob("*.yaml"))}
+
+
+def preset(name):
+    return read_params(PRESETS[name])
+
+
+def test_there_are_presets():
+    assert set(PRESETS) >= {"coco2017", "custom", "tutorial"}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_valid_and_in_block_style(name):
+    assert list(dict(leaves(preset(name).model_dump()))) == list(PARAMS)
+    text = re.sub(r"#.*", "", PRESETS[name].read_text(encoding="utf-8"))
+    assert not set("[]{}") & set(text)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_is_explained(name):
+    text = (ROOT / "docs/presets.md").read_text(encoding="utf-8")
+    assert f"## {name}" in text
+
+
+def test_the_tutorials_network_is_its_own():
+    from ssdcore.nn.checkpoint import build_network
+
+    params = preset("tutorial")
+    network = build_network(params.model, 80, params.train.loss)
+    assert sum(p.size for p in network.trainable_params()) == 24_261_814
+
+
+def test_the_tutorials_rates_are_its_own(golden):
+    """The spec's golden schedule: 60 epochs of 9 steps."""
+    from ssdcore.nn.schedule import learning_rates
+
+    train = preset("tutorial").train
+    rates = learning_rates(
+        9, train.epochs, train.warmup_epochs, train.lr_init, train.lr_max, train.lr_end
+    )
+    expected = golden["lr_60x9_warmup2_init1e-3_max5e-2_end5e-5"]
+    assert rates == pytest.approx(expected, rel=1e-5)
+
+
+def test_coco2017_is_the_papers_network_under_pretrained_weights():
+    params = preset("coco2017")
+    model, train = params.model, params.train
+    assert model.pretrained
+    assert (model.width, model.head, model.batch_norm) == (1.0, "conv", False)
+    assert (model.extra_relu, model.l2_norm, model.conv_bias) == (True, True, True)
+    assert model.default_box_scales == COCO_SCALES
+    assert (train.loss, train.batch_size * train.accumulate) == ("multibox", 32)
+
+
+def test_custom_starts_from_scratch_with_batch_norm():
+    params = preset("custom")
+    assert params.dataset.name == "local"
+    assert params.model.pretrained is params.train.init_from is None
+    assert params.model.batch_norm
