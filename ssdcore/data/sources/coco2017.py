@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ssdcore import layout
 from ssdcore.data.download import local_copy
+from ssdcore.data.remembered_hash import remembered_sha256
 from ssdcore.data.sources.record import Place, annotation_file
 from ssdcore.data.unzip import take_out
 from ssdcore.files import sha256_of_file
@@ -31,7 +32,9 @@ def fetch(coco: Coco2017Params, folder: Path) -> dict[str, Place]:
         reference = getattr(coco, f"{split}_images")
         archive = local_copy(reference, f"{SECTION}.{split}_images")
         origin = f"{coco.annotations}: instances_{split}2017.json"
+        fetched = "://" in reference
         # an address is the same on every machine, the cache's path is not
-        recorded = reference if "://" in reference else str(archive)
-        places[split] = Place(archive, recorded, origin, sha256_of_file(archive))
+        recorded = reference if fetched else str(archive)
+        digest = remembered_sha256(archive) if fetched else sha256_of_file(archive)
+        places[split] = Place(archive, recorded, origin, digest)
     return {split: places[split] for split in layout.SPLITS}
