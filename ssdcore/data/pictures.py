@@ -17,6 +17,8 @@ LARGEST_BYTES = 1 << 28
 NAMES_ARE_UTF8 = 0x800
 MISSING = "file missing"
 UNREADABLE = "file unreadable"
+BROKEN_ENTRY = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
+"""What zipfile raises for entries that are damaged, of unknown compression or encrypted."""
 LEAVES = "file name leaves the image folder"
 
 
@@ -103,8 +105,7 @@ class _Archive:
         try:
             with self._lock:  # zipfile counts its readers without one
                 return self._archive.read(entry)
-        # RuntimeError: encrypted; NotImplementedError: an unknown compression
-        except (OSError, EOFError, RuntimeError, NotImplementedError, BadZipFile, zlib.error):
+        except (OSError, *BROKEN_ENTRY):
             raise BrokenImageError(UNREADABLE) from None
 
     def names(self) -> list[str]:

@@ -1,18 +1,16 @@
 """Unpacks a zip archive from elsewhere: nothing leaves the folder, nothing fills the disk."""
 
 import stat
-import zlib
 from pathlib import Path, PurePosixPath
 from shutil import copyfileobj
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
+from ssdcore.data.pictures import BROKEN_ENTRY
 from ssdcore.errors import InputError
 from ssdcore.files import replacing, replacing_folder
 
 MOST_BYTES = 8 << 30
 MOST_FILES = 200_000
-BROKEN = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
-"""What zipfile raises for damaged, encrypted and unknown entries."""
 REMEDY = "Take another source of the archive"
 
 
@@ -97,7 +95,7 @@ def _write(archive: Path, entries: ZipFile, info: ZipInfo, target: Path) -> None
         target.parent.mkdir(parents=True, exist_ok=True)
         with entries.open(info) as source, target.open("wb") as file:
             copyfileobj(source, file, 1 << 20)  # zipfile stops at the entry's stated size
-    except BROKEN as error:
+    except BROKEN_ENTRY as error:
         found = f"{info.filename}: {error}"
         raise InputError(str(archive), found, "a whole zip archive", REMEDY) from None
     except OSError as error:  # among them a file where another entry has a folder
