@@ -1,5 +1,6 @@
 """The exponential moving average of the weights, which is what gets evaluated and saved."""
 
+import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from ssdcore.nn.ssd300 import SSD300
@@ -25,8 +26,8 @@ class WeightAverage(nn.Cell):
     def __init__(self, trained: SSD300, kept: SSD300, decay: float) -> None:
         super().__init__(auto_prefix=False)
         trained.update_parameters_name(TRAINED)
-        self.weights = ParameterTuple(trained.get_parameters())
-        self.averages = ParameterTuple(kept.get_parameters())
+        self.weights = _values(trained)
+        self.averages = _values(kept)
         self.decay = decay
         self.updates = Parameter(Tensor(0.0), name="average.updates", requires_grad=False)
         for average, weight in zip(self.averages, self.weights, strict=True):
@@ -39,3 +40,8 @@ class WeightAverage(nn.Cell):
         for i in range(len(self.weights)):
             average, weight = self.averages[i], self.weights[i]
             ops.assign(average, decay * average + (1 - decay) * weight)
+
+
+def _values(network: SSD300) -> ParameterTuple:
+    """Returns what has an average: weights and statistics, no counters."""
+    return ParameterTuple([p for p in network.get_parameters() if p.dtype == ms.float32])

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from mindspore import Tensor, nn
 
+from ssdcore.nn.dropout import Dropout
 from ssdcore.nn.layers import CaffeInput, ConvBlock
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -59,7 +60,7 @@ class VGG16(nn.Cell):
         style = {"bias": conv_bias, "batch_norm": batch_norm, "relu": fc_relu}
         self.fc6 = ConvBlock(channels, fc, 3, dilation=6, **style)
         self.fc7 = ConvBlock(fc, fc, 1, **style)
-        self.dropout = nn.Dropout(p=dropout) if dropout else nn.Identity()
+        self.dropout = Dropout(dropout) if dropout else nn.Identity()
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the two maps that the heads and the extra blocks look at."""
