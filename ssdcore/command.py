@@ -1,8 +1,10 @@
 """The shell that all stages share: a command line, and exit statuses that mean something.
 
-0: done. 2: the user's input is wrong; one message says where and what to do. 1: anything else.
+0: done. 2: the user's input is wrong; one message says where and what to do. 75: stopped by a
+signal, and the same command goes on from there. 1: anything else.
 """
 
+import errno
 import functools
 import os
 import sys
@@ -12,10 +14,11 @@ from typing import Annotated
 
 import typer
 
-from ssdcore.errors import InputError
+from ssdcore.errors import Ending, InputError
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 DEFAULT_PARAMS = Path("params.yaml")
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 MINDSPORE_ERRORS_ONLY = "3"
 """GLOG_v, MindSpore's log level: on a CPU it warns of every accelerator that is not there."""
 
@@ -27,9 +30,16 @@ def run(function: Callable[..., None]) -> None:
     def guarded(**arguments: object) -> None:
         try:
             function(**arguments)
-        except InputError as error:
-            typer.secho(f"error: {error}", err=True, fg=typer.colors.RED)
-            sys.exit(2)
+        except Ending as ending:
+            typer.secho(f"{ending.word}: {ending}", err=True, fg=typer.colors.RED)
+            sys.exit(ending.status)
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            place = error.filename or "a file"
+            text = f"{place}: {error.strerror}. Make room, then run the same command again."
+            typer.secho(f"error: {text}", err=True, fg=typer.colors.RED)
+            sys.exit(InputError.status)
 
     os.environ.setdefault("GLOG_v", MINDSPORE_ERRORS_ONLY)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)

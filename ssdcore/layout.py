@@ -1,5 +1,6 @@
 """Where the pipeline keeps its files, from the repository root; dvc.yaml names the same paths."""
 
+import os
 from pathlib import Path
 
 RAW = Path("data/raw")
@@ -23,6 +24,15 @@ REPORT_PAGE = REPORT / "index.html"
 GALLERY = REPORT / "gallery"
 
 SPLITS = ("train", "val")
+
+
+def states() -> Path:
+    """The folder of the states that interrupted work goes on from; git and DVC leave it alone.
+
+    It belongs to the repository that the user sees: `dvc exp run --temp` and the queue run in
+    copies that are deleted when they fail, and name the original in DVC_ROOT.
+    """
+    return Path(os.environ.get("DVC_ROOT", "")) / ".ssd"
 
 
 def annotations(split: str) -> Path:

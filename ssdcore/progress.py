@@ -43,11 +43,12 @@ class Progress(_Shown):
     """Shows steps as they come.
 
     Args:
-        total: steps to come.
+        total: steps of the whole work.
+        done: of these, the ones done before.
     """
 
-    def __init__(self, total: int) -> None:
-        super().__init__(total=total, unit="step")
+    def __init__(self, total: int, done: int = 0) -> None:
+        super().__init__(total=total, initial=done, unit="step")
         self._total = total
 
     def step(self, number: int, text: str) -> None:

@@ -125,3 +125,27 @@ def test_mindspore_speaks_of_errors_only_unless_told(arguments, monkeypatch, wis
     with pytest.raises(SystemExit):
         run(lambda: seen.append(os.environ[LOG_LEVEL]))
     assert seen == [wish or MINDSPORE_ERRORS_ONLY]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        ("RunError('the network broke')", 1, "error: the network broke\n"),
+        ("Stopped('SIGTERM: go on with the same command')", 75,
+         "stopped: SIGTERM: go on with the same command\n"),
+    ],
+)  # fmt: skip
+def test_other_endings_have_their_word_and_status(tmp_path, error, status, text):
+    done = run_script(tmp_path, f"from ssdcore.errors import RunError, Stopped; raise {error}")
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", text)
+
+
+def test_a_full_disk_is_one_line_and_other_faults_of_files_are_not(tmp_path):
+    done = run_script(tmp_path, "import errno; raise OSError(errno.ENOSPC, 'No space left', 'a/b')")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: a/b: No space left. Make room, then run the same command again.\n"
+    )
+    done = run_script(tmp_path, "open('/nowhere/at/all')")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback")
