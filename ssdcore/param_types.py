@@ -37,6 +37,15 @@ def _scale(value: object) -> object:
 LossScale = Annotated[float | Literal["dynamic"], PlainValidator(_scale)]
 
 
+def _on_nonfinite(value: object) -> object:
+    if value == "stop" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+        return value
+    raise PydanticCustomError("on_nonfinite", "stop or a whole number of at least 1")
+
+
+OnNonFinite = Annotated[int | Literal["stop"], PlainValidator(_on_nonfinite)]
+
+
 class Section(BaseModel):
     """What all sections share: frozen, strict, no unknown keys."""
 

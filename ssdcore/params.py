@@ -4,7 +4,7 @@ Types are strict (no "2" for 2), unknown keys are refused and ranges are checked
 nothing below has to. `ssdcore.params_file` reads them from a file.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from typing_extensions import Self
@@ -14,6 +14,7 @@ from ssdcore.param_types import (
     Fraction,
     LossScale,
     NonNegative,
+    OnNonFinite,
     Positive,
     Reference,
     Scales,
@@ -65,7 +66,16 @@ class AugmentParams(Section):
 
 
 class TrainParams(Section):
-    """How it learns."""
+    """How it learns.
+
+    Attributes:
+        WITHOUT_CONSEQUENCE: keys that may change while a training is interrupted: the steps that
+            are still to come do not depend on them.
+    """
+
+    WITHOUT_CONSEQUENCE: ClassVar = frozenset(
+        ("max_minutes", "save_minutes", "patience", "profile")
+    )
 
     init_from: Reference | None
     epochs: Count
@@ -85,6 +95,12 @@ class TrainParams(Section):
     loss_scale: LossScale
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     validate_every: Count
+    patience: Annotated[int, Field(ge=0)]
+    max_minutes: Positive | None
+    save_minutes: Positive
+    on_nonfinite: OnNonFinite
+    jit: bool
+    profile: Annotated[int, Field(ge=0)]
     augment: AugmentParams
 
     @model_validator(mode="after")
@@ -151,5 +167,27 @@ class Params(Section):
                 "train.init_from",
                 self.train.init_from,
                 "null where model.pretrained is set: a checkpoint brings its own backbone",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _batch_norm_has_a_variance(self) -> Self:
+        if self.model.batch_norm and self.train.batch_size == 1:
+            raise relation(
+                "train.batch_size",
+                self.train.batch_size,
+                "2 or more with model.batch_norm: the last map has one cell, and one value of one "
+                "picture has no variance",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _float16_is_scaled(self) -> Self:
+        if self.runtime.amp != "O0" and self.train.loss_scale == 1:
+            raise relation(
+                "train.loss_scale",
+                self.train.loss_scale,
+                f"dynamic, or a factor such as 1024, with runtime.amp {self.runtime.amp}: float16 "
+                "loses small gradients",
             )
         return self

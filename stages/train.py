@@ -8,7 +8,11 @@ from ssdcore.params_file import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Train SSD300 on the MindRecord shards; keep the best and the last checkpoint."""
+    """Train SSD300 on the MindRecord shards; keep the best and the last checkpoint.
+
+    What was interrupted goes on where it was. Exit status 75: stopped by SIGTERM or Ctrl-C, with
+    its state kept. SIGUSR1 measures now.
+    """
     settings = read_params(params)
     train, runtime = settings.train, settings.runtime
 
@@ -17,66 +21,72 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.detection.coco_metrics import evaluate
     from ssdcore.detection.decode import PUBLISHED
     from ssdcore.files import sha256_of_file
-    from ssdcore.history import COLUMNS
-    from ssdcore.nn.fit import StepReport, fit
+    from ssdcore.nn.conduct import conduct
+    from ssdcore.nn.fingerprint import fingerprint_of_training
     from ssdcore.nn.infer import Detector
+    from ssdcore.nn.keeper import Keeper
     from ssdcore.nn.predictions import predict_split
-    from ssdcore.nn.record import WATCHED, TrainingRecord
-    from ssdcore.nn.runtime import configure, seed_all
+    from ssdcore.nn.record import TrainingRecord
+    from ssdcore.nn.reports import START, EpochReport, StepReport
+    from ssdcore.nn.runtime import configure, describe_choice, require_precision, seed_all
     from ssdcore.nn.training import prepare_training
     from ssdcore.progress import Progress
+    from ssdcore.signals import Signals
     from ssdcore.tracking import tracked
 
     device = configure(runtime.device)
+    require_precision(device, runtime.amp)
     seed_all(runtime.seed)
     val = read_coco(layout.annotations("val"))
-    val_shards = find_shards(layout.mindrecord("val"))
-    card, network, loader, rates, step, notes = prepare_training(
-        settings.model, train, runtime, val.classes, find_shards(layout.mindrecord("train"))
-    )
+    shards = {split: find_shards(layout.mindrecord(split)) for split in layout.SPLITS}
+    training = prepare_training(settings.model, train, runtime, val.classes, shards["train"])
+    card, network = training.card, training.network
     detector = Detector(network, card.default_boxes, train.loss, train.batch_size)
-    record = TrainingRecord(network, card)
+    states = layout.states() / "train" / fingerprint_of_training(settings, device, training.weights)
+    record = TrainingRecord(network, card, states / "nonfinite.jsonl")
+    keeper = Keeper(states, training.step.state, record, 60 * train.save_minutes)
 
-    def validate() -> dict[str, Any]:
-        results = predict_split(detector, val_shards, val, PUBLISHED, runtime.workers)
-        return evaluate(layout.annotations("val"), results)
+    with keeper.alone(), Signals() as signals:
 
-    with (
-        tracked(
-            "train",
-            params=settings.model_dump(mode="json"),
-            experiment=settings.tracking.experiment,
-            device=device,
-            enabled=settings.tracking.enabled,
-        ) as tracker,
-        Progress(len(rates)) as progress,
-    ):
-        tracker.log_dataset(settings.dataset.name, sha256_of_file(layout.SOURCE), str(layout.RAW))
-        for note in (*notes, f"{loader.num_images} images, {len(rates)} steps on {device}"):
-            progress.say(note)
-        for report in fit(step, loader, rates, train.epochs, validate, train.validate_every):
-            if isinstance(report, StepReport):
-                record.step(report)
-                progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
-                if not report.updated:
-                    progress.say(
-                        f"step {report.step} skipped: its gradients are not finite; "
-                        f"the loss scale is {report.loss_scale:g} now"
-                    )
-                values = {k: v for k, v in report._asdict().items() if k in COLUMNS[1:]}
-                tracker.log_metrics(values, report.step)
-                continue
-            record.epoch(report)
-            if report.figures is not None:
-                measured = {name: report.figures[name] for name in WATCHED}
-                tracker.log_metrics({f"val/{k}": v for k, v in measured.items()}, report.step)
-                figures = ", ".join(f"{name} {value:.3f}" for name, value in measured.items())
-                progress.say(f"epoch {report.epoch}: {figures}")
-            tracker.flush()
-        record.finish()
-        tracker.set_model(sha256_of_file(layout.BEST_CHECKPOINT))
-        for path in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY):
-            tracker.log_artifact(path, path.parent.name)
+        def validate() -> dict[str, Any]:
+            results = predict_split(
+                detector, shards["val"], val, PUBLISHED, runtime.workers, signals.check
+            )
+            return evaluate(layout.annotations("val"), results)
+
+        start = keeper.resume()
+        total = len(training.rates)
+        with (
+            tracked(
+                "train",
+                params=settings.model_dump(mode="json"),
+                experiment=settings.tracking.experiment,
+                device=device,
+                enabled=settings.tracking.enabled,
+            ) as tracker,
+            Progress(total, start.step if start else 0) as progress,
+        ):
+            data = sha256_of_file(layout.SOURCE)
+            tracker.log_dataset(settings.dataset.name, data, str(layout.RAW))
+            for note in (*describe_choice(runtime.device, device), *training.notes):
+                progress.say(note)
+            progress.say(f"{training.loader.num_images} images, {total} steps on {device}")
+            if start:
+                progress.say(f"goes on after step {start.step}, epoch {start.epoch}: {states}")
+            reports = conduct(training, train, start or START, record, keeper, signals, validate)
+            for report in reports:
+                for line in report.lines():
+                    progress.say(line)
+                tracker.log_metrics(report.metrics(), report.step)
+                if isinstance(report, StepReport):
+                    progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
+                if isinstance(report, EpochReport):
+                    tracker.flush()
+            record.finish()
+            keeper.clear()
+            tracker.set_model(sha256_of_file(layout.BEST_CHECKPOINT))
+            for path in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY):
+                tracker.log_artifact(path, path.parent.name)
     best = ", ".join(f"{name} {value:.3g}" for name, value in record.best.items())
     print(f"best: {best} → {layout.BEST_CHECKPOINT}")
 

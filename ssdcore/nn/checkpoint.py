@@ -50,7 +50,11 @@ def build_network(model: ModelParams, num_foreground: int, loss: LossName) -> SS
 
 
 def save(path: Path, network: SSD300, card: Card) -> None:
-    """Writes network and card to `path`, whole or not at all; equal networks give equal bytes."""
+    """Writes network and card to `path`, whole or not at all; equal networks give equal bytes.
+
+    Raises:
+        OSError: the disk does not take it; what was at `path` stays.
+    """
     content = {
         "model": card.model.model_dump(mode="json"),
         "classes": [c._asdict() for c in card.classes],
@@ -58,7 +62,11 @@ def save(path: Path, network: SSD300, card: Card) -> None:
         "step": card.step,
     }
     with replacing(path) as part:
-        ms.save_checkpoint(network, str(part), append_dict={CARD: json.dumps(content)})
+        try:
+            ms.save_checkpoint(network, str(part), append_dict={CARD: json.dumps(content)})
+        except OSError as error:
+            part.with_suffix(".tmp").unlink(missing_ok=True)  # MindSpore's own first name for it
+            raise OSError(error.errno, error.strerror, str(path)) from error
         part.chmod(READABLE)  # MindSpore leaves it 0400
 
 

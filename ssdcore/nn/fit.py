@@ -3,52 +3,14 @@
 from collections.abc import Callable, Iterator
 from math import isfinite
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from numpy.typing import NDArray
 
+from ssdcore.nn.finite import NonFiniteError
 from ssdcore.nn.loader import TrainingLoader
+from ssdcore.nn.reports import START, EpochReport, Position, StepReport
 from ssdcore.nn.step import TrainingStep
-
-
-class StepReport(NamedTuple):
-    """One optimisation step, counted from 1 over the whole training.
-
-    Attributes:
-        loss_scale: for the next step's gradient.
-        images_per_second: over the whole step, waiting for data included.
-        updated: False where a gradient was not finite and the step was skipped.
-    """
-
-    step: int
-    epoch: int
-    loss: float
-    loss_box: float
-    loss_class: float
-    lr: float
-    loss_scale: float
-    images_per_second: float
-    updated: bool = True
-
-
-class EpochReport(NamedTuple):
-    """The end of an epoch.
-
-    Attributes:
-        figures: validation figures by name, None where this epoch was not measured.
-    """
-
-    epoch: int
-    step: int
-    figures: dict[str, Any] | None
-
-
-class NonFiniteLossError(Exception):
-    """Losses or gradients are not numbers; training on would only spread them."""
-
-
-MOST_SKIPPED = 20
-"""Steps skipped in a row; a dynamic loss scale is down from 65536 to 1 after 16."""
 
 
 def fit(
@@ -58,10 +20,16 @@ def fit(
     epochs: int,
     validate: Callable[[], dict[str, Any]],
     validate_every: int,
+    *,
+    most_bad: int,
+    start: Position = START,
+    around: Callable[[], None] = lambda: None,
 ) -> Iterator[StepReport | EpochReport]:
     """Trains, reporting each step and each epoch's end.
 
-    A step whose gradients overflow updates nothing and does not use up its learning rate.
+    A step whose loss or gradient is not finite updates nothing and does not use up its learning
+    rate. One that a smaller loss scale may mend is an overflow, which a dynamic scale is there
+    for; all others are bad.
 
     Args:
         step: takes the batches of a step.
@@ -70,32 +38,41 @@ def fit(
         epochs: how often the data are seen.
         validate: measures the network as it stands.
         validate_every: epochs between two measurements; the last epoch is always measured.
+        most_bad: steps in a row that may be bad.
+        start: where to go on; the weights and the rest are as they were there.
+        around: called whenever MindSpore may have changed the process's signal handlers.
 
     Raises:
-        NonFiniteLossError: naming the step, the losses, the rate and the step's images.
+        NonFiniteError: one bad step too many, after its report; it names the step, the losses, the
+            rate and the step's images.
     """
-    count = updates = skipped = 0
-    for epoch in range(1, epochs + 1):
-        started = perf_counter()
-        for batches in loader.epoch(epoch):
+    at = start
+    for epoch in range(start.epoch, epochs + 1):
+        began = resumed = perf_counter()
+        for batches in loader.epoch(epoch, at.in_epoch):
+            around()
+            came = perf_counter()
             outcome = step(batches)
-            rate = float(rates[updates])
-            count += 1
-            updates += outcome.updated
-            skipped = 0 if outcome.updated else skipped + 1
-            image_ids = [int(i) for batch in batches for i in batch.image_ids]
-            if not isfinite(outcome.total) or skipped > MOST_SKIPPED:
-                raise NonFiniteLossError(
-                    f"step {count}: box loss {outcome.box}, class loss {outcome.classes}, "
-                    f"{skipped} steps in a row without finite gradients, at learning rate "
-                    f"{rate:g} and loss scale {outcome.loss_scale:g}, image ids {image_ids}"
-                )
-            now = perf_counter()
-            speed = len(image_ids) / (now - started)
-            started = now
-            yield StepReport(
-                count, epoch, outcome.total, outcome.box, outcome.classes, rate,
-                outcome.loss_scale, speed, outcome.updated,
+            around()
+            computed = perf_counter()
+            finite = outcome.updated or (outcome.rescaled and isfinite(outcome.total))
+            rate = float(rates[at.updates])
+            at = Position(
+                epoch, at.in_epoch + 1, at.step + 1, at.updates + outcome.updated,
+                0 if finite else at.bad + 1,
             )  # fmt: skip
+            image_ids = tuple(int(i) for batch in batches for i in batch.image_ids)
+            report = StepReport(
+                at.step, epoch, outcome.total, outcome.box, outcome.classes, rate,
+                outcome.loss_scale, len(image_ids) / (computed - began), outcome.updated, finite,
+                image_ids, came - resumed, computed - came, resumed - began, at,
+            )  # fmt: skip
+            began = computed
+            yield report
+            if at.bad > most_bad:
+                raise NonFiniteError(report.fault())
+            resumed = perf_counter()
         due = epoch % validate_every == 0 or epoch == epochs
-        yield EpochReport(epoch, count, validate() if due else None)
+        figures = validate() if due else None
+        at = at._replace(epoch=epoch + 1, in_epoch=0)
+        yield EpochReport(epoch, at.step, figures, at)

@@ -95,8 +95,8 @@ class TrainingLoader:
                 f"at most the {self.num_images} training images",
             )
 
-    def epoch(self, epoch: int) -> Iterator[list[TrainingBatch]]:
-        """Yields the batches of each step of an epoch, counted from 1."""
+    def epoch(self, epoch: int, done: int = 0) -> Iterator[list[TrainingBatch]]:
+        """Yields the batches of each step of an epoch, counted from 1, after the `done` ones."""
         rng = np.random.default_rng((self._seed, ORDER_STREAM, epoch))
         order = rng.permutation(self.num_images)[: self.steps_per_epoch * self.images_per_step]
 
@@ -105,6 +105,9 @@ class TrainingLoader:
             sample = to_sample(*columns)
             return image_id, *to_training_example(sample, self._default_boxes, self._strengths, own)
 
+        order = order[done * self.images_per_step :]
+        if not len(order):
+            return
         rows = _rows(self._shards, self._workers, [int(index) for index in order])
         rows = rows.map(
             prepare,

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 from typing import Literal
 
 import mindspore as ms
@@ -10,6 +11,8 @@ from ssdcore.errors import InputError
 
 Device = Literal["auto", "Ascend", "GPU", "CPU"]
 ACCELERATORS: tuple[Literal["Ascend", "GPU"], ...] = ("Ascend", "GPU")
+DRIVERS = {"Ascend": Path("/dev/davinci_manager"), "GPU": Path("/dev/nvidiactl")}
+"""What an accelerator's driver puts there when it is loaded."""
 
 
 def configure(device: Device) -> str:
@@ -29,10 +32,43 @@ def configure(device: Device) -> str:
         device = next((name for name in ACCELERATORS if ms.hal.is_available(name)), "CPU")
     elif not ms.hal.is_available(device):
         raise InputError(
-            "runtime.device", device, "a device of this machine", "Set runtime.device to auto"
-        )
+            "runtime.device", device, f"a device of this machine ({why_not(device)})",
+            "Set runtime.device to auto",
+        )  # fmt: skip
     ms.set_device(device)
     return device
+
+
+def why_not(accelerator: str) -> str:
+    """Says why MindSpore does not offer an accelerator that it does not offer."""
+    driver = DRIVERS[accelerator]
+    if not driver.exists():
+        return f"no {accelerator}: no driver is loaded, {driver} is not there"
+    return (
+        f"no {accelerator}: a driver is loaded, but MindSpore {ms.__version__} can't use it; "
+        "docs/devices.md says what it needs"
+    )
+
+
+def describe_choice(wanted: Device, chosen: str) -> list[str]:
+    """Says which device computes and, where it was left open, why none before it; a line each."""
+    if wanted != "auto":
+        return [f"device: {chosen}"]
+    before = ACCELERATORS[: ACCELERATORS.index(chosen)] if chosen in ACCELERATORS else ACCELERATORS
+    return ["; ".join([f"device: {chosen}", *map(why_not, before)])]
+
+
+def require_precision(device: str, amp: str) -> None:
+    """Refuses mixed precision where it only costs.
+
+    Raises:
+        InputError: float16 on a CPU, which has no arithmetic for it and converts at each step.
+    """
+    if device == "CPU" and amp != "O0":
+        raise InputError(
+            "runtime.amp", amp, "O0 on a CPU, where float16 is slower than float32",
+            "Set runtime.amp to O0, or runtime.device to an accelerator",
+        )  # fmt: skip
 
 
 def seed_all(seed: int) -> None:

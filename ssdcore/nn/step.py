@@ -18,14 +18,17 @@ class StepOutcome(NamedTuple):
     Attributes:
         box: box loss of its batches, before the update.
         classes: class loss of its batches, before the update.
-        updated: False where a gradient was not finite, so that the weights stayed as they were.
+        updated: False where the loss or a gradient was not finite, so that the weights stayed as
+            they were.
         loss_scale: what the loss is multiplied by for the next gradient.
+        rescaled: whether that is less than for this one's.
     """
 
     box: float
     classes: float
     updated: bool = True
     loss_scale: float = 1.0
+    rescaled: bool = False
 
     @property
     def total(self) -> float:
@@ -45,14 +48,24 @@ class TrainingStep:
         update: applies a gradient to the network's parameters.
         accumulate: batches to an update.
 
+        compiled: whether a graph is made of it; without, Python can be followed line by line.
+
     Attributes:
         parameters: what is trained.
+        state: all that steps change, by name; whoever restores it goes on as if undisturbed.
     """
 
     def __init__(
-        self, network: nn.Cell, loss: DetectionLoss, update: Update, accumulate: int = 1
+        self,
+        network: nn.Cell,
+        loss: DetectionLoss,
+        update: Update,
+        accumulate: int = 1,
+        *,
+        compiled: bool = True,
     ) -> None:
         self.parameters = update.optimizer.parameters
+        self.state = _changing(network, update)
         self._network = network
         self._scaler = update.scaler
         self._wait = CalmWait()
@@ -66,40 +79,59 @@ class TrainingStep:
             return scaler.scale(box + classes), box, classes
 
         gradient = ms.value_and_grad(forward, None, update.optimizer.parameters, has_aux=True)
-        self._take = _whole(gradient, update) if accumulate == 1 else _summed(gradient, update)
+        build = _whole if accumulate == 1 else _summed
+        self._take = build(gradient, update, ms.jit if compiled else _as_it_is)
 
     def __call__(self, batches: Sequence[TrainingBatch]) -> StepOutcome:
         """Takes one step and returns the losses that led to it."""
         self._network.set_train()
+        before = float(self._scaler.scale_value.asnumpy())
         tensors = [(Tensor(b.images), Tensor(b.offsets), Tensor(b.labels)) for b in batches]
         box, classes, finite = self._wait(self._take, tensors)
         scale = float(self._scaler.scale_value.asnumpy())
-        return StepOutcome(float(box), float(classes), bool(finite), scale)
+        return StepOutcome(float(box), float(classes), bool(finite), scale, scale < before)
 
 
 Batches = Sequence[tuple[Tensor, Tensor, Tensor]]
 Results = tuple[Tensor, Tensor, Tensor]
-"""Box loss, class loss, and whether the gradient was finite; three scalars."""
+"""Box loss, class loss, and whether loss and gradient were finite; three scalars."""
+Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def _whole(gradient: Callable[..., Any], update: Update) -> Callable[[Batches], Results]:
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+def _changing(network: nn.Cell, update: Update) -> dict[str, Parameter]:
+    cells = [network, update.optimizer, *([update.average] if update.average else [])]
+    parameters = [(p.name, p) for cell in cells for p in cell.get_parameters()]
+    scaling = [value for value in vars(update.scaler).values() if isinstance(value, Parameter)]
+    parameters += [(f"loss_scaler.{p.name}", p) for p in scaling]
+    return dict(parameters)
+
+
+def _whole(
+    gradient: Callable[..., Any], update: Update, compiler: Compiler
+) -> Callable[[Batches], Results]:
     """One batch, one graph."""
 
-    @ms.jit
+    @compiler
     def take(images: Tensor, target_offsets: Tensor, labels: Tensor) -> Results:
         (_, box, classes), gradients = gradient(images, target_offsets, labels)
-        return box, classes, update(update.scaler.unscale(gradients))
+        return box, classes, update(update.scaler.unscale(gradients), box + classes)
 
     return lambda batches: take(*batches[0])
 
 
-def _summed(gradient: Callable[..., Any], update: Update) -> Callable[[Batches], Results]:
+def _summed(
+    gradient: Callable[..., Any], update: Update, compiler: Compiler
+) -> Callable[[Batches], Results]:
     """Several batches: a graph adds the gradient of each, another one takes the step."""
     sums = update.optimizer.parameters.clone(prefix="sum", init="zeros")
     losses = Parameter(Tensor([0.0, 0.0]), name="sum.losses")
     positives = Parameter(Tensor(0.0), name="sum.positives")
 
-    @ms.jit
+    @compiler
     def add(images: Tensor, target_offsets: Tensor, labels: Tensor) -> None:
         (_, box, classes), gradients = gradient(images, target_offsets, labels)
         gradients = update.scaler.unscale(gradients)
@@ -110,11 +142,11 @@ def _summed(gradient: Callable[..., Any], update: Update) -> Callable[[Batches],
         ops.assign_add(losses, ops.stack((box, classes)) * share)
         ops.assign_add(positives, found)
 
-    @ms.jit
+    @compiler
     def finish() -> Results:
         divisor = ops.maximum(positives, 1.0)
         mean = losses / divisor
-        finite = update(tuple([total / divisor for total in sums]))
+        finite = update(tuple([total / divisor for total in sums]), mean.sum())
         for i in range(len(sums)):
             ops.assign(sums[i], ops.zeros_like(sums[i]))
         ops.assign(losses, ops.zeros_like(losses))

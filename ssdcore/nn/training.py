@@ -1,6 +1,6 @@
 """Puts a training together from its parameters: data, network, losses, optimiser."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,6 +37,7 @@ class Training(NamedTuple):
         rates: the learning rate of each update.
         step: takes the batches of one update.
         notes: what a reader of the log should know, a line each.
+        weights: the files that the network started from.
     """
 
     card: Card
@@ -45,6 +46,7 @@ class Training(NamedTuple):
     rates: NDArray[Any]
     step: TrainingStep
     notes: list[str]
+    weights: tuple[Path, ...] = ()
 
 
 def prepare_training(
@@ -73,7 +75,8 @@ def prepare_training(
     )  # fmt: skip
     rates, notes = _rates(train, loader)
     network = build_network(model, len(classes), train.loss)
-    notes += _start(network, card, train)
+    weights = _weights(card, train)
+    notes += _start(network, card, weights)
     kept, average = network, None
     if train.ema_decay:
         kept = build_network(model, len(classes), train.loss)
@@ -87,8 +90,8 @@ def prepare_training(
     )
     update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average)
     loss = DetectionLoss(train.loss, train.min_negatives)
-    step = TrainingStep(computed, loss, update, train.accumulate)
-    return Training(card, kept, loader, rates, step, notes)
+    step = TrainingStep(computed, loss, update, train.accumulate, compiled=train.jit)
+    return Training(card, kept, loader, rates, step, notes, tuple(weights.values()))
 
 
 def _rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], list[str]]:
@@ -107,19 +110,29 @@ def _rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], li
     return rates * rates.dtype.type(factor), [note]
 
 
-def _start(network: SSD300, card: Card, train: TrainParams) -> list[str]:
-    """Fills in the weights to start from, if any; returns what was taken and what was not."""
+def _weights(card: Card, train: TrainParams) -> dict[str, Path]:
+    """Returns the file to start from, if any, under the parameter that names it."""
     if card.model.pretrained is not None:
         key = "model.pretrained"
-        path = local_copy(card.model.pretrained, key)
-        return [f"{key}: {path}", *load_vgg16(network, read_arrays(path), key).lines()]
-    if train.init_from is not None:
-        key = "train.init_from"
-        if Path(train.init_from).resolve().parent == layout.MODEL.resolve():
-            raise InputError(
-                key, train.init_from, "a checkpoint outside model/, which each training replaces",
-                "Copy it, for example to weights/start.ckpt (dvc checkout brings it back)",
-            )  # fmt: skip
-        path = local_copy(train.init_from, key)
-        return [f"{key}: {path}", *start_from(network, card, path)]
-    return []
+        return {key: local_copy(card.model.pretrained, key)}
+    if train.init_from is None:
+        return {}
+    key = "train.init_from"
+    if Path(train.init_from).resolve().parent == layout.MODEL.resolve():
+        raise InputError(
+            key, train.init_from, "a checkpoint outside model/, which each training replaces",
+            "Copy it, for example to weights/start.ckpt (dvc checkout brings it back)",
+        )  # fmt: skip
+    return {key: local_copy(train.init_from, key)}
+
+
+def _start(network: SSD300, card: Card, weights: Mapping[str, Path]) -> list[str]:
+    """Fills in the weights to start from, if any; returns what was taken and what was not."""
+    notes = []
+    for key, path in weights.items():
+        notes.append(f"{key}: {path}")
+        if key == "model.pretrained":
+            notes += load_vgg16(network, read_arrays(path), key).lines()
+        else:
+            notes += start_from(network, card, path)
+    return notes

@@ -27,7 +27,7 @@ def make_loss_scaler(scale: float | Literal["dynamic"]) -> LossScaler:
 
 
 class Update(nn.Cell):
-    """Applies gradients, or leaves everything as it is where one of them is not finite.
+    """Applies gradients, or leaves everything as it is where one of them or the loss is not finite.
 
     Args:
         optimizer: over the trained parameters.
@@ -49,9 +49,9 @@ class Update(nn.Cell):
         self.clip_norm = clip_norm
         self.average = average
 
-    def construct(self, gradients: Any) -> Tensor:
-        """Takes the gradients of the unscaled loss; returns whether they were finite."""
-        finite = ms.amp.all_finite(gradients)
+    def construct(self, gradients: Any, loss: Tensor) -> Tensor:
+        """Takes the unscaled loss and its gradients; returns whether they were finite."""
+        finite = ops.logical_and(ms.amp.all_finite(gradients), ops.isfinite(loss))
         self.scaler.adjust(finite)
         if finite:
             self.optimizer(ops.clip_by_global_norm(gradients, self.clip_norm))

@@ -1,3 +1,8 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import mindspore as ms
 import numpy as np
 import pytest
@@ -6,6 +11,7 @@ from ssdcore.data.coco import CocoClass
 from ssdcore.errors import InputError
 from ssdcore.nn.checkpoint import Card, build_network, load, save
 
+ROOT = Path(__file__).parents[2]
 CLASSES = (CocoClass(3, "café"), CocoClass(90, "dog"))
 
 
@@ -44,7 +50,7 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, card, monkeypatch):
     def break_off(_, path, **__):
         with open(path, "wb") as file:  # noqa: PTH123
             file.write(b"half")
-        raise OSError("No space left on device")
+        raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(ms, "save_checkpoint", break_off)
     with pytest.raises(OSError, match="No space left"):
@@ -76,3 +82,40 @@ def test_weights_that_do_not_fit_the_card_are_refused(tmp_path, card):
     save(tmp_path / "a.ckpt", network, other)
     with pytest.raises(InputError):
         load(tmp_path / "a.ckpt")
+
+
+FULL = """
+import sys
+from pathlib import Path
+from ssdcore.nn.checkpoint import Card, build_network, load, save
+from ssdcore.data.coco import CocoClass
+from ssdcore.params_file import read_params
+folder, root = map(Path, sys.argv[1:])
+model = read_params(root / "params.yaml").model.model_copy(update={"width": 0.05})
+card = Card(model, (CocoClass(1, "a"),), "multibox", 3)
+network = build_network(model, 1, "multibox")
+save(folder / "a.ckpt", network, card)
+size = (folder / "a.ckpt").stat().st_size
+(folder / "ballast").write_bytes(bytes(int(4e6) - size - size // 2))
+try:
+    save(folder / "a.ckpt", network, card._replace(step=4))
+except OSError as error:
+    print(error)
+print(load(folder / "a.ckpt")[1].step, sorted(p.name for p in folder.iterdir()))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_part(tmp_path):
+    mount = f"mount -t tmpfs -o size=4m tmpfs {tmp_path}"
+    python = f'{sys.executable} -c "$SCRIPT" {tmp_path} {ROOT}'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f"{mount} && {python}"],
+        cwd=ROOT, env={**os.environ, "SCRIPT": FULL}, capture_output=True, text=True,
+    )  # fmt: skip
+    if "mount:" in done.stderr or "unshare:" in done.stderr:
+        pytest.skip(f"no mounts here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    error, rest = done.stdout.splitlines()
+    assert error == f"[Errno 28] No space left on device: '{tmp_path}/a.ckpt'"
+    assert rest == "3 ['a.ckpt', 'ballast']"

@@ -1,0 +1,137 @@
+"""What a training loses when it is killed: nothing. Twenty times by SIGKILL, twenty by SIGTERM.
+
+A short training of a narrow network is ended at random moments and started again each time, until
+it is done; its checkpoints and history are compared with those of an undisturbed one, bit for bit
+(but for the column of images per second, which tells of time). The table goes to standard output,
+the figures to benchmarks/results/chaos.json. About ten minutes on two cores.
+"""
+
+import argparse
+import csv
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from ssdcore.errors import Stopped
+from ssdcore.files import write_json
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results/chaos.json"
+KILLS = 20
+LONGEST_S = 1.5
+"""Between a process's first new step and its end; every fifth ends while it still compiles."""
+STATUS = {"SIGKILL": -signal.SIGKILL, "SIGTERM": Stopped.status}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--kills", type=int, default=KILLS, help="of each kind")
+    kills = parser.parse_args().kills
+    with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
+        rows = [run(Path(temporary) / name, [name] * kills) for name in STATUS]
+    print("| ended by | times | before the first new step | steps | equal, bit for bit |")
+    print("|---|---|---|---|---|")
+    for row in rows:
+        print(f"| {row['signal']} | {row['kills']} | {row['early']} | {row['steps']} | yes |")
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    write_json(RESULTS, {"machine": machine, "rows": rows})
+
+
+def run(folder: Path, names: list[str], seed: int = 1) -> dict[str, Any]:
+    """Disturbs one training by signals of these names, one after the other.
+
+    Raises:
+        SystemExit: it ended with another status than it should, or with other files.
+    """
+    prepare(folder, epochs=4 + 4 * len(names))
+    finish(folder)
+    expected = outcome(folder)
+    for made in ("model", "plots", "metrics"):
+        shutil.rmtree(folder / made)
+    dice, early = Random(seed), 0
+    for done, name in enumerate(names):
+        process, before = start(folder), newest(folder)
+        while process.poll() is None and newest(folder) == before and done % 5 != 4:
+            time.sleep(0.01)
+        time.sleep(dice.uniform(0, LONGEST_S))
+        process.send_signal(getattr(signal, name))
+        process.communicate(timeout=60)
+        if process.returncode == 0:
+            raise SystemExit(f"the training was done after {done} of {len(names)} interruptions")
+        is_early = newest(folder) == before
+        if process.returncode != STATUS[name] and not is_early:
+            raise SystemExit(f"status {process.returncode} after {name}, not {STATUS[name]}")
+        early += is_early
+        shutil.rmtree(folder / "model", ignore_errors=True)  # as DVC does before a stage
+    finish(folder)
+    if outcome(folder) != expected:
+        raise SystemExit(f"after {names} the training ended with other files")
+    steps = len(expected["history"])
+    return {"signal": names[0], "kills": len(names), "early": early, "steps": steps}
+
+
+def prepare(folder: Path, epochs: int) -> None:
+    """Draws and converts a few pictures, and sets a short training that keeps every step."""
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["dataset"]["shapes"].update(train_images=10, val_images=2)
+    params["model"].update(width=0.02, dropout=0.5)
+    params["train"].update(
+        epochs=epochs, batch_size=2, validate_every=2, save_minutes=1e-6, loss_scale="dynamic"
+    )
+    params["tracking"]["enabled"] = False
+    folder.mkdir(parents=True)
+    yaml.dump(params, folder / "params.yaml")
+    for stage in ("download", "convert"):
+        subprocess.run(command(stage), cwd=folder, env=environment(), check=True, stdout=2)
+
+
+def command(stage: str) -> list[str]:
+    return [sys.executable, "-m", f"stages.{stage}"]
+
+
+def environment() -> dict[str, str]:
+    mine = {k: v for k, v in os.environ.items() if not k.startswith("DVC_")}
+    return mine | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def start(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command("train"), cwd=folder, env=environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def newest(folder: Path) -> str:
+    """Returns the name of the newest state."""
+    return max((p.name for p in folder.glob(".ssd/train/*/[0-9]*")), default="")
+
+
+def finish(folder: Path) -> None:
+    subprocess.run(command("train"), cwd=folder, env=environment(), check=True, stdout=2)
+
+
+def outcome(folder: Path) -> dict[str, Any]:
+    """What two equal trainings have in common."""
+    with (folder / "plots/history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        del row["images_per_second"]
+    models = {p.name: sha256(p.read_bytes()).hexdigest() for p in (folder / "model").iterdir()}
+    validation = (folder / "plots/validation.csv").read_text()
+    return {"history": rows, "models": models, "validation": validation}
+
+
+if __name__ == "__main__":
+    main()
