@@ -70,6 +70,8 @@ def conduct(
                 continue
             record.step(report)
             yield report
+            if not report.finite:
+                yield Remark(report.step, f"such steps are listed in {record.faults}")
             if at.in_epoch == training.loader.steps_per_epoch:
                 keeper.keep(at)  # before the measurement, which can take long
             if profile.add(report):

@@ -34,7 +34,7 @@ class TrainingRecord:
     def __init__(self, network: SSD300, card: Card, faults: Path) -> None:
         self._network = network
         self._card = card
-        self._faults = faults
+        self.faults = faults
         self._rows = HistoryRows()
         self.best: dict[str, float] = {}
         self.stale = 0
@@ -97,6 +97,6 @@ class TrainingRecord:
     def _write_fault(self, report: StepReport) -> None:
         values = {"step": report.step, **report.metrics()}
         line = {name: v if np.isfinite(v) else str(v) for name, v in values.items()}
-        self._faults.parent.mkdir(parents=True, exist_ok=True)
-        with self._faults.open("a", encoding="utf-8") as file:
+        self.faults.parent.mkdir(parents=True, exist_ok=True)
+        with self.faults.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**line, "image_ids": report.image_ids}) + "\n")

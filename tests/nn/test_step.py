@@ -48,6 +48,7 @@ class Bench:
         momentum=0.9,
         decay_weights=0.001,
         norm=True,
+        compiled=True,
     ):
         seed_all(2)
         self.network = self.kept = TinyDetector(norm)
@@ -63,7 +64,8 @@ class Bench:
         self.optimizer = make_optimizer(optimizer, parameters, rates, momentum, decay_weights)
         self.scaler = make_loss_scaler(scale)
         update = Update(self.optimizer, self.scaler, CLIP_NORM, average)
-        self.step = TrainingStep(computed, DetectionLoss("multibox", 2), update, accumulate)
+        loss = DetectionLoss("multibox", 2)
+        self.step = TrainingStep(computed, loss, update, accumulate, compiled=compiled)
 
 
 @pytest.fixture
@@ -84,6 +86,17 @@ def test_a_scaled_update_equals_an_unscaled_one(batches, optimizer, scale):
     after = values(plain.network)
     assert all((after[name] != before[name]).any() for name in before)
     assert_equal(values(scaled.network), after)
+
+
+def test_without_a_graph_it_takes_about_the_same_step(batches):
+    compiled, plain = Bench(decay=0.9), Bench(decay=0.9, compiled=False)
+    before = values(compiled.network)
+    expected, got = compiled.step(batches[:1]), plain.step(batches[:1])
+    assert got.total == pytest.approx(expected.total, rel=1e-5)
+    for name, value in values(compiled.network).items():
+        found = values(plain.network)[name]
+        assert (value != before[name]).any()
+        np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-6)
 
 
 def test_gradients_over_the_norm_are_scaled_down_to_it(batches):

@@ -1,0 +1,108 @@
+"""Whether the full SSD300 trains here, and what a step of it costs.
+
+`python -m benchmarks.full_network --data FOLDER` takes the pictures of a folder in COCO's layout
+(annotations/instances_train.json, images/train), without it drawn ones, and trains the network of
+params.yaml at width 1.0 for 60 steps of two pictures. The table goes to standard output, the
+figures to benchmarks/results/full_network.json. About five minutes on two cores.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from ssdcore.files import write_json
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results/full_network.json"
+STEPS = 60
+GROUP = 10
+DRAWN = 130
+CHANGES = {
+    "batch_size": 2, "accumulate": 1, "epochs": 1, "warmup_epochs": 0.2,
+    "lr_init": 1e-5, "lr_max": 1e-4, "lr_end": 1e-4,
+}  # fmt: skip
+"""Of the section train; a rate that a network of 26 million weights bears from its first steps."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="a folder in COCO's layout; drawn if left out")
+    parser.add_argument("--steps", type=int, default=STEPS)
+    arguments = parser.parse_args()
+    os.environ.setdefault("GLOG_v", "3")
+    with tempfile.TemporaryDirectory(prefix="full-") as temporary:
+        figures = measure(arguments.data, Path(temporary), arguments.steps)
+    print("| steps | mean loss | box | class |\n|---|---|---|---|")
+    for row in figures["losses"]:
+        print(f"| {row['steps']} | {row['loss']:.3f} | {row['box']:.3f} | {row['class']:.3f} |")
+    print(
+        f"\n{figures['seconds_a_step']:.2f} s a step (median; {figures['fastest_s']:.2f} to "
+        f"{figures['slowest_s']:.2f}), compiled in {figures['first_step_s']:.0f} s, peak memory "
+        f"{figures['peak_gb']:.1f} GB, {figures['values']:,} trainable values"
+    )
+    write_json(RESULTS, figures)
+
+
+def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
+    from ssdcore.data.coco import read_coco
+    from ssdcore.data.convert import convert_split
+    from ssdcore.data.mindrecord import find_shards
+    from ssdcore.data.shapes import write_shapes
+    from ssdcore.nn.fit import fit
+    from ssdcore.nn.reports import StepReport
+    from ssdcore.nn.runtime import configure, seed_all
+    from ssdcore.nn.training import prepare_training
+    from ssdcore.params_file import read_params
+
+    if data is None:
+        write_shapes(folder, seed=1, train_images=DRAWN, val_images=1)
+        images, annotations = folder / "train", folder / "annotations/instances_train.json"
+    else:
+        images, annotations = data / "images/train", data / "annotations/instances_train.json"
+    params = read_params(ROOT / "params.yaml")
+    device = configure(params.runtime.device)
+    seed_all(params.runtime.seed)
+    split = read_coco(annotations)
+    convert_split(split, images, folder / "train.mindrecord", shards=1)
+    model = params.model.model_copy(update={"width": 1.0})
+    train = params.train.model_copy(update=CHANGES)
+    shards = find_shards(folder / "train.mindrecord")
+    training = prepare_training(model, train, params.runtime, split.classes, shards)
+    reports: list[StepReport] = []
+    for report in fit(
+        training.step, training.loader, training.rates, train.epochs, dict, 1, most_bad=0
+    ):
+        if isinstance(report, StepReport):
+            reports.append(report)
+        if len(reports) == steps:
+            break
+    seconds = [r.computing_s for r in reports[1:]]
+    return {
+        "data": f"{len(split.images)} pictures, {len(split.classes)} classes",
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {device}",
+        "batch_size": train.batch_size,
+        "values": sum(p.size for p in training.step.parameters),
+        "first_step_s": reports[0].computing_s,
+        "seconds_a_step": statistics.median(seconds),
+        "fastest_s": min(seconds),
+        "slowest_s": max(seconds),
+        "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9,
+        "losses": [averages(reports[at : at + GROUP]) for at in range(0, len(reports), GROUP)],
+    }
+
+
+def averages(reports: list[Any]) -> dict[str, Any]:
+    parts = {"loss": "loss", "box": "loss_box", "class": "loss_class"}
+    means = {
+        name: statistics.fmean(getattr(r, key) for r in reports) for name, key in parts.items()
+    }
+    return {"steps": f"{reports[0].step}-{reports[-1].step}", **means}
+
+
+if __name__ == "__main__":
+    main()
