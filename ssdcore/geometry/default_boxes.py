@@ -91,7 +91,8 @@ def _corners(table: bytes) -> Boxes:
         unrounded = _exact(_scales_of(boxes))
         if np.array_equal(unrounded.astype(np.float32), boxes):
             boxes = unrounded
-    return cyxhw_to_yxyx(boxes).astype(np.float32)
+    # a column at a time is how they are compared
+    return np.asfortranarray(cyxhw_to_yxyx(boxes), np.float32)
 
 
 def _scales_of(table: Boxes) -> list[float]:

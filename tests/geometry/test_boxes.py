@@ -1,8 +1,11 @@
 import numpy as np
+import pytest
 
+from ssdcore.geometry import boxes as module
 from ssdcore.geometry.boxes import (
     areas,
     cyxhw_to_yxyx,
+    intersections,
     iou,
     xywh_px_to_yxyx,
     yxyx_to_cyxhw,
@@ -42,6 +45,19 @@ def test_iou_against_counting_cells(rng):
             union = (painted(box) | painted(other)).sum()
             expected = (painted(box) & painted(other)).sum() / union if union else 0
             assert abs(iou(a, b)[i, j] - expected) < 1e-5
+
+
+@pytest.mark.parametrize("compare", [iou, intersections])
+def test_the_size_of_a_part_changes_no_bit(compare, rng, monkeypatch):
+    a, b = random_boxes(rng, 13), random_boxes(rng, 7)
+    whole = compare(a, b)
+    assert whole.dtype == np.float32
+    for pairs in (1, 7, 20, 21):
+        monkeypatch.setattr(module, "AT_ONCE", pairs)
+        np.testing.assert_array_equal(compare(a, b), whole)
+        np.testing.assert_array_equal(compare(a[5:6], b[:1]), whole[5:6, :1])
+    assert compare(a[:0], b).shape == (0, 7)
+    assert compare(a, b[:0]).shape == (13, 0)
 
 
 def test_boxes_without_area():
