@@ -4,6 +4,8 @@ Section 2.2 of the SSD paper, "data augmentation". Each is a pure function of a 
 Generator. Boxes stay within the picture, and every box keeps its label and crowd flag.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +71,9 @@ def crop(sample: Sample, rng: np.random.Generator) -> Sample:
         min_iou = MIN_IOUS[choice]
         if min_iou is None:
             break
-        for _ in range(CROP_TRIES):
-            window = _draw_window(sample.rgb.shape[:2], rng)
-            if window is not None and (cropped := _cut(sample, window, min_iou)):
+        windows_px = _draw_windows(sample.rgb.shape[:2], rng)
+        for window_px in windows_px[_overlap_enough(sample, windows_px, min_iou)].tolist():
+            if cropped := _cut(sample, window_px):
                 return cropped
     return sample
 
@@ -86,41 +88,59 @@ def _shrunk(rgb: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
     return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
-def _draw_window(
-    size: tuple[int, ...], rng: np.random.Generator
-) -> tuple[int, int, int, int] | None:
-    """Draws (top, left, bottom, right) in pixels, or None where the aspect is out of range."""
-    height, width = (max(1, round(side * rng.uniform(*CROP_SIDES))) for side in size)
-    if not CROP_ASPECTS[0] <= width / height <= CROP_ASPECTS[1]:
-        return None
-    top, left = rng.integers(size[0] - height + 1), rng.integers(size[1] - width + 1)
-    return int(top), int(left), int(top + height), int(left + width)
+def _draw_windows(size_hw: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draws `CROP_TRIES` windows (top, left, bottom, right) in pixels.
+
+    Returns:
+        (T, 4) those whose aspect is within range, in the order drawn. All at once: one by one,
+        failing windows would cost as much time as decoding the picture.
+    """
+    sides = np.array(size_hw) * rng.uniform(*CROP_SIDES, (CROP_TRIES, 2))
+    sides_hw = np.maximum(1, sides.round()).astype(np.int64)
+    aspects = sides_hw[:, 1] / sides_hw[:, 0]
+    fits = (aspects >= CROP_ASPECTS[0]) & (aspects <= CROP_ASPECTS[1])
+    corners = rng.integers(np.array(size_hw) - sides_hw + 1)
+    return np.concatenate([corners, corners + sides_hw], axis=1)[fits]
 
 
-def _cut(sample: Sample, window_px: tuple[int, int, int, int], min_iou: float) -> Sample | None:
-    """Cuts a window out, or returns None where no object stays that overlaps it enough.
+def _overlap_enough(
+    sample: Sample, windows_px: NDArray[np.int64], min_iou: float
+) -> NDArray[np.bool_]:
+    """Marks the windows (T, 4) that keep an object they overlap by `min_iou` or more.
 
     A picture without objects, or with crowd regions alone, may be cut anywhere.
     """
-    top, left, bottom, right = window_px
-    window = np.array(window_px, np.float32) / np.array(sample.rgb.shape[:2] * 2, np.float32)
+    single = sample.objects.boxes_yxyx[~sample.objects.crowd]
+    if not len(single):
+        return np.ones(len(windows_px), bool)
+    windows = _as_fractions(windows_px, sample)
+    kept = _centres_inside(single, windows) & (iou(single, windows) >= min_iou)
+    return kept.any(axis=0)
+
+
+def _cut(sample: Sample, window_px: Sequence[int]) -> Sample | None:
+    """Cuts a window out, or returns None where rounding leaves no object that was to stay."""
     objects, single = sample.objects, ~sample.objects.crowd
-    centred = _centre_inside(objects.boxes_yxyx, window)
-    if single.any():  # most windows fail here, before anything is cut
-        overlap = iou(objects.boxes_yxyx[single & centred], window[None])
-        if overlap.max(initial=-1.0) < min_iou:
-            return None
-    boxes = _seen_from(objects.boxes_yxyx, window)
-    seen = (centred | ~single) & (areas(boxes) > 0)
+    window = _as_fractions(np.array([window_px]), sample)
+    boxes = _seen_from(objects.boxes_yxyx, window[0])
+    stays = ~single | _centres_inside(objects.boxes_yxyx, window)[:, 0]
+    seen = stays & (areas(boxes) > 0)
     if single.any() and not (single & seen).any():
         return None
+    top, left, bottom, right = window_px
     rgb = sample.rgb[top:bottom, left:right]
     return Sample(rgb, objects._replace(boxes_yxyx=boxes).select(seen))
 
 
-def _centre_inside(boxes_yxyx: Boxes, window: Boxes) -> NDArray[np.bool_]:
-    centres = (boxes_yxyx[:, :2] + boxes_yxyx[:, 2:]) / 2
-    return ((centres > window[:2]) & (centres < window[2:])).all(axis=1)
+def _as_fractions(windows_px: NDArray[np.int64], sample: Sample) -> Boxes:
+    return windows_px.astype(np.float32) / np.array(sample.rgb.shape[:2] * 2, np.float32)
+
+
+def _centres_inside(boxes_yxyx: Boxes, windows_yxyx: Boxes) -> NDArray[np.bool_]:
+    """Says of each box (N, 4) and window (T, 4) whether the former's centre lies in the latter."""
+    cy, cx = ((boxes_yxyx[:, :2] + boxes_yxyx[:, 2:]) / 2).T[:, :, None]
+    y1, x1, y2, x2 = windows_yxyx.T
+    return (cy > y1) & (cy < y2) & (cx > x1) & (cx < x2)
 
 
 def _seen_from(boxes_yxyx: Boxes, window: Boxes) -> Boxes:

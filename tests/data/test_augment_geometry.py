@@ -195,7 +195,7 @@ def test_an_object_that_stays_is_shown_by_the_drawn_iou(min_iou, rng, monkeypatc
         objects((np.array(list(boxes_px.values())) / 100).tolist(), [1, 2, 3], [False] * 3),
     )
     least = []
-    for _ in range(150):
+    for _ in range(1000):
         cropped = crop(sample, rng)
         if cropped is sample:  # 50 windows, and none would do
             continue
@@ -209,7 +209,7 @@ def test_an_object_that_stays_is_shown_by_the_drawn_iou(min_iou, rng, monkeypatc
 def test_an_object_that_goes_does_not_count_towards_the_iou(rng, monkeypatch):
     """A window on the left third overlaps the large box by a third, but its centre is outside."""
     monkeypatch.setattr(module, "MIN_IOUS", (0.3,))
-    monkeypatch.setattr(module, "_draw_window", lambda size, rng: (0, 0, 90, 31))
+    monkeypatch.setattr(module, "_draw_windows", lambda size, rng: np.array([[0, 0, 90, 31]]))
     speck = [0.1, 0.1, 0.12, 0.12]  # and the speck, which stays, it overlaps by nothing
     alone, both = objects([[0, 0, 0.9, 0.9]], [1]), objects([[0, 0, 0.9, 0.9], speck], [1, 2])
     assert overlap((0, 0, 90, 90), (0, 0, 90, 31)) > 0.3
@@ -224,6 +224,31 @@ def test_an_iou_that_no_window_meets_gives_way_to_others(rng, monkeypatch):
     assert all(crop(sample, rng) is sample for _ in range(5))
     monkeypatch.setattr(module, "MIN_IOUS", (0.9, 0.0))
     assert all(crop(sample, rng).rgb.size < sample.rgb.size for _ in range(5))
+
+
+def test_windows_are_spread_evenly_over_sides_and_places(rng):
+    windows = np.concatenate([module._draw_windows((400, 400), rng) for _ in range(400)])
+    assert windows.min() == 0
+    assert windows.max() == 400
+    heights, widths = (windows[:, 2:] - windows[:, :2]).T
+    assert heights.min() == 120
+    assert 0.498 < (widths / heights).min() < 0.51
+    assert 1.96 < (widths / heights).max() <= 2
+    low, high = np.quantile(widths[(heights > 250) & (heights < 270)], [0.25, 0.75])
+    assert 180 < low < 210  # of 130 to 400, even
+    assert 315 < high < 345
+    left = windows[:, 1] / np.maximum(400 - widths, 1)
+    np.testing.assert_allclose(np.quantile(left, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.02)
+
+
+def test_of_windows_that_fit_the_first_is_taken(rng, monkeypatch):
+    """The first overlaps the box too little, the second and the third enough."""
+    windows = np.array([[0, 0, 50, 50], [0, 0, 60, 90], [0, 0, 90, 90]])
+    monkeypatch.setattr(module, "MIN_IOUS", (0.5,))
+    monkeypatch.setattr(module, "_draw_windows", lambda size, rng: windows)
+    rgb, found = crop(Sample(numbered(100, 100), objects([[0, 0, 0.8, 0.8]], [1])), rng)
+    assert window_of(rgb) == (0, 0, 60, 90)
+    np.testing.assert_allclose(found.boxes_yxyx, [[0, 0, 1, 80 / 90]], rtol=1e-6)
 
 
 def test_crop_leaves_some_pictures_whole(rng):
@@ -254,15 +279,16 @@ def test_crop_of_a_picture_with_only_a_crowd(rng, monkeypatch):
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (1, 500), (500, 1), (3, 2)])
 @pytest.mark.parametrize("found", [NOTHING, objects([[0, 0, 1, 1]], [2])])
 def test_crop_of_a_degenerate_picture_ends(size, found, rng, monkeypatch):
-    """At most `CROP_TRIES` windows for each least IoU; none of a line of pixels has the aspect."""
+    """Each least IoU has its turn once at most; no window of a line of pixels has the aspect."""
     drawn = []
-    draw = module._draw_window
-    monkeypatch.setattr(module, "_draw_window", lambda *a: drawn.append(1) or draw(*a))
+    draw = module._draw_windows
+    monkeypatch.setattr(module, "_draw_windows", lambda *a: drawn.append(draw(*a)) or drawn[-1])
     sample = Sample(np.full((*size, 3), 9, np.uint8), found)
     for _ in range(30):
         drawn.clear()
         cropped = crop(sample, rng)
-        assert len(drawn) <= CROP_TRIES * (len(MIN_IOUS) - 1)
+        assert len(drawn) <= len(MIN_IOUS) - 1
+        assert all(len(windows) <= CROP_TRIES for windows in drawn)
         assert len(cropped.objects.labels) == len(found.labels)
         assert cropped.rgb.size > 0
         assert max(size) < 500 or cropped is sample
