@@ -20,7 +20,10 @@ def to_network_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
         (3, 300, 300) float32 of about zero mean and unit deviation.
     """
     resized = cv2.resize(rgb, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_LINEAR)
-    # channels first, then the arithmetic: on rows of 300 it is thrice as fast as on threes
-    planes = np.subtract(resized.transpose(2, 0, 1), MEAN_RGB[:, None, None], order="C")
-    planes /= DEVIATION_RGB[:, None, None]
+    # plane by plane: on rows of 300 the arithmetic is several times as fast as on threes
+    planes = np.empty((3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
+    channels = zip(cv2.split(resized), planes, MEAN_RGB, DEVIATION_RGB, strict=True)
+    for channel, plane, mean, deviation in channels:
+        np.subtract(channel, mean, out=plane)
+        plane /= deviation
     return planes
