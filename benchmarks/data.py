@@ -2,7 +2,9 @@
 
 `python -m benchmarks.data --data FOLDER` measures a folder in COCO's layout
 (annotations/instances_train.json, images/train), without it 300 drawn pictures. The things
-compared take turns, so that a change of the machine's load meets all of them.
+compared take turns, so that a change of the machine's load meets all of them; a ratio is that of
+two neighbours in time. That the two loaders do the same work is checked by what they crop and
+match: where the distributions differ, the exit status is 1.
 `--images 118287` measures instead what converting COCO's size takes, with tiny pictures.
 The table goes to standard output, the figures to benchmarks/results/data.json.
 """
@@ -26,8 +28,10 @@ RESULTS = Path(__file__).parent / "results/data.json"
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 ROUNDS = 5
 DRAWN = 300
+CROPS = 3000
 BATCH = 4
 COLOUR = 0.4
+COPY, CONVERT, LOADER, TUTORIAL = "copying the files", "convert", "loader", "tutorial's loader"
 
 
 def main() -> None:
@@ -54,9 +58,13 @@ def main() -> None:
     content[key] = {**figures, "machine": machine}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(content, indent=2) + "\n")
+    if not figures.get("crops_agree", True):
+        raise SystemExit("The loaders differ in what they crop or match: the ratio says nothing")
 
 
 def measure_speed(data: Path | None, rounds: int) -> dict[str, Any]:
+    from benchmarks.distributions import agree, as_table, compare
+
     with tempfile.TemporaryDirectory(prefix="data-") as temporary:
         folder = Path(temporary)
         images, annotations = draw(folder) if data is None else layout_of(data)
@@ -70,12 +78,43 @@ def measure_speed(data: Path | None, rounds: int) -> dict[str, Any]:
                 began = time.perf_counter()
                 count = run()
                 rates[name].append(count / (time.perf_counter() - began))
-    rows = {name: summary(values[1:]) for name, values in rates.items()}
-    print("| images per second | median | lowest | highest |\n|---|---|---|---|")
-    for name, row in rows.items():
-        print(f"| {name} | {row['median']:.0f} | {row['lowest']:.0f} | {row['highest']:.0f} |")
+        crops = compare(samples_of(annotations), CROPS, seed=1)
+    rates = {name: values[1:] for name, values in rates.items()}
+    rows = {name: summary(values) for name, values in rates.items()}
+    ratios = {name: summary(values) for name, values in ratios_of(rates).items()}
+    for title, lines, digits in (("images per second", rows, 0), ("ratio", ratios, 2)):
+        print(f"| {title} | median | lowest | highest |\n|---|---|---|---|")
+        for name, row in lines.items():
+            print(f"| {name} |", " | ".join(f"{row[key]:.{digits}f}" for key in row), "|")
+        print()
+    print(as_table(crops))
     name = data.name if data else f"{DRAWN} drawn pictures"
-    return {"data": name, "images_per_second": rows}
+    return {
+        "data": name,
+        "images_per_second": rows,
+        "ratios": ratios,
+        "crops": crops,
+        "crops_agree": agree(crops),
+    }
+
+
+def ratios_of(rates: dict[str, list[float]]) -> dict[str, list[float]]:
+    """Returns the ratio of each pair in each round."""
+    pairs = [(CONVERT, COPY)]
+    pairs += [(f"{LOADER}, {n}", f"{TUTORIAL}, {n}") for n in map(workers_in_words, (1, 2))]
+    return {
+        f"{a} / {b.partition(',')[0]}": [x / y for x, y in zip(rates[a], rates[b], strict=True)]
+        for a, b in pairs
+    }
+
+
+def samples_of(annotations: Path) -> list[Any]:
+    """Returns the sizes and objects of the first pictures, enough for `CROPS`."""
+    from benchmarks.distributions import blank
+    from ssdcore.data.coco import read_coco
+
+    split = read_coco(annotations)
+    return [blank(i.height, i.width, split.objects[i.id]) for i in split.images[:CROPS]]
 
 
 def draw(folder: Path) -> tuple[Path, Path]:
@@ -109,7 +148,7 @@ def conversion(images: Path, annotations: Path, out: Path) -> dict[str, Callable
         convert_split(read_coco(annotations), images, out / "train.mindrecord", shards=1)
         return len(split.images)
 
-    return {"copying the files": copy, "convert": convert}
+    return {COPY: copy, CONVERT: convert}
 
 
 def loaders(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[], int]]:
@@ -133,19 +172,23 @@ def loaders(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[]
     def reference(workers: int) -> Callable[[], int]:
         return lambda: sum(len(batch[0]) for batch in reference_batches(shards, BATCH, workers))
 
-    makers = {"loader": ours, "tutorial's loader": reference}
+    makers = {LOADER: ours, TUTORIAL: reference}
     return {
-        f"{name}, {workers} worker{'s' * (workers > 1)}": make(workers)
+        f"{name}, {workers_in_words(workers)}": make(workers)
         for workers in (1, 2)
         for name, make in makers.items()
     }
 
 
+def workers_in_words(number: int) -> str:
+    return f"{number} worker{'s' * (number > 1)}"
+
+
 def summary(values: list[float]) -> dict[str, float]:
     return {
-        "median": round(statistics.median(values), 1),
-        "lowest": round(min(values), 1),
-        "highest": round(max(values), 1),
+        "median": round(statistics.median(values), 2),
+        "lowest": round(min(values), 2),
+        "highest": round(max(values), 2),
     }
 
 

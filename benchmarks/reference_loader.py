@@ -2,7 +2,9 @@
 
 Written from its description: MindData decodes; one Python function crops by chance with a least
 IoU, box by box, and encodes the targets, ground truth by ground truth; MindData varies the
-colours, normalises and puts the channels first. It reads the same shards as ours.
+colours, normalises and puts the channels first. It reads the same shards as ours and does the
+same work: the same choices of a least IoU, the same ranges, the same rules for crowd regions and
+for windows that fail. `benchmarks.distributions` compares what comes out.
 """
 
 from collections.abc import Iterator
@@ -18,7 +20,9 @@ from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
 from ssdcore.geometry.default_boxes import IMAGE_SIZE, corners, default_boxes
 
 COLUMNS = ["image", "num_objects", "objects"]
-MIN_IOUS = (None, 0.1, 0.3, 0.5, 0.7, 0.9)
+MIN_IOUS = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
+SMALLEST_SIDE = 0.3
+LONGEST_ASPECT = 2.0
 CROP_TRIES = 50
 COLOUR = 0.4
 TABLE = default_boxes()
@@ -46,63 +50,86 @@ def reference_batches(shards: list[Path], batch_size: int, workers: int) -> Iter
 
 
 def prepare(image: Any, num_objects: Any, objects: Any) -> tuple[Any, ...]:
-    boxes = objects[: int(num_objects), :5].copy()  # y1 x1 y2 x2 fractions, label
-    image, boxes = crop(image, boxes)
+    image, boxes = crop(image, objects[: int(num_objects)])
     image = cv2.resize(image, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_LINEAR)
     if np.random.rand() < 0.5:
         image = cv2.flip(image, 1)
-        boxes[:, [1, 3]] = 1 - boxes[:, [3, 1]]
+        boxes = [[y1, 1 - x2, y2, 1 - x1, *rest] for y1, x1, y2, x2, *rest in boxes]
     return image, *encode(boxes)
 
 
-def crop(image: Any, boxes: Any) -> tuple[Any, Any]:
+def crop(image: Any, boxes: list[list[float]]) -> tuple[Any, list[list[float]]]:
+    """Cuts a window out; boxes are y1 x1 y2 x2 in fractions, label and crowd flag."""
     height, width = image.shape[:2]
-    min_iou = MIN_IOUS[np.random.randint(len(MIN_IOUS))]
-    if min_iou is None:
-        return image, boxes
-    for _ in range(CROP_TRIES):
-        h, w = np.random.uniform(0.3, 1.0) * height, np.random.uniform(0.3, 1.0) * width
-        if not 0.5 <= h / w <= 2:
-            continue
-        top, left = np.random.rand() * (height - h), np.random.rand() * (width - w)
-        window = np.array([top / height, left / width, (top + h) / height, (left + w) / width])
-        inside, best = [], 0.0
-        for box in boxes:
-            low, high = np.maximum(box[:2], window[:2]), np.minimum(box[2:4], window[2:])
-            shared = np.prod(np.maximum(high - low, 0))
-            union = np.prod(box[2:4] - box[:2]) + np.prod(window[2:] - window[:2]) - shared
-            best = max(best, shared / union)
-            centre = (box[:2] + box[2:4]) / 2
-            if (centre > window[:2]).all() and (centre < window[2:]).all():
-                inside.append(np.concatenate([low, high, box[4:]]))
-        if best < min_iou or not inside:
-            continue
-        kept = np.array(inside, np.float32)
-        kept[:, [0, 2]] = (kept[:, [0, 2]] - window[0]) / (window[2] - window[0])
-        kept[:, [1, 3]] = (kept[:, [1, 3]] - window[1]) / (window[3] - window[1])
-        return image[int(top) : int(top + h), int(left) : int(left + w)], kept
+    for choice in np.random.permutation(len(MIN_IOUS)):
+        min_iou = MIN_IOUS[choice]
+        if min_iou is None:
+            return image, boxes
+        for _ in range(CROP_TRIES):
+            h = max(1, round(np.random.uniform(SMALLEST_SIDE, 1) * height))
+            w = max(1, round(np.random.uniform(SMALLEST_SIDE, 1) * width))
+            if not 1 / LONGEST_ASPECT <= w / h <= LONGEST_ASPECT:
+                continue
+            top = np.random.randint(height - h + 1)
+            left = np.random.randint(width - w + 1)
+            window = (top / height, left / width, (top + h) / height, (left + w) / width)
+            kept = seen_through(window, boxes, min_iou)
+            if kept is not None:
+                return image[top : top + h, left : left + w], kept
     return image, boxes
 
 
-def encode(boxes: Any) -> tuple[Any, Any, Any]:
+def seen_through(window: Any, boxes: list[list[float]], min_iou: float) -> list[list[float]] | None:
+    """Returns the boxes that a window keeps, or None where it overlaps none of them enough."""
+    low_y, low_x, high_y, high_x = window
+    window_area = (high_y - low_y) * (high_x - low_x)
+    kept, best, objects = [], -1.0, 0
+    for y1, x1, y2, x2, label, crowd in boxes:
+        top, left, bottom, right = max(y1, low_y), max(x1, low_x), min(y2, high_y), min(x2, high_x)
+        shared = max(bottom - top, 0) * max(right - left, 0)
+        if not crowd:
+            objects += 1
+            if not (low_y < (y1 + y2) / 2 < high_y and low_x < (x1 + x2) / 2 < high_x):
+                continue
+            best = max(best, shared / ((y2 - y1) * (x2 - x1) + window_area - shared))
+        if shared > 0:
+            top, bottom = (top - low_y) / (high_y - low_y), (bottom - low_y) / (high_y - low_y)
+            left, right = (left - low_x) / (high_x - low_x), (right - low_x) / (high_x - low_x)
+            kept.append([top, left, bottom, right, label, crowd])
+    return kept if best >= min_iou or not objects else None
+
+
+def encode(boxes: list[list[float]]) -> tuple[Any, Any, Any]:
+    """Blends each box into all rows of the targets."""
     best = np.zeros(len(TABLE), np.float32)
     matched = np.zeros((len(TABLE), 4), np.float32)
-    labels = np.zeros(len(TABLE), np.int32)
-    for box in boxes:
-        y1, x1 = np.maximum(CORNERS[:, 0], box[0]), np.maximum(CORNERS[:, 1], box[1])
-        y2, x2 = np.minimum(CORNERS[:, 2], box[2]), np.minimum(CORNERS[:, 3], box[3])
-        shared = np.maximum(y2 - y1, 0) * np.maximum(x2 - x1, 0)
+    labels = np.zeros(len(TABLE), np.int64)
+    ignored = np.zeros(len(TABLE), bool)
+    for *box, label, crowd in boxes:
+        if crowd:
+            visible = np.clip(CORNERS, 0, 1)
+            sizes = visible[:, 2:] - visible[:, :2]
+            ignored |= shared_areas(box, visible) > 0.5 * sizes[:, 0] * sizes[:, 1]
+            continue
+        shared = shared_areas(box, CORNERS)
         overlap = shared / (AREAS + (box[2] - box[0]) * (box[3] - box[1]) - shared)
         overlap[overlap.argmax()] = 2
         mine = (overlap > 0.5) & (overlap > best)
-        best = np.maximum(best, overlap)
-        labels = mine * int(box[4]) + ~mine * labels
+        best = np.maximum(best, overlap * mine)
+        labels = mine * int(label) + (1 - mine) * labels
         for side in range(4):
-            matched[:, side] = mine * box[side] + ~mine * matched[:, side]
+            matched[:, side] = mine * box[side] + (1 - mine) * matched[:, side]
     offsets = np.zeros((len(TABLE), 4), np.float32)
     (positive,) = np.nonzero(labels)
     at, table = matched[positive], TABLE[positive]
     offsets[positive, :2] = ((at[:, :2] + at[:, 2:]) / 2 - table[:, :2]) / (0.1 * table[:, 2:])
     sizes = np.maximum((at[:, 2:] - at[:, :2]) / table[:, 2:], 1e-6)
     offsets[positive, 2:] = np.log(sizes) / 0.2
+    labels[ignored & (labels == 0)] = -1
     return offsets, labels.astype(np.int32), np.array([len(positive)], np.int32)
+
+
+def shared_areas(box: list[float], corners_yxyx: Any) -> Any:
+    y1, x1 = np.maximum(corners_yxyx[:, 0], box[0]), np.maximum(corners_yxyx[:, 1], box[1])
+    y2, x2 = np.minimum(corners_yxyx[:, 2], box[2]), np.minimum(corners_yxyx[:, 3], box[3])
+    return np.maximum(y2 - y1, 0) * np.maximum(x2 - x1, 0)
