@@ -1,7 +1,7 @@
 """A file that a parameter names by path or by address, as a file on this machine."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -22,9 +22,13 @@ from ssdcore.progress import say
 CACHE = "ssd-pipeline"
 """Folder of the copies, below the user's cache folder (~/.cache or $XDG_CACHE_HOME)."""
 PIN = "#sha256="
+LONG_BYTES = 1 << 30
+"""Of a file whose check takes long enough to be announced."""
+Examination = Callable[[Path], str]
+"""Says what is wrong with a file, "" where nothing is."""
 
 
-def local_copy(reference: str, key: str) -> Path:
+def local_copy(reference: str, key: str, fault_of: Examination | None = None) -> Path:
     """Returns the file that `reference` names, fetched where it is an address.
 
     What was fetched once is kept under a name made from the address, and not fetched again. Only
@@ -36,14 +40,15 @@ def local_copy(reference: str, key: str) -> Path:
             scheme that fsspec knows (https://…, s3://…). An appended `#sha256=` and 64
             hexadecimal digits pin the content of either.
         key: dotted name of the parameter that holds the reference.
+        fault_of: examines what was fetched and is not pinned. What has a fault is not kept.
 
     Raises:
-        InputError: no such file, not to be had from its address, not the pinned content, or no
-            room for it.
+        InputError: no such file, not to be had from its address, not the pinned content, with a
+            fault, or no room for it.
     """
     location, pin = _split_pin(reference, key)
     if "://" in location:
-        return _fetched(location, pin, key)
+        return _fetched(location, pin, key, fault_of)
     path = Path(location)
     if not path.is_file():
         remedy = "Give a file's path, or an address with its scheme (https://…)"
@@ -74,7 +79,7 @@ def _split_pin(reference: str, key: str) -> tuple[str, str]:
     return location, pin.lower()
 
 
-def _fetched(address: str, pin: str, key: str) -> Path:
+def _fetched(address: str, pin: str, key: str, fault_of: Examination | None) -> Path:
     try:
         path = cached_path(address)
     except ValueError as error:
@@ -83,7 +88,7 @@ def _fetched(address: str, pin: str, key: str) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _alone(path):
             if not path.is_file() or (pin and remembered_sha256(path) != pin):
-                _fetch_whole(address, pin, path, key)
+                _fetch_whole(address, pin, path, key, fault_of)
     except OSError as error:  # the address' own failures are InputErrors by now
         remedy = "Set XDG_CACHE_HOME to a folder of yours, or download the file and give its path"
         raise InputError(key, address, f"a cache that can be written ({error})", remedy) from error
@@ -105,22 +110,40 @@ def _alone(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _fetch_whole(address: str, pin: str, path: Path, key: str) -> None:
+def _fetch_whole(
+    address: str, pin: str, path: Path, key: str, fault_of: Examination | None
+) -> None:
     """Fetches `address` to `path`, where nothing but the whole and right file ever is."""
     part, name = PartFile(path, address), _readable(address)
     source = open_web if urlsplit(address).scheme in ("http", "https") else open_filesystem
     in_one_go = fetch(source, address, part, name, key)
-    actual = sha256_of_file(part.path)
-    if pin and actual != pin and not in_one_go:
-        say(f"{name}: the parts don't add up to the pinned content; once more from the start")
+    digest, fault = _examined(part.path, address, pin, key, fault_of)
+    if fault and not in_one_go:
+        say(f"{name}: the parts don't add up to the right file; once more from the start")
         part.drop()
         fetch(source, address, part, name, key)
-        actual = sha256_of_file(part.path)
-    if pin and actual != pin:
+        digest, fault = _examined(part.path, address, pin, key, fault_of)
+    if fault:
         part.drop()
-        raise _other_content(address, actual, pin, key)
+        raise fault
     part.become_target()
-    remember_sha256(path, actual)
+    remember_sha256(path, digest)
+
+
+def _examined(
+    part: Path, address: str, pin: str, key: str, fault_of: Examination | None
+) -> tuple[str, InputError | None]:
+    """Returns the content's hash, and what is wrong with it if something is."""
+    if part.stat().st_size > LONG_BYTES:
+        say(f"{_readable(address)}: checking what has come")
+    digest = sha256_of_file(part)
+    if pin:
+        return digest, None if digest == pin else _other_content(address, digest, pin, key)
+    reason = fault_of(part) if fault_of else ""
+    if not reason:
+        return digest, None
+    remedy = "Open the address in a browser: it may ask for something, or be another one now"
+    return digest, InputError(key, address, f"a file without fault ({reason})", remedy)
 
 
 def _other_content(location: str, actual: str, pin: str, key: str) -> InputError:

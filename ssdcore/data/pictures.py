@@ -22,6 +22,16 @@ BROKEN_ENTRY = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.er
 LEAVES = "file name leaves the image folder"
 
 
+def archive_fault(path: Path) -> str:
+    """Says why a file is no whole zip archive; "" where each entry has its checksum."""
+    try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, *BROKEN_ENTRY) as error:
+        return str(error)
+    return f"{damaged} is damaged" if damaged is not None else ""
+
+
 class Pictures(Protocol):
     """Files by name; several threads may read from one."""
 

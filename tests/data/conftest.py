@@ -46,9 +46,9 @@ def kept(cache):
 def refusal(cache):
     """Returns what fetching a reference is refused with."""
 
-    def refusal(reference):
+    def refusal(reference, fault_of=None):
         with pytest.raises(InputError) as caught:
-            local_copy(reference, KEY)
+            local_copy(reference, KEY, fault_of)
         assert caught.value.place == KEY
         return str(caught.value)
 

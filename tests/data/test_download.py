@@ -1,14 +1,17 @@
 """Files by path and by address: what a reference means, what is kept, what a pin refuses."""
 
+import io
 import os
 import threading
 from hashlib import sha256
+from zipfile import ZipFile
 
 import pytest
 from web_server import BODY, KEY, Turn
 
 from ssdcore.data import download, remembered_hash
 from ssdcore.data.download import cached_path, local_copy
+from ssdcore.data.pictures import archive_fault
 from ssdcore.files import sha256_of_file
 
 PIN = sha256(BODY).hexdigest()
@@ -175,6 +178,60 @@ def test_parts_that_do_not_add_up_to_the_pin_are_fetched_once_more_in_one_go(ser
     assert server.starts[1] > 100_000
     assert server.starts[2:] == [0]
     assert "don't add up" in capsys.readouterr().out
+
+
+def zipped(**files):
+    stream = io.BytesIO()
+    with ZipFile(stream, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"<!DOCTYPE html>please log in", "not a zip file"),
+        (b"", "not a zip file"),
+        (zipped(a="x" * 9000)[:-40], "not a zip file"),
+        (zipped(a="x" * 9000).replace(b"xxxxxx", b"xxyxxx", 1), "a is damaged"),
+    ],
+)
+def test_what_is_no_whole_archive_is_not_kept(server, refusal, kept, body, reason):
+    server.body = body
+    message = refusal(server.address(), archive_fault)
+    assert reason in message
+    assert server.address() in message
+    assert kept() == []
+    server.body = zipped(a="x")
+    assert local_copy(server.address(), KEY, archive_fault).read_bytes() == server.body
+
+
+def test_an_archive_glued_from_two_is_fetched_once_more_in_one_go(server, capsys):
+    always_the_same = {"ETag": '"1"'}
+    server.body = zipped(a=os.urandom(300_000))
+    other = zipped(a=bytes(300_000))
+    server.plan = [
+        Turn(cut=200_000, headers=always_the_same, body=other),
+        Turn(headers=always_the_same),
+    ]
+    assert local_copy(server.address(), KEY, archive_fault).read_bytes() == server.body
+    assert server.starts[1] > 100_000
+    assert server.starts[2:] == [0]
+    assert "don't add up" in capsys.readouterr().out
+
+
+def test_pinned_content_needs_no_other_proof(server):
+    path = local_copy(f"{server.address()}#sha256={PIN}", KEY, lambda _: "never asked")
+    assert path.read_bytes() == BODY
+
+
+def test_a_long_check_is_announced(server, monkeypatch, capsys):
+    local_copy(server.address("a"), KEY)
+    assert "checking" not in capsys.readouterr().out
+    monkeypatch.setattr(download, "LONG_BYTES", len(BODY) - 1)
+    local_copy(server.address("b"), KEY)
+    assert "b: checking what has come" in capsys.readouterr().out
 
 
 def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch, refusal):

@@ -27,8 +27,9 @@ def open_web(address: str, kept: Beginning) -> Iterator[Stream]:
     or the size of what it answers.
 
     Raises:
-        FetchError: no connection, a status other than 200 and 206, or an answer that can't be
-            checked: packed, of unknown length, or of a range that was not asked for.
+        FetchError: no connection, a status other than 200 and 206, a web page in place of the
+            file (a log-in, a notice), or an answer that can't be checked: packed, of unknown
+            length, or of a range that was not asked for.
     """
     if not kept.version:
         kept = NOTHING
@@ -40,6 +41,8 @@ def open_web(address: str, kept: Beginning) -> Iterator[Stream]:
     with response:
         if packing := response.headers.get("Content-Encoding"):
             raise FetchError(f"the server packs it as {packing}", again=False)
+        if response.headers.get("Content-Type", "").lower().startswith("text/html"):
+            raise FetchError("the server sends a web page instead", again=False)
         version = _version(response)
         if response.status_code == 200:
             yield Stream(0, _length(response), version, _pieces(response))

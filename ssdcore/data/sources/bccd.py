@@ -9,7 +9,7 @@ from pathlib import Path
 from ssdcore import layout
 from ssdcore.data.download import local_copy
 from ssdcore.data.images import BrokenImageError
-from ssdcore.data.pictures import Pictures, open_pictures
+from ssdcore.data.pictures import Pictures, archive_fault, open_pictures
 from ssdcore.data.sources.document import Picture, write_documents
 from ssdcore.data.sources.record import Place
 from ssdcore.data.sources.voc import Voc, class_names
@@ -27,7 +27,7 @@ def fetch(bccd: BccdParams, folder: Path) -> dict[str, Place]:
     Raises:
         InputError: the archive is not to be had, or not what it should be.
     """
-    archive = local_copy(bccd.archive, KEY)
+    archive = local_copy(bccd.archive, KEY, archive_fault)
     with open_pictures(archive) as files:
         voc = Voc(files, bccd.archive, files)
         splits = {split: voc.listed(name) for split, name in LISTS.items()}

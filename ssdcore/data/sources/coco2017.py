@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ssdcore import layout
 from ssdcore.data.download import local_copy
+from ssdcore.data.pictures import archive_fault
 from ssdcore.data.remembered_hash import remembered_sha256
 from ssdcore.data.sources.record import Place, annotation_file
 from ssdcore.data.unzip import take_out
@@ -23,14 +24,14 @@ def fetch(coco: Coco2017Params, folder: Path) -> dict[str, Place]:
     Raises:
         InputError: an archive is not to be had, or not what it should be.
     """
-    annotations = local_copy(coco.annotations, f"{SECTION}.annotations")
+    annotations = local_copy(coco.annotations, f"{SECTION}.annotations", archive_fault)
     for split in layout.SPLITS:
         name = f"annotations/instances_{split}2017.json"
         take_out(annotations, name, annotation_file(folder, split))
     places = {}
     for split in reversed(layout.SPLITS):  # the small archive before the large one
         reference = getattr(coco, f"{split}_images")
-        archive = local_copy(reference, f"{SECTION}.{split}_images")
+        archive = local_copy(reference, f"{SECTION}.{split}_images", archive_fault)
         origin = f"{coco.annotations}: instances_{split}2017.json"
         fetched = "://" in reference
         # an address is the same on every machine, the cache's path is not

@@ -9,7 +9,7 @@ from ssdcore import layout
 from ssdcore.data.coco import CocoSplit
 from ssdcore.data.download import local_copy
 from ssdcore.data.images import BrokenImageError
-from ssdcore.data.pictures import open_pictures
+from ssdcore.data.pictures import archive_fault, open_pictures
 from ssdcore.errors import InputError
 
 
@@ -60,7 +60,7 @@ def image_folder(source_json: Path, split: str) -> Path:
     record = json.loads(source_json.read_text(encoding="utf-8"))
     images = record["splits"][split]["images"]
     if "://" in images:
-        return local_copy(images, f"{source_json}: splits.{split}.images")
+        return local_copy(images, f"{source_json}: splits.{split}.images", archive_fault)
     return Path(images)
 
 

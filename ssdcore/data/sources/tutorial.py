@@ -14,7 +14,7 @@ from typing import Any
 from ssdcore import layout
 from ssdcore.data.coco import read_coco
 from ssdcore.data.download import local_copy
-from ssdcore.data.pictures import open_pictures
+from ssdcore.data.pictures import archive_fault, open_pictures
 from ssdcore.data.sources.headers import stored_size_hw
 from ssdcore.data.sources.record import Place, annotation_file
 from ssdcore.data.sources.tutorial_shards import Row, read_shards
@@ -34,7 +34,7 @@ def fetch(tutorial: TutorialParams, folder: Path) -> dict[str, Place]:
     Raises:
         InputError: the archive is not to be had, or not what it should be.
     """
-    archive = local_copy(tutorial.archive, KEY)
+    archive = local_copy(tutorial.archive, KEY, archive_fault)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unzipped-") as temporary:
         unzip(archive, Path(temporary) / "all")

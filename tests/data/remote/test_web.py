@@ -65,6 +65,20 @@ def test_a_packed_body_is_refused(server, refusal, kept):
     assert kept() == []
 
 
+@pytest.mark.parametrize("kind", ["text/html", "Text/HTML; charset=utf-8"])
+def test_a_web_page_is_not_the_file(server, refusal, kept, kind):
+    server.always = Turn(headers={"Content-Type": kind}, body=b"<html>log in</html>")
+    assert "sends a web page" in refusal(server.address())
+    assert kept() == []
+    assert len(server.requests) == 1
+
+
+def test_a_web_page_in_place_of_the_rest_is_not_added(server, part, refusal):
+    server.plan = [Turn(cut=400_000), Turn(headers={"Content-Type": "text/html"}, ranges=False)]
+    assert "sends a web page" in refusal(server.address())
+    assert part.read_bytes() == BODY[:400_000]
+
+
 def test_an_empty_file_is_a_file(server):
     server.body = b""
     assert local_copy(server.address(), KEY).read_bytes() == b""
