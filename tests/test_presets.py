@@ -29,6 +29,14 @@ def test_a_preset_is_valid_and_in_block_style(name):
     assert not set("[]{}") & set(text)
 
 
+@pytest.mark.parametrize("path", [ROOT / "params.yaml", *PRESETS.values()], ids=lambda p: p.stem)
+def test_cocos_archives_are_pinned(path):
+    """COCO's files never change; those behind the other addresses may."""
+    archives = read_params(path).dataset.coco2017.model_dump()
+    assert len(archives) == 3
+    assert all(re.search(r"\.zip#sha256=[0-9a-f]{64}$", archive) for archive in archives.values())
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_explained(name):
     text = (ROOT / "docs/presets.md").read_text(encoding="utf-8")

@@ -142,7 +142,7 @@ def _examined(
     reason = fault_of(part) if fault_of else ""
     if not reason:
         return digest, None
-    remedy = "Open the address in a browser: it may ask for something, or be another one now"
+    remedy = "Look in a browser at what the address sends, or download the file and give its path"
     return digest, InputError(key, address, f"a file without fault ({reason})", remedy)
 
 
