@@ -1,6 +1,7 @@
 """Encoded pictures: checking and decoding them; `ssdcore.data.pictures` reads them."""
 
 import io
+import math
 from collections.abc import Callable
 
 import cv2
@@ -20,6 +21,9 @@ UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 """What makes a picture upright, by EXIF's orientation, where height and width swap."""
 JPEG_QUALITY = 95
 """Of pictures that are encoded anew: COCO's own have about as much."""
+MOST_PIXELS = 1 << 28
+"""The largest phone photos have 200 million."""
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower, and half of it prints a warning
 LARGEST_STORED = 30 << 20
 """Bytes; a row of MindRecord lies within a page of 32 MiB."""
 SMALLEST_DRAFT = 8
@@ -51,18 +55,23 @@ def checked(data: bytes, height: int, width: int) -> bytes:
         `data`, or a JPEG of the upright picture or of one over `LARGEST_STORED`.
 
     Raises:
-        BrokenImageError: empty, no picture, an unknown format, cut short or of another size.
+        BrokenImageError: empty, no picture, an unknown format, too large, cut short or of
+            another size.
     """
     if not data:
         raise BrokenImageError("file empty")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             size, kind = image.size, image.format
+            if math.prod(size) > MOST_PIXELS:
+                raise BrokenImageError("picture of too many pixels")
             orientation = image.getexif().get(ORIENTATION_TAG) if size != (width, height) else None
             image.draft(None, tuple(max(side // SMALLEST_DRAFT, 1) for side in size))
             image.load()
     except UnidentifiedImageError:
         raise BrokenImageError("no picture of a known format") from None
+    except BrokenImageError:
+        raise
     except Exception:  # on damaged bytes Pillow fails in many ways: struct.error, KeyError, …
         raise BrokenImageError("picture damaged or cut short") from None
     if size == (width, height):

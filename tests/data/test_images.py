@@ -1,5 +1,7 @@
 import io
 import math
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -172,6 +174,26 @@ def test_every_orientation_is_what_pillow_makes_of_it(kind, orientation):
     expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), int)
     rgb = decode(checked(data, 80, 60)).astype(int)
     assert abs(rgb - expected).mean() < 4
+
+
+def png_head(width, height):
+    """A PNG of 8 × 8 pixels that says it has others."""
+    whole = saved(Image.new("1", (8, 8)), "PNG")
+    body = whole[12:16] + struct.pack(">II", width, height) + whole[24:29]
+    return whole[:12] + body + struct.pack(">I", zlib.crc32(body)) + whole[33:]
+
+
+def test_a_bomb_is_not_decoded():
+    with pytest.raises(BrokenImageError, match="picture of too many pixels"):
+        checked(png_head(20_000, 20_000), 20_000, 20_000)
+    assert checked(png_head(8, 8), 8, 8)
+
+
+def test_a_photo_of_200_million_pixels_is_taken():
+    """Without a warning, too: warnings are errors here."""
+    data = saved(Image.new("L", (16_320, 12_240), 128), "JPEG")
+    assert checked(data, 12_240, 16_320) is data
+    assert decode_for_network(data).shape == (1530, 2040, 3)
 
 
 def test_what_mindrecord_can_not_hold_becomes_a_jpeg(monkeypatch):

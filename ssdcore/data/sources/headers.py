@@ -37,6 +37,6 @@ def _sizes_hw(pictures: Pictures, file_name: str) -> tuple[tuple[int, int], tupl
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             lying = image.getexif().get(ORIENTATION_TAG, 1) >= 5
             width, height = image.size
-    except (BrokenImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (BrokenImageError, OSError, SyntaxError, ValueError):
         return UNKNOWN, UNKNOWN
     return (height, width), (width, height) if lying else (height, width)
