@@ -2,9 +2,10 @@
 
 import posixpath
 import threading
+import unicodedata
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -37,6 +38,9 @@ class Pictures(Protocol):
 
     def read(self, file_name: str) -> bytes:
         """Returns a file's bytes; its name may hold folders, but not leave the place.
+
+        Systems spell one name in several ways: where there is no such file, folders before a
+        backslash and letters put together or taken apart (ü, u and its dots) are tried, too.
 
         Raises:
             BrokenImageError: no such file, or none that may be read.
@@ -76,15 +80,17 @@ class _Folder:
         self._path, self._resolved = path, path.resolve()
 
     def read(self, file_name: str) -> bytes:
-        path = self._path / file_name
-        try:
-            if not path.resolve().is_relative_to(self._resolved):
-                raise BrokenImageError(LEAVES)
-            return path.read_bytes()
-        except FileNotFoundError:
-            raise BrokenImageError(MISSING) from None
-        except (OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
-            raise BrokenImageError(UNREADABLE) from None
+        for name in _spellings(file_name):
+            path = self._path / name
+            try:
+                if not path.resolve().is_relative_to(self._resolved):
+                    raise BrokenImageError(LEAVES)
+                return path.read_bytes()
+            except FileNotFoundError:
+                continue
+            except (OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
+                raise BrokenImageError(UNREADABLE) from None
+        raise BrokenImageError(MISSING)
 
     def names(self) -> list[str]:
         files = (path for path in self._path.rglob("*") if path.is_file())
@@ -104,12 +110,7 @@ class _Archive:
         self._top = tops.pop() + "/" if single else ""
 
     def read(self, file_name: str) -> bytes:
-        name = posixpath.normpath(file_name)
-        if name.startswith(("../", "/")) or name == "..":
-            raise BrokenImageError(LEAVES)
-        entry = self._entries.get(self._top + name) or self._entries.get(name)
-        if entry is None:
-            raise BrokenImageError(MISSING)
+        entry = self._found(file_name)
         if entry.file_size > LARGEST_BYTES:
             raise BrokenImageError(UNREADABLE)
         try:
@@ -121,12 +122,32 @@ class _Archive:
     def names(self) -> list[str]:
         return sorted(name.removeprefix(self._top) for name in self._entries)
 
+    def _found(self, file_name: str) -> ZipInfo:
+        for spelling in _spellings(file_name):
+            name = posixpath.normpath(spelling)
+            if name.startswith(("../", "/")) or name == "..":
+                raise BrokenImageError(LEAVES)
+            entry = self._entries.get(self._top + name) or self._entries.get(name)
+            if entry is not None:
+                return entry
+        raise BrokenImageError(MISSING)
+
+
+def _spellings(file_name: str) -> Iterator[str]:
+    """Yields the name as it is, then in the other ways that systems write it."""
+    yield file_name
+    forward = file_name.replace("\\", "/")
+    others = {forward, *(unicodedata.normalize(form, forward) for form in ("NFC", "NFD"))}
+    yield from sorted(others - {file_name})
+
 
 def _name(entry: ZipInfo) -> str:
-    """Returns an entry's name; macOS writes UTF-8 and does not say so, which reads as cp437."""
+    """Returns an entry's name with `/` between folders; old Windows tools write backslashes.
+
+    macOS writes UTF-8 and does not say so, which reads as cp437.
+    """
+    name = entry.filename
     if not entry.flag_bits & NAMES_ARE_UTF8:
-        try:
-            return entry.filename.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            pass  # an old archive, whose names are in cp437 indeed
-    return entry.filename
+        with suppress(UnicodeError):  # an old archive, whose names are in cp437 indeed
+            name = name.encode("cp437").decode("utf-8")
+    return name if "/" in name else name.replace("\\", "/")

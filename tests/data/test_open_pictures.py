@@ -1,6 +1,7 @@
 import io
 import threading
 import time
+import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -53,6 +54,32 @@ def test_files_are_read_by_name(place):
 def test_names_may_not_leave(place, tmp_path):
     for name in ("../secret", "c/../../secret", "..", str(tmp_path / "secret"), "/etc/hostname"):
         assert reason(place, name) == "file name leaves the image folder", name
+
+
+@pytest.mark.parametrize("kind", [make_folder, make_zip])
+@pytest.mark.parametrize(("stored", "asked"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_letters_may_be_composed_or_not(tmp_path, kind, stored, asked):
+    """macOS takes ü apart; annotation files mostly don't."""
+    stored, asked = (unicodedata.normalize(form, "süß/über.jpg") for form in (stored, asked))
+    with open_pictures(kind(tmp_path / "in", {stored: b"1", "other.jpg": b"2"})) as pictures:
+        assert pictures.read(asked) == pictures.read(stored) == b"1"
+
+
+@pytest.mark.parametrize("kind", [make_folder, make_zip])
+def test_folders_may_be_named_as_windows_does(tmp_path, kind):
+    files = {"c/d.jpg": b"1", "e\\f.jpg": b"2"}
+    place = kind(tmp_path / "in", files)
+    with open_pictures(place) as pictures:
+        assert pictures.read("c\\d.jpg") == b"1"
+        assert pictures.read("e\\f.jpg") == b"2"
+    assert reason(place, "..\\secret") == "file name leaves the image folder"
+
+
+def test_an_archive_may_name_folders_as_windows_does(tmp_path):
+    place = make_zip(tmp_path / "in.zip", {"train\\a.jpg": b"1", "train\\b\\c.jpg": b"2"})
+    with open_pictures(place) as pictures:
+        assert pictures.names() == ["a.jpg", "b/c.jpg"]
+        assert pictures.read("b/c.jpg") == pictures.read("train/b/c.jpg") == b"2"
 
 
 def test_what_is_not_there_is_missing(place):
