@@ -19,8 +19,9 @@ from ssdcore.errors import Ending, InputError
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 DEFAULT_PARAMS = Path("params.yaml")
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-MINDSPORE_ERRORS_ONLY = "3"
-"""GLOG_v, MindSpore's log level: on a CPU it warns of every accelerator that is not there."""
+ERRORS_ONLY = {"GLOG_v": "3", "OPENCV_LOG_LEVEL": "ERROR"}
+"""Log levels where the environment sets none: on a CPU MindSpore warns of every accelerator that
+is not there, and OpenCV of pictures that the conversion counts as broken."""
 
 
 def run(function: Callable[..., None]) -> None:
@@ -41,7 +42,8 @@ def run(function: Callable[..., None]) -> None:
             typer.secho(f"error: {text}", err=True, fg=typer.colors.RED)
             sys.exit(InputError.status)
 
-    os.environ.setdefault("GLOG_v", MINDSPORE_ERRORS_ONLY)
+    for name, level in ERRORS_ONLY.items():
+        os.environ.setdefault(name, level)
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     app.command()(guarded)
     app()

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.command import DEFAULT_PARAMS, MINDSPORE_ERRORS_ONLY, ParamsOption, run
+from ssdcore.command import DEFAULT_PARAMS, ERRORS_ONLY, ParamsOption, run
 from ssdcore.errors import InputError
 
-LOG_LEVEL = "GLOG_v"
 SCRIPT = """
 from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.errors import InputError
@@ -36,8 +35,9 @@ def run_script(folder: Path, body: str, *arguments: str) -> subprocess.Completed
 @pytest.fixture
 def arguments(monkeypatch):
     """Sets this process's command line and leaves its environment as it was."""
-    monkeypatch.setenv(LOG_LEVEL, "")  # so that its present state, set or not, comes back
-    monkeypatch.delenv(LOG_LEVEL)
+    for name in ERRORS_ONLY:
+        monkeypatch.setenv(name, "")  # so that its present state, set or not, comes back
+        monkeypatch.delenv(name)
 
     def set_arguments(*words: str) -> None:
         monkeypatch.setattr(sys, "argv", ["command", *words])
@@ -117,14 +117,15 @@ def test_help_is_the_docstring(arguments, capsys):
     assert "--install-completion" not in out
 
 
+@pytest.mark.parametrize("name", ERRORS_ONLY)
 @pytest.mark.parametrize("wish", [None, "1"])
-def test_mindspore_speaks_of_errors_only_unless_told(arguments, monkeypatch, wish):
+def test_libraries_speak_of_errors_only_unless_told(arguments, monkeypatch, name, wish):
     if wish is not None:
-        monkeypatch.setenv(LOG_LEVEL, wish)
+        monkeypatch.setenv(name, wish)
     seen = []
     with pytest.raises(SystemExit):
-        run(lambda: seen.append(os.environ[LOG_LEVEL]))
-    assert seen == [wish or MINDSPORE_ERRORS_ONLY]
+        run(lambda: seen.append(os.environ[name]))
+    assert seen == [wish or ERRORS_ONLY[name]]
 
 
 @pytest.mark.parametrize(
