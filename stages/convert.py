@@ -31,7 +31,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
             summaries[name] = conversion.summary()
             print(_in_words(name, summaries[name]))
             if table := table_of_losses(conversion):
-                print("  Left out (data/mindrecord/conversion.json has all of it):\n" + table)
+                print(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
         write_json(folder / layout.CLASSES.name, [c._asdict() for c in split.classes])
         write_json(folder / layout.CONVERSION.name, summaries)
 

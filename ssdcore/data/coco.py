@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +22,8 @@ from ssdcore.data.coco_file import Row, load_rows, whole_number
 from ssdcore.data.sample import Objects
 from ssdcore.errors import InputError
 
-EXAMPLES = 3
-"""Dropped boxes described for each reason."""
+MOST_DESCRIBED = 1000
+"""Dropped boxes described for each reason; a file with more of a kind has one fault, not many."""
 
 
 class CocoClass(NamedTuple):
@@ -33,7 +34,10 @@ class CocoClass(NamedTuple):
 
 
 class CocoImage(NamedTuple):
-    """An image of the annotation file, sizes in pixels."""
+    """An image of the annotation file, sizes in pixels.
+
+    What its entry lacks is an empty name or a size of 0; convert leaves such an image out.
+    """
 
     id: int
     file_name: str
@@ -51,7 +55,8 @@ class CocoSplit(NamedTuple):
         boxes: counts over all boxes: "listed", "kept", "clipped" (kept, but cut at the
             image's border) and "crowd" (kept as a crowd region).
         dropped: boxes left out, by reason.
-        dropped_boxes: the first `EXAMPLES` of each reason, in the file's order.
+        dropped_boxes: the first `MOST_DESCRIBED` of each reason, in the file's order.
+        clipped_in: by image id, how many boxes were clipped; images without any are missing.
     """
 
     classes: tuple[CocoClass, ...]
@@ -60,6 +65,7 @@ class CocoSplit(NamedTuple):
     boxes: Mapping[str, int]
     dropped: Mapping[str, int]
     dropped_boxes: tuple[DroppedBox, ...] = ()
+    clipped_in: Mapping[int, int] = MappingProxyType({})
 
 
 def read_coco(path: Path) -> CocoSplit:
@@ -67,29 +73,25 @@ def read_coco(path: Path) -> CocoSplit:
 
     Raises:
         InputError: the file as a whole can't be used: it is missing, no JSON, no COCO detection
-            file, has no categories or images, or uses an id twice.
+            file, has no categories or images, or an entry without an id of its own.
     """
     content = load_rows(path)
     classes = tuple(
         sorted(CocoClass(_whole(row, "id", path), _text(row, "name", path))
                for row in content["categories"])
     )  # fmt: skip
-    images = tuple(
-        CocoImage(
-            _whole(row, "id", path), _text(row, "file_name", path),
-            _whole(row, "height", path), _whole(row, "width", path),
-        )
-        for row in content["images"]
-    )  # fmt: skip
+    images = tuple(_image(row, path) for row in content["images"])
     _require_unique(path, "categories", [c.id for c in classes])
     _require_unique(path, "images", [i.id for i in images])
-    for image in images:
-        if min(image.height, image.width) < 1:
-            place = f"{path}: image {image.id}"
-            raise InputError(
-                place, (image.height, image.width), "height and width of a pixel or more"
-            )
     return _collect(content["annotations"], classes, images)
+
+
+def _image(row: Row, path: Path) -> CocoImage:
+    name = row.get("file_name")
+    height, width = (max(whole_number(row.get(side)) or 0, 0) for side in ("height", "width"))
+    return CocoImage(
+        _whole(row, "id", path), name if isinstance(name, str) else "", height, width
+    )  # fmt: skip
 
 
 def _whole(row: Row, key: str, path: Path) -> int:
@@ -133,13 +135,14 @@ def _collect(
         places = np.flatnonzero(table.verdict == verdict)
         if len(places):
             dropped[reason] = len(places)
-            examples += places[:EXAMPLES].tolist()
+            examples += places[:MOST_DESCRIBED].tolist()
     described = []
     for place in sorted(examples):
         image = int(table.image[place])
         file_name = "" if image == NOWHERE else images[image].file_name
         described.append(describe_dropped(rows[place], int(table.verdict[place]), file_name))
     objects = {i.id: found for i, found in zip(images, table.by_image(len(images)), strict=True)}
+    clipped = Counter(images[place].id for place in table.image[table.clipped].tolist())
     return CocoSplit(
-        classes, images, objects, counts, dict(sorted(dropped.items())), tuple(described)
+        classes, images, objects, counts, dict(sorted(dropped.items())), tuple(described), clipped
     )

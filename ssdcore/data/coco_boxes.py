@@ -23,6 +23,7 @@ REASONS = {
     4: "box without area",
     5: "box outside the image",
     6: "duplicate box",
+    7: "image of unknown size",
 }
 """Why a box is dropped; where several hold, the first is counted. A duplicate has the image,
 category, crowd flag and place of a box before it."""
@@ -70,7 +71,8 @@ def read_boxes(
     Args:
         rows: of the annotation file.
         label_of: category id → label.
-        sizes_hw: image id → height and width in pixels, in the order of the images.
+        sizes_hw: image id → height and width in pixels, in the order of the images; 0 where
+            the file does not say.
     """
     position_of = {id_: position for position, id_ in enumerate(sizes_hw)}
     image = _column(rows, "image_id", position_of, NOWHERE)
@@ -82,7 +84,7 @@ def read_boxes(
 
     height, width = np.array([*sizes_hw.values()], float)[image].T
     x, y, w, h = boxes_xywh_px.T
-    with np.errstate(over="ignore"):  # numbers far outside any image
+    with np.errstate(all="ignore"):  # numbers far outside any image, sizes of 0
         x1, y1 = np.maximum(x, 0), np.maximum(y, 0)
         right, bottom = x + w, y + h
         x2, y2 = np.minimum(right, width), np.minimum(bottom, height)
@@ -91,9 +93,9 @@ def read_boxes(
         yxyx = yxyx.astype(np.float32)
     flat = (yxyx[:, 2:] <= yxyx[:, :2]).any(axis=1)  # also what float32 can't tell apart
     verdict = np.select(
-        [image == NOWHERE, label == 0, np.isnan(x), (w <= 0) | (h <= 0), (x2 <= x1) | (y2 <= y1),
-         flat],
-        [1, 2, 3, 4, 5, 4],
+        [image == NOWHERE, (height < 1) | (width < 1), label == 0, np.isnan(x),
+         (w <= 0) | (h <= 0), (x2 <= x1) | (y2 <= y1), flat],
+        [1, 7, 2, 3, 4, 5, 4],
         KEPT,
     )  # fmt: skip
     kept = np.flatnonzero(verdict == KEPT)

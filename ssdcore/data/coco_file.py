@@ -18,7 +18,7 @@ Row = dict[str, Any]
 """An image, annotation or category, with those of its keys that are in `KEYS`."""
 LISTS = ("images", "annotations", "categories")
 KEYS = {*LISTS, "id", "file_name", "height", "width", "name"}
-KEYS |= {"image_id", "category_id", "bbox", "iscrowd"}
+KEYS |= {"image_id", "category_id", "bbox", "iscrowd", "score"}
 WHOLE = re.compile(r"-?[0-9]{1,19}")
 REMEDY = "Export the data set as a COCO detection file (instances_*.json)"
 
@@ -32,11 +32,12 @@ def load_rows(path: Path) -> dict[str, list[Row]]:
     """
     content = _parsed(path)
     if not isinstance(content, dict):
-        raise InputError(str(path), f"a JSON {type(content).__name__}", "a COCO object", REMEDY)
+        expected = f"a COCO object with the lists {', '.join(LISTS)}"
+        raise InputError(str(path), _kind(content), expected, REMEDY)
     for key in LISTS:
         rows = content.get(key)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{path}: {key}", type(rows).__name__, "a list of objects", REMEDY)
+            raise InputError(f"{path}: {key}", _kind(rows), "a list of objects", REMEDY)
         if not rows and key != "annotations":
             raise InputError(f"{path}: {key}", rows, "at least one entry", REMEDY)
     return content
@@ -66,8 +67,32 @@ def _parsed(path: Path) -> Any:
         del data  # the text is as large again
         with _no_collection():
             return json.loads(text, object_pairs_hook=_slim)
+    except json.JSONDecodeError as error:
+        raise InputError(str(path), _json_fault(error), "whole, valid JSON", REMEDY) from None
     except (ValueError, RecursionError) as error:
         raise InputError(str(path), str(error), "whole, valid JSON", REMEDY) from None
+
+
+def _json_fault(error: json.JSONDecodeError) -> str:
+    """Returns what is wrong in words; a text that ends too soon is what happens most."""
+    end = len(error.doc.rstrip())
+    if end and (error.pos >= end or error.msg.startswith("Unterminated string")):
+        return f"JSON that breaks off after {end} characters"
+    return str(error)
+
+
+def _kind(value: object) -> str:
+    """Returns what a value of a JSON file is, in words."""
+    match value:
+        case None:
+            return "nothing"
+        case dict():
+            return "an object"
+        case [{"score": _}, *_]:
+            return "a list of detections"
+        case list():
+            return "a list"
+    return json.dumps(value)[:80]
 
 
 def _slim(pairs: list[tuple[str, Any]]) -> Row:

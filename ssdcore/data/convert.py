@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,19 +27,25 @@ class Conversion(NamedTuple):
     """What became of a split.
 
     Attributes:
-        split: as it was read; its boxes are counted there.
+        split: as it was read.
         kept: images written.
         without_objects: of these, how many show none.
         skipped: the others.
+        boxes: counts over the boxes written: "kept", and of these "clipped" and "crowd".
     """
 
     split: CocoSplit
     kept: int
     without_objects: int
     skipped: tuple[Skipped, ...]
+    boxes: Mapping[str, int]
 
     def summary(self) -> dict[str, Any]:
-        """Returns the counts as conversion.json holds them."""
+        """Returns the counts as conversion.json holds them.
+
+        Every listed image is kept or skipped, every listed box kept, dropped or in a skipped
+        image.
+        """
         reasons = Counter(skipped.reason for skipped in self.skipped)
         return {
             "images": {
@@ -49,7 +55,8 @@ class Conversion(NamedTuple):
                 "skipped": dict(sorted(reasons.items())),
             },
             "boxes": {
-                **self.split.boxes,
+                "listed": self.split.boxes["listed"],
+                **self.boxes,
                 "in_skipped_images": sum(skipped.boxes for skipped in self.skipped),
                 "dropped": dict(self.split.dropped),
             },
@@ -86,23 +93,28 @@ def convert_split(
         raise _fault(place, f"{box.reason}: {box.bbox}", "a box within a listed image and category")
     skipped: list[Skipped] = []
     objects_kept: list[int] = []  # of each image written, how many
+    boxes = Counter(kept=0, clipped=0, crowd=0)
 
     def records(outcomes: Iterable[bytes | BrokenImageError]) -> Iterator[Record]:
         for image, outcome in zip(split.images, outcomes, strict=True):
+            objects = split.objects[image.id]
             if isinstance(outcome, bytes):
-                objects_kept.append(len(split.objects[image.id].labels))
-                yield Record(image.id, outcome, split.objects[image.id])
+                objects_kept.append(len(objects.labels))
+                boxes["kept"] += len(objects.labels)
+                boxes["clipped"] += split.clipped_in.get(image.id, 0)
+                boxes["crowd"] += int(objects.crowd.sum())
+                yield Record(image.id, outcome, objects)
             elif strict:
                 place = f"{folder}: {image.file_name} (image {image.id})"
                 raise _fault(place, str(outcome), "a whole picture of the listed size")
             else:
-                boxes = len(split.objects[image.id].labels)
-                skipped.append(Skipped(image.file_name, str(outcome), boxes))
+                skipped.append(Skipped(image.file_name, str(outcome), len(objects.labels)))
 
     with open_pictures(folder) as pictures:
 
         def check(image: CocoImage) -> bytes | BrokenImageError:
             try:
+                _require_complete(image)
                 return checked(pictures.read(image.file_name), image.height, image.width)
             except BrokenImageError as error:
                 return error
@@ -110,7 +122,14 @@ def convert_split(
         outcomes = map_in_threads(check, split.images, threads or os.cpu_count() or 1)
         with closing(outcomes):
             write_shards(target, records(outcomes), shards)
-    return Conversion(split, len(objects_kept), objects_kept.count(0), tuple(skipped))
+    return Conversion(split, len(objects_kept), objects_kept.count(0), tuple(skipped), boxes)
+
+
+def _require_complete(image: CocoImage) -> None:
+    if not image.file_name:
+        raise BrokenImageError("entry without file name")
+    if min(image.height, image.width) < 1:
+        raise BrokenImageError("entry without size")
 
 
 def _fault(place: str, value: str, expected: str) -> InputError:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from coco_files import box, write_coco
 
+from ssdcore.data import coco as module
 from ssdcore.data.coco import CocoClass, CocoImage, read_coco
 from ssdcore.errors import InputError
 
@@ -58,12 +59,22 @@ def test_big_ids_and_gaps(tmp_path):
     ("content", "hint"),
     [
         ("[]", "a COCO object"),
-        ('[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]', "a JSON list"),
+        ("7", "found '7'"),
+        (
+            '[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]',
+            "found 'a list of detections'",
+        ),
         ("[" * 100_000, "whole, valid JSON"),
-        ('{"images": [', "whole, valid JSON"),
+        ('{"images": [', "'JSON that breaks off after 12 characters', expected whole, valid JSON"),
+        ('{"images": [{"file_na', "JSON that breaks off after 21 characters"),
+        ('{"images": [{"id": 1}, \n', "JSON that breaks off after 22 characters"),
+        ('{"images" [], "annotations": []}', "':' delimiter: line 1 column 11"),
+        ("", "Expecting value: line 1 column 1"),
+        ("<!DOCTYPE html>", "Expecting value: line 1 column 1"),
         ('{"images": [], "annotations": [], "categories": [{}]}', "images: found"),
         ('{"images": [{}], "annotations": [], "categories": []}', "categories: found"),
-        ('{"images": [{}], "categories": [{}]}', "annotations: found"),
+        ('{"images": [{}], "categories": [{}]}', "annotations: found 'nothing'"),
+        ('{"images": {"1": {}}, "annotations": [], "categories": [{}]}', "images: found 'an obj"),
         ('{"images": [3], "annotations": [], "categories": [{}]}', "a list of objects"),
     ],
 )
@@ -75,21 +86,46 @@ def test_files_that_are_no_coco(tmp_path, content, hint):
     assert str(path) in str(error.value)
 
 
+@pytest.mark.parametrize("id_", [None, "one", 2**63, 1.5, True, [1]])
+def test_an_image_without_a_usable_id_is_refused(tmp_path, id_):
+    with pytest.raises(InputError, match="id of"):
+        read_coco(write_coco(tmp_path / "a.json", [{"id": id_, "file_name": "a.jpg"}], []))
+
+
 @pytest.mark.parametrize(
-    ("image", "hint"),
+    ("entry", "expected"),
     [
-        ({"id": 1}, "file_name of"),
-        ({"id": "one", "file_name": "a.jpg"}, "id of"),
-        ({"id": 2**63, "file_name": "a.jpg"}, "id of"),
-        ({"id": 1.5, "file_name": "a.jpg"}, "id of"),
-        ({"id": 1, "file_name": 7}, "file_name of"),
-        ({"id": True, "file_name": "a.jpg"}, "id of"),
-        ({"id": 1, "file_name": "a.jpg", "height": 0}, "image 1"),
+        ({"height": 0}, ("a.jpg", 0, 80)),
+        ({"width": -80}, ("a.jpg", 60, 0)),
+        ({"height": None, "width": "wide"}, ("a.jpg", 0, 0)),
+        ({"width": 80.5}, ("a.jpg", 60, 0)),
     ],
 )
-def test_images_without_what_is_needed(tmp_path, image, hint):
-    with pytest.raises(InputError, match=hint):
-        read_coco(write_coco(tmp_path / "a.json", [image], []))
+def test_boxes_of_an_image_without_size_are_dropped(tmp_path, entry, expected):
+    images = [{"id": 1, "file_name": "a.jpg", **entry}, {"id": 2, "file_name": "b.jpg"}]
+    rows = [box(1, 1, [1, 1, 5, 5]), box(1, 1, [0, 0, 0, 0]), box(2, 1, [1, 1, 5, 5])]
+    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    assert split.images[0][1:] == expected
+    assert split.boxes["kept"] == 1
+    assert split.dropped == {"image of unknown size": 2}
+    assert split.dropped_boxes[0].file_name == "a.jpg"
+
+
+@pytest.mark.parametrize("file_name", [None, 7, ["a.jpg"], ""])
+def test_an_image_without_file_name_is_left_for_convert_to_count(tmp_path, file_name):
+    images = [{"id": 1, "file_name": file_name}]
+    split = read_coco(write_coco(tmp_path / "a.json", images, [box(1, 1, [1, 1, 5, 5])]))
+    assert split.images == (CocoImage(1, "", 60, 80),)
+    assert split.boxes["kept"] == 1
+
+
+def test_clipped_boxes_are_counted_by_image(tmp_path):
+    images = [{"id": n, "file_name": f"{n}.jpg"} for n in (5, 7, 9)]
+    rows = [box(7, 1, [70, 1, 20, 5]), box(9, 1, [-1, 1, 5, 5]), box(7, 1, [1, -1, 5, 5]),
+            box(5, 1, [1, 1, 5, 5]), box(9, 1, [90, 1, 5, 5])]  # fmt: skip
+    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    assert split.clipped_in == {7: 2, 9: 1}
+    assert split.boxes["clipped"] == 3
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 1), (1, "1"), ("7", 7.0)])
@@ -180,7 +216,8 @@ def test_what_marks_a_crowd(tmp_path, iscrowd, crowd):
     assert read_coco(write_coco(tmp_path / "a.json", images, rows)).boxes["crowd"] == crowd
 
 
-def test_examples_are_the_first_of_each_reason_in_the_files_order(tmp_path):
+def test_the_first_of_each_reason_are_described_in_the_files_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_DESCRIBED", 3)
     images = [{"id": 1, "file_name": "a.jpg"}]
     rows = [box(1, 1, [1, 1, 0, n]) for n in range(5)] + [box([1], [2], [1, 1, 5, 5])]
     split = read_coco(write_coco(tmp_path / "a.json", images, [rows[-1], *rows[:-1]]))

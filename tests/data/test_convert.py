@@ -50,7 +50,7 @@ def test_every_image_is_written_or_has_a_reason(awkward, tmp_path):
             },
         },
         "boxes": {
-            "listed": 4, "kept": 3, "clipped": 0, "crowd": 1, "in_skipped_images": 1,
+            "listed": 4, "kept": 2, "clipped": 0, "crowd": 1, "in_skipped_images": 1,
             "dropped": {"box without area": 1},
         },
         "skipped_files": [
@@ -76,6 +76,40 @@ def test_every_image_is_written_or_has_a_reason(awkward, tmp_path):
     empty = to_sample(second["image"], second["num_objects"], second["objects"]).objects
     assert empty.boxes_yxyx.shape == (0, 4)
     assert empty.labels.shape == (0,)
+
+
+def test_what_is_counted_as_kept_is_what_is_written(tmp_path):
+    """Boxes of skipped images are none of those kept, clipped or crowds."""
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("whole.jpg", "sizeless.jpg"):
+        (images / name).write_bytes(jpeg())
+    (images / "short.jpg").write_bytes(jpeg()[:-900])
+    listed = [{"id": 1, "file_name": "whole.jpg"}, {"id": 2, "file_name": "short.jpg"},
+              {"id": 3, "file_name": None}, {"id": 4, "file_name": "sizeless.jpg", "width": 0},
+              {"id": 5, "file_name": "missing.jpg"}]  # fmt: skip
+    rows_ = [
+        box(image, 1, bbox, iscrowd=crowd)
+        for image in (1, 2, 3, 4, 5)
+        for bbox, crowd in (([70, 1, 20, 5], 0), ([1, 1, 5, 5], 0), ([0, 0, 99, 99], 1))
+    ]
+    split = read_coco(write_coco(tmp_path / "a.json", listed, rows_))
+    summary = convert_split(split, images, tmp_path / "x", 1).summary()
+    assert summary["images"] == {
+        "listed": 5, "kept": 1, "without_objects": 0,
+        "skipped": {"entry without file name": 1, "entry without size": 1, "file missing": 1,
+                    "picture damaged or cut short": 1},
+    }  # fmt: skip
+    boxes = summary["boxes"]
+    assert boxes == {
+        "listed": 15, "kept": 3, "clipped": 2, "crowd": 1, "in_skipped_images": 9,
+        "dropped": {"image of unknown size": 3},
+    }  # fmt: skip
+    assert [(s["file_name"], s["boxes"]) for s in summary["skipped_files"]] == [
+        ("short.jpg", 3), ("", 3), ("sizeless.jpg", 0), ("missing.jpg", 3),
+    ]  # fmt: skip
+    (row,) = rows(find_shards(tmp_path / "x"))
+    assert (int(row["num_objects"]), row["objects"][:, 5].sum()) == (boxes["kept"], boxes["crowd"])
 
 
 def test_the_same_input_gives_the_same_bytes(awkward, tmp_path):
@@ -152,7 +186,7 @@ def test_pictures_of_every_kind_are_stored(tmp_path):
     assert conversion.kept == 2
     leaves = "file name leaves the image folder"
     reasons = [skipped.reason for skipped in conversion.skipped]
-    assert reasons == [leaves, leaves, "file unreadable", "file unreadable"]
+    assert reasons == [leaves, leaves, "file unreadable", "entry without file name"]
     stored = [to_sample(r["image"], r["num_objects"], r["objects"]).rgb
               for r in rows(find_shards(tmp_path / "out/x"))]  # fmt: skip
     assert stored[1][0, 0].tolist() == [156] * 3

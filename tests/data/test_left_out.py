@@ -6,7 +6,7 @@ from ssdcore.data.left_out import table_of_losses
 
 def conversion(skipped, dropped=(), counts=None):
     split = CocoSplit((), (), {}, {}, counts or {}, tuple(dropped))
-    return Conversion(split, 1, 0, tuple(skipped))
+    return Conversion(split, 1, 0, tuple(skipped), {})
 
 
 def test_reasons_are_counted_with_their_first_example():

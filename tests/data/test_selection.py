@@ -158,6 +158,17 @@ def test_a_class_that_is_nowhere_shown(tmp_path):
         select(path, ["cat"], None, "x")
 
 
+def test_entries_without_a_name_do_not_stop_it(tmp_path):
+    images = [{"id": n, "file_name": name} for n, name in enumerate(["a.jpg", None, 7, "b.jpg"])]
+    rows = [box(n, 1, [1, 1, 5, 5]) for n in range(4)]
+    path = write_coco(tmp_path / "a.json", images, rows)
+    partition(path, tmp_path / "train.json", tmp_path / "val.json", 0.3, 1)
+    parts = [json.loads((tmp_path / f"{split}.json").read_text()) for split in ("train", "val")]
+    assert sorted(i["id"] for part in parts for i in part["images"]) == [0, 1, 2, 3]
+    select(path, ["cat"], 2, "a.json")
+    assert len(json.loads(path.read_text())["images"]) >= 2
+
+
 def test_awkward_rows_do_not_stop_the_selection(tmp_path):
     rows = [
         box(1, 1, [1, 1, 2, 2]), box(1, "5", [1, 1, 2, 2]), box([], [], [1]), {"image_id": 1},

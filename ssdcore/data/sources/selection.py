@@ -48,10 +48,10 @@ def partition(path: Path, train: Path, val: Path, share: float, seed: int) -> No
     Boxes of pictures that the file does not list go to train, where `read_coco` counts them.
     """
     content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
-    names = val_names([image["file_name"] for image in content["images"]], share, seed, str(path))
-    ids = {whole_number(i["id"]) for i in content["images"] if i["file_name"] in names}
+    names = val_names([_name(image) for image in content["images"]], share, seed, str(path))
+    ids = {whole_number(i["id"]) for i in content["images"] if _name(i) in names}
     for target, inside in ((train, False), (val, True)):
-        images = [i for i in content["images"] if (i["file_name"] in names) == inside]
+        images = [i for i in content["images"] if (_name(i) in names) == inside]
         rows = [
             row for row in content["annotations"]
             if (whole_number(row.get("image_id")) in ids) == inside
@@ -86,8 +86,8 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, place: 
         if not images:
             raise InputError("dataset.classes", list(classes), f"classes that {place} shows")
     if limit is not None:
-        kept = set(shuffled((image["file_name"] for image in images), LIMIT_SEED)[:limit])
-        images = [image for image in images if image["file_name"] in kept]
+        kept = set(shuffled((_name(image) for image in images), LIMIT_SEED)[:limit])
+        images = [image for image in images if _name(image) in kept]
         ids = {whole_number(image["id"]) for image in images}
         rows = [row for row in rows if whole_number(row.get("image_id")) in ids]
     content.update(images=images, annotations=rows)
@@ -102,6 +102,12 @@ def _chosen(categories: list[dict[str, Any]], names: Sequence[str]) -> list[dict
             hint = f"one of the data set's classes{f' (did you mean {close[0]}?)' if close else ''}"
             raise InputError("dataset.classes", name, hint, f"Known: {', '.join(known[:100])}")
     return [category for category in categories if category["name"] in names]
+
+
+def _name(image: dict[str, Any]) -> str:
+    """Returns an image's file name, "" where its entry has none."""
+    name = image.get("file_name")
+    return name if isinstance(name, str) else ""
 
 
 def _without_outlines(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

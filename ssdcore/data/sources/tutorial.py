@@ -89,7 +89,7 @@ def _write_pictures(
             (folder / name).write_bytes(row.image)
             entry = known.get(row.image_id)
             if entry is not None:
-                height, width = entry["height"], entry["width"]
+                height, width = entry.get("height"), entry.get("width")
             else:
                 height, width = stored_size_hw(pictures, name)
             size = {"height": height, "width": width}
