@@ -151,13 +151,23 @@ def test_a_folder_without_any_listed_picture(home, tmp_path):
         fetch(local(home, val_images=home / "other"), tmp_path / "raw")
 
 
-@pytest.mark.parametrize("categories", [[(1, "cat")], [(1, "dog"), (5, "cat")]])
-def test_both_splits_need_the_same_classes(home, tmp_path, categories):
+@pytest.mark.parametrize(
+    ("categories", "said"),
+    [
+        ([(1, "cat")], "none more, 1 (5 dog) missing"),
+        ([(1, "dog"), (5, "cat")], "2 (1 dog, 5 cat) more, 2 (1 cat, 5 dog) missing"),
+        (
+            [(1, "cat"), (5, "dog"), *((n, f"c{n}") for n in range(10, 16))],
+            "6 (10 c10, 11 c11, 12 c12, 13 c13, 14 c14, …) more, none missing",
+        ),
+    ],
+)
+def test_both_splits_need_the_same_classes(home, tmp_path, categories, said):
     annotate(home / "val.json", categories=categories)
     with pytest.raises(InputError, match="categories") as error:
         fetch(local(home), tmp_path / "raw")
-    for place in ("train.json", "val.json", str(categories)):
-        assert place in str(error.value)
+    for part in ("train.json", "val.json", f"'{said}'"):
+        assert part in str(error.value)
 
 
 def test_a_part_is_taken_before_it_is_described(home, tmp_path):

@@ -1,10 +1,10 @@
 """Fills data/raw from the source that the parameters name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ssdcore import layout
-from ssdcore.data.coco import CocoSplit, read_coco
+from ssdcore.data.coco import CocoClass, CocoSplit, read_coco
 from ssdcore.data.shapes import write_shapes
 from ssdcore.data.sources import bccd, coco2017, local
 from ssdcore.data.sources.record import Place, SplitSource, annotation_file, describe
@@ -65,8 +65,15 @@ def _drawn(shapes: ShapesParams, folder: Path) -> dict[str, Place]:
 def _require_same_classes(places: Mapping[str, Place], splits: Mapping[str, CocoSplit]) -> None:
     train, val = splits["train"].classes, splits["val"].classes
     if train != val:
+        more, fewer = ([c for c in a if c not in b] for a, b in ((val, train), (train, val)))
         raise InputError(
-            f"{places['val'].annotations}: categories", [tuple(c) for c in val][:5],
-            f"those of {places['train'].annotations}: {[tuple(c) for c in train][:5]}",
+            f"{places['val'].annotations}: categories",
+            f"{_in_words(more)} more, {_in_words(fewer)} missing",
+            f"those of {places['train'].annotations}",
             "Give both files the same categories with the same ids",
         )  # fmt: skip
+
+
+def _in_words(classes: Sequence[CocoClass]) -> str:
+    named = ", ".join(f"{c.id} {c.name}" for c in classes[:5])
+    return f"{len(classes)} ({named}{', …' if len(classes) > 5 else ''})" if classes else "none"
