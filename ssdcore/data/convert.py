@@ -21,6 +21,7 @@ class Skipped(NamedTuple):
     file_name: str
     reason: str
     boxes: int
+    image_id: int
 
 
 class Conversion(NamedTuple):
@@ -108,7 +109,9 @@ def convert_split(
                 place = f"{folder}: {image.file_name} (image {image.id})"
                 raise _fault(place, str(outcome), "a whole picture of the listed size")
             else:
-                skipped.append(Skipped(image.file_name, str(outcome), len(objects.labels)))
+                skipped.append(
+                    Skipped(image.file_name, str(outcome), len(objects.labels), image.id)
+                )
 
     with open_pictures(folder) as pictures:
 

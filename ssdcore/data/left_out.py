@@ -39,7 +39,7 @@ def _image_rows(conversion: Conversion) -> list[Row]:
     for skipped in conversion.skipped:
         images[skipped.reason] += 1
         boxes[skipped.reason] += skipped.boxes
-        examples.setdefault(skipped.reason, skipped.file_name)
+        examples.setdefault(skipped.reason, skipped.file_name or f"image {skipped.image_id}")
     return [
         Row(reason, str(images[reason]), str(boxes[reason]), _short(examples[reason]))
         for reason in sorted(images)

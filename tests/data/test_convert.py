@@ -54,11 +54,12 @@ def test_every_image_is_written_or_has_a_reason(awkward, tmp_path):
             "dropped": {"box without area": 1},
         },
         "skipped_files": [
-            {"file_name": "missing.jpg", "reason": "file missing", "boxes": 1},
-            {"file_name": "zero.jpg", "reason": "file empty", "boxes": 0},
-            {"file_name": "short.jpg", "reason": "picture damaged or cut short", "boxes": 0},
+            {"file_name": "missing.jpg", "reason": "file missing", "boxes": 1, "image_id": 11},
+            {"file_name": "zero.jpg", "reason": "file empty", "boxes": 0, "image_id": 13},
+            {"file_name": "short.jpg", "reason": "picture damaged or cut short", "boxes": 0,
+             "image_id": 14},
             {"file_name": "large.jpg", "reason": "size differs from the annotation file's",
-             "boxes": 0},
+             "boxes": 0, "image_id": 15},
         ],
         "dropped_boxes": [
             {"reason": "box without area", "file_name": "good.jpg", "annotation_id": 3,

@@ -100,7 +100,9 @@ def test_what_is_left_out_is_a_table(raw):
     summary = json.loads((raw / "data/mindrecord/conversion.json").read_text())["val"]
     assert summary["boxes"]["dropped"] == {"box without area": 2}
     assert [dropped["annotation_id"] for dropped in summary["dropped_boxes"]] == [31, 32]
-    assert summary["skipped_files"] == [{"file_name": "0.jpg", "reason": "file empty", "boxes": 1}]
+    assert summary["skipped_files"] == [
+        {"file_name": "0.jpg", "reason": "file empty", "boxes": 1, "image_id": 0}
+    ]
 
 
 def test_a_split_without_a_usable_picture_is_refused(raw):
