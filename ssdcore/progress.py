@@ -45,18 +45,19 @@ class Progress(_Shown):
     Args:
         total: steps of the whole work.
         done: of these, the ones done before.
+        unit: what a step is called.
     """
 
-    def __init__(self, total: int, done: int = 0) -> None:
-        super().__init__(total=total, initial=done, unit="step")
-        self._total = total
+    def __init__(self, total: int, done: int = 0, unit: str = "step") -> None:
+        super().__init__(total=total, initial=done, unit=unit)
+        self._total, self._unit = total, unit
 
     def step(self, number: int, text: str) -> None:
         """Notes a finished step, with a few words on it."""
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update()
         if self._line_is_due():
-            self.say(f"step {number}/{self._total}: {text}")
+            self.say(f"{self._unit} {number}/{self._total}: {text}")
 
 
 class ByteProgress(_Shown):

@@ -24,6 +24,13 @@ def test_in_a_log_steps_are_plain_lines_now_and_then(clock, capsys):
     assert err == ""
 
 
+def test_steps_may_be_called_something_else(clock, capsys):
+    with Progress(total=118_287, unit="image") as progress:
+        clock[0] = 2 * SECONDS_BETWEEN_LINES
+        progress.step(7000, "2 left out")
+    assert capsys.readouterr().out == "image 7000/118287: 2 left out\n"
+
+
 def test_a_said_line_puts_the_next_one_off(clock, capsys):
     with Progress(total=3) as progress:
         clock[0] = SECONDS_BETWEEN_LINES - 1

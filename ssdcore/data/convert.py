@@ -13,6 +13,7 @@ from ssdcore.data.in_threads import map_in_threads
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.pictures import open_pictures
 from ssdcore.errors import InputError
+from ssdcore.progress import Progress
 
 
 class Skipped(NamedTuple):
@@ -75,7 +76,7 @@ def convert_split(
     strict: bool = False,
     threads: int | None = None,
 ) -> Conversion:
-    """Writes a split's images and objects to MindRecord.
+    """Writes a split's images and objects to MindRecord; says how far it is.
 
     Args:
         split: the checked annotation file.
@@ -97,7 +98,9 @@ def convert_split(
     boxes = Counter(kept=0, clipped=0, crowd=0)
 
     def records(outcomes: Iterable[bytes | BrokenImageError]) -> Iterator[Record]:
-        for image, outcome in zip(split.images, outcomes, strict=True):
+        pairs = zip(split.images, outcomes, strict=True)
+        for number, (image, outcome) in enumerate(pairs, start=1):
+            progress.step(number, f"{len(skipped)} left out")
             objects = split.objects[image.id]
             if isinstance(outcome, bytes):
                 objects_kept.append(len(objects.labels))
@@ -113,7 +116,7 @@ def convert_split(
                     Skipped(image.file_name, str(outcome), len(objects.labels), image.id)
                 )
 
-    with open_pictures(folder) as pictures:
+    with open_pictures(folder) as pictures, Progress(len(split.images), unit="image") as progress:
 
         def check(image: CocoImage) -> bytes | BrokenImageError:
             try:

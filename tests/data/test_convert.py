@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from coco_files import box, jpeg, write_coco
 
+from ssdcore import progress
 from ssdcore.data.coco import read_coco
 from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
@@ -146,6 +147,14 @@ def test_the_number_of_threads_changes_no_byte(tmp_path, threads):
         assert a.read_bytes() == (b.parent / a.name).read_bytes()
     order = [int(row["image_id"]) for row in rows(find_shards(tmp_path / "b/x"))]
     assert sorted(order) == [n for n in range(many) if n % 7]
+
+
+def test_a_long_conversion_says_how_far_it_is(awkward, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
+    convert_split(*awkward, tmp_path / "x", shards=1)
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "image 1/6: 0 left out"
+    assert said[5] == "image 6/6: 3 left out"
 
 
 def test_strict_stops_at_the_first_dropped_box(awkward, tmp_path):
