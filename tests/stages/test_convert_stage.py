@@ -44,11 +44,10 @@ for _ in range(10):
     os.waitpid(child, 0)
     early += not OUT.exists()
     assert not OUT.exists() or contents() == whole, contents()
-shutil.rmtree(OUT, ignore_errors=True)
-assert os.waitpid(start(), 0)[1] == 0
+    assert os.waitpid(start(), 0)[1] == 0
+    assert contents() == whole, contents()
 left = sorted(p.name for p in OUT.parent.iterdir())
-same = contents() == whole
-print(json.dumps({"early": early, "same": same, "files": sorted(whole), "left": left}))
+print(json.dumps({"early": early, "files": sorted(whole), "left": left}))
 """
 
 
@@ -128,7 +127,6 @@ def test_a_killed_conversion_leaves_all_or_nothing_and_is_made_good(raw):
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["early"] >= 5
-    assert outcome["same"]
     assert outcome["left"] == ["mindrecord", "raw"]
     shards = [f"{split}.mindrecord{n}{db}"
               for split in ("train", "val") for n in "01" for db in ("", ".db")]  # fmt: skip

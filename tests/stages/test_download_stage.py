@@ -1,0 +1,128 @@
+"""The download stage as a process: killed at any moment, its next run ends as if nothing was."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests/data"))
+from archives import make_zip  # noqa: E402
+from coco_files import box, jpeg, write_coco  # noqa: E402
+from web_server import Server  # noqa: E402
+
+KILL = """
+import hashlib, json, os, random, shutil, signal, sys, time
+from pathlib import Path
+import ssdcore.data.sources.fetch
+from ssdcore.data.remote import web
+from stages.download import main
+
+OUT, CACHE = Path("data/raw"), Path(os.environ["XDG_CACHE_HOME"])
+web.PIECE = 4096
+def start():
+    child = os.fork()
+    if child == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        try:
+            main(Path("params.yaml"))
+        finally:
+            os._exit(0 if OUT.exists() else 1)
+    return child
+def run():
+    assert os.waitpid(start(), 0)[1] == 0
+def contents():
+    files = [p for place in (OUT, CACHE) for p in place.rglob("*") if p.is_file()]
+    stable = [p for p in files if not p.name.endswith(".sha256.json")]  # it holds a time
+    return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in stable}
+def clear():
+    for place in ("data", CACHE):
+        shutil.rmtree(place, ignore_errors=True)
+
+began = time.perf_counter()
+run()
+took = time.perf_counter() - began
+whole, moments, early, parts = contents(), random.Random(2), 0, 0
+for _ in range(10):
+    clear()
+    child = start()
+    time.sleep(moments.uniform(0, took))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    early += not OUT.exists()
+    parts += any(p.suffix == ".part" for p in CACHE.rglob(".*"))
+    run()
+    assert contents() == whole, contents()
+left = sorted(p.name for p in OUT.parent.iterdir())
+print(json.dumps({"early": early, "parts": parts, "files": sorted(whole), "left": left}))
+"""
+
+
+@pytest.fixture
+def servers(tmp_path):
+    """COCO's three archives in miniature, each sent slowly by a server of its own."""
+    documents, archives = {}, {}
+    for split, count in (("train", 5), ("val", 1)):
+        names = [f"{n}.jpg" for n in range(count)]
+        images = [
+            {"id": n, "file_name": name, "height": 150, "width": 200}
+            for n, name in enumerate(names)
+        ]
+        rows = [box(n, 1, [n, n, 50, 40]) for n in range(count)]
+        listed = write_coco(tmp_path / f"{split}.json", images, rows)
+        documents[f"annotations/instances_{split}2017.json"] = listed.read_bytes()
+        pictures = {name: jpeg(150, 200, n) for n, name in enumerate(names)}
+        archives[f"{split}_images"] = make_zip(tmp_path / "x.zip", pictures).read_bytes()
+    archives["annotations"] = make_zip(tmp_path / "x.zip", documents).read_bytes()
+    with ExitStack() as stack:
+        yield {name: stack.enter_context(serving(body)) for name, body in archives.items()}
+
+
+@contextmanager
+def serving(body):
+    with Server() as server:
+        server.body, server.piece, server.pause_s = body, 4096, 0.003
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.closing.set()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def folder(tmp_path, servers) -> Path:
+    work = tmp_path / "work"
+    work.mkdir()
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["dataset"]["name"] = "coco2017"
+    for name, server in servers.items():
+        params["dataset"]["coco2017"][name] = server.address(f"{name}.zip")
+    yaml.dump(params, work / "params.yaml")
+    return work
+
+
+def test_a_killed_download_is_made_good(folder, servers):
+    """Killed at ten moments of its work; children are forked, so that only one imports."""
+    environment = {
+        **os.environ, "PYTHONPATH": str(ROOT), "no_proxy": "127.0.0.1",
+        "XDG_CACHE_HOME": str(folder.parent / "cache"),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", KILL], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["early"] >= 3
+    assert outcome["parts"] >= 1
+    assert outcome["left"] == ["raw"]
+    names = {Path(name).name for name in outcome["files"] if name.startswith("data/")}
+    assert names == {"instances_train.json", "instances_val.json", "source.json"}
+    assert max(servers["train_images"].starts) > 0
