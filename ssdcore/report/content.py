@@ -93,8 +93,11 @@ class SplitSummary:
         box_sizes: √(height · width) of each kept box as a fraction of the image, in 0…1.
         skipped: pictures left out, by reason.
         dropped: boxes left out, by reason.
-        crowd: boxes that mark a crowd instead of one object.
+        crowd: kept boxes that mark a crowd instead of one object.
         fitted: share of the objects with a default box of IoU 0.5 or more; None without objects.
+        without_objects: kept pictures that show no object and no crowd.
+        clipped: kept boxes that were cut at the border of their picture.
+        boxes_in_skipped: boxes that were left out with their pictures.
     """
 
     name: str
@@ -105,6 +108,9 @@ class SplitSummary:
     dropped: Mapping[str, int]
     crowd: int
     fitted: float | None
+    without_objects: int = 0
+    clipped: int = 0
+    boxes_in_skipped: int = 0
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc"
 def summarise_split(
     name: str, split: CocoSplit, conversion: Mapping[str, Any], default_boxes: Boxes
 ) -> SplitSummary:
-    """Counts a split's objects.
+    """Counts what of a split is in the shards, and what is not.
 
     Args:
         name: train or val.
@@ -36,8 +36,10 @@ def summarise_split(
         conversion: the split's entry of conversion.json.
         default_boxes: (8732, 4) (cy, cx, h, w) that training matches the objects to.
     """
-    single = [objects.select(~objects.crowd) for objects in split.objects.values()]
-    boxes = np.concatenate([objects.boxes_yxyx for objects in single])
+    skipped = {file["image_id"] for file in conversion["skipped_files"]}
+    kept = [split.objects[image.id] for image in split.images if image.id not in skipped]
+    single = [objects.select(~objects.crowd) for objects in kept]
+    boxes = np.concatenate([np.zeros((0, 4), np.float32), *(o.boxes_yxyx for o in single)])
     labels = Counter(int(label) for objects in single for label in objects.labels)
     return SplitSummary(
         name=name,
@@ -48,6 +50,9 @@ def summarise_split(
         dropped=conversion["boxes"]["dropped"],
         crowd=conversion["boxes"]["crowd"],
         fitted=_share_fitted(boxes, default_boxes),
+        without_objects=conversion["images"]["without_objects"],
+        clipped=conversion["boxes"]["clipped"],
+        boxes_in_skipped=conversion["boxes"]["in_skipped_images"],
     )
 
 

@@ -27,7 +27,7 @@ def draw_variations(
 ) -> Iterator[VariedPicture]:
     """Draws up to 4 pictures, each as it is and then as three epochs vary it, with its objects.
 
-    Yields nothing where all strengths are 0.
+    Where all strengths are 0, each comes as it is alone.
 
     Args:
         split: the training split's ground truth.
@@ -38,15 +38,14 @@ def draw_variations(
     Raises:
         InputError: a picture is no longer what convert found.
     """
-    if not any(strengths):
-        return
+    versions_drawn = VERSIONS if any(strengths) else 0
     images = [image for image in split.images if image.file_name not in skipped]
     chosen = choose([int((~split.objects[i.id].crowd).sum()) for i in images], PICTURES)
     with open_pictures(folder) as pictures:
         for image in (images[index] for index in chosen):
             sample = Sample(read_original(pictures, image), split.objects[image.id])
             versions = [sample._replace(rgb=fitted(sample.rgb, IMAGE_SIZE))]
-            for epoch in range(1, VERSIONS + 1):
+            for epoch in range(1, versions_drawn + 1):
                 rng = picture_generator(SEED, epoch, image.id)
                 versions.append(augment(sample, strengths, rng))
             drawn = [_drawn(version, split.classes) for version in versions]

@@ -216,10 +216,14 @@ def test_what_training_sees_is_shown_and_said(content: ReportContent) -> None:
 
 
 def test_where_training_varies_nothing_the_page_says_so(content: ReportContent) -> None:
-    page = Page(render(replace(content, strengths=Strengths(), variations=[])))
-    assert "Training takes the pictures as they are" in page.text()
-    assert "as three epochs" not in page.text()
-    assert [a for tag, a in page.elements if a.get("alt") == "Varied"] == []
+    still = [VariedPicture("a.jpg", [b"1"])]
+    for variations in (still, []):
+        page = Page(render(replace(content, strengths=Strengths(), variations=variations)))
+        assert "Training takes the pictures as they are" in page.text()
+        assert "as three epochs" not in page.text()
+        assert ("Training pictures with their objects." in page.text()) == bool(variations)
+        alts = [a["alt"] for tag, a in page.elements if a.get("alt") in ("As it is", "Varied")]
+        assert alts == ["As it is"] * len(variations)
 
 
 def test_an_empty_report_is_a_page_too(empty: ReportContent) -> None:
@@ -275,6 +279,14 @@ def test_the_share_of_objects_that_default_boxes_fit_is_shown(content: ReportCon
     page = render(content)
     assert "87.3\u00a0%" in page
     assert page.count("objects with a default box of IoU") == 1
+
+
+def test_what_the_conversion_made_of_the_data_is_shown(content: ReportContent) -> None:
+    train = replace(content.splits[0], without_objects=77, clipped=88, boxes_in_skipped=99)
+    text = Page(render(replace(content, splits=[train]))).text()
+    row = text[text.index("objects with a default box") :]
+    figures = ("train", "4000", "77", "9270", "31", "88", "12", "99", "7", "87.3%")
+    assert "".join(row.split()).partition("0.5")[2].startswith("".join(figures))
 
 
 def test_a_page_that_is_too_large_is_refused(content: ReportContent) -> None:

@@ -16,13 +16,16 @@ def test_a_split_by_hand():
     boxes = np.array([[0, 0, 0.5, 0.5], [0, 0, 0.2, 0.8], [0, 0, 1, 1]], np.float32)
     objects = Objects(boxes, np.array([2, 2, 1], np.int32), np.array([False, False, True]))
     split = CocoSplit(
-        (CocoClass(1, "cat"), CocoClass(9, "dog")), (CocoImage(5, "a.jpg", 10, 10),),
-        {5: objects}, {}, {},
+        (CocoClass(1, "cat"), CocoClass(9, "dog")),
+        (CocoImage(5, "a.jpg", 10, 10), CocoImage(6, "b.jpg", 10, 10)),
+        {5: objects, 6: objects}, {}, {},
     )  # fmt: skip
     conversion = {
-        "images": {"kept": 1, "skipped": {"file missing": 2}},
-        "boxes": {"crowd": 1, "dropped": {"box without area": 3}},
-    }
+        "images": {"kept": 1, "skipped": {"file missing": 2}, "without_objects": 4},
+        "boxes": {"crowd": 1, "clipped": 2, "in_skipped_images": 3,
+                  "dropped": {"box without area": 3}},
+        "skipped_files": [{"file_name": "b.jpg", "image_id": 6}],
+    }  # fmt: skip
     default_boxes = np.array([[0.25, 0.25, 0.5, 0.5]], np.float32)  # (cy, cx, h, w)
     summary = summarise_split("val", split, conversion, default_boxes)
     assert summary.objects_by_class == {"cat": 0, "dog": 2}
@@ -30,6 +33,7 @@ def test_a_split_by_hand():
     assert (summary.images, summary.crowd) == (1, 1)
     assert summary.fitted == 0.5  # one of two objects; the crowd does not count
     assert summary.skipped == {"file missing": 2}
+    assert (summary.without_objects, summary.clipped, summary.boxes_in_skipped) == (4, 2, 3)
     assert summary.dropped == {"box without area": 3}
 
 

@@ -88,8 +88,12 @@ def test_the_strengths_are_those_given_and_boxes_follow(split: CocoSplit, tmp_pa
         assert rows.max() == pytest.approx(190 / 200 * version.shape[0], abs=4)
 
 
-def test_where_training_varies_nothing_nothing_is_drawn(split: CocoSplit) -> None:
-    assert list(draw_variations(split, Path("nowhere"), (), Strengths())) == []
+def test_where_training_varies_nothing_pictures_are_drawn_as_they_are(
+    split: CocoSplit, tmp_path: Path
+) -> None:
+    still = list(draw_variations(split, tmp_path, (), Strengths()))
+    varied = list(draw_variations(split, tmp_path, (), VARIED))
+    assert [picture.jpegs for picture in still] == [picture.jpegs[:1] for picture in varied]
 
 
 def test_pictures_that_convert_left_out_are_left_out(split: CocoSplit, tmp_path: Path) -> None:
