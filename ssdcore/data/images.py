@@ -69,7 +69,7 @@ def checked(data: bytes, height: int, width: int) -> bytes:
             image.draft(None, tuple(max(side // SMALLEST_DRAFT, 1) for side in size))
             image.load()
     except UnidentifiedImageError:
-        raise BrokenImageError("no picture of a known format") from None
+        raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP picture") from None
     except BrokenImageError:
         raise
     except Exception:  # on damaged bytes Pillow fails in many ways: struct.error, KeyError, …
@@ -130,5 +130,5 @@ def _decoded(data: bytes, reduction: int) -> NDArray[np.uint8]:
     except cv2.error:  # too many pixels, say
         bgr = None
     if bgr is None:
-        raise BrokenImageError("no picture of a known format")
+        raise BrokenImageError("picture of a kind that can't be decoded")
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)

@@ -21,6 +21,9 @@ def encoded(mode: str, kind: str, size=(80, 60), **options) -> bytes:
     return file.getvalue()
 
 
+GIF = encoded("P", "GIF")
+
+
 def test_a_good_picture_passes_unchanged():
     data = jpeg()
     assert checked(data, 60, 80) is data
@@ -52,7 +55,8 @@ def test_channels_are_red_green_blue():
     ("data", "reason"),
     [
         (b"", "file empty"),
-        (b"<html>404</html>", "no picture of a known format"),
+        (b"<html>404</html>", "no BMP, JPEG, PNG, TIFF or WebP picture"),
+        (GIF, "no BMP, JPEG, PNG, TIFF or WebP picture"),
         (jpeg()[:-900], "picture damaged or cut short"),
         (jpeg()[:200], "picture damaged or cut short"),
         (jpeg(61, 80), "size differs from the annotation file's"),
@@ -130,7 +134,7 @@ def test_of_several_pages_the_first_counts():
 
 def test_what_pillow_knows_and_opencv_does_not_is_left_out():
     data = cv2.imencode(".tiff", np.zeros((60, 80), np.float32))[1].tobytes()
-    with pytest.raises(BrokenImageError, match="no picture of a known format"):
+    with pytest.raises(BrokenImageError, match="of a kind that can"):
         checked(data, 60, 80)
 
 

@@ -109,7 +109,10 @@ def test_a_split_without_a_usable_picture_is_refused(raw):
         path.write_bytes(b"<html>")
     done = python(raw, "-m", "stages.convert")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "pictures/val: found ['0.jpg: no picture of a known format', '1.jpg:" in done.stderr
+    assert (
+        "pictures/val: found ['0.jpg: no BMP, JPEG, PNG, TIFF or WebP picture', '1.jpg:"
+        in done.stderr
+    )
     assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
 
 
