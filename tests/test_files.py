@@ -1,4 +1,5 @@
 import hashlib
+import json
 
 import pytest
 
@@ -27,6 +28,15 @@ def test_success_replaces(tmp_path):
     write_json(path, {"ä": 1})
     write_json(path, {"ä": 2})
     assert path.read_text(encoding="utf-8") == '{\n  "ä": 2\n}\n'
+
+
+def test_json_holds_names_that_are_no_text(tmp_path):
+    """Linux names files in bytes; Python spells those that are no UTF-8 as lone surrogates."""
+    value = {"file_name": "süß caf\udce9 \ud800.jpg"}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "süß" in text
+    assert json.loads(text) == value
 
 
 def test_json_refuses_nan(tmp_path):

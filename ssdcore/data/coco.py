@@ -103,7 +103,7 @@ def _whole(row: Row, key: str, path: Path) -> int:
 
 def _text(row: Row, key: str, path: Path) -> str:
     value = row.get(key)
-    if not isinstance(value, str):
+    if not isinstance(value, str) or any("\ud800" <= c <= "\udfff" for c in value):
         raise InputError(_place(row, key, path), value, "text")
     return value
 

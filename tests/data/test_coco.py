@@ -128,6 +128,13 @@ def test_clipped_boxes_are_counted_by_image(tmp_path):
     assert split.boxes["clipped"] == 3
 
 
+@pytest.mark.parametrize("name", [None, 7, "cat \ud800"])
+def test_a_class_without_a_name_in_text_is_refused(tmp_path, name):
+    images = [{"id": 1, "file_name": "a.jpg"}]
+    with pytest.raises(InputError, match="name of .* expected text"):
+        read_coco(write_coco(tmp_path / "a.json", images, [], [(1, name)]))
+
+
 @pytest.mark.parametrize(("first", "second"), [(1, 1), (1, "1"), ("7", 7.0)])
 def test_repeated_ids_are_refused(tmp_path, first, second):
     images = [{"id": first, "file_name": "a.jpg"}, {"id": second, "file_name": "b.jpg"}]

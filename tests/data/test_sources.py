@@ -132,6 +132,23 @@ def test_hash_follows_the_pictures_bytes_and_presence(home, tmp_path):
     assert len({train, with_change[1], hashes()[1]}) == 3
 
 
+@pytest.mark.parametrize("limit", [None, 2])
+def test_a_file_name_need_not_be_text(home, tmp_path, limit):
+    """Linux takes any bytes; Python spells those that are no UTF-8 as lone surrogates."""
+    name = "caf\udce9.jpg"
+    try:
+        (home / "train" / name).write_bytes(jpeg())
+    except OSError:
+        pytest.skip("this file system takes text alone")
+    images = [{"id": n, "file_name": other} for n, other in enumerate([name, "a.jpg", "b.jpg"])]
+    write_coco(home / "train.json", images, [box(n, 1, A) for n in range(3)])
+    one = local(home, val_annotations=home / "train.json", val_images=home / "train")
+    splits = fetch(one.model_copy(update={"limit": limit}), tmp_path / "raw")
+    assert sum(split.listed for split in splits.values()) == 3
+    names = [i["file_name"] for split in splits for i in copied(tmp_path / "raw", split)["images"]]
+    assert sorted(names) == ["a.jpg", "b.jpg", name]
+
+
 @pytest.mark.parametrize("split", layout.SPLITS)
 def test_a_missing_image_folder_is_named(home, tmp_path, split):
     dataset = local(home, **{f"{split}_images": home / "nowhere"})

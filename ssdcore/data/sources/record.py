@@ -80,7 +80,8 @@ def describe(split: CocoSplit, annotations_sha256: str, place: Place) -> SplitSo
                     data = pictures.read(image.file_name)
                 except BrokenImageError:
                     continue  # convert counts it, with the reason
-                digest.update(image.file_name.encode() + b"\0" + hashlib.sha256(data).digest())
+                name = image.file_name.encode("utf-8", "surrogatepass")  # it need not be text
+                digest.update(name + b"\0" + hashlib.sha256(data).digest())
                 present += 1
     if not present:
         raise InputError(

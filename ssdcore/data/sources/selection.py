@@ -20,7 +20,12 @@ LIMIT_SEED = 1
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:
     """Returns the names, each once, in an order that only they and the seed determine."""
-    return sorted(set(names), key=lambda name: (sha256(f"{seed}/{name}".encode()).digest(), name))
+
+    def place(name: str) -> tuple[bytes, str]:
+        seeded = f"{seed}/{name}".encode("utf-8", "surrogatepass")  # a name need not be text
+        return sha256(seeded).digest(), name
+
+    return sorted(set(names), key=place)
 
 
 def val_names(names: Sequence[str], share: float, seed: int, place: str) -> set[str]:
@@ -57,7 +62,7 @@ def partition(path: Path, train: Path, val: Path, share: float, seed: int) -> No
             if (whole_number(row.get("image_id")) in ids) == inside
         ]  # fmt: skip
         part = {**content, "images": images, "annotations": rows}
-        write_text(target, json.dumps(part, ensure_ascii=False))
+        write_text(target, json.dumps(part))
 
 
 def select(path: Path, classes: Sequence[str] | None, limit: int | None, place: str) -> None:
@@ -91,7 +96,7 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, place: 
         ids = {whole_number(image["id"]) for image in images}
         rows = [row for row in rows if whole_number(row.get("image_id")) in ids]
     content.update(images=images, annotations=rows)
-    write_text(path, json.dumps(content, ensure_ascii=False))
+    write_text(path, json.dumps(content))
 
 
 def _chosen(categories: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
