@@ -131,7 +131,7 @@ def test_clipped_boxes_are_counted_by_image(tmp_path):
 @pytest.mark.parametrize("name", [None, 7, "cat \ud800"])
 def test_a_class_without_a_name_in_text_is_refused(tmp_path, name):
     images = [{"id": 1, "file_name": "a.jpg"}]
-    with pytest.raises(InputError, match="name of .* expected text"):
+    with pytest.raises(InputError, match=r"name of .* expected text"):
         read_coco(write_coco(tmp_path / "a.json", images, [], [(1, name)]))
 
 
