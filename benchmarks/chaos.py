@@ -48,13 +48,13 @@ def main() -> None:
     write_json(RESULTS, {"machine": machine, "rows": rows})
 
 
-def run(folder: Path, names: list[str], seed: int = 1) -> dict[str, Any]:
+def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict[str, Any]:
     """Disturbs one training by signals of these names, one after the other.
 
     Raises:
         SystemExit: it ended with another status than it should, or with other files.
     """
-    prepare(folder, epochs=4 + 4 * len(names))
+    prepare(folder, epochs=4 + 4 * len(names), devices=devices)
     finish(folder)
     expected = outcome(folder)
     for made in ("model", "plots", "metrics"):
@@ -81,7 +81,7 @@ def run(folder: Path, names: list[str], seed: int = 1) -> dict[str, Any]:
     return {"signal": names[0], "kills": len(names), "early": early, "steps": steps}
 
 
-def prepare(folder: Path, epochs: int) -> None:
+def prepare(folder: Path, epochs: int, devices: int) -> None:
     """Draws and converts a few pictures, and sets a short training that keeps every step."""
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
@@ -90,6 +90,7 @@ def prepare(folder: Path, epochs: int) -> None:
     params["train"].update(
         epochs=epochs, batch_size=2, validate_every=2, save_minutes=1e-6, loss_scale="dynamic"
     )
+    params["runtime"]["devices"] = devices
     params["tracking"]["enabled"] = False
     folder.mkdir(parents=True)
     yaml.dump(params, folder / "params.yaml")

@@ -17,6 +17,8 @@ Names = Annotated[
 ]
 Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, strict=False)]
 
+FIRST_PORT, LAST_PORT = 1024, 65535
+
 RELATION = "relation"
 """Type of the errors about a value that does not go with another of its section."""
 
@@ -44,6 +46,18 @@ def _on_nonfinite(value: object) -> object:
 
 
 OnNonFinite = Annotated[int | Literal["stop"], PlainValidator(_on_nonfinite)]
+
+
+def _address(value: object) -> object:
+    host, _, port = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if host and port.isdecimal() and FIRST_PORT <= int(port) <= LAST_PORT:
+        return value
+    raise PydanticCustomError(
+        "address", f"host:port with a port from {FIRST_PORT} to {LAST_PORT}, like 10.0.0.1:8118"
+    )
+
+
+Address = Annotated[str, PlainValidator(_address)]
 
 
 class Section(BaseModel):

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from typing_extensions import Self
 
 from ssdcore.param_types import (
+    Address,
     Count,
     Fraction,
     LossScale,
@@ -139,6 +140,15 @@ class RuntimeParams(Section):
     amp: Literal["O0", "O2", "O3"]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     workers: Annotated[int, Field(ge=1, le=256)]
+    devices: Count
+    machines: Count
+    master: Address | None
+
+    @model_validator(mode="after")
+    def _machines_meet(self) -> Self:
+        if self.machines > 1 and self.master is None:
+            raise relation("master", None, f"host:port, where {self.machines} machines meet")
+        return self
 
 
 class TrackingParams(Section):

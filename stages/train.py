@@ -1,6 +1,6 @@
 """Trains the detector: model/, plots/history.csv and metrics/train.json."""
 
-from typing import Any
+import sys
 
 from ssdcore import layout
 from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
@@ -16,53 +16,54 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     settings = read_params(params)
     train, runtime = settings.train, settings.runtime
 
+    from ssdcore.processes.launch import is_to_launch, launch
+
+    if is_to_launch(runtime):
+        sys.exit(launch("stages.train", ["--params", str(params)], runtime))
+
     from ssdcore.data.coco import read_coco
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.detection.coco_metrics import evaluate
-    from ssdcore.detection.decode import PUBLISHED
     from ssdcore.files import sha256_of_file
     from ssdcore.nn.conduct import conduct
     from ssdcore.nn.fingerprint import fingerprint_of_training
-    from ssdcore.nn.infer import Detector
+    from ssdcore.nn.group import join_group
     from ssdcore.nn.keeper import Keeper
-    from ssdcore.nn.predictions import predict_split
     from ssdcore.nn.record import TrainingRecord
     from ssdcore.nn.reports import START, EpochReport, StepReport
     from ssdcore.nn.runtime import configure, describe_choice, require_precision, seed_all
     from ssdcore.nn.training import prepare_training
+    from ssdcore.nn.validation import make_validation
     from ssdcore.progress import Progress
     from ssdcore.signals import Signals
     from ssdcore.tracking import tracked
 
     device = configure(runtime.device)
+    group = join_group()
     require_precision(device, runtime.amp)
     seed_all(runtime.seed)
     val = read_coco(layout.annotations("val"))
-    shards = {split: find_shards(layout.mindrecord(split)) for split in layout.SPLITS}
-    training = prepare_training(settings.model, train, runtime, val.classes, shards["train"])
-    card, network = training.card, training.network
-    detector = Detector(network, card.default_boxes, train.loss, train.batch_size)
+    shards, val_shards = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
+    training = prepare_training(settings.model, train, runtime, val.classes, shards, group)
     states = layout.states() / "train" / fingerprint_of_training(settings, device, training.weights)
-    record = TrainingRecord(network, card, states / "nonfinite.jsonl")
-    keeper = Keeper(states, training.step.state, record, 60 * train.save_minutes)
+    writes = group.is_writer
+    record = TrainingRecord(
+        training.network, training.card, states / "nonfinite.jsonl", writes=writes
+    )
+    keeper = Keeper(states, training.step.state, record, 60 * train.save_minutes, writes=writes)
 
     with keeper.alone(), Signals() as signals:
-
-        def validate() -> dict[str, Any]:
-            results = predict_split(
-                detector, shards["val"], val, PUBLISHED, runtime.workers, signals.check
-            )
-            return evaluate(layout.annotations("val"), results)
-
-        start = keeper.resume()
+        start = keeper.resume(group)
         total = len(training.rates)
+        validate = make_validation(
+            training, train.batch_size, val, val_shards, runtime.workers, group, signals.check
+        )
         with (
             tracked(
                 "train",
                 params=settings.model_dump(mode="json"),
                 experiment=settings.tracking.experiment,
                 device=device,
-                enabled=settings.tracking.enabled,
+                enabled=settings.tracking.enabled and writes,
             ) as tracker,
             Progress(total, start.step if start else 0) as progress,
         ):
@@ -73,8 +74,9 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
             progress.say(f"{training.loader.num_images} images, {total} steps on {device}")
             if start:
                 progress.say(f"goes on after step {start.step}, epoch {start.epoch}: {states}")
-            reports = conduct(training, train, start or START, record, keeper, signals, validate)
-            for report in reports:
+            for report in conduct(
+                training, train, start or START, record, keeper, signals, validate, group
+            ):
                 for line in report.lines():
                     progress.say(line)
                 tracker.log_metrics(report.metrics(), report.step)
@@ -82,6 +84,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                     progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
                 if isinstance(report, EpochReport):
                     tracker.flush()
+            if not writes:
+                return
             record.finish()
             keeper.clear()
             tracker.set_model(sha256_of_file(layout.BEST_CHECKPOINT))

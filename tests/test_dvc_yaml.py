@@ -19,6 +19,7 @@ PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = list(PIPELINE["stages"])
 GRAPH = grimp.build_graph("ssdcore", "stages")
 UNDECLARED = {
+    "runtime.master": "where processes meet, not what they compute",
     "runtime.workers": "the result does not depend on it",
     "tracking.enabled": "says where a run is written down, not what it computes",
     "tracking.experiment": "the same",

@@ -5,6 +5,7 @@ from typing import Any
 
 from ssdcore.errors import Stopped
 from ssdcore.nn.fit import fit
+from ssdcore.nn.group import ALONE, Group
 from ssdcore.nn.keeper import Keeper
 from ssdcore.nn.profile import Profile
 from ssdcore.nn.record import TrainingRecord
@@ -22,6 +23,7 @@ def conduct(
     keeper: Keeper,
     signals: Signals,
     validate: Callable[[], dict[str, Any]],
+    group: Group = ALONE,
 ) -> Iterator[Report]:
     """Trains to the end, or to where it is asked or set to end.
 
@@ -33,6 +35,7 @@ def conduct(
         keeper: gets the state kept, at each epoch's end and in between.
         signals: looked at after each step.
         validate: measures the network as it stands.
+        group: the processes that train together; what one of them is asked, all do.
 
     Yields:
         What happened, for whoever prints and tracks it.
@@ -76,10 +79,13 @@ def conduct(
                 keeper.keep(at)  # before the measurement, which can take long
             if profile.add(report):
                 yield Remark(report.step, profile.write(keeper.folder / "profile.json"))
-            signals.check()
-            if signals.measure_now():
+            late = params.max_minutes is not None and keeper.seconds > 60 * params.max_minutes
+            stop, measure, end = group.any(signals.stop is not None, signals.measure_now(), late)
+            if stop:
+                raise Stopped(signals.stop.name if signals.stop else "another process")
+            if measure:
                 yield Measurement(report.step, validate())
-            if params.max_minutes is not None and keeper.seconds > 60 * params.max_minutes:
+            if end:
                 ended = EpochReport(report.epoch, report.step, validate(), at)
                 record.epoch(ended)
                 yield ended

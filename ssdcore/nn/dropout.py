@@ -11,6 +11,8 @@ MIXING = ((16, -2048144789), (13, -1028477387), (16, 1))
 """Shifts and multipliers of MurmurHash3's last step (0x85EBCA6B and 0xC2B2AE35 as int32)."""
 GOLDEN = -1640531527
 """2³² divided by the golden ratio: spreads calls and seeds over all integers."""
+STREAM = 0x632BE5AB
+"""Odd and unlike `GOLDEN`, so that another process's masks are none of a later call."""
 BITS = 24
 """Of each hash that are compared; a float32 holds as many exactly."""
 
@@ -29,8 +31,12 @@ class Dropout(nn.Cell):
         super().__init__()
         self.kept = 1 - p
         self.threshold = round(self.kept * 2**BITS)
-        self.seed = Tensor((ms.get_seed() or 0) * GOLDEN % 2**31, ms.int32)
+        self.take_stream(0)
         self.calls = Parameter(Tensor(0, ms.int32), name="calls", requires_grad=False)
+
+    def take_stream(self, number: int) -> None:
+        """Chooses masks of their own for each process of a group; to be called before the first."""
+        self.seed = Tensor(((ms.get_seed() or 0) * GOLDEN + number * STREAM) % 2**31, ms.int32)
 
     def construct(self, x: Tensor) -> Tensor:
         """Drops values of x, of any shape."""

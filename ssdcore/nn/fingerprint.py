@@ -16,6 +16,8 @@ WITHOUT_SAY = "ssdcore.tracking"
 """Loaded in the background, and no model depends on it."""
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 """Those that compute; an update of another one changes no model."""
+RUNTIME = ("seed", "amp", "devices", "machines")
+"""Of the section runtime; the others have no say in the result, and the device is given."""
 LENGTH = 16
 
 
@@ -28,7 +30,7 @@ def fingerprint_of_training(settings: Params, device: str, weights: Sequence[Pat
         weights: the files it starts from.
     """
     train = settings.train.model_dump(mode="json", exclude=set(TrainParams.WITHOUT_CONSEQUENCE))
-    runtime = settings.runtime.model_dump(mode="json", include={"seed", "amp"})
+    runtime = settings.runtime.model_dump(mode="json", include=set(RUNTIME))
     model = settings.model.model_dump(mode="json")
     data = sorted(layout.MINDRECORD.iterdir())
     return fingerprint(

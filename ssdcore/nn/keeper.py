@@ -13,8 +13,9 @@ from mindspore import Parameter, Tensor
 
 from ssdcore import layout
 from ssdcore.errors import InputError
-from ssdcore.files import replacing
+from ssdcore.files import replacing, sha256_of_json
 from ssdcore.nn.finite import require_finite
+from ssdcore.nn.group import ALONE, Group
 from ssdcore.nn.record import TrainingRecord
 from ssdcore.nn.reports import Position
 from ssdcore.snapshots import Snapshot, Snapshots
@@ -31,6 +32,7 @@ class Keeper:
         parameters: all that steps change, by name.
         record: its history and best checkpoint are kept as well.
         every_s: seconds between two snapshots within an epoch.
+        writes: False in all processes of a group but one; they hold the same state.
 
     Attributes:
         folder: as given; other files about the training may lie in it.
@@ -43,7 +45,10 @@ class Keeper:
         parameters: Mapping[str, Parameter],
         record: TrainingRecord,
         every_s: float,
+        *,
+        writes: bool = True,
     ) -> None:
+        self._writes = writes
         self.folder = folder
         self._snapshots = Snapshots(folder)
         self._parameters = parameters
@@ -59,6 +64,9 @@ class Keeper:
         Raises:
             InputError: one is at it.
         """
+        if not self._writes:
+            yield
+            return
         folder = self.folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         lock = FileLock(folder.with_name(f"{folder.name}.lock"))
@@ -79,13 +87,19 @@ class Keeper:
         """How long the training has taken, what came before an interruption included."""
         return monotonic() - self._began_s
 
-    def resume(self) -> Position | None:
+    def resume(self, group: Group = ALONE) -> Position | None:
         """Restores the newest whole snapshot; returns its position, None where there is none.
 
+        Args:
+            group: the processes that go on together, all from one snapshot.
+
         Raises:
-            InputError: a snapshot is of other parameters, so that a file was put here by hand.
+            InputError: a snapshot is of other parameters, so that a file was put here by hand, or
+                not all processes see the same one.
         """
         snapshot = self._snapshots.newest()
+        digest = sha256_of_json(snapshot.progress if snapshot else None)
+        group.require_same(str(self.folder), bytes.fromhex(digest))
         if snapshot is None:
             return None
         history = snapshot.arrays.pop(HISTORY)
@@ -94,7 +108,7 @@ class Keeper:
             parameter.set_data(Tensor(snapshot.arrays[name]))
         progress = snapshot.progress
         self._record.restore(progress["record"], history)
-        if BEST in snapshot.files:
+        if self._writes and BEST in snapshot.files:
             with replacing(layout.BEST_CHECKPOINT) as part:
                 shutil.copyfile(snapshot.files[BEST], part)
         self._began_s = monotonic() - progress["seconds"]
@@ -109,6 +123,8 @@ class Keeper:
             NonFiniteError: the training is broken; the same.
         """
         require_finite(self._parameters.values(), f"after step {position.step}")
+        if not self._writes:
+            return
         values, history = self._record.state()
         progress = {
             "position": position._asdict(),
@@ -128,7 +144,8 @@ class Keeper:
 
     def clear(self) -> None:
         """Removes the snapshots of a training that is done."""
-        self._snapshots.clear()
+        if self._writes:
+            self._snapshots.clear()
 
     def _require_fit(self, snapshot: Snapshot) -> None:
         ours = {name: tuple(p.shape) for name, p in self._parameters.items()}

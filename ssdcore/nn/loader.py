@@ -15,6 +15,7 @@ from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.targets import to_training_example
 from ssdcore.errors import InputError
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.nn.group import ALONE, Group
 
 ORDER_STREAM = 0
 """Keeps the randomness of an epoch's order apart from that of its pictures."""
@@ -53,16 +54,21 @@ class TrainingLoader:
 
     A picture's variation depends on (seed, epoch, image id) alone, so that the number of
     workers and their timing change nothing. The last, incomplete step is left out: the network
-    is compiled for one batch size.
+    is compiled for one batch size. A group takes each step together: process r of N has part r
+    of every N · B pictures that one process would take at a time.
 
     Args:
         shards: of the training split.
-        batch_size: B.
+        batch_size: B, of each process.
         accumulate: batches to a step.
         default_boxes: (8732, 4).
         strengths: how far pictures are varied.
         seed: of order and variation.
         workers: threads that decode and augment.
+        group: the processes that train together.
+
+    Attributes:
+        images_per_step: of the whole group.
 
     Raises:
         InputError: a step needs more images than there are.
@@ -77,8 +83,10 @@ class TrainingLoader:
         strengths: Strengths,
         seed: int,
         workers: int,
+        group: Group = ALONE,
     ) -> None:
         self._shards = shards
+        self._group = group
         self._batch_size = batch_size
         self._accumulate = accumulate
         self._default_boxes = default_boxes
@@ -86,7 +94,7 @@ class TrainingLoader:
         self._seed = seed
         self._workers = workers
         self.num_images = _rows(shards, workers).get_dataset_size()
-        self.images_per_step = batch_size * accumulate
+        self.images_per_step = batch_size * accumulate * group.size
         self.steps_per_epoch = self.num_images // self.images_per_step
         if self.steps_per_epoch == 0:
             raise InputError(
@@ -108,6 +116,8 @@ class TrainingLoader:
         order = order[done * self.images_per_step :]
         if not len(order):
             return
+        batches = order.reshape(-1, self._group.size, self._batch_size)
+        order = batches[:, self._group.rank].ravel()
         rows = _rows(self._shards, self._workers, [int(index) for index in order])
         rows = rows.map(
             prepare,
@@ -115,18 +125,28 @@ class TrainingLoader:
             output_columns=list(TrainingBatch._fields),
             num_parallel_workers=self._workers,
         )
-        batches = (TrainingBatch(*batch) for batch in _batches(rows, self._batch_size))
-        for first in batches:
-            yield [first, *islice(batches, self._accumulate - 1)]
+        prepared = (TrainingBatch(*batch) for batch in _batches(rows, self._batch_size))
+        for first in prepared:
+            yield [first, *islice(prepared, self._accumulate - 1)]
 
 
-def input_batches(shards: Sequence[Path], batch_size: int, workers: int) -> Iterator[InputBatch]:
-    """Yields every picture of the shards once, in their order; the last batch may be smaller."""
+def input_batches(
+    shards: Sequence[Path], batch_size: int, workers: int, group: Group = ALONE
+) -> Iterator[InputBatch]:
+    """Yields every picture of the shards once, in their order; the last batch may be smaller.
+
+    In a group, process r of N has the pictures r, r + N, r + 2N …
+    """
 
     def prepare(image_id: Any, *columns: Any) -> tuple[Any, ...]:
         return image_id, to_network_input(to_sample(*columns).rgb)
 
-    rows = _rows(shards, workers).map(
+    mine = None
+    if group.size > 1:
+        mine = list(range(group.rank, _rows(shards, workers).get_dataset_size(), group.size))
+        if not mine:
+            return
+    rows = _rows(shards, workers, mine).map(
         prepare,
         input_columns=list(COLUMNS),
         output_columns=list(InputBatch._fields),

@@ -1,13 +1,18 @@
-"""A whole split through the detector, as COCO results."""
+"""A whole split through the detector, as COCO results; by one process or by a group."""
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ssdcore.data.coco import CocoSplit
 from ssdcore.detection.coco_results import to_results
-from ssdcore.detection.decode import Thresholds
-from ssdcore.nn.infer import Detector
+from ssdcore.detection.decode import Detections, Thresholds
+from ssdcore.nn.group import ALONE, Group
+from ssdcore.nn.infer import Detector, Found
 from ssdcore.nn.loader import InputBatch, input_batches
 
 
@@ -17,9 +22,10 @@ def predict_split(
     split: CocoSplit,
     thresholds: Thresholds,
     workers: int,
+    group: Group = ALONE,
     around: Callable[[], None] = lambda: None,
 ) -> list[dict[str, Any]]:
-    """Returns the detections in every picture of the shards.
+    """Returns the detections in every picture of the shards, the same list in every process.
 
     Args:
         detector: the network to ask.
@@ -27,17 +33,51 @@ def predict_split(
         split: its annotation file, for ids and sizes.
         thresholds: which answers count.
         workers: threads that decode.
+        group: the processes that share the pictures out; all have to call this.
         around: called before each batch; an exception of its own ends the work.
     """
-    images = {image.id: image for image in split.images}
 
     def watched() -> Iterator[InputBatch]:
-        for batch in input_batches(shards, detector.batch_size, workers):
+        for batch in input_batches(shards, detector.batch_size, workers, group):
             around()
             yield batch
 
+    found = detector.detect(watched(), thresholds)
+    if group.size > 1:
+        place_of = {image.id: place for place, image in enumerate(split.images)}
+        table = _to_table(found, place_of, count(group.rank, group.size))
+        found = _from_tables(group.gather(table), split)
+    images = {image.id: image for image in split.images}
     return [
         result
-        for image_id, detections in detector.detect(watched(), thresholds)
+        for image_id, detections in found
         for result in to_results(detections, images[image_id], split.classes)
     ]
+
+
+def _to_table(
+    found: Iterator[Found], place_of: dict[int, int], positions: Iterator[int]
+) -> NDArray[np.float32]:
+    """Returns (detections, 8): position in the shards, place in the split, label, score, box.
+
+    Whole numbers up to 2²⁴ and float32 values go through unchanged; ids of 64 bits would not.
+    """
+    tables = [np.zeros((0, 8), np.float32)]
+    for (image_id, detections), position in zip(found, positions, strict=False):
+        rows = np.empty((len(detections.labels), 8), np.float32)
+        rows[:, 0], rows[:, 1] = position, place_of[image_id]
+        rows[:, 2], rows[:, 3] = detections.labels, detections.scores
+        rows[:, 4:] = detections.boxes_yxyx
+        tables.append(rows)
+    return np.concatenate(tables)
+
+
+def _from_tables(tables: Sequence[NDArray[np.float32]], split: CocoSplit) -> Iterator[Found]:
+    """Yields the pictures with detections as one process would, in the order of the shards."""
+    table = np.concatenate(tables)
+    table = table[np.argsort(table[:, 0], kind="stable")]
+    for rows in np.split(table, np.flatnonzero(np.diff(table[:, 0])) + 1):
+        if len(rows):
+            image = split.images[int(rows[0, 1])]
+            detections = Detections(rows[:, 4:], rows[:, 2].astype(np.int32), rows[:, 3])
+            yield Found(image.id, detections)

@@ -25,13 +25,15 @@ class TrainingRecord:
         network: what its checkpoints hold.
         card: what its checkpoints say of themselves.
         faults: file for the steps that were not finite, a JSON object a line.
+        writes: False in all processes of a group but one, which only keep count.
 
     Attributes:
         best: figures and epoch of the best measurement.
         stale: measurements since then.
     """
 
-    def __init__(self, network: SSD300, card: Card, faults: Path) -> None:
+    def __init__(self, network: SSD300, card: Card, faults: Path, *, writes: bool = True) -> None:
+        self._writes = writes
         self._network = network
         self._card = card
         self.faults = faults
@@ -47,7 +49,8 @@ class TrainingRecord:
         """
         self._rows.append(report._asdict())
         if not report.finite:
-            self._write_fault(report)
+            if self._writes:
+                self._write_fault(report)
             require_finite(self._network.get_parameters(), report.fault())
 
     def epoch(self, report: EpochReport) -> None:
@@ -64,6 +67,8 @@ class TrainingRecord:
                 self.best, self.stale = {**measured, "epoch": report.epoch}, 0
                 self._save(layout.BEST_CHECKPOINT, report)
         self._save(layout.LAST_CHECKPOINT, report)
+        if not self._writes:
+            return
         write_history(layout.HISTORY, self._rows)
         measured_rows = [row for row in self._rows if "val_AP" in row]
         write_history(layout.VALIDATION, measured_rows, VALIDATION_COLUMNS)
@@ -92,7 +97,8 @@ class TrainingRecord:
         self._rows = HistoryRows(history)
 
     def _save(self, path: Path, report: EpochReport) -> None:
-        save(path, self._network, self._card._replace(step=report.step))
+        if self._writes:
+            save(path, self._network, self._card._replace(step=report.step))
 
     def _write_fault(self, report: StepReport) -> None:
         values = {"step": report.step, **report.metrics()}

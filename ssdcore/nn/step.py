@@ -4,9 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import mindspore as ms
-from mindspore import Parameter, Tensor, nn, ops
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from ssdcore.nn.calm import CalmWait
+from ssdcore.nn.group import ALONE, Group, GroupSum
 from ssdcore.nn.loader import TrainingBatch
 from ssdcore.nn.losses import DetectionLoss, num_positives
 from ssdcore.nn.update import Update
@@ -40,14 +41,19 @@ class TrainingStep:
     """Updates a network by one batch, or by several as if they were one.
 
     Several batches give the gradient of one large batch: each counts by its positives, and the
-    sum is divided by all of them. Batch norm still sees one batch at a time.
+    sum is divided by all of them, whether one process takes them in turn or a group of them at
+    the same time. Batch norm still normalises by one batch of one process at a time.
+
+    All processes of a group leave a step with the same network: gradients, losses and positives
+    are summed over the group before they are used, and the moving statistics of batch norm are
+    averaged. They have to enter the first step with the same network, too.
 
     Args:
         network: trained in place.
         loss: of its outputs.
         update: applies a gradient to the network's parameters.
-        accumulate: batches to an update.
-
+        accumulate: batches to an update, in each process.
+        group: the processes that take the step together.
         compiled: whether a graph is made of it; without, Python can be followed line by line.
 
     Attributes:
@@ -61,6 +67,7 @@ class TrainingStep:
         loss: DetectionLoss,
         update: Update,
         accumulate: int = 1,
+        group: Group = ALONE,
         *,
         compiled: bool = True,
     ) -> None:
@@ -79,8 +86,12 @@ class TrainingStep:
             return scaler.scale(box + classes), box, classes
 
         gradient = ms.value_and_grad(forward, None, update.optimizer.parameters, has_aux=True)
-        build = _whole if accumulate == 1 else _summed
-        self._take = build(gradient, update, ms.jit if compiled else _as_it_is)
+        compiler = ms.jit if compiled else _as_it_is
+        if accumulate == group.size == 1:
+            self._take = _whole(gradient, update, compiler)
+        else:
+            statistics = _moving_statistics(network)
+            self._take = _summed(gradient, update, statistics, group, compiler)
 
     def __call__(self, batches: Sequence[TrainingBatch]) -> StepOutcome:
         """Takes one step and returns the losses that led to it."""
@@ -123,13 +134,26 @@ def _whole(
     return lambda batches: take(*batches[0])
 
 
+def _moving_statistics(network: nn.Cell) -> list[Parameter]:
+    """Returns the means and variances that batch norm keeps for inference."""
+    norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.BatchNorm2d)]
+    return [p for norm in norms for p in (norm.moving_mean, norm.moving_variance)]
+
+
 def _summed(
-    gradient: Callable[..., Any], update: Update, compiler: Compiler
+    gradient: Callable[..., Any],
+    update: Update,
+    statistics: list[Parameter],
+    group: Group,
+    compiler: Compiler,
 ) -> Callable[[Batches], Results]:
     """Several batches: a graph adds the gradient of each, another one takes the step."""
     sums = update.optimizer.parameters.clone(prefix="sum", init="zeros")
     losses = Parameter(Tensor([0.0, 0.0]), name="sum.losses")
     positives = Parameter(Tensor(0.0), name="sum.positives")
+    held = ParameterTuple([*sums, losses, positives])
+    averaged = ParameterTuple(statistics if group.size > 1 else [])
+    over_group = GroupSum(group)
 
     @compiler
     def add(images: Tensor, target_offsets: Tensor, labels: Tensor) -> None:
@@ -144,13 +168,14 @@ def _summed(
 
     @compiler
     def finish() -> Results:
-        divisor = ops.maximum(positives, 1.0)
-        mean = losses / divisor
-        finite = update(tuple([total / divisor for total in sums]), mean.sum())
-        for i in range(len(sums)):
-            ops.assign(sums[i], ops.zeros_like(sums[i]))
-        ops.assign(losses, ops.zeros_like(losses))
-        ops.assign(positives, ops.zeros_like(positives))
+        totals = over_group(held + averaged)
+        for i in range(len(averaged)):
+            ops.assign(averaged[i], totals[len(held) + i] / group.size)
+        divisor = ops.maximum(totals[len(sums) + 1], 1.0)
+        mean = totals[len(sums)] / divisor
+        finite = update(tuple([total / divisor for total in totals[: len(sums)]]), mean.sum())
+        for i in range(len(held)):
+            ops.assign(held[i], ops.zeros_like(held[i]))
         return mean[0], mean[1], finite
 
     def take(batches: Batches) -> Results:

@@ -1,10 +1,12 @@
 """Puts a training together from its parameters: data, network, losses, optimiser."""
 
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import mindspore as ms
+from mindspore import nn
 from numpy.typing import NDArray
 
 from ssdcore import layout
@@ -14,7 +16,9 @@ from ssdcore.data.download import local_copy
 from ssdcore.errors import InputError
 from ssdcore.nn.average import WeightAverage
 from ssdcore.nn.checkpoint import Card, build_network
+from ssdcore.nn.dropout import Dropout
 from ssdcore.nn.fine_tune import start_from
+from ssdcore.nn.group import ALONE, Group
 from ssdcore.nn.loader import TrainingLoader
 from ssdcore.nn.losses import DetectionLoss
 from ssdcore.nn.optimizer import make_optimizer
@@ -55,6 +59,7 @@ def prepare_training(
     runtime: RuntimeParams,
     classes: Sequence[CocoClass],
     shards: Sequence[Path],
+    group: Group = ALONE,
 ) -> Training:
     """Builds what the parameters describe; the device is configured before.
 
@@ -64,6 +69,7 @@ def prepare_training(
         runtime: seed, worker threads and precision.
         classes: what it detects, in the order of the labels.
         shards: the training split.
+        group: the processes that train together; each builds the same and starts alike.
 
     Raises:
         InputError: the parameters don't fit the data, or weights to start from don't fit them.
@@ -71,7 +77,7 @@ def prepare_training(
     card = Card(model, tuple(classes), train.loss, step=0)
     loader = TrainingLoader(
         shards, train.batch_size, train.accumulate, card.default_boxes,
-        Strengths(**train.augment.model_dump()), runtime.seed, runtime.workers,
+        Strengths(**train.augment.model_dump()), runtime.seed, runtime.workers, group,
     )  # fmt: skip
     rates, notes = _rates(train, loader)
     network = build_network(model, len(classes), train.loss)
@@ -90,7 +96,8 @@ def prepare_training(
     )
     update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average)
     loss = DetectionLoss(train.loss, train.min_negatives)
-    step = TrainingStep(computed, loss, update, train.accumulate, compiled=train.jit)
+    step = TrainingStep(computed, loss, update, train.accumulate, group, compiled=train.jit)
+    notes += _in_group(group, network, loader, step)
     return Training(card, kept, loader, rates, step, notes, tuple(weights.values()))
 
 
@@ -108,6 +115,26 @@ def _rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], li
         f"{BASE_IMAGES}; highest {train.lr_max * factor:g}"
     )
     return rates * rates.dtype.type(factor), [note]
+
+
+def _in_group(
+    group: Group, network: SSD300, loader: TrainingLoader, step: TrainingStep
+) -> list[str]:
+    """Makes sure that all processes start alike; returns what to say of the group."""
+    if group.size == 1:
+        return []
+    digest = sha256()
+    for name, parameter in sorted(step.state.items()):
+        digest.update(name.encode() + parameter.asnumpy().tobytes())
+    group.require_same("the network before training", digest.digest())
+    cells = [cell for _, cell in network.cells_and_names()]
+    for cell in cells:
+        if isinstance(cell, Dropout):
+            cell.take_stream(group.rank)
+    note = f"{group.size} processes, {loader.images_per_step} images an update"
+    if any(isinstance(cell, nn.BatchNorm2d) for cell in cells):
+        note += "; batch norm takes each process's own batch, its statistics are their mean"
+    return [note]
 
 
 def _weights(card: Card, train: TrainParams) -> dict[str, Path]:

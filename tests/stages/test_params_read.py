@@ -13,7 +13,12 @@ from ssdcore.params_file import read_params
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
-WITHOUT_CONSEQUENCE = {"runtime.workers", "tracking.enabled", "tracking.experiment"}
+WITHOUT_CONSEQUENCE = {
+    "runtime.workers",
+    "runtime.master",
+    "tracking.enabled",
+    "tracking.experiment",
+}
 """Read, but not declared: no result depends on them."""
 
 
