@@ -13,6 +13,7 @@ from ssdcore.files import sha256_of_json
 from ssdcore.git import ask_git
 
 PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"
+KEY_TAG, STAGE_TAG = "run.key", "dvc.stage"
 
 
 def repository(folder: Path) -> Path:

@@ -1,6 +1,7 @@
 """Where runs are kept: the user's server, or one SQLite database at the repository's root."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from ssdcore.tracking.context import repository
 
 LOCK_SECONDS = 60.0  # a fresh database is built in 4 s, by as many processes as start at once
 SQLITE = "sqlite:///"
+USER = re.compile(r"//[^/@\s]+@")
+"""The user and password in an address."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,15 @@ class Store:
         """
         return self.database.with_name("mlartifacts").as_uri() if self.database else None
 
+    def written(self, root: Path) -> str:
+        """Returns the URI as it may stand in a file of the repository `root`.
+
+        It holds no password, and a database inside the repository moves along with it.
+        """
+        if self.database and self.database.is_relative_to(root):
+            return f"{SQLITE}{self.database.relative_to(root).as_posix()}"
+        return USER.sub("//", self.uri)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Lets one process at a time open the database; on a server there is nothing to guard.
@@ -54,15 +66,33 @@ class Store:
             yield
 
 
+def root_folder() -> Path:
+    """Returns the repository that keeps the runs.
+
+    It is `DVC_ROOT` inside a DVC stage: in `dvc exp run --temp` and the queue the working folder
+    is a copy that is deleted, DVC_ROOT the repository that stays.
+    """
+    return Path(os.environ.get("DVC_ROOT") or repository(Path.cwd())).resolve()
+
+
 def locate() -> Store:
     """Returns the store of `MLFLOW_TRACKING_URI`, else of `mlflow.db` at the repository's root.
 
-    The root is `DVC_ROOT` inside a DVC stage: in `dvc exp run --temp` and the queue the working
-    folder is a copy that is deleted, DVC_ROOT the repository that stays. A relative SQLite URI
-    is taken from that root too.
+    A relative SQLite URI is taken from that root too.
     """
-    root = Path(os.environ.get("DVC_ROOT") or repository(Path.cwd()))
-    uri = os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db"
+    return _store(os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db", root_folder())
+
+
+def store_of(written: str, root: Path) -> Store:
+    """Returns the store that `Store.written` tells of.
+
+    Where it is the one that `locate` finds, that one, which knows the password.
+    """
+    current = locate()
+    return current if current.written(root) == written else _store(written, root)
+
+
+def _store(uri: str, root: Path) -> Store:
     if not uri.startswith(SQLITE):
         return Store(uri, None)
     database = (root / uri.removeprefix(SQLITE)).resolve()

@@ -23,6 +23,24 @@ class Sample(NamedTuple):
     step: int
 
 
+class Param(NamedTuple):
+    """A parameter of the experiment; once stored it can't be changed."""
+
+    name: str
+    value: str
+
+
+class Tag(NamedTuple):
+    """A tag; a later value replaces an earlier one."""
+
+    name: str
+    value: str
+
+
+Record = Sample | Param | Tag
+"""What the tables of a store hold, as against the files beside them."""
+
+
 def finite_or_nan(value: float) -> float:
     """Returns `value` as a float, NaN for ±∞.
 
@@ -41,7 +59,12 @@ def safe_name(name: str, *, ascii_only: bool = False) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Returns `text` with at most `limit` characters, the last an ellipsis where it was cut."""
+    """Returns `text` with at most `limit` characters, the last an ellipsis where it was cut.
+
+    What no database takes becomes `?`: NUL, and the halves of characters that Python puts for the
+    bytes of a file name that is not UTF-8.
+    """
+    text = text.replace("\0", "?").encode(errors="replace").decode()
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

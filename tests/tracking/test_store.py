@@ -1,6 +1,8 @@
 """Where the store lies, and that a fresh one survives a race."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -8,20 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.tracking.store import Store, locate
+from ssdcore.tracking.spool import spools
+from ssdcore.tracking.store import Store, locate, store_of
 
 pytestmark = pytest.mark.usefixtures("no_environment")
 
 RACER = """
 import sys, time
 from pathlib import Path
-import ssdcore.tracking.session
 from ssdcore.tracking import tracked
 Path(sys.argv[1]).touch()
 while not Path("go").exists():
     time.sleep(0.01)
 with tracked("train", params={"seed": 1}, experiment="race") as run:
-    print(run.id)
+    print(run.key)
 """
 
 
@@ -96,4 +98,32 @@ def test_three_processes_open_a_fresh_store_in_silence(tmp_path: Path) -> None:
             racer.wait()
     assert [err for _, err in said] == ["", "", ""]
     assert len({out for out, _ in said}) == 3
-    assert all(len(out.strip()) == 32 for out, _ in said)
+    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+        runs = database.execute("SELECT status FROM runs").fetchall()
+    assert runs == [("FINISHED",)] * 3
+    assert spools(tmp_path) == []
+
+
+def test_a_file_may_hold_the_store_without_its_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:secret@mlflow.example/path")
+    written = locate().written(tmp_path)
+    assert written == "https://mlflow.example/path"
+    assert store_of(written, tmp_path) == locate()  # which knows it
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert store_of(written, tmp_path) == Store("https://mlflow.example/path", None)
+
+
+def test_a_database_moves_along_with_its_repository(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    monkeypatch.setenv("DVC_ROOT", str(before))
+    written = locate().written(before)
+    assert written == "sqlite:///mlflow.db"
+    monkeypatch.setenv("DVC_ROOT", str(after))
+    assert store_of(written, after) == sqlite_at(after)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/else/mlflow.db")
+    assert store_of(locate().written(after), tmp_path) == sqlite_at(tmp_path / "else")

@@ -46,3 +46,7 @@ def test_parameters_become_dotted_names() -> None:
 def test_only_long_text_is_cut() -> None:
     assert cut("abcd", 4) == "abcd"
     assert cut("abcde", 4) == "abc…"
+
+
+def test_text_that_no_database_takes_is_mended() -> None:
+    assert cut("na\0me \udcff é", 100) == "na?me ? é"
