@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,7 +26,29 @@ is not there, and OpenCV of pictures that the conversion counts as broken."""
 
 def run(function: Callable[..., None]) -> None:
     """Runs `function` as this process's command, its arguments read from the command line."""
+    app = _app()
+    app.command()(_guarded(function))
+    app()
 
+
+def run_one_of(*functions: Callable[..., None], about: str) -> None:
+    """Runs the function that the command line's first word names; `about` is the help of all."""
+    app = _app(help=about, no_args_is_help=True)
+    app.callback()(lambda: None)  # so that a single function needs its name, too
+    for function in functions:
+        app.command()(_guarded(function))
+    app()
+
+
+def _app(**settings: Any) -> typer.Typer:
+    for name, level in ERRORS_ONLY.items():
+        os.environ.setdefault(name, level)
+    return typer.Typer(
+        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings
+    )
+
+
+def _guarded(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def guarded(**arguments: object) -> None:
         try:
@@ -42,8 +64,4 @@ def run(function: Callable[..., None]) -> None:
             typer.secho(f"error: {text}", err=True, fg=typer.colors.RED)
             sys.exit(InputError.status)
 
-    for name, level in ERRORS_ONLY.items():
-        os.environ.setdefault(name, level)
-    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command()(guarded)
-    app()
+    return guarded

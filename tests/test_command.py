@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.command import DEFAULT_PARAMS, ERRORS_ONLY, ParamsOption, run
+from ssdcore.command import DEFAULT_PARAMS, ERRORS_ONLY, ParamsOption, run, run_one_of
 from ssdcore.errors import InputError
 
 SCRIPT = """
@@ -150,3 +150,47 @@ def test_a_full_disk_is_one_line_and_other_faults_of_files_are_not(tmp_path):
     done = run_script(tmp_path, "open('/nowhere/at/all')")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
+
+
+def test_the_first_word_names_the_function(arguments, capsys):
+    done = []
+
+    def mend(params: ParamsOption = DEFAULT_PARAMS) -> None:
+        """Mend what is broken."""
+        done.append(params)
+
+    def spoil() -> None:
+        """Break what is whole."""
+        pytest.fail("it ran")
+
+    arguments("mend", "--params", "a.yaml")
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(mend, spoil, about="Tools.")
+    assert exit_.value.code == 0
+    assert done == [Path("a.yaml")]
+
+    arguments("--help")
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(mend, spoil, about="Tools.")
+    assert exit_.value.code == 0
+    out = capsys.readouterr().out
+    assert [text in out for text in ("Tools.", "Mend what", "Break what")] == [True] * 3
+
+
+def test_a_single_function_needs_its_name_too(arguments, capsys):
+    arguments()
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(lambda: pytest.fail("it ran"), about="Tools.")
+    assert exit_.value.code == 2
+    assert "Tools." in "".join(capsys.readouterr())
+
+
+def test_wrong_input_of_a_named_function_is_one_line_and_status_2(arguments, capsys):
+    def mend() -> None:
+        raise InputError("a.json", 1, "a list")
+
+    arguments("mend")
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(mend, about="Tools.")
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "error: a.json: found 1, expected a list.\n"

@@ -1,4 +1,4 @@
-"""One MLflow run for train, evaluate and report; MLflow itself loads only when a run is opened."""
+"""One MLflow run for train, evaluate and report, told to a spool on disk and sent from there."""
 
 from ssdcore.tracking.run import Run, tracked
 

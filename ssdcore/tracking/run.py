@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import re
-import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
+from ssdcore.tracking.background import Background
 from ssdcore.tracking.context import MODEL_TAG, identity, provenance, run_name
-from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.store import locate
-from ssdcore.tracking.values import Sample, cut, finite_or_nan, flatten, safe_name
+from ssdcore.tracking.events import Artifact, Dataset, Event, Finish, Image, Metrics, Open, Tags
+from ssdcore.tracking.spool import HOME, Spool, settle
+from ssdcore.tracking.store import locate, root_folder
+from ssdcore.tracking.tell import REMEDY, tell
+from ssdcore.tracking.values import MAX_TAG, cut, finite_or_nan, flatten, safe_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from ssdcore.tracking.session import Session
-
-FLUSH_SECONDS = 5.0
+MAX_IMAGE_NAME = 150  # characters; MLflow makes a file's name of it and a hundred more
 
 
 @contextmanager
@@ -34,6 +34,7 @@ def tracked(
     model_sha256: str = "",
     device: str = "",
     enabled: bool = True,
+    key: str = "",
 ) -> Iterator[Run]:
     """Opens the run of a stage and ends it with the block.
 
@@ -41,9 +42,15 @@ def tracked(
     new one and marks it by `Run.set_model`; a stage that names the model joins the newest run
     with that model and these parameters, and opens its own where there is none.
 
+    What the run is told is written to a spool on disk, in microseconds, and a process of its own
+    delivers it to MLflow. Where that can't be done, one warning on stderr says so, the stage goes
+    on and its spool stays: the next stage sends it, as does `ssdcore.tracking.sync`. The end of
+    the block waits for the delivery, but not long: 10 s at most, 2 s for a slow store, or 3% of
+    the time that the run was open where that is more, and not at all for a store out of reach.
+
     It ends FINISHED; KILLED on Ctrl-C; FAILED, with the tag `error`, where the block raises
-    anything else. The block's exceptions always pass through. Trouble with the store never does:
-    it is told once on stderr, and the stage goes on untracked.
+    anything else. The block's exceptions always pass through. Ctrl-C while its end waits only
+    ends the wait.
 
     Args:
         stage: the stage's name in dvc.yaml.
@@ -51,12 +58,14 @@ def tracked(
         experiment: MLflow's name for the group of runs to compare.
         model_sha256: of the checkpoint that the stage uses; empty always opens a new run.
         device: what computes, for example "CPU"; empty leaves the tag out.
-        enabled: False gives a run that does nothing, and MLflow is not even imported.
+        enabled: False gives a run that does nothing.
+        key: `Run.key` of the run to go on with, for a stage that was interrupted; empty opens
+            another.
     """
-    run = Run(stage)
+    run = Run(stage, key)
     try:
         if enabled:
-            run._open(params, experiment, model_sha256, device)
+            run._open(params, experiment, model_sha256, device, resumes=bool(key))
         yield run
     except KeyboardInterrupt:
         run._end("KILLED")
@@ -68,18 +77,20 @@ def tracked(
 
 
 class Run:
-    """One MLflow run, made by `tracked`; silent where tracking is off, has failed or has ended."""
+    """One MLflow run, made by `tracked`; silent where tracking is off, has failed or has ended.
 
-    def __init__(self, stage: str) -> None:
-        self._stage, self._uri = stage, ""
-        self._session: Session | None = None
-        self._samples: list[Sample] = []
-        self._flushed_s = time.monotonic()
+    Attributes:
+        key: what tells the run from all others, wherever it is kept. A stage that joins
+            another's run does not use it.
+    """
 
-    @property
-    def id(self) -> str:
-        """MLflow's id of the run; empty where nothing is tracked."""
-        return self._session.run_id if self._session else ""
+    def __init__(self, stage: str, key: str = "") -> None:
+        self.key = key or uuid4().hex
+        self._stage, self._uri, self._root = stage, "", Path()
+        self._spool: Spool | None = None
+        self._sender: Background | None = None
+        self._broken = self._told = False
+        self._opened_s = time.monotonic()
 
     def set_model(self, sha256: str) -> None:
         """Marks this run as the one that trained the checkpoint, for later stages to join."""
@@ -87,38 +98,36 @@ class Run:
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Sets tags; an existing one is replaced."""
-        self._send(lambda session: session.set_tags(tags))
+        self._note(Tags(_now_ms(), {name: cut(value, MAX_TAG) for name, value in tags.items()}))
 
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Notes the values of one step; they are sent every few seconds and by `flush`.
+        """Notes the values of one step; they are sent every few seconds, and soon after `flush`.
 
-        A call of its own for each value would take MLflow 10 ms, a thousand in one take 70 ms.
         What MLflow forbids in a name becomes `_`; an infinite value becomes NaN.
         """
-        if self._session is None:
-            return
-        now_ms = time.time_ns() // 1_000_000
-        self._samples += [
-            Sample(safe_name(name), finite_or_nan(value), now_ms, step)
-            for name, value in values.items()
-        ]
-        if time.monotonic() - self._flushed_s >= FLUSH_SECONDS:
-            self.flush()
+        finite = {safe_name(name): finite_or_nan(value) for name, value in values.items()}
+        self._note(Metrics(_now_ms(), int(step), finite))
 
     def flush(self) -> None:
-        """Sends the metrics noted so far."""
-        samples, self._samples = self._samples, []
-        self._send(lambda session: session.log_metrics(samples))
-        self._flushed_s = time.monotonic()
+        """Lets what was noted so far be sent now; does not wait for it."""
+        if self._sender:
+            self._sender.send()
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
-        """Copies a file or folder into the run's `folder`.
+        """Stores a file or folder, as it is now, in the run's `folder`.
+
+        Files of a megabyte and more may be changed afterwards only by replacing them, as
+        `ssdcore.files` does, not by writing into them.
 
         Raises:
             FileNotFoundError: `path` does not exist.
+            ValueError: `folder` lies outside the run's own.
         """
-        found = path.resolve(strict=True)
-        self._send(lambda session: session.log_artifact(found, folder))
+        path.resolve(strict=True)
+        if self._spool and not self._broken:
+            with self._guarded():
+                for kept in self._spool.keep(path.absolute(), folder):
+                    self._spool.append(Artifact(_now_ms(), kept))
 
     def log_image(self, rgb: NDArray[np.uint8], name: str, step: int = 0) -> None:
         """Stores an image, uint8 (H, W, 3), that the run's page shows by step.
@@ -128,58 +137,85 @@ class Run:
         """
         if rgb.dtype != "uint8" or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ValueError(f"{name}: found {rgb.dtype} {rgb.shape}, expected uint8 (H, W, 3).")
-        key = safe_name(name, ascii_only=True)
-        self._send(lambda session: session.log_image(rgb, key, step))
+        safe, key = safe_name(name, ascii_only=True)[:MAX_IMAGE_NAME], str(uuid4())
+        if self._spool and not self._broken:
+            with self._guarded():
+                self._spool.keep_pixels(rgb, key)
+                self._spool.append(Image(_now_ms(), safe, int(step), key))
 
     def log_dataset(self, name: str, digest: str, source: str) -> None:
         """Names the data that the stage read: its hash, and its folder or URL."""
-        self._send(lambda session: session.log_dataset(name, digest, source, self._stage))
+        self._note(Dataset(_now_ms(), name, digest, source))
 
     def _open(
-        self, params: Mapping[str, Any], experiment: str, model_sha256: str, device: str
+        self,
+        params: Mapping[str, Any],
+        experiment: str,
+        model_sha256: str,
+        device: str,
+        *,
+        resumes: bool,
     ) -> None:
-        """Takes the connection; imports MLflow, which costs 4 s."""
-        store = locate()
+        self._root, store = root_folder(), locate()
         self._uri = store.uri
-        key = identity(params, model_sha256)
-        tags = provenance(Path.cwd()) | key | ({"device": device} if device else {})
+        known = identity(params, model_sha256)
+        tags = provenance(Path.cwd()) | known | ({"device": device} if device else {})
+        opening = Open(
+            time_ms=_now_ms(),
+            store=store.written(self._root),
+            experiment=experiment,
+            stage=self._stage,
+            key=self.key,
+            name=run_name(tags),
+            params=flatten(params),
+            tags=tags,
+            join=known if model_sha256 else {},
+            resumes=resumes,
+        )
         with self._guarded():
-            from ssdcore.tracking.session import start
-
-            self._session = start(
-                store,
-                experiment,
-                self._stage,
-                name=run_name(tags),
-                params=flatten(params),
-                tags=tags,
-                join=key if model_sha256 else {},
-            )
+            self._spool = Spool(self._root, opening)
+        if self._spool:
+            try:
+                self._sender = Background(self._spool.folder)
+            except OSError as error:  # too many processes, or no memory for one
+                tell(f"warning: what {self._stage} tracks can't be sent now ({error}). {REMEDY}")
 
     def _end(self, status: str, error: str = "") -> None:
-        self.flush()
-        self._send(lambda session: session.finish(status, error))
-        self._session = None
-
-    def _send(self, call: Callable[[Session], None]) -> None:
-        if self._session is not None:
+        if self._spool is None:
+            return
+        self._broken = False  # there may be room again, and of all things the end should be known
+        self._note(Finish(_now_ms(), status, cut(error, MAX_TAG)))
+        spool, self._spool = self._spool, None
+        patience = f"Still sending to {self._uri}; Ctrl-C leaves the rest for later."
+        open_s = time.monotonic() - self._opened_s
+        if self._sender and self._sender.close(open_s, patience):
             with self._guarded():
-                call(self._session)
+                settle(spool.folder)
+        else:
+            kept = spool.folder.relative_to(self._root)
+            tell(f"{self._stage}: not all is sent to {self._uri}; {kept} keeps it. {REMEDY}")
+        spool.close()
+
+    def _note(self, event: Event) -> None:
+        if self._spool and not self._broken:
+            with self._guarded():
+                self._spool.append(event)
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:
-        """Keeps MLflow quiet; at its first failure warns and turns this run off."""
-        from ssdcore.tracking.session import FAILURES
-
+        """At the first failure to write the spool warns, and turns this run off."""
         try:
-            with quiet():
-                yield
-        except FAILURES as error:
-            self._session = None
-            self._samples.clear()
-            reason = cut(f"{type(error).__name__}: {error}".partition("\n")[0], 300)
-            warning = (
-                f"warning: tracking at {self._uri} failed ({reason}); {self._stage} goes on "
-                "untracked and sends nothing more. tracking.enabled: false turns tracking off."
-            )
-            print(re.sub(r"//[^/@\s]+@", "//***@", warning), file=sys.stderr)  # no passwords
+            yield
+        except (OSError, NotImplementedError) as error:  # the latter where there are no file locks
+            self._broken = True
+            if not self._told:
+                self._told = True
+                reason = f"{type(error).__name__}: {error}"
+                tell(
+                    f"warning: tracking can't write to {self._root / HOME} ({reason}); "
+                    f"{self._stage} goes on untracked. tracking.enabled: false turns tracking off."
+                )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,135 +1,164 @@
-"""The words spoken to MLflow. The only module that imports it, and only `Run` imports this one."""
+"""The words spoken to MLflow. The only module that imports it, and no stage imports this one."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import PIL.Image
 from alembic.util.exc import CommandError
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
+from urllib3.exceptions import HTTPError
 
+from ssdcore.tracking.context import KEY_TAG
+from ssdcore.tracking.events import Open
 from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.store import Store
-from ssdcore.tracking.values import MAX_TAG, Sample, cut
+from ssdcore.tracking.receiver import GoneError, RefusedError, UnavailableError
+from ssdcore.tracking.store import USER, Store
+from ssdcore.tracking.values import Param, Record, Sample, Tag, cut
 
-# With MLflow's own settings a dead server holds a stage for 247 s; with these a refused connection
-# takes 3 s and a silent server 18 s. What the user has set wins.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")  # seconds a request
+# MLflow would repeat a request itself, for 247 s, and so make a run twice whose first making went
+# well but for the answer. The sender repeats, and looks for the run first.
+os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds a request; the user's wins
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # usage figures, sent by a thread
 
 with quiet():
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
-    from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+    from mlflow.entities import DatasetInput, InputTag, Metric, RunInfo, RunTag
+    from mlflow.entities import Param as StoredParam
     from mlflow.entities import Run as StoredRun
     from mlflow.exceptions import MlflowException
     from mlflow.tracking.client import MlflowClient
 
 # The errors of HTTP and of file locks are OSErrors; a database's driver may not be installed.
 FAILURES = (MlflowException, SQLAlchemyError, CommandError, OSError, ImportError)
+REFUSED, MISSING = "INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST"
+FORBIDDING = {400, 413, 414, 415, 422}
+"""HTTP status of an upload that will never go well: the name is not allowed, the file too large."""
 MAX_DIGEST = 36  # characters, MLflow's limit
+MAX_REASON = 300
+THUMBNAIL_PX = (256, 256)
 
 
 class Session:
-    """A connection to one running run. Every method may raise one of `FAILURES`."""
+    """A run in an MLflow store; see `Receiver`."""
 
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self._client, self.run_id = client, run_id
+    def __init__(self, client: MlflowClient, run: StoredRun) -> None:
+        self._client = client
+        self.run_id: str = run.info.run_id
+        self.params: Mapping[str, str] = run.data.params
+        self.tags: Mapping[str, str] = run.data.tags
 
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Sets tags; an existing one is replaced."""
-        self._client.log_batch(self.run_id, tags=_tags(tags))
+    def log(self, records: Sequence[Record]) -> None:
+        """Stores any number of samples, parameters and tags, a thousand to a request."""
+        with self._asking():
+            self._client.log_batch(
+                self.run_id,
+                metrics=[Metric(*one) for one in records if isinstance(one, Sample)],
+                params=[StoredParam(*one) for one in records if isinstance(one, Param)],
+                tags=[RunTag(*one) for one in records if isinstance(one, Tag)],
+            )
 
-    def log_metrics(self, samples: Sequence[Sample]) -> None:
-        """Sends any number of samples; MLflow's client makes calls of a thousand of them."""
-        self._client.log_batch(self.run_id, metrics=[Metric(*sample) for sample in samples])
-
-    def log_artifact(self, path: Path, folder: str) -> None:
-        """Copies a file or folder into the run's `folder`, its top where that is empty."""
-        with _uploading():
+    def log_file(self, path: Path, folder: str) -> None:
+        """Stores a file under its name in the run's `folder`, their top where that is empty."""
+        with self._asking(), _uploading():
             self._client.log_artifact(self.run_id, str(path), folder or None)
 
-    def log_image(self, rgb: NDArray[np.uint8], name: str, step: int) -> None:
-        """Stores the image as PNG and as a small WebP for the page."""
-        with _uploading():
-            self._client.log_image(self.run_id, rgb, key=name, step=step)
+    def log_image(
+        self, pixels: NDArray[np.uint8], name: str, step: int, time_ms: int, key: str
+    ) -> None:
+        """Stores an image as PNG and as a small WebP for the page.
+
+        MLflow's own log_image invents a new file name each time, so that an image which is sent
+        again would be there twice. These names are like its own, with `key` for what it invents.
+        """
+        stem = f"{name.replace('/', '~')}+step+{step}+timestamp+{time_ms}+{key}"
+        with self._asking(), _uploading(), TemporaryDirectory() as folder:
+            picture = PIL.Image.fromarray(pixels)
+            picture.save(Path(folder, f"{stem}.png"))
+            picture.thumbnail(THUMBNAIL_PX)
+            picture.save(Path(folder, f"{stem}+compressed.webp"))
+            self._client.log_artifacts(self.run_id, folder, "images")
+            self._client.set_tag(self.run_id, "mlflow.loggedImages", "True")
 
     def log_dataset(self, name: str, digest: str, source: str, context: str) -> None:
         """Names the data as the run's input; the digest is cut to `MAX_DIGEST` characters."""
-        dataset = MetaDataset(resolve_dataset_source(source), name, digest[:MAX_DIGEST])
-        tags = [InputTag("mlflow.data.context", context)]
-        used = DatasetInput(dataset._to_mlflow_entity(), tags)
-        self._client.log_inputs(self.run_id, datasets=[used])
+        with self._asking():
+            dataset = MetaDataset(resolve_dataset_source(source), name, digest[:MAX_DIGEST])
+            tags = [InputTag("mlflow.data.context", context)]
+            used = DatasetInput(dataset._to_mlflow_entity(), tags)
+            self._client.log_inputs(self.run_id, datasets=[used])
 
-    def finish(self, status: str, error: str) -> None:
+    def finish(self, status: str, error: str, time_ms: int) -> None:
         """Ends the run as FINISHED, FAILED or KILLED; `error` becomes a tag unless empty."""
         if error:
-            self.set_tags({"error": error})
-        self._client.set_terminated(self.run_id, status)
+            self.log([Tag("error", error)])
+        with self._asking():
+            self._client.set_terminated(self.run_id, status, time_ms)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Asks in silence, and tells what is refused from what may go well later."""
+        try:
+            with _speaking():
+                yield
+        except UnavailableError as failure:
+            error = failure.__cause__
+            code, answer = getattr(error, "error_code", ""), getattr(error, "response", None)
+            if code == MISSING or (code == REFUSED and not self._is_active()):
+                raise GoneError(f"run {self.run_id} is not in the store any more") from error
+            if code == REFUSED or (answer is not None and answer.status_code in FORBIDDING):
+                raise RefusedError(str(failure)) from error
+            raise
+
+    def _is_active(self) -> bool:
+        with _speaking():
+            return _is_active(self._client.get_run(self.run_id).info)
 
 
-def start(
-    store: Store,
-    experiment: str,
-    stage: str,
-    *,
-    name: str | None,
-    params: Mapping[str, str],
-    tags: Mapping[str, str],
-    join: Mapping[str, str],
-) -> Session:
-    """Sets the newest run with the tags `join` running again, or a new one where there is none.
+def connect(store: Store, opening: Open, run_id: str = "") -> Session:
+    """Opens the run of a stage in `store`, or goes on with the one of `run_id`.
 
-    `stage` is added to the run's stages. Its other tags and its parameters stay as they are: they
-    tell of the stage that opened the run.
-
-    Args:
-        store: where the runs are.
-        experiment: the experiment's name; it is created where it is missing.
-        stage: the stage that speaks.
-        name: of a new run; None lets MLflow invent one.
-        params: flat names and values.
-        tags: of a new run.
-        join: the tags that a run must have to be joined; empty always opens a new one.
+    The run that has the stage's key is taken, else the newest with the tags to join, else a new
+    one. It is running then, and forgets the error of an attempt that failed before.
 
     Raises:
-        FAILURES: the store cannot be reached, read or written.
+        UnavailableError: the store can't be reached, read or written.
+        GoneError: the run or the experiment is deleted, or the store will not have it.
     """
-    with store.locked():
+    with _speaking(), store.locked():
         client = MlflowClient(store.uri)
-        experiment_id = _experiment_id(client, experiment, store.artifacts)
-    run = _newest(client, experiment_id, join) if join else None
-    if run is None:
-        run = client.create_run(experiment_id, run_name=name)
-    else:
-        client.update_run(run.info.run_id, status="RUNNING")
-        if "error" in run.data.tags:  # of an attempt that failed before
-            client.delete_tag(run.info.run_id, "error")
-
-    known = run.data
-    stages = dict.fromkeys([*filter(None, known.tags.get("dvc.stage", "").split(",")), stage])
-    new_tags = {key: value for key, value in tags.items() if key not in known.tags}
-    new_params = [Param(key, value) for key, value in params.items() if key not in known.params]
-    client.log_batch(
-        run.info.run_id,
-        params=new_params,
-        tags=_tags(new_tags | {"dvc.stage": ",".join(stages)}),
-    )
-    return Session(client, run.info.run_id)
-
-
-@contextmanager
-def _uploading() -> Iterator[None]:
-    """Makes any error MLflow's: for S3, GCS and Azure their SDKs raise what they like."""
     try:
-        yield
-    except Exception as error:
-        raise MlflowException(f"{type(error).__name__}: {error}") from error
+        with _speaking(), store.locked():
+            experiment_id = _experiment_id(client, opening.experiment, store.artifacts)
+        with _speaking():
+            run = client.get_run(run_id) if run_id else _opened(client, experiment_id, opening)
+    except UnavailableError as failure:
+        if getattr(failure.__cause__, "error_code", "") in (REFUSED, MISSING):
+            raise GoneError(str(failure)) from failure.__cause__
+        raise
+    if not _is_active(run.info):
+        raise GoneError(f"run {run_id} is deleted")
+    return Session(client, run)
+
+
+def _opened(client: MlflowClient, experiment_id: str, opening: Open) -> StoredRun:
+    run = _newest(client, experiment_id, {KEY_TAG: opening.key})
+    if run is None and opening.join:
+        run = _newest(client, experiment_id, opening.join)
+    if run is None:
+        tags = {KEY_TAG: opening.key}
+        return client.create_run(experiment_id, opening.time_ms, tags, opening.name)
+    client.update_run(run.info.run_id, status="RUNNING")
+    if "error" in run.data.tags:
+        client.delete_tag(run.info.run_id, "error")
+    return run
 
 
 def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:
@@ -150,5 +179,37 @@ def _newest(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -
     return runs[0] if runs else None
 
 
-def _tags(tags: Mapping[str, str]) -> list[RunTag]:
-    return [RunTag(key, cut(value, MAX_TAG)) for key, value in tags.items()]
+def _is_active(info: RunInfo) -> bool:
+    return bool(info.lifecycle_stage == "active")
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Keeps MLflow quiet and makes its failures one."""
+    try:
+        with quiet():
+            yield
+    except FAILURES as error:
+        raise UnavailableError(_reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Returns the error in a line; of a connection's the innermost, for the rest is its layers."""
+    inner = error
+    while deeper := inner.__cause__ or inner.__context__:
+        inner = deeper
+    inner = getattr(inner, "reason", inner)  # urllib3's, why the last attempt failed
+    said = inner if isinstance(inner, OSError | HTTPError) else error
+    line = f"{type(said).__name__}: {said}".partition("\n")[0]
+    return USER.sub("//***@", cut(line, MAX_REASON))
+
+
+@contextmanager
+def _uploading() -> Iterator[None]:
+    """Makes any error one of MLflow's: for S3, GCS and Azure their SDKs raise what they like."""
+    try:
+        yield
+    except FAILURES:
+        raise
+    except Exception as error:
+        raise MlflowException(f"{type(error).__name__}: {error}") from error

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from ssdcore.tracking import run as run_module
 from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import Store, locate
+from tests.tracking.acting import DeliveringHere
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
 
@@ -38,6 +40,17 @@ def experiment(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def stored(ask: Callable[..., Any], experiment: str) -> Callable[[], list[Any]]:
+    """`stored()` returns the runs of the test's experiment, the newest first."""
+
+    def call() -> list[Any]:
+        found = ask("get_experiment_by_name", experiment)
+        return list(ask("search_runs", [found.experiment_id])) if found else []
+
+    return call
+
+
+@pytest.fixture
 def ask(root: Path) -> Callable[..., Any]:
     """`ask("get_run", run_id)` puts a question to the store by MLflow's own client."""
     store: Store = locate()
@@ -49,3 +62,9 @@ def ask(root: Path) -> Callable[..., Any]:
             return getattr(MlflowClient(store.uri), method)(*arguments)
 
     return call
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delivers without a process of its own, whose start takes as long as a test."""
+    monkeypatch.setattr(run_module, "Background", DeliveringHere)

@@ -1,0 +1,126 @@
+"""A proxy before a web server that fails the way it is told to, and a real MLflow server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+HOST = "127.0.0.1"
+START_S = 120.0
+
+
+class FaultyProxy:
+    """Passes requests on to `upstream`, a port of this machine, from one of its own.
+
+    Attributes:
+        delay_s: how long each answer is held back.
+        loses: says by method, path and body, before the request is passed on, whether the answer
+            is lost on its way; None loses none.
+        served: the method and path of every request that was passed on.
+    """
+
+    def __init__(self, upstream: int) -> None:
+        self.upstream, self.port = upstream, 0
+        self.delay_s = 0.0
+        self.loses: Callable[[str, str, bytes], bool] | None = None
+        self.served: list[tuple[str, str]] = []
+        self._server: ThreadingHTTPServer | None = None
+        self.closing = threading.Event()
+        self.serve()
+
+    @property
+    def address(self) -> str:
+        """Where a client finds it."""
+        return f"http://{HOST}:{self.port}"
+
+    def serve(self) -> None:
+        """Takes connections; after `refuse` on the same port again."""
+        self.closing.clear()
+        self._server = ThreadingHTTPServer((HOST, self.port), _handler(self))
+        self._server.daemon_threads = True
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def refuse(self) -> None:
+        """Dies: refuses connections, and breaks off the answers that are under way."""
+        if self._server is not None:
+            self.closing.set()
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+
+def _handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """One request a connection."""
+
+        def do_any(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            proxy.served.append((self.command, self.path))
+            lost = proxy.loses is not None and proxy.loses(self.command, self.path, body)
+            upstream = HTTPConnection(HOST, proxy.upstream)
+            upstream.request(self.command, self.path, body, dict(self.headers))
+            answer = upstream.getresponse()
+            content = answer.read()
+            upstream.close()
+            if proxy.closing.wait(proxy.delay_s) or lost:
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers["Content-Type"] or "text/plain")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            with suppress(OSError):  # a client that has given up
+                self.wfile.write(content)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_any  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    return Handler
+
+
+@contextmanager
+def mlflow_server(folder: Path, artifacts: Path) -> Iterator[int]:
+    """Runs an MLflow server with a database in `folder`; yields its port. It takes 10 s."""
+    with socket.socket() as free:
+        free.bind((HOST, 0))
+        port = free.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
+        *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder / 'server.db'}"),
+        *("--artifacts-destination", str(artifacts)),
+    ]
+    with (folder / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=log, stderr=log, start_new_session=True,
+            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+        )  # fmt: skip
+    try:
+        _wait_until_healthy(process, port, folder / "server.log")
+        yield port
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # it is the leader, of its workers, too
+        process.wait()
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    deadline_s = time.monotonic() + START_S
+    while time.monotonic() < deadline_s:
+        if process.poll() is not None:
+            break
+        with suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}/health"):
+            return
+        time.sleep(0.1)
+    raise RuntimeError(f"the MLflow server did not start:\n{log.read_text()[-2000:]}")

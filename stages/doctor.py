@@ -1,0 +1,35 @@
+"""Looks after what the pipeline left undone. No stage of DVC, but for a person at the keyboard."""
+
+import sys
+
+from ssdcore.command import run_one_of
+
+
+def sync() -> None:
+    """Send to MLflow what stages tracked while it could not be reached."""
+    from ssdcore.tracking.sync import sync
+
+    left: dict[str, list[str]] = {}
+    found = False
+    for sent in sync():
+        found, name = True, sent.folder.name
+        if sent.refused:
+            print(
+                f"{name}: some of it is refused for good ({sent.refused}), and kept in {sent.kept}"
+            )
+        if sent.running:
+            print(f"{name}: its stage is running, and sends it itself")
+        elif sent.left:
+            left.setdefault(sent.left, []).append(name)
+        elif not sent.refused:
+            print(f"{name}: sent")
+    if not found:
+        print("Nothing to send.")
+    for reason, names in left.items():
+        print(f"left in .ssd/tracking: {', '.join(names)} ({reason})", file=sys.stderr)
+    if left:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    run_one_of(sync, about=__doc__ or "")
