@@ -170,4 +170,4 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    os._exit(main(Path(sys.argv[1])))  # the stage waits: no farewell of MLflow's is worth its time

@@ -1,0 +1,273 @@
+"""What a failing MLflow costs a training: a simulated one beside a server, a disk or a database.
+
+`python -m benchmarks.tracking_faults` takes ten minutes, `--seconds 6` two. Each training is a
+process of its own whose steps sleep and compute; without tracking it runs first and last, so that a
+change of the machine's load shows. Afterwards the fault is mended, `doctor sync` run, and every
+point looked for in the store. The table goes to standard output, the figures to
+benchmarks/results/tracking_faults.json. The numbers are good if growth is below 5% and nothing is
+lost or doubled. Filling a disk needs the right to mount one; else that row is left out.
+"""
+
+import argparse
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from benchmarks.faulty_proxy import FaultyProxy, mlflow_server
+from ssdcore.files import write_json
+
+RESULTS = Path(__file__).parent / "results/tracking_faults.json"
+PROJECT = Path(__file__).parents[1]
+STEP_S = 0.1
+STEPS_AN_EPOCH = 50
+METRICS = ("loss", "loss_box", "loss_class", "lr")
+ARTIFACT_BYTES = 2 << 20
+DISK_BYTES = 16 << 20
+ANSWER_S = 5.0
+
+
+class Bench(NamedTuple):
+    """What the faults are made with.
+
+    Attributes:
+        folder: room for repositories.
+        proxy: before the server.
+        artifacts: the server's folder for artifacts.
+        is_disk: whether that is a disk of `DISK_BYTES`.
+        seconds: how long a training takes.
+    """
+
+    folder: Path
+    proxy: FaultyProxy
+    artifacts: Path
+    is_disk: bool
+    seconds: float
+
+    @property
+    def steps(self) -> int:
+        """How many steps that are."""
+        return round(self.seconds / STEP_S)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60.0, help="length of each training")
+    parser.add_argument("--train", nargs=2, metavar=("EXPERIMENT", "STEPS"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.train:
+        experiment, steps = arguments.train
+        print(json.dumps(train(experiment, int(steps), enabled=experiment != "off")))
+        return
+    began, load = time.strftime("%F %T"), os.getloadavg()[0]
+    rows = measure(arguments.seconds)
+    machine = {
+        "python": platform.python_version(),
+        "mlflow": importlib.metadata.version("mlflow"),
+        "cores": os.cpu_count(),
+        "load_before": round(load, 2),
+        "began": began,
+    }
+    write_json(RESULTS, {"seconds": arguments.seconds, "faults": rows, "machine": machine})
+
+
+def train(experiment: str, steps: int, *, enabled: bool) -> dict[str, float]:
+    """The simulated training; returns its seconds, in all and inside tracking."""
+    from ssdcore.tracking import tracked
+
+    factors = np.random.default_rng(0).normal(size=(2, 200, 200))
+    began, tracking_s = time.perf_counter(), 0.0
+    before = began
+    with tracked("train", params={"seed": 1}, experiment=experiment, enabled=enabled) as run:
+        tracking_s += time.perf_counter() - before
+        for step in range(steps):
+            time.sleep(STEP_S * 0.9)
+            for _ in range(10):
+                factors[0] @ factors[1]
+            before = time.perf_counter()
+            run.log_metrics({name: step + i / 8 for i, name in enumerate(METRICS)}, step)
+            if (step + 1) % STEPS_AN_EPOCH == 0:
+                Path("best.ckpt").write_bytes(os.urandom(ARTIFACT_BYTES))
+                before = time.perf_counter()
+                run.log_artifact(Path("best.ckpt"), "model")
+                run.flush()
+            tracking_s += time.perf_counter() - before
+        before = time.perf_counter()
+    tracking_s += time.perf_counter() - before
+    return {"seconds": time.perf_counter() - began, "tracking_s": tracking_s}
+
+
+def measure(seconds: float) -> list[dict[str, Any]]:
+    faults: dict[str, Callable[[Bench, Path], Any]] = {
+        "none": healthy,
+        "dead from the start": dead,
+        "dying midway": dying,
+        f"{ANSWER_S:g} s an answer": slow,
+        "sqlite locked": locked,
+        "artifact disk full": full,
+    }
+    with bench(seconds) as tools:
+        baseline = [run_training(tools, "off", tools.folder)["seconds"]]
+        found = [measure_fault(tools, name, fault) for name, fault in faults.items()]
+        baseline.append(run_training(tools, "off", tools.folder)["seconds"])
+    alone_s = sum(baseline) / len(baseline)
+    rows: list[dict[str, Any]] = [
+        {"fault": "tracking off", "seconds": alone_s, "both": baseline},
+        *({**row, "growth": row["seconds"] / alone_s - 1} for row in found if row),
+    ]
+    print("| fault | seconds | growth | in tracking | points | lost | doubled |")
+    print("|---|---|---|---|---|---|---|")
+    print(f"| (tracking off) | {alone_s:.1f} | | | | | |")
+    for row in rows[1:]:
+        print(
+            f"| {row['fault']} | {row['seconds']:.1f} | {row['growth']:+.1%} "
+            f"| {row['tracking_s']:.2f} s | {row['points']} | {row['lost']} | {row['doubled']} |"
+        )
+    return rows
+
+
+@contextmanager
+def bench(seconds: float) -> Iterator[Bench]:
+    with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
+        folder = Path(temporary)
+        artifacts = folder / "artifacts"
+        artifacts.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(artifacts)]
+        is_disk = not subprocess.run(mount, capture_output=True).returncode
+        try:
+            with mlflow_server(folder, artifacts) as port:
+                proxy = FaultyProxy(port)
+                yield Bench(folder, proxy, artifacts, is_disk, seconds)
+                proxy.refuse()
+        finally:
+            if is_disk:
+                subprocess.run(["umount", str(artifacts)], check=True)
+
+
+def measure_fault(
+    tools: Bench, name: str, fault: Callable[[Bench, Path], Any]
+) -> dict[str, Any] | None:
+    """Trains under a fault, mends it, syncs, and counts; None where it can't be made here."""
+    if fault is full and not tools.is_disk:
+        print(f"{name}: left out, mounting is not allowed here", file=sys.stderr)
+        return None
+    repository = tools.folder / name.replace(" ", "-")
+    (repository / ".dvc").mkdir(parents=True)
+    with fault(tools, repository) as uri:
+        figures = run_training(tools, name, repository, uri)
+    subprocess.run(
+        [sys.executable, "-m", "stages.doctor", "sync"],
+        cwd=repository, env=environment(uri), stdout=sys.stderr, check=True,
+    )  # fmt: skip
+    store = uri or f"sqlite:///{repository}/mlflow.db"
+    return {"fault": name, **figures, **count(store, name, tools.steps)}
+
+
+def run_training(
+    tools: Bench, experiment: str, repository: Path, uri: str = ""
+) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.tracking_faults", "--train", experiment]
+    done = subprocess.run(
+        [*command, str(tools.steps)],
+        cwd=repository,
+        env=environment(uri),
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return dict(json.loads(done.stdout))
+
+
+def environment(uri: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if k not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")}
+    return kept | {"PYTHONPATH": str(PROJECT)} | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
+
+
+def count(uri: str, experiment: str, steps: int) -> dict[str, int]:
+    """Returns how many points are in the store, and what is missing or there twice."""
+    from mlflow.tracking.client import MlflowClient
+
+    client = MlflowClient(uri)
+    experiment_id = client.get_experiment_by_name(experiment).experiment_id
+    runs = [run.info.run_id for run in client.search_runs([experiment_id])]
+    there = Counter(
+        (metric.key, metric.step, metric.value)
+        for run_id in runs
+        for name in METRICS
+        for metric in client.get_metric_history(run_id, name)
+    )
+    said = {(name, n, n + i / 8) for i, name in enumerate(METRICS) for n in range(steps)}
+    checkpoints = sum(len(client.list_artifacts(run_id, "model")) for run_id in runs)
+    due = int(steps >= STEPS_AN_EPOCH)
+    return {
+        "points": there.total(),
+        "lost": len(said - set(there)) + (checkpoints < due),
+        "doubled": there.total() - len(there) + len(runs) - 1,
+    }
+
+
+@contextmanager
+def healthy(tools: Bench, _: Path) -> Iterator[str]:
+    yield tools.proxy.address
+
+
+@contextmanager
+def dead(tools: Bench, _: Path) -> Iterator[str]:
+    tools.proxy.refuse()
+    yield tools.proxy.address
+    tools.proxy.serve()
+
+
+@contextmanager
+def dying(tools: Bench, _: Path) -> Iterator[str]:
+    death = threading.Timer(tools.seconds / 2, tools.proxy.refuse)
+    death.start()
+    yield tools.proxy.address
+    death.join()
+    tools.proxy.serve()
+
+
+@contextmanager
+def slow(tools: Bench, _: Path) -> Iterator[str]:
+    tools.proxy.delay_s = ANSWER_S
+    yield tools.proxy.address
+    tools.proxy.delay_s = 0.0
+
+
+@contextmanager
+def locked(_: Bench, repository: Path) -> Iterator[str]:
+    """A store that exists and is locked from the start; its database is the default one."""
+    from mlflow.tracking.client import MlflowClient
+
+    MlflowClient(f"sqlite:///{repository}/mlflow.db").search_experiments()
+    database = sqlite3.connect(repository / "mlflow.db", isolation_level=None)
+    with contextlib.closing(database):
+        database.execute("BEGIN EXCLUSIVE")
+        yield ""
+
+
+@contextmanager
+def full(tools: Bench, _: Path) -> Iterator[str]:
+    filler = tools.artifacts / "filler"
+    free = os.statvfs(tools.artifacts)
+    filler.write_bytes(bytes(free.f_bavail * free.f_bsize - ARTIFACT_BYTES // 2))
+    yield tools.proxy.address
+    filler.unlink()
+
+
+if __name__ == "__main__":
+    main()
