@@ -74,9 +74,7 @@ def claim(folder: Path, timeout_s: float = 0.0) -> BaseFileLock | None:
         lock.acquire(timeout=timeout_s)
     except (Timeout, FileNotFoundError):
         return None
-    if [path.name for path in folder.iterdir()] == [
-        LOCK
-    ]:  # removed meanwhile, and made again for the lock
+    if {path.name for path in folder.iterdir()} == {LOCK}:  # removed; the lock made it anew
         lock.release()
         shutil.rmtree(folder)
         return None

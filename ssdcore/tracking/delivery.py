@@ -94,7 +94,7 @@ class Delivery:
 
     def _send_deferred(self) -> None:
         for start in list(self._progress.deferred):
-            if not self._files_trouble and self._stored(next(read(self._folder, start))):
+            if self._stored(next(read(self._folder, start))):
                 self._progress.deferred.remove(start)
                 self._progress.save(self._folder)
 

@@ -17,7 +17,8 @@ from ssdcore.tracking.delivery import Delivery, FilesUnavailableError
 from ssdcore.tracking.events import Open
 from ssdcore.tracking.orders import Orders
 from ssdcore.tracking.pace import Pace
-from ssdcore.tracking.receiver import UnavailableError
+from ssdcore.tracking.patience import deadline_s
+from ssdcore.tracking.receiver import Connect, UnavailableError
 from ssdcore.tracking.spool import set_aside, settle
 from ssdcore.tracking.store import store_of
 from ssdcore.tracking.tell import REMEDY, tell
@@ -29,13 +30,6 @@ LONGEST_PAUSE_S = 60.0
 """Between two attempts; pauses start with 1 s and double."""
 TOLD_AFTER = 2
 """Failures in a row. A single one is often over a second later."""
-IMPORT_S = 60.0
-"""MLflow's import takes 2 to 5 s, on a busy machine longer."""
-PROMPT_S, SLOW_S, SHARE = 10.0, 2.0, 0.03
-"""A stage's end waits so long for a store that is prompt or slow, or for this share of the time
-that the run was open, whichever is longer."""
-ONCE_MORE_S = 0.5
-"""For one attempt at a store that could not be reached before."""
 CLAIM_S = 2.0
 """A killed process may close its end of the pipe before it lets go of its lock."""
 
@@ -47,24 +41,23 @@ class Sender:
         folder: the spool.
         opening: its first event.
         orders: the stage's.
+        connect: opens runs.
     """
 
-    def __init__(self, folder: Path, opening: Open, orders: Orders) -> None:
+    def __init__(self, folder: Path, opening: Open, orders: Orders, connect: Connect) -> None:
         self._folder, self._opening, self._orders = folder, opening, orders
         self._root = folder.parents[2]
         self._uri = store_of(opening.store, self._root).uri
-        self._pace, self._connect = Pace(), connecting(self._root)
-        self._own = Delivery(folder, opening, self._connect, self._pace, self._tell_refused)
-        self._began_s, self._ready_s = monotonic(), float("inf")
+        self._pace, self._connect = Pace(), connect
+        self._own = Delivery(folder, opening, connect, self._pace, self._tell_refused)
+        self._began_s = monotonic()
+        self.ready_s: float | None = None
+        """When MLflow was there to send anything."""
         self._lock: BaseFileLock | None = None  # held where the stage was killed
         self._caught_up = self._told = self._unreachable = False
-        Thread(target=self._watch, daemon=True).start()
 
     def run(self) -> int:
         """Returns the exit status, once the stage has ended and all is sent or has to wait."""
-        from ssdcore.tracking import session  # noqa: F401  # the import takes seconds
-
-        self._ready_s = monotonic()
         failures = 0
         while True:
             closing = self._orders.closed_s is not None  # before the journal is read to its end
@@ -127,7 +120,7 @@ class Sender:
             seconds = min(2.0 ** (failures - 1), LONGEST_PAUSE_S)
             self._orders.wait(seconds, heed_send=False)
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
         """Ends this process, whatever it waits for, when the stage has waited long enough."""
         self._orders.wait(None, heed_send=False)
         while monotonic() < self._deadline_s():
@@ -135,15 +128,14 @@ class Sender:
         os._exit(LEFT)
 
     def _deadline_s(self) -> float:
-        """Returns until when the stage waits, by the monotonic clock."""
-        closed_s = self._orders.closed_s
-        assert closed_s is not None
-        if self._unreachable:
-            return closed_s + ONCE_MORE_S
-        if self._ready_s == float("inf"):
-            return closed_s + IMPORT_S
-        least_s = SLOW_S if self._pace.slow else PROMPT_S
-        return max(closed_s, self._ready_s) + max(least_s, SHARE * (closed_s - self._began_s))
+        assert self._orders.closed_s is not None
+        return deadline_s(
+            self._began_s,
+            self.ready_s,
+            self._orders.closed_s,
+            unreachable=self._unreachable,
+            slow=self._pace.slow,
+        )
 
     def _tell_failure(self, error: UnavailableError) -> None:
         if not self._told:
@@ -166,7 +158,13 @@ def main(folder: Path) -> int:
     """Delivers the spool `folder`; returns the exit status."""
     opening = first_event(folder)
     assert isinstance(opening, Open), f"{folder} is no spool"
-    return Sender(folder, opening, Orders(sys.stdin.fileno())).run()
+    orders = Orders(sys.stdin.fileno())
+    sender = Sender(folder, opening, orders, connecting(folder.parents[2]))
+    Thread(target=sender.watch, daemon=True).start()
+    from ssdcore.tracking import session  # noqa: F401  # takes seconds, so it is watched
+
+    sender.ready_s = monotonic()
+    return sender.run()
 
 
 if __name__ == "__main__":

@@ -16,8 +16,11 @@ import pytest
 from ssdcore.tracking import background as background_module
 from ssdcore.tracking import run as run_module
 from ssdcore.tracking import tracked
+from ssdcore.tracking.backlog import connecting
+from ssdcore.tracking.delivery import Delivery
 from ssdcore.tracking.events import Finish, Metrics, Tags
-from ssdcore.tracking.receiver import UnavailableError
+from ssdcore.tracking.pace import Pace
+from ssdcore.tracking.receiver import GoneError, UnavailableError
 from ssdcore.tracking.spool import HOME, Spool, spools
 from ssdcore.tracking.store import Store
 from ssdcore.tracking.sync import sync
@@ -192,6 +195,27 @@ def test_a_run_that_the_user_deleted_is_put_aside(
     assert sent.kept.is_dir()
     assert list(sync()) == []
     shutil.rmtree(sent.kept)
+
+
+def test_a_run_that_is_deleted_while_it_is_sent_is_asked_no_more(
+    root: Path, experiment: str, ask: Ask, stored: Stored
+) -> None:
+    """Otherwise each of its values would be refused by itself, in a request of its own."""
+    first = opening(store="sqlite:///mlflow.db", experiment=experiment)
+    spool, told = Spool(root, first), list[str]()
+    delivery = Delivery(spool.folder, first, connecting(root), Pace(), told.append)
+    delivery.advance()
+    (found,) = stored()
+    ask("delete_run", found.info.run_id)
+    for step in range(5):
+        spool.append(Metrics(step, step, {"loss": 1.0}))
+    delivery.advance()
+    assert told == [f"run {found.info.run_id} is not in the store any more"]
+    assert (spool.folder / "refused.jsonl").read_text().count("\n") == 1
+    with pytest.raises(GoneError, match="is deleted"):
+        connecting(root)(first, found.info.run_id)
+    spool.close()
+    shutil.rmtree(spool.folder)
 
 
 def test_an_experiment_that_the_user_deleted_holds_up_no_other(

@@ -21,6 +21,7 @@ from ssdcore.tracking.delivery import VANISHED
 from ssdcore.tracking.spool import spools
 from ssdcore.tracking.sync import sync
 from tests.tracking.acting import PARAMS, evaluate, train, use
+from tests.tracking.spools import spooled
 
 PROJECT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
@@ -238,6 +239,20 @@ def test_a_sender_that_is_stuck_is_killed(
     first, second = capfd.readouterr().err.splitlines()
     assert re.fullmatch(r"Still sending to .*; Ctrl-C leaves the rest for later\.", first)
     assert second.startswith("train: not all is sent")
+
+
+def test_orders_never_block_nor_fail(own: Path, silent: str) -> None:
+    """Neither those to a process that does not read them, nor those to one that is dead."""
+    folder = spooled(own, store=silent)
+    sender = background_module.Background(folder)
+    pid = sender._process.pid
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(100_000):  # a pipe holds 65,536
+        sender.send()
+    os.kill(pid, signal.SIGKILL)
+    sender._process.wait()
+    sender.send()
+    assert not sender.close(0.0, "")
 
 
 def test_two_processes_share_a_backlog(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:

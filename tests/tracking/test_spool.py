@@ -169,6 +169,16 @@ def test_a_large_file_takes_no_room(spool, tmp_path):
     assert (spool.folder / FILES / "best.ckpt").samefile(file)
 
 
+def test_a_link_of_dvc_is_followed(spool, tmp_path):
+    """With `cache.type: symlink` an out is a link into the cache."""
+    cached = tmp_path / "0123abcd"
+    cached.write_text("a" * LINKED_BYTES)
+    (tmp_path / "best.ckpt").symlink_to(cached)
+    assert spool.keep(tmp_path / "best.ckpt", "") == ["best.ckpt"]
+    assert not (spool.folder / FILES / "best.ckpt").is_symlink()
+    assert kept(spool) == {"best.ckpt": "a" * LINKED_BYTES}
+
+
 def test_where_links_are_not_to_be_had_it_is_copied(spool, tmp_path, monkeypatch):
     def across(*_: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
