@@ -1,24 +1,19 @@
 """One spool's way to its store: in order, again where it is not sure, and past what is refused."""
 
 import json
-import shutil
-import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ssdcore.tracking.context import STAGE_TAG
 from ssdcore.tracking.events import Artifact, Dataset, Finish, Image, Metrics, Open, Tags
-from ssdcore.tracking.journal import Entry, Progress, read
+from ssdcore.tracking.journal import Entry, Progress, batches, read
+from ssdcore.tracking.kept import load_pixels, sendable, version_of
 from ssdcore.tracking.pace import Pace
 from ssdcore.tracking.receiver import Connect, GoneError, Receiver, RefusedError, UnavailableError
 from ssdcore.tracking.spool import FILES, IMAGES, JOURNAL, REFUSED
-from ssdcore.tracking.values import Param, Record, Sample, Tag
+from ssdcore.tracking.values import Param, Record, Tag
 
-MAX_SAMPLES = 1000  # a request, MLflow's limit
 VANISHED = "the process ended without a word: it was killed, or the machine stopped"
 
 
@@ -76,9 +71,9 @@ class Delivery:
         try:
             self._files_trouble = "" if files else "left for later"
             self._send_deferred()
-            for group in _groups(read(self._folder, self._progress.offset)):
-                self._send(group)
-                self._progress.offset = group[-1].end
+            for batch in batches(read(self._folder, self._progress.offset)):
+                self._send(batch)
+                self._progress.offset = batch[-1].end
                 self._progress.save(self._folder)
             if abandoned and not self._progress.ended:
                 written_s = (self._folder / JOURNAL).stat().st_mtime
@@ -98,13 +93,13 @@ class Delivery:
                 self._progress.deferred.remove(start)
                 self._progress.save(self._folder)
 
-    def _send(self, group: Sequence[Entry]) -> None:
-        entry, run = group[0], self._run
+    def _send(self, batch: Sequence[Entry]) -> None:
+        entry, run = batch[0], self._run
         match entry.event:
             case Open():
                 self._open(run)
             case Metrics():
-                self._log([sample for one in group for sample in _samples(one)])
+                self._log([sample for one in batch for sample in one.samples])
             case Tags(tags=tags):
                 self._log([Tag(*item) for item in tags.items()])
             case Dataset(name=name, digest=digest, source=source):
@@ -162,11 +157,9 @@ class Delivery:
         try:
             match entry.event:
                 case Artifact(path=path):
-                    with _sendable(self._folder / FILES / path) as file:
-                        folder = str(PurePosixPath(path).parent)
-                        self._run.log_file(file, "" if folder == "." else folder)
+                    self._send_file(path)
                 case Image(time_ms=time_ms, name=name, step=step, key=key):
-                    pixels = _pixels(self._folder / IMAGES / f"{key}.npy")
+                    pixels = load_pixels(self._folder / IMAGES / f"{key}.npy")
                     self._run.log_image(pixels, name, step, time_ms, key)
         except RefusedError as error:
             self._set_aside(entry.event, error)
@@ -174,6 +167,20 @@ class Delivery:
             self._files_trouble = str(error)
             return False
         return True
+
+    def _send_file(self, path: str) -> None:
+        """Sends what is kept under `path`; not again where that is what was sent last.
+
+        The spool keeps the newest file only, so after a long outage the first of many events sends
+        what all of them tell of.
+        """
+        kept = self._folder / FILES / path
+        with sendable(kept) as file:
+            version = version_of(kept)
+            if self._progress.stored.get(path) != version:
+                folder = str(PurePosixPath(path).parent)
+                self._run.log_file(file, "" if folder == "." else folder)
+                self._progress.stored[path] = version
 
     @contextmanager
     def _asking(self, what: object) -> Iterator[None]:
@@ -184,57 +191,9 @@ class Delivery:
             self._set_aside(what, error)
 
     def _set_aside(self, what: object, error: Exception) -> None:
-        line = json.dumps({"reason": str(error), "refused": str(what)}, ensure_ascii=False)
+        line = json.dumps({"reason": str(error), "refused": str(what)})
         with (self._folder / REFUSED).open("a", encoding="utf-8") as file:
             file.write(line + "\n")
         if not self._told:
             self._told = True
             self._on_refused(str(error))
-
-
-def _groups(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """Yields entries that go in one request: metrics that follow each other, others alone."""
-    group: list[Entry] = []
-    samples = 0
-    for entry in entries:
-        size = len(entry.event.values) if isinstance(entry.event, Metrics) else MAX_SAMPLES
-        if group and samples + size > MAX_SAMPLES:
-            yield group
-            group, samples = [], 0
-        group.append(entry)
-        samples += size
-    if group:
-        yield group
-
-
-def _samples(entry: Entry) -> list[Sample]:
-    event = entry.event
-    assert isinstance(event, Metrics)
-    return [Sample(name, value, event.time_ms, event.step) for name, value in event.values.items()]
-
-
-def _pixels(path: Path) -> NDArray[np.uint8]:
-    try:
-        return np.load(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise RefusedError(f"its pixels can't be read: {error}") from error
-
-
-@contextmanager
-def _sendable(path: Path) -> Iterator[Path]:
-    """Yields the file, or a copy where it may not be written.
-
-    DVC takes the right to write from what it has in its cache, which may be this very file.
-    MLflow copies the rights along, and could then not replace its copy.
-    """
-    if not path.is_file():
-        raise RefusedError(f"{path} is missing")
-    if path.stat().st_mode & stat.S_IWUSR:
-        yield path
-        return
-    folder = path.with_name(f".{path.name}.copy")
-    folder.mkdir(exist_ok=True)
-    try:
-        yield Path(shutil.copyfile(path, folder / path.name))
-    finally:
-        shutil.rmtree(folder)

@@ -1,14 +1,17 @@
 """The reading side of a spool: its events from any place on, and how far they are delivered."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 from ssdcore.files import write_json
-from ssdcore.tracking.events import Event, load
+from ssdcore.tracking.events import Event, Metrics, load
 from ssdcore.tracking.spool import DELIVERED, JOURNAL
+from ssdcore.tracking.values import Sample
+
+MAX_SAMPLES = 1000  # a request, MLflow's limit
 
 
 class Entry(NamedTuple):
@@ -23,6 +26,14 @@ class Entry(NamedTuple):
     start: int
     end: int
     event: Event | None
+
+    @property
+    def samples(self) -> list[Sample]:
+        """The values of a step; none where it is about something else."""
+        if not isinstance(self.event, Metrics):
+            return []
+        time_ms, step = self.event.time_ms, self.event.step
+        return [Sample(name, value, time_ms, step) for name, value in self.event.values.items()]
 
 
 def read(folder: Path, start: int = 0) -> Iterator[Entry]:
@@ -43,6 +54,21 @@ def read(folder: Path, start: int = 0) -> Iterator[Entry]:
             start = end
 
 
+def batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Yields entries that go in one request: metrics that follow each other, others alone."""
+    batch: list[Entry] = []
+    samples = 0
+    for entry in entries:
+        size = len(entry.event.values) if isinstance(entry.event, Metrics) else MAX_SAMPLES
+        if batch and samples + size > MAX_SAMPLES:
+            yield batch
+            batch, samples = [], 0
+        batch.append(entry)
+        samples += size
+    if batch:
+        yield batch
+
+
 def _event(line: bytes) -> Event | None:
     try:
         return load(line)
@@ -59,12 +85,14 @@ class Progress:
         offset: bytes that need not be looked at again.
         deferred: the first bytes of earlier lines whose files could not be stored yet.
         ended: whether the run has been told its end.
+        stored: the version of each file that was stored last, by path.
     """
 
     run_id: str = ""
     offset: int = 0
     deferred: list[int] = field(default_factory=list)
     ended: bool = False
+    stored: dict[str, list[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, folder: Path) -> "Progress":

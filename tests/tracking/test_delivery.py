@@ -7,9 +7,9 @@ import stat
 import numpy as np
 import pytest
 
-from ssdcore.tracking.delivery import MAX_SAMPLES, VANISHED, Delivery, FilesUnavailableError
+from ssdcore.tracking.delivery import VANISHED, Delivery, FilesUnavailableError
 from ssdcore.tracking.events import Artifact, Dataset, Finish, Image, Metrics, Tags
-from ssdcore.tracking.journal import Progress
+from ssdcore.tracking.journal import MAX_SAMPLES, Progress
 from ssdcore.tracking.pace import Pace
 from ssdcore.tracking.receiver import GoneError, RefusedError, UnavailableError
 from ssdcore.tracking.spool import FILES, JOURNAL, REFUSED, Spool
@@ -197,6 +197,40 @@ def test_a_full_disk_is_asked_once_a_round(spool, tmp_path):
         with pytest.raises(FilesUnavailableError):
             sending.advance()
         assert len(asked) == round_
+
+
+def test_a_file_that_was_logged_often_is_sent_once_a_version(spool, tmp_path):
+    def log(text):
+        (tmp_path / "part").write_text(text)
+        (tmp_path / "part").replace(tmp_path / "best.ckpt")
+        spool.keep(tmp_path / "best.ckpt", "model")
+        spool.append(Artifact(1, "model/best.ckpt"))
+
+    run = FakeRun()
+    for epoch in range(100):
+        log(f"epoch {epoch}")
+    sending = delivery(spool.folder, run)
+    sending.advance()
+    assert run.all("file") == [("model", "best.ckpt", "epoch 99")]
+    log("epoch 100")
+    delivery(spool.folder, run).advance()  # another process knows what was sent
+    sending = delivery(spool.folder, run)
+    spool.append(Artifact(1, "model/best.ckpt"))
+    sending.advance()
+    assert run.all("file")[1:] == [("model", "best.ckpt", "epoch 100")]
+
+
+def test_what_no_database_takes_can_be_set_aside(spool):
+    def fails(kind, what):
+        if kind == "dataset":
+            raise RefusedError("bad \udcff")
+
+    spool.append(Dataset(1, "\udcff", "", "/data/\udcff"))
+    spool.append(FINISH)
+    sending = delivery(spool.folder, FakeRun(fails))
+    sending.advance()
+    assert sending.complete
+    assert "data/\\udcff" in refused(spool.folder)[0][1]
 
 
 def test_files_can_be_left_out(spool, tmp_path):

@@ -40,7 +40,7 @@ def test_what_is_no_event_is_passed_by(tmp_path):
 
 
 def test_progress_is_kept(tmp_path):
-    progress = Progress("r", 12, [3, 4], ended=True)
+    progress = Progress("r", 12, [3, 4], ended=True, stored={"a": [1, 2, 3]})
     progress.save(tmp_path)
     assert Progress.of(tmp_path) == progress
 
