@@ -1,6 +1,7 @@
 """A real MLflow server behind a proxy that fails: whatever it does, all arrives, and once."""
 
 import math
+import shutil
 import subprocess
 import time
 from collections import Counter
@@ -191,13 +192,20 @@ def test_a_slow_server_is_left_after_a_while(own: Path, proxy: FaultyProxy, ask:
     check(ask, "slow")
 
 
-def test_a_full_disk_for_artifacts_holds_up_nothing_else(
-    own: Path, server: Server, ask: Ask
-) -> None:
+@pytest.fixture
+def filler(server: Server) -> Iterator[Path]:
+    """A file that fills the server's disk for artifacts but for a few kilobytes."""
     if not server.is_disk:
         pytest.skip("mounting a small disk needs rights that this account has not")
     filler = server.artifacts / "filler"
-    filler.write_bytes(bytes(DISK_BYTES - (64 << 10)))
+    filler.write_bytes(bytes(shutil.disk_usage(server.artifacts).free - (64 << 10)))
+    yield filler
+    filler.unlink(missing_ok=True)
+
+
+def test_a_full_disk_for_artifacts_holds_up_nothing_else(
+    own: Path, server: Server, filler: Path, ask: Ask
+) -> None:
     ckpt = own / "best.ckpt"
     ckpt.write_bytes(b"w" * (1 << 20))
     with tracked("train", params=PARAMS, experiment="full") as run:
