@@ -64,9 +64,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 experiment=settings.tracking.experiment,
                 device=device,
                 enabled=settings.tracking.enabled and writes,
+                key=keeper.notes.get("run", ""),
             ) as tracker,
             Progress(total, start.step if start else 0) as progress,
         ):
+            keeper.notes["run"] = tracker.key
             data = sha256_of_file(layout.SOURCE)
             tracker.log_dataset(settings.dataset.name, data, str(layout.RAW))
             for note in (*describe_choice(runtime.device, device), *training.notes):
@@ -79,7 +81,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
             ):
                 for line in report.lines():
                     progress.say(line)
-                tracker.log_metrics(report.metrics(), report.step)
+                if values := report.metrics():
+                    tracker.log_metrics(values, report.step)
                 if isinstance(report, StepReport):
                     progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
                 if isinstance(report, EpochReport):

@@ -62,9 +62,10 @@ def fit(
                 0 if finite else at.bad + 1,
             )  # fmt: skip
             image_ids = tuple(int(i) for batch in batches for i in batch.image_ids)
+            images = len(image_ids) * loader.group.size
             report = StepReport(
                 at.step, epoch, outcome.total, outcome.box, outcome.classes, rate,
-                outcome.loss_scale, len(image_ids) / (computed - began), outcome.updated, finite,
+                outcome.loss_scale, images / (computed - began), outcome.updated, finite,
                 image_ids, came - resumed, computed - came, resumed - began, at,
             )  # fmt: skip
             began = computed

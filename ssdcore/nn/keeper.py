@@ -36,7 +36,7 @@ class Keeper:
 
     Attributes:
         folder: as given; other files about the training may lie in it.
-        notes: what later stages of the program want to know again, as JSON has it.
+        notes: what else the program wants to know again when it goes on, as JSON has it.
     """
 
     def __init__(

@@ -68,6 +68,7 @@ class TrainingLoader:
         group: the processes that train together.
 
     Attributes:
+        group: as given.
         images_per_step: of the whole group.
 
     Raises:
@@ -86,7 +87,7 @@ class TrainingLoader:
         group: Group = ALONE,
     ) -> None:
         self._shards = shards
-        self._group = group
+        self.group = group
         self._batch_size = batch_size
         self._accumulate = accumulate
         self._default_boxes = default_boxes
@@ -116,8 +117,8 @@ class TrainingLoader:
         order = order[done * self.images_per_step :]
         if not len(order):
             return
-        batches = order.reshape(-1, self._group.size, self._batch_size)
-        order = batches[:, self._group.rank].ravel()
+        batches = order.reshape(-1, self.group.size, self._batch_size)
+        order = batches[:, self.group.rank].ravel()
         rows = _rows(self._shards, self._workers, [int(index) for index in order])
         rows = rows.map(
             prepare,

@@ -35,10 +35,10 @@ class StepReport(NamedTuple):
 
     Attributes:
         loss_scale: for the next step's gradient.
-        images_per_second: over the whole step, waiting for data included.
+        images_per_second: of the whole group over the whole step, waiting for data included.
         updated: False where the loss or a gradient was not finite and the step was skipped.
         finite: False where no smaller loss scale can mend that.
-        image_ids: of the step's pictures.
+        image_ids: of the step's pictures, in a group those of this process.
         waiting_s: part of the step spent on waiting for its pictures.
         computing_s: part of it spent on losses, gradients and weights.
         between_s: time between the step before it and this one, which is the caller's.

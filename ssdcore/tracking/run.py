@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ssdcore.errors import Stopped
 from ssdcore.tracking.background import Background
 from ssdcore.tracking.context import MODEL_TAG, identity, provenance, run_name
 from ssdcore.tracking.events import Artifact, Dataset, Event, Finish, Image, Metrics, Open, Tags
@@ -48,9 +49,9 @@ def tracked(
     the block waits for the delivery, but not long: 10 s at most, 2 s for a slow store, or 3% of
     the time that the run was open where that is more, and not at all for a store out of reach.
 
-    It ends FINISHED; KILLED on Ctrl-C; FAILED, with the tag `error`, where the block raises
-    anything else. The block's exceptions always pass through. Ctrl-C while its end waits only
-    ends the wait.
+    It ends FINISHED; KILLED on Ctrl-C and where a signal stopped the stage; FAILED, with the tag
+    `error`, where the block raises anything else. The block's exceptions always pass through.
+    Ctrl-C while its end waits only ends the wait.
 
     Args:
         stage: the stage's name in dvc.yaml.
@@ -67,7 +68,7 @@ def tracked(
         if enabled:
             run._open(params, experiment, model_sha256, device, resumes=bool(key))
         yield run
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Stopped):
         run._end("KILLED")
         raise
     except BaseException as error:

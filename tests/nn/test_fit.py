@@ -8,6 +8,7 @@ import pytest
 
 from ssdcore.nn.finite import NonFiniteError
 from ssdcore.nn.fit import fit
+from ssdcore.nn.group import ALONE
 from ssdcore.nn.loader import TrainingBatch
 from ssdcore.nn.reports import EpochReport, Position, StepReport
 from ssdcore.nn.step import StepOutcome
@@ -20,6 +21,8 @@ OVERFLOW = StepOutcome(1, 1, updated=False, loss_scale=512.0, rescaled=True)
 
 class FakeLoader:
     """Two steps an epoch, of one batch and of two."""
+
+    group = ALONE
 
     def epoch(self, _, done=0):
         empty = np.zeros(0)

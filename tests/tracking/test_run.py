@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ssdcore.errors import Stopped
 from ssdcore.tracking import run as run_module
 from ssdcore.tracking import tracked
 from ssdcore.tracking.spool import spools
@@ -250,6 +251,7 @@ def test_dvc_root_keeps_store_and_spools_of_a_temporary_copy(
         (ValueError("lr_max is \udcff"), "FAILED", "ValueError: lr_max is ?"),
         (SystemExit(3), "FAILED", "SystemExit: 3"),
         (KeyboardInterrupt(), "KILLED", None),
+        (Stopped("SIGTERM"), "KILLED", None),
     ],
 )
 def test_a_stage_that_raises_ends_its_run_and_raises(
