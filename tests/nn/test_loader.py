@@ -4,6 +4,7 @@ import pytest
 from ssdcore.data.augment import Strengths
 from ssdcore.errors import InputError
 from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.nn.group import ALONE, Group
 from ssdcore.nn.loader import TrainingLoader, input_batches
 
 PRIORS = default_boxes()
@@ -86,3 +87,44 @@ def test_accumulated_batches_are_those_of_the_epoch_in_groups(pictures):
 def test_a_batch_larger_than_the_data_is_refused(pictures):
     with pytest.raises(InputError, match=r"train\.batch_size .*: found 12"):
         loader(pictures, batch_size=4, accumulate=3)
+
+
+def test_two_processes_take_together_what_one_takes_alone(pictures):
+    """Ten pictures: two steps of two batches of two, or of one of each of two processes."""
+
+    def ids(batch_size, accumulate, group=ALONE):
+        loader = TrainingLoader(
+            pictures.shards, batch_size, accumulate, default_boxes(), Strengths(), 7, 1, group
+        )
+        assert loader.images_per_step == 4
+        steps = [[list(batch.image_ids) for batch in step] for step in loader.epoch(3)]
+        assert len(steps) == loader.steps_per_epoch == 2
+        return steps
+
+    alone = ids(4, 1)
+    pair = [ids(2, 1, Group(rank, 2)) for rank in (0, 1)]
+    assert [[a + b] for (a,), (b,) in zip(*pair, strict=True)] == alone
+    in_turn = ids(2, 2)
+    pair = [ids(1, 2, Group(rank, 2)) for rank in (0, 1)]
+    joined = [[a + b for a, b in zip(*steps, strict=True)] for steps in zip(*pair, strict=True)]
+    assert joined == in_turn
+
+
+def test_an_epoch_goes_on_after_the_steps_that_are_done(pictures):
+    loader = TrainingLoader(pictures.shards, 2, 2, default_boxes(), Strengths(flip=0.5), 7, 1)
+    whole, rest = list(loader.epoch(2)), list(loader.epoch(2, done=1))
+    assert len(rest) == len(whole) - 1
+    for ours, theirs in zip(rest[0], whole[1], strict=True):
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert list(loader.epoch(2, done=2)) == []
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 11])
+def test_a_group_shares_the_pictures_out(pictures, size):
+    shares = [
+        [int(i) for b in input_batches(pictures.shards, 2, 1, Group(r, size)) for i in b.image_ids]
+        for r in range(size)
+    ]
+    assert sorted(i for share in shares for i in share) == sorted(pictures.split.objects)
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
