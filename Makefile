@@ -48,11 +48,12 @@ bench: env ## run each of benchmarks/*.py in turn
 	test "$$found" || echo "There are no benchmarks yet."
 
 clean: ## remove what the pipeline and the tools made; say what stays
-	@rm -rf data/raw data/mindrecord model plots evaluation report export .ssd
+	@rm -rf data/raw data/mindrecord model plots evaluation report export .ssd/train .ssd/logs
 	@rm -rf rank_* kernel_meta .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name .venv -prune -o -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Kept: metrics/ and dvc.lock (in git), .dvc/cache (\`dvc checkout\` restores the outs from it),"
-	@echo "      mlflow.db and mlartifacts/ (your runs), .venv. Remove those by hand, if at all."
+	@echo "      mlflow.db and mlartifacts/ (your runs), .ssd/tracking (what MLflow has not got yet), .venv."
+	@echo "      Remove those by hand, if at all."
 
 # With dateutil 3 and up the resolver falls back to old releases of celery, graphene and pandas.
 lock: ## compile requirements.lock from pyproject.toml (UPGRADE=1: with the newest versions)

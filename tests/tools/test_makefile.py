@@ -172,10 +172,10 @@ def test_a_failing_tool_stops_make(
 def test_clean_removes_what_was_made_and_keeps_the_rest(
     checkout: Path, commands: Path, make: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    made = ["data/raw/a", "model/best.ckpt", "report/index.html", ".ssd/x/y", "rank_0/om/z"]
+    made = ["data/raw/a", "model/best.ckpt", "report/index.html", ".ssd/train/x/y", "rank_0/om/z"]
     made += ["ssdcore/__pycache__/a.pyc", ".mypy_cache/b"]
     kept = ["data/mine.txt", "metrics/train.json", ".venv/lib/__pycache__/c.pyc", "mlflow.db"]
-    kept += [".dvc/cache/d", "dvc.lock", "ssdcore/report/page.py"]
+    kept += [".ssd/tracking/a", ".dvc/cache/d", "dvc.lock", "ssdcore/report/page.py"]
     for name in made + kept:
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         (checkout / name).touch()
