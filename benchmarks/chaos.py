@@ -1,5 +1,7 @@
 """What a training loses when it is killed: nothing. Twenty times by SIGKILL, twenty by SIGTERM.
 
+Three times by SIGTERM a training of two processes, too.
+
 A short training of a narrow network is ended at random moments and started again each time, until
 it is done; its checkpoints and history are compared with those of an undisturbed one, bit for bit
 (but for the column of images per second, which tells of time). The table goes to standard output,
@@ -29,6 +31,7 @@ from ssdcore.files import write_json
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results/chaos.json"
 KILLS = 20
+IN_GROUP = 3
 LONGEST_S = 1.5
 """Between a process's first new step and its end; every fifth ends while it still compiles."""
 STATUS = {"SIGKILL": -signal.SIGKILL, "SIGTERM": Stopped.status}
@@ -40,10 +43,12 @@ def main() -> None:
     kills = parser.parse_args().kills
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         rows = [run(Path(temporary) / name, [name] * kills) for name in STATUS]
-    print("| ended by | times | before the first new step | steps | equal, bit for bit |")
-    print("|---|---|---|---|---|")
+        rows.append(run(Path(temporary) / "two", ["SIGTERM"] * min(kills, IN_GROUP), devices=2))
+    print("| processes | ended by | times | before a new step | steps | equal, bit for bit |")
+    print("|---|---|---|---|---|---|")
     for row in rows:
-        print(f"| {row['signal']} | {row['kills']} | {row['early']} | {row['steps']} | yes |")
+        cells = [row[key] for key in ("processes", "signal", "kills", "early", "steps")]
+        print(f"| {' | '.join(map(str, cells))} | yes |")
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
     write_json(RESULTS, {"machine": machine, "rows": rows})
 
@@ -78,7 +83,13 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
     if outcome(folder) != expected:
         raise SystemExit(f"after {names} the training ended with other files")
     steps = len(expected["history"])
-    return {"signal": names[0], "kills": len(names), "early": early, "steps": steps}
+    return {
+        "processes": devices,
+        "signal": names[0],
+        "kills": len(names),
+        "early": early,
+        "steps": steps,
+    }
 
 
 def prepare(folder: Path, epochs: int, devices: int) -> None:
