@@ -9,10 +9,11 @@ process it is and, in the end, with what status it left; and it ends when nobody
 import json
 import os
 import runpy
+import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from threading import Thread
 from time import sleep
 from typing import NamedTuple
 
@@ -70,7 +71,7 @@ def main() -> None:
     name = SCHEDULER if is_scheduler else worker_name(os.environ["RANK_ID"])
     note = Path(folder, f"{name}.json")
     write_json(note, Note(os.getpid())._asdict())
-    Thread(target=_end_with, args=(int(launcher), end_mark(Path(folder))), daemon=True).start()
+    _end_with(int(launcher), end_mark(Path(folder)))
     status = _status_of_scheduler() if is_scheduler else _status_of(module, arguments)
     write_json(note, Note(os.getpid(), status)._asdict())
     sys.exit(status)
@@ -105,10 +106,20 @@ def _status_of_scheduler() -> int:
 
 
 def _end_with(launcher: int, mark: Path) -> None:
-    """Ends this process, whatever it does, when the launcher is gone or has said so."""
-    while is_running(launcher) and not mark.exists():
+    """Has this process ended, whatever it does, when the launcher is gone or has said so.
+
+    A second process sees to it. A thread could not: MindSpore keeps Python's lock for as long as
+    the processes of a group look for each other, and the scheduler's to its end.
+    """
+    watched = os.getpid()
+    if os.fork():
+        return
+    while is_running(watched) and is_running(launcher) and not mark.exists():
         sleep(SECONDS_BETWEEN_LOOKS)
-    os._exit(1)
+    if is_running(watched):
+        with suppress(ProcessLookupError):
+            os.kill(watched, signal.SIGKILL)
+    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 `python -m tests.processes.launch_work FOLDER WAY…`: each process goes the way at its rank.
 """
 
+import ctypes
 import os
 import signal
 import sys
@@ -31,6 +32,20 @@ def take_no_heed(*_: object) -> None:
     Path(FOLDER, f"heard_{RANK}").touch()
 
 
+def meet() -> None:
+    from ssdcore.nn.group import join_group
+    from ssdcore.nn.runtime import configure
+
+    configure("CPU")
+    group = join_group()
+    print(f"{group} met: {group.any(RANK == '1')}")
+    if WAY == "meets and is killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if WAY == "meets and waits":
+        wait()
+    group.any(False)
+
+
 def go(way: str) -> None:
     if way == "waits":
         wait()
@@ -45,6 +60,11 @@ def go(way: str) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     elif way == "vanishes":
         os._exit(0)
+    elif way == "keeps Python's lock":
+        Path(FOLDER, f"ready_{RANK}").touch()
+        ctypes.PyDLL(None).pause()
+    elif way.startswith("meets"):
+        meet()
     elif way in HANDLERS:
         signal.signal(signal.SIGTERM, HANDLERS[way])
         signal.signal(signal.SIGINT, HANDLERS[way])

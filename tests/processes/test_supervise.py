@@ -12,7 +12,7 @@ import pytest
 
 from ssdcore.processes import supervise
 from ssdcore.processes.supervise import Supervisor
-from ssdcore.processes.worker import ROLE, Note, is_running, read_note, worker_name
+from ssdcore.processes.worker import ROLE, Note, end_mark, is_running, read_note, worker_name
 
 ROOT = Path(__file__).parents[2]
 PROMPT = 15.0
@@ -73,12 +73,14 @@ def environment(rank: int) -> dict[str, str]:
 
 
 @pytest.fixture
-def job(tmp_path):
+def job(tmp_path, monkeypatch):
+    for name in ("START_SECONDS", "SAVE_SECONDS", "MISTAKE_SECONDS"):
+        monkeypatch.setattr(supervise, name, PROMPT)
     job = Job(tmp_path)
     yield job
     for child in job.children:
-        child.kill()
-        child.wait()
+        with child:
+            child.kill()
 
 
 def test_the_first_ones_output_is_shown_and_nobodys_else(job, capfd):
@@ -173,21 +175,27 @@ def test_a_launcher_that_starts_nothing_is_named(tmp_path, capfd):
     assert err.endswith("  no such option\n")
 
 
-def test_a_process_whose_launcher_is_killed_ends(tmp_path):
+@pytest.mark.parametrize("way", ["takes no heed", "keeps Python's lock"])
+def test_a_process_whose_launcher_is_gone_is_ended(job, way):
     """Nobody would read what it says, nor keep the next launch from writing the same files."""
     launcher = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    command = [*worker(tmp_path, launcher.pid), "takes no heed"]
-    with (
-        launcher,
-        subprocess.Popen(command, env=environment(0), stdout=subprocess.DEVNULL) as child,
-    ):
-        until = monotonic() + PROMPT
-        while not (tmp_path / "ready_0").exists():
-            assert monotonic() < until
-            sleep(0.02)
-        assert child.poll() is None
-        launcher.kill()
-        assert child.wait(PROMPT) == 1
+    command = [*worker(job.folder, launcher.pid), way]
+    child = subprocess.Popen(command, env=environment(0), stdout=subprocess.DEVNULL)
+    job.children += [launcher, child]
+    until = monotonic() + PROMPT
+    while not (job.folder / "ready_0").exists():
+        assert monotonic() < until
+        sleep(0.02)
+    assert child.poll() is None
+    launcher.communicate()  # its input ends, and so does it
+    assert child.wait(PROMPT) == -signal.SIGKILL
+
+
+def test_a_process_that_starts_when_all_is_over_is_ended(job):
+    end_mark(job.folder).touch()
+    child = subprocess.Popen([*worker(job.folder, os.getpid()), "waits"], env=environment(0))
+    job.children.append(child)
+    assert child.wait(PROMPT) == -signal.SIGKILL
 
 
 def test_a_zombie_does_not_run():
