@@ -23,6 +23,8 @@ SAVE_SECONDS = 120.0
 """For all processes to leave, once one has stopped or was told to: the state is saved in it."""
 MISTAKE_SECONDS = 10.0
 """For the others to meet the user's mistake, too."""
+KILL_SECONDS = 10.0
+"""For a killed process to be gone; one that waits for a broken disk may stay."""
 LINES_SHOWN = 20
 
 
@@ -117,18 +119,23 @@ class Supervisor:
         """
         names = [*self._names, *([SCHEDULER] if self._several_machines else [])]
         until = monotonic() + SAVE_SECONDS
-        while any(look(self._folder, name).running for name in names):
-            if monotonic() > until or self._signals:
-                return
+        while self._any_runs(names) and monotonic() < until and not self._signals:
             sleep(SECONDS_BETWEEN_LOOKS)
 
     def _end(self) -> None:
-        """Ends whatever still runs; what has only just started sees the mark and ends itself."""
+        """Ends whatever still runs; what has only just started sees the mark and is ended, too."""
         end_mark(self._folder).touch()
         self._msrun.kill()
         self._msrun.wait()
-        for name in (*self._names, SCHEDULER):
+        names = [*self._names, SCHEDULER]
+        for name in names:
             look(self._folder, name).send(signal.SIGKILL)
+        until = monotonic() + KILL_SECONDS
+        while self._any_runs(names) and monotonic() < until:
+            sleep(SECONDS_BETWEEN_LOOKS)
+
+    def _any_runs(self, names: Sequence[str]) -> bool:
+        return any(look(self._folder, name).running for name in names)
 
 
 def _print(lines: Sequence[str]) -> None:
