@@ -37,12 +37,6 @@ def pictures(tmp_path_factory) -> Pictures:
 
 
 @pytest.fixture(scope="session")
-def five_pictures(tmp_path_factory) -> Pictures:
-    """Five pictures."""
-    return Pictures(tmp_path_factory.mktemp("pictures"), 5)
-
-
-@pytest.fixture(scope="session")
 def four_pictures(tmp_path_factory) -> Pictures:
     """Four pictures."""
     return Pictures(tmp_path_factory.mktemp("pictures"), 4)
