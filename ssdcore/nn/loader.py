@@ -98,8 +98,9 @@ class TrainingLoader:
         self.images_per_step = batch_size * accumulate * group.size
         self.steps_per_epoch = self.num_images // self.images_per_step
         if self.steps_per_epoch == 0:
+            several = f" times {group.size} processes" if group.size > 1 else ""
             raise InputError(
-                "train.batch_size times train.accumulate",
+                f"train.batch_size times train.accumulate{several}",
                 self.images_per_step,
                 f"at most the {self.num_images} training images",
             )
