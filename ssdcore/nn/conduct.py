@@ -77,7 +77,7 @@ def conduct(
                 yield Remark(report.step, f"such steps are listed in {record.faults}")
             if at.in_epoch == training.loader.steps_per_epoch:
                 keeper.keep(at)  # before the measurement, which can take long
-            if profile.add(report):
+            if profile.add(report) and group.is_writer:
                 yield Remark(report.step, profile.write(keeper.folder / "profile.json"))
             late = params.max_minutes is not None and keeper.seconds > 60 * params.max_minutes
             stop, measure, end = group.any(signals.stop is not None, signals.measure_now(), late)

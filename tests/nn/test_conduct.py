@@ -65,6 +65,13 @@ class Run:
         return reports
 
 
+@pytest.fixture(autouse=True)
+def handlers_of_before():
+    """Puts signals' handlers back: a training arms its own again and again."""
+    with Signals():
+        yield
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """Enters a new folder."""
