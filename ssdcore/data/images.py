@@ -124,11 +124,11 @@ def _reduction(data: bytes) -> int:
 
 
 def _decoded(data: bytes, reduction: int) -> NDArray[np.uint8]:
-    flags = REDUCED[reduction] | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = REDUCED[reduction] | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+        rgb = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error:  # too many pixels, say
-        bgr = None
-    if bgr is None:
+        rgb = None
+    if rgb is None:
         raise BrokenImageError("picture of a kind that can't be decoded")
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
+    return rgb

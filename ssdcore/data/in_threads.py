@@ -13,19 +13,20 @@ HELD = 4
 
 
 def map_in_threads(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, held: int = 0
 ) -> Generator[Result, None, None]:
     """Yields `function` of each item, in their order; an error comes where its result would.
 
-    No more than `HELD` items a thread are taken ahead of the reader. It is for work that frees
-    Python's lock, as Pillow and OpenCV do while they decode.
+    No more than `HELD` items a thread, or `held` if those are more, are taken ahead of the
+    reader. It is for work that frees Python's lock, as Pillow and OpenCV do while they decode.
     """
+    held = max(held, HELD * threads)
     ahead: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
                 ahead.append(pool.submit(function, item))
-                if len(ahead) >= HELD * threads:
+                if len(ahead) >= held:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()

@@ -1,24 +1,35 @@
-"""MindRecord → batches, decoded and prepared in worker threads."""
+"""MindRecord → batches, decoded and prepared in worker threads.
+
+MindSpore reads the rows. Its own threads could call Python functions, too, but copy what goes
+from one to the next; ours hand it on.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from mindspore import dataset
 from numpy.typing import NDArray
 
 from ssdcore.data.augment import Strengths, picture_generator
+from ssdcore.data.in_threads import map_in_threads
 from ssdcore.data.mindrecord import COLUMNS, to_sample
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.data.targets import to_training_example
+from ssdcore.data.sample import Sample
+from ssdcore.data.targets import TrainingExample, to_training_example
 from ssdcore.errors import InputError
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.nn.group import ALONE, Group
 
 ORDER_STREAM = 0
 """Keeps the randomness of an epoch's order apart from that of its pictures."""
+STEPS_AHEAD = 2
+"""Steps whose pictures are made ready while the network is at another one."""
+
+Row = tuple[NDArray[Any], ...]
+T = TypeVar("T")
 
 
 class TrainingBatch(NamedTuple):
@@ -94,7 +105,7 @@ class TrainingLoader:
         self._strengths = strengths
         self._seed = seed
         self._workers = workers
-        self.num_images = _rows(shards, workers).get_dataset_size()
+        self.num_images = _rows(shards).get_dataset_size()
         self.images_per_step = batch_size * accumulate * group.size
         self.steps_per_epoch = self.num_images // self.images_per_step
         if self.steps_per_epoch == 0:
@@ -110,26 +121,24 @@ class TrainingLoader:
         rng = np.random.default_rng((self._seed, ORDER_STREAM, epoch))
         order = rng.permutation(self.num_images)[: self.steps_per_epoch * self.images_per_step]
 
-        def prepare(image_id: Any, *columns: Any) -> tuple[Any, ...]:
-            own = picture_generator(self._seed, epoch, int(image_id))
-            sample = to_sample(*columns)
-            return image_id, *to_training_example(sample, self._default_boxes, self._strengths, own)
-
         order = order[done * self.images_per_step :]
         if not len(order):
             return
         batches = order.reshape(-1, self.group.size, self._batch_size)
         order = batches[:, self.group.rank].ravel()
-        rows = _rows(self._shards, self._workers, [int(index) for index in order])
-        rows = rows.map(
-            prepare,
-            input_columns=list(COLUMNS),
-            output_columns=list(TrainingBatch._fields),
-            num_parallel_workers=self._workers,
-        )
-        prepared = (TrainingBatch(*batch) for batch in _batches(rows, self._batch_size))
-        for first in prepared:
-            yield [first, *islice(prepared, self._accumulate - 1)]
+
+        def prepare(read: tuple[int, Sample]) -> tuple[int, TrainingExample]:
+            image_id, sample = read
+            own = picture_generator(self._seed, epoch, image_id)
+            return image_id, to_training_example(sample, self._default_boxes, self._strengths, own)
+
+        held = STEPS_AHEAD * self._batch_size * self._accumulate
+        rows = _rows(self._shards, [int(index) for index in order])
+        read = map_in_threads(_read, _values(rows), self._workers, held)
+        prepared = map_in_threads(prepare, read, self._workers, held)
+        groups = map(_to_training_batch, _groups(prepared, self._batch_size))
+        for first in groups:
+            yield [first, *islice(groups, self._accumulate - 1)]
 
 
 def input_batches(
@@ -140,35 +149,45 @@ def input_batches(
     In a group, process r of N has the pictures r, r + N, r + 2N …
     """
 
-    def prepare(image_id: Any, *columns: Any) -> tuple[Any, ...]:
-        return image_id, to_network_input(to_sample(*columns).rgb)
+    def prepare(row: Row) -> tuple[int, NDArray[np.float32]]:
+        image_id, sample = _read(row)
+        return image_id, to_network_input(sample.rgb)
 
-    mine = None
+    rows = _rows(shards)
     if group.size > 1:
-        mine = list(range(group.rank, _rows(shards, workers).get_dataset_size(), group.size))
+        mine = list(range(group.rank, rows.get_dataset_size(), group.size))
         if not mine:
             return
-    rows = _rows(shards, workers, mine).map(
-        prepare,
-        input_columns=list(COLUMNS),
-        output_columns=list(InputBatch._fields),
-        num_parallel_workers=workers,
-    )
-    for batch in _batches(rows, batch_size):
-        yield InputBatch(*batch)
+        rows = _rows(shards, mine)
+    prepared = map_in_threads(prepare, _values(rows), workers, STEPS_AHEAD * batch_size)
+    for members in _groups(prepared, batch_size):
+        ids, images = zip(*members, strict=True)
+        yield InputBatch(np.array(ids, np.int64), np.stack(images))
 
 
-def _rows(shards: Sequence[Path], workers: int, order: Sequence[int] | None = None) -> Any:
+def _rows(shards: Sequence[Path], order: Sequence[int] | None = None) -> Any:
     """Opens the shards, all rows or those of `order`, one after the other."""
     sampler = dataset.SequentialSampler() if order is None else dataset.SubsetSampler(order)
     return dataset.MindDataset(
-        [str(shard) for shard in shards],
-        columns_list=list(COLUMNS),
-        sampler=sampler,
-        num_parallel_workers=workers,
+        [str(shard) for shard in shards], columns_list=list(COLUMNS), sampler=sampler
     )
 
 
-def _batches(rows: Any, batch_size: int) -> Iterator[list[NDArray[Any]]]:
-    batches = rows.batch(batch_size, drop_remainder=False)
-    yield from batches.create_tuple_iterator(num_epochs=1, output_numpy=True)
+def _values(rows: Any) -> Iterator[Row]:
+    yield from rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
+
+
+def _read(row: Row) -> tuple[int, Sample]:
+    image_id, *columns = row
+    return int(image_id), to_sample(*columns)
+
+
+def _groups(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while members := list(islice(items, size)):
+        yield members
+
+
+def _to_training_batch(members: Sequence[tuple[int, TrainingExample]]) -> TrainingBatch:
+    ids, examples = zip(*members, strict=True)
+    columns = (np.stack(column) for column in zip(*examples, strict=True))
+    return TrainingBatch(np.array(ids, np.int64), *columns)
