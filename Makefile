@@ -27,8 +27,9 @@ demo: env ## run the pipeline of params.yaml, from the data to the report
 	@echo "The report:  report/index.html"
 	@echo "The runs:    .venv/bin/mlflow ui --workers 1   (from this folder; then http://127.0.0.1:5000)"
 
-test: env ## run the whole test suite
-	@$(RUN) pytest
+# A file stays with one process: its tests share what its fixtures trained.
+test: env ## run the whole test suite, two files at a time
+	@$(RUN) pytest --numprocesses 2 --dist loadfile
 
 check: lint test ## lint, then test: all that a change has to pass
 

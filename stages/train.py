@@ -44,7 +44,9 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     val = read_coco(layout.annotations("val"))
     shards, val_shards = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
     training = prepare_training(settings.model, train, runtime, val.classes, shards, group)
-    states = layout.states() / "train" / fingerprint_of_training(settings, device, training.weights)
+    fingerprint = fingerprint_of_training(settings, device, training.weights)
+    group.require_same("parameters, data or code", bytes.fromhex(fingerprint))
+    states = layout.states() / "train" / fingerprint
     writes = group.is_writer
     record = TrainingRecord(
         training.network, training.card, states / "nonfinite.jsonl", writes=writes
