@@ -104,6 +104,7 @@ def test_the_python_asked_for_is_passed_on(
 
 
 BOOTSTRAP = "python -E -s -B -m tools.bootstrap"
+TEST = "python -m pytest --numprocesses 2 --dist loadfile"
 LINT = [
     "python -m ruff format --check .",
     "python -m ruff check .",
@@ -116,9 +117,9 @@ LINT = [
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
-        ("test", ["python -m pytest"]),
+        ("test", [TEST]),
         ("lint", LINT),
-        ("check", [*LINT, "python -m pytest"]),
+        ("check", [*LINT, TEST]),
         ("bench", ["python -m benchmarks.nms", "python -m benchmarks.step"]),
         ("demo", ["python -m dvc repro", "python -m dvc metrics show"]),
     ],
