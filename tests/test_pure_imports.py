@@ -11,6 +11,7 @@ PURE = (
     "ssdcore.detection.coco_metrics", "ssdcore.data.targets", "ssdcore.data.sources.fetch",
     "ssdcore.data.coco", "ssdcore.params_file", "ssdcore.tracking", "ssdcore.report.page",
     "ssdcore.report.pictures", "ssdcore.report.variations", "ssdcore.data.download",
+    "ssdcore.analysis.analysis", "ssdcore.analysis.outcomes",
 )  # fmt: skip
 
 

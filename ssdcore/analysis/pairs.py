@@ -1,0 +1,115 @@
+"""Which detections overlap which objects, over all images at once."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+AT_ONCE = 1 << 18
+"""Pairs compared together; bounds the memory to tens of megabytes."""
+
+
+class Truth(NamedTuple):
+    """The objects of all images, M rows.
+
+    Attributes:
+        image: (M,) the image's number.
+        label: (M,) 1 … C-1.
+        crowd: (M,) regions of many objects.
+        boxes_xywh: (M, 4) left, top, width, height.
+    """
+
+    image: Ints
+    label: Ints
+    crowd: Flags
+    boxes_xywh: Floats
+
+
+class Found(NamedTuple):
+    """The detections in all images, N rows.
+
+    Attributes:
+        image: (N,) the image's number.
+        label: (N,) 1 … C-1.
+        score: (N,) 0 … 1.
+        boxes_xywh: (N, 4) left, top, width, height, in the units of the objects.
+    """
+
+    image: Ints
+    label: Ints
+    score: Floats
+    boxes_xywh: Floats
+
+
+class Pairs(NamedTuple):
+    """Detections and objects that overlap, P rows.
+
+    Attributes:
+        detection: (P,) row of the detection.
+        object: (P,) row of the object.
+        overlap: (P,) IoU; with a crowd region the share of the detection that lies within it.
+    """
+
+    detection: Ints
+    object: Ints
+    overlap: Floats
+
+    def select(self, keep: Flags) -> "Pairs":
+        """Returns the pairs that `keep` (P,) marks."""
+        return Pairs(self.detection[keep], self.object[keep], self.overlap[keep])
+
+
+def overlapping(truth: Truth, found: Found, least: float) -> Pairs:
+    """Returns the pairs in the same image that overlap by `least` or more, of any classes.
+
+    The arithmetic is pycocotools' (maskApi.c, bbIou), operation by operation, in float64: at a
+    threshold both decide alike.
+    """
+    by_image = np.argsort(truth.image, kind="stable")
+    images = truth.image[by_image]
+    first = np.searchsorted(images, found.image, "left")
+    count = np.searchsorted(images, found.image, "right") - first
+    before = np.concatenate([[0], np.cumsum(count)])
+    parts = []
+    start = 0
+    while start < len(count):
+        end = int(np.searchsorted(before, before[start] + AT_ONCE, "right")) - 1
+        end = max(end, start + 1)  # an image of very many objects
+        detection = np.repeat(np.arange(start, end), count[start:end])
+        place = np.arange(before[start], before[end]) - before[detection]
+        objects = by_image[first[detection] + place]
+        overlap = _overlaps(
+            found.boxes_xywh[detection], truth.boxes_xywh[objects], truth.crowd[objects]
+        )
+        parts.append(Pairs(detection, objects, overlap).select(overlap >= least))
+        start = end
+    if not parts:
+        return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+    return Pairs(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def ranks(group: Ints, score: Floats) -> Ints:
+    """Returns each row's place (N,) within its group by falling score, equals in their order."""
+    order = np.lexsort((-score, group))
+    ordered = group[order]
+    starts = np.flatnonzero(np.diff(ordered, prepend=-1)) if len(ordered) else ordered
+    lengths = np.diff(starts, append=len(ordered))
+    place = np.empty(len(group), np.int64)
+    place[order] = np.arange(len(group)) - np.repeat(starts, lengths)
+    return place
+
+
+def _overlaps(detections: Floats, objects: Floats, crowd: Flags) -> Floats:
+    x, y, w, h = detections.T
+    object_x, object_y, object_w, object_h = objects.T
+    across = np.minimum(w + x, object_w + object_x) - np.maximum(x, object_x)
+    down = np.minimum(h + y, object_h + object_y) - np.maximum(y, object_y)
+    shared = across * down
+    area = w * h
+    union = np.where(crowd, area, area + object_w * object_h - shared)
+    nothing = (across <= 0) | (down <= 0)
+    return np.divide(shared, union, out=np.zeros_like(shared), where=~nothing)
