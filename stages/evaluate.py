@@ -12,11 +12,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
 
     from time import perf_counter
 
+    from ssdcore.analysis.tables import write_evaluation
     from ssdcore.data.coco import read_coco
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.detection.coco_metrics import evaluate
     from ssdcore.detection.decode import Thresholds
-    from ssdcore.detection.tables import write_evaluation
     from ssdcore.files import sha256_of_file
     from ssdcore.nn.checkpoint import load
     from ssdcore.nn.infer import Detector
