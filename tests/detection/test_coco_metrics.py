@@ -5,6 +5,7 @@ import pytest
 
 from ssdcore.detection.coco_metrics import FIGURES, evaluate
 
+BY_CLASS = ("AP", "AP50", "AP75", "AR1", "AR10", "AR100")
 CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
 
 
@@ -52,13 +53,31 @@ def test_by_hand(truth):
     assert by_name["circle"]["AP50"] == pytest.approx(34 / 101)
     assert by_name["circle"]["AR100"] == pytest.approx(1 / 3)
     assert by_name["circle"]["objects"] == 3
-    perfect = {"name": "square", "AP": 1, "AP50": 1, "AR100": 1, "objects": 1}
-    assert by_name["square"] == pytest.approx(perfect)
-    assert by_name["none"] == {"name": "none", "AP": -1, "AP50": -1, "AR100": -1, "objects": 0}
+    perfect = dict.fromkeys(BY_CLASS, 1)
+    assert by_name["square"] == pytest.approx({"name": "square", **perfect, "objects": 1})
+    undefined = dict.fromkeys(BY_CLASS, -1)
+    assert by_name["none"] == {"name": "none", **undefined, "objects": 0}
     assert figures["AP"] == pytest.approx((34 / 101 + 1) / 2)
     curve = next(c for c in figures["pr_curves"] if c["name"] == "circle")
     assert curve["precision"][33] == pytest.approx(1)
     assert curve["precision"][34] == 0
+
+
+def test_figures_of_a_class_are_those_of_a_file_of_that_class(truth):
+    """Of one class the twelve figures are the class's, and pycocotools computes those."""
+    detections = [
+        found(1, 1, [10, 10, 50, 40]),  # IoU 0.8
+        found(1, 1, [100, 100, 40, 25], 0.8),  # IoU 0.625
+        found(2, 1, [150, 10, 50, 50], 0.95),
+        found(2, 1, [10, 10, 50, 50], 0.3),
+    ]
+    circle = evaluate(truth, detections)["per_class"][0]
+    content = json.loads(truth.read_text())
+    content["categories"] = content["categories"][:1]
+    truth.write_text(json.dumps(content))
+    alone = evaluate(truth, detections)
+    assert {name: circle[name] for name in BY_CLASS} == {name: alone[name] for name in BY_CLASS}
+    assert len({circle[name] for name in BY_CLASS}) == 5  # AR10 and AR100 are alike
 
 
 def test_no_detections_at_all(truth):
