@@ -26,8 +26,8 @@ from ssdcore.analysis.pairs import (
     Ints,
     Pairs,
     Truth,
+    competition,
     overlapping,
-    ranks,
 )
 from ssdcore.data.sample import Objects
 from ssdcore.detection.decode import Detections
@@ -131,16 +131,10 @@ def judge_all(truth: Truth, found: Found) -> Verdict:
     return Verdict(kinds, objects, ious, missed)
 
 
-def competition(found: Found) -> tuple[Ints, Ints]:
-    """Returns each detection's group (N,), its image and class, and its rank (N,) within it."""
-    group = found.image * (found.label.max(initial=0) + 1) + found.label
-    return group, ranks(group, found.score)
-
-
 def _best(pairs: Pairs, detections: int) -> tuple[Ints, Floats]:
     """Returns each detection's object (N,) of greatest IoU, `NOTHING` without one, and the IoU."""
     best, ious = np.full(detections, NOTHING, np.int64), np.zeros(detections)
-    order = np.lexsort((pairs.object, pairs.overlap))  # of values for one place the last one stays
+    order = np.lexsort((-pairs.object, pairs.overlap))  # of values for one place the last stays
     best[pairs.detection[order]] = pairs.object[order]
     ious[pairs.detection[order]] = pairs.overlap[order]
     return best, ious

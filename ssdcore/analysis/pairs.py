@@ -44,6 +44,10 @@ class Found(NamedTuple):
     score: Floats
     boxes_xywh: Floats
 
+    def select(self, keep: Flags) -> "Found":
+        """Returns the detections that `keep` (N,) marks."""
+        return Found(self.image[keep], self.label[keep], self.score[keep], self.boxes_xywh[keep])
+
 
 class Pairs(NamedTuple):
     """Detections and objects that overlap, P rows.
@@ -90,6 +94,12 @@ def overlapping(truth: Truth, found: Found, least: float) -> Pairs:
     if not parts:
         return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
     return Pairs(*map(np.concatenate, zip(*parts, strict=True)))
+
+
+def competition(found: Found) -> tuple[Ints, Ints]:
+    """Returns each detection's group (N,), its image and class, and its rank (N,) within it."""
+    group = found.image * (found.label.max(initial=0) + 1) + found.label
+    return group, ranks(group, found.score)
 
 
 def ranks(group: Ints, score: Floats) -> Ints:

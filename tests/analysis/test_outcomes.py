@@ -69,6 +69,12 @@ def test_of_equal_overlaps_the_later_object_is_taken_as_in_pycocotools():
     assert judge(objects(SQUARE, SQUARE), detections((1, 0.9, *SQUARE[1:]))).objects == [1]
 
 
+def test_of_equal_overlaps_an_error_is_about_the_earlier_object_as_in_tide():
+    outcomes = judge(objects(SQUARE, SQUARE), detections((2, 0.9, *SQUARE[1:])))
+    assert outcomes.objects == [0]
+    assert outcomes.missed.tolist() == [False, True]
+
+
 def test_a_wrong_class_on_an_object_that_was_found_is_a_class_error_of_it():
     found = detections((1, 0.9, *SQUARE[1:]), (2, 0.8, *SQUARE[1:]))
     outcomes = judge(objects(SQUARE), found)
