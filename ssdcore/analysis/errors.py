@@ -42,15 +42,13 @@ class Costs:
         self._base = self._ap50(split.found, self._correct, self._wrong, self._objects)
 
     def by_kind(self) -> list[ErrorCost]:
-        """Returns how often each kind of error occurs and what it costs, at least 0."""
+        """Returns how often each kind of error occurs and what it costs."""
         counts = np.bincount(self._verdict.kinds, minlength=len(KINDS))
         costs = {kind: self._of_mended(kind) for kind in (CLASS, LOCALISATION)}
         costs |= {kind: self._of_removed(kind) for kind in REMOVED}
         missed = self._verdict.missed
-        return [
-            ErrorCost(KINDS[kind], int(counts[kind]), max(cost, 0.0))
-            for kind, cost in costs.items()
-        ] + [ErrorCost(MISSED, int(missed.sum()), max(self._of_unfound(missed), 0.0))]
+        errors = [ErrorCost(KINDS[kind], int(counts[kind]), cost) for kind, cost in costs.items()]
+        return [*errors, ErrorCost(MISSED, int(missed.sum()), self._of_unfound(missed))]
 
     def of_false_positives(self) -> float:
         """Returns what AP50 gains where every wrong detection scores below every correct one."""

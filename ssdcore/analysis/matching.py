@@ -73,7 +73,6 @@ def take(
     """
     taken = np.zeros((len(crowd), len(thresholds)), bool)
     result = np.full((detections, len(thresholds)), NOTHING, np.int32)
-    least = np.minimum(thresholds, 1 - 1e-10)  # pycocotools'
     counts = int(rounds.place.max(initial=0)) + 1
     liking = rounds.place + counts * ~ignored[rounds.pairs.object]
     for start, end in pairwise(rounds.ends):
@@ -83,7 +82,7 @@ def take(
             rounds.pairs.overlap[start:end],
         )
         free = ~taken[objects] | crowd[objects, None]
-        able = free & (overlap[:, None] >= least)
+        able = free & (overlap[:, None] >= thresholds)
         firsts = _first_of_runs(detection)
         best = np.maximum.reduceat(np.where(able, liking[start:end, None], -1), firsts, axis=0)
         row, column = np.nonzero(best >= 0)

@@ -16,7 +16,8 @@ def write_scene(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Writes an annotation file; returns its path and detections in COCO's results format.
 
-    Scores are all different, rounded to six digits as in predictions.json.
+    Scores are all different, rounded to six digits as in predictions.json, and the better a
+    detection the higher they tend to be.
     """
     rng = np.random.default_rng(seed)
     ids = list(CLASSES)[: 4 if unseen else 3]
@@ -32,8 +33,10 @@ def write_scene(
             for _ in range(rng.integers(0, 4)):
                 found.append(_detection(rng, thing, ids))
         for _ in range(rng.integers(0, 4)):
-            found.append(_detection(rng, _object(rng, image, ids), ids))
-    scores = rng.permutation(900_000)[: len(found)] / 1e6 + 0.05
+            nothing = _detection(rng, _object(rng, image, ids), ids)
+            found.append(nothing | {"score": nothing["score"] - 2})
+    scores = np.sort(rng.permutation(900_000)[: len(found)] / 1e6 + 0.05)
+    found.sort(key=lambda one: one["score"] + rng.normal())
     for one, score in zip(found, scores, strict=True):
         one["score"] = round(float(score), 6)
     content = {
@@ -62,7 +65,9 @@ def _object(rng: np.random.Generator, image: int, ids: list[int]) -> dict[str, A
 def _detection(rng: np.random.Generator, thing: dict[str, Any], ids: list[int]) -> dict[str, Any]:
     x, y, w, h = thing["bbox"]
     shift = rng.choice([0.03, 0.3]) * rng.normal(0, 1, 4)
+    merit = -4 * float(np.abs(shift).max())
     box = [x + shift[0] * w, y + shift[1] * h, w * np.exp(shift[2] / 2), h * np.exp(shift[3] / 2)]
     label = int(rng.choice(ids)) if rng.random() < 0.25 else thing["category_id"]
     box = [round(float(value), 3) for value in box]
-    return {"image_id": thing["image_id"], "category_id": label, "bbox": box}
+    merit -= 2 * (label != thing["category_id"])
+    return {"image_id": thing["image_id"], "category_id": label, "bbox": box, "score": merit}
