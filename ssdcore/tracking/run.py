@@ -15,10 +15,17 @@ from ssdcore.tracking.events import Artifact, Dataset, Event, Finish, Image, Met
 from ssdcore.tracking.spool import HOME, Spool, settle
 from ssdcore.tracking.store import locate, root_folder
 from ssdcore.tracking.tell import REMEDY, tell
-from ssdcore.tracking.values import MAX_TAG, cut, finite_or_nan, flatten, safe_name
+from ssdcore.tracking.values import (
+    MAX_TAG,
+    cut,
+    distinct_names,
+    finite_or_nan,
+    flatten,
+    safe_name,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -108,6 +115,18 @@ class Run:
         """
         finite = {safe_name(name): finite_or_nan(value) for name, value in values.items()}
         self._note(Metrics(_now_ms(), int(step), finite))
+
+    def log_metrics_of(
+        self, folder: str, things: Sequence[tuple[str, Mapping[str, float]]], step: int
+    ) -> None:
+        """Notes values of things of any names, as folder/NAME/metric; see `distinct_names`."""
+        parts = distinct_names(name for name, _ in things)
+        values = {
+            f"{folder}/{part}/{metric}": value
+            for part, (_, metrics) in zip(parts, things, strict=True)
+            for metric, value in metrics.items()
+        }
+        self.log_metrics(values, step)
 
     def flush(self) -> None:
         """Lets what was noted so far be sent now; does not wait for it."""

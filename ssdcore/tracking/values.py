@@ -4,12 +4,13 @@ import json
 import math
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ssdcore.nested import leaves
 
 MAX_NAME = 250  # characters, MLflow's limit
+MAX_PART = 100  # characters of a name within a metric's name
 MAX_PARAM = 6000
 MAX_TAG = 5000
 
@@ -56,6 +57,23 @@ def safe_name(name: str, *, ascii_only: bool = False) -> str:
     """
     allowed = re.sub(r"[^\w.\- /]", "_", name, flags=re.ASCII if ascii_only else re.UNICODE)
     return posixpath.normpath(f"/{allowed}").lstrip("/")[:MAX_NAME]
+
+
+def distinct_names(names: Iterable[str]) -> list[str]:
+    """Returns each name as a part of a metric's: safe, without slashes, at most `MAX_PART` long.
+
+    No two are alike, nor differ by case alone, which some databases don't see: a later one gets
+    a number.
+    """
+    result: dict[str, str] = {}
+    for name in names:
+        base = safe_name(name.replace("/", "_"))[:MAX_PART].strip() or "_"
+        part, number = base, 1
+        while part.casefold() in result:
+            number += 1
+            part = f"{base}_{number}"
+        result[part.casefold()] = part
+    return list(result.values())
 
 
 def cut(text: str, limit: int) -> str:

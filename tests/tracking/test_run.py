@@ -169,6 +169,21 @@ def test_metrics_all_arrive_with_their_steps(
     assert len(ask("get_metric_history", found.info.run_id, "AP__.5_.95_")) == 1250
 
 
+def test_things_of_any_names_have_metrics_of_their_own(
+    root: Path, experiment: str, stored: Stored
+) -> None:
+    things = [("a/b", {"AP": 0.1, "objects": 3}), ("a_b", {"AP": 0.2}), ("<script>", {"AP": 0.3})]
+    with tracked("evaluate", params=PARAMS, experiment=experiment) as run:
+        run.log_metrics_of("evaluate/class", things, 7)
+    (found,) = stored()
+    assert found.data.metrics == {
+        "evaluate/class/a_b/AP": 0.1,
+        "evaluate/class/a_b/objects": 3,
+        "evaluate/class/a_b_2/AP": 0.2,
+        "evaluate/class/_script_/AP": 0.3,
+    }
+
+
 def test_values_that_are_not_finite_become_nan(root: Path, experiment: str, stored: Stored) -> None:
     with tracked("train", params=PARAMS, experiment=experiment) as run:
         run.log_metrics({"nan": math.nan, "inf": math.inf, "numpy": np.float32(0.5)}, 1)

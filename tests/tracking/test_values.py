@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssdcore.tracking.values import cut, flatten, safe_name
+from ssdcore.tracking.values import cut, distinct_names, flatten, safe_name
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,29 @@ from ssdcore.tracking.values import cut, flatten, safe_name
 )
 def test_names_lose_what_mlflow_forbids(name: str, safe: str) -> None:
     assert safe_name(name) == safe
+
+
+def test_names_within_a_metrics_name_are_safe_and_differ_not_by_case_alone() -> None:
+    names = [
+        "a/b",
+        "a_b",
+        "A B",
+        "a b",
+        "..",
+        "",
+        "<script>",
+        "x" * 200,
+        "x" * 201,
+        "машина",
+        "x/2",
+    ]
+    parts = distinct_names(names)
+    assert parts == [
+        "a_b", "a_b_2", "A B", "a b_2", "_", "__2", "_script_", "x" * 100, "x" * 100 + "_2",
+        "машина", "x_2",
+    ]  # fmt: skip
+    assert [safe_name(part) for part in parts] == parts
+    assert distinct_names(["a", "a", "a_2"]) == ["a", "a_2", "a_2_2"]
 
 
 def test_image_names_are_ascii() -> None:
