@@ -6,12 +6,14 @@ from ssdcore.params_file import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Detect in every validation picture and compute the COCO figures."""
+    """Detect in every validation picture, compute the COCO figures, and say what goes wrong."""
     settings = read_params(params)
     wanted, runtime = settings.evaluate, settings.runtime
 
     from time import perf_counter
 
+    from ssdcore.analysis.analyse import analyse
+    from ssdcore.analysis.summary import of_classes, of_split
     from ssdcore.analysis.tables import write_evaluation
     from ssdcore.data.coco import read_coco
     from ssdcore.data.mindrecord import find_shards
@@ -43,8 +45,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         results = predict_split(detector, shards, val, thresholds, runtime.workers)
         speed = len(val.images) / (perf_counter() - started)
         figures = evaluate(layout.annotations("val"), results)
-        metrics = write_evaluation(figures, results, len(val.images), speed, device)
-        tracker.log_metrics({f"evaluate/{k}": v for k, v in metrics["bbox"].items()}, card.step)
+        analysis = analyse(layout.annotations("val"), results, figures)
+        metrics = write_evaluation(figures, analysis, results, len(val.images), speed, device)
+        overall = metrics["bbox"] | of_split(analysis)
+        tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, card.step)
+        tracker.log_metrics_of("evaluate/class", of_classes(analysis), card.step)
         tracker.log_artifact(layout.EVALUATION)
     print(
         f"{len(val.images)} images at {speed:.1f} images/s: AP {figures['AP']:.3f}, "

@@ -1,11 +1,11 @@
 """dvc.yaml against the code: its deps, its params and its paths are what the stages use."""
 
-import inspect
 from pathlib import Path
 from typing import Any
 
 import grimp
 import pytest
+from dvc_render.vega_templates import TEMPLATES
 from ruamel.yaml import YAML
 
 from ssdcore import layout
@@ -18,6 +18,7 @@ PARAMS = dict(leaves(read_params(ROOT / "params.yaml").model_dump()))
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = list(PIPELINE["stages"])
 GRAPH = grimp.build_graph("ssdcore", "stages")
+BUILT_IN = {template.DEFAULT_NAME for template in TEMPLATES}
 UNDECLARED = {
     "runtime.master": "where processes meet, not what they compute",
     "runtime.workers": "the result does not depend on it",
@@ -88,6 +89,7 @@ def test_outs_are_the_layouts_paths():
     names = (
         "RAW", "MINDRECORD", "BEST_CHECKPOINT", "LAST_CHECKPOINT", "HISTORY", "VALIDATION",
         "TRAIN_METRICS", "EVALUATE_METRICS", "PREDICTIONS", "PER_CLASS", "PR_CURVES",
+        "ANALYSIS", "SCORE_CURVES", "CONFUSION", "ERRORS", "CALIBRATION",
         "REPORT_PAGE", "GALLERY",
     )  # fmt: skip
     assert outs == {str(getattr(layout, name)) for name in names}
@@ -110,17 +112,22 @@ def test_every_parameter_is_some_stages_or_of_no_consequence():
     assert all(any(key == d or key.startswith(d + ".") for key in keys) for d in declared)
 
 
-def test_plots_name_columns_that_are_there():
+def test_plots_name_columns_and_templates_that_are_there(tmp_path, monkeypatch):
     from ssdcore import history
-    from ssdcore.detection import coco_metrics
+    from ssdcore.analysis.analyse import analyse
+    from ssdcore.analysis.tables import write_evaluation
+    from ssdcore.detection.coco_metrics import evaluate
 
+    truth = ROOT / "examples/local/annotations/val.json"
+    figures = evaluate(truth, [])
+    monkeypatch.chdir(tmp_path)
+    write_evaluation(figures, analyse(truth, [], figures), [], 1, 1.0, "CPU")
     columns = {
         str(layout.HISTORY): set(history.COLUMNS),
         str(layout.VALIDATION): set(history.VALIDATION_COLUMNS),
-        str(layout.PER_CLASS): {"name", "AP", "AP50", "AR100", "objects"},
-        str(layout.PR_CURVES): {"class", "recall", "precision"},
     }
-    assert '"AR100": ' in inspect.getsource(coco_metrics)
+    for path in layout.EVALUATION.glob("*.csv"):
+        columns[str(path)] = set(path.read_text().splitlines()[0].split(","))
     for plot in PIPELINE["plots"]:
         if isinstance(plot, str):
             continue
@@ -128,6 +135,8 @@ def test_plots_name_columns_that_are_there():
         for path, names in settings["y"].items():
             names = [names] if isinstance(names, str) else names
             assert {*names, settings["x"]} <= columns[resolved(path)]
+        template = settings.get("template", "linear")
+        assert template in BUILT_IN or (ROOT / f".dvc/plots/{template}.json").is_file()
 
 
 def test_params_model_and_file_agree():

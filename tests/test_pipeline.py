@@ -11,7 +11,16 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
-PARTS = (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "examples", "ssdcore", "stages")
+PARTS = (
+    ".dvc/config",
+    ".dvc/plots",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "examples",
+    "ssdcore",
+    "stages",
+)
 BIN = Path(sys.executable).parent
 
 
