@@ -75,7 +75,7 @@ def test_the_closure_follows_imports_inside_functions():
     """A test of the test above: train imports what it needs within its function."""
     assert "ssdcore/nn/losses.py" in import_closure("train")
     assert "ssdcore/nn/losses.py" not in import_closure("download")
-    assert "ssdcore/report/page.html.jinja" in import_closure("report")
+    assert "ssdcore/report/templates/report.html.jinja" in import_closure("report")
 
 
 @pytest.mark.parametrize("stage", STAGES)

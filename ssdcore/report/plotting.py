@@ -1,7 +1,7 @@
 """The charts' common look, and how a figure becomes a part of the page.
 
-Colours of text and grid are not set here: page.css gives them, so that a chart follows dark,
-light and print without being drawn again. The colours of data are legible on both grounds.
+Colours of text and grid are not set here: document.css gives them, so that a chart follows
+dark, light and print without being drawn again. The colours of data are legible on both grounds.
 """
 
 import json

@@ -13,7 +13,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])  # as in page.css
+@pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])  # as in document.css
 @pytest.mark.parametrize("name", ["BLUE", "ORANGE", "GREEN", "VIOLET", "GREY"])
 def test_data_are_visible_on_light_and_dark(name: str, ground: str) -> None:
     low, high = sorted((luminance(getattr(plotting, name)), luminance(ground)))

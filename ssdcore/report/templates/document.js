@@ -1,0 +1,92 @@
+"use strict";
+
+// Charts: each one's data stand in the JSON block right after its place.
+const coarse = matchMedia("(pointer: coarse)").matches; // a finger on a chart scrolls the page
+const charts = [...document.querySelectorAll(".chart")];
+for (const chart of charts) {
+  const { data, layout, config } = JSON.parse(chart.nextElementSibling.textContent);
+  if (coarse) layout.dragmode = false;
+  Plotly.newPlot(chart, data, layout, config);
+}
+
+// Paper: charts as wide as the sheet, everything unfolded; afterwards all as it was.
+let folded = [];
+addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll("details:not([open])")];
+  for (const details of folded) details.open = true;
+  for (const chart of charts) Plotly.relayout(chart, { width: chart.closest(".pair") ? 330 : 680 });
+});
+addEventListener("afterprint", () => {
+  for (const details of folded) details.open = false;
+  for (const chart of charts) Plotly.relayout(chart, { width: null, autosize: true });
+});
+
+// Contents: the section that is being read is marked, and kept in sight of a phone's narrow bar.
+const entries = new Map([...document.querySelectorAll("nav a")].map((a) => [a.hash.slice(1), a]));
+const reading = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) {
+    if (!isIntersecting) continue;
+    for (const a of entries.values()) a.removeAttribute("aria-current");
+    const entry = entries.get(target.id);
+    entry.setAttribute("aria-current", "true");
+    const list = entry.closest("ul");
+    list.scrollLeft = entry.offsetLeft - list.clientWidth / 3;
+  }
+}, { rootMargin: "-20% 0px -79% 0px" });
+for (const id of entries.keys()) reading.observe(document.getElementById(id));
+
+// Tables: a click on a heading sorts by it, best first; another one turns the order. A cell may
+// give what it is sorted by in data-value; empty ones come last in either order.
+for (const table of document.querySelectorAll("table.sortable")) {
+  const headings = [...table.tHead.rows[0].cells];
+  const body = table.tBodies[0];
+  const key = (row, column) => {
+    const cell = row.cells[column];
+    const value = cell.dataset.value ?? cell.textContent.trim();
+    return value === "" || isNaN(value) ? value : Number(value);
+  };
+  headings.forEach((heading, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...heading.childNodes);
+    heading.append(button);
+    button.addEventListener("click", () => {
+      const numeric = heading.classList.contains("number");
+      const before = heading.getAttribute("aria-sort");
+      const rising = before ? before === "descending" : !numeric;
+      for (const other of headings) other.removeAttribute("aria-sort");
+      heading.setAttribute("aria-sort", rising ? "ascending" : "descending");
+      const sorted = [...body.rows].sort((one, other) => {
+        const [a, b] = [key(one, column), key(other, column)];
+        if (a === "" || b === "") return (a === "") - (b === "");
+        const order = numeric ? a - b : String(a).localeCompare(String(b));
+        return rising ? order : -order;
+      });
+      body.append(...sorted);
+    });
+  });
+}
+
+// Pictures: one opens large with what is drawn on it; the arrow keys turn the leaves, Escape
+// closes. What a filter has hidden is passed over.
+const dialog = document.querySelector("dialog");
+let shown = null;
+const show = (figure) => {
+  shown = figure;
+  const drawn = figure.querySelector(".picture").cloneNode(true).childNodes;
+  dialog.querySelector(".enlarged").replaceChildren(...drawn);
+  dialog.querySelector("p").textContent = figure.querySelector("figcaption").textContent;
+  if (!dialog.open) dialog.showModal();
+};
+const turn = (by) => {
+  const pictures = [...document.querySelectorAll(".gallery figure:not([hidden])")];
+  show(pictures[(pictures.indexOf(shown) + by + pictures.length) % pictures.length]);
+};
+for (const figure of document.querySelectorAll(".gallery figure")) {
+  figure.querySelector(".picture").addEventListener("click", () => show(figure));
+}
+dialog.addEventListener("click", () => dialog.close());
+dialog.addEventListener("keydown", (event) => {
+  if (event.key === "ArrowRight") turn(1);
+  if (event.key === "ArrowLeft") turn(-1);
+});
