@@ -26,6 +26,8 @@ ERRORS = EVALUATION / "errors.csv"
 CALIBRATION = EVALUATION / "calibration.csv"
 REPORT = Path("report")
 REPORT_PAGE = REPORT / "index.html"
+REPORT_JSON = REPORT / "report.json"
+REPORT_TEXT = REPORT / "report.txt"
 GALLERY = REPORT / "gallery"
 
 SPLITS = ("train", "val")

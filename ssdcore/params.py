@@ -130,7 +130,7 @@ class ReportParams(Section):
     """What the page shows."""
 
     pictures: Annotated[int, Field(ge=0, le=200)]
-    score_threshold: Fraction
+    score_threshold: Fraction | None
 
 
 class RuntimeParams(Section):

@@ -12,20 +12,24 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     settings = read_params(params)
     wanted = settings.report
 
+    from ssdcore.analysis.analysis import Analysis
     from ssdcore.data.augment import Strengths
     from ssdcore.data.coco import read_coco
     from ssdcore.data.sources.record import image_folder
-    from ssdcore.files import replacing_folder, sha256_of_file, write_text
+    from ssdcore.files import replacing_folder, sha256_of_file, write_json, write_text
     from ssdcore.geometry.default_boxes import default_boxes
     from ssdcore.report.content import History, ReportContent
+    from ssdcore.report.drawing import encode_jpeg
+    from ssdcore.report.examples import draw_examples
+    from ssdcore.report.figures import as_data
     from ssdcore.report.page import render
-    from ssdcore.report.pictures import draw_gallery, encoded
+    from ssdcore.report.pictures import gallery_pictures
     from ssdcore.report.summaries import (
         commands_to_repeat,
         describe_environment,
-        read_per_class,
         summarise_split,
     )
+    from ssdcore.report.text import as_text
     from ssdcore.report.variations import draw_variations
     from ssdcore.tracking import tracked
 
@@ -35,44 +39,41 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         name: {file["file_name"] for file in conversion[name]["skipped_files"]}
         for name in layout.SPLITS
     }
-    drawn = list(
-        draw_gallery(
-            splits["val"],
-            json.loads(layout.PREDICTIONS.read_text(encoding="utf-8")),
-            image_folder(layout.SOURCE, "val"),
-            skipped["val"],
-            wanted.pictures,
-            wanted.score_threshold,
-        )
-    )
-    pictures = [encoded(one) for one in drawn]
+    analysis = Analysis.read_json(layout.ANALYSIS)
+    threshold = analysis.threshold if wanted.score_threshold is None else wanted.score_threshold
+    results = json.loads(layout.PREDICTIONS.read_text(encoding="utf-8"))
+    shown = (splits["val"], results, image_folder(layout.SOURCE, "val"), skipped["val"])
+    examples = list(draw_examples(*shown, wanted.pictures, threshold))
     strengths = Strengths(**settings.train.augment.model_dump())
     folder = image_folder(layout.SOURCE, "train")
-    variations = list(draw_variations(splits["train"], folder, skipped["train"], strengths))
     metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
+    source = json.loads(layout.SOURCE.read_text(encoding="utf-8"))
+    environment = describe_environment(metrics["device"], source)
     scales = settings.model.default_box_scales
-    environment = describe_environment(metrics["device"])
     content = ReportContent(
         title=f"SSD300 on {settings.dataset.name}",
         params=settings.model_dump(mode="json"),
         environment=environment,
         history=History.read_csv(layout.HISTORY),
         metrics=metrics,
-        per_class=read_per_class(layout.PER_CLASS),
+        analysis=analysis,
         splits=[
             summarise_split(name, splits[name], conversion[name], default_boxes(scales))
             for name in layout.SPLITS
         ],
         default_box_scales=scales,
-        gallery=pictures,
+        gallery=gallery_pictures(*shown, wanted.pictures, threshold),
+        score_threshold=threshold,
         strengths=strengths,
-        variations=variations,
+        variations=list(draw_variations(splits["train"], folder, skipped["train"], strengths)),
         commands=commands_to_repeat(environment),
     )
     with replacing_folder(layout.GALLERY) as gallery:
-        for number, picture in enumerate(pictures):
-            (gallery / f"{number:02}.jpg").write_bytes(picture.jpeg)
+        for one in examples:
+            (gallery / f"{one.image.id:06}.jpg").write_bytes(encode_jpeg(one.rgb))
     write_text(layout.REPORT_PAGE, render(content))
+    write_json(layout.REPORT_JSON, as_data(content))
+    write_text(layout.REPORT_TEXT, as_text(content))
     with tracked(
         "report",
         params=settings.model_dump(mode="json"),
@@ -80,9 +81,10 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         model_sha256=sha256_of_file(layout.BEST_CHECKPOINT),
         enabled=settings.tracking.enabled,
     ) as tracker:
-        tracker.log_artifact(layout.REPORT_PAGE)
-        for number, one in enumerate(drawn):
-            tracker.log_image(one.rgb, f"gallery/{number:02}")
+        for file in (layout.REPORT_PAGE, layout.REPORT_JSON, layout.REPORT_TEXT):
+            tracker.log_artifact(file)
+        for one in examples:
+            tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
     print(f"report → {layout.REPORT_PAGE.resolve()}")
 
 

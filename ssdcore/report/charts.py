@@ -6,7 +6,8 @@ from itertools import cycle
 import numpy as np
 import plotly.graph_objects as go
 
-from ssdcore.report.content import ClassFigures, SplitSummary
+from ssdcore.analysis.analysis import ClassAnalysis
+from ssdcore.report.content import SplitSummary
 from ssdcore.report.labels import chart_text
 from ssdcore.report.plotting import BLUE, GREEN, GREY, ORANGE, VIOLET, figure
 
@@ -22,21 +23,21 @@ def rows_height_px(rows: int) -> int:
     return 80 + rows * (26 if rows <= 20 else 17)
 
 
-def ap_by_class(classes: Sequence[ClassFigures]) -> go.Figure:
+def ap_by_class(classes: Sequence[ClassAnalysis]) -> go.Figure:
     """Bars of AP in front of paler ones of AP50, the best class on top.
 
     Classes without ground truth (-1) have no bar; the caller leaves them out or names them.
     """
-    ranked = sorted((one for one in classes if one.ap >= 0), key=lambda one: one.ap)
+    ranked = sorted((one for one in classes if one.AP >= 0), key=lambda one: one.AP)
     hover = [
-        f"{chart_text(one.name, HOVER_LENGTH)}<br>AP {one.ap:.3f} · AP50 {one.ap50:.3f}"
+        f"{chart_text(one.name, HOVER_LENGTH)}<br>AP {one.AP:.3f} · AP50 {one.AP50:.3f}"
         f" · {one.objects:,} objects"
         for one in ranked
     ]
     rows = list(range(len(ranked)))
     look = {"orientation": "h", "y": rows, "hovertext": hover, "hoverinfo": "text"}
-    pale = go.Bar(x=[one.ap50 for one in ranked], name="AP50", marker={"color": PALE_BLUE}, **look)
-    strong = go.Bar(x=[one.ap for one in ranked], name="AP", marker={"color": BLUE}, **look)
+    pale = go.Bar(x=[one.AP50 for one in ranked], name="AP50", marker={"color": PALE_BLUE}, **look)
+    strong = go.Bar(x=[one.AP for one in ranked], name="AP", marker={"color": BLUE}, **look)
     return figure(
         [pale, strong],
         barmode="overlay",

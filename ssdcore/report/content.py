@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ssdcore.analysis.analysis import Analysis
 from ssdcore.data.augment import Strengths
 from ssdcore.errors import InputError
 from ssdcore.history import COLUMNS
+from ssdcore.report.overlay import DetectionBox, ObjectBox
 
 
 @dataclass(frozen=True)
@@ -72,17 +74,6 @@ class History:
 
 
 @dataclass(frozen=True)
-class ClassFigures:
-    """One class on the validation set; AP, AP50 and AR100 in 0…1, -1 without ground truth."""
-
-    name: str
-    ap: float
-    ap50: float
-    ar100: float
-    objects: int
-
-
-@dataclass(frozen=True)
 class SplitSummary:
     """What the conversion made of one split.
 
@@ -115,11 +106,24 @@ class SplitSummary:
 
 @dataclass(frozen=True)
 class GalleryPicture:
-    """An encoded picture with the line below it and the words that stand in for it."""
+    """A validation picture without boxes, and the boxes to draw on it.
 
-    caption: str
+    Attributes:
+        file_name: as in the annotation file.
+        jpeg: the picture, perhaps smaller than it was.
+        width, height: of the original, in pixels.
+        galleries: where it is shown, and at which place there, from 0.
+        objects: the ground truth.
+        detections: what was found, best first, also what is below the threshold.
+    """
+
+    file_name: str
     jpeg: bytes
-    alt: str
+    width: int
+    height: int
+    galleries: Mapping[str, int]
+    objects: Sequence[ObjectBox]
+    detections: Sequence[DetectionBox]
 
 
 @dataclass(frozen=True)
@@ -141,10 +145,11 @@ class ReportContent:
         history: how training went.
         metrics: `bbox` with the twelve COCO figures in 0…1 (-1: undefined), `images`,
             `images_per_second`; what is missing shows as a dash.
-        per_class: figures of each class, in the order of the class ids.
+        analysis: what the detections say beyond them; its classes are in the order of their ids.
         splits: the data set, the training split first.
         default_box_scales: sides of the default boxes as fractions of the image.
-        gallery: pictures of ground truth and predictions, in the order to show.
+        gallery: pictures with their ground truth and detections, in the order to show.
+        score_threshold: from which on the detections are shown at first.
         strengths: how far training varied its pictures.
         variations: training pictures and their variations, in the order to show.
         commands: what to type to get this report again, a line each.
@@ -155,10 +160,11 @@ class ReportContent:
     environment: Mapping[str, str]
     history: History
     metrics: Mapping[str, Any]
-    per_class: Sequence[ClassFigures]
+    analysis: Analysis
     splits: Sequence[SplitSummary]
     default_box_scales: Sequence[float]
     gallery: Sequence[GalleryPicture]
+    score_threshold: float
     strengths: Strengths
     variations: Sequence[VariedPicture]
     commands: Sequence[str] = ()

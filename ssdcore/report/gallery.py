@@ -1,22 +1,36 @@
-"""Which validation pictures to show: from the worst to the best, evenly."""
+"""Which validation pictures to show: the best, the worst, and those of each kind of mistake."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-import numpy as np
-
+from ssdcore.analysis.outcomes import Outcomes, judge
 from ssdcore.data.sample import Objects
 from ssdcore.detection.decode import Detections
-from ssdcore.geometry.boxes import areas, intersections, iou
+
+Order = tuple[float, int] | tuple[int, float]
+
+GALLERIES = ("worst", "best", "missed", "invented", "confused")
 
 
-@dataclass(frozen=True)
-class Tally:
-    """What became of one picture's objects: found, missed, and detections of nothing."""
+class Tally(NamedTuple):
+    """What became of one picture's objects and detections, in numbers.
+
+    Attributes:
+        hits: objects that were found and framed, in the right class.
+        misses: all other objects.
+        extras: all other detections, but for those that fell into a crowd.
+        unseen: of the misses, objects that no detection comes near.
+        invented: of the extras, those where there is nothing.
+        confused: of the extras, those that frame an object of another class.
+    """
 
     hits: int
     misses: int
     extras: int
+    unseen: int
+    invented: int
+    confused: int
 
     @property
     def f1(self) -> float:
@@ -25,40 +39,43 @@ class Tally:
         return 2 * self.hits / total if total else 1.0
 
 
-def image_tally(
-    truth: Objects, found: Detections, score_threshold: float, iou_threshold: float = 0.5
-) -> Tally:
-    """Counts hits, misses and extras among detections with score ≥ `score_threshold`.
+def image_tally(truth: Objects, found: Detections, score_threshold: float) -> Tally:
+    """Counts the outcomes of a picture's detections with score ≥ `score_threshold`."""
+    kept = found.scores >= score_threshold
+    surer = Detections(found.boxes_yxyx[kept], found.labels[kept], found.scores[kept])
+    return tally(truth, judge(truth, surer))
 
-    By falling score each detection takes the free object of its class that it overlaps most,
-    if the IoU is ≥ `iou_threshold`. As in COCO a crowd is neither a miss nor a hit, and a
-    detection left over whose area lies in a crowd of its class to that share is not an extra.
+
+def tally(truth: Objects, outcomes: Outcomes) -> Tally:
+    """Counts the outcomes of a picture; crowds are neither hits nor misses."""
+    counts = Counter(outcomes.kinds)
+    hits = counts["correct"]
+    return Tally(
+        hits=hits,
+        misses=int((~truth.crowd).sum()) - hits,
+        extras=len(outcomes.kinds) - hits - counts["ignored"],
+        unseen=int(outcomes.missed.sum()),
+        invented=counts["background"],
+        confused=counts["class"],
+    )
+
+
+def choose(tallies: Sequence[Tally], count: int) -> dict[str, list[int]]:
+    """Returns the indices of at most `count` pictures for each of `GALLERIES`, best fit first.
+
+    The worst have the lowest F1, then the most mistakes; the best the highest, then the most
+    objects; the others the most mistakes of their kind, and none without one. Among equals the
+    lower index comes first.
     """
-    order = np.argsort(-found.scores, kind="stable")
-    order = order[found.scores[order] >= score_threshold]
-    boxes, labels = found.boxes_yxyx[order], found.labels[order]
-    same_class = labels[:, None] == truth.labels[None, :]
-    overlap = np.where(same_class & ~truth.crowd, iou(boxes, truth.boxes_yxyx), 0)
-    inside = intersections(boxes, truth.boxes_yxyx) / np.maximum(areas(boxes)[:, None], 1e-12)
-    in_crowd = (same_class & truth.crowd & (inside >= iou_threshold)).any(axis=1)
 
-    objects = int((~truth.crowd).sum())
-    hits = extras = 0
-    for row in range(len(boxes)):
-        best = int(overlap[row].argmax()) if objects else 0
-        if objects and overlap[row, best] >= iou_threshold:
-            overlap[:, best] = 0  # taken
-            hits += 1
-        elif not in_crowd[row]:
-            extras += 1
-    return Tally(hits, misses=objects - hits, extras=extras)
+    def ranked(fits: Callable[[Tally], bool], order: Callable[[Tally], Order]) -> list[int]:
+        fitting = [index for index, one in enumerate(tallies) if fits(one)]
+        return sorted(fitting, key=lambda index: order(tallies[index]))[:count]
 
-
-def choose(f1: Sequence[float], count: int) -> list[int]:
-    """Returns the indices of at most `count` pictures, evenly over the ranking by `f1`.
-
-    The worst picture comes first and the best last; among equals the lower index ranks lower.
-    """
-    ranking = np.argsort(np.asarray(f1, np.float64), kind="stable")
-    places = np.linspace(0, len(ranking) - 1, min(count, len(ranking)))
-    return [int(index) for index in ranking[places.round().astype(int)]]
+    return {
+        "worst": ranked(lambda one: one.f1 < 1, lambda one: (one.f1, -one.misses - one.extras)),
+        "best": ranked(lambda one: one.hits > 0, lambda one: (-one.f1, -one.hits)),
+        "missed": ranked(lambda one: one.unseen > 0, lambda one: (-one.unseen, one.f1)),
+        "invented": ranked(lambda one: one.invented > 0, lambda one: (-one.invented, one.f1)),
+        "confused": ranked(lambda one: one.confused > 0, lambda one: (-one.confused, one.f1)),
+    }

@@ -24,6 +24,11 @@ def shortened(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
+def isolated(text: str) -> str:
+    """Returns `text` for a sentence: one line, shortened, and without effect on its direction."""
+    return f"\u2068{shortened(one_line(text), 60)}\u2069"
+
+
 def chart_text(text: str, length: int) -> str:
     """Returns `text` for a chart: one line, shortened, and without a meaning for Plotly.
 

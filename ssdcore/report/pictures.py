@@ -1,80 +1,137 @@
-"""The gallery: validation pictures from the worst to the best, truth beside predictions."""
+"""The galleries: validation pictures with what the detector found in them, judged."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ssdcore.analysis.outcomes import Outcomes, judge
 from ssdcore.data.coco import CocoImage, CocoSplit
 from ssdcore.data.pictures import open_pictures
+from ssdcore.data.sample import Objects
 from ssdcore.detection.coco_results import from_results
+from ssdcore.detection.decode import Detections
 from ssdcore.report.content import GalleryPicture
-from ssdcore.report.drawing import Picture, encode_jpeg, side_by_side
-from ssdcore.report.gallery import Tally, choose, image_tally
-from ssdcore.report.marks import mark_detections, mark_objects
+from ssdcore.report.drawing import Picture, encode_jpeg, fitted
+from ssdcore.report.gallery import GALLERIES, Tally, choose, tally
 from ssdcore.report.originals import read_original
+from ssdcore.report.overlay import detection_boxes, object_boxes
+
+FAINTEST = 0.05
+"""Least score of a detection that the page knows, so that its threshold can be lowered."""
+BUDGET_BYTES = 2_000_000
+"""Of all gallery pictures together; a page has them in base64, a third longer."""
+ENCODINGS = ((640, 82), (560, 78), (480, 74), (400, 70), (320, 62), (240, 55))
+"""Longer side in pixels and JPEG quality, tried in turn until the pictures fit the budget."""
 
 
-class DrawnPicture(NamedTuple):
-    """A validation picture, drawn twice side by side.
-
-    Attributes:
-        image: what it is in the annotation file.
-        tally: how well the detections fit.
-        rgb: (H, W, 3) uint8.
-    """
+class JudgedPicture(NamedTuple):
+    """A validation picture and what became of its objects and detections."""
 
     image: CocoImage
+    objects: Objects
+    found: Detections
+    outcomes: Outcomes
     tally: Tally
-    rgb: Picture
 
 
-def draw_gallery(
+def judge_pictures(
+    split: CocoSplit,
+    results: Sequence[Mapping[str, Any]],
+    skipped: Collection[str],
+    score_threshold: float,
+) -> list[JudgedPicture]:
+    """Judges the detections of all pictures of a split.
+
+    Args:
+        split: the ground truth.
+        results: detections in COCO's results format.
+        skipped: file names that convert left out, so that the detector never saw them.
+        score_threshold: least score of a detection that counts.
+    """
+    by_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
+    for result in results:
+        if result["score"] >= score_threshold:
+            by_image[result["image_id"]].append(result)
+    judged = []
+    for image in split.images:
+        if image.file_name in skipped:
+            continue
+        objects = split.objects[image.id]
+        found = from_results(by_image[image.id], image, split.classes)
+        outcomes = judge(objects, found)
+        judged.append(JudgedPicture(image, objects, found, outcomes, tally(objects, outcomes)))
+    return judged
+
+
+def gallery_pictures(
     split: CocoSplit,
     results: Sequence[Mapping[str, Any]],
     folder: Path,
     skipped: Collection[str],
     count: int,
     score_threshold: float,
-) -> Iterator[DrawnPicture]:
-    """Draws pictures spread evenly between the worst and the best.
+) -> list[GalleryPicture]:
+    """Returns the pictures of all galleries, each once, with all boxes above `FAINTEST`.
 
     Args:
         split: the ground truth.
         results: detections in COCO's results format.
         folder: of the pictures, or their zip archive.
-        skipped: file names that convert left out, so that the detector never saw them.
-        count: how many pictures to draw at most.
-        score_threshold: least score of a detection that is drawn and counted.
+        skipped: file names that convert left out.
+        count: how many pictures each gallery has at most.
+        score_threshold: least score of a detection that decides which pictures these are.
 
     Raises:
         InputError: a picture is no longer what convert found.
     """
-    by_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
-    for result in results:
-        if result["score"] >= score_threshold:
-            by_image[result["image_id"]].append(result)
-    images = [image for image in split.images if image.file_name not in skipped]
-    found = [from_results(by_image[image.id], image, split.classes) for image in images]
-    tallies = [
-        image_tally(split.objects[image.id], detections, score_threshold)
-        for image, detections in zip(images, found, strict=True)
-    ]
+    judged = judge_pictures(split, results, skipped, score_threshold)
+    chosen = choose([one.tally for one in judged], count)
+    ranks: dict[int, dict[str, int]] = defaultdict(dict)
+    for name in GALLERIES:
+        for rank, index in enumerate(chosen[name]):
+            ranks[index][name] = rank
+    shown = [judged[index].image for index in ranks]
+    faintest = min(FAINTEST, score_threshold)
+    ids = {image.id for image in shown}
+    near = [result for result in results if result["image_id"] in ids]
+    with_faint = {
+        one.image.id: one
+        for one in judge_pictures(split._replace(images=tuple(shown)), near, skipped, faintest)
+    }
     with open_pictures(folder) as pictures:
-        for index in choose([tally.f1 for tally in tallies], count):
-            image, objects = images[index], split.objects[images[index].id]
-            rgb = read_original(pictures, image)
-            truth = mark_objects(objects, split.classes, image.height, image.width)
-            predicted = mark_detections(found[index], split.classes, image.height, image.width)
-            yield DrawnPicture(image, tallies[index], side_by_side(rgb, truth, predicted))
+        originals = [_at_most(read_original(pictures, image), ENCODINGS[0][0]) for image in shown]
+    found = []
+    for index, jpeg in zip(ranks, encode_within(originals, BUDGET_BYTES), strict=True):
+        image, objects, _, outcomes, _ = judged[index]
+        faint = with_faint[image.id]
+        found.append(
+            GalleryPicture(
+                image.file_name,
+                jpeg,
+                image.width,
+                image.height,
+                ranks[index],
+                object_boxes(objects, outcomes, split.classes),
+                detection_boxes(faint.found, faint.outcomes, objects, split.classes),
+            )
+        )
+    return found
 
 
-def encoded(drawn: DrawnPicture) -> GalleryPicture:
-    """Returns a drawn picture as the page shows it."""
-    tally = drawn.tally
-    return GalleryPicture(
-        f"{drawn.image.file_name}: {tally.hits} found, {tally.misses} missed, "
-        f"{tally.extras} invented",
-        encode_jpeg(drawn.rgb),
-        "Ground truth on the left, predictions on the right",
-    )
+def encode_within(pictures: Sequence[Picture], budget_bytes: int) -> list[bytes]:
+    """Returns the pictures as JPEGs, as large and as good as the budget for all of them allows.
+
+    All are encoded alike. With the last of `ENCODINGS` they may exceed the budget.
+    """
+    jpegs: list[bytes] = []
+    for side, quality in ENCODINGS:
+        jpegs = [encode_jpeg(_at_most(rgb, side), quality) for rgb in pictures]
+        if sum(map(len, jpegs)) <= budget_bytes:
+            break
+    return jpegs
+
+
+def _at_most(rgb: Picture, side: int) -> Picture:
+    """Returns the picture, scaled down where its longer side has more than `side` pixels."""
+    return fitted(rgb, side) if max(rgb.shape[:2]) > side else rgb

@@ -1,7 +1,8 @@
 """What the page says of the data, the classes and the machine, read from the pipeline's files."""
 
-import csv
+import os
 import platform
+import shlex
 from collections import Counter
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -16,7 +17,7 @@ from ssdcore.geometry.coverage import best_overlaps
 from ssdcore.geometry.default_boxes import corners
 from ssdcore.geometry.matching import POSITIVE_IOU
 from ssdcore.git import ask_git
-from ssdcore.report.content import ClassFigures, SplitSummary
+from ssdcore.report.content import SplitSummary
 
 DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12")
 FITTED_SAMPLE = 10_000
@@ -64,22 +65,21 @@ def _share_fitted(boxes_yxyx: Boxes, default_boxes: Boxes) -> float | None:
     return float((best_overlaps(boxes_yxyx[chosen], corners(default_boxes)) >= POSITIVE_IOU).mean())
 
 
-def read_per_class(path: Path) -> list[ClassFigures]:
-    """Reads evaluation/per_class.csv."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            ClassFigures(
-                row["name"], float(row["AP"]), float(row["AP50"]), float(row["AR100"]),
-                int(row["objects"]),
-            )
-            for row in csv.DictReader(file)
-        ]  # fmt: skip
+def describe_environment(device: str, source: Mapping[str, Any]) -> dict[str, str]:
+    """Returns what another person needs to make the same run: commit, data, machine, versions.
 
-
-def describe_environment(device: str) -> dict[str, str]:
-    """Returns what another person needs to make the same run: commit, machine, versions."""
-    described = {
-        "commit": ask_git(Path.cwd(), *DESCRIBE) or NO_COMMIT,
+    Args:
+        device: what the network ran on.
+        source: the content of data/raw/source.json.
+    """
+    experiment = os.environ.get("DVC_EXP_NAME")
+    described = {"commit": ask_git(Path.cwd(), *DESCRIBE) or NO_COMMIT}
+    described |= {"DVC experiment": experiment} if experiment else {}
+    for name, split in source["splits"].items():
+        for part in ("annotations", "images"):
+            if digest := split.get(f"{part}_sha256"):
+                described[f"{name} {part}, SHA-256"] = digest
+    described |= {
         "device": device,
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     }
@@ -89,4 +89,7 @@ def describe_environment(device: str) -> dict[str, str]:
 def commands_to_repeat(environment: Mapping[str, str]) -> list[str]:
     """Returns what to type in a clone to get this report again."""
     commit = environment["commit"].removesuffix("-dirty")
-    return ["make demo"] if commit == NO_COMMIT else [f"git checkout {commit}", "make demo"]
+    checkout = [] if commit == NO_COMMIT else [f"git checkout {commit}"]
+    experiment = environment.get("DVC experiment")
+    apply = [f"dvc exp apply {shlex.quote(experiment)}"] if experiment else []
+    return [*checkout, *apply, "make demo"]

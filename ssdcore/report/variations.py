@@ -3,23 +3,18 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ssdcore.data.augment import Strengths, augment, picture_generator
 from ssdcore.data.coco import CocoClass, CocoSplit
 from ssdcore.data.pictures import open_pictures
 from ssdcore.data.sample import Sample
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.report.choice import SEED, choose
 from ssdcore.report.content import VariedPicture
 from ssdcore.report.drawing import Picture, draw_boxes, encode_jpeg, fitted
 from ssdcore.report.marks import mark_objects
 from ssdcore.report.originals import read_original
 
 PICTURES, VERSIONS = 4, 3
-SEVERAL = range(2, 9)
-"""Objects of a picture that shows well what becomes of them."""
-SEED = 1
-"""The page's own, whatever runtime.seed is: what is shown are examples, not a record."""
 
 
 def draw_variations(
@@ -50,21 +45,6 @@ def draw_variations(
                 versions.append(augment(sample, strengths, rng))
             drawn = [_drawn(version, split.classes) for version in versions]
             yield VariedPicture(image.file_name, [encode_jpeg(rgb) for rgb in drawn])
-
-
-def choose(objects: Sequence[int], count: int) -> list[int]:
-    """Returns the indices of at most `count` pictures, drawn at random by a fixed seed.
-
-    Pictures with several objects come first, then those with the nearest number; pictures
-    without any are last.
-    """
-    order = np.random.default_rng(SEED).permutation(len(objects))
-
-    def off(index: int) -> tuple[bool, int]:
-        number = objects[index]
-        return number == 0, max(SEVERAL[0] - number, number - SEVERAL[-1], 0)
-
-    return sorted((int(index) for index in order), key=off)[:count]
 
 
 def _drawn(version: Sample, classes: Sequence[CocoClass]) -> Picture:

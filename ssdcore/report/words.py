@@ -1,13 +1,13 @@
-"""How the page says things: figures as text, what each COCO figure means, the conclusion."""
+"""How the page says things: figures as text, what each COCO figure and outcome means."""
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, TypeGuard
 
+from ssdcore.analysis.analysis import SizeRange
 from ssdcore.data.augment import Strengths
 from ssdcore.data.augment_geometry import CROP_SIDES, LARGEST_ZOOM
-from ssdcore.report.content import ClassFigures
 
 DASH = "\u2013"
 
@@ -29,34 +29,53 @@ COCO_FIGURES = {
 }
 
 
-class Verdict(NamedTuple):
-    """What a reader should take home; each part is None where it cannot be said.
-
-    Attributes:
-        best: the class with the highest AP, where there are at least two classes with one.
-        worst: the class with the lowest AP.
-        weaker_size: "small" or "large", whichever is found worse.
-        size_ap: AP of that size and AP of the other one, in 0…1.
-    """
-
-    best: ClassFigures | None = None
-    worst: ClassFigures | None = None
-    weaker_size: str | None = None
-    size_ap: tuple[float, float] | None = None
-
-
-def verdict(metrics: Mapping[str, Any], classes: Sequence[ClassFigures]) -> Verdict:
-    """Draws the conclusion from `metrics` (as in `ReportContent`) and the classes' figures."""
-    best = worst = weaker = sizes = None
-    judged = sorted((one for one in classes if defined(one.ap)), key=lambda one: one.ap)
-    if len(judged) > 1:
-        worst, best = judged[0], judged[-1]
-    figures = metrics.get("bbox", {})
-    small, large = figures.get("APs"), figures.get("APl")
-    if defined(small) and defined(large) and small != large:
-        weaker = "small" if small < large else "large"
-        sizes = (min(small, large), max(small, large))
-    return Verdict(best, worst, weaker, sizes)
+KIND_NAMES = {
+    "correct": "correct",
+    "class": "wrong class",
+    "localisation": "loose box",
+    "both": "loose, wrong class",
+    "duplicate": "duplicate",
+    "background": "invented",
+    "ignored": "in a crowd",
+    "missed": "missed",
+}
+KIND_MEANINGS = {
+    "correct": "The right class, framed with an IoU of 0.5 or more.",
+    "class": "An object framed well (IoU 0.5 or more), but called by another class.",
+    "localisation": "The right class, but framed loosely (IoU 0.1 to 0.5).",
+    "both": "Framed loosely, and called by another class.",
+    "duplicate": "An object that a surer detection had found already.",
+    "background": "Nothing is there (IoU below 0.1 with every object).",
+    "ignored": "In a region marked as a crowd; neither right nor wrong.",
+    "missed": "An object that no detection comes near.",
+}
+GLYPHS = {
+    "correct": "✓",
+    "class": "≠",
+    "localisation": "≈",
+    "both": "≉",
+    "duplicate": "2×",
+    "background": "✗",
+    "ignored": "∘",
+    "missed": "?",
+    "truth": "·",
+}
+"""Before a box's label, so that its kind can be told without colours."""
+KIND_PLURALS = {
+    "class": "wrong classes",
+    "localisation": "loose boxes",
+    "both": "loose boxes of the wrong class",
+    "duplicate": "duplicates",
+    "background": "invented objects",
+    "missed": "missed objects",
+}
+GALLERY_NAMES = {
+    "worst": "worst",
+    "best": "best",
+    "missed": "most missed",
+    "invented": "most invented",
+    "confused": "most confused",
+}
 
 
 def variations(strengths: Strengths) -> str:
@@ -82,12 +101,28 @@ def variations(strengths: Strengths) -> str:
     return f"{text} Off in this run: {', '.join(off)}." if off else text
 
 
+def sizes(ranges: Sequence[SizeRange]) -> list[str]:
+    """Names ranges of size in pixels."""
+    return [
+        f"over {one.low:g}\u00a0px" if one.high is None else f"{one.low:g}–{one.high:g}\u00a0px"
+        for one in ranges
+    ]
+
+
+def shares(ranges: Sequence[SizeRange]) -> list[str]:
+    """Names ranges of size as shares of the picture's side."""
+    return [
+        f"{100 * one.low:g}–{100 * (1 if one.high is None else one.high):g}\u00a0%"
+        for one in ranges
+    ]
+
+
 def percent(part: float | None) -> str:
     """Returns a fraction as a percentage of up to three digits, kept on one line, or a dash."""
     return DASH if part is None else f"{100 * part:.3g}\u00a0%"
 
 
-def defined(value: float | None) -> bool:
+def defined(value: float | None) -> TypeGuard[float]:
     """Tells whether a figure was measured: not None, not NaN, not COCO's -1."""
     return value is not None and not math.isnan(value) and value >= 0
 

@@ -3,9 +3,20 @@
 import numpy as np
 import pytest
 
+from ssdcore.analysis.analysis import (
+    Analysis,
+    Calibration,
+    ClassAnalysis,
+    Confusion,
+    ErrorCost,
+    OperatingPoint,
+    PrCurve,
+    ScoreBin,
+    ScoreCurve,
+    SizeRange,
+)
 from ssdcore.data.augment import Strengths
 from ssdcore.report.content import (
-    ClassFigures,
     GalleryPicture,
     History,
     ReportContent,
@@ -13,6 +24,7 @@ from ssdcore.report.content import (
     VariedPicture,
 )
 from ssdcore.report.drawing import encode_jpeg
+from ssdcore.report.overlay import DetectionBox, ObjectBox
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
 
@@ -33,12 +45,77 @@ def history() -> History:
 
 
 @pytest.fixture
-def content(history: History) -> ReportContent:
-    classes = [
-        ClassFigures("circle", 0.3, 0.5, 0.4, 1200),
-        ClassFigures("star", 0.7, 0.9, 0.8, 30),
-        ClassFigures("ghost", -1, -1, -1, 0),
-    ]
+def analysis() -> Analysis:
+    """Two classes with objects and one without; at 0.4 a circle is called a star three times."""
+    circle = ClassAnalysis(
+        "circle", 0.3, 0.5, 0.25, 0.2, 0.35, 0.4, 1200, 1100, 0.45, 0.8, 0.6, 0.686, 900, 200, 300
+    )
+    star = ClassAnalysis(
+        "star", 0.7, 0.9, 0.8, 0.6, 0.7, 0.8, 30, 28, 0.3, 0.9, 0.95, 0.924, 27, 1, 3
+    )
+    ghost = ClassAnalysis("ghost", *[-1.0] * 6, 0, 0, None, None, None, None, 0, 0, 0)
+    thresholds = [step / 100 for step in range(101)]
+    falling = [round(1 - score, 2) for score in thresholds]
+    names = ["circle", "star", "ghost"]
+    return Analysis(
+        threshold=0.4,
+        operating_point=OperatingPoint(0.822, 0.754, 0.786, 927, 201, 303),
+        classes=[circle, star, ghost],
+        score_curves=[
+            ScoreCurve(name, thresholds, [*thresholds[:-1], None], falling, falling)
+            for name in (None, *names)
+        ],
+        pr_curves=[PrCurve(name, thresholds, falling) for name in (None, "circle", "star")]
+        + [PrCurve("ghost", [], [])],
+        confusion=Confusion(names, [[900, 3, 0, 297], [1, 27, 0, 2], [0, 0, 0, 0], [199, 0, 0, 0]]),
+        errors=[
+            ErrorCost("class", 4, 0.0125),
+            ErrorCost("localisation", 50, 0.0625),
+            ErrorCost("both", 6, 0.0),
+            ErrorCost("duplicate", 7, 0.0031),
+            ErrorCost("background", 88, 0.02),
+            ErrorCost("missed", 240, 0.05),
+        ],
+        false_positives_cost=0.09,
+        false_negatives_cost=0.11,
+        sizes=[SizeRange(0, 16, 40, 0.1, 0.2, 0.3), SizeRange(192, None, 0, -1, -1, None)],
+        shares=[SizeRange(0, 0.05, 0, -1, -1, None), SizeRange(0.7, 1, 9, 0.5, 0.6, 0.7)],
+        calibration=Calibration(
+            [ScoreBin(0.4, 0.5, 10, 0.45, 0.2), ScoreBin(0.5, 0.6, 0, None, None)], 0.25
+        ),
+    )
+
+
+@pytest.fixture
+def gallery() -> list[GalleryPicture]:
+    """Two pictures of 200 × 100 pixels.
+
+    The first: a circle found, one missed unless faint boxes count, a star invented at 0.5.
+    The second: a star called a circle.
+    """
+    return [
+        GalleryPicture(
+            "first.jpg", JPEG, 200, 100, {"worst": 0, "missed": 0, "invented": 0},
+            (
+                ObjectBox((10, 10, 20, 40), 1, "circle", crowd=False, missed=False),
+                ObjectBox((50, 10, 20, 40), 1, "circle", crowd=False, missed=True),
+            ),
+            (
+                DetectionBox((10, 10, 20, 40), 1, "circle", 0.9, "correct", 0, 0.95, 1, "circle"),
+                DetectionBox((70, 50, 20, 40), 2, "star", 0.5, "background", -1, 0.0, 0, ""),
+                DetectionBox((50, 10, 20, 44), 1, "circle", 0.2, "correct", 1, 0.85, 1, "circle"),
+            ),
+        ),
+        GalleryPicture(
+            "second.jpg", JPEG, 200, 100, {"worst": 1, "confused": 0},
+            (ObjectBox((30, 30, 30, 30), 2, "star", crowd=False, missed=False),),
+            (DetectionBox((30, 30, 30, 30), 1, "circle", 0.7, "class", 0, 1.0, 2, "star"),),
+        ),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def content(history: History, analysis: Analysis, gallery: list[GalleryPicture]) -> ReportContent:
     splits = [
         SplitSummary(
             "train",
@@ -63,12 +140,11 @@ def content(history: History) -> ReportContent:
             "images": 500,
             "images_per_second": 24.3,
         },
-        per_class=classes,
+        analysis=analysis,
         splits=splits,
         default_box_scales=[0.1, 0.2, 0.375],
-        gallery=[
-            GalleryPicture("F1 0.50", JPEG, "a star missed"),
-        ],
+        gallery=gallery,
+        score_threshold=0.4,
         strengths=Strengths(flip=0.5, brightness=0.2),
         variations=[VariedPicture("tree.jpg", [JPEG, JPEG, JPEG])],
         commands=["dvc repro"],

@@ -1,10 +1,12 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from ssdcore.analysis.analysis import Analysis
 from ssdcore.report import charts
-from ssdcore.report.content import ClassFigures, ReportContent, SplitSummary
+from ssdcore.report.content import ReportContent, SplitSummary
 
 
 def split(name: str, objects: dict[str, int], sizes: list[float] | None = None) -> SplitSummary:
@@ -12,22 +14,22 @@ def split(name: str, objects: dict[str, int], sizes: list[float] | None = None) 
 
 
 def test_the_best_class_is_on_top_and_undefined_ones_have_no_bar(content: ReportContent) -> None:
-    figure = charts.ap_by_class(content.per_class)
+    figure = charts.ap_by_class(content.analysis.classes)
     assert list(figure.layout.yaxis.ticktext) == ["circle", "star"]  # upwards
     bars = {bar.name: list(bar.x) for bar in figure.data}
     assert bars == {"AP50": [0.5, 0.9], "AP": [0.3, 0.7]}
 
 
-def test_classes_of_one_name_stay_two_rows() -> None:
-    twins = [ClassFigures("x" * 100 + end, 0.5, 0.6, 0.7, 1) for end in "ab"]
+def test_classes_of_one_name_stay_two_rows(analysis: Analysis) -> None:
+    twins = [replace(analysis.classes[0], name="x" * 100 + end) for end in "ab"]
     figure = charts.ap_by_class(twins)
     assert list(figure.data[0].y) == list(figure.layout.yaxis.tickvals) == [0, 1]
 
 
-def test_names_are_text_to_plotly() -> None:
+def test_names_are_text_to_plotly(analysis: Analysis) -> None:
     name = "<b>x</b><a href='http://a.example'>"
     for figure in (
-        charts.ap_by_class([ClassFigures(name, 0.5, 0.6, 0.7, 1)]),
+        charts.ap_by_class([replace(analysis.classes[0], name=name)]),
         charts.objects_by_class([split("<i>train", {name: 3})]),
         charts.box_sizes([split("<i>train", {}, [0.5])], []),
     ):

@@ -3,7 +3,7 @@ import pytest
 
 from ssdcore.data.sample import Objects
 from ssdcore.detection.decode import Detections
-from ssdcore.report.gallery import Tally, choose, image_tally
+from ssdcore.report.gallery import GALLERIES, Tally, choose, image_tally
 
 
 def truth(*objects: tuple[list[float], int, bool]) -> Objects:
@@ -32,7 +32,9 @@ A, B = [0.0, 0.0, 0.4, 0.4], [0.5, 0.5, 0.9, 0.9]
 def test_hits_misses_and_extras_by_hand() -> None:
     objects = truth((A, 1, False), (B, 2, False))
     detections = found((A, 1, 0.9), (A, 1, 0.8), (B, 3, 0.7))  # a hit, its double, a wrong class
-    assert image_tally(objects, detections, 0.5) == Tally(hits=1, misses=1, extras=2)
+    assert image_tally(objects, detections, 0.5) == Tally(
+        hits=1, misses=1, extras=2, unseen=0, invented=0, confused=1
+    )  # the wrong class is on the object that was missed, so this one was seen
     assert image_f1(objects, detections, 0.5) == pytest.approx(2 * 1 / (2 * 1 + 1 + 2))
 
 
@@ -55,7 +57,7 @@ def test_the_highest_score_chooses_first_whatever_the_order() -> None:
     sure, unsure = [0.0, 0.0, 1.0, 0.5], [0.0, 0.08, 1.0, 0.58]
     objects = truth((first, 0, False), (second, 0, False))
     detections = found((unsure, 0, 0.6), (sure, 0, 0.9))
-    assert image_tally(objects, detections, 0.5) == Tally(2, 0, 0)
+    assert image_tally(objects, detections, 0.5) == Tally(2, 0, 0, 0, 0, 0)
 
 
 def test_a_detection_takes_the_object_it_overlaps_most() -> None:
@@ -63,16 +65,16 @@ def test_a_detection_takes_the_object_it_overlaps_most() -> None:
     near, far = [0.0, 0.0, 1.0, 0.6], [0.0, 0.0, 1.0, 0.9]
     objects = truth((far, 0, False), (near, 0, False))
     detections = found((near, 0, 0.9), ([0.0, 0.3, 1.0, 0.9], 0, 0.8))
-    assert image_tally(objects, detections, 0.5) == Tally(2, 0, 0)
+    assert image_tally(objects, detections, 0.5) == Tally(2, 0, 0, 0, 0, 0)
 
 
 def test_a_crowd_is_neither_missed_nor_hit() -> None:
     crowd = truth((A, 1, False), ([0.45, 0.45, 0.95, 0.95], 1, True))
     inside, other_class = (B, 1, 0.9), (B, 2, 0.9)
-    assert image_tally(crowd, found(), 0.5) == Tally(0, 1, 0)
-    assert image_tally(crowd, found((A, 1, 0.9), inside, inside), 0.5) == Tally(1, 0, 0)
-    assert image_tally(crowd, found(other_class), 0.5) == Tally(0, 1, 1)
-    assert image_tally(crowd, found(([0.0, 0.5, 0.5, 0.9], 1, 0.9)), 0.5) == Tally(0, 1, 1)
+    assert image_tally(crowd, found(), 0.5) == Tally(0, 1, 0, 1, 0, 0)
+    assert image_tally(crowd, found((A, 1, 0.9), inside, inside), 0.5) == Tally(1, 0, 0, 0, 0, 0)
+    assert image_tally(crowd, found(other_class), 0.5) == Tally(0, 1, 1, 1, 1, 0)
+    assert image_tally(crowd, found(([0.0, 0.5, 0.5, 0.9], 1, 0.9)), 0.5) == Tally(0, 1, 1, 1, 1, 0)
 
 
 def test_empty_pictures() -> None:
@@ -81,21 +83,36 @@ def test_empty_pictures() -> None:
     assert image_f1(truth((A, 1, False)), found(), 0.5) == 0
 
 
-def test_choose_spans_worst_to_best_evenly() -> None:
-    assert choose([0.9, 0.1, 0.5, 0.3, 0.7], 3) == [1, 2, 0]
-    f1 = np.random.default_rng(3).random(101)
-    chosen = choose(list(f1), 11)
-    assert chosen == [int(index) for index in np.argsort(f1)[::10]]
+def pictures(*tallies: tuple[int, int, int, int, int, int]) -> list[Tally]:
+    return [Tally(*numbers) for numbers in tallies]
 
 
-def test_choose_is_deterministic_among_equals() -> None:
-    assert choose([0.5] * 5, 5) == [0, 1, 2, 3, 4]
-    assert choose([1.0, 0.0, 1.0, 0.0], 2) == [1, 2]
+def test_each_gallery_by_hand() -> None:
+    tallies = pictures(
+        (4, 0, 0, 0, 0, 0),  # 0: flawless
+        (1, 0, 0, 0, 0, 0),  # 1: flawless, with less in it
+        (0, 0, 0, 0, 0, 0),  # 2: empty, and nothing found
+        (0, 2, 1, 2, 1, 0),  # 3: nothing right
+        (0, 5, 5, 1, 3, 2),  # 4: nothing right, and more of it
+        (3, 1, 1, 0, 0, 1),  # 5: F1 0.75
+    )
+    assert choose(tallies, 9) == {
+        "worst": [4, 3, 5],
+        "best": [0, 1, 5],
+        "missed": [3, 4],
+        "invented": [4, 3],
+        "confused": [4, 5],
+    }
+    assert choose(tallies, 1) == {
+        "worst": [4], "best": [0], "missed": [3], "invented": [4], "confused": [4]
+    }  # fmt: skip
 
 
-def test_choose_takes_no_picture_twice_and_none_that_is_not_there() -> None:
-    assert choose([0.2, 0.1], 9) == [1, 0]
-    assert choose([0.2, 0.1], 1) == [1]
-    assert choose([], 4) == []
-    assert choose([0.2], 0) == []
-    assert len(set(choose([0.5] * 37, 36))) == 36
+def test_galleries_without_fitting_pictures_are_empty() -> None:
+    assert choose(pictures((0, 0, 0, 0, 0, 0)), 5) == {key: [] for key in GALLERIES}
+    assert choose([], 5) == {key: [] for key in GALLERIES}
+    assert choose(pictures((1, 1, 1, 1, 1, 1)), 0) == {key: [] for key in GALLERIES}
+
+
+def test_among_equals_the_lower_index_comes_first() -> None:
+    assert choose(pictures(*[(1, 1, 1, 1, 1, 1)] * 5), 2) == {key: [0, 1] for key in GALLERIES}

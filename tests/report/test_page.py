@@ -10,19 +10,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ssdcore.analysis.analysis import (
+    Analysis,
+    Calibration,
+    Confusion,
+    ErrorCost,
+    OperatingPoint,
+    ScoreBin,
+)
 from ssdcore.data.augment import Strengths
 from ssdcore.errors import InputError
-from ssdcore.report.content import (
-    ClassFigures,
-    GalleryPicture,
-    History,
-    ReportContent,
-    SplitSummary,
-    VariedPicture,
-)
+from ssdcore.report.content import History, ReportContent, SplitSummary, VariedPicture
 from ssdcore.report.document import LARGEST_BYTES
-from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.page import render
+from ssdcore.report.pictures import BUDGET_BYTES, encode_within
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -83,15 +84,32 @@ def hostile(content: ReportContent) -> ReportContent:
         )
         for split in content.splits
     ]
+    known, _, unknown = content.analysis.classes
+    score_curve, pr_curve = content.analysis.score_curves[0], content.analysis.pr_curves[0]
+    analysis = replace(
+        content.analysis,
+        classes=[replace(one, name=name) for one in (known, unknown) for name in HOSTILE],
+        score_curves=[replace(score_curve, name=name) for name in (None, *HOSTILE)],
+        pr_curves=[replace(pr_curve, name=name) for name in (None, *HOSTILE)],
+        confusion=Confusion([*HOSTILE], np.eye(len(HOSTILE) + 1, dtype=int).tolist()),
+    )
+    first = content.gallery[0]
     return replace(
         content,
         title=HOSTILE[2],
         params={HOSTILE[0]: {HOSTILE[1]: HOSTILE[2], HOSTILE[3]: list(HOSTILE)}},
         environment=dict(zip(HOSTILE, HOSTILE, strict=True)),
-        per_class=[ClassFigures(name, 0.5, 0.6, 0.7, 9) for name in HOSTILE]
-        + [ClassFigures(name, -1, -1, -1, 0) for name in HOSTILE],
+        analysis=analysis,
         splits=splits,
-        gallery=[replace(content.gallery[0], caption=name, alt=name) for name in HOSTILE],
+        gallery=[
+            replace(
+                first,
+                file_name=name,
+                objects=[one._replace(name=name) for one in first.objects],
+                detections=[one._replace(name=name, about_name=name) for one in first.detections],
+            )
+            for name in HOSTILE
+        ],
         variations=[replace(content.variations[0], caption=name) for name in HOSTILE],
         commands=HOSTILE,
     )
@@ -106,7 +124,20 @@ def empty(content: ReportContent) -> ReportContent:
         environment={},
         history=History([], [], [], [], [], [], [], [], []),
         metrics=nothing,
-        per_class=[],
+        analysis=Analysis(
+            threshold=0.0,
+            operating_point=OperatingPoint(None, None, None, 0, 0, 0),
+            classes=[],
+            score_curves=[],
+            pr_curves=[],
+            confusion=Confusion([], [[0]]),
+            errors=[ErrorCost("missed", 0, 0.0)],
+            false_positives_cost=0.0,
+            false_negatives_cost=0.0,
+            sizes=[],
+            shares=[],
+            calibration=Calibration([ScoreBin(0, 0.1, 0, None, None)], None),
+        ),
         splits=[],
         gallery=[],
         strengths=Strengths(),
@@ -133,7 +164,7 @@ def test_only_the_named_scripts_may_run(content: ReportContent) -> None:
     page = Page(render(hostile(content)))
     running = [text for attributes, text in page.scripts if attributes == {}]
     data = [text for attributes, text in page.scripts if attributes.get("type")]
-    assert len(running) == 2
+    assert len(running) == 3
     assert len(running) + len(data) == len(page.scripts)
     policies = [
         attributes["content"]
@@ -172,21 +203,23 @@ def test_plotly_is_there_once_and_every_chart_has_its_data(content: ReportConten
     page = Page(html)
     charts = [a for _, a in page.elements if a.get("class") == "chart"]
     data = [text for attributes, text in page.scripts if attributes]
-    assert len(charts) == len(data) == 7
+    assert len(charts) == 14
+    assert len(data) == len(charts) + 1  # the curves that the threshold is read off
 
 
 def test_contents_lead_to_sections_that_exist(content: ReportContent) -> None:
     page = Page(render(content))
     targets = [a["href"][1:] for tag, a in page.elements if tag == "a"]
     assert targets == [a["id"] for tag, a in page.elements if tag == "section"]
-    assert len(targets) == 9
+    assert len(targets) == 12
 
 
 def test_the_page_says_how_good_the_detector_is(content: ReportContent) -> None:
     text = Page(render(content)).text()
-    assert "strongest on star (AP 0.700) and weakest on circle (AP 0.300)" in text
-    assert "finds small objects worse than large ones: AP 0.125 against 0.625" in text
-    assert "AP 0.500" in text
+    assert "AP 0.500 AP50 0.500 found 75.4 % right 82.2 %" in text
+    assert "How good it is AP is 0.500 on 500 validation images" in text
+    assert "Where it fails Most AP50 is lost to loose boxes: 0.062" in text
+    assert "What to do next Report what scores 0.40 or more" in text
     assert "40 steps, 2 epochs" in text
     assert "augment.flip 0.5" in text
     assert "dvc repro" in text
@@ -196,7 +229,7 @@ def test_the_page_says_how_good_the_detector_is(content: ReportContent) -> None:
 
 def test_undefined_figures_are_dashes(content: ReportContent) -> None:
     text = Page(render(content)).text()
-    assert "ghost – – – 0" in text
+    assert "ghost 0 – – – – 0 0 0 – – – –" in text
     assert "ARl –" in text
     assert "Without objects in the validation set, so without figures: ghost." in text
     assert "-1" not in text
@@ -227,6 +260,60 @@ def test_where_training_varies_nothing_the_page_says_so(content: ReportContent) 
         assert alts == ["As it is"] * len(variations)
 
 
+def boxes(page: Page) -> list[dict[str, str]]:
+    return [
+        a for tag, a in page.elements if tag == "span" and a.get("class", "").startswith("box ")
+    ]
+
+
+def test_boxes_show_without_a_script_as_the_threshold_says(content: ReportContent) -> None:
+    page = Page(render(content))
+    shown = [(a["class"], a["style"]) for a in boxes(page) if "hidden" not in a]
+    assert shown == [
+        ("box missed", "left:50%;top:10%;width:20%;height:40%"),
+        ("box correct", "left:10%;top:10%;width:20%;height:40%"),
+        ("box background", "left:70%;top:50%;width:20%;height:40%"),
+        ("box class", "left:30%;top:30%;width:30%;height:30%"),
+    ]
+    assert "first.jpg 1 correct · 1 invented · 1 missed" in page.text()
+    assert "second.jpg 1 wrong class" in page.text()
+    assert "≠ circle 0.70 (star)" in page.text()
+    hidden = [a for a in boxes(page) if "hidden" in a]
+    assert [(a["class"], a.get("data-score")) for a in hidden] == [
+        ("box truth", None), ("box correct", "0.2"), ("box truth", None)
+    ]  # fmt: skip
+
+
+def test_each_picture_is_there_once_and_says_its_galleries(content: ReportContent) -> None:
+    html = render(content)
+    figures = [a for tag, a in Page(html).elements if tag == "figure" and "data-worst" in a]
+    assert figures == [
+        {"data-worst": "0", "data-missed": "0", "data-invented": "0"},
+        {"data-worst": "1", "data-confused": "0"},
+    ]
+    one = replace(content.gallery[0], jpeg=b"a picture of its own")
+    html = render(replace(content, gallery=[one]))
+    assert html.count(base64.b64encode(one.jpeg).decode()) == 1
+
+
+def test_curves_for_the_threshold_are_found_by_label(content: ReportContent) -> None:
+    page = Page(render(content))
+    (data,) = [json.loads(t) for a, t in page.scripts if a.get("id") == "score-curves"]
+    assert set(data) == {"", "1", "2", "3"}
+    precision, recall, f1 = data["1"]
+    assert (precision[40], recall[40], f1[40]) == (0.4, 0.6, 0.6)
+    assert (len(f1), precision[100]) == (101, None)
+
+
+def test_the_speed_of_each_part_is_said_where_it_was_measured(content: ReportContent) -> None:
+    parts = {"decode": 3.21, "network": 14.0, "nms": 0.456}
+    metrics = {**content.metrics, "milliseconds": parts, "device": "CPU"}
+    text = Page(render(replace(content, metrics=metrics))).text()
+    said = "An image takes 3.21 ms for decoding, 14 ms for the network and 0.456 ms for NMS on CPU."
+    assert said in text
+    assert "An image takes" not in Page(render(content)).text()
+
+
 def test_an_empty_report_is_a_page_too(empty: ReportContent) -> None:
     page = Page(render(empty))
     assert "Nothing can be said of the detector" in page.text()
@@ -246,16 +333,37 @@ def test_the_same_content_is_the_same_page(content: ReportContent) -> None:
 
 
 def test_a_file_name_that_is_no_text_can_be_written(content: ReportContent) -> None:
-    picture = replace(content.gallery[0], caption="byte \udcff.jpg")
+    picture = replace(content.gallery[0], file_name="byte \udcff.jpg")
     html = render(replace(content, gallery=[picture]))
     assert b"byte \\udcff.jpg" in html.encode("utf-8")
+
+
+def with_classes(analysis: Analysis, names: list[str]) -> Analysis:
+    """Returns an analysis of so many classes, all alike."""
+    known, score_curve, pr_curve = (
+        analysis.classes[0],
+        analysis.score_curves[0],
+        analysis.pr_curves[0],
+    )
+    size = len(names) + 1
+    return replace(
+        analysis,
+        classes=[replace(known, name=name) for name in names],
+        score_curves=[replace(score_curve, name=name) for name in (None, *names)],
+        pr_curves=[replace(pr_curve, name=name) for name in (None, *names)],
+        confusion=Confusion(names, np.ones((size, size), int).tolist()),
+    )
 
 
 def test_a_full_page_stays_small(content: ReportContent) -> None:
     rng = np.random.default_rng(0)
     soft = rng.integers(0, 255, (60, 112, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
     noisy = np.clip(soft + rng.normal(0, 6, soft.shape), 0, 255).astype(np.uint8)
-    picture = GalleryPicture("caption", encode_jpeg(noisy), "alt")
+    jpegs = encode_within([noisy] * 40, BUDGET_BYTES)
+    one = content.gallery[0]
+    picture = replace(
+        one, jpeg=jpegs[0], detections=[*one.detections] * 15, objects=[*one.objects] * 5
+    )
     steps = 100_000
     values = rng.random(steps).tolist()
     history = History(list(range(steps)), *[values] * 6, [None] * steps, [None] * steps)
@@ -263,17 +371,16 @@ def test_a_full_page_stays_small(content: ReportContent) -> None:
     big = replace(
         content,
         history=history,
-        per_class=[ClassFigures(name, 0.5, 0.6, 0.7, 9) for name in names],
+        analysis=with_classes(content.analysis, names),
         splits=[
             SplitSummary(
                 "train", 1, dict.fromkeys(names, 1), rng.random(500_000).tolist(), {}, {}, 0, 1.0
             )
         ],
-        gallery=[picture] * 24,
-        variations=[VariedPicture("caption", [picture.jpeg[:30_000]] * 4)] * 4,
+        gallery=[picture] * 40,
+        variations=[VariedPicture("caption", [bytes(30_000)] * 4)] * 4,
     )
-    assert len(picture.jpeg) > 70_000  # as large as a real one
-    assert len(render(big).encode()) < 9_000_000
+    assert len(render(big).encode()) < 9_500_000
 
 
 def test_the_share_of_objects_that_default_boxes_fit_is_shown(content: ReportContent) -> None:

@@ -7,7 +7,6 @@ from ssdcore.report.summaries import (
     PACKAGES,
     commands_to_repeat,
     describe_environment,
-    read_per_class,
     summarise_split,
 )
 
@@ -37,22 +36,42 @@ def test_a_split_by_hand():
     assert summary.dropped == {"box without area": 3}
 
 
-def test_per_class_is_read_back(tmp_path):
-    path = tmp_path / "per_class.csv"
-    path.write_text('name,AP,AP50,AR100,objects\n"a, b",0.5,0.75,0.6,12\n')
-    (row,) = read_per_class(path)
-    assert (row.name, row.ap, row.ap50, row.ar100, row.objects) == ("a, b", 0.5, 0.75, 0.6, 12)
+SOURCE = {
+    "name": "shapes",
+    "splits": {
+        "train": {"images": "data/raw/train", "annotations_sha256": "a1", "images_sha256": "b2"},
+        "val": {"images": "photos", "annotations_sha256": "c3"},
+    },
+}
 
 
-def test_environment_names_commit_device_and_versions(tmp_path, monkeypatch):
-    here = describe_environment("CPU")
+def test_environment_names_commit_data_device_and_versions(tmp_path, monkeypatch):
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    here = describe_environment("CPU", SOURCE)
     assert here["device"] == "CPU"
     assert set(PACKAGES) < set(here)
+    assert here["train annotations, SHA-256"] == "a1"
+    assert here["train images, SHA-256"] == "b2"
+    assert here["val annotations, SHA-256"] == "c3"
+    assert "val images, SHA-256" not in here
+    assert "DVC experiment" not in here
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert describe_environment("CPU")["commit"] == "not in a git repository"
+    assert describe_environment("CPU", SOURCE)["commit"] == "not in a git repository"
+
+
+def test_a_dvc_experiment_is_named(monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "soft-owl")
+    environment = describe_environment("CPU", SOURCE)
+    assert environment["DVC experiment"] == "soft-owl"
+    assert commands_to_repeat(environment)[1:] == ["dvc exp apply soft-owl", "make demo"]
 
 
 def test_commands_name_the_commit():
     assert commands_to_repeat({"commit": "abc123-dirty"}) == ["git checkout abc123", "make demo"]
     assert commands_to_repeat({"commit": "not in a git repository"}) == ["make demo"]
+
+
+def test_what_an_experiment_is_called_is_no_command():
+    commands = commands_to_repeat({"commit": "abc123", "DVC experiment": "a; rm -rf b"})
+    assert commands[1] == "dvc exp apply 'a; rm -rf b'"

@@ -12,9 +12,10 @@ from ssdcore.data.augment import Strengths, augment
 from ssdcore.data.coco import CocoSplit, read_coco
 from ssdcore.data.sample import Sample
 from ssdcore.errors import InputError
+from ssdcore.report.choice import SEED
 from ssdcore.report.drawing import draw_boxes, encode_jpeg
 from ssdcore.report.marks import mark_objects
-from ssdcore.report.variations import SEED, choose, draw_variations
+from ssdcore.report.variations import draw_variations
 
 GREY, GREEN = (128, 128, 128), (0, 160, 0)
 VARIED = Strengths(0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.05)
@@ -112,19 +113,3 @@ def test_a_picture_that_has_gone_since_is_named(split: CocoSplit, tmp_path: Path
         (tmp_path / image.file_name).unlink()
     with pytest.raises(InputError, match=r"\d\.png: found 'file missing'"):
         list(draw_variations(split, tmp_path, (), VARIED))
-
-
-def test_pictures_with_several_objects_come_first_and_those_without_last() -> None:
-    objects = [0, 1, 30, 8, 0, 2, 12, 5]
-    assert set(choose(objects, 3)) == {3, 5, 7}
-    assert choose(objects, 9)[3:6] == [1, 6, 2]
-    assert set(choose(objects, 9)[6:]) == {0, 4}
-    assert choose([], 4) == []
-
-
-def test_the_choice_is_spread_over_the_data_set_and_repeats() -> None:
-    """The first pictures of a file may be neighbours in a film."""
-    chosen = choose([3] * 1000, 4)
-    assert chosen == choose([3] * 1000, 4)
-    assert len(set(chosen)) == 4
-    assert max(chosen) - min(chosen) > 100

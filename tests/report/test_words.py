@@ -3,9 +3,12 @@ from typing import Any
 
 import pytest
 
+from ssdcore.analysis.analysis import SizeRange
+from ssdcore.analysis.outcomes import KINDS
 from ssdcore.data.augment import Strengths
 from ssdcore.report import words
-from ssdcore.report.content import ClassFigures, ReportContent
+from ssdcore.report.content import ReportContent
+from ssdcore.report.gallery import GALLERIES
 
 
 @pytest.mark.parametrize(
@@ -54,18 +57,21 @@ def test_no_variation_is_said_too() -> None:
     )
 
 
-def test_verdict_names_best_worst_and_the_weaker_size(content: ReportContent) -> None:
-    verdict = words.verdict(content.metrics, content.per_class)
-    assert verdict.best is not None
-    assert verdict.worst is not None
-    assert (verdict.best.name, verdict.worst.name) == ("star", "circle")  # not ghost, at -1
-    assert (verdict.weaker_size, verdict.size_ap) == ("small", (0.125, 0.625))
+def test_every_outcome_has_a_name_a_meaning_and_a_glyph_of_its_own() -> None:
+    kinds = {*KINDS, "missed"}
+    assert set(words.KIND_NAMES) == set(words.KIND_MEANINGS) == kinds
+    assert set(words.KIND_PLURALS) == kinds - {"correct", "ignored"}
+    assert set(words.GLYPHS) == {*kinds, "truth"}
+    assert len(set(words.GLYPHS.values())) == len(words.GLYPHS)
+    assert set(words.GALLERY_NAMES) == set(GALLERIES)
 
 
-def test_verdict_says_nothing_where_nothing_can_be_said() -> None:
-    one = [ClassFigures("star", 0.7, 0.9, 0.8, 30), ClassFigures("ghost", -1, -1, -1, 0)]
-    assert words.verdict({"bbox": {"APs": -1, "APl": 0.5}}, one) == words.Verdict()
-    assert words.verdict({}, []) == words.Verdict()
+def test_sizes_are_named() -> None:
+    def ranges(*ends: tuple[float, float | None]) -> list[SizeRange]:
+        return [SizeRange(low, high, 0, -1, -1, None) for low, high in ends]
+
+    assert words.sizes(ranges((0, 16), (192, None))) == ["0–16\u00a0px", "over 192\u00a0px"]
+    assert words.shares(ranges((0, 0.05), (0.7, 1))) == ["0–5\u00a0%", "70–100\u00a0%"]
 
 
 @pytest.mark.parametrize(

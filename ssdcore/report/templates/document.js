@@ -38,7 +38,7 @@ for (const id of entries.keys()) reading.observe(document.getElementById(id));
 // Tables: a click on a heading sorts by it, best first; another one turns the order. A cell may
 // give what it is sorted by in data-value; empty ones come last in either order.
 for (const table of document.querySelectorAll("table.sortable")) {
-  const headings = [...table.tHead.rows[0].cells];
+  const headings = [...[...table.tHead.rows].at(-1).cells]; // above them may be groups
   const body = table.tBodies[0];
   const key = (row, column) => {
     const cell = row.cells[column];

@@ -1,0 +1,58 @@
+"""Validation pictures drawn with ground truth and predictions, the same ones for every run."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ssdcore.data.coco import CocoImage, CocoSplit
+from ssdcore.data.pictures import open_pictures
+from ssdcore.detection.coco_results import from_results
+from ssdcore.report.choice import choose
+from ssdcore.report.drawing import Picture, side_by_side
+from ssdcore.report.marks import mark_detections, mark_objects
+from ssdcore.report.originals import read_original
+
+
+class Example(NamedTuple):
+    """A validation picture, drawn twice side by side: (H, W, 3) uint8."""
+
+    image: CocoImage
+    rgb: Picture
+
+
+def draw_examples(
+    split: CocoSplit,
+    results: Sequence[Mapping[str, Any]],
+    folder: Path,
+    skipped: Collection[str],
+    count: int,
+    score_threshold: float,
+) -> Iterator[Example]:
+    """Draws pictures that depend on the data set alone, so that runs can be compared by them.
+
+    Args:
+        split: the ground truth.
+        results: detections in COCO's results format.
+        folder: of the pictures, or their zip archive.
+        skipped: file names that convert left out, so that the detector never saw them.
+        count: how many pictures to draw at most.
+        score_threshold: least score of a detection that is drawn.
+
+    Raises:
+        InputError: a picture is no longer what convert found.
+    """
+    images = [image for image in split.images if image.file_name not in skipped]
+    several = [int((~split.objects[image.id].crowd).sum()) for image in images]
+    with open_pictures(folder) as pictures:
+        for image in (images[index] for index in choose(several, count)):
+            near = [
+                result
+                for result in results
+                if result["image_id"] == image.id and result["score"] >= score_threshold
+            ]
+            found = from_results(near, image, split.classes)
+            size = image.height, image.width
+            truth = mark_objects(split.objects[image.id], split.classes, *size)
+            predicted = mark_detections(found, split.classes, *size)
+            rgb = read_original(pictures, image)
+            yield Example(image, side_by_side(rgb, truth, predicted))

@@ -1,0 +1,124 @@
+"use strict";
+
+// Galleries: which pictures and which of their boxes show, by gallery, kind, class and score. An
+// object is missed where no detection from that score on is correct or a class or localisation
+// error on it; what a detection is does not depend on fainter ones.
+const filters = document.querySelector(".filters");
+if (filters) {
+  const gallery = document.querySelector(".gallery");
+  const curves = JSON.parse(document.querySelector("#score-curves")?.textContent ?? "{}");
+  const accounts = ["correct", "class", "localisation"];
+  const kinds = [...filters.querySelectorAll("[name=kind]")];
+  const pictures = [...gallery.children].map((figure) => {
+    const boxes = [...figure.querySelectorAll(".box")];
+    return {
+      figure,
+      counts: figure.querySelector("figcaption span"),
+      objects: boxes.filter((box) => !box.dataset.score),
+      detections: boxes.filter((box) => box.dataset.score),
+    };
+  });
+
+  const atFirst = 9; // pictures that show until one asks for more
+  const more = document.querySelector(".more");
+  let all = false;
+
+  const become = (box, kind) => {
+    if (box.classList.contains(kind)) return;
+    box.classList.remove("missed", "truth");
+    box.classList.add(kind);
+    box.querySelector("b").firstChild.data = `${kind === "missed" ? "?" : "·"} `;
+  };
+
+  const inOrder = (chosen) => {
+    const place = (picture) => Number(picture.figure.dataset[chosen] ?? Infinity);
+    const order = [...pictures].sort((a, b) => chosen ? place(a) - place(b) || 0 : 0);
+    gallery.append(...order.map(({ figure }) => figure));
+    return order;
+  };
+
+  const redraw = () => {
+    const chosen = filters.elements.gallery.value;
+    const label = filters.elements.class.value;
+    const threshold = Number(filters.elements.threshold.value);
+    const wanted = new Set(kinds.filter((kind) => kind.checked).map((kind) => kind.value));
+    const narrowed = label || kinds.some((kind) => !kind.checked && kind.value !== "truth");
+    const ofClass = ({ dataset }) => !label || label === dataset.class || label === dataset.about;
+    const totals = new Map();
+    let fitting = 0;
+    for (const { figure, counts, objects, detections } of inOrder(chosen)) {
+      const found = new Map();
+      const accounted = new Set();
+      const draw = (box, kind) => {
+        if (kind !== "truth") found.set(kind, (found.get(kind) ?? 0) + 1);
+        box.hidden = !wanted.has(kind);
+        return !box.hidden && kind !== "truth";
+      };
+      let drawn = 0;
+      for (const box of detections) {
+        const { kind, link, score } = box.dataset;
+        box.hidden = true;
+        if (Number(score) < threshold) continue;
+        if (accounts.includes(kind)) accounted.add(Number(link));
+        if (ofClass(box)) drawn += draw(box, kind);
+      }
+      objects.forEach((box, index) => {
+        const kind = box.dataset.link === "crowd" || accounted.has(index) ? "truth" : "missed";
+        become(box, kind);
+        box.hidden = true;
+        if (ofClass(box)) drawn += draw(box, kind);
+      });
+      const fits = (!chosen || chosen in figure.dataset) && (!narrowed || drawn > 0);
+      fitting += fits;
+      figure.hidden = !fits || (!all && fitting > atFirst);
+      counts.textContent = kinds.filter((kind) => found.has(kind.value))
+        .map((kind) => `${found.get(kind.value)} ${kind.dataset.name}`).join(" · ");
+      if (!fits) continue;
+      for (const [kind, count] of found) totals.set(kind, (totals.get(kind) ?? 0) + count);
+    }
+    for (const kind of kinds) {
+      const total = kind.parentElement.querySelector("output");
+      if (total) total.textContent = totals.get(kind.value) ?? 0;
+    }
+    filters.querySelector(".slider output").textContent = threshold.toFixed(2);
+    const at = (curves[label] ?? []).map((curve) => curve[Math.round(threshold * 100)]);
+    const figures = ["precision", "recall", "F1"].flatMap((name, index) =>
+      typeof at[index] === "number" ? [`${name} ${at[index].toFixed(3)}`] : []);
+    const whole = figures.length ? ` On all validation images: ${figures.join(", ")}.` : "";
+    filters.querySelector(".status").textContent =
+      `${fitting} of ${pictures.length} pictures.${whole}`;
+    document.querySelector(".none").hidden = fitting > 0;
+    more.hidden = all || fitting <= atFirst;
+    more.textContent = `Show ${fitting - atFirst} more`;
+  };
+
+  filters.hidden = false;
+  filters.addEventListener("input", redraw);
+  filters.addEventListener("reset", () => setTimeout(redraw)); // once the form is as it was
+  filters.addEventListener("submit", (event) => event.preventDefault());
+  more.addEventListener("click", () => {
+    all = true;
+    redraw();
+  });
+  addEventListener("beforeprint", () => {
+    for (const { figure } of pictures) figure.hidden = false;
+  });
+  addEventListener("afterprint", redraw);
+  redraw();
+}
+
+// Curves: the class that is picked stands out.
+const pick = document.querySelector(".pick");
+if (pick) {
+  pick.hidden = false;
+  pick.addEventListener("change", ({ target }) => {
+    for (const chart of document.querySelectorAll(".by-class .chart")) {
+      const isPicked = chart.data.map(({ meta }) => meta >= 0 && String(meta) === target.value);
+      Plotly.restyle(chart, {
+        "line.color": chart.data.map(({ meta }, i) => isPicked[i] ? "#d4742a" : meta < 0 ? "#3d82c8" : "#838c96"),
+        "line.width": chart.data.map(({ meta }, i) => isPicked[i] || meta < 0 ? 3 : 1.2),
+        opacity: chart.data.map(({ meta }, i) => isPicked[i] || meta < 0 ? 1 : 0.5),
+      });
+    }
+  });
+}

@@ -1,0 +1,46 @@
+import numpy as np
+
+from ssdcore.analysis.outcomes import Outcomes
+from ssdcore.data.coco import CocoClass
+from ssdcore.data.sample import Objects
+from ssdcore.detection.decode import Detections
+from ssdcore.report.overlay import DetectionBox, ObjectBox, detection_boxes, object_boxes
+
+CLASSES = (CocoClass(7, "cat"), CocoClass(9, "dog"))
+OBJECTS = Objects(
+    np.array([[0.1, 0.2, 0.5, 0.6], [0.5, 0.5, 1, 1]], np.float32),  # y1 x1 y2 x2
+    np.array([2, 1], np.int32),
+    np.array([False, True]),
+)
+FOUND = Detections(
+    np.array([[0.1, 0.2, 0.5, 0.7], [-0.1, 0.9, 0.1, 1.2]], np.float32),
+    np.array([1, 2], np.int32),
+    np.array([0.8766, 0.3], np.float32),
+)
+OUTCOMES = Outcomes(
+    ("class", "background"), np.array([0, -1], np.int32), np.array([0.804, 0], np.float32),
+    np.array([False, False]),
+)  # fmt: skip
+
+
+def test_objects_in_percent_with_their_names() -> None:
+    missed = OUTCOMES._replace(missed=np.array([True, False]))
+    assert object_boxes(OBJECTS, missed, CLASSES) == (
+        ObjectBox((20, 10, 40, 40), 2, "dog", crowd=False, missed=True),
+        ObjectBox((50, 50, 50, 50), 1, "cat", crowd=True, missed=False),
+    )
+
+
+def test_detections_with_what_they_are_about_cut_at_the_border() -> None:
+    assert detection_boxes(FOUND, OUTCOMES, OBJECTS, CLASSES) == (
+        DetectionBox((20, 10, 50, 40), 1, "cat", 0.877, "class", 0, 0.8, 2, "dog"),
+        DetectionBox((90, 0, 10, 10), 2, "dog", 0.3, "background", -1, 0.0, 0, ""),
+    )
+
+
+def test_a_picture_without_any_has_none() -> None:
+    objects = OBJECTS.select(np.zeros(2, bool))
+    found = Detections(*(column[:0] for column in FOUND))
+    nothing = Outcomes((), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, bool))
+    assert object_boxes(objects, nothing, CLASSES) == ()
+    assert detection_boxes(found, nothing, objects, CLASSES) == ()
