@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from ssdcore.errors import InputError
 from ssdcore.report import words
+from ssdcore.report.labels import visible
 from ssdcore.report.plotting import plotly_js
 from ssdcore.report.templates import FOLDER
 
@@ -66,6 +67,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "score": words.score, "count": words.count, "percent": words.percent, "jpeg": data_url,
+        "visible": visible,
     }  # fmt: skip
     environment.tests["defined_figure"] = words.defined
     return environment

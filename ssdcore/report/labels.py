@@ -19,6 +19,12 @@ def one_line(text: str) -> str:
     )
 
 
+def visible(text: str) -> str:
+    """Returns `text`, or words in its place if it has no character that can be seen."""
+    seen = any(unicodedata.category(character)[0] in "LNPS" for character in text)
+    return text if seen else "(no visible name)"
+
+
 def shortened(text: str, length: int) -> str:
     """Returns `text` cut to at most `length` ≥ 1 characters, an ellipsis the last of them."""
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
@@ -26,7 +32,7 @@ def shortened(text: str, length: int) -> str:
 
 def isolated(text: str) -> str:
     """Returns `text` for a sentence: one line, shortened, and without effect on its direction."""
-    return f"\u2068{shortened(one_line(text), 60)}\u2069"
+    return f"\u2068{shortened(one_line(visible(text)), 60)}\u2069"
 
 
 def chart_text(text: str, length: int) -> str:
@@ -35,4 +41,4 @@ def chart_text(text: str, length: int) -> str:
     Plotly reads tags such as `<b>` and `<a href>` in labels and turns entities back into
     characters, so that escaped text shows as it was.
     """
-    return html.escape(shortened(one_line(text), length), quote=False)
+    return html.escape(shortened(one_line(visible(text)), length), quote=False)

@@ -88,9 +88,10 @@ def gallery_pictures(
     judged = judge_pictures(split, results, skipped, score_threshold)
     chosen = choose([one.tally for one in judged], count)
     ranks: dict[int, dict[str, int]] = defaultdict(dict)
-    for name in GALLERIES:
-        for rank, index in enumerate(chosen[name]):
-            ranks[index][name] = rank
+    for rank in range(count):  # the first of each gallery before the second of any
+        for name in GALLERIES:
+            if rank < len(chosen[name]):
+                ranks[chosen[name][rank]][name] = rank
     shown = [judged[index].image for index in ranks]
     faintest = min(FAINTEST, score_threshold)
     ids = {image.id for image in shown}

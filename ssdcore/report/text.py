@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ssdcore.nested import leaves
 from ssdcore.report import words
 from ssdcore.report.content import ReportContent
-from ssdcore.report.labels import one_line, shortened
+from ssdcore.report.labels import one_line, shortened, visible
 from ssdcore.report.verdict import verdict
 
 WIDTH = 100
@@ -117,7 +117,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Returns lines with the first column on the left and the others under their headings."""
     if not rows:
         return []
-    names = [shortened(one_line(row[0]), NAME_WIDTH) for row in rows]
+    names = [shortened(one_line(visible(row[0])), NAME_WIDTH) for row in rows]
     first = max(map(len, (head[0], *names)))
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)][1:]
     return [

@@ -1,5 +1,9 @@
 """A report's content with everything in it, small."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -27,6 +31,21 @@ from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.overlay import DetectionBox, ObjectBox
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
+
+
+@pytest.fixture
+def hostile_names() -> tuple[str, ...]:
+    """Names that break a page which trusts them."""
+    return (
+        "<script>alert(1)</script>",
+        "</script><script>alert(2)</script>",
+        "\"'><img src=x onerror=alert(3)>",
+        "<a href='http://evil.example/'>link</a> &amp; more",
+        "{{ 7 * 7 }}{% raw %}",
+        "\u202egnp.exe",
+        "x" * 200,
+        "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627",
+    )
 
 
 @pytest.fixture
@@ -148,4 +167,85 @@ def content(history: History, analysis: Analysis, gallery: list[GalleryPicture])
         strengths=Strengths(flip=0.5, brightness=0.2),
         variations=[VariedPicture("tree.jpg", [JPEG, JPEG, JPEG])],
         commands=["dvc repro"],
+    )
+
+
+@pytest.fixture
+def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportContent:
+    """Returns `content` with hostile words wherever others choose the words."""
+    splits = [
+        replace(
+            split,
+            name=hostile_names[1],
+            objects_by_class=dict.fromkeys(hostile_names, 3),
+            skipped=dict.fromkeys(hostile_names, 2),
+            dropped=dict.fromkeys(hostile_names, 1),
+        )
+        for split in content.splits
+    ]
+    known, _, unknown = content.analysis.classes
+    score_curve, pr_curve = content.analysis.score_curves[0], content.analysis.pr_curves[0]
+    analysis = replace(
+        content.analysis,
+        classes=[replace(one, name=name) for one in (known, unknown) for name in hostile_names],
+        score_curves=[replace(score_curve, name=name) for name in (None, *hostile_names)],
+        pr_curves=[replace(pr_curve, name=name) for name in (None, *hostile_names)],
+        confusion=Confusion([*hostile_names], np.eye(len(hostile_names) + 1, dtype=int).tolist()),
+    )
+    first = content.gallery[0]
+    return replace(
+        content,
+        title=hostile_names[2],
+        params={
+            hostile_names[0]: {
+                hostile_names[1]: hostile_names[2],
+                hostile_names[3]: list(hostile_names),
+            }
+        },
+        environment=dict(zip(hostile_names, hostile_names, strict=True)),
+        analysis=analysis,
+        splits=splits,
+        gallery=[
+            replace(
+                first,
+                file_name=name,
+                objects=[one._replace(name=name) for one in first.objects],
+                detections=[one._replace(name=name, about_name=name) for one in first.detections],
+            )
+            for name in hostile_names
+        ],
+        variations=[replace(content.variations[0], caption=name) for name in hostile_names],
+        commands=hostile_names,
+    )
+
+
+@pytest.fixture
+def empty(content: ReportContent) -> ReportContent:
+    nothing: Mapping[str, Any] = {}
+    return replace(
+        content,
+        params=nothing,
+        environment={},
+        history=History([], [], [], [], [], [], [], [], []),
+        metrics=nothing,
+        analysis=Analysis(
+            threshold=0.0,
+            operating_point=OperatingPoint(None, None, None, 0, 0, 0),
+            classes=[],
+            score_curves=[],
+            pr_curves=[],
+            confusion=Confusion([], [[0]]),
+            errors=[ErrorCost("missed", 0, 0.0)],
+            false_positives_cost=0.0,
+            false_negatives_cost=0.0,
+            sizes=[],
+            shares=[],
+            calibration=Calibration([ScoreBin(0, 0.1, 0, None, None)], None),
+        ),
+        splits=[],
+        gallery=[],
+        strengths=Strengths(),
+        variations=[],
+        default_box_scales=[],
+        commands=[],
     )

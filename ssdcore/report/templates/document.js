@@ -1,20 +1,30 @@
 "use strict";
 
-// Charts: each one's data stand in the JSON block right after its place.
+// Charts: each one's data stand in the JSON block right after its place. It is drawn when it comes
+// near the screen: a page with many opens at once, also on a phone.
 const coarse = matchMedia("(pointer: coarse)").matches; // a finger on a chart scrolls the page
 const charts = [...document.querySelectorAll(".chart")];
-for (const chart of charts) {
+const draw = (chart) => {
+  coming.unobserve(chart);
+  if (chart.data) return;
   const { data, layout, config } = JSON.parse(chart.nextElementSibling.textContent);
   if (coarse) layout.dragmode = false;
   Plotly.newPlot(chart, data, layout, config);
-}
+};
+const coming = new IntersectionObserver((seen) => {
+  for (const { target, isIntersecting } of seen) if (isIntersecting) draw(target);
+}, { rootMargin: "60% 0px" });
+for (const chart of charts) coming.observe(chart);
 
 // Paper: charts as wide as the sheet, everything unfolded; afterwards all as it was.
 let folded = [];
 addEventListener("beforeprint", () => {
   folded = [...document.querySelectorAll("details:not([open])")];
   for (const details of folded) details.open = true;
-  for (const chart of charts) Plotly.relayout(chart, { width: chart.closest(".pair") ? 330 : 680 });
+  for (const chart of charts) {
+    draw(chart);
+    Plotly.relayout(chart, { width: chart.closest(".pair") ? 330 : 680 });
+  }
 });
 addEventListener("afterprint", () => {
   for (const details of folded) details.open = false;

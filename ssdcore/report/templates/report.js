@@ -94,7 +94,10 @@ if (filters) {
 
   filters.hidden = false;
   filters.addEventListener("input", redraw);
-  filters.addEventListener("reset", () => setTimeout(redraw)); // once the form is as it was
+  filters.querySelector(".reset").addEventListener("click", () => {
+    filters.reset();
+    redraw();
+  });
   filters.addEventListener("submit", (event) => event.preventDefault());
   more.addEventListener("click", () => {
     all = true;
@@ -113,6 +116,7 @@ if (pick) {
   pick.hidden = false;
   pick.addEventListener("change", ({ target }) => {
     for (const chart of document.querySelectorAll(".by-class .chart")) {
+      draw(chart);
       const isPicked = chart.data.map(({ meta }) => meta >= 0 && String(meta) === target.value);
       Plotly.restyle(chart, {
         "line.color": chart.data.map(({ meta }, i) => isPicked[i] ? "#d4742a" : meta < 0 ? "#3d82c8" : "#838c96"),

@@ -1,0 +1,274 @@
+"""The page in a browser, from a file and without a network: what shows, and what does not leave."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssdcore.report.content import ReportContent
+from ssdcore.report.page import render
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The system's own Chromium; nothing is downloaded."""
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(f"needs a browser: one of {', '.join(BROWSERS)}")
+    with sync_api.sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield launched
+        launched.close()
+
+
+class Opened:
+    """A page that is open, and what it complained of or asked the network for."""
+
+    def __init__(self, browser: Any, file: Path, **options: Any) -> None:
+        self.troubles: list[str] = []
+        self.context = browser.new_context(**{"viewport": DESKTOP, "offline": True, **options})
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(10_000)
+        self.page.on("console", lambda message: self.troubles.append(message.text))
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.troubles.append(dialog.message))
+        self.page.on("request", self.note)
+        self.page.goto(file.as_uri())
+
+    def note(self, request: Any) -> None:
+        if not request.url.startswith(("file:", "data:")):
+            self.troubles.append(request.url)
+
+    def shown(self, selector: str) -> list[str]:
+        """The texts of all elements of the selector that are visible."""
+        return self.page.locator(selector).filter(visible=True).all_inner_texts()
+
+    def boxes(self) -> list[str]:
+        return self.shown(".gallery .box b")
+
+    def pictures(self) -> list[str]:
+        return self.shown(".gallery figcaption bdi")
+
+    def slide(self, threshold: float) -> None:
+        self.page.locator("[name=threshold]").fill(str(threshold))
+
+    def toggle(self, kind: str) -> None:
+        self.page.locator(f"[name=kind][value={kind}]").click()
+
+
+@pytest.fixture
+def opened(browser: Any, content: ReportContent, tmp_path: Path) -> Iterator[Any]:
+    """Returns a function that opens some content; in the end nothing must have gone wrong."""
+    all_opened: list[Opened] = []
+
+    def open_it(shown: ReportContent = content, **options: Any) -> Opened:
+        file = tmp_path / f"{len(all_opened)}.html"
+        file.write_text(render(shown), encoding="utf-8")
+        all_opened.append(Opened(browser, file, **options))
+        return all_opened[-1]
+
+    yield open_it
+    for one in all_opened:
+        one.context.close()
+        assert one.troubles == []
+
+
+def test_charts_are_drawn_when_they_are_looked_at_and_all_on_paper(opened: Any) -> None:
+    page = opened().page
+    drawn = page.locator(".chart .main-svg:first-child")
+    assert drawn.count() < page.locator(".chart").count() == 14
+    page.locator(".chart").last.scroll_into_view_if_needed()
+    page.locator(".chart").last.locator(".main-svg").first.wait_for()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert drawn.count() == 14
+
+
+def test_a_request_or_an_error_would_be_noticed(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "bad.html"
+    file.write_text("<img src='http://a.example/x.png'><script>throw Error('oops')</script>")
+    bad = Opened(browser, file)
+    bad.page.wait_for_timeout(100)
+    bad.context.close()
+    assert "http://a.example/x.png" in bad.troubles
+    assert "oops" in bad.troubles
+
+
+def test_the_class_filter_leaves_its_boxes_and_their_pictures(opened: Any) -> None:
+    page = opened()
+    assert page.boxes() == ["? circle", "✓ circle 0.90", "✗ star 0.50", "≠ circle 0.70 (star)"]
+    page.page.locator("[name=class]").select_option("star")
+    assert page.boxes() == ["✗ star 0.50", "≠ circle 0.70 (star)"]  # the latter is a star
+    assert page.pictures() == ["first.jpg", "second.jpg"]
+    page.toggle("class")
+    assert page.boxes() == ["✗ star 0.50"]
+    assert page.pictures() == ["first.jpg"]
+    page.page.locator("[name=class]").select_option("ghost")
+    assert page.pictures() == []
+    assert page.shown(".none") == ["No picture has such a box."]
+    page.page.locator(".filters .reset").click()
+    assert len(page.boxes()) == 4
+
+
+def test_the_threshold_slider_judges_anew(opened: Any) -> None:
+    page = opened()
+    assert page.shown(".slider output") == ["0.40"]
+    assert page.shown(".gallery figcaption span")[0] == "1 correct · 1 invented · 1 missed"
+    page.slide(0.1)  # the faint detection finds the missed circle
+    assert page.boxes()[:3] == ["✓ circle 0.90", "✗ star 0.50", "✓ circle 0.20"]
+    assert page.shown(".gallery figcaption span")[0] == "2 correct · 1 invented"
+    page.slide(0.8)
+    assert page.boxes() == ["? circle", "✓ circle 0.90", "? star"]
+    assert page.shown(".gallery figcaption span") == ["1 correct · 1 missed", "1 missed"]
+    page.slide(0.95)
+    assert page.boxes() == ["? circle", "? circle", "? star"]
+    page.slide(0.5)  # a score of exactly the threshold counts
+    assert "✗ star 0.50" in page.boxes()
+
+
+def test_the_figures_of_the_threshold_are_those_of_the_curves(opened: Any) -> None:
+    page = opened()
+    page.slide(0.3)
+    assert page.shown(".status") == [
+        "2 of 2 pictures. On all validation images: precision 0.300, recall 0.700, F1 0.700."
+    ]
+    page.slide(1)  # where the precision is undefined
+    assert page.shown(".status") == [
+        "2 of 2 pictures. On all validation images: recall 0.000, F1 0.000."
+    ]
+
+
+def test_kinds_can_be_left_out_and_ground_truth_drawn(opened: Any) -> None:
+    page = opened()
+    assert page.shown(".chips output") == ["1", "1", "0", "0", "0", "1", "1"]
+    page.toggle("correct")
+    assert page.boxes() == ["? circle", "✗ star 0.50", "≠ circle 0.70 (star)"]
+    page.toggle("truth")
+    assert page.boxes() == ["· circle", "? circle", "✗ star 0.50", "· star", "≠ circle 0.70 (star)"]
+
+
+def test_a_gallery_shows_its_pictures_in_its_order(opened: Any, content: ReportContent) -> None:
+    first, second = content.gallery
+    turned = [replace(first, galleries={"worst": 1}), replace(second, galleries={"worst": 0})]
+    page = opened(replace(content, gallery=[*turned, replace(first, galleries={"best": 0})]))
+    assert page.pictures() == ["first.jpg", "second.jpg", "first.jpg"]
+    page.page.locator("[name=gallery][value=worst]").click()
+    assert page.pictures() == ["second.jpg", "first.jpg"]
+    assert page.shown(".galleries span, .chips [name=gallery] + span") == ["all 3", "worst", "best"]
+
+
+def test_many_pictures_show_on_demand(opened: Any, content: ReportContent) -> None:
+    page = opened(replace(content, gallery=[*content.gallery] * 6))
+    assert len(page.pictures()) == 9
+    page.page.get_by_text("Show 3 more").click()
+    assert len(page.pictures()) == 12
+    assert page.shown(".more") == []
+
+
+def test_the_table_of_classes_sorts_by_each_column(opened: Any) -> None:
+    page = opened()
+    headings = page.page.locator(".names thead th[scope=col]")
+
+    def column() -> list[str]:
+        return page.shown(".names tbody th")
+
+    assert column() == ["circle", "star", "ghost"]
+    headings.filter(has_text=re.compile("^AP$")).get_by_role("button").click()
+    assert column() == ["star", "circle", "ghost"]
+    assert headings.nth(2).get_attribute("aria-sort") == "descending"
+    page.page.keyboard.press("Enter")  # the heading has the focus
+    assert column() == ["circle", "star", "ghost"]  # what is undefined stays last
+    assert headings.nth(2).get_attribute("aria-sort") == "ascending"
+    headings.nth(0).get_by_role("button").click()
+    assert column() == ["circle", "ghost", "star"]
+    assert headings.nth(2).get_attribute("aria-sort") is None
+    headings.nth(1).get_by_role("button").press("Space")
+    assert column() == ["circle", "star", "ghost"]  # 1200, 30, 0 objects
+
+
+def test_a_picture_opens_with_its_boxes_and_arrow_keys_turn_the_leaves(opened: Any) -> None:
+    page = opened()
+    page.page.get_by_role("button", name="Enlarge first.jpg").click()
+    assert page.shown("dialog p")[0].startswith("first.jpg")
+    assert page.shown("dialog .box b") == ["? circle", "✓ circle 0.90", "✗ star 0.50"]
+    page.page.keyboard.press("ArrowRight")
+    assert page.shown("dialog p")[0].startswith("second.jpg")
+    page.page.keyboard.press("ArrowRight")
+    assert page.shown("dialog p")[0].startswith("first.jpg")
+    page.page.keyboard.press("ArrowLeft")
+    assert page.shown("dialog p")[0].startswith("second.jpg")
+    page.page.keyboard.press("Escape")
+    assert page.shown("dialog p") == []
+
+
+def test_a_class_that_is_picked_stands_out_in_the_curves(opened: Any) -> None:
+    page = opened()
+    page.page.locator(".pick").scroll_into_view_if_needed()
+    widths = "document.querySelector('.by-class .chart').data.map((line) => line.line.width)"
+    page.page.locator(".pick select").select_option("star")
+    assert page.page.evaluate(widths) == [1.2, 3, 1.2, 3]
+    page.page.locator(".pick select").select_option("all classes")
+    assert page.page.evaluate(widths) == [1.2, 1.2, 1.2, 3]
+
+
+def test_hostile_names_are_text(
+    opened: Any, hostile: ReportContent, hostile_names: tuple[str, ...]
+) -> None:
+    page = opened(hostile)
+    text = page.page.locator("main").inner_text()
+    for name in hostile_names:
+        assert name in text
+    assert page.page.locator("main script:not([type])").count() == 0
+    assert page.page.locator("main img[src=x], main a").count() == 0
+    page.page.locator(".gallery .picture").first.click()
+    assert page.shown("dialog p")[0].startswith(hostile_names[0])
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_scrolls_in_one_direction_only(
+    opened: Any, content: ReportContent, hostile: ReportContent, scheme: str
+) -> None:
+    for shown in (content, hostile):
+        page = opened(shown, viewport=PHONE, color_scheme=scheme, has_touch=True)
+        assert page.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+def test_paper_shows_every_picture_and_no_controls(opened: Any, content: ReportContent) -> None:
+    page = opened(replace(content, gallery=[*content.gallery] * 6))
+    page.page.locator("[name=class]").select_option("star")
+    page.page.emulate_media(media="print")
+    page.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert len(page.pictures()) == 12
+    assert page.shown("nav, .filters, .more, .pick") == []
+    page.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    page.page.emulate_media(media="screen")
+    assert len(page.pictures()) == 9
+
+
+def test_without_a_script_pictures_boxes_and_tables_show(opened: Any) -> None:
+    page = opened(java_script_enabled=False)
+    assert page.boxes() == ["? circle", "✓ circle 0.90", "✗ star 0.50", "≠ circle 0.70 (star)"]
+    assert page.shown(".names tbody th") == ["circle", "star", "ghost"]
+    assert page.shown(".filters") == []
+
+
+def test_the_section_that_is_read_is_marked(opened: Any) -> None:
+    page = opened()
+    page.page.locator("nav a", has_text="Sizes").click()
+    page.page.wait_for_function("document.querySelector('nav a[aria-current]').hash === '#sizes'")
+
+
+def test_an_empty_report_opens(opened: Any, empty: ReportContent) -> None:
+    assert opened(empty).page.locator("h2").count() == 12
