@@ -23,7 +23,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.report.examples import draw_examples
     from ssdcore.report.figures import as_data
     from ssdcore.report.page import render
-    from ssdcore.report.pictures import gallery_pictures
+    from ssdcore.report.pictures import at_a_step, gallery_pictures
     from ssdcore.report.summaries import (
         commands_to_repeat,
         describe_environment,
@@ -40,7 +40,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         for name in layout.SPLITS
     }
     analysis = Analysis.read_json(layout.ANALYSIS)
-    threshold = analysis.threshold if wanted.score_threshold is None else wanted.score_threshold
+    chosen = wanted.score_threshold
+    threshold = at_a_step(analysis.threshold if chosen is None else chosen)
     results = json.loads(layout.PREDICTIONS.read_text(encoding="utf-8"))
     shown = (splits["val"], results, image_folder(layout.SOURCE, "val"), skipped["val"])
     examples = list(draw_examples(*shown, wanted.pictures, threshold))

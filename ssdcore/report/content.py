@@ -149,7 +149,7 @@ class ReportContent:
         splits: the data set, the training split first.
         default_box_scales: sides of the default boxes as fractions of the image.
         gallery: pictures with their ground truth and detections, in the order to show.
-        score_threshold: from which on the detections are shown at first.
+        score_threshold: from which on the detections are shown at first, in whole hundredths.
         strengths: how far training varied its pictures.
         variations: training pictures and their variations, in the order to show.
         commands: what to type to get this report again, a line each.

@@ -78,7 +78,7 @@ def error_costs(analysis: Analysis) -> go.Figure:
         [bars],
         bargap=0.3,
         xaxis={
-            "title": {"text": "AP50 that would be gained without such errors"},
+            "title": {"text": "AP50 gained without such errors"},
             "range": [0, 1.15 * highest or 1.0],
             "fixedrange": True,
         },
@@ -166,6 +166,7 @@ def _by_class(
     classes = [curve for curve in curves if curve[0] is not None]
     overall = [curve for curve in curves if curve[0] is None]
     few = len(classes) == 1
+    faint = 0.5 if len(classes) <= MOST_NUMBERS else 0.2
     traces = []
     for place, (name, across, up) in [*enumerate(classes), *((-1, curve) for curve in overall)]:
         if place >= 0 and few:
@@ -180,7 +181,7 @@ def _by_class(
                 meta=place,
                 name=label,
                 line={"color": BLUE if place < 0 else GREY, "width": 3 if place < 0 else 1.2},
-                opacity=1 if place < 0 else 0.5,
+                opacity=1 if place < 0 else faint,
                 hovertemplate=f"{label}<br>{x} %{{x:.2f}} · {y} %{{y:.3f}}<extra></extra>",
             )
         )

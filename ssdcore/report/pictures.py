@@ -1,5 +1,6 @@
 """The galleries: validation pictures with what the detector found in them, judged."""
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,11 @@ BUDGET_BYTES = 2_000_000
 """Of all gallery pictures together; a page has them in base64, a third longer."""
 ENCODINGS = ((640, 82), (560, 78), (480, 74), (400, 70), (320, 62), (240, 55))
 """Longer side in pixels and JPEG quality, tried in turn until the pictures fit the budget."""
+
+
+def at_a_step(threshold: float) -> float:
+    """Returns the threshold that a slider in hundredths can show, the next one below."""
+    return math.floor(round(100 * threshold, 6)) / 100
 
 
 class JudgedPicture(NamedTuple):

@@ -55,8 +55,8 @@ def _coco(content: ReportContent) -> Iterator[str]:
 
 
 def _classes(content: ReportContent) -> list[str]:
-    threshold = f"{content.analysis.threshold:.2f}"
-    head = ("class", "objects", "AP", "AP50", "AR100", f"ok@{threshold}", "missed", "invented",
+    threshold = words.score(content.analysis.threshold)
+    head = ("class", "objects", "AP", "AP50", "AR100", f"found@{threshold}", "not", "wrong",
             "score", "F1")  # fmt: skip
     rows = [
         (one.name, words.count(one.objects), *map(words.score, (one.AP, one.AP50, one.AR100)),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ssdcore.analysis.analysis import Analysis
+from ssdcore.analysis.analysis import Analysis, ClassAnalysis
 from ssdcore.report import words
 from ssdcore.report.content import History, SplitSummary
 from ssdcore.report.labels import isolated
@@ -16,6 +16,10 @@ TRUSTED = 0.1
 """Calibration error up to which scores are said nothing of."""
 FITTED = 0.95
 """Share of objects with a fitting default box up to which the boxes are to blame."""
+FREQUENT = 10
+"""Objects from which on a class's AP says something of the detector."""
+CONFUSED = 3
+"""Times that one class must be called another to be worth a sentence."""
 REMEDIES = {
     "missed": "More of what is missed helps: pictures with such objects, longer training, and "
     "default boxes of their sizes (model.default_box_scales).",
@@ -74,14 +78,17 @@ def _good(figures: Mapping[str, float], images: int | None, analysis: Analysis) 
     point = analysis.operating_point
     if point.recall is not None and point.precision is not None:
         yield (
-            f"At a score threshold of {analysis.threshold:.2f} it finds "
+            f"At a score threshold of {words.score(analysis.threshold)} it finds "
             f"{words.percent(point.recall)} of the objects, and {words.percent(point.precision)} "
             f"of what it reports is right (F1 {words.score(point.f1)})."
         )
-    judged = [one for one in analysis.classes if words.defined(one.AP)]
+    judged = _comparable(analysis)
     if len(judged) > 1:
         best = max(judged, key=lambda one: one.AP)
-        yield f"It is strongest on {isolated(best.name)} (AP {words.score(best.AP)})."
+        yield (
+            f"It is strongest on {isolated(best.name)} (AP {words.score(best.AP)}, "
+            f"{words.count(best.objects)} objects)."
+        )
 
 
 def _fails(figures: Mapping[str, float], analysis: Analysis) -> Iterator[str]:
@@ -91,7 +98,7 @@ def _fails(figures: Mapping[str, float], analysis: Analysis) -> Iterator[str]:
             f"Most AP50 is lost to {words.KIND_PLURALS[dearest.kind]}: "
             f"{words.score(dearest.AP50_cost)}, by {words.count(dearest.count)} of them."
         )
-    judged = [one for one in analysis.classes if words.defined(one.AP)]
+    judged = _comparable(analysis)
     if len(judged) > 1:
         worst = min(judged, key=lambda one: one.AP)
         yield (
@@ -117,7 +124,7 @@ def _fails(figures: Mapping[str, float], analysis: Analysis) -> Iterator[str]:
 def _todo(analysis: Analysis, history: History, splits: Sequence[SplitSummary]) -> Iterator[str]:
     if analysis.operating_point.f1:
         yield (
-            f"Report what scores {analysis.threshold:.2f} or more: F1 is highest there. "
+            f"Report what scores {words.score(analysis.threshold)} or more: F1 is highest there. "
             "The table of classes has each one's own best threshold."
         )
     dearest = _dearest(analysis)
@@ -140,6 +147,13 @@ def _todo(analysis: Analysis, history: History, splits: Sequence[SplitSummary]) 
             )
 
 
+def _comparable(analysis: Analysis) -> list[ClassAnalysis]:
+    """Returns the classes with an AP that is no matter of chance, or all where those are few."""
+    judged = [one for one in analysis.classes if words.defined(one.AP)]
+    frequent = [one for one in judged if one.objects >= FREQUENT]
+    return frequent if len(frequent) > 1 else judged
+
+
 def _dearest(analysis: Analysis) -> Any:
     """Returns the error that costs most, None where none is worth a sentence."""
     dearest = max(analysis.errors, key=lambda one: one.AP50_cost, default=None)
@@ -156,7 +170,7 @@ def _most_confused(analysis: Analysis) -> str | None:
         if row != column
     ]
     times, row, column = max(pairs, default=(0, 0, 0))
-    if times < 2:
+    if times < CONFUSED:
         return None
     return (
         f"Most often confused: {isolated(names[-row])}, called {isolated(names[-column])} "

@@ -159,6 +159,16 @@ def test_kinds_can_be_left_out_and_ground_truth_drawn(opened: Any) -> None:
     assert page.boxes() == ["· circle", "? circle", "✗ star 0.50", "· star", "≠ circle 0.70 (star)"]
 
 
+def test_a_crowded_picture_names_its_boxes_only_enlarged(
+    opened: Any, content: ReportContent
+) -> None:
+    crowded = replace(content.gallery[0], detections=[content.gallery[0].detections[0]] * 13)
+    page = opened(replace(content, gallery=[crowded]))
+    assert page.boxes() == ["?", *["✓"] * 13]
+    page.page.locator(".gallery .picture").click()
+    assert page.shown("dialog .box b")[1] == "✓ circle 0.90"
+
+
 def test_a_gallery_shows_its_pictures_in_its_order(opened: Any, content: ReportContent) -> None:
     first, second = content.gallery
     turned = [replace(first, galleries={"worst": 1}), replace(second, galleries={"worst": 0})]

@@ -25,7 +25,7 @@ def test_everything_but_pictures_and_long_curves_is_there(content: ReportContent
     assert data["params"]["train"]["epochs"] == 9
     assert data["environment"]["commit"] == "d66a075"
     assert data["commands"] == ["dvc repro"]
-    assert "It is strongest on star (AP 0.700)." in data["verdict"]["good"]
+    assert "It is strongest on star (AP 0.700, 30 objects)." in data["verdict"]["good"]
 
 
 def test_training_that_never_measured_has_no_figures(content: ReportContent) -> None:

@@ -130,7 +130,7 @@ def test_the_page_says_how_good_the_detector_is(content: ReportContent) -> None:
     assert "AP 0.500 AP50 0.500 found 75.4 % right 82.2 %" in text
     assert "How good it is AP is 0.500 on 500 validation images" in text
     assert "Where it fails Most AP50 is lost to loose boxes: 0.062" in text
-    assert "What to do next Report what scores 0.40 or more" in text
+    assert "What to do next Report what scores 0.400 or more" in text
     assert "40 steps, 2 epochs" in text
     assert "augment.flip 0.5" in text
     assert "dvc repro" in text

@@ -10,7 +10,13 @@ from ssdcore.data.sample import Objects
 from ssdcore.detection.decode import Detections
 from ssdcore.errors import InputError
 from ssdcore.report.overlay import DetectionBox, ObjectBox
-from ssdcore.report.pictures import ENCODINGS, encode_within, gallery_pictures, judge_pictures
+from ssdcore.report.pictures import (
+    ENCODINGS,
+    at_a_step,
+    encode_within,
+    gallery_pictures,
+    judge_pictures,
+)
 
 
 @pytest.fixture
@@ -43,6 +49,14 @@ def test_pictures_are_chosen_by_the_threshold_and_each_is_there_once(split, tmp_
         "2.png": {"best": 0},
         "3.png": {"worst": 1, "best": 1, "invented": 0},
     }
+
+
+@pytest.mark.parametrize(
+    ("threshold", "step"),
+    [(0.29, 0.29), (0.2999, 0.29), (0.57, 0.57), (0.0, 0.0), (1.0, 1.0), (0.005, 0.0)],
+)
+def test_a_slider_can_show_the_threshold(threshold, step):
+    assert at_a_step(threshold) == step
 
 
 def test_boxes_are_in_percent_with_what_became_of_them(split, tmp_path):

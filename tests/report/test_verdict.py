@@ -19,9 +19,9 @@ def test_how_good_it_is(content: ReportContent) -> None:
     assert said(content).good == (
         "AP is 0.500 on 500 validation images, and AP50, which accepts loosely framed boxes, "
         "0.500.",
-        "At a score threshold of 0.40 it finds 75.4 % of the objects, and 82.2 % of what it "
+        "At a score threshold of 0.400 it finds 75.4 % of the objects, and 82.2 % of what it "
         "reports is right (F1 0.786).",
-        "It is strongest on star (AP 0.700).",
+        "It is strongest on star (AP 0.700, 30 objects).",
     )
 
 
@@ -37,7 +37,7 @@ def test_where_it_fails(content: ReportContent) -> None:
 
 def test_what_to_do_next(content: ReportContent) -> None:
     assert said(content).todo == (
-        "Report what scores 0.40 or more: F1 is highest there. The table of classes has each "
+        "Report what scores 0.400 or more: F1 is highest there. The table of classes has each "
         "one's own best threshold.",
         REMEDIES["localisation"],
         "AP was still rising when training ended: train longer (train.epochs).",
@@ -78,7 +78,7 @@ def test_of_what_is_not_worth_it_nothing_is_said(
         operating_point=OperatingPoint(None, None, None, 0, 0, 9),
         classes=analysis.classes[1:],  # one with figures: neither best nor worst
         errors=[ErrorCost("missed", 1, 0.004)],
-        confusion=replace(analysis.confusion, counts=[[0, 1, 0, 9], *[[0] * 4] * 3]),
+        confusion=replace(analysis.confusion, counts=[[0, 2, 0, 9], *[[0] * 4] * 3]),
         calibration=replace(analysis.calibration, error=0.05),
     )
     figures = {"AP": 0.5, "AP50": -1, "APs": -1, "APl": 0.5}
@@ -87,6 +87,15 @@ def test_of_what_is_not_worth_it_nothing_is_said(
         content, metrics={"bbox": figures}, analysis=quiet, history=history, splits=[]
     )
     assert said(changed) == Verdict(("AP is 0.500 on the validation set.",), (), ())
+
+
+def test_rare_classes_are_not_spoken_of_where_there_are_others(
+    content: ReportContent, analysis: Analysis
+) -> None:
+    rare = replace(analysis.classes[1], name="comet", AP=1.0, objects=9)
+    for others, best in ((analysis.classes, "star"), (analysis.classes[:1], "comet")):
+        changed = replace(content, analysis=replace(analysis, classes=[*others, rare]))
+        assert f"It is strongest on {best} " in said(changed).good[2]
 
 
 def test_without_objects_nothing_can_be_said(content: ReportContent) -> None:
@@ -102,4 +111,4 @@ def test_names_are_short_and_turn_nothing_round(content: ReportContent) -> None:
     found = verdict(
         content.metrics, replace(content.analysis, classes=classes), content.history, ()
     )
-    assert f"strongest on \u2068{'x' * 59}…\u2069 (AP 0.700)" in found.good[2]
+    assert f"strongest on \u2068{'x' * 59}…\u2069 (AP 0.700, 30 objects)" in found.good[2]

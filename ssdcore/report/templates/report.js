@@ -20,6 +20,7 @@ if (filters) {
   });
 
   const atFirst = 9; // pictures that show until one asks for more
+  const dense = 12; // boxes from which on their labels are left to the enlarged picture
   const more = document.querySelector(".more");
   let all = false;
 
@@ -68,6 +69,7 @@ if (filters) {
         box.hidden = true;
         if (ofClass(box)) drawn += draw(box, kind);
       });
+      figure.classList.toggle("dense", drawn > dense);
       const fits = (!chosen || chosen in figure.dataset) && (!narrowed || drawn > 0);
       fitting += fits;
       figure.hidden = !fits || (!all && fitting > atFirst);
@@ -117,11 +119,14 @@ if (pick) {
   pick.addEventListener("change", ({ target }) => {
     for (const chart of document.querySelectorAll(".by-class .chart")) {
       draw(chart);
-      const isPicked = chart.data.map(({ meta }) => meta >= 0 && String(meta) === target.value);
+      chart.own ??= chart.data.map(({ line, opacity }) => ({ ...line, opacity }));
+      const picked = { color: "#d4742a", width: 3, opacity: 1 };
+      const look = chart.data.map(({ meta }, index) =>
+        meta >= 0 && String(meta) === target.value ? picked : chart.own[index]);
       Plotly.restyle(chart, {
-        "line.color": chart.data.map(({ meta }, i) => isPicked[i] ? "#d4742a" : meta < 0 ? "#3d82c8" : "#838c96"),
-        "line.width": chart.data.map(({ meta }, i) => isPicked[i] || meta < 0 ? 3 : 1.2),
-        opacity: chart.data.map(({ meta }, i) => isPicked[i] || meta < 0 ? 1 : 0.5),
+        "line.color": look.map(({ color }) => color),
+        "line.width": look.map(({ width }) => width),
+        opacity: look.map(({ opacity }) => opacity),
       });
     }
   });
