@@ -96,7 +96,7 @@ def _fails(figures: Mapping[str, float], analysis: Analysis) -> Iterator[str]:
     if dearest:
         yield (
             f"Most AP50 is lost to {words.KIND_PLURALS[dearest.kind]}: "
-            f"{words.score(dearest.AP50_cost)}, by {words.count(dearest.count)} of them."
+            f"{words.score(dearest.AP50_cost)}, by {words.count(dearest.count)} at any score."
         )
     judged = _comparable(analysis)
     if len(judged) > 1:

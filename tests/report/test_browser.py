@@ -247,12 +247,14 @@ def test_hostile_names_are_text(
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_phone_scrolls_in_one_direction_only(
+def test_a_page_scrolls_in_one_direction_only(
     opened: Any, content: ReportContent, hostile: ReportContent, scheme: str
 ) -> None:
     for shown in (content, hostile):
-        page = opened(shown, viewport=PHONE, color_scheme=scheme, has_touch=True)
-        assert page.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        page = opened(shown, color_scheme=scheme).page
+        for size in (PHONE, {"width": 820, "height": 1180}, DESKTOP):
+            page.set_viewport_size(size)
+            assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
 
 
 def test_paper_shows_every_picture_and_no_controls(opened: Any, content: ReportContent) -> None:

@@ -27,7 +27,7 @@ def test_how_good_it_is(content: ReportContent) -> None:
 
 def test_where_it_fails(content: ReportContent) -> None:
     assert said(content).fails == (
-        "Most AP50 is lost to loose boxes: 0.062, by 50 of them.",
+        "Most AP50 is lost to loose boxes: 0.062, by 50 at any score.",
         "It is weakest on circle (AP 0.300, 1 200 objects).",  # not ghost, which has no AP
         "Most often confused: circle, called star 3 times.",
         "It finds small objects worse than large ones: AP 0.125 against 0.625.",
