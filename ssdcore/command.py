@@ -8,13 +8,15 @@ import errno
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ssdcore.errors import Ending, InputError
+from ssdcore.errors import Ending, InputError, Stopped
+from ssdcore.failure import attend_to
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 DEFAULT_PARAMS = Path("params.yaml")
@@ -52,7 +54,8 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def guarded(**arguments: object) -> None:
         try:
-            function(**arguments)
+            with _attended(arguments.get("params", DEFAULT_PARAMS)):
+                function(**arguments)
         except Ending as ending:
             typer.secho(f"{ending.word}: {ending}", err=True, fg=typer.colors.RED)
             sys.exit(ending.status)
@@ -65,3 +68,15 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
             sys.exit(InputError.status)
 
     return guarded
+
+
+@contextmanager
+def _attended(params: object) -> Iterator[None]:
+    """Attends to failures; a wish to stop is none."""
+    try:
+        yield
+    except Stopped:
+        raise
+    except Exception as error:
+        attend_to(error, Path(str(params)))
+        raise

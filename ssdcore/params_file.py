@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -18,11 +18,19 @@ from ssdcore.params import Params
 def read_params(path: Path) -> Params:
     """Reads and checks a parameter file.
 
+    Raises:
+        InputError: as `read_values` and `check_params`.
+    """
+    return check_params(read_values(path), path)
+
+
+def read_values(path: Path) -> Mapping[str, Any]:
+    """Reads a parameter file without looking at what is in it.
+
     The YAML is version 1.2, as DVC reads and writes it: `1e-06` is a number, `no` a word.
 
     Raises:
-        InputError: the file is missing or no YAML mapping, or a key is unknown, missing, of the
-            wrong type or out of range; the place is the key's path, such as `train.lr_max`.
+        InputError: the file is missing or no YAML mapping.
     """
     try:
         values = YAML(typ="safe", pure=True).load(path)
@@ -36,6 +44,16 @@ def read_params(path: Path) -> Params:
         raise InputError(
             str(path), values, "a section for each of " + ", ".join(Params.model_fields)
         )
+    return values
+
+
+def check_params(values: Mapping[str, Any], path: Path) -> Params:
+    """Checks what `read_values` read.
+
+    Raises:
+        InputError: a key is unknown, missing, of the wrong type or out of range; the place is
+            the file and the key's path, such as `train.lr_max`.
+    """
     try:
         return Params.model_validate(values)
     except ValidationError as error:

@@ -1,6 +1,5 @@
 """Where a run comes from, as tags: DVC's experiment, the data's hash, the git commit."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssdcore import layout
+from ssdcore.dvc_environment import NAME_TAG, experiment_tags
 from ssdcore.files import sha256_of_json
 from ssdcore.git import ask_git
 
@@ -39,20 +39,18 @@ def provenance(folder: Path) -> dict[str, str]:
     root = repository(folder)
     outs = _locked_outs(root)
     tags = {
-        "dvc.exp_name": os.environ.get("DVC_EXP_NAME"),
-        "dvc.baseline_rev": os.environ.get("DVC_EXP_BASELINE_REV"),
         "dvc.data_md5": outs.get(str(layout.MINDRECORD)),
         "git.commit": ask_git(root, "rev-parse", "HEAD"),
         "git.dirty": _dirty(root, list(outs)),
     }
-    return {name: value for name, value in tags.items() if value}
+    return experiment_tags() | {name: value for name, value in tags.items() if value}
 
 
 def run_name(tags: dict[str, str]) -> str | None:
     """Returns the experiment's name, else the short commit; None lets MLflow invent one."""
     commit = tags.get("git.commit", "")[:7]
     dirty = "-dirty" if tags.get("git.dirty") == "true" else ""
-    return tags.get("dvc.exp_name") or (f"{commit}{dirty}" if commit else None)
+    return tags.get(NAME_TAG) or (f"{commit}{dirty}" if commit else None)
 
 
 def _locked_outs(root: Path) -> dict[str, str]:

@@ -122,10 +122,14 @@ class Delivery:
         return self._receiver
 
     def _open(self, run: Receiver) -> None:
-        """Tells the run of its stage; what it knows already stays as it is."""
+        """Tells the run of its stage; what it knows already stays as it is.
+
+        But for the origin of a stage that was interrupted: it goes on in another experiment.
+        """
         opening, self._progress.run_id = self._opening, run.run_id
         stages = [*filter(None, run.tags.get(STAGE_TAG, "").split(",")), opening.stage]
-        tags = {name: value for name, value in opening.tags.items() if name not in run.tags}
+        known = {} if opening.resumes else run.tags
+        tags = {name: value for name, value in opening.tags.items() if name not in known}
         tags[STAGE_TAG] = ",".join(dict.fromkeys(stages))
         params = [Param(*item) for item in opening.params.items() if item[0] not in run.params]
         self._log([*params, *(Tag(*item) for item in tags.items())])

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from ssdcore.dvc_environment import experiment_tags
 from ssdcore.errors import Stopped
+from ssdcore.failure import mark_as_tracked
 from ssdcore.tracking.background import Background
 from ssdcore.tracking.context import MODEL_TAG, identity, provenance, run_name
 from ssdcore.tracking.events import Artifact, Dataset, Event, Finish, Image, Metrics, Open, Tags
@@ -48,7 +50,8 @@ def tracked(
 
     One run spans the stages of an experiment without an id being kept anywhere: train opens a
     new one and marks it by `Run.set_model`; a stage that names the model joins the newest run
-    with that model and these parameters, and opens its own where there is none.
+    with that model and these parameters, and opens its own where there is none. In an experiment
+    of DVC's it joins only that experiment's, so that each has one.
 
     What the run is told is written to a spool on disk, in microseconds, and a process of its own
     delivers it to MLflow. Where that can't be done, one warning on stderr says so, the stage goes
@@ -73,15 +76,23 @@ def tracked(
     run = Run(stage, key)
     try:
         if enabled:
-            run._open(params, experiment, model_sha256, device, resumes=bool(key))
+            run.begin(
+                params,
+                experiment,
+                model_sha256,
+                device,
+                join=identity(params, model_sha256) | experiment_tags() if model_sha256 else {},
+                resumes=bool(key),
+            )
         yield run
     except (KeyboardInterrupt, Stopped):
-        run._end("KILLED")
+        run.end("KILLED")
         raise
     except BaseException as error:
-        run._end("FAILED", f"{type(error).__name__}: {error}")
+        run.end("FAILED", f"{type(error).__name__}: {error}")
+        mark_as_tracked(error)
         raise
-    run._end("FINISHED")
+    run.end("FINISHED")
 
 
 class Run:
@@ -167,19 +178,21 @@ class Run:
         """Names the data that the stage read: its hash, and its folder or URL."""
         self._note(Dataset(_now_ms(), name, digest, source))
 
-    def _open(
+    def begin(
         self,
         params: Mapping[str, Any],
         experiment: str,
-        model_sha256: str,
-        device: str,
+        model_sha256: str = "",
+        device: str = "",
         *,
-        resumes: bool,
+        join: Mapping[str, str],
+        resumes: bool = False,
     ) -> None:
+        """Opens the run, or joins the newest one that has all the tags of `join`; see `tracked`."""
         self._root, store = root_folder(), locate()
         self._uri = store.uri
-        known = identity(params, model_sha256)
-        tags = provenance(Path.cwd()) | known | ({"device": device} if device else {})
+        tags = provenance(Path.cwd()) | identity(params, model_sha256)
+        tags |= {"device": device} if device else {}
         opening = Open(
             time_ms=_now_ms(),
             store=store.written(self._root),
@@ -189,7 +202,7 @@ class Run:
             name=run_name(tags),
             params=flatten(params),
             tags=tags,
-            join=known if model_sha256 else {},
+            join=dict(join),
             resumes=resumes,
         )
         with self._guarded():
@@ -200,7 +213,8 @@ class Run:
             except OSError as error:  # too many processes, or no memory for one
                 tell(f"warning: what {self._stage} tracks can't be sent now ({error}). {REMEDY}")
 
-    def _end(self, status: str, error: str = "") -> None:
+    def end(self, status: str, error: str = "") -> None:
+        """Ends the run as FINISHED, FAILED or KILLED, and waits a little for its delivery."""
         if self._spool is None:
             return
         self._broken = False  # there may be room again, and of all things the end should be known

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 from urllib3.exceptions import HTTPError
 
+from ssdcore.dvc_environment import TAGS
 from ssdcore.tracking.context import KEY_TAG
 from ssdcore.tracking.events import Open
 from ssdcore.tracking.quiet import quiet
@@ -155,9 +156,11 @@ def _opened(client: MlflowClient, experiment_id: str, opening: Open) -> StoredRu
     if run is None:
         tags = {KEY_TAG: opening.key}
         return client.create_run(experiment_id, opening.time_ms, tags, opening.name)
-    client.update_run(run.info.run_id, status="RUNNING")
-    if "error" in run.data.tags:
-        client.delete_tag(run.info.run_id, "error")
+    name = opening.name if opening.resumes else None
+    client.update_run(run.info.run_id, status="RUNNING", name=name)
+    outdated = {"error"} | (set(TAGS) - set(opening.tags) if opening.resumes else set())
+    for tag in outdated & set(run.data.tags):
+        client.delete_tag(run.info.run_id, tag)
     return run
 
 
@@ -174,9 +177,14 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> st
 
 
 def _newest(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> StoredRun | None:
-    having = " AND ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+    having = " AND ".join(f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items())
     runs = client.search_runs([experiment_id], having, order_by=["start_time DESC"], max_results=1)
     return runs[0] if runs else None
+
+
+def _quoted(value: str) -> str:
+    """Returns a value for a search; git lets a name hold either quote, and MLflow no escape."""
+    return f'"{value}"' if "'" in value else f"'{value}'"
 
 
 def _is_active(info: RunInfo) -> bool:

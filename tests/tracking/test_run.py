@@ -147,6 +147,60 @@ def test_a_run_goes_on_by_its_key(root: Path, experiment: str, stored: Stored) -
     assert run.data.tags["dvc.stage"] == "train"
 
 
+def test_each_experiment_has_its_own_run(
+    root: Path, experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where two have the same parameters and model."""
+    keys_of = {}
+    for name in ("furry-paws", "sable-tosh"):
+        monkeypatch.setenv("DVC_EXP_NAME", name)
+        keys_of[name] = train(experiment)
+        time.sleep(0.01)
+    monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
+    evaluate(experiment)
+    told = {run.data.tags["run.key"]: run.data.tags["dvc.stage"] for run in stored()}
+    assert told == {keys_of["furry-paws"]: "train,evaluate", keys_of["sable-tosh"]: "train"}
+    monkeypatch.setenv("DVC_EXP_NAME", "new-bump")
+    evaluate(experiment)
+    assert [run.data.tags["dvc.exp_name"] for run in stored()] == [
+        "new-bump",
+        "sable-tosh",
+        "furry-paws",
+    ]
+    monkeypatch.delenv("DVC_EXP_NAME")
+    evaluate(experiment)  # dvc repro, after dvc exp apply
+    assert len(stored()) == 3
+
+
+@pytest.mark.parametrize("name", ["sable-tosh", None])
+def test_who_goes_on_gives_the_run_its_name(
+    root: Path,
+    experiment: str,
+    stored: Stored,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str | None,
+) -> None:
+    """DVC gives each attempt another, and keeps that of the last."""
+    monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
+    with (
+        pytest.raises(Stopped),
+        tracked("train", params=PARAMS, experiment=experiment) as first,
+    ):
+        raise Stopped("SIGTERM")
+    assert [run.info.run_name for run in stored()] == ["furry-paws"]
+    if name:
+        monkeypatch.setenv("DVC_EXP_NAME", name)
+    else:
+        monkeypatch.delenv("DVC_EXP_NAME")
+    with tracked("train", params=PARAMS, experiment=experiment, key=first.key) as again:
+        again.set_model(MODEL)
+    evaluate(experiment)
+    (run,) = stored()
+    assert run.data.tags.get("dvc.exp_name") == name
+    assert name is None or run.info.run_name == name
+    assert run.data.tags["dvc.stage"] == "train,evaluate"
+
+
 def test_a_key_that_no_store_knows_opens_its_run(
     root: Path, experiment: str, stored: Stored
 ) -> None:

@@ -1,0 +1,144 @@
+"""The failure of a stage without a run, in a real SQLite store."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from ssdcore.files import sha256_of_json
+from ssdcore.params_file import read_params
+from ssdcore.tracking.failed import note_failure
+from tests.tracking.acting import evaluate, train
+
+PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
+Stored = Callable[[], list[Any]]
+
+pytestmark = pytest.mark.usefixtures("here", "root")
+
+
+@pytest.fixture
+def paws(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "b" * 40)
+
+
+@pytest.fixture
+def write(tmp_path: Path, experiment: str) -> Callable[..., Path]:
+    """`write(lr_max=3)` writes params.yaml with that in the section train."""
+
+    def write(tracking: Any = None, **train: Any) -> Path:
+        values = YAML(typ="safe", pure=True).load(PARAMS_FILE)
+        values["train"] |= train
+        values["tracking"] = tracking or {"enabled": True, "experiment": experiment}
+        YAML().dump(values, tmp_path / "params.yaml")
+        return tmp_path / "params.yaml"
+
+    return write
+
+
+@pytest.mark.usefixtures("paws")
+def test_a_first_stage_opens_a_run(write: Callable[..., Path], stored: Stored) -> None:
+    path = write(lr_max=0.25)
+    note_failure("convert", path, "InputError: no pictures")
+    (run,) = stored()
+    assert (run.info.status, run.info.run_name) == ("FAILED", "furry-paws")
+    assert run.data.params["train.lr_max"] == "0.25"
+    tags = run.data.tags
+    assert (tags["error"], tags["dvc.stage"]) == ("InputError: no pictures", "convert")
+    assert (tags["dvc.exp_name"], tags["dvc.baseline_rev"]) == ("furry-paws", "b" * 40)
+    assert tags["params.sha256"] == sha256_of_json(read_params(path).model_dump(mode="json"))
+
+
+@pytest.mark.usefixtures("paws")
+def test_a_later_stage_takes_the_experiments_run(
+    write: Callable[..., Path], experiment: str, stored: Stored
+) -> None:
+    key = train(experiment)
+    note_failure("report", write(), "KeyError: 'AP'")
+    (run,) = stored()
+    assert run.data.tags["run.key"] == key
+    assert (run.info.status, run.data.tags["error"]) == ("FAILED", "KeyError: 'AP'")
+    assert run.data.tags["dvc.stage"] == "train,report"
+    assert run.data.params["train.lr_max"] == "0.001"  # as train had it
+    evaluate(experiment)
+    assert [found.info.status for found in stored()] == ["FINISHED"]
+
+
+@pytest.mark.parametrize("other", ["DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"])
+@pytest.mark.usefixtures("paws")
+def test_another_experiments_run_is_left_alone(
+    write: Callable[..., Path],
+    experiment: str,
+    stored: Stored,
+    monkeypatch: pytest.MonkeyPatch,
+    other: str,
+) -> None:
+    train(experiment)
+    monkeypatch.setenv(other, "c" * 40)
+    note_failure("report", write(), "KeyError: 'AP'")
+    assert sorted(run.info.status for run in stored()) == ["FAILED", "FINISHED"]
+
+
+@pytest.mark.usefixtures("paws")
+def test_wrong_parameters_are_stored_as_they_stand(
+    write: Callable[..., Path], stored: Stored
+) -> None:
+    note_failure("train", write(lr_max="abc", epochs=2.5, none=None), "InputError: abc")
+    (run,) = stored()
+    params = run.data.params
+    assert [params[f"train.{key}"] for key in ("lr_max", "epochs", "none")] == [
+        "abc",
+        "2.5",
+        "None",
+    ]
+
+
+@pytest.mark.usefixtures("paws")
+def test_values_that_json_has_not_are_stored_as_text(
+    tmp_path: Path, experiment: str, stored: Stored
+) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text(f"train:\n  2: 2020-01-02\n  b: .nan\ntracking:\n  experiment: {experiment}\n")
+    note_failure("train", path, "InputError: 2")
+    (run,) = stored()
+    assert run.data.params["train.2"] == "2020-01-02"
+    assert run.data.params["train.b"] == "nan"
+
+
+def test_names_with_quotes_find_their_run(
+    write: Callable[..., Path], experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("it's", 'a"b'):
+        monkeypatch.setenv("DVC_EXP_NAME", name)
+        train(experiment)
+        note_failure("report", write(), name)
+    assert [run.data.tags["error"] for run in stored()] == ['a"b', "it's"]
+
+
+@pytest.mark.parametrize(
+    "tracking",
+    [{"enabled": False, "experiment": "x"}, {"enabled": True, "experiment": 7}, [1], {"a": "b"}],
+)
+@pytest.mark.usefixtures("paws")
+def test_without_a_place_or_leave_nothing_is_written(
+    write: Callable[..., Path],
+    tracking: Any,
+    ask: Callable[..., Any],
+) -> None:
+    def names() -> list[str]:
+        return [found.name for found in ask("search_experiments")]
+
+    before = names()
+    note_failure("train", write(tracking=tracking), "InputError")
+    assert names() == before
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", None])
+@pytest.mark.usefixtures("paws")
+def test_without_readable_parameters_too(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "params.yaml"
+    if text:
+        path.write_text(text)
+    note_failure("train", path, "InputError")
