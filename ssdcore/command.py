@@ -15,11 +15,12 @@ from typing import Annotated, Any
 
 import typer
 
+from ssdcore import layout
 from ssdcore.errors import Ending, InputError, Stopped
 from ssdcore.failure import attend_to
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
-DEFAULT_PARAMS = Path("params.yaml")
+DEFAULT_PARAMS = layout.PARAMS
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 ERRORS_ONLY = {"GLOG_v": "3", "OPENCV_LOG_LEVEL": "ERROR"}
 """Log levels where the environment sets none: on a CPU MindSpore warns of every accelerator that

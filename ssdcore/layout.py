@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+PARAMS = Path("params.yaml")
 RAW = Path("data/raw")
 SOURCE = RAW / "source.json"
 MINDRECORD = Path("data/mindrecord")

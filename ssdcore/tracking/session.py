@@ -107,7 +107,7 @@ class Session:
     def _asking(self) -> Iterator[None]:
         """Asks in silence, and tells what is refused from what may go well later."""
         try:
-            with _speaking():
+            with speaking():
                 yield
         except UnavailableError as failure:
             error = failure.__cause__
@@ -119,8 +119,18 @@ class Session:
             raise
 
     def _is_active(self) -> bool:
-        with _speaking():
+        with speaking():
             return _is_active(self._client.get_run(self.run_id).info)
+
+
+def open_client(store: Store) -> MlflowClient:
+    """Returns MLflow's client; a database's tables are made or brought up to date.
+
+    Raises:
+        UnavailableError: the store can't be read or written.
+    """
+    with speaking(), store.locked():
+        return MlflowClient(store.uri)
 
 
 def connect(store: Store, opening: Open, run_id: str = "") -> Session:
@@ -133,12 +143,11 @@ def connect(store: Store, opening: Open, run_id: str = "") -> Session:
         UnavailableError: the store can't be reached, read or written.
         GoneError: the run or the experiment is deleted, or the store will not have it.
     """
-    with _speaking(), store.locked():
-        client = MlflowClient(store.uri)
+    client = open_client(store)
     try:
-        with _speaking(), store.locked():
+        with speaking(), store.locked():
             experiment_id = _experiment_id(client, opening.experiment, store.artifacts)
-        with _speaking():
+        with speaking():
             run = client.get_run(run_id) if run_id else _opened(client, experiment_id, opening)
     except UnavailableError as failure:
         if getattr(failure.__cause__, "error_code", "") in (REFUSED, MISSING):
@@ -150,9 +159,9 @@ def connect(store: Store, opening: Open, run_id: str = "") -> Session:
 
 
 def _opened(client: MlflowClient, experiment_id: str, opening: Open) -> StoredRun:
-    run = _newest(client, experiment_id, {KEY_TAG: opening.key})
+    run = newest(client, experiment_id, {KEY_TAG: opening.key})
     if run is None and opening.join:
-        run = _newest(client, experiment_id, opening.join)
+        run = newest(client, experiment_id, opening.join)
     if run is None:
         tags = {KEY_TAG: opening.key}
         return client.create_run(experiment_id, opening.time_ms, tags, opening.name)
@@ -176,7 +185,8 @@ def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> st
     return str(found.experiment_id)
 
 
-def _newest(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> StoredRun | None:
+def newest(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> StoredRun | None:
+    """Returns the newest of an experiment's runs that has all these tags, None where none has."""
     having = " AND ".join(f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items())
     runs = client.search_runs([experiment_id], having, order_by=["start_time DESC"], max_results=1)
     return runs[0] if runs else None
@@ -192,7 +202,7 @@ def _is_active(info: RunInfo) -> bool:
 
 
 @contextmanager
-def _speaking() -> Iterator[None]:
+def speaking() -> Iterator[None]:
     """Keeps MLflow quiet and makes its failures one."""
     try:
         with quiet():

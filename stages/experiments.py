@@ -1,0 +1,94 @@
+"""Looks through the experiments of DVC and MLflow. No stage, but for a person at the keyboard."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ssdcore.command import run_one_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ssdcore.experiments import Experiment
+
+MORE = {"queued": "dvc queue start", "running": "dvc queue status", "failed": "dvc queue logs NAME"}
+TRY = "dvc exp run --queue -S 'train.lr_max=0.001,0.002'"
+
+
+def best(
+    top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 10,
+    commits: Annotated[
+        int, typer.Option(min=-1, help="Commits whose experiments count; -1: all before this one.")
+    ] = 1,
+) -> None:
+    """List experiments by AP, and say how to see and take the best.
+
+    Those on the same data count as the commit, or the newest where that has no AP.
+    """
+    from ssdcore.experiments import list_experiments
+
+    experiments = list_experiments(commits)
+    measured = [one for one in experiments if one.has_results]
+    ranked = [one for one in measured if one.data == measured[0].data]
+    ranked.sort(key=lambda one: one.metrics["AP"], reverse=True)
+    for line in _table(ranked[:top]):
+        print(line)
+    if others := len(measured) - len(ranked):
+        print(f"{others} on other data: their AP does not compare")
+    states = Counter(one.state for one in experiments)
+    for state in filter(states.get, MORE):
+        print(f"{states[state]} {state}: {MORE[str(state)]}")
+    winner = next((one for one in ranked if not one.is_baseline), None)
+    if winner:
+        print(*_about(winner, ranked), sep="\n")
+    elif not any(states[state] for state in MORE):
+        print(f"No experiments yet: {TRY}")
+
+
+def _table(rows: Sequence[Experiment]) -> Iterator[str]:
+    """Yields a head and a line for each, the names in a column as wide as the widest."""
+    width = max((len(one.name) for one in rows), default=0)
+    if rows:
+        yield f"{'AP':>6} {'AP50':>6}  {'experiment':{width}}  changed"
+    for one in rows:
+        figures = " ".join(f"{one.metrics[name]:6.4f}" for name in ("AP", "AP50"))
+        changes = ", ".join(f"{key} {json.dumps(value)}" for key, value in one.changed.items())
+        told = "(the commit)" if one.is_baseline else changes or "(code or data)"
+        yield f"{figures}  {one.name:{width}}  {told}"
+
+
+def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
+    """Yields where the best experiment is seen and how it is taken."""
+    from ssdcore.tracking.lookup import Lookup
+    from ssdcore.tracking.receiver import UnavailableError
+    from ssdcore.tracking.store import locate
+
+    store = locate()
+    yield f"\nbest: {winner.name}, AP {winner.metrics['AP']:.4f}{_beside(winner, ranked)}"
+    yield f"take it:  dvc exp apply {shlex.quote(winner.name)}"
+    try:
+        found = Lookup(store).find(winner)
+    except UnavailableError as error:
+        print(f"warning: MLflow does not answer ({error})", file=sys.stderr)
+    else:
+        page = found.page if found else f"no run of it in {store.uri}"
+        serve = "   (while `mlflow ui --workers 1` runs)" if found and store.database else ""
+        yield f"see it:   {page}{serve}"
+
+
+def _beside(winner: Experiment, ranked: Sequence[Experiment]) -> str:
+    """Returns how the commit fared that the experiment started from."""
+    for one in ranked:
+        if one.is_baseline and one.baseline == winner.baseline:
+            return f" ({one.name} itself: {one.metrics['AP']:.4f})"
+    return ""
+
+
+if __name__ == "__main__":
+    run_one_of(best, about=__doc__ or "")
