@@ -67,10 +67,11 @@ def list_experiments(commits: int) -> list[Experiment]:
         if "not inside of a DVC repository" in done.stderr:
             raise InputError(str(Path.cwd()), "no .dvc", "a folder of a DVC repository")
         raise RunError(f"dvc exp show: {reason[0]}")
-    return list(_experiments(json.loads(done.stdout)))
+    return list(read_states(json.loads(done.stdout)))
 
 
-def _experiments(states: list[Any]) -> Iterator[Experiment]:
+def read_states(states: list[Any]) -> Iterator[Experiment]:
+    """Yields the experiments in what `dvc exp show --json` prints."""
     for state in states:
         if state["rev"] == "workspace" or not state["data"]:
             continue

@@ -53,7 +53,7 @@ def best(
 
 def _table(rows: Sequence[Experiment]) -> Iterator[str]:
     """Yields a head and a line for each, the names in a column as wide as the widest."""
-    width = max((len(one.name) for one in rows), default=0)
+    width = max(len(name) for name in ("experiment", *(one.name for one in rows)))
     if rows:
         yield f"{'AP':>6} {'AP50':>6}  {'experiment':{width}}  changed"
     for one in rows:

@@ -1,0 +1,146 @@
+"""`python -m stages.experiments`: what it prints of a list of experiments."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssdcore import experiments as experiments_module
+from ssdcore.experiments import Experiment
+from stages.experiments import best
+
+ROOT = Path(__file__).parents[2]
+BASELINE = "b" * 40
+HEAVY = {"mindspore", "mlflow", "dvc", "numpy"}
+
+
+def done(name: str, ap: float | None, state: str | None = "success", **fields: Any) -> Experiment:
+    metrics = {} if ap is None else {"AP": ap, "AP50": 0.75}
+    known = {"baseline": BASELINE, "is_baseline": False, "data": "d1", "params": {}}
+    known |= {"changed": {"train.lr_max": 0.01}, "state": state, "metrics": metrics}
+    return Experiment(name, **known | fields)
+
+
+def commit(ap: float | None, **fields: Any) -> Experiment:
+    return done("main", ap, None, is_baseline=True, changed={}, **fields)
+
+
+@pytest.fixture
+def told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., list[str]]:
+    """`told([…])` returns the lines that `best` prints of these; nothing is in MLflow."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+    def told(listed: Sequence[Experiment], top: int = 10, commits: int = 1) -> list[str]:
+        asked = []
+        monkeypatch.setattr(
+            experiments_module, "list_experiments", lambda n: asked.append(n) or list(listed)
+        )
+        best(top, commits)
+        assert asked == [commits]
+        return capsys.readouterr().out.splitlines()
+
+    return told
+
+
+def test_the_best_comes_first_with_what_it_changed(told, tmp_path):
+    changed = {"train.lr_max": 0.02, "dataset.classes": ["cat"]}
+    lines = told([commit(0.5), done("worse", 0.4), done("it's", 0.625, changed=changed)])
+    assert lines == [
+        "    AP   AP50  experiment  changed",
+        '0.6250 0.7500  it\'s        train.lr_max 0.02, dataset.classes ["cat"]',
+        "0.5000 0.7500  main        (the commit)",
+        "0.4000 0.7500  worse       train.lr_max 0.01",
+        "",
+        "best: it's, AP 0.6250 (main itself: 0.5000)",
+        "take it:  dvc exp apply 'it'\"'\"'s'",
+        f"see it:   no run of it in sqlite:///{tmp_path}/mlflow.db",
+    ]
+
+
+def test_of_equals_the_first_listed_wins(told):
+    lines = told([done("a", 0.5), done("b", 0.5)])
+    assert "best: a, AP 0.5000" in lines
+
+
+def test_the_commit_is_never_the_one_to_take(told):
+    lines = told([commit(0.9), done("paws", 0.4)])
+    assert "take it:  dvc exp apply paws" in lines
+    assert "best: paws, AP 0.4000 (main itself: 0.9000)" in lines
+
+
+def test_another_commits_ap_is_not_named_beside(told):
+    lines = told([commit(0.9), done("old", 0.95, baseline="c" * 40)])
+    assert "best: old, AP 0.9500" in lines
+
+
+def test_other_data_are_counted_but_not_ranked(told):
+    lines = told([commit(0.5), done("easy", 0.9, data="d2"), done("paws", 0.4)])
+    assert not [line for line in lines if "easy" in line]
+    assert "1 on other data: their AP does not compare" in lines
+    assert "take it:  dvc exp apply paws" in lines
+
+
+def test_what_has_no_results_is_counted_with_what_to_do(told):
+    lines = told([commit(0.5), done("f", 0.9, "failed"), done("q", None, "queued")])
+    assert lines[2:] == ["1 queued: dvc queue start", "1 failed: dvc queue logs NAME"]
+
+
+def test_rows_are_cut(told):
+    lines = told([commit(0.5), done("a", 0.3), done("b", 0.6)], top=1)
+    assert [line.split()[2] for line in lines[1:2]] == ["b"]
+    assert lines[2] == ""
+
+
+@pytest.mark.parametrize("listed", [[], [commit(0.5)], [commit(None)]])
+def test_without_experiments_it_says_how_to_begin(told, listed):
+    assert told(listed)[-1].startswith("No experiments yet: dvc exp run --queue -S ")
+
+
+def test_the_run_is_looked_for_in_the_store(told, monkeypatch):
+    from ssdcore.tracking import lookup
+
+    monkeypatch.setattr(
+        lookup.Lookup, "find", lambda _, one: lookup.Found("r1", f"http://x/{one.name}", {})
+    )
+    told_now = told([done("paws", 0.5)])
+    assert told_now[-1] == "see it:   http://x/paws   (while `mlflow ui --workers 1` runs)"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    assert told([done("paws", 0.5)])[-1] == "see it:   http://x/paws"
+
+
+def test_a_store_that_does_not_answer_is_a_warning(told, monkeypatch, capsys):
+    from ssdcore.tracking import lookup
+    from ssdcore.tracking.receiver import UnavailableError
+
+    def find(*_: object) -> None:
+        raise UnavailableError("ConnectionRefusedError: refused")
+
+    monkeypatch.setattr(lookup.Lookup, "find", find)
+    monkeypatch.setattr("ssdcore.experiments.list_experiments", lambda _: [done("paws", 0.5)])
+    best(10, 1)
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "take it:  dvc exp apply paws"
+    assert err == "warning: MLflow does not answer (ConnectionRefusedError: refused)\n"
+
+
+def test_help_loads_nothing_heavy() -> None:
+    script = (
+        "import json, runpy, sys\nsys.argv = ['experiments', 'best', '--help']\n"
+        "try:\n    runpy.run_module('stages.experiments', run_name='__main__', alter_sys=True)\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    *shown, loaded = done.stdout.splitlines()
+    assert not set(json.loads(loaded)) & HEAVY
+    assert any("List experiments by AP" in line for line in shown)

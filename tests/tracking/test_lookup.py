@@ -1,0 +1,113 @@
+"""Experiments and the runs of a real SQLite store."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from ssdcore.experiments import Experiment
+from ssdcore.params_file import read_params
+from ssdcore.tracking import tracked
+from ssdcore.tracking.lookup import Lookup
+from ssdcore.tracking.store import Store, locate
+
+PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
+BASELINE = "b" * 40
+Make = Callable[..., Experiment]
+
+pytestmark = pytest.mark.usefixtures("here", "root")
+
+
+@pytest.fixture
+def make(experiment: str) -> Make:
+    """`make("furry-paws", epochs=9)` is that experiment, with an AP of 0.25."""
+
+    def make(name: str, *, baseline: bool = False, ap: float = 0.25, **train: Any) -> Experiment:
+        params = YAML(typ="safe", pure=True).load(PARAMS_FILE)
+        params["train"] |= train
+        params["tracking"]["experiment"] = experiment
+        return Experiment(name, BASELINE, baseline, None, params, {"AP": ap}, {}, None)
+
+    return make
+
+
+@pytest.fixture
+def done(experiment: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """`done("furry-paws")` tracks a run with params.yaml's parameters and returns its key."""
+
+    def done(name: str, baseline: str = BASELINE, ap: float = 0.25) -> str:
+        monkeypatch.setenv("DVC_EXP_NAME", name)
+        monkeypatch.setenv("DVC_EXP_BASELINE_REV", baseline)
+        params = read_params(PARAMS_FILE).model_dump(mode="json")
+        params["tracking"]["experiment"] = experiment
+        with tracked("train", params=params, experiment=experiment) as run:
+            run.log_metrics({"evaluate/AP": ap}, 1)
+        time.sleep(0.01)
+        return run.key
+
+    return done
+
+
+@pytest.fixture
+def key_of(ask: Callable[..., Any]) -> Callable[[Experiment], str | None]:
+    def key_of(experiment: Experiment) -> str | None:
+        found = Lookup(locate()).find(experiment)
+        return found and ask("get_run", found.run_id).data.tags["run.key"]
+
+    return key_of
+
+
+def test_the_newest_of_that_name_and_baseline(make: Make, done: Any, key_of: Any) -> None:
+    done("furry-paws")
+    newest = done("furry-paws")
+    done("furry-paws", baseline="c" * 40)
+    done("sable-tosh")
+    assert key_of(make("furry-paws")) == newest
+
+
+def test_the_name_goes_before_the_result(make: Make, done: Any, key_of: Any) -> None:
+    mine = done("furry-paws", ap=0.5)
+    done("sable-tosh")
+    assert key_of(make("furry-paws")) == mine
+
+
+def test_what_dvc_took_from_its_cache_has_the_run_that_computed_it(
+    make: Make, done: Any, key_of: Any
+) -> None:
+    done("early-bird")
+    computed = done("sable-tosh")
+    assert key_of(make("furry-paws")) == computed
+    assert key_of(make("main", baseline=True)) == computed
+
+
+@pytest.mark.parametrize("other", [{"ap": 0.3}, {"epochs": 9}, {"no_such_key": 1}])
+def test_other_results_parameters_or_code_have_another(
+    make: Make, done: Any, key_of: Any, other: dict[str, Any]
+) -> None:
+    done("sable-tosh")
+    assert key_of(make("furry-paws", **other)) is None
+
+
+def test_a_baselines_name_is_no_experiments(make: Make, done: Any, key_of: Any) -> None:
+    done("main", ap=0.5)
+    assert key_of(make("main", baseline=True)) is None
+
+
+def test_the_page_is_that_of_mlflow_ui(make: Make, done: Any, ask: Any, experiment: str) -> None:
+    done("furry-paws")
+    found = Lookup(locate()).find(make("furry-paws"))
+    assert found
+    experiment_id = ask("get_experiment_by_name", experiment).experiment_id
+    page = f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{found.run_id}"
+    assert found.page == page
+    assert found.metrics == {"evaluate/AP": 0.25}
+
+
+def test_nothing_tracked_is_nothing_found_and_nothing_made(make: Make, tmp_path: Path) -> None:
+    database = tmp_path / "mlflow.db"
+    assert Lookup(Store(f"sqlite:///{database}", database)).find(make("furry-paws")) is None
+    assert list(tmp_path.iterdir()) == []
+    assert Lookup(locate()).find(make("furry-paws")) is None
