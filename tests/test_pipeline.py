@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,8 @@ def runs(folder: Path) -> list[dict[str, str]]:
         "client = mlflow.MlflowClient('sqlite:///' + sys.argv[1])\n"
         "found = client.search_runs([e.experiment_id for e in client.search_experiments()])\n"
         "print(json.dumps([{**r.data.params, **r.data.metrics, **r.data.tags,\n"
-        "  'status': r.info.status, 'artifacts': r.info.artifact_uri} for r in found]))\n"
+        "  'status': r.info.status, 'id': r.info.run_id, 'artifacts': r.info.artifact_uri}\n"
+        " for r in found]))\n"
     )
     return json.loads(run(folder, sys.executable, "-c", script, str(folder / "mlflow.db")))
 
@@ -108,6 +110,53 @@ def test_repro_then_nothing_then_an_experiment(clone):
     assert by_rate["0.001"]["dvc.exp_name"] == "gentle"
     assert by_rate["0.001"]["dvc.stage"] == "train,evaluate,report"
     assert "gentle" in run(clone, "dvc", "exp", "show", "--csv")
+
+
+@pytest.mark.slow
+def test_a_queue_with_two_workers_loses_no_run(clone):
+    run(clone, "dvc", "repro", "--quiet")
+    run(clone, "git", "add", ".")
+    run(clone, "git", "commit", "--quiet", "--allow-empty", "--message", "Before the queue")
+    run(clone, "dvc", "exp", "run", "--quiet", "--queue", "-S", "train.lr_max=0.0005,0.003,0.004")
+    run(clone, "dvc", "exp", "run", "--quiet", "--queue", "--name", "bad", "-S", "train.epochs=2.5")
+    run(clone, "dvc", "queue", "start", "--jobs", "2")
+    try:
+        deadline = time.monotonic() + 300
+        while any(word in run(clone, "dvc", "queue", "status") for word in ("Queued", "Running")):
+            assert time.monotonic() < deadline, run(clone, "dvc", "queue", "status")
+            time.sleep(1)
+    finally:
+        run(clone, "dvc", "queue", "stop", "--kill")
+
+    _, baseline = json.loads(run(clone, "dvc", "exp", "show", "--json"))
+    rows = {found["name"]: found["revs"][0]["data"] for found in baseline["experiments"]}
+    by_name = {found["dvc.exp_name"]: found for found in runs(clone) if "dvc.exp_name" in found}
+    failed, rows_failed = by_name.pop("bad"), rows.pop("bad")
+    assert failed["status"] == "FAILED"
+    assert "train.epochs: found 2.5, expected a whole number" in failed["error"]
+    assert rows_failed["params"]["params.yaml"]["data"]["train"]["epochs"] == 2.5
+    assert len(rows) == 3
+    for name, row in rows.items():
+        stored = by_name[name]
+        assert (stored["status"], stored["dvc.stage"]) == ("FINISHED", "train,evaluate,report")
+        assert stored["dvc.baseline_rev"] == baseline["rev"]
+        assert stored["dvc.data_md5"] == row["outs"]["data/mindrecord"]["hash"]
+        assert (
+            float(stored["train.lr_max"]) == row["params"]["params.yaml"]["data"]["train"]["lr_max"]
+        )
+        figures = row["metrics"]["metrics/evaluate.json"]["data"]["bbox"]
+        assert {f"evaluate/{key}": value for key, value in figures.items()} == {
+            key: value for key, value in stored.items() if key.startswith("evaluate/")
+        }
+    winner = max(rows, key=lambda name: AP(rows[name]))
+    told = run(clone, sys.executable, "-m", "stages.experiments", "best")
+    assert f"AP {AP(rows[winner]):.4f} " in told
+    assert any(f"dvc exp apply {name}\n" in told for name in rows)
+    assert any(f"/runs/{found['id']} " in told for found in by_name.values())
+
+
+def AP(row: dict) -> float:  # noqa: N802 - the figure's name
+    return row["metrics"]["metrics/evaluate.json"]["data"]["bbox"]["AP"]
 
 
 @pytest.mark.slow
