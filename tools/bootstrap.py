@@ -95,11 +95,24 @@ class Environment:
             fcntl.flock(turn, fcntl.LOCK_EX)  # two makes at once: the second finds the work done
             if self.is_at("ready"):
                 return
+            self.refuse_link()
             if not self.is_at("installed"):
                 self.make()
             check_imports(self.python)
             self.write_record("ready", (self.read_record() or {})["python"])
             print("The environment is ready.", flush=True)
+
+    def refuse_link(self) -> None:
+        """Leave another checkout's environment alone: filling this one would empty that one.
+
+        Raises:
+            SetupError: `.venv` is a link.
+        """
+        if self.folder.is_symlink():
+            raise SetupError(
+                f"{self.folder} is a link to {self.folder.resolve()}, which is not as this "
+                "checkout needs it.\nRemove the link (rm .venv) and run make again."
+            )
 
     def make(self) -> None:
         """Create the environment and fill it; one made by hand is filled as it stands."""
