@@ -96,7 +96,9 @@ def test_three_processes_open_a_fresh_store_in_silence(tmp_path: Path) -> None:
         for racer in racers:
             racer.kill()
             racer.wait()
-    assert [err for _, err in said] == ["", "", ""]
+    lines = [line for _, err in said for line in err.splitlines()]
+    # a busy machine needs longer than a stage likes to wait, and is told so
+    assert [line for line in lines if not line.startswith("Still sending to ")] == []
     assert len({out for out, _ in said}) == 3
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         runs = database.execute("SELECT status FROM runs").fetchall()
