@@ -42,6 +42,7 @@ def test_names_within_a_metrics_name_are_safe_and_differ_not_by_case_alone() -> 
     ]  # fmt: skip
     assert [safe_name(part) for part in parts] == parts
     assert distinct_names(["a", "a", "a_2"]) == ["a", "a_2", "a_2_2"]
+    assert distinct_names(["a", "A"]) == ["a", "A_2"]
 
 
 def test_image_names_are_ascii() -> None:
