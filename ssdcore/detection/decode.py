@@ -1,13 +1,25 @@
-"""From the network's answer for one image to its detections (section 2.3 of the SSD paper)."""
+"""From the network's answers to detections (section 2.3 of the SSD paper)."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.detection.nms import nms
+from ssdcore.detection.candidates import (
+    Candidates,
+    best_of,
+    find_candidates,
+    read_keys,
+    sort_keys,
+)
+from ssdcore.detection.nms import suppress
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.boxes import Boxes
+
+LOOKED_AT, MOST_LOOKED_AT = 8, 2000
+"""Candidates of an image that are tried first: for each detection wanted, and at most."""
 
 
 class Thresholds(NamedTuple):
@@ -16,16 +28,22 @@ class Thresholds(NamedTuple):
     Attributes:
         score: least class probability.
         nms_iou: overlap above which the weaker of two boxes of a class goes.
-        max_detections: kept for each class, and then for the image.
+        max_detections: kept for the image, the best of all classes.
+        max_per_class: kept for each class before that; None is no limit of its own.
+        max_candidates: of each class, the best, that take part in suppression; None is all.
     """
 
     score: float = 0.01
     nms_iou: float = 0.45
     max_detections: int = 100
+    max_per_class: int | None = None
+    max_candidates: int | None = None
 
 
-PUBLISHED = Thresholds()
-"""The setting of the published SSD figures; validation while training uses it."""
+PUBLISHED = Thresholds(max_detections=200, max_candidates=400)
+"""The setting of the published SSD figures, the paper's as well as torchvision's."""
+TUTORIAL = Thresholds(0.1, 0.6, max_detections=8000, max_per_class=100)
+"""The MindSpore tutorial's: 100 boxes of each of 80 classes."""
 
 
 class Detections(NamedTuple):
@@ -43,29 +61,65 @@ class Detections(NamedTuple):
 
 
 def detect(
-    offsets: Boxes, probabilities: Boxes, default_boxes: Boxes, thresholds: Thresholds
-) -> Detections:
-    """Decodes, thresholds and suppresses the answer for one image.
+    offsets: Boxes,
+    probabilities: Boxes,
+    default_boxes: Boxes,
+    thresholds: Thresholds,
+    *,
+    softmax: bool = False,
+) -> list[Detections]:
+    """Thresholds, decodes and suppresses the answers for B images.
+
+    Of equal scores the lower label comes first, then the earlier default box.
 
     Args:
-        offsets: (K, 4) from the network.
-        probabilities: (K, C) of each class, the background in column 0.
+        offsets: (B, K, 4) from the network.
+        probabilities: (B, K, C) of each class, the background in column 0.
         default_boxes: (K, 4) (cy, cx, h, w).
         thresholds: which answers count.
+        softmax: whether the probabilities of a box add up to 1; the answer is the same without,
+            but slower.
     """
-    candidates = probabilities[:, 1:] >= thresholds.score
-    somewhere = np.flatnonzero(candidates.any(axis=1))
-    boxes = decode(offsets[somewhere], default_boxes[somewhere])
-    found = []
-    for label in np.flatnonzero(candidates.any(axis=0)) + 1:
-        rows = np.flatnonzero(candidates[somewhere, label - 1])
-        scores = probabilities[somewhere[rows], label]
-        kept = nms(boxes[rows], scores, thresholds.nms_iou, thresholds.max_detections)
-        found.append((boxes[rows[kept]], np.full(len(kept), label, np.int32), scores[kept]))
-    if not found:
-        return Detections(
-            np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32)
-        )
-    all_boxes, labels, scores = map(np.concatenate, zip(*found, strict=True))
-    best = np.argsort(-scores, kind="stable")[: thresholds.max_detections]
-    return Detections(all_boxes[best], labels[best], scores[best])
+    everything = [
+        find_candidates(table, thresholds.score, softmax=softmax) for table in probabilities
+    ]
+    count = min(LOOKED_AT * thresholds.max_detections, MOST_LOOKED_AT)
+    tried = [best_of(candidates, count) for candidates in everything]
+    found = _select(offsets, default_boxes, tried, thresholds)
+    for i, detections in enumerate(found):
+        left_out = len(tried[i].scores) < len(everything[i].scores)
+        if left_out and len(detections.scores) < thresholds.max_detections:
+            (found[i],) = _select(
+                offsets[i : i + 1], default_boxes, everything[i : i + 1], thresholds
+            )
+    return found
+
+
+def _select(
+    offsets: Boxes, default_boxes: Boxes, candidates: Sequence[Candidates], thresholds: Thresholds
+) -> list[Detections]:
+    """Decodes and suppresses all candidates (of B images) together, class by class."""
+    images = np.repeat(np.arange(len(candidates)), [len(c.scores) for c in candidates])
+    rows, labels, scores = map(np.concatenate, zip(*candidates, strict=True))
+    classes = int(labels.max(initial=0)) + 1
+    keys = np.sort(sort_keys(images * classes + labels, scores, rows))
+    groups, scores, rows = read_keys(keys)
+    if thresholds.max_candidates is not None:
+        rank = np.arange(len(groups)) - np.searchsorted(groups, groups)
+        best = rank < thresholds.max_candidates
+        groups, scores, rows = groups[best], scores[best], rows[best]
+    images, labels = np.divmod(groups, classes)
+    flat = images * len(default_boxes) + rows
+    boxes = decode(offsets.reshape(-1, 4).take(flat, axis=0), default_boxes.take(rows, axis=0))
+    most = thresholds.max_detections
+    if thresholds.max_per_class is not None:
+        most = min(most, thresholds.max_per_class)
+    kept = suppress(boxes, groups, thresholds.nms_iou, most)
+    order = kept[np.argsort(-scores[kept], kind="stable")]
+    order = order[np.argsort(images[order], kind="stable")]
+    ends = np.cumsum(np.bincount(images[order], minlength=len(candidates)))
+    return [
+        Detections(boxes[own], labels[own].astype(np.int32), scores[own])
+        for start, end in pairwise([0, *ends.tolist()])
+        for own in [order[start : min(end, start + thresholds.max_detections)]]
+    ]

@@ -7,7 +7,7 @@
 
 import numpy as np
 
-from ssdcore.geometry.boxes import Boxes, cyxhw_to_yxyx, yxyx_to_cyxhw
+from ssdcore.geometry.boxes import Boxes, yxyx_to_cyxhw
 
 CENTRE_VARIANCE = 0.1
 SIZE_VARIANCE = 0.2
@@ -32,12 +32,12 @@ def decode(offsets: Boxes, default_boxes: Boxes) -> Boxes:
     Returns:
         (…, 4) y1 x1 y2 x2, clipped to [0, 1].
     """
-    centre, size = default_boxes[..., :2], default_boxes[..., 2:]
-    boxes_cyxhw = np.concatenate(
-        [
-            centre + offsets[..., :2] * (CENTRE_VARIANCE * size),
-            size * np.exp(np.minimum(offsets[..., 2:] * SIZE_VARIANCE, MAX_LOG_RATIO)),
-        ],
-        axis=-1,
-    )
-    return np.clip(cyxhw_to_yxyx(boxes_cyxhw), 0, 1)
+    boxes_yxyx = np.empty(offsets.shape, np.result_type(offsets, default_boxes))
+    for axis in (0, 1):  # whole columns: NumPy is slow where the innermost axis has two values
+        size = default_boxes[..., axis + 2]
+        centre = default_boxes[..., axis] + offsets[..., axis] * (CENTRE_VARIANCE * size)
+        ratio = np.exp(np.minimum(offsets[..., axis + 2] * SIZE_VARIANCE, MAX_LOG_RATIO))
+        half = size * ratio / 2
+        np.subtract(centre, half, out=boxes_yxyx[..., axis])
+        np.add(centre, half, out=boxes_yxyx[..., axis + 2])
+    return np.clip(boxes_yxyx, 0, 1, out=boxes_yxyx)

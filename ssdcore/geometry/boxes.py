@@ -38,8 +38,9 @@ def xywh_px_to_yxyx(boxes_xywh_px: Boxes, height: int, width: int) -> Boxes:
 
 def yxyx_to_xywh_px(boxes_yxyx: Boxes, height: int, width: int) -> NDArray[np.float64]:
     """Converts fractions (…, 4) to COCO's left, top, width, height in pixels, float64."""
-    y1, x1, y2, x2 = np.moveaxis(np.asarray(boxes_yxyx, np.float64), -1, 0)
-    return np.stack([x1 * width, y1 * height, (x2 - x1) * width, (y2 - y1) * height], axis=-1)
+    corners = np.asarray(boxes_yxyx, np.float64)
+    low, high = corners[..., 1::-1], corners[..., :1:-1]
+    return np.concatenate([low, high - low], axis=-1) * (width, height, width, height)
 
 
 def areas(boxes_yxyx: Boxes) -> Boxes:

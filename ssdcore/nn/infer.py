@@ -15,6 +15,7 @@ from ssdcore.nn.calm import CalmWait
 from ssdcore.nn.loader import InputBatch
 from ssdcore.nn.losses import LossName
 from ssdcore.nn.ssd300 import SSD300
+from ssdcore.nn.time_spent import TimeSpent
 
 
 class Found(NamedTuple):
@@ -40,6 +41,7 @@ class Detector:
     ) -> None:
         self._network = network
         self._default_boxes = default_boxes
+        self._loss = loss
         self.batch_size = batch_size
 
         @ms.jit
@@ -62,10 +64,16 @@ class Detector:
         """Compiles the graph, so that what follows can be timed."""
         self.answers(np.zeros((self.batch_size, 3, IMAGE_SIZE, IMAGE_SIZE), np.float32))
 
-    def detect(self, batches: Iterable[InputBatch], thresholds: Thresholds) -> Iterator[Found]:
-        """Yields the detections of every picture, in order."""
-        for batch in batches:
-            answers = zip(batch.image_ids, *self.answers(batch.images), strict=True)
-            for image_id, offsets, probabilities in answers:
-                found = detect(offsets, probabilities, self._default_boxes, thresholds)
-                yield Found(int(image_id), found)
+    def detect(
+        self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
+    ) -> Iterator[Found]:
+        """Yields the detections of every picture, in order; adds to `spent` what they took."""
+        for batch in spent.waiting_for("decode", batches):
+            with spent.on("network"):
+                answers = self.answers(batch.images)
+            with spent.on("nms"):
+                found = detect(
+                    *answers, self._default_boxes, thresholds, softmax=self._loss == "multibox"
+                )
+            for image_id, detections in zip(batch.image_ids, found, strict=True):
+                yield Found(int(image_id), detections)

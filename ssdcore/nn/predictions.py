@@ -14,6 +14,7 @@ from ssdcore.detection.decode import Detections, Thresholds
 from ssdcore.nn.group import ALONE, Group
 from ssdcore.nn.infer import Detector, Found
 from ssdcore.nn.loader import InputBatch, input_batches
+from ssdcore.nn.time_spent import TimeSpent
 
 
 def predict_split(
@@ -24,6 +25,7 @@ def predict_split(
     workers: int,
     group: Group = ALONE,
     around: Callable[[], None] = lambda: None,
+    spent: TimeSpent | None = None,
 ) -> list[dict[str, Any]]:
     """Returns the detections in every picture of the shards, the same list in every process.
 
@@ -35,6 +37,7 @@ def predict_split(
         workers: threads that decode.
         group: the processes that share the pictures out; all have to call this.
         around: called before each batch; an exception of its own ends the work.
+        spent: to add to what this process took for its share.
     """
 
     def watched() -> Iterator[InputBatch]:
@@ -42,7 +45,7 @@ def predict_split(
             around()
             yield batch
 
-    found = detector.detect(watched(), thresholds)
+    found = detector.detect(watched(), thresholds, spent or TimeSpent())
     if group.size > 1:
         place_of = {image.id: place for place, image in enumerate(split.images)}
         table = _to_table(found, place_of, count(group.rank, group.size))

@@ -7,7 +7,7 @@ from typing import Any
 from ssdcore import layout
 from ssdcore.data.coco import CocoSplit
 from ssdcore.detection.coco_metrics import evaluate
-from ssdcore.detection.decode import PUBLISHED
+from ssdcore.detection.decode import Thresholds
 from ssdcore.nn.group import Group
 from ssdcore.nn.infer import Detector
 from ssdcore.nn.predictions import predict_split
@@ -38,7 +38,7 @@ def make_validation(
     detector = Detector(training.network, card.default_boxes, card.loss, batch_size)
 
     def validate() -> dict[str, Any]:
-        results = predict_split(detector, shards, val, PUBLISHED, workers, group, around)
+        results = predict_split(detector, shards, val, Thresholds(), workers, group, around)
         return evaluate(layout.annotations("val"), results)
 
     return validate

@@ -1,8 +1,11 @@
 import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ssdcore.data.coco import CocoClass, CocoImage
 from ssdcore.detection.coco_results import from_results, to_results
 from ssdcore.detection.decode import Detections
+from ssdcore.geometry.boxes import yxyx_to_xywh_px
 
 
 def test_ids_and_pixels_are_the_annotation_files():
@@ -16,6 +19,24 @@ def test_ids_and_pixels_are_the_annotation_files():
     assert to_results(detections, image, classes) == [
         {"image_id": 42, "category_id": 90, "bbox": [50.0, 10.0, 100.0, 40.0], "score": 0.5}
     ]
+
+
+@given(st.integers(0, 2**32), st.integers(1, 20_000), st.integers(1, 20_000))
+def test_rounding_is_pythons(seed, height, width):
+    rng = np.random.default_rng(seed)
+    low = rng.random((50, 2), np.float32)
+    boxes = np.concatenate([low, low + (1 - low) * rng.random((50, 2), np.float32)], axis=1)
+    boxes[::2] = np.round(boxes[::2] * 512) / 512  # halves of the last digit are among these
+    detections = Detections(boxes, np.ones(50, np.int32), rng.random(50, np.float32))
+    image = CocoImage(id=1, file_name="a.jpg", height=height, width=width)
+    for result, box, score in zip(
+        to_results(detections, image, [CocoClass(1, "cat")]),
+        yxyx_to_xywh_px(boxes, height, width),
+        detections.scores,
+        strict=True,
+    ):
+        assert result["bbox"] == [round(float(value), 3) for value in box]
+        assert result["score"] == round(float(score), 6)
 
 
 def test_reading_back_inverts_writing(rng):

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssdcore.detection.nms import nms
+from ssdcore.detection.nms import nms, suppress
 
 
 def naive_iou(a, b):
@@ -38,3 +38,28 @@ def test_overlap_at_the_threshold_stays():
     scores = np.array([0.9, 0.8])
     assert nms(boxes, scores, 0.5, 10).tolist() == [0, 1]
     assert nms(boxes, scores, 0.49, 10).tolist() == [0]
+
+
+@given(st.integers(0, 2**32), st.integers(0, 150), st.sampled_from([1, 7, 100]))
+def test_many_groups_at_once_are_one_after_the_other(seed, count, most):
+    """Also groups of more boxes than are looked at together, and chains of overlaps."""
+    rng = np.random.default_rng(seed)
+    groups = np.sort(rng.integers(0, 6, count) ** 2)
+    low = np.sort(rng.random((count, 2)), axis=0) * 0.5
+    boxes = np.concatenate([low, low + 0.15 + rng.random((count, 2)) * 0.1], axis=1)
+    boxes = boxes.astype(np.float32)
+    expected = []
+    for group in np.unique(groups):
+        (own,) = np.nonzero(groups == group)
+        rank = range(len(own), 0, -1)
+        expected += own[naive_nms(boxes[own].tolist(), list(rank), 0.45, most)].tolist()
+    assert suppress(boxes, groups, 0.45, most).tolist() == expected
+
+
+def test_one_class_of_all_default_boxes(rng):
+    """The most that an image may ask for."""
+    low = rng.random((8732, 2)) * 0.5
+    boxes = np.concatenate([low, low + 0.01 + rng.random((8732, 2)) * 0.4], axis=1)
+    scores = rng.random(8732)
+    expected = naive_nms(boxes.tolist(), scores.tolist(), 0.45, 60)
+    assert nms(boxes, scores, 0.45, 60).tolist() == expected

@@ -7,6 +7,7 @@ from ssdcore.nn.checkpoint import build_network
 from ssdcore.nn.infer import Detector
 from ssdcore.nn.loader import input_batches
 from ssdcore.nn.predictions import predict_split
+from ssdcore.nn.time_spent import TimeSpent
 
 PRIORS = default_boxes()
 
@@ -32,7 +33,9 @@ def test_the_batch_a_picture_is_in_changes_nothing(model, pictures):
     def boxes(batch_size):
         detector = Detector(network, PRIORS, "multibox", batch_size)
         batches = input_batches(pictures.shards, batch_size, workers=1)
-        return list(detector.detect(batches, Thresholds(score=0.002, max_detections=5)))
+        return list(
+            detector.detect(batches, Thresholds(score=0.002, max_detections=5), TimeSpent())
+        )
 
     for alone, together in zip(boxes(1), boxes(4), strict=True):
         assert alone.image_id == together.image_id
@@ -42,6 +45,10 @@ def test_the_batch_a_picture_is_in_changes_nothing(model, pictures):
 def test_a_split_becomes_coco_results(model, pictures):
     detector = Detector(build_network(model, 6, "multibox"), PRIORS, "multibox", 4)
     thresholds = Thresholds(score=0.0, max_detections=2)
-    results = predict_split(detector, pictures.shards, pictures.split, thresholds, workers=1)
+    spent = TimeSpent()
+    results = predict_split(
+        detector, pictures.shards, pictures.split, thresholds, workers=1, spent=spent
+    )
+    assert min(spent.milliseconds(images=10).values()) > 0
     assert [r["image_id"] for r in results] == [i.id for i in pictures.split.images for _ in "12"]
     assert {r["category_id"] for r in results} <= {c.id for c in pictures.split.classes}

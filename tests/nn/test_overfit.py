@@ -9,7 +9,7 @@ import pytest
 
 from ssdcore.data.augment import Strengths
 from ssdcore.detection.coco_metrics import evaluate
-from ssdcore.detection.decode import PUBLISHED
+from ssdcore.detection.decode import Thresholds
 from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
 from ssdcore.nn.fit import fit
 from ssdcore.nn.infer import Detector
@@ -68,7 +68,7 @@ def test_four_pictures_are_learnt_by_heart(loss, head, four_pictures):
 
     def measure():
         detector = Detector(training.network, training.card.default_boxes, loss, batch_size=4)
-        results = predict_split(detector, four.shards, four.split, PUBLISHED, workers=1)
+        results = predict_split(detector, four.shards, four.split, Thresholds(), workers=1)
         return evaluate(four.annotations, results)
 
     epochs = TRAIN["epochs"]
