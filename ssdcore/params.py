@@ -118,12 +118,14 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """Which detections count."""
+    """Which detections count; see `ssdcore.detection.decode.Thresholds`."""
 
     batch_size: Count
     score_threshold: Fraction
     nms_iou: Fraction
     max_detections: Count
+    max_per_class: Count | None
+    max_candidates: Count | None
 
 
 class ReportParams(Section):

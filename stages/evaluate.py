@@ -24,13 +24,20 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.nn.infer import Detector
     from ssdcore.nn.predictions import predict_split
     from ssdcore.nn.runtime import configure
+    from ssdcore.nn.time_spent import TimeSpent
     from ssdcore.tracking import tracked
 
     device = configure(runtime.device)
     network, card = load(layout.BEST_CHECKPOINT)
     val = read_coco(layout.annotations("val"))
     shards = find_shards(layout.mindrecord("val"))
-    thresholds = Thresholds(wanted.score_threshold, wanted.nms_iou, wanted.max_detections)
+    thresholds = Thresholds(
+        wanted.score_threshold,
+        wanted.nms_iou,
+        wanted.max_detections,
+        wanted.max_per_class,
+        wanted.max_candidates,
+    )
     detector = Detector(network, card.default_boxes, card.loss, wanted.batch_size)
     with tracked(
         "evaluate",
@@ -42,11 +49,15 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     ) as tracker:
         detector.warm_up()
         started = perf_counter()
-        results = predict_split(detector, shards, val, thresholds, runtime.workers)
+        spent = TimeSpent()
+        results = predict_split(detector, shards, val, thresholds, runtime.workers, spent=spent)
         speed = len(val.images) / (perf_counter() - started)
         figures = evaluate(layout.annotations("val"), results)
         analysis = analyse(layout.annotations("val"), results, figures)
-        metrics = write_evaluation(figures, analysis, results, len(val.images), speed, device)
+        milliseconds = spent.milliseconds(len(val.images))
+        metrics = write_evaluation(
+            figures, analysis, results, len(val.images), speed, milliseconds, device
+        )
         overall = metrics["bbox"] | of_split(analysis)
         tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, card.step)
         tracker.log_metrics_of("evaluate/class", of_classes(analysis), card.step)

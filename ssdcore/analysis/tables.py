@@ -21,6 +21,7 @@ def write_evaluation(
     results: Sequence[Mapping[str, Any]],
     images: int,
     speed: float,
+    milliseconds: Mapping[str, float],
     device: str,
 ) -> dict[str, Any]:
     """Writes evaluation/ and metrics/evaluate.json, and returns the latter's content.
@@ -31,6 +32,7 @@ def write_evaluation(
         results: the detections in COCO's results format.
         images: how many images were evaluated.
         speed: images per second, decoding and suppression included.
+        milliseconds: spent on each part of the work, an image.
         device: what computed at that speed.
     """
     write_json(layout.PREDICTIONS, results)
@@ -41,6 +43,7 @@ def write_evaluation(
         "bbox": {name: figures[name] for name in FIGURES},
         "images": images,
         "images_per_second": round(speed, 2),
+        "milliseconds": {part: round(value, 3) for part, value in milliseconds.items()},
         "device": device,
         "threshold": analysis.threshold,
     }
