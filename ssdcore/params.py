@@ -120,6 +120,7 @@ class TrainParams(Section):
 class EvaluateParams(Section):
     """Which detections count; see `ssdcore.detection.decode.Thresholds`."""
 
+    backend: Literal["pycocotools", "faster-coco-eval"]
     batch_size: Count
     score_threshold: Fraction
     nms_iou: Fraction

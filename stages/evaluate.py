@@ -17,7 +17,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.analysis.tables import write_evaluation
     from ssdcore.data.coco import read_coco
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.detection.coco_metrics import evaluate
+    from ssdcore.detection.coco_metrics import evaluate, load_backend
     from ssdcore.detection.decode import Thresholds
     from ssdcore.files import sha256_of_file
     from ssdcore.nn.checkpoint import load
@@ -27,6 +27,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.nn.time_spent import TimeSpent
     from ssdcore.tracking import tracked
 
+    load_backend(wanted.backend)  # that one is missing is said before the work, not after it
     device = configure(runtime.device)
     network, card = load(layout.BEST_CHECKPOINT)
     val = read_coco(layout.annotations("val"))
@@ -52,7 +53,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         spent = TimeSpent()
         results = predict_split(detector, shards, val, thresholds, runtime.workers, spent=spent)
         speed = len(val.images) / (perf_counter() - started)
-        figures = evaluate(layout.annotations("val"), results)
+        figures = evaluate(layout.annotations("val"), results, wanted.backend)
         analysis = analyse(layout.annotations("val"), results, figures)
         milliseconds = spent.milliseconds(len(val.images))
         metrics = write_evaluation(

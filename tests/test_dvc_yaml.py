@@ -121,7 +121,7 @@ def test_plots_name_columns_and_templates_that_are_there(tmp_path, monkeypatch):
     truth = ROOT / "examples/local/annotations/val.json"
     figures = evaluate(truth, [])
     monkeypatch.chdir(tmp_path)
-    write_evaluation(figures, analyse(truth, [], figures), [], 1, 1.0, "CPU")
+    write_evaluation(figures, analyse(truth, [], figures), [], 1, 1.0, {"nms": 1.0}, "CPU")
     columns = {
         str(layout.HISTORY): set(history.COLUMNS),
         str(layout.VALIDATION): set(history.VALIDATION_COLUMNS),

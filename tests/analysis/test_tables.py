@@ -16,7 +16,7 @@ from ssdcore.detection.coco_metrics import FIGURES, evaluate
 def write(truth, results):
     figures = evaluate(truth, results)
     analysis = analyse(truth, results, figures)
-    return write_evaluation(figures, analysis, results, 40, 12.345, "CPU"), figures, analysis
+    return write_evaluation(figures, analysis, results, 40, 12.345, {"nms": 0.12345}, "CPU"), figures, analysis
 
 
 @pytest.fixture

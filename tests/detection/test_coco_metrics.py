@@ -1,9 +1,11 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
 
 from ssdcore.detection.coco_metrics import FIGURES, evaluate
+from ssdcore.errors import InputError
 
 BY_CLASS = ("AP", "AP50", "AP75", "AR1", "AR10", "AR100")
 CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
@@ -91,11 +93,44 @@ def test_prints_nothing(truth, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.fixture(params=["pycocotools", "faster-coco-eval"])
+def backend(request):
+    """Each backend that is installed."""
+    if request.param != "pycocotools":
+        pytest.importorskip("faster_coco_eval")
+    return request.param
+
+
+def test_a_backend_that_is_not_there_is_an_error_of_the_parameters(truth, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
+    with pytest.raises(InputError, match=r"evaluate\.backend.*pip install faster-coco-eval"):
+        evaluate(truth, [], "faster-coco-eval")
+
+
+def test_backends_agree_on_nothing_ties_and_crowds(truth, backend):
+    for detections in (
+        [],
+        [found(1, 1, [0, 0, 5, 5])],
+        [found(2, 1, [0, 200, 40, 40], 0.5), found(1, 1, [10, 10, 50, 50], 0.5)],
+        [found(1, 1, [10, 10, 50, 50 - i], 0.5) for i in range(120)],
+    ):
+        expected, figures = evaluate(truth, detections), evaluate(truth, detections, backend)
+        for name in FIGURES:
+            assert figures[name] == pytest.approx(expected[name], abs=1e-12)
+        for row, same in zip(figures["per_class"], expected["per_class"], strict=True):
+            assert row == pytest.approx(same, abs=1e-12)
+        for curve, same in zip(figures["pr_curves"], expected["pr_curves"], strict=True):
+            assert curve == {"name": same["name"], **{
+                axis: pytest.approx(same[axis], abs=1e-12) for axis in ("recall", "precision")
+            }}  # fmt: skip
+
+
 @pytest.mark.skipif(not CASES.is_dir(), reason="outside evaluator cases are not here")
 @pytest.mark.parametrize("case", [p.name for p in sorted(CASES.glob("*/"))])
-def test_outside_cases(case):
+def test_outside_cases(case, backend):
     expected = json.loads((CASES / case / "expected.json").read_text())
-    figures = evaluate(CASES / case / "gt.json", json.loads((CASES / case / "dt.json").read_text()))
+    detections = json.loads((CASES / case / "dt.json").read_text())
+    figures = evaluate(CASES / case / "gt.json", detections, backend)
     for name in FIGURES:
         assert figures[name] == pytest.approx(expected["stats"][name], abs=1e-12), name
     by_name = {row["name"]: row for row in figures["per_class"]}
