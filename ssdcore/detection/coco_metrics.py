@@ -97,9 +97,12 @@ def _indexed(dataset: dict[str, Any], dataset_type: Any) -> Any:
 
 
 def _load_results(truth: Any, detections: Sequence[dict[str, Any]]) -> Any:
-    """Returns the detections as pycocotools wants them; its loadRes fails on none at all."""
+    """Returns the detections as pycocotools wants them; its loadRes fails on none at all.
+
+    It would give each box an outline, a tenth of all memory, which nothing measures.
+    """
     if detections:
-        return truth.loadRes([dict(detection) for detection in detections])
+        return truth.loadRes([{**detection, "segmentation": None} for detection in detections])
     return _indexed({**truth.dataset, "annotations": []}, type(truth))
 
 
