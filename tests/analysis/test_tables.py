@@ -16,7 +16,11 @@ from ssdcore.detection.coco_metrics import FIGURES, evaluate
 def write(truth, results):
     figures = evaluate(truth, results)
     analysis = analyse(truth, results, figures)
-    return write_evaluation(figures, analysis, results, 40, 12.345, {"nms": 0.12345}, "CPU"), figures, analysis
+    return (
+        write_evaluation(figures, analysis, results, 40, 12.345, {"nms": 0.12345}, "CPU"),
+        figures,
+        analysis,
+    )
 
 
 @pytest.fixture
@@ -37,6 +41,7 @@ def test_metrics(written):
         "bbox": {name: figures[name] for name in FIGURES},
         "images": 40,
         "images_per_second": 12.35,
+        "milliseconds": {"nms": 0.123},
         "device": "CPU",
         "threshold": analysis.threshold,
     }

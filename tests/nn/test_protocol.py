@@ -9,13 +9,14 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from ssdcore import layout
+from ssdcore.analysis.analyse import analyse
+from ssdcore.analysis.tables import write_evaluation
 from ssdcore.data.coco import read_coco
 from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import find_shards
 from ssdcore.data.shapes import write_shapes
 from ssdcore.detection.coco_metrics import FIGURES, evaluate
 from ssdcore.detection.decode import Thresholds
-from ssdcore.detection.tables import write_evaluation
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.nn.checkpoint import build_network
 from ssdcore.nn.infer import Detector
@@ -103,7 +104,8 @@ def test_figures_are_pycocotools_own_of_the_written_file(
         source
     ]
     figures = evaluate(annotations(folder), results)
-    write_evaluation(figures, results, IMAGES, 1.0, {}, "CPU")
+    analysis = analyse(annotations(folder), results, figures)
+    write_evaluation(figures, analysis, results, IMAGES, 1.0, {}, "CPU")
     written = json.loads(layout.EVALUATE_METRICS.read_text())
     assert written["images"] == IMAGES
     assert json.loads(layout.PREDICTIONS.read_text()) == results
