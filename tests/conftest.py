@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.small_repository import make_repository
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -19,3 +21,11 @@ def golden() -> dict[str, NDArray]:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(20)
+
+
+@pytest.fixture(scope="session")
+def small_repository(tmp_path_factory) -> Path:
+    """A repository of DVC's, for reading only; see tests/small_repository.py."""
+    folder = tmp_path_factory.mktemp("small") / "repository"
+    make_repository(folder)
+    return folder
