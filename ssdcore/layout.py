@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 PARAMS = Path("params.yaml")
+REQUIREMENTS = Path("requirements.lock")
 RAW = Path("data/raw")
 SOURCE = RAW / "source.json"
 MINDRECORD = Path("data/mindrecord")
@@ -30,6 +31,8 @@ REPORT_PAGE = REPORT / "index.html"
 REPORT_JSON = REPORT / "report.json"
 REPORT_TEXT = REPORT / "report.txt"
 GALLERY = REPORT / "gallery"
+COMPARISON_PAGE = REPORT / "compare.html"
+"""No out of the pipeline: it shows other states of the repository than the present one."""
 
 SPLITS = ("train", "val")
 

@@ -1,16 +1,36 @@
-"""Renders the page on data, training and results: report/."""
+"""Renders the page on data, training and results, or one that compares several: report/."""
 
 import json
+from typing import Annotated
+
+import typer
 
 from ssdcore import layout
 from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.errors import InputError
+from ssdcore.params import ReportParams
 from ssdcore.params_file import read_params
 
+Compare = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="REV...",
+        help="Render report/compare.html instead, on these states of the repository: experiments, "
+        "tags, branches, commits or `workspace`. A single one is compared with the workspace.",
+    ),
+]
+Further = Annotated[list[str] | None, typer.Argument(hidden=True)]
 
-def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+
+def main(
+    params: ParamsOption = DEFAULT_PARAMS, compare: Compare = None, further: Further = None
+) -> None:
     """Render one HTML page on the data, the training and the results."""
     settings = read_params(params)
     wanted = settings.report
+    if compare or further:
+        _compare(compare, further or [], wanted)
+        return
 
     from ssdcore.analysis.analysis import Analysis
     from ssdcore.data.augment import Strengths
@@ -87,6 +107,19 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         for one in examples:
             tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
     print(f"report → {layout.REPORT_PAGE.resolve()}")
+
+
+def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams) -> None:
+    if not compare:
+        raise InputError("the command line", " ".join(further), "options", "Put --compare first")
+
+    from ssdcore.files import write_text
+    from ssdcore.report.comparison.compare import compare_revisions
+
+    names = [*compare, *further]
+    page = compare_revisions(names, wanted.pictures, wanted.score_threshold)
+    write_text(layout.COMPARISON_PAGE, page)
+    print(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
 
 
 if __name__ == "__main__":

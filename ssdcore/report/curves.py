@@ -77,12 +77,18 @@ def smoothed(values: Sequence[float]) -> list[float]:
     return means
 
 
+def thinned(count: int) -> list[int]:
+    """Returns at most `MOST_POINTS` places of a curve of `count` points, first and last kept."""
+    places = np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int)
+    kept: list[int] = np.unique(places).tolist()
+    return kept
+
+
 def _line(
     history: History, values: Sequence[float], name: str, colour: str, *, raw: bool = False
 ) -> go.Scatter:
-    """Returns the curve over the steps with at most `MOST_POINTS` points, first and last kept."""
-    count = len(history.step)
-    kept = np.unique(np.linspace(0, count - 1, min(count, MOST_POINTS)).round().astype(int))
+    """Returns the curve over the steps with at most `MOST_POINTS` points."""
+    kept = thinned(len(history.step))
     return go.Scatter(
         x=[history.step[i] for i in kept],
         y=[float(f"{values[i]:.5g}") for i in kept],  # digits that no screen shows only weigh

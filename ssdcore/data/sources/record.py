@@ -58,10 +58,14 @@ def image_folder(source_json: Path, split: str) -> Path:
     every machine; where the cache lacks it, it is fetched.
     """
     record = json.loads(source_json.read_text(encoding="utf-8"))
-    images = record["splits"][split]["images"]
-    if "://" in images:
-        return local_copy(images, f"{source_json}: splits.{split}.images", archive_fault)
-    return Path(images)
+    return recorded_place(
+        record["splits"][split]["images"], f"{source_json}: splits.{split}.images"
+    )
+
+
+def recorded_place(images: str, key: str) -> Path:
+    """Returns the folder or zip archive that download recorded under `key`."""
+    return local_copy(images, key, archive_fault) if "://" in images else Path(images)
 
 
 def describe(split: CocoSplit, annotations_sha256: str, place: Place) -> SplitSource:

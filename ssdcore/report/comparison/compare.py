@@ -1,0 +1,85 @@
+"""Makes the page that compares revisions, out of what git and DVC keep of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ssdcore import layout
+from ssdcore.data.sources.record import recorded_place
+from ssdcore.errors import InputError
+from ssdcore.report.comparison.candidate import Candidate
+from ssdcore.report.comparison.page import render_comparison
+from ssdcore.report.comparison.pictures import ComparedPicture, draw_pictures
+from ssdcore.report.comparison.reading import read_candidate
+from ssdcore.revisions import WORKSPACE, Revision, open_revisions
+
+USUAL_THRESHOLD = 0.4
+"""Least score to draw where neither the parameters nor the revision give one."""
+
+
+def compare_revisions(
+    names: Sequence[str], pictures: int, score_threshold: float | None = None
+) -> str:
+    """Returns the page that compares states of the repository, the others with the first.
+
+    Args:
+        names: of the states, see `open_revisions`; a single one is compared with the workspace.
+        pictures: validation pictures to show at most.
+        score_threshold: least score of a detection that is drawn; None is each state's own best.
+
+    Raises:
+        InputError: a name is unknown or given twice, or something can't be had.
+    """
+    if len(names) == 1:
+        names = [*names, WORKSPACE]
+    if len(set(names)) < len(names):
+        raise InputError("--compare", " ".join(names), "two states or more, each named once")
+    with open_revisions(names) as revisions:
+        candidates = [read_candidate(o.name, o.origin._asdict(), o.read) for o in revisions]
+        drawn, remark = _draw(candidates, revisions, pictures, score_threshold)
+    return render_comparison(candidates, drawn, remark)
+
+
+def _draw(
+    candidates: Sequence[Candidate],
+    revisions: Sequence[Revision],
+    count: int,
+    score_threshold: float | None,
+) -> tuple[list[ComparedPicture], str]:
+    """Draws the pictures, or says why there are none."""
+    able = {
+        place: (one.detected, _threshold(one) if score_threshold is None else score_threshold)
+        for place, one in enumerate(candidates)
+        if one.detected
+    }
+    if not count:
+        return [], "None are asked for (report.pictures)."
+    if len(able) < 2:
+        return [], "Fewer than two of them have both predictions and annotations to draw."
+    first = min(able)
+    try:
+        with _pictures(revisions[first], able[first][0].pictures) as folder:
+            drawn = list(draw_pictures(able, folder, count))
+    except InputError as error:
+        return [], f"The pictures can't be read. {error}"
+    return drawn, "" if drawn else "They have no validation picture in common."
+
+
+def _threshold(candidate: Candidate) -> float:
+    return candidate.figures.get("evaluate.threshold", USUAL_THRESHOLD)
+
+
+@contextmanager
+def _pictures(revision: Revision, recorded: str) -> Iterator[Path]:
+    """Yields the folder or archive of a revision's validation pictures.
+
+    What download put into data/raw is the revision's own; pictures elsewhere are as they are now.
+    """
+    with TemporaryDirectory() as folder:
+        copy = Path(folder, "pictures")
+        inside = Path(recorded).is_relative_to(layout.RAW)
+        if inside and revision.fetch(Path(recorded), copy):
+            yield copy
+        else:
+            yield recorded_place(recorded, f"{layout.SOURCE} of {revision.name}: splits.val.images")

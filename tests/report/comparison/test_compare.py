@@ -1,0 +1,63 @@
+"""The whole comparison, of a small repository's revisions."""
+
+import shutil
+
+import pytest
+
+from ssdcore.errors import InputError
+from ssdcore.report.comparison.compare import compare_revisions
+from tests.report.test_page import Page
+
+
+@pytest.fixture(autouse=True)
+def _inside(small_repository, monkeypatch):
+    monkeypatch.chdir(small_repository)
+
+
+def test_a_tag_an_experiment_and_the_workspace():
+    text = Page(compare_revisions(["old", "try", "workspace"], pictures=2)).text()
+    assert "3 revisions compared" in text
+    assert "train.lr_max 0.1 0.4 0.5" in text
+    assert "AP 0.333 1.000 +0.667 0.667 +0.333" in text
+    assert "<b>dog</b> 0.333 1.000 +0.667 0.667 +0.333 3" in text
+    assert "old does not have evaluation/analysis.json ;" in text
+    assert "missed – 0.000 0.333" in text
+    assert "subject Begin" in text
+    assert "mindspore 2.8.0 2.8.0 2.8.0" in text
+
+
+def test_pictures_are_those_of_the_revisions():
+    text = Page(compare_revisions(["old", "try"], pictures=2)).text()
+    assert "2.png Ground truth old: 0 found, 1 missed, 0 invented try: 1 found," in text
+    assert "3.png Ground truth old: 0 found, 1 missed, 0 invented try: 1 found," in text
+    assert "1.png" not in text
+
+
+def test_a_single_one_is_compared_with_the_workspace():
+    text = Page(compare_revisions(["old"], pictures=0)).text()
+    assert "train.lr_max 0.1 0.5" in text
+    assert "None are asked for" in text
+
+
+def test_the_threshold_given_counts_for_all():
+    page = Page(compare_revisions(["old", "try"], pictures=1, score_threshold=0.95))
+    assert "1.png Ground truth old: 0 found" in page.text()
+    assert "try from a score of 0.95" in page.text()
+
+
+@pytest.mark.parametrize("names", [["workspace"], ["old", "old"], ["old", "try", "old"]])
+def test_one_alone_or_twice_the_same_is_refused(names):
+    with pytest.raises(InputError, match="two states or more, each named once"):
+        compare_revisions(names, pictures=1)
+
+
+def test_pictures_that_are_gone_are_said_to_be(small_repository, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(small_repository, copy)
+    source = copy / "data/raw/source.json"
+    text = source.read_text()
+    source.unlink()
+    source.write_text(text.replace("data/raw/val", "elsewhere"))
+    monkeypatch.chdir(copy)
+    page = Page(compare_revisions(["workspace", "old"], pictures=1)).text()
+    assert "The pictures can't be read. elsewhere: found" in page

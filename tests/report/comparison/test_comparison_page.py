@@ -1,0 +1,136 @@
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ssdcore.errors import InputError
+from ssdcore.report.comparison.candidate import Candidate, ClassResult, Curve
+from ssdcore.report.comparison.page import render_comparison
+from ssdcore.report.comparison.pictures import ComparedPicture, Panel
+from ssdcore.report.document import LARGEST_BYTES
+from ssdcore.report.drawing import encode_jpeg
+from ssdcore.report.gallery import Tally
+from tests.report.test_page import HOSTILE, Page
+
+JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
+LOADING = ("src", "href", "srcset", "poster", "action", "data", "background", "xlink:href")
+
+
+def tally(hits: int, misses: int, extras: int) -> Tally:
+    return Tally(hits=hits, misses=misses, extras=extras)
+
+
+@pytest.fixture
+def pictures() -> list[ComparedPicture]:
+    panels = [Panel(0, JPEG, tally(3, 1, 0), 0.4), Panel(1, JPEG, tally(4, 0, 2), 0.25)]
+    return [ComparedPicture("a.jpg", JPEG, panels)]
+
+
+def hostile(name: str) -> Candidate:
+    return Candidate(
+        name,
+        facts={word: word for word in HOSTILE},
+        params={word: word for word in HOSTILE},
+        figures={f"evaluate.{word}": 0.5 for word in HOSTILE},
+        curves={"loss": Curve([1, 2], [3, 4])},
+        classes={word: ClassResult(0.5, 3) for word in HOSTILE},
+        lacks=HOSTILE,
+    )
+
+
+def test_the_page_compares_with_the_first(candidates, pictures):
+    text = Page(render_comparison(candidates, pictures)).text()
+    assert "2 revisions compared" in text
+    assert "first 0.500 second 0.750 +0.250" in text
+    assert "train.lr_max 0.1 0.2" in text
+    assert "AP 0.500 0.750 +0.250 APs 0.250 0.250 ±0.000" in text
+    assert "loss 2.000 3.000 +1.000 steps 1,000 500 \u2212500" in text
+    assert "dog 0.250 1.000 +0.750 3" in text
+    assert "cat 0.500 0.250 \u22120.250 12" in text
+    assert "first: 3 found, 1 missed, 0 invented" in text
+    assert "from a score of 0.40, second from a score of 0.25" in text
+    assert "commit d66a075" in text
+    assert "experiment warm-up device CPU CPU" in text
+    assert "network 12.5 –" in text
+
+
+def test_only_what_differs_stands_open_and_all_in_the_fold(candidates):
+    page = render_comparison(candidates, [])
+    changed, fold = (
+        page.split('id="changed"')[1].split('id="figures"')[0],
+        page.split("<details>")[1],
+    )
+    assert "train.lr_max" in changed
+    assert "train.loss" not in changed
+    assert "train.loss" in fold
+    assert "4 parameters" in fold
+
+
+def test_good_and_bad_changes_are_marked(candidates):
+    page = render_comparison(candidates, [])
+    assert re.search(r'class="change better">\+0\.250<', page)
+    assert re.search(r'class="change worse">\+1\.000<', page)
+    assert re.search(r'class="change ">\u2212500<', page)
+
+
+def test_different_validation_sets_are_warned_of(candidates):
+    warning = "validation sets are not the same"
+    assert warning not in render_comparison(candidates, [])
+    other = replace(candidates[1], data="ef")
+    assert warning in render_comparison([candidates[0], other], [])
+
+
+def test_what_a_revision_lacks_is_said(candidates):
+    bare = Candidate("bare", lacks=["metrics/train.json", "evaluation/analysis.json"])
+    text = Page(render_comparison([candidates[0], bare], [], "Nothing to see.")).text()
+    assert "bare does not have metrics/train.json , evaluation/analysis.json ;" in text
+    assert "Nothing to see." in text
+    assert "AP 0.500 –" in text
+
+
+def test_nothing_is_known_of_any():
+    text = Page(render_comparison([Candidate("a"), Candidate("b")], [])).text()
+    for words in ("None of them was measured", "None of them has any", "the same parameters"):
+        assert words in text
+
+
+def test_hostile_words_add_no_element_and_show_as_text(candidates, pictures):
+    harmless = Page(render_comparison(candidates, pictures))
+    many = [hostile(name) for name in HOSTILE]
+    shown = [picture._replace(name=name) for picture in pictures for name in HOSTILE]
+    page = Page(render_comparison(many, shown, HOSTILE[0]))
+    assert {tag for tag, _ in page.elements} - {"code"} <= {tag for tag, _ in harmless.elements}
+    assert not [name for _, found in page.elements for name in found if name.startswith("on")]
+    for word in HOSTILE:
+        assert page.text().count(word) >= 10, word
+
+
+def test_nothing_is_fetched(candidates, pictures):
+    page = Page(render_comparison(candidates, pictures))
+    addresses = [v for _, found in page.elements for name, v in found.items() if name in LOADING]
+    assert addresses
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+    assert not re.search(r"url\(|@import|//", page.styles)
+
+
+def test_contents_lead_to_sections_that_exist(candidates):
+    page = Page(render_comparison(candidates, []))
+    targets = [found["href"][1:] for tag, found in page.elements if tag == "a"]
+    assert targets == [found["id"] for tag, found in page.elements if tag == "section"]
+
+
+def test_every_chart_has_its_data(candidates):
+    page = Page(render_comparison(candidates, []))
+    charts = [found for _, found in page.elements if found.get("class") == "chart"]
+    assert len(charts) == len([1 for found, _ in page.scripts if found]) == 4
+
+
+def test_a_page_too_large_is_refused(candidates, pictures):
+    large = [pictures[0]._replace(truth=bytes(LARGEST_BYTES))]
+    with pytest.raises(InputError, match="MB"):
+        render_comparison(candidates, large)
+
+
+def test_the_same_content_gives_the_same_page(candidates, pictures):
+    assert render_comparison(candidates, pictures) == render_comparison(candidates, pictures)

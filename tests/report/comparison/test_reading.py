@@ -1,0 +1,118 @@
+"""A candidate read from made-up files; what they are in a repository is in test_compare.py."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssdcore.report.comparison.candidate import Candidate, ClassResult, Curve
+from ssdcore.report.comparison.reading import read_candidate
+
+COCO = {
+    "images": [{"id": 4, "file_name": "a.jpg", "height": 10, "width": 20}],
+    "annotations": [{"id": 1, "image_id": 4, "category_id": 7, "bbox": [0, 0, 10, 5]}],
+    "categories": [{"id": 7, "name": "cat"}],
+}
+SOURCE = {"splits": {"val": {"images": "v", "annotations_sha256": "ab", "images_sha256": "cd"}}}
+FILES = {
+    "params.yaml": "train:\n  lr_max: 1e-6\n  clip: {norm: null}\n",
+    "requirements.lock": "mindspore==2.8.0 \\\n  --hash=x\nmindspore-lite==9\ndvc==3.1 ; sys\n",
+    "metrics/evaluate.json": '{"bbox": {"AP": 0.5, "APs": -1}, "images": 3, "device": "CPU"}',
+    "metrics/train.json": '{"loss": 2.5, "best": {"epoch": 4}, "ok": true}',
+    "plots/history.csv": "step,loss,new\n1,4,x\n2,,x\n3,nan,x\n4,2.5,x\n",
+    "plots/validation.csv": "step,val_AP\n4,0.25\n",
+    "evaluation/per_class.csv": 'name,AP,objects\n"cat, ""big""",0.5,3\ndog,-1,0\n',
+    "evaluation/pr_curves.csv": "class,recall,precision\na,0,1\na,.5,.4\nb,.5,.2\nb,0,.5\n",
+    "evaluation/predictions.json": json.dumps([{"image_id": 4, "score": 0.5}]),
+    "evaluation/analysis.json": json.dumps(
+        {
+            "errors": [{"kind": "missed", "count": 2, "AP50_cost": 0.125}],
+            "score_curves": [
+                {"name": "cat", "score": [0, 1], "f1": [1, 1]},
+                {"name": None, "score": [0, 0.5, 1], "f1": [0.2, 0.6, None]},
+            ],
+        }
+    ),
+    "data/raw/source.json": json.dumps(SOURCE),
+    "data/raw/annotations/instances_val.json": json.dumps(COCO),
+}
+
+
+def candidate(files: Mapping[str, str]) -> Candidate:
+    contents = {Path(name): text.encode("utf-8", "surrogateescape") for name, text in files.items()}
+    return read_candidate("one", {"commit": "d66a075"}, contents.get)
+
+
+def test_everything_is_read() -> None:
+    one = candidate(FILES)
+    assert one.name == "one"
+    assert one.lacks == []
+    assert one.facts == {
+        "commit": "d66a075", "device": "CPU", "mindspore": "2.8.0", "dvc": "3.1",
+    }  # fmt: skip
+    assert one.params == {"train.lr_max": 1e-6, "train.clip.norm": None}
+    assert one.figures == {
+        "evaluate.bbox.AP": 0.5, "evaluate.images": 3, "train.loss": 2.5, "train.best.epoch": 4,
+        "errors.missed": 0.125,
+    }  # fmt: skip
+    assert one.classes == {'cat, "big"': ClassResult(0.5, 3), "dog": ClassResult(None, 0)}
+    assert one.data == "ab cd"
+
+
+def test_curves_leave_out_what_is_no_number() -> None:
+    curves = candidate(FILES).curves
+    assert curves["loss"] == Curve([1, 4], [4, 2.5])
+    assert curves["val_AP"] == Curve([4], [0.25])
+    assert curves["f1"] == Curve([0, 0.5], [0.2, 0.6])
+
+
+def test_precision_is_the_mean_of_the_classes() -> None:
+    recall, precision = candidate(FILES).curves["precision"]
+    assert recall == [0, 0.5]
+    assert precision == pytest.approx([0.75, 0.3])
+
+
+def test_detections_come_with_their_ground_truth() -> None:
+    detected = candidate(FILES).detected
+    assert detected is not None
+    assert detected.pictures == "v"
+    assert detected.results == [{"image_id": 4, "score": 0.5}]
+    assert detected.split.classes[0].name == "cat"
+    np.testing.assert_allclose(detected.split.objects[4].boxes_yxyx, [[0, 0, 0.5, 0.5]])
+
+
+@pytest.mark.parametrize("name", sorted(set(FILES) - {"requirements.lock"}))
+def test_a_missing_file_is_named_and_takes_nothing_else_with_it(name: str) -> None:
+    gone = candidate({key: text for key, text in FILES.items() if key != name})
+    assert gone.lacks == [name]
+    assert len(said(gone)) < len(said(candidate(FILES)))
+    assert said(gone) <= said(candidate(FILES))
+
+
+def said(one: Candidate) -> set[str]:
+    """What a candidate knows, each with the kind of thing it is."""
+    kinds = {"params": one.params, "figures": one.figures, "curves": one.curves}
+    keys = {f"{kind} {key}" for kind, values in kinds.items() for key in values}
+    keys |= {f"class {name}" for name in one.classes}
+    keys |= {"detections"} if one.detected else set()
+    return keys | {f"data {one.data}"} - {"data "}
+
+
+@pytest.mark.parametrize("text", ["[", "{]", "\udcff\udcfe", "7", "a: [1", ""])
+@pytest.mark.parametrize("name", [n for n in FILES if n.endswith((".json", ".yaml"))])
+def test_an_unreadable_file_is_named(name: str, text: str) -> None:
+    assert candidate({**FILES, name: text}).lacks == [f"{name} (unreadable)"]
+
+
+def test_nothing_at_all() -> None:
+    one = candidate({})
+    assert set(one.lacks) == set(FILES) - {"requirements.lock"}
+    assert (one.params, one.figures, one.curves, one.classes, one.detected) == (
+        {},
+        {},
+        {},
+        {},
+        None,
+    )
