@@ -60,7 +60,7 @@ def _draw(
     first = min(able)
     try:
         with _pictures(revisions[first], able[first][0].pictures) as folder:
-            drawn = list(draw_pictures(able, folder, count))
+            drawn = draw_pictures(able, folder, count)
     except InputError as error:
         return [], f"The pictures can't be read. {error}"
     return drawn, "" if drawn else "They have no validation picture in common."

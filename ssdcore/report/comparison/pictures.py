@@ -1,22 +1,19 @@
 """The same validation pictures with each candidate's detections, where they differ most first."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from ssdcore.data.coco import CocoImage, CocoSplit
-from ssdcore.data.pictures import open_pictures
-from ssdcore.detection.coco_results import from_results
-from ssdcore.detection.decode import Detections
+from ssdcore.data.pictures import Pictures, open_pictures
 from ssdcore.errors import InputError
 from ssdcore.report.comparison.candidate import Detected
-from ssdcore.report.drawing import draw_boxes, encode_jpeg, fitted
-from ssdcore.report.gallery import Tally, image_tally
+from ssdcore.report.drawing import Picture, draw_boxes, fitted
+from ssdcore.report.gallery import Tally
 from ssdcore.report.marks import mark_detections, mark_objects
 from ssdcore.report.originals import read_original
+from ssdcore.report.pictures import BUDGET_BYTES, JudgedPicture, encode_within, judge_pictures
 
 SIDE = 440  # pixels of a panel's longer side
 
@@ -60,7 +57,7 @@ def shared_images(splits: Sequence[CocoSplit]) -> list[tuple[CocoImage, ...]]:
 
 def draw_pictures(
     candidates: Mapping[int, tuple[Detected, float]], folder: Path, count: int
-) -> Iterator[ComparedPicture]:
+) -> list[ComparedPicture]:
     """Draws the pictures that all candidates saw, those whose F1 differs most between them first.
 
     A picture that can't be read any more is passed over.
@@ -74,50 +71,46 @@ def draw_pictures(
     Raises:
         InputError: there is no such folder or archive.
     """
-    images = shared_images([one.split for one, _ in candidates.values()])
-    columns = [
-        _column(one, threshold, [same[number] for same in images])
-        for number, (one, threshold) in enumerate(candidates.values())
-    ]
-    f1 = np.array([[tally.f1 for tally in column.tallies] for column in columns])
-    ranking = np.argsort(-np.ptp(f1, axis=0), kind="stable")
-    first = next(iter(candidates.values()))[0].split
-    drawn = 0
+    shared = shared_images([one.split for one, _ in candidates.values()])
+    judged = []
+    for number, (one, threshold) in enumerate(candidates.values()):
+        seen = one.split._replace(images=tuple(same[number] for same in shared))
+        judged.append(judge_pictures(seen, one.results, (), threshold))
+    rows = list(zip(*judged, strict=True))
+    rows.sort(key=lambda row: min(o.tally.f1 for o in row) - max(o.tally.f1 for o in row))
+    splits = [one.split for one, _ in candidates.values()]
     with open_pictures(folder) as pictures:
-        for index in ranking:
-            image = images[index][0]
-            try:
-                rgb = fitted(read_original(pictures, image), SIDE)
-            except InputError:
-                continue
-            drawn += 1
-            if drawn > count:
-                return
-            size = rgb.shape[:2]
-            truth = draw_boxes(rgb, *mark_objects(first.objects[image.id], first.classes, *size))
-            panels = []
-            for (place, (one, threshold)), column in zip(candidates.items(), columns, strict=True):
-                marks = mark_detections(column.found[index], one.split.classes, *size)
-                jpeg = encode_jpeg(draw_boxes(rgb, *marks))
-                panels.append(Panel(place, jpeg, column.tallies[index], threshold))
-            yield ComparedPicture(image.file_name, encode_jpeg(truth), panels)
+        drawn = list(islice(_drawn(rows, splits, pictures), count))
+    jpegs = iter(encode_within([rgb for _, sheets in drawn for rgb in sheets], BUDGET_BYTES))
+    return [
+        ComparedPicture(
+            row[0].image.file_name,
+            next(jpegs),
+            [
+                Panel(place, next(jpegs), one.tally, threshold)
+                for (place, (_, threshold)), one in zip(candidates.items(), row, strict=True)
+            ],
+        )
+        for row, _ in drawn
+    ]
 
 
-class _Column(NamedTuple):
-    found: list[Detections]
-    tallies: list[Tally]
-
-
-def _column(one: Detected, threshold: float, images: Sequence[CocoImage]) -> _Column:
-    by_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
-    for result in one.results:
-        if result["score"] >= threshold:
-            by_image[result["image_id"]].append(result)
-    found = [from_results(by_image[image.id], image, one.split.classes) for image in images]
-    return _Column(found, [
-        image_tally(one.split.objects[image.id], detections, threshold)
-        for image, detections in zip(images, found, strict=True)
-    ])  # fmt: skip
+def _drawn(
+    rows: Sequence[Sequence[JudgedPicture]], splits: Sequence[CocoSplit], pictures: Pictures
+) -> Iterator[tuple[Sequence[JudgedPicture], list[Picture]]]:
+    """Yields each row that can be read with its picture drawn by the truth and each candidate."""
+    for row in rows:
+        try:
+            rgb = fitted(read_original(pictures, row[0].image), SIDE)
+        except InputError:
+            continue
+        size = rgb.shape[:2]
+        truth = mark_objects(row[0].objects, splits[0].classes, *size)
+        found = [
+            mark_detections(one.found, split.classes, *size)
+            for one, split in zip(row, splits, strict=True)
+        ]
+        yield row, [draw_boxes(rgb, *marks) for marks in (truth, *found)]
 
 
 def _key(split: CocoSplit, image: CocoImage) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ LOADING = ("src", "href", "srcset", "poster", "action", "data", "background", "x
 
 
 def tally(hits: int, misses: int, extras: int) -> Tally:
-    return Tally(hits=hits, misses=misses, extras=extras)
+    return Tally(hits, misses, extras, unseen=0, invented=0, confused=0)
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_images_are_the_same_by_name_size_and_objects(split_of):
 def test_where_they_differ_most_comes_first(split_of, folder):
     split = split_of({1: 7, 2: 7, 3: 7})
     found = {0: (finding(split, 1, 2), 0.5), 2: (finding(split, 1), 0.5)}
-    drawn = list(draw_pictures(found, folder, 2))
+    drawn = draw_pictures(found, folder, 2)
     assert [one.name for one in drawn] == ["2.png", "1.png"]
     assert [panel.place for panel in drawn[0].panels] == [0, 2]
     tallies = [(panel.tally.hits, panel.tally.misses) for panel in drawn[0].panels]
@@ -101,10 +101,10 @@ def test_pictures_that_cannot_be_read_are_passed_over(split_of, folder):
 
 def test_nothing_in_common(split_of, folder):
     found = {0: (finding(split_of({1: 7})), 0.5), 1: (finding(split_of({1: 9})), 0.5)}
-    assert list(draw_pictures(found, folder, 3)) == []
+    assert draw_pictures(found, folder, 3) == []
 
 
 def test_no_folder(split_of, tmp_path):
     found = {0: (finding(split_of({1: 7})), 0.5)}
     with pytest.raises(InputError, match="a folder or a zip archive"):
-        list(draw_pictures(found, tmp_path / "gone", 3))
+        draw_pictures(found, tmp_path / "gone", 3)
