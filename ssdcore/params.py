@@ -159,6 +159,7 @@ class TrackingParams(Section):
 
     enabled: bool
     experiment: Annotated[str, Field(min_length=1)]
+    pictures: Annotated[int, Field(ge=0, le=50)]
 
 
 class Params(Section):

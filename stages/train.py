@@ -28,12 +28,14 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.nn.fingerprint import fingerprint_of_training
     from ssdcore.nn.group import join_group
     from ssdcore.nn.keeper import Keeper
+    from ssdcore.nn.loader import spread_samples
     from ssdcore.nn.record import TrainingRecord
     from ssdcore.nn.reports import START, EpochReport, StepReport
     from ssdcore.nn.runtime import configure, describe_choice, require_precision, seed_all
     from ssdcore.nn.training import prepare_training
     from ssdcore.nn.validation import make_validation
     from ssdcore.progress import Progress
+    from ssdcore.report.album import EXAMINED, Album
     from ssdcore.signals import Signals
     from ssdcore.tracking import tracked
 
@@ -56,9 +58,12 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     with keeper.alone(), Signals() as signals:
         start = keeper.resume(group)
         total = len(training.rates)
+        pictures = settings.tracking.pictures if settings.tracking.enabled and writes else 0
+        album = Album(spread_samples(val_shards, EXAMINED * pictures), val, pictures)
         validate = make_validation(
-            training, train.batch_size, val, val_shards, runtime.workers, group, signals.check
-        )
+            training, train.batch_size, val, val_shards, runtime.workers, group, signals.check,
+            album.take,
+        )  # fmt: skip
         with (
             tracked(
                 "train",
@@ -85,6 +90,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                     progress.say(line)
                 if values := report.metrics():
                     tracker.log_metrics(values, report.step)
+                for name, rgb in album.drawn():
+                    tracker.log_image(rgb, name, report.step)
                 if isinstance(report, StepReport):
                     progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
                 if isinstance(report, EpochReport):

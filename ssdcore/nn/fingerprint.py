@@ -12,8 +12,8 @@ from ssdcore.files import sha256_of_file, sha256_of_json
 from ssdcore.params import Params, TrainParams
 
 PROJECT = ("ssdcore", "stages")
-WITHOUT_SAY = "ssdcore.tracking"
-"""Loaded in the background, and no model depends on it."""
+WITHOUT_SAY = ("ssdcore.report", "ssdcore.tracking")
+"""They show and record a training; no model depends on them."""
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 """Those that compute; an update of another one changes no model."""
 RUNTIME = ("seed", "amp", "devices", "machines")

@@ -165,6 +165,14 @@ def input_batches(
         yield InputBatch(np.array(ids, np.int64), np.stack(images))
 
 
+def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample]]:
+    """Returns up to `count` pictures by image id, evenly spread over the shards."""
+    places = np.linspace(0, _rows(shards).get_dataset_size() - 1, count).round().astype(int)
+    if not count:
+        return []
+    return [_read(row) for row in _values(_rows(shards, np.unique(places).tolist()))]
+
+
 def _rows(shards: Sequence[Path], order: Sequence[int] | None = None) -> Any:
     """Opens the shards, all rows or those of `order`, one after the other."""
     sampler = dataset.SequentialSampler() if order is None else dataset.SubsetSampler(order)

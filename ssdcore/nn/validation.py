@@ -1,6 +1,6 @@
 """The measurement while training: the network as it stands, over the whole validation split."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ def make_validation(
     workers: int,
     group: Group,
     around: Callable[[], None],
+    heard: Callable[[Sequence[Mapping[str, Any]]], None] = lambda results: None,
 ) -> Callable[[], dict[str, Any]]:
     """Returns what measures the training's network; compiled once, at the first call.
 
@@ -33,12 +34,14 @@ def make_validation(
         workers: threads that decode.
         group: the processes that share the pictures out.
         around: called before each batch; an exception of its own ends the measurement.
+        heard: told of every measurement's detections, in COCO's results format.
     """
     card = training.card
     detector = Detector(training.network, card.default_boxes, card.loss, batch_size)
 
     def validate() -> dict[str, Any]:
         results = predict_split(detector, shards, val, Thresholds(), workers, group, around)
+        heard(results)
         return evaluate(layout.annotations("val"), results)
 
     return validate

@@ -83,9 +83,9 @@ def test_other_code_changes_it(monkeypatch):
     assert fingerprint({}, []) != before
 
 
-def test_the_code_is_what_the_project_has_loaded_tracking_apart():
+def test_the_code_is_what_the_project_has_loaded_tracking_and_report_apart():
     script = (
-        "import ssdcore.nn.fit, ssdcore.tracking.values\n"
+        "import ssdcore.nn.fit, ssdcore.tracking.values, ssdcore.report.album\n"
         "from ssdcore.nn.fingerprint import code_hashes\n"
         "print(*code_hashes(), sep='\\n')"
     )

@@ -5,7 +5,7 @@ from ssdcore.data.augment import Strengths
 from ssdcore.errors import InputError
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.nn.group import ALONE, Group
-from ssdcore.nn.loader import TrainingLoader, input_batches
+from ssdcore.nn.loader import TrainingLoader, input_batches, spread_samples
 
 PRIORS = default_boxes()
 VARIED = Strengths(crop=0.5, zoom_out=0.5, flip=0.5, brightness=0.4, contrast=0.4, hue=0.1)
@@ -128,3 +128,14 @@ def test_a_group_shares_the_pictures_out(pictures, size):
     ]
     assert sorted(i for share in shares for i in share) == sorted(pictures.split.objects)
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_some_pictures_are_spread_over_the_shards(pictures):
+    ids = [image.id for image in pictures.split.images]
+    found = spread_samples(pictures.shards, 4)
+    assert [image_id for image_id, _ in found] == [ids[0], ids[3], ids[6], ids[9]]
+    for image_id, sample in found:
+        truth = pictures.split.objects[image_id]
+        np.testing.assert_allclose(sample.objects.boxes_yxyx, truth.boxes_yxyx, atol=1e-6)
+    assert [image_id for image_id, _ in spread_samples(pictures.shards, 99)] == ids
+    assert spread_samples(pictures.shards, 0) == []

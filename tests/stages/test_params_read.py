@@ -18,6 +18,7 @@ WITHOUT_CONSEQUENCE = {
     "runtime.master",
     "tracking.enabled",
     "tracking.experiment",
+    "tracking.pictures",
 }
 """Read, but not declared: no result depends on them."""
 
