@@ -44,6 +44,7 @@ def main(
     from ssdcore.report.figures import as_data
     from ssdcore.report.page import render
     from ssdcore.report.pictures import at_a_step, gallery_pictures
+    from ssdcore.report.sheets import draw_sheets
     from ssdcore.report.summaries import (
         commands_to_repeat,
         describe_environment,
@@ -106,6 +107,8 @@ def main(
             tracker.log_artifact(file)
         for one in examples:
             tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
+        for name, rgb in draw_sheets(analysis):
+            tracker.log_image(rgb, name)
     print(f"report → {layout.REPORT_PAGE.resolve()}")
 
 

@@ -11,7 +11,7 @@ from ssdcore.report.comparison.pictures import ComparedPicture, Panel
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
-from tests.report.test_page import HOSTILE, Page
+from tests.report.test_page import Page
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
 LOADING = ("src", "href", "srcset", "poster", "action", "data", "background", "xlink:href")
@@ -27,15 +27,15 @@ def pictures() -> list[ComparedPicture]:
     return [ComparedPicture("a.jpg", JPEG, panels)]
 
 
-def hostile(name: str) -> Candidate:
+def hostile(name: str, names: tuple[str, ...]) -> Candidate:
     return Candidate(
         name,
-        facts={word: word for word in HOSTILE},
-        params={word: word for word in HOSTILE},
-        figures={f"evaluate.{word}": 0.5 for word in HOSTILE},
+        facts={word: word for word in names},
+        params={word: word for word in names},
+        figures={f"evaluate.{word}": 0.5 for word in names},
         curves={"loss": Curve([1, 2], [3, 4])},
-        classes={word: ClassResult(0.5, 3) for word in HOSTILE},
-        lacks=HOSTILE,
+        classes={word: ClassResult(0.5, 3) for word in names},
+        lacks=names,
     )
 
 
@@ -95,14 +95,14 @@ def test_nothing_is_known_of_any():
         assert words in text
 
 
-def test_hostile_words_add_no_element_and_show_as_text(candidates, pictures):
+def test_hostile_words_add_no_element_and_show_as_text(candidates, pictures, hostile_names):
     harmless = Page(render_comparison(candidates, pictures))
-    many = [hostile(name) for name in HOSTILE]
-    shown = [picture._replace(name=name) for picture in pictures for name in HOSTILE]
-    page = Page(render_comparison(many, shown, HOSTILE[0]))
+    many = [hostile(name, hostile_names) for name in hostile_names]
+    shown = [picture._replace(name=name) for picture in pictures for name in hostile_names]
+    page = Page(render_comparison(many, shown, hostile_names[0]))
     assert {tag for tag, _ in page.elements} - {"code"} <= {tag for tag, _ in harmless.elements}
     assert not [name for _, found in page.elements for name in found if name.startswith("on")]
-    for word in HOSTILE:
+    for word in hostile_names:
         assert page.text().count(word) >= 10, word
 
 

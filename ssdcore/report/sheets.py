@@ -1,0 +1,86 @@
+"""The analysis as plain pictures, for where no chart can be shown: MLflow's images."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from ssdcore.analysis.analysis import Analysis, Confusion
+from ssdcore.report.drawing import Picture
+from ssdcore.report.labels import one_line, shortened, visible
+from ssdcore.report.plotting import BLUE, GREY
+
+DPI = 100
+NAME_LENGTH = 22
+MOST_NUMBERS = 12  # classes up to which the cells of the confusion matrix hold their numbers
+MOST_NAMED = 40  # classes up to which its axes name each one
+
+Line = tuple[str | None, Sequence[float], Sequence[float | None]]  # name, x, y
+
+
+def draw_sheets(analysis: Analysis) -> Iterator[tuple[str, Picture]]:
+    """Yields (name, (H, W, 3)) of the confusion matrix and the curves; those without data not."""
+    if any(any(row) for row in analysis.confusion.counts):
+        yield "analysis/confusion", _drawn(_confusion(analysis.confusion))
+    pr_curves = [(one.name, one.recall, one.precision) for one in analysis.pr_curves]
+    if any(recall for _, recall, _ in pr_curves):
+        drawing = _curves(pr_curves, "recall", "precision at IoU 0.5")
+        yield "analysis/precision_recall", _drawn(drawing)
+    f1_curves = [(one.name, one.score, one.f1) for one in analysis.score_curves]
+    if any(value for _, _, f1 in f1_curves for value in f1):
+        drawing = _curves(f1_curves, "score threshold", "F1 at IoU 0.5")
+        drawing.axes[0].axvline(analysis.threshold, color=GREY, linestyle=":")
+        yield "analysis/f1", _drawn(drawing)
+
+
+def _confusion(confusion: Confusion) -> Figure:
+    """What objects are (rows) against what was said (columns), shaded by their share of the row."""
+    counts = np.asarray(confusion.counts)
+    side = min(12.0, 3 + 0.4 * len(counts))
+    drawing = Figure((side + 0.5, side), layout="constrained")
+    axes = drawing.add_subplot()
+    axes.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), "Blues", vmin=0, vmax=1)
+    names = [_shown(name) for name in confusion.names]
+    if len(names) <= MOST_NAMED:
+        axes.set_xticks(range(len(counts)), [*names, "missed"], rotation=45, ha="right")
+        axes.set_yticks(range(len(counts)), [*names, "invented"])
+    if len(names) <= MOST_NUMBERS:
+        for (row, column), count in np.ndenumerate(counts):
+            light = count > counts[row].sum() / 2
+            axes.text(column, row, f"{count}", ha="center", va="center",
+                      color="white" if light else "black")  # fmt: skip
+    axes.set(xlabel="what the detector said", ylabel="what it is")
+    return drawing
+
+
+def _curves(lines: Sequence[Line], x: str, y: str) -> Figure:
+    """A thin line for each class and a thick one for all of them."""
+    drawing = Figure((6.4, 4.4), layout="constrained")
+    axes = drawing.add_subplot()
+    for name, across, up in lines:
+        values = [np.nan if value is None or value < 0 else value for value in up]
+        if name is None:
+            axes.plot(across, values, color=BLUE, linewidth=2.5, zorder=3)
+        else:
+            axes.plot(across, values, color=GREY, linewidth=0.8, alpha=0.6)
+    axes.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
+    axes.grid(alpha=0.3)
+    return drawing
+
+
+def _shown(name: str) -> str:
+    return shortened(one_line(visible(name)), NAME_LENGTH)
+
+
+def _drawn(drawing: Figure) -> Picture:
+    """Returns the figure's pixels; class names are plain text, and may lack in the font."""
+    drawing.set_dpi(DPI)
+    canvas: Any = FigureCanvasAgg(drawing)  # its methods have no types
+    with rc_context({"text.parse_math": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
