@@ -1,0 +1,76 @@
+"""The comparison in a browser, from a file and without a network."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ssdcore.report.comparison.candidate import Candidate
+from ssdcore.report.comparison.page import render_comparison
+from ssdcore.report.comparison.pictures import ComparedPicture, Panel
+from ssdcore.report.drawing import encode_jpeg
+from ssdcore.report.gallery import Tally
+from tests.report.test_browser import PHONE, Opened, browser  # noqa: F401 - a fixture
+
+TALLY = Tally(2, 1, 0, unseen=1, invented=0, confused=0)
+
+
+@pytest.fixture
+def file(candidates: list[Candidate], tmp_path: Path) -> Path:
+    """A page of two candidates and a picture, each of its panels another size."""
+    jpegs = [encode_jpeg(np.zeros((40, 60 + n, 3), np.uint8)) for n in range(3)]
+    panels = [Panel(place, jpegs[1 + place], TALLY, 0.4) for place in range(2)]
+    page = render_comparison(candidates, [ComparedPicture("a.jpg", jpegs[0], panels)])
+    (tmp_path / "compare.html").write_text(page, encoding="utf-8")
+    return tmp_path / "compare.html"
+
+
+@pytest.fixture
+def opened(browser: Any, file: Path) -> Iterator[Opened]:  # noqa: F811
+    page = Opened(browser, file)
+    yield page
+    page.context.close()
+    assert page.troubles == []
+
+
+def test_a_heading_sorts_the_classes_by_its_revisions_changes(opened: Opened) -> None:
+    rows = "#classes tbody th"
+    assert opened.shown(rows) == ["dog", "eel", "cat", "fly"]
+    heading = opened.page.locator("#classes thead button", has_text="second")
+    heading.click()
+    heading.click()
+    assert opened.shown(rows) == ["cat", "eel", "dog", "fly"]
+    opened.page.locator("#classes thead button", has_text="class").click()
+    assert opened.shown(rows) == ["cat", "dog", "eel", "fly"]
+
+
+def test_the_arrow_keys_go_from_one_revision_to_the_next(opened: Opened) -> None:
+    opened.page.locator(".panels .picture").first.click()
+    captions = []
+    for _ in range(3):
+        captions.append(opened.shown("dialog p")[0].split(":")[0].strip())
+        opened.page.keyboard.press("ArrowRight")
+    assert captions == ["Ground truth", "first", "second"]
+    opened.page.keyboard.press("Escape")
+    assert opened.shown("dialog") == []
+
+
+def test_all_parameters_are_in_a_fold(opened: Opened) -> None:
+    assert opened.shown("#parameters td") == []
+    opened.page.locator("#parameters summary").click()
+    assert "focal" in opened.shown("#parameters td")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(
+    browser: Any,  # noqa: F811
+    file: Path,
+    scheme: str,
+) -> None:
+    phone = Opened(browser, file, viewport=PHONE, color_scheme=scheme)
+    width = phone.page.evaluate("document.documentElement.scrollWidth")
+    phone.context.close()
+    assert width == PHONE["width"]
+    assert phone.troubles == []
