@@ -3,6 +3,7 @@
 The only module that knows DVC. What is not in git comes from DVC's cache, else from its remote.
 """
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -42,10 +43,14 @@ class Revision:
         name: as the user calls it.
         origin: where it comes from.
         filesystem: its `DVCFileSystem`.
+        folder: the working folder, of whose files those on the disk count; None for a commit.
     """
 
-    def __init__(self, name: str, origin: Origin, filesystem: Any) -> None:
-        self.name, self.origin, self._filesystem = name, origin, filesystem
+    def __init__(
+        self, name: str, origin: Origin, filesystem: Any, folder: Path | None = None
+    ) -> None:
+        self.name, self.origin = name, origin
+        self._filesystem, self._folder = filesystem, folder
 
     def read(self, path: Path) -> bytes | None:
         """Returns a file's content; None where this state has no such file.
@@ -53,6 +58,8 @@ class Revision:
         Raises:
             InputError: it should have, but neither DVC's cache nor a remote holds it.
         """
+        if self._folder and (self._folder / path).is_file():
+            return (self._folder / path).read_bytes()
         with self._held(path):
             if not self._has(path):
                 return None
@@ -66,6 +73,9 @@ class Revision:
         Raises:
             InputError: as `read`.
         """
+        if self._folder and (self._folder / folder).is_dir():
+            shutil.copytree(self._folder / folder, target)
+            return True
         with self._held(folder):
             if not self._has(folder):
                 return False
@@ -127,7 +137,8 @@ def _open(repo: Any, name: str) -> Revision:
 
     commit = _commit(repo, "HEAD" if name == WORKSPACE else name)
     if name == WORKSPACE:
-        return Revision(name, Origin(commit.hexsha[:SHORT]), DVCFileSystem(repo.root_dir))
+        origin, folder = Origin(commit.hexsha[:SHORT]), Path(repo.root_dir)
+        return Revision(name, origin, DVCFileSystem(repo.root_dir), folder)
     experiment = repo.experiments.get_exact_name([commit.hexsha])[commit.hexsha] or ""
     subject = commit.message.partition("\n")[0]
     origin = Origin(

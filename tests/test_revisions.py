@@ -36,14 +36,31 @@ def test_an_out_comes_from_the_cache(inside, name, ap):
     assert f"cat,{ap},".encode() in read(name, PER_CLASS)
 
 
-def test_the_workspace_is_what_is_on_the_disk(inside, tmp_path):
+def test_the_workspace_is_what_is_on_the_disk(inside, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(inside, copy)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(copy)
-        PER_CLASS.unlink()
-        PER_CLASS.write_text("mine")
-        assert read("workspace", PER_CLASS) == b"mine"
+    shutil.rmtree(copy / ".dvc/cache")
+    monkeypatch.chdir(copy)
+    PER_CLASS.unlink()
+    PER_CLASS.write_text("mine")
+    shutil.rmtree("data/raw/annotations")  # the folder is not what dvc.lock says any more
+    with open_revisions(["workspace"]) as (workspace,):
+        assert workspace.read(PER_CLASS) == b"mine"
+        assert workspace.read(Path("data/raw/source.json")).startswith(b"{")
+        assert workspace.fetch(Path("data/raw/val"), tmp_path / "val")
+    assert len(list((tmp_path / "val").iterdir())) == 3
+
+
+def test_what_the_workspace_lacks_comes_from_the_cache(inside, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(inside, copy)
+    monkeypatch.chdir(copy)
+    PER_CLASS.unlink()
+    shutil.rmtree("data/raw")
+    with open_revisions(["workspace"]) as (workspace,):
+        assert b"cat,0.666" in workspace.read(PER_CLASS)
+        assert workspace.fetch(Path("data/raw/val"), tmp_path / "val")
+    assert len(list((tmp_path / "val").iterdir())) == 3
 
 
 def test_what_a_state_never_had_is_none(inside):
