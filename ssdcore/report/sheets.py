@@ -1,7 +1,7 @@
 """The analysis as plain pictures, for where no chart can be shown: MLflow's images."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,16 +25,15 @@ Line = tuple[str | None, Sequence[float], Sequence[float | None]]  # name, x, y
 def draw_sheets(analysis: Analysis) -> Iterator[tuple[str, Picture]]:
     """Yields (name, (H, W, 3)) of the confusion matrix and the curves; those without data not."""
     if any(any(row) for row in analysis.confusion.counts):
-        yield "analysis/confusion", _drawn(_confusion(analysis.confusion))
+        yield "analysis/confusion", _drawn(_confusion, analysis.confusion)
     pr_curves = [(one.name, one.recall, one.precision) for one in analysis.pr_curves]
     if any(recall for _, recall, _ in pr_curves):
-        drawing = _curves(pr_curves, "recall", "precision at IoU 0.5")
-        yield "analysis/precision_recall", _drawn(drawing)
+        axes = "recall", "precision at IoU 0.5"
+        yield "analysis/precision_recall", _drawn(_curves, pr_curves, axes)
     f1_curves = [(one.name, one.score, one.f1) for one in analysis.score_curves]
     if any(value for _, _, f1 in f1_curves for value in f1):
-        drawing = _curves(f1_curves, "score threshold", "F1 at IoU 0.5")
-        drawing.axes[0].axvline(analysis.threshold, color=GREY, linestyle=":")
-        yield "analysis/f1", _drawn(drawing)
+        axes = "score threshold", "F1 at IoU 0.5"
+        yield "analysis/f1", _drawn(_curves, f1_curves, axes, analysis.threshold)
 
 
 def _confusion(confusion: Confusion) -> Figure:
@@ -57,8 +56,8 @@ def _confusion(confusion: Confusion) -> Figure:
     return drawing
 
 
-def _curves(lines: Sequence[Line], x: str, y: str) -> Figure:
-    """A thin line for each class and a thick one for all of them."""
+def _curves(lines: Sequence[Line], titles: tuple[str, str], mark: float | None = None) -> Figure:
+    """A thin line for each class and a thick one for all of them; a dotted one at the mark."""
     drawing = Figure((6.4, 4.4), layout="constrained")
     axes = drawing.add_subplot()
     for name, across, up in lines:
@@ -67,7 +66,9 @@ def _curves(lines: Sequence[Line], x: str, y: str) -> Figure:
             axes.plot(across, values, color=BLUE, linewidth=2.5, zorder=3)
         else:
             axes.plot(across, values, color=GREY, linewidth=0.8, alpha=0.6)
-    axes.set(xlabel=x, ylabel=y, xlim=(0, 1), ylim=(0, 1.02))
+    if mark is not None:
+        axes.axvline(mark, color=GREY, linestyle=":")
+    axes.set(xlabel=titles[0], ylabel=titles[1], xlim=(0, 1), ylim=(0, 1.02))
     axes.grid(alpha=0.3)
     return drawing
 
@@ -76,11 +77,12 @@ def _shown(name: str) -> str:
     return shortened(one_line(visible(name)), NAME_LENGTH)
 
 
-def _drawn(drawing: Figure) -> Picture:
-    """Returns the figure's pixels; class names are plain text, and may lack in the font."""
-    drawing.set_dpi(DPI)
-    canvas: Any = FigureCanvasAgg(drawing)  # its methods have no types
+def _drawn(build: Callable[..., Figure], *given: object) -> Picture:
+    """Returns a figure's pixels; class names are plain text, and may lack in the font."""
     with rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        drawing = build(*given)
+        drawing.set_dpi(DPI)
+        canvas: Any = FigureCanvasAgg(drawing)  # its methods have no types
         canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()

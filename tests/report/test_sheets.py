@@ -6,7 +6,7 @@ import pytest
 from ssdcore.analysis.analysis import Analysis, Confusion, PrCurve, ScoreCurve
 from ssdcore.report.sheets import draw_sheets
 
-HOSTILE = ("$\\frac{", "$x$", "\u202egnp", "x" * 200, "猫", "<b>", "\n", "")
+HOSTILE = ("$\\frac{$", "$x$", "\u202egnp", "x" * 200, "猫", "<b>", "\n", "")
 RECALL = [step / 100 for step in range(101)]
 
 

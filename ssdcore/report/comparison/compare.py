@@ -59,7 +59,7 @@ def _draw(
         return [], "Fewer than two of them have both predictions and annotations to draw."
     first = min(able)
     try:
-        with _pictures(revisions[first], able[first][0].pictures) as folder:
+        with revision_pictures(revisions[first], able[first][0].pictures) as folder:
             drawn = draw_pictures(able, folder, count)
     except InputError as error:
         return [], f"The pictures can't be read. {error}"
@@ -71,7 +71,7 @@ def _threshold(candidate: Candidate) -> float:
 
 
 @contextmanager
-def _pictures(revision: Revision, recorded: str) -> Iterator[Path]:
+def revision_pictures(revision: Revision, recorded: str) -> Iterator[Path]:
     """Yields the folder or archive of a revision's validation pictures.
 
     What download put into data/raw is the revision's own; pictures elsewhere are as they are now.

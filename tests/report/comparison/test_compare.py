@@ -1,11 +1,13 @@
 """The whole comparison, of a small repository's revisions."""
 
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from ssdcore.errors import InputError
-from ssdcore.report.comparison.compare import compare_revisions
+from ssdcore.report.comparison.compare import compare_revisions, revision_pictures
 from tests.report.test_page import Page
 
 
@@ -61,3 +63,10 @@ def test_pictures_that_are_gone_are_said_to_be(small_repository, tmp_path, monke
     monkeypatch.chdir(copy)
     page = Page(compare_revisions(["workspace", "old"], pictures=1)).text()
     assert "The pictures can't be read. elsewhere: found" in page
+
+
+def test_pictures_outside_of_data_raw_are_not_copied():
+    """They may be many, and DVC and git need not know them."""
+    revision = SimpleNamespace(name="old", fetch=lambda *given: pytest.fail("they were copied"))
+    with revision_pictures(revision, "photos/val") as folder:
+        assert folder == Path("photos/val")
