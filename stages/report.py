@@ -1,6 +1,5 @@
 """Renders the page on data, training and results, or one that compares several: report/."""
 
-import json
 from typing import Annotated
 
 import typer
@@ -27,69 +26,20 @@ def main(
 ) -> None:
     """Render one HTML page on the data, the training and the results."""
     settings = read_params(params)
-    wanted = settings.report
     if compare or further:
-        _compare(compare, further or [], wanted)
+        _compare(compare, further or [], settings.report)
         return
 
-    from ssdcore.analysis.analysis import Analysis
-    from ssdcore.data.augment import Strengths
-    from ssdcore.data.coco import read_coco
-    from ssdcore.data.sources.record import image_folder
     from ssdcore.files import replacing_folder, sha256_of_file, write_json, write_text
-    from ssdcore.geometry.default_boxes import default_boxes
-    from ssdcore.report.content import History, ReportContent
     from ssdcore.report.drawing import encode_jpeg
-    from ssdcore.report.examples import draw_examples
     from ssdcore.report.figures import as_data
+    from ssdcore.report.gather import gather
     from ssdcore.report.page import render
-    from ssdcore.report.pictures import at_a_step, gallery_pictures
     from ssdcore.report.sheets import draw_sheets
-    from ssdcore.report.summaries import (
-        commands_to_repeat,
-        describe_environment,
-        summarise_split,
-    )
     from ssdcore.report.text import as_text
-    from ssdcore.report.variations import draw_variations
     from ssdcore.tracking import tracked
 
-    splits = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
-    conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
-    skipped = {
-        name: {file["file_name"] for file in conversion[name]["skipped_files"]}
-        for name in layout.SPLITS
-    }
-    analysis = Analysis.read_json(layout.ANALYSIS)
-    chosen = wanted.score_threshold
-    threshold = at_a_step(analysis.threshold if chosen is None else chosen)
-    results = json.loads(layout.PREDICTIONS.read_text(encoding="utf-8"))
-    shown = (splits["val"], results, image_folder(layout.SOURCE, "val"), skipped["val"])
-    examples = list(draw_examples(*shown, wanted.pictures, threshold))
-    strengths = Strengths(**settings.train.augment.model_dump())
-    folder = image_folder(layout.SOURCE, "train")
-    metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
-    source = json.loads(layout.SOURCE.read_text(encoding="utf-8"))
-    environment = describe_environment(metrics["device"], source)
-    scales = settings.model.default_box_scales
-    content = ReportContent(
-        title=f"SSD300 on {settings.dataset.name}",
-        params=settings.model_dump(mode="json"),
-        environment=environment,
-        history=History.read_csv(layout.HISTORY),
-        metrics=metrics,
-        analysis=analysis,
-        splits=[
-            summarise_split(name, splits[name], conversion[name], default_boxes(scales))
-            for name in layout.SPLITS
-        ],
-        default_box_scales=scales,
-        gallery=gallery_pictures(*shown, wanted.pictures, threshold),
-        score_threshold=threshold,
-        strengths=strengths,
-        variations=list(draw_variations(splits["train"], folder, skipped["train"], strengths)),
-        commands=commands_to_repeat(environment),
-    )
+    content, examples = gather(settings)
     with replacing_folder(layout.GALLERY) as gallery:
         for one in examples:
             (gallery / f"{one.image.id:06}.jpg").write_bytes(encode_jpeg(one.rgb))
@@ -107,7 +57,7 @@ def main(
             tracker.log_artifact(file)
         for one in examples:
             tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
-        for name, rgb in draw_sheets(analysis):
+        for name, rgb in draw_sheets(content.analysis):
             tracker.log_image(rgb, name)
     print(f"report → {layout.REPORT_PAGE.resolve()}")
 

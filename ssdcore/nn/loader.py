@@ -167,9 +167,9 @@ def input_batches(
 
 def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample]]:
     """Returns up to `count` pictures by image id, evenly spread over the shards."""
-    places = np.linspace(0, _rows(shards).get_dataset_size() - 1, count).round().astype(int)
     if not count:
         return []
+    places = np.linspace(0, _rows(shards).get_dataset_size() - 1, count).round().astype(int)
     return [_read(row) for row in _values(_rows(shards, np.unique(places).tolist()))]
 
 

@@ -1,0 +1,69 @@
+"""Gathers what the report shows from the files that the stages before it left."""
+
+import json
+from typing import NamedTuple
+
+from ssdcore import layout
+from ssdcore.analysis.analysis import Analysis
+from ssdcore.data.augment import Strengths
+from ssdcore.data.coco import read_coco
+from ssdcore.data.sources.record import image_folder
+from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.params import Params
+from ssdcore.report.content import History, ReportContent
+from ssdcore.report.examples import Example, draw_examples
+from ssdcore.report.pictures import at_a_step, gallery_pictures
+from ssdcore.report.summaries import commands_to_repeat, describe_environment, summarise_split
+from ssdcore.report.variations import draw_variations
+
+
+class Gathered(NamedTuple):
+    """All that the page says, and the pictures that go beside it."""
+
+    content: ReportContent
+    examples: list[Example]
+
+
+def gather(settings: Params) -> Gathered:
+    """Reads the data's, the training's and the evaluation's files, and draws the pictures.
+
+    Raises:
+        InputError: a file is not what its stage writes, or a picture not what convert found.
+    """
+    wanted = settings.report
+    splits = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
+    conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
+    skipped = {
+        name: {file["file_name"] for file in conversion[name]["skipped_files"]}
+        for name in layout.SPLITS
+    }
+    analysis = Analysis.read_json(layout.ANALYSIS)
+    chosen = wanted.score_threshold
+    threshold = at_a_step(analysis.threshold if chosen is None else chosen)
+    results = json.loads(layout.PREDICTIONS.read_text(encoding="utf-8"))
+    shown = (splits["val"], results, image_folder(layout.SOURCE, "val"), skipped["val"])
+    strengths = Strengths(**settings.train.augment.model_dump())
+    folder = image_folder(layout.SOURCE, "train")
+    metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
+    source = json.loads(layout.SOURCE.read_text(encoding="utf-8"))
+    environment = describe_environment(metrics["device"], source)
+    scales = settings.model.default_box_scales
+    content = ReportContent(
+        title=f"SSD300 on {settings.dataset.name}",
+        params=settings.model_dump(mode="json"),
+        environment=environment,
+        history=History.read_csv(layout.HISTORY),
+        metrics=metrics,
+        analysis=analysis,
+        splits=[
+            summarise_split(name, splits[name], conversion[name], default_boxes(scales))
+            for name in layout.SPLITS
+        ],
+        default_box_scales=scales,
+        gallery=gallery_pictures(*shown, wanted.pictures, threshold),
+        score_threshold=threshold,
+        strengths=strengths,
+        variations=list(draw_variations(splits["train"], folder, skipped["train"], strengths)),
+        commands=commands_to_repeat(environment),
+    )
+    return Gathered(content, list(draw_examples(*shown, wanted.pictures, threshold)))
