@@ -71,8 +71,9 @@ class FigureRow(NamedTuple):
         return 3 if max(known, default=0) < 10 else 1
 
     def verdicts(self) -> list[str]:
-        """Returns `better`, `worse` or "" for each change."""
-        return [_verdict(change, self.better) for change in self.changes]
+        """Returns `better`, `worse` or "" for each change; "" also where it shows as none."""
+        rounded = [round(change or 0.0, self._decimals) for change in self.changes]
+        return [_verdict(change, self.better) for change in rounded]
 
 
 def parameter_rows(candidates: Sequence[Candidate]) -> list[ParameterRow]:
@@ -84,7 +85,11 @@ def parameter_rows(candidates: Sequence[Candidate]) -> list[ParameterRow]:
 
 
 def figure_groups(candidates: Sequence[Candidate]) -> dict[str, list[FigureRow]]:
-    """Returns all figures under their headings, without headings that have none."""
+    """Returns all figures under their headings, without headings that have none.
+
+    Losses of different kinds are on scales of their own: none of them is better.
+    """
+    same_loss = len({one.params.get("train.loss") for one in candidates}) == 1
     groups: dict[str, list[FigureRow]] = {heading: [] for heading in GROUPS}
     for key in _all_keys(one.figures for one in candidates):
         heading, (prefix, better) = next(
@@ -92,7 +97,10 @@ def figure_groups(candidates: Sequence[Candidate]) -> dict[str, list[FigureRow]]
         )
         values = [one.figures.get(key) for one in candidates]
         label = key.removeprefix(prefix).replace("_", " ").replace(".", " ")
-        groups[heading].append(_figure_row(label, values, DIRECTIONS.get(key, better)))
+        better = DIRECTIONS.get(key, better)
+        if key.startswith("train.loss") and not same_loss:
+            better = NEITHER
+        groups[heading].append(_figure_row(label, values, better))
     return {heading: rows for heading, rows in groups.items() if rows}
 
 
@@ -125,7 +133,7 @@ def _all_keys(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys(key for mapping in mappings for key in mapping))
 
 
-def _verdict(change: float | None, better: int) -> str:
+def _verdict(change: float, better: int) -> str:
     if not change or not better:
         return ""
     return "better" if change * better > 0 else "worse"

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from ssdcore.report.comparison.candidate import Candidate, ClassResult
 from ssdcore.report.comparison.differences import (
     HIGHER,
@@ -94,3 +96,16 @@ def test_the_last_candidate_decides_the_order_of_classes(candidates):
     third = Candidate("third", classes={"cat": ClassResult(0.9, 12), "dog": ClassResult(0.1, 3)})
     rows = class_rows([*candidates, third])
     assert [one.label for one in rows] == ["cat", "dog", "eel", "fly"]
+
+
+def test_a_change_that_does_not_show_is_neither_good_nor_bad():
+    assert row(0.5, 0.5004, 0.5006).verdicts() == ["", "", "better"]
+
+
+def test_losses_of_different_kinds_are_neither_better_nor_worse(candidates):
+    other = replace(candidates[1], params={"train.loss": "multibox"})
+    ((loss, *_),) = [
+        rows for h, rows in figure_groups([candidates[0], other]).items() if h == "Training"
+    ]
+    assert loss.changes[1] == 1
+    assert loss.verdicts() == ["", ""]
