@@ -37,7 +37,7 @@ def test_equals_a_loop_with_softmax_and_without(seed, least, classes):
 
 def test_a_score_at_the_threshold_is_found_although_rounding_gave_the_background_too_much():
     least = np.float32(0.1)
-    background = np.nextafter(1 - least, np.float32(1))
+    background = np.nextafter(np.float32(1) - least, np.float32(1))
     table = np.array([[background, least, 0]], np.float32)
     found = find_candidates(table, float(least), softmax=True)
     assert (found.rows.tolist(), found.labels.tolist()) == ([0], [1])

@@ -8,10 +8,11 @@ from ssdcore.geometry.boxes import iou
 
 
 def boxes_of(rng, count):
-    """Boxes in [0, 1], some equal, some without area, some turned inside out."""
+    """Boxes, some equal, some tiny, some without area, some turned inside out."""
     boxes = rng.random((count, 4)).astype(np.float32)
     boxes[:, 2:] += np.where(rng.random((count, 1)) < 0.9, boxes[:, :2], 0)
     boxes[rng.random(count) < 0.1, 2] = 0
+    boxes[rng.random(count) < 0.3] *= np.float32(1e-3)
     if count > 2:
         boxes[1] = boxes[0]
     return boxes

@@ -5,7 +5,7 @@ from ssdcore.detection.decode import Thresholds
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.nn.checkpoint import build_network
 from ssdcore.nn.infer import Detector
-from ssdcore.nn.loader import input_batches
+from ssdcore.nn.loader import InputBatch, input_batches
 from ssdcore.nn.predictions import predict_split
 from ssdcore.nn.time_spent import TimeSpent
 
@@ -25,6 +25,16 @@ def test_probabilities_are_the_losses_own(model, loss, rng):
     else:
         assert probabilities[..., 1:].mean() == pytest.approx(0.01, rel=0.5)
         assert probabilities[..., 0].mean() == pytest.approx(0.99, rel=0.05)
+
+
+def test_a_sigmoids_background_hides_no_class(model, monkeypatch):
+    scores = np.full((1, 8732, 4), 0.001, np.float32)
+    scores[0, 5] = [0.999, 0.001, 0.9, 0.001]
+    detector = Detector(build_network(model, 3, "focal"), PRIORS, "focal", batch_size=1)
+    monkeypatch.setattr(detector, "answers", lambda _: (np.zeros((1, 8732, 4), "f4"), scores))
+    batch = InputBatch(np.array([7]), np.zeros((1, 3, 300, 300), np.float32))
+    (found,) = detector.detect([batch], Thresholds(), TimeSpent())
+    assert (found.image_id, found.detections.labels.tolist()) == (7, [2])
 
 
 def test_the_batch_a_picture_is_in_changes_nothing(model, pictures):
