@@ -22,9 +22,9 @@ def to_results(
     fewer than the 53 bits of a float64, so that nothing is rounded before.
     """
     boxes_xywh_px = yxyx_to_xywh_px(detections.boxes_yxyx, image.height, image.width)
-    ids = [category.id for category in classes]
+    image_id, ids = image.id, [category.id for category in classes]
     return [
-        {"image_id": image.id, "category_id": ids[label - 1], "bbox": box, "score": score}
+        {"image_id": image_id, "category_id": ids[label - 1], "bbox": box, "score": score}
         for box, label, score in zip(
             np.round(boxes_xywh_px, BOX_DECIMALS).tolist(),
             detections.labels.tolist(),
