@@ -1,8 +1,9 @@
 """Encoded pictures: checking and decoding them; `ssdcore.data.pictures` reads them."""
 
 import io
-import math
+import warnings
 from collections.abc import Callable
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -13,17 +14,23 @@ FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 """What OpenCV decodes everywhere, by Pillow's names."""
 ORIENTATION_TAG = 0x0112
 UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    2: np.fliplr,
+    3: lambda rgb: np.rot90(rgb, 2),
+    4: np.flipud,
     5: lambda rgb: rgb.swapaxes(0, 1),
     6: lambda rgb: np.rot90(rgb, -1),
     7: lambda rgb: np.rot90(rgb, 2).swapaxes(0, 1),
     8: np.rot90,
 }
-"""What makes a picture upright, by EXIF's orientation, where height and width swap."""
+"""What makes a picture upright, by EXIF's orientation."""
+LYING = (5, 6, 7, 8)
+"""The orientations whose height and width swap."""
 JPEG_QUALITY = 95
 """Of pictures that are encoded anew: COCO's own have about as much."""
 MOST_PIXELS = 1 << 28
 """The largest phone photos have 200 million."""
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower, and half of it prints a warning
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # several COCO pictures
 LARGEST_STORED = 30 << 20
 """Bytes; a row of MindRecord lies within a page of 32 MiB."""
 SMALLEST_DRAFT = 8
@@ -44,6 +51,47 @@ class BrokenImageError(Exception):
     """A picture can't be used; the text is a short reason, the same for all of its kind."""
 
 
+class Head(NamedTuple):
+    """What the file of a whole picture says of it.
+
+    Attributes:
+        height: in pixels, as `decode` gives it.
+        width: likewise.
+        kind: the format, by Pillow's name.
+        orientation: EXIF's number for how to turn what `decode` gives; None where it says none.
+    """
+
+    height: int
+    width: int
+    kind: str
+    orientation: int | None
+
+
+def inspect(data: bytes) -> Head:
+    """Decodes a picture once, roughly, to see that it is whole.
+
+    Raises:
+        BrokenImageError: empty, no picture, an unknown format, too large or cut short.
+    """
+    if not data:
+        raise BrokenImageError("file empty")
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            (width, height), kind = image.size, str(image.format)
+            if width * height > MOST_PIXELS:
+                raise BrokenImageError("picture of too many pixels")
+            orientation = _orientation(image)
+            image.draft(None, tuple(max(side // SMALLEST_DRAFT, 1) for side in image.size))
+            image.load()
+    except UnidentifiedImageError:
+        raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP picture") from None
+    except BrokenImageError:
+        raise
+    except Exception:  # on damaged bytes Pillow fails in many ways: struct.error, KeyError, …
+        raise BrokenImageError("picture damaged or cut short") from None
+    return Head(height, width, kind, orientation)
+
+
 def checked(data: bytes, height: int, width: int) -> bytes:
     """Decodes a picture once to see that it is whole and as large as its annotations say.
 
@@ -58,30 +106,15 @@ def checked(data: bytes, height: int, width: int) -> bytes:
         BrokenImageError: empty, no picture, an unknown format, too large, cut short or of
             another size.
     """
-    if not data:
-        raise BrokenImageError("file empty")
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            size, kind = image.size, image.format
-            if math.prod(size) > MOST_PIXELS:
-                raise BrokenImageError("picture of too many pixels")
-            orientation = image.getexif().get(ORIENTATION_TAG) if size != (width, height) else None
-            image.draft(None, tuple(max(side // SMALLEST_DRAFT, 1) for side in size))
-            image.load()
-    except UnidentifiedImageError:
-        raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP picture") from None
-    except BrokenImageError:
-        raise
-    except Exception:  # on damaged bytes Pillow fails in many ways: struct.error, KeyError, …
-        raise BrokenImageError("picture damaged or cut short") from None
-    if size == (width, height):
+    head = inspect(data)
+    if (head.height, head.width) == (height, width):
         if len(data) > LARGEST_STORED:
             return _to_jpeg(decode(data))
-        if kind != "JPEG":
+        if head.kind != "JPEG":
             decode(data)  # Pillow knows kinds that OpenCV does not, TIFF of fractions for one
         return data
-    if orientation in UPRIGHT and size == (height, width):
-        return _to_jpeg(UPRIGHT[orientation](decode(data)))
+    if head.orientation in LYING and (head.width, head.height) == (height, width):
+        return _to_jpeg(UPRIGHT[head.orientation](decode(data)))
     raise BrokenImageError("size differs from the annotation file's")
 
 
@@ -104,6 +137,16 @@ def decode_for_network(data: bytes) -> NDArray[np.uint8]:
     evaluation and prediction all decode by this rule, whatever the augmentation.
     """
     return _decoded(data, _reduction(data))
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """Returns EXIF's orientation; OpenCV and Pillow heed that of TIFF by themselves."""
+    if image.format == "TIFF":
+        return None
+    try:
+        return image.getexif().get(ORIENTATION_TAG)
+    except Exception:  # the note is damaged, which says nothing about the picture
+        return None
 
 
 def _to_jpeg(rgb: NDArray[np.uint8]) -> bytes:
