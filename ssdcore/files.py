@@ -68,11 +68,19 @@ def write_json(path: Path, value: Any) -> None:
 
 def sha256_of_file(path: Path) -> str:
     """Returns the hexadecimal SHA-256 of the file's bytes."""
-    digest = hashlib.sha256()
+    return _digest(path, hashlib.sha256())
+
+
+def md5_of_file(path: Path) -> str:
+    """Returns the hexadecimal MD5 of the file's bytes, by which DVC knows a file."""
+    return _digest(path, hashlib.md5(usedforsecurity=False))
+
+
+def _digest(path: Path, digest: Any) -> str:
     with path.open("rb") as file:
         while block := file.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest()
+    return str(digest.hexdigest())
 
 
 def sha256_of_json(value: Any) -> str:

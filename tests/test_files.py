@@ -4,6 +4,7 @@ import json
 import pytest
 
 from ssdcore.files import (
+    md5_of_file,
     replacing,
     replacing_folder,
     sha256_of_file,
@@ -63,5 +64,6 @@ def test_hashes(tmp_path):
     path = tmp_path / "a"
     path.write_bytes(b"x" * 3_000_000)
     assert sha256_of_file(path) == hashlib.sha256(b"x" * 3_000_000).hexdigest()
+    assert md5_of_file(path) == hashlib.md5(b"x" * 3_000_000).hexdigest()
     assert sha256_of_json({"b": 1, "a": [1.5]}) == sha256_of_json({"a": [1.5], "b": 1})
     assert sha256_of_json({"a": 1}) != sha256_of_json({"a": 2})

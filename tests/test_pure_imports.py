@@ -12,6 +12,7 @@ PURE = (
     "ssdcore.data.coco", "ssdcore.params_file", "ssdcore.tracking", "ssdcore.report.page",
     "ssdcore.report.pictures", "ssdcore.report.variations", "ssdcore.data.download",
     "ssdcore.analysis.analysis", "ssdcore.analysis.outcomes",
+    "ssdcore.serving.messages", "ssdcore.serving.detector_process", "ssdcore.serving.version",
 )  # fmt: skip
 
 
@@ -31,3 +32,9 @@ def test_the_pure_part_loads_nothing_heavy():
 def test_the_test_above_can_fail():
     assert loaded_by("ssdcore.command") == {"typer"}
     assert loaded_by("ssdcore.nn.layers") == {"mindspore"}
+
+
+def test_a_served_models_two_processes_have_one_of_them_each():
+    """Together in one, MindSpore ends it: see `ssdcore.serving.worker`."""
+    assert loaded_by("ssdcore.serving.worker", "ssdcore.nn.trained") == {"mindspore"}
+    assert loaded_by("ssdcore.serving.registry", "ssdcore.serving.model_code") == {"mlflow"}

@@ -16,8 +16,9 @@ from ssdcore.data.images import (
 )
 from ssdcore.data.pictures import MISSING, UNREADABLE
 
-Source = bytes | Path | NDArray[np.uint8]
-"""An encoded picture, a file of one, or its pixels (H, W, 3), red, green, blue."""
+Source = bytes | Path | NDArray[np.uint8] | BrokenImageError
+"""An encoded picture, a file of one, or its pixels (H, W, 3), red, green, blue; or what kept its
+owner from having one."""
 
 
 class Photo(NamedTuple):
@@ -63,9 +64,11 @@ def read_upright(source: Source) -> NDArray[np.uint8]:
     return _upright(decode(data), head.orientation)
 
 
-def _bytes(source: bytes | Path) -> bytes:
+def _bytes(source: bytes | Path | BrokenImageError) -> bytes:
     if isinstance(source, bytes):
         return source
+    if isinstance(source, BrokenImageError):
+        raise source
     try:
         return source.read_bytes()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""The words spoken to MLflow. The only module that imports it, and no stage imports this one."""
+"""The words spoken to MLflow. Stages don't import this module: it takes seconds to load."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +26,7 @@ from ssdcore.tracking.values import Param, Record, Sample, Tag, cut
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds a request; the user's wins
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # usage figures, sent by a thread
 
 with quiet():
@@ -146,7 +147,7 @@ def connect(store: Store, opening: Open, run_id: str = "") -> Session:
     client = open_client(store)
     try:
         with speaking(), store.locked():
-            experiment_id = _experiment_id(client, opening.experiment, store.artifacts)
+            experiment_id = experiment_id_of(client, opening.experiment, store.artifacts)
         with speaking():
             run = client.get_run(run_id) if run_id else _opened(client, experiment_id, opening)
     except UnavailableError as failure:
@@ -173,7 +174,8 @@ def _opened(client: MlflowClient, experiment_id: str, opening: Open) -> StoredRu
     return run
 
 
-def _experiment_id(client: MlflowClient, name: str, artifacts: str | None) -> str:
+def experiment_id_of(client: MlflowClient, name: str, artifacts: str | None) -> str:
+    """Returns the id of an experiment, which is made, with its files at `artifacts`, if need be."""
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
@@ -203,7 +205,11 @@ def _is_active(info: RunInfo) -> bool:
 
 @contextmanager
 def speaking() -> Iterator[None]:
-    """Keeps MLflow quiet and makes its failures one."""
+    """Keeps MLflow quiet and makes its failures one.
+
+    Raises:
+        UnavailableError: of whatever kind it was.
+    """
     try:
         with quiet():
             yield

@@ -63,6 +63,7 @@ def test_a_damaged_note_leaves_the_picture_as_it_is():
     ("source", "reason"),
     [
         (b"", "file empty"),
+        (BrokenImageError("not to be had"), "not to be had"),
         (jpeg()[:-900], "picture damaged or cut short"),
         (np.zeros((4, 4, 3), np.float32), "pixels float32 .4, 4, 3., not uint8 .H, W, 3."),
         (np.zeros((4, 4), np.uint8), "pixels uint8 .4, 4., not uint8 .H, W, 3."),

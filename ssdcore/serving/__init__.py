@@ -1,0 +1,1 @@
+"""The trained detector as an MLflow model: packed, registered, compared and served."""

@@ -1,0 +1,79 @@
+"""The model at hand and what is known of it, held together by the hashes in dvc.lock."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+
+from ssdcore import layout
+from ssdcore.errors import InputError
+from ssdcore.files import md5_of_file, sha256_of_file
+
+LOCK = Path("dvc.lock")
+STAGE = "evaluate"
+REMEDY = f"Run dvc repro {STAGE}"
+COUNTED = ("score_threshold", "nms_iou", "max_detections")
+"""The parameters of the evaluation that decide which detections count."""
+
+
+class Candidate(NamedTuple):
+    """A checkpoint with its measurement.
+
+    Attributes:
+        checkpoint: its file.
+        sha256: of the file.
+        data_md5: DVC's hash of the shards on which it was measured.
+        counted: which detections counted in it, by parameter.
+        figures: COCO's twelve; None where there was nothing to measure.
+    """
+
+    checkpoint: Path
+    sha256: str
+    data_md5: str
+    counted: dict[str, float]
+    figures: dict[str, float | None]
+
+
+def read_candidate(repository: Path) -> Candidate:
+    """Reads the model of a repository, and its figures where they are of this very model.
+
+    Neither data nor predictions have to be there: a model that was pulled alone can be read.
+
+    Raises:
+        InputError: a file is missing, or is not the one that the evaluation used or wrote.
+    """
+    checkpoint, metrics = repository / layout.BEST_CHECKPOINT, repository / layout.EVALUATE_METRICS
+    stage = _locked_stage(repository / LOCK)
+    used, wrote = (
+        {entry["path"]: entry["md5"] for entry in stage[kind]} for kind in ("deps", "outs")
+    )
+    _require(checkpoint, used[layout.BEST_CHECKPOINT.as_posix()])
+    _require(metrics, wrote[layout.EVALUATE_METRICS.as_posix()])
+    params = stage["params"]["params.yaml"][STAGE]
+    return Candidate(
+        checkpoint,
+        sha256_of_file(checkpoint),
+        used[layout.MINDRECORD.as_posix()],
+        {name: params[name] for name in COUNTED},
+        json.loads(metrics.read_text(encoding="utf-8"))["bbox"],
+    )
+
+
+def _locked_stage(lock: Path) -> Mapping[str, Any]:
+    try:
+        stages = YAML(typ="safe").load(lock)["stages"]
+    except OSError as error:
+        raise InputError(str(lock), error.strerror, "DVC's record of a run", REMEDY) from None
+    if STAGE not in stages:
+        raise InputError(str(lock), sorted(stages), f"a record of {STAGE}", REMEDY)
+    return dict(stages[STAGE])
+
+
+def _require(path: Path, md5: str) -> None:
+    if not path.is_file():
+        raise InputError(str(path), "no file", "the one that dvc.lock has", "Run dvc pull")
+    if (found := md5_of_file(path)) != md5:
+        expected = f"{md5}, which dvc.lock has from {STAGE}"
+        raise InputError(f"md5 of {path}", found, expected, f"{REMEDY}, or dvc checkout")

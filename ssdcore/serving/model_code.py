@@ -1,0 +1,7 @@
+"""What MLflow runs to get the model; code of its own kind, so that nothing has to be pickled."""
+
+from mlflow.models import set_model
+
+from ssdcore.serving.picture_model import PictureModel
+
+set_model(PictureModel())

@@ -1,0 +1,103 @@
+"""The versions of a model in MLflow's registry, and the alias of the best one."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ssdcore.detection.decode import Thresholds
+from ssdcore.serving.candidate import Candidate
+from ssdcore.serving.package import save
+from ssdcore.serving.version import Version, identity, tags_of
+from ssdcore.tracking.context import MODEL_TAG, provenance
+from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.session import MISSING, experiment_id_of, newest, speaking
+from ssdcore.tracking.store import Store
+
+with quiet():
+    import mlflow
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.entities.model_registry import ModelVersion, RegisteredModel
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking.client import MlflowClient
+
+CHAMPION = "champion"
+FROM_RUN = ("params.sha256", "git.commit", "git.dirty", "dvc.exp_name", "dvc.baseline_rev")
+"""Tags of the run that trained a model, which its version has, too."""
+
+
+class Registry:
+    """One registered model. Every method may raise `UnavailableError`.
+
+    Args:
+        store: where it is registered.
+        name: its name there.
+    """
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+        mlflow.set_tracking_uri(store.uri)  # the registry asks for it by itself
+        with speaking(), store.locked():
+            self._client = MlflowClient(store.uri)
+
+    def champion(self) -> Version | None:
+        """Returns the version that has the alias."""
+        with speaking():
+            model = self._registered()
+            number = model.aliases.get(CHAMPION) if model else None
+            return number and _to_version(self._client.get_model_version(self._name, number))
+
+    def find(self, candidate: Candidate) -> Version | None:
+        """Returns the newest version of this very model with this very measurement."""
+        wanted = identity(candidate)
+        with speaking():
+            found = self._client.search_model_versions(f'name = "{self._name}"')
+        same = [one for one in found if wanted.items() <= one.tags.items()]
+        newest = max(same, key=lambda one: int(one.version), default=None)
+        return newest and _to_version(newest)
+
+    def register(self, candidate: Candidate, experiment: str, thresholds: Thresholds) -> Version:
+        """Packs the model, stores it beside its run and makes it a version.
+
+        Args:
+            candidate: the model.
+            experiment: MLflow's experiment in which its run is.
+            thresholds: what the served model takes where a request says nothing.
+        """
+        client = self._client
+        with speaking(), self._store.locked():
+            experiment_id = experiment_id_of(client, experiment, self._store.artifacts)
+        with speaking(), TemporaryDirectory() as folder:
+            run = newest(client, experiment_id, {MODEL_TAG: candidate.sha256})
+            origin = run.data.tags if run else provenance(Path.cwd())
+            tags = {n: origin[n] for n in FROM_RUN if n in origin} | tags_of(candidate)
+            packed = Path(folder, "model")
+            save(packed, candidate.checkpoint, thresholds, tags)
+            run_id = run.info.run_id if run else None
+            model = client.create_logged_model(experiment_id, self._name, run_id, tags)
+            client.log_model_artifacts(model.model_id, str(packed))
+            client.finalize_logged_model(model.model_id, "READY")
+            if run_id:
+                client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+            if self._registered() is None:
+                client.create_registered_model(self._name)
+            return _to_version(
+                client.create_model_version(
+                    self._name, model.model_uri, run_id, tags, model_id=model.model_id
+                )
+            )
+
+    def promote(self, version: Version) -> None:
+        """Gives the alias to a version; whoever had it loses it."""
+        with speaking():
+            self._client.set_registered_model_alias(self._name, CHAMPION, version.number)
+
+    def _registered(self) -> RegisteredModel | None:
+        try:
+            return self._client.get_registered_model(self._name)
+        except MlflowException as error:
+            if error.error_code == MISSING:
+                return None
+            raise
+
+
+def _to_version(stored: ModelVersion) -> Version:
+    return Version(str(stored.version), stored.tags)

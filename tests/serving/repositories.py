@@ -1,0 +1,48 @@
+"""Repositories with a model and its figures, and dvc.lock to hold them together."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from ssdcore.files import md5_of_file
+
+ROOT = Path(__file__).parents[2]
+DATA_MD5 = "15164e589c91b4cf0e3bb4f6b1cfc4a9.dir"
+FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
+COUNTED = {"score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 100}
+
+
+def write_repository(
+    folder: Path, checkpoint: Path, ap: float = 0.5, data_md5: str = DATA_MD5, **counted: float
+) -> Path:
+    """Writes, or rewrites, what an evaluation leaves in `folder`."""
+    (folder / ".dvc").mkdir(parents=True, exist_ok=True)
+    shutil.copy(ROOT / "params.yaml", folder)
+    best, metrics = folder / "model/best.ckpt", folder / "metrics/evaluate.json"
+    for path in (best, metrics):
+        path.parent.mkdir(exist_ok=True)
+        path.unlink(missing_ok=True)
+    shutil.copy(checkpoint, best)
+    figures: dict[str, float | None] = dict.fromkeys(FIGURES, ap) | {"APs": None}
+    metrics.write_text(json.dumps({"bbox": figures, "images": 2}))
+    write_lock(folder, data_md5, **counted)
+    return folder
+
+
+def write_lock(folder: Path, data_md5: str = DATA_MD5, **counted: float) -> None:
+    """Writes dvc.lock as if the files had just been evaluated."""
+    stage: dict[str, Any] = {
+        "cmd": "python -m stages.evaluate",
+        "deps": [
+            {"path": "data/mindrecord", "hash": "md5", "md5": data_md5},
+            {"path": "model/best.ckpt", "md5": md5_of_file(folder / "model/best.ckpt")},
+        ],
+        "params": {"params.yaml": {"evaluate": {"batch_size": 4} | COUNTED | counted}},
+        "outs": [
+            {"path": "metrics/evaluate.json", "md5": md5_of_file(folder / "metrics/evaluate.json")}
+        ],
+    }
+    YAML().dump({"schema": "2.0", "stages": {"evaluate": stage}}, folder / "dvc.lock")

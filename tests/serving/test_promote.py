@@ -1,0 +1,220 @@
+"""`python -m stages.promote`, in this process, but for what a person sees of it."""
+
+import importlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import pytest
+
+from ssdcore.errors import InputError, RunError
+from ssdcore.files import sha256_of_file
+from ssdcore.params_file import read_params
+from ssdcore.tracking.quiet import quiet
+from tests.serving.repositories import DATA_MD5, ROOT, write_repository
+
+OTHER_DATA = "da7a" * 8 + ".dir"
+HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc", "numpy"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository whose store the tests share: to build one takes seconds."""
+    return tmp_path_factory.mktemp("a répository")
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """The registered model's, each test's own."""
+    return str(request.node.name)
+
+
+@pytest.fixture
+def promote(
+    home: Path, checkpoint: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., int]:
+    """`promote(ap=0.5, …)` evaluates the model anew, calls the stage and returns its status."""
+    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(home)
+    stage = importlib.import_module("stages.promote")
+
+    def call(model: Path = checkpoint, **evaluated: Any) -> int:
+        write_repository(home, model, **evaluated)
+        try:
+            stage.main(home / "params.yaml", name)
+        except SystemExit as exit:
+            return int(exit.code or 0)
+        return 0
+
+    return call
+
+
+@pytest.fixture
+def another(checkpoint: Path, tmp_path: Path) -> Path:
+    """A checkpoint of another hash; it is registered, not loaded."""
+    path = tmp_path / "another.ckpt"
+    path.write_bytes(checkpoint.read_bytes() + b"\0")
+    return path
+
+
+@pytest.fixture
+def ask(home: Path) -> Callable[..., Any]:
+    """Puts a question to the store by MLflow's own client."""
+
+    def call(method: str, *arguments: Any, **named: Any) -> Any:
+        with quiet():
+            from mlflow.tracking.client import MlflowClient
+
+            client = MlflowClient(f"sqlite:///{home}/mlflow.db")
+            return getattr(client, method)(*arguments, **named)
+
+    return call
+
+
+@pytest.fixture
+def champion(ask: Callable[..., Any], name: str) -> Callable[[], tuple[str, str]]:
+    """Returns the champion's number and its AP."""
+
+    def call() -> tuple[str, str]:
+        version = ask("get_model_version_by_alias", name, "champion")
+        return str(version.version), version.tags["bbox.AP"]
+
+    return call
+
+
+@pytest.fixture
+def versions(ask: Callable[..., Any], name: str) -> Callable[[], int]:
+    return lambda: len(ask("search_model_versions", f"name = '{name}'"))
+
+
+def test_the_first_is_the_champion_and_says_all_of_itself(
+    promote, ask, name, capsys, checkpoint, home
+):
+    assert promote(ap=0.25) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        f"{name}: version 1 is the champion. To serve it:",
+        f"mlflow models serve -m 'models:/{name}@champion' --env-manager local",
+    ]
+    version = ask("get_model_version_by_alias", name, "champion")
+    assert version.tags == {
+        "model.sha256": sha256_of_file(checkpoint),
+        "dvc.data_md5": DATA_MD5,
+        "evaluate.counted": '{"max_detections": 100, "nms_iou": 0.45, "score_threshold": 0.01}',
+        "bbox.AP": "0.25", "bbox.AP50": "0.25", "bbox.AP75": "0.25",
+        "bbox.APs": "null", "bbox.APm": "0.25", "bbox.APl": "0.25",
+    }  # fmt: skip
+    with quiet():
+        from mlflow.models import get_model_info
+
+        info = get_model_info(f"models:/{name}@champion")
+    drawn = read_params(ROOT / "params.yaml").report.score_threshold
+    defaults = {param.name: param.default for param in info.signature.params}
+    assert defaults == {"score_threshold": drawn, "nms_iou": 0.45, "max_detections": 100}
+    assert info.metadata == version.tags
+    model = ask("get_logged_model", version.source.removeprefix("models:/"))
+    stored = Path(url2pathname(urlsplit(model.artifact_location).path))
+    assert stored.resolve().is_relative_to(home / "mlartifacts")
+    assert sha256_of_file(stored / "artifacts/best.ckpt") == sha256_of_file(checkpoint)
+
+
+def test_only_a_better_one_on_the_same_data_takes_its_place(
+    promote, champion, versions, another, capsys
+):
+    assert promote(ap=0.5) == 0
+    assert promote(another, ap=0.4) == 1
+    assert "0.4000" in (told := capsys.readouterr().out)
+    assert "-0.1000" in told
+    assert told.endswith("version 1 stays the champion.\n")
+    assert champion() == ("1", "0.5")
+    assert promote(another, ap=0.5, score_threshold=0.01) == 1  # as good is not better
+    assert champion() == ("1", "0.5")
+    with pytest.raises(InputError, match=f"found '{OTHER_DATA}', expected {DATA_MD5}"):
+        promote(another, ap=0.9, data_md5=OTHER_DATA)
+    with pytest.raises(InputError, match="AP on other thresholds says nothing"):
+        promote(another, ap=0.9, score_threshold=0.4)
+    assert champion() == ("1", "0.5")
+
+
+def test_a_better_one_takes_its_place(promote, champion, versions, another):
+    assert promote(ap=0.5) == 0
+    assert promote(another, ap=0.51) == 0
+    assert champion() == ("2", "0.51")
+    assert promote(ap=0.5) == 1  # the old one has not become better
+    assert champion() == ("2", "0.51")
+    assert versions() == 2
+
+
+def test_again_is_nothing_new(promote, champion, versions):
+    assert promote(ap=0.5) == promote(ap=0.5) == 0
+    assert champion() == ("1", "0.5")
+    assert versions() == 1
+
+
+def test_a_version_joins_the_run_that_trained_it(promote, ask, name, home, another):
+    wanted = read_params(ROOT / "params.yaml").tracking.experiment
+    tags = {
+        "model.sha256": sha256_of_file(another), "git.commit": "c0ffee", "dvc.exp_name": "gentle",
+        "params.sha256": "5ab1e", "device": "CPU",
+    }  # fmt: skip
+    found = ask("get_experiment_by_name", wanted)
+    experiment_id = found.experiment_id if found else ask("create_experiment", wanted)
+    run = ask("create_run", experiment_id, tags=tags)
+    ask("set_terminated", run.info.run_id, "FINISHED", 1234)
+    assert promote(another) == 0
+    version = ask("get_model_version_by_alias", name, "champion")
+    assert version.run_id == run.info.run_id
+    inherited = {tag: version.tags[tag] for tag in ("git.commit", "dvc.exp_name", "params.sha256")}
+    assert inherited == {tag: tags[tag] for tag in inherited}
+    after = ask("get_run", run.info.run_id)
+    assert (after.info.status, after.info.end_time) == ("FINISHED", 1234)
+    outputs = [f"models:/{output.model_id}" for output in after.outputs.model_outputs]
+    assert outputs == [version.source]
+
+
+def test_other_figures_than_of_this_model_are_refused(promote, home, versions):
+    promote()
+    (home / "metrics/evaluate.json").write_text('{"bbox": {"AP": 0.99}}')
+    with pytest.raises(InputError, match=r"evaluate\.json"):
+        importlib.import_module("stages.promote").main(home / "params.yaml", "x")
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b", 'a"b', " "])
+def test_names_that_the_registry_refuses_are_refused_before(promote, name):
+    with pytest.raises(InputError, match="--name: found"):
+        promote()
+
+
+def test_a_store_out_of_reach_is_told(promote, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:1")
+    with pytest.raises(RunError, match=r"http://127.0.0.1:1: .*refused") as told:
+        promote()
+    assert "secret" not in str(told.value)
+
+
+def test_help_is_quick_and_a_mistake_is_one_line(tmp_path):
+    script = (
+        "import runpy, sys\n"
+        "sys.argv = ['promote', '--help']\n"
+        "try: runpy.run_module('stages.promote', run_name='__main__', alter_sys=True)\n"
+        "finally: print(*{name.partition('.')[0] for name in sys.modules})\n"
+    )
+    done = called(tmp_path, "-c", script)
+    assert "champion" in done.stdout
+    assert not set(done.stdout.splitlines()[-1].split()) & HEAVY
+    done = called(tmp_path, "-m", "stages.promote", "--params", str(ROOT / "params.yaml"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: dvc.lock: found 'No such file or directory'")
+    assert done.stderr.count("\n") == 1
+
+
+def called(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True
+    )

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import pytest
+
+from ssdcore.errors import InputError
+from ssdcore.serving.candidate import Candidate
+from ssdcore.serving.version import (
+    Version,
+    comparison,
+    identity,
+    is_better,
+    require_comparable,
+    tags_of,
+)
+
+
+def version(number: str = "1", ap: float | None = 0.5, **changed) -> Version:
+    fields = {
+        "checkpoint": Path("best.ckpt"), "sha256": "5ab1e" * 10, "data_md5": "da7a" * 8 + ".dir",
+        "counted": {"score_threshold": 0.01}, "figures": {"AP": ap, "APs": None},
+    }  # fmt: skip
+    return Version(number, tags_of(Candidate(**fields | changed)))
+
+
+def test_figures_go_through_tags_unchanged():
+    assert version(ap=1 / 3).figure("AP") == 1 / 3
+    assert version().figure("APs") is None
+    assert version().figure("AP50") is None
+
+
+@pytest.mark.parametrize(
+    ("new", "champion", "better"),
+    [(0.5, 0.4, True), (0.5, 0.5, False), (0.4, 0.5, False), (None, 0.1, False), (0.1, None, True)],
+)
+def test_only_a_greater_ap_is_better(new, champion, better):
+    assert is_better(version(ap=new), version(ap=champion)) is better
+
+
+def test_the_same_measurement_is_recognised_whatever_it_gave():
+    candidate = Candidate(Path("a"), "s", "d", {"nms_iou": 0.45, "score_threshold": 0.1}, {})
+    other = candidate._replace(
+        checkpoint=Path("b"), counted={"score_threshold": 0.1, "nms_iou": 0.45}, figures={"AP": 1}
+    )
+    assert identity(candidate) == identity(other)
+    for changed in ({"sha256": "x"}, {"data_md5": "x"}, {"counted": {}}):
+        assert identity(candidate._replace(**changed)) != identity(candidate)
+
+
+def test_what_was_not_measured_alike_is_refused_with_both_values():
+    require_comparable(version("2", ap=0.1), version("1"))
+    with pytest.raises(InputError, match=r"found 'other', expected da7ada7a.*, of the champion, v"):
+        require_comparable(version("2", data_md5="other"), version("1"))
+    with pytest.raises(InputError, match="thresholds says nothing") as told:
+        require_comparable(version("2", counted={"score_threshold": 0.4}), version("1"))
+    assert '"score_threshold": 0.4' in str(told.value)
+    assert '"score_threshold": 0.01' in str(told.value)
+
+
+def test_the_comparison_shows_figures_side_by_side():
+    champion = version("1", ap=0.4)
+    champion = champion._replace(tags=champion.tags | {"dvc.exp_name": "gentle"})
+    lines = [line.split() for line in comparison(version("2"), champion)]
+    assert lines[0] == ["version", "2", "champion,", "version", "1"]
+    assert lines[1:] == [
+        ["model.sha256", "5ab1e5ab1e5a", "5ab1e5ab1e5a"],
+        ["dvc.exp_name", "–", "gentle"],
+        ["dvc.data_md5", "da7ada7ada7a", "da7ada7ada7a"],
+        ["AP", "0.5000", "0.4000", "+0.1000"],
+        ["APs", "–", "–"],
+    ]
+    first = [line.split() for line in comparison(version(), None)]
+    assert first[0] == ["version", "1", "no", "champion"]
+    assert ["AP", "0.5000", "–"] in first
