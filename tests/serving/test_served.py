@@ -1,0 +1,103 @@
+"""A picture by HTTP: registered by the command, served by MLflow's, answered as by the detector."""
+
+import base64
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from ssdcore.data.images import decode
+from ssdcore.detection.decode import Thresholds
+from ssdcore.nn.trained import load_photo_detector
+from ssdcore.serving.messages import to_record
+from tests.serving.repositories import ROOT, write_repository
+
+BIN = Path(sys.executable).parent
+SECONDS = 50.0
+STARTED = {"stdin": subprocess.DEVNULL, "start_new_session": True}
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    """Nothing in it leads to the project: what serves has to bring it along."""
+    left_out = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PYTHONPATH")
+    environment = {name: value for name, value in os.environ.items() if name not in left_out}
+    return environment | {"PATH": f"{BIN}{os.pathsep}{environment['PATH']}"}
+
+
+@pytest.fixture(scope="module")
+def address(checkpoint: Path, tmp_path_factory, environment) -> Iterator[str]:
+    """Of the server, which runs in a folder with a model, its figures and a store."""
+    home = write_repository(tmp_path_factory.mktemp("repository"), checkpoint)
+    subprocess.run(
+        [sys.executable, "-m", "stages.promote"], cwd=home, check=True, capture_output=True,
+        env=environment | {"PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    log = home / "server.log"
+    command = ["mlflow", "models", "serve", "--model-uri", "models:/ssd300@champion"]
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*command, "--env-manager", "local", "--port", str(port)], cwd=home, env=environment,
+            stdout=output, stderr=output, **STARTED,
+        )  # fmt: skip
+    try:
+        wait_for(f"http://127.0.0.1:{port}/ping", server, log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            if requests.get(url, timeout=1).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.2)
+    raise AssertionError(log.read_text()[-3000:])
+
+
+def ask(address: str, images: list[Any], **params: Any) -> requests.Response:
+    body = {"dataframe_records": [{"image": image} for image in images], "params": params}
+    return requests.post(f"{address}/invocations", json=body, timeout=SECONDS)
+
+
+@pytest.mark.slow
+def test_a_jpeg_by_http_has_the_detectors_boxes(address, checkpoint, jpeg):
+    detector = load_photo_detector(checkpoint, batch_size=1)
+    thresholds = Thresholds(score=0.34, nms_iou=0.6, max_detections=6)
+    (seen,) = detector.detect([jpeg], thresholds)
+    expected = to_record(seen, detector.classes)
+    assert len(expected["scores"]) == 6
+    pictures = [base64.b64encode(jpeg).decode(), decode(jpeg).tolist(), ""]
+    params = {"score_threshold": 0.34, "nms_iou": 0.6, "max_detections": 6}
+    answer = ask(address, pictures, **params)
+    assert answer.status_code == 200, answer.text
+    first, second, third = json.loads(answer.text)["predictions"]
+    assert first == second == expected
+    assert third["fault"] == "file empty"
+
+
+@pytest.mark.slow
+def test_mistakes_are_status_400_and_the_server_goes_on(address, jpeg):
+    picture = base64.b64encode(jpeg).decode()
+    wrong = ask(address, [picture], nms_iou=-1.0)
+    assert wrong.status_code == 400
+    assert "params.nms_iou: found -1.0, expected a number from 0 to 1." in wrong.text
+    body = {"dataframe_records": [{"picture": picture}]}
+    assert requests.post(f"{address}/invocations", json=body, timeout=SECONDS).status_code == 400
+    assert ask(address, [picture]).status_code == 200
