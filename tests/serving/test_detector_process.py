@@ -23,6 +23,7 @@ def process(checkpoint):
     process = DetectorProcess(checkpoint, "CPU", 1)
     yield process
     process.close()
+    assert process._process.returncode == 0
 
 
 def test_it_answers_as_the_detector_does(process, checkpoint, jpeg):

@@ -1,0 +1,86 @@
+"""A team's MLflow server, which hands artifacts on: no client has a way to where they lie."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.faulty_proxy import mlflow_server
+from ssdcore.files import sha256_of_file
+from ssdcore.params_file import read_params
+from ssdcore.tracking import tracked
+from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.spool import spools
+from ssdcore.tracking.sync import sync
+from tests.serving.repositories import ROOT, write_repository
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server")
+    with mlflow_server(folder, folder / "artifacts") as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture
+def home(address: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository of somebody who works with that server."""
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.chdir(tmp_path)
+    return write_repository(tmp_path, checkpoint)
+
+
+def ask(address: str, method: str, *arguments: Any) -> Any:
+    with quiet():
+        from mlflow.tracking.client import MlflowClient
+
+        return getattr(MlflowClient(address), method)(*arguments)
+
+
+def newest_run(address: str, experiment: str) -> Any:
+    found = ask(address, "get_experiment_by_name", experiment)
+    return ask(address, "search_runs", [found.experiment_id])[0]
+
+
+@pytest.mark.slow
+def test_a_run_and_its_files_go_to_the_server_and_come_from_it(address, home, tmp_path):
+    (home / "history.csv").write_text("step,loss\n1,0.5\n")
+    with tracked("train", params={"lr": 0.1}, experiment="team", device="CPU") as run:
+        run.log_metrics({"val/AP": 0.25}, step=3)
+        run.log_artifact(home / "history.csv", "plots")
+        run.log_image(np.zeros((8, 8, 3), np.uint8), "gallery/00")
+    list(sync())  # what a busy machine left for later
+    assert spools(home) == []
+    stored = newest_run(address, "team")
+    assert (stored.info.status, stored.data.metrics["val/AP"]) == ("FINISHED", 0.25)
+    assert stored.info.artifact_uri.startswith("mlflow-artifacts:/")
+    fetched = ask(address, "download_artifacts", stored.info.run_id, "plots/history.csv", tmp_path)
+    assert Path(fetched).read_text() == "step,loss\n1,0.5\n"
+    images = [file.path for file in ask(address, "list_artifacts", stored.info.run_id, "images")]
+    assert len(images) == 2
+    assert not (home / "mlflow.db").exists()
+    assert not (home / "mlartifacts").exists()
+
+
+@pytest.mark.slow
+def test_a_model_is_promoted_there_and_fetched_from_there(address, home, checkpoint, tmp_path):
+    from stages.promote import main
+
+    settings = read_params(ROOT / "params.yaml")
+    sha256 = sha256_of_file(checkpoint)
+    with tracked("train", params=settings.model_dump(), experiment="ssd300") as run:
+        run.set_model(sha256)
+    main(home / "params.yaml", "team")
+    version = ask(address, "get_model_version_by_alias", "team", "champion")
+    assert version.run_id == newest_run(address, "ssd300").info.run_id
+    with quiet():
+        from mlflow.artifacts import download_artifacts
+
+        folder = download_artifacts(
+            artifact_uri="models:/team@champion", dst_path=str(tmp_path / "fetched")
+        )
+    assert sha256_of_file(Path(folder, "artifacts/best.ckpt")) == sha256
+    assert Path(folder, "code/ssdcore/serving/model_code.py").is_file()

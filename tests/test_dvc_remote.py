@@ -1,0 +1,125 @@
+"""What one person pushed, another one has: from a remote, without running anything.
+
+Data, conversion and evaluation are the stages' own; the network is untrained, and what the page
+would hold does not matter here.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from ssdcore.data.coco import CocoClass
+from ssdcore.files import sha256_of_file
+from ssdcore.nn.checkpoint import Card, build_network, save
+from ssdcore.nn.runtime import configure, seed_all
+from ssdcore.params_file import read_params
+
+ROOT = Path(__file__).parents[1]
+PARTS = (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "examples", "ssdcore", "stages")
+BIN = Path(sys.executable).parent
+
+
+def run(folder: Path, *command: str) -> str:
+    """Runs a command there, as somebody whom git knows, and returns what it printed."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+    environment |= {
+        "PATH": f"{BIN}{os.pathsep}{environment['PATH']}",
+        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
+        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
+        "MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true",
+    }  # fmt: skip
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def pretend(folder: Path, stage: str, *outs: str) -> None:
+    """Writes outs that only have to be there, and tells DVC that the stage has run."""
+    for out in outs:
+        (folder / out).parent.mkdir(parents=True, exist_ok=True)
+        (folder / out).write_text("{}")
+    run(folder, "dvc", "commit", "--quiet", "--force", stage)
+
+
+def write_model(folder: Path) -> None:
+    classes = [CocoClass(**c) for c in read_json(folder / "data/mindrecord/classes.json")]
+    model = read_params(folder / "params.yaml").model
+    configure("CPU")
+    seed_all(5)
+    network = build_network(model, len(classes), "multibox")
+    for name in ("best", "last"):
+        save(folder / f"model/{name}.ckpt", network, Card(model, tuple(classes), "multibox", 0))
+
+
+def read_json(path: Path):
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def origin(tmp_path_factory) -> Path:
+    """A repository in which all has run, committed, and pushed to a remote in a folder."""
+    folder = tmp_path_factory.mktemp("origin")
+    for part in PARTS:
+        target = folder / part
+        target.parent.mkdir(exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, target)
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["dataset"]["shapes"].update(train_images=2, val_images=3)
+    params["model"]["width"] = 0.02
+    params["tracking"]["enabled"] = False
+    yaml.dump(params, folder / "params.yaml")
+    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    run(folder, "dvc", "repro", "--quiet", "convert")
+    write_model(folder)
+    pretend(folder, "train", "plots/history.csv", "plots/validation.csv", "metrics/train.json")
+    run(folder, "dvc", "repro", "--quiet", "evaluate")
+    pretend(folder, "report", "report/index.html", "report/gallery/00.jpg")
+    remote = tmp_path_factory.mktemp("remote")
+    run(folder, "dvc", "remote", "add", "--quiet", "--default", "team", str(remote))
+    run(folder, "dvc", "push", "--quiet")
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "--quiet", "--message", "Run")
+    return folder
+
+
+@pytest.mark.slow
+def test_a_fresh_clone_pulls_all_and_runs_nothing(origin, tmp_path):
+    run(tmp_path, "git", "clone", "--quiet", str(origin), "clone")
+    clone = tmp_path / "clone"
+    assert not (clone / "model").exists()
+    run(clone, "dvc", "pull", "--quiet")
+    said = run(clone, "dvc", "repro")
+    assert "Running stage" not in said
+    assert "Data and pipelines are up to date." in said
+    assert run(clone, "git", "status", "--porcelain") == ""
+
+    (clone / "evaluation/predictions.json").unlink()
+    said = run(clone, "dvc", "repro", "--single-item", "--force", "evaluate")
+    assert "Running stage 'evaluate'" in said
+    ours, theirs = (folder / "evaluation/predictions.json" for folder in (clone, origin))
+    assert len(read_json(ours)) > 0
+    assert ours.read_bytes() == theirs.read_bytes()
+    metrics = [read_json(folder / "metrics/evaluate.json")["bbox"] for folder in (clone, origin)]
+    assert metrics[0] == metrics[1]
+
+
+@pytest.mark.slow
+def test_the_model_is_fetched_by_its_name_without_a_clone(origin, tmp_path):
+    run(origin, "git", "tag", "--annotate", "ssd300@v1.0.0", "--message", "The first")
+    for extra in ((), ("--rev", "v1.0.0")):
+        command = ("dvc", "artifacts", "get", str(origin), "ssd300", *extra)
+        run(tmp_path, *command, "--force", "--out", "named.ckpt")
+        assert sha256_of_file(tmp_path / "named.ckpt") == sha256_of_file(origin / "model/best.ckpt")
+        (tmp_path / "named.ckpt").unlink()
+    run(tmp_path, "dvc", "get", str(origin), "model/best.ckpt", "--rev", "main")
+    assert sha256_of_file(tmp_path / "best.ckpt") == sha256_of_file(origin / "model/best.ckpt")

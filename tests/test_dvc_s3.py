@@ -1,0 +1,86 @@
+"""A DVC remote that speaks S3; needs dvc-s3 and moto, which are not among the requirements."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("moto.server", reason="pip install 'moto[server]' dvc-s3 runs these tests")
+pytest.importorskip("dvc_s3")
+
+SECONDS = 40.0
+KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+IDENTITY = {
+    "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
+    "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of a storage with a bucket `ssd`."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + SECONDS
+        while not answers(port):
+            assert server.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        address = f"http://127.0.0.1:{port}"
+        make = (
+            "import sys, boto3\n"
+            "client = boto3.client('s3', endpoint_url=sys.argv[1], region_name='us-east-1')\n"
+            "client.create_bucket(Bucket='ssd')\n"
+        )
+        subprocess.run([sys.executable, "-c", make, address], check=True, env=os.environ | KEYS)
+        yield address
+    finally:
+        server.kill()
+        server.wait()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def run(folder: Path, *command: str, **environment: str) -> str:
+    words = [sys.executable, "-m", *command] if command[0] == "dvc" else command
+    done = subprocess.run(
+        words, cwd=folder, env=os.environ | IDENTITY | {"DVC_NO_ANALYTICS": "true"} | environment,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_what_is_pushed_to_s3_is_pulled_from_there(address, tmp_path):
+    origin = tmp_path / "origin"
+    origin.mkdir()
+    (origin / "best.ckpt").write_bytes(bytes(range(256)) * 5000)
+    run(origin, "git", "init", "--quiet")
+    run(origin, "dvc", "init", "--quiet")
+    run(origin, "dvc", "add", "--quiet", "best.ckpt")
+    run(origin, "dvc", "remote", "add", "--quiet", "--default", "team", "s3://ssd/dvc")
+    run(origin, "dvc", "remote", "modify", "team", "endpointurl", address)
+    for name, value in (("access_key_id", "key"), ("secret_access_key", "secret")):
+        run(origin, "dvc", "remote", "modify", "--local", "team", name, value)
+    run(origin, "git", "add", ".")
+    run(origin, "git", "commit", "--quiet", "--message", "Add the remote")
+    assert "secret" not in run(origin, "git", "show", "HEAD")
+    assert "1 file pushed" in run(origin, "dvc", "push")
+
+    run(tmp_path, "git", "clone", "--quiet", str(origin), "clone")
+    clone = tmp_path / "clone"
+    run(clone, "dvc", "pull", "--quiet", **KEYS)
+    assert (clone / "best.ckpt").read_bytes() == (origin / "best.ckpt").read_bytes()
