@@ -16,9 +16,7 @@ from ruamel.yaml import YAML
 
 from ssdcore.data.coco import CocoClass
 from ssdcore.files import sha256_of_file
-from ssdcore.nn.checkpoint import Card, build_network, save
-from ssdcore.nn.runtime import configure, seed_all
-from ssdcore.params_file import read_params
+from tests.nn.tiny_checkpoint import write_checkpoint
 
 ROOT = Path(__file__).parents[1]
 PARTS = (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "examples", "ssdcore", "stages")
@@ -47,16 +45,6 @@ def pretend(folder: Path, stage: str, *outs: str) -> None:
     run(folder, "dvc", "commit", "--quiet", "--force", stage)
 
 
-def write_model(folder: Path) -> None:
-    classes = [CocoClass(**c) for c in read_json(folder / "data/mindrecord/classes.json")]
-    model = read_params(folder / "params.yaml").model
-    configure("CPU")
-    seed_all(5)
-    network = build_network(model, len(classes), "multibox")
-    for name in ("best", "last"):
-        save(folder / f"model/{name}.ckpt", network, Card(model, tuple(classes), "multibox", 0))
-
-
 def read_json(path: Path):
     return json.loads(path.read_text())
 
@@ -80,7 +68,9 @@ def origin(tmp_path_factory) -> Path:
     yaml.dump(params, folder / "params.yaml")
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
     run(folder, "dvc", "repro", "--quiet", "convert")
-    write_model(folder)
+    classes = [CocoClass(**one) for one in read_json(folder / "data/mindrecord/classes.json")]
+    for name in ("best", "last"):
+        write_checkpoint(folder / f"model/{name}.ckpt", classes)
     pretend(folder, "train", "plots/history.csv", "plots/validation.csv", "metrics/train.json")
     run(folder, "dvc", "repro", "--quiet", "evaluate")
     pretend(folder, "report", "report/index.html", "report/gallery/00.jpg")
