@@ -17,6 +17,8 @@ Names = Annotated[
 ]
 Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, strict=False)]
 
+LossName = Literal["focal", "multibox"]
+
 FIRST_PORT, LAST_PORT = 1024, 65535
 
 RELATION = "relation"

@@ -13,6 +13,7 @@ from ssdcore.param_types import (
     Address,
     Count,
     Fraction,
+    LossName,
     LossScale,
     NonNegative,
     OnNonFinite,
@@ -82,7 +83,7 @@ class TrainParams(Section):
     epochs: Count
     batch_size: Count
     accumulate: Count
-    loss: Literal["focal", "multibox"]
+    loss: LossName
     min_negatives: Annotated[int, Field(ge=0, le=8732)]
     optimizer: Literal["momentum", "adam"]
     lr_init: NonNegative

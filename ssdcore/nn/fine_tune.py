@@ -6,8 +6,9 @@ from typing import Any
 from mindspore import Tensor
 from numpy.typing import NDArray
 
+from ssdcore.detection.card import Card
 from ssdcore.errors import InputError
-from ssdcore.nn.checkpoint import Card, load
+from ssdcore.nn.checkpoint import load
 from ssdcore.nn.ssd300 import SSD300, class_predictors
 from ssdcore.nn.transfer import Transfer
 

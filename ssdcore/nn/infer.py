@@ -13,9 +13,9 @@ from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.nn.calm import CalmWait
 from ssdcore.nn.loader import InputBatch
-from ssdcore.nn.losses import LossName
 from ssdcore.nn.ssd300 import SSD300
 from ssdcore.nn.time_spent import TimeSpent
+from ssdcore.param_types import LossName
 
 
 class Found(NamedTuple):
@@ -25,14 +25,21 @@ class Found(NamedTuple):
     detections: Detections
 
 
+def to_probabilities(logits: Tensor, loss: LossName) -> Tensor:
+    """Reads class logits (…, C) as the loss that trained them does.
+
+    "focal" logits go through a sigmoid, "multibox" logits through a softmax.
+    """
+    return ops.sigmoid(logits) if loss == "focal" else ops.softmax(logits, -1)
+
+
 class Detector:
     """Applies a network to batches of pictures.
 
     Args:
         network: an SSD300; the caller may go on training it.
         default_boxes: (8732, 4), those it was trained with.
-        loss: the loss it was trained with; "focal" logits are read through a sigmoid,
-            "multibox" logits through a softmax.
+        loss: the loss it was trained with.
         batch_size: smaller batches are filled up to this, so that one graph serves all.
     """
 
@@ -47,7 +54,7 @@ class Detector:
         @ms.jit
         def forward(images: Tensor) -> tuple[Tensor, Tensor]:
             offsets, logits = network(images)
-            return offsets, ops.sigmoid(logits) if loss == "focal" else ops.softmax(logits, -1)
+            return offsets, to_probabilities(logits, loss)
 
         self._forward = forward
         self._wait = CalmWait()

@@ -61,7 +61,12 @@ class L2Norm(nn.Cell):
 
     conv4_3 has another magnitude than the deeper maps; ParseNet's normalisation with scales
     that start at 20 puts it in their range (section 3.1 of the SSD paper).
+
+    Attributes:
+        TINY: keeps the length of a position without any activation from being zero.
     """
+
+    TINY = 1e-10
 
     def __init__(self, channels: int, initial_scale: float = 20.0) -> None:
         super().__init__()
@@ -69,7 +74,7 @@ class L2Norm(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """Normalises x (B, channels, H, W)."""
-        length = ops.sqrt((x * x).sum(axis=1, keepdims=True) + 1e-10)
+        length = ops.sqrt((x * x).sum(axis=1, keepdims=True) + self.TINY)
         return x / length * self.scale
 
 

@@ -4,14 +4,12 @@ Both take static shapes and no branch on data, so that they compile into one gra
 for background, 1 … C-1 for objects, -1 for default boxes that take no part in the class loss.
 """
 
-from typing import Literal
-
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor, nn, ops
 from numpy.typing import NDArray
 
-LossName = Literal["focal", "multibox"]
+from ssdcore.param_types import LossName
 
 FOCAL_GAMMA = 2.0
 FOCAL_ALPHA = 0.75

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore import layout
+from ssdcore.detection.card import Card
 from ssdcore.files import write_json
 from ssdcore.history import VALIDATION_COLUMNS, HistoryRows, write_history
-from ssdcore.nn.checkpoint import Card, save
+from ssdcore.nn.checkpoint import save
 from ssdcore.nn.finite import require_finite
 from ssdcore.nn.reports import WATCHED, EpochReport, StepReport
 from ssdcore.nn.ssd300 import SSD300

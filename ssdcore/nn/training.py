@@ -13,9 +13,10 @@ from ssdcore import layout
 from ssdcore.data.augment import Strengths
 from ssdcore.data.coco import CocoClass
 from ssdcore.data.download import local_copy
+from ssdcore.detection.card import Card
 from ssdcore.errors import InputError
 from ssdcore.nn.average import WeightAverage
-from ssdcore.nn.checkpoint import Card, build_network
+from ssdcore.nn.checkpoint import build_network
 from ssdcore.nn.dropout import Dropout
 from ssdcore.nn.fine_tune import start_from
 from ssdcore.nn.group import ALONE, Group

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from ssdcore.data.coco import CocoClass
+from ssdcore.detection.card import Card
 from ssdcore.errors import InputError
-from ssdcore.nn.checkpoint import Card, build_network, load, save
+from ssdcore.nn.checkpoint import build_network, load, save
 
 ROOT = Path(__file__).parents[2]
 CLASSES = (CocoClass(3, "café"), CocoClass(90, "dog"))
@@ -87,7 +88,8 @@ def test_weights_that_do_not_fit_the_card_are_refused(tmp_path, card):
 FULL = """
 import sys
 from pathlib import Path
-from ssdcore.nn.checkpoint import Card, build_network, load, save
+from ssdcore.detection.card import Card
+from ssdcore.nn.checkpoint import build_network, load, save
 from ssdcore.data.coco import CocoClass
 from ssdcore.params_file import read_params
 folder, root = map(Path, sys.argv[1:])

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from ssdcore.data.coco import CocoClass
+from ssdcore.detection.card import Card
 from ssdcore.errors import InputError
-from ssdcore.nn.checkpoint import Card, build_network, save
+from ssdcore.nn.checkpoint import build_network, save
 from ssdcore.nn.fine_tune import start_from
 from ssdcore.nn.runtime import seed_all
 from ssdcore.nn.ssd300 import class_predictors
