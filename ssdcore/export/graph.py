@@ -1,0 +1,85 @@
+"""An ONNX graph in the making."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 17
+IR_VERSION = 8
+"""The file format of opset 17: ONNX Runtime 1.12 and later, OpenVINO, TensorRT 8.5."""
+PRODUCER = "ssd-pipeline"
+BATCH = "batch"
+"""Name of the free dimension of inputs and outputs."""
+
+TYPES = {np.float32: TensorProto.FLOAT, np.uint8: TensorProto.UINT8, np.int64: TensorProto.INT64}
+
+
+class Value:
+    """An input or output of the graph.
+
+    Args:
+        name: how users address it.
+        kind: NumPy's type of its elements.
+        shape: numbers, and names for what is free.
+    """
+
+    def __init__(self, name: str, kind: type[np.generic], shape: Sequence[int | str]) -> None:
+        self.name = name
+        self.info = helper.make_tensor_value_info(name, TYPES[kind], list(shape))
+
+
+class Graph:
+    """Nodes and weights, added one after the other; a value is known by its name."""
+
+    def __init__(self) -> None:
+        self._nodes: list[Any] = []
+        self._constants: dict[str, NDArray[Any]] = {}
+
+    def add(
+        self, operator: str, *inputs: str, outputs: Sequence[str] = (), **attributes: Any
+    ) -> str:
+        """Adds a node; returns its first output, whose name is made up unless given."""
+        name = f"{operator}_{len(self._nodes)}"
+        names = list(outputs) or [name]
+        self._nodes.append(helper.make_node(operator, list(inputs), names, name, **attributes))
+        return names[0]
+
+    def constant(self, values: Any, name: str = "") -> str:
+        """Adds a constant and returns its name; the same values under the same name only once."""
+        array = np.asarray(values)
+        name = name or f"constant_{len(self._constants)}"
+        if name in self._constants and not np.array_equal(self._constants[name], array):
+            raise ValueError(f"two constants of the name {name}")
+        self._constants[name] = array
+        return name
+
+    def model(self, name: str, inputs: Sequence[Value], outputs: Sequence[Value]) -> Any:
+        """Returns the whole as an ONNX model, checked.
+
+        Raises:
+            onnx.checker.ValidationError: an operator lacks an input, a shape does not fit, …
+        """
+        graph = helper.make_graph(
+            self._nodes,
+            name,
+            [value.info for value in inputs],
+            [value.info for value in outputs],
+            [numpy_helper.from_array(array, key) for key, array in self._constants.items()],
+        )
+        opset = helper.make_opsetid("", OPSET)
+        model = helper.make_model(
+            graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name=PRODUCER
+        )
+        onnx.checker.check_model(model, full_check=True)
+        return model
+
+
+def save(path: Path, model: Any, texts: Mapping[str, str]) -> None:
+    """Writes a model; the texts become its `metadata_props`, and replace those it had."""
+    helper.set_model_props(model, dict(texts))
+    onnx.save(model, path)

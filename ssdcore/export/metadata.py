@@ -1,0 +1,80 @@
+"""What an exported file says of itself: texts by name, each of them JSON."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
+from ssdcore.detection.card import Card
+from ssdcore.detection.decode import Thresholds
+from ssdcore.errors import InputError
+from ssdcore.geometry.box_coder import CENTRE_VARIANCE, SIZE_VARIANCE
+from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.git import ask_git
+
+PREPROCESSING = {
+    "size": [IMAGE_SIZE, IMAGE_SIZE],
+    "resize": "bilinear, pixel centres at halves, not antialiased, aspect ratio not kept",
+    "channels": "RGB",
+    "mean": MEAN_RGB.tolist(),
+    "deviation": DEVIATION_RGB.tolist(),
+}
+"""From a picture's levels 0 … 255 to images (B, 3, 300, 300): (level - mean) / deviation."""
+UNKNOWN = "unknown"
+VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
+
+
+def origin(dataset: str, checkpoint_sha256: str, repository: Path) -> dict[str, str]:
+    """Returns where a network comes from, for people."""
+    return {
+        "dataset": dataset,
+        "commit": ask_git(repository, "rev-parse", "HEAD") or UNKNOWN,
+        "checkpoint_sha256": checkpoint_sha256,
+    }
+
+
+class Metadata(NamedTuple):
+    """An exported network's description.
+
+    Attributes:
+        card: the network's own.
+        thresholds: which of its answers count as detections.
+        origin: where it comes from, for people; see `origin`.
+    """
+
+    card: Card
+    thresholds: Thresholds
+    origin: Mapping[str, str]
+
+    def texts(self) -> dict[str, str]:
+        """Returns what the file holds; besides what is read back also what users of it need.
+
+        The background is not among the classes: label 1 is the first of them.
+        """
+        values: dict[str, Any] = {
+            **self.card.content(),
+            "thresholds": self.thresholds._asdict(),
+            "origin": dict(self.origin),
+            "preprocessing": PREPROCESSING,
+            "variances": VARIANCES,
+        }
+        return {name: json.dumps(value) for name, value in values.items()}
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str], place: str) -> "Metadata":
+        """Reads the texts of a file back.
+
+        Raises:
+            InputError: the file at `place` was not exported by this project, or damaged.
+        """
+        try:
+            values = {name: json.loads(text) for name, text in texts.items()}
+            return cls(
+                Card.from_content(values), Thresholds(**values["thresholds"]), values["origin"]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                place, f"metadata {sorted(texts)} ({str(error)[:100]})",
+                "a network that this project exported", "Make one with dvc repro export",
+            ) from None  # fmt: skip

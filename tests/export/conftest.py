@@ -1,0 +1,54 @@
+"""A small network from images to offsets and probabilities, and a description to go with it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssdcore.data.coco import CocoClass
+from ssdcore.detection.card import Card
+from ssdcore.detection.decode import Thresholds
+from ssdcore.export.graph import BATCH, Graph, Value
+from ssdcore.export.metadata import Metadata
+from ssdcore.export.pictures import NETWORK_INPUT
+from ssdcore.params_file import read_params
+
+ROOT = Path(__file__).parents[2]
+BOXES = 36
+
+
+@pytest.fixture
+def metadata() -> Metadata:
+    model = read_params(ROOT / "params.yaml").model
+    classes = (CocoClass(3, 'café "<b>" \U0001f408'), CocoClass(90, "dog"))
+    return Metadata(
+        Card(model, classes, "multibox", 7), Thresholds(0.2, 0.5, 9), {"dataset": "shapes"}
+    )
+
+
+@pytest.fixture
+def network(rng):
+    """Two convolutions; 36 boxes and 3 classes."""
+    graph = Graph()
+    x = "images"
+    for number, channels in enumerate(((3, 8), (8, 7))):
+        weight = rng.normal(0, 0.3, (channels[1], channels[0], 3, 3)).astype(np.float32)
+        x = graph.add(
+            "Conv", x, graph.constant(weight, f"w{number}"), strides=[7, 7], kernel_shape=[3, 3]
+        )
+        if not number:
+            x = graph.add("Relu", x)
+    x = graph.add("Transpose", x, perm=[0, 2, 3, 1])
+    x = graph.add("Reshape", x, graph.constant(np.array((0, -1, 7)), "shape"))
+    graph.add(
+        "Split", x, graph.constant(np.array((4, 3)), "parts"), axis=2, outputs=["offsets", "logits"]
+    )
+    graph.add("Softmax", "logits", axis=-1, outputs=["probabilities"])
+    return graph.model(
+        "small",
+        [Value("images", np.float32, NETWORK_INPUT)],
+        [
+            Value("offsets", np.float32, (BATCH, BOXES, 4)),
+            Value("probabilities", np.float32, (BATCH, BOXES, 3)),
+        ],
+    )
