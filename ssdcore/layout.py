@@ -33,6 +33,8 @@ REPORT_TEXT = REPORT / "report.txt"
 GALLERY = REPORT / "gallery"
 COMPARISON_PAGE = REPORT / "compare.html"
 """No out of the pipeline: it shows other states of the repository than the present one."""
+EXPORT = Path("export")
+PARITY = EXPORT / "parity.json"
 
 SPLITS = ("train", "val")
 

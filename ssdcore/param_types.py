@@ -19,6 +19,10 @@ Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, stric
 
 LossName = Literal["focal", "multibox"]
 
+Format = Literal["onnx", "mindir", "float16", "int8"]
+"""What a network can be exported as; the last two are ONNX, too."""
+Formats = Annotated[tuple[Format, ...], Field(min_length=1, strict=False)]
+
 FIRST_PORT, LAST_PORT = 1024, 65535
 
 RELATION = "relation"

@@ -12,6 +12,7 @@ from typing_extensions import Self
 from ssdcore.param_types import (
     Address,
     Count,
+    Formats,
     Fraction,
     LossName,
     LossScale,
@@ -137,6 +138,15 @@ class ReportParams(Section):
     score_threshold: Fraction | None
 
 
+class ExportParams(Section):
+    """As what the detector leaves the pipeline."""
+
+    formats: Formats
+    calibration_pictures: Count
+    parity_pictures: Count
+    tolerance: Positive
+
+
 class RuntimeParams(Section):
     """Where and how fast it runs."""
 
@@ -172,6 +182,7 @@ class Params(Section):
     train: TrainParams
     evaluate: EvaluateParams
     report: ReportParams
+    export: ExportParams
     runtime: RuntimeParams
     tracking: TrackingParams
 

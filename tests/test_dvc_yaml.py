@@ -91,7 +91,7 @@ def test_outs_are_the_layouts_paths():
         "RAW", "MINDRECORD", "BEST_CHECKPOINT", "LAST_CHECKPOINT", "HISTORY", "VALIDATION",
         "TRAIN_METRICS", "EVALUATE_METRICS", "PREDICTIONS", "PER_CLASS", "PR_CURVES",
         "ANALYSIS", "SCORE_CURVES", "CONFUSION", "ERRORS", "CALIBRATION",
-        "REPORT_PAGE", "REPORT_JSON", "REPORT_TEXT", "GALLERY",
+        "REPORT_PAGE", "REPORT_JSON", "REPORT_TEXT", "GALLERY", "EXPORT",
     )  # fmt: skip
     assert outs == {str(getattr(layout, name)) for name in names}
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,14 +27,16 @@ def evaluate(
     ground_truth_json: Path,
     detections: Sequence[dict[str, Any]],
     backend: Backend = "pycocotools",
+    image_ids: Collection[int] | None = None,
 ) -> dict[str, Any]:
-    """Measures detections against all images of an annotation file.
+    """Measures detections against the images of an annotation file.
 
     Args:
         ground_truth_json: the COCO annotation file; images without objects and crowd regions
             count as in COCO's own protocol.
         detections: in COCO's results format; may be empty.
         backend: what computes; the figures are the same but for rounding in the last digit.
+        image_ids: of the images that count; None is all.
 
     Returns:
         The twelve figures by name, `per_class` (a list of name, AP, AP50, AP75, AR1, AR10, AR100,
@@ -47,7 +49,7 @@ def evaluate(
     """
     dataset_type, evaluator_type = load_backend(backend)
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = _indexed(load_truth(ground_truth_json), dataset_type)
+        truth = _indexed(load_truth(ground_truth_json, image_ids), dataset_type)
         evaluator = evaluator_type(truth, _load_results(truth, detections), "bbox")
         evaluator.evaluate()
         evaluator.accumulate()

@@ -173,6 +173,12 @@ def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample
     return [_read(row) for row in _values(_rows(shards, np.unique(places).tolist()))]
 
 
+def read_pictures(shards: Sequence[Path], workers: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yields the id and the pixels (H, W, 3) of every picture of the shards, in their order."""
+    for image_id, sample in map_in_threads(_read, _values(_rows(shards)), workers):
+        yield image_id, sample.rgb
+
+
 def _rows(shards: Sequence[Path], order: Sequence[int] | None = None) -> Any:
     """Opens the shards, all rows or those of `order`, one after the other."""
     sampler = dataset.SequentialSampler() if order is None else dataset.SubsetSampler(order)

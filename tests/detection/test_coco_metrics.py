@@ -150,3 +150,11 @@ def test_ids_that_a_tool_wrote_as_text_are_the_same_ids(truth):
     truth.write_text(json.dumps(content))
     figures = evaluate(truth, detections)
     assert figures["AP"] == expected["AP"] > 0
+
+
+def test_only_the_images_asked_for_count(truth):
+    detections = [found(1, 1, [10, 10, 50, 50]), found(1, 1, [100, 100, 40, 40])]
+    figures = evaluate(truth, detections, image_ids=[1])
+    assert figures["AP"] == pytest.approx(1)
+    assert [row["objects"] for row in figures["per_class"]] == [2, 0, 0]
+    assert evaluate(truth, detections)["AP"] < 0.5

@@ -11,7 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
-STAGES = ("download", "convert", "train", "evaluate", "report")
+STAGES = ("download", "convert", "train", "evaluate", "export", "report")
 HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc"}
 MISTAKES = {"train.lr_max": "abc", "train.epochs": 2.5, "dataset.name": "cocoo"}
 RUN_ALL = """

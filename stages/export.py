@@ -1,0 +1,78 @@
+"""Exports the best checkpoint and proves that it is the same network: export/."""
+
+from ssdcore import layout
+from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.params_file import read_params
+
+
+def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+    """Write the detector for ONNX Runtime and MindSpore Lite; compare it with the checkpoint.
+
+    Exit status 1, and no file: the outputs or AP of an exported network differ from the
+    checkpoint's by more than export.tolerance.
+    """
+    settings = read_params(params)
+    wanted, evaluate, runtime = settings.export, settings.evaluate, settings.runtime
+
+    from itertools import islice
+    from math import ceil
+    from pathlib import Path
+
+    from ssdcore.data.coco import read_coco
+    from ssdcore.data.mindrecord import find_shards
+    from ssdcore.detection.decode import Thresholds
+    from ssdcore.errors import RunError
+    from ssdcore.export.metadata import Metadata, origin
+    from ssdcore.files import replacing_folder, sha256_of_file, write_json
+    from ssdcore.nn.checkpoint import load
+    from ssdcore.nn.export import write_exports
+    from ssdcore.nn.export_parity import check_exports
+    from ssdcore.nn.infer import Detector
+    from ssdcore.nn.loader import input_batches, read_pictures
+    from ssdcore.nn.runtime import configure
+    from ssdcore.tracking import tracked
+
+    device = configure(runtime.device)
+    network, card = load(layout.BEST_CHECKPOINT)
+    model_sha256 = sha256_of_file(layout.BEST_CHECKPOINT)
+    thresholds = Thresholds(evaluate.score_threshold, evaluate.nms_iou, evaluate.max_detections)
+    metadata = Metadata(card, thresholds, origin(settings.dataset.name, model_sha256, Path.cwd()))
+    train, val = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
+    size = evaluate.batch_size
+    calibration = islice(
+        input_batches(train, size, runtime.workers), ceil(wanted.calibration_pictures / size)
+    )
+    pictures = islice(read_pictures(val, runtime.workers), wanted.parity_pictures)
+    detector = Detector(network, card.default_boxes, card.loss, size)
+    with tracked(
+        "export",
+        params=settings.model_dump(mode="json"),
+        experiment=settings.tracking.experiment,
+        model_sha256=model_sha256,
+        device=device,
+        enabled=settings.tracking.enabled,
+    ) as tracker:
+        with replacing_folder(layout.EXPORT) as folder:
+            detector.warm_up()
+            write_exports(folder, network, metadata, wanted.formats, calibration)
+            parity = check_exports(
+                folder,
+                wanted.formats,
+                detector,
+                metadata,
+                pictures,
+                read_coco(layout.annotations("val")),
+                layout.annotations("val"),
+                wanted.tolerance,
+            )
+            if parity.faults:
+                raise RunError(
+                    f"not the network of {layout.BEST_CHECKPOINT}: {'; '.join(parity.faults)}"
+                )
+            write_json(folder / layout.PARITY.name, parity.figures)
+        tracker.log_artifact(layout.EXPORT)
+    print(f"{parity} → {layout.PARITY}")
+
+
+if __name__ == "__main__":
+    run(main)
