@@ -32,13 +32,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     network, card = load(layout.BEST_CHECKPOINT)
     val = read_coco(layout.annotations("val"))
     shards = find_shards(layout.mindrecord("val"))
-    thresholds = Thresholds(
-        wanted.score_threshold,
-        wanted.nms_iou,
-        wanted.max_detections,
-        wanted.max_per_class,
-        wanted.max_candidates,
-    )
+    thresholds = Thresholds.of(wanted)
     detector = Detector(network, card.default_boxes, card.loss, wanted.batch_size)
     with tracked(
         "evaluate",

@@ -26,7 +26,9 @@ Model = Annotated[Path, typer.Option("--model", help="The checkpoint.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder for pictures and predictions.json.")]
 Score = Annotated[
     float | None,
-    typer.Option("--score", min=0, max=1, help="Least score of a box [report.score_threshold]."),
+    typer.Option(
+        "--score", min=0, max=1, help="Least score of a box [report.score_threshold or of best F1]."
+    ),
 ]
 Classes = Annotated[
     list[str] | None, typer.Option("--classes", help="A class to keep; may be repeated [all].")
@@ -65,6 +67,7 @@ def main(
 
     from itertools import tee
 
+    from ssdcore.analysis.score_to_show import score_to_show
     from ssdcore.data.in_threads import map_in_threads
     from ssdcore.detection.decode import Thresholds
     from ssdcore.detection.photo_results import only, to_coco, to_csv
@@ -82,8 +85,8 @@ def main(
     if unknown := [name for name in classes or () if name not in names]:
         raise InputError("--classes", unknown[0], f"one of {', '.join(names)}")
     labels = [names.index(name) + 1 for name in classes or names]
-    least = settings.report.score_threshold if score is None else score
-    thresholds = Thresholds(least, wanted.nms_iou, wanted.max_detections)
+    chosen = settings.report.score_threshold if score is None else score
+    thresholds = Thresholds.of(wanted, score_to_show(chosen, layout.EVALUATE_METRICS))
 
     to_detect, to_draw = tee(photo.read() for photo in photos)
     found = (

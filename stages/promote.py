@@ -32,6 +32,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     if set(called) & set(UNNAMEABLE) or not called.strip():
         raise InputError("--name", called, f"a name without {' '.join(UNNAMEABLE)}")
 
+    from ssdcore import layout
+    from ssdcore.analysis.score_to_show import score_to_show
     from ssdcore.detection.decode import Thresholds
     from ssdcore.serving.candidate import read_candidate
     from ssdcore.serving.version import comparison, is_better, require_comparable
@@ -45,7 +47,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
             print(f"{sent.folder.name} is not sent: {sent.left}", file=sys.stderr)
     store = locate()
     evaluate, report = settings.evaluate, settings.report
-    thresholds = Thresholds(report.score_threshold, evaluate.nms_iou, evaluate.max_detections)
+    shown = score_to_show(report.score_threshold, layout.EVALUATE_METRICS)
+    thresholds = Thresholds.of(evaluate, shown)
 
     from ssdcore.serving.registry import CHAMPION, Registry
 

@@ -17,6 +17,7 @@ from ssdcore.detection.candidates import (
 from ssdcore.detection.nms import suppress
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.params import EvaluateParams
 
 LOOKED_AT, MOST_LOOKED_AT = 8, 2000
 """Candidates of an image that are tried first: for each detection wanted, and at most."""
@@ -38,6 +39,17 @@ class Thresholds(NamedTuple):
     max_detections: int = 100
     max_per_class: int | None = None
     max_candidates: int | None = None
+
+    @classmethod
+    def of(cls, wanted: EvaluateParams, score: float | None = None) -> "Thresholds":
+        """Returns those of the parameters, with another least score where one is given."""
+        return cls(
+            wanted.score_threshold if score is None else score,
+            wanted.nms_iou,
+            wanted.max_detections,
+            wanted.max_per_class,
+            wanted.max_candidates,
+        )
 
 
 PUBLISHED = Thresholds(max_detections=200, max_candidates=400)

@@ -83,15 +83,17 @@ class PhotoDetector:
         prepared = map_in_threads(_prepared, photos, self._workers, held=2 * size)
         while batch := list(islice(prepared, size)):
             whole = [planes for planes, _ in batch if planes is not None]
-            answers = (
-                zip(*self._network.answers(np.stack(whole)), strict=True) if whole else iter(())
-            )
+            found = iter(self._find(whole, thresholds))
             for planes, seen in batch:
-                if planes is None:
-                    yield seen
-                    continue
-                found = detect(*next(answers), self._default_boxes, thresholds)
-                yield seen._replace(detections=found)
+                yield seen if planes is None else seen._replace(detections=next(found))
+
+    def _find(
+        self, images: Sequence[NDArray[np.float32]], thresholds: Thresholds
+    ) -> list[Detections]:
+        if not images:
+            return []
+        answers = self._network.answers(np.stack(images))
+        return detect(*answers, self._default_boxes, thresholds)
 
 
 def _prepared(source: Source) -> tuple[NDArray[np.float32] | None, Seen]:

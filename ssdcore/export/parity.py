@@ -90,8 +90,9 @@ def compare(
         answers = {name: network(images) for name, network in networks.items()}
         for name, given in {CHECKPOINT: expected, **answers}.items():
             outcomes[name].compare(given, expected)
-            for picture, offsets, probabilities in zip(batch, *given, strict=True):
-                keep(name, picture, detect(offsets, probabilities, default_boxes, thresholds))
+            found = detect(*given, default_boxes, thresholds)
+            for picture, detections in zip(batch, found, strict=True):
+                keep(name, picture, detections)
         for name, find in finders.items():
             for picture in batch:
                 keep(name, picture, find(picture.rgb))
@@ -133,7 +134,7 @@ def judge(
         image_ids: of the pictures that were shown.
     """
     measured = {
-        name: evaluate(annotations, outcome.results, image_ids)
+        name: evaluate(annotations, outcome.results, image_ids=image_ids)
         for name, outcome in outcomes.items()
     }
     figures: dict[str, Any] = {"images": len(image_ids), "tolerance": tolerance}

@@ -14,7 +14,9 @@ from ssdcore.files import md5_of_file, sha256_of_file
 LOCK = Path("dvc.lock")
 STAGE = "evaluate"
 REMEDY = f"Run dvc repro {STAGE}"
-COUNTED = ("score_threshold", "nms_iou", "max_detections")
+COUNTED = (
+    "score_threshold", "nms_iou", "max_detections", "max_per_class", "max_candidates",
+)  # fmt: skip
 """The parameters of the evaluation that decide which detections count."""
 
 
@@ -32,7 +34,7 @@ class Candidate(NamedTuple):
     checkpoint: Path
     sha256: str
     data_md5: str
-    counted: dict[str, float]
+    counted: dict[str, float | None]
     figures: dict[str, float | None]
 
 
@@ -56,7 +58,7 @@ def read_candidate(repository: Path) -> Candidate:
         checkpoint,
         sha256_of_file(checkpoint),
         used[layout.MINDRECORD.as_posix()],
-        {name: params[name] for name in COUNTED},
+        {name: params.get(name) for name in COUNTED},
         json.loads(metrics.read_text(encoding="utf-8"))["bbox"],
     )
 

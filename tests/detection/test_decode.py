@@ -9,6 +9,7 @@ from ssdcore.detection.nms import nms
 from ssdcore.geometry.box_coder import decode, encode
 from ssdcore.geometry.boxes import iou
 from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.params import EvaluateParams
 
 PRIORS = default_boxes()
 
@@ -163,3 +164,12 @@ def test_settings_of_others():
     """Liu et al., section 3.7 and its prototxt; the tutorial's configuration."""
     assert (*PUBLISHED,) == (0.01, 0.45, 200, None, 400)
     assert (*TUTORIAL,) == (0.1, 0.6, 8000, 100, None)
+
+
+def test_the_parameters_are_taken_over_and_the_score_may_be_another():
+    wanted = EvaluateParams(
+        batch_size=1, score_threshold=0.1, nms_iou=0.2, max_detections=3, max_per_class=4,
+        max_candidates=5, backend="pycocotools",
+    )  # fmt: skip
+    assert Thresholds.of(wanted) == (0.1, 0.2, 3, 4, 5)
+    assert Thresholds.of(wanted, 0.0) == (0.0, 0.2, 3, 4, 5)
