@@ -1,3 +1,4 @@
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,8 @@ from web_server import BODY, Turn
 from ssdcore.data import photo_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.photo_files import find_photos
+from ssdcore.data.remote import web
+from ssdcore.data.remote.source import Stream
 from ssdcore.errors import InputError
 
 
@@ -111,3 +114,12 @@ def test_an_address_is_fetched_or_said_to_be_broken(server, monkeypatch):
     assert str(broken)
     monkeypatch.setattr(photo_files, "LARGEST_BYTES", 1000)
     assert str(fetched(server.address())) == "file too large"
+
+
+def test_a_file_that_ends_early_is_broken(monkeypatch):
+    """A stream may end where the file does not, without an error."""
+    for pieces, expected in (([BODY], BODY), ([BODY[:9]], "the connection broke")):
+        stream = Stream(0, len(BODY), "", iter(pieces))
+        monkeypatch.setattr(web, "open_web", lambda *_, stream=stream: nullcontext(stream))
+        found = fetched("http://x/a.jpg")
+        assert (str(found) if isinstance(found, BrokenImageError) else found) == expected
