@@ -1,7 +1,6 @@
 """Around the network, within the ONNX graph: from pictures to boxes, scores and labels.
 
-It follows `ssdcore.data.preprocess.to_network_input`, `ssdcore.geometry.box_coder.decode` and
-`ssdcore.detection.decode.detect`.
+The part before it is `ssdcore.data.preprocess.to_network_input`.
 """
 
 from typing import Any
@@ -11,14 +10,13 @@ from onnx import TensorProto, compose
 
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
 from ssdcore.detection.decode import Thresholds
+from ssdcore.export.detections import detection
 from ssdcore.export.graph import BATCH, Graph, Value
-from ssdcore.geometry.box_coder import CENTRE_VARIANCE, MAX_LOG_RATIO, SIZE_VARIANCE
+from ssdcore.export.resize import add_resize
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
 
 NETWORK_INPUT = (BATCH, 3, IMAGE_SIZE, IMAGE_SIZE)
-NO_DETECTION = -1.0
-"""Below every score: what the places that suppression leaves empty hold while it sorts."""
 
 
 def with_pictures(
@@ -57,32 +55,16 @@ def with_pictures(
 
 
 def preprocessing() -> Any:
-    """Returns pictures → pixels (B, 3, 300, 300), and the height and width (1,) they had.
-
-    The resize is `to_network_input`'s, in floats where OpenCV takes fixed-point numbers, so that
-    one level in some pixels differs; pictures of 300×300 are the same.
-    """
+    """Returns pictures → pixels (B, 3, 300, 300), and the height and width (1,) they had."""
     graph = Graph()
-    planes = graph.add("Transpose", "pictures", perm=[0, 3, 1, 2])
-    shape = graph.add("Shape", planes)
-    parts = graph.constant(np.array((2, 1, 1)), "parts")
-    graph.add("Split", shape, parts, axis=0, outputs=["batch_and_channels", "height", "width"])
-    side = graph.constant(np.array((IMAGE_SIZE, IMAGE_SIZE)), "side")
-    sizes = graph.add("Concat", "batch_and_channels", side, axis=0)
-    resized = graph.add(
-        "Resize",
-        graph.add("Cast", planes, to=TensorProto.FLOAT),
-        "",
-        "",
-        sizes,
-        mode="linear",
-        coordinate_transformation_mode="half_pixel",
-    )
-    mean = graph.constant(MEAN_RGB.reshape(1, 3, 1, 1), "mean")
-    deviation = graph.constant(DEVIATION_RGB.reshape(1, 3, 1, 1), "deviation")
-    # the pipeline resizes to whole levels
-    levels = graph.add("Sub", graph.add("Round", resized), mean)
-    graph.add("Div", levels, deviation, outputs=["pixels"])
+    parts = graph.constant(np.array((1, 1, 1, 1)), "parts")
+    shape = graph.add("Shape", "pictures")
+    graph.add("Split", shape, parts, axis=0, outputs=["batch_size", "height", "width", "channels"])
+    resized = add_resize(graph, "pictures", "height", "width", IMAGE_SIZE)
+    levels = graph.add("Cast", resized, to=TensorProto.FLOAT)
+    levels = graph.add("Sub", levels, graph.constant(MEAN_RGB, "mean"))
+    normal = graph.add("Div", levels, graph.constant(DEVIATION_RGB, "deviation"))
+    graph.add("Transpose", normal, perm=[0, 3, 1, 2], outputs=["pixels"])
     return graph.model(
         "pictures",
         [Value("pictures", np.uint8, (BATCH, "height", "width", 3))],
@@ -92,106 +74,3 @@ def preprocessing() -> Any:
             Value("width", np.int64, (1,)),
         ],
     )
-
-
-def detection(default_boxes: Boxes, num_classes: int, thresholds: Thresholds) -> Any:
-    """Returns offsets, probabilities, height, width → boxes, scores, labels."""
-    graph = Graph()
-    boxes_yxyx = _decode(graph, default_boxes)
-    top = min(thresholds.max_detections, len(default_boxes) * (num_classes - 1))
-    score, flat = _suppress(graph, boxes_yxyx, num_classes, len(default_boxes), thresholds, top)
-    count = graph.constant(np.array(len(default_boxes)), "default_boxes")
-    found = graph.add("Greater", score, graph.constant(np.float32(NO_DETECTION), "none"))
-    label = graph.add("Add", graph.add("Div", flat, count), graph.constant(np.array(1), "one"))
-    graph.add("Where", found, label, graph.constant(np.array(0), "background"), outputs=["labels"])
-    graph.add("Max", score, graph.constant(np.float32(0), "zero"), outputs=["scores"])
-
-    axis = graph.constant(np.array([2]), "last")
-    rows = graph.add("Unsqueeze", graph.add("Mod", flat, count), axis)
-    chosen = graph.add("GatherND", boxes_yxyx, rows, batch_dims=1)
-    is_there = graph.add("Unsqueeze", graph.add("Cast", found, to=TensorProto.FLOAT), axis)
-    chosen = graph.add("Mul", chosen, is_there)
-    # y1 x1 y2 x2 in fractions → x1 y1 x2 y2 in pixels
-    swap = graph.constant(np.array((1, 0, 3, 2)), "swap")
-    sides = graph.add("Concat", "width", "height", "width", "height", axis=0)
-    xyxy = graph.add("Gather", chosen, swap, axis=2)
-    graph.add("Mul", xyxy, graph.add("Cast", sides, to=TensorProto.FLOAT), outputs=["boxes"])
-    return graph.model(
-        "detections",
-        [
-            Value("offsets", np.float32, (BATCH, len(default_boxes), 4)),
-            Value("probabilities", np.float32, (BATCH, len(default_boxes), num_classes)),
-            Value("height", np.int64, (1,)),
-            Value("width", np.int64, (1,)),
-        ],
-        [
-            Value("boxes", np.float32, (BATCH, top, 4)),
-            Value("scores", np.float32, (BATCH, top)),
-            Value("labels", np.int64, (BATCH, top)),
-        ],
-    )
-
-
-def _decode(graph: Graph, default_boxes: Boxes) -> str:
-    """Adds `box_coder.decode`: y1 x1 y2 x2 (B, K, 4)."""
-    centre, size = default_boxes[None, :, :2], default_boxes[None, :, 2:]
-    parts = graph.constant(np.array((2, 2)), "halves")
-    shift, log_ratio = "shift", "log_ratio"
-    graph.add("Split", "offsets", parts, axis=2, outputs=[shift, log_ratio])
-    step = graph.constant((CENTRE_VARIANCE * size).astype(np.float32), "centre_step")
-    moved = graph.add("Add", graph.add("Mul", shift, step), graph.constant(centre, "centre"))
-    scaled = graph.add("Mul", log_ratio, graph.constant(np.float32(SIZE_VARIANCE), "variance"))
-    bounded = graph.add("Min", scaled, graph.constant(np.float32(MAX_LOG_RATIO), "most"))
-    half_size = graph.constant((size / 2).astype(np.float32), "half_size")
-    half = graph.add("Mul", graph.add("Exp", bounded), half_size)
-    corners = graph.add(
-        "Concat", graph.add("Sub", moved, half), graph.add("Add", moved, half), axis=2
-    )
-    low, high = (graph.constant(np.float32(v), f"edge_{v}") for v in (0, 1))
-    return graph.add("Clip", corners, low, high)
-
-
-def _suppress(
-    graph: Graph,
-    boxes_yxyx: str,
-    num_classes: int,
-    num_boxes: int,
-    thresholds: Thresholds,
-    top: int,
-) -> tuple[str, str]:
-    """Adds suppression by class and the choice of the best.
-
-    Returns:
-        Scores (B, M), `NO_DETECTION` where there are fewer, and places (B, M) in an image's
-        table of (C-1) · K; earlier classes, then earlier boxes go first where scores are equal.
-    """
-    one, end, axis = (
-        graph.constant(np.array([v]), n)
-        for v, n in ((1, "first"), (num_classes, "end"), (2, "by_class"))
-    )
-    objects = graph.add("Slice", "probabilities", one, end, axis)
-    by_class = graph.add("Transpose", objects, perm=[0, 2, 1])
-    # the operator wants scores above the threshold, `detect` those at it, too
-    below = np.nextafter(np.float32(thresholds.score), np.float32(-1))
-    kept = graph.add(
-        "NonMaxSuppression",
-        boxes_yxyx,
-        by_class,
-        graph.constant(np.array([min(thresholds.max_detections, num_boxes)]), "most_a_class"),
-        graph.constant(np.array([thresholds.nms_iou], np.float32), "nms_iou"),
-        graph.constant(np.array([below], np.float32), "least_score"),
-    )
-    nothing = graph.add(
-        "Expand",
-        graph.constant(np.float32(NO_DETECTION), "no_detection"),
-        graph.add("Shape", by_class),
-    )
-    table = graph.add("ScatterND", nothing, kept, graph.add("GatherND", by_class, kept))
-    flat = graph.constant(np.array((0, -1)), "flat")
-    graph.add(
-        "TopK",
-        graph.add("Reshape", table, flat),
-        graph.constant(np.array([top]), "top"),
-        outputs=["best", "places"],
-    )
-    return "best", "places"

@@ -78,6 +78,8 @@ def _open(path: Path, outputs: Sequence[str], threads: int) -> tuple[Any, Metada
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = threads
+    # its threads wait in a busy loop, on cores that MindSpore's or a decoder's threads need
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     remedy = "Make one with dvc repro export"
     if not path.is_file():
         raise InputError(str(path), "no file", "an exported ONNX file", remedy)

@@ -20,7 +20,7 @@ from ssdcore.param_types import Format
 
 PICTURES, RESIZING = "onnx_pictures", "onnx_pictures_resizing"
 """The file with the picture part, given pictures of 300×300 as the pipeline resizes them, and
-given whole ones, which it resizes itself: in floats, where OpenCV takes fixed-point numbers."""
+given whole ones, which it resizes itself; that is OpenCV's resize on x86_64 alone."""
 APPROXIMATE = ("float16", "int8", RESIZING)
 """What need not equal the checkpoint: what they lose is measured."""
 

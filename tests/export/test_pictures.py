@@ -1,5 +1,7 @@
 """What the graph does before and after the network, against the functions that it follows."""
 
+import platform
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -32,18 +34,16 @@ def answering(offsets, probabilities):
     return graph.model("known", [Value("images", np.float32, NETWORK_INPUT)], outputs)
 
 
-@pytest.mark.parametrize("hw", [(300, 300), (240, 320), (611, 97), (1, 1), (600, 600)])
+@pytest.mark.parametrize("hw", [(300, 300), (240, 320), (611, 97), (1, 1), (2, 5), (600, 600)])
 def test_pictures_become_what_the_pipeline_feeds_the_network(hw, rng):
-    smooth = rng.integers(0, 256, (2, 1 + hw[0] // 8, 1 + hw[1] // 8, 3), np.uint8)
-    pictures = smooth.repeat(8, axis=1).repeat(8, axis=2)[:, : hw[0], : hw[1]]
+    pictures = rng.integers(0, 256, (2, *hw, 3), np.uint8)
     pixels, height, width = session(preprocessing()).run(None, {"pictures": pictures})
     assert (height.tolist(), width.tolist()) == ([hw[0]], [hw[1]])
     expected = np.stack([to_network_input(picture) for picture in pictures])
     levels = abs(pixels - expected) * DEVIATION_RGB.reshape(1, 3, 1, 1)
-    if hw == (300, 300):
-        np.testing.assert_allclose(levels, 0, atol=1e-4)
-    assert levels.max() < 1.01
-    assert levels.mean() < 0.1
+    assert levels.mean() < 0.15
+    if platform.machine() == "x86_64":  # OpenCV computes in other ways elsewhere
+        assert levels.max() < 1e-3
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,84 @@
+"""The export stage as a process: what it leaves, and what it refuses to leave."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[2]
+PREPARE = """
+from pathlib import Path
+from ssdcore import layout
+from ssdcore.data.coco import read_coco
+from ssdcore.data.convert import convert_split
+from ssdcore.data.shapes import write_shapes
+from ssdcore.detection.card import Card
+from ssdcore.nn.checkpoint import build_network, save
+from ssdcore.params_file import read_params
+
+model = read_params(Path("params.yaml")).model
+write_shapes(layout.RAW, seed=1, train_images=4, val_images=4)
+for split in layout.SPLITS:
+    coco = read_coco(layout.annotations(split))
+    convert_split(coco, layout.images(split), layout.mindrecord(split), shards=1)
+network = build_network(model, len(coco.classes), "multibox")
+save(layout.BEST_CHECKPOINT, network, Card(model, coco.classes, "multibox", 1))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder as train leaves it."""
+    folder = tmp_path_factory.mktemp("export")
+    write_params(folder)
+    done = python(folder, "-c", PREPARE)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def write_params(folder: Path, **export: object) -> None:
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["model"]["width"] = 0.02
+    params["tracking"]["enabled"] = False
+    params["export"].update({"formats": ["onnx"], "parity_pictures": 3, **export})
+    yaml.dump(params, folder / "params.yaml")
+
+
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "GLOG_v": "3"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_files_that_are_the_checkpoints_network_stay(folder: Path) -> None:
+    write_params(folder)
+    done = python(folder, "-m", "stages.export")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("3 pictures: checkpoint AP ")
+    assert {path.name for path in (folder / "export").iterdir()} == {
+        "ssd300.onnx", "ssd300_pictures.onnx", "parity.json",
+    }  # fmt: skip
+    parity = json.loads((folder / "export/parity.json").read_text())
+    assert parity["images"] == 3
+    assert 0 < parity["onnx"]["offsets"] < 1e-4
+
+
+def test_files_that_are_not_go_and_the_error_says_how_far_off_they_are(folder: Path) -> None:
+    before = (folder / "export/parity.json").read_bytes()
+    write_params(folder, tolerance=1e-12)
+    done = python(folder, "-m", "stages.export")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: not the network of model/best.ckpt: onnx: offsets ")
+    assert "at most 1e-12" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (folder / "export/parity.json").read_bytes() == before
+    assert not list(folder.glob(".export*"))
