@@ -34,10 +34,25 @@ def run(function: Callable[..., None]) -> None:
     app()
 
 
-def run_one_of(*functions: Callable[..., None], about: str) -> None:
-    """Runs the function that the command line's first word names; `about` is the help of all."""
-    app = _app(help=about, no_args_is_help=True)
-    app.callback()(lambda: None)  # so that a single function needs its name, too
+def run_one_of(
+    *functions: Callable[..., None], about: str, otherwise: Callable[[], None] | None = None
+) -> None:
+    """Runs the function that the command line's first word names.
+
+    Args:
+        functions: named by their own names.
+        about: the help of all.
+        otherwise: runs where there is no word; None shows the help.
+    """
+    app = _app(
+        help=about, no_args_is_help=otherwise is None, invoke_without_command=otherwise is not None
+    )
+
+    def without_word(context: typer.Context) -> None:
+        if otherwise is not None and context.invoked_subcommand is None:
+            _guarded(otherwise)()
+
+    app.callback()(without_word)  # without one, a single function would need no name
     for function in functions:
         app.command()(_guarded(function))
     app()

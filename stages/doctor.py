@@ -1,8 +1,26 @@
-"""Looks after what the pipeline left undone. No stage of DVC, but for a person at the keyboard."""
+"""Looks after the machine and the pipeline. No stage of DVC, but for a person at the keyboard."""
 
 import sys
 
 from ssdcore.command import run_one_of
+
+ABOUT = """Say what is wrong with this machine or the pipeline, a line each with its remedy.
+
+Exit status 1: something is wrong. What is merely not done yet is said, and is no fault.
+"""
+
+
+def examine() -> None:
+    """Look at everything."""
+    from ssdcore.doctor.examination import examine
+
+    faults = 0
+    for finding in examine():
+        faults += finding.is_fault
+        print(finding, flush=True)
+    if faults:
+        print(f"{faults} to mend", file=sys.stderr)
+        sys.exit(1)
 
 
 def sync() -> None:
@@ -32,4 +50,4 @@ def sync() -> None:
 
 
 if __name__ == "__main__":
-    run_one_of(sync, about=__doc__ or "")
+    run_one_of(sync, about=ABOUT, otherwise=examine)

@@ -194,3 +194,28 @@ def test_wrong_input_of_a_named_function_is_one_line_and_status_2(arguments, cap
         run_one_of(mend, about="Tools.")
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: a.json: found 1, expected a list.\n"
+
+
+@pytest.mark.parametrize("words", [(), ("mend",)])
+def test_without_a_word_something_else_may_run(arguments, words):
+    done = []
+
+    def mend() -> None:
+        """Mend what is broken."""
+        done.append("mend")
+
+    arguments(*words)
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(mend, about="Tools.", otherwise=lambda: done.append("look"))
+    assert exit_.value.code == 0
+    assert done == ([*words] or ["look"])
+
+
+def test_what_runs_without_a_word_has_statuses_too(arguments, capsys):
+    def fail() -> None:
+        raise InputError("a.json", 3, "a list")
+
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(about="Tools.", otherwise=fail)
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "error: a.json: found 3, expected a list.\n"

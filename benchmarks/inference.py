@@ -1,0 +1,157 @@
+"""Images per second of the checkpoint and of each exported file on this CPU.
+
+`python -m benchmarks.inference` builds untrained networks of two widths, exports them, and lets
+the candidates take turns: a round is one batch of each. The table goes to standard output, the
+figures to benchmarks/results/inference.json. About five minutes on two cores; `--quick`, the narrow
+network in three rounds, half a minute and no file.
+
+Pictures are prepared before; decoding and suppression are not part of it, except of `onnx
+pictures`, which starts from pictures of 300×300 and, untrained, has no candidates to suppress.
+"""
+
+import argparse
+import os
+import platform
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from ssdcore.files import write_json
+
+ROOT = Path(__file__).parents[1]
+RESULTS = Path(__file__).parent / "results/inference.json"
+WIDTHS = (0.125, 1.0)
+BATCH_SIZES = (1, 8)
+ROUNDS = 15
+QUICK_ROUNDS = 3
+CLASSES = 6
+CALIBRATION = 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="the narrow network, three rounds")
+    quick = parser.parse_args().quick
+    os.environ.setdefault("GLOG_v", "3")
+    rounds = QUICK_ROUNDS if quick else ROUNDS
+    rows = [row for width in WIDTHS[: 1 if quick else None] for row in measure(width, rounds)]
+    print("| width | batch | network | images per second | slowest to fastest | MB |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        print(
+            f"| {row['width']} | {row['batch']} | {row['network']} | "
+            f"{row['images_per_second']:.1f} | {row['slowest']:.1f} to {row['fastest']:.1f} | "
+            f"{row['megabytes']:.1f} |"
+        )
+    if quick:
+        return
+    write_json(
+        RESULTS,
+        {
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+            "int8_instructions": sorted(int8_instructions()),
+            "load_average": os.getloadavg()[0],
+            "rounds": rounds,
+            "rows": rows,
+        },
+    )
+
+
+def int8_instructions() -> set[str]:
+    """What this processor has for products of 8 bits, where the kernel says so."""
+    path = Path("/proc/cpuinfo")
+    words = set(path.read_text().split()) if path.exists() else set()
+    return words & {"avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
+
+
+def measure(width: float, rounds: int) -> Iterator[dict[str, Any]]:
+    """Yields a row for each batch size and candidate."""
+    with tempfile.TemporaryDirectory(prefix="inference-") as folder:
+        for batch in BATCH_SIZES:
+            seconds: dict[str, list[float]] = {}
+            sizes: dict[str, float] = {}
+            runs = candidates(Path(folder), width, batch)
+            for turn in range(rounds + 1):
+                for name, (run, size) in runs.items():
+                    started = perf_counter()
+                    run()
+                    took = perf_counter() - started
+                    if turn:  # the first one compiles
+                        seconds.setdefault(name, []).append(took)
+                        sizes[name] = size
+            for name, times in seconds.items():
+                yield {
+                    "width": width,
+                    "batch": batch,
+                    "network": name,
+                    "images_per_second": batch / statistics.median(times),
+                    "slowest": batch / max(times),
+                    "fastest": batch / min(times),
+                    "megabytes": sizes[name],
+                }
+
+
+def candidates(
+    folder: Path, width: float, batch: int
+) -> dict[str, tuple[Callable[[], Any], float]]:
+    """Returns what computes a batch, and the size of its file in MB, by name."""
+    import numpy as np
+
+    from ssdcore.data.coco import CocoClass
+    from ssdcore.detection.card import Card
+    from ssdcore.detection.decode import Thresholds
+    from ssdcore.export.metadata import Metadata
+    from ssdcore.export.runtime import OnnxNetwork, OnnxPictures
+    from ssdcore.nn.checkpoint import build_network, save
+    from ssdcore.nn.export import network_file, pictures_file, write_exports
+    from ssdcore.nn.infer import Detector
+    from ssdcore.nn.loader import InputBatch
+    from ssdcore.nn.mindir import MindirNetwork
+    from ssdcore.nn.runtime import configure, seed_all
+    from ssdcore.params_file import read_params
+
+    configure("CPU")
+    seed_all(1)
+    rng = np.random.default_rng(1)
+    model = read_params(ROOT / "params.yaml").model.model_copy(update={"width": width})
+    classes = tuple(CocoClass(n, str(n)) for n in range(1, CLASSES + 1))
+    card = Card(model, classes, "multibox", 0)
+    network = build_network(model, CLASSES, card.loss)
+    images = rng.normal(size=(batch, 3, 300, 300)).astype(np.float32)
+    pictures = rng.integers(0, 256, (batch, 300, 300, 3), np.uint8)
+    save(folder / "best.ckpt", network, card)
+    calibration = [
+        InputBatch(np.arange(1), rng.normal(size=(1, 3, 300, 300)).astype(np.float32))
+        for _ in range(CALIBRATION)
+    ]
+    formats = ("onnx", "mindir", "float16", "int8")
+    write_exports(folder, network, Metadata(card, Thresholds(score=0.5), {}), formats, calibration)
+
+    asked = {
+        "checkpoint": (Detector(network, card.default_boxes, card.loss, batch), "best.ckpt"),
+        "mindir": (MindirNetwork(folder / network_file("mindir")), network_file("mindir")),
+        **{
+            form: (OnnxNetwork(folder / network_file(form)), network_file(form))
+            for form in ("onnx", "float16", "int8")
+        },
+    }
+    runs = {
+        name: (lambda asked=one: asked.answers(images), megabytes(folder / file))
+        for name, (one, file) in asked.items()
+    }
+    whole = OnnxPictures(folder / pictures_file("onnx"))
+    runs["onnx pictures"] = (
+        lambda: whole.detect(pictures), megabytes(folder / pictures_file("onnx"))
+    )  # fmt: skip
+    return runs
+
+
+def megabytes(path: Path) -> float:
+    return path.stat().st_size / 1e6
+
+
+if __name__ == "__main__":
+    main()

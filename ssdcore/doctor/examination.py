@@ -1,0 +1,26 @@
+"""Everything that is looked at, in the order in which one thing needs another."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ssdcore.command import DEFAULT_PARAMS
+from ssdcore.doctor.finding import Finding
+from ssdcore.doctor.machine import check_disk, check_opencv, check_packages, check_python
+from ssdcore.doctor.network import check_network
+from ssdcore.doctor.pipeline import check_data, check_dvc, check_mlflow, check_params
+from ssdcore.params_file import read_params
+
+
+def examine() -> Iterator[Finding]:
+    """Yields a finding on each matter, as soon as it is known."""
+    yield check_python()
+    yield check_packages(Path("requirements.lock"))
+    yield check_opencv()
+    yield check_disk(Path.cwd())
+    parameters = check_params(DEFAULT_PARAMS)
+    yield parameters
+    device = "auto" if parameters.is_fault else read_params(DEFAULT_PARAMS).runtime.device
+    yield from check_network(device)
+    yield check_data()
+    yield check_dvc(Path.cwd())
+    yield check_mlflow()
