@@ -35,7 +35,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     device = configure(runtime.device)
     network, card = load(layout.BEST_CHECKPOINT)
     model_sha256 = sha256_of_file(layout.BEST_CHECKPOINT)
-    thresholds = Thresholds.of(evaluate)
+    thresholds = Thresholds.of(evaluate)._replace(max_candidates=None)  # as ONNX has it
     metadata = Metadata(card, thresholds, origin(settings.dataset.name, model_sha256, Path.cwd()))
     train, val = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
     size = evaluate.batch_size

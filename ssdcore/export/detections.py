@@ -96,11 +96,12 @@ def _suppress(
     by_class = graph.add("Transpose", objects, perm=[0, 2, 1])
     # the operator wants scores above the threshold, `detect` those at it, too
     below = np.nextafter(np.float32(thresholds.score), np.float32(-1))
+    limits = [thresholds.max_detections, thresholds.max_per_class or num_boxes, num_boxes]
     kept = graph.add(
         "NonMaxSuppression",
         boxes_yxyx,
         by_class,
-        graph.constant(np.array([min(thresholds.max_detections, num_boxes)]), "most_a_class"),
+        graph.constant(np.array([min(limits)]), "most_a_class"),
         graph.constant(np.array([thresholds.nms_iou], np.float32), "nms_iou"),
         graph.constant(np.array([below], np.float32), "least_score"),
     )

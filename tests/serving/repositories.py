@@ -12,7 +12,10 @@ from ssdcore.files import md5_of_file
 ROOT = Path(__file__).parents[2]
 DATA_MD5 = "15164e589c91b4cf0e3bb4f6b1cfc4a9.dir"
 FIGURES = ("AP", "AP50", "AP75", "APs", "APm", "APl")
-COUNTED = {"score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 100}
+COUNTED = {
+    "score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 100,
+    "max_per_class": None, "max_candidates": None,
+}  # fmt: skip
 
 
 def write_repository(
@@ -27,7 +30,7 @@ def write_repository(
         path.unlink(missing_ok=True)
     shutil.copy(checkpoint, best)
     figures: dict[str, float | None] = dict.fromkeys(FIGURES, ap) | {"APs": None}
-    metrics.write_text(json.dumps({"bbox": figures, "images": 2}))
+    metrics.write_text(json.dumps({"bbox": figures, "images": 2, "threshold": 0.4}))
     write_lock(folder, data_md5, **counted)
     return folder
 

@@ -31,7 +31,7 @@ def write(tmp_path: Path, experiment: str) -> Callable[..., Path]:
     def write(tracking: Any = None, **train: Any) -> Path:
         values = YAML(typ="safe", pure=True).load(PARAMS_FILE)
         values["train"] |= train
-        values["tracking"] = tracking or {"enabled": True, "experiment": experiment}
+        values["tracking"] |= tracking or {"experiment": experiment}
         YAML().dump(values, tmp_path / "params.yaml")
         return tmp_path / "params.yaml"
 

@@ -53,6 +53,7 @@ def test_pictures_become_what_the_pipeline_feeds_the_network(hw, rng):
         Thresholds(score=0.3, nms_iou=0.2, max_detections=100),
         Thresholds(score=0.0, nms_iou=0.5, max_detections=1000),
         Thresholds(score=0.999, nms_iou=0.5, max_detections=3),
+        Thresholds(score=0.0, nms_iou=0.5, max_detections=5, max_per_class=2),
     ],
 )
 def test_detections_are_those_of_detect(thresholds, rng):
@@ -66,8 +67,7 @@ def test_detections_are_those_of_detect(thresholds, rng):
     boxes, scores, labels = session(model).run(
         ("boxes", "scores", "labels"), {"pictures": pictures}
     )
-    for i in range(2):
-        expected = detect(offsets[i], probabilities[i], PRIORS, thresholds)
+    for i, expected in enumerate(detect(offsets, probabilities, PRIORS, thresholds)):
         count = len(expected.labels)
         y1, x1, y2, x2 = expected.boxes_yxyx.T
         xyxy_px = np.stack([x1 * 80, y1 * 50, x2 * 80, y2 * 50], axis=-1)
