@@ -35,7 +35,8 @@ class Outcome:
     """What one network answered to all pictures.
 
     Attributes:
-        differences: greatest difference of its outputs from the checkpoint's, by output.
+        differences: greatest difference of its outputs from the checkpoint's, by output; where
+            a batch's largest value is over 1, as a share of that, for rounding grows with it.
         results: its detections in COCO's results format.
     """
 
@@ -46,7 +47,8 @@ class Outcome:
     def compare(self, given: tuple[Boxes, Boxes], expected: tuple[Boxes, Boxes]) -> None:
         """Notes the differences of a batch of outputs; NaN wins over every number."""
         for name, a, b in zip(OUTPUTS, given, expected, strict=True):
-            worst = np.maximum(self.differences.get(name, 0.0), np.abs(a - b).max())
+            difference = np.abs(a - b).max() / max(1, np.abs(b).max())
+            worst = np.maximum(self.differences.get(name, 0.0), difference)
             self.differences[name] = float(worst)
 
 

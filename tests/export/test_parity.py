@@ -69,6 +69,15 @@ def test_equal_networks_have_no_faults_and_differences_are_the_greatest(annotati
     assert str(parity).startswith("5 pictures: checkpoint AP 1.0000, same AP 1.0000")
 
 
+def test_large_outputs_may_differ_by_more(annotations):
+    found, image_ids = compare(
+        network(shift=-8.0), {"near": network(shift=-7.9)}, {}, pictures(5),
+        read_coco(annotations), PRIORS, Thresholds(score=0.5), batch_size=2,
+    )  # fmt: skip
+    figures = judge(found, (), 0.02, annotations, image_ids).figures
+    assert figures["near"]["offsets"] == pytest.approx(0.1 / 8, rel=1e-5)
+
+
 def test_what_is_beyond_the_tolerance_is_a_fault_unless_it_is_approximate(annotations):
     given = {"wrong": network(place=1), "far": network(shift=0.01), "int8": network(place=1)}
     parity = judge(*judged(outcomes(annotations, given), ("int8",), annotations))
