@@ -29,8 +29,8 @@ def test_both_files_find_the_same(files, metadata, rng):
     answers = network.answers(np.stack([to_network_input(p) for p in pictures]))
     found = whole.detect(pictures)
     assert len(found[0].labels) > 2
-    for offsets, probabilities, given in zip(*answers, found, strict=True):
-        expected = detect(offsets, probabilities, PRIORS, metadata.thresholds)
+    both = zip(found, detect(*answers, PRIORS, metadata.thresholds), strict=True)
+    for given, expected in both:
         assert given.labels.tolist() == expected.labels.tolist()
         np.testing.assert_allclose(given.scores, expected.scores, atol=1e-5)
         np.testing.assert_allclose(given.boxes_yxyx, expected.boxes_yxyx, atol=1e-5)

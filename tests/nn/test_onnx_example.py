@@ -67,8 +67,8 @@ def test_the_boxes_are_the_checkpoints(folder, size, rng):
     network, card = load(folder / "best.ckpt")
     detector = Detector(network, card.default_boxes, card.loss, batch_size=1)
     rgb = decode_for_network((folder / "photo.jpg").read_bytes())
-    (offsets,), (probabilities,) = detector.answers(to_network_input(rgb)[None])
-    found = detect(offsets, probabilities, card.default_boxes, Thresholds())
+    answers = detector.answers(to_network_input(rgb)[None])
+    (found,) = detect(*answers, card.default_boxes, Thresholds())
     count = int((found.scores >= LEAST).sum())
     assert count > 5
     assert len(rows) == count

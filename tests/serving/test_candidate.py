@@ -20,7 +20,10 @@ def test_the_model_is_read_with_its_measurement(repository, checkpoint):
     found = read_candidate(repository)
     assert found.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert found.data_md5 == DATA_MD5
-    assert found.counted == {"score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 100}
+    assert found.counted == {
+        "score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 100,
+        "max_per_class": None, "max_candidates": None,
+    }  # fmt: skip
     assert (found.figures["AP"], found.figures["APs"]) == (0.25, None)
 
 

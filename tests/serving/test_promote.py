@@ -1,6 +1,7 @@
 """`python -m stages.promote`, in this process, but for what a person sees of it."""
 
 import importlib
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from ssdcore.errors import InputError, RunError
 from ssdcore.files import sha256_of_file
 from ssdcore.params_file import read_params
 from ssdcore.tracking.quiet import quiet
-from tests.serving.repositories import DATA_MD5, ROOT, write_repository
+from tests.serving.repositories import COUNTED, DATA_MD5, ROOT, write_repository
 
 OTHER_DATA = "da7a" * 8 + ".dir"
 HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc", "numpy"}
@@ -105,7 +106,7 @@ def test_the_first_is_the_champion_and_says_all_of_itself(
     assert version.tags == {
         "model.sha256": sha256_of_file(checkpoint),
         "dvc.data_md5": DATA_MD5,
-        "evaluate.counted": '{"max_detections": 100, "nms_iou": 0.45, "score_threshold": 0.01}',
+        "evaluate.counted": json.dumps(COUNTED, sort_keys=True),
         "bbox.AP": "0.25", "bbox.AP50": "0.25", "bbox.AP75": "0.25",
         "bbox.APs": "null", "bbox.APm": "0.25", "bbox.APl": "0.25",
     }  # fmt: skip

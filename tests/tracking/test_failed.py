@@ -31,7 +31,8 @@ def write(tmp_path: Path, experiment: str) -> Callable[..., Path]:
     def write(tracking: Any = None, **train: Any) -> Path:
         values = YAML(typ="safe", pure=True).load(PARAMS_FILE)
         values["train"] |= train
-        values["tracking"] |= tracking or {"experiment": experiment}
+        default = values["tracking"] | {"experiment": experiment}
+        values["tracking"] = default if tracking is None else tracking
         YAML().dump(values, tmp_path / "params.yaml")
         return tmp_path / "params.yaml"
 
