@@ -1,9 +1,6 @@
 """The whole pipeline on eight pictures, run as a user runs it: by DVC, from a clone."""
 
 import json
-import os
-import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -11,59 +8,16 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[1]
-PARTS = (
-    ".dvc/config",
-    ".dvc/plots",
-    ".dvcignore",
-    ".gitignore",
-    "dvc.yaml",
-    "examples",
-    "ssdcore",
-    "stages",
-)
-BIN = Path(sys.executable).parent
+from tests.clone import make_clone, run
+
 TRACKED = {"train", "evaluate", "export", "report"}
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Path:
-    """A repository with this code, eight pictures, and the narrowest network."""
     folder = tmp_path_factory.mktemp("clone")
-    for part in PARTS:
-        target = folder / part
-        target.parent.mkdir(exist_ok=True)
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / part, target)
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["dataset"]["shapes"].update(train_images=6, val_images=2)
-    params["model"]["width"] = 0.02
-    params["train"].update(epochs=2, batch_size=2, validate_every=1)
-    params["report"]["pictures"] = 2
-    yaml.dump(params, folder / "params.yaml")
-    run(folder, "git", "init", "--quiet")
-    run(folder, "git", "add", ".")
-    run(folder, "git", "commit", "--quiet", "--message", "Start")
+    make_clone(folder)
     return folder
-
-
-def run(folder: Path, *command: str) -> str:
-    """Runs a command in the clone and returns what it printed; fails loudly."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
-    environment |= {
-        "PATH": f"{BIN}{os.pathsep}{environment['PATH']}",
-        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
-        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
-        "MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true",
-    }  # fmt: skip
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def runs(folder: Path) -> list[dict[str, str]]:

@@ -114,9 +114,8 @@ def test_the_first_is_the_champion_and_says_all_of_itself(
         from mlflow.models import get_model_info
 
         info = get_model_info(f"models:/{name}@champion")
-    drawn = read_params(ROOT / "params.yaml").report.score_threshold
     defaults = {param.name: param.default for param in info.signature.params}
-    assert defaults == {"score_threshold": drawn, "nms_iou": 0.45, "max_detections": 100}
+    assert defaults == {"score_threshold": 0.4, "nms_iou": 0.45, "max_detections": 100}
     assert info.metadata == version.tags
     model = ask("get_logged_model", version.source.removeprefix("models:/"))
     stored = Path(url2pathname(urlsplit(model.artifact_location).path))

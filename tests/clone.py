@@ -1,0 +1,64 @@
+"""A repository with this code and the smallest of pipelines, and commands run in it by a user."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+ROOT = Path(__file__).parents[1]
+PARTS = (
+    ".dvc/config",
+    ".dvc/plots",
+    ".dvcignore",
+    ".gitignore",
+    "dvc.yaml",
+    "examples",
+    "presets",
+    "ssdcore",
+    "stages",
+)
+BIN = Path(sys.executable).parent
+
+
+def make_clone(folder: Path) -> None:
+    """Fills `folder` and commits it: eight pictures, and the narrowest network."""
+    for part in PARTS:
+        target = folder / part
+        target.parent.mkdir(exist_ok=True)
+        if (ROOT / part).is_dir():
+            shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / part, target)
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["dataset"]["shapes"].update(train_images=6, val_images=2)
+    params["model"]["width"] = 0.02
+    params["train"].update(epochs=2, batch_size=2, validate_every=1)
+    params["report"]["pictures"] = 2
+    yaml.dump(params, folder / "params.yaml")
+    run(folder, "git", "init", "--quiet")
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "--quiet", "--message", "Start")
+
+
+def environment() -> dict[str, str]:
+    """Returns that of a user who has activated `.venv` and set nothing else."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
+    return inherited | {
+        "PATH": f"{BIN}{os.pathsep}{inherited['PATH']}",
+        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
+        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
+        "MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true",
+    }  # fmt: skip
+
+
+def run(folder: Path, *command: str) -> str:
+    """Runs a command in the clone and returns what it printed; fails loudly."""
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
