@@ -19,6 +19,7 @@ from ssdcore.geometry.matching import POSITIVE_IOU
 from ssdcore.git import ask_git
 from ssdcore.report.content import SplitSummary
 
+CPUINFO = Path("/proc/cpuinfo")
 DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12")
 FITTED_SAMPLE = 10_000
 """Objects that the share with a fitting default box is taken of; a second's work."""
@@ -81,9 +82,20 @@ def describe_environment(device: str, source: Mapping[str, Any]) -> dict[str, st
                 described[f"{name} {part}, SHA-256"] = digest
     described |= {
         "device": device,
+        "processor": _processor(),
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     }
     return described | {package: version(package) for package in PACKAGES}
+
+
+def _processor() -> str:
+    """Returns its model, on which the last digits of all results depend; Linux alone tells it."""
+    if CPUINFO.exists():
+        for line in CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def commands_to_repeat(environment: Mapping[str, str]) -> list[str]:

@@ -49,7 +49,7 @@ def test_environment_names_commit_data_device_and_versions(tmp_path, monkeypatch
     monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     here = describe_environment("CPU", SOURCE)
     assert here["device"] == "CPU"
-    assert set(PACKAGES) < set(here)
+    assert set(PACKAGES) | {"processor", "system"} < set(here)
     assert here["train annotations, SHA-256"] == "a1"
     assert here["train images, SHA-256"] == "b2"
     assert here["val annotations, SHA-256"] == "c3"
@@ -58,6 +58,14 @@ def test_environment_names_commit_data_device_and_versions(tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert describe_environment("CPU", SOURCE)["commit"] == "not in a git repository"
+
+
+def test_the_processor_is_the_one_that_linux_names(tmp_path, monkeypatch):
+    cpuinfo = tmp_path / "cpuinfo"
+    monkeypatch.setattr("ssdcore.report.summaries.CPUINFO", cpuinfo)
+    assert describe_environment("CPU", SOURCE)["processor"] != "Zilog Z80"
+    cpuinfo.write_text("processor\t: 0\nmodel name\t: Zilog Z80\n")
+    assert describe_environment("CPU", SOURCE)["processor"] == "Zilog Z80"
 
 
 def test_a_dvc_experiment_is_named(monkeypatch):
