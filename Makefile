@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL: # the targets share one environment and one pipeline: with -j they take turns
-.PHONY: help demo test check lint bench clean lock env
+.PHONY: help demo test check lint bench reproduce clean lock env
 
 # The environment comes first on PATH, for the commands in dvc.yaml begin with `python`.
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m
@@ -14,7 +14,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 help: ## list the targets (this)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: env ## run the pipeline of params.yaml, from the data to the report
 	@test -e .git || git rev-parse --git-dir >/dev/null 2>&1 || { \
@@ -48,8 +48,11 @@ bench: env ## run each of benchmarks/*.py in turn
 	done; \
 	test "$$found" || echo "There are no benchmarks yet."
 
+reproduce: env ## make reproduce REV=v1: repeat a commit's run in a folder of its own, and compare
+	@$(RUN) stages.reproduce "$(REV)"
+
 clean: ## remove what the pipeline and the tools made; say what stays
-	@rm -rf data/raw data/mindrecord model plots evaluation report export .ssd/train .ssd/logs
+	@rm -rf data/raw data/mindrecord model plots evaluation report export .ssd/train .ssd/logs .ssd/reproduced
 	@rm -rf rank_* kernel_meta .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name .venv -prune -o -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Kept: metrics/ and dvc.lock (in git), .dvc/cache (\`dvc checkout\` restores the outs from it),"

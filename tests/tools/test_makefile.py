@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-TARGETS = ("help", "demo", "test", "check", "lint", "bench", "clean", "lock")
+TARGETS = ("help", "demo", "test", "check", "lint", "bench", "reproduce", "clean", "lock")
 
 
 @pytest.fixture

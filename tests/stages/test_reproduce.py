@@ -1,0 +1,201 @@
+"""`python -m stages.reproduce` on a repository whose only stage copies three files."""
+
+import itertools
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.clone import ROOT, environment, run
+
+PIPELINE = """
+stages:
+  train:
+    cmd: mkdir -p model metrics report && cp {machine}/weights model/best.ckpt
+      && cp train.json evaluate.json metrics && cp {machine}/report.json report
+    params: [rate]
+    deps: [evaluate.json]
+    outs: [model/best.ckpt, report/report.json]
+    metrics:
+      - metrics/train.json: {{cache: false}}
+      - metrics/evaluate.json: {{cache: false}}
+"""
+pytestmark = pytest.mark.slow
+COMMITS = itertools.count()
+Done = subprocess.CompletedProcess[str]
+
+
+def save(repository: Path, tag: str) -> None:
+    run(repository, "git", "add", ".")
+    run(repository, "git", "commit", "--quiet", "--message", tag)
+    run(repository, "git", "tag", tag)
+
+
+def write(path: Path, **content: object) -> None:
+    path.write_text(json.dumps(content))
+
+
+def be_machine(machine: Path, weights: str, processor: str) -> None:
+    """Says what trainings give from now on; no two reports are made from the same commit."""
+    (machine / "weights").write_text(weights)
+    write(
+        machine / "report.json", environment={"processor": processor, "commit": str(next(COMMITS))}
+    )
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("machine")
+    be_machine(folder, "1.5", "A64")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Commits: empty, equal, doctored (its AP is none that it measured), stale (code goes on)."""
+    folder = tmp_path_factory.mktemp("repository")
+    run(folder, "git", "init", "--quiet")
+    run(folder, "dvc", "init", "--quiet")
+    (folder / ".gitignore").write_text("/.ssd/\n/model\n/report\n")
+    (folder / "dvc.yaml").write_text(PIPELINE.format(machine=machine))
+    (folder / "params.yaml").write_text("rate: 0.1\n")
+    write(folder / "train.json", loss=2.5, images_per_second=8.0)
+    write(folder / "evaluate.json", bbox={"AP": 0.5, "AP50": 0.75}, device="CPU")
+    save(folder, "empty")
+    run(folder, "dvc", "repro")
+    write(folder / "metrics/train.json", loss=2.5, images_per_second=9.0)
+    save(folder, "equal")
+    write(folder / "metrics/evaluate.json", bbox={"AP": 0.625, "AP50": 0.75}, device="GPU")
+    save(folder, "doctored")
+    run(folder, "git", "checkout", "--quiet", "equal", "--", "metrics")
+    write(folder / "evaluate.json", bbox={"AP": 0.5, "AP50": 0.75}, device="CPU", images=4)
+    (folder / "params.yaml").write_text("rate: 0.2\n")
+    save(folder, "stale")
+    run(folder, "git", "checkout", "--quiet", "--detach", "equal")
+    return folder
+
+
+@pytest.fixture
+def reproduce(repository: Path, tmp_path: Path) -> Callable[..., Done]:
+    def reproduce(*arguments: str) -> Done:
+        into = ("--into", str(tmp_path / "again"))
+        return subprocess.run(
+            [sys.executable, "-m", "stages.reproduce", *into, *arguments],
+            cwd=repository, env=environment() | {"PYTHONPATH": str(ROOT)},
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+    return reproduce
+
+
+def test_the_same_again_has_status_0(repository, reproduce, machine, tmp_path):
+    be_machine(machine, "1.5", "A64")
+    done = reproduce("equal")
+    assert done.returncode == 0, done.stderr
+    assert "equal    train: model/best.ckpt\n" in done.stdout
+    assert "3 of 3 figures are equal\n" in done.stdout
+    assert "differs" not in done.stdout
+    assert "known" not in done.stdout
+    assert (tmp_path / "again/model/best.ckpt").read_text() == "1.5"
+    assert run(repository, "git", "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "word"), [((), "beyond 0.05"), (("--tolerance", "0.2"), "within 0.2")]
+)
+def test_other_figures_are_named_and_near_ones_are_not_equal(reproduce, options, word):
+    done = reproduce("doctored", *options)
+    assert done.returncode == 1, done.stderr
+    assert "equal    train: model/best.ckpt\n" in done.stdout
+    assert "differs  metrics/evaluate.json bbox.AP: 0.625 → 0.5\n" in done.stdout
+    assert "2 of 3 figures are equal\n" in done.stdout
+    assert f"AP by -0.1250: {word}\n" in done.stdout
+    assert "  device: GPU → CPU\n" in done.stdout
+
+
+def test_a_commit_that_went_on_after_its_run_is_told(reproduce):
+    done = reproduce("stale")
+    assert done.returncode == 1, done.stderr
+    assert "differs  metrics/evaluate.json images: None → 4\n" in done.stdout
+    assert "  train: evaluate.json had another content\n" in done.stdout
+    assert "  train: rate: 0.1 → 0.2\n" in done.stdout
+
+
+def test_another_machine_is_named_from_the_report_in_the_cache(reproduce, machine):
+    be_machine(machine, "1.5000001", "Z80")
+    done = reproduce("equal")
+    be_machine(machine, "1.5", "A64")
+    assert done.returncode == 1, done.stderr
+    assert "differs  train: model/best.ckpt\n" in done.stdout
+    assert "3 of 3 figures are equal\n" in done.stdout
+    assert "  processor: A64 → Z80\n" in done.stdout
+    assert "commit: " not in done.stdout
+
+
+def test_without_that_report_the_machine_is_unknown(repository, reproduce, machine, tmp_path):
+    cache = repository / ".dvc/cache"
+    cache.rename(tmp_path / "cache")
+    be_machine(machine, "1.6", "A64")
+    done = reproduce("equal")
+    be_machine(machine, "1.5", "A64")
+    (tmp_path / "cache").rename(cache)
+    assert done.returncode == 1, done.stderr
+    assert "its machine is unknown" in done.stdout
+    assert "Nothing known differs" in done.stdout
+
+
+def test_an_experiment_goes_by_its_name(repository, reproduce, tmp_path):
+    run(repository, "dvc", "exp", "run", "--name", "fast", "-S", "rate=0.3")
+    run(repository, "git", "checkout", "--quiet", "--force", "equal")
+    done = reproduce("fast")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "again/params.yaml").read_text() == "rate: 0.3\n"
+
+
+def test_other_requirements_get_an_environment_of_their_own(repository, reproduce, tmp_path):
+    (repository / "requirements.lock").write_text("dvc==3\n")
+    python = f'#!/bin/sh\\necho "$@" >{tmp_path}/used; exec {sys.executable} "$@"\\n'
+    recipe = f"mkdir -p .venv/bin; printf '{python}' >.venv/bin/python; chmod +x .venv/bin/python"
+    (repository / "Makefile").write_text("env:\n\t" + recipe.replace("$", "$$") + "\n")
+    (repository / ".git/info/exclude").write_text(".venv\n")
+    save(repository, "pinned")
+    run(repository, "git", "checkout", "--quiet", "equal")
+    done = reproduce("pinned")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "used").read_text() == "-m dvc repro --force --no-run-cache\n"
+
+
+@pytest.mark.parametrize(
+    ("revision", "said"),
+    [
+        ("nowhere", "REV: found 'nowhere', expected a commit, tag, branch or experiment"),
+        ("", "REV: found ''"),
+        ("--all", "REV: found '--all'"),
+        ("empty", "dvc.lock of the commit: found None, expected a run's results"),
+    ],
+)
+def test_a_commit_that_is_none_or_has_no_run(reproduce, tmp_path, revision, said):
+    done = reproduce("--", revision)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "again").exists()
+
+
+def test_a_folder_that_is_there_is_left_alone(reproduce, tmp_path):
+    (tmp_path / "again").mkdir()
+    done = reproduce("equal")
+    assert done.returncode == 2
+    assert "found 'a folder', expected none" in done.stderr
+    assert list((tmp_path / "again").iterdir()) == []
+
+
+def test_a_pipeline_that_fails_has_status_1(repository, reproduce, machine):
+    weights = (machine / "weights").rename(machine / "gone")
+    done = reproduce("equal")
+    weights.rename(machine / "weights")
+    assert done.returncode == 1
+    assert "dvc repro --force --no-run-cache` ended with status" in done.stderr
