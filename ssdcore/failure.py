@@ -47,7 +47,8 @@ def _conclude(stage: str, params: Path, reason: str | None) -> None:
     if is_workspace() and (changes := changed_params(params)):
         shown = ", ".join(changes[:SHOWN]) + (", …" if len(changes) > SHOWN else "")
         line = f"note: {params} stays as this experiment had it ({shown}). "
-        print(line + f"`git restore {params}` brings back what is committed.", file=sys.stderr)
+        remedy = f"`git checkout HEAD -- {params}` brings back what is committed."
+        print(line + remedy, file=sys.stderr)
     if reason is not None:
         sys.stderr.flush()
         paths = filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))

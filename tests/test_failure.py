@@ -67,7 +67,7 @@ def experiment(root: Path) -> dict[str, str]:
 
 NOTE = (
     'note: params.yaml stays as this experiment had it (train.lr_max: 0.002 → "abc"). '
-    "`git restore params.yaml` brings back what is committed.\n"
+    "`git checkout HEAD -- params.yaml` brings back what is committed.\n"
 )
 RECORDED = (
     "recorded train params.yaml \"InputError: train.lr_max: found 'abc', expected a number.\"\n"
