@@ -107,11 +107,12 @@ class Revision:
 
 
 @contextmanager
-def open_revisions(names: Sequence[str]) -> Iterator[list[Revision]]:
+def open_revisions(names: Sequence[str], option: str = "--compare") -> Iterator[list[Revision]]:
     """Opens states of the repository around the working folder, in the order of their names.
 
     Args:
         names: `workspace`, or what git or DVC know: an experiment, a tag, a branch, a hash.
+        option: of the command line, where they were named.
 
     Raises:
         InputError: the working folder is in no such repository, or it has no such revision.
@@ -129,13 +130,13 @@ def open_revisions(names: Sequence[str]) -> Iterator[list[Revision]]:
     with repo:
         if isinstance(repo.scm, NoSCM):
             raise InputError(str(Path.cwd()), "no git", "a git repository, which has revisions")
-        yield [_open(repo, name) for name in names]
+        yield [_open(repo, name, option) for name in names]
 
 
-def _open(repo: Any, name: str) -> Revision:
+def _open(repo: Any, name: str, option: str) -> Revision:
     from dvc.api import DVCFileSystem
 
-    commit = _commit(repo, "HEAD" if name == WORKSPACE else name)
+    commit = _commit(repo, "HEAD" if name == WORKSPACE else name, option)
     if name == WORKSPACE:
         origin, folder = Origin(commit.hexsha[:SHORT]), Path(repo.root_dir)
         return Revision(name, origin, DVCFileSystem(repo.root_dir), folder)
@@ -151,7 +152,7 @@ def _open(repo: Any, name: str) -> Revision:
     return Revision(name, origin, DVCFileSystem(repo.root_dir, rev=commit.hexsha))
 
 
-def _commit(repo: Any, name: str) -> Any:
+def _commit(repo: Any, name: str, option: str) -> Any:
     from dvc.scm import SCMError, resolve_rev
 
     try:
@@ -160,7 +161,7 @@ def _commit(repo: Any, name: str) -> Any:
     except SCMError:
         pass
     raise InputError(
-        "--compare",
+        option,
         name,
         "an experiment, tag, branch or commit",
         "`dvc exp show` and `git log` list them",

@@ -22,7 +22,14 @@ Inputs = Annotated[
     list[str],
     typer.Argument(metavar="IMAGE_OR_FOLDER…", help="Pictures, folders of them, or patterns."),
 ]
-Model = Annotated[Path, typer.Option("--model", help="The checkpoint.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        help="A checkpoint, an exported .onnx file, REVISION:model/best.ckpt, models:/NAME@ALIAS "
+        "or runs:/RUN/model/best.ckpt.",
+    ),
+]
 Out = Annotated[Path, typer.Option("--out", help="Folder for pictures and predictions.json.")]
 Score = Annotated[
     float | None,
@@ -43,7 +50,7 @@ DEVICES = ("auto", "Ascend", "GPU", "CPU")
 
 def main(
     inputs: Inputs,
-    model: Model = layout.BEST_CHECKPOINT,
+    model: Model = str(layout.BEST_CHECKPOINT),
     out: Out = Path("predictions"),
     score: Score = None,
     classes: Classes = None,
@@ -72,15 +79,17 @@ def main(
     from ssdcore.detection.decode import Thresholds
     from ssdcore.detection.photo_results import only, to_coco, to_csv
     from ssdcore.files import write_json, write_text
-    from ssdcore.nn.runtime import configure
-    from ssdcore.nn.trained import load_photo_detector
     from ssdcore.progress import Progress
     from ssdcore.report.drawn_photos import draw_photo, require_other_places
     from ssdcore.report.labels import one_line
+    from ssdcore.serving.model_source import load_detector, model_file
 
     require_other_places(photos, out)
-    configure(cast("Device", device or runtime.device))
-    detector = load_photo_detector(model, wanted.batch_size, runtime.workers)
+    place = cast("Device", device or runtime.device)
+    with model_file(model) as file:
+        detector = load_detector(
+            file, wanted.batch_size, runtime.workers, place, device_is_asked=device is not None
+        )
     names = [one.name for one in detector.classes]
     if unknown := [name for name in classes or () if name not in names]:
         raise InputError("--classes", unknown[0], f"one of {', '.join(names)}")

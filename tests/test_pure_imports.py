@@ -13,6 +13,7 @@ PURE = (
     "ssdcore.report.pictures", "ssdcore.report.variations", "ssdcore.data.download",
     "ssdcore.analysis.analysis", "ssdcore.analysis.outcomes",
     "ssdcore.serving.messages", "ssdcore.serving.detector_process", "ssdcore.serving.version",
+    "ssdcore.serving.model_source", "ssdcore.export.runtime",
 )  # fmt: skip
 
 
@@ -37,4 +38,6 @@ def test_the_test_above_can_fail():
 def test_a_served_models_two_processes_have_one_of_them_each():
     """Together in one, MindSpore ends it: see `ssdcore.serving.worker`."""
     assert loaded_by("ssdcore.serving.worker", "ssdcore.nn.trained") == {"mindspore"}
-    assert loaded_by("ssdcore.serving.registry", "ssdcore.serving.model_code") == {"mlflow"}
+    assert loaded_by(
+        "ssdcore.serving.registry", "ssdcore.serving.model_code", "ssdcore.serving.fetch"
+    ) == {"mlflow"}

@@ -92,5 +92,6 @@ def _open(path: Path, outputs: Sequence[str], threads: int) -> tuple[Any, Metada
     metadata = Metadata.from_texts(session.get_modelmeta().custom_metadata_map, str(path))
     names = tuple(output.name for output in session.get_outputs())
     if names != tuple(outputs):
-        raise InputError(str(path), f"outputs {names}", f"outputs {tuple(outputs)}")
+        remedy = "With the picture part or without it, the same network is in another file"
+        raise InputError(str(path), f"outputs {names}", f"outputs {tuple(outputs)}", remedy)
     return session, metadata
