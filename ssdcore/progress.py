@@ -43,12 +43,12 @@ class Progress(_Shown):
     """Shows steps as they come.
 
     Args:
-        total: steps of the whole work.
+        total: steps of the whole work; None where nobody knows.
         done: of these, the ones done before.
         unit: what a step is called.
     """
 
-    def __init__(self, total: int, done: int = 0, unit: str = "step") -> None:
+    def __init__(self, total: int | None, done: int = 0, unit: str = "step") -> None:
         super().__init__(total=total, initial=done, unit=unit)
         self._total, self._unit = total, unit
 
@@ -57,7 +57,8 @@ class Progress(_Shown):
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update()
         if self._line_is_due():
-            self.say(f"{self._unit} {number}/{self._total}: {text}")
+            of_total = f"/{self._total}" if self._total else ""
+            self.say(f"{self._unit} {number}{of_total}: {text}")
 
 
 class ByteProgress(_Shown):

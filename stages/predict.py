@@ -1,7 +1,7 @@
-"""Finds objects in photos. No stage of DVC, but for a person at the keyboard.
+"""Finds objects in photos and videos. No stage of DVC, but for a person at the keyboard.
 
-Exit status: 0 all photos went well; 1 some can't be used, and are named; 2 there is none, or a
-word names nothing.
+Exit status: 0 all went well; 1 some can't be used, and are named; 2 there is none, or a word
+names nothing.
 """
 
 import sys
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from ssdcore.nn.runtime import Device
 
 Inputs = Annotated[
-    list[str],
-    typer.Argument(metavar="IMAGE_OR_FOLDER…", help="Pictures, folders of them, or patterns."),
+    list[str] | None,
+    typer.Argument(
+        metavar="IMAGE_OR_FOLDER…", help="Pictures, folders of them, videos, or patterns."
+    ),
 ]
 Model = Annotated[
     str,
@@ -30,7 +32,9 @@ Model = Annotated[
         "or runs:/RUN/model/best.ckpt.",
     ),
 ]
-Out = Annotated[Path, typer.Option("--out", help="Folder for pictures and predictions.json.")]
+Out = Annotated[
+    Path, typer.Option("--out", help="Folder for pictures, videos and predictions.json.")
+]
 Score = Annotated[
     float | None,
     typer.Option(
@@ -45,11 +49,17 @@ DeviceName = Annotated[
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Write predictions.csv, too.")]
 AllowUrl = Annotated[bool, typer.Option("--allow-url", help="Take web addresses for pictures.")]
+Camera = Annotated[
+    int | None, typer.Option("--camera", min=0, help="A camera's number; Ctrl-C ends it.")
+]
+Seconds = Annotated[
+    float | None, typer.Option("--seconds", min=0, help="End the camera by itself.")
+]
 DEVICES = ("auto", "Ascend", "GPU", "CPU")
 
 
 def main(
-    inputs: Inputs,
+    inputs: Inputs = None,
     model: Model = str(layout.BEST_CHECKPOINT),
     out: Out = Path("predictions"),
     score: Score = None,
@@ -57,34 +67,33 @@ def main(
     device: DeviceName = None,
     csv: Csv = False,
     allow_url: AllowUrl = False,
+    camera: Camera = None,
+    seconds: Seconds = None,
     params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
     """Draw what a detector finds in pictures, and write it to predictions.json in COCO's form.
 
-    Exit status: 0 all went well, 1 some pictures can't be used, 2 there is none.
+    Exit status: 0 all went well, 1 some can't be used, 2 there is none.
     """
     settings = read_params(params)
     wanted, runtime = settings.evaluate, settings.runtime
     if device not in (None, *DEVICES):
         raise InputError("--device", device, ", ".join(DEVICES))
+    if seconds is not None and camera is None:
+        raise InputError("--seconds", seconds, "--camera beside it")
 
     from ssdcore.data.photo_files import find_photos
 
-    photos = find_photos(inputs, out, allow_url=allow_url)
-
-    from itertools import tee
+    found = find_photos(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
 
     from ssdcore.analysis.score_to_show import score_to_show
-    from ssdcore.data.in_threads import map_in_threads
     from ssdcore.detection.decode import Thresholds
-    from ssdcore.detection.photo_results import only, to_coco, to_csv
-    from ssdcore.files import write_json, write_text
-    from ssdcore.progress import Progress
-    from ssdcore.report.drawn_photos import draw_photo, require_other_places
-    from ssdcore.report.labels import one_line
+    from ssdcore.detection.photo_results import writing_results
+    from ssdcore.report.drawn_photos import require_other_places
     from ssdcore.serving.model_source import load_detector, model_file
+    from ssdcore.serving.prediction import Prediction
 
-    require_other_places(photos, out)
+    require_other_places(found, out)
     place = cast("Device", device or runtime.device)
     with model_file(model) as file:
         detector = load_detector(
@@ -97,32 +106,19 @@ def main(
     chosen = settings.report.score_threshold if score is None else score
     thresholds = Thresholds.of(wanted, score_to_show(chosen, layout.EVALUATE_METRICS))
 
-    to_detect, to_draw = tee(photo.read() for photo in photos)
-    found = (
-        (photo, source, seen._replace(detections=only(seen.detections, labels)))
-        for photo, source, seen in zip(
-            photos, to_draw, detector.detect(to_detect, thresholds), strict=True
-        )
-    )
-    results = []
-    with Progress(len(photos), unit="picture") as progress:
-        drawn = map_in_threads(
-            lambda one: draw_photo(*one, detector.classes, out), found, runtime.workers
-        )
-        for number, (photo, seen) in enumerate(drawn, start=1):
-            results.append((photo.name, seen))
-            progress.step(number, f"{len(seen.detections.labels)} boxes")
-            if seen.fault:
-                progress.say(f"{one_line(photo.name)}: {seen.fault}")
-    coco = to_coco(results, detector.classes)
-    write_json(out / "predictions.json", coco)
-    if csv:
-        write_text(out / "predictions.csv", to_csv(coco))
+    with writing_results(out, detector.classes, table=csv) as results:
+        prediction = Prediction(detector, thresholds, labels, out, results, runtime.workers)
+        prediction.photos([one for one in found if not one.is_video])
+        for video in found:
+            if video.is_video:
+                prediction.video(video)
+        if camera is not None:
+            prediction.camera(camera, seconds)
     print(
-        f"{len(coco['annotations'])} boxes in {len(coco['images'])} pictures → {out}"
-        + (f"; {len(coco['broken'])} pictures can't be used" if coco["broken"] else "")
+        f"{results.boxes} boxes in {results.photos} pictures → {out}"
+        + (f"; {len(results.broken)} can't be used" if results.broken else "")
     )
-    if coco["broken"]:
+    if results.broken:
         sys.exit(1)
 
 

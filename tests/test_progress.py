@@ -31,6 +31,13 @@ def test_steps_may_be_called_something_else(clock, capsys):
     assert capsys.readouterr().out == "image 7000/118287: 2 left out\n"
 
 
+def test_nobody_need_know_how_many_there_are(clock, capsys):
+    with Progress(total=None, unit="frame") as progress:
+        clock[0] = 2 * SECONDS_BETWEEN_LINES
+        progress.step(70, "2 boxes")
+    assert capsys.readouterr().out == "frame 70: 2 boxes\n"
+
+
 def test_a_said_line_puts_the_next_one_off(clock, capsys):
     with Progress(total=3) as progress:
         clock[0] = SECONDS_BETWEEN_LINES - 1

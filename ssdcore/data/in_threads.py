@@ -1,7 +1,7 @@
-"""Work on many items in threads, with the results in the items' order."""
+"""Series of items and of results: in threads, in order, and next to each other."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -33,3 +33,21 @@ def map_in_threads(
         finally:
             for future in ahead:
                 future.cancel()
+
+
+def with_results(
+    function: Callable[[Iterable[Item]], Iterable[Result]], items: Iterable[Item]
+) -> Iterator[tuple[Item, Result]]:
+    """Yields each item with its result of a function that takes them all, and may read ahead.
+
+    Only those that it has read and not answered are held. `itertools.tee` holds 57 at least.
+    """
+    waiting: deque[Item] = deque()
+
+    def noted() -> Iterator[Item]:
+        for item in items:
+            waiting.append(item)
+            yield item
+
+    for result in function(noted()):
+        yield waiting.popleft(), result

@@ -10,27 +10,35 @@ from urllib.parse import unquote, urlsplit
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.photos import Source
 from ssdcore.data.pictures import LARGEST_BYTES
+from ssdcore.data.videos import SUFFIXES as VIDEO_SUFFIXES
 from ssdcore.errors import InputError
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 """Of the files that a folder is searched for; a file that is named itself may have any other."""
 LONGEST_STEM = 50
 """Characters of a name, which have up to four bytes; disks take 255 bytes."""
+MADE_OF_PHOTOS = (".jpg", ".jpeg")
+MADE_OF_VIDEOS = (".mp4",)
 WEB = ("http", "https")
 
 
 class PhotoFile(NamedTuple):
-    """A photo that was found.
+    """A photo or a video that was found.
 
     Attributes:
         name: its path or address, as the person would write it.
-        place: of a picture made from it, below a folder for such pictures; no two have the same.
+        place: of what is made from it, below a folder for such things; no two have the same.
         source: where it is.
     """
 
     name: str
     place: Path
     source: Path | str
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a file called like a video."""
+        return isinstance(self.source, Path) and _is_video(self.source)
 
     def read(self) -> Source:
         """Returns the photo, an address's content or why there is none."""
@@ -39,6 +47,8 @@ class PhotoFile(NamedTuple):
 
 def find_photos(words: Sequence[str], out: Path, *, allow_url: bool) -> list[PhotoFile]:
     """Finds the photos that words name, each once, a folder's in the order of their names.
+
+    A video is found where it is named, or by a pattern; a folder is searched for photos alone.
 
     Args:
         words: paths, patterns such as `photos/**/*.jpg`, or addresses.
@@ -54,7 +64,8 @@ def find_photos(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Pho
         for source, place in _named_by(word, out.resolve(), allow_url):
             key = source.resolve() if isinstance(source, Path) else source
             if key not in found:
-                free = _free(place, taken)
+                is_video = isinstance(source, Path) and _is_video(source)
+                free = _free(place, taken, MADE_OF_VIDEOS if is_video else MADE_OF_PHOTOS)
                 taken.add(free)
                 name = _without_secrets(source) if isinstance(source, str) else str(source)
                 found[key] = PhotoFile(name, free, source)
@@ -100,10 +111,17 @@ def _place_of(address: str) -> Path:
     return Path(re.sub(r"[^\w.\- ]", "_", name).strip(". ") or "photo")
 
 
-def _free(place: Path, taken: set[Path]) -> Path:
-    """Returns a JPEG's place, numbered where another photo has it, short enough for any disk."""
-    is_jpeg = place.suffix.lower() in (".jpg", ".jpeg")
-    stem, suffix = (place.stem, place.suffix) if is_jpeg else (place.name, ".jpg")
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _free(place: Path, taken: set[Path], suffixes: Sequence[str]) -> Path:
+    """Returns the place of what is made, numbered where another has it, short enough for disks.
+
+    It keeps its suffix if that is one of `suffixes`, else has the first of them, too.
+    """
+    is_kept = place.suffix.lower() in suffixes
+    stem, suffix = (place.stem, place.suffix) if is_kept else (place.name, suffixes[0])
     stem = stem[:LONGEST_STEM]
     free, number = place.with_name(f"{stem}{suffix}"), 1
     while free in taken:

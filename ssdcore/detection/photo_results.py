@@ -1,9 +1,13 @@
 """What was found in photos, as files that other tools read: COCO's JSON and a table."""
 
 import csv
-import io
-from collections.abc import Iterable, Sequence
-from typing import Any
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import numpy as np
 
@@ -11,8 +15,12 @@ from ssdcore.data.coco import CocoClass, CocoImage
 from ssdcore.detection.coco_results import to_results
 from ssdcore.detection.decode import Detections
 from ssdcore.detection.photo_detector import Seen
+from ssdcore.files import replacing
 
+PREDICTIONS, TABLE = "predictions.json", "predictions.csv"
 COLUMNS = ("file_name", "class", "score", "left", "top", "width", "height")
+TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
+"""Names of files need not be text; what UTF-8 lacks is written as JSON's own escape."""
 
 
 def only(detections: Detections, labels: Sequence[int]) -> Detections:
@@ -22,39 +30,99 @@ def only(detections: Detections, labels: Sequence[int]) -> Detections:
     return Detections(boxes[kept], all_labels[kept], scores[kept])
 
 
-def to_coco(photos: Iterable[tuple[str, Seen]], classes: Sequence[CocoClass]) -> dict[str, Any]:
-    """Returns photos by file name, and what was found in them, as a COCO data set.
+class PhotoResults:
+    """Takes what was found photo by photo, and holds none of it: a video has any number.
 
-    `annotations` has a `score` beside COCO's keys, so that it also is what `COCO.loadRes` takes.
-    Photos that can't be used are in `broken`, with the reason.
+    Args:
+        classes: in the order of the labels 1 … C-1.
+        images: file for COCO's images, an object a line.
+        annotations: file for COCO's annotations.
+        table: file for the table, or None.
+
+    Attributes:
+        photos: the number of those that were usable.
+        boxes: the number of boxes in them.
+        broken: name and reason of those that can't be used, or not to their end.
     """
-    images: list[dict[str, Any]] = []
-    annotations: list[dict[str, Any]] = []
-    broken: list[dict[str, str]] = []
-    for name, seen in photos:
+
+    def __init__(
+        self,
+        classes: Sequence[CocoClass],
+        images: IO[str],
+        annotations: IO[str],
+        table: IO[str] | None,
+    ) -> None:
+        self._classes = classes
+        self._images, self._annotations = images, annotations
+        self._names = {one.id: one.name for one in classes}
+        self._table = csv.writer(table, lineterminator="\n") if table else None
+        if self._table:
+            self._table.writerow(COLUMNS)
+        self.photos = self.boxes = 0
+        self.broken: list[dict[str, str]] = []
+
+    def add(self, name: str, seen: Seen) -> None:
+        """Notes a photo by its file name."""
         if seen.fault:
-            broken.append({"file_name": name, "reason": seen.fault})
-            continue
-        image = CocoImage(len(images) + 1, name, seen.height, seen.width)
-        images.append(image._asdict())
-        for result in to_results(seen.detections, image, classes):
+            self.add_broken(name, seen.fault)
+            return
+        self.photos += 1
+        image = CocoImage(self.photos, name, seen.height, seen.width)
+        _add_line(self._images, image._asdict(), is_first=self.photos == 1)
+        for result in to_results(seen.detections, image, self._classes):
+            self.boxes += 1
             area = round(result["bbox"][2] * result["bbox"][3], 3)
-            ids = {"id": len(annotations) + 1, **result}
-            annotations.append(ids | {"area": area, "iscrowd": 0})
-    categories = [one._asdict() for one in classes]
-    return {
-        "images": images, "annotations": annotations, "categories": categories, "broken": broken,
-    }  # fmt: skip
+            box = {"id": self.boxes, **result, "area": area, "iscrowd": 0}
+            _add_line(self._annotations, box, is_first=self.boxes == 1)
+            if self._table:
+                class_name = self._names[result["category_id"]]
+                self._table.writerow((name, class_name, result["score"], *result["bbox"]))
+
+    def add_broken(self, name: str, reason: str) -> None:
+        """Notes what can't be used."""
+        self.broken.append({"file_name": name, "reason": reason})
 
 
-def to_csv(coco: dict[str, Any]) -> str:
-    """Returns a line for each box of `to_coco`'s, in pixels, under `COLUMNS`."""
-    files = {image["id"]: image["file_name"] for image in coco["images"]}
-    names = {one["id"]: one["name"] for one in coco["categories"]}
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for box in coco["annotations"]:
-        origin = (files[box["image_id"]], names[box["category_id"]])
-        writer.writerow((*origin, box["score"], *box["bbox"]))
-    return text.getvalue().encode("utf-8", "backslashreplace").decode()
+@contextmanager
+def writing_results(
+    folder: Path, classes: Sequence[CocoClass], *, table: bool
+) -> Iterator[PhotoResults]:
+    """Writes what is added in the block to `PREDICTIONS` in a folder, whole or not at all.
+
+    That is a COCO data set, whose `annotations` have a `score` beside COCO's keys, so that they
+    also are what `COCO.loadRes` takes. What can't be used is in `broken`, with the reason.
+
+    Args:
+        folder: made if need be.
+        classes: in the order of the labels 1 … C-1.
+        table: whether to write `TABLE`, too: a line for each box, in pixels, under `COLUMNS`.
+    """
+    with ExitStack() as stack:
+        images = stack.enter_context(TemporaryFile("w+", **TEXT))
+        annotations = stack.enter_context(TemporaryFile("w+", **TEXT))
+        rows = stack.enter_context(_replaced(folder / TABLE)) if table else None
+        results = PhotoResults(classes, images, annotations, rows)
+        yield results
+        with _replaced(folder / PREDICTIONS) as file:
+            for key, lines in (("images", images), ("annotations", annotations)):
+                file.write(f'{"," if key != "images" else "{"}\n"{key}": [')
+                lines.seek(0)
+                shutil.copyfileobj(lines, file)
+                file.write("\n]")
+            for key, values in (
+                ("categories", [one._asdict() for one in classes]),
+                ("broken", results.broken),
+            ):
+                file.write(f',\n"{key}": {json.dumps(values, ensure_ascii=False)}')
+            file.write("\n}\n")
+
+
+@contextmanager
+def _replaced(path: Path) -> Iterator[IO[str]]:
+    with replacing(path) as part, part.open("w", newline="", **TEXT) as file:
+        yield file
+
+
+def _add_line(file: IO[str], value: dict[str, Any], *, is_first: bool) -> None:
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    file.write(f"{'' if is_first else ','}\n{line}")

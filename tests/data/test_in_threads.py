@@ -1,9 +1,11 @@
 import threading
 import time
+import weakref
+from itertools import islice
 
 import pytest
 
-from ssdcore.data.in_threads import HELD, map_in_threads
+from ssdcore.data.in_threads import HELD, map_in_threads, with_results
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -41,3 +43,29 @@ def test_an_error_comes_in_its_place():
     assert [next(results), next(results)] == [1, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
+
+
+@pytest.mark.parametrize("ahead", [1, 3, 100])
+def test_results_stand_next_to_their_items_however_far_one_reads_ahead(ahead):
+    def negated_in_groups(numbers):
+        while group := list(islice(numbers, ahead)):
+            yield from (-n for n in group)
+
+    assert list(with_results(negated_in_groups, range(40))) == [(n, -n) for n in range(40)]
+
+
+def test_no_item_is_held_once_it_has_its_result():
+    class Thing:
+        pass
+
+    made = []
+
+    def things():
+        for _ in range(200):
+            thing = Thing()
+            made.append(weakref.ref(thing))
+            yield thing
+            del thing
+
+    pairs = with_results(lambda things: (0 for _ in things), things())
+    assert max(sum(ref() is not None for ref in made) for _ in pairs) <= 2

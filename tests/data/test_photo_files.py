@@ -51,6 +51,21 @@ def test_patterns_are_filled_in(photos):
     assert [name for name, _ in found("photos/e[1].png")] == ["photos/e[1].png"]  # a name first
 
 
+def test_videos_are_found_where_they_are_named(photos):
+    for name in ("a.MOV", "b.mp4", "inner/b.mp4"):
+        (photos / name).touch()
+    assert not [name for name, _ in found("photos") if "mp4" in name or "MOV" in name]
+    assert found("photos/a.MOV", "photos/**/b.mp4", "photos/a.png") == [
+        ("photos/a.MOV", "a.MOV.mp4"),
+        ("photos/b.mp4", "b.mp4"),
+        ("photos/inner/b.mp4", "b-2.mp4"),
+        ("photos/a.png", "a.png.jpg"),
+    ]
+    words = ["photos/a.MOV", "photos/a.png", "http://127.0.0.1/a.mp4"]
+    files = find_photos(words, Path("out"), allow_url=True)
+    assert [file.is_video for file in files] == [True, False, False]
+
+
 def test_each_is_taken_once_and_has_a_place_of_its_own(photos):
     assert found("photos/a.png", "photos/inner/a.png", "photos/../photos/a.png") == [
         ("photos/a.png", "a.png.jpg"),

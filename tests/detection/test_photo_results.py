@@ -1,13 +1,15 @@
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
 from pycocotools.coco import COCO
 
 from ssdcore.data.coco import CocoClass
 from ssdcore.detection.decode import Detections
 from ssdcore.detection.photo_detector import NOTHING, Seen
-from ssdcore.detection.photo_results import only, to_coco, to_csv
-from ssdcore.files import write_json
+from ssdcore.detection.photo_results import only, writing_results
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, '=dog, "big"'))
 FOUND = Detections(
@@ -22,8 +24,18 @@ PHOTOS = [
 ]
 
 
-def test_coco_has_photos_boxes_classes_and_what_is_broken():
-    assert to_coco(PHOTOS, CLASSES) == {
+def written(folder: Path, *photos: tuple[str, Seen], table: bool = False) -> dict[str, Any]:
+    with writing_results(folder, CLASSES, table=table) as results:
+        for photo in photos:
+            results.add(*photo)
+    content: dict[str, Any] = json.loads((folder / "predictions.json").read_text("utf-8"))
+    boxes, images = len(content["annotations"]), len(content["images"])
+    assert (results.boxes, results.photos, results.broken) == (boxes, images, content["broken"])
+    return content
+
+
+def test_coco_has_photos_boxes_classes_and_what_is_broken(tmp_path):
+    assert written(tmp_path / "new", *PHOTOS) == {
         "images": [
             {"id": 1, "file_name": "a/ü.jpg", "height": 50, "width": 100},
             {"id": 2, "file_name": "c.png", "height": 8, "width": 9},
@@ -37,24 +49,60 @@ def test_coco_has_photos_boxes_classes_and_what_is_broken():
         "categories": [{"id": 3, "name": "cat"}, {"id": 7, "name": '=dog, "big"'}],
         "broken": [{"file_name": "b\udce9.jpg", "reason": "file empty"}],
     }  # fmt: skip
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["predictions.json"]
+
+
+def test_without_photos_it_is_a_data_set_all_the_same(tmp_path):
+    content = written(tmp_path)
+    assert (content["images"], content["annotations"], content["broken"]) == ([], [], [])
 
 
 def test_pycocotools_reads_it_both_ways(tmp_path, capsys):
-    write_json(tmp_path / "predictions.json", to_coco(PHOTOS, CLASSES))
+    results = written(tmp_path, *PHOTOS)["annotations"]
     coco = COCO(str(tmp_path / "predictions.json"))
     assert [box["bbox"] for box in coco.loadAnns(coco.getAnnIds(catIds=[7]))] == [[20, 5, 60, 20]]
-    results = json.loads((tmp_path / "predictions.json").read_text())["annotations"]
     assert len(coco.loadRes(results).getAnnIds(imgIds=[1])) == 2
 
 
-def test_csv_has_a_line_for_each_box():
-    assert to_csv(to_coco(PHOTOS, CLASSES)).splitlines() == [
+def test_the_table_has_a_line_for_each_box(tmp_path):
+    written(tmp_path, *PHOTOS, ("b\udce9.jpg", Seen(FOUND, 1, 1)), table=True)
+    assert (tmp_path / "predictions.csv").read_bytes().decode().split("\n") == [
         "file_name,class,score,left,top,width,height",
         'a/ü.jpg,"=dog, ""big""",0.75,20.0,5.0,60.0,20.0',
         "a/ü.jpg,cat,0.5,0.0,0.0,100.0,50.0",
+        'b\\udce9.jpg,"=dog, ""big""",0.75,0.2,0.1,0.6,0.4',
+        "b\\udce9.jpg,cat,0.5,0.0,0.0,1.0,1.0",
+        "",
     ]
-    hostile = to_csv(to_coco([("b\udce9.jpg", Seen(FOUND, 1, 1))], CLASSES))
-    assert "b\\udce9.jpg,cat" in hostile
+
+
+def test_an_error_leaves_what_was_there(tmp_path):
+    for name in ("predictions.json", "predictions.csv"):
+        (tmp_path / name).write_text("old")
+    with (
+        pytest.raises(OSError, match="gone"),
+        writing_results(tmp_path, CLASSES, table=True) as results,
+    ):
+        results.add(*PHOTOS[0])
+        raise OSError("gone")
+    assert {path.read_text() for path in tmp_path.iterdir()} == {"old"}
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_many_photos_take_no_more_memory_than_a_few(tmp_path):
+    import tracemalloc
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        with writing_results(tmp_path, CLASSES, table=True) as results:
+            for number in range(count):
+                results.add(f"a.mp4#{number:06}", Seen(FOUND, 50, 100))
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return most
+
+    peak(10)
+    assert peak(4000) < peak(400) + 100_000
 
 
 def test_classes_are_picked_with_their_boxes():

@@ -14,6 +14,7 @@ from ssdcore.data.coco import CocoClass, CocoImage
 from ssdcore.detection.coco_results import to_results
 from ssdcore.detection.decode import Thresholds
 from ssdcore.nn.trained import load_photo_detector
+from tests.data.clips import write_clip
 from tests.nn.tiny_checkpoint import ROOT, write_checkpoint
 
 HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc", "numpy"}
@@ -78,7 +79,7 @@ def test_broken_photos_are_told_and_the_others_drawn(folder):
         "broken/cut.jpg: picture damaged or cut short",
         "broken/page.png: no BMP, JPEG, PNG, TIFF or WebP picture",
     ]
-    assert done.stdout.endswith("1 pictures → out-some; 2 pictures can't be used\n")
+    assert done.stdout.endswith("1 pictures → out-some; 2 can't be used\n")
     coco = json.loads((folder / "out-some/predictions.json").read_text())
     assert [image["file_name"] for image in coco["images"]] == ["photos/b.jpg"]
     assert [one["file_name"] for one in coco["broken"]] == ["broken/cut.jpg", "broken/page.png"]
@@ -95,15 +96,35 @@ def test_broken_photos_are_told_and_the_others_drawn(folder):
         (("photos/b.jpg", "--out", "photos"), "--out: found 'photos'"),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
         (("photos", "--score", "1.5"), "--score"),
+        (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera beside it"),
+        (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
+        ((), "expected a picture"),
+        (("photos", "--model", "model/none.ckpt"), "--model: found 'model/none.ckpt', expected a"),
         (("photos", "--classes", "dog"), "--classes: found 'dog', expected one of cat, <b>größer"),
     ],
 )
 def test_mistakes_have_status_2_and_one_message(folder, words, message):
-    done = predict(folder, *words, *MODEL)
+    done = predict(folder, *MODEL, *words)
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert not (folder / "predictions").exists()
+
+
+def test_videos_are_drawn_beside_photos_and_broken_ones_told(folder):
+    write_clip(folder / "clip.avi", 6)
+    (folder / "broken.mp4").write_bytes(b"no video")
+    words = ("*.avi", "photos/b.jpg", "broken.mp4", "--out", "out-video", "--score", str(SCORE))
+    done = predict(folder, *words, *MODEL)
+    assert (done.returncode, done.stderr) == (1, "")
+    told, total = done.stdout.splitlines()
+    assert told == "broken.mp4: no video that can be decoded"
+    assert total.endswith(" boxes in 7 pictures → out-video; 1 can't be used")
+    coco = json.loads((folder / "out-video/predictions.json").read_text())
+    names = [image["file_name"] for image in coco["images"]]
+    assert names == ["photos/b.jpg", *(f"clip.avi#{n:06}" for n in range(6))]
+    made = {path.name for path in (folder / "out-video").iterdir()}
+    assert made == {"b.jpg", "clip.avi.mp4", "predictions.json"}
 
 
 def test_what_is_no_checkpoint_is_refused(folder):
