@@ -1,7 +1,7 @@
 """Finds objects in photos and videos. No stage of DVC, but for a person at the keyboard.
 
 Exit status: 0 all went well; 1 some can't be used, and are named; 2 there is none, or a word
-names nothing.
+names nothing; 75 it was stopped by a signal.
 """
 
 import sys
@@ -73,7 +73,7 @@ def main(
 ) -> None:
     """Draw what a detector finds in pictures, and write it to predictions.json in COCO's form.
 
-    Exit status: 0 all went well, 1 some can't be used, 2 there is none.
+    Exit status: 0 all went well, 1 some can't be used, 2 there is none, 75 stopped by a signal.
     """
     settings = read_params(params)
     wanted, runtime = settings.evaluate, settings.runtime
@@ -92,6 +92,7 @@ def main(
     from ssdcore.report.drawn_photos import require_other_places
     from ssdcore.serving.model_source import load_detector, model_file
     from ssdcore.serving.prediction import Prediction
+    from ssdcore.signals import Signals
 
     require_other_places(found, out)
     place = cast("Device", device or runtime.device)
@@ -106,8 +107,10 @@ def main(
     chosen = settings.report.score_threshold if score is None else score
     thresholds = Thresholds.of(wanted, score_to_show(chosen, layout.EVALUATE_METRICS))
 
-    with writing_results(out, detector.classes, table=csv) as results:
-        prediction = Prediction(detector, thresholds, labels, out, results, runtime.workers)
+    with writing_results(out, detector.classes, table=csv) as results, Signals() as signals:
+        prediction = Prediction(
+            detector, thresholds, labels, out, results, runtime.workers, signals
+        )
         prediction.photos([one for one in found if not one.is_video])
         for video in found:
             if video.is_video:

@@ -81,8 +81,12 @@ def _named_by(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | st
         yield _address(word, allow_url), _place_of(word)
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
-            is_picture = file.suffix.lower() in SUFFIXES and file.is_file()
-            if is_picture and not file.resolve().is_relative_to(out):
+            is_there = file.is_file() or (file.is_symlink() and not file.exists())
+            if (
+                file.suffix.lower() in SUFFIXES
+                and is_there
+                and not file.resolve().is_relative_to(out)
+            ):
                 yield file, file.relative_to(path)
     elif path.exists():
         yield path, Path(path.name)

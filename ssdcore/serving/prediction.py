@@ -30,6 +30,7 @@ class Prediction:
         out: the folder.
         results: notes what was found; frames are called `clip.mp4#000012`, the first one 0.
         threads: that draw.
+        signals: in force. One that asks for an end ends a camera, and all else with `Stopped`.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Prediction:
         out: Path,
         results: PhotoResults,
         threads: int,
+        signals: Signals,
     ) -> None:
         self._detector = detector
         self._thresholds = thresholds
@@ -47,13 +49,18 @@ class Prediction:
         self._out = out
         self._results = results
         self._threads = threads
+        self._signals = signals
 
     @property
     def _classes(self) -> Sequence[CocoClass]:
         return self._detector.classes
 
     def photos(self, photos: Sequence[PhotoFile]) -> None:
-        """Goes through photos; broken ones are told and noted."""
+        """Goes through photos; broken ones are told and noted.
+
+        Raises:
+            Stopped: a signal asked for it.
+        """
         sources = with_results(self._find, (photo.read() for photo in photos))
         found = ((photo, *one) for photo, one in zip(photos, sources, strict=True))
         with Progress(len(photos), unit="picture") as progress:
@@ -65,12 +72,22 @@ class Prediction:
                 progress.step(number, f"{len(seen.detections.labels)} boxes")
                 if seen.fault:
                     progress.say(f"{one_line(photo.name)}: {seen.fault}")
+                self._signals.check()
 
     def video(self, video: PhotoFile) -> None:
-        """Goes through a video; of one that breaks off, what there is of it is drawn and noted."""
+        """Goes through a video; of one that breaks off, what there is of it is drawn and noted.
+
+        Raises:
+            Stopped: a signal asked for it.
+        """
+
+        def goes_on() -> bool:
+            self._signals.check()
+            return True
+
         try:
             with open_video(Path(video.source)) as clip:
-                self._clip(clip, video.name, video.place)
+                self._clip(clip, video.name, video.place, goes_on)
                 fault = clip.fault
         except BrokenImageError as error:
             fault = str(error)
@@ -84,7 +101,8 @@ class Prediction:
         Raises:
             InputError: there is no such camera.
         """
-        with open_camera(index) as clip, Signals() as signals:
+        signals = self._signals
+        with open_camera(index) as clip:
             end = None if seconds is None else monotonic() + seconds
 
             def goes_on() -> bool:
@@ -97,9 +115,7 @@ class Prediction:
                 self._results.add_broken(name, clip.fault)
                 say(f"{name}: {clip.fault}")
 
-    def _clip(
-        self, clip: Clip, name: str, place: Path, goes_on: Callable[[], bool] = lambda: True
-    ) -> None:
+    def _clip(self, clip: Clip, name: str, place: Path, goes_on: Callable[[], bool]) -> None:
         frames = clip.frames(goes_on)
         drawn = draw_video(
             frames, clip.fps, self._find, self._classes, self._out / place, self._threads

@@ -44,6 +44,14 @@ def test_files_are_taken_whatever_they_are_called(photos):
     ]
 
 
+def test_a_link_to_nothing_is_not_passed_over(photos):
+    (photos / "gone.jpg").symlink_to("nowhere.jpg")
+    (photos / "folder.jpg").mkdir()
+    (photo,) = [one for one in find_photos(["photos"], Path("out"), allow_url=False)
+                if one.name.startswith(("photos/gone", "photos/folder"))]  # fmt: skip
+    assert photo.name == "photos/gone.jpg"
+
+
 def test_patterns_are_filled_in(photos):
     assert [name for name, _ in found("photos/*.png")] == ["photos/a.png"]
     assert [name for name, _ in found("photos/**/a*")] == ["photos/a.png", "photos/inner/a.png"]

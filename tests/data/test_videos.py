@@ -21,7 +21,7 @@ def test_frames_come_in_order_and_whole(tmp_path, name, codec):
 
 def test_a_name_is_no_pattern_and_no_address(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for name in ("%03d.avi", "file:a.avi"):
+    for name in ("%03d.avi", "http:a.avi", "concat:a.avi"):
         path = write_clip(tmp_path / "clip.avi", 2).rename(name)
         with open_video(path) as clip:
             assert len(list(clip.frames())) == 2
@@ -60,7 +60,14 @@ def test_a_video_that_breaks_off_says_so_after_its_frames(tmp_path):
 
 @pytest.mark.parametrize(
     ("read", "told", "is_whole"),
-    [(9, 10, True), (8, 10, False), (8, 0, True), (8, -9e18, True), (8, np.nan, True)],
+    [
+        (9, 10, True),
+        (8, 10, False),
+        (8, 0, True),
+        (8, -9e18, True),
+        (8, np.nan, True),
+        (8, np.inf, True),
+    ],
 )
 def test_told_numbers_are_estimates(read, told, is_whole):
     clip = Clip(FakeCapture(read, told))

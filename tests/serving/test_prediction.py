@@ -7,18 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
 from ssdcore.data import videos
 from ssdcore.data.coco import CocoClass
 from ssdcore.data.photo_files import find_photos
+from ssdcore.data.photos import read_photo
 from ssdcore.data.videos import open_video
 from ssdcore.detection.decode import Detections, Thresholds
 from ssdcore.detection.photo_detector import Seen
 from ssdcore.detection.photo_results import writing_results
+from ssdcore.errors import Stopped
 from ssdcore.serving import prediction as module
 from ssdcore.serving.prediction import Prediction
+from ssdcore.signals import Signals
 from tests.data.clips import FakeCapture, write_clip
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
@@ -42,13 +46,14 @@ class Detector:
         assert thresholds is THRESHOLDS
         for frame in frames:
             self._between()
-            yield Seen(FOUND, *frame.shape[:2])
+            photo = read_photo(frame)
+            yield Seen(FOUND, photo.height, photo.width)
 
 
 @contextmanager
 def predicting(out: Path, detector=None) -> Iterator[Prediction]:
-    with writing_results(out, CLASSES, table=False) as results:
-        yield Prediction(detector or Detector(), THRESHOLDS, [1], out, results, threads=2)
+    with writing_results(out, CLASSES, table=False) as results, Signals() as signals:
+        yield Prediction(detector or Detector(), THRESHOLDS, [1], out, results, 2, signals)
 
 
 def read(out: Path) -> dict:
@@ -111,22 +116,42 @@ def camera(monkeypatch) -> FakeCapture:
     return capture
 
 
-def test_a_camera_is_watched_until_ctrl_c(tmp_path, camera):
-    seen = []
+class PressAt:
+    """Ctrl-C at the n-th call."""
 
-    def press_at_the_tenth() -> None:
-        seen.append(1)
-        if len(seen) == 10:
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
             os.kill(os.getpid(), signal.SIGINT)
 
+
+def test_a_camera_is_watched_until_ctrl_c(tmp_path, camera):
     before = signal.getsignal(signal.SIGINT)
-    with predicting(tmp_path, Detector(press_at_the_tenth)) as prediction:
+    with predicting(tmp_path, Detector(PressAt(10))) as prediction:
         prediction.camera(0, None)
     names = [one["file_name"] for one in read(tmp_path)["images"]]
     assert names == [f"camera0#{n:06}" for n in range(10)]
     assert frames_of(tmp_path / "camera0.mp4") == 10
     assert signal.getsignal(signal.SIGINT) is before
     assert camera.released
+
+
+@pytest.mark.parametrize("name", ["clip.avi", "*.png"])
+def test_ctrl_c_ends_a_video_or_photos_and_leaves_no_half_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_clip(Path("clip.avi"), 60)
+    for number in range(60):
+        cv2.imwrite(f"{number}.png", np.zeros((20, 30, 3), np.uint8))
+    found = find_photos([name], Path("out"), allow_url=False)
+    detector = Detector(PressAt(10))
+    with pytest.raises(Stopped, match="SIGINT"), predicting(Path("out"), detector) as prediction:
+        prediction.video(found[0]) if found[0].is_video else prediction.photos(found)
+    made = [path.name for path in Path("out").glob("*")]
+    assert len(made) < 30
+    assert not [one for one in made if "part" in one or "mp4" in one or "json" in one]
 
 
 def test_a_camera_is_watched_for_some_seconds(tmp_path, camera, monkeypatch):
