@@ -21,6 +21,9 @@ SLOWEST, FASTEST = 1.0, 240.0
 WHOLE = 0.9
 """Share of the told frames that a whole video has at least: most containers only estimate it."""
 
+SILENT = 0
+"""OpenCV's level; what it tries to open a camera with complains one after the other."""
+
 
 class Clip:
     """An open video or camera.
@@ -87,7 +90,12 @@ def open_camera(index: int) -> Iterator[Clip]:
     Raises:
         InputError: there is none of this number.
     """
-    with _released(cv2.VideoCapture(index)) as capture:
+    level = cv2.setLogLevel(SILENT)
+    try:
+        opened = cv2.VideoCapture(index)
+    finally:
+        cv2.setLogLevel(level)
+    with _released(opened) as capture:
         if not capture.isOpened():
             raise InputError("--camera", index, "the number of a camera, 0 for the first")
         yield Clip(capture)

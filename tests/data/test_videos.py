@@ -99,7 +99,9 @@ def test_a_camera_is_read_while_it_goes_on(monkeypatch):
     assert camera.released
 
 
-def test_without_a_camera_one_message_says_so():
-    assert not cv2.VideoCapture(99).isOpened()
+def test_without_a_camera_one_message_says_so(capfd):
+    level = cv2.getLogLevel()
     with pytest.raises(InputError, match="--camera: found 99, expected"), open_camera(99):
         pytest.fail("it was opened")
+    assert capfd.readouterr().err == ""
+    assert cv2.getLogLevel() == level
