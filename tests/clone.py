@@ -17,6 +17,7 @@ PARTS = (
     "dvc.yaml",
     "examples",
     "presets",
+    "requirements.lock",
     "ssdcore",
     "stages",
 )

@@ -98,7 +98,8 @@ def test_a_queue_with_two_workers_loses_no_run(clone):
     assert len(rows) == 3
     for name, row in rows.items():
         stored = by_name[name]
-        assert (stored["status"], stored["dvc.stage"]) == ("FINISHED", "train,evaluate,report")
+        assert stored["status"] == "FINISHED"
+        assert set(stored["dvc.stage"].split(",")) == TRACKED
         assert stored["dvc.baseline_rev"] == baseline["rev"]
         assert stored["dvc.data_md5"] == row["outs"]["data/mindrecord"]["hash"]
         assert (
