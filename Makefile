@@ -29,7 +29,7 @@ demo: env ## run the pipeline of params.yaml, from the data to the report
 
 # A file stays with one process: its tests share what its fixtures trained.
 test: env ## run the whole test suite, two files at a time
-	@$(RUN) pytest --numprocesses 2 --dist loadfile
+	@$(RUN) pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 check: lint test ## lint, then test: all that a change has to pass
 

@@ -11,6 +11,12 @@ from tests.small_repository import make_repository
 ROOT = Path(__file__).parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts files with slow tests first: else one process ends with them, and the other idles."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def golden() -> dict[str, NDArray]:
     """Reference values; see tests/fixtures/README.md."""

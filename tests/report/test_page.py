@@ -127,7 +127,7 @@ def test_contents_lead_to_sections_that_exist(content: ReportContent) -> None:
 
 def test_the_page_says_how_good_the_detector_is(content: ReportContent) -> None:
     text = Page(render(content)).text()
-    assert "AP 0.500 AP50 0.500 found 75.4 % right 82.2 %" in text
+    assert "AP 0.500 AP50 0.500 recall 75.4 % precision 82.2 %" in text
     assert "How good it is AP is 0.500 on 500 validation images" in text
     assert "Where it fails Most AP50 is lost to loose boxes: 0.062" in text
     assert "What to do next Report what scores 0.400 or more" in text

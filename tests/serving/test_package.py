@@ -91,6 +91,6 @@ def test_it_holds_code_requirements_and_origin(model, folder, checkpoint):
     code = folder / "code/ssdcore"
     assert (code / "serving/worker.py").is_file()
     assert not list(code.rglob("__pycache__"))
-    assert "mindspore==2.8.0\n" in (folder / "requirements.txt").read_text()
+    assert "mindspore==2.8.0; " in (folder / "requirements.txt").read_text()
     assert model.metadata.metadata == {"model.sha256": "5ab1e"}
     assert not list(folder.rglob("*.pkl"))

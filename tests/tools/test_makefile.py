@@ -104,7 +104,7 @@ def test_the_python_asked_for_is_passed_on(
 
 
 BOOTSTRAP = "python -E -s -B -m tools.bootstrap"
-TEST = "python -m pytest --numprocesses 2 --dist loadfile"
+TEST = "python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder"
 LINT = [
     "python -m ruff format --check .",
     "python -m ruff check .",
