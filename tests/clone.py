@@ -24,8 +24,8 @@ PARTS = (
 BIN = Path(sys.executable).parent
 
 
-def make_clone(folder: Path) -> None:
-    """Fills `folder` and commits it: eight pictures, and the narrowest network."""
+def copy_project(folder: Path) -> None:
+    """Fills `folder` with what a clone has of this code, but for params.yaml and history."""
     for part in PARTS:
         target = folder / part
         target.parent.mkdir(exist_ok=True)
@@ -33,6 +33,11 @@ def make_clone(folder: Path) -> None:
             shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / part, target)
+
+
+def make_clone(folder: Path) -> None:
+    """Fills `folder` and commits it: eight pictures, and the narrowest network."""
+    copy_project(folder)
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["dataset"]["shapes"].update(train_images=6, val_images=2)

@@ -5,10 +5,6 @@ would hold does not matter here.
 """
 
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,25 +12,8 @@ from ruamel.yaml import YAML
 
 from ssdcore.data.coco import CocoClass
 from ssdcore.files import sha256_of_file
+from tests.clone import ROOT, copy_project, run
 from tests.nn.tiny_checkpoint import write_checkpoint
-
-ROOT = Path(__file__).parents[1]
-PARTS = (".dvc/config", ".dvcignore", ".gitignore", "dvc.yaml", "examples", "ssdcore", "stages")
-BIN = Path(sys.executable).parent
-
-
-def run(folder: Path, *command: str) -> str:
-    """Runs a command there, as somebody whom git knows, and returns what it printed."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
-    environment |= {
-        "PATH": f"{BIN}{os.pathsep}{environment['PATH']}",
-        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
-        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
-        "MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true",
-    }  # fmt: skip
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 def pretend(folder: Path, stage: str, *outs: str) -> None:
@@ -53,13 +32,7 @@ def read_json(path: Path):
 def origin(tmp_path_factory) -> Path:
     """A repository in which all has run, committed, and pushed to a remote in a folder."""
     folder = tmp_path_factory.mktemp("origin")
-    for part in PARTS:
-        target = folder / part
-        target.parent.mkdir(exist_ok=True)
-        if (ROOT / part).is_dir():
-            shutil.copytree(ROOT / part, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(ROOT / part, target)
+    copy_project(folder)
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["dataset"]["shapes"].update(train_images=2, val_images=3)

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ssdcore.analysis.pairs import Found, Truth
+from ssdcore.analysis.split import Split
+
 HEIGHT, WIDTH = 240, 320
 CLASSES = {3: "cat", 5: "dog", 8: "owl", 9: "unseen"}
 """By id; of the last one there are detections but no objects where a scene leaves it so."""
@@ -71,3 +74,22 @@ def _detection(rng: np.random.Generator, thing: dict[str, Any], ids: list[int]) 
     box = [round(float(value), 3) for value in box]
     merit -= 2 * (label != thing["category_id"])
     return {"image_id": thing["image_id"], "category_id": label, "bbox": box, "score": merit}
+
+
+def one_image(objects: list[Any], detections: list[Any], classes: int = 2) -> Split:
+    """A split of (label, box), crowds with a negative label, and (label, score, box)."""
+    n, m = len(detections), len(objects)
+    truth = Truth(
+        np.zeros(m, int),
+        np.array([abs(label) for label, _ in objects], int),
+        np.array([label < 0 for label, _ in objects], bool),
+        np.array([box for _, box in objects], float).reshape(-1, 4),
+    )
+    found = Found(
+        np.zeros(n, int),
+        np.array([label for label, _, _ in detections], int),
+        np.array([score for _, score, _ in detections], float),
+        np.array([box for _, _, box in detections], float).reshape(-1, 4),
+    )
+    names = tuple(str(number) for number in range(classes))
+    return Split(names, truth, found, np.zeros(m), np.zeros(n), np.zeros(1))

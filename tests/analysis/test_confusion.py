@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from scenes import write_scene
+from scenes import one_image, write_scene
 
 from ssdcore.analysis.confusion import confusion
 from ssdcore.analysis.outcomes import CORRECT, IGNORED, judge_all
-from ssdcore.analysis.pairs import Found, Truth
-from ssdcore.analysis.split import Split, read_split
+from ssdcore.analysis.split import read_split
 
 BOX = (0, 0, 40, 40)
 ELSEWHERE = (200, 200, 40, 40)
@@ -16,21 +15,9 @@ AWRY = (0, 0, 40, 10)
 
 def matrix(objects, detections, threshold=0.0, classes=2):
     """Of (label, box), crowds with a negative label, and (label, score, box), in one image."""
-    n, m = len(detections), len(objects)
-    truth = Truth(
-        np.zeros(m, int),
-        np.array([abs(label) for label, _ in objects], int),
-        np.array([label < 0 for label, _ in objects], bool),
-        np.array([box for _, box in objects], float).reshape(-1, 4),
-    )
-    found = Found(
-        np.zeros(n, int),
-        np.array([label for label, _, _ in detections], int),
-        np.array([score for _, score, _ in detections], float),
-        np.array([box for _, _, box in detections], float).reshape(-1, 4),
-    )
-    split = Split(tuple("abc"[:classes]), truth, found, np.zeros(m), np.zeros(n), np.zeros(1))
-    return confusion(split, judge_all(truth, found), found.score >= threshold).tolist()
+    split = one_image(objects, detections, classes)
+    shown = split.found.score >= threshold
+    return confusion(split, judge_all(split.truth, split.found), shown).tolist()
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,11 @@
 """Costs of errors by hand, and against figures of TIDE's authors' own code."""
 
-import numpy as np
 import pytest
-from scenes import write_scene
+from scenes import one_image, write_scene
 
 from ssdcore.analysis.errors import Costs
 from ssdcore.analysis.outcomes import judge_all
-from ssdcore.analysis.pairs import Found, Truth
-from ssdcore.analysis.split import Split, read_split
+from ssdcore.analysis.split import read_split
 
 TIDECV = {
     "class": (22, 3.7720534157829064),
@@ -27,22 +25,8 @@ AWRY = (0, 0, 40, 10)  # IoU 0.25
 
 def measure(objects, detections, classes=2):
     """Costs of (label, box) and (label, score, box), all in one image."""
-    n, m = len(detections), len(objects)
-    truth = Truth(
-        np.zeros(m, int),
-        np.array([label for label, _ in objects], int),
-        np.zeros(m, bool),
-        np.array([box for _, box in objects], float).reshape(-1, 4),
-    )
-    found = Found(
-        np.zeros(n, int),
-        np.array([label for label, _, _ in detections], int),
-        np.array([score for _, score, _ in detections], float),
-        np.array([box for _, _, box in detections], float).reshape(-1, 4),
-    )
-    names = tuple(str(number) for number in range(classes))
-    split = Split(names, truth, found, np.zeros(m), np.zeros(n), np.zeros(1))
-    return Costs(split, judge_all(truth, found))
+    split = one_image(objects, detections, classes)
+    return Costs(split, judge_all(split.truth, split.found))
 
 
 def by_kind(costs):
