@@ -6,12 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ssdcore import layout
 from ssdcore.errors import InputError, RunError
 from ssdcore.git import ask_git
 
 OTHERS = ("DVC_", "GIT_", "MLFLOW_", "PYTHONPATH")
 """Variables that may tell of another repository, or of a store that is none of the clone's."""
-REQUIREMENTS = "requirements.lock"
 KEPT = {"DVC_NO_ANALYTICS", "MLFLOW_DISABLE_TELEMETRY"}
 
 
@@ -73,7 +73,7 @@ def programs_for(repository: Path, clone: Path) -> Path:
     """
     wanted, ours = (
         path.read_bytes() if path.exists() else None
-        for path in (clone / REQUIREMENTS, repository / REQUIREMENTS)
+        for path in (clone / layout.REQUIREMENTS, repository / layout.REQUIREMENTS)
     )
     if wanted == ours:
         return Path(sys.executable).parent

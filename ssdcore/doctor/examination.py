@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from ssdcore import layout
 from ssdcore.command import DEFAULT_PARAMS
 from ssdcore.doctor.finding import Finding
 from ssdcore.doctor.machine import check_disk, check_opencv, check_packages, check_python
@@ -14,7 +15,7 @@ from ssdcore.params_file import read_params
 def examine() -> Iterator[Finding]:
     """Yields a finding on each matter, as soon as it is known."""
     yield check_python()
-    yield check_packages(Path("requirements.lock"))
+    yield check_packages(layout.REQUIREMENTS)
     yield check_opencv()
     yield check_disk(Path.cwd())
     parameters = check_params(DEFAULT_PARAMS)
