@@ -37,29 +37,31 @@ def best(
     measured = [one for one in experiments if one.has_results]
     ranked = [one for one in measured if one.data == measured[0].data]
     ranked.sort(key=lambda one: one.metrics["AP"], reverse=True)
-    for line in _table(ranked[:top]):
+    for line in _table(ranked, top):
         print(line)
     if others := len(measured) - len(ranked):
         print(f"{others} on other data: their AP does not compare")
     states = Counter(one.state for one in experiments)
     for state in filter(states.get, MORE):
         print(f"{states[state]} {state}: {MORE[str(state)]}")
-    winner = next((one for one in ranked if not one.is_baseline), None)
+    winner = next((one for one in ranked if not _repeats(one, ranked)), None)
     if winner:
         print(*_about(winner, ranked), sep="\n")
     elif not any(states[state] for state in MORE):
-        print(f"No experiments yet: {TRY}")
+        print(f"Nothing else tried yet: {TRY}")
 
 
-def _table(rows: Sequence[Experiment]) -> Iterator[str]:
+def _table(ranked: Sequence[Experiment], top: int) -> Iterator[str]:
     """Yields a head and a line for each, the names in a column as wide as the widest."""
+    rows = ranked[:top]
     width = max(len(name) for name in ("experiment", *(one.name for one in rows)))
     if rows:
         yield f"{'AP':>6} {'AP50':>6}  {'experiment':{width}}  changed"
     for one in rows:
         figures = " ".join(f"{one.metrics[name]:6.4f}" for name in ("AP", "AP50"))
         changes = ", ".join(f"{key} {json.dumps(value)}" for key, value in one.changed.items())
-        told = "(the commit)" if one.is_baseline else changes or "(code or data)"
+        same = "(the commit)" if one.is_baseline else "(as the commit)"
+        told = same if _repeats(one, ranked) else changes or "(code or data)"
         yield f"{figures}  {one.name:{width}}  {told}"
 
 
@@ -84,10 +86,20 @@ def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
 
 def _beside(winner: Experiment, ranked: Sequence[Experiment]) -> str:
     """Returns how the commit fared that the experiment started from."""
-    for one in ranked:
-        if one.is_baseline and one.baseline == winner.baseline:
-            return f" ({one.name} itself: {one.metrics['AP']:.4f})"
-    return ""
+    origin = _origin(winner, ranked)
+    return f" ({origin.name} itself: {origin.metrics['AP']:.4f})" if origin else ""
+
+
+def _repeats(one: Experiment, ranked: Sequence[Experiment]) -> bool:
+    """Says whether it is its commit or equals that in all that is known: nothing to take."""
+    origin = _origin(one, ranked)
+    return origin is not None and not one.changed and one.metrics == origin.metrics
+
+
+def _origin(one: Experiment, ranked: Sequence[Experiment]) -> Experiment | None:
+    """Returns the commit that an experiment started from; None where it is not among them."""
+    commits = (other for other in ranked if other.is_baseline)
+    return next((commit for commit in commits if commit.baseline == one.baseline), None)
 
 
 if __name__ == "__main__":

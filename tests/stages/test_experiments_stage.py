@@ -76,6 +76,28 @@ def test_the_commit_is_never_the_one_to_take(told):
     assert "best: paws, AP 0.4000 (main itself: 0.9000)" in lines
 
 
+def test_what_repeats_its_commit_is_not_the_one_to_take(told):
+    again = done("again", 0.5, changed={})
+    lines = told([commit(0.5), again, done("paws", 0.4)])
+    assert lines[2].split(None, 3)[2:] == ["again", "(as the commit)"]
+    assert "best: paws, AP 0.4000 (main itself: 0.5000)" in lines
+    assert told([commit(0.5), again])[-1].startswith("Nothing else tried yet: ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "told_of"),
+    [
+        ({"baseline": "c" * 40}, "(code or data)"),  # another commit's
+        ({"metrics": {"AP": 0.5, "AP50": 0.8}}, "(code or data)"),
+        ({"changed": {"train.seed": 2}}, "train.seed 2"),
+    ],
+)
+def test_what_differs_from_its_commit_in_anything_may_be_taken(told, fields, told_of):
+    lines = told([commit(0.5), done("paws", 0.5, **{"changed": {}, **fields})])
+    assert lines[2].split(None, 3)[2:] == ["paws", told_of]
+    assert "take it:  dvc exp apply paws" in lines
+
+
 def test_another_commits_ap_is_not_named_beside(told):
     lines = told([commit(0.9), done("old", 0.95, baseline="c" * 40)])
     assert "best: old, AP 0.9500" in lines
@@ -101,7 +123,7 @@ def test_rows_are_cut(told):
 
 @pytest.mark.parametrize("listed", [[], [commit(0.5)], [commit(None)]])
 def test_without_experiments_it_says_how_to_begin(told, listed):
-    assert told(listed)[-1].startswith("No experiments yet: dvc exp run --queue -S ")
+    assert told(listed)[-1].startswith("Nothing else tried yet: dvc exp run --queue -S ")
 
 
 def test_the_run_is_looked_for_in_the_store(told, monkeypatch):
