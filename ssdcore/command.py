@@ -35,24 +35,30 @@ def run(function: Callable[..., None]) -> None:
 
 
 def run_one_of(
-    *functions: Callable[..., None], about: str, otherwise: Callable[[], None] | None = None
+    *functions: Callable[..., None], about: str, otherwise: Callable[..., None] | None = None
 ) -> None:
     """Runs the function that the command line's first word names.
 
     Args:
         functions: named by their own names.
         about: the help of all.
-        otherwise: runs where there is no word; None shows the help.
+        otherwise: runs where there is no word, with the file of `--params` as `params`; None shows
+            the help.
     """
     app = _app(
         help=about, no_args_is_help=otherwise is None, invoke_without_command=otherwise is not None
     )
 
-    def without_word(context: typer.Context) -> None:
-        if otherwise is not None and context.invoked_subcommand is None:
-            _guarded(otherwise)()
+    if otherwise is None:
+        app.callback()(lambda: None)  # without one, a single function would need no name
+    else:
+        guarded = _guarded(otherwise)
 
-    app.callback()(without_word)  # without one, a single function would need no name
+        def without_word(context: typer.Context, params: ParamsOption = DEFAULT_PARAMS) -> None:
+            if context.invoked_subcommand is None:
+                guarded(params=params)
+
+        app.callback()(without_word)
     for function in functions:
         app.command()(_guarded(function))
     app()

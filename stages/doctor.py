@@ -2,7 +2,7 @@
 
 import sys
 
-from ssdcore.command import run_one_of
+from ssdcore.command import ParamsOption, run_one_of
 
 ABOUT = """Say what is wrong with this machine or the pipeline, a line each with its remedy.
 
@@ -10,12 +10,12 @@ Exit status 1: something is wrong. What is merely not done yet is said, and is n
 """
 
 
-def examine() -> None:
+def examine(params: ParamsOption) -> None:
     """Look at everything."""
     from ssdcore.doctor.examination import examine
 
     faults = 0
-    for finding in examine():
+    for finding in examine(params):
         faults += finding.is_fault
         print(finding, flush=True)
     if faults:

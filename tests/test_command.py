@@ -196,8 +196,16 @@ def test_wrong_input_of_a_named_function_is_one_line_and_status_2(arguments, cap
     assert capsys.readouterr().err == "error: a.json: found 1, expected a list.\n"
 
 
-@pytest.mark.parametrize("words", [(), ("mend",)])
-def test_without_a_word_something_else_may_run(arguments, words):
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), [DEFAULT_PARAMS]),
+        (("--params", "a/b.yaml"), [Path("a/b.yaml")]),
+        (("mend",), ["mend"]),
+        (("--params", "a/b.yaml", "mend"), ["mend"]),
+    ],
+)
+def test_without_a_word_something_else_may_run(arguments, words, expected):
     done = []
 
     def mend() -> None:
@@ -206,13 +214,13 @@ def test_without_a_word_something_else_may_run(arguments, words):
 
     arguments(*words)
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(mend, about="Tools.", otherwise=lambda: done.append("look"))
+        run_one_of(mend, about="Tools.", otherwise=lambda params: done.append(params))
     assert exit_.value.code == 0
-    assert done == ([*words] or ["look"])
+    assert done == expected
 
 
 def test_what_runs_without_a_word_has_statuses_too(arguments, capsys):
-    def fail() -> None:
+    def fail(params: Path) -> None:
         raise InputError("a.json", 3, "a list")
 
     with pytest.raises(SystemExit) as exit_:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ssdcore import layout
-from ssdcore.command import DEFAULT_PARAMS
 from ssdcore.doctor.finding import Finding
 from ssdcore.doctor.machine import check_disk, check_opencv, check_packages, check_python
 from ssdcore.doctor.network import check_network
@@ -12,15 +11,19 @@ from ssdcore.doctor.pipeline import check_data, check_dvc, check_mlflow, check_p
 from ssdcore.params_file import read_params
 
 
-def examine() -> Iterator[Finding]:
-    """Yields a finding on each matter, as soon as it is known."""
+def examine(params: Path) -> Iterator[Finding]:
+    """Yields a finding on each matter, as soon as it is known.
+
+    Args:
+        params: the parameter file.
+    """
     yield check_python()
     yield check_packages(layout.REQUIREMENTS)
     yield check_opencv()
     yield check_disk(Path.cwd())
-    parameters = check_params(DEFAULT_PARAMS)
+    parameters = check_params(params)
     yield parameters
-    device = "auto" if parameters.is_fault else read_params(DEFAULT_PARAMS).runtime.device
+    device = "auto" if parameters.is_fault else read_params(params).runtime.device
     yield from check_network(device)
     yield check_data()
     yield check_dvc(Path.cwd())

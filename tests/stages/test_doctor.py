@@ -122,6 +122,15 @@ def test_what_is_refused_is_told_once(repository: Path) -> None:
     assert doctor(repository, "sync").stdout == "Nothing to send.\n"
 
 
+def test_parameters_may_be_in_another_file(repository: Path) -> None:
+    text = (ROOT / "params.yaml").read_text()
+    (repository / "params.yaml").write_text(text)
+    (repository / "mine.yaml").write_text(text.replace("epochs: 5", "epochs: 0"))
+    done = doctor(repository, "--params", "mine.yaml")
+    (line,) = (line for line in done.stdout.splitlines() if " parameters: " in line)
+    assert line.startswith("fault  parameters: mine.yaml: train.epochs: found 0")
+
+
 def test_an_examination_names_every_matter_and_what_is_wrong(repository: Path) -> None:
     shutil.copy(ROOT / "params.yaml", repository)
     done = doctor(repository)
