@@ -61,10 +61,10 @@ def environment() -> dict[str, str]:
     }  # fmt: skip
 
 
-def run(folder: Path, *command: str) -> str:
-    """Runs a command in the clone and returns what it printed; fails loudly."""
+def run(folder: Path, *command: str, **more: str) -> str:
+    """Runs a command in the clone, `more` in its environment, and returns what it printed."""
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+        command, cwd=folder, env=environment() | more, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout

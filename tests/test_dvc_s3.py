@@ -6,19 +6,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+
+from tests.clone import run
 
 pytest.importorskip("moto.server", reason="pip install 'moto[server]' dvc-s3 runs these tests")
 pytest.importorskip("dvc_s3")
 
 SECONDS = 40.0
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-IDENTITY = {
-    "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
-    "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -51,16 +48,6 @@ def address() -> Iterator[str]:
 def answers(port: int) -> bool:
     with socket.socket() as asking:
         return asking.connect_ex(("127.0.0.1", port)) == 0
-
-
-def run(folder: Path, *command: str, **environment: str) -> str:
-    words = [sys.executable, "-m", *command] if command[0] == "dvc" else command
-    done = subprocess.run(
-        words, cwd=folder, env=os.environ | IDENTITY | {"DVC_NO_ANALYTICS": "true"} | environment,
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.mark.slow
