@@ -1,47 +1,79 @@
-"""The whole pipeline on eight pictures, run as a user runs it: by DVC, from a clone."""
+"""The whole pipeline on eight pictures, run as a user runs it: from a clone, by README's commands.
+
+One command follows the other in one folder, as for the reader of README.md: what it leaves behind
+in files, in DVC and in MLflow is looked at right after it.
+"""
 
 import json
-import sys
+import shlex
+import shutil
 import time
 from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
-from tests.clone import make_clone, run
+from ssdcore.params_file import read_params
+from tests.clone import ROOT, make_clone, run
+from tests.outcomes import figures, listed, rate, runs
+from tests.pages import first_page
+from tests.readme import RUN
 
+pytestmark = pytest.mark.slow
 TRACKED = {"train", "evaluate", "export", "report"}
+EXPERIMENT = "dvc exp run -S train.lr_max=0.05"
+QUEUED = {0.01, 0.02}
+"""The rates of the experiments that README's command queues."""
+WAIT_S = 300
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
     make_clone(folder)
     return folder
 
 
-def runs(folder: Path) -> list[dict[str, str]]:
-    """Returns the parameters, metrics and tags of all MLflow runs of the clone's store."""
-    script = (
-        "import json, sys, mlflow\n"
-        "client = mlflow.MlflowClient('sqlite:///' + sys.argv[1])\n"
-        "found = client.search_runs([e.experiment_id for e in client.search_experiments()])\n"
-        "print(json.dumps([{**r.data.params, **r.data.metrics, **r.data.tags,\n"
-        "  'status': r.info.status, 'id': r.info.run_id, 'artifacts': r.info.artifact_uri}\n"
-        " for r in found]))\n"
-    )
-    return json.loads(run(folder, sys.executable, "-c", script, str(folder / "mlflow.db")))
+@pytest.mark.parametrize("command", RUN)
+def test_it_runs(clone, command):
+    words, said = shlex.split(command), ""
+    if command.startswith("mlflow ui"):
+        assert "<title>MLflow</title>" in first_page(clone, command)
+    elif command.startswith("cp presets/"):
+        before = (clone / "params.yaml").read_bytes()
+        run(clone, *words)
+        assert read_params(clone / "params.yaml") == read_params(ROOT / words[1])
+        (clone / "params.yaml").write_bytes(before)
+    elif command == "dvc queue start":
+        run_the_queue(clone, words)
+    else:
+        if "weights/start.ckpt" in command:
+            (clone / "weights").mkdir()
+            shutil.copy(clone / "model/best.ckpt", clone / "weights/start.ckpt")
+        said = run(clone, *words)
+    if look := AFTER.get(command):
+        look(clone, said)
 
 
-@pytest.mark.slow
-def test_repro_then_nothing_then_an_experiment(clone):
-    run(clone, "dvc", "repro")
+def run_the_queue(clone: Path, words: list[str]) -> None:
+    """Has two workers do what is queued, and a mistake as well."""
+    run(clone, "dvc", "exp", "run", "--quiet", "--queue", "--name", "bad", "-S", "train.epochs=2.5")
+    run(clone, *words, "--jobs", "2")
+    try:
+        deadline = time.monotonic() + WAIT_S
+        while any(word in run(clone, "dvc", "queue", "status") for word in ("Queued", "Running")):
+            assert time.monotonic() < deadline, run(clone, "dvc", "queue", "status")
+            time.sleep(3)
+    finally:
+        run(clone, "dvc", "queue", "stop", "--kill")
+
+
+def after_repro(clone: Path, said: str) -> None:
     metrics = json.loads((clone / "metrics/evaluate.json").read_text())
     assert metrics["images"] == 2
     assert 0 <= metrics["bbox"]["AP"] <= metrics["bbox"]["AP50"] <= 1
-    assert json.loads((clone / "data/mindrecord/conversion.json").read_text())["train"]["images"][
-        "kept"
-    ] == 6  # fmt: skip
+    conversion = json.loads((clone / "data/mindrecord/conversion.json").read_text())
+    assert conversion["train"]["images"]["kept"] == 6
     page = (clone / "report/index.html").read_text()
     assert "circle" in page
     assert len(list((clone / "report/gallery").iterdir())) == 2
@@ -61,65 +93,68 @@ def test_repro_then_nothing_then_an_experiment(clone):
     run(clone, "git", "add", ".")
     run(clone, "git", "commit", "--quiet", "--message", "Run")
 
-    said = run(clone, "dvc", "exp", "run", "--temp", "--name", "gentle", "-S", "train.lr_max=0.001")
+
+def after_an_experiment(clone: Path, said: str) -> None:
     assert "Running stage 'train'" in said
     assert "Running stage 'download'" not in said
     assert "Running stage 'convert'" not in said
     by_rate = {found["train.lr_max"]: found for found in runs(clone)}
-    assert set(by_rate) == {"0.002", "0.001"}
-    assert by_rate["0.001"]["dvc.exp_name"] == "gentle"
-    assert set(by_rate["0.001"]["dvc.stage"].split(",")) == TRACKED
-    assert "gentle" in run(clone, "dvc", "exp", "show", "--csv")
+    assert set(by_rate) == {"0.002", "0.05"}
+    assert set(by_rate["0.05"]["dvc.stage"].split(",")) == TRACKED
+    _, rows = listed(clone)
+    assert list(rows) == [by_rate["0.05"]["dvc.exp_name"]]
 
 
-@pytest.mark.slow
-def test_a_queue_with_two_workers_loses_no_run(clone):
-    run(clone, "dvc", "repro", "--quiet")
-    run(clone, "git", "add", ".")
-    run(clone, "git", "commit", "--quiet", "--allow-empty", "--message", "Before the queue")
-    run(clone, "dvc", "exp", "run", "--quiet", "--queue", "-S", "train.lr_max=0.0005,0.003,0.004")
-    run(clone, "dvc", "exp", "run", "--quiet", "--queue", "--name", "bad", "-S", "train.epochs=2.5")
-    run(clone, "dvc", "queue", "start", "--jobs", "2")
-    try:
-        deadline = time.monotonic() + 300
-        while any(word in run(clone, "dvc", "queue", "status") for word in ("Queued", "Running")):
-            assert time.monotonic() < deadline, run(clone, "dvc", "queue", "status")
-            time.sleep(1)
-    finally:
-        run(clone, "dvc", "queue", "stop", "--kill")
-
-    _, baseline = json.loads(run(clone, "dvc", "exp", "show", "--json"))
-    rows = {found["name"]: found["revs"][0]["data"] for found in baseline["experiments"]}
+def after_the_queue(clone: Path, said: str) -> None:
+    """Two workers at a time lost no run, and the mistake is told in both places."""
+    commit, rows = listed(clone)
     by_name = {found["dvc.exp_name"]: found for found in runs(clone) if "dvc.exp_name" in found}
-    failed, rows_failed = by_name.pop("bad"), rows.pop("bad")
+    failed, row = by_name["bad"], rows["bad"]
     assert failed["status"] == "FAILED"
     assert "train.epochs: found 2.5, expected a whole number" in failed["error"]
-    assert rows_failed["params"]["params.yaml"]["data"]["train"]["epochs"] == 2.5
-    assert len(rows) == 3
-    for name, row in rows.items():
+    assert row["params"]["params.yaml"]["data"]["train"]["epochs"] == 2.5
+    queued = {name: row for name, row in rows.items() if rate(row) in QUEUED}
+    assert sorted(map(rate, queued.values())) == sorted(QUEUED)
+    for name, row in queued.items():
         stored = by_name[name]
         assert stored["status"] == "FINISHED"
         assert set(stored["dvc.stage"].split(",")) == TRACKED
-        assert stored["dvc.baseline_rev"] == baseline["rev"]
+        assert stored["dvc.baseline_rev"] == commit
         assert stored["dvc.data_md5"] == row["outs"]["data/mindrecord"]["hash"]
-        assert (
-            float(stored["train.lr_max"]) == row["params"]["params.yaml"]["data"]["train"]["lr_max"]
-        )
-        figures = row["metrics"]["metrics/evaluate.json"]["data"]["bbox"]
-        assert len(figures) == 12
-        assert figures == {key: stored[f"evaluate/{key}"] for key in figures}
-    winner = max(rows, key=lambda name: AP(rows[name]))
-    told = run(clone, sys.executable, "-m", "stages.experiments", "best")
-    assert f"AP {AP(rows[winner]):.4f} " in told
-    assert any(f"dvc exp apply {name}\n" in told for name in rows)
-    assert any(f"/runs/{found['id']} " in told for found in by_name.values())
+        assert float(stored["train.lr_max"]) == rate(row)
+        assert len(figures(row)) == 12
+        assert figures(row) == {key: stored[f"evaluate/{key}"] for key in figures(row)}
 
 
-def AP(row: dict) -> float:  # noqa: N802 - the figure's name
-    return row["metrics"]["metrics/evaluate.json"]["data"]["bbox"]["AP"]
+def after_the_best_is_named(clone: Path, said: str) -> None:
+    _, rows = listed(clone)
+    highest = max(figures(row)["AP"] for name, row in rows.items() if name != "bad")
+    assert f"AP {highest:.4f} " in said
+    assert any(f"dvc exp apply {name}\n" in said for name in rows)
+    assert any(f"/runs/{found['id']} " in said for found in runs(clone))
 
 
-@pytest.mark.slow
+AFTER = {
+    "dvc repro": after_repro,
+    EXPERIMENT: after_an_experiment,
+    "dvc queue start": after_the_queue,
+    "python -m stages.experiments best": after_the_best_is_named,
+}
+
+
+def test_what_is_looked_at_is_in_the_readme():
+    assert AFTER.keys() - set(RUN) == set()
+
+
+def test_the_tour_left_what_it_says(clone):
+    """The experiments of the tour are in DVC, and its report is there."""
+    names = run(clone, "dvc", "exp", "list", "--name-only").split()
+    done = [c for c in RUN if c.startswith("dvc exp run") and "--queue" not in c]
+    assert len(names) == len(done) + len(QUEUED)
+    assert "weights/start.ckpt" in (clone / "params.yaml").read_text()
+    assert (clone / "report/index.html").exists()
+
+
 def test_local_pictures_go_the_same_way(clone):
     """The example that params.yaml names stands for the user's own photos."""
     run(clone, "dvc", "repro", "--quiet", "convert")
