@@ -118,11 +118,14 @@ def test_plots_name_columns_and_templates_that_are_there(tmp_path, monkeypatch):
     from ssdcore.analysis.analyse import analyse
     from ssdcore.analysis.tables import write_evaluation
     from ssdcore.detection.coco_metrics import evaluate
+    from ssdcore.detection.coco_results import CocoResults
 
     truth = ROOT / "examples/local/annotations/val.json"
-    figures = evaluate(truth, [])
+    nothing = CocoResults.from_rows([])
+    figures = evaluate(truth, nothing)
     monkeypatch.chdir(tmp_path)
-    write_evaluation(figures, analyse(truth, [], figures), [], 1, 1.0, {"nms": 1.0}, "CPU")
+    analysis = analyse(truth, nothing, figures)
+    write_evaluation(figures, analysis, nothing, 1, 1.0, {"nms": 1.0}, "CPU")
     columns = {
         str(layout.HISTORY): set(history.COLUMNS),
         str(layout.VALIDATION): set(history.VALIDATION_COLUMNS),

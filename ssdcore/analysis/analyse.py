@@ -15,16 +15,15 @@ from ssdcore.analysis.outcomes import CORRECT, IGNORED, judge_all
 from ssdcore.analysis.score_curves import Ranked, best_threshold, curve, operating_point, rank
 from ssdcore.analysis.sizes import by_size
 from ssdcore.analysis.split import read_split
+from ssdcore.detection.coco_results import CocoResults
 
 
-def analyse(
-    ground_truth_json: Path, results: Sequence[Mapping[str, Any]], figures: Mapping[str, Any]
-) -> Analysis:
+def analyse(ground_truth_json: Path, results: CocoResults, figures: Mapping[str, Any]) -> Analysis:
     """Says of the detections what COCO's figures do not.
 
     Args:
         ground_truth_json: the COCO annotation file.
-        results: the detections in COCO's results format; may be empty.
+        results: the detections; may be none.
         figures: `ssdcore.detection.coco_metrics.evaluate` of the two.
     """
     split = read_split(ground_truth_json, results)

@@ -3,10 +3,10 @@
 import numpy as np
 
 from ssdcore.analysis.pairs import Flags, Floats, Found, Ints
+from ssdcore.detection.coco_metrics import UNDEFINED
 
 RECALLS = np.linspace(0, 1, 101)
 """Where COCO samples the precision."""
-UNDEFINED = -1.0
 
 
 def average_precisions(found: Found, correct: Flags, wrong: Flags, objects: Ints) -> Floats:
@@ -32,12 +32,6 @@ def average_precisions(found: Found, correct: Flags, wrong: Flags, objects: Ints
         precision = _precision_at_recalls(correct[rows], wrong[rows], int(objects[label]))
         result[label] = precision.mean(axis=0)
     return result
-
-
-def mean_defined(values: Floats) -> float:
-    """Returns the mean of what is defined, `UNDEFINED` where nothing is."""
-    defined = values[values > UNDEFINED]
-    return float(defined.mean()) if defined.size else UNDEFINED
 
 
 def _precision_at_recalls(correct: Flags, wrong: Flags, objects: int) -> Floats:

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.analysis.analysis import SizeRange
-from ssdcore.analysis.average_precision import average_precisions, mean_defined
+from ssdcore.analysis.average_precision import average_precisions
 from ssdcore.analysis.matching import NOTHING, Rounds, in_rounds, take
 from ssdcore.analysis.pairs import Flags, Floats, competition, overlapping
 from ssdcore.analysis.split import Split
+from ssdcore.detection.coco_metrics import mean_defined
 
 IOUS = np.linspace(0.5, 0.95, 10)
 SIDES_PX = (0, 16, 32, 64, 96, 192, np.inf)

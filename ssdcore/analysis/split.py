@@ -1,6 +1,6 @@
 """All images' objects and detections as arrays, from the annotation file and the predictions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,7 +8,8 @@ import numpy as np
 
 from ssdcore.analysis.pairs import Flags, Floats, Found, Ints, Truth, competition
 from ssdcore.data.coco_file import whole_number
-from ssdcore.detection.coco_truth import load_truth
+from ssdcore.detection.coco_results import CocoResults
+from ssdcore.detection.coco_truth import load_truth, places, rising_ids
 
 MOST_DETECTIONS = 100
 """The best of a class in an image that COCO's protocol looks at."""
@@ -39,31 +40,30 @@ class Split(NamedTuple):
         return np.bincount(self.truth.label[counted] - 1, minlength=len(self.names))
 
 
-def read_split(ground_truth_json: Path, results: Sequence[Mapping[str, Any]]) -> Split:
+def read_split(ground_truth_json: Path, results: CocoResults) -> Split:
     """Reads what pycocotools would compare, in the order in which it does.
 
     Args:
         ground_truth_json: the COCO annotation file; images without objects count.
-        results: the detections in COCO's results format; may be empty.
+        results: the detections; may be none.
     """
     content = load_truth(ground_truth_json)
     images = sorted(content["images"], key=lambda image: image["id"])
     classes = sorted(content["categories"], key=lambda category: category["id"])
-    number_of = {image["id"]: number for number, image in enumerate(images)}
-    label_of = {category["id"]: label for label, category in enumerate(classes, start=1)}
+    image_ids, class_ids = rising_ids(images), rising_ids(classes)
     rows = content["annotations"]
     truth = Truth(
-        np.array([number_of[row["image_id"]] for row in rows], np.int64),
-        np.array([label_of[row["category_id"]] for row in rows], np.int64),
+        places(image_ids, np.array([row["image_id"] for row in rows], np.int64)),
+        places(class_ids, np.array([row["category_id"] for row in rows], np.int64)) + 1,
         np.array([row["iscrowd"] for row in rows], bool),
         np.array([row["bbox"] for row in rows], np.float64).reshape(-1, 4),
     )
     found = _best_of_each_class(
         Found(
-            np.array([number_of[row["image_id"]] for row in results], np.int64),
-            np.array([label_of[row["category_id"]] for row in results], np.int64),
-            np.array([row["score"] for row in results], np.float64),
-            np.array([row["bbox"] for row in results], np.float64).reshape(-1, 4),
+            places(image_ids, results.image_ids),
+            places(class_ids, results.category_ids) + 1,
+            results.scores,
+            results.boxes_xywh_px,
         )
     )
     return Split(

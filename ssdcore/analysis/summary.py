@@ -3,7 +3,7 @@
 from dataclasses import asdict
 
 from ssdcore.analysis.analysis import Analysis
-from ssdcore.analysis.average_precision import UNDEFINED
+from ssdcore.detection.coco_metrics import UNDEFINED
 
 OF_CLASSES = (
     "AP", "AP50", "AR100", "threshold", "f1", "objects", "detections", "correct", "invented",

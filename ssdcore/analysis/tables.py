@@ -10,6 +10,8 @@ from typing import Any
 from ssdcore import layout
 from ssdcore.analysis.analysis import Analysis, ClassAnalysis
 from ssdcore.detection.coco_metrics import FIGURES
+from ssdcore.detection.coco_results import CocoResults
+from ssdcore.detection.results_file import write_results
 from ssdcore.files import write_json, write_text
 
 Row = Mapping[str, Any]
@@ -18,7 +20,7 @@ Row = Mapping[str, Any]
 def write_evaluation(
     figures: Mapping[str, Any],
     analysis: Analysis,
-    results: Sequence[Mapping[str, Any]],
+    results: CocoResults,
     images: int,
     speed: float,
     milliseconds: Mapping[str, float],
@@ -29,13 +31,13 @@ def write_evaluation(
     Args:
         figures: from `ssdcore.detection.coco_metrics.evaluate`.
         analysis: of the same detections.
-        results: the detections in COCO's results format.
+        results: the detections.
         images: how many images were evaluated.
         speed: images per second, decoding and suppression included.
         milliseconds: spent on each part of the work, an image.
         device: what computed at that speed.
     """
-    write_json(layout.PREDICTIONS, results)
+    write_results(layout.PREDICTIONS, results)
     write_json(layout.ANALYSIS, analysis.to_json())
     for path, header, rows in _tables(analysis):
         _write_csv(path, header, rows)

@@ -1,12 +1,16 @@
 """A COCO annotation file as the metrics need it."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ssdcore.data.coco import is_box
 from ssdcore.data.coco_file import whole_number
+from ssdcore.errors import InputError
 
 IDS = {"images": ("id",), "categories": ("id",), "annotations": ("image_id", "category_id")}
 """Whole numbers that labelling tools may have written as text."""
@@ -44,3 +48,22 @@ def load_truth(path: Path, image_ids: Collection[int] | None = None) -> dict[str
         if row.get("area") is None:
             row["area"] = row["bbox"][2] * row["bbox"][3]
     return {**content, "annotations": rows}
+
+
+def rising_ids(rows: Iterable[Mapping[str, Any]]) -> NDArray[np.int64]:
+    """Returns the ids of images or categories, rising, each once."""
+    return np.unique(np.array([row["id"] for row in rows], np.int64))
+
+
+def places(known: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns where each id (N,) is among the known ones, which rise.
+
+    Raises:
+        InputError: it is not among them.
+    """
+    found = np.searchsorted(known, ids)
+    strange = ids[known.take(found, mode="clip") != ids]
+    if len(strange):
+        expected = "one of the annotation file's that count"
+        raise InputError("the image or category of a detection", int(strange[0]), expected)
+    return found

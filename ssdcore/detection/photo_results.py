@@ -69,7 +69,7 @@ class PhotoResults:
         self.photos += 1
         image = CocoImage(self.photos, name, seen.height, seen.width)
         _add_line(self._images, image._asdict(), is_first=self.photos == 1)
-        for result in to_results(seen.detections, image, self._classes):
+        for result in to_results([image], [seen.detections], self._classes).rows():
             self.boxes += 1
             area = round(result["bbox"][2] * result["bbox"][3], 3)
             box = {"id": self.boxes, **result, "area": area, "iscrowd": 0}

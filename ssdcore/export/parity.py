@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ssdcore.data.coco import CocoSplit
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.detection.coco_metrics import evaluate
-from ssdcore.detection.coco_results import to_results
+from ssdcore.detection.coco_results import CocoResults, to_results
 from ssdcore.detection.decode import Detections, Thresholds, detect
 from ssdcore.geometry.boxes import Boxes
 
@@ -37,12 +37,12 @@ class Outcome:
     Attributes:
         differences: greatest difference of its outputs from the checkpoint's, by output; where
             a batch's largest value is over 1, as a share of that, for rounding grows with it.
-        results: its detections in COCO's results format.
+        results: its detections.
     """
 
     def __init__(self) -> None:
         self.differences: dict[str, float] = {}
-        self.results: list[dict[str, Any]] = []
+        self.results = CocoResults.from_rows([])
 
     def compare(self, given: tuple[Boxes, Boxes], expected: tuple[Boxes, Boxes]) -> None:
         """Notes the differences of a batch of outputs; NaN wins over every number."""
@@ -77,14 +77,9 @@ def compare(
     Returns:
         The outcomes by name, the checkpoint's under `CHECKPOINT`; and the ids of the pictures.
     """
-    image_ids = []
+    image_ids: list[int] = []
     outcomes = {name: Outcome() for name in (CHECKPOINT, *networks, *finders)}
-    images_of = {image.id: image for image in split.images}
-
-    def keep(name: str, picture: Picture, found: Detections) -> None:
-        image = images_of[picture.image_id]
-        outcomes[name].results += to_results(found, image, split.classes)
-
+    found: dict[str, list[Detections]] = {name: [] for name in outcomes}
     for batch in _groups(pictures, batch_size):
         image_ids += [picture.image_id for picture in batch]
         images = np.stack([to_network_input(picture.rgb) for picture in batch])
@@ -92,12 +87,13 @@ def compare(
         answers = {name: network(images) for name, network in networks.items()}
         for name, given in {CHECKPOINT: expected, **answers}.items():
             outcomes[name].compare(given, expected)
-            found = detect(*given, default_boxes, thresholds)
-            for picture, detections in zip(batch, found, strict=True):
-                keep(name, picture, detections)
+            found[name] += detect(*given, default_boxes, thresholds)
         for name, find in finders.items():
-            for picture in batch:
-                keep(name, picture, find(picture.rgb))
+            found[name] += [find(picture.rgb) for picture in batch]
+    image_of = {image.id: image for image in split.images}
+    shown = [image_of[id_] for id_ in image_ids]
+    for name, outcome in outcomes.items():
+        outcome.results = to_results(shown, found[name], split.classes)
     return outcomes, image_ids
 
 

@@ -36,11 +36,17 @@ def xywh_px_to_yxyx(boxes_xywh_px: Boxes, height: int, width: int) -> Boxes:
     return corners.astype(np.float32)
 
 
-def yxyx_to_xywh_px(boxes_yxyx: Boxes, height: int, width: int) -> NDArray[np.float64]:
-    """Converts fractions (…, 4) to COCO's left, top, width, height in pixels, float64."""
+def yxyx_to_xywh_px(
+    boxes_yxyx: Boxes, height: int | NDArray[np.integer[Any]], width: int | NDArray[np.integer[Any]]
+) -> NDArray[np.float64]:
+    """Converts fractions (…, 4) to COCO's left, top, width, height in pixels, float64.
+
+    Height and width are one image's, or those (…,) of each box's image.
+    """
     corners = np.asarray(boxes_yxyx, np.float64)
     low, high = corners[..., 1::-1], corners[..., :1:-1]
-    return np.concatenate([low, high - low], axis=-1) * (width, height, width, height)
+    sizes = np.stack([width, height, width, height], axis=-1)
+    return np.concatenate([low, high - low], axis=-1) * sizes
 
 
 def areas(boxes_yxyx: Boxes) -> Boxes:

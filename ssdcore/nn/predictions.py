@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.data.coco import CocoSplit
-from ssdcore.detection.coco_results import to_results
+from ssdcore.detection.coco_results import CocoResults, to_results
 from ssdcore.detection.decode import Detections, Thresholds
 from ssdcore.nn.group import ALONE, Group
 from ssdcore.nn.infer import Detector, Found
@@ -26,8 +25,8 @@ def predict_split(
     group: Group = ALONE,
     around: Callable[[], None] = lambda: None,
     spent: TimeSpent | None = None,
-) -> list[dict[str, Any]]:
-    """Returns the detections in every picture of the shards, the same list in every process.
+) -> CocoResults:
+    """Returns the detections in every picture of the shards, the same in every process.
 
     Args:
         detector: the network to ask.
@@ -50,12 +49,10 @@ def predict_split(
         place_of = {image.id: place for place, image in enumerate(split.images)}
         table = _to_table(found, place_of, count(group.rank, group.size))
         found = _from_tables(group.gather(table), split)
-    images = {image.id: image for image in split.images}
-    return [
-        result
-        for image_id, detections in found
-        for result in to_results(detections, images[image_id], split.classes)
-    ]
+    image_of = {image.id: image for image in split.images}
+    everything = list(found)
+    images = [image_of[one.image_id] for one in everything]
+    return to_results(images, [one.detections for one in everything], split.classes)
 
 
 def _to_table(

@@ -1,12 +1,13 @@
 """The measurement while training: the network as it stands, over the whole validation split."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ssdcore import layout
 from ssdcore.data.coco import CocoSplit
 from ssdcore.detection.coco_metrics import evaluate
+from ssdcore.detection.coco_results import CocoResults
 from ssdcore.detection.decode import Thresholds
 from ssdcore.nn.group import Group
 from ssdcore.nn.infer import Detector
@@ -22,7 +23,7 @@ def make_validation(
     workers: int,
     group: Group,
     around: Callable[[], None],
-    heard: Callable[[Sequence[Mapping[str, Any]]], None] = lambda results: None,
+    heard: Callable[[CocoResults], None] = lambda results: None,
 ) -> Callable[[], dict[str, Any]]:
     """Returns what measures the training's network; compiled once, at the first call.
 
@@ -34,7 +35,7 @@ def make_validation(
         workers: threads that decode.
         group: the processes that share the pictures out.
         around: called before each batch; an exception of its own ends the measurement.
-        heard: told of every measurement's detections, in COCO's results format.
+        heard: told of every measurement's detections.
     """
     card = training.card
     detector = Detector(training.network, card.default_boxes, card.loss, batch_size)

@@ -1,11 +1,12 @@
 """A few validation pictures with what a network finds in them, again and again as it learns."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 from ssdcore.data.coco import CocoSplit
 from ssdcore.data.sample import Sample
-from ssdcore.detection.coco_results import from_results
+from ssdcore.detection.coco_results import CocoResults, from_results
 from ssdcore.report.choice import choose
 from ssdcore.report.drawing import Picture, side_by_side
 from ssdcore.report.marks import mark_detections, mark_objects
@@ -31,15 +32,12 @@ class Album:
         self._shown = dict(samples[index] for index in choose(objects, count))
         self._images = {image.id: image for image in split.images}
         self._classes = split.classes
-        self._results: list[Mapping[str, Any]] | None = None
+        self._results: CocoResults | None = None
 
-    def take(self, results: Sequence[Mapping[str, Any]]) -> None:
-        """Keeps the results, in COCO's format, of the pictures that are shown."""
-        self._results = [
-            result
-            for result in results
-            if result["image_id"] in self._shown and result["score"] >= LEAST_SCORE
-        ]
+    def take(self, results: CocoResults) -> None:
+        """Keeps what was found in the pictures that are shown."""
+        shown = np.isin(results.image_ids, list(self._shown))
+        self._results = results.select(shown & (results.scores >= LEAST_SCORE))
 
     def drawn(self) -> Iterator[tuple[str, Picture]]:
         """Yields (name, (H, W, 3)) of each picture, truth and detections side by side, once."""
@@ -47,7 +45,7 @@ class Album:
             return
         results, self._results = self._results, None
         for image_id, (rgb, objects) in sorted(self._shown.items()):
-            own = [result for result in results if result["image_id"] == image_id]
+            own = results.select(results.image_ids == image_id)
             found = from_results(own, self._images[image_id], self._classes)
             size = rgb.shape[:2]
             truth = mark_objects(objects, self._classes, *size)

@@ -1,12 +1,12 @@
 """Validation pictures drawn with ground truth and predictions, the same ones for every run."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ssdcore.data.coco import CocoImage, CocoSplit
 from ssdcore.data.pictures import open_pictures
-from ssdcore.detection.coco_results import from_results
+from ssdcore.detection.coco_results import CocoResults, from_results
 from ssdcore.report.choice import choose
 from ssdcore.report.drawing import Picture, side_by_side
 from ssdcore.report.marks import mark_detections, mark_objects
@@ -22,7 +22,7 @@ class Example(NamedTuple):
 
 def draw_examples(
     split: CocoSplit,
-    results: Sequence[Mapping[str, Any]],
+    results: CocoResults,
     folder: Path,
     skipped: Collection[str],
     count: int,
@@ -32,7 +32,7 @@ def draw_examples(
 
     Args:
         split: the ground truth.
-        results: detections in COCO's results format.
+        results: the detections.
         folder: of the pictures, or their zip archive.
         skipped: file names that convert left out, so that the detector never saw them.
         count: how many pictures to draw at most.
@@ -45,12 +45,8 @@ def draw_examples(
     several = [int((~split.objects[image.id].crowd).sum()) for image in images]
     with open_pictures(folder) as pictures:
         for image in (images[index] for index in choose(several, count)):
-            near = [
-                result
-                for result in results
-                if result["image_id"] == image.id and result["score"] >= score_threshold
-            ]
-            found = from_results(near, image, split.classes)
+            own = (results.image_ids == image.id) & (results.scores >= score_threshold)
+            found = from_results(results.select(own), image, split.classes)
             size = image.height, image.width
             truth = mark_objects(split.objects[image.id], split.classes, *size)
             predicted = mark_detections(found, split.classes, *size)

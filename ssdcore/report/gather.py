@@ -8,6 +8,7 @@ from ssdcore.analysis.analysis import Analysis
 from ssdcore.data.augment import Strengths
 from ssdcore.data.coco import read_coco
 from ssdcore.data.sources.record import image_folder
+from ssdcore.detection.results_file import read_results
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params import Params
 from ssdcore.report.content import History, ReportContent
@@ -40,7 +41,7 @@ def gather(settings: Params) -> Gathered:
     analysis = Analysis.read_json(layout.ANALYSIS)
     chosen = wanted.score_threshold
     threshold = at_a_step(analysis.threshold if chosen is None else chosen)
-    results = json.loads(layout.PREDICTIONS.read_text(encoding="utf-8"))
+    results = read_results(layout.PREDICTIONS)
     shown = (splits["val"], results, image_folder(layout.SOURCE, "val"), skipped["val"])
     strengths = Strengths(**settings.train.augment.model_dump())
     folder = image_folder(layout.SOURCE, "train")

@@ -2,15 +2,17 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import numpy as np
 
 from ssdcore.analysis.outcomes import Outcomes, judge
 from ssdcore.data.coco import CocoImage, CocoSplit
 from ssdcore.data.pictures import open_pictures
 from ssdcore.data.sample import Objects
-from ssdcore.detection.coco_results import from_results
+from ssdcore.detection.coco_results import CocoResults, from_results
 from ssdcore.detection.decode import Detections
 from ssdcore.report.content import GalleryPicture
 from ssdcore.report.drawing import Picture, encode_jpeg, fitted
@@ -43,7 +45,7 @@ class JudgedPicture(NamedTuple):
 
 def judge_pictures(
     split: CocoSplit,
-    results: Sequence[Mapping[str, Any]],
+    results: CocoResults,
     skipped: Collection[str],
     score_threshold: float,
 ) -> list[JudgedPicture]:
@@ -51,20 +53,18 @@ def judge_pictures(
 
     Args:
         split: the ground truth.
-        results: detections in COCO's results format.
+        results: the detections.
         skipped: file names that convert left out, so that the detector never saw them.
         score_threshold: least score of a detection that counts.
     """
-    by_image: dict[int, list[Mapping[str, Any]]] = defaultdict(list)
-    for result in results:
-        if result["score"] >= score_threshold:
-            by_image[result["image_id"]].append(result)
+    nothing = results.select(slice(0))
+    by_image = results.select(results.scores >= score_threshold).by_image()
     judged = []
     for image in split.images:
         if image.file_name in skipped:
             continue
         objects = split.objects[image.id]
-        found = from_results(by_image[image.id], image, split.classes)
+        found = from_results(by_image.get(image.id, nothing), image, split.classes)
         outcomes = judge(objects, found)
         judged.append(JudgedPicture(image, objects, found, outcomes, tally(objects, outcomes)))
     return judged
@@ -72,7 +72,7 @@ def judge_pictures(
 
 def gallery_pictures(
     split: CocoSplit,
-    results: Sequence[Mapping[str, Any]],
+    results: CocoResults,
     folder: Path,
     skipped: Collection[str],
     count: int,
@@ -82,7 +82,7 @@ def gallery_pictures(
 
     Args:
         split: the ground truth.
-        results: detections in COCO's results format.
+        results: the detections.
         folder: of the pictures, or their zip archive.
         skipped: file names that convert left out.
         count: how many pictures each gallery has at most.
@@ -100,8 +100,7 @@ def gallery_pictures(
                 ranks[chosen[name][rank]][name] = rank
     shown = [judged[index].image for index in ranks]
     faintest = min(FAINTEST, score_threshold)
-    ids = {image.id for image in shown}
-    near = [result for result in results if result["image_id"] in ids]
+    near = results.select(np.isin(results.image_ids, [image.id for image in shown]))
     with_faint = {
         one.image.id: one
         for one in judge_pictures(split._replace(images=tuple(shown)), near, skipped, faintest)

@@ -63,12 +63,12 @@ def to_thresholds(params: Mapping[str, Any]) -> Thresholds:
 def to_record(seen: Seen, classes: Sequence[CocoClass]) -> dict[str, Any]:
     """Returns what was found in a photo as JSON has it, by the columns of the answer."""
     image = CocoImage(0, "", seen.height, seen.width)
-    results = to_results(seen.detections, image, classes)
+    results = to_results([image], [seen.detections], classes)
     names = [classes[label - 1].name for label in seen.detections.labels]
     return {
-        "boxes_xywh_px": [result["bbox"] for result in results],
-        "scores": [result["score"] for result in results],
-        "category_ids": [result["category_id"] for result in results],
+        "boxes_xywh_px": results.boxes_xywh_px.tolist(),
+        "scores": results.scores.tolist(),
+        "category_ids": results.category_ids.tolist(),
         "class_names": names,
         "height": seen.height,
         "width": seen.width,

@@ -8,7 +8,9 @@ import numpy as np
 
 from ssdcore.analysis.pairs import Found, Truth
 from ssdcore.analysis.split import Split
+from ssdcore.detection.coco_results import CocoResults
 
+NOTHING = CocoResults.from_rows([])
 HEIGHT, WIDTH = 240, 320
 CLASSES = {3: "cat", 5: "dog", 8: "owl", 9: "unseen"}
 """By id; of the last one there are detections but no objects where a scene leaves it so."""
@@ -16,8 +18,8 @@ CLASSES = {3: "cat", 5: "dog", 8: "owl", 9: "unseen"}
 
 def write_scene(
     folder: Path, seed: int, images: int = 40, crowds: bool = True, unseen: bool = True
-) -> tuple[Path, list[dict[str, Any]]]:
-    """Writes an annotation file; returns its path and detections in COCO's results format.
+) -> tuple[Path, CocoResults]:
+    """Writes an annotation file; returns its path and detections.
 
     Scores are all different, rounded to six digits as in predictions.json, and the better a
     detection the higher they tend to be.
@@ -52,7 +54,7 @@ def write_scene(
     }
     path = folder / "truth.json"
     path.write_text(json.dumps(content))
-    return path, found
+    return path, CocoResults.from_rows(found)
 
 
 def _object(rng: np.random.Generator, image: int, ids: list[int]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from ssdcore.analysis.average_precision import average_precisions
 from ssdcore.analysis.outcomes import CORRECT, IGNORED, judge_all
 from ssdcore.analysis.split import read_split
 from ssdcore.detection.coco_metrics import evaluate
+from ssdcore.detection.results_file import read_results
 from ssdcore.errors import InputError
 from ssdcore.files import write_json
 
@@ -51,13 +52,13 @@ def test_the_judgement_is_pycocotools(scene):
 @pytest.mark.skipif(not CASES.is_dir(), reason="outside evaluator cases are not here")
 @pytest.mark.parametrize("case", [p.name for p in sorted(CASES.glob("*/"))])
 def test_the_judgement_is_pycocotools_on_outside_cases(case):
-    truth, results = CASES / case / "gt.json", json.loads((CASES / case / "dt.json").read_text())
+    truth, results = CASES / case / "gt.json", read_results(CASES / case / "dt.json")
     figures = evaluate(truth, results)
     expected = [row["AP50"] for row in figures["per_class"]]
     np.testing.assert_allclose(own_ap50(truth, results), expected, atol=1e-12)
     whole = analyse(truth, results, figures)
     assert sum(one.objects for one in whole.classes) == sum(map(sum, whole.confusion.counts[:-1]))
-    if results:
+    if len(results):
         assert np.mean(whole.pr_curves[0].precision) == pytest.approx(figures["AP50"], abs=1e-12)
 
 
@@ -67,7 +68,7 @@ def test_classes_add_up_to_the_operating_point(scene, whole):
     assert sum(one.invented for one in whole.classes) == point.invented > 0
     assert sum(one.missed for one in whole.classes) == point.missed > 0
     _, results = scene
-    shown = sum(one["score"] >= whole.threshold for one in results)
+    shown = (results.scores >= whole.threshold).sum()
     assert sum(one.detections for one in whole.classes) == shown
     assert shown > point.correct + point.invented  # the rest fell into crowds
 
@@ -115,7 +116,7 @@ def test_calibration_has_all_that_counts(scene, whole):
 @pytest.mark.parametrize("keep", ["nothing", "one"])
 def test_few_detections(scene, keep):
     truth, results = scene
-    whole = analysis_of(truth, results[:1] if keep == "one" else [])
+    whole = analysis_of(truth, results.select(slice(keep == "one")))
     assert whole.operating_point.missed + whole.operating_point.correct > 0
     if keep == "nothing":
         assert whole.threshold == 0

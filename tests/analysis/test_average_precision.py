@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from ssdcore.analysis.average_precision import UNDEFINED, average_precisions, mean_defined
+from ssdcore.analysis.average_precision import average_precisions
 from ssdcore.analysis.pairs import Found
+from ssdcore.detection.coco_metrics import UNDEFINED, mean_defined
 
 
 def found(labels, scores):

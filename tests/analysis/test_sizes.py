@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from scenes import HEIGHT, WIDTH, write_scene
+from scenes import HEIGHT, NOTHING, WIDTH, write_scene
 
 from ssdcore.analysis.sizes import SHARES, SIDES_PX, by_size
 from ssdcore.analysis.split import read_split
+from ssdcore.detection.results_file import read_results
 
 CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
 
@@ -22,7 +23,9 @@ def by_pycocotools(truth: Path, results, sides_px):
     """AP and AP50 of the area ranges between the sides."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(truth))
-        evaluator = COCOeval(coco, coco.loadRes(results) if results else COCO(), "bbox")
+        evaluator = COCOeval(
+            coco, coco.loadRes(list(results.rows())) if len(results) else COCO(), "bbox"
+        )
         ranges = list(pairwise(sides_px))
         evaluator.params.areaRng = [[low**2, high**2] for low, high in ranges]
         evaluator.params.areaRngLbl = [str(one) for one in ranges]
@@ -68,7 +71,7 @@ def test_shares_are_areas_where_all_images_are_of_one_size(tmp_path, seed):
     "case", [p.name for p in sorted(CASES.glob("*/")) if "empty" not in p.name]
 )
 def test_equals_pycocotools_on_outside_cases(case):
-    truth, results = CASES / case / "gt.json", json.loads((CASES / case / "dt.json").read_text())
+    truth, results = CASES / case / "gt.json", read_results(CASES / case / "dt.json")
     ranges = measured(truth, results)
     expected = by_pycocotools(truth, results, SIDES_PX)
     np.testing.assert_allclose([(one.AP, one.AP50) for one in ranges], expected, atol=1e-12)
@@ -95,7 +98,7 @@ def one_object_of_each(sides_px):
 def test_objects_and_recall_by_hand(tmp_path):
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(one_object_of_each([10, 16, 24, 300])))
-    split = read_split(path, [])
+    split = read_split(path, NOTHING)
     sizes, shares = by_size(split, np.array([True, False, False, True]))
     # a border belongs to both neighbours, as in COCO
     assert [one.objects for one in sizes] == [2, 2, 0, 0, 0, 1]
@@ -110,7 +113,7 @@ def test_objects_and_recall_by_hand(tmp_path):
 def test_a_box_past_the_border_of_its_image_has_a_share(tmp_path):
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(one_object_of_each([500])))
-    _, shares = by_size(read_split(path, []), np.array([True]))
+    _, shares = by_size(read_split(path, NOTHING), np.array([True]))
     assert shares[-1].objects == 1
 
 
@@ -119,6 +122,6 @@ def test_an_image_of_unknown_size_has_no_shares_but_sizes(tmp_path):
     del content["images"][0]["height"]
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(content))
-    sizes, shares = by_size(read_split(path, []), np.array([True]))
+    sizes, shares = by_size(read_split(path, NOTHING), np.array([True]))
     assert sum(one.objects for one in sizes) == 1
     assert sum(one.objects for one in shares) == 0

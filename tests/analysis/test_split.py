@@ -2,9 +2,12 @@
 
 import json
 
+import pytest
 from scenes import write_scene
 
 from ssdcore.analysis.split import read_split
+from ssdcore.detection.coco_results import CocoResults
+from ssdcore.errors import InputError
 
 
 def test_all_that_is_in_the_files_is_there(tmp_path):
@@ -29,7 +32,10 @@ def test_ids_become_places_in_their_order(tmp_path):
     path = tmp_path / "truth.json"
     path.write_text(json.dumps(content))
     split = read_split(
-        path, [{"image_id": 2, "category_id": 1, "score": 0.5, "bbox": [0, 0, 5, 6]}]
+        path,
+        CocoResults.from_rows(
+            [{"image_id": 2, "category_id": 1, "score": 0.5, "bbox": [0, 0, 5, 6]}]
+        ),
     )
     assert split.names == ("a", "b")
     assert (split.truth.image, split.truth.label, split.truth_area) == (1, 2, 12)
@@ -45,6 +51,14 @@ def test_the_best_hundred_of_a_class_in_an_image_count(tmp_path):
         for n in range(150)
     ]
     other = {"image_id": 1, "category_id": 5, "score": 0.001, "bbox": [0, 0, 5, 5]}
-    split = read_split(truth, [*results, other])
+    split = read_split(truth, CocoResults.from_rows([*results, other]))
     assert len(split.found.score) == 101
     assert sorted(split.found.score)[:2] == [0.001, 0.05]
+
+
+@pytest.mark.parametrize("wrong", [{"image_id": 41}, {"image_id": 0}, {"category_id": 4}])
+def test_what_the_annotation_file_does_not_know_is_no_neighbours(tmp_path, wrong):
+    truth, _ = write_scene(tmp_path, 5)
+    result = {"image_id": 1, "category_id": 3, "score": 0.5, "bbox": [0, 0, 5, 5], **wrong}
+    with pytest.raises(InputError, match=f"found {next(iter(wrong.values()))}, expected"):
+        read_split(truth, CocoResults.from_rows([result]))

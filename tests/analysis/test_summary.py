@@ -1,5 +1,5 @@
 import pytest
-from scenes import write_scene
+from scenes import NOTHING, write_scene
 
 from ssdcore.analysis.analyse import analyse
 from ssdcore.analysis.summary import of_classes, of_split
@@ -34,7 +34,7 @@ def test_classes_have_what_is_defined(scene):
 
 def test_without_detections_nothing_undefined_is_tracked(scene):
     truth, _ = scene
-    numbers = of_split(analyse(truth, [], evaluate(truth, [])))
+    numbers = of_split(analyse(truth, NOTHING, evaluate(truth, NOTHING)))
     assert "precision" not in numbers
     assert "calibration_error" not in numbers
     assert all(isinstance(value, int | float) for value in numbers.values())

@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from scenes import write_scene
+from scenes import NOTHING, write_scene
 
 from ssdcore import layout
 from ssdcore.analysis.analyse import analyse
@@ -112,7 +112,7 @@ def test_a_word_unlike_all_names():
 def test_nothing_found_gives_tables_with_their_headers(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     truth, _ = write_scene(tmp_path, 2)
-    write(truth, [])
+    write(truth, NOTHING)
     assert {row["predicted"] for row in rows(layout.CONFUSION)} == {"background"}
     assert rows(layout.CALIBRATION)[0]["mean_score"] == ""
     assert layout.PR_CURVES.read_text().startswith("class,recall,precision\n")

@@ -1,10 +1,17 @@
+import contextlib
+import io
 import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from ssdcore.detection.coco_metrics import FIGURES, evaluate
+from ssdcore.detection.coco_results import CocoResults
+from ssdcore.detection.results_file import write_results
 from ssdcore.errors import InputError
 
 BY_CLASS = ("AP", "AP50", "AP75", "AR1", "AR10", "AR100")
@@ -158,3 +165,72 @@ def test_only_the_images_asked_for_count(truth):
     assert figures["AP"] == pytest.approx(1)
     assert [row["objects"] for row in figures["per_class"]] == [2, 0, 0]
     assert evaluate(truth, detections)["AP"] < 0.5
+
+
+@pytest.fixture
+def many(tmp_path) -> tuple[Path, CocoResults]:
+    """Objects and detections, with ties, in images whose ids are one number as float64s."""
+    rng = np.random.default_rng(3)
+    ids = [2**62 + n for n in range(40)]
+    objects = [
+        {
+            "id": n, "image_id": ids[n % 40], "category_id": int(rng.integers(1, 4)), "area": 900,
+            "bbox": [*rng.integers(0, 60, 2).tolist(), 30, 30], "iscrowd": int(n % 17 == 0),
+        }
+        for n in range(1, 200)
+    ]  # fmt: skip
+    content = {
+        "images": [{"id": id_, "file_name": "", "height": 100, "width": 100} for id_ in ids],
+        "categories": [{"id": n, "name": str(n)} for n in (1, 2, 3)],
+        "annotations": objects,
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    picked = rng.integers(0, len(objects), 3000)
+    boxes = np.array([objects[n]["bbox"] for n in picked]) + rng.normal(0, 6, (3000, 4))
+    results = CocoResults(
+        np.array([objects[n]["image_id"] for n in picked], np.int64),
+        np.array([objects[n]["category_id"] for n in picked], np.int64),
+        boxes.round(3),
+        rng.random(3000).round(2),
+    )
+    return tmp_path / "truth.json", results
+
+
+def test_columns_are_the_written_file_to_pycocotools(many, tmp_path):
+    truth, results = many
+    assert len({float(id_) for id_ in results.image_ids.tolist()}) == 1
+    write_results(tmp_path / "predictions.json", results)
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(truth))
+        expected = COCOeval(coco, coco.loadRes(str(tmp_path / "predictions.json")), "bbox")
+        expected.evaluate()
+        expected.accumulate()
+        expected.summarize()
+    figures = evaluate(truth, results)
+    assert [figures[name] for name in FIGURES] == expected.stats.tolist()
+    assert figures["AP"] > 0.1
+    assert evaluate(truth, list(results.rows())) == figures
+
+
+def test_backends_agree_on_columns_and_large_ids(many, backend):
+    truth, results = many
+    expected, figures = evaluate(truth, results), evaluate(truth, results, backend)
+    for name in FIGURES:
+        assert figures[name] == pytest.approx(expected[name], abs=1e-12)
+
+
+def test_a_detection_in_no_image_that_counts_is_refused(truth):
+    for detections, image_ids in (
+        ([found(3, 1, [0, 0, 5, 5])], None),
+        ([found(1, 1, [0, 0, 5, 5]), found(2, 1, [0, 0, 5, 5])], [1]),
+    ):
+        with pytest.raises(
+            InputError, match=f"of a detection: found {4 - len(detections)}, expected"
+        ):
+            evaluate(truth, detections, image_ids=image_ids)
+
+
+def test_detections_of_a_category_that_is_not_there_do_not_count(truth, backend):
+    detections = [found(1, 1, [10, 10, 50, 50])]
+    more = [*detections, found(1, 3, [10, 10, 50, 50], 0.95)]
+    assert evaluate(truth, more, backend) == evaluate(truth, detections, backend)

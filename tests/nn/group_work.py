@@ -150,7 +150,8 @@ def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
     network = build_network(MODEL, len(split.classes), "multibox")
     detector = Detector(network, PRIORS, "multibox", batch_size)
     shards = [Path(shard) for shard in work.shards]
-    return predict_split(detector, shards, split, Thresholds(score=work.score), 1, group)
+    results = predict_split(detector, shards, split, Thresholds(score=work.score), 1, group)
+    return list(results.rows())
 
 
 def tell(group: Group) -> dict[str, Any]:

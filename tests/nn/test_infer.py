@@ -60,5 +60,5 @@ def test_a_split_becomes_coco_results(model, pictures):
         detector, pictures.shards, pictures.split, thresholds, workers=1, spent=spent
     )
     assert min(spent.milliseconds(images=10).values()) > 0
-    assert [r["image_id"] for r in results] == [i.id for i in pictures.split.images for _ in "12"]
-    assert {r["category_id"] for r in results} <= {c.id for c in pictures.split.classes}
+    assert results.image_ids.tolist() == [i.id for i in pictures.split.images for _ in "12"]
+    assert set(results.category_ids.tolist()) <= {c.id for c in pictures.split.classes}

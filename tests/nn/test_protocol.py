@@ -16,6 +16,7 @@ from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import find_shards
 from ssdcore.data.shapes import write_shapes
 from ssdcore.detection.coco_metrics import FIGURES, evaluate
+from ssdcore.detection.coco_results import CocoResults
 from ssdcore.detection.decode import Thresholds
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.nn.checkpoint import build_network
@@ -91,7 +92,7 @@ def plain_pycocotools(truth, predictions):
 def test_every_picture_that_there_is_gets_detections(folder, predicted):
     ids = [image.id for image in read_coco(annotations(folder)).images]
     ids.pop(MISSING)
-    assert list(dict.fromkeys(result["image_id"] for result in predicted)) == ids
+    assert list(dict.fromkeys(predicted.image_ids.tolist())) == ids
     assert len(predicted) == 20 * (IMAGES - 1)
 
 
@@ -100,15 +101,18 @@ def test_figures_are_pycocotools_own_of_the_written_file(
     folder, predicted, source, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    results = {"network": predicted, "both": predicted + perfect(folder)[::2], "nothing": []}[
-        source
-    ]
+    rows = {
+        "network": list(predicted.rows()),
+        "both": [*predicted.rows(), *perfect(folder)[::2]],
+        "nothing": [],
+    }[source]
+    results = CocoResults.from_rows(rows)
     figures = evaluate(annotations(folder), results)
     analysis = analyse(annotations(folder), results, figures)
     write_evaluation(figures, analysis, results, IMAGES, 1.0, {}, "CPU")
     written = json.loads(layout.EVALUATE_METRICS.read_text())
     assert written["images"] == IMAGES
-    assert json.loads(layout.PREDICTIONS.read_text()) == results
+    assert json.loads(layout.PREDICTIONS.read_text()) == rows
     if source == "nothing":  # which pycocotools itself cannot read
         assert figures["AP"] == figures["AR100"] == 0
         return

@@ -3,6 +3,7 @@ import pytest
 
 from ssdcore.data.coco import CocoClass, CocoImage, CocoSplit
 from ssdcore.data.sample import Objects, Sample
+from ssdcore.detection.coco_results import CocoResults
 from ssdcore.report.album import LEAST_SCORE, WIDTH_PX, Album
 
 IDS = (7, 3, 11, 5)
@@ -17,6 +18,10 @@ def sample(objects: int) -> Sample:
 
 def result(image_id: int, score: float = 0.9) -> dict:
     return {"image_id": image_id, "category_id": 9, "bbox": [50, 30, 30, 20], "score": score}
+
+
+def take(book: Album, *results: dict) -> None:
+    book.take(CocoResults.from_rows(results))
 
 
 @pytest.fixture
@@ -36,18 +41,18 @@ def drawn(book: Album) -> dict[str, np.ndarray]:
 def test_each_measurement_is_drawn_once(split):
     book = album(split)
     assert drawn(book) == {}
-    book.take([result(3)])
+    take(book, result(3))
     assert list(drawn(book)) == [f"validation/00000{n}" for n in (3, 5, 7)] + ["validation/000011"]
     assert drawn(book) == {}
-    book.take([])
+    take(book)
     assert len(drawn(book)) == 4
 
 
 def test_detections_show_beside_the_truth(split):
     book = album(split)
-    book.take([])
+    take(book)
     nothing = drawn(book)["validation/000003"]
-    book.take([result(3), result(5)])
+    take(book, result(3), result(5))
     found = drawn(book)
     changed = (found["validation/000003"] != nothing).any(axis=(0, 2))
     assert nothing.dtype == np.uint8
@@ -59,9 +64,9 @@ def test_detections_show_beside_the_truth(split):
 
 def test_what_is_unlikely_is_not_drawn(split):
     book = album(split)
-    book.take([])
+    take(book)
     nothing = drawn(book)["validation/000003"]
-    book.take([result(3, score=LEAST_SCORE - 0.01), result(5, score=LEAST_SCORE)])
+    take(book, result(3, score=LEAST_SCORE - 0.01), result(5, score=LEAST_SCORE))
     found = drawn(book)
     np.testing.assert_array_equal(found["validation/000003"], nothing)
     assert (found["validation/000005"] != nothing).any()
@@ -69,11 +74,11 @@ def test_what_is_unlikely_is_not_drawn(split):
 
 def test_pictures_with_several_objects_are_preferred(split):
     book = album(split, count=2, objects=(0, 3, 0, 4))
-    book.take([])
+    take(book)
     assert list(drawn(book)) == ["validation/000003", "validation/000005"]
 
 
 def test_none_wanted(split):
     book = album(split, count=0)
-    book.take([result(3)])
+    take(book, result(3))
     assert drawn(book) == {}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ssdcore.data.coco import read_coco
+from ssdcore.detection.coco_results import CocoResults
 from ssdcore.errors import InputError
 from ssdcore.report.examples import draw_examples
 
@@ -30,20 +31,24 @@ def found(image, score=0.9):
     return {"image_id": image, "category_id": 7, "bbox": [10, 30, 40, 20], "score": score}
 
 
+def table(*rows):
+    return CocoResults.from_rows(rows)
+
+
 def test_all_runs_show_the_same_pictures(split, tmp_path):
     chosen = [
-        [one.image.id for one in draw_examples(split, results, tmp_path, {"2.png"}, 2, 0.5)]
-        for results in ([], [found(1), found(3)], [found(4)])
+        [one.image.id for one in draw_examples(split, table(*rows), tmp_path, {"2.png"}, 2, 0.5)]
+        for rows in ([], [found(1), found(3)], [found(4)])
     ]
     assert chosen[0] == chosen[1] == chosen[2]
     assert len({*chosen[0]} - {2}) == 2
 
 
 def test_detections_from_the_threshold_on_are_drawn_on_the_right(split, tmp_path):
-    def drawn(*results):
+    def drawn(*rows):
         return {
             one.image.id: one.rgb
-            for one in draw_examples(split, list(results), tmp_path, (), 4, 0.5)
+            for one in draw_examples(split, table(*rows), tmp_path, (), 4, 0.5)
         }
 
     without, faint, sure = drawn(), drawn(found(3, 0.49)), drawn(found(3))
@@ -60,4 +65,4 @@ def test_detections_from_the_threshold_on_are_drawn_on_the_right(split, tmp_path
 def test_a_picture_that_has_gone_since_is_named(split, tmp_path):
     (tmp_path / "1.png").unlink()
     with pytest.raises(InputError, match=r"1\.png: found 'file missing'"):
-        list(draw_examples(split, [], tmp_path, (), count=9, score_threshold=0.5))
+        list(draw_examples(split, table(), tmp_path, (), count=9, score_threshold=0.5))

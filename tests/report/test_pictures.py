@@ -7,6 +7,7 @@ import pytest
 from ssdcore.analysis.outcomes import judge
 from ssdcore.data.coco import read_coco
 from ssdcore.data.sample import Objects
+from ssdcore.detection.coco_results import CocoResults
 from ssdcore.detection.decode import Detections
 from ssdcore.errors import InputError
 from ssdcore.report.overlay import DetectionBox, ObjectBox
@@ -41,8 +42,12 @@ def found(image, score=0.9, bbox=(10, 30, 40, 20)):
     return {"image_id": image, "category_id": 7, "bbox": list(bbox), "score": score}
 
 
+def table(*rows):
+    return CocoResults.from_rows(rows)
+
+
 def test_pictures_are_chosen_by_the_threshold_and_each_is_there_once(split, tmp_path):
-    results = [found(2), found(3), found(3, bbox=(60, 0, 10, 10)), found(1, score=0.3)]
+    results = table(found(2), found(3), found(3, bbox=(60, 0, 10, 10)), found(1, score=0.3))
     pictures = gallery_pictures(split, results, tmp_path, (), count=9, score_threshold=0.5)
     assert {picture.file_name: picture.galleries for picture in pictures} == {
         "1.png": {"worst": 0, "missed": 0},
@@ -60,7 +65,7 @@ def test_a_slider_can_show_the_threshold(threshold, step):
 
 
 def test_boxes_are_in_percent_with_what_became_of_them(split, tmp_path):
-    results = [found(1, score=0.3), found(1, bbox=(60, 0, 20, 15)), found(1, score=0.04)]
+    results = table(found(1, score=0.3), found(1, bbox=(60, 0, 20, 15)), found(1, score=0.04))
     (picture,) = gallery_pictures(split, results, tmp_path, {"2.png", "3.png"}, 1, 0.5)
     assert (picture.width, picture.height) == (80, 60)
     assert picture.objects == (ObjectBox((12.5, 50, 50, 33.33), 1, "cat", False, missed=True),)
@@ -71,13 +76,13 @@ def test_boxes_are_in_percent_with_what_became_of_them(split, tmp_path):
 
 
 def test_a_low_threshold_takes_the_faintest_in(split, tmp_path):
-    results = [found(1, score=0.04), found(1, score=0.01)]
+    results = table(found(1, score=0.04), found(1, score=0.01))
     (picture,) = gallery_pictures(split, results, tmp_path, {"2.png", "3.png"}, 1, 0.02)
     assert [one.score for one in picture.detections] == [0.04]
 
 
 def test_the_picture_is_encoded_without_boxes(split, tmp_path):
-    (picture,) = gallery_pictures(split, [found(1)], tmp_path, {"2.png", "3.png"}, 1, 0.5)
+    (picture,) = gallery_pictures(split, table(found(1)), tmp_path, {"2.png", "3.png"}, 1, 0.5)
     decoded = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert decoded.shape == (60, 80, 3)  # not enlarged
     assert np.abs(decoded.astype(int) - 128).max() <= 2
@@ -96,16 +101,16 @@ def test_pictures_are_encoded_smaller_until_all_fit_the_budget(rng):
 
 
 def test_pictures_that_convert_left_out_are_left_out(split, tmp_path):
-    pictures = gallery_pictures(split, [], tmp_path, {"1.png"}, count=9, score_threshold=0.5)
+    pictures = gallery_pictures(split, table(), tmp_path, {"1.png"}, count=9, score_threshold=0.5)
     assert [one.file_name for one in pictures] == ["2.png", "3.png"]
-    judged = judge_pictures(split, [found(1)], {"1.png"}, 0.5)
+    judged = judge_pictures(split, table(found(1)), {"1.png"}, 0.5)
     assert [one.image.id for one in judged] == [2, 3]
 
 
 def test_a_picture_that_has_gone_since_is_named(split, tmp_path):
     (tmp_path / "1.png").unlink()
     with pytest.raises(InputError, match=r"1\.png: found 'file missing'"):
-        gallery_pictures(split, [], tmp_path, (), count=9, score_threshold=0.5)
+        gallery_pictures(split, table(), tmp_path, (), count=9, score_threshold=0.5)
 
 
 def test_what_a_threshold_leaves_is_judged_alike(rng):

@@ -63,7 +63,7 @@ def test_photos_are_drawn_and_written_down(folder):
     expected = []
     for number, seen in enumerate(detector.detect(files, Thresholds(score=SCORE)), start=1):
         image = CocoImage(number, "", seen.height, seen.width)
-        expected += to_results(seen.detections, image, CLASSES)
+        expected += to_results([image], [seen.detections], CLASSES).rows()
     keys = ("image_id", "category_id", "bbox", "score")
     assert [{key: box[key] for key in keys} for box in coco["annotations"]] == expected
     assert len(expected) > 3

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ssdcore.data.coco import CocoSplit
+from ssdcore.detection.coco_results import CocoResults
 
 
 class Curve(NamedTuple):
@@ -26,12 +27,12 @@ class Detected(NamedTuple):
 
     Attributes:
         split: its ground truth.
-        results: the detections in COCO's results format.
+        results: the detections.
         pictures: path or address of the split's pictures, as download recorded it.
     """
 
     split: CocoSplit
-    results: Sequence[Mapping[str, Any]]
+    results: CocoResults
     pictures: str
 
 

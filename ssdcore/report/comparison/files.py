@@ -14,6 +14,8 @@ from ruamel.yaml.error import YAMLError
 
 from ssdcore import layout
 from ssdcore.data.coco import CocoSplit, read_coco
+from ssdcore.detection.coco_results import CocoResults
+from ssdcore.detection.results_file import parse_results
 from ssdcore.errors import InputError
 
 Read = Callable[[Path], bytes | None]
@@ -41,10 +43,6 @@ class RevisionFiles:
         """Returns a JSON object, {} where there is none."""
         return self._parsed(path, json.loads, dict) or {}
 
-    def items(self, path: Path) -> list[Any] | None:
-        """Returns a JSON array, None where there is none."""
-        return self._parsed(path, json.loads, list)
-
     def params(self) -> dict[str, Any]:
         """Returns the parameters, {} where there are none."""
         return self._parsed(layout.PARAMS, YAML(typ="safe", pure=True).load, dict) or {}
@@ -56,6 +54,10 @@ class RevisionFiles:
     def split(self) -> CocoSplit | None:
         """Returns the validation split's ground truth, None where there is none."""
         return self._parsed(layout.annotations("val"), _split, CocoSplit)
+
+    def results(self) -> CocoResults | None:
+        """Returns the detections, None where there are none."""
+        return self._parsed(layout.PREDICTIONS, parse_results, CocoResults)
 
     def versions(self) -> dict[str, str]:
         """Returns the packages that the revision pins, none where it pins none."""

@@ -52,7 +52,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
 
 
 def _detected(files: RevisionFiles, source: Mapping[str, Any]) -> Detected | None:
-    split, results = files.split(), files.items(layout.PREDICTIONS)
+    split, results = files.split(), files.results()
     pictures = _val(source).get("images")
     if split is None or results is None or pictures is None:
         return None

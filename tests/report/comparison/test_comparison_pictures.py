@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from ssdcore.data.coco import CocoSplit, read_coco
+from ssdcore.detection.coco_results import CocoResults
 from ssdcore.errors import InputError
 from ssdcore.report.comparison.candidate import Detected
 from ssdcore.report.comparison.pictures import SIDE, draw_pictures, shared_images
@@ -48,10 +49,10 @@ def folder(tmp_path):
 
 
 def finding(split: CocoSplit, *image_ids: int, score: float = 0.9, category: int = 7) -> Detected:
-    found = [
+    rows = [
         {"image_id": id_, "category_id": category, "bbox": BOX, "score": score} for id_ in image_ids
     ]
-    return Detected(split, found, "val")
+    return Detected(split, CocoResults.from_rows(rows), "val")
 
 
 def test_images_are_the_same_by_name_size_and_objects(split_of):

@@ -15,6 +15,7 @@ COCO = {
     "annotations": [{"id": 1, "image_id": 4, "category_id": 7, "bbox": [0, 0, 10, 5]}],
     "categories": [{"id": 7, "name": "cat"}],
 }
+RESULT = {"image_id": 4, "category_id": 7, "bbox": [0.0, 0.0, 9.5, 5.0], "score": 0.5}
 SOURCE = {"splits": {"val": {"images": "v", "annotations_sha256": "ab", "images_sha256": "cd"}}}
 FILES = {
     "params.yaml": "train:\n  lr_max: 1e-6\n  clip: {norm: null}\n",
@@ -25,7 +26,7 @@ FILES = {
     "plots/validation.csv": "step,val_AP\n4,0.25\n",
     "evaluation/per_class.csv": 'name,AP,objects\n"cat, ""big""",0.5,3\ndog,-1,0\n',
     "evaluation/pr_curves.csv": "class,recall,precision\na,0,1\na,.5,.4\nb,.5,.2\nb,0,.5\n",
-    "evaluation/predictions.json": json.dumps([{"image_id": 4, "score": 0.5}]),
+    "evaluation/predictions.json": json.dumps([RESULT]),
     "evaluation/analysis.json": json.dumps(
         {
             "errors": [{"kind": "missed", "count": 2, "AP50_cost": 0.125}],
@@ -78,7 +79,7 @@ def test_detections_come_with_their_ground_truth() -> None:
     detected = candidate(FILES).detected
     assert detected is not None
     assert detected.pictures == "v"
-    assert detected.results == [{"image_id": 4, "score": 0.5}]
+    assert list(detected.results.rows()) == [RESULT]
     assert detected.split.classes[0].name == "cat"
     np.testing.assert_allclose(detected.split.objects[4].boxes_yxyx, [[0, 0, 0.5, 0.5]])
 
@@ -104,6 +105,15 @@ def said(one: Candidate) -> set[str]:
 @pytest.mark.parametrize("name", [n for n in FILES if n.endswith((".json", ".yaml"))])
 def test_an_unreadable_file_is_named(name: str, text: str) -> None:
     assert candidate({**FILES, name: text}).lacks == [f"{name} (unreadable)"]
+
+
+@pytest.mark.parametrize("key", RESULT)
+def test_detections_of_another_form_are_named(key: str) -> None:
+    name = "evaluation/predictions.json"
+    rows = [{**RESULT, key: "?"}], [{k: v for k, v in RESULT.items() if k != key}]
+    for unlike in rows:
+        one = candidate({**FILES, name: json.dumps(unlike)})
+        assert (one.lacks, one.detected) == ([f"{name} (unreadable)"], None)
 
 
 def test_nothing_at_all() -> None:
