@@ -59,7 +59,7 @@ def best_of(candidates: Candidates, count: int) -> Candidates:
 
 
 def sort_keys(
-    groups: NDArray[np.intp], scores: Boxes, rows: NDArray[np.intp]
+    groups: NDArray[np.intp], scores: Boxes, rows: NDArray[np.intp], row_bits: int = ROW_BITS
 ) -> NDArray[np.uint64]:
     """Returns numbers (N,) that sort by group, then by falling score, then by row.
 
@@ -67,14 +67,15 @@ def sort_keys(
     holds all three, and sorting plain numbers is several times as fast as sorting by columns.
 
     Args:
-        groups: (N,) below 2¹⁸.
+        groups: (N,) below 2³² / 2^row_bits.
         scores: (N,) float32, none negative.
-        rows: (N,) below 2¹⁴.
+        rows: (N,) below 2^row_bits.
+        row_bits: what a row takes of the 64 bits.
     """
     falling = np.uint64(2**SCORE_BITS - 1) - scores.view(np.uint32)
     keys = groups.astype(np.uint64) << np.uint64(SCORE_BITS)
     keys |= falling
-    keys <<= np.uint64(ROW_BITS)
+    keys <<= np.uint64(row_bits)
     keys |= rows.astype(np.uint64)
     return keys
 
@@ -86,3 +87,19 @@ def read_keys(keys: NDArray[np.uint64]) -> tuple[NDArray[np.intp], Boxes, NDArra
     scores = (np.uint32(2**SCORE_BITS - 1) - falling).view(np.float32)
     groups = keys >> np.uint64(ROW_BITS + SCORE_BITS)
     return groups.astype(np.intp), scores, rows.astype(np.intp)
+
+
+def best_first(counts: NDArray[np.intp], scores: Boxes) -> NDArray[np.intp]:
+    """Returns the order (N,) that puts the best of each group first, equals as they come.
+
+    Args:
+        counts: of the groups, one after the other. The greatest, up to a power of two, times
+            their number is at most 2³².
+        scores: (N,) float32, none negative.
+    """
+    starts = np.repeat(np.cumsum(counts) - counts, counts)
+    bits = int(counts.max(initial=0)).bit_length()
+    groups = np.repeat(np.arange(len(counts)), counts)
+    keys = np.sort(sort_keys(groups, scores, np.arange(len(scores)) - starts, bits))
+    keys &= np.uint64(2**bits - 1)
+    return starts + keys.astype(np.intp)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ssdcore.detection.candidates import (
     Candidates,
+    best_first,
     best_of,
     find_candidates,
     read_keys,
@@ -127,11 +128,10 @@ def _select(
     if thresholds.max_per_class is not None:
         most = min(most, thresholds.max_per_class)
     kept = suppress(boxes, groups, thresholds.nms_iou, most)
-    order = kept[np.argsort(-scores[kept], kind="stable")]
-    order = order[np.argsort(images[order], kind="stable")]
-    ends = np.cumsum(np.bincount(images[order], minlength=len(candidates)))
+    counts = np.bincount(images[kept], minlength=len(candidates))
+    order = kept[best_first(counts, scores[kept])]
     return [
         Detections(boxes[own], labels[own].astype(np.int32), scores[own])
-        for start, end in pairwise([0, *ends.tolist()])
+        for start, end in pairwise([0, *np.cumsum(counts).tolist()])
         for own in [order[start : min(end, start + thresholds.max_detections)]]
     ]

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from ssdcore.detection.candidates import (
     Candidates,
+    best_first,
     best_of,
     find_candidates,
     read_keys,
@@ -85,3 +86,17 @@ def test_scores_go_through_keys_unchanged(score):
     zero = np.zeros(1, np.intp)
     _, scores, _ = read_keys(sort_keys(zero, np.array([score], np.float32), zero))
     assert scores.tolist() == [np.float32(score)]
+
+
+@given(st.integers(0, 2**32), st.lists(st.integers(0, 40), max_size=6))
+def test_best_first_is_a_stable_sort_of_each_group(seed, counts):
+    rng = np.random.default_rng(seed)
+    scores = rng.choice(
+        np.float32([0, 1e-30, 0.3, np.nextafter(np.float32(0.3), 1), 1]), sum(counts)
+    )
+    expected, start = [], 0
+    for count in counts:
+        own = range(start, start + count)
+        expected += sorted(own, key=lambda place: -scores[place])
+        start += count
+    assert best_first(np.array(counts, np.intp), scores).tolist() == expected
