@@ -1,32 +1,38 @@
-"""How fast the network's outputs become detections, beside the MindSpore tutorial's way.
+"""How fast the network's outputs become what COCO's evaluator takes, beside the tutorial's way.
 
 `python -m benchmarks.evaluate` draws outputs for 5,000 images, (8732, 81) scores each, a batch at
-a time, and takes both ways over each batch, in turns. Ours is from offsets and probabilities to
-detections (arrays) and on to COCO's list of dictionaries, decoding of boxes included. The
-tutorial's knows no arrays of detections: it begins with decoded boxes and ends at the list. That
-both find the same is checked on every image, with the tutorial's loop at sides without the
-additional pixel: where one detection differs, the exit status is 1. A process of its own measures
-the memory of a whole evaluation, COCO's figures included.
-The table goes to standard output, the figures to benchmarks/results/evaluate.json. Ten minutes.
+a time, and takes both ways over each batch, in turns. Ours is from offsets and probabilities,
+decoding of boxes included, to the columns that the evaluator, the analysis and the writer of
+predictions.json take: ids, boxes in pixels, rounded. The MindSpore tutorial's begins with decoded
+boxes and ends at the list of dictionaries that COCO's evaluator takes from it. Ours is timed as far
+as such a list, too, which nothing in the project builds.
+
+That both find the same is checked on every image, bit for bit, with the tutorial's loop at sides
+without the additional pixel: where one detection in 10,000 differs, the exit status is 1. A process
+of its own measures the memory of a whole evaluation. Ten minutes.
 """
 
-import argparse
 import gc
-import importlib.metadata
 import json
-import os
-import platform
-import resource
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.coco_at_size import CATEGORIES
+from benchmarks.frame import (
+    ROOT,
+    circumstances,
+    parser,
+    rounded,
+    spread,
+    summary,
+    table,
+    write_results,
+)
 from benchmarks.network_outputs import (
     DEMO,
     DEMO_OBJECTS,
@@ -38,68 +44,80 @@ from benchmarks.network_outputs import (
 )
 from benchmarks.reference_evaluation import Answer, Settings, reference_results
 from ssdcore.data.coco import CocoClass, CocoImage
-from ssdcore.detection.coco_metrics import evaluate
 from ssdcore.detection.coco_results import to_results
-from ssdcore.detection.decode import TUTORIAL, Thresholds, detect
-from ssdcore.files import write_json
+from ssdcore.detection.decode import Detections, Thresholds, detect
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
+from ssdcore.params_file import read_params
 
-RESULTS = Path(__file__).parent / "results/evaluate.json"
 LIBRARIES = ("numpy", "opencv-python-headless", "pycocotools")
 IMAGES, BATCH = 5000, 32
 """As many as COCO's validation split has, in batches as in presets/coco2017.yaml."""
 HEIGHT, WIDTH = 480, 640
 CLASSES = [CocoClass(id_, f"thing {id_}") for id_ in CATEGORIES]
 IDS = {label: category.id for label, category in enumerate(CLASSES, start=1)}
-ROUNDING = 1e-4
-"""Share of the detections that may differ: an IoU that is the threshold but for the last bit."""
-CASES = {
-    "the tutorial's thresholds (0.1, IoU 0.6, 100 a class)": TUTORIAL,
-    "the published ones (0.01, IoU 0.45, 200 an image)": Thresholds(max_detections=200),
-}
+DIFFERENT = 1e-4
+"""Share of the detections that may differ."""
+ARRAYS, COLUMNS, LIST, REFERENCE = (
+    "here, to arrays of detections",
+    "here, to the evaluator's columns",
+    "here, to a list of dictionaries",
+    "the tutorial's loop, to its list",
+)
+
+Key = tuple[float, ...]
 
 
 class Round(NamedTuple):
-    """Seconds that a batch took, and what came out."""
+    """What a batch took, and what came out.
 
-    ours: float
-    list_of_ours: float
-    reference: float
+    Attributes:
+        seconds: by the name of the way.
+        images: how many.
+        found: our detections.
+        differs: detections of one side alone.
+        pixel_differs: the same, beside the loop as it is, with the additional pixel.
+    """
+
+    seconds: dict[str, float]
     images: int
     found: int
-    pixel_differs: int
     differs: int
+    pixel_differs: int
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--images", type=int, default=IMAGES)
-    parser.add_argument("--memory", action="store_true", help="only evaluate, and say the memory")
-    arguments = parser.parse_args()
-    if arguments.memory:
-        print(json.dumps(evaluate_all(arguments.images)))
-        return
-    began, load = time.strftime("%F %T"), os.getloadavg()[0]
-    figures = {
+    own = parser(__doc__)
+    own.add_argument("--images", type=int, default=IMAGES, help=f"default {IMAGES}")
+    arguments = own.parse_args()
+    machine = circumstances(*LIBRARIES)
+    content = {
         "images": arguments.images,
         "batch": BATCH,
         "sparsity": compare_sparsity(),
-        "speed": {name: measure(case, arguments.images) for name, case in CASES.items()},
+        "speed": {name: measure(case, arguments.images) for name, case in cases().items()},
         "memory": measure_memory(arguments.images),
-        "machine": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in LIBRARIES},
-            "cores": os.cpu_count(),
-            "load_before": round(load, 2),
-            "began": began,
-        },
     }
-    print(as_table(figures))
-    write_json(RESULTS, figures)
-    for row in figures["speed"].values():
-        if row["different detections"] > ROUNDING * row["detections an image"] * arguments.images:
+    print(as_table(content))
+    if not arguments.print_only:
+        write_results("evaluate", content, machine)
+    for row in content["speed"].values():
+        if row["different detections"] > DIFFERENT * row["detections"]:
             raise SystemExit("The two ways find different things: the ratio says nothing")
+
+
+def cases() -> dict[str, Thresholds]:
+    """Returns the presets' thresholds; without `max_candidates`, which the loop does not have."""
+    presets = {
+        "the tutorial's thresholds (0.1, IoU 0.6, 100 a class)": "tutorial",
+        "the published ones (0.01, IoU 0.45, 200 an image)": "coco2017",
+    }
+    return {
+        name: Thresholds.of(read_params(ROOT / f"presets/{preset}.yaml").evaluate)._replace(
+            max_candidates=None
+        )
+        for name, preset in presets.items()
+    }
 
 
 def compare_sparsity() -> dict[str, Any]:
@@ -127,18 +145,19 @@ def measure(thresholds: Thresholds, images: int) -> dict[str, Any]:
         take_turns(outputs, thresholds, ours_first=number % 2 == 0)
         for number, outputs in enumerate(batches(images, BATCH))
     ]
+    ours = (ARRAYS, COLUMNS, LIST)
+    total = {name: sum(r.seconds[name] for r in rounds) for name in (*ours, REFERENCE)}
     return {
-        "ours, ms an image": spread([1000 * r.ours / r.images for r in rounds]),
-        "of it the list of dictionaries": spread(
-            [1000 * r.list_of_ours / r.images for r in rounds]
-        ),
-        "tutorial's, ms an image": spread([1000 * r.reference / r.images for r in rounds]),
-        "ratio, to the list": spread([r.reference / r.ours for r in rounds]),
-        "ratio, to detections": spread([r.reference / (r.ours - r.list_of_ours) for r in rounds]),
-        "ratio of the sums, to the list": round(
-            sum(r.reference for r in rounds) / sum(r.ours for r in rounds), 2
-        ),
-        "detections an image": round(sum(r.found for r in rounds) / images, 1),
+        "milliseconds an image": {
+            name: summary([1000 * r.seconds[name] / r.images for r in rounds]) for name in total
+        },
+        "times as fast": {
+            name: summary([r.seconds[REFERENCE] / r.seconds[name] for r in rounds]) for name in ours
+        },
+        "times as fast, all batches together": {
+            name: rounded(total[REFERENCE] / total[name]) for name in ours
+        },
+        "detections": sum(r.found for r in rounds),
         "different detections": sum(r.differs for r in rounds),
         "different by the additional pixel": sum(r.pixel_differs for r in rounds),
     }
@@ -163,127 +182,79 @@ def take_turns(outputs: list[Output], thresholds: Thresholds, *, ours_first: boo
         began = time.perf_counter()
         if name == "ours":
             found = detect(offsets, probabilities, PRIORS, thresholds, softmax=True)
-            detected = time.perf_counter()
-            results = [to_results(f, i, CLASSES) for f, i in zip(found, images, strict=True)]
-            seconds["list"] = time.perf_counter() - detected
+            seconds[ARRAYS] = time.perf_counter() - began
+            results = to_results(images, found, CLASSES)
+            seconds[COLUMNS] = time.perf_counter() - began
+            rows = list(results.rows())
+            seconds[LIST] = time.perf_counter() - began
         else:
             others = [reference_results(answer, IDS, settings) for answer in answers]
-        seconds[name] = time.perf_counter() - began
+            seconds[REFERENCE] = time.perf_counter() - began
     # On a picture of one pixel fractions are pixels, and both compute the same numbers.
-    exact = settings._replace(pixel=0)
-    unit = np.ones(2, np.float32)
-    most, differs, pixel_differs = thresholds.max_detections, 0, 0
-    for detections, own, other, answer in zip(found, results, others, answers, strict=True):
+    exact, unit = settings._replace(pixel=0), np.ones(2, np.float32)
+    differs = pixel_differs = 0
+    for detections, other, answer in zip(found, others, answers, strict=True):
+        own = set(keys(detections))
         same = reference_results(answer._replace(image_hw=unit), IDS, exact)
-        mine = to_results(detections, CocoImage(answer.image_id, "", 1, 1), CLASSES)
-        differs += len(set(ranked(mine, most)) ^ set(ranked(same, most)))
-        pixel_differs += len(set(scores_of(own)) ^ set(scores_of(rounded(other, most))))
-    return Round(
-        seconds["ours"],
-        seconds["list"],
-        seconds["reference"],
-        len(outputs),
-        sum(map(len, results)),
-        pixel_differs,
-        differs,
-    )
+        differs += len(own ^ set(best_keys(same, thresholds.max_detections)))
+        named = {key[:2] for key in own}
+        pixel_differs += len(
+            named ^ {key[:2] for key in best_keys(other, thresholds.max_detections)}
+        )
+    return Round(seconds, len(outputs), len(rows), differs, pixel_differs)
 
 
-def rounded(results: list[dict[str, Any]], most: int) -> list[dict[str, Any]]:
-    """Returns the best results, rounded as ours are."""
-    best = sorted(results, key=lambda r: (-r["score"], r["category_id"]))[:most]
-    return [
-        {
-            **result,
-            "bbox": [round(float(side), 3) for side in result["bbox"]],
-            "score": round(result["score"], 6),
-        }
-        for result in best
-    ]
+def keys(detections: Detections) -> Iterator[Key]:
+    """Yields category, score and box (left, top, width, height, fractions), not rounded."""
+    for label, score, box in zip(
+        detections.labels.tolist(),
+        detections.scores.tolist(),
+        yxyx_to_xywh_px(detections.boxes_yxyx, 1, 1).tolist(),
+        strict=True,
+    ):
+        yield (IDS[label], score, *box)
 
 
-def ranked(results: list[dict[str, Any]], most: int) -> list[tuple[Any, ...]]:
-    return [
-        (r["image_id"], r["category_id"], r["score"], *r["bbox"]) for r in rounded(results, most)
-    ]
-
-
-def scores_of(results: list[dict[str, Any]]) -> list[tuple[int, float]]:
-    return [(result["category_id"], result["score"]) for result in results]
+def best_keys(results: list[dict[str, Any]], most: int) -> Iterator[Key]:
+    """Yields the same of the best of the loop's results."""
+    for result in sorted(results, key=lambda r: (-r["score"], r["category_id"]))[:most]:
+        yield (result["category_id"], result["score"], *result["bbox"])
 
 
 def measure_memory(images: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.evaluate", "--memory", "--images", str(images)]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(answer)
+    command = [sys.executable, "-m", "benchmarks.whole_evaluation", str(images)]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
+    figures: dict[str, Any] = json.loads(answer)
+    return figures
 
 
-def evaluate_all(images: int) -> dict[str, Any]:
-    """Evaluates all images as the stage does, with its list of results and COCO's figures."""
-    results, objects = [], []
-    for outputs in batches(images, BATCH):
-        offsets = np.stack([each.offsets for each in outputs])
-        probabilities = np.stack([each.probabilities for each in outputs])
-        found = detect(offsets, probabilities, PRIORS, Thresholds(), softmax=True)
-        for each, detections in zip(outputs, found, strict=True):
-            image = CocoImage(len(objects) + 1, "", HEIGHT, WIDTH)
-            results += to_results(detections, image, CLASSES)
-            objects.append((each.boxes, each.labels))
-    before = peak_mib()
-    with tempfile.TemporaryDirectory(prefix="evaluate-") as folder:
-        write_json(Path(folder) / "predictions.json", results)
-        write_json(Path(folder) / "truth.json", annotation_file(objects))
-        written = peak_mib()
-        began = time.perf_counter()
-        figures = evaluate(Path(folder) / "truth.json", results)
-        seconds = time.perf_counter() - began
-    return {
-        "detections": len(results),
-        "peak of detecting, MiB": before,
-        "with the files written, MiB": written,
-        "with COCO's figures, MiB": peak_mib(),
-        "seconds for COCO's figures": round(seconds, 1),
-        "AP": round(figures["AP"], 4),
-    }
-
-
-def annotation_file(objects: list[tuple[Any, Any]]) -> dict[str, Any]:
-    rows = []
-    for image_id, (boxes, labels) in enumerate(objects, start=1):
-        for label, box in zip(labels, yxyx_to_xywh_px(boxes, HEIGHT, WIDTH).tolist(), strict=True):
-            rows.append(
-                {"image_id": image_id, "category_id": IDS[int(label)], "bbox": box, "iscrowd": 0}
-            )
-    return {
-        "images": [{"id": n, "height": HEIGHT, "width": WIDTH} for n in range(1, len(objects) + 1)],
-        "categories": [{"id": category.id, "name": category.name} for category in CLASSES],
-        "annotations": rows,
-    }
-
-
-def peak_mib() -> float:
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    low, median, high = np.quantile(values, [0.05, 0.5, 0.95])
-    return {"median": round(median, 3), "5%": round(low, 3), "95%": round(high, 3)}
-
-
-def as_table(figures: dict[str, Any]) -> str:
-    lines = ["| | as in the demo's network | drawn |", "|---|---|---|"]
-    lines += [
-        f"| {k} | {v['as in the demo']} | {v['drawn']} |" for k, v in figures["sparsity"].items()
+def as_table(content: dict[str, Any]) -> str:
+    """Renders the figures in markdown."""
+    parts = [
+        table(
+            ["of an image", "as in the demo's network", "drawn"],
+            [[name, *row.values()] for name, row in content["sparsity"].items()],
+        )
     ]
-    for case, rows in figures["speed"].items():
-        lines += ["", f"| {case} | median | 5% | 95% |", "|---|---|---|---|"]
-        for name, value in rows.items():
-            cells = value.values() if isinstance(value, dict) else [value, "", ""]
-            lines.append(f"| {name} | {' | '.join(map(str, cells))} |")
-    lines += ["", "| memory | |", "|---|---|"]
-    lines += [f"| {name} | {value} |" for name, value in figures["memory"].items()]
-    lines += ["", ", ".join(f"{k} {v}" for k, v in figures["machine"].items())]
-    return "\n".join(lines)
+    for case, row in content["speed"].items():
+        times = row["milliseconds an image"]
+        parts += [
+            table(
+                [case, "ms an image", "lowest to highest", "times as fast", "lowest to highest"],
+                [
+                    [
+                        name,
+                        *spread(times[name], 3),
+                        *(spread(row["times as fast"][name], 1) if name != REFERENCE else ["", ""]),
+                    ]
+                    for name in times
+                ],
+            ),
+            f"{row['detections']} detections, of which {row['different detections']} differ; "
+            f"{row['different by the additional pixel']} by the loop's additional pixel",
+        ]
+    parts.append(table(["a whole evaluation", ""], content["memory"].items()))
+    return "\n\n".join(parts)
 
 
 if __name__ == "__main__":

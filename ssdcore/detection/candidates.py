@@ -102,4 +102,6 @@ def best_first(counts: NDArray[np.intp], scores: Boxes) -> NDArray[np.intp]:
     groups = np.repeat(np.arange(len(counts)), counts)
     keys = np.sort(sort_keys(groups, scores, np.arange(len(scores)) - starts, bits))
     keys &= np.uint64(2**bits - 1)
-    return starts + keys.astype(np.intp)
+    places = keys.astype(np.intp)
+    places += starts
+    return places

@@ -53,12 +53,6 @@ class Thresholds(NamedTuple):
         )
 
 
-PUBLISHED = Thresholds(max_detections=200, max_candidates=400)
-"""The setting of the published SSD figures, the paper's as well as torchvision's."""
-TUTORIAL = Thresholds(0.1, 0.6, max_detections=8000, max_per_class=100)
-"""The MindSpore tutorial's: 100 boxes of each of 80 classes."""
-
-
 class Detections(NamedTuple):
     """What was found in one image, best first.
 

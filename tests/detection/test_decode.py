@@ -1,15 +1,18 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssdcore.detection import decode as decode_module
-from ssdcore.detection.decode import PUBLISHED, TUTORIAL, Thresholds, detect
+from ssdcore.detection.decode import Thresholds, detect
 from ssdcore.detection.nms import nms
 from ssdcore.geometry.box_coder import decode, encode
 from ssdcore.geometry.boxes import iou
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params import EvaluateParams
+from ssdcore.params_file import read_params
 
 PRIORS = default_boxes()
 
@@ -160,10 +163,14 @@ def test_everything_found(rng):
     assert len(found.scores) < 500
 
 
-def test_settings_of_others():
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [("coco2017", (0.01, 0.45, 200, None, 400)), ("tutorial", (0.1, 0.6, 8000, 100, None))],
+)
+def test_settings_of_others(preset, expected):
     """Liu et al., section 3.7 and its prototxt; the tutorial's configuration."""
-    assert (*PUBLISHED,) == (0.01, 0.45, 200, None, 400)
-    assert (*TUTORIAL,) == (0.1, 0.6, 8000, 100, None)
+    params = read_params(Path(__file__).parents[2] / f"presets/{preset}.yaml")
+    assert Thresholds.of(params.evaluate) == expected
 
 
 def test_the_parameters_are_taken_over_and_the_score_may_be_another():
