@@ -6,19 +6,13 @@ About seven minutes each on two cores. The table goes to standard output, the fi
 benchmarks/results/ablation.json.
 """
 
-import os
-import platform
 import subprocess
 import sys
 from itertools import product
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import dvc.api
+from benchmarks.frame import circumstances, parser, table, write_results
 
-from ssdcore.files import write_json
-
-RESULTS = Path(__file__).parent / "results/ablation.json"
 ZOOM_PROBABILITY = 0.5
 
 
@@ -47,15 +41,17 @@ class Variant(NamedTuple):
 
 
 def main() -> None:
+    arguments = parser(__doc__).parse_args()
+    machine = circumstances("mindspore")
     variants = [Variant(*v) for v in product(("multibox", "focal"), (True, False), (False, True))]
     rows = []
     for variant in variants:
         run(variant)
         rows.append({**variant._asdict(), **figures(variant)})
-        print_row(rows[-1], first=len(rows) == 1)
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    content = {"commit": answer("git", "rev-parse", "--short", "HEAD"), "machine": machine}
-    write_json(RESULTS, {**content, "variants": rows})
+    content = {"variants": rows}
+    print(as_table(content))
+    if not arguments.print_only:
+        write_results("ablation", content, machine)
 
 
 def run(variant: Variant) -> None:
@@ -70,6 +66,8 @@ def run(variant: Variant) -> None:
 
 
 def figures(variant: Variant) -> dict[str, float]:
+    import dvc.api
+
     metrics: Any = dvc.api.metrics_show(rev=variant.experiment)
     return {
         "AP": metrics["bbox"]["AP"],
@@ -82,11 +80,19 @@ def answer(*command: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
-def print_row(row: dict[str, Any], *, first: bool) -> None:
-    if first:
-        print("| loss | batch norm | zoom-out | AP | AP50 |\n|---|---|---|---|---|")
-    norm, zoom = ("on" if row[key] else "off" for key in ("batch_norm", "zoom_out"))
-    print(f"| {row['loss']} | {norm} | {zoom} | {row['AP']:.3f} | {row['AP50']:.3f} |", flush=True)
+def as_table(content: dict[str, Any]) -> str:
+    """Renders the figures in markdown."""
+    return table(
+        ["loss", "batch norm", "zoom-out", "AP", "AP50"],
+        [
+            [
+                row["loss"],
+                *("on" if row[key] else "off" for key in ("batch_norm", "zoom_out")),
+                *(f"{row[key]:.3f}" for key in ("AP", "AP50")),
+            ]
+            for row in content["variants"]
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -8,14 +8,10 @@ it is done; its checkpoints and history are compared with those of an undisturbe
 the figures to benchmarks/results/chaos.json. About ten minutes on two cores.
 """
 
-import argparse
 import csv
-import os
-import platform
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from hashlib import sha256
@@ -23,13 +19,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from ruamel.yaml import YAML
-
+from benchmarks.frame import circumstances, parser, table, write_results
+from benchmarks.workspace import command, environment, run_stages, write_params
 from ssdcore.errors import Stopped
-from ssdcore.files import write_json
 
-ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results/chaos.json"
 KILLS = 20
 IN_GROUP = 3
 LONGEST_S = 1.5
@@ -38,19 +31,27 @@ STATUS = {"SIGKILL": -signal.SIGKILL, "SIGTERM": Stopped.status}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kills", type=int, default=KILLS, help="of each kind")
-    kills = parser.parse_args().kills
+    own = parser(__doc__)
+    own.add_argument("--kills", type=int, default=KILLS, help="of each kind")
+    arguments = own.parse_args()
+    kills, machine = arguments.kills, circumstances("mindspore")
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         rows = [run(Path(temporary) / name, [name] * kills) for name in STATUS]
         rows.append(run(Path(temporary) / "two", ["SIGTERM"] * min(kills, IN_GROUP), devices=2))
-    print("| processes | ended by | times | before a new step | steps | equal, bit for bit |")
-    print("|---|---|---|---|---|---|")
-    for row in rows:
-        cells = [row[key] for key in ("processes", "signal", "kills", "early", "steps")]
-        print(f"| {' | '.join(map(str, cells))} | yes |")
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    write_json(RESULTS, {"machine": machine, "rows": rows})
+    print(as_table({"rows": rows}))
+    if not arguments.print_only:
+        write_results("chaos", {"rows": rows}, machine)
+
+
+def as_table(content: dict[str, Any]) -> str:
+    """Renders the figures in markdown; a training that ended otherwise has none."""
+    return table(
+        ["processes", "ended by", "times", "before a new step", "steps", "equal, bit for bit"],
+        [
+            [*(row[key] for key in ("processes", "signal", "kills", "early", "steps")), "yes"]
+            for row in content["rows"]
+        ],
+    )
 
 
 def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
         SystemExit: it ended with another status than it should, or with other files.
     """
     prepare(folder, epochs=4 + 4 * len(names), devices=devices)
-    finish(folder)
+    run_stages(folder, "train")
     expected = outcome(folder)
     for made in ("model", "plots", "metrics"):
         shutil.rmtree(folder / made)
@@ -79,7 +80,7 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
             raise SystemExit(f"status {process.returncode} after {name}, not {STATUS[name]}")
         early += is_early
         shutil.rmtree(folder / "model", ignore_errors=True)  # as DVC does before a stage
-    finish(folder)
+    run_stages(folder, "train")
     if outcome(folder) != expected:
         raise SystemExit(f"after {names} the training ended with other files")
     steps = len(expected["history"])
@@ -94,28 +95,21 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
 
 def prepare(folder: Path, epochs: int, devices: int) -> None:
     """Draws and converts a few pictures, and sets a short training that keeps every step."""
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["dataset"]["shapes"].update(train_images=10, val_images=2)
-    params["model"].update(width=0.02, dropout=0.5)
-    params["train"].update(
-        epochs=epochs, batch_size=2, validate_every=2, save_minutes=1e-6, loss_scale="dynamic"
-    )
-    params["runtime"]["devices"] = devices
-    params["tracking"]["enabled"] = False
-    folder.mkdir(parents=True)
-    yaml.dump(params, folder / "params.yaml")
-    for stage in ("download", "convert"):
-        subprocess.run(command(stage), cwd=folder, env=environment(), check=True, stdout=2)
-
-
-def command(stage: str) -> list[str]:
-    return [sys.executable, "-m", f"stages.{stage}"]
-
-
-def environment() -> dict[str, str]:
-    mine = {k: v for k, v in os.environ.items() if not k.startswith("DVC_")}
-    return mine | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    changes = {
+        "dataset.shapes.train_images": 10,
+        "dataset.shapes.val_images": 2,
+        "model.width": 0.02,
+        "model.dropout": 0.5,
+        "train.epochs": epochs,
+        "train.batch_size": 2,
+        "train.validate_every": 2,
+        "train.save_minutes": 1e-6,
+        "train.loss_scale": "dynamic",
+        "runtime.devices": devices,
+        "tracking.enabled": False,
+    }
+    write_params(folder, changes)
+    run_stages(folder, "download", "convert")
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
@@ -128,10 +122,6 @@ def start(folder: Path) -> subprocess.Popen[str]:
 def newest(folder: Path) -> str:
     """Returns the name of the newest state."""
     return max((p.name for p in folder.glob(".ssd/train/*/[0-9]*")), default="")
-
-
-def finish(folder: Path) -> None:
-    subprocess.run(command("train"), cwd=folder, env=environment(), check=True, stdout=2)
 
 
 def outcome(folder: Path) -> dict[str, Any]:

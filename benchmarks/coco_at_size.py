@@ -16,9 +16,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.workspace import command, environment, write_params
+
 IMAGES = 118_287
 BOXES = 860_001
 VAL_IMAGES = 5_000
@@ -35,13 +35,12 @@ def measure(images: int) -> dict[str, Any]:
         write_split(folder, "val", max(1, images * VAL_IMAGES // IMAGES), boxes // 24)
         splits = {split: {"images": split} for split in ("train", "val")}
         (folder / "data/raw/source.json").write_text(json.dumps({"splits": splits}))
-        params = YAML().load(ROOT / "params.yaml")
-        YAML().dump(params, folder / "params.yaml")
+        write_params(folder, {})
         began = time.perf_counter()
         process = subprocess.Popen(
-            [sys.executable, "-m", "stages.convert"],
+            command("convert"),
             cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env=environment(),
             stdout=sys.stderr,
         )
         _, status, usage = os.wait4(process.pid, 0)

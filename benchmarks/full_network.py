@@ -6,19 +6,15 @@ params.yaml at width 1.0 for 60 steps of two pictures. The table goes to standar
 figures to benchmarks/results/full_network.json. About five minutes on two cores.
 """
 
-import argparse
 import os
-import platform
 import resource
 import statistics
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from ssdcore.files import write_json
+from benchmarks.frame import ROOT, circumstances, parser, table, write_results
 
-ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results/full_network.json"
 STEPS = 60
 GROUP = 10
 DRAWN = 130
@@ -30,22 +26,34 @@ CHANGES = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, help="a folder in COCO's layout; drawn if left out")
-    parser.add_argument("--steps", type=int, default=STEPS)
-    arguments = parser.parse_args()
+    own = parser(__doc__)
+    own.add_argument("--data", type=Path, help="a folder in COCO's layout; drawn if left out")
+    own.add_argument("--steps", type=int, default=STEPS)
+    arguments = own.parse_args()
     os.environ.setdefault("GLOG_v", "3")
+    machine = circumstances("mindspore")
     with tempfile.TemporaryDirectory(prefix="full-") as temporary:
         figures = measure(arguments.data, Path(temporary), arguments.steps)
-    print("| steps | mean loss | box | class |\n|---|---|---|---|")
-    for row in figures["losses"]:
-        print(f"| {row['steps']} | {row['loss']:.3f} | {row['box']:.3f} | {row['class']:.3f} |")
-    print(
-        f"\n{figures['seconds_a_step']:.2f} s a step (median; {figures['fastest_s']:.2f} to "
-        f"{figures['slowest_s']:.2f}), compiled in {figures['first_step_s']:.0f} s, peak memory "
-        f"{figures['peak_gb']:.1f} GB, {figures['values']:,} trainable values"
+    print(as_table(figures))
+    if not arguments.print_only:
+        write_results("full_network", figures, machine)
+
+
+def as_table(figures: dict[str, Any]) -> str:
+    """Renders the figures in markdown."""
+    losses = table(
+        ["steps", "mean loss", "box", "class"],
+        [
+            [row["steps"], *(f"{row[part]:.3f}" for part in ("loss", "box", "class"))]
+            for row in figures["losses"]
+        ],
     )
-    write_json(RESULTS, figures)
+    return (
+        f"{losses}\n\n{figures['seconds_a_step']:.2f} s a step of {figures['batch_size']} "
+        f"(median; {figures['fastest_s']:.2f} to {figures['slowest_s']:.2f}), compiled in "
+        f"{figures['first_step_s']:.0f} s, peak memory {figures['peak_gb']:.1f} GB, "
+        f"{figures['values']:,} trainable values; {figures['data']}"
+    )
 
 
 def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
@@ -84,7 +92,7 @@ def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
     seconds = [r.computing_s for r in reports[1:]]
     return {
         "data": f"{len(split.images)} pictures, {len(split.classes)} classes",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {device}",
+        "device": device,
         "batch_size": train.batch_size,
         "values": sum(p.size for p in training.step.parameters),
         "first_step_s": reports[0].computing_s,

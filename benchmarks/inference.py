@@ -9,20 +9,15 @@ Pictures are prepared before; decoding and suppression are not part of it, excep
 pictures`, which starts from pictures of 300×300 and, untrained, has no candidates to suppress.
 """
 
-import argparse
 import os
-import platform
 import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-from ssdcore.files import write_json
+from benchmarks.frame import ROOT, circumstances, parser, table, take_turns, write_results
 
-ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results/inference.json"
 WIDTHS = (0.125, 1.0)
 BATCH_SIZES = (1, 8)
 ROUNDS = 5
@@ -32,31 +27,38 @@ CALIBRATION = 8
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="the narrow network, three rounds")
-    quick = parser.parse_args().quick
+    own = parser(__doc__)
+    own.add_argument("--quick", action="store_true", help="the narrow network, three rounds")
+    arguments = own.parse_args()
     os.environ.setdefault("GLOG_v", "3")
-    rounds = QUICK_ROUNDS if quick else ROUNDS
-    rows = [row for width in WIDTHS[: 1 if quick else None] for row in measure(width, rounds)]
-    print("| width | batch | network | images per second | slowest to fastest | MB |")
-    print("|---|---|---|---|---|---|")
-    for row in rows:
-        print(
-            f"| {row['width']} | {row['batch']} | {row['network']} | "
-            f"{row['images_per_second']:.1f} | {row['slowest']:.1f} to {row['fastest']:.1f} | "
-            f"{row['megabytes']:.1f} |"
-        )
-    if quick:
-        return
-    write_json(
-        RESULTS,
-        {
-            "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-            "int8_instructions": sorted(int8_instructions()),
-            "load_average": os.getloadavg()[0],
-            "rounds": rounds,
-            "rows": rows,
-        },
+    machine = circumstances("mindspore", "onnxruntime")
+    rounds = QUICK_ROUNDS if arguments.quick else ROUNDS
+    widths = WIDTHS[:1] if arguments.quick else WIDTHS
+    content = {
+        "int8_instructions": sorted(int8_instructions()),
+        "rounds": rounds,
+        "rows": [row for width in widths for row in measure(width, rounds)],
+    }
+    print(as_table(content))
+    if not (arguments.quick or arguments.print_only):
+        write_results("inference", content, machine)
+
+
+def as_table(content: dict[str, Any]) -> str:
+    """Renders the figures in markdown."""
+    return table(
+        ["width", "batch", "network", "images per second", "slowest to fastest", "MB"],
+        [
+            [
+                row["width"],
+                row["batch"],
+                row["network"],
+                f"{row['images_per_second']:.1f}",
+                f"{row['slowest']:.1f} to {row['fastest']:.1f}",
+                f"{row['megabytes']:.1f}",
+            ]
+            for row in content["rows"]
+        ],
     )
 
 
@@ -71,17 +73,8 @@ def measure(width: float, rounds: int) -> Iterator[dict[str, Any]]:
     """Yields a row for each batch size and candidate."""
     with tempfile.TemporaryDirectory(prefix="inference-") as folder:
         for batch in BATCH_SIZES:
-            seconds: dict[str, list[float]] = {}
-            sizes: dict[str, float] = {}
-            runs = candidates(Path(folder), width, batch)
-            for turn in range(rounds + 1):
-                for name, (run, size) in runs.items():
-                    started = perf_counter()
-                    run()
-                    took = perf_counter() - started
-                    if turn:  # the first one compiles
-                        seconds.setdefault(name, []).append(took)
-                        sizes[name] = size
+            both = candidates(Path(folder), width, batch)
+            seconds = take_turns({name: run for name, (run, _) in both.items()}, rounds)
             for name, times in seconds.items():
                 yield {
                     "width": width,
@@ -90,7 +83,7 @@ def measure(width: float, rounds: int) -> Iterator[dict[str, Any]]:
                     "images_per_second": batch / statistics.median(times),
                     "slowest": batch / max(times),
                     "fastest": batch / min(times),
-                    "megabytes": sizes[name],
+                    "megabytes": both[name][1],
                 }
 
 

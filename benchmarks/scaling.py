@@ -7,21 +7,14 @@ to standard output, the figures to benchmarks/results/scaling.json. About three 
 """
 
 import csv
-import os
-import platform
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
+from benchmarks.frame import circumstances, parser, table, write_results
+from benchmarks.workspace import run_stages, write_params
 
-from ssdcore.files import write_json
-
-ROOT = Path(__file__).parents[1]
-RESULTS = Path(__file__).parent / "results/scaling.json"
 PICTURES = 160
 SKIPPED = 3
 """Steps at the start: the first compiles."""
@@ -30,37 +23,21 @@ SETTINGS = ((1, 8), (2, 4), (1, 4), (2, 2))
 
 
 def main() -> None:
-    rows = []
+    arguments = parser(__doc__).parse_args()
+    machine = circumstances("mindspore")
     with tempfile.TemporaryDirectory(prefix="scaling-") as temporary:
         folder = Path(temporary)
-        prepare(folder)
-        print(
-            "| processes | pictures a step of each | of all | images per second | lowest, highest |"
-        )
-        print("|---|---|---|---|---|")
-        for devices, batch_size in SETTINGS:
-            row = measure(folder, devices, batch_size)
-            rows.append(row)
-            spread = f"{row['lowest']:.1f}, {row['highest']:.1f}"
-            print(
-                f"| {devices} | {batch_size} | {devices * batch_size} | "
-                f"{row['images_per_second']:.1f} | {spread} |",
-                flush=True,
-            )
-    machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    write_json(RESULTS, {"machine": machine, "rows": rows})
-
-
-def prepare(folder: Path) -> None:
-    """Draws and converts the pictures."""
-    write_params(folder, 1, 8)
-    for stage in ("download", "convert"):
-        run(folder, stage)
+        configure(folder, 1, 8)
+        run_stages(folder, "download", "convert")
+        content = {"rows": [measure(folder, *setting) for setting in SETTINGS]}
+    print(as_table(content))
+    if not arguments.print_only:
+        write_results("scaling", content, machine)
 
 
 def measure(folder: Path, devices: int, batch_size: int) -> dict[str, Any]:
-    write_params(folder, devices, batch_size)
-    run(folder, "train")
+    configure(folder, devices, batch_size)
+    run_stages(folder, "train")
     with (folder / "plots/history.csv").open() as file:
         rates = [float(row["images_per_second"]) for row in csv.DictReader(file)][SKIPPED:]
     return {
@@ -72,21 +49,34 @@ def measure(folder: Path, devices: int, batch_size: int) -> dict[str, Any]:
     }
 
 
-def write_params(folder: Path, devices: int, batch_size: int) -> None:
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["dataset"]["shapes"].update(train_images=PICTURES, val_images=2)
-    params["train"].update(epochs=1, batch_size=batch_size)
-    params["runtime"].update(devices=devices, workers=1)
-    params["tracking"]["enabled"] = False
-    yaml.dump(params, folder / "params.yaml")
+def configure(folder: Path, devices: int, batch_size: int) -> None:
+    changes = {
+        "dataset.shapes.train_images": PICTURES,
+        "dataset.shapes.val_images": 2,
+        "train.epochs": 1,
+        "train.batch_size": batch_size,
+        "runtime.devices": devices,
+        "runtime.workers": 1,
+        "tracking.enabled": False,
+    }
+    write_params(folder, changes)
 
 
-def run(folder: Path, stage: str) -> None:
-    subprocess.run(
-        [sys.executable, "-m", f"stages.{stage}"], cwd=folder, check=True, stdout=sys.stderr,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+def as_table(content: dict[str, Any]) -> str:
+    """Renders the figures in markdown."""
+    return table(
+        ["processes", "pictures a step of each", "of all", "images per second", "lowest, highest"],
+        [
+            [
+                row["processes"],
+                row["batch_size"],
+                row["processes"] * row["batch_size"],
+                f"{row['images_per_second']:.1f}",
+                f"{row['lowest']:.1f}, {row['highest']:.1f}",
+            ]
+            for row in content["rows"]
+        ],
+    )
 
 
 if __name__ == "__main__":

@@ -10,10 +10,8 @@ lost or doubled. Filling a disk needs the right to mount one; else that row is l
 
 import argparse
 import contextlib
-import importlib.metadata
 import json
 import os
-import platform
 import sqlite3
 import subprocess
 import sys
@@ -29,10 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.faulty_proxy import FaultyProxy, mlflow_server
-from ssdcore.files import write_json
+from benchmarks.frame import ROOT, circumstances, parser, table, write_results
 
-RESULTS = Path(__file__).parent / "results/tracking_faults.json"
-PROJECT = Path(__file__).parents[1]
 STEP_S = 0.1
 STEPS_AN_EPOCH = 50
 METRICS = ("loss", "loss_box", "loss_class", "lr")
@@ -65,24 +61,19 @@ class Bench(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=60.0, help="length of each training")
-    parser.add_argument("--train", nargs=2, metavar=("EXPERIMENT", "STEPS"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    own = parser(__doc__)
+    own.add_argument("--seconds", type=float, default=60.0, help="length of each training")
+    own.add_argument("--train", nargs=2, metavar=("EXPERIMENT", "STEPS"), help=argparse.SUPPRESS)
+    arguments = own.parse_args()
     if arguments.train:
         experiment, steps = arguments.train
         print(json.dumps(train(experiment, int(steps), enabled=experiment != "off")))
         return
-    began, load = time.strftime("%F %T"), os.getloadavg()[0]
-    rows = measure(arguments.seconds)
-    machine = {
-        "python": platform.python_version(),
-        "mlflow": importlib.metadata.version("mlflow"),
-        "cores": os.cpu_count(),
-        "load_before": round(load, 2),
-        "began": began,
-    }
-    write_json(RESULTS, {"seconds": arguments.seconds, "faults": rows, "machine": machine})
+    machine = circumstances("mlflow")
+    content = {"seconds": arguments.seconds, "faults": measure(arguments.seconds)}
+    print(as_table(content))
+    if not arguments.print_only:
+        write_results("tracking_faults", content, machine)
 
 
 def train(experiment: str, steps: int, *, enabled: bool) -> dict[str, float]:
@@ -125,19 +116,31 @@ def measure(seconds: float) -> list[dict[str, Any]]:
         found = [measure_fault(tools, name, fault) for name, fault in faults.items()]
         baseline.append(run_training(tools, "off", tools.folder)["seconds"])
     alone_s = sum(baseline) / len(baseline)
-    rows: list[dict[str, Any]] = [
+    return [
         {"fault": "tracking off", "seconds": alone_s, "both": baseline},
         *({**row, "growth": row["seconds"] / alone_s - 1} for row in found if row),
     ]
-    print("| fault | seconds | growth | in tracking | points | lost | doubled |")
-    print("|---|---|---|---|---|---|---|")
-    print(f"| (tracking off) | {alone_s:.1f} | | | | | |")
-    for row in rows[1:]:
-        print(
-            f"| {row['fault']} | {row['seconds']:.1f} | {row['growth']:+.1%} "
-            f"| {row['tracking_s']:.2f} s | {row['points']} | {row['lost']} | {row['doubled']} |"
-        )
-    return rows
+
+
+def as_table(content: dict[str, Any]) -> str:
+    """Renders the figures in markdown."""
+    without, *rows = content["faults"]
+    return table(
+        ["fault", "seconds", "growth", "in tracking", "points", "lost", "doubled"],
+        [
+            [f"({without['fault']})", f"{without['seconds']:.1f}", "", "", "", "", ""],
+            *(
+                [
+                    row["fault"],
+                    f"{row['seconds']:.1f}",
+                    f"{row['growth']:+.1%}",
+                    f"{row['tracking_s']:.2f} s",
+                    *(row[key] for key in ("points", "lost", "doubled")),
+                ]
+                for row in rows
+            ),
+        ],
+    )
 
 
 @contextmanager
@@ -194,7 +197,7 @@ def run_training(
 
 def environment(uri: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")}
-    return kept | {"PYTHONPATH": str(PROJECT)} | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
+    return kept | {"PYTHONPATH": str(ROOT)} | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
 
 
 def count(uri: str, experiment: str, steps: int) -> dict[str, int]:
