@@ -39,14 +39,8 @@ lint: env ## check format, style, types and the direction of imports
 	@$(RUN) mypy
 	@.venv/bin/lint-imports --no-logo
 
-bench: env ## run each of benchmarks/*.py in turn
-	@found=; for file in benchmarks/[!_]*.py; do \
-	  test -e "$$file" || continue; \
-	  found=yes; name=$${file##*/}; \
-	  echo "== $$file"; \
-	  $(RUN) "benchmarks.$${name%.py}" || exit; \
-	done; \
-	test "$$found" || echo "There are no benchmarks yet."
+bench: env ## run all benchmarks and put their tables into docs/performance.md: hours
+	@$(RUN) benchmarks
 
 reproduce: env ## make reproduce REV=v1: repeat a commit's run in a folder of its own, and compare
 	@$(RUN) stages.reproduce "$(REV)"

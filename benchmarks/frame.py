@@ -1,7 +1,8 @@
 """What every benchmark does: say where it runs, let contenders take turns, sum up, write down.
 
-A benchmark is a module with `main()`, which measures, and `as_table(content)`, which renders what
-`write_results` wrote; `benchmarks.performance` renders the document's tables by the same function.
+A benchmark is a module of this folder with `main()`, which measures, and `as_table(content)`,
+which renders what `write_results` wrote. `python -m benchmarks` runs all of them, and
+`benchmarks.performance` puts the tables into docs/performance.md.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from ssdcore.git import ask_git
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
+BEGAN = "%Y-%m-%d %H:%M:%S"
 DIGITS = 4
 """Significant ones; two runs differ in the second."""
 
@@ -37,7 +39,7 @@ def circumstances(*libraries: str) -> dict[str, Any]:
         libraries: distributions whose versions matter, as pip names them.
     """
     return {
-        "began": time.strftime("%F %T"),
+        "began": time.strftime(BEGAN),
         "commit": ask_git(ROOT, "rev-parse", "--short", "HEAD"),
         "tree_changed": bool(ask_git(ROOT, "status", "--porcelain", "--untracked-files=no")),
         "architecture": platform.machine(),
@@ -105,7 +107,7 @@ def spread(figures: Mapping[str, float], digits: int = 2) -> list[str]:
 
 
 def write_results(name: str, content: Mapping[str, Any], machine: Mapping[str, Any]) -> Path:
-    """Writes benchmarks/results/NAME.json, whole or not at all.
+    """Writes benchmarks/results/NAME.json, whole or not at all, with the minutes that it took.
 
     Args:
         name: of the benchmark's module.
@@ -113,7 +115,8 @@ def write_results(name: str, content: Mapping[str, Any], machine: Mapping[str, A
         machine: their `circumstances`.
     """
     path = RESULTS / f"{name}.json"
-    write_json(path, {**content, "machine": dict(machine)})
+    took = time.time() - time.mktime(time.strptime(machine["began"], BEGAN))
+    write_json(path, {**content, "machine": {**machine, "took_min": rounded(took / 60)}})
     return path
 
 

@@ -1,0 +1,180 @@
+"""How time and memory grow with the data: each stage at once, four times and sixteen times as much.
+
+`python -m benchmarks.growth` draws 100, 400 and 1600 training pictures and as many for validation,
+and runs convert, an epoch of the training loader, train (400 steps whatever the data), evaluate and
+report, each in a process of its own and with a tiny network, untracked. `detections` is what
+follows the network, on drawn outputs of COCO's classes. The table goes to standard output, the
+figures to benchmarks/results/growth.json. About ten minutes on two cores.
+
+Peak memory is that of a process with all its children, sampled every 20 ms, and of the largest of
+them as the kernel counts it, whichever is more. Growth by a picture is from the middle size to the
+largest: what a stage takes before the first picture does not count.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from benchmarks.frame import circumstances, parser, rounded, table, write_results
+from benchmarks.workspace import command, environment, run_stages, write_params
+
+BASE, FACTORS = 100, (1, 4, 16)
+STEPS = 400
+"""Of the training; an epoch of the largest data."""
+VALIDATED = 20
+"""Pictures that train validates on, whatever the data."""
+SAMPLED_S = 0.02
+CHANGES = {
+    "model.width": 0.02,
+    "train.validate_every": 1000,
+    "runtime.workers": 2,
+    "tracking.enabled": False,
+}
+
+
+class Usage(NamedTuple):
+    """What a process and its children took."""
+
+    seconds: float
+    peak_mib: float
+
+
+def main() -> None:
+    own = parser(__doc__)
+    own.add_argument("--base", type=int, default=BASE, help="pictures of the smallest data")
+    own.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
+    arguments = own.parse_args()
+    if arguments.load:
+        load_epoch()
+        return
+    machine = circumstances("mindspore", "numpy", "opencv-python-headless", "pycocotools")
+    sizes = [arguments.base * factor for factor in FACTORS]
+    content = {"pictures": sizes, "stages": measure(sizes)}
+    print(as_table(content))
+    if not arguments.print_only:
+        write_results("growth", content, machine)
+
+
+def measure(sizes: list[int]) -> dict[str, list[dict[str, float]]]:
+    """Returns, by stage, what each size takes."""
+    rows: dict[str, list[dict[str, float]]] = {}
+    for size in sizes:
+        with tempfile.TemporaryDirectory(prefix="growth-") as temporary:
+            for name, usage in take(Path(temporary), size, sizes[-1]).items():
+                rows.setdefault(name, []).append(
+                    {name: rounded(value) for name, value in usage._asdict().items()}
+                )
+    return rows
+
+
+def take(folder: Path, size: int, largest: int) -> dict[str, Usage]:
+    """Runs all stages on `size` pictures."""
+    training, validation = folder / "training", folder / "validation"
+    epochs = largest // size
+    draw(training, size, VALIDATED, epochs)
+    draw(validation, VALIDATED, size, 1)
+    module = [sys.executable, "-m"]
+    found = {
+        "convert": run(training, command("convert")),
+        "load an epoch": run(training, [*module, "benchmarks.growth", "--load"]),
+        f"train {largest // 4} steps": run(training, command("train")),
+    }
+    run_stages(validation, "convert", "train")
+    outputs = [*module, "benchmarks.evaluate", "--memory", "--images", str(size)]
+    return found | {
+        "evaluate": run(validation, command("evaluate")),
+        "report": run(validation, command("report")),
+        "detections": run(folder, outputs),
+    }
+
+
+def draw(folder: Path, train: int, val: int, epochs: int) -> None:
+    changes = {"dataset.shapes.train_images": train, "dataset.shapes.val_images": val}
+    write_params(folder, {**CHANGES, **changes, "train.epochs": epochs})
+    run_stages(folder, "download")
+
+
+def load_epoch() -> None:
+    """Reads an epoch of the training loader in this process and folder."""
+    from ssdcore import layout
+    from ssdcore.data.augment import Strengths
+    from ssdcore.data.mindrecord import find_shards
+    from ssdcore.geometry.default_boxes import default_boxes
+    from ssdcore.nn.loader import TrainingLoader
+    from ssdcore.params_file import read_params
+
+    params = read_params(layout.PARAMS)
+    loader = TrainingLoader(
+        find_shards(layout.mindrecord("train")),
+        params.train.batch_size,
+        params.train.accumulate,
+        default_boxes(),
+        Strengths(**params.train.augment.model_dump()),
+        params.runtime.seed,
+        params.runtime.workers,
+    )
+    for _ in loader.epoch(1):
+        pass
+
+
+def run(folder: Path, line: list[str]) -> Usage:
+    """Runs a command in `folder`; its output goes to standard error.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    began = time.perf_counter()
+    process = subprocess.Popen(line, cwd=folder, env=environment(), stdout=sys.stderr)
+    peak_bytes = 0
+    while True:
+        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            break
+        peak_bytes = max(peak_bytes, resident_bytes(process.pid))
+        time.sleep(SAMPLED_S)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{line} ended with status {process.returncode}")
+    return Usage(seconds, max(peak_bytes, usage.ru_maxrss * 1024) / 2**20)
+
+
+def resident_bytes(pid: int) -> int:
+    """Returns what a process and its children hold now; those that end meanwhile hold nothing."""
+    total = 0
+    try:
+        parent = psutil.Process(pid)
+        processes = [parent, *parent.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for process in processes:
+        try:
+            total += process.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total
+
+
+def as_table(content: dict[str, Any]) -> str:
+    """Renders the figures in markdown."""
+    sizes = content["pictures"]
+    header = ["stage", *(f"s, {size} pictures" for size in sizes)]
+    header += [f"MiB, {size} pictures" for size in sizes] + ["more KiB a picture"]
+    rows = []
+    for name, usages in content["stages"].items():
+        peaks = [usage["peak_mib"] for usage in usages]
+        more_kib = 1024 * (peaks[-1] - peaks[-2]) / (sizes[-1] - sizes[-2])
+        seconds = [f"{usage['seconds']:.1f}" for usage in usages]
+        rows.append([name, *seconds, *(f"{peak:.0f}" for peak in peaks), f"{more_kib:.1f}"])
+    return table(header, rows)
+
+
+if __name__ == "__main__":
+    main()
