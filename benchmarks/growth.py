@@ -4,11 +4,11 @@
 and runs convert, an epoch of the training loader, train (400 steps whatever the data), evaluate and
 report, each in a process of its own and with a tiny network, untracked. `detections` is what
 follows the network, on drawn outputs of COCO's classes. The table goes to standard output, the
-figures to benchmarks/results/growth.json. About ten minutes on two cores.
+figures to benchmarks/results/growth.json. About nine minutes on two cores.
 
-Peak memory is that of a process with all its children, sampled every 20 ms, and of the largest of
-them as the kernel counts it, whichever is more. Growth by a picture is from the middle size to the
-largest: what a stage takes before the first picture does not count.
+Peak memory is the kernel's count: of the stage, or of a process that it started if one held more.
+Growth by a picture is from the middle size to the largest: what a stage takes before the first
+picture does not count.
 """
 
 import argparse
@@ -20,8 +20,6 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
-
 from benchmarks.frame import circumstances, parser, rounded, table, write_results
 from benchmarks.workspace import command, environment, run_stages, write_params
 
@@ -30,7 +28,6 @@ STEPS = 400
 """Of the training; an epoch of the largest data."""
 VALIDATED = 20
 """Pictures that train validates on, whatever the data."""
-SAMPLED_S = 0.02
 CHANGES = {
     "model.width": 0.02,
     "train.validate_every": 1000,
@@ -40,7 +37,7 @@ CHANGES = {
 
 
 class Usage(NamedTuple):
-    """What a process and its children took."""
+    """What a process took."""
 
     seconds: float
     peak_mib: float
@@ -132,34 +129,12 @@ def run(folder: Path, line: list[str]) -> Usage:
     """
     began = time.perf_counter()
     process = subprocess.Popen(line, cwd=folder, env=environment(), stdout=sys.stderr)
-    peak_bytes = 0
-    while True:
-        pid, status, usage = os.wait4(process.pid, os.WNOHANG)
-        if pid:
-            break
-        peak_bytes = max(peak_bytes, resident_bytes(process.pid))
-        time.sleep(SAMPLED_S)
+    _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise SystemExit(f"{line} ended with status {process.returncode}")
-    return Usage(seconds, max(peak_bytes, usage.ru_maxrss * 1024) / 2**20)
-
-
-def resident_bytes(pid: int) -> int:
-    """Returns what a process and its children hold now; those that end meanwhile hold nothing."""
-    total = 0
-    try:
-        parent = psutil.Process(pid)
-        processes = [parent, *parent.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    for process in processes:
-        try:
-            total += process.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
-    return total
+    return Usage(seconds, usage.ru_maxrss / 1024)
 
 
 def as_table(content: dict[str, Any]) -> str:
