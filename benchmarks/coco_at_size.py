@@ -5,11 +5,7 @@ are 32 × 24 pixels, each different, so that the figures are those of everything
 """
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from benchmarks.workspace import command, environment, write_params
+from benchmarks.workspace import command, measured, write_params
 
 IMAGES = 118_287
 BOXES = 860_001
@@ -36,26 +32,15 @@ def measure(images: int) -> dict[str, Any]:
         splits = {split: {"images": split} for split in ("train", "val")}
         (folder / "data/raw/source.json").write_text(json.dumps({"splits": splits}))
         write_params(folder, {})
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            command("convert"),
-            cwd=folder,
-            env=environment(),
-            stdout=sys.stderr,
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise SystemExit(f"stages.convert failed with status {process.returncode}")
+        usage = measured(folder, command("convert"))
         annotations = folder / "data/raw/annotations/instances_train.json"
         return {
             "images": images,
             "boxes": boxes,
             "annotations_mb": round(annotations.stat().st_size / 1e6, 1),
-            "seconds": round(seconds, 1),
-            "images_per_second": round(images * (1 + VAL_IMAGES / IMAGES) / seconds, 1),
-            "peak_mib": round(usage.ru_maxrss / 1024, 1),
+            "seconds": round(usage.seconds, 1),
+            "images_per_second": round(images * (1 + VAL_IMAGES / IMAGES) / usage.seconds, 1),
+            "peak_mib": round(usage.peak_mib, 1),
         }
 
 

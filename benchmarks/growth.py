@@ -12,16 +12,13 @@ picture does not count.
 """
 
 import argparse
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from benchmarks.frame import circumstances, parser, rounded, table, write_results
-from benchmarks.workspace import command, environment, run_stages, write_params
+from benchmarks.workspace import Usage, command, measured, run_stages, write_params
 
 BASE, FACTORS = 100, (1, 4, 16)
 STEPS = 400
@@ -34,13 +31,6 @@ CHANGES = {
     "runtime.workers": 2,
     "tracking.enabled": False,
 }
-
-
-class Usage(NamedTuple):
-    """What a process took."""
-
-    seconds: float
-    peak_mib: float
 
 
 def main() -> None:
@@ -79,16 +69,16 @@ def take(folder: Path, size: int, largest: int) -> dict[str, Usage]:
     draw(validation, VALIDATED, size, 1)
     module = [sys.executable, "-m"]
     found = {
-        "convert": run(training, command("convert")),
-        "load an epoch": run(training, [*module, "benchmarks.growth", "--load"]),
-        f"train {largest // 4} steps": run(training, command("train")),
+        "convert": measured(training, command("convert")),
+        "load an epoch": measured(training, [*module, "benchmarks.growth", "--load"]),
+        f"train {largest // 4} steps": measured(training, command("train")),
     }
     run_stages(validation, "convert", "train")
     outputs = [*module, "benchmarks.evaluate", "--memory", "--images", str(size)]
     return found | {
-        "evaluate": run(validation, command("evaluate")),
-        "report": run(validation, command("report")),
-        "detections": run(folder, outputs),
+        "evaluate": measured(validation, command("evaluate")),
+        "report": measured(validation, command("report")),
+        "detections": measured(folder, outputs),
     }
 
 
@@ -119,22 +109,6 @@ def load_epoch() -> None:
     )
     for _ in loader.epoch(1):
         pass
-
-
-def run(folder: Path, line: list[str]) -> Usage:
-    """Runs a command in `folder`; its output goes to standard error.
-
-    Raises:
-        SystemExit: it failed.
-    """
-    began = time.perf_counter()
-    process = subprocess.Popen(line, cwd=folder, env=environment(), stdout=sys.stderr)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{line} ended with status {process.returncode}")
-    return Usage(seconds, usage.ru_maxrss / 1024)
 
 
 def as_table(content: dict[str, Any]) -> str:

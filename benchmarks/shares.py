@@ -182,8 +182,8 @@ def time_stage(watch: Stopwatch) -> Timed:
         timed.before_s = timed.before_s or watch.finish()[OTHER]
         return epoch(loader, *arguments)
 
-    TrainingStep.__call__ = noted_step  # type: ignore[method-assign]
-    TrainingLoader.epoch = noted_epoch  # type: ignore[method-assign]
+    TrainingStep.__call__ = noted_step  # type: ignore[method-assign, assignment]
+    TrainingLoader.epoch = noted_epoch  # type: ignore[method-assign, assignment]
     watch.watch(TrainingStep, "__call__", "computing")
     watch.watch_items(TrainingLoader, "epoch", "waiting for data")
     for name in ("predict_split", "evaluate"):

@@ -3,13 +3,27 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
 from benchmarks.frame import ROOT
+
+
+class Usage(NamedTuple):
+    """What a process took.
+
+    Attributes:
+        seconds: from its start to its end.
+        peak_mib: the most memory that it held, or a process that it started if that held more.
+            What this process holds counts, too: it is a lower limit.
+    """
+
+    seconds: float
+    peak_mib: float
 
 
 def write_params(folder: Path, changes: Mapping[str, Any], of: Path = ROOT / "params.yaml") -> None:
@@ -49,3 +63,19 @@ def run_stages(folder: Path, *stages: str) -> None:
     """
     for stage in stages:
         subprocess.run(command(stage), cwd=folder, env=environment(), check=True, stdout=sys.stderr)
+
+
+def measured(folder: Path, line: list[str]) -> Usage:
+    """Runs a command in `folder`; its output goes to standard error.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    began = time.perf_counter()
+    process = subprocess.Popen(line, cwd=folder, env=environment(), stdout=sys.stderr)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{line} ended with status {process.returncode}")
+    return Usage(seconds, usage.ru_maxrss / 1024)
