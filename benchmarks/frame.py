@@ -20,6 +20,8 @@ from ssdcore.git import ask_git
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
+CODE = ("ssdcore", "stages", "benchmarks/*.py", "params.yaml", "dvc.yaml", "requirements.lock")
+"""What figures may depend on, of what git knows; the results themselves are not."""
 BEGAN = "%Y-%m-%d %H:%M:%S"
 DIGITS = 4
 """Significant ones; two runs differ in the second."""
@@ -41,7 +43,7 @@ def circumstances(*libraries: str) -> dict[str, Any]:
     return {
         "began": time.strftime(BEGAN),
         "commit": ask_git(ROOT, "rev-parse", "--short", "HEAD"),
-        "tree_changed": bool(ask_git(ROOT, "status", "--porcelain", "--untracked-files=no")),
+        "code_changed": bool(ask_git(ROOT, "status", "--porcelain", "--", *CODE)),
         "architecture": platform.machine(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),

@@ -1,10 +1,10 @@
 """How time and memory grow with the data: each stage at once, four times and sixteen times as much.
 
 `python -m benchmarks.growth` draws 100, 400 and 1600 training pictures and as many for validation,
-and runs convert, an epoch of the training loader, train (400 steps whatever the data), evaluate and
-report, each in a process of its own and with a tiny network, untracked. `detections` is what
-follows the network, on drawn outputs of COCO's classes. The table goes to standard output, the
-figures to benchmarks/results/growth.json. About nine minutes on two cores.
+and runs convert, an epoch of the training loader, train (400 steps, an epoch of the largest),
+evaluate and report, each in a process of its own and with a tiny network, untracked. `detections`
+is what follows the network, on drawn outputs of COCO's classes. The table goes to standard output,
+the figures to benchmarks/results/growth.json. About nine minutes on two cores.
 
 Peak memory is the kernel's count: of the stage, or of a process that it started if one held more.
 Growth by a picture is from the middle size to the largest: what a stage takes before the first
@@ -21,8 +21,6 @@ from benchmarks.frame import circumstances, parser, rounded, table, write_result
 from benchmarks.workspace import Usage, command, measured, run_stages, write_params
 
 BASE, FACTORS = 100, (1, 4, 16)
-STEPS = 400
-"""Of the training; an epoch of the largest data."""
 VALIDATED = 20
 """Pictures that train validates on, whatever the data."""
 CHANGES = {

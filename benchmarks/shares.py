@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -56,11 +56,13 @@ def main() -> None:
         print(json.dumps(train_here(arguments.measure)))
         return
     machine = circumstances("mindspore", "mlflow")
-    figures = measure(arguments.data, arguments.steps, arguments.width)
+    figures = {**measure(arguments.data, arguments.steps, arguments.width), "machine": machine}
     name = arguments.data.name if arguments.data else "the demo's drawn pictures"
+    if arguments.width is not None:
+        name += f", width {arguments.width:g}"
     path = RESULTS / "shares.json"
     before = json.loads(path.read_text()) if path.exists() else {}
-    runs = before.get("runs", {}) | {name: {**figures, "machine": machine}}
+    runs = before.get("runs", {}) | {name: figures}
     print(as_table({"runs": {name: figures}}))
     if not arguments.print_only:
         write_results("shares", {"runs": runs}, machine)
@@ -71,17 +73,21 @@ def measure(data: Path | None, steps: int, width: float | None) -> dict[str, Any
     with tempfile.TemporaryDirectory(prefix="shares-") as temporary:
         folder = Path(temporary)
         changes = drawn_data() if data is None else local_data(data)
-        changes |= {"train.save_minutes": 1000} | ({} if width is None else {"model.width": width})
+        changes |= {} if width is None else {"model.width": width}
         write_params(folder, changes)
         run_stages(folder, "download", "convert")
         set_epochs(folder, steps)
         (folder / ".git").mkdir()  # where the repository ends: tracking's store and spool lie here
         answer = subprocess.run(
             [sys.executable, "-m", "benchmarks.shares", "--measure", str(time.time())],
-            cwd=folder, env=QUIET | environment() | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"},
+            cwd=folder, env=environment() | QUIET | {"MLFLOW_TRACKING_URI": store(folder)},
             stdout=subprocess.PIPE, text=True, check=True,
         ).stdout  # fmt: skip
     return dict(json.loads(answer.splitlines()[-1]))
+
+
+def store(folder: Path) -> str:
+    return f"sqlite:///{folder}/mlflow.db"
 
 
 def drawn_data() -> dict[str, Any]:
@@ -200,24 +206,27 @@ def time_stage(watch: Stopwatch) -> Timed:
 def as_table(content: dict[str, Any]) -> str:
     """Renders the figures in markdown."""
     runs: dict[str, Any] = content["runs"]
-    rows = [
+
+    def row(title: str, cell: Callable[[dict[str, Any]], str]) -> list[str]:
+        return [title, *map(cell, runs.values())]
+
+    def of_part(part: str) -> Callable[[dict[str, Any]], str]:
+        return lambda run: f"{run['seconds'][part]:.2f} s, {run['shares'][part]:.1%}"
+
+    return table(
+        ["part", *runs],
         [
-            part,
-            *(f"{run['seconds'][part]:.2f} s, {run['shares'][part]:.1%}" for run in runs.values()),
-        ]
-        for part in PARTS
-    ]
-    rows.append(["whole", *(f"{run['whole_s']:.1f} s" for run in runs.values())])
-    rows.append(
-        ["steps", *(f"{run['steps']} of {run['seconds_a_step']:.3f} s" for run in runs.values())]
+            *(row(f"{part}: {meaning}", of_part(part)) for part, meaning in PARTS.items()),
+            row("whole", lambda run: f"{run['whole_s']:.1f} s"),
+            row("steps", lambda run: f"{run['steps']} of {run['seconds_a_step']:.3f} s"),
+            row(
+                "processor time of the process that delivers to MLflow",
+                lambda run: f"{run['tracking_process_cpu_s']:.1f} s",
+            ),
+            row("commit", lambda run: run["machine"]["commit"]),
+            row("load before", lambda run: str(run["machine"]["load_before"])),
+        ],
     )
-    rows.append(
-        [
-            "processor time of the process that delivers to MLflow",
-            *(f"{run['tracking_process_cpu_s']:.1f} s" for run in runs.values()),
-        ]
-    )
-    return table(["part", *runs], rows)
 
 
 if __name__ == "__main__":

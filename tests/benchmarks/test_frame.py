@@ -39,7 +39,7 @@ def test_results_go_to_a_file_of_the_name_with_what_they_depend_on(tmp_path, mon
     assert written == {"rows": [1], "machine": machine}
     assert machine["cpu"]
     assert machine["memory_gib"] > 0
-    assert {"began", "commit", "tree_changed", "cores", "load_before", "python", "numpy"} <= {
+    assert {"began", "commit", "code_changed", "cores", "load_before", "python", "numpy"} <= {
         *machine
     }
     assert [p.name for p in tmp_path.iterdir()] == ["speed.json"]

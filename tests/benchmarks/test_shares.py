@@ -32,8 +32,10 @@ def test_epochs_have_the_steps_at_least(tmp_path):
 def test_the_table_has_a_column_for_each_run():
     parts = dict.fromkeys(shares.PARTS, 0.5)
     run = {"seconds": parts, "shares": parts, "whole_s": 4.0, "steps": 200}
+    run |= {"machine": {"commit": "abc", "load_before": 0.1}}
     run |= {"seconds_a_step": 0.25, "tracking_process_cpu_s": 3.0}
     lines = shares.as_table({"runs": {"drawn": run, "photos": run}}).splitlines()
     assert lines[0] == "| part | drawn | photos |"
-    assert "| computing | 0.50 s, 50.0% | 0.50 s, 50.0% |" in lines
+    meaning = shares.PARTS["computing"]
+    assert f"| computing: {meaning} | 0.50 s, 50.0% | 0.50 s, 50.0% |" in lines
     assert "| steps | 200 of 0.250 s | 200 of 0.250 s |" in lines
