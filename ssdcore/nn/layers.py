@@ -5,6 +5,7 @@ from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Constant, HeNormal, initializer
 
 from ssdcore.data.preprocess import CAFFE_MEAN_RGB, DEVIATION_RGB, MEAN_RGB
+from ssdcore.nn.conv import Conv2d
 
 
 class ConvBlock(nn.Cell):
@@ -36,7 +37,7 @@ class ConvBlock(nn.Cell):
         relu: bool = True,
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(
+        self.conv = Conv2d(
             channels_in,
             channels_out,
             kernel_size,

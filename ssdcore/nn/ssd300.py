@@ -9,6 +9,7 @@ from mindspore.common.initializer import HeNormal, Normal
 from numpy.typing import NDArray
 
 from ssdcore.geometry.default_boxes import FEATURE_MAPS
+from ssdcore.nn.conv import Conv2d
 from ssdcore.nn.layers import ConvBlock, L2Norm
 from ssdcore.nn.vgg16 import FC_CHANNELS, STAGES, VGG16
 
@@ -48,7 +49,7 @@ def _head(kind: Head, channels_in: int, channels_out: int, bias: Any) -> nn.Cell
     """One predictor of `channels_out` values a cell; `bias` is its initial bias."""
     start = {"has_bias": True, "bias_init": bias, "weight_init": Normal(HEAD_DEVIATION)}
     if kind == "conv":
-        return nn.Conv2d(channels_in, channels_out, 3, pad_mode="pad", padding=1, **start)
+        return Conv2d(channels_in, channels_out, 3, pad_mode="pad", padding=1, **start)
     return nn.SequentialCell(
         nn.Conv2d(
             channels_in, channels_in, 3, pad_mode="pad", padding=1, group=channels_in,

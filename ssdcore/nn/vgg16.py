@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from mindspore import Tensor, nn
 
+from ssdcore.nn.conv import MaxPool2d
 from ssdcore.nn.dropout import Dropout
 from ssdcore.nn.layers import CaffeInput, ConvBlock
 
@@ -54,8 +55,8 @@ class VGG16(nn.Cell):
 
         self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = map(convolutions, STAGES)
         # "same" rounds up, so that conv3's 75 cells become 38 as in the Caffe original
-        self.pool = nn.MaxPool2d(kernel_size=2, stride=2, pad_mode="same")
-        self.pool5 = nn.MaxPool2d(kernel_size=3, stride=1, pad_mode="same")
+        self.pool = MaxPool2d(kernel_size=2, stride=2, pad_mode="same")
+        self.pool5 = MaxPool2d(kernel_size=3, stride=1, pad_mode="same")
         fc = scaled(FC_CHANNELS)
         style = {"bias": conv_bias, "batch_norm": batch_norm, "relu": fc_relu}
         self.fc6 = ConvBlock(channels, fc, 3, dilation=6, **style)
