@@ -24,9 +24,8 @@ def contrast(sample: Sample, rng: np.random.Generator, strength: float) -> Sampl
     """Scales the distance from the picture's mean brightness by 1 + amount."""
     amount = rng.uniform(-strength, strength)
     mean = cv2.mean(cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2GRAY))[0]
-    table = np.arange(256) * (1 + amount) - mean * amount
-    table = np.clip(table.round(), 0, 255).astype(np.uint8)
-    return sample._replace(rgb=cv2.LUT(sample.rgb, table))
+    rgb = cv2.addWeighted(sample.rgb, 1 + amount, sample.rgb, 0, -mean * amount)
+    return sample._replace(rgb=rgb)
 
 
 def saturation(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
