@@ -3,17 +3,18 @@
 import contextlib
 import io
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdcore.detection.coco_categories import Category, by_category
 from ssdcore.detection.coco_results import CocoResults
-from ssdcore.detection.coco_truth import load_truth, places, rising_ids
+from ssdcore.detection.coco_truth import load_truth
 from ssdcore.errors import InputError
 
+Floats = NDArray[np.float64]
 Backend = Literal["pycocotools", "faster-coco-eval"]
 
 FIGURES = (
@@ -54,28 +55,32 @@ def evaluate(
     """
     if not isinstance(detections, CocoResults):
         detections = CocoResults.from_rows(detections)
-    dataset_type, evaluator_type = load_backend(backend)
-    dataset, found = _renumbered(load_truth(ground_truth_json, image_ids), detections)
+    _, evaluator_type = load_backend(backend)
+    names, objects, precisions, recalls = [], [], [], []
+    evaluator = evaluator_type(iouType="bbox")
     with contextlib.redirect_stdout(io.StringIO()):
-        truth = _indexed(dataset, dataset_type)
-        evaluator = evaluator_type(truth, _indexed(found, dataset_type), "bbox")
-        evaluator.evaluate()
-        evaluator.accumulate()
+        for category in by_category(load_truth(ground_truth_json, image_ids), detections):
+            own = _measured(category, backend)
+            names.append(category.name)
+            objects.append(category.objects)
+            precisions.append(own["precision"])
+            recalls.append(own["recall"])
+        precision, recall = np.concatenate(precisions, axis=2), np.concatenate(recalls, axis=1)
+        evaluator.eval = {"precision": precision, "recall": recall}
         evaluator.summarize()
-    figures = {name: float(v) for name, v in zip(FIGURES, evaluator.stats, strict=True)}
-    categories = truth.loadCats(evaluator.params.catIds)
-    counts = {c["id"]: 0 for c in categories}
-    for annotation in truth.dataset["annotations"]:
-        if not annotation["iscrowd"]:
-            counts[annotation["category_id"]] += 1
     return {
-        **figures,
+        **{name: float(v) for name, v in zip(FIGURES, evaluator.stats, strict=True)},
         "per_class": [
-            {"name": c["name"], **_class_figures(evaluator, k), "objects": counts[c["id"]]}
-            for k, c in enumerate(categories)
+            {
+                "name": name,
+                **_class_figures(precision[:, :, k], recall[:, k]),
+                "objects": objects[k],
+            }
+            for k, name in enumerate(names)
         ],
         "pr_curves": [
-            {"name": c["name"], **_pr_curve(evaluator, k)} for k, c in enumerate(categories)
+            {"name": name, **_pr_curve(precision[:, :, k], evaluator.params.recThrs)}
+            for k, name in enumerate(names)
         ],
     }
 
@@ -99,49 +104,21 @@ def load_backend(backend: Backend) -> tuple[Any, Any]:
     return faster_coco_eval.COCO, faster_coco_eval.COCOeval_faster
 
 
-def _indexed(dataset: dict[str, Any], dataset_type: Any) -> Any:
-    coco = dataset_type()
-    coco.dataset = dataset
-    coco.createIndex()
-    return coco
+def _measured(category: Category, backend: Backend) -> Any:
+    """Returns the evaluator's arrays for one category."""
+    dataset_type, evaluator_type = load_backend(backend)
+    truth, found = dataset_type(), dataset_type()
+    for coco, dataset in ((truth, category.truth), (found, category.found)):
+        coco.dataset = dataset
+        coco.createIndex()
+    evaluator = evaluator_type(truth, found, "bbox")
+    evaluator.evaluate()
+    evaluator.accumulate()
+    return evaluator.eval
 
 
-def _renumbered(
-    truth: dict[str, Any], detections: CocoResults
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Returns truth and detections as data sets with numbers from 1 for ids, in their order.
-
-    For faster-coco-eval compares ids as float64, in which many of 64 bits are one; so does
-    pycocotools' loadRes with columns. It also fails on no detections at all, and would give each
-    an outline, a tenth of all memory, which nothing measures. Else this is what it returns; as by
-    it, detections of unknown categories are left out.
-    """
-    images, categories = rising_ids(truth["images"]), rising_ids(truth["categories"])
-    found = detections.select(np.isin(detections.category_ids, categories))
-    found = replace(
-        found,
-        image_ids=places(images, found.image_ids) + 1,
-        category_ids=places(categories, found.category_ids) + 1,
-    )
-    for known, key, own in (
-        (images, "image_id", truth["images"]),
-        (categories, "category_id", truth["categories"]),
-    ):
-        number_of = {id_: number for number, id_ in enumerate(known.tolist(), start=1)}
-        for row in truth["annotations"]:
-            row[key] = number_of[row[key]]
-        for row in own:
-            row["id"] = number_of[row["id"]]
-    rows = [
-        {**row, "id": number, "area": row["bbox"][2] * row["bbox"][3], "iscrowd": 0}
-        for number, row in enumerate(found.rows(), start=1)
-    ]
-    return truth, {**truth, "annotations": rows}
-
-
-def _class_figures(evaluator: Any, k: int) -> dict[str, float]:
-    precision = evaluator.eval["precision"][:, :, k, ALL_AREAS, AT_MOST_100]
-    recall = evaluator.eval["recall"][:, k, ALL_AREAS]
+def _class_figures(precision: Floats, recall: Floats) -> dict[str, float]:
+    precision, recall = precision[:, :, ALL_AREAS, AT_MOST_100], recall[:, ALL_AREAS]
     return {
         "AP": mean_defined(precision),
         "AP50": mean_defined(precision[IOU_50]),
@@ -152,16 +129,13 @@ def _class_figures(evaluator: Any, k: int) -> dict[str, float]:
     }
 
 
-def _pr_curve(evaluator: Any, k: int) -> dict[str, list[float]]:
-    precision = evaluator.eval["precision"][IOU_50, :, k, ALL_AREAS, AT_MOST_100]
+def _pr_curve(precision: Floats, recalls: Floats) -> dict[str, list[float]]:
+    precision = precision[IOU_50, :, ALL_AREAS, AT_MOST_100]
     defined = precision > UNDEFINED
-    return {
-        "recall": evaluator.params.recThrs[defined].tolist(),
-        "precision": precision[defined].tolist(),
-    }
+    return {"recall": recalls[defined].tolist(), "precision": precision[defined].tolist()}
 
 
-def mean_defined(values: NDArray[np.float64]) -> float:
+def mean_defined(values: Floats) -> float:
     """Returns the mean of what is defined, `UNDEFINED` where nothing is."""
     defined = values[values > UNDEFINED]
     return float(defined.mean()) if defined.size else UNDEFINED

@@ -83,10 +83,17 @@ class CocoResults:
 
     def by_image(self) -> dict[int, "CocoResults"]:
         """Returns the rows of each image that has some, by its id, in their order."""
-        order = np.argsort(self.image_ids, kind="stable")
-        ids, starts = np.unique(self.image_ids[order], return_index=True)
+        return self._by(self.image_ids)
+
+    def by_category(self) -> dict[int, "CocoResults"]:
+        """Returns the rows of each category that has some, by its id, in their order."""
+        return self._by(self.category_ids)
+
+    def _by(self, keys: NDArray[np.int64]) -> dict[int, "CocoResults"]:
+        order = np.argsort(keys, kind="stable")
+        distinct, starts = np.unique(keys[order], return_index=True)
         runs = np.split(order, starts[1:])
-        return {int(id_): self.select(run) for id_, run in zip(ids, runs, strict=False)}
+        return {int(key): self.select(run) for key, run in zip(distinct, runs, strict=False)}
 
 
 def to_results(
