@@ -1,0 +1,112 @@
+"""Our network as `benchmarks.peers` lets it compete: written down once, then as each contender."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ssdcore.params import ModelParams
+
+NUM_FOREGROUND = 80
+CHECKPOINT = "best.ckpt"
+
+
+def writing(folder: Path, model: ModelParams) -> Callable[[], None]:
+    """Returns what writes an untrained network: checkpoint, weights.npz, ONNX and MINDIR."""
+    return lambda: _write(folder, model)
+
+
+def _write(folder: Path, model: ModelParams) -> None:
+    _quiet()
+    from ssdcore.data.coco import CocoClass
+    from ssdcore.detection.card import Card
+    from ssdcore.detection.decode import Thresholds
+    from ssdcore.export.metadata import Metadata
+    from ssdcore.nn.checkpoint import build_network, save
+    from ssdcore.nn.export import write_exports
+    from ssdcore.nn.runtime import configure, seed_all
+
+    configure("CPU")
+    seed_all(1)
+    network = build_network(model, NUM_FOREGROUND, "multibox")
+    classes = tuple(CocoClass(n, str(n)) for n in range(1, NUM_FOREGROUND + 1))
+    card = Card(model, classes, "multibox", 0)
+    save(folder / CHECKPOINT, network, card)
+    np.savez(folder / "weights.npz", *(p.asnumpy() for p in network.trainable_params()))
+    write_exports(folder, network, Metadata(card, Thresholds(), {}), ("onnx", "mindir"), ())
+
+
+def training(
+    folder: Path, batch: int, rate: float, momentum: float, weight_decay: float, clip_norm: float,
+    min_negatives: int,
+) -> Callable[[], tuple[float]]:  # fmt: skip
+    """Returns what takes a training step on a batch and tells the loss before it."""
+    _quiet()
+    from ssdcore.nn.checkpoint import load
+    from ssdcore.nn.loader import TrainingBatch
+    from ssdcore.nn.losses import DetectionLoss
+    from ssdcore.nn.optimizer import make_optimizer
+    from ssdcore.nn.runtime import configure
+    from ssdcore.nn.step import TrainingStep
+    from ssdcore.nn.update import Update, make_loss_scaler
+
+    configure("CPU")
+    network, card = load(folder / CHECKPOINT)
+    rates = np.full(1000, rate, np.float32)
+    optimizer = make_optimizer(
+        "momentum", network.trainable_params(), rates, momentum, weight_decay
+    )
+    update = Update(optimizer, make_loss_scaler(1.0), clip_norm)
+    step = TrainingStep(network, DetectionLoss(card.loss, min_negatives), update)
+    with np.load(folder / f"batch_{batch}.npz") as file:
+        arrays = TrainingBatch(np.arange(batch), file["images"], file["offsets"], file["labels"])
+    return lambda: (step([arrays]).total,)
+
+
+def inference(folder: Path, batch: int, path: str) -> Callable[[], tuple[Any, Any]]:
+    """Returns what computes offsets and probabilities of a batch by one of our paths.
+
+    Args:
+        folder: where `write` wrote.
+        batch: images in the batch.
+        path: "checkpoint", "mindir" or "onnx".
+    """
+    with np.load(folder / f"batch_{batch}.npz") as file:
+        images = file["images"]
+    if path == "onnx":
+        from ssdcore.export.runtime import OnnxNetwork
+
+        onnx = OnnxNetwork(folder / "ssd300.onnx", batch)
+        return lambda: onnx.answers(images)
+    _quiet()
+    from ssdcore.nn.checkpoint import load
+    from ssdcore.nn.infer import Detector
+    from ssdcore.nn.mindir import MindirNetwork
+    from ssdcore.nn.runtime import configure
+
+    configure("CPU")
+    if path == "mindir":
+        mindir = MindirNetwork(folder / "ssd300.mindir", batch)
+        return lambda: mindir.answers(images)
+    network, card = load(folder / CHECKPOINT)
+    detector = Detector(network, card.default_boxes, card.loss, batch)
+    return lambda: detector.answers(images)
+
+
+def onnx_runtime(folder: Path, batch: int) -> Callable[[], tuple[Any, Any]]:
+    """Returns the same with ONNX Runtime as it is by default, on the file that we exported."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(
+        str(folder / "ssd300.onnx"), providers=["CPUExecutionProvider"]
+    )
+    with np.load(folder / f"batch_{batch}.npz") as file:
+        images = file["images"]
+    return lambda: tuple(session.run(("offsets", "probabilities"), {"images": images}))
+
+
+def _quiet() -> None:
+    """Keeps MindSpore's warnings off the table."""
+    os.environ.setdefault("GLOG_v", "3")
