@@ -1,9 +1,7 @@
 """Fixtures about files from elsewhere."""
 
-import threading
-
 import pytest
-from web_server import KEY, Server
+from web_server import KEY, Server, serving
 
 from ssdcore.data.download import local_copy
 from ssdcore.data.remote import attempts
@@ -15,13 +13,9 @@ def server(monkeypatch, cache):
     """A web server; a client makes no pauses between its attempts."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(attempts, "BACKOFF_S", 0.0)
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    server = Server()
+    with serving(server):
         yield server
-        server.closing.set()
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

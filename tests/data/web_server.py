@@ -3,6 +3,8 @@
 import socket
 import struct
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -75,8 +77,25 @@ class Server(ThreadingHTTPServer):
         """The bytes from which on it was asked, in order."""
         return [int(r.range[len("bytes=") : -1]) if r.range else 0 for r in self.requests]
 
+    def shutdown(self):
+        self.closing.set()  # answers that hang or pause are not waited for
+        super().shutdown()
+
     def handle_error(self, *_):
         """Clients that go away are what this is about."""
+
+
+@contextmanager
+def serving(server: ThreadingHTTPServer) -> Iterator[None]:
+    """Serves from a thread of its own, and closes the server in the end."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -4,8 +4,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/data"))
 from archives import make_zip  # noqa: E402
 from coco_files import box, jpeg, write_coco  # noqa: E402
-from web_server import Server  # noqa: E402
+from web_server import Server, serving  # noqa: E402
 
 KILL = """
 import hashlib, json, os, random, shutil, signal, sys, time
@@ -80,20 +79,17 @@ def servers(tmp_path):
         pictures = {name: jpeg(150, 200, n) for n, name in enumerate(names)}
         archives[f"{split}_images"] = make_zip(tmp_path / "x.zip", pictures).read_bytes()
     archives["annotations"] = make_zip(tmp_path / "x.zip", documents).read_bytes()
+    servers = {name: slow_server(body) for name, body in archives.items()}
     with ExitStack() as stack:
-        yield {name: stack.enter_context(serving(body)) for name, body in archives.items()}
+        for server in servers.values():
+            stack.enter_context(serving(server))
+        yield servers
 
 
-@contextmanager
-def serving(body):
-    with Server() as server:
-        server.body, server.piece, server.pause_s = body, 4096, 0.003
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        yield server
-        server.closing.set()
-        server.shutdown()
-        thread.join()
+def slow_server(body):
+    server = Server()
+    server.body, server.piece, server.pause_s = body, 4096, 0.003
+    return server
 
 
 @pytest.fixture
