@@ -1,30 +1,33 @@
 """How fast pictures are converted and loaded, beside the disk and a loader like the tutorial's.
 
 `python -m benchmarks.data --data FOLDER` measures a folder in COCO's layout
-(annotations/instances_train.json, images/train), without it 300 drawn pictures. The things
-compared take turns, so that a change of the machine's load meets all of them; a ratio is that of
-two neighbours in time. That the two loaders do the same work is checked by what they crop and
-match: where the distributions differ, the exit status is 1.
-`--images 118287` measures instead what converting COCO's size takes, with tiny pictures.
-The table goes to standard output, the figures to benchmarks/results/data.json.
+(annotations/instances_train.json, images/train), without it 300 drawn pictures. OpenCV has one
+thread of its own, as in the stages. That the two loaders do the same work is checked by what they
+crop and match: where the distributions differ, the exit status is 1.
+The table goes to standard output, the figures to benchmarks/results/data.json. One minute.
 """
 
-import argparse
-import importlib.metadata
-import json
 import os
-import platform
 import shutil
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.coco_at_size import measure
+import cv2
 
-RESULTS = Path(__file__).parent / "results/data.json"
+from benchmarks import distributions
+from benchmarks.frame import (
+    circumstances,
+    parser,
+    ratios,
+    spread,
+    summary,
+    table,
+    take_turns,
+    write_results,
+)
+
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 ROUNDS = 5
 DRAWN = 300
@@ -35,36 +38,22 @@ COPY, CONVERT, LOADER, TUTORIAL = "copying the files", "convert", "loader", "tut
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, help="a folder in COCO's layout; drawn if left out")
-    parser.add_argument("--images", type=int, help="measure converting so many tiny pictures")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="measurements of each figure")
-    arguments = parser.parse_args()
+    own = parser(__doc__)
+    own.add_argument("--data", type=Path, help="a folder in COCO's layout; drawn if left out")
+    own.add_argument("--rounds", type=int, default=ROUNDS, help="measurements of each figure")
+    arguments = own.parse_args()
     os.environ.setdefault("GLOG_v", "3")
-    began, load = time.strftime("%F %T"), os.getloadavg()[0]
-    if arguments.images:
-        key, figures = "coco_at_size", measure(arguments.images)
-        print("\n".join(f"{name}: {value}" for name, value in figures.items()))
-    else:
-        key, figures = "speed", measure_speed(arguments.data, arguments.rounds)
-    machine = {
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in LIBRARIES},
-        "cores": os.cpu_count(),
-        "load_before": round(load, 2),
-        "began": began,
-    }
-    content = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    content[key] = {**figures, "machine": machine}
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(content, indent=2) + "\n")
-    if not figures.get("crops_agree", True):
+    cv2.setNumThreads(1)
+    machine = circumstances(*LIBRARIES)
+    content = measure(arguments.data, arguments.rounds)
+    print(as_table(content))
+    if not arguments.print_only:
+        write_results("data", content, machine)
+    if not content["crops_agree"]:
         raise SystemExit("The loaders differ in what they crop or match: the ratio says nothing")
 
 
-def measure_speed(data: Path | None, rounds: int) -> dict[str, Any]:
-    from benchmarks.distributions import agree, as_table, compare
-
+def measure(data: Path | None, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="data-") as temporary:
         folder = Path(temporary)
         images, annotations = draw(folder) if data is None else layout_of(data)
@@ -72,49 +61,44 @@ def measure_speed(data: Path | None, rounds: int) -> dict[str, Any]:
             **conversion(images, annotations, folder / "out"),
             **loaders(images, annotations, folder / "shards"),
         }
-        rates: dict[str, list[float]] = {name: [] for name in contenders}
-        for _ in range(rounds + 1):  # the first warms up
-            for name, run in contenders.items():
-                began = time.perf_counter()
-                count = run()
-                rates[name].append(count / (time.perf_counter() - began))
-        crops = compare(samples_of(annotations), CROPS, seed=1)
-    rates = {name: values[1:] for name, values in rates.items()}
-    rows = {name: summary(values) for name, values in rates.items()}
-    ratios = {name: summary(values) for name, values in ratios_of(rates).items()}
-    for title, lines, digits in (("images per second", rows, 0), ("ratio", ratios, 2)):
-        print(f"| {title} | median | lowest | highest |\n|---|---|---|---|")
-        for name, row in lines.items():
-            print(f"| {name} |", " | ".join(f"{row[key]:.{digits}f}" for key in row), "|")
-        print()
-    print(as_table(crops))
-    name = data.name if data else f"{DRAWN} drawn pictures"
-    return {
-        "data": name,
-        "images_per_second": rows,
-        "ratios": ratios,
-        "crops": crops,
-        "crops_agree": agree(crops),
-    }
-
-
-def ratios_of(rates: dict[str, list[float]]) -> dict[str, list[float]]:
-    """Returns the ratio of each pair in each round."""
+        seconds = take_turns(contenders, rounds)
+        samples = samples_of(annotations)
+        crops = distributions.compare(samples, CROPS, seed=1)
     pairs = [(CONVERT, COPY)]
     pairs += [(f"{LOADER}, {n}", f"{TUTORIAL}, {n}") for n in map(workers_in_words, (1, 2))]
     return {
-        f"{a} / {b.partition(',')[0]}": [x / y for x, y in zip(rates[a], rates[b], strict=True)]
-        for a, b in pairs
+        "data": data.name if data else f"{DRAWN} drawn pictures",
+        "images_per_second": {
+            name: summary([len(samples) / took for took in each]) for name, each in seconds.items()
+        },
+        "ratios": {
+            f"{a} / {b.partition(',')[0]}": summary(ratios(seconds[b], seconds[a]))
+            for a, b in pairs
+        },
+        "crops": crops,
+        "crops_agree": distributions.agree(crops),
     }
 
 
+def as_table(content: dict[str, Any]) -> str:
+    parts = [
+        table(
+            [f"{title}, {content['data']}", "median", "lowest to highest"],
+            [[name, *spread(row, digits)] for name, row in content[key].items()],
+        )
+        for title, key, digits in (
+            ("images per second", "images_per_second", 0), ("ratio", "ratios", 2)
+        )
+    ]  # fmt: skip
+    return "\n\n".join([*parts, distributions.as_table(content["crops"])])
+
+
 def samples_of(annotations: Path) -> list[Any]:
-    """Returns the sizes and objects of the first pictures, enough for `CROPS`."""
-    from benchmarks.distributions import blank
+    """Returns the sizes and objects of all pictures."""
     from ssdcore.data.coco import read_coco
 
     split = read_coco(annotations)
-    return [blank(i.height, i.width, split.objects[i.id]) for i in split.images[:CROPS]]
+    return [distributions.blank(i.height, i.width, split.objects[i.id]) for i in split.images]
 
 
 def draw(folder: Path) -> tuple[Path, Path]:
@@ -182,14 +166,6 @@ def loaders(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[]
 
 def workers_in_words(number: int) -> str:
     return f"{number} worker{'s' * (number > 1)}"
-
-
-def summary(values: list[float]) -> dict[str, float]:
-    return {
-        "median": round(statistics.median(values), 2),
-        "lowest": round(min(values), 2),
-        "highest": round(max(values), 2),
-    }
 
 
 if __name__ == "__main__":
