@@ -39,12 +39,15 @@ class Settings(NamedTuple):
         nms_iou: overlap above which the weaker box goes.
         max_boxes: of a class.
         pixel: added to each side in suppression.
+        earlier_first: whether of equal scores the earlier box comes first; else, as in the
+            tutorial, where a rising order is turned round, the later one does.
     """
 
     min_score: float = 0.1
     nms_iou: float = 0.6
     max_boxes: int = 100
     pixel: int = 1
+    earlier_first: bool = False
 
 
 def reference_results(
@@ -82,6 +85,8 @@ def suppress(boxes: Boxes, scores: Boxes, settings: Settings) -> list[int]:
     pixel = settings.pixel
     areas = (x2 - x1 + pixel) * (y2 - y1 + pixel)
     order = scores.argsort()[::-1]
+    if settings.earlier_first:
+        order = np.argsort(-scores, kind="stable")
     kept: list[int] = []
     while order.size > 0:
         best = order[0]

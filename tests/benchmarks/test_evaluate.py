@@ -50,6 +50,18 @@ def test_both_ways_find_the_same(drawn, thresholds):
     assert 0 < ours[0] < ours[1] < ours[2] < turn.seconds[REFERENCE]
 
 
+def test_of_equal_scores_the_loop_takes_another_first(drawn):
+    """All else is alike even where most scores have equals."""
+    coarse = [
+        one._replace(probabilities=np.round(one.probabilities * 1024) / 1024 + np.float32(2**-20))
+        for one in drawn
+    ]
+    for thresholds in cases().values():
+        turn = evaluate.take_turns(coarse, thresholds, ours_first=True)
+        assert turn.differs == 0
+        assert turn.order_differs > 0
+
+
 def test_a_difference_would_be_found(drawn, monkeypatch):
     ours = evaluate.detect
     monkeypatch.setattr(
