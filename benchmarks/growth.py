@@ -3,8 +3,8 @@
 `python -m benchmarks.growth` draws 100, 400 and 1600 training pictures and as many for validation,
 and runs convert, an epoch of the training loader, train (400 steps, an epoch of the largest),
 evaluate and report, each in a process of its own and with a tiny network, untracked. `detections`
-is what follows the network, on drawn outputs of COCO's classes. The table goes to standard output,
-the figures to benchmarks/results/growth.json. About nine minutes on two cores.
+is what follows the network, on drawn outputs of COCO's classes, analysis included. The table goes
+to standard output, the figures to benchmarks/results/growth.json. About nine minutes on two cores.
 
 Peak memory is the kernel's count: of the stage, or of a process that it started if one held more.
 Growth by a picture is from the middle size to the largest: what a stage takes before the first
@@ -72,7 +72,7 @@ def take(folder: Path, size: int, largest: int) -> dict[str, Usage]:
         f"train {largest // 4} steps": measured(training, command("train")),
     }
     run_stages(validation, "convert", "train")
-    outputs = [*module, "benchmarks.evaluate", "--memory", "--images", str(size)]
+    outputs = [*module, "benchmarks.whole_evaluation", str(size)]
     return found | {
         "evaluate": measured(validation, command("evaluate")),
         "report": measured(validation, command("report")),
