@@ -59,7 +59,7 @@ def test_of_equal_scores_the_loop_takes_another_first(drawn):
     for thresholds in cases().values():
         turn = evaluate.take_turns(coarse, thresholds, ours_first=True)
         assert turn.differs == 0
-        assert turn.order_differs > 0
+        assert turn.convention_differs > 0
 
 
 def test_a_difference_would_be_found(drawn, monkeypatch):
