@@ -154,6 +154,7 @@ class RuntimeParams(Section):
     amp: Literal["O0", "O2", "O3"]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     workers: Annotated[int, Field(ge=1, le=256)]
+    cache_mb: Annotated[int, Field(ge=0)]
     devices: Count
     machines: Count
     master: Address | None

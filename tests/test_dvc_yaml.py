@@ -20,6 +20,7 @@ STAGES = list(PIPELINE["stages"])
 GRAPH = grimp.build_graph("ssdcore", "stages")
 BUILT_IN = {template.DEFAULT_NAME for template in TEMPLATES}
 UNDECLARED = {
+    "runtime.cache_mb": "the result does not depend on it",
     "runtime.master": "where processes meet, not what they compute",
     "runtime.workers": "the result does not depend on it",
     "tracking.enabled": "says where a run is written down, not what it computes",

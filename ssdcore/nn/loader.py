@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ssdcore.data.augment import Strengths, picture_generator
 from ssdcore.data.in_threads import map_in_threads
+from ssdcore.data.kept_pictures import KeptPictures
 from ssdcore.data.mindrecord import COLUMNS, to_sample
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.sample import Sample
@@ -96,8 +97,10 @@ class TrainingLoader:
         seed: int,
         workers: int,
         group: Group = ALONE,
+        cache_bytes: int = 0,
     ) -> None:
         self._shards = shards
+        self._kept = KeptPictures(cache_bytes)
         self.group = group
         self._batch_size = batch_size
         self._accumulate = accumulate
@@ -127,6 +130,10 @@ class TrainingLoader:
         batches = order.reshape(-1, self.group.size, self._batch_size)
         order = batches[:, self.group.rank].ravel()
 
+        def read_once(row: Row) -> tuple[int, Sample]:
+            image_id = int(row[0])
+            return image_id, self._kept.get(image_id, lambda: _read(row)[1])
+
         def prepare(read: tuple[int, Sample]) -> tuple[int, TrainingExample]:
             image_id, sample = read
             own = picture_generator(self._seed, epoch, image_id)
@@ -134,7 +141,7 @@ class TrainingLoader:
 
         held = STEPS_AHEAD * self._batch_size * self._accumulate
         rows = _rows(self._shards, [int(index) for index in order])
-        read = map_in_threads(_read, _values(rows), self._workers, held)
+        read = map_in_threads(read_once, _values(rows), self._workers, held)
         prepared = map_in_threads(prepare, read, self._workers, held)
         groups = map(_to_training_batch, _groups(prepared, self._batch_size))
         for first in groups:

@@ -31,6 +31,8 @@ from ssdcore.nn.update import Update, make_loss_scaler
 from ssdcore.nn.weight_files import read_arrays
 from ssdcore.params import ModelParams, RuntimeParams, TrainParams
 
+BYTES_OF_MB = 1_000_000
+
 
 class Training(NamedTuple):
     """Everything a training run needs, ready for `ssdcore.nn.fit.fit`.
@@ -79,6 +81,7 @@ def prepare_training(
     loader = TrainingLoader(
         shards, train.batch_size, train.accumulate, card.default_boxes,
         Strengths(**train.augment.model_dump()), runtime.seed, runtime.workers, group,
+        runtime.cache_mb * BYTES_OF_MB,
     )  # fmt: skip
     rates, notes = _rates(train, loader)
     network = build_network(model, len(classes), train.loss)

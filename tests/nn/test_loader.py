@@ -11,8 +11,10 @@ PRIORS = default_boxes()
 VARIED = Strengths(crop=0.5, zoom_out=0.5, flip=0.5, brightness=0.4, contrast=0.4, hue=0.1)
 
 
-def loader(pictures, batch_size=4, workers=2, seed=1, strengths=VARIED, accumulate=1):
-    return TrainingLoader(pictures.shards, batch_size, accumulate, PRIORS, strengths, seed, workers)
+def loader(pictures, batch_size=4, workers=2, seed=1, strengths=VARIED, accumulate=1, cache=0):
+    return TrainingLoader(
+        pictures.shards, batch_size, accumulate, PRIORS, strengths, seed, workers, ALONE, cache
+    )
 
 
 def batches(loader, epoch=1):
@@ -54,6 +56,25 @@ def test_the_same_picture_is_varied_anew_in_each_epoch(pictures):
         return next(b.images[0] for b in singles if b.image_ids[0] == pictures.split.images[0].id)
 
     assert (picture(1) != picture(2)).any()
+
+
+@pytest.mark.parametrize("cache", [500_000, 10**9])
+def test_kept_pictures_are_varied_as_decoded_ones_are(pictures, cache):
+    """Not all fit into the smaller cache."""
+    fresh, kept = loader(pictures), loader(pictures, cache=cache)
+    for epoch in (1, 2, 3):
+        for one, other in zip(batches(fresh, epoch), batches(kept, epoch), strict=True):
+            for column, same in zip(one, other, strict=True):
+                np.testing.assert_array_equal(column, same)
+
+
+def test_kept_pictures_are_not_decoded_again(pictures, monkeypatch):
+    kept = loader(pictures, batch_size=1, cache=10**9)
+    first = batches(kept, epoch=1)
+    monkeypatch.setattr("ssdcore.data.mindrecord.decode_for_network", None)
+    assert len(batches(kept, epoch=2)) == len(first) == 10
+    with pytest.raises(TypeError):
+        batches(loader(pictures), epoch=2)
 
 
 def test_without_variation_the_input_is_the_picture(pictures):

@@ -14,6 +14,7 @@ from ssdcore.params_file import read_params
 ROOT = Path(__file__).parents[2]
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 WITHOUT_CONSEQUENCE = {
+    "runtime.cache_mb",
     "runtime.workers",
     "runtime.master",
     "tracking.enabled",
