@@ -12,6 +12,8 @@ LossScaler: TypeAlias = "ms.amp.StaticLossScaler | ms.amp.DynamicLossScaler"
 FIRST_DYNAMIC_SCALE = 2**16
 STEPS_TO_DOUBLE = 2000
 """Updates without an overflow after which a dynamic scale doubles."""
+EACH, SUM = ops.HyperMap(), ops.ReduceSum()
+"""A Python loop over the gradients, and their methods, would double the time of compilation."""
 
 
 def make_loss_scaler(scale: float | Literal["dynamic"]) -> LossScaler:
@@ -56,19 +58,22 @@ class Update(nn.Cell):
         self.scaler.adjust(finite)
         if finite:
             factor = self.clip_norm / ops.maximum(norm, self.clip_norm)
-            self.optimizer(tuple([gradient * factor for gradient in gradients]))
+            self.optimizer(EACH(ops.partial(_scaled, factor), gradients))
             if self.average is not None:
                 self.average()
         return finite
 
 
 def global_norm(gradients: Any) -> Tensor:
-    """Returns the root of the sum of all squares, finite only if all gradients are.
+    """Returns the root of the sum of all squares, finite only if all gradients are."""
+    return ops.sqrt(ops.addn(EACH(_square_sum, gradients)))
 
-    Summed row by row first: a sum over a whole kernel takes MindSpore's CPU several times as long.
-    """
-    total = 0.0
-    for gradient in gradients:
-        rows = ops.reshape(gradient, (gradient.shape[0], -1))
-        total = total + (rows * rows).sum(axis=1).sum()
-    return ops.sqrt(total)
+
+def _square_sum(gradient: Tensor) -> Tensor:
+    """Sums row by row first: over a whole kernel takes MindSpore's CPU several times as long."""
+    rows = ops.reshape(gradient, (gradient.shape[0], -1))
+    return SUM(SUM(ops.square(rows), 1), 0)
+
+
+def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
+    return ops.mul(gradient, factor)
