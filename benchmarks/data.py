@@ -27,6 +27,7 @@ from benchmarks.frame import (
     take_turns,
     write_results,
 )
+from benchmarks.pictures import training_pictures
 
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 ROUNDS = 5
@@ -59,7 +60,7 @@ def main() -> None:
 def measure(data: Path | None, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="data-") as temporary:
         folder = Path(temporary)
-        images, annotations = draw(folder) if data is None else layout_of(data)
+        images, annotations = training_pictures(data, folder, DRAWN)
         contenders = {
             **conversion(images, annotations, folder / "out"),
             **loaders(images, annotations, folder / "shards"),
@@ -106,17 +107,6 @@ def samples_of(annotations: Path) -> list[Any]:
 
     split = read_coco(annotations)
     return [distributions.blank(i.height, i.width, split.objects[i.id]) for i in split.images]
-
-
-def draw(folder: Path) -> tuple[Path, Path]:
-    from ssdcore.data.shapes import write_shapes
-
-    write_shapes(folder, seed=1, train_images=DRAWN, val_images=1)
-    return folder / "train", folder / "annotations/instances_train.json"
-
-
-def layout_of(data: Path) -> tuple[Path, Path]:
-    return data / "images/train", data / "annotations/instances_train.json"
 
 
 def conversion(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[], int]]:

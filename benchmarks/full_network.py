@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.frame import ROOT, circumstances, parser, table, write_results
+from benchmarks.pictures import training_pictures
 
 STEPS = 60
 GROUP = 10
@@ -60,18 +61,13 @@ def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
     from ssdcore.data.coco import read_coco
     from ssdcore.data.convert import convert_split
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.data.shapes import write_shapes
     from ssdcore.nn.fit import fit
     from ssdcore.nn.reports import StepReport
     from ssdcore.nn.runtime import configure, seed_all
     from ssdcore.nn.training import prepare_training
     from ssdcore.params_file import read_params
 
-    if data is None:
-        write_shapes(folder, seed=1, train_images=DRAWN, val_images=1)
-        images, annotations = folder / "train", folder / "annotations/instances_train.json"
-    else:
-        images, annotations = data / "images/train", data / "annotations/instances_train.json"
+    images, annotations = training_pictures(data, folder, DRAWN)
     params = read_params(ROOT / "params.yaml")
     device = configure(params.runtime.device)
     seed_all(params.runtime.seed)

@@ -24,6 +24,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks.frame import RESULTS, ROOT, circumstances, parser, rounded, table, write_results
+from benchmarks.pictures import in_coco_layout
 from benchmarks.stopwatch import OTHER, TRACKING, Stopwatch, watch_tracking
 from benchmarks.workspace import environment, run_stages, write_params
 
@@ -96,13 +97,11 @@ def drawn_data() -> dict[str, Any]:
 
 def local_data(data: Path) -> dict[str, Any]:
     augment = YAML(typ="safe").load(ROOT / "presets/custom.yaml")["train"]["augment"]
-    folder = data.resolve()
     paths = {
-        f"dataset.local.{split}_{kind}": str(folder / path)
+        f"dataset.local.{split}_{kind}": str(path)
         for split in ("train", "val")
-        for kind, path in (
-            ("annotations", f"annotations/instances_{split}.json"),
-            ("images", f"images/{split}"),
+        for kind, path in zip(
+            ("images", "annotations"), in_coco_layout(data.resolve(), split), strict=True
         )
     }
     return {"dataset.name": "local", "dataset.local.format": "coco", **paths} | {
