@@ -21,7 +21,7 @@ from typing import Any
 
 from benchmarks.frame import circumstances, parser, table, write_results
 from benchmarks.workspace import command, environment, run_stages, write_params
-from ssdcore.errors import Stopped
+from ssdcore.core.errors import Stopped
 
 KILLS = 20
 IN_GROUP = 3

@@ -103,7 +103,7 @@ def as_table(content: dict[str, Any]) -> str:
 
 def samples_of(annotations: Path) -> list[Any]:
     """Returns the sizes and objects of all pictures."""
-    from ssdcore.data.coco import read_coco
+    from ssdcore.coco.annotations import read_coco
 
     split = read_coco(annotations)
     return [distributions.blank(i.height, i.width, split.objects[i.id]) for i in split.images]
@@ -111,7 +111,7 @@ def samples_of(annotations: Path) -> list[Any]:
 
 def conversion(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[], int]]:
     """Copying the files and converting them."""
-    from ssdcore.data.coco import read_coco
+    from ssdcore.coco.annotations import read_coco
     from ssdcore.data.convert import convert_split
 
     split = read_coco(annotations)
@@ -138,13 +138,13 @@ def loaders(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[]
     What keeps pictures, `runtime.cache_mb`, has them from the round that warms up.
     """
     from benchmarks.reference_loader import reference_batches
+    from ssdcore.coco.annotations import read_coco
     from ssdcore.data.augment import Strengths
-    from ssdcore.data.coco import read_coco
     from ssdcore.data.convert import convert_split
+    from ssdcore.data.loader import TrainingLoader
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.geometry.default_boxes import default_boxes
-    from ssdcore.nn.group import ALONE
-    from ssdcore.nn.loader import TrainingLoader
+    from ssdcore.training.distributed.group import ALONE
 
     convert_split(read_coco(annotations), images, out / "train.mindrecord", shards=1)
     shards = find_shards(out / "train.mindrecord")

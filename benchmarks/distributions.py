@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import reference_loader
+from ssdcore.coco.boxes import Objects
 from ssdcore.data.augment_geometry import crop
-from ssdcore.data.sample import Objects, Sample
+from ssdcore.data.sample import Sample
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.matching import encode_targets
 

@@ -48,12 +48,12 @@ from benchmarks.network_outputs import (
     sparsity,
 )
 from benchmarks.reference_evaluation import Answer, Settings, reference_results
-from ssdcore.data.coco import CocoClass, CocoImage
-from ssdcore.detection.coco_results import to_results
-from ssdcore.detection.decode import Detections, Thresholds, detect
+from ssdcore.coco.annotations import CocoClass, CocoImage
+from ssdcore.coco.results import Detections, to_results
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
-from ssdcore.params_file import read_params
+from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.params.reader import read_params
 
 LIBRARIES = ("numpy", "opencv-python-headless", "pycocotools")
 IMAGES, BATCH = 5000, 32

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssdcore.files import write_json
-from ssdcore.git import ask_git
+from ssdcore.core.files import write_json
+from ssdcore.core.git import ask_git
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"

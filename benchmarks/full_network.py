@@ -58,14 +58,14 @@ def as_table(figures: dict[str, Any]) -> str:
 
 
 def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
-    from ssdcore.data.coco import read_coco
+    from ssdcore.coco.annotations import read_coco
     from ssdcore.data.convert import convert_split
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.nn.fit import fit
-    from ssdcore.nn.reports import StepReport
-    from ssdcore.nn.runtime import configure, seed_all
-    from ssdcore.nn.training import prepare_training
-    from ssdcore.params_file import read_params
+    from ssdcore.models.device import configure, seed_all
+    from ssdcore.params.reader import read_params
+    from ssdcore.training.loop import fit
+    from ssdcore.training.reports import StepReport
+    from ssdcore.training.setup import prepare_training
 
     images, annotations = training_pictures(data, folder, DRAWN)
     params = read_params(ROOT / "params.yaml")

@@ -88,12 +88,12 @@ def draw(folder: Path, train: int, val: int, epochs: int) -> None:
 
 def load_epoch() -> None:
     """Reads an epoch of the training loader in this process and folder."""
-    from ssdcore import layout
+    from ssdcore.core import layout
     from ssdcore.data.augment import Strengths
+    from ssdcore.data.loader import TrainingLoader
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.geometry.default_boxes import default_boxes
-    from ssdcore.nn.loader import TrainingLoader
-    from ssdcore.params_file import read_params
+    from ssdcore.params.reader import read_params
 
     params = read_params(layout.PARAMS)
     loader = TrainingLoader(

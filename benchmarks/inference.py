@@ -93,18 +93,18 @@ def candidates(
     """Returns what computes a batch, and the size of its file in MB, by name."""
     import numpy as np
 
-    from ssdcore.data.coco import CocoClass
-    from ssdcore.detection.card import Card
-    from ssdcore.detection.decode import Thresholds
+    from ssdcore.coco.annotations import CocoClass
+    from ssdcore.data.loader import InputBatch
     from ssdcore.export.metadata import Metadata
+    from ssdcore.export.mindir import MindirNetwork
     from ssdcore.export.runtime import OnnxNetwork, OnnxPictures
-    from ssdcore.nn.checkpoint import build_network, save
-    from ssdcore.nn.export import network_file, pictures_file, write_exports
-    from ssdcore.nn.infer import Detector
-    from ssdcore.nn.loader import InputBatch
-    from ssdcore.nn.mindir import MindirNetwork
-    from ssdcore.nn.runtime import configure, seed_all
-    from ssdcore.params_file import read_params
+    from ssdcore.export.write import network_file, pictures_file, write_exports
+    from ssdcore.inference.decode import Thresholds
+    from ssdcore.inference.detector import Detector
+    from ssdcore.models.checkpoint import build_network, save
+    from ssdcore.models.device import configure, seed_all
+    from ssdcore.models.metadata import Card
+    from ssdcore.params.reader import read_params
 
     configure("CPU")
     seed_all(1)

@@ -52,14 +52,14 @@ def measure(params_file: str, batch: int) -> dict[str, Any]:
     from mindspore import Profiler, nn
     from mindspore.profiler import ProfilerActivity, ProfilerLevel
 
-    from ssdcore.nn.checkpoint import build_network
-    from ssdcore.nn.loader import TrainingBatch
-    from ssdcore.nn.losses import DetectionLoss
-    from ssdcore.nn.optimizer import make_optimizer
-    from ssdcore.nn.runtime import configure, seed_all
-    from ssdcore.nn.step import TrainingStep
-    from ssdcore.nn.update import Update, make_loss_scaler
-    from ssdcore.params_file import read_params
+    from ssdcore.data.loader import TrainingBatch
+    from ssdcore.models.checkpoint import build_network
+    from ssdcore.models.device import configure, seed_all
+    from ssdcore.models.losses import DetectionLoss
+    from ssdcore.params.reader import read_params
+    from ssdcore.training.optimizer import make_optimizer
+    from ssdcore.training.step import TrainingStep
+    from ssdcore.training.update import Update, make_loss_scaler
 
     params = read_params(ROOT / params_file)
     train = params.train
@@ -103,7 +103,7 @@ def by_group(rows: Iterable[Mapping[str, str]], convolutions: int) -> list[tuple
         rows: of the profiler's cpu_op_detail_info; operators of a type are numbered in the order
             in which they run.
         convolutions: in the network. All of them run before the first gradient does, so that
-            further ones compute input gradients (`ssdcore.nn.conv`).
+            further ones compute input gradients (`ssdcore.models.conv`).
     """
     group_of = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
     group_of["Conv2DBackpropInput"] = INPUT_GRADIENT

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ssdcore.params import ModelParams
+from ssdcore.params.schema import ModelParams
 
 NUM_FOREGROUND = 80
 CHECKPOINT = "best.ckpt"
@@ -20,13 +20,13 @@ def writing(folder: Path, model: ModelParams) -> Callable[[], None]:
 
 def _write(folder: Path, model: ModelParams) -> None:
     _quiet()
-    from ssdcore.data.coco import CocoClass
-    from ssdcore.detection.card import Card
-    from ssdcore.detection.decode import Thresholds
+    from ssdcore.coco.annotations import CocoClass
     from ssdcore.export.metadata import Metadata
-    from ssdcore.nn.checkpoint import build_network, save
-    from ssdcore.nn.export import write_exports
-    from ssdcore.nn.runtime import configure, seed_all
+    from ssdcore.export.write import write_exports
+    from ssdcore.inference.decode import Thresholds
+    from ssdcore.models.checkpoint import build_network, save
+    from ssdcore.models.device import configure, seed_all
+    from ssdcore.models.metadata import Card
 
     configure("CPU")
     seed_all(1)
@@ -44,13 +44,13 @@ def training(
 ) -> Callable[[], tuple[float]]:  # fmt: skip
     """Returns what takes a training step on a batch and tells the loss before it."""
     _quiet()
-    from ssdcore.nn.checkpoint import load
-    from ssdcore.nn.loader import TrainingBatch
-    from ssdcore.nn.losses import DetectionLoss
-    from ssdcore.nn.optimizer import make_optimizer
-    from ssdcore.nn.runtime import configure
-    from ssdcore.nn.step import TrainingStep
-    from ssdcore.nn.update import Update, make_loss_scaler
+    from ssdcore.data.loader import TrainingBatch
+    from ssdcore.models.checkpoint import load
+    from ssdcore.models.device import configure
+    from ssdcore.models.losses import DetectionLoss
+    from ssdcore.training.optimizer import make_optimizer
+    from ssdcore.training.step import TrainingStep
+    from ssdcore.training.update import Update, make_loss_scaler
 
     configure("CPU")
     network, card = load(folder / CHECKPOINT)
@@ -81,10 +81,10 @@ def inference(folder: Path, batch: int, path: str) -> Callable[[], tuple[Any, An
         onnx = OnnxNetwork(folder / "ssd300.onnx", batch)
         return lambda: onnx.answers(images)
     _quiet()
-    from ssdcore.nn.checkpoint import load
-    from ssdcore.nn.infer import Detector
-    from ssdcore.nn.mindir import MindirNetwork
-    from ssdcore.nn.runtime import configure
+    from ssdcore.export.mindir import MindirNetwork
+    from ssdcore.inference.detector import Detector
+    from ssdcore.models.checkpoint import load
+    from ssdcore.models.device import configure
 
     configure("CPU")
     if path == "mindir":

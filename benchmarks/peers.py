@@ -36,7 +36,7 @@ from benchmarks.frame import (
 )  # fmt: skip
 from benchmarks.worker import Worker
 from ssdcore.geometry.default_boxes import IMAGE_SIZE, NUM_DEFAULT_BOXES
-from ssdcore.params_file import read_params
+from ssdcore.params.reader import read_params
 
 ROUNDS = {1: 7, 2: 7, 8: 3}
 QUICK_ROUNDS = {1: 2, 2: 2}

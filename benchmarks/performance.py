@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.__main__ import names
 from benchmarks.frame import RESULTS, ROOT, in_words
-from ssdcore.files import write_text
+from ssdcore.core.files import write_text
 
 DOCUMENT = ROOT / "docs/performance.md"
 

@@ -12,7 +12,7 @@ def training_pictures(data: Path | None, folder: Path, drawn: int) -> tuple[Path
     """Returns the same of the training split of `data`; without it `drawn` ones, in `folder`."""
     if data is not None:
         return in_coco_layout(data, "train")
-    from ssdcore.data.shapes import write_shapes
+    from ssdcore.sources.shapes import write_shapes
 
     write_shapes(folder, seed=1, train_images=drawn, val_images=1)
     return folder / "train", folder / "annotations/instances_train.json"

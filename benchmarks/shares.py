@@ -167,12 +167,12 @@ class Timed:
 
 def time_stage(watch: Stopwatch) -> Timed:
     """Lets `watch` time the parts of the train stage."""
-    from ssdcore.nn import validation
-    from ssdcore.nn.keeper import Keeper
-    from ssdcore.nn.loader import TrainingLoader
-    from ssdcore.nn.record import TrainingRecord
-    from ssdcore.nn.step import StepOutcome, TrainingStep
-    from ssdcore.report.album import Album
+    from ssdcore.data.loader import TrainingLoader
+    from ssdcore.report.previews import Album
+    from ssdcore.training import validation
+    from ssdcore.training.run_files import TrainingRecord
+    from ssdcore.training.state import Keeper
+    from ssdcore.training.step import StepOutcome, TrainingStep
 
     timed = Timed()
     take, epoch = TrainingStep.__call__, TrainingLoader.epoch

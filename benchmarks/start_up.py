@@ -34,7 +34,7 @@ from benchmarks.frame import (
     write_results,
 )
 from benchmarks.workspace import command, environment, write_params
-from ssdcore.clone import make_clone
+from ssdcore.dvc.clone import make_clone
 
 HOOK = Path(__file__).parent / "hook"
 ROUNDS = 5

@@ -17,14 +17,14 @@ import numpy as np
 
 from benchmarks.evaluate import BATCH, CLASSES, HEIGHT, IDS, WIDTH
 from benchmarks.network_outputs import PRIORS, batches
-from ssdcore.analysis.analyse import analyse
-from ssdcore.data.coco import CocoImage
-from ssdcore.detection.coco_metrics import evaluate
-from ssdcore.detection.coco_results import to_results
-from ssdcore.detection.decode import Detections, Thresholds, detect
-from ssdcore.detection.results_file import write_results
-from ssdcore.files import write_json
+from ssdcore.coco.annotations import CocoImage
+from ssdcore.coco.metrics import evaluate
+from ssdcore.coco.results import Detections, to_results
+from ssdcore.coco.results_file import write_results
+from ssdcore.core.files import write_json
+from ssdcore.evaluation.analyse import analyse
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
+from ssdcore.inference.decode import Thresholds, detect
 
 
 def evaluate_all(images: int) -> dict[str, Any]:

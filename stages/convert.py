@@ -2,21 +2,21 @@
 
 from typing import Any
 
-from ssdcore import layout
-from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
-from ssdcore.params_file import read_params
+from ssdcore.core import layout
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Check every picture and box and pack them into MindRecord shards."""
     convert = read_params(params).convert
 
-    from ssdcore.data.coco import read_coco
+    from ssdcore.coco.annotations import read_coco
+    from ssdcore.core.errors import InputError
+    from ssdcore.core.files import replacing_folder, write_json
+    from ssdcore.data.conversion_report import table_of_losses
     from ssdcore.data.convert import convert_split
-    from ssdcore.data.left_out import table_of_losses
-    from ssdcore.data.sources.record import image_folder
-    from ssdcore.errors import InputError
-    from ssdcore.files import replacing_folder, write_json
+    from ssdcore.data.manifest import image_folder
 
     summaries = {}
     with replacing_folder(layout.MINDRECORD) as folder:

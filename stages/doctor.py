@@ -2,7 +2,7 @@
 
 import sys
 
-from ssdcore.command import ParamsOption, run_one_of
+from ssdcore.core.command import ParamsOption, run_one_of
 
 ABOUT = """Say what is wrong with this machine or the pipeline, a line each with its remedy.
 

@@ -1,16 +1,16 @@
 """Fetches, draws or checks the data set: data/raw."""
 
-from ssdcore import layout
-from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
-from ssdcore.params_file import read_params
+from ssdcore.core import layout
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Fetch, draw or check the pictures and their COCO annotation files."""
     dataset = read_params(params).dataset
 
-    from ssdcore.data.sources.fetch import fetch
-    from ssdcore.files import replacing_folder
+    from ssdcore.core.files import replacing_folder
+    from ssdcore.sources.fetch import fetch
 
     with replacing_folder(layout.RAW) as folder:
         splits = fetch(dataset, folder)

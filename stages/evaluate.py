@@ -1,8 +1,8 @@
 """Measures the best checkpoint on the validation split: evaluation/ and metrics/evaluate.json."""
 
-from ssdcore import layout
-from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
-from ssdcore.params_file import read_params
+from ssdcore.core import layout
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -12,19 +12,19 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
 
     from time import perf_counter
 
-    from ssdcore.analysis.analyse import analyse
-    from ssdcore.analysis.summary import of_classes, of_split
-    from ssdcore.analysis.tables import write_evaluation
-    from ssdcore.data.coco import read_coco
+    from ssdcore.coco.annotations import read_coco
+    from ssdcore.coco.metrics import evaluate, load_backend
+    from ssdcore.core.files import sha256_of_file
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.detection.coco_metrics import evaluate, load_backend
-    from ssdcore.detection.decode import Thresholds
-    from ssdcore.files import sha256_of_file
-    from ssdcore.nn.checkpoint import load
-    from ssdcore.nn.infer import Detector
-    from ssdcore.nn.predictions import predict_split
-    from ssdcore.nn.runtime import configure
-    from ssdcore.nn.time_spent import TimeSpent
+    from ssdcore.evaluation.analyse import analyse
+    from ssdcore.evaluation.summary import of_classes, of_split
+    from ssdcore.evaluation.tables import write_evaluation
+    from ssdcore.inference.decode import Thresholds
+    from ssdcore.inference.detector import Detector
+    from ssdcore.inference.split import predict_split
+    from ssdcore.inference.time_spent import TimeSpent
+    from ssdcore.models.checkpoint import load
+    from ssdcore.models.device import configure
     from ssdcore.tracking import tracked
 
     load_backend(wanted.backend)  # that one is missing is said before the work, not after it

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssdcore.command import run_one_of
+from ssdcore.core.command import run_one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ssdcore.experiments import Experiment
+    from ssdcore.dvc.experiments import Experiment
 
 MORE = {"queued": "dvc queue start", "running": "dvc queue status", "failed": "dvc queue logs NAME"}
 TRY = "dvc exp run --queue -S 'train.lr_max=0.001,0.002'"
@@ -31,7 +31,7 @@ def best(
 
     Those on the same data count as the commit, or the newest where that has no AP.
     """
-    from ssdcore.experiments import list_experiments
+    from ssdcore.dvc.experiments import list_experiments
 
     experiments = list_experiments(commits)
     measured = [one for one in experiments if one.has_results]

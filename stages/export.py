@@ -1,8 +1,8 @@
 """Exports the best checkpoint and proves that it is the same network: export/."""
 
-from ssdcore import layout
-from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
-from ssdcore.params_file import read_params
+from ssdcore.core import layout
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -18,18 +18,18 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from math import ceil
     from pathlib import Path
 
-    from ssdcore.data.coco import read_coco
+    from ssdcore.coco.annotations import read_coco
+    from ssdcore.core.errors import RunError
+    from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
+    from ssdcore.data.loader import input_batches, read_pictures
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.detection.decode import Thresholds
-    from ssdcore.errors import RunError
+    from ssdcore.export.check import check_exports
     from ssdcore.export.metadata import Metadata, origin
-    from ssdcore.files import replacing_folder, sha256_of_file, write_json
-    from ssdcore.nn.checkpoint import load
-    from ssdcore.nn.export import write_exports
-    from ssdcore.nn.export_parity import check_exports
-    from ssdcore.nn.infer import Detector
-    from ssdcore.nn.loader import input_batches, read_pictures
-    from ssdcore.nn.runtime import configure
+    from ssdcore.export.write import write_exports
+    from ssdcore.inference.decode import Thresholds
+    from ssdcore.inference.detector import Detector
+    from ssdcore.models.checkpoint import load
+    from ssdcore.models.device import configure
     from ssdcore.tracking import tracked
 
     device = configure(runtime.device)

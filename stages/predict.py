@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from ssdcore import layout
-from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
-from ssdcore.errors import InputError
-from ssdcore.params_file import read_params
+from ssdcore.core import layout
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.errors import InputError
+from ssdcore.params.reader import read_params
 
 if TYPE_CHECKING:
-    from ssdcore.nn.runtime import Device
+    from ssdcore.models.device import Device
 
 Inputs = Annotated[
     list[str] | None,
@@ -82,17 +82,17 @@ def main(
     if seconds is not None and camera is None:
         raise InputError("--seconds", seconds, "--camera beside it")
 
-    from ssdcore.data.photo_files import find_photos
+    from ssdcore.prediction.photo_files import find_photos
 
     found = find_photos(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
 
-    from ssdcore.analysis.score_to_show import score_to_show
-    from ssdcore.detection.decode import Thresholds
-    from ssdcore.detection.photo_results import writing_results
-    from ssdcore.report.drawn_photos import require_other_places
-    from ssdcore.serving.model_source import load_detector, model_file
-    from ssdcore.serving.prediction import Prediction
-    from ssdcore.signals import Signals
+    from ssdcore.core.signals import Signals
+    from ssdcore.evaluation.score_to_show import score_to_show
+    from ssdcore.inference.decode import Thresholds
+    from ssdcore.prediction.drawn_photos import require_other_places
+    from ssdcore.prediction.model_source import load_detector, model_file
+    from ssdcore.prediction.prediction import Prediction
+    from ssdcore.prediction.results import writing_results
 
     require_other_places(found, out)
     place = cast("Device", device or runtime.device)

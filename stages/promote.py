@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
-from ssdcore.errors import InputError, RunError
-from ssdcore.params_file import read_params
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.params.reader import read_params
 
 UNNAMEABLE = '/:"'
 """What MLflow's registry, and its search, do not take in a name."""
@@ -32,9 +32,9 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     if set(called) & set(UNNAMEABLE) or not called.strip():
         raise InputError("--name", called, f"a name without {' '.join(UNNAMEABLE)}")
 
-    from ssdcore import layout
-    from ssdcore.analysis.score_to_show import score_to_show
-    from ssdcore.detection.decode import Thresholds
+    from ssdcore.core import layout
+    from ssdcore.evaluation.score_to_show import score_to_show
+    from ssdcore.inference.decode import Thresholds
     from ssdcore.serving.candidate import read_candidate
     from ssdcore.serving.version import comparison, is_better, require_comparable
     from ssdcore.tracking.receiver import UnavailableError

@@ -4,11 +4,11 @@ from typing import Annotated
 
 import typer
 
-from ssdcore import layout
-from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
-from ssdcore.errors import InputError
-from ssdcore.params import ReportParams
-from ssdcore.params_file import read_params
+from ssdcore.core import layout
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.errors import InputError
+from ssdcore.params.reader import read_params
+from ssdcore.params.schema import ReportParams
 
 Compare = Annotated[
     list[str] | None,
@@ -30,12 +30,12 @@ def main(
         _compare(compare, further or [], settings.report)
         return
 
-    from ssdcore.files import replacing_folder, sha256_of_file, write_json, write_text
+    from ssdcore.core.files import replacing_folder, sha256_of_file, write_json, write_text
+    from ssdcore.report.data import as_data
     from ssdcore.report.drawing import encode_jpeg
-    from ssdcore.report.figures import as_data
+    from ssdcore.report.figures import draw_sheets
     from ssdcore.report.gather import gather
     from ssdcore.report.page import render
-    from ssdcore.report.sheets import draw_sheets
     from ssdcore.report.text import as_text
     from ssdcore.tracking import tracked
 
@@ -66,7 +66,7 @@ def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams
     if not compare:
         raise InputError("the command line", " ".join(further), "options", "Put --compare first")
 
-    from ssdcore.files import write_text
+    from ssdcore.core.files import write_text
     from ssdcore.report.comparison.compare import compare_revisions
 
     names = [*compare, *further]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssdcore import layout
-from ssdcore.command import run as run_command
+from ssdcore.core import layout
+from ssdcore.core.command import run as run_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ssdcore.reproduction import Record
+    from ssdcore.dvc.reproduction import Record
 
 DIFFERS = 1
 NEAR = 0.05
@@ -32,8 +32,8 @@ def main(
 
     Exit status 0: every out and every figure is the same. 1: something differs, be it little.
     """
-    from ssdcore.clone import make_clone, programs_for, read_committed, resolve, run
-    from ssdcore.reproduction import differences, read_record
+    from ssdcore.dvc.clone import make_clone, programs_for, read_committed, resolve, run
+    from ssdcore.dvc.reproduction import differences, read_record
 
     here = Path.cwd()
     commit = resolve(here, revision)
@@ -57,7 +57,7 @@ def _read(path: Path) -> str | None:
 
 def _told(recorded: Record, repeated: Record, tolerance: float) -> Iterator[str]:
     """Yields what is equal and what is not."""
-    from ssdcore.reproduction import AP, TIMED, differences
+    from ssdcore.dvc.reproduction import AP, TIMED, differences
 
     different = {one.name: one for one in differences(recorded.results, repeated.results)}
     for name in {**recorded.outs, **repeated.outs}:
@@ -75,7 +75,7 @@ def _told(recorded: Record, repeated: Record, tolerance: float) -> Iterator[str]
 
 def _reasons(recorded: Record, repeated: Record) -> Iterator[str]:
     """Yields what differs of all that results depend on."""
-    from ssdcore.reproduction import differences
+    from ssdcore.dvc.reproduction import differences
 
     files = [one.name for one in differences(recorded.files, repeated.files)]
     named = list(differences(recorded.params, repeated.params))

@@ -2,9 +2,9 @@
 
 import sys
 
-from ssdcore import layout
-from ssdcore.command import DEFAULT_PARAMS, ParamsOption, run
-from ssdcore.params_file import read_params
+from ssdcore.core import layout
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -16,28 +16,28 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     settings = read_params(params)
     train, runtime = settings.train, settings.runtime
 
-    from ssdcore.processes.launch import is_to_launch, launch
+    from ssdcore.training.distributed.launch import is_to_launch, launch
 
     if is_to_launch(runtime):
         sys.exit(launch("stages.train", ["--params", str(params)], runtime))
 
-    from ssdcore.data.coco import read_coco
+    from ssdcore.coco.annotations import read_coco
+    from ssdcore.core.files import sha256_of_file
+    from ssdcore.core.progress import Progress
+    from ssdcore.core.signals import Signals
+    from ssdcore.data.loader import spread_samples
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.files import sha256_of_file
-    from ssdcore.nn.conduct import conduct
-    from ssdcore.nn.fingerprint import fingerprint_of_training
-    from ssdcore.nn.group import join_group
-    from ssdcore.nn.keeper import Keeper
-    from ssdcore.nn.loader import spread_samples
-    from ssdcore.nn.record import TrainingRecord
-    from ssdcore.nn.reports import START, EpochReport, StepReport
-    from ssdcore.nn.runtime import configure, describe_choice, require_precision, seed_all
-    from ssdcore.nn.training import prepare_training
-    from ssdcore.nn.validation import make_validation
-    from ssdcore.progress import Progress
-    from ssdcore.report.album import EXAMINED, Album
-    from ssdcore.signals import Signals
+    from ssdcore.models.device import configure, describe_choice, require_precision, seed_all
+    from ssdcore.report.previews import EXAMINED, Album
     from ssdcore.tracking import tracked
+    from ssdcore.training.conduct import conduct
+    from ssdcore.training.distributed.group import join_group
+    from ssdcore.training.fingerprint import fingerprint_of_training
+    from ssdcore.training.reports import START, EpochReport, StepReport
+    from ssdcore.training.run_files import TrainingRecord
+    from ssdcore.training.setup import prepare_training
+    from ssdcore.training.state import Keeper
+    from ssdcore.training.validation import make_validation
 
     device = configure(runtime.device)
     group = join_group()

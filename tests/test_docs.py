@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.nested import leaves
-from ssdcore.params_file import read_params
+from ssdcore.core.nested import leaves
+from ssdcore.params.reader import read_params
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from ssdcore.data.coco import CocoClass
-from ssdcore.files import sha256_of_file
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.core.files import sha256_of_file
 from tests.clone import ROOT, copy_project, run
-from tests.nn.tiny_checkpoint import write_checkpoint
+from tests.models.tiny_checkpoint import write_checkpoint
 
 
 def pretend(folder: Path, stage: str, *outs: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from ssdcore.params_file import read_params
+from ssdcore.params.reader import read_params
 from tests.clone import ROOT, make_clone, run
 from tests.outcomes import figures, listed, rate, runs
 from tests.pages import first_page

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from ssdcore.core.nested import leaves
 from ssdcore.geometry.default_boxes import COCO_SCALES
-from ssdcore.nested import leaves
-from ssdcore.params_file import read_params
+from ssdcore.params.reader import read_params
 
 ROOT = Path(__file__).parents[1]
 PARAMS = dict(leaves(read_params(ROOT / "params.yaml").model_dump()))
@@ -44,7 +44,7 @@ def test_a_preset_is_explained(name):
 
 
 def test_the_tutorials_network_is_its_own():
-    from ssdcore.nn.checkpoint import build_network
+    from ssdcore.models.checkpoint import build_network
 
     params = preset("tutorial")
     network = build_network(params.model, 80, params.train.loss)
@@ -53,7 +53,7 @@ def test_the_tutorials_network_is_its_own():
 
 def test_the_tutorials_rates_are_its_own(golden):
     """The spec's golden schedule: 60 epochs of 9 steps."""
-    from ssdcore.nn.schedule import learning_rates
+    from ssdcore.training.schedule import learning_rates
 
     train = preset("tutorial").train
     rates = learning_rates(

@@ -7,13 +7,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 HEAVY = {"mindspore", "mlflow", "typer"}
 PURE = (
-    "ssdcore.geometry.matching", "ssdcore.geometry.box_coder", "ssdcore.detection.decode",
-    "ssdcore.detection.coco_metrics", "ssdcore.data.targets", "ssdcore.data.sources.fetch",
-    "ssdcore.data.coco", "ssdcore.params_file", "ssdcore.tracking", "ssdcore.report.page",
-    "ssdcore.report.pictures", "ssdcore.report.variations", "ssdcore.data.download",
-    "ssdcore.analysis.analysis", "ssdcore.analysis.outcomes",
+    "ssdcore.geometry.matching", "ssdcore.geometry.box_coder", "ssdcore.inference.decode",
+    "ssdcore.coco.metrics", "ssdcore.data.targets", "ssdcore.sources.fetch",
+    "ssdcore.coco.annotations", "ssdcore.params.reader", "ssdcore.tracking", "ssdcore.report.page",
+    "ssdcore.report.images", "ssdcore.report.variations", "ssdcore.download.local_copy",
+    "ssdcore.evaluation.analysis", "ssdcore.evaluation.outcomes",
     "ssdcore.serving.messages", "ssdcore.serving.detector_process", "ssdcore.serving.version",
-    "ssdcore.serving.model_source", "ssdcore.export.runtime",
+    "ssdcore.prediction.model_source", "ssdcore.export.runtime",
 )  # fmt: skip
 
 
@@ -31,13 +31,13 @@ def test_the_pure_part_loads_nothing_heavy():
 
 
 def test_the_test_above_can_fail():
-    assert loaded_by("ssdcore.command") == {"typer"}
-    assert loaded_by("ssdcore.nn.layers") == {"mindspore"}
+    assert loaded_by("ssdcore.core.command") == {"typer"}
+    assert loaded_by("ssdcore.models.layers") == {"mindspore"}
 
 
 def test_a_served_models_two_processes_have_one_of_them_each():
     """Together in one, MindSpore ends it: see `ssdcore.serving.worker`."""
-    assert loaded_by("ssdcore.serving.worker", "ssdcore.nn.trained") == {"mindspore"}
+    assert loaded_by("ssdcore.serving.worker", "ssdcore.inference.load") == {"mindspore"}
     assert loaded_by(
         "ssdcore.serving.registry", "ssdcore.serving.model_code", "ssdcore.serving.fetch"
     ) == {"mlflow"}

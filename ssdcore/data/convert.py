@@ -7,13 +7,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssdcore.data.coco import CocoImage, CocoSplit
+from ssdcore.coco.annotations import CocoImage, CocoSplit
+from ssdcore.core.errors import InputError
+from ssdcore.core.progress import Progress
+from ssdcore.data.image_files import open_pictures
 from ssdcore.data.images import BrokenImageError, checked
-from ssdcore.data.in_threads import map_in_threads
 from ssdcore.data.mindrecord import Record, write_shards
-from ssdcore.data.pictures import open_pictures
-from ssdcore.errors import InputError
-from ssdcore.progress import Progress
+from ssdcore.data.thread_map import map_in_threads
 
 
 class Skipped(NamedTuple):

@@ -1,4 +1,4 @@
-"""Encoded pictures: checking and decoding them; `ssdcore.data.pictures` reads them."""
+"""Encoded pictures: checking and decoding them; `ssdcore.data.image_files` reads them."""
 
 import io
 import warnings

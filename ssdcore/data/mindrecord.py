@@ -13,8 +13,9 @@ import numpy as np
 from mindspore.mindrecord import FileWriter
 from numpy.typing import NDArray
 
+from ssdcore.coco.boxes import Objects
 from ssdcore.data.images import decode_for_network
-from ssdcore.data.sample import Objects, Sample
+from ssdcore.data.sample import Sample
 
 END = b"\x01"
 SCHEMA = {

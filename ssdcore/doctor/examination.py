@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from ssdcore import layout
+from ssdcore.core import layout
 from ssdcore.doctor.finding import Finding
 from ssdcore.doctor.machine import check_disk, check_opencv, check_packages, check_python
 from ssdcore.doctor.network import check_network
 from ssdcore.doctor.pipeline import check_data, check_dvc, check_mlflow, check_params
-from ssdcore.params_file import read_params
+from ssdcore.params.reader import read_params
 
 
 def examine(params: Path) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ssdcore import layout
+from ssdcore.core import layout
 from ssdcore.doctor.finding import Finding, Grade
 
 SECONDS = 120.0
@@ -17,9 +17,9 @@ GRADES: dict[str, Grade] = {"ok": "ok", "to do": "to do", "fault": "fault"}
 SCRIPT = """
 import sys
 from pathlib import Path
-from ssdcore.errors import InputError
-from ssdcore.nn.checkpoint import load
-from ssdcore.nn.runtime import configure, describe_choice
+from ssdcore.core.errors import InputError
+from ssdcore.models.checkpoint import load
+from ssdcore.models.device import configure, describe_choice
 try:
     print("ok", *describe_choice(sys.argv[1], configure(sys.argv[1])), sep="\\t")
 except InputError as error:

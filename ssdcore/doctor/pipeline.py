@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from ssdcore import layout
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
 from ssdcore.data.mindrecord import find_shards
 from ssdcore.doctor.finding import Finding
-from ssdcore.errors import InputError
-from ssdcore.params_file import read_params
+from ssdcore.params.reader import read_params
 from ssdcore.tracking.spool import spools
 from ssdcore.tracking.store import Store, locate, root_folder
 

@@ -1,6 +1,6 @@
 """After the network, within the ONNX graph: from its answers to boxes, scores and labels.
 
-It follows `ssdcore.geometry.box_coder.decode` and `ssdcore.detection.decode.detect`.
+It follows `ssdcore.geometry.box_coder.decode` and `ssdcore.inference.decode.detect`.
 """
 
 from typing import Any
@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from ssdcore.detection.decode import Thresholds
 from ssdcore.export.graph import BATCH, Graph, Value
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, MAX_LOG_RATIO, SIZE_VARIANCE
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.inference.decode import Thresholds
 
 NO_DETECTION = -1.0
 """Below every score: what the places that suppression leaves empty hold while it sorts."""

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ssdcore.core.errors import InputError
+from ssdcore.core.git import ask_git
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
-from ssdcore.detection.card import Card
-from ssdcore.detection.decode import Thresholds
-from ssdcore.errors import InputError
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, SIZE_VARIANCE
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
-from ssdcore.git import ask_git
+from ssdcore.inference.decode import Thresholds
+from ssdcore.models.metadata import Card
 
 PREPROCESSING = {
     "size": [IMAGE_SIZE, IMAGE_SIZE],

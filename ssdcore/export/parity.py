@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.data.coco import CocoSplit
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.metrics import evaluate
+from ssdcore.coco.results import CocoResults, Detections, to_results
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.detection.coco_metrics import evaluate
-from ssdcore.detection.coco_results import CocoResults, to_results
-from ssdcore.detection.decode import Detections, Thresholds, detect
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.inference.decode import Thresholds, detect
 
 Answers = Callable[[NDArray[np.float32]], tuple[Boxes, Boxes]]
 """images (b, 3, 300, 300) → offsets (b, 8732, 4), probabilities (b, 8732, C)."""

@@ -19,7 +19,7 @@ from onnxruntime.quantization.onnx_model import ONNXModel
 from onnxruntime.quantization.quant_utils import add_pre_process_metadata
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 
 QUANTIZED = ("Conv", "Relu", "MaxPool")
 """The rest (L2 normalisation, softmax) is a hundredth of the work and keeps its range."""

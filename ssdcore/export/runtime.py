@@ -8,8 +8,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ssdcore.detection.decode import Detections
-from ssdcore.errors import InputError
+from ssdcore.coco.results import Detections
+from ssdcore.core.errors import InputError
 from ssdcore.export.metadata import Metadata
 from ssdcore.geometry.boxes import Boxes
 

@@ -6,7 +6,7 @@ from itertools import cycle
 import numpy as np
 import plotly.graph_objects as go
 
-from ssdcore.analysis.analysis import ClassAnalysis
+from ssdcore.evaluation.analysis import ClassAnalysis
 from ssdcore.report.content import SplitSummary
 from ssdcore.report.labels import chart_text
 from ssdcore.report.plotting import BLUE, GREEN, GREY, ORANGE, VIOLET, figure

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssdcore.analysis.analysis import Analysis
+from ssdcore.core.errors import InputError
+from ssdcore.core.history import COLUMNS
 from ssdcore.data.augment import Strengths
-from ssdcore.errors import InputError
-from ssdcore.history import COLUMNS
+from ssdcore.evaluation.analysis import Analysis
 from ssdcore.report.overlay import DetectionBox, ObjectBox
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 from ssdcore.report import words
 from ssdcore.report.labels import visible
 from ssdcore.report.plotting import plotly_js

@@ -4,12 +4,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from ssdcore.data.coco import CocoImage, CocoSplit
-from ssdcore.data.pictures import open_pictures
-from ssdcore.detection.coco_results import CocoResults, from_results
+from ssdcore.coco.annotations import CocoImage, CocoSplit
+from ssdcore.coco.results import CocoResults, from_results
+from ssdcore.data.image_files import open_pictures
+from ssdcore.report.box_annotations import mark_detections, mark_objects
 from ssdcore.report.choice import choose
 from ssdcore.report.drawing import Picture, side_by_side
-from ssdcore.report.marks import mark_detections, mark_objects
 from ssdcore.report.originals import read_original
 
 

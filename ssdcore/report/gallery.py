@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ssdcore.analysis.outcomes import Outcomes, judge
-from ssdcore.data.sample import Objects
-from ssdcore.detection.decode import Detections
+from ssdcore.coco.boxes import Objects
+from ssdcore.coco.results import Detections
+from ssdcore.evaluation.outcomes import Outcomes, judge
 
 Order = tuple[float, int] | tuple[int, float]
 

@@ -3,17 +3,17 @@
 import json
 from typing import NamedTuple
 
-from ssdcore import layout
-from ssdcore.analysis.analysis import Analysis
+from ssdcore.coco.annotations import read_coco
+from ssdcore.coco.results_file import read_results
+from ssdcore.core import layout
 from ssdcore.data.augment import Strengths
-from ssdcore.data.coco import read_coco
-from ssdcore.data.sources.record import image_folder
-from ssdcore.detection.results_file import read_results
+from ssdcore.data.manifest import image_folder
+from ssdcore.evaluation.analysis import Analysis
 from ssdcore.geometry.default_boxes import default_boxes
-from ssdcore.params import Params
+from ssdcore.params.schema import Params
 from ssdcore.report.content import History, ReportContent
 from ssdcore.report.examples import Example, draw_examples
-from ssdcore.report.pictures import at_a_step, gallery_pictures
+from ssdcore.report.images import at_a_step, gallery_pictures
 from ssdcore.report.summaries import commands_to_repeat, describe_environment, summarise_split
 from ssdcore.report.variations import draw_variations
 

@@ -1,9 +1,9 @@
 """Pictures of the data set, read again after convert took them in."""
 
-from ssdcore.data.coco import CocoImage
+from ssdcore.coco.annotations import CocoImage
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import Pictures
 from ssdcore.data.images import BrokenImageError, checked, decode
-from ssdcore.data.pictures import Pictures
-from ssdcore.errors import InputError
 from ssdcore.report.drawing import Picture
 
 

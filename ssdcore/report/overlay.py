@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssdcore.analysis.outcomes import Outcomes
-from ssdcore.data.coco import CocoClass
-from ssdcore.data.sample import Objects
-from ssdcore.detection.decode import Detections
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.boxes import Objects
+from ssdcore.coco.results import Detections
+from ssdcore.evaluation.outcomes import Outcomes
 from ssdcore.geometry.boxes import Boxes
 
 Place = tuple[float, float, float, float]  # left, top, width, height in percent of the picture
@@ -32,7 +32,7 @@ class DetectionBox(NamedTuple):
         label: its class, 1 … C.
         name: of that class.
         score: its score in 0…1.
-        kind: one of `ssdcore.analysis.outcomes.KINDS`.
+        kind: one of `ssdcore.evaluation.outcomes.KINDS`.
         object: index of the object it is about, -1 without one.
         iou: its overlap with that object, 0 without one.
         about: class of that object, 0 without one.

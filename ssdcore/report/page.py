@@ -7,12 +7,12 @@ from typing import Any
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
-from ssdcore.analysis.analysis import Analysis
-from ssdcore.nested import leaves
-from ssdcore.report import charts, curves, judgement_charts, words
+from ssdcore.core.nested import leaves
+from ssdcore.evaluation.analysis import Analysis
+from ssdcore.report import charts, curves, evaluation_charts, words
 from ssdcore.report.content import GalleryPicture, ReportContent
 from ssdcore.report.document import render_document
-from ssdcore.report.pictures import FAINTEST
+from ssdcore.report.images import FAINTEST
 from ssdcore.report.plotting import fragment
 from ssdcore.report.verdict import verdict
 
@@ -74,27 +74,27 @@ def _charts_of_classes(content: ReportContent) -> dict[str, Markup]:
 def _charts_of_judgement(analysis: Analysis) -> dict[str, Markup]:
     found: dict[str, Markup] = {}
     if any(one.count for one in analysis.errors):
-        drawing = judgement_charts.error_costs(analysis)
+        drawing = evaluation_charts.error_costs(analysis)
         found["errors"] = fragment(drawing, "what each kind of error costs in AP50", 260)
     if any(any(row) for row in analysis.confusion.counts):
-        drawing = judgement_charts.confusion(analysis.confusion)
+        drawing = evaluation_charts.confusion(analysis.confusion)
         rows = len(analysis.confusion.counts)
         height = min(760, 200 + 36 * rows)
         found["confusion"] = fragment(drawing, "what objects are against what was said", height)
     if any(words.defined(one.AP) for one in analysis.classes):
-        drawing = judgement_charts.precision_over_recall(analysis)
+        drawing = evaluation_charts.precision_over_recall(analysis)
         found["precision_recall"] = fragment(drawing, "precision over recall by class", 360)
-        drawing = judgement_charts.f1_over_score(analysis)
+        drawing = evaluation_charts.f1_over_score(analysis)
         found["f1"] = fragment(drawing, "F1 over the score threshold by class", 360)
     if any(one.detections for one in analysis.calibration.bins):
-        drawing = judgement_charts.calibration(analysis.calibration)
+        drawing = evaluation_charts.calibration(analysis.calibration)
         found["calibration"] = fragment(drawing, "share of correct detections over scores", 300)
     for key, bins, labels in (
         ("sizes", analysis.sizes, words.sizes(analysis.sizes)),
         ("shares", analysis.shares, words.shares(analysis.shares)),
     ):
         if any(one.objects for one in bins):
-            drawing = judgement_charts.figures_by_size(bins, labels)
+            drawing = evaluation_charts.figures_by_size(bins, labels)
             found[key] = fragment(drawing, "AP and AP50 by size of the object", 280)
     return found
 

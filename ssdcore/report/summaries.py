@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ssdcore.data.coco import CocoSplit
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.core.git import ask_git
 from ssdcore.geometry.boxes import Boxes, areas
 from ssdcore.geometry.coverage import best_overlaps
 from ssdcore.geometry.default_boxes import corners
 from ssdcore.geometry.matching import POSITIVE_IOU
-from ssdcore.git import ask_git
 from ssdcore.report.content import SplitSummary
 
 CPUINFO = Path("/proc/cpuinfo")

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-from ssdcore.nested import leaves
+from ssdcore.core.nested import leaves
 from ssdcore.report import words
 from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import one_line, shortened, visible

@@ -3,15 +3,15 @@
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from ssdcore.coco.annotations import CocoClass, CocoSplit
 from ssdcore.data.augment import Strengths, augment, picture_generator
-from ssdcore.data.coco import CocoClass, CocoSplit
-from ssdcore.data.pictures import open_pictures
+from ssdcore.data.image_files import open_pictures
 from ssdcore.data.sample import Sample
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.report.box_annotations import mark_objects
 from ssdcore.report.choice import SEED, choose
 from ssdcore.report.content import VariedPicture
 from ssdcore.report.drawing import Picture, draw_boxes, encode_jpeg, fitted
-from ssdcore.report.marks import mark_objects
 from ssdcore.report.originals import read_original
 
 PICTURES, VERSIONS = 4, 3

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ssdcore.analysis.analysis import Analysis, ClassAnalysis
+from ssdcore.evaluation.analysis import Analysis, ClassAnalysis
 from ssdcore.report import words
 from ssdcore.report.content import History, SplitSummary
 from ssdcore.report.labels import isolated

@@ -5,9 +5,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-from ssdcore.analysis.analysis import SizeRange
 from ssdcore.data.augment import Strengths
 from ssdcore.data.augment_geometry import CROP_SIDES, LARGEST_ZOOM
+from ssdcore.evaluation.analysis import SizeRange
 
 DASH = "\u2013"
 

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
-from ssdcore import layout
-from ssdcore.errors import InputError
-from ssdcore.files import md5_of_file, sha256_of_file
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.core.files import md5_of_file, sha256_of_file
 
 LOCK = Path("dvc.lock")
 STAGE = "evaluate"

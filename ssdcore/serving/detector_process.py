@@ -7,11 +7,11 @@ from multiprocessing import Pipe
 from pathlib import Path
 from threading import Lock
 
-from ssdcore.data.coco import CocoClass
-from ssdcore.data.photos import Source
-from ssdcore.detection.decode import Thresholds
-from ssdcore.detection.photo_detector import Seen
-from ssdcore.errors import RunError
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.core.errors import RunError
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.photo_detector import Seen
+from ssdcore.inference.photos import Source
 
 LIBRARY = Path(__file__).parents[2]
 """The folder from which this library is imported; the process has to have the same one."""

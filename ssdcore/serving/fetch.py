@@ -13,7 +13,7 @@ with quiet():
     from mlflow.artifacts import download_artifacts
     from mlflow.models import Model
 
-    from ssdcore.serving.picture_model import CHECKPOINT
+    from ssdcore.serving.image_model import CHECKPOINT
 
 
 def fetch(store: Store, uri: str, folder: Path) -> Path:

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.data.coco import CocoClass, CocoImage
+from ssdcore.coco.annotations import CocoClass, CocoImage
+from ssdcore.coco.results import to_results
+from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
-from ssdcore.data.photos import Source
-from ssdcore.detection.coco_results import to_results
-from ssdcore.detection.decode import Thresholds
-from ssdcore.detection.photo_detector import Seen
-from ssdcore.errors import InputError
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.photo_detector import Seen
+from ssdcore.inference.photos import Source
 
 IMAGE = "image"
 """Name of the input's column."""

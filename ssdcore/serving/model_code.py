@@ -2,6 +2,6 @@
 
 from mlflow.models import set_model
 
-from ssdcore.serving.picture_model import PictureModel
+from ssdcore.serving.image_model import PictureModel
 
 set_model(PictureModel())

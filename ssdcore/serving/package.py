@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from ssdcore.detection.decode import Thresholds
+from ssdcore.inference.decode import Thresholds
 from ssdcore.serving.messages import IMAGE
 from ssdcore.serving.requirements import pinned
 from ssdcore.tracking.quiet import quiet
@@ -18,7 +18,7 @@ with quiet():  # MLflow warns of type hints in its own code
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType, Array
 
-    from ssdcore.serving.picture_model import CHECKPOINT
+    from ssdcore.serving.image_model import CHECKPOINT
 
 CODE = Path(__file__).with_name("model_code.py")
 LIBRARY = CODE.parents[1]

@@ -3,7 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ssdcore.detection.decode import Thresholds
+from ssdcore.inference.decode import Thresholds
 from ssdcore.serving.candidate import Candidate
 from ssdcore.serving.package import save
 from ssdcore.serving.version import Version, identity, tags_of

@@ -3,13 +3,13 @@
 import re
 from pathlib import Path
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 
 NEEDED = (
     "mindspore", "mlflow", "numpy", "opencv-python-headless", "pillow", "pydantic",
     "pydantic-core", "typing-extensions",
 )  # fmt: skip
-"""What `ssdcore.serving.picture_model` and the modules that it imports import."""
+"""What `ssdcore.serving.image_model` and the modules that it imports import."""
 
 
 def pinned(lock: Path) -> list[str]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 from ssdcore.serving.candidate import Candidate
 from ssdcore.tracking.context import MODEL_TAG
 

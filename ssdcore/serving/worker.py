@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ssdcore.detection.decode import Thresholds
+from ssdcore.inference.decode import Thresholds
 
 
 def serve(pipe: Connection, checkpoint: Path, device: str, batch_size: int) -> None:
     """Sends the classes when the network is compiled, then an answer to each request, till EOF."""
     os.environ.setdefault("GLOG_v", "3")  # MindSpore warns of every accelerator that is not there
 
-    from ssdcore.nn.runtime import configure
-    from ssdcore.nn.trained import load_photo_detector
+    from ssdcore.inference.load import load_photo_detector
+    from ssdcore.models.device import configure
 
     configure(device)  # type: ignore[arg-type] # MindSpore judges what is no device
     detector = load_photo_detector(checkpoint, batch_size)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from filelock import BaseFileLock, FileLock, Timeout
 
-from ssdcore.files import write_json
+from ssdcore.core.files import write_json
 from ssdcore.tracking.delivery import Delivery, FilesUnavailableError
 from ssdcore.tracking.events import Event, Open
 from ssdcore.tracking.journal import read

@@ -7,10 +7,10 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ssdcore import layout
-from ssdcore.dvc_environment import NAME_TAG, experiment_tags
-from ssdcore.files import sha256_of_json
-from ssdcore.git import ask_git
+from ssdcore.core import layout
+from ssdcore.core.dvc_environment import NAME_TAG, experiment_tags
+from ssdcore.core.files import sha256_of_json
+from ssdcore.core.git import ask_git
 
 PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"
 KEY_TAG, STAGE_TAG = "run.key", "dvc.stage"

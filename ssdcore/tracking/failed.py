@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ssdcore.dvc_environment import experiment_tags
-from ssdcore.errors import InputError
-from ssdcore.params_file import check_params, read_values
+from ssdcore.core.dvc_environment import experiment_tags
+from ssdcore.core.errors import InputError
+from ssdcore.params.reader import check_params, read_values
 from ssdcore.tracking.run import Run
 
 

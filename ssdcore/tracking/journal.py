@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from ssdcore.files import write_json
+from ssdcore.core.files import write_json
 from ssdcore.tracking.events import Event, Metrics, load
 from ssdcore.tracking.spool import DELIVERED, JOURNAL
 from ssdcore.tracking.values import Sample

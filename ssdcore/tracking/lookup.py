@@ -6,12 +6,12 @@ No stage of DVC's imports this: it loads MLflow in its own process.
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ssdcore import layout
-from ssdcore.dvc_environment import BASELINE_TAG, NAME_TAG
-from ssdcore.errors import InputError
-from ssdcore.experiments import Experiment
-from ssdcore.files import sha256_of_json
-from ssdcore.params_file import check_params
+from ssdcore.core import layout
+from ssdcore.core.dvc_environment import BASELINE_TAG, NAME_TAG
+from ssdcore.core.errors import InputError
+from ssdcore.core.files import sha256_of_json
+from ssdcore.dvc.experiments import Experiment
+from ssdcore.params.reader import check_params
 from ssdcore.tracking.context import PARAMS_TAG
 from ssdcore.tracking.session import newest, open_client, speaking
 from ssdcore.tracking.store import Store

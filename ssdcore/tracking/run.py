@@ -8,23 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ssdcore.dvc_environment import experiment_tags
-from ssdcore.errors import Stopped
-from ssdcore.failure import mark_as_tracked
+from ssdcore.core.dvc_environment import experiment_tags
+from ssdcore.core.errors import Stopped
+from ssdcore.core.failure import mark_as_tracked
 from ssdcore.tracking.background import Background
 from ssdcore.tracking.context import MODEL_TAG, identity, provenance, run_name
 from ssdcore.tracking.events import Artifact, Dataset, Event, Finish, Image, Metrics, Open, Tags
 from ssdcore.tracking.spool import HOME, Spool, settle
 from ssdcore.tracking.store import locate, root_folder
 from ssdcore.tracking.tell import REMEDY, tell
-from ssdcore.tracking.values import (
-    MAX_TAG,
-    cut,
-    distinct_names,
-    finite_or_nan,
-    flatten,
-    safe_name,
-)
+from ssdcore.tracking.values import MAX_TAG, cut, distinct_names, finite_or_nan, flatten, safe_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -148,7 +141,7 @@ class Run:
         """Stores a file or folder, as it is now, in the run's `folder`.
 
         Files of a megabyte and more may be changed afterwards only by replacing them, as
-        `ssdcore.files` does, not by writing into them.
+        `ssdcore.core.files` does, not by writing into them.
 
         Raises:
             FileNotFoundError: `path` does not exist.

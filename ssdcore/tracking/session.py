@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 from urllib3.exceptions import HTTPError
 
-from ssdcore.dvc_environment import TAGS
+from ssdcore.core.dvc_environment import TAGS
 from ssdcore.tracking.context import KEY_TAG
 from ssdcore.tracking.events import Open
 from ssdcore.tracking.quiet import quiet

@@ -72,7 +72,7 @@ class Spool:
         """Keeps a file, or all files in a folder, as they are now.
 
         A large file is linked, which takes no time and no room: it has to be replaced by its
-        stage, as `ssdcore.files` does, not written again. A later file takes the place of an
+        stage, as `ssdcore.core.files` does, not written again. A later file takes the place of an
         earlier one under its path, here as in the run, so that what waits does not pile up.
 
         Args:

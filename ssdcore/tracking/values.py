@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ssdcore.nested import leaves
+from ssdcore.core.nested import leaves
 
 MAX_NAME = 250  # characters, MLflow's limit
 MAX_PART = 100  # characters of a name within a metric's name

@@ -8,8 +8,8 @@ from benchmarks.evaluate import REFERENCE, cases
 from benchmarks.network_outputs import batches, output, sparsity
 from benchmarks.reference_evaluation import Answer, Settings, reference_results, suppress
 from benchmarks.whole_evaluation import annotation_file, evaluate_all
-from ssdcore.detection.decode import Thresholds
-from ssdcore.detection.nms import nms
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.nms import nms
 
 
 @pytest.fixture(scope="module")

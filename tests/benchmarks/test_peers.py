@@ -6,7 +6,7 @@ import pytest
 from benchmarks import peers
 from benchmarks.frame import ROOT
 from benchmarks.our_ssd300 import inference, training, writing
-from ssdcore.params_file import read_params
+from ssdcore.params.reader import read_params
 
 LEARNING = (1e-3, 0.9, 5e-4, 10.0, 10)
 

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import reference_loader
 from benchmarks.distributions import agree, as_table, blank, compare, distance, limit
-from ssdcore.data.sample import Objects
+from ssdcore.coco.boxes import Objects
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.matching import encode_targets
 

@@ -4,7 +4,7 @@ import json
 
 from benchmarks import shares
 from benchmarks.workspace import write_params
-from ssdcore.params_file import read_params
+from ssdcore.params.reader import read_params
 
 
 def test_a_folder_is_trained_on_with_the_augmentations_of_the_custom_preset(tmp_path):

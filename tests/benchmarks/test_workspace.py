@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.frame import ROOT
 from benchmarks.workspace import measured, write_params
-from ssdcore.params_file import read_params
+from ssdcore.params.reader import read_params
 
 PEAKS = """
 import sys

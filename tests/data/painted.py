@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.data.sample import Objects, Sample
+from ssdcore.coco.boxes import Objects
+from ssdcore.data.sample import Sample
 
 COLOURS = {1: (255, 0, 0), 2: (0, 255, 0), 3: (0, 0, 255)}
 GREY = 128

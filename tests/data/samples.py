@@ -2,9 +2,10 @@
 
 import numpy as np
 from hypothesis import strategies as st
-from painted import GREY, extent_px, objects
 
-from ssdcore.data.sample import Objects, Sample
+from ssdcore.coco.boxes import Objects
+from ssdcore.data.sample import Sample
+from tests.data.painted import GREY, extent_px, objects
 
 PAINT = {
     1: (255, 0, 0),

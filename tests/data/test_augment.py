@@ -2,8 +2,12 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from painted import COLOURS, NOTHING, numbered, objects, painted
-from samples import (
+
+from ssdcore.data import augment as module
+from ssdcore.data.augment import Strengths, augment
+from ssdcore.data.sample import Sample
+from tests.data.painted import COLOURS, NOTHING, numbered, objects, painted
+from tests.data.samples import (
     assert_boxes_on_paint,
     assert_equal,
     assert_sound,
@@ -11,10 +15,6 @@ from samples import (
     samples,
     seeds,
 )
-
-from ssdcore.data import augment as module
-from ssdcore.data.augment import Strengths, augment
-from ssdcore.data.sample import Sample
 
 ALL = Strengths(crop=1, zoom_out=1, flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1)
 MOVES = Strengths(crop=0.7, zoom_out=0.5, flip=0.5)

@@ -4,11 +4,11 @@ import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from painted import NOTHING, objects
-from samples import assert_equal, copied, samples, seeds
 
 from ssdcore.data.augment_colour import brightness, contrast, hue, saturation
 from ssdcore.data.sample import Sample
+from tests.data.painted import NOTHING, objects
+from tests.data.samples import assert_equal, copied, samples, seeds
 
 COLOUR_CHANGES = (brightness, contrast, saturation, hue)
 unhurried = settings(deadline=None, max_examples=40)

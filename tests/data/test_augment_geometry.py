@@ -3,8 +3,13 @@ import tracemalloc
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from painted import COLOURS, NOTHING, numbered, objects, painted
-from samples import (
+
+from ssdcore.data import augment_geometry as module
+from ssdcore.data.augment_geometry import CROP_TRIES, LARGEST_CANVAS, MIN_IOUS, crop, flip, zoom_out
+from ssdcore.data.preprocess import MEAN_RGB
+from ssdcore.data.sample import Sample
+from tests.data.painted import COLOURS, NOTHING, numbered, objects, painted
+from tests.data.samples import (
     assert_boxes_on_paint,
     assert_each_box_on_its_paint,
     assert_equal,
@@ -13,11 +18,6 @@ from samples import (
     samples,
     seeds,
 )
-
-from ssdcore.data import augment_geometry as module
-from ssdcore.data.augment_geometry import CROP_TRIES, LARGEST_CANVAS, MIN_IOUS, crop, flip, zoom_out
-from ssdcore.data.preprocess import MEAN_RGB
-from ssdcore.data.sample import Sample
 
 MOVES = (flip, zoom_out, crop)
 ALWAYS_CUT = (0.0,)  # in place of the published choices of a least IoU: any window will do

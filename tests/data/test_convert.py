@@ -3,13 +3,13 @@ import hashlib
 import cv2
 import numpy as np
 import pytest
-from coco_files import box, jpeg, write_coco
 
-from ssdcore import progress
-from ssdcore.data.coco import read_coco
+from ssdcore.coco.annotations import read_coco
+from ssdcore.core import progress
+from ssdcore.core.errors import InputError
 from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
-from ssdcore.errors import InputError
+from tests.coco_files import box, jpeg, write_coco
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from coco_files import jpeg
 from PIL import Image, ImageOps
 
 from ssdcore.data import images
 from ssdcore.data.augment_geometry import CROP_SIDES
 from ssdcore.data.images import BrokenImageError, checked, decode, decode_for_network
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from tests.coco_files import jpeg
 
 
 def encoded(mode: str, kind: str, size=(80, 60), **options) -> bytes:

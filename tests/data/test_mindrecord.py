@@ -1,10 +1,10 @@
 import cv2
 import numpy as np
 import pytest
-from painted import NOTHING, objects
 
 from ssdcore.data import mindrecord
 from ssdcore.data.mindrecord import COLUMNS, Record, find_shards, to_sample, write_shards
+from tests.data.painted import NOTHING, objects
 
 
 def records(count, size=2000):

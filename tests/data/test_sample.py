@@ -1,5 +1,6 @@
 import numpy as np
-from painted import NOTHING, objects
+
+from tests.data.painted import NOTHING, objects
 
 
 def test_select_keeps_boxes_with_their_labels():

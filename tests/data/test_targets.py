@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from painted import NOTHING, objects, painted
 
 from ssdcore.data.augment import Strengths
 from ssdcore.data.preprocess import to_network_input
@@ -9,6 +8,7 @@ from ssdcore.data.targets import to_training_example
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.matching import BACKGROUND, IGNORED
+from tests.data.painted import NOTHING, objects, painted
 
 DEFAULT_BOXES = default_boxes()
 BOX = [0.2, 0.1, 0.7, 0.4]

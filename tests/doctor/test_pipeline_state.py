@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore import layout
+from ssdcore.core import layout
 from ssdcore.doctor.finding import Finding
 from ssdcore.doctor.pipeline import check_data, check_dvc, check_mlflow, check_params
 

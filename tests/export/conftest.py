@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssdcore.data.coco import CocoClass
-from ssdcore.detection.card import Card
-from ssdcore.detection.decode import Thresholds
+from ssdcore.coco.annotations import CocoClass
 from ssdcore.export.graph import BATCH, Graph, Value
+from ssdcore.export.images import NETWORK_INPUT
 from ssdcore.export.metadata import Metadata
-from ssdcore.export.pictures import NETWORK_INPUT
-from ssdcore.params_file import read_params
+from ssdcore.inference.decode import Thresholds
+from ssdcore.models.metadata import Card
+from ssdcore.params.reader import read_params
+from tests.network_fixtures import four_pictures, model, pictures, seeded  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 BOXES = 36

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
+from ssdcore.core.errors import InputError
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.errors import InputError
 from ssdcore.export.metadata import Metadata, origin
 
 

@@ -6,9 +6,10 @@ import math
 import numpy as np
 import pytest
 
-from ssdcore.data.coco import read_coco
-from ssdcore.detection.decode import Detections, Thresholds
+from ssdcore.coco.annotations import read_coco
+from ssdcore.coco.results import Detections
 from ssdcore.export.parity import CHECKPOINT, Picture, compare, judge
+from ssdcore.inference.decode import Thresholds
 
 PRIORS = np.array([[0.5, 0.5, 0.4, 0.4], [0.25, 0.25, 0.2, 0.2]], np.float32)  # cy cx h w
 BOX_PX = [30.0, 30.0, 40.0, 40.0]  # the first of them, in pictures of 100×100

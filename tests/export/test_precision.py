@@ -2,11 +2,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from ssdcore.detection.decode import Thresholds
-from ssdcore.errors import InputError
-from ssdcore.export.pictures import NETWORK_INPUT, with_pictures
+from ssdcore.core.errors import InputError
+from ssdcore.export.images import NETWORK_INPUT, with_pictures
 from ssdcore.export.precision import to_float16, to_int8
 from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.inference.decode import Thresholds
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssdcore.analysis.analysis import (
+from ssdcore.data.augment import Strengths
+from ssdcore.evaluation.analysis import (
     Analysis,
     Calibration,
     ClassAnalysis,
@@ -19,7 +20,6 @@ from ssdcore.analysis.analysis import (
     ScoreCurve,
     SizeRange,
 )
-from ssdcore.data.augment import Strengths
 from ssdcore.report.content import (
     GalleryPicture,
     History,

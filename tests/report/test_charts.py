@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssdcore.analysis.analysis import Analysis
+from ssdcore.evaluation.analysis import Analysis
 from ssdcore.report import charts
 from ssdcore.report.content import ReportContent, SplitSummary
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 from ssdcore.report.content import History
 
 HEADER = "step,epoch,loss,loss_box,loss_class,lr,loss_scale,images_per_second,val_AP,val_AP50\n"

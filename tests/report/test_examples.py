@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ssdcore.data.coco import read_coco
-from ssdcore.detection.coco_results import CocoResults
-from ssdcore.errors import InputError
+from ssdcore.coco.annotations import read_coco
+from ssdcore.coco.results import CocoResults
+from ssdcore.core.errors import InputError
 from ssdcore.report.examples import draw_examples
 
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ssdcore.data.sample import Objects
-from ssdcore.detection.decode import Detections
+from ssdcore.coco.boxes import Objects
+from ssdcore.coco.results import Detections
 from ssdcore.report.gallery import GALLERIES, Tally, choose, image_tally
 
 

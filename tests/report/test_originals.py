@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from ssdcore.data.coco import CocoImage
-from ssdcore.data.pictures import open_pictures
-from ssdcore.errors import InputError
+from ssdcore.coco.annotations import CocoImage
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import open_pictures
 from ssdcore.report.originals import read_original
 
 

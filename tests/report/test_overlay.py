@@ -1,9 +1,9 @@
 import numpy as np
 
-from ssdcore.analysis.outcomes import Outcomes
-from ssdcore.data.coco import CocoClass
-from ssdcore.data.sample import Objects
-from ssdcore.detection.decode import Detections
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.boxes import Objects
+from ssdcore.coco.results import Detections
+from ssdcore.evaluation.outcomes import Outcomes
 from ssdcore.report.overlay import DetectionBox, ObjectBox, detection_boxes, object_boxes
 
 CLASSES = (CocoClass(7, "cat"), CocoClass(9, "dog"))

@@ -8,16 +8,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from ssdcore.analysis.analysis import (
-    Analysis,
-    Confusion,
-)
+from ssdcore.core.errors import InputError
 from ssdcore.data.augment import Strengths
-from ssdcore.errors import InputError
+from ssdcore.evaluation.analysis import Analysis, Confusion
 from ssdcore.report.content import History, ReportContent, SplitSummary, VariedPicture
 from ssdcore.report.document import LARGEST_BYTES
+from ssdcore.report.images import BUDGET_BYTES, encode_within
 from ssdcore.report.page import render
-from ssdcore.report.pictures import BUDGET_BYTES, encode_within
 
 
 class Page(HTMLParser):

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from ssdcore.data.coco import CocoClass, CocoImage, CocoSplit
-from ssdcore.data.sample import Objects
+from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
+from ssdcore.coco.boxes import Objects
 from ssdcore.report.summaries import (
     PACKAGES,
     commands_to_repeat,

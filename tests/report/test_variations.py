@@ -8,13 +8,13 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.core.errors import InputError
 from ssdcore.data.augment import Strengths, augment
-from ssdcore.data.coco import CocoSplit, read_coco
 from ssdcore.data.sample import Sample
-from ssdcore.errors import InputError
+from ssdcore.report.box_annotations import mark_objects
 from ssdcore.report.choice import SEED
 from ssdcore.report.drawing import draw_boxes, encode_jpeg
-from ssdcore.report.marks import mark_objects
 from ssdcore.report.variations import draw_variations
 
 GREY, GREEN = (128, 128, 128), (0, 160, 0)

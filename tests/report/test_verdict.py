@@ -1,6 +1,6 @@
 from dataclasses import replace
 
-from ssdcore.analysis.analysis import Analysis, ErrorCost, OperatingPoint
+from ssdcore.evaluation.analysis import Analysis, ErrorCost, OperatingPoint
 from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import one_line
 from ssdcore.report.verdict import REMEDIES, Verdict, verdict

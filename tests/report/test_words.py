@@ -3,9 +3,9 @@ from typing import Any
 
 import pytest
 
-from ssdcore.analysis.analysis import SizeRange
-from ssdcore.analysis.outcomes import KINDS
 from ssdcore.data.augment import Strengths
+from ssdcore.evaluation.analysis import SizeRange
+from ssdcore.evaluation.outcomes import KINDS
 from ssdcore.report import words
 from ssdcore.report.content import ReportContent
 from ssdcore.report.gallery import GALLERIES

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ssdcore.data.coco import CocoClass
-from tests.nn.tiny_checkpoint import write_checkpoint
+from ssdcore.coco.annotations import CocoClass
+from tests.models.tiny_checkpoint import write_checkpoint
 
 CLASSES = (CocoClass(3, "<b>cat</b>"), CocoClass(7, "größer/é"))
 

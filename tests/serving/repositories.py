@@ -7,7 +7,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from ssdcore.files import md5_of_file
+from ssdcore.core.files import md5_of_file
 
 ROOT = Path(__file__).parents[2]
 DATA_MD5 = "15164e589c91b4cf0e3bb4f6b1cfc4a9.dir"

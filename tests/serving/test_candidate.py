@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 from ssdcore.serving.candidate import COUNTED, read_candidate
 from tests.serving import repositories
 from tests.serving.repositories import DATA_MD5, write_lock, write_repository

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ssdcore.core.errors import RunError
 from ssdcore.data.images import BrokenImageError
-from ssdcore.detection.decode import Thresholds
-from ssdcore.errors import RunError
-from ssdcore.nn.trained import load_photo_detector
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.load import load_photo_detector
 from ssdcore.serving.detector_process import DetectorProcess
 
 ROOT = Path(__file__).parents[2]

@@ -3,11 +3,12 @@ import base64
 import numpy as np
 import pytest
 
-from ssdcore.data.coco import CocoClass
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.results import Detections
+from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
-from ssdcore.detection.decode import Detections, Thresholds
-from ssdcore.detection.photo_detector import NOTHING, Seen
-from ssdcore.errors import InputError
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.photo_detector import NOTHING, Seen
 from ssdcore.serving.messages import to_record, to_source, to_thresholds
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<dog>"))

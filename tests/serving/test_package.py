@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ssdcore.data.images import decode
-from ssdcore.detection.decode import Thresholds
-from ssdcore.nn.trained import load_photo_detector
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.load import load_photo_detector
 from ssdcore.serving.messages import to_record
 from ssdcore.tracking.quiet import quiet
 

@@ -13,9 +13,9 @@ from urllib.request import url2pathname
 
 import pytest
 
-from ssdcore.errors import InputError, RunError
-from ssdcore.files import sha256_of_file
-from ssdcore.params_file import read_params
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.files import sha256_of_file
+from ssdcore.params.reader import read_params
 from ssdcore.tracking.quiet import quiet
 from tests.serving.repositories import COUNTED, DATA_MD5, ROOT, write_repository
 

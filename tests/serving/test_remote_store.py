@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from benchmarks.faulty_proxy import mlflow_server
-from ssdcore.files import sha256_of_file
-from ssdcore.params_file import read_params
+from ssdcore.core.files import sha256_of_file
+from ssdcore.params.reader import read_params
 from ssdcore.tracking import tracked
 from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.spool import spools

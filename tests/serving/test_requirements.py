@@ -5,7 +5,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 from ssdcore.serving.requirements import NEEDED, pinned
 
 ROOT = Path(__file__).parents[2]

@@ -16,8 +16,8 @@ import pytest
 import requests
 
 from ssdcore.data.images import decode
-from ssdcore.detection.decode import Thresholds
-from ssdcore.nn.trained import load_photo_detector
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.load import load_photo_detector
 from ssdcore.serving.messages import to_record
 from tests.serving.repositories import ROOT, write_repository
 

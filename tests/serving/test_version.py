@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 from ssdcore.serving.candidate import Candidate
 from ssdcore.serving.version import (
     Version,

@@ -11,12 +11,12 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/data"))
-from coco_files import box, jpeg, write_coco  # noqa: E402
+from tests.coco_files import box, jpeg, write_coco  # noqa: E402
 
 KILL = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
-import ssdcore.data.convert, ssdcore.data.left_out, ssdcore.data.sources.record
+import ssdcore.data.convert, ssdcore.data.conversion_report, ssdcore.data.manifest
 from stages.convert import main
 
 OUT = Path("data/mindrecord")

@@ -12,15 +12,15 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/data"))
-from archives import make_zip  # noqa: E402
-from coco_files import box, jpeg, write_coco  # noqa: E402
-from web_server import Server, serving  # noqa: E402
+from tests.coco_files import box, jpeg, write_coco  # noqa: E402
+from tests.download.web_server import Server, serving  # noqa: E402
+from tests.sources.archives import make_zip  # noqa: E402
 
 KILL = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
-import ssdcore.data.sources.fetch
-from ssdcore.data.remote import web
+import ssdcore.sources.fetch
+from ssdcore.download import web
 from stages.download import main
 
 OUT, CACHE = Path("data/raw"), Path(os.environ["XDG_CACHE_HOME"])

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ssdcore import experiments as experiments_module
-from ssdcore.experiments import Experiment
+from ssdcore.dvc import experiments as experiments_module
+from ssdcore.dvc.experiments import Experiment
 from stages.experiments import best
 
 ROOT = Path(__file__).parents[2]
@@ -146,7 +146,7 @@ def test_a_store_that_does_not_answer_is_a_warning(told, monkeypatch, capsys):
         raise UnavailableError("ConnectionRefusedError: refused")
 
     monkeypatch.setattr(lookup.Lookup, "find", find)
-    monkeypatch.setattr("ssdcore.experiments.list_experiments", lambda _: [done("paws", 0.5)])
+    monkeypatch.setattr("ssdcore.dvc.experiments.list_experiments", lambda _: [done("paws", 0.5)])
     best(10, 1)
     out, err = capsys.readouterr()
     assert out.splitlines()[-1] == "take it:  dvc exp apply paws"

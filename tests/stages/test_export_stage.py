@@ -12,13 +12,13 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 PREPARE = """
 from pathlib import Path
-from ssdcore import layout
-from ssdcore.data.coco import read_coco
+from ssdcore.core import layout
+from ssdcore.coco.annotations import read_coco
 from ssdcore.data.convert import convert_split
-from ssdcore.data.shapes import write_shapes
-from ssdcore.detection.card import Card
-from ssdcore.nn.checkpoint import build_network, save
-from ssdcore.params_file import read_params
+from ssdcore.sources.shapes import write_shapes
+from ssdcore.models.metadata import Card
+from ssdcore.models.checkpoint import build_network, save
+from ssdcore.params.reader import read_params
 
 model = read_params(Path("params.yaml")).model
 write_shapes(layout.RAW, seed=1, train_images=4, val_images=4)

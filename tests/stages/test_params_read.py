@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ssdcore.param_types import Section
-from ssdcore.params import Params
-from ssdcore.params_file import read_params
+from ssdcore.params.reader import read_params
+from ssdcore.params.schema import Params
+from ssdcore.params.types import Section
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")

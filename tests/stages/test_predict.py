@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from ssdcore.data.coco import CocoClass, CocoImage
-from ssdcore.detection.coco_results import to_results
-from ssdcore.detection.decode import Thresholds
-from ssdcore.nn.trained import load_photo_detector
-from tests.data.clips import write_clip
-from tests.nn.tiny_checkpoint import ROOT, write_checkpoint
+from ssdcore.coco.annotations import CocoClass, CocoImage
+from ssdcore.coco.results import to_results
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.load import load_photo_detector
+from tests.models.tiny_checkpoint import ROOT, write_checkpoint
+from tests.prediction.clips import write_clip
 
 HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc", "numpy"}
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer"))

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from ssdcore import layout
-from ssdcore.nn.checkpoint import load
+from ssdcore.core import layout
+from ssdcore.models.checkpoint import load
 
 ROOT = Path(__file__).parents[2]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ssdcore.files import sha256_of_json
-from ssdcore.params_file import read_params
+from ssdcore.core.files import sha256_of_json
+from ssdcore.params.reader import read_params
 from ssdcore.tracking.failed import note_failure
 from tests.tracking.acting import evaluate, train
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from ssdcore.experiments import Experiment
-from ssdcore.params_file import read_params
+from ssdcore.dvc.experiments import Experiment
+from ssdcore.params.reader import read_params
 from ssdcore.tracking import tracked
 from ssdcore.tracking.lookup import Lookup
 from ssdcore.tracking.store import Store, locate

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssdcore.errors import Stopped
+from ssdcore.core.errors import Stopped
 from ssdcore.tracking import run as run_module
 from ssdcore.tracking import tracked
 from ssdcore.tracking.spool import spools

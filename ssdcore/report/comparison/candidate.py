@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ssdcore.data.coco import CocoSplit
-from ssdcore.detection.coco_results import CocoResults
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.results import CocoResults
 
 
 class Curve(NamedTuple):

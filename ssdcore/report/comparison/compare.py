@@ -5,14 +5,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ssdcore import layout
-from ssdcore.data.sources.record import recorded_place
-from ssdcore.errors import InputError
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.data.manifest import recorded_place
+from ssdcore.dvc.revisions import WORKSPACE, Revision, open_revisions
 from ssdcore.report.comparison.candidate import Candidate
+from ssdcore.report.comparison.images import ComparedPicture, draw_pictures
 from ssdcore.report.comparison.page import render_comparison
-from ssdcore.report.comparison.pictures import ComparedPicture, draw_pictures
 from ssdcore.report.comparison.reading import read_candidate
-from ssdcore.revisions import WORKSPACE, Revision, open_revisions
 
 USUAL_THRESHOLD = 0.4
 """Least score to draw where neither the parameters nor the revision give one."""

@@ -12,11 +12,11 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ssdcore import layout
-from ssdcore.data.coco import CocoSplit, read_coco
-from ssdcore.detection.coco_results import CocoResults
-from ssdcore.detection.results_file import parse_results
-from ssdcore.errors import InputError
+from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.results import CocoResults
+from ssdcore.coco.results_file import parse_results
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
 
 Read = Callable[[Path], bytes | None]
 """Returns a file's content; None where the revision has no such file."""

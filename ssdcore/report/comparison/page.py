@@ -5,14 +5,9 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from ssdcore.report.comparison.candidate import Candidate
-from ssdcore.report.comparison.differences import (
-    COCO,
-    class_rows,
-    figure_groups,
-    parameter_rows,
-)
+from ssdcore.report.comparison.differences import COCO, class_rows, figure_groups, parameter_rows
+from ssdcore.report.comparison.images import ComparedPicture
 from ssdcore.report.comparison.overlays import overlay, style
-from ssdcore.report.comparison.pictures import ComparedPicture
 from ssdcore.report.document import render_document
 from ssdcore.report.plotting import fragment
 from ssdcore.report.words import COCO_FIGURES

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from ssdcore import layout
-from ssdcore.nested import leaves
+from ssdcore.core import layout
+from ssdcore.core.nested import leaves
 from ssdcore.report.comparison.candidate import Candidate, ClassResult, Curve, Detected
 from ssdcore.report.comparison.files import Read, RevisionFiles, Row
 

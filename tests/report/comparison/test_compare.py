@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 from ssdcore.report.comparison.compare import compare_revisions, revision_pictures
 from tests.report.test_page import Page
 

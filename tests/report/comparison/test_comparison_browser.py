@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ssdcore.report.comparison.candidate import Candidate
+from ssdcore.report.comparison.images import ComparedPicture, Panel
 from ssdcore.report.comparison.page import render_comparison
-from ssdcore.report.comparison.pictures import ComparedPicture, Panel
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
 from tests.report.test_browser import PHONE, Opened, browser  # noqa: F401 - a fixture

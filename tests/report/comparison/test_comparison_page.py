@@ -4,10 +4,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssdcore.errors import InputError
+from ssdcore.core.errors import InputError
 from ssdcore.report.comparison.candidate import Candidate, ClassResult, Curve
+from ssdcore.report.comparison.images import ComparedPicture, Panel
 from ssdcore.report.comparison.page import render_comparison
-from ssdcore.report.comparison.pictures import ComparedPicture, Panel
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally

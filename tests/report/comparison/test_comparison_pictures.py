@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ssdcore.data.coco import CocoSplit, read_coco
-from ssdcore.detection.coco_results import CocoResults
-from ssdcore.errors import InputError
+from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.results import CocoResults
+from ssdcore.core.errors import InputError
 from ssdcore.report.comparison.candidate import Detected
-from ssdcore.report.comparison.pictures import SIDE, draw_pictures, shared_images
+from ssdcore.report.comparison.images import SIDE, draw_pictures, shared_images
 
 SIZE = {"height": 60, "width": 80}
 BOX = [10, 10, 30, 20]

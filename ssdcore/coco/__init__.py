@@ -1,0 +1,1 @@
+"""COCO's formats and figures: annotation files, results, the twelve metrics."""

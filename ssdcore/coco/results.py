@@ -1,0 +1,163 @@
+"""Detections in COCO's results format, as columns instead of a dictionary each."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdcore.coco.annotations import CocoClass, CocoImage
+from ssdcore.coco.rows import whole_number
+from ssdcore.core.errors import InputError
+from ssdcore.geometry.boxes import Boxes, xywh_px_to_yxyx, yxyx_to_xywh_px
+
+BOX_DECIMALS = 3
+SCORE_DECIMALS = 6
+AT_ONCE = 1 << 14
+"""Rows made Python's objects together, so that those of all never are there at once."""
+
+
+class Detections(NamedTuple):
+    """What was found in one image, best first.
+
+    Attributes:
+        boxes_yxyx: (N, 4) float32, fractions of the image.
+        labels: (N,) int32, 1 … C-1.
+        scores: (N,) float32.
+    """
+
+    boxes_yxyx: Boxes
+    labels: NDArray[np.int32]
+    scores: Boxes
+
+
+NOTHING = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class CocoResults:
+    """The detections in any number of images, N rows; those of an image best first.
+
+    Attributes:
+        image_ids: (N,) the annotation file's, 64 bits: as a float64 some would be others.
+        category_ids: (N,) the annotation file's.
+        boxes_xywh_px: (N, 4) left, top, width, height in pixels of the original image.
+        scores: (N,).
+    """
+
+    image_ids: NDArray[np.int64]
+    category_ids: NDArray[np.int64]
+    boxes_xywh_px: NDArray[np.float64]
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "CocoResults":
+        """Reads a list of image_id, category_id, bbox and score, as JSON has it; may be empty.
+
+        Raises:
+            InputError: the rows are something else.
+        """
+        try:
+            return cls(
+                _ids(rows, "image_id"),
+                _ids(rows, "category_id"),
+                np.array([row["bbox"] for row in rows], np.float64).reshape(len(rows), 4),
+                np.array([row["score"] for row in rows], np.float64),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            expected = "image_id, category_id, bbox and score of each"
+            raise InputError("the list of detections", str(error), expected) from error
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Yields each detection as COCO has it."""
+        for start in range(0, len(self), AT_ONCE):
+            some = self.select(slice(start, start + AT_ONCE))
+            for image_id, category_id, box, score in zip(
+                some.image_ids.tolist(),
+                some.category_ids.tolist(),
+                some.boxes_xywh_px.tolist(),
+                some.scores.tolist(),
+                strict=True,
+            ):
+                yield {
+                    "image_id": image_id, "category_id": category_id, "bbox": box, "score": score,
+                }  # fmt: skip
+
+    def select(self, which: NDArray[Any] | slice) -> "CocoResults":
+        """Returns the rows that a mask (N,), indices or a slice stand for."""
+        return CocoResults(
+            self.image_ids[which],
+            self.category_ids[which],
+            self.boxes_xywh_px[which],
+            self.scores[which],
+        )
+
+    def by_image(self) -> dict[int, "CocoResults"]:
+        """Returns the rows of each image that has some, by its id, in their order."""
+        return self._by(self.image_ids)
+
+    def by_category(self) -> dict[int, "CocoResults"]:
+        """Returns the rows of each category that has some, by its id, in their order."""
+        return self._by(self.category_ids)
+
+    def _by(self, keys: NDArray[np.int64]) -> dict[int, "CocoResults"]:
+        order = np.argsort(keys, kind="stable")
+        distinct, starts = np.unique(keys[order], return_index=True)
+        runs = np.split(order, starts[1:])
+        return {int(key): self.select(run) for key, run in zip(distinct, runs, strict=False)}
+
+
+def to_results(
+    images: Sequence[CocoImage], found: Sequence[Detections], classes: Sequence[CocoClass]
+) -> CocoResults:
+    """Gives detections the annotation file's ids, and boxes in pixels, rounded as they are written.
+
+    NumPy rounds as Python does here: a float32 times a picture's size and a power of ten has
+    fewer than the 53 bits of a float64, so that nothing is rounded before.
+
+    Args:
+        images: any number.
+        found: in each of them.
+        classes: in the order of the labels 1 … C-1.
+    """
+    boxes_yxyx, labels, scores = map(np.concatenate, zip(NOTHING, *found, strict=True))
+    counts = np.array([len(one.labels) for one in found], np.intp)
+    sizes = np.array([(one.height, one.width) for one in images], np.int64).reshape(-1, 2)
+    heights, widths = np.repeat(sizes, counts, axis=0).T
+    return CocoResults(
+        np.repeat(_int64(one.id for one in images), counts),
+        _int64(one.id for one in classes)[labels - 1],
+        yxyx_to_xywh_px(boxes_yxyx, heights, widths).round(BOX_DECIMALS),
+        scores.astype(np.float64).round(SCORE_DECIMALS),
+    )
+
+
+def from_results(
+    results: CocoResults, image: CocoImage, classes: Sequence[CocoClass]
+) -> Detections:
+    """Reads one image's detections back, best first; the inverse of `to_results`."""
+    label_of = {c.id: label for label, c in enumerate(classes, start=1)}
+    ranked = results.select(np.argsort(-results.scores, kind="stable"))
+    return Detections(
+        xywh_px_to_yxyx(ranked.boxes_xywh_px, image.height, image.width),
+        np.array([label_of[id_] for id_ in ranked.category_ids.tolist()], np.int32),
+        ranked.scores.astype(np.float32),
+    )
+
+
+def _ids(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.int64]:
+    numbers = []
+    for row in rows:
+        number = whole_number(row[key])
+        if number is None:
+            raise ValueError(f"{key} {row[key]!r}")
+        numbers.append(number)
+    return _int64(numbers)
+
+
+def _int64(numbers: Iterable[int]) -> NDArray[np.int64]:
+    return np.array(list(numbers), np.int64)

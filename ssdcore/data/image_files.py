@@ -1,0 +1,153 @@
+"""Encoded pictures by file name, from a folder or straight out of a zip archive."""
+
+import posixpath
+import threading
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from ssdcore.core.errors import InputError
+from ssdcore.data.images import BrokenImageError
+
+LARGEST_BYTES = 1 << 28
+"""Of a file in an archive, unpacked: a few kilobytes of zip can claim to be terabytes."""
+NAMES_ARE_UTF8 = 0x800
+MISSING = "file missing"
+UNREADABLE = "file unreadable"
+BROKEN_ENTRY = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
+"""What zipfile raises for entries that are damaged, of unknown compression or encrypted."""
+LEAVES = "file name leaves the image folder"
+
+
+def archive_fault(path: Path) -> str:
+    """Says why a file is no whole zip archive; "" where each entry has its checksum."""
+    try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, *BROKEN_ENTRY) as error:
+        return str(error)
+    return f"{damaged} is damaged" if damaged is not None else ""
+
+
+class Pictures(Protocol):
+    """Files by name; several threads may read from one."""
+
+    def read(self, file_name: str) -> bytes:
+        """Returns a file's bytes; its name may hold folders, but not leave the place.
+
+        Systems spell one name in several ways: where there is no such file, folders before a
+        backslash and letters put together or taken apart (ü, u and its dots) are tried, too.
+
+        Raises:
+            BrokenImageError: no such file, or none that may be read.
+        """
+
+    def names(self) -> list[str]:
+        """Returns the names of all files, sorted, with `/` between folders."""
+
+
+@contextmanager
+def open_pictures(place: Path) -> Iterator[Pictures]:
+    """Opens a folder, or a zip archive, whose directory is read once.
+
+    Many archives have everything in one top folder, such as `train2017/`, which annotation files
+    leave out: where an archive has a single one, names count from inside it, and a name that
+    spells it out is found as well. `__MACOSX/`, which one system adds, is no folder of the data.
+
+    A process opens its own: two that share an open archive move each other's place in it.
+
+    Raises:
+        InputError: neither a folder nor a zip archive.
+    """
+    if place.is_dir():
+        yield _Folder(place)
+        return
+    try:
+        archive = ZipFile(place)
+    except (OSError, BadZipFile) as error:
+        found = getattr(error, "strerror", None) or str(error)
+        raise InputError(str(place), found, "a folder or a zip archive of pictures") from None
+    with archive:
+        yield _Archive(archive)
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path, self._resolved = path, path.resolve()
+
+    def read(self, file_name: str) -> bytes:
+        for name in _spellings(file_name):
+            path = self._path / name
+            try:
+                if not path.resolve().is_relative_to(self._resolved):
+                    raise BrokenImageError(LEAVES)
+                return path.read_bytes()
+            except FileNotFoundError:
+                continue
+            except (OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
+                raise BrokenImageError(UNREADABLE) from None
+        raise BrokenImageError(MISSING)
+
+    def names(self) -> list[str]:
+        files = (path for path in self._path.rglob("*") if path.is_file())
+        return sorted(path.relative_to(self._path).as_posix() for path in files)
+
+
+class _Archive:
+    def __init__(self, archive: ZipFile) -> None:
+        self._archive, self._lock = archive, threading.Lock()
+        self._entries = {
+            _name(info): info
+            for info in archive.infolist()
+            if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+        }
+        tops = {name.partition("/")[0] for name in self._entries if "/" in name}
+        single = len(tops) == 1 and all("/" in name for name in self._entries)
+        self._top = tops.pop() + "/" if single else ""
+
+    def read(self, file_name: str) -> bytes:
+        entry = self._found(file_name)
+        if entry.file_size > LARGEST_BYTES:
+            raise BrokenImageError(UNREADABLE)
+        try:
+            with self._lock:  # zipfile counts its readers without one
+                return self._archive.read(entry)
+        except (OSError, *BROKEN_ENTRY):
+            raise BrokenImageError(UNREADABLE) from None
+
+    def names(self) -> list[str]:
+        return sorted(name.removeprefix(self._top) for name in self._entries)
+
+    def _found(self, file_name: str) -> ZipInfo:
+        for spelling in _spellings(file_name):
+            name = posixpath.normpath(spelling)
+            if name.startswith(("../", "/")) or name == "..":
+                raise BrokenImageError(LEAVES)
+            entry = self._entries.get(self._top + name) or self._entries.get(name)
+            if entry is not None:
+                return entry
+        raise BrokenImageError(MISSING)
+
+
+def _spellings(file_name: str) -> Iterator[str]:
+    """Yields the name as it is, then in the other ways that systems write it."""
+    yield file_name
+    forward = file_name.replace("\\", "/")
+    others = {forward, *(unicodedata.normalize(form, forward) for form in ("NFC", "NFD"))}
+    yield from sorted(others - {file_name})
+
+
+def _name(entry: ZipInfo) -> str:
+    """Returns an entry's name with `/` between folders; old Windows tools write backslashes.
+
+    macOS writes UTF-8 and does not say so, which reads as cp437.
+    """
+    name = entry.filename
+    if not entry.flag_bits & NAMES_ARE_UTF8:
+        with suppress(UnicodeError):  # an old archive, whose names are in cp437 indeed
+            name = name.encode("cp437").decode("utf-8")
+    return name if "/" in name else name.replace("\\", "/")

@@ -1,0 +1,228 @@
+"""MindRecord → batches, decoded and prepared in worker threads.
+
+MindSpore reads the rows. Its own threads could call Python functions, too, but copy what goes
+from one to the next; ours hand it on.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from mindspore import dataset
+from numpy.typing import NDArray
+
+from ssdcore.core.errors import InputError
+from ssdcore.data.augment import Strengths, picture_generator
+from ssdcore.data.image_cache import KeptPictures
+from ssdcore.data.mindrecord import COLUMNS, to_sample
+from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.sample import Sample
+from ssdcore.data.targets import TrainingExample, to_training_example
+from ssdcore.data.thread_map import map_in_threads
+from ssdcore.geometry.boxes import Boxes
+
+ORDER_STREAM = 0
+"""Keeps the randomness of an epoch's order apart from that of its pictures."""
+STEPS_AHEAD = 2
+"""Steps whose pictures are made ready while the network is at another one."""
+
+Row = tuple[NDArray[Any], ...]
+T = TypeVar("T")
+
+
+class Share(NamedTuple):
+    """The part of the work that one of several processes does.
+
+    Attributes:
+        rank: the number of this process, from 0.
+        size: the number of processes.
+    """
+
+    rank: int = 0
+    size: int = 1
+
+
+WHOLE = Share()
+
+
+class TrainingBatch(NamedTuple):
+    """A batch of B training examples.
+
+    Attributes:
+        image_ids: (B,) int64.
+        images: (B, 3, 300, 300) float32.
+        offsets: (B, 8732, 4) float32.
+        labels: (B, 8732) int32.
+    """
+
+    image_ids: NDArray[np.int64]
+    images: NDArray[np.float32]
+    offsets: Boxes
+    labels: NDArray[np.int32]
+
+
+class InputBatch(NamedTuple):
+    """A batch of up to B pictures, ready for the network.
+
+    Attributes:
+        image_ids: (b,) int64, b ≤ B.
+        images: (b, 3, 300, 300) float32.
+    """
+
+    image_ids: NDArray[np.int64]
+    images: NDArray[np.float32]
+
+
+class TrainingLoader:
+    """Shuffled, varied training batches, grouped by step, a new order in every epoch.
+
+    A picture's variation depends on (seed, epoch, image id) alone, so that the number of
+    workers and their timing change nothing. The last, incomplete step is left out: the network
+    is compiled for one batch size. A group takes each step together: process r of N has part r
+    of every N · B pictures that one process would take at a time.
+
+    Args:
+        shards: of the training split.
+        batch_size: B, of each process.
+        accumulate: batches to a step.
+        default_boxes: (8732, 4).
+        strengths: how far pictures are varied.
+        seed: of order and variation.
+        workers: threads that decode and augment.
+        share: the part of each step that this process loads.
+
+    Attributes:
+        share: as given.
+        images_per_step: of the whole group.
+
+    Raises:
+        InputError: a step needs more images than there are.
+    """
+
+    def __init__(
+        self,
+        shards: Sequence[Path],
+        batch_size: int,
+        accumulate: int,
+        default_boxes: Boxes,
+        strengths: Strengths,
+        seed: int,
+        workers: int,
+        share: Share = WHOLE,
+        cache_bytes: int = 0,
+    ) -> None:
+        self._shards = shards
+        self._kept = KeptPictures(cache_bytes)
+        self.share = share
+        self._batch_size = batch_size
+        self._accumulate = accumulate
+        self._default_boxes = default_boxes
+        self._strengths = strengths
+        self._seed = seed
+        self._workers = workers
+        self.num_images = _rows(shards).get_dataset_size()
+        self.images_per_step = batch_size * accumulate * share.size
+        self.steps_per_epoch = self.num_images // self.images_per_step
+        if self.steps_per_epoch == 0:
+            several = f" times {share.size} processes" if share.size > 1 else ""
+            raise InputError(
+                f"train.batch_size times train.accumulate{several}",
+                self.images_per_step,
+                f"at most the {self.num_images} training images",
+            )
+
+    def epoch(self, epoch: int, done: int = 0) -> Iterator[list[TrainingBatch]]:
+        """Yields the batches of each step of an epoch, counted from 1, after the `done` ones."""
+        rng = np.random.default_rng((self._seed, ORDER_STREAM, epoch))
+        order = rng.permutation(self.num_images)[: self.steps_per_epoch * self.images_per_step]
+
+        order = order[done * self.images_per_step :]
+        if not len(order):
+            return
+        batches = order.reshape(-1, self.share.size, self._batch_size)
+        order = batches[:, self.share.rank].ravel()
+
+        def read_once(row: Row) -> tuple[int, Sample]:
+            image_id = int(row[0])
+            return image_id, self._kept.get(image_id, lambda: _read(row)[1])
+
+        def prepare(read: tuple[int, Sample]) -> tuple[int, TrainingExample]:
+            image_id, sample = read
+            own = picture_generator(self._seed, epoch, image_id)
+            return image_id, to_training_example(sample, self._default_boxes, self._strengths, own)
+
+        held = STEPS_AHEAD * self._batch_size * self._accumulate
+        rows = _rows(self._shards, [int(index) for index in order])
+        read = map_in_threads(read_once, _values(rows), self._workers, held)
+        prepared = map_in_threads(prepare, read, self._workers, held)
+        groups = map(_to_training_batch, _groups(prepared, self._batch_size))
+        for first in groups:
+            yield [first, *islice(groups, self._accumulate - 1)]
+
+
+def input_batches(
+    shards: Sequence[Path], batch_size: int, workers: int, share: Share = WHOLE
+) -> Iterator[InputBatch]:
+    """Yields every picture of the shards once, in their order; the last batch may be smaller.
+
+    Of N processes, process r has the pictures r, r + N, r + 2N …
+    """
+
+    def prepare(row: Row) -> tuple[int, NDArray[np.float32]]:
+        image_id, sample = _read(row)
+        return image_id, to_network_input(sample.rgb)
+
+    rows = _rows(shards)
+    if share.size > 1:
+        mine = list(range(share.rank, rows.get_dataset_size(), share.size))
+        if not mine:
+            return
+        rows = _rows(shards, mine)
+    prepared = map_in_threads(prepare, _values(rows), workers, STEPS_AHEAD * batch_size)
+    for members in _groups(prepared, batch_size):
+        ids, images = zip(*members, strict=True)
+        yield InputBatch(np.array(ids, np.int64), np.stack(images))
+
+
+def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample]]:
+    """Returns up to `count` pictures by image id, evenly spread over the shards."""
+    if not count:
+        return []
+    places = np.linspace(0, _rows(shards).get_dataset_size() - 1, count).round().astype(int)
+    return [_read(row) for row in _values(_rows(shards, np.unique(places).tolist()))]
+
+
+def read_pictures(shards: Sequence[Path], workers: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yields the id and the pixels (H, W, 3) of every picture of the shards, in their order."""
+    for image_id, sample in map_in_threads(_read, _values(_rows(shards)), workers):
+        yield image_id, sample.rgb
+
+
+def _rows(shards: Sequence[Path], order: Sequence[int] | None = None) -> Any:
+    """Opens the shards, all rows or those of `order`, one after the other."""
+    sampler = dataset.SequentialSampler() if order is None else dataset.SubsetSampler(order)
+    return dataset.MindDataset(
+        [str(shard) for shard in shards], columns_list=list(COLUMNS), sampler=sampler
+    )
+
+
+def _values(rows: Any) -> Iterator[Row]:
+    yield from rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
+
+
+def _read(row: Row) -> tuple[int, Sample]:
+    image_id, *columns = row
+    return int(image_id), to_sample(*columns)
+
+
+def _groups(items: Iterator[T], size: int) -> Iterator[list[T]]:
+    while members := list(islice(items, size)):
+        yield members
+
+
+def _to_training_batch(members: Sequence[tuple[int, TrainingExample]]) -> TrainingBatch:
+    ids, examples = zip(*members, strict=True)
+    columns = (np.stack(column) for column in zip(*examples, strict=True))
+    return TrainingBatch(np.array(ids, np.int64), *columns)

@@ -1,1 +1,0 @@
-"""From network outputs to detections and their metrics: NumPy and OpenCV only."""

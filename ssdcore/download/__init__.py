@@ -1,0 +1,1 @@
+"""Files at an address as files on this machine."""

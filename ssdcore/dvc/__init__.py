@@ -1,0 +1,1 @@
+"""The only user of DVC: dvc.lock, revisions and experiments."""

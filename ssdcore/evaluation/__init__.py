@@ -1,0 +1,1 @@
+"""What goes wrong in a split: thresholds, errors, sizes, calibration."""

@@ -1,0 +1,75 @@
+"""The network as MINDIR, MindSpore's own format for graphs; MindSpore Lite reads it, too."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn
+from mindspore.train.mind_ir_pb2 import ModelProto
+from numpy.typing import NDArray
+
+from ssdcore.core.files import replacing
+from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.inference.detector import to_probabilities
+from ssdcore.models.ssd import SSD300
+from ssdcore.params.types import LossName
+
+
+class _Answers(nn.Cell):
+    """What is exported: images → offsets, probabilities."""
+
+    def __init__(self, network: SSD300, loss: LossName) -> None:
+        super().__init__()
+        self.network, self.loss = network, loss
+
+    def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        offsets, logits = self.network(images)
+        return offsets, to_probabilities(logits, self.loss)
+
+
+def save_mindir(path: Path, network: SSD300, loss: LossName, texts: Mapping[str, str]) -> None:
+    """Writes images (B, 3, 300, 300) → offsets, probabilities, with B free.
+
+    Args:
+        path: ends in .mindir.
+        network: the trained network; its parameters get other names.
+        loss: what it was trained with.
+        texts: what the file says of itself; kept as its `user_info`.
+    """
+    network.set_train(False)
+    images = Tensor(shape=(None, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=ms.float32)
+    with replacing(path) as part:
+        ms.export(_Answers(network, loss), images, file_name=str(part), file_format="MINDIR")
+        model = ModelProto()
+        model.ParseFromString(part.read_bytes())
+        for key, text in texts.items():
+            model.user_info.add(key=key, value=text)
+        part.unlink()  # MindSpore leaves it 0400
+        part.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def read_texts(path: Path) -> dict[str, str]:
+    """Returns what a MINDIR file says of itself."""
+    model = ModelProto()
+    model.ParseFromString(path.read_bytes())
+    return {entry.key: entry.value for entry in model.user_info}
+
+
+class MindirNetwork:
+    """A MINDIR file, asked like a `Detector`.
+
+    Args:
+        path: as `save_mindir` wrote it.
+        batch_size: pictures that callers should give at a time; the network takes any number.
+    """
+
+    def __init__(self, path: Path, batch_size: int = 1) -> None:
+        self._cell = nn.GraphCell(ms.load(str(path)))
+        self.batch_size = batch_size
+
+    def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
+        """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b images."""
+        offsets, probabilities = self._cell(Tensor(images))
+        return offsets.asnumpy(), probabilities.asnumpy()

@@ -1,0 +1,200 @@
+"""The network as ONNX, cell by cell.
+
+MindSpore's own export to ONNX takes no free batch size. Batch norm's statistics are constants
+once the training is done, so that it goes into the convolution before it.
+"""
+
+from collections.abc import Iterable
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+from mindspore import Parameter, nn
+from numpy.typing import NDArray
+
+from ssdcore.export.graph import BATCH, Graph, Value
+from ssdcore.geometry.default_boxes import IMAGE_SIZE, NUM_DEFAULT_BOXES
+from ssdcore.models.dropout import Dropout
+from ssdcore.models.layers import CaffeInput, ConvBlock, L2Norm
+from ssdcore.models.ssd import SSD300, ExtraBlock
+from ssdcore.models.vgg16 import VGG16
+from ssdcore.params.types import LossName
+
+
+def to_onnx(network: SSD300, loss: LossName) -> Any:
+    """Writes a network as an ONNX model: images → offsets, probabilities.
+
+    images (B, 3, 300, 300) as `to_network_input` makes them, offsets (B, 8732, 4),
+    probabilities (B, 8732, C); B is free.
+
+    Args:
+        network: the trained network.
+        loss: what it was trained with; decides how its class logits are read.
+    """
+    graph = Graph()
+    offsets, logits = _outputs(network, graph, "images")
+    graph.add("Identity", offsets, outputs=["offsets"])
+    if loss == "focal":
+        graph.add("Sigmoid", logits, outputs=["probabilities"])
+    else:
+        graph.add("Softmax", logits, axis=-1, outputs=["probabilities"])
+    return graph.model(
+        "ssd300",
+        [Value("images", np.float32, (BATCH, 3, IMAGE_SIZE, IMAGE_SIZE))],
+        [
+            Value("offsets", np.float32, (BATCH, NUM_DEFAULT_BOXES, 4)),
+            Value("probabilities", np.float32, (BATCH, NUM_DEFAULT_BOXES, network.num_classes)),
+        ],
+    )
+
+
+def _outputs(network: SSD300, graph: Graph, images: str) -> tuple[str, str]:
+    """Follows `SSD300.construct`."""
+    conv4_3, x = _backbone(network.backbone, graph, images)
+    maps = [_emit(network.l2_norm, graph, conv4_3), x]
+    for extra in network.extras:
+        x = _emit(extra, graph, x)
+        maps.append(x)
+
+    def by_default_box(heads: Iterable[nn.Cell], values: int) -> str:
+        parts = []
+        for head, feature_map in zip(heads, maps, strict=True):
+            y = graph.add("Transpose", _emit(head, graph, feature_map), perm=[0, 2, 3, 1])
+            shape = graph.constant(np.array((0, -1, values)), f"by_{values}")  # 0: as it was
+            parts.append(graph.add("Reshape", y, shape))
+        return graph.add("Concat", *parts, axis=1)
+
+    return (
+        by_default_box(network.box_heads, 4),
+        by_default_box(network.class_heads, network.num_classes),
+    )
+
+
+def _backbone(cell: VGG16, graph: Graph, x: str) -> tuple[str, str]:
+    """Follows `VGG16.construct`."""
+
+    def through(*cells: nn.Cell) -> str:
+        return _in_turn(cells, graph, x)
+
+    x = through(cell.input, cell.conv1, cell.pool, cell.conv2, cell.pool, cell.conv3, cell.pool)
+    conv4_3 = x = through(cell.conv4)
+    x = through(cell.pool, cell.conv5, cell.pool5, cell.fc6, cell.dropout, cell.fc7, cell.dropout)
+    return conv4_3, x
+
+
+def _in_turn(cells: Iterable[nn.Cell], graph: Graph, x: str) -> str:
+    """Applies cells one after the other, a batch norm within the convolution before it."""
+    convolution: nn.Conv2d | None = None
+    for cell in cells:
+        if convolution is not None:
+            norm = cell if isinstance(cell, nn.BatchNorm2d) else None
+            x = _convolve(graph, x, convolution, norm)
+            convolution = None
+            if norm is not None:
+                continue
+        if isinstance(cell, nn.Conv2d):
+            convolution = cell
+        else:
+            x = _emit(cell, graph, x)
+    return x if convolution is None else _convolve(graph, x, convolution, None)
+
+
+def _convolve(graph: Graph, x: str, cell: nn.Conv2d, norm: nn.BatchNorm2d | None) -> str:
+    """Adds a convolution; with batch norm, y = γ (w·x + b - μ) / √(σ² + ε) + β."""
+    weight = _values(cell.weight).astype(np.float64)
+    bias = _values(cell.bias).astype(np.float64) if cell.has_bias else np.zeros(len(weight))
+    if norm is not None:
+        variance, mean = _values(norm.moving_variance), _values(norm.moving_mean)
+        factor = _values(norm.gamma) / np.sqrt(variance.astype(np.float64) + norm.eps)
+        weight *= factor[:, None, None, None]
+        bias = factor * (bias - mean) + _values(norm.beta)
+    name = cell.weight.name.removesuffix(".weight")
+    has_bias = cell.has_bias or norm is not None
+    padding = cell.padding if isinstance(cell.padding, tuple) else (cell.padding,) * 4
+    top, bottom, left, right = padding
+    return graph.add(
+        "Conv",
+        x,
+        graph.constant(weight.astype(np.float32), f"{name}.weight"),
+        *([graph.constant(bias.astype(np.float32), f"{name}.bias")] if has_bias else []),
+        kernel_shape=list(cell.kernel_size),
+        strides=list(cell.stride),
+        dilations=list(cell.dilation),
+        pads=[top, left, bottom, right],
+        group=cell.group,
+    )
+
+
+def _values(parameter: Parameter) -> NDArray[np.float32]:
+    return parameter.asnumpy()
+
+
+@singledispatch
+def _emit(cell: nn.Cell, graph: Graph, x: str) -> str:
+    """Adds what a cell computes from the value x; returns the result."""
+    raise NotImplementedError(f"{type(cell).__name__} has no translation to ONNX")
+
+
+@_emit.register(nn.Identity)
+@_emit.register(Dropout)  # of training alone
+def _(cell: nn.Cell, graph: Graph, x: str) -> str:
+    return x
+
+
+@_emit.register(nn.Conv2d)
+def _(cell: nn.Conv2d, graph: Graph, x: str) -> str:
+    return _convolve(graph, x, cell, None)
+
+
+@_emit.register(nn.SequentialCell)
+def _(cell: nn.SequentialCell, graph: Graph, x: str) -> str:
+    return _in_turn(cell, graph, x)
+
+
+@_emit.register(ConvBlock)
+def _(cell: ConvBlock, graph: Graph, x: str) -> str:
+    return _in_turn((cell.conv, cell.norm, cell.activation), graph, x)
+
+
+@_emit.register(ExtraBlock)
+def _(cell: ExtraBlock, graph: Graph, x: str) -> str:
+    return _in_turn((cell.reduce, cell.expand), graph, x)
+
+
+@_emit.register(nn.ReLU)
+def _(cell: nn.ReLU, graph: Graph, x: str) -> str:
+    return graph.add("Relu", x)
+
+
+@_emit.register(nn.ReLU6)
+def _(cell: nn.ReLU6, graph: Graph, x: str) -> str:
+    low, high = (graph.constant(np.float32(v), f"relu6_{v}") for v in (0, 6))
+    return graph.add("Clip", x, low, high)
+
+
+@_emit.register(nn.MaxPool2d)
+def _(cell: nn.MaxPool2d, graph: Graph, x: str) -> str:
+    # MindSpore's "same" puts an odd row or column of padding at the end
+    return graph.add(
+        "MaxPool",
+        x,
+        kernel_shape=[cell.kernel_size] * 2,
+        strides=[cell.stride] * 2,
+        auto_pad="SAME_UPPER",
+    )
+
+
+@_emit.register(L2Norm)
+def _(cell: L2Norm, graph: Graph, x: str) -> str:
+    axes = graph.constant(np.array([1]), "channels")
+    squares = graph.add("ReduceSum", graph.add("Mul", x, x), axes, keepdims=1)
+    tiny = graph.constant(np.float32(L2Norm.TINY), "tiny")
+    length = graph.add("Sqrt", graph.add("Add", squares, tiny))
+    scale = graph.constant(_values(cell.scale), cell.scale.name)
+    return graph.add("Mul", graph.add("Div", x, length), scale)
+
+
+@_emit.register(CaffeInput)
+def _(cell: CaffeInput, graph: Graph, x: str) -> str:
+    scale, shift = (graph.constant(t.asnumpy()) for t in (cell.scale, cell.shift))
+    return graph.add("Add", graph.add("Mul", x, scale), shift)

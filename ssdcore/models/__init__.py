@@ -1,0 +1,1 @@
+"""The network and what belongs to it: backbone, heads, losses, checkpoints."""

@@ -1,0 +1,180 @@
+"""ImageNet weights of VGG16 for the backbone.
+
+Layers are found by their order, since sources number them differently: torchvision, timm,
+MindCV, MindSpore's model zoo and the ports of the Caffe original.
+
+fc6 and fc7 become convolutions with a quarter of the outputs (section 3.1 of the SSD paper, after
+DeepLab); of fc6's 7×7 taps every third is kept, which dilation 6 spreads over 13×13 cells.
+
+Pictures have to be normalised as they were for these weights: torchvision's and timm's VGG16
+expect `model.normalisation: imagenet`, weights ported from Caffe (torchvision's
+vgg16_features-amdegroot, ssd.pytorch's vgg16_reducedfc; both take RGB) `caffe`.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from mindspore import Parameter, Tensor
+from numpy.typing import NDArray
+
+from ssdcore.core.errors import InputError
+from ssdcore.models.load_report import Transfer
+from ssdcore.models.ssd import SSD300
+from ssdcore.models.vgg16 import STAGES
+
+CONVOLUTIONS = tuple(f"conv{s}.{i}" for s, stage in enumerate(STAGES, 1) for i in range(len(stage)))
+BLOCKS = (*CONVOLUTIONS, "fc6", "fc7")
+"""The backbone's blocks, in the order of the layers."""
+FULL_FC = 4096
+"""Outputs of VGG16's fc6 and fc7; the backbone has every fourth of them."""
+
+NAME = re.compile(
+    r"(?:(?:module|model|backbone|network|vgg)\.)*"
+    r"(?:(?:features\.|layers\.)?(?P<index>\d+)"
+    r"|(?P<fc>classifier\.[036]|pre_logits\.fc[12]|head\.fc|fc[678]))"
+    r"\.(?P<role>weight|bias|gamma|beta|running_mean|running_var|moving_mean|moving_variance)"
+)
+FC = {
+    "classifier.0": "fc6", "pre_logits.fc1": "fc6", "fc6": "fc6",
+    "classifier.3": "fc7", "pre_logits.fc2": "fc7", "fc7": "fc7",
+}  # fmt: skip
+"""Names of the first two layers of the classifier; the third is of no use."""
+ROLES = ("weight", "bias", "gamma", "beta", "moving_mean", "moving_variance")
+"""What a block's arrays are, in MindSpore's words."""
+TORCH_ROLES = {"running_mean": "moving_mean", "running_var": "moving_variance"}
+TORCH_NORM_ROLES = {"weight": "gamma", "bias": "beta"}
+FOREIGN = "not a weight of VGG16's layers"
+TWICE = "another array has its place"
+HEAD = "fc8 only tells ImageNet's classes apart"
+NORMED = "the network's batch norm replaces the bias"
+FOLDED = "subtracted from the moving mean, as the network has no bias before batch norm"
+NO_BIAS = "the network has no bias there"
+ALONE = "its layer's weight was not taken"
+NOT_FINITE = "values that are not finite"
+
+
+def load_vgg16(network: SSD300, arrays: Mapping[str, NDArray[Any]], place: str) -> Transfer:
+    """Writes VGG16's weights into the network's backbone, in place.
+
+    A bias b before a batch norm with the moving mean m is folded into the mean: x + b - m =
+    x - (m - b), so that inference computes what it did. Where only the network has batch norm,
+    biases are left out and the norms stay fresh.
+
+    Args:
+        network: of `model.width` 1, else nothing fits.
+        arrays: the file's arrays by their names, as `read_arrays` gives them.
+        place: what names the file (`model.pretrained`), for the error message.
+
+    Raises:
+        InputError: this is not a VGG16, none of its weights fits, or it has batch norms where the
+            network has none. The network is then as it was.
+    """
+    parameters: dict[str, Parameter] = {p.name: p for p in network.get_parameters()}
+    normed = _parameter("conv1.0", "gamma") in parameters
+    blocks, unused, convolutions = _find_layers(arrays)
+    if convolutions not in (len(CONVOLUTIONS), len(BLOCKS)):
+        raise _refusal(place, f"{convolutions} convolutions", arrays)
+    if not normed and any("gamma" in roles for roles in blocks.values()):
+        remedy = "Set model.batch_norm to true, or take the weights of a VGG16 without"
+        raise InputError(place, "a VGG16 with batch norm", "one without, as the network is", remedy)
+
+    loaded: dict[str, str] = {}
+    values: dict[str, NDArray[Any]] = {}
+    for block, roles in blocks.items():
+        shift: NDArray[Any] | float = 0.0
+        for role in sorted(roles, key=ROLES.index):
+            name = roles[role]
+            value = _reduced(block, role, arrays[name])
+            folded = normed and role == "bias" and "moving_mean" in roles
+            target = _parameter(block, "moving_mean" if folded else role)
+            if role != "weight" and _parameter(block, "weight") not in loaded:
+                unused[name] = ALONE
+            elif target not in parameters:
+                unused[name] = NORMED if normed else NO_BIAS
+            elif value.shape != (shape := tuple(parameters[target].shape)):
+                unused[name] = f"shape {arrays[name].shape} where the network has {shape}"
+            elif not np.isfinite(value).all():
+                unused[name] = NOT_FINITE
+            elif folded:
+                unused[name], shift = FOLDED, value
+            else:
+                loaded[target] = name
+                values[target] = value - shift if role == "moving_mean" else value
+    if not loaded:
+        raise _refusal(place, "no array that fits", arrays)
+    for target, value in values.items():
+        parameters[target].set_data(Tensor(np.ascontiguousarray(value, np.float32)))
+    return Transfer(loaded, unused, tuple(name for name in parameters if name not in loaded))
+
+
+def _parameter(block: str, role: str) -> str:
+    return f"backbone.{block}.{'conv' if role in ('weight', 'bias') else 'norm'}.{role}"
+
+
+def _find_layers(
+    arrays: Mapping[str, NDArray[Any]],
+) -> tuple[dict[str, dict[str, str]], dict[str, str], int]:
+    """Sorts a file's names into blocks: a norm belongs to the convolution before it.
+
+    Returns: each block's roles and their names, the other names and why they are of no use, and
+    the number of convolutions: 13, or 15 where fc6 and fc7 are among them.
+    """
+    unused: dict[str, str] = {}
+    numbered: dict[int, dict[str, str]] = {}
+    blocks: dict[str, dict[str, str]] = {block: {} for block in BLOCKS}
+
+    def put(roles: dict[str, str], role: str, name: str) -> None:
+        if roles.setdefault(role, name) != name:
+            unused[name] = TWICE
+
+    for name in arrays:
+        if (match := NAME.fullmatch(name)) is None:
+            unused[name] = FOREIGN
+            continue
+        index, fc, role = match["index"], match["fc"], TORCH_ROLES.get(match["role"], match["role"])
+        if index is not None:
+            put(numbered.setdefault(int(index), {}), role, name)
+        elif fc in FC:
+            put(blocks[FC[fc]], role, name)
+        else:
+            unused[name] = HEAD
+
+    convolutions: list[dict[str, str]] = []
+    for _, roles in sorted(numbered.items()):
+        if "weight" in roles and arrays[roles["weight"]].ndim == 4:
+            convolutions.append(roles)
+        elif convolutions:
+            for role, name in roles.items():
+                put(convolutions[-1], TORCH_NORM_ROLES.get(role, role), name)
+        else:
+            unused.update(dict.fromkeys(roles.values(), FOREIGN))
+    for block, roles in zip(BLOCKS, convolutions, strict=False):
+        for role, name in roles.items():
+            put(blocks[block], role, name)
+    return blocks, unused, len(convolutions)
+
+
+def _reduced(block: str, role: str, array: NDArray[Any]) -> NDArray[Any]:
+    """Returns fc6's and fc7's arrays as the backbone has them, all others as they are."""
+    if block in CONVOLUTIONS:
+        return array
+    if role == "weight" and array.ndim == 2:
+        side = 7 if block == "fc6" else 1  # both flatten (channels, rows, columns)
+        if array.shape[1] % side**2 == 0:
+            array = array.reshape(len(array), -1, side, side)
+    if array.shape[:1] != (FULL_FC,):
+        return array
+    if role != "weight" or array.ndim != 4:
+        return array[::4]
+    return array[::4, :, ::3, ::3] if block == "fc6" else array[::4, ::4]
+
+
+def _refusal(place: str, found: str, arrays: Mapping[str, NDArray[Any]]) -> InputError:
+    some = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:4])
+    return InputError(
+        place, f"{found}: {some} … ({len(arrays)} arrays)",
+        "VGG16's 13 convolutions (features.0.weight (64, 3, 3, 3) …) for a model.width of 1.0",
+        "Set model.width to 1.0, or take VGG16 from torchvision, timm or MindCV",
+    )  # fmt: skip

@@ -1,0 +1,167 @@
+"""SSD300: the backbone, the extra blocks and the heads (figure 2 of the SSD paper)."""
+
+from typing import Any, Literal
+
+import mindspore as ms
+import numpy as np
+from mindspore import Tensor, nn, ops
+from mindspore.common.initializer import HeNormal, Normal
+from numpy.typing import NDArray
+
+from ssdcore.geometry.default_boxes import FEATURE_MAPS
+from ssdcore.models.conv import Conv2d
+from ssdcore.models.layers import ConvBlock, L2Norm
+from ssdcore.models.vgg16 import FC_CHANNELS, STAGES, VGG16
+
+Head = Literal["conv", "separable"]
+Normalisation = Literal["imagenet", "caffe"]
+
+EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
+"""Blocks 8 to 11: channels of the 1×1, channels, stride and padding of the 3×3 after it."""
+HEAD_DEVIATION = 0.01
+"""Of a predictor's initial weights: small, so that the initial biases speak first."""
+CHANNEL_STEP = 8
+"""Scaled channel counts are multiples of this, as the convolution kernels like them."""
+
+
+def scaled_channels(channels: int, width: float) -> int:
+    """Returns `channels` at `width`, a multiple of 8 and at least 8."""
+    return max(CHANNEL_STEP, round(channels * width / CHANNEL_STEP) * CHANNEL_STEP)
+
+
+class ExtraBlock(nn.Cell):
+    """A 1×1 bottleneck and the 3×3 convolution that makes the next, coarser map."""
+
+    def __init__(
+        self, channels_in: int, channels: int, channels_out: int, stride: int, padding: int,
+        **style: Any,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        self.reduce = ConvBlock(channels_in, channels, 1, **style)
+        self.expand = ConvBlock(channels, channels_out, 3, stride=stride, padding=padding, **style)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Applies both convolutions."""
+        return self.expand(self.reduce(x))
+
+
+def _head(kind: Head, channels_in: int, channels_out: int, bias: Any) -> nn.Cell:
+    """One predictor of `channels_out` values a cell; `bias` is its initial bias."""
+    start = {"has_bias": True, "bias_init": bias, "weight_init": Normal(HEAD_DEVIATION)}
+    if kind == "conv":
+        return Conv2d(channels_in, channels_out, 3, pad_mode="pad", padding=1, **start)
+    return nn.SequentialCell(
+        nn.Conv2d(
+            channels_in, channels_in, 3, pad_mode="pad", padding=1, group=channels_in,
+            weight_init=HeNormal(nonlinearity="relu"),
+        ),
+        nn.BatchNorm2d(channels_in, eps=1e-3, momentum=0.97),
+        nn.ReLU6(),
+        nn.Conv2d(channels_in, channels_out, 1, **start),
+    )  # fmt: skip
+
+
+class SSD300(nn.Cell):
+    """The detector: (B, 3, 300, 300) → offsets (B, 8732, 4) and class logits (B, 8732, C).
+
+    The outputs stand in the order of `default_boxes`: both follow from `FEATURE_MAPS`.
+
+    Args:
+        num_classes: C, the background (class 0) included.
+        width: factor on every channel count of the backbone and the extra blocks.
+        head: "conv", one 3×3 convolution for each output as in the paper, or "separable", the
+            tutorial's depthwise 3×3, batch norm, ReLU6 and 1×1.
+        batch_norm: batch norm in the backbone and the extra blocks.
+        extra_relu: ReLU after fc6, fc7 and every convolution of the extra blocks.
+        l2_norm: L2 normalisation of conv4_3 with a learnt scale.
+        conv_bias: biases in the backbone's and extra blocks' convolutions.
+        dropout: share of fc6's and fc7's outputs that training drops.
+        normalisation: of the input that the backbone's weights expect; the network is given
+            ImageNet's in any case, and for "caffe" converts it.
+        class_bias: (C,) initial bias of each default box's class logits, zeros if None.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        width: float = 1.0,
+        head: Head = "conv",
+        batch_norm: bool = True,
+        *,
+        extra_relu: bool = True,
+        l2_norm: bool = True,
+        conv_bias: bool = True,
+        dropout: float = 0.5,
+        normalisation: Normalisation = "imagenet",
+        class_bias: NDArray[np.float32] | None = None,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+
+        def scaled(channels: int) -> int:
+            return scaled_channels(channels, width)
+
+        self.backbone = VGG16(
+            scaled,
+            conv_bias=conv_bias,
+            batch_norm=batch_norm,
+            fc_relu=extra_relu,
+            dropout=dropout,
+            caffe_input=normalisation == "caffe",
+        )
+        conv4_3, fc7 = scaled(STAGES[3][-1]), scaled(FC_CHANNELS)
+        self.l2_norm = L2Norm(conv4_3) if l2_norm else nn.Identity()
+
+        style = {"bias": conv_bias, "batch_norm": batch_norm, "relu": extra_relu}
+        map_channels = [conv4_3, fc7]
+        extras = []
+        for channels, channels_out, stride, padding in EXTRAS:
+            extras.append(
+                ExtraBlock(
+                    map_channels[-1], scaled(channels), scaled(channels_out), stride, padding,
+                    **style,
+                )
+            )  # fmt: skip
+            map_channels.append(scaled(channels_out))
+        self.extras = nn.CellList(extras)
+
+        cell_bias = np.zeros(num_classes) if class_bias is None else class_bias
+        box_heads, class_heads = [], []
+        for feature_map, channels in zip(FEATURE_MAPS, map_channels, strict=True):
+            boxes = feature_map.boxes_per_cell
+            bias = Tensor(np.tile(cell_bias, boxes).astype(np.float32))
+            box_heads.append(_head(head, channels, boxes * 4, "zeros"))
+            class_heads.append(_head(head, channels, boxes * num_classes, bias))
+        self.box_heads, self.class_heads = nn.CellList(box_heads), nn.CellList(class_heads)
+
+    def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns offsets and class logits, float32."""
+        conv4_3, x = self.backbone(images)
+        maps = [self.l2_norm(conv4_3), x]
+        for extra in self.extras:
+            x = extra(x)
+            maps.append(x)
+        offsets, logits = [], []
+        for i in range(len(maps)):
+            offsets.append(_by_default_box(self.box_heads[i](maps[i]), 4))
+            logits.append(_by_default_box(self.class_heads[i](maps[i]), self.num_classes))
+        # mixed precision computes in float16 up to here
+        return (
+            ops.cast(ops.concat(offsets, 1), ms.float32),
+            ops.cast(ops.concat(logits, 1), ms.float32),
+        )
+
+
+def class_predictors(network: SSD300) -> list[nn.Conv2d]:
+    """Returns each map's convolution whose outputs are the class logits.
+
+    Its rows stand by default box of a cell, then by class.
+    """
+    heads = network.class_heads
+    return [head if isinstance(head, nn.Conv2d) else head[-1] for head in heads]
+
+
+def _by_default_box(x: Tensor, values: int) -> Tensor:
+    """Reorders a head's (B, boxes · values, H, W) to (B, H · W · boxes, values)."""
+    x = ops.transpose(x, (0, 2, 3, 1))
+    return ops.reshape(x, (x.shape[0], -1, values))

@@ -1,0 +1,108 @@
+"""Weights in the formats in which others publish them, read as plain arrays.
+
+No reader here runs code out of the file: pickles are only opened by PyTorch's restricted one.
+"""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import deserialize
+
+from ssdcore.core.errors import InputError
+
+Arrays = dict[str, NDArray[np.float32]]
+
+SAFETENSORS_TYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?",
+    "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
+}  # fmt: skip
+"""NumPy's names of the element types it has; it has no bfloat16."""
+WRAPPERS = ("state_dict", "model")
+"""Keys under which training scripts put the weights beside what else they save."""
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Returns the arrays in `path` by their names, as float32 whatever they are stored as.
+
+    Args:
+        path: a .safetensors, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch) file; the last three
+            need PyTorch, which the pipeline does without.
+
+    Raises:
+        InputError: another suffix, a damaged file, one without arrays, or PyTorch is missing.
+    """
+    if path.suffix not in READERS:
+        expected = f"a file of weights ({', '.join(READERS)})"
+        raise InputError(str(path), path.suffix, expected, "Convert it to safetensors")
+    try:
+        arrays = READERS[path.suffix](path)
+    except InputError:
+        raise
+    except Exception as error:  # a reader of a damaged file fails in any way it likes
+        found = f"{type(error).__name__}: {str(error)[:300]}"
+        remedy = "Fetch the file again; delete it first where it lies in the cache"
+        raise InputError(str(path), found, f"a whole {path.suffix} file", remedy) from error
+    if not arrays:
+        raise InputError(str(path), "no arrays", "a network's weights", "Take another file")
+    return arrays
+
+
+def _read_safetensors(path: Path) -> Arrays:
+    arrays: Arrays = {}
+    entries = dict(deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]
+    for name, entry in sorted(entries.items()):  # they come in any order
+        kind, data = entry["dtype"], entry["data"]
+        if kind == "BF16":  # the upper half of a float32's bits
+            values = (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
+        elif kind in SAFETENSORS_TYPES:
+            values = np.frombuffer(data, SAFETENSORS_TYPES[kind])
+        else:
+            known = ", ".join(["BF16", *SAFETENSORS_TYPES])
+            remedy = "Convert the file to F32"
+            raise InputError(str(path), f"{name} of type {kind}", f"one of {known}", remedy)
+        arrays[name] = values.astype(np.float32, copy=False).reshape(entry["shape"])
+    return arrays
+
+
+def _read_mindspore(path: Path) -> Arrays:
+    values = ms.load_checkpoint(str(path))
+    return {
+        name: value.astype(ms.float32).asnumpy()
+        for name, value in values.items()
+        if isinstance(value, ms.Tensor)
+    }
+
+
+def _read_torch(path: Path) -> Arrays:
+    try:
+        torch = import_module("torch")
+    except ModuleNotFoundError:
+        raise InputError(
+            str(path), "a PyTorch file but no PyTorch", "a file that can be read here",
+            "Install PyTorch (pip install torch), or convert the file to safetensors elsewhere: "
+            "safetensors.torch.save_file(torch.load(path, weights_only=True), target)",
+        ) from None  # fmt: skip
+    content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    for key in WRAPPERS:
+        if isinstance(content.get(key), Mapping):
+            content = content[key]
+    return {
+        name: value.detach().float().numpy()
+        for name, value in content.items()
+        if isinstance(value, torch.Tensor)
+    }
+
+
+READERS: dict[str, Callable[[Path], Arrays]] = {
+    ".safetensors": _read_safetensors,
+    ".ckpt": _read_mindspore,
+    ".pth": _read_torch,
+    ".pt": _read_torch,
+    ".bin": _read_torch,
+}

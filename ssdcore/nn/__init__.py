@@ -1,1 +1,0 @@
-"""The network, its losses and its training: the only users of MindSpore's nn."""

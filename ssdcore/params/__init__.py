@@ -1,0 +1,1 @@
+"""The parameters: the schema of params.yaml, its types and its reader."""

@@ -1,0 +1,114 @@
+"""Reads params.yaml into `Params`, or says in one sentence what is wrong with it."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ssdcore.core.errors import InputError
+from ssdcore.params.schema import Params
+from ssdcore.params.types import RELATION
+
+
+def read_params(path: Path) -> Params:
+    """Reads and checks a parameter file.
+
+    Raises:
+        InputError: as `read_values` and `check_params`.
+    """
+    return check_params(read_values(path), path)
+
+
+def read_values(path: Path) -> Mapping[str, Any]:
+    """Reads a parameter file without looking at what is in it.
+
+    The YAML is version 1.2, as DVC reads and writes it: `1e-06` is a number, `no` a word.
+
+    Raises:
+        InputError: the file is missing or no YAML mapping.
+    """
+    try:
+        values = YAML(typ="safe", pure=True).load(path)
+    except OSError as error:
+        raise InputError(
+            str(path), error.strerror, "a readable file", "Name it with --params FILE"
+        ) from None
+    except YAMLError as error:
+        raise InputError(str(path), " ".join(str(error).split()), "valid YAML 1.2") from None
+    if not isinstance(values, Mapping):
+        raise InputError(
+            str(path), values, "a section for each of " + ", ".join(Params.model_fields)
+        )
+    return values
+
+
+def check_params(values: Mapping[str, Any], path: Path) -> Params:
+    """Checks what `read_values` read.
+
+    Raises:
+        InputError: a key is unknown, missing, of the wrong type or out of range; the place is
+            the file and the key's path, such as `train.lr_max`.
+    """
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        raise _translated(error.errors(), path) from None
+
+
+PLAIN_WORDS = {
+    "bool_type": "true or false",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "model_type": "a section with its keys",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+"""What pydantic's commonest errors expected; its own words serve for the others."""
+
+
+def _translated(errors: list[ErrorDetails], path: Path) -> InputError:
+    """Words one of pydantic's errors for the person who edits the file.
+
+    A misspelt key is unknown, and the right one is then missing: the misspelling comes first.
+    """
+    error = min(errors, key=lambda error: error["type"] != "extra_forbidden")
+    *section, name = error["loc"] or ("",)
+    name, value = str(name), error["input"]
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        known = list(_section_at(section).model_fields)
+        expected = "a known key" + _did_you_mean(name, known)
+        return InputError(f"{path}: {key}", value, expected, f"Known here: {', '.join(known)}")
+    if error["type"] == "missing":
+        value, expected = None, "a value"
+    elif error["type"] == RELATION:
+        context = error["ctx"]
+        key = ".".join(map(str, [*error["loc"], context["key"]]))
+        value, expected = context["value"], context["expected"]
+    else:
+        expected = PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Input should be "))
+    if error["type"] == "literal_error":
+        choices = get_args(_section_at(section).model_fields[name].annotation)
+        expected += _did_you_mean(str(value), choices)
+    return InputError(f"{path}: {key}", value, expected, f"Set it in {path} or with -S {key}=VALUE")
+
+
+def _section_at(location: Sequence[int | str]) -> type[BaseModel]:
+    """Returns the model of the section at a path of keys."""
+    model: type[BaseModel] = Params
+    for key in location:
+        annotation = model.model_fields[str(key)].annotation
+        assert isinstance(annotation, type), annotation
+        model = annotation
+    return model
+
+
+def _did_you_mean(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f" (did you mean {close[0]}?)" if close else ""

@@ -1,0 +1,220 @@
+"""The parameters: one frozen model for each section of params.yaml.
+
+Types are strict (no "2" for 2), unknown keys are refused and ranges are checked here, so that
+nothing below has to. `ssdcore.params.reader` reads them from a file.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, model_validator
+from typing_extensions import Self
+
+from ssdcore.params.dataset import DatasetParams
+from ssdcore.params.types import (
+    Address,
+    Count,
+    Formats,
+    Fraction,
+    LossName,
+    LossScale,
+    NonNegative,
+    OnNonFinite,
+    Positive,
+    Reference,
+    Scales,
+    Section,
+    relation,
+)
+
+
+class ConvertParams(Section):
+    """How they are checked and packed."""
+
+    shards: Annotated[int, Field(ge=1, le=1000)]
+    strict: bool
+
+
+class ModelParams(Section):
+    """Which network; see `ssdcore.models.ssd.SSD300`."""
+
+    width: Annotated[float, Field(gt=0, le=4)]
+    head: Literal["conv", "separable"]
+    batch_norm: bool
+    extra_relu: bool
+    l2_norm: bool
+    conv_bias: bool
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    default_box_scales: Scales
+    normalisation: Literal["imagenet", "caffe"]
+    pretrained: Reference | None
+
+    @model_validator(mode="after")
+    def _scales_grow(self) -> Self:
+        scales = list(self.default_box_scales)
+        if scales != sorted(set(scales)):
+            raise relation("default_box_scales", scales, "values that grow from each to the next")
+        return self
+
+
+class AugmentParams(Section):
+    """How far training pictures are varied; 0 switches a part off."""
+
+    crop: Fraction
+    zoom_out: Fraction
+    flip: Fraction
+    brightness: Fraction
+    contrast: Fraction
+    saturation: Fraction
+    hue: Annotated[float, Field(ge=0, le=0.5)]
+
+
+class TrainParams(Section):
+    """How it learns.
+
+    Attributes:
+        WITHOUT_CONSEQUENCE: keys that may change while a training is interrupted: the steps that
+            are still to come do not depend on them.
+    """
+
+    WITHOUT_CONSEQUENCE: ClassVar = frozenset(
+        ("max_minutes", "save_minutes", "patience", "profile")
+    )
+
+    init_from: Reference | None
+    epochs: Count
+    batch_size: Count
+    accumulate: Count
+    loss: LossName
+    min_negatives: Annotated[int, Field(ge=0, le=8732)]
+    optimizer: Literal["momentum", "adam"]
+    lr_init: NonNegative
+    lr_max: Positive
+    lr_end: NonNegative
+    auto_lr: bool
+    warmup_epochs: NonNegative
+    momentum: Annotated[float, Field(ge=0, lt=1)]
+    weight_decay: NonNegative
+    clip_norm: Positive
+    loss_scale: LossScale
+    ema_decay: Annotated[float, Field(ge=0, lt=1)]
+    validate_every: Count
+    patience: Annotated[int, Field(ge=0)]
+    max_minutes: Positive | None
+    save_minutes: Positive
+    on_nonfinite: OnNonFinite
+    jit: bool
+    profile: Annotated[int, Field(ge=0)]
+    augment: AugmentParams
+
+    @model_validator(mode="after")
+    def _schedule_fits(self) -> Self:
+        for name, limit in (
+            ("warmup_epochs", "epochs"),
+            ("lr_init", "lr_max"),
+            ("lr_end", "lr_max"),
+        ):
+            value, most = getattr(self, name), getattr(self, limit)
+            if value > most:
+                raise relation(name, value, f"at most {limit} ({most})")
+        return self
+
+
+class EvaluateParams(Section):
+    """Which detections count; see `ssdcore.inference.decode.Thresholds`."""
+
+    backend: Literal["pycocotools", "faster-coco-eval"]
+    batch_size: Count
+    score_threshold: Fraction
+    nms_iou: Fraction
+    max_detections: Count
+    max_per_class: Count | None
+    max_candidates: Count | None
+
+
+class ReportParams(Section):
+    """What the page shows."""
+
+    pictures: Annotated[int, Field(ge=0, le=200)]
+    score_threshold: Fraction | None
+
+
+class ExportParams(Section):
+    """As what the detector leaves the pipeline."""
+
+    formats: Formats
+    calibration_pictures: Count
+    parity_pictures: Count
+    tolerance: Positive
+
+
+class RuntimeParams(Section):
+    """Where and how fast it runs."""
+
+    device: Literal["auto", "Ascend", "GPU", "CPU"]
+    amp: Literal["O0", "O2", "O3"]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    workers: Annotated[int, Field(ge=1, le=256)]
+    cache_mb: Annotated[int, Field(ge=0)]
+    devices: Count
+    machines: Count
+    master: Address | None
+
+    @model_validator(mode="after")
+    def _machines_meet(self) -> Self:
+        if self.machines > 1 and self.master is None:
+            raise relation("master", None, f"host:port, where {self.machines} machines meet")
+        return self
+
+
+class TrackingParams(Section):
+    """Where runs are recorded."""
+
+    enabled: bool
+    experiment: Annotated[str, Field(min_length=1)]
+    pictures: Annotated[int, Field(ge=0, le=50)]
+
+
+class Params(Section):
+    """All of params.yaml."""
+
+    dataset: DatasetParams
+    convert: ConvertParams
+    model: ModelParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    report: ReportParams
+    export: ExportParams
+    runtime: RuntimeParams
+    tracking: TrackingParams
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.model.pretrained is not None and self.train.init_from is not None:
+            raise relation(
+                "train.init_from",
+                self.train.init_from,
+                "null where model.pretrained is set: a checkpoint brings its own backbone",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _batch_norm_has_a_variance(self) -> Self:
+        if self.model.batch_norm and self.train.batch_size == 1:
+            raise relation(
+                "train.batch_size",
+                self.train.batch_size,
+                "2 or more with model.batch_norm: the last map has one cell, and one value of one "
+                "picture has no variance",
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _float16_is_scaled(self) -> Self:
+        if self.runtime.amp != "O0" and self.train.loss_scale == 1:
+            raise relation(
+                "train.loss_scale",
+                self.train.loss_scale,
+                f"dynamic, or a factor such as 1024, with runtime.amp {self.runtime.amp}: float16 "
+                "loses small gradients",
+            )
+        return self

@@ -1,0 +1,119 @@
+"""A part of a data set: some classes, some pictures, a share for validation.
+
+Pictures are chosen by a hash of seed and file name, so that the choice does not depend on the
+file's order, and a data set that grows keeps most of what was chosen before.
+"""
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ssdcore.coco.rows import whole_number
+from ssdcore.core.errors import InputError
+from ssdcore.core.files import write_text
+
+LIMIT_SEED = 1
+
+
+def shuffled(names: Iterable[str], seed: int) -> list[str]:
+    """Returns the names, each once, in an order that only they and the seed determine."""
+
+    def place(name: str) -> tuple[bytes, str]:
+        seeded = f"{seed}/{name}".encode("utf-8", "surrogatepass")  # a name need not be text
+        return sha256(seeded).digest(), name
+
+    return sorted(set(names), key=place)
+
+
+def val_names(names: Sequence[str], share: float, seed: int, place: str) -> set[str]:
+    """Returns the file names of the validation pictures: the share, rounded, but one at least.
+
+    Args:
+        names: of all pictures; at least two.
+        share: of the pictures, between 0 and 1.
+        seed: of the choice.
+        place: what messages call the annotations.
+
+    Raises:
+        InputError: fewer than two pictures.
+    """
+    order = shuffled(names, seed)
+    if len(order) < 2:
+        remedy = "Add pictures, or name other ones for validation"
+        raise InputError(place, f"{len(order)} pictures", "two or more to split", remedy)
+    return set(order[: min(max(round(share * len(order)), 1), len(order) - 1)])
+
+
+def partition(path: Path, train: Path, val: Path, share: float, seed: int) -> None:
+    """Splits a COCO annotation file by picture; see `val_names`.
+
+    Boxes of pictures that the file does not list go to train, where `read_coco` counts them.
+    """
+    content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
+    names = val_names([_name(image) for image in content["images"]], share, seed, str(path))
+    ids = {whole_number(i["id"]) for i in content["images"] if _name(i) in names}
+    for target, inside in ((train, False), (val, True)):
+        images = [i for i in content["images"] if (_name(i) in names) == inside]
+        rows = [
+            row for row in content["annotations"]
+            if (whole_number(row.get("image_id")) in ids) == inside
+        ]  # fmt: skip
+        part = {**content, "images": images, "annotations": rows}
+        write_text(target, json.dumps(part))
+
+
+def select(path: Path, classes: Sequence[str] | None, limit: int | None, place: str) -> None:
+    """Rewrites a COCO annotation file with some of its classes and pictures.
+
+    With `classes`, pictures without any of them are left out, too. Outlines are not kept: the
+    largest part of a file, and nothing here reads them.
+
+    Args:
+        path: the annotation file, checked by `read_coco` or made here.
+        classes: names to keep; None keeps all.
+        limit: most pictures to keep; None keeps all.
+        place: what messages call the file.
+
+    Raises:
+        InputError: a class is unknown, or no picture is left.
+    """
+    content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
+    images, rows = content["images"], content["annotations"]
+    if classes is not None:
+        content["categories"] = _chosen(content["categories"], classes)
+        wanted = {whole_number(category["id"]) for category in content["categories"]}
+        rows = [row for row in rows if whole_number(row.get("category_id")) in wanted]
+        shown = {whole_number(row.get("image_id")) for row in rows}
+        images = [image for image in images if whole_number(image["id"]) in shown]
+        if not images:
+            raise InputError("dataset.classes", list(classes), f"classes that {place} shows")
+    if limit is not None:
+        kept = set(shuffled((_name(image) for image in images), LIMIT_SEED)[:limit])
+        images = [image for image in images if _name(image) in kept]
+        ids = {whole_number(image["id"]) for image in images}
+        rows = [row for row in rows if whole_number(row.get("image_id")) in ids]
+    content.update(images=images, annotations=rows)
+    write_text(path, json.dumps(content))
+
+
+def _chosen(categories: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+    known = [category["name"] for category in categories]
+    for name in names:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"one of the data set's classes{f' (did you mean {close[0]}?)' if close else ''}"
+            raise InputError("dataset.classes", name, hint, f"Known: {', '.join(known[:100])}")
+    return [category for category in categories if category["name"] in names]
+
+
+def _name(image: dict[str, Any]) -> str:
+    """Returns an image's file name, "" where its entry has none."""
+    name = image.get("file_name")
+    return name if isinstance(name, str) else ""
+
+
+def _without_outlines(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {key: value for key, value in pairs if key != "segmentation"}

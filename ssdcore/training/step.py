@@ -1,0 +1,186 @@
+"""One optimisation step, compiled: forward, gradient of the scaled loss, update."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import mindspore as ms
+from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
+
+from ssdcore.data.loader import TrainingBatch
+from ssdcore.models.cpu_wait import CalmWait
+from ssdcore.models.losses import DetectionLoss, num_positives
+from ssdcore.training.distributed.group import ALONE, Group, GroupSum
+from ssdcore.training.update import Update
+
+
+class StepOutcome(NamedTuple):
+    """What a step did.
+
+    Attributes:
+        box: box loss of its batches, before the update.
+        classes: class loss of its batches, before the update.
+        updated: False where the loss or a gradient was not finite, so that the weights stayed as
+            they were.
+        loss_scale: what the loss is multiplied by for the next gradient.
+        rescaled: whether that is less than for this one's.
+    """
+
+    box: float
+    classes: float
+    updated: bool = True
+    loss_scale: float = 1.0
+    rescaled: bool = False
+
+    @property
+    def total(self) -> float:
+        """What the gradient is taken of."""
+        return self.box + self.classes
+
+
+class TrainingStep:
+    """Updates a network by one batch, or by several as if they were one.
+
+    Several batches give the gradient of one large batch: each counts by its positives, and the
+    sum is divided by all of them, whether one process takes them in turn or a group of them at
+    the same time. Batch norm still normalises by one batch of one process at a time.
+
+    All processes of a group leave a step with the same network: gradients, losses and positives
+    are summed over the group before they are used, and the moving statistics of batch norm are
+    averaged. They have to enter the first step with the same network, too.
+
+    Args:
+        network: trained in place.
+        loss: of its outputs.
+        update: applies a gradient to the network's parameters.
+        accumulate: batches to an update, in each process.
+        group: the processes that take the step together.
+        compiled: whether a graph is made of it; without, Python can be followed line by line.
+
+    Attributes:
+        parameters: what is trained.
+        state: all that steps change, by name; whoever restores it goes on as if undisturbed.
+    """
+
+    def __init__(
+        self,
+        network: nn.Cell,
+        loss: DetectionLoss,
+        update: Update,
+        accumulate: int = 1,
+        group: Group = ALONE,
+        *,
+        compiled: bool = True,
+    ) -> None:
+        self.parameters = update.optimizer.parameters
+        self.state = _changing(network, update)
+        self._network = network
+        self._scaler = update.scaler
+        self._wait = CalmWait()
+        scaler = update.scaler
+
+        def forward(
+            images: Tensor, target_offsets: Tensor, labels: Tensor
+        ) -> tuple[Tensor, Tensor, Tensor]:
+            offsets, logits = network(images)
+            box, classes = loss(offsets, logits, target_offsets, labels)
+            return scaler.scale(box + classes), box, classes
+
+        gradient = ms.value_and_grad(forward, None, update.optimizer.parameters, has_aux=True)
+        compiler = ms.jit if compiled else _as_it_is
+        if accumulate == group.size == 1:
+            self._take = _whole(gradient, update, compiler)
+        else:
+            statistics = _moving_statistics(network)
+            self._take = _summed(gradient, update, statistics, group, compiler)
+
+    def __call__(self, batches: Sequence[TrainingBatch]) -> StepOutcome:
+        """Takes one step and returns the losses that led to it."""
+        self._network.set_train()
+        before = float(self._scaler.scale_value.asnumpy())
+        tensors = [(Tensor(b.images), Tensor(b.offsets), Tensor(b.labels)) for b in batches]
+        box, classes, finite = self._wait(self._take, tensors)
+        scale = float(self._scaler.scale_value.asnumpy())
+        return StepOutcome(float(box), float(classes), bool(finite), scale, scale < before)
+
+
+Batches = Sequence[tuple[Tensor, Tensor, Tensor]]
+Results = tuple[Tensor, Tensor, Tensor]
+"""Box loss, class loss, and whether loss and gradient were finite; three scalars."""
+Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
+
+
+def _changing(network: nn.Cell, update: Update) -> dict[str, Parameter]:
+    cells = [network, update.optimizer, *([update.average] if update.average else [])]
+    parameters = [(p.name, p) for cell in cells for p in cell.get_parameters()]
+    scaling = [value for value in vars(update.scaler).values() if isinstance(value, Parameter)]
+    parameters += [(f"loss_scaler.{p.name}", p) for p in scaling]
+    return dict(parameters)
+
+
+def _whole(
+    gradient: Callable[..., Any], update: Update, compiler: Compiler
+) -> Callable[[Batches], Results]:
+    """One batch, one graph."""
+
+    @compiler
+    def take(images: Tensor, target_offsets: Tensor, labels: Tensor) -> Results:
+        (_, box, classes), gradients = gradient(images, target_offsets, labels)
+        return box, classes, update(update.scaler.unscale(gradients), box + classes)
+
+    return lambda batches: take(*batches[0])
+
+
+def _moving_statistics(network: nn.Cell) -> list[Parameter]:
+    """Returns the means and variances that batch norm keeps for inference."""
+    norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.BatchNorm2d)]
+    return [p for norm in norms for p in (norm.moving_mean, norm.moving_variance)]
+
+
+def _summed(
+    gradient: Callable[..., Any],
+    update: Update,
+    statistics: list[Parameter],
+    group: Group,
+    compiler: Compiler,
+) -> Callable[[Batches], Results]:
+    """Several batches: a graph adds the gradient of each, another one takes the step."""
+    sums = update.optimizer.parameters.clone(prefix="sum", init="zeros")
+    losses = Parameter(Tensor([0.0, 0.0]), name="sum.losses")
+    positives = Parameter(Tensor(0.0), name="sum.positives")
+    held = ParameterTuple([*sums, losses, positives])
+    averaged = ParameterTuple(statistics if group.size > 1 else [])
+    over_group = GroupSum(group)
+
+    @compiler
+    def add(images: Tensor, target_offsets: Tensor, labels: Tensor) -> None:
+        (_, box, classes), gradients = gradient(images, target_offsets, labels)
+        gradients = update.scaler.unscale(gradients)
+        found = num_positives(labels)
+        share = ops.maximum(found, 1.0)
+        for i in range(len(sums)):
+            ops.assign_add(sums[i], gradients[i] * share)
+        ops.assign_add(losses, ops.stack((box, classes)) * share)
+        ops.assign_add(positives, found)
+
+    @compiler
+    def finish() -> Results:
+        totals = over_group(held + averaged)
+        for i in range(len(averaged)):
+            ops.assign(averaged[i], totals[len(held) + i] / group.size)
+        divisor = ops.maximum(totals[len(sums) + 1], 1.0)
+        mean = totals[len(sums)] / divisor
+        finite = update(tuple([total / divisor for total in totals[: len(sums)]]), mean.sum())
+        for i in range(len(held)):
+            ops.assign(held[i], ops.zeros_like(held[i]))
+        return mean[0], mean[1], finite
+
+    def take(batches: Batches) -> Results:
+        for batch in batches:
+            add(*batch)
+        return finish()
+
+    return take

@@ -1,0 +1,255 @@
+import json
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from ssdcore.coco import annotations as module
+from ssdcore.coco.annotations import CocoClass, CocoImage, read_coco
+from ssdcore.core.errors import InputError
+from tests.coco_files import box, write_coco
+
+
+def test_every_box_is_kept_or_counted(tmp_path):
+    path = write_coco(
+        tmp_path / "a.json",
+        [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}],
+        [
+            box(7, 5, [8, 6, 16, 12]),
+            box(7, 1, [-10, 50, 30, 30]),  # cut on two sides
+            box(7, 1, [0, 0, 80, 60], iscrowd=1),
+            box(7, 1, [10, 10, 0, 5]),
+            box(7, 1, [10, 10, 5, -5]),
+            box(7, 1, [90, 10, 5, 5]),
+            box(7, 1, [10, 10, float("nan"), 5]),
+            box(7, 1, [10, 10, 5]),
+            box(7, 1, "all"),
+            box(7, 2, [1, 1, 5, 5]),
+            box(8, 1, [1, 1, 5, 5]),
+        ],
+    )
+    split = read_coco(path)
+    assert split.classes == (CocoClass(1, "cat"), CocoClass(5, "dog"))
+    assert [image.id for image in split.images] == [7, 3]
+    assert split.boxes == {"listed": 11, "kept": 3, "clipped": 1, "crowd": 1}
+    assert split.dropped == {
+        "box outside the image": 1, "box without area": 2,
+        "malformed box": 3, "unknown category": 1, "unknown image": 1,
+    }  # fmt: skip
+    assert split.boxes["listed"] == split.boxes["kept"] + sum(split.dropped.values())
+    objects = split.objects[7]
+    expected = [[0.1, 0.1, 0.3, 0.3], [50 / 60, 0, 1, 0.25], [0, 0, 1, 1]]
+    np.testing.assert_allclose(objects.boxes_yxyx, expected, rtol=1e-6)
+    assert objects.labels.tolist() == [2, 1, 1]
+    assert objects.crowd.tolist() == [False, False, True]
+    assert split.objects[3].boxes_yxyx.shape == (0, 4)
+
+
+def test_big_ids_and_gaps(tmp_path):
+    big = 2**53 + 1
+    path = write_coco(
+        tmp_path / "a.json", [{"id": big, "file_name": "a.jpg"}], [box(big, 90, [1, 1, 5, 5])],
+        categories=[(90, "z"), (0, "a")],
+    )  # fmt: skip
+    split = read_coco(path)
+    assert split.objects[big].labels.tolist() == [2]
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("[]", "a COCO object"),
+        ("7", "found '7'"),
+        (
+            '[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]',
+            "found 'a list of detections'",
+        ),
+        ("[" * 100_000, "whole, valid JSON"),
+        ('{"images": [', "'JSON that breaks off after 12 characters', expected whole, valid JSON"),
+        ('{"images": [{"file_na', "JSON that breaks off after 21 characters"),
+        ('{"images": [{"id": 1}, \n', "JSON that breaks off after 22 characters"),
+        ('{"images" [], "annotations": []}', "':' delimiter: line 1 column 11"),
+        ("", "Expecting value: line 1 column 1"),
+        ("<!DOCTYPE html>", "Expecting value: line 1 column 1"),
+        ('{"images": [], "annotations": [], "categories": [{}]}', "images: found"),
+        ('{"images": [{}], "annotations": [], "categories": []}', "categories: found"),
+        ('{"images": [{}], "categories": [{}]}', "annotations: found 'nothing'"),
+        ('{"images": {"1": {}}, "annotations": [], "categories": [{}]}', "images: found 'an obj"),
+        ('{"images": [3], "annotations": [], "categories": [{}]}', "a list of objects"),
+    ],
+)
+def test_files_that_are_no_coco(tmp_path, content, hint):
+    path = tmp_path / "a.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=hint) as error:
+        read_coco(path)
+    assert str(path) in str(error.value)
+
+
+@pytest.mark.parametrize("id_", [None, "one", 2**63, 1.5, True, [1]])
+def test_an_image_without_a_usable_id_is_refused(tmp_path, id_):
+    with pytest.raises(InputError, match="id of"):
+        read_coco(write_coco(tmp_path / "a.json", [{"id": id_, "file_name": "a.jpg"}], []))
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ({"height": 0}, ("a.jpg", 0, 80)),
+        ({"width": -80}, ("a.jpg", 60, 0)),
+        ({"height": None, "width": "wide"}, ("a.jpg", 0, 0)),
+        ({"width": 80.5}, ("a.jpg", 60, 0)),
+    ],
+)
+def test_boxes_of_an_image_without_size_are_dropped(tmp_path, entry, expected):
+    images = [{"id": 1, "file_name": "a.jpg", **entry}, {"id": 2, "file_name": "b.jpg"}]
+    rows = [box(1, 1, [1, 1, 5, 5]), box(1, 1, [0, 0, 0, 0]), box(2, 1, [1, 1, 5, 5])]
+    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    assert split.images[0][1:] == expected
+    assert split.boxes["kept"] == 1
+    assert split.dropped == {"image of unknown size": 2}
+    assert split.dropped_boxes[0].file_name == "a.jpg"
+
+
+@pytest.mark.parametrize("file_name", [None, 7, ["a.jpg"], ""])
+def test_an_image_without_file_name_is_left_for_convert_to_count(tmp_path, file_name):
+    images = [{"id": 1, "file_name": file_name}]
+    split = read_coco(write_coco(tmp_path / "a.json", images, [box(1, 1, [1, 1, 5, 5])]))
+    assert split.images == (CocoImage(1, "", 60, 80),)
+    assert split.boxes["kept"] == 1
+
+
+def test_clipped_boxes_are_counted_by_image(tmp_path):
+    images = [{"id": n, "file_name": f"{n}.jpg"} for n in (5, 7, 9)]
+    rows = [box(7, 1, [70, 1, 20, 5]), box(9, 1, [-1, 1, 5, 5]), box(7, 1, [1, -1, 5, 5]),
+            box(5, 1, [1, 1, 5, 5]), box(9, 1, [90, 1, 5, 5])]  # fmt: skip
+    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    assert split.clipped_in == {7: 2, 9: 1}
+    assert split.boxes["clipped"] == 3
+
+
+@pytest.mark.parametrize("name", [None, 7, "cat \ud800"])
+def test_a_class_without_a_name_in_text_is_refused(tmp_path, name):
+    images = [{"id": 1, "file_name": "a.jpg"}]
+    with pytest.raises(InputError, match=r"name of .* expected text"):
+        read_coco(write_coco(tmp_path / "a.json", images, [], [(1, name)]))
+
+
+@pytest.mark.parametrize(("first", "second"), [(1, 1), (1, "1"), ("7", 7.0)])
+def test_repeated_ids_are_refused(tmp_path, first, second):
+    images = [{"id": first, "file_name": "a.jpg"}, {"id": second, "file_name": "b.jpg"}]
+    with pytest.raises(InputError, match=r"images: .* each id once"):
+        read_coco(write_coco(tmp_path / "a.json", images, []))
+    with pytest.raises(InputError, match=r"categories: .* each id once"):
+        categories = [(first, "cat"), (second, "dog")]
+        read_coco(write_coco(tmp_path / "a.json", images[:1], [], categories))
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(InputError, match=r"none\.json"):
+        read_coco(tmp_path / "none.json")
+
+
+def test_iscrowd_and_ids_may_be_missing(tmp_path):
+    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [])
+    content = json.loads(path.read_text())
+    content["annotations"] = [box(1, 1, [1, 1, 5, 5])]
+    path.write_text(json.dumps(content))
+    assert read_coco(path).boxes["kept"] == 1
+
+
+def test_whole_numbers_may_be_written_as_text_or_fractions(tmp_path):
+    path = write_coco(
+        tmp_path / "a.json",
+        [{"id": "7", "file_name": "a.jpg", "height": "60", "width": 80.0}],
+        [box(7, "0", [8, 6, 16, 12]), box("7", 0.0, [8, 6, 16, 6]), box(7.5, 0, [8, 6, 16, 6])],
+        categories=[("0", "cat"), ("-3", "dog")],
+    )
+    split = read_coco(path)
+    assert split.images == (CocoImage(7, "a.jpg", 60, 80),)
+    assert split.classes == (CocoClass(-3, "dog"), CocoClass(0, "cat"))
+    assert split.objects[7].labels.tolist() == [2, 2]
+    assert split.dropped == {"unknown image": 1}
+
+
+def test_a_box_listed_twice_counts_once(tmp_path):
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+    rows = [
+        box(1, 1, [8, 6, 16, 12]),
+        box(2, 1, [8, 6, 16, 12]),
+        box(1, 5, [8, 6, 16, 12]),
+        box(1, 1, [8, 6, 16, 12], iscrowd=1),
+        box(1, 1, [8, 6, 16, 12.5]),
+        box(1, 1, [8, 6, 16, 12], id=90),  # the first again
+        box(1, 1, [70, 50, 10, 10]),
+        box(1, 1, [70, 50, 20, 20]),  # the same once clipped
+    ]
+    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    assert split.boxes == {"listed": 8, "kept": 6, "clipped": 0, "crowd": 1}
+    assert split.dropped == {"duplicate box": 2}
+    assert split.dropped_boxes[0] == ("duplicate box", "a.jpg", 90, 1, 1, "[8, 6, 16, 12]")
+    assert split.objects[1].labels.tolist() == [1, 2, 1, 1, 1]
+    assert split.objects[1].crowd.tolist() == [False, False, True, False, False]
+    assert len(split.objects[2].labels) == 1
+
+
+@pytest.mark.parametrize(
+    ("bbox", "reason"),
+    [
+        ([10**400, 1, 5, 5], "malformed box"),
+        ([1e308, 1, 1e308, 5], "box outside the image"),
+        ([1, 1, float("inf"), 5], "malformed box"),
+        ([1, 1, "5", 5], "malformed box"),
+        ([1, 1, None, 5], "malformed box"),
+        (None, "malformed box"),
+        ([10, 10, 1e-9, 5], "box without area"),
+        ([80, 10, 5, 5], "box outside the image"),
+    ],
+)
+def test_boxes_that_are_none(tmp_path, bbox, reason):
+    images = [{"id": 1, "file_name": "a.jpg"}]
+    split = read_coco(write_coco(tmp_path / "a.json", images, [box(1, 1, bbox)]))
+    assert (split.boxes["kept"], split.dropped) == (0, {reason: 1})
+    assert [(d.reason, d.bbox) for d in split.dropped_boxes] == [(reason, json.dumps(bbox)[:80])]
+
+
+@pytest.mark.parametrize(
+    ("iscrowd", "crowd"),
+    [(0, False), (1, True), ("0", False), ("1", True), (None, False), (True, True), ([], True)],
+)
+def test_what_marks_a_crowd(tmp_path, iscrowd, crowd):
+    images = [{"id": 1, "file_name": "a.jpg"}]
+    rows = [box(1, 1, [1, 1, 5, 5], iscrowd=iscrowd)]
+    assert read_coco(write_coco(tmp_path / "a.json", images, rows)).boxes["crowd"] == crowd
+
+
+def test_the_first_of_each_reason_are_described_in_the_files_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_DESCRIBED", 3)
+    images = [{"id": 1, "file_name": "a.jpg"}]
+    rows = [box(1, 1, [1, 1, 0, n]) for n in range(5)] + [box([1], [2], [1, 1, 5, 5])]
+    split = read_coco(write_coco(tmp_path / "a.json", images, [rows[-1], *rows[:-1]]))
+    assert split.dropped == {"box without area": 5, "unknown image": 1}
+    assert split.dropped_boxes[0] == ("unknown image", "", 1, "[1]", "[2]", "[1, 1, 5, 5]")
+    assert [d.annotation_id for d in split.dropped_boxes] == [1, 2, 3, 4]
+
+
+def test_a_byte_order_mark_and_other_scripts(tmp_path):
+    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "猫/ü.jpg"}], [])
+    text = path.read_text(encoding="utf-8")
+    for encoding in ("utf-8-sig", "utf-16"):
+        path.write_text(text, encoding=encoding)
+        assert read_coco(path).images[0].file_name == "猫/ü.jpg"
+
+
+def test_outlines_are_not_kept_in_memory(tmp_path):
+    """Reads 5 MB of outlines; in memory they would take more than thrice that."""
+    outline = [round(n * 1.37, 2) for n in range(2000)]
+    rows = [box(1, 1, [n % 70, n // 70, 9, 9], segmentation=[outline]) for n in range(400)]
+    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows)
+    tracemalloc.start()
+    try:
+        read_coco(path)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 2.5 * path.stat().st_size

@@ -1,0 +1,236 @@
+import contextlib
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from ssdcore.coco.metrics import FIGURES, evaluate
+from ssdcore.coco.results import CocoResults
+from ssdcore.coco.results_file import write_results
+from ssdcore.core.errors import InputError
+
+BY_CLASS = ("AP", "AP50", "AP75", "AR1", "AR10", "AR100")
+CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
+
+
+@pytest.fixture
+def truth(tmp_path) -> Path:
+    """Two images; three circles and a square; no triangle; a crowd of circles."""
+    rows = [
+        (1, 1, [10, 10, 50, 50], 0),
+        (1, 1, [100, 100, 40, 40], 0),
+        (2, 1, [10, 10, 50, 50], 0),
+        (2, 2, [80, 20, 100, 100], 0),
+        (2, 1, [0, 200, 200, 40], 1),
+    ]
+    content = {
+        "images": [{"id": i, "file_name": f"{i}.jpg", "height": 240, "width": 320} for i in (1, 2)],
+        "categories": [
+            {"id": i, "name": n} for i, n in [(1, "circle"), (2, "square"), (7, "none")]
+        ],
+        "annotations": [
+            {
+                "id": n, "image_id": image, "category_id": category, "bbox": box,
+                "area": box[2] * box[3], "iscrowd": crowd,
+            }
+            for n, (image, category, box, crowd) in enumerate(rows, start=1)
+        ],
+    }  # fmt: skip
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def found(image, category, box, score=0.9):
+    return {"image_id": image, "category_id": category, "bbox": box, "score": score}
+
+
+def test_by_hand(truth):
+    detections = [
+        found(1, 1, [10, 10, 50, 50]),
+        found(2, 2, [80, 20, 100, 100]),
+        found(2, 1, [0, 200, 40, 40], 0.95),  # in the crowd: neither right nor wrong
+    ]
+    figures = evaluate(truth, detections)
+    by_name = {row["name"]: row for row in figures["per_class"]}
+    # one of three circles found, without a false one: precision 1 up to recall 1/3
+    assert by_name["circle"]["AP50"] == pytest.approx(34 / 101)
+    assert by_name["circle"]["AR100"] == pytest.approx(1 / 3)
+    assert by_name["circle"]["objects"] == 3
+    perfect = dict.fromkeys(BY_CLASS, 1)
+    assert by_name["square"] == pytest.approx({"name": "square", **perfect, "objects": 1})
+    undefined = dict.fromkeys(BY_CLASS, -1)
+    assert by_name["none"] == {"name": "none", **undefined, "objects": 0}
+    assert figures["AP"] == pytest.approx((34 / 101 + 1) / 2)
+    curve = next(c for c in figures["pr_curves"] if c["name"] == "circle")
+    assert curve["precision"][33] == pytest.approx(1)
+    assert curve["precision"][34] == 0
+
+
+def test_figures_of_a_class_are_those_of_a_file_of_that_class(truth):
+    """Of one class the twelve figures are the class's, and pycocotools computes those."""
+    detections = [
+        found(1, 1, [10, 10, 50, 40]),  # IoU 0.8
+        found(1, 1, [100, 100, 40, 25], 0.8),  # IoU 0.625
+        found(2, 1, [150, 10, 50, 50], 0.95),
+        found(2, 1, [10, 10, 50, 50], 0.3),
+    ]
+    circle = evaluate(truth, detections)["per_class"][0]
+    content = json.loads(truth.read_text())
+    content["categories"] = content["categories"][:1]
+    truth.write_text(json.dumps(content))
+    alone = evaluate(truth, detections)
+    assert {name: circle[name] for name in BY_CLASS} == {name: alone[name] for name in BY_CLASS}
+    assert len({circle[name] for name in BY_CLASS}) == 5  # AR10 and AR100 are alike
+
+
+def test_no_detections_at_all(truth):
+    figures = evaluate(truth, [])
+    assert figures["AP"] == figures["AR100"] == 0
+    assert [row["AP"] for row in figures["per_class"]] == [0, 0, -1]
+
+
+def test_prints_nothing(truth, capsys):
+    evaluate(truth, [])
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.fixture(params=["pycocotools", "faster-coco-eval"])
+def backend(request):
+    """Each backend that is installed."""
+    if request.param != "pycocotools":
+        pytest.importorskip("faster_coco_eval")
+    return request.param
+
+
+def test_a_backend_that_is_not_there_is_an_error_of_the_parameters(truth, monkeypatch):
+    monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
+    with pytest.raises(InputError, match=r"evaluate\.backend.*pip install faster-coco-eval"):
+        evaluate(truth, [], "faster-coco-eval")
+
+
+def test_backends_agree_on_nothing_ties_and_crowds(truth, backend):
+    for detections in (
+        [],
+        [found(1, 1, [0, 0, 5, 5])],
+        [found(2, 1, [0, 200, 40, 40], 0.5), found(1, 1, [10, 10, 50, 50], 0.5)],
+        [found(1, 1, [10, 10, 50, 50 - i], 0.5) for i in range(120)],
+    ):
+        expected, figures = evaluate(truth, detections), evaluate(truth, detections, backend)
+        for name in FIGURES:
+            assert figures[name] == pytest.approx(expected[name], abs=1e-12)
+        for row, same in zip(figures["per_class"], expected["per_class"], strict=True):
+            assert row == pytest.approx(same, abs=1e-12)
+        for curve, same in zip(figures["pr_curves"], expected["pr_curves"], strict=True):
+            assert curve == {"name": same["name"], **{
+                axis: pytest.approx(same[axis], abs=1e-12) for axis in ("recall", "precision")
+            }}  # fmt: skip
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="outside evaluator cases are not here")
+@pytest.mark.parametrize("case", [p.name for p in sorted(CASES.glob("*/"))])
+def test_outside_cases(case, backend):
+    expected = json.loads((CASES / case / "expected.json").read_text())
+    detections = json.loads((CASES / case / "dt.json").read_text())
+    figures = evaluate(CASES / case / "gt.json", detections, backend)
+    for name in FIGURES:
+        assert figures[name] == pytest.approx(expected["stats"][name], abs=1e-12), name
+    by_name = {row["name"]: row for row in figures["per_class"]}
+    for category in expected["per_category"].values():
+        row = by_name[category["name"]]
+        for name in ("AP", "AP50", "AR100"):
+            assert row[name] == pytest.approx(category[name], abs=1e-12)
+
+
+def test_ids_that_a_tool_wrote_as_text_are_the_same_ids(truth):
+    detections = [found(1, 1, [10, 10, 50, 50]), found(2, 2, [80, 20, 100, 100])]
+    expected = evaluate(truth, detections)
+    content = json.loads(truth.read_text())
+    for rows, keys in (("images", ["id"]), ("annotations", ["image_id", "category_id"])):
+        for row in content[rows]:
+            row.update({key: str(row[key]) for key in keys})
+    truth.write_text(json.dumps(content))
+    figures = evaluate(truth, detections)
+    assert figures["AP"] == expected["AP"] > 0
+
+
+def test_only_the_images_asked_for_count(truth):
+    detections = [found(1, 1, [10, 10, 50, 50]), found(1, 1, [100, 100, 40, 40])]
+    figures = evaluate(truth, detections, image_ids=[1])
+    assert figures["AP"] == pytest.approx(1)
+    assert [row["objects"] for row in figures["per_class"]] == [2, 0, 0]
+    assert evaluate(truth, detections)["AP"] < 0.5
+
+
+@pytest.fixture
+def many(tmp_path) -> tuple[Path, CocoResults]:
+    """Objects and detections, with ties, in images whose ids are one number as float64s."""
+    rng = np.random.default_rng(3)
+    ids = [2**62 + n for n in range(40)]
+    objects = [
+        {
+            "id": n, "image_id": ids[n % 40], "category_id": int(rng.integers(1, 4)), "area": 900,
+            "bbox": [*rng.integers(0, 60, 2).tolist(), 30, 30], "iscrowd": int(n % 17 == 0),
+        }
+        for n in range(1, 200)
+    ]  # fmt: skip
+    content = {
+        "images": [{"id": id_, "file_name": "", "height": 100, "width": 100} for id_ in ids],
+        "categories": [{"id": n, "name": str(n)} for n in (1, 2, 3)],
+        "annotations": objects,
+    }
+    (tmp_path / "truth.json").write_text(json.dumps(content))
+    picked = rng.integers(0, len(objects), 3000)
+    boxes = np.array([objects[n]["bbox"] for n in picked]) + rng.normal(0, 6, (3000, 4))
+    results = CocoResults(
+        np.array([objects[n]["image_id"] for n in picked], np.int64),
+        np.array([objects[n]["category_id"] for n in picked], np.int64),
+        boxes.round(3),
+        rng.random(3000).round(2),
+    )
+    return tmp_path / "truth.json", results
+
+
+def test_columns_are_the_written_file_to_pycocotools(many, tmp_path):
+    truth, results = many
+    assert len({float(id_) for id_ in results.image_ids.tolist()}) == 1
+    write_results(tmp_path / "predictions.json", results)
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(truth))
+        expected = COCOeval(coco, coco.loadRes(str(tmp_path / "predictions.json")), "bbox")
+        expected.evaluate()
+        expected.accumulate()
+        expected.summarize()
+    figures = evaluate(truth, results)
+    assert [figures[name] for name in FIGURES] == expected.stats.tolist()
+    assert figures["AP"] > 0.1
+    assert evaluate(truth, list(results.rows())) == figures
+
+
+def test_backends_agree_on_columns_and_large_ids(many, backend):
+    truth, results = many
+    expected, figures = evaluate(truth, results), evaluate(truth, results, backend)
+    for name in FIGURES:
+        assert figures[name] == pytest.approx(expected[name], abs=1e-12)
+
+
+def test_a_detection_in_no_image_that_counts_is_refused(truth):
+    for detections, image_ids in (
+        ([found(3, 1, [0, 0, 5, 5])], None),
+        ([found(1, 1, [0, 0, 5, 5]), found(2, 1, [0, 0, 5, 5])], [1]),
+    ):
+        with pytest.raises(
+            InputError, match=f"of a detection: found {4 - len(detections)}, expected"
+        ):
+            evaluate(truth, detections, image_ids=image_ids)
+
+
+def test_detections_of_a_category_that_is_not_there_do_not_count(truth, backend):
+    detections = [found(1, 1, [10, 10, 50, 50])]
+    more = [*detections, found(1, 3, [10, 10, 50, 50], 0.95)]
+    assert evaluate(truth, more, backend) == evaluate(truth, detections, backend)

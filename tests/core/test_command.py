@@ -1,0 +1,229 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssdcore.core.command import DEFAULT_PARAMS, ERRORS_ONLY, ParamsOption, run, run_one_of
+from ssdcore.core.errors import InputError
+
+SCRIPT = """
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.errors import InputError
+
+def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+    '''Try it.'''
+    {body}
+
+run(main)
+"""
+
+
+def run_script(folder: Path, body: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "script.py"
+    script.write_text(SCRIPT.format(body=body))
+    return subprocess.run(
+        [sys.executable, script, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture
+def arguments(monkeypatch):
+    """Sets this process's command line and leaves its environment as it was."""
+    for name in ERRORS_ONLY:
+        monkeypatch.setenv(name, "")  # so that its present state, set or not, comes back
+        monkeypatch.delenv(name)
+
+    def set_arguments(*words: str) -> None:
+        monkeypatch.setattr(sys, "argv", ["command", *words])
+
+    set_arguments()
+    return set_arguments
+
+
+def test_wrong_input_is_one_line_and_status_2(tmp_path):
+    done = run_script(tmp_path, "raise InputError('a.json', 'süß', 'a list', 'Mend it')")
+    assert done.returncode == 2
+    assert done.stderr == "error: a.json: found 'süß', expected a list. Mend it.\n"
+    assert done.stdout == ""
+
+
+def test_a_fault_is_a_traceback_and_status_1(tmp_path):
+    done = run_script(tmp_path, "raise ValueError('a bug')")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback (most recent call last):")
+    assert done.stderr.endswith("\nValueError: a bug\n")
+    assert ", in main\n" in done.stderr
+
+
+def test_wrong_input_from_deep_below_hides_no_fault(arguments, capsys):
+    """Only an InputError that comes out at the top counts, whatever it was made from."""
+
+    def main() -> None:
+        try:
+            raise InputError("a", 1, "b")
+        except InputError as error:
+            raise RuntimeError("a bug") from error
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        run(main)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"), [((), DEFAULT_PARAMS), (("--params", "a/b.yaml"), Path("a/b.yaml"))]
+)
+def test_success_is_status_0(arguments, capsys, words, expected):
+    given = []
+
+    def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+        given.append(params)
+        print("done")
+
+    arguments(*words)
+    with pytest.raises(SystemExit) as exit_:
+        run(main)
+    assert exit_.value.code == 0
+    assert given == [expected]
+    assert capsys.readouterr() == ("done\n", "")
+
+
+def test_an_unknown_option_is_status_2_and_runs_nothing(arguments, capsys):
+    arguments("--parms", "a.yaml")
+    with pytest.raises(SystemExit) as exit_:
+        run(lambda params=DEFAULT_PARAMS: pytest.fail("it ran"))
+    assert exit_.value.code == 2
+    assert "--parms" in capsys.readouterr().err
+
+
+def test_help_is_the_docstring(arguments, capsys):
+    def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+        """Mend what is broken."""
+        pytest.fail("it ran")
+
+    arguments("--help")
+    with pytest.raises(SystemExit) as exit_:
+        run(main)
+    assert exit_.value.code == 0
+    out = capsys.readouterr().out
+    assert "Mend what is broken." in out
+    assert "--params" in out
+    assert "params.yaml" in out
+    assert "--install-completion" not in out
+
+
+@pytest.mark.parametrize("name", ERRORS_ONLY)
+@pytest.mark.parametrize("wish", [None, "1"])
+def test_libraries_speak_of_errors_only_unless_told(arguments, monkeypatch, name, wish):
+    if wish is not None:
+        monkeypatch.setenv(name, wish)
+    seen = []
+    with pytest.raises(SystemExit):
+        run(lambda: seen.append(os.environ[name]))
+    assert seen == [wish or ERRORS_ONLY[name]]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        ("RunError('the network broke')", 1, "error: the network broke\n"),
+        ("Stopped('SIGTERM: go on with the same command')", 75,
+         "stopped: SIGTERM: go on with the same command\n"),
+    ],
+)  # fmt: skip
+def test_other_endings_have_their_word_and_status(tmp_path, error, status, text):
+    done = run_script(tmp_path, f"from ssdcore.core.errors import RunError, Stopped; raise {error}")
+    assert (done.returncode, done.stdout, done.stderr) == (status, "", text)
+
+
+def test_a_full_disk_is_one_line_and_other_faults_of_files_are_not(tmp_path):
+    done = run_script(tmp_path, "import errno; raise OSError(errno.ENOSPC, 'No space left', 'a/b')")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "error: a/b: No space left. Make room, then run the same command again.\n"
+    )
+    done = run_script(tmp_path, "open('/nowhere/at/all')")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback")
+
+
+def test_the_first_word_names_the_function(arguments, capsys):
+    done = []
+
+    def mend(params: ParamsOption = DEFAULT_PARAMS) -> None:
+        """Mend what is broken."""
+        done.append(params)
+
+    def spoil() -> None:
+        """Break what is whole."""
+        pytest.fail("it ran")
+
+    arguments("mend", "--params", "a.yaml")
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(mend, spoil, about="Tools.")
+    assert exit_.value.code == 0
+    assert done == [Path("a.yaml")]
+
+    arguments("--help")
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(mend, spoil, about="Tools.")
+    assert exit_.value.code == 0
+    out = capsys.readouterr().out
+    assert [text in out for text in ("Tools.", "Mend what", "Break what")] == [True] * 3
+
+
+def test_a_single_function_needs_its_name_too(arguments, capsys):
+    arguments()
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(lambda: pytest.fail("it ran"), about="Tools.")
+    assert exit_.value.code == 2
+    assert "Tools." in "".join(capsys.readouterr())
+
+
+def test_wrong_input_of_a_named_function_is_one_line_and_status_2(arguments, capsys):
+    def mend() -> None:
+        raise InputError("a.json", 1, "a list")
+
+    arguments("mend")
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(mend, about="Tools.")
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "error: a.json: found 1, expected a list.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), [DEFAULT_PARAMS]),
+        (("--params", "a/b.yaml"), [Path("a/b.yaml")]),
+        (("mend",), ["mend"]),
+        (("--params", "a/b.yaml", "mend"), ["mend"]),
+    ],
+)
+def test_without_a_word_something_else_may_run(arguments, words, expected):
+    done = []
+
+    def mend() -> None:
+        """Mend what is broken."""
+        done.append("mend")
+
+    arguments(*words)
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(mend, about="Tools.", otherwise=lambda params: done.append(params))
+    assert exit_.value.code == 0
+    assert done == expected
+
+
+def test_what_runs_without_a_word_has_statuses_too(arguments, capsys):
+    def fail(params: Path) -> None:
+        raise InputError("a.json", 3, "a list")
+
+    with pytest.raises(SystemExit) as exit_:
+        run_one_of(about="Tools.", otherwise=fail)
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err == "error: a.json: found 3, expected a list.\n"

@@ -1,0 +1,148 @@
+"""What a failed stage says and starts at its end, in a real repository."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssdcore.core.failure import changed_params
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys
+from pathlib import Path
+from ssdcore.core import failure
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.errors import InputError, Stopped
+
+failure.RECORDER = "tests.recorder"
+
+def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
+    '''Fail.'''
+    {body}
+
+run(main)
+"""
+RAISE = "raise InputError('train.lr_max', 'abc', 'a number')"
+SAID = "error: train.lr_max: found 'abc', expected a number.\n"
+TRACKED = """
+    try:
+        raise InputError('train.lr_max', 'abc', 'a number')
+    except InputError as error:
+        failure.mark_as_tracked(error)
+        raise"""
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A committed params.yaml, changed as -S changes it; and a recorder that tells what it got."""
+    (tmp_path / "params.yaml").write_text("train:\n  lr_max: 0.002 # a comment\n  epochs: 5\n")
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    (tmp_path / "params.yaml").write_text("train:\n  lr_max: abc\n  epochs: 5\n")
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/recorder.py").write_text(
+        "import sys; print('recorded', *sys.argv[1:], repr(sys.stdin.read()), file=sys.stderr)"
+    )
+    return tmp_path
+
+
+def fail(folder: Path, body: str = RAISE, **environment: str) -> subprocess.CompletedProcess[str]:
+    given = {k: v for k, v in os.environ.items() if not k.startswith("DVC_") and k != "RANK_ID"}
+    return subprocess.run(
+        [sys.executable, "-c", SCRIPT.format(body=body)],
+        cwd=folder,
+        env=given | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def experiment(root: Path) -> dict[str, str]:
+    return {"DVC_STAGE": "train", "DVC_EXP_NAME": "furry-paws", "DVC_ROOT": str(root)}
+
+
+NOTE = (
+    'note: params.yaml stays as this experiment had it (train.lr_max: 0.002 → "abc"). '
+    "`git checkout HEAD -- params.yaml` brings back what is committed.\n"
+)
+RECORDED = (
+    "recorded train params.yaml \"InputError: train.lr_max: found 'abc', expected a number.\"\n"
+)
+
+
+def test_in_the_workspace_the_error_comes_first_then_the_state_of_params_yaml(repository):
+    done = fail(repository, **experiment(repository))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == SAID + NOTE + RECORDED
+
+
+def test_a_fault_keeps_its_traceback(repository):
+    done = fail(repository, "raise ValueError('a bug')", **experiment(repository))
+    assert done.returncode == 1
+    head, _, tail = done.stderr.partition("ValueError: a bug\n")
+    assert head.startswith("Traceback")
+    assert tail == NOTE + "recorded train params.yaml 'ValueError: a bug'\n"
+
+
+def test_a_run_that_knows_is_not_told_again(repository):
+    done = fail(repository, TRACKED, **experiment(repository))
+    assert done.stderr == SAID + NOTE
+
+
+def test_a_copy_has_a_params_yaml_of_its_own(repository, tmp_path_factory):
+    done = fail(repository, **experiment(tmp_path_factory.mktemp("original")))
+    assert done.stderr == SAID + RECORDED
+
+
+def test_unchanged_parameters_need_no_word(repository):
+    subprocess.run(["git", "restore", "params.yaml"], cwd=repository, check=True)
+    assert fail(repository, **experiment(repository)).stderr == SAID + RECORDED
+
+
+@pytest.mark.parametrize("gone", ["DVC_EXP_NAME", "DVC_STAGE"])
+def test_outside_of_experiments_the_error_is_all(repository, gone):
+    environment = experiment(repository)
+    del environment[gone]
+    assert fail(repository, **environment).stderr == SAID
+
+
+def test_of_a_group_the_first_process_speaks(repository):
+    environment = experiment(repository)
+    assert RECORDED in fail(repository, **environment, RANK_ID="0").stderr
+    assert fail(repository, **environment, RANK_ID="1").stderr == SAID
+
+
+@pytest.mark.parametrize("body", ["raise Stopped('SIGTERM')", "sys.exit(3)", "pass"])
+def test_other_ends_are_no_failures(repository, body):
+    assert "note" not in (told := fail(repository, body, **experiment(repository)).stderr)
+    assert "recorded" not in told
+
+
+def test_what_is_no_text_is_recorded_as_well(repository):
+    done = fail(repository, r"raise ValueError('\udcff')", **experiment(repository))
+    assert done.stderr.endswith("recorded train params.yaml 'ValueError: \\\\udcff'\n")
+
+
+def test_changes_by_key(repository):
+    (repository / "params.yaml").write_text("train:\n  lr_max: 2e-3\nnew:\n- é\n")
+    assert changed_params(repository / "params.yaml") == [
+        "train.epochs: 5 → none",
+        'new: none → ["é"]',
+    ]
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", None])
+def test_what_can_not_be_read_has_no_changes(repository, text):
+    path = repository / "params.yaml"
+    path.write_text(text) if text else path.unlink()
+    assert changed_params(path) == []
+
+
+def test_a_long_list_of_changes_is_cut(repository):
+    (repository / "params.yaml").write_text("a: 1\nb: 2\nc: 3\n")
+    done = fail(repository, **experiment(repository))
+    assert "(train.lr_max: 0.002 → none, train.epochs: 5 → none, a: none → 1, …)" in done.stderr

@@ -1,0 +1,69 @@
+import hashlib
+import json
+
+import pytest
+
+from ssdcore.core.files import (
+    md5_of_file,
+    replacing,
+    replacing_folder,
+    sha256_of_file,
+    sha256_of_json,
+    write_json,
+    write_text,
+)
+
+
+def test_an_error_leaves_the_old_file_and_no_part(tmp_path):
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    with pytest.raises(RuntimeError), replacing(path) as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_success_replaces(tmp_path):
+    path = tmp_path / "new folder" / "a.json"
+    write_json(path, {"ä": 1})
+    write_json(path, {"ä": 2})
+    assert path.read_text(encoding="utf-8") == '{\n  "ä": 2\n}\n'
+
+
+def test_json_holds_names_that_are_no_text(tmp_path):
+    """Linux names files in bytes; Python spells those that are no UTF-8 as lone surrogates."""
+    value = {"file_name": "süß caf\udce9 \ud800.jpg"}
+    write_json(tmp_path / "a.json", value)
+    text = (tmp_path / "a.json").read_text(encoding="utf-8")
+    assert "süß" in text
+    assert json.loads(text) == value
+
+
+def test_json_refuses_nan(tmp_path):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"loss": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "out"
+    with replacing_folder(folder) as part:
+        (part / "first").touch()
+    with pytest.raises(RuntimeError), replacing_folder(folder) as part:
+        (part / "second").touch()
+        raise RuntimeError
+    assert [p.name for p in folder.iterdir()] == ["first"]
+    with replacing_folder(folder) as part:
+        (part / "third").touch()
+    assert [p.name for p in folder.iterdir()] == ["third"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_hashes(tmp_path):
+    path = tmp_path / "a"
+    path.write_bytes(b"x" * 3_000_000)
+    assert sha256_of_file(path) == hashlib.sha256(b"x" * 3_000_000).hexdigest()
+    assert md5_of_file(path) == hashlib.md5(b"x" * 3_000_000).hexdigest()
+    assert sha256_of_json({"b": 1, "a": [1.5]}) == sha256_of_json({"a": [1.5], "b": 1})
+    assert sha256_of_json({"a": 1}) != sha256_of_json({"a": 2})

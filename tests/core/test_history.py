@@ -1,0 +1,64 @@
+import csv
+
+import pytest
+
+from ssdcore.core.history import COLUMNS, write_history
+from ssdcore.report.content import History
+
+ROWS = [
+    {"step": 1, "epoch": 1, "loss": 12.25, "loss_box": 4.0, "loss_class": 8.25, "lr": 1e-4,
+     "loss_scale": 1.0, "images_per_second": 30.5},
+    {"step": 2, "epoch": 1, "loss": 1 / 3, "loss_box": 1e-9, "loss_class": 3e7, "lr": 2e-5,
+     "loss_scale": 512.0, "images_per_second": 31.0, "val_AP": 0.0, "val_AP50": 0.5},
+    {"step": 123456, "epoch": 2, "loss": 0.5, "loss_box": 0.25, "loss_class": 0.25, "lr": 1e-6,
+     "loss_scale": 1.0, "images_per_second": 9.0, "val_AP": -1.0, "val_AP50": -1.0},
+]  # fmt: skip
+
+
+def test_the_report_reads_what_training_writes(tmp_path):
+    path = tmp_path / "plots/history.csv"
+    write_history(path, ROWS)
+    history = History.read_csv(path)
+    assert history.step == [1, 2, 123456]
+    for name in ("epoch", "loss", "loss_box", "loss_class", "lr", "images_per_second"):
+        assert getattr(history, name) == pytest.approx([row[name] for row in ROWS], rel=1e-6)
+    assert history.val_ap == [None, 0.0, None]  # not measured, measured, undefined
+    assert history.val_ap50 == [None, 0.5, None]
+
+
+def test_a_row_by_hand(tmp_path):
+    path = tmp_path / "history.csv"
+    write_history(path, [{**ROWS[1], "images": 5}])
+    header, row = path.read_bytes().decode().removesuffix("\n").split("\n")
+    assert header.split(",") == list(COLUMNS)
+    assert row == "2,1,0.3333333,1e-09,3e+07,2e-05,512,31,0,0.5"
+
+
+def test_missing_values_are_empty(tmp_path):
+    path = tmp_path / "history.csv"
+    write_history(path, [ROWS[0]])
+    with path.open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["val_AP"], row["val_AP50"]) == ("", "")
+    assert "" not in [row[name] for name in COLUMNS[:-2]]
+
+
+def test_no_rows_leave_the_header(tmp_path):
+    path = tmp_path / "history.csv"
+    write_history(path, [])
+    assert path.read_text() == ",".join(COLUMNS) + "\n"
+    assert History.read_csv(path).step == []
+
+
+def test_rows_may_come_from_a_generator_and_a_failing_one_leaves_the_old_file(tmp_path):
+    path = tmp_path / "history.csv"
+    write_history(path, (row for row in ROWS[:1]))
+    before = path.read_text()
+
+    def failing():
+        yield ROWS[0]
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        write_history(path, failing())
+    assert path.read_text() == before

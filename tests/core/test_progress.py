@@ -1,0 +1,118 @@
+import sys
+
+import pytest
+
+from ssdcore.core import progress as module
+from ssdcore.core.progress import SECONDS_BETWEEN_LINES, ByteProgress, Progress, format_bytes
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The seconds that have passed, for a test to set."""
+    seconds = [0.0]
+    monkeypatch.setattr(module, "monotonic", lambda: seconds[0])
+    return seconds
+
+
+def test_in_a_log_steps_are_plain_lines_now_and_then(clock, capsys):
+    with Progress(total=40) as progress:
+        for number in range(1, 41):
+            clock[0] += SECONDS_BETWEEN_LINES / 8 + 0.01
+            progress.step(number, f"loss {number / 10}")
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [f"step {n}/40: loss {n / 10}" for n in (8, 16, 24, 32, 40)]
+    assert err == ""
+
+
+def test_steps_may_be_called_something_else(clock, capsys):
+    with Progress(total=118_287, unit="image") as progress:
+        clock[0] = 2 * SECONDS_BETWEEN_LINES
+        progress.step(7000, "2 left out")
+    assert capsys.readouterr().out == "image 7000/118287: 2 left out\n"
+
+
+def test_nobody_need_know_how_many_there_are(clock, capsys):
+    with Progress(total=None, unit="frame") as progress:
+        clock[0] = 2 * SECONDS_BETWEEN_LINES
+        progress.step(70, "2 boxes")
+    assert capsys.readouterr().out == "frame 70: 2 boxes\n"
+
+
+def test_a_said_line_puts_the_next_one_off(clock, capsys):
+    with Progress(total=3) as progress:
+        clock[0] = SECONDS_BETWEEN_LINES - 1
+        progress.say("epoch 1: AP 0.5")
+        clock[0] += SECONDS_BETWEEN_LINES - 1
+        progress.step(1, "too soon")
+        clock[0] += 2
+        progress.step(2, "due")
+    assert capsys.readouterr().out == "epoch 1: AP 0.5\nstep 2/3: due\n"
+
+
+def test_on_a_terminal_there_is_a_bar_and_only_said_lines(clock, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with Progress(total=2) as progress:
+        for number in (1, 2):
+            clock[0] += 2 * SECONDS_BETWEEN_LINES
+            progress.step(number, f"loss {number}.5")
+        progress.say("epoch 1: AP 0.5")
+    out, err = capsys.readouterr()
+    assert "2/2" in err
+    assert "loss 2.5" in err
+    assert "step 1/2:" not in out + err
+    assert "epoch 1: AP 0.5\n" in out
+
+
+def test_a_bar_is_closed_when_training_fails(clock, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    def train():
+        with Progress(total=5) as progress:
+            progress.step(1, "loss nan")
+            raise RuntimeError("loss is not finite")
+
+    with pytest.raises(RuntimeError, match="not finite"):
+        train()
+    assert capsys.readouterr().err.endswith("\n")
+
+
+def test_in_a_log_bytes_are_plain_lines_now_and_then(clock, capsys):
+    with ByteProgress("train2017.zip") as progress:
+        progress.start_at(4_000_000_000, 18_000_000_000)
+        for _ in range(100):
+            clock[0] += SECONDS_BETWEEN_LINES / 50 + 0.001
+            progress.advance(10_000_000)
+    assert capsys.readouterr().out.splitlines() == [
+        "train2017.zip: 4.50GB of 18.0GB (25%), 24.9MB/s",
+        "train2017.zip: 5.00GB of 18.0GB (28%), 24.9MB/s",
+    ]
+
+
+def test_bytes_of_an_unknown_total_are_counted(clock, capsys):
+    with ByteProgress("a.bin") as progress:
+        progress.start_at(0, None)
+        clock[0] = 40
+        progress.advance(2_000_000)
+    assert capsys.readouterr().out == "a.bin: 2.00MB, 50.0kB/s\n"
+
+
+def test_a_bar_of_bytes_begins_where_they_go_on(clock, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with ByteProgress("a.bin") as progress:
+        progress.start_at(0, 1000)
+        progress.advance(900)
+        progress.start_at(600, 1000)  # the rest was lost with the connection
+        clock[0] = 2 * SECONDS_BETWEEN_LINES
+        progress.advance(150)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a.bin:  60%" in err
+    last = err.rpartition("\r")[2]
+    assert "750/1.00k" in last
+    assert "75%" in last
+
+
+def test_bytes_are_written_with_three_digits():
+    assert [format_bytes(count) for count in (5, 12_345, 999_999_999, 18e9)] == [
+        "5.00B", "12.3kB", "1.00GB", "18.0GB",
+    ]  # fmt: skip

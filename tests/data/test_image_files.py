@@ -1,0 +1,220 @@
+import io
+import threading
+import time
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import pytest
+
+from ssdcore.core.errors import InputError
+from ssdcore.data import image_files as pictures_module
+from ssdcore.data.image_files import open_pictures
+from ssdcore.data.images import BrokenImageError
+
+FILES = {"a.jpg": b"1", "süß/b.jpg": b"22", "c/d e.jpg": b"333"}
+
+
+def make_folder(path: Path, files=FILES) -> Path:
+    for name, data in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(data)
+    return path
+
+
+def make_zip(path: Path, files=FILES, top: str = "") -> Path:
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, data in files.items():
+            archive.writestr(top + name, data)
+    return path
+
+
+@pytest.fixture(params=["folder", "zip", "zip with a top folder"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    (tmp_path / "secret").write_bytes(b"s")
+    if request.param == "folder":
+        return make_folder(tmp_path / "in")
+    return make_zip(tmp_path / "in.zip", top="" if request.param == "zip" else "train2017/")
+
+
+def reason(place: Path, name: str) -> str:
+    with open_pictures(place) as pictures, pytest.raises(BrokenImageError) as error:
+        pictures.read(name)
+    return str(error.value)
+
+
+def test_files_are_read_by_name(place):
+    with open_pictures(place) as pictures:
+        assert {name: pictures.read(name) for name in FILES} == FILES
+        assert pictures.read("./c/../a.jpg") == b"1"
+        assert pictures.names() == sorted(FILES)
+
+
+def test_names_may_not_leave(place, tmp_path):
+    for name in ("../secret", "c/../../secret", "..", str(tmp_path / "secret"), "/etc/hostname"):
+        assert reason(place, name) == "file name leaves the image folder", name
+
+
+@pytest.mark.parametrize("kind", [make_folder, make_zip])
+@pytest.mark.parametrize(("stored", "asked"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_letters_may_be_composed_or_not(tmp_path, kind, stored, asked):
+    """macOS takes ü apart; annotation files mostly don't."""
+    stored, asked = (unicodedata.normalize(form, "süß/über.jpg") for form in (stored, asked))
+    with open_pictures(kind(tmp_path / "in", {stored: b"1", "other.jpg": b"2"})) as pictures:
+        assert pictures.read(asked) == pictures.read(stored) == b"1"
+
+
+@pytest.mark.parametrize("kind", [make_folder, make_zip])
+def test_folders_may_be_named_as_windows_does(tmp_path, kind):
+    files = {"c/d.jpg": b"1", "e\\f.jpg": b"2"}
+    place = kind(tmp_path / "in", files)
+    with open_pictures(place) as pictures:
+        assert pictures.read("c\\d.jpg") == b"1"
+        assert pictures.read("e\\f.jpg") == b"2"
+    assert reason(place, "..\\secret") == "file name leaves the image folder"
+
+
+def test_an_archive_may_name_folders_as_windows_does(tmp_path):
+    place = make_zip(tmp_path / "in.zip", {"train\\a.jpg": b"1", "train\\b\\c.jpg": b"2"})
+    with open_pictures(place) as pictures:
+        assert pictures.names() == ["a.jpg", "b/c.jpg"]
+        assert pictures.read("b/c.jpg") == pictures.read("train/b/c.jpg") == b"2"
+
+
+def test_what_is_not_there_is_missing(place):
+    assert reason(place, "none.jpg") == "file missing"
+    assert reason(place, "train2017/none.jpg") == "file missing"
+
+
+def test_an_odd_name_has_a_reason(place):
+    for name in ("süß", "", "a\0b.jpg", "x" * 5000):
+        assert reason(place, name) in ("file unreadable", "file missing")
+
+
+def test_a_link_may_not_leave_the_folder(tmp_path):
+    (tmp_path / "secret").write_bytes(b"s")
+    folder = make_folder(tmp_path / "in")
+    (folder / "link.jpg").symlink_to(tmp_path / "secret")
+    (folder / "circle.jpg").symlink_to(folder / "circle.jpg")
+    assert reason(folder, "link.jpg") == "file name leaves the image folder"
+    assert reason(folder, "circle.jpg") == "file unreadable"
+
+
+def test_the_top_folder_may_be_spelt_out(tmp_path):
+    place = make_zip(tmp_path / "in.zip", top="train2017/")
+    with open_pictures(place) as pictures:
+        assert pictures.read("train2017/a.jpg") == b"1"
+
+
+def test_two_top_folders_or_a_file_beside_one_are_names_in_full(tmp_path):
+    for files in ({"x/a": b"1", "y/a": b"2"}, {"x/a": b"1", "b": b"2"}):
+        place = make_zip(tmp_path / "in.zip", files)
+        with open_pictures(place) as pictures:
+            assert pictures.names() == sorted(files)
+            assert {name: pictures.read(name) for name in files} == files
+        assert reason(place, "a") == "file missing"
+
+
+def test_what_macos_adds_is_no_second_top_folder(tmp_path):
+    place = make_zip(tmp_path / "in.zip", {"x/a": b"1", "__MACOSX/x/._a": b"0"})
+    with open_pictures(place) as pictures:
+        assert pictures.names() == ["a"]
+        assert pictures.read("a") == b"1"
+
+
+def test_a_damaged_entry_is_unreadable(tmp_path):
+    body = bytes(range(256)) * 40
+    place = make_zip(tmp_path / "in.zip", {"a": body, "b": b"2"})
+    whole = bytearray(place.read_bytes())
+    whole[60:90] = bytes(30)
+    place.write_bytes(whole)
+    assert reason(place, "a") == "file unreadable"
+    with open_pictures(place) as pictures:
+        assert pictures.read("b") == b"2"
+
+
+def test_an_entry_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
+    place = make_zip(tmp_path / "in.zip", {"a": bytes(2000), "b": bytes(1000)})
+    monkeypatch.setattr(pictures_module, "LARGEST_BYTES", 1000)
+    assert reason(place, "a") == "file unreadable"
+    with open_pictures(place) as pictures:
+        assert pictures.read("b") == bytes(1000)
+
+
+def test_an_encrypted_entry_is_unreadable(tmp_path):
+    place = make_zip(tmp_path / "in.zip", {"a": b"1"})
+    data = bytearray(place.read_bytes())
+    data[6] |= 1  # in the entry's own header
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # and in the archive's directory
+    place.write_bytes(data)
+    assert reason(place, "a") == "file unreadable"
+
+
+@pytest.mark.parametrize("content", [None, b"no zip", b""])
+def test_neither_folder_nor_zip_is_named(tmp_path, content):
+    place = tmp_path / "pictures"
+    if content is not None:
+        place.write_bytes(content)
+    with (
+        pytest.raises(InputError, match=r"pictures: found .*a folder or a zip archive"),
+        open_pictures(place),
+    ):
+        pass
+
+
+def test_threads_may_share_one(tmp_path):
+    files = {f"{n}.jpg": bytes([n]) * (1000 + 37 * n) for n in range(60)}
+    for place in (make_folder(tmp_path / "in", files), make_zip(tmp_path / "in.zip", files)):
+        with open_pictures(place) as pictures, ThreadPoolExecutor(8) as pool:
+            read = list(pool.map(pictures.read, [*files] * 10))
+        assert read == [*files.values()] * 10
+
+
+def test_an_archive_is_read_by_one_thread_at_a_time(tmp_path, monkeypatch):
+    busy, collisions = threading.Event(), []
+
+    class Watching(ZipFile):
+        def read(self, entry):
+            if busy.is_set():
+                collisions.append(entry)
+            busy.set()
+            time.sleep(0.005)
+            busy.clear()
+            return super().read(entry)
+
+    monkeypatch.setattr(pictures_module, "ZipFile", Watching)
+    with (
+        open_pictures(make_zip(tmp_path / "in.zip")) as pictures,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        assert list(pool.map(pictures.read, ["a.jpg"] * 8)) == [b"1"] * 8
+    assert collisions == []
+
+
+@pytest.mark.parametrize(
+    ("bytes_of_name", "name"),
+    [("süß".encode(), "süß"), (b"\x81ber\xe1", "überß"), (b"plain", "plain")],
+)
+def test_names_of_archives_that_do_not_tell_their_encoding(tmp_path, bytes_of_name, name):
+    stand_in = "X" * len(bytes_of_name)
+    place = make_zip(tmp_path / "in.zip", {f"{stand_in}/{stand_in}.jpg": b"1"}, top="t/")
+    place.write_bytes(place.read_bytes().replace(stand_in.encode(), bytes_of_name))
+    with open_pictures(place) as pictures:
+        assert pictures.names() == [f"{name}/{name}.jpg"]
+        assert pictures.read(f"{name}/{name}.jpg") == b"1"
+
+
+def test_an_archive_is_opened_once(tmp_path, monkeypatch):
+    opened = []
+
+    class Counting(ZipFile):
+        def __init__(self, file):
+            opened.append(file)
+            super().__init__(io.BytesIO(Path(file).read_bytes()))
+
+    monkeypatch.setattr(pictures_module, "ZipFile", Counting)
+    place = make_zip(tmp_path / "in.zip")
+    with open_pictures(place) as pictures:
+        assert [pictures.read("a.jpg") for _ in range(3)] == [b"1"] * 3
+    assert opened == [place]

@@ -1,0 +1,150 @@
+"""DVC's list, of a real repository, and of one as its queue leaves it."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.dvc.experiments import list_experiments, read_states
+
+PIPELINE = {
+    "stages": {
+        "evaluate": {
+            "cmd": "exit 1",
+            "params": ["train"],
+            "outs": ["data/mindrecord"],
+            "metrics": [{"metrics/evaluate.json": {"cache": False}}],
+        }
+    }
+}
+
+
+def run(folder: Path, *command: str) -> None:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_"))}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+
+
+def dvc(folder: Path, *arguments: str) -> None:
+    run(folder, sys.executable, "-m", "dvc", *arguments)
+
+
+def measure(folder: Path, ap: float, **train: Any) -> None:
+    """Writes what a run with these parameters would."""
+    (folder / "params.yaml").write_text(json.dumps({"train": train}))
+    (folder / "metrics/evaluate.json").write_text(json.dumps({"bbox": {"AP": ap, "AP50": 0.5}}))
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """Two commits; the second one has two experiments done, and one in the queue."""
+    folder = tmp_path_factory.mktemp("repository")
+    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    for key in ("user.name", "user.email"):  # DVC's own commits don't look at the environment
+        run(folder, "git", "config", key, "a")
+    dvc(folder, "init", "--quiet")
+    (folder / "dvc.yaml").write_text(json.dumps(PIPELINE))
+    for name in ("data/mindrecord", "metrics"):
+        (folder / name).mkdir(parents=True)
+    (folder / ".gitignore").write_text("/data\n")
+    shard = folder / "data/mindrecord/shard"
+    for ap, text in ((0.1, "old"), (0.2, "new")):
+        shard.unlink(missing_ok=True)
+        shard.write_text(text)
+        measure(folder, ap, lr_max=0.1, epochs=5)
+        dvc(folder, "commit", "--quiet", "--force")
+        run(folder, "git", "add", ".")
+        run(folder, "git", "commit", "--quiet", "--message", text)
+    for name, ap, lr_max in (("it's", 0.5, 0.4), ("worse", 0.15, 0.8)):
+        measure(folder, ap, lr_max=lr_max, epochs=5)
+        dvc(folder, "exp", "save", "--quiet", "--force", "--name", name)
+    run(folder, "git", "checkout", "--quiet", ".")
+    dvc(folder, "exp", "run", "--quiet", "--queue", "--name", "later", "-S", "train.epochs=9")
+    return folder
+
+
+@pytest.fixture
+def listed(repository, monkeypatch) -> Callable[[int], dict[str, Any]]:
+    monkeypatch.chdir(repository)
+    return lambda commits: {one.name: one for one in list_experiments(commits)}
+
+
+def test_a_commit_and_its_experiments(listed):
+    found = listed(1)
+    assert set(found) == {"main", "it's", "worse", "later"}
+    main, best, later = found["main"], found["it's"], found["later"]
+    assert (main.is_baseline, best.is_baseline) == (True, False)
+    assert best.baseline == main.baseline
+    assert len(main.baseline) == 40
+    assert (main.metrics["AP"], best.metrics["AP"]) == (0.2, 0.5)
+    assert [dict(one.changed) for one in (main, best, later)] == [
+        {}, {"train.lr_max": 0.4}, {"train.epochs": 9},
+    ]  # fmt: skip
+    assert main.data == best.data is not None
+    assert [one.has_results for one in (main, best, later)] == [True, True, False]
+    assert later.state == "queued"
+
+
+def test_earlier_commits_count_as_well(listed):
+    found = list(listed(-1).values())
+    assert found[0].name == "main"
+    assert found[-1].metrics["AP"] == 0.1
+    assert found[-1].data != found[0].data
+    assert found[-1].name == found[-1].baseline[:7]
+    assert list(listed(2)) == [one.name for one in found]
+
+
+def state(name: str | None, rev: str, ap: float | None, **train: Any) -> dict[str, Any]:
+    metrics = {} if ap is None else {"metrics/evaluate.json": {"data": {"bbox": {"AP": ap}}}}
+    params = {"params.yaml": {"data": {"train": train}}}
+    return {"rev": rev, "name": name, "data": {"params": params, "metrics": metrics, "outs": None}}
+
+
+@pytest.mark.parametrize(
+    ("executed", "ap", "counts"),
+    [
+        (None, 0.3, True),
+        ("success", 0.3, True),
+        ("success", None, False),
+        ("failed", 0.3, False),
+        ("running", 0.3, False),
+        ("queued", None, False),
+    ],
+)
+def test_who_has_results_of_its_own(executed, ap, counts):
+    """Of failed and running ones DVC shows the baseline's metrics."""
+    experiment = {
+        "revs": [state("furry-paws", "b" * 40, ap, lr_max=2)],
+        "executor": executed and {"state": executed},
+    }
+    states = [
+        {"rev": "workspace"},
+        {**state("main", "a" * 40, 0.3, lr_max=1), "experiments": [experiment]},
+        {"rev": "c" * 40, "data": None, "error": {"msg": "no dvc.yaml"}},
+    ]
+    main, paws = read_states(states)
+    assert main.has_results
+    assert (paws.has_results, paws.baseline) == (counts, "a" * 40)
+    assert paws.changed == {"train.lr_max": 2}
+
+
+def test_a_folder_without_dvc_is_wrong_input(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="expected a folder of a DVC repository"):
+        list_experiments(1)
+
+
+def test_what_dvc_complains_of_is_passed_on(tmp_path, monkeypatch):
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[no such section\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunError, match=r"dvc exp show: .*config"):
+        list_experiments(1)

@@ -1,0 +1,178 @@
+"""Each kind of outcome by hand; all of them against a naive loop over detections and objects."""
+
+import numpy as np
+import pytest
+
+from ssdcore.coco.boxes import Objects
+from ssdcore.coco.results import Detections
+from ssdcore.evaluation.outcomes import KINDS, judge
+from ssdcore.geometry.boxes import areas, intersections, iou
+
+
+def objects(*rows):
+    """Objects from (label, y1, x1, y2, x2), crowds where the label is negative."""
+    table = np.array(rows, float).reshape(-1, 5)
+    return Objects(
+        table[:, 1:].astype(np.float32), abs(table[:, 0]).astype(np.int32), table[:, 0] < 0
+    )
+
+
+def detections(*rows):
+    """Detections from (label, score, y1, x1, y2, x2)."""
+    table = np.array(rows, float).reshape(-1, 6)
+    return Detections(
+        table[:, 2:].astype(np.float32), table[:, 0].astype(np.int32),
+        table[:, 1].astype(np.float32),
+    )  # fmt: skip
+
+
+SQUARE = (1, 0, 0, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("box", "kind", "overlap"),
+    [
+        ((1, 0.9, 0, 0, 0.5, 0.5), "correct", 1),
+        ((1, 0.9, 0, 0, 0.5, 0.25), "correct", 0.5),
+        ((2, 0.9, 0, 0, 0.5, 0.5), "class", 1),
+        ((2, 0.9, 0, 0, 0.5, 0.25), "class", 0.5),
+        ((1, 0.9, 0, 0, 0.5, 0.125), "localisation", 0.25),
+        ((2, 0.9, 0, 0, 0.5, 0.125), "both", 0.25),
+        ((1, 0.9, 0, 0, 0.5, 0.03125), "background", 0),
+        ((2, 0.9, 0, 0, 0.5, 0.03125), "background", 0),
+        ((1, 0.9, 0.75, 0.75, 1, 1), "background", 0),
+    ],
+)
+def test_one_detection_of_one_object(box, kind, overlap):
+    outcomes = judge(objects(SQUARE), detections(box))
+    assert outcomes.kinds == (kind,)
+    assert outcomes.objects.tolist() == [-1 if kind == "background" else 0]
+    assert outcomes.ious.tolist() == [overlap]
+    assert outcomes.missed.tolist() == [kind in ("both", "background")]
+
+
+def test_the_better_score_takes_the_object_though_it_comes_later_and_fits_worse():
+    found = detections((1, 0.5, 0, 0, 0.5, 0.5), (1, 0.9, 0, 0, 0.5, 0.4375))
+    outcomes = judge(objects(SQUARE), found)
+    assert outcomes.kinds == ("duplicate", "correct")
+    assert outcomes.objects.tolist() == [0, 0]
+    assert outcomes.ious.tolist() == [1, 0.875]
+
+
+def test_a_detection_takes_the_free_object_where_the_better_one_is_taken():
+    truth = objects(SQUARE, (1, 0, 0, 0.5, 0.4375))
+    found = detections((1, 0.9, 0, 0, 0.5, 0.5), (1, 0.8, 0, 0, 0.5, 0.5))
+    assert judge(truth, found).objects.tolist() == [0, 1]
+
+
+def test_of_equal_overlaps_the_later_object_is_taken_as_in_pycocotools():
+    assert judge(objects(SQUARE, SQUARE), detections((1, 0.9, *SQUARE[1:]))).objects == [1]
+
+
+def test_of_equal_overlaps_an_error_is_about_the_earlier_object_as_in_tide():
+    outcomes = judge(objects(SQUARE, SQUARE), detections((2, 0.9, *SQUARE[1:])))
+    assert outcomes.objects == [0]
+    assert outcomes.missed.tolist() == [False, True]
+
+
+def test_a_wrong_class_on_an_object_that_was_found_is_a_class_error_of_it():
+    found = detections((1, 0.9, *SQUARE[1:]), (2, 0.8, *SQUARE[1:]))
+    outcomes = judge(objects(SQUARE), found)
+    assert outcomes.kinds == ("correct", "class")
+    assert outcomes.objects.tolist() == [0, 0]
+
+
+def test_within_a_crowd_of_its_class_a_detection_is_ignored():
+    crowd = objects((-1, 0, 0, 0.5, 1))
+    found = detections(
+        (1, 0.9, 0, 0, 0.25, 0.25),
+        (1, 0.8, 0, 0, 0.25, 0.25),  # a crowd is never used up
+        (1, 0.7, 0.375, 0, 0.625, 0.25),  # half within
+        (1, 0.6, 0.4375, 0, 0.6875, 0.25),  # less than half
+        (2, 0.5, 0, 0, 0.25, 0.25),  # of another class
+    )
+    outcomes = judge(crowd, found)
+    assert outcomes.kinds == ("ignored", "ignored", "ignored", "background", "background")
+    assert outcomes.objects.tolist() == [-1] * 5
+    assert not outcomes.missed.any()
+
+
+def test_an_object_within_a_crowd_is_found_before_the_crowd_hides_the_detection():
+    truth = objects((-1, 0, 0, 1, 1), SQUARE)
+    outcomes = judge(truth, detections((1, 0.9, *SQUARE[1:]), (1, 0.8, *SQUARE[1:])))
+    assert outcomes.kinds == ("correct", "ignored")
+    assert outcomes.objects.tolist() == [1, -1]
+
+
+def test_nothing_at_all():
+    assert judge(objects(), detections()).kinds == ()
+    assert judge(objects(), detections((1, 0.9, 0, 0, 1, 1))).kinds == ("background",)
+    outcomes = judge(objects(SQUARE, (-1, 0, 0, 1, 1)), detections())
+    assert outcomes.missed.tolist() == [True, False]
+    assert outcomes.objects.shape == outcomes.ious.shape == (0,)
+
+
+def naive(truth, found):
+    """`judge` as a loop, from the words of its module."""
+    overlap = iou(found.boxes_yxyx.astype(float), truth.boxes_yxyx.astype(float))
+    within = intersections(found.boxes_yxyx, truth.boxes_yxyx)
+    within = within / areas(found.boxes_yxyx)[:, None]
+    kinds, about = [""] * len(found.labels), [-1] * len(found.labels)
+    taken, hit = set(), set()
+    single = [m for m in range(len(truth.labels)) if not truth.crowd[m]]
+    crowds = [m for m in range(len(truth.labels)) if truth.crowd[m]]
+    for n in sorted(range(len(found.labels)), key=lambda n: -found.scores[n]):
+        mine = [m for m in single if truth.labels[m] == found.labels[n]]
+        others = [m for m in single if truth.labels[m] != found.labels[n]]
+        near = [m for m in mine if overlap[n, m] >= 0.5]
+        free = [m for m in near if m not in taken]
+        best = max(mine, key=lambda m: overlap[n, m], default=-1)
+        other = max(others, key=lambda m: overlap[n, m], default=-1)
+        if free:
+            kinds[n], about[n] = "correct", max(free, key=lambda m: overlap[n, m])
+            taken.add(about[n])
+        elif any(truth.labels[m] == found.labels[n] and within[n, m] >= 0.5 for m in crowds):
+            kinds[n] = "ignored"
+        elif mine and 0.1 <= overlap[n, best] < 0.5:
+            kinds[n], about[n] = "localisation", best
+        elif others and overlap[n, other] >= 0.5:
+            kinds[n], about[n] = "class", other
+        elif near:
+            kinds[n], about[n] = "duplicate", best
+        elif others and overlap[n, other] > 0.1:
+            kinds[n], about[n] = "both", other
+        else:
+            kinds[n] = "background"
+        if kinds[n] in ("correct", "localisation", "class"):
+            hit.add(about[n])
+    return kinds, about, [m in single and m not in hit for m in range(len(truth.labels))]
+
+
+def test_equals_a_naive_loop(rng):
+    seen = set()
+    for _ in range(60):
+        m, n = rng.integers(0, 9), rng.integers(0, 40)
+        low = rng.random((m, 2)) * 0.5
+        boxes = np.concatenate([low, low + 0.1 + 0.4 * rng.random((m, 2))], axis=1)
+        truth = Objects(
+            boxes.astype(np.float32),
+            rng.integers(1, 4, m).astype(np.int32),
+            rng.random(m) < 0.15,
+        )
+        near = boxes[rng.integers(0, m, n)] if m else rng.random((n, 4))
+        moved = near + rng.normal(0, 0.05, (n, 4))
+        moved = np.concatenate(
+            [moved[:, :2], np.maximum(moved[:, 2:], moved[:, :2] + 0.05)], axis=1
+        )
+        found = Detections(
+            moved.astype(np.float32),
+            rng.integers(1, 4, n).astype(np.int32),
+            rng.random(n).astype(np.float32),
+        )
+        outcomes = judge(truth, found)
+        kinds, about, missed = naive(truth, found)
+        assert outcomes.kinds == tuple(kinds)
+        assert outcomes.objects.tolist() == about
+        assert outcomes.missed.tolist() == missed
+        seen |= set(kinds)
+    assert seen == set(KINDS)

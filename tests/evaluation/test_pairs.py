@@ -1,0 +1,55 @@
+"""Overlaps against pycocotools to the last bit, also across blocks; ranks against sorting."""
+
+import numpy as np
+import pytest
+from pycocotools import mask
+
+from ssdcore.evaluation import pairs
+from ssdcore.evaluation.pairs import Found, Truth, competition, overlapping, ranks
+
+
+@pytest.mark.parametrize("at_once", [1, 40, 1 << 18])
+def test_equals_pycocotools(rng, monkeypatch, at_once):
+    monkeypatch.setattr(pairs, "AT_ONCE", at_once)
+    n, m, images = 120, 60, 9
+    truth = Truth(
+        rng.integers(0, images, m), np.ones(m, int), rng.random(m) < 0.2, rng.random((m, 4)) * 90
+    )
+    found = Found(
+        rng.integers(0, images + 1, n), np.ones(n, int), rng.random(n), rng.random((n, 4)) * 90
+    )
+    found.boxes_xywh[0, 2] = 0
+    expected = mask.iou(found.boxes_xywh, truth.boxes_xywh, truth.crowd.tolist())
+    expected[found.image[:, None] != truth.image] = 0
+    result = overlapping(truth, found, 1e-9)
+    table = np.zeros((n, m))
+    table[result.detection, result.object] = result.overlap
+    assert len(result.overlap) == (expected > 0).sum()
+    np.testing.assert_array_equal(table, expected)
+    least = overlapping(truth, found, 0.3)
+    assert len(least.overlap) == (expected >= 0.3).sum()
+
+
+def test_nothing_overlaps_nothing():
+    none = np.zeros(0, int)
+    truth, found = (
+        Truth(none, none, none > 0, np.zeros((0, 4))),
+        Found(none, none, none * 1.0, np.zeros((0, 4))),
+    )
+    assert [len(column) for column in overlapping(truth, found, 0.1)] == [0, 0, 0]
+    one = Found(np.array([0]), np.array([1]), np.array([0.9]), np.array([[0.0, 0, 9, 9]]))
+    assert [len(column) for column in overlapping(truth, one, 0.1)] == [0, 0, 0]
+
+
+def test_ranks_are_places_by_falling_score_equals_in_their_order():
+    group, score = np.array([5, 2, 5, 5, 2]), np.array([0.1, 0.3, 0.9, 0.1, 0.3])
+    assert ranks(group, score).tolist() == [1, 0, 0, 2, 1]
+    assert ranks(group[:0], score[:0]).tolist() == []
+
+
+def test_only_detections_of_one_image_and_class_compete():
+    image, label = np.array([0, 0, 1, 0]), np.array([1, 2, 1, 1])
+    group, rank = competition(Found(image, label, np.array([0.5, 0.6, 0.7, 0.8]), np.zeros((4, 4))))
+    assert group[0] == group[3]
+    assert len(set(group.tolist())) == 3
+    assert rank.tolist() == [1, 0, 0, 0]

@@ -1,0 +1,127 @@
+"""AP by size against pycocotools with the same area ranges."""
+
+import contextlib
+import io
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from ssdcore.coco.results_file import read_results
+from ssdcore.evaluation.sizes import SHARES, SIDES_PX, by_size
+from ssdcore.evaluation.split import read_split
+from tests.evaluation.scenes import HEIGHT, NOTHING, WIDTH, write_scene
+
+CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
+
+
+def by_pycocotools(truth: Path, results, sides_px):
+    """AP and AP50 of the area ranges between the sides."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(str(truth))
+        evaluator = COCOeval(
+            coco, coco.loadRes(list(results.rows())) if len(results) else COCO(), "bbox"
+        )
+        ranges = list(pairwise(sides_px))
+        evaluator.params.areaRng = [[low**2, high**2] for low, high in ranges]
+        evaluator.params.areaRngLbl = [str(one) for one in ranges]
+        evaluator.evaluate()
+        evaluator.accumulate()
+    precision = evaluator.eval["precision"][..., -1]
+    figures = []
+    for number in range(len(ranges)):
+        of_range = precision[:, :, :, number]
+        figures.append([_mean(of_range), _mean(of_range[0])])
+    return np.array(figures)
+
+
+def _mean(values):
+    return values[values > -1].mean() if (values > -1).any() else -1
+
+
+def measured(truth, results, sides=0):
+    split = read_split(truth, results)
+    return by_size(split, np.zeros(len(split.truth.label), bool))[sides]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_equals_pycocotools(tmp_path, seed):
+    truth, results = write_scene(tmp_path, seed)
+    expected = by_pycocotools(truth, results, SIDES_PX)
+    ranges = measured(truth, results)
+    np.testing.assert_allclose([(one.AP, one.AP50) for one in ranges], expected, atol=1e-12)
+    assert len(set(expected[:, 0])) == 6
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_shares_are_areas_where_all_images_are_of_one_size(tmp_path, seed):
+    truth, results = write_scene(tmp_path, seed)
+    side = (HEIGHT * WIDTH) ** 0.5
+    expected = by_pycocotools(truth, results, [share * side for share in SHARES[:-1]] + [np.inf])
+    ranges = measured(truth, results, sides=1)
+    np.testing.assert_allclose([(one.AP, one.AP50) for one in ranges], expected, atol=1e-12)
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="outside evaluator cases are not here")
+@pytest.mark.parametrize(
+    "case", [p.name for p in sorted(CASES.glob("*/")) if "empty" not in p.name]
+)
+def test_equals_pycocotools_on_outside_cases(case):
+    truth, results = CASES / case / "gt.json", read_results(CASES / case / "dt.json")
+    ranges = measured(truth, results)
+    expected = by_pycocotools(truth, results, SIDES_PX)
+    np.testing.assert_allclose([(one.AP, one.AP50) for one in ranges], expected, atol=1e-12)
+
+
+def one_object_of_each(sides_px):
+    """An annotation file of a class with squares of these sides, each in an image of its own."""
+    return {
+        "images": [
+            {"id": i, "file_name": f"{i}.jpg", "height": 400, "width": 400}
+            for i in range(len(sides_px))
+        ],
+        "categories": [{"id": 1, "name": "square"}],
+        "annotations": [
+            {
+                "id": i + 1, "image_id": i, "category_id": 1, "bbox": [0, 0, side, side],
+                "area": side * side, "iscrowd": 0,
+            }
+            for i, side in enumerate(sides_px)
+        ],
+    }  # fmt: skip
+
+
+def test_objects_and_recall_by_hand(tmp_path):
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(one_object_of_each([10, 16, 24, 300])))
+    split = read_split(path, NOTHING)
+    sizes, shares = by_size(split, np.array([True, False, False, True]))
+    # a border belongs to both neighbours, as in COCO
+    assert [one.objects for one in sizes] == [2, 2, 0, 0, 0, 1]
+    assert [one.recall for one in sizes] == [0.5, 0, None, None, None, 1]
+    assert [(one.low, one.high) for one in sizes][-1] == (192, None)
+    # of 400 pixels: 0.025, 0.04, 0.06, 0.75
+    assert [one.objects for one in shares] == [2, 1, 0, 0, 0, 1]
+    assert [one.AP for one in shares] == [0, 0, -1, -1, -1, 0]
+    assert [(one.low, one.high) for one in shares][-1] == (0.7, 1)
+
+
+def test_a_box_past_the_border_of_its_image_has_a_share(tmp_path):
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(one_object_of_each([500])))
+    _, shares = by_size(read_split(path, NOTHING), np.array([True]))
+    assert shares[-1].objects == 1
+
+
+def test_an_image_of_unknown_size_has_no_shares_but_sizes(tmp_path):
+    content = one_object_of_each([100])
+    del content["images"][0]["height"]
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(content))
+    sizes, shares = by_size(read_split(path, NOTHING), np.array([True]))
+    assert sum(one.objects for one in sizes) == 1
+    assert sum(one.objects for one in shares) == 0

@@ -1,0 +1,22 @@
+import numpy as np
+import pytest
+
+from ssdcore.export.mindir import MindirNetwork, read_texts, save_mindir
+from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.inference.detector import Detector
+from ssdcore.models.checkpoint import build_network
+
+
+@pytest.mark.parametrize("loss", ["focal", "multibox"])
+def test_a_file_answers_like_the_network_for_any_batch(model, tmp_path, loss, rng):
+    network = build_network(model, 2, loss)
+    images = rng.normal(size=(3, 3, 300, 300)).astype(np.float32)
+    expected = Detector(network, default_boxes(), loss, batch_size=3).answers(images)
+    texts = {"classes": '["café"]', "empty": ""}
+    save_mindir(tmp_path / "a.mindir", network, loss, texts)
+    assert read_texts(tmp_path / "a.mindir") == texts
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mindir"]
+    again = MindirNetwork(tmp_path / "a.mindir")
+    for batch in (3, 1):
+        for a, b in zip(again.answers(images[:batch]), expected, strict=True):
+            np.testing.assert_allclose(a, b[:batch], atol=1e-5)

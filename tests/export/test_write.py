@@ -1,0 +1,94 @@
+"""The exported files of a network, and the comparison that guards them."""
+
+import numpy as np
+import pytest
+
+from ssdcore.data.loader import input_batches, read_pictures
+from ssdcore.export.check import check_exports
+from ssdcore.export.metadata import Metadata
+from ssdcore.export.mindir import read_texts
+from ssdcore.export.runtime import OnnxNetwork, OnnxPictures
+from ssdcore.export.write import write_exports
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.detector import Detector
+from ssdcore.models.checkpoint import build_network
+from ssdcore.models.metadata import Card
+
+FORMATS = ("onnx", "mindir", "float16", "int8")
+FILES = {
+    "ssd300.onnx", "ssd300_pictures.onnx", "ssd300.mindir", "ssd300_float16.onnx",
+    "ssd300_float16_pictures.onnx", "ssd300_int8.onnx", "ssd300_int8_pictures.onnx",
+}  # fmt: skip
+
+
+@pytest.fixture
+def metadata(model, pictures):
+    classes = pictures.split.classes
+    return Metadata(
+        Card(model, classes, "multibox", 9), Thresholds(score=0.1, max_detections=20), {}
+    )
+
+
+@pytest.fixture
+def network(metadata):
+    return build_network(metadata.card.model, len(metadata.card.classes), "multibox")
+
+
+def check(folder, formats, network, metadata, pictures, tolerance=1e-4):
+    detector = Detector(network, metadata.card.default_boxes, "multibox", 4)
+    shown = read_pictures(pictures.shards, workers=1)
+    return check_exports(
+        folder, formats, detector, metadata, shown, pictures.split, pictures.annotations, tolerance
+    )
+
+
+def test_every_format_is_written_and_is_the_checkpoints_network(
+    tmp_path, network, metadata, pictures
+):
+    calibration = input_batches(pictures.shards, 4, workers=1)
+    write_exports(tmp_path, network, metadata, FORMATS, calibration)
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    for name in FILES:
+        path = tmp_path / name
+        if name.endswith(".mindir"):
+            assert Metadata.from_texts(read_texts(path), name) == metadata
+        else:
+            kind = OnnxPictures if "pictures" in name else OnnxNetwork
+            assert kind(path).metadata == metadata
+    parity = check(tmp_path, FORMATS, network, metadata, pictures)
+    assert parity.faults == []
+    assert parity.figures["images"] == 10
+    figures = parity.figures
+    assert figures["onnx"]["offsets"] < 1e-4
+    assert 1e-4 < figures["float16"]["offsets"] < figures["int8"]["offsets"]
+    assert set(figures) == {
+        "images", "tolerance", "checkpoint", *FORMATS, "onnx_pictures", "onnx_pictures_resizing",
+    }  # fmt: skip
+
+
+def test_another_networks_files_are_found_out(tmp_path, network, metadata, pictures):
+    other = build_network(metadata.card.model, len(metadata.card.classes), "multibox")
+    write_exports(tmp_path, other, metadata, ("onnx", "mindir"), ())
+    faults = check(tmp_path, ("onnx", "mindir"), network, metadata, pictures).faults
+    for name in ("onnx", "mindir"):
+        assert any(fault.startswith(f"{name}: offsets") for fault in faults)
+        assert any(fault.startswith(f"{name}: probabilities") for fault in faults)
+
+
+def test_the_files_are_only_those_asked_for(tmp_path, network, metadata):
+    write_exports(tmp_path, network, metadata, ("float16",), ())
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "ssd300_float16.onnx", "ssd300_float16_pictures.onnx",
+    }  # fmt: skip
+
+
+def test_pictures_are_those_of_the_network(pictures):
+    from ssdcore.data.preprocess import to_network_input
+
+    shown = list(read_pictures(pictures.shards, workers=1))
+    batches = list(input_batches(pictures.shards, 4, workers=1))
+    assert [i for i, _ in shown] == [i for batch in batches for i in batch.image_ids]
+    np.testing.assert_array_equal(
+        np.stack([to_network_input(rgb) for _, rgb in shown]),
+        np.concatenate([batch.images for batch in batches]),
+    )

@@ -1,0 +1,182 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssdcore.geometry.box_coder import decode, encode
+from ssdcore.geometry.boxes import iou
+from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.inference import decode as decode_module
+from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.inference.nms import nms
+from ssdcore.params.reader import read_params
+from ssdcore.params.schema import EvaluateParams
+
+PRIORS = default_boxes()
+
+
+def answer(*objects, classes=4):
+    """A network's answer that says the objects (prior, box, label, score) and background."""
+    offsets = np.zeros((8732, 4), np.float32)
+    probabilities = np.zeros((8732, classes), np.float32)
+    probabilities[:, 0] = 1
+    for prior, box, label, score in objects:
+        offsets[prior] = encode(np.array([box], np.float32), PRIORS[prior : prior + 1])[0]
+        probabilities[prior, label] = score
+    return offsets, probabilities
+
+
+def detect_one(said, thresholds):
+    offsets, probabilities = said
+    (found,) = detect(offsets[None], probabilities[None], PRIORS, thresholds)
+    return found
+
+
+def naive(offsets, probabilities, default_boxes, thresholds):
+    """Class by class and box by box; the best (score, label, row, box) of one image."""
+    boxes = decode(offsets, default_boxes)
+    found = []
+    for label in range(1, probabilities.shape[1]):
+        scores = probabilities[:, label]
+        rows = [row for row in range(len(boxes)) if scores[row] >= np.float32(thresholds.score)]
+        rows = sorted(rows, key=lambda row: (-scores[row], row))[: thresholds.max_candidates]
+        kept = []
+        for row in rows:
+            overlaps = [iou(boxes[other][None], boxes[row][None])[0, 0] for other in kept]
+            if all(overlap <= np.float32(thresholds.nms_iou) for overlap in overlaps):
+                kept.append(row)
+        found += [(-scores[row], label, row) for row in kept[: thresholds.max_per_class]]
+    return [(label, -s, *boxes[row]) for s, label, row in sorted(found)][
+        : thresholds.max_detections
+    ]
+
+
+def listed(found):
+    return [
+        (label, score, *box)
+        for label, score, box in zip(found.labels, found.scores, found.boxes_yxyx, strict=True)
+    ]
+
+
+limits = st.one_of(st.none(), st.integers(1, 6))
+
+
+@settings(max_examples=60)
+@given(
+    seed=st.integers(0, 2**32),
+    softmax=st.booleans(),
+    levels=st.sampled_from([3, 1000]),
+    most=st.integers(1, 30),
+    per_class=limits,
+    candidates=limits,
+    looked_at=st.sampled_from([1, 8]),
+)
+def test_equals_a_loop(seed, softmax, levels, most, per_class, candidates, looked_at):
+    """Bit for bit, with equal scores and equal boxes; also where a second look is needed."""
+    rng = np.random.default_rng(seed)
+    images, rows, classes = 3, 30, 4
+    priors = rng.uniform(0.2, 0.6, (rows, 4)).astype(np.float32)
+    offsets = rng.normal(0, 0.7, (images, rows, 4)).astype(np.float32)
+    offsets[:, 1::3], priors[1::3] = offsets[:, ::3], priors[::3]
+    scores = rng.integers(0, levels, (images, rows, classes)).astype(np.float32) ** 2
+    scores[:, :, 0] += 0.1 + levels**2 * (rng.random((images, rows)) < 0.4)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    thresholds = Thresholds(0.15, 0.45, most, per_class, candidates)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decode_module, "LOOKED_AT", looked_at)
+        found = detect(offsets, scores, priors, thresholds, softmax=softmax)
+    for i in range(images):
+        assert listed(found[i]) == naive(offsets[i], scores[i], priors, thresholds)
+
+
+def test_objects_come_back_best_first_background_does_not():
+    low, high = [0.1, 0.2, 0.4, 0.5], [0.5, 0.5, 0.9, 0.8]
+    found = detect_one(answer((100, low, 2, 0.6), (8000, high, 1, 0.9)), Thresholds())
+    np.testing.assert_allclose(found.boxes_yxyx, [high, low], atol=1e-5)
+    assert found.labels.tolist() == [1, 2]
+    np.testing.assert_allclose(found.scores, [0.9, 0.6])
+    assert [column.dtype for column in found] == [np.float32, np.int32, np.float32]
+
+
+def test_suppression_is_within_a_class():
+    box = [0.1, 0.2, 0.4, 0.5]
+    said = answer((100, box, 2, 0.6), (104, box, 2, 0.5), (108, box, 3, 0.4))
+    assert detect_one(said, Thresholds()).labels.tolist() == [2, 3]
+
+
+def test_suppression_is_within_an_image():
+    box = [0.1, 0.2, 0.4, 0.5]
+    said = [answer((100, box, 2, 0.6)), answer(), answer((100, box, 2, 0.5))]
+    offsets, probabilities = map(np.stack, zip(*said, strict=True))
+    found = detect(offsets, probabilities, PRIORS, Thresholds())
+    assert [len(each.labels) for each in found] == [1, 0, 1]
+
+
+def test_one_default_box_may_speak_for_two_classes():
+    offsets, probabilities = answer((100, [0.1, 0.2, 0.4, 0.5], 2, 0.6))
+    probabilities[100, 1] = 0.3
+    assert detect_one((offsets, probabilities), Thresholds()).labels.tolist() == [2, 1]
+
+
+def test_threshold_and_limit():
+    boxes = [[0.1 * i, 0.0, 0.1 * i + 0.05, 0.05] for i in range(6)]
+    said = answer(*((10 * i, box, 1, 0.1 * (i + 1)) for i, box in enumerate(boxes)))
+    scores = detect_one(said, Thresholds(score=0.25, max_detections=3)).scores
+    np.testing.assert_allclose(scores, [0.6, 0.5, 0.4], rtol=1e-6)
+
+
+def test_limits_of_a_class():
+    """Of four circles two overlap; a square is the weakest."""
+    near = [0.1, 0.1, 0.3, 0.3]
+    boxes = [near, near, [0.4, 0.4, 0.6, 0.6], [0.7, 0.7, 0.9, 0.9]]
+    circles = [(10 * i, box, 1, 0.9 - 0.1 * i) for i, box in enumerate(boxes)]
+    said = answer(*circles, (90, near, 2, 0.2))
+
+    def labels_and_tenths(**limits):
+        found = detect_one(said, Thresholds(**limits))
+        tenths = np.rint(10 * found.scores).astype(int)
+        return list(zip(found.labels.tolist(), tenths.tolist(), strict=True))
+
+    assert labels_and_tenths() == [(1, 9), (1, 7), (1, 6), (2, 2)]
+    assert labels_and_tenths(max_per_class=2) == [(1, 9), (1, 7), (2, 2)]
+    assert labels_and_tenths(max_candidates=2) == [(1, 9), (2, 2)]
+
+
+def test_nothing_found():
+    found = detect_one(answer(), Thresholds())
+    assert found.boxes_yxyx.shape == (0, 4)
+    assert len(found.labels) == len(found.scores) == 0
+
+
+def test_everything_found(rng):
+    """An untrained network says everything of everywhere: no more memory, no other answer."""
+    offsets = rng.normal(size=(1, 8732, 4)).astype(np.float32)
+    scores = rng.random((1, 8732, 3)).astype(np.float32)
+    thresholds = Thresholds(score=0.0, nms_iou=0.01, max_detections=500)
+    (found,) = detect(offsets, scores, PRIORS, thresholds)
+    boxes = decode(offsets[0], PRIORS)
+    kept = [nms(boxes, scores[0, :, label], 0.01, 500) for label in (1, 2)]
+    expected = np.concatenate([scores[0, rows, label] for label, rows in enumerate(kept, start=1)])
+    np.testing.assert_array_equal(found.scores, np.sort(expected)[::-1])
+    assert len(found.scores) < 500
+
+
+@pytest.mark.parametrize(
+    ("preset", "expected"),
+    [("coco2017", (0.01, 0.45, 200, None, 400)), ("tutorial", (0.1, 0.6, 8000, 100, None))],
+)
+def test_settings_of_others(preset, expected):
+    """Liu et al., section 3.7 and its prototxt; the tutorial's configuration."""
+    params = read_params(Path(__file__).parents[2] / f"presets/{preset}.yaml")
+    assert Thresholds.of(params.evaluate) == expected
+
+
+def test_the_parameters_are_taken_over_and_the_score_may_be_another():
+    wanted = EvaluateParams(
+        batch_size=1, score_threshold=0.1, nms_iou=0.2, max_detections=3, max_per_class=4,
+        max_candidates=5, backend="pycocotools",
+    )  # fmt: skip
+    assert Thresholds.of(wanted) == (0.1, 0.2, 3, 4, 5)
+    assert Thresholds.of(wanted, 0.0) == (0.0, 0.2, 3, 4, 5)

@@ -1,0 +1,40 @@
+import pytest
+
+from ssdcore.coco.annotations import CocoImage
+from ssdcore.coco.results import to_results
+from ssdcore.core.errors import InputError
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.detector import Detector
+from ssdcore.inference.load import load_photo_detector
+from ssdcore.inference.split import predict_split
+from ssdcore.models.checkpoint import Card, build_network, load, save
+
+THRESHOLDS = Thresholds(score=0.002, max_detections=5)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_photos_are_answered_as_the_evaluation_answers_them(model, pictures, tmp_path, workers):
+    classes = pictures.split.classes
+    network = build_network(model, len(classes), "multibox")
+    save(tmp_path / "best.ckpt", network, Card(model, classes, "multibox", 0))
+    network, card = load(tmp_path / "best.ckpt")
+    evaluated = predict_split(
+        Detector(network, card.default_boxes, card.loss, batch_size=4),
+        pictures.shards, pictures.split, THRESHOLDS, workers=1,
+    )  # fmt: skip
+    files = [pictures.annotations.parents[1] / "train" / i.file_name for i in pictures.split.images]
+    detector = load_photo_detector(tmp_path / "best.ckpt", batch_size=4, workers=workers)
+    assert detector.classes == classes
+    found = list(detector.detect(files, THRESHOLDS))
+    sizes = [
+        CocoImage(image.id, image.file_name, seen.height, seen.width)
+        for image, seen in zip(pictures.split.images, found, strict=True)
+    ]
+    results = to_results(sizes, [seen.detections for seen in found], detector.classes)
+    assert len(results) == 5 * len(files)
+    assert list(results.rows()) == list(evaluated.rows())
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no file"):
+        load_photo_detector(tmp_path / "best.ckpt", batch_size=1)

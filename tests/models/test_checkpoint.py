@@ -1,0 +1,123 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.core.errors import InputError
+from ssdcore.models.checkpoint import build_network, load, save
+from ssdcore.models.metadata import Card
+
+ROOT = Path(__file__).parents[2]
+CLASSES = (CocoClass(3, "café"), CocoClass(90, "dog"))
+
+
+@pytest.fixture
+def card(model):
+    return Card(model, CLASSES, "multibox", step=7)
+
+
+def values(network):
+    return {p.name: p.asnumpy() for p in network.get_parameters()}
+
+
+def test_loading_gives_the_network_and_its_card_back(tmp_path, card):
+    network = build_network(card.model, 2, "multibox")
+    save(tmp_path / "a.ckpt", network, card)
+    again, its_card = load(tmp_path / "a.ckpt")
+    assert its_card == card
+    assert its_card.default_boxes.shape == (8732, 4)
+    for name, value in values(network).items():
+        np.testing.assert_array_equal(value, values(again)[name])
+    assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+def test_equal_networks_give_equal_bytes(tmp_path, card):
+    for name in ("a.ckpt", "b.ckpt"):
+        ms.set_seed(1)
+        save(tmp_path / name, build_network(card.model, 2, "multibox"), card)
+    assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
+
+
+def test_a_failed_save_keeps_the_old_file(tmp_path, card, monkeypatch):
+    network = build_network(card.model, 2, "multibox")
+    save(tmp_path / "a.ckpt", network, card)
+    before = (tmp_path / "a.ckpt").read_bytes()
+
+    def break_off(_, path, **__):
+        with open(path, "wb") as file:  # noqa: PTH123
+            file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ms, "save_checkpoint", break_off)
+    with pytest.raises(OSError, match="No space left"):
+        save(tmp_path / "a.ckpt", network, card)
+    assert (tmp_path / "a.ckpt").read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="dvc repro"):
+        load(tmp_path / "none.ckpt")
+
+
+def test_other_files_are_refused(tmp_path, card):
+    (tmp_path / "text.ckpt").write_text("hello")
+    network = build_network(card.model, 2, "multibox")
+    ms.save_checkpoint(network, str(tmp_path / "foreign.ckpt"))
+    save(tmp_path / "whole.ckpt", network, card)
+    whole = (tmp_path / "whole.ckpt").read_bytes()
+    (tmp_path / "cut.ckpt").write_bytes(whole[: len(whole) // 2])
+    for name in ("text", "foreign", "cut"):
+        with pytest.raises(InputError, match=f"{name}.ckpt"):
+            load(tmp_path / f"{name}.ckpt")
+
+
+def test_weights_that_do_not_fit_the_card_are_refused(tmp_path, card):
+    network = build_network(card.model, 2, "multibox")
+    other = card._replace(classes=(*CLASSES, CocoClass(91, "cow")))
+    save(tmp_path / "a.ckpt", network, other)
+    with pytest.raises(InputError):
+        load(tmp_path / "a.ckpt")
+
+
+FULL = """
+import sys
+from pathlib import Path
+from ssdcore.models.metadata import Card
+from ssdcore.models.checkpoint import build_network, load, save
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.params.reader import read_params
+folder, root = map(Path, sys.argv[1:])
+model = read_params(root / "params.yaml").model.model_copy(update={"width": 0.05})
+card = Card(model, (CocoClass(1, "a"),), "multibox", 3)
+network = build_network(model, 1, "multibox")
+save(folder / "a.ckpt", network, card)
+size = (folder / "a.ckpt").stat().st_size
+(folder / "ballast").write_bytes(bytes(int(4e6) - size - size // 2))
+try:
+    save(folder / "a.ckpt", network, card._replace(step=4))
+except OSError as error:
+    print(error)
+print(load(folder / "a.ckpt")[1].step, sorted(p.name for p in folder.iterdir()))
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_full_disk_keeps_the_old_file_and_leaves_no_part(tmp_path):
+    mount = f"mount -t tmpfs -o size=4m tmpfs {tmp_path}"
+    python = f'{sys.executable} -c "$SCRIPT" {tmp_path} {ROOT}'
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", f"{mount} && {python}"],
+        cwd=ROOT, env={**os.environ, "SCRIPT": FULL}, capture_output=True, text=True,
+    )  # fmt: skip
+    if "mount:" in done.stderr or "unshare:" in done.stderr:
+        pytest.skip(f"no mounts here: {done.stderr.strip()}")
+    assert done.returncode == 0, done.stderr
+    error, rest = done.stdout.splitlines()
+    assert error == f"[Errno 28] No space left on device: '{tmp_path}/a.ckpt'"
+    assert rest == "3 ['a.ckpt', 'ballast']"

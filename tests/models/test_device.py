@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import mindspore as ms
+import pytest
+
+from ssdcore.core.errors import InputError
+from ssdcore.models import device as runtime
+from ssdcore.models.device import configure, describe_choice, require_precision, why_not
+
+
+@pytest.fixture
+def chosen(monkeypatch):
+    """Pretends that MindSpore offers these devices, and notes which one it is set to."""
+    seen = []
+
+    def pretend(*available):
+        monkeypatch.setattr(ms.hal, "is_available", lambda name: name in available)
+        monkeypatch.setattr(ms, "set_device", seen.append)
+        return seen
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"),
+    [(("Ascend", "GPU", "CPU"), "Ascend"), (("GPU", "CPU"), "GPU"), (("CPU",), "CPU")],
+)
+def test_auto_takes_the_first_that_is_there(chosen, available, expected):
+    seen = chosen(*available)
+    assert configure("auto") == expected
+    assert seen == [expected]
+
+
+def test_the_log_says_why_not_the_ones_before(monkeypatch, tmp_path):
+    driver = tmp_path / "nvidiactl"
+    drivers = {"Ascend": Path("/nowhere/davinci"), "GPU": driver}
+    monkeypatch.setattr(runtime, "DRIVERS", drivers)
+    (line,) = describe_choice("auto", "CPU")
+    assert line == (
+        "device: CPU; no Ascend: no driver is loaded, /nowhere/davinci is not there; "
+        f"no GPU: no driver is loaded, {driver} is not there"
+    )
+    driver.touch()
+    assert "a driver is loaded, but MindSpore" in why_not("GPU")
+    assert describe_choice("auto", "GPU") == [
+        "device: GPU; no Ascend: no driver is loaded, /nowhere/davinci is not there"
+    ]
+    assert describe_choice("auto", "Ascend") == ["device: Ascend"]
+    assert describe_choice("CPU", "CPU") == ["device: CPU"]
+
+
+def test_a_device_that_is_not_there_is_refused_with_the_reason(chosen):
+    seen = chosen("CPU")
+    with pytest.raises(InputError, match=r"runtime\.device: found 'Ascend'.*no Ascend: "):
+        configure("Ascend")
+    assert seen == []
+
+
+def test_mixed_precision_is_refused_on_a_cpu_alone():
+    with pytest.raises(InputError, match=r"runtime\.amp: found 'O2', expected O0 on a CPU"):
+        require_precision("CPU", "O2")
+    require_precision("CPU", "O0")
+    require_precision("Ascend", "O2")

@@ -1,0 +1,399 @@
+"""Files of VGG16's names and shapes, made up, and the backbone that they give."""
+
+import numpy as np
+import pytest
+from mindspore import Tensor
+
+from ssdcore.core.errors import InputError
+from ssdcore.models.pretrained import load_vgg16
+from ssdcore.models.ssd import SSD300, scaled_channels
+
+PLACE = "model.pretrained"
+CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
+POOLED_AFTER = (1, 3, 6, 9)
+"""Convolutions (from 0) with a 2×2 pooling behind them, up to conv4_3."""
+PLAIN = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
+NORMED = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
+"""Where torchvision's `features` of vgg16 and vgg16_bn have their convolutions."""
+BLOCKS = (
+    "conv1.0", "conv1.1", "conv2.0", "conv2.1", "conv3.0", "conv3.1", "conv3.2",
+    "conv4.0", "conv4.1", "conv4.2", "conv5.0", "conv5.1", "conv5.2",
+)  # fmt: skip
+TORCH = ("weight", "bias", "running_mean", "running_var")
+MINDSPORE = ("gamma", "beta", "moving_mean", "moving_variance")
+NARROW = 0.02
+NARROW_CHANNELS = (8,) * 13
+"""What `NARROW` makes of `CHANNELS`; with equal shapes only the order tells layers apart."""
+NARROW_FC = 24
+
+
+def narrow(batch_norm=False, **settings):
+    return SSD300(2, NARROW, "conv", batch_norm, dropout=0.0, **settings)
+
+
+@pytest.fixture(scope="module")
+def full():
+    """The network at the width that published weights fit."""
+    return SSD300(2, 1.0, "conv", batch_norm=False, dropout=0.0)
+
+
+def parameters(network):
+    return {p.name: p.asnumpy().copy() for p in network.get_parameters()}
+
+
+def he(rng, *shape):
+    scale = np.float32(np.sqrt(2 / np.prod(shape[1:])))
+    return rng.standard_normal(shape, dtype=np.float32) * scale
+
+
+def features(rng, channels=NARROW_CHANNELS, style="features.{}.{}"):
+    """Makes the thirteen convolutions with biases, as torchvision's vgg16 names them."""
+    arrays = {}
+    for i, inputs, outputs in zip(PLAIN, (3, *channels), channels, strict=False):
+        arrays[style.format(i, "weight")] = he(rng, outputs, inputs, 3, 3)
+        arrays[style.format(i, "bias")] = rng.normal(0, 0.3, outputs).astype(np.float32)
+    return arrays
+
+
+def normed_features(rng, style="features.{}.{}", roles=TORCH, bias=True):
+    """Makes narrow convolutions and batch norms, as torchvision's vgg16_bn names them."""
+    arrays = {}
+    for i, inputs in zip(NORMED, (3, *NARROW_CHANNELS), strict=False):
+        arrays[style.format(i, "weight")] = he(rng, 8, inputs, 3, 3)
+        if bias:
+            arrays[style.format(i, "bias")] = rng.normal(0, 1, 8).astype(np.float32)
+        scale, offset, mean, variance = (style.format(i + 1, role) for role in roles)
+        arrays[scale] = rng.uniform(0.5, 1.5, 8).astype(np.float32)
+        arrays[offset] = rng.normal(0, 0.3, 8).astype(np.float32)
+        arrays[mean] = rng.normal(0, 0.5, 8).astype(np.float32)
+        arrays[variance] = rng.uniform(0.5, 2, 8).astype(np.float32)
+    return arrays
+
+
+def classifier(rng, first="classifier.0", second="classifier.3"):
+    """Makes narrow fc6 and fc7, already as convolutions of the backbone's size."""
+    return {
+        f"{first}.weight": he(rng, NARROW_FC, 8, 3, 3),
+        f"{first}.bias": rng.normal(0, 0.3, NARROW_FC).astype(np.float32),
+        f"{second}.weight": he(rng, NARROW_FC, NARROW_FC, 1, 1),
+        f"{second}.bias": rng.normal(0, 0.3, NARROW_FC).astype(np.float32),
+    }
+
+
+def convolved(x, weight, dilation=1):
+    """Convolves x (C, H, W) with zeros around it, tap by tap, in float64."""
+    _, height, width = x.shape
+    side = weight.shape[2]
+    margin = dilation * (side // 2)
+    x = np.pad(x.astype(np.float64), ((0, 0), (margin, margin), (margin, margin)))
+    return sum(
+        np.tensordot(weight[:, :, i, j], x[:, i * dilation :, j * dilation :], 1)[
+            :, :height, :width
+        ]
+        for i in range(side)
+        for j in range(side)
+    )
+
+
+def pooled(x):
+    """Takes the maxima of 2×2 cells; at an odd edge, of those that are there."""
+    channels, height, width = x.shape
+    x = np.pad(x, ((0, 0), (0, height % 2), (0, width % 2)), constant_values=-np.inf)
+    return x.reshape(channels, (height + 1) // 2, 2, (width + 1) // 2, 2).max((2, 4))
+
+
+def smoothed(x):
+    """Takes the maxima of 3×3 cells around each cell (pool5)."""
+    _, height, width = x.shape
+    x = np.pad(x, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    shifts = [x[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    return np.max(shifts, 0)
+
+
+def numpy_backbone(picture, convolution, fc6, fc7):
+    """Runs VGG16 without MindSpore; the arguments apply the i-th layer without its ReLU."""
+    x, conv4_3 = picture, None
+    for i in range(13):
+        x = np.maximum(convolution(i, x), 0)
+        conv4_3 = x if i == 9 else conv4_3
+        x = pooled(x) if i in POOLED_AFTER else x
+    x = np.maximum(fc6(smoothed(x)), 0)
+    return conv4_3, np.maximum(fc7(x), 0)
+
+
+def assert_same_activations(network, picture, reference):
+    maps = network.backbone(Tensor(picture[None]))
+    for ours, theirs in zip(maps, reference, strict=True):
+        assert ours.shape[1:] == theirs.shape
+        assert theirs.max() > 0.1
+        np.testing.assert_allclose(ours.asnumpy()[0], theirs, atol=1e-4 * theirs.max())
+
+
+def assert_complete(transfer, network, arrays):
+    """Every name of either side stands in the account once."""
+    assert sorted([*transfer.loaded.values(), *transfer.unused]) == sorted(arrays)
+    assert sorted([*transfer.loaded, *transfer.fresh]) == sorted(parameters(network))
+
+
+def test_the_imported_backbone_computes_what_the_file_s_network_does(full, rng):
+    arrays = features(rng, CHANNELS)
+    transfer = load_vgg16(full, arrays, PLACE)
+    assert len(transfer.loaded) == 26
+    assert transfer.unused == {}
+    assert_complete(transfer, full, arrays)
+    assert transfer.loaded["backbone.conv4.2.conv.weight"] == "features.21.weight"
+
+    own = parameters(full)
+    fc6, fc7 = own["backbone.fc6.conv.weight"], own["backbone.fc7.conv.weight"]
+    picture = rng.normal(0, 1, (3, 36, 36)).astype(np.float32)
+    reference = numpy_backbone(
+        picture,
+        lambda i, x: (
+            convolved(x, arrays[f"features.{PLAIN[i]}.weight"])
+            + arrays[f"features.{PLAIN[i]}.bias"][:, None, None]
+        ),
+        lambda x: convolved(x, fc6, 6),
+        lambda x: convolved(x, fc7),
+    )
+    assert_same_activations(full, picture, reference)
+
+
+def test_batch_norms_infer_what_the_file_s_network_does(rng):
+    network = narrow(batch_norm=True).set_train(False)
+    arrays = {**normed_features(rng), **classifier(rng)}
+    transfer = load_vgg16(network, arrays, PLACE)
+    assert_complete(transfer, network, arrays)
+    assert len(transfer.loaded) == 13 * 5 + 2
+    for i in NORMED:
+        assert "subtracted from the moving mean" in transfer.unused[f"features.{i}.bias"]
+    assert "batch norm replaces" in transfer.unused["classifier.0.bias"]
+    assert "backbone.fc6.norm.moving_mean" in transfer.fresh
+
+    def layer(i, x):
+        role = {r: arrays[f"features.{NORMED[i] + 1}.{r}"][:, None, None] for r in TORCH}
+        x = convolved(x, arrays[f"features.{NORMED[i]}.weight"])
+        x = x + arrays[f"features.{NORMED[i]}.bias"][:, None, None]
+        x = (x - role["running_mean"]) / np.sqrt(role["running_var"] + 1e-5)
+        return x * role["weight"] + role["bias"]
+
+    picture = rng.normal(0, 1, (3, 36, 36)).astype(np.float32)
+    reference = numpy_backbone(
+        picture,
+        layer,
+        lambda x: convolved(x, arrays["classifier.0.weight"], 6),
+        lambda x: convolved(x, arrays["classifier.3.weight"]),
+    )
+    assert_same_activations(network, picture, reference)
+
+
+@pytest.mark.parametrize(
+    ("style", "first", "second"),
+    [
+        ("features.{}.{}", "classifier.0", "classifier.3"),
+        ("features.{}.{}", "pre_logits.fc1", "pre_logits.fc2"),
+        ("layers.{}.{}", "classifier.0", "classifier.3"),
+        ("module.features.{}.{}", "module.classifier.0", "module.classifier.3"),
+        ("model.backbone.layers.{}.{}", "fc6", "fc7"),
+        ("network.features.{}.{}", "network.pre_logits.fc1", "network.pre_logits.fc2"),
+        ("{}.{}", "31", "33"),
+        ("vgg.{}.{}", "vgg.31", "vgg.33"),
+    ],
+)
+def test_the_names_of_other_projects_are_understood(rng, style, first, second):
+    network = narrow()
+    before = parameters(network)
+    arrays = {**features(rng, style=style), **classifier(rng, first, second)}
+    names = list(arrays)
+    rng.shuffle(names)
+    transfer = load_vgg16(network, {name: arrays[name] for name in names}, PLACE)
+    assert transfer.unused == {}
+    assert_complete(transfer, network, arrays)
+
+    after = parameters(network)
+    stems = [*(style.format(i, "")[:-1] for i in PLAIN), first, second]
+    for block, stem in zip((*BLOCKS, "fc6", "fc7"), stems, strict=True):
+        for role in ("weight", "bias"):
+            target, name = f"backbone.{block}.conv.{role}", f"{stem}.{role}"
+            np.testing.assert_array_equal(after[target], arrays[name], err_msg=target)
+            assert transfer.loaded[target] == name
+    for name in transfer.fresh:
+        np.testing.assert_array_equal(after[name], before[name])
+        assert name.startswith(("extras.", "box_heads.", "class_heads.", "l2_norm."))
+
+
+@pytest.mark.parametrize("style", ["features.{}.{}", "layers.{}.{}", "network.layers.{}.{}"])
+@pytest.mark.parametrize("roles", [TORCH, MINDSPORE])
+def test_batch_norms_of_either_framework_are_understood(rng, style, roles):
+    network = narrow(batch_norm=True)
+    arrays = normed_features(rng, style, roles, bias=False)
+    transfer = load_vgg16(network, arrays, PLACE)
+    assert transfer.unused == {}
+    assert_complete(transfer, network, arrays)
+    after = parameters(network)
+    for block, i in zip(BLOCKS, NORMED, strict=True):
+        weight = arrays[style.format(i, "weight")]
+        np.testing.assert_array_equal(after[f"backbone.{block}.conv.weight"], weight)
+        for ours, theirs in zip(MINDSPORE, roles, strict=True):
+            value = arrays[style.format(i + 1, theirs)]
+            np.testing.assert_array_equal(after[f"backbone.{block}.norm.{ours}"], value)
+
+
+def blank_features():
+    """Gives the thirteen convolutions of full size without memory of their size."""
+    return {
+        f"features.{i}.weight": np.broadcast_to(np.float32(0), (outputs, inputs, 3, 3))
+        for i, inputs, outputs in zip(PLAIN, (3, *CHANNELS), CHANNELS, strict=False)
+    }
+
+
+OUTPUTS = np.arange(4096, dtype=np.float32)
+INPUTS = np.arange(512 * 7 * 7, dtype=np.float32)
+
+
+@pytest.mark.parametrize("linear", [True, False])
+def test_fc6_and_fc7_keep_every_fourth_output_and_every_third_tap(full, linear):
+    one = () if linear else (1, 1)
+    first, second = (
+        ("classifier.0", "classifier.3") if linear else ("pre_logits.fc1", "pre_logits.fc2")
+    )
+    fc6 = (4096, 512 * 7 * 7) if linear else (4096, 512, 7, 7)
+    fc7 = (4096, 4096, *one)
+    by_output = {
+        f"{first}.weight": np.broadcast_to(OUTPUTS.reshape(-1, *[1] * (len(fc6) - 1)), fc6),
+        f"{first}.bias": OUTPUTS,
+        f"{second}.weight": np.broadcast_to(OUTPUTS.reshape(-1, 1, *one), fc7),
+        f"{second}.bias": OUTPUTS + 1,
+    }
+    load_vgg16(full, {**blank_features(), **by_output}, PLACE)
+    after = parameters(full)
+    fourths = np.arange(0, 4096, 4)
+    assert after["backbone.fc6.conv.weight"].shape == (1024, 512, 3, 3)
+    assert (after["backbone.fc6.conv.weight"] == fourths[:, None, None, None]).all()
+    assert (after["backbone.fc6.conv.bias"] == fourths).all()
+    assert after["backbone.fc7.conv.weight"].shape == (1024, 1024, 1, 1)
+    assert (after["backbone.fc7.conv.weight"] == fourths[:, None, None, None]).all()
+    assert (after["backbone.fc7.conv.bias"] == fourths + 1).all()
+
+    by_input = {
+        f"{first}.weight": np.broadcast_to(INPUTS.reshape(fc6[1:]), fc6),
+        f"{second}.weight": np.broadcast_to(OUTPUTS.reshape(-1, *one), fc7),
+    }
+    load_vgg16(full, {**blank_features(), **by_input}, PLACE)
+    after = parameters(full)
+    channel, row, column = np.ogrid[:512, :3, :3]
+    kept = channel * 49 + 3 * row * 7 + 3 * column
+    assert (after["backbone.fc6.conv.weight"] == kept).all()
+    assert (after["backbone.fc7.conv.weight"] == fourths[:, None, None]).all()
+
+
+def test_reduced_fc6_and_fc7_are_taken_as_they_are(full):
+    fc6 = np.broadcast_to(np.arange(9, dtype=np.float32).reshape(3, 3), (1024, 512, 3, 3))
+    fc7 = np.broadcast_to(np.arange(1024, dtype=np.float32), (1024, 1024))
+    arrays = {**blank_features(), "classifier.0.weight": fc6, "classifier.3.weight": fc7}
+    arrays["classifier.0.bias"] = np.arange(1024, dtype=np.float16)
+    assert load_vgg16(full, arrays, PLACE).unused == {}
+    after = parameters(full)
+    assert (after["backbone.fc6.conv.weight"] == fc6).all()
+    assert (after["backbone.fc7.conv.weight"][:, :, 0, 0] == fc7).all()
+    assert (after["backbone.fc6.conv.bias"] == np.arange(1024)).all()
+
+
+def test_what_is_not_taken_has_its_reason(rng):
+    network = narrow()
+    arrays = {**features(rng), **classifier(rng)}
+    arrays["features.2.bias"] = np.zeros(9, np.float32)
+    arrays["features.5.weight"] = arrays["features.5.weight"][:, :, :, :2]
+    arrays["classifier.0.weight"][3, 1, 2, 0] = np.nan
+    arrays["classifier.3.bias"][5] = np.inf
+    foreign = {
+        name: np.zeros(1, np.float32)
+        for name in (
+            "features.1.num_batches_tracked", "moments.features.0.weight", "global_step",
+            "classifier.6.bias.old", "head.class.weight",
+        )
+    }  # fmt: skip
+    heads = {
+        name: np.zeros((1000, 4096), np.float32) for name in ("classifier.6.weight", "head.fc.bias")
+    }
+    twice = {"module.features.0.weight": arrays["features.0.weight"] + 1}
+    everything = {**arrays, **foreign, **heads, **twice}
+    transfer = load_vgg16(network, everything, PLACE)
+    assert_complete(transfer, network, everything)
+    shape = "shape {} where the network has {}"
+    assert transfer.unused == {
+        "features.2.bias": shape.format("(9,)", "(8,)"),
+        "features.5.weight": shape.format("(8, 8, 3, 2)", "(8, 8, 3, 3)"),
+        "features.5.bias": "its layer's weight was not taken",
+        "classifier.0.weight": "values that are not finite",
+        "classifier.0.bias": "its layer's weight was not taken",
+        "classifier.3.bias": "values that are not finite",
+        **dict.fromkeys(foreign, "not a weight of VGG16's layers"),
+        **dict.fromkeys(heads, "fc8 only tells ImageNet's classes apart"),
+        **dict.fromkeys(twice, "another array has its place"),
+    }
+    first = parameters(network)["backbone.conv1.0.conv.weight"]
+    np.testing.assert_array_equal(first, arrays["features.0.weight"])
+
+
+def test_biases_without_a_place_have_their_reason(rng):
+    arrays = features(rng)
+    biases = [name for name in arrays if name.endswith("bias")]
+    for settings, reason in (
+        ({"batch_norm": True}, "the network's batch norm replaces the bias"),
+        ({"conv_bias": False}, "the network has no bias there"),
+    ):
+        transfer = load_vgg16(narrow(**settings), arrays, PLACE)
+        assert transfer.unused == dict.fromkeys(biases, reason)
+        assert len(transfer.loaded) == 13
+
+
+def test_a_bias_that_does_not_fit_is_not_folded(rng):
+    arrays = normed_features(rng)
+    arrays["features.0.bias"][0] = np.nan
+    arrays["features.3.bias"] = np.ones(3, np.float32)
+    network = narrow(batch_norm=True)
+    unused = load_vgg16(network, arrays, PLACE).unused
+    assert "not finite" in unused["features.0.bias"]
+    assert "shape (3,)" in unused["features.3.bias"]
+    after = parameters(network)
+    for block, i in (("conv1.0", 0), ("conv1.1", 3)):
+        mean = arrays[f"features.{i + 1}.running_mean"]
+        np.testing.assert_array_equal(after[f"backbone.{block}.norm.moving_mean"], mean)
+
+
+def refusal(network, arrays):
+    before = parameters(network)
+    with pytest.raises(InputError) as caught:
+        load_vgg16(network, arrays, PLACE)
+    assert caught.value.place == PLACE
+    for name, value in parameters(network).items():
+        np.testing.assert_array_equal(value, before[name])
+    return str(caught.value)
+
+
+def test_a_network_of_another_width_is_refused():
+    message = refusal(narrow(), blank_features())
+    assert "features.0.weight (64, 3, 3, 3)" in message
+    assert "model.width to 1.0" in message
+
+
+def test_other_networks_are_refused(rng):
+    thirteen = features(rng)
+    twelve = {name: array for name, array in thirteen.items() if "features.28" not in name}
+    sixteen = {**thirteen, **{f"features.{i}.weight": he(rng, 8, 8, 3, 3) for i in (30, 32, 34)}}
+    network = narrow()
+    assert "'12 convolutions: features.0.weight (8, 3, 3, 3)" in refusal(network, twelve)
+    assert "'16 convolutions" in refusal(network, sixteen)
+    assert "'0 convolutions: conv1.weight (64, 3, 7, 7)" in refusal(
+        network, {"conv1.weight": np.zeros((64, 3, 7, 7), np.float32)}
+    )
+    load_vgg16(network, thirteen, PLACE)
+
+
+def test_batch_norms_for_a_network_without_are_refused(rng):
+    assert "Set model.batch_norm to true" in refusal(narrow(), normed_features(rng))
+
+
+def test_the_narrow_network_is_as_the_files_above_assume():
+    assert tuple(scaled_channels(c, NARROW) for c in CHANNELS) == NARROW_CHANNELS
+    assert scaled_channels(1024, NARROW) == NARROW_FC

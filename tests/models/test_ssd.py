@@ -1,0 +1,126 @@
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import Tensor, nn
+
+from ssdcore.geometry.default_boxes import FEATURE_MAPS, TUTORIAL_SCALES, default_boxes
+from ssdcore.models.ssd import SSD300, scaled_channels
+
+
+@pytest.mark.parametrize("head", ["conv", "separable"])
+@pytest.mark.parametrize("batch_norm", [True, False])
+def test_shapes(head, batch_norm, rng):
+    network = SSD300(5, width=0.02, head=head, batch_norm=batch_norm)
+    network.set_train(False)
+
+    @ms.jit
+    def forward(images):
+        return network(images)
+
+    offsets, logits = forward(Tensor(rng.normal(size=(2, 3, 300, 300)).astype(np.float32)))
+    assert offsets.shape == (2, 8732, 4)
+    assert logits.shape == (2, 8732, 5)
+    assert offsets.dtype == logits.dtype == ms.float32
+    assert np.isfinite(offsets.asnumpy()).all()
+
+
+def test_trainable_values_of_the_tutorials_network():
+    network = SSD300(
+        81, head="separable", batch_norm=False, extra_relu=False, l2_norm=False, conv_bias=False
+    )
+    assert sum(p.size for p in network.trainable_params()) == 24_261_814
+
+
+class Given(nn.Cell):
+    """Stands for a part of the network whose output is known."""
+
+    def __init__(self, output):
+        super().__init__()
+        self.output = output
+
+    def construct(self, _):
+        return self.output
+
+
+def light(parameter, *index):
+    """Sets a parameter to zeros and a single 1."""
+    values = np.zeros(parameter.shape, np.float32)
+    values[index] = 1
+    parameter.set_data(Tensor(values))
+
+
+def copy_channel_0(head, channel_out):
+    """Makes a head copy channel 0 of its map to `channel_out`; its other outputs are 0."""
+    if isinstance(head, nn.Conv2d):
+        light(head.weight, channel_out, 0, 1, 1)
+    else:
+        depthwise, _, _, pointwise = head  # batch norm starts as the identity
+        light(depthwise.weight, 0, 0, 1, 1)
+        light(pointwise.weight, channel_out, 0, 0, 0)
+
+
+def shapes_of_a_cell(level):
+    """(h, w) of each default box of a cell, by the paper's formulas."""
+    side, after = TUTORIAL_SCALES[level : level + 2]
+    shapes = [(side, side)]
+    for ratio in FEATURE_MAPS[level].aspect_ratios:
+        shapes.append((side / ratio**0.5, side * ratio**0.5))
+        shapes.append((side * ratio**0.5, side / ratio**0.5))
+    return [*shapes, ((side * after) ** 0.5, (side * after) ** 0.5)]
+
+
+@pytest.mark.parametrize("head", ["conv", "separable"])
+@pytest.mark.parametrize("level", range(6))
+def test_a_lit_cell_lights_the_row_of_its_own_default_box(level, head):
+    """Heads, the order of their outputs and default boxes agree on what stands where."""
+    num_classes, last = 5, FEATURE_MAPS[level].size - 1
+    cells = sorted({(0, 0), (0, last), (last // 2, last), (last, last // 3), (last, last)})
+    network = SSD300(num_classes, 0.01, head, batch_norm=False, l2_norm=False)
+    network.set_train(False)
+    maps = [np.zeros((len(cells), 8, m.size, m.size), np.float32) for m in FEATURE_MAPS]
+    for image, (row, column) in enumerate(cells):
+        maps[level][image, 0, row, column] = 1
+    conv4_3, fc7, *coarser = map(Tensor, maps)
+    network.backbone = Given((conv4_3, fc7))
+    network.extras = nn.CellList([Given(x) for x in coarser])
+
+    centres = (np.array(cells) + 0.5) * FEATURE_MAPS[level].stride / 300
+    shapes = shapes_of_a_cell(level)
+    for box in (0, len(shapes) // 2, len(shapes) - 1):
+        value, label = (box + 1) % 4, (box + 2) % num_classes
+        copy_channel_0(network.box_heads[level], box * 4 + value)
+        copy_channel_0(network.class_heads[level], box * num_classes + label)
+        offsets, logits = (output.asnumpy() for output in network(conv4_3))
+
+        images, rows, values = np.nonzero(offsets)
+        assert images.tolist() == list(range(len(cells)))
+        assert set(values) == {value}
+        expected = np.hstack([centres, np.tile(shapes[box], (len(cells), 1))])
+        np.testing.assert_allclose(default_boxes()[rows], expected, rtol=1e-6)
+        np.testing.assert_array_equal(
+            np.nonzero(logits), [images, rows, np.full(len(cells), label)]
+        )
+
+
+def test_class_bias_reaches_every_default_box():
+    bias = np.array([3.0, -1.0, -2.0], np.float32)
+    network = SSD300(3, width=0.02, class_bias=bias)
+    for cell in network.class_heads:
+        got = cell.bias.asnumpy().reshape(-1, 3)
+        np.testing.assert_array_equal(got, np.tile(bias, (len(got), 1)))
+
+
+def test_l2_norm_scales_each_position_to_its_scale(rng):
+    from ssdcore.models.layers import L2Norm
+
+    x = rng.normal(size=(1, 8, 3, 3)).astype(np.float32)
+    length = np.linalg.norm(L2Norm(8)(Tensor(x)).asnumpy(), axis=1)
+    np.testing.assert_allclose(length, 20, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "width", "expected"),
+    [(64, 1, 64), (64, 0.125, 8), (512, 0.25, 128), (64, 0.01, 8)],
+)
+def test_scaled_channels(channels, width, expected):
+    assert scaled_channels(channels, width) == expected

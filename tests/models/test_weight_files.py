@@ -1,0 +1,164 @@
+import json
+import struct
+import sys
+from types import ModuleType
+
+import mindspore as ms
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from ssdcore.core.errors import InputError
+from ssdcore.models.weight_files import read_arrays
+
+ARRAYS = {
+    "features.0.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2) / 7,
+    "features.0.bias": np.array([0.5, -2.0], np.float32),
+}
+
+
+def write_checkpoint(path, arrays=ARRAYS, **extra):
+    values = [{"name": name, "data": ms.Tensor(array)} for name, array in arrays.items()]
+    ms.save_checkpoint(values, str(path), append_dict=extra or None)
+
+
+def write_raw_safetensors(path, kind, shape, data):
+    """Writes one tensor "a" of a type that NumPy may not have."""
+    entry = {"a": {"dtype": kind, "shape": shape, "data_offsets": [0, len(data)]}}
+    header = json.dumps(entry).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+
+
+def assert_equal(arrays, expected):
+    assert list(arrays) == list(expected)
+    for name, array in expected.items():
+        assert arrays[name].dtype == np.float32
+        np.testing.assert_array_equal(arrays[name], array)
+
+
+def refusal(path):
+    with pytest.raises(InputError) as caught:
+        read_arrays(path)
+    assert caught.value.place == str(path)
+    return str(caught.value)
+
+
+def test_safetensors_come_back(tmp_path):
+    save_file(ARRAYS, tmp_path / "a.safetensors")
+    assert_equal(read_arrays(tmp_path / "a.safetensors"), dict(sorted(ARRAYS.items())))
+
+
+@pytest.mark.parametrize("kind", ["float16", "float64", "int64", "uint8", "bool"])
+def test_other_types_of_safetensors_become_float32(tmp_path, kind):
+    values = np.array([[0, 1, 1], [1, 0, 1]]) if kind == "bool" else np.array([[3, 0, 250]])
+    save_file({"a": values.astype(kind)}, tmp_path / "a.safetensors")
+    assert_equal(read_arrays(tmp_path / "a.safetensors"), {"a": values})
+
+
+def test_bfloat16_becomes_float32(tmp_path):
+    # sign, 8 bits of exponent, 7 of mantissa: 1, -2.5, 2^-126, not a number
+    bits = np.array([[0x3F80, 0xC020], [0x0080, 0x7FC0]], "<u2")
+    write_raw_safetensors(tmp_path / "a.safetensors", "BF16", [2, 2], bits.tobytes())
+    expected = {"a": np.array([[1, -2.5], [2.0**-126, np.nan]])}
+    assert_equal(read_arrays(tmp_path / "a.safetensors"), expected)
+
+
+def test_a_type_without_a_float32_is_named(tmp_path):
+    write_raw_safetensors(tmp_path / "a.safetensors", "F8_E4M3", [2], b"ab")
+    message = refusal(tmp_path / "a.safetensors")
+    assert "a of type F8_E4M3" in message
+    assert "Convert the file to F32" in message
+
+
+def test_mindspore_checkpoints_come_back(tmp_path):
+    write_checkpoint(tmp_path / "a.ckpt", author="me")
+    assert_equal(read_arrays(tmp_path / "a.ckpt"), ARRAYS)
+
+
+def test_other_types_of_checkpoints_become_float32(tmp_path):
+    tensor = ms.Tensor(ARRAYS["features.0.bias"])
+    for kind in (ms.float16, ms.bfloat16, ms.float64):
+        value = [{"name": "a", "data": tensor.astype(kind)}]
+        ms.save_checkpoint(value, str(tmp_path / "a.ckpt"))
+        assert_equal(read_arrays(tmp_path / "a.ckpt"), {"a": ARRAYS["features.0.bias"]})
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.ckpt"])
+def test_damaged_files_are_refused(tmp_path, name):
+    whole, damaged = tmp_path / name, tmp_path / f"damaged-{name}"
+    if name == "a.ckpt":
+        write_checkpoint(whole)
+    else:
+        save_file(ARRAYS, whole)
+    content = whole.read_bytes()
+    for part in (b"", b"<html>404</html>", content[: len(content) // 2], content[:-1]):
+        damaged.write_bytes(part)
+        assert "whole" in refusal(damaged)
+    read_arrays(whole)
+
+
+def test_files_without_arrays_are_refused(tmp_path):
+    save_file({}, tmp_path / "a.safetensors")
+    assert "no arrays" in refusal(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("name", ["weights.h5", "weights", "weights.pkl"])
+def test_other_suffixes_are_refused(tmp_path, name):
+    (tmp_path / name).write_bytes(b"")
+    assert ".safetensors, .ckpt" in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
+def test_without_pytorch_its_files_are_refused_with_the_way_out(tmp_path, monkeypatch, suffix):
+    monkeypatch.setitem(sys.modules, "torch", None)  # importing it then fails
+    (tmp_path / f"a{suffix}").write_bytes(b"")
+    message = refusal(tmp_path / f"a{suffix}")
+    assert "pip install torch" in message
+    assert "safetensors" in message
+
+
+class FakeTensor:
+    """The methods of torch.Tensor that the reader calls."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def detach(self):
+        return self
+
+    def float(self):
+        return FakeTensor(self.array.astype(np.float32))
+
+    def numpy(self):
+        return self.array
+
+
+@pytest.mark.parametrize("keys", [(), ("state_dict",), ("model",), ("state_dict", "model")])
+def test_pytorch_files_are_read_without_running_code(tmp_path, monkeypatch, keys):
+    content = {name: FakeTensor(array.astype(np.float64)) for name, array in ARRAYS.items()}
+    for key in reversed(keys):
+        content = {key: content, "epoch": 3}
+    calls = []
+
+    def load(path, **options):
+        calls.append((path, options))
+        return content
+
+    torch = ModuleType("torch")
+    torch.Tensor, torch.load = FakeTensor, load
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    assert_equal(read_arrays(tmp_path / "a.pth"), ARRAYS)
+    assert calls == [(tmp_path / "a.pth", {"map_location": "cpu", "weights_only": True})]
+
+
+def test_real_pytorch_files_come_back(tmp_path):
+    torch = pytest.importorskip("torch")
+    tensors = {name: torch.from_numpy(array) for name, array in ARRAYS.items()}
+    for content in (tensors, {"state_dict": tensors, "epoch": 3}):
+        torch.save(content, tmp_path / "a.pth")
+        assert_equal(read_arrays(tmp_path / "a.pth"), ARRAYS)
+    half = {"a": torch.nn.Parameter(tensors["features.0.bias"].bfloat16())}
+    torch.save(half, tmp_path / "a.bin")
+    assert_equal(read_arrays(tmp_path / "a.bin"), {"a": ARRAYS["features.0.bias"]})
+    torch.save({"a": sys.exit}, tmp_path / "a.pt")
+    assert "whole .pt file" in refusal(tmp_path / "a.pt")

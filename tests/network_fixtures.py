@@ -1,0 +1,57 @@
+"""Shards of a few drawn pictures, and a narrow network, for what trains and infers."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("GLOG_v", "3")
+os.environ.setdefault("MS_OM_PATH", tempfile.gettempdir())
+
+from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.data.convert import convert_split
+from ssdcore.data.mindrecord import find_shards
+from ssdcore.params.reader import read_params
+from ssdcore.params.schema import ModelParams
+from ssdcore.sources.shapes import write_shapes
+
+ROOT = Path(__file__).parents[1]
+
+
+class Pictures:
+    """A drawn split: its shards, its annotation file and what is in it."""
+
+    def __init__(self, folder: Path, images: int) -> None:
+        write_shapes(folder, seed=3, train_images=images, val_images=1)
+        self.annotations = folder / "annotations/instances_train.json"
+        self.split: CocoSplit = read_coco(self.annotations)
+        convert_split(self.split, folder / "train", folder / "train.mindrecord", shards=1)
+        self.shards = find_shards(folder / "train.mindrecord")
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Pictures:
+    """Ten pictures."""
+    return Pictures(tmp_path_factory.mktemp("pictures"), 10)
+
+
+@pytest.fixture(scope="session")
+def four_pictures(tmp_path_factory) -> Pictures:
+    """Four pictures."""
+    return Pictures(tmp_path_factory.mktemp("pictures"), 4)
+
+
+@pytest.fixture(scope="session")
+def model() -> ModelParams:
+    """The parameters of the narrowest network."""
+    defaults = read_params(ROOT / "params.yaml").model
+    return defaults.model_copy(update={"width": 0.02, "dropout": 0.0})
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    from ssdcore.models.device import configure, seed_all
+
+    configure("CPU")
+    seed_all(5)

@@ -1,0 +1,57 @@
+"""What dataset.* takes and refuses, beside what every section does (test_params_file.py)."""
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from ssdcore.core.errors import InputError
+from ssdcore.params.reader import read_params
+
+ROOT = Path(__file__).parents[2]
+
+
+def read(tmp_path: Path, key: str, value: object):
+    """Reads params.yaml with one key of dataset changed."""
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    section = params["dataset"]
+    *path, name = key.split(".")
+    for part in path:
+        section = section[part]
+    assert name in section
+    section[name] = value
+    yaml.dump(params, tmp_path / "params.yaml")
+    return read_params(tmp_path / "params.yaml").dataset
+
+
+def test_classes_and_limit_are_optional(tmp_path):
+    assert read(tmp_path, "classes", None).classes is None
+    assert read(tmp_path, "classes", ["cat", "süßer Hund"]).classes == ("cat", "süßer Hund")
+    assert read(tmp_path, "limit", 100).limit == 100
+
+
+@pytest.mark.parametrize("name", ["shapes", "bccd", "coco2017", "tutorial", "local"])
+def test_names(tmp_path, name):
+    assert read(tmp_path, "name", name).name == name
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("name", "coco"), ("classes", []), ("classes", "cat"), ("limit", 0), ("limit", 2.5),
+        ("bccd.archive", ""), ("bccd.archive", None), ("coco2017.val_images", ""),
+        ("coco2017.train_images", None), ("coco2017.annotations", 1), ("tutorial.archive", None),
+        ("local.format", "csv"), ("local.val_share", 0), ("local.val_share", 1),
+        ("local.val_share", "0.2"), ("local.split_seed", -1), ("local.split_seed", None),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_named(tmp_path, key, value):
+    with pytest.raises(InputError, match=rf"params\.yaml: dataset\.{key}: "):
+        read(tmp_path, key, value)
+
+
+@pytest.mark.parametrize("value", [[""], [5]])
+def test_a_class_without_name_is_refused(tmp_path, value):
+    with pytest.raises(InputError, match=r"params\.yaml: dataset\.classes\.0: "):
+        read(tmp_path, "classes", value)

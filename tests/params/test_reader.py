@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from ssdcore.core.errors import InputError
+from ssdcore.params.reader import read_params
+
+ROOT = Path(__file__).parents[2]
+DEFAULTS = ROOT / "params.yaml"
+
+
+def edited(tmp_path: Path, old: str, new: str) -> Path:
+    """Writes the default parameters with one line changed."""
+    text = DEFAULTS.read_text(encoding="utf-8")
+    assert text.count(old) >= 1, old
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    return path
+
+
+def test_defaults_are_valid_and_frozen():
+    params = read_params(DEFAULTS)
+    assert params.model.default_box_scales[-1] == 1.0
+    with pytest.raises(ValidationError):
+        params.train.epochs = 3
+
+
+def test_defaults_are_in_block_style():
+    lines = [line.partition("#")[0] for line in DEFAULTS.read_text(encoding="utf-8").splitlines()]
+    assert not any(bracket in line for line in lines for bracket in "[]{}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place", "found", "hint"),
+    [
+        ("lr_max: 0.002", "lr_max: abc", "train.lr_max", "'abc'", "a number"),
+        ("lr_max: 0.002", "lr_max: .nan", "train.lr_max", "nan", "finite"),
+        ("lr_max: 0.002", "lr_max: -1", "train.lr_max", "-1", "greater than 0"),
+        ("lr_max:", "lrmax:", "train.lrmax", "0.002", "did you mean lr_max?"),
+        ("epochs: ", "epochs: 2.5 #", "train.epochs", "2.5", "a whole number"),
+        ("epochs: ", "epochs: '6' #", "train.epochs", "'6'", "a whole number"),
+        ("name: shapes", "name: shape", "dataset.name", "'shape'", "did you mean shapes?"),
+        ("flip: 0.5", "flip: 1.5", "train.augment.flip", "1.5", "less than or equal to 1"),
+        ("flip: 0.5", "flip: no", "train.augment.flip", "'no'", "a number"),
+        ("batch_norm: true", "batch_norm: 1", "model.batch_norm", "1", "true or false"),
+        ("runtime:", "runtme:", "runtme", "'device'", "did you mean runtime?"),
+        ("lr_init: 0.0001", "lr_init: 0.1", "train.lr_init", "0.1", "at most lr_max (0.002)"),
+        ("    - 0.1\n", "", "model.default_box_scales", "0.27", "at least 7 items"),
+        ("    - 0.1\n", "    - 0.3\n", "model.default_box_scales", "0.3", "grow"),
+        ("loss_scale: 1.0", "loss_scale: abc", "train.loss_scale", "'abc'", "dynamic or a number"),
+        ("loss_scale: 1.0", "loss_scale: 0.5", "train.loss_scale", "0.5", "at least 1"),
+        ("loss_scale: 1.0", "loss_scale: true", "train.loss_scale", "True", "dynamic or a number"),
+        ("pretrained: null", "pretrained: ''", "model.pretrained", "''", "at least 1 character"),
+        (
+            "  enabled: true\n  experiment: ssd300\n  pictures: 4",
+            "",
+            "tracking",
+            "None",
+            "a section with its keys",
+        ),
+    ],
+)
+def test_each_mistake_is_named(tmp_path, old, new, place, found, hint):
+    with pytest.raises(InputError) as error:
+        read_params(edited(tmp_path, old, new))
+    message = str(error.value)
+    assert f"params.yaml: {place}: found" in message
+    assert found in message
+    assert hint in message
+    assert "\n" not in message
+
+
+def test_a_training_starts_from_one_file(tmp_path):
+    both = edited(tmp_path, "pretrained: null", "pretrained: vgg16.safetensors")
+    both.write_text(both.read_text().replace("init_from: null", "init_from: best.ckpt"))
+    with pytest.raises(
+        InputError, match=r"yaml: train\.init_from: found 'best.ckpt', expected null"
+    ):
+        read_params(both)
+
+
+@pytest.mark.parametrize(("text", "value"), [("dynamic", "dynamic"), ("1024", 1024.0)])
+def test_the_loss_scale_is_a_number_or_dynamic(tmp_path, text, value):
+    params = read_params(edited(tmp_path, "loss_scale: 1.0", f"loss_scale: {text}"))
+    assert params.train.loss_scale == value
+
+
+def test_a_missing_key_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"train\.clip_norm: found None, expected a value"):
+        read_params(edited(tmp_path, "  clip_norm: 10.0", "  #"))
+
+
+def test_exponents_without_a_point_are_numbers(tmp_path):
+    """DVC writes 1e-6 so; YAML 1.1 would read a string."""
+    assert read_params(edited(tmp_path, "lr_init: 0.0001", "lr_init: 1e-06")).train.lr_init == 1e-6
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("train: [", "valid YAML"),
+        ("- 1", "a section for each of dataset"),
+        ("", "a section for each of dataset"),
+        ("a: 1\na: 2", "valid YAML"),
+    ],
+)
+def test_files_that_are_no_mapping(tmp_path, content, hint):
+    path = tmp_path / "params.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=hint):
+        read_params(path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="--params FILE"):
+        read_params(tmp_path / "none.yaml")

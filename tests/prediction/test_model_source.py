@@ -1,0 +1,205 @@
+"""A detector by every word that names one: path, revision, registered model, run, export."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssdcore.core.errors import InputError
+from ssdcore.export.graph import save
+from ssdcore.export.metadata import Metadata
+from ssdcore.export.onnx_graph import to_onnx
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.load import load_photo_detector
+from ssdcore.models.checkpoint import load
+from ssdcore.prediction.model_source import load_detector, model_file
+from ssdcore.serving.candidate import read_candidate
+from ssdcore.serving.fetch import fetch
+from ssdcore.serving.registry import Registry
+from ssdcore.tracking.receiver import UnavailableError
+from ssdcore.tracking.session import experiment_id_of, open_client, speaking
+from ssdcore.tracking.store import locate
+from tests.serving.repositories import ROOT, write_repository
+from tests.small_repository import dvc, run
+
+THRESHOLDS = Thresholds(score=0.34)
+
+
+@pytest.fixture(scope="module")
+def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A repository whose store has the model registered, and in a run; and that run's id."""
+    home = write_repository(tmp_path_factory.mktemp("home"), checkpoint)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        patch.setenv("DVC_ROOT", str(home))
+        registry = Registry(locate(), "ssd300")
+        registry.promote(registry.register(read_candidate(home), "tries", THRESHOLDS))
+        client = open_client(locate())
+        with speaking():
+            started = client.create_run(experiment_id_of(client, "tries", None))
+            client.log_artifact(started.info.run_id, str(checkpoint), "model")
+    return home, started.info.run_id
+
+
+@pytest.fixture
+def at_home(home: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """The run's id, in the repository."""
+    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(home[0])
+    return home[1]
+
+
+def test_a_registered_model_has_the_checkpoint_that_was_given_to_it(at_home, checkpoint):
+    with model_file("models:/ssd300@champion") as file:
+        assert file.read_bytes() == checkpoint.read_bytes()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("uri", ["models:/ssd300/1", "runs:/RUN/model/best.ckpt"])
+def test_so_have_its_version_and_a_run(at_home, checkpoint, tmp_path, uri):
+    file = fetch(locate(), uri.replace("RUN", at_home), tmp_path)
+    assert file.read_bytes() == checkpoint.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("uri", "reason"),
+    [
+        ("models:/ssd300@nobody", "nobody"),
+        ("models:/other/1", "other"),
+        ("runs:/RUN/model", "a folder that is no model; name a file in it"),
+        ("runs:/RUN/model/no.ckpt", "no.ckpt"),
+        ("runs:/nothing/model/best.ckpt", "nothing"),
+    ],
+)
+def test_what_mlflow_does_not_have_is_told(at_home, tmp_path, uri, reason):
+    with pytest.raises((LookupError, UnavailableError), match=reason):
+        fetch(locate(), uri.replace("RUN", at_home), tmp_path)
+
+
+@pytest.mark.parametrize("path", ["../secret", "/etc/hostname", "absent", ""])
+def test_a_model_has_no_file_outside_of_it(at_home, tmp_path, path):
+    model = tmp_path / "model"
+    model.mkdir()
+    (tmp_path / "secret").touch()
+    flavor = {"artifacts": {"checkpoint": {"path": path}}}
+    (model / "MLmodel").write_text(json.dumps({"flavors": {"python_function": flavor}}))
+    with pytest.raises(LookupError, match="not registered by"):
+        fetch(locate(), model.as_uri(), tmp_path / "copy")
+
+
+def test_a_store_that_is_not_there_is_not_made(tmp_path, monkeypatch):
+    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.chdir(tmp_path)
+    word = "models:/ssd300@champion"
+    with pytest.raises(InputError, match=f"^{word}: found 'no database "), model_file(word):
+        pytest.fail("it was found")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def repository(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The commit `old` with a checkpoint that only DVC's cache still has; an experiment `try`."""
+    folder = tmp_path_factory.mktemp("repository")
+    run(folder, "git", "init", "--quiet")
+    for key in ("user.name", "user.email"):
+        run(folder, "git", "config", key, "a")
+    dvc(folder, "init", "--quiet")
+    (folder / "dvc.yaml").write_text("stages: {make: {cmd: exit 1, outs: [model/best.ckpt]}}")
+    (folder / ".gitignore").write_text("/model/best.ckpt\n")
+    best = folder / "model/best.ckpt"
+    best.parent.mkdir()
+    for content, command in ((checkpoint.read_bytes(), "tag old"), (b"newer", "tag new")):
+        best.unlink(missing_ok=True)
+        best.write_bytes(content)
+        dvc(folder, "commit", "--quiet", "--force")
+        run(folder, "git", "add", ".")
+        run(folder, "git", "commit", "--quiet", "--message", command)
+        run(folder, "git", *command.split())
+    best.unlink()
+    best.write_bytes(b"tried")
+    dvc(folder, "exp", "save", "--quiet", "--force", "--name", "try")
+    best.unlink()
+    return folder
+
+
+def test_a_revisions_checkpoint_comes_from_the_cache(repository, checkpoint, monkeypatch):
+    monkeypatch.chdir(repository)
+    contents = {"old": checkpoint.read_bytes(), "new": b"newer", "try": b"tried"}
+    for name, content in contents.items():
+        with model_file(f"{name}:model/best.ckpt") as file:
+            assert file.read_bytes() == content
+            assert file.name == "best.ckpt"
+        assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("none:model/best.ckpt", "--model: found 'none', expected an experiment, tag, branch"),
+        ("old:model/no.ckpt", "--model: found 'old:model/no.ckpt', expected a file that old has"),
+        ("old:model", "model of old: found "),
+        ("model/no.ckpt", "expected a checkpoint, an exported .onnx file, REVISION:"),
+        ("model", "expected a checkpoint, an exported .onnx file, REVISION:"),
+    ],
+)
+def test_what_there_is_not_is_one_message(repository, monkeypatch, word, message):
+    monkeypatch.chdir(repository)
+    with pytest.raises(InputError) as caught, model_file(word):
+        pytest.fail("it was found")
+    assert message in str(caught.value)
+
+
+def test_a_file_goes_first_and_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("old:best.ckpt").touch()
+    with model_file("old:best.ckpt") as file:
+        assert file.exists()
+    assert file.exists()
+
+
+@pytest.fixture(scope="module")
+def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    network, card = load(checkpoint)
+    path = tmp_path_factory.mktemp("export") / "ssd300.onnx"
+    save(path, to_onnx(network, card.loss), Metadata(card, THRESHOLDS, {}).texts())
+    return path
+
+
+def test_an_exported_network_sees_what_its_checkpoint_sees(exported, checkpoint, jpeg):
+    detector = load_detector(exported, 2, 1, "CPU", device_is_asked=True)
+    reference = load_photo_detector(checkpoint, 2)
+    assert detector.classes == reference.classes
+    (found,), (expected,) = (one.detect([jpeg], THRESHOLDS) for one in (detector, reference))
+    assert len(found.detections.scores) == len(expected.detections.scores) > 0
+    for a, b in zip(found.detections, expected.detections, strict=True):
+        assert abs(a - b).max() < 1e-4
+
+
+def test_an_exported_network_is_not_asked_for_another_device(exported):
+    with pytest.raises(InputError, match="--device: found 'Ascend', expected CPU"):
+        load_detector(exported, 1, 1, "Ascend", device_is_asked=True)
+    load_detector(exported, 1, 1, "Ascend", device_is_asked=False)
+
+
+def test_an_exported_network_needs_no_mindspore(exported, jpeg, tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    shutil.copy(exported, tmp_path / "net.onnx")
+    script = (
+        "import runpy, sys\n"
+        "sys.argv = ['predict', 'a.jpg', '--model', 'net.onnx', '--score', '0.34', '--params',"
+        " sys.argv[1]]\n"
+        "try: runpy.run_module('stages.predict', run_name='__main__', alter_sys=True)\n"
+        "finally: print('mindspore' in sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(ROOT / "params.yaml")], cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("boxes in 1 pictures → predictions\nFalse\n")

@@ -1,0 +1,172 @@
+"""Videos and a camera that is none, through a detector that sees a box in every frame."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.results import Detections
+from ssdcore.core.errors import Stopped
+from ssdcore.core.signals import Signals
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.photo_detector import Seen
+from ssdcore.inference.photos import read_photo
+from ssdcore.prediction import prediction as module
+from ssdcore.prediction import videos
+from ssdcore.prediction.photo_files import find_photos
+from ssdcore.prediction.prediction import Prediction
+from ssdcore.prediction.results import writing_results
+from ssdcore.prediction.videos import open_video
+from tests.prediction.clips import FakeCapture, write_clip
+
+CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
+THRESHOLDS = Thresholds(score=0.5)
+FOUND = Detections(
+    np.array([[0.2, 0.2, 0.8, 0.8], [0, 0, 0.5, 0.5]], np.float32),
+    np.array([1, 2], np.int32),
+    np.array([0.9, 0.8], np.float32),
+)
+
+
+class Detector:
+    """Sees a cat and a dog in each frame, in groups of four; does `between` after each frame."""
+
+    classes = CLASSES
+
+    def __init__(self, between=lambda: None) -> None:
+        self._between = between
+
+    def detect(self, frames, thresholds):
+        assert thresholds is THRESHOLDS
+        for frame in frames:
+            self._between()
+            photo = read_photo(frame)
+            yield Seen(FOUND, photo.height, photo.width)
+
+
+@contextmanager
+def predicting(out: Path, detector=None) -> Iterator[Prediction]:
+    with writing_results(out, CLASSES, table=False) as results, Signals() as signals:
+        yield Prediction(detector or Detector(), THRESHOLDS, [1], out, results, 2, signals)
+
+
+def read(out: Path) -> dict:
+    return json.loads((out / "predictions.json").read_text())
+
+
+def frames_of(path: Path) -> int:
+    with open_video(path) as clip:
+        return len(list(clip.frames()))
+
+
+def test_a_videos_frames_are_drawn_and_numbered(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_clip(Path("clip.avi"), 13)
+    (video,) = find_photos(["clip.avi"], Path("out"), allow_url=False)
+    with predicting(Path("out")) as prediction:
+        prediction.video(video)
+    coco = read(Path("out"))
+    assert [one["file_name"] for one in coco["images"]] == [f"clip.avi#{n:06}" for n in range(13)]
+    assert [one["category_id"] for one in coco["annotations"]] == [3] * 13
+    assert coco["annotations"][12]["bbox"] == [32, 18, 96, 54]
+    assert coco["broken"] == []
+    assert frames_of(Path("out/clip.avi.mp4")) == 13
+    assert capsys.readouterr().out == ""
+
+
+def test_broken_videos_are_told_and_what_there_is_of_them_is_kept(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("empty.mp4").touch()
+    Path("page.mov").write_text("<html>")
+    cut = write_clip(Path("cut.avi"), 20)
+    cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
+    write_clip(Path("tiny.avi"), 2, size=(2, 2))
+    found = find_photos(["*.*"], Path("out"), allow_url=False)
+    with predicting(Path("out")) as prediction:
+        for video in found:
+            prediction.video(video)
+    coco = read(Path("out"))
+    count = frames_of(Path("out/cut.avi.mp4"))
+    assert 5 < count < 15
+    reasons = {one["file_name"]: one["reason"] for one in coco["broken"]}
+    assert reasons == {
+        "cut.avi": f"video damaged or cut short: {count} of 20 frames",
+        "empty.mp4": "file empty",
+        "page.mov": "no video that can be decoded",
+    }
+    assert len(coco["images"]) == count + 2
+    assert sorted(capsys.readouterr().out.splitlines()) == sorted(
+        f"{name}: {reason}" for name, reason in reasons.items()
+    )
+
+
+@pytest.fixture
+def camera(monkeypatch) -> FakeCapture:
+    capture = FakeCapture(None)
+    real = videos.cv2.VideoCapture
+    monkeypatch.setattr(
+        videos.cv2, "VideoCapture", lambda what, *more: capture if what == 0 else real(what, *more)
+    )
+    return capture
+
+
+class PressAt:
+    """Ctrl-C at the n-th call."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def __call__(self) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_camera_is_watched_until_ctrl_c(tmp_path, camera):
+    before = signal.getsignal(signal.SIGINT)
+    with predicting(tmp_path, Detector(PressAt(10))) as prediction:
+        prediction.camera(0, None)
+    names = [one["file_name"] for one in read(tmp_path)["images"]]
+    assert names == [f"camera0#{n:06}" for n in range(10)]
+    assert frames_of(tmp_path / "camera0.mp4") == 10
+    assert signal.getsignal(signal.SIGINT) is before
+    assert camera.released
+
+
+@pytest.mark.parametrize("name", ["clip.avi", "*.png"])
+def test_ctrl_c_ends_a_video_or_photos_and_leaves_no_half_file(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    write_clip(Path("clip.avi"), 60)
+    for number in range(60):
+        cv2.imwrite(f"{number}.png", np.zeros((20, 30, 3), np.uint8))
+    found = find_photos([name], Path("out"), allow_url=False)
+    detector = Detector(PressAt(10))
+    with pytest.raises(Stopped, match="SIGINT"), predicting(Path("out"), detector) as prediction:
+        prediction.video(found[0]) if found[0].is_video else prediction.photos(found)
+    made = [path.name for path in Path("out").glob("*")]
+    assert len(made) < 30
+    assert not [one for one in made if "part" in one or "mp4" in one or "json" in one]
+
+
+def test_a_camera_is_watched_for_some_seconds(tmp_path, camera, monkeypatch):
+    clock = iter(range(100))  # a second passes between any two looks at it
+    monkeypatch.setattr(module, "monotonic", lambda: next(clock))
+    with predicting(tmp_path) as prediction:
+        prediction.camera(0, 6)
+    assert len(read(tmp_path)["images"]) == 5
+
+
+def test_a_camera_without_a_picture_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(videos.cv2, "VideoCapture", lambda _: FakeCapture(0))
+    with predicting(tmp_path) as prediction:
+        prediction.camera(0, None)
+    fault = "video without a frame that can be decoded"
+    assert read(tmp_path)["broken"] == [{"file_name": "camera0", "reason": fault}]
+    assert capsys.readouterr().out == f"camera0: {fault}\n"

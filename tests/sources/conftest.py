@@ -1,0 +1,3 @@
+"""A web server and the folder of downloaded copies; see tests/web_fixtures.py."""
+
+from tests.web_fixtures import cache, server  # noqa: F401

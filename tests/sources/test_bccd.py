@@ -1,0 +1,176 @@
+"""BCCD from an archive in upstream's layout, made here and fetched from a local web server."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.data.manifest import image_folder
+from ssdcore.params.reader import read_params
+from ssdcore.sources.bccd import CLASSES
+from ssdcore.sources.fetch import fetch
+from tests.coco_files import jpeg
+from tests.sources.archives import make_zip, served, voc_xml
+
+ROOT = Path(__file__).parents[2]
+REAL = ROOT.parent / "shared/data/bccd"
+DATASET = read_params(ROOT / "params.yaml").dataset
+TOP = "BCCD_Dataset-d272fb14/"
+TRAIN, VAL = ["BloodImage_00000", "BloodImage_00002"], ["BloodImage_00001"]
+BOXES = [("WBC", (10, 5, 60, 50)), ("RBC", (1, 1, 9, 8)), ("Platelets", (7, 7, 7, 7))]
+
+
+def upstream(path: Path, **changes) -> Path:
+    """Writes the archive; the changes replace, add or (None) take out files."""
+    files = {"README.md": "BCCD", "scripts/x.py": "", "dataset/mnist.xml": "<no/>"}
+    for name, stems in (("trainval", TRAIN), ("test", VAL), ("train", TRAIN[:1]), ("val", VAL)):
+        files[f"BCCD/ImageSets/Main/{name}.txt"] = "\n".join(stems) + "\n"
+    for seed, stem in enumerate(TRAIN + VAL):
+        files[f"BCCD/Annotations/{stem}.xml"] = voc_xml(f"{stem}.jpg", BOXES[: seed + 1])
+        files[f"BCCD/JPEGImages/{stem}.jpg"] = jpeg(seed=seed)
+    files |= changes
+    return make_zip(path, {k: v for k, v in files.items() if v is not None}, TOP)
+
+
+def settings(reference):
+    bccd = DATASET.bccd.model_copy(update={"archive": str(reference)})
+    return DATASET.model_copy(update={"name": "bccd", "bccd": bccd})
+
+
+def annotations(folder: Path, split: str) -> dict:
+    return json.loads((folder / f"annotations/instances_{split}.json").read_text())
+
+
+def test_upstreams_lists_become_the_splits(tmp_path):
+    raw = tmp_path / "raw"
+    splits = fetch(settings(upstream(tmp_path / "b.zip")), raw)
+    assert {name: split.listed for name, split in splits.items()} == {"train": 2, "val": 1}
+    categories = [{"id": id_, "name": name} for id_, name in enumerate(CLASSES, start=1)]
+    seed = 0
+    for split, stems in (("train", TRAIN), ("val", VAL)):
+        content = annotations(raw, split)
+        assert content["categories"] == categories
+        assert [image["file_name"] for image in content["images"]] == [f"{s}.jpg" for s in stems]
+        for stem in stems:
+            assert (raw / split / f"{stem}.jpg").read_bytes() == jpeg(seed=seed)
+            seed += 1
+        assert image_folder(raw / "source.json", split) == layout.images(split)
+    val = annotations(raw, "val")
+    assert val["images"] == [{"id": 3, "file_name": f"{VAL[0]}.jpg", "width": 80, "height": 60}]
+    assert [(row["category_id"], row["bbox"]) for row in val["annotations"]] == [
+        (2, [10, 5, 50, 45]), (1, [1, 1, 8, 7]), (3, [7, 7, 0, 0]),
+    ]  # fmt: skip
+    assert [row["id"] for row in val["annotations"]] == [4, 5, 6]
+
+
+def test_a_missing_picture_is_left_for_convert_to_count(tmp_path):
+    archive = upstream(tmp_path / "b.zip", **{f"BCCD/JPEGImages/{TRAIN[0]}.jpg": None})
+    fetch(settings(archive), tmp_path / "raw")
+    assert len(annotations(tmp_path / "raw", "train")["images"]) == 2
+    assert [path.stem for path in (tmp_path / "raw/train").iterdir()] == TRAIN[1:]
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({f"BCCD/Annotations/{VAL[0]}.xml": voc_xml("a", [("Ribo", (1, 2, 3, 4))])}, "Ribo.*RBC"),
+        ({f"BCCD/Annotations/{VAL[0]}.xml": None}, "test.txt, line 1: found 'BloodImage_00001'"),
+        ({"BCCD/ImageSets/Main/test.txt": None}, "Main/test.txt: found 'file missing'"),
+        ({f"BCCD/JPEGImages/{VAL[0]}.jpg": None}, "none of the 1 images"),
+    ],
+)
+def test_another_archive_is_refused(tmp_path, changes, match):
+    with pytest.raises(InputError, match=match):
+        fetch(settings(upstream(tmp_path / "b.zip", **changes)), tmp_path / "raw")
+
+
+def test_names_may_not_leave_the_folder(tmp_path):
+    """The XML's <filename> is taken by its last part, so nothing is written elsewhere."""
+    xml = voc_xml("../../../evil.jpg", [])
+    archive = upstream(tmp_path / "b.zip", **{f"BCCD/Annotations/{VAL[0]}.xml": xml})
+    fetch(settings(archive), tmp_path / "raw")
+    assert annotations(tmp_path / "raw", "val")["images"][0]["file_name"] == f"{VAL[0]}.jpg"
+    assert list(tmp_path.rglob("evil*")) == []
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real annotations are not here")
+def test_the_real_boxes_come_back_from_voc(tmp_path):
+    """BCCD's 364 annotations, written as VOC and read again, are what they were."""
+    files = {}
+    real = {
+        split: json.loads((REAL / f"annotations/instances_{split}.json").read_text())
+        for split in layout.SPLITS
+    }
+    for split, name in (("train", "trainval"), ("val", "test")):
+        content = real[split]
+        names = {category["id"]: category["name"] for category in content["categories"]}
+        boxes = {image["id"]: [] for image in content["images"]}
+        for row in content["annotations"]:
+            x, y, w, h = row["bbox"]
+            boxes[row["image_id"]].append((names[row["category_id"]], (x, y, x + w, y + h)))
+        for image in content["images"]:
+            stem = Path(image["file_name"]).stem
+            size = (image["height"], image["width"])
+            xml = voc_xml(image["file_name"], boxes[image["id"]], size)
+            files[f"BCCD/Annotations/{stem}.xml"] = xml
+            files[f"BCCD/JPEGImages/{stem}.jpg"] = b"x"
+        stems = [Path(image["file_name"]).stem for image in content["images"]]
+        files[f"BCCD/ImageSets/Main/{name}.txt"] = "\n".join(stems)
+    splits = fetch(settings(make_zip(tmp_path / "b.zip", files, TOP)), tmp_path / "raw")
+    assert {name: split.listed for name, split in splits.items()} == {"train": 292, "val": 72}
+
+    def rows(content):
+        keys = ("id", "image_id", "category_id", "bbox", "area")
+        return [[row[key] for key in keys] for row in content["annotations"]]
+
+    def images(content):
+        keys = ("id", "file_name", "height", "width")
+        return [[image[key] for key in keys] for image in content["images"]]
+
+    for split in layout.SPLITS:
+        content = annotations(tmp_path / "raw", split)
+        assert images(content) == images(real[split])
+        assert rows(content) == rows(real[split])
+
+
+def test_download_and_convert_as_commands(tmp_path):
+    """The whole way from an address to shards, as a user goes it."""
+    (tmp_path / "site").mkdir()
+    upstream(tmp_path / "site/bccd.zip")
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["dataset"]["name"] = "bccd"
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def stage(name: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", f"stages.{name}", "--params", "mine.yaml"],
+            cwd=work,
+            env={
+                **os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache"),
+                "no_proxy": "127.0.0.1",
+            },
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    with served(tmp_path / "site") as address:
+        params["dataset"]["bccd"]["archive"] = f"{address}/bccd.zip"
+        yaml.dump(params, work / "mine.yaml")
+        assert "bccd: 2 train images, 1 val images" in stage("download")
+    stage("download")  # the server is gone: the copy in the cache serves
+    stage("convert")
+    conversion = json.loads((work / layout.CONVERSION).read_text())
+    assert conversion["train"]["images"]["kept"] == 2
+    assert conversion["val"]["boxes"]["kept"] == 2
+    assert sum(conversion["val"]["boxes"]["dropped"].values()) == 1
+    classes = json.loads((work / layout.CLASSES).read_text())
+    assert [row["name"] for row in classes] == list(CLASSES)

@@ -1,0 +1,120 @@
+"""COCO 2017 from archives made here: in the layout of COCO's own, with a few pictures."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ssdcore.coco.annotations import read_coco
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.core.files import sha256_of_file
+from ssdcore.data.image_files import open_pictures
+from ssdcore.data.manifest import image_folder
+from ssdcore.params.reader import read_params
+from ssdcore.sources.fetch import fetch
+from tests.coco_files import box, jpeg, write_coco
+from tests.sources.archives import make_zip, served
+
+DATASET = read_params(Path(__file__).parents[2] / "params.yaml").dataset
+NAMES = {"train": ["000000000009.jpg", "000000000025.jpg"], "val": ["000000000139.jpg"]}
+
+
+@pytest.fixture
+def site(tmp_path) -> Path:
+    """The three archives; a listed picture of train is missing from its archive."""
+    site, files = tmp_path / "site", {}
+    site.mkdir()
+    for split, names in NAMES.items():
+        images = [{"id": int(name[:-4]), "file_name": name} for name in names]
+        rows = [box(image["id"], 5, [1, 2, 30, 20], segmentation=[[1, 2, 3]]) for image in images]
+        listed = write_coco(tmp_path / "x.json", images, rows)
+        files[f"annotations/instances_{split}2017.json"] = listed.read_bytes()
+        files[f"annotations/captions_{split}2017.json"] = "{}"
+        pictures = {name: jpeg(seed=int(name[:-4])) for name in names[:1]}
+        make_zip(site / f"{split}2017.zip", pictures, f"{split}2017/")
+    make_zip(site / "annotations_trainval2017.zip", files)
+    return site
+
+
+def settings(home: str, **changes):
+    coco = DATASET.coco2017.model_copy(
+        update={
+            "train_images": f"{home}/train2017.zip",
+            "val_images": f"{home}/val2017.zip",
+            "annotations": f"{home}/annotations_trainval2017.zip",
+            **changes,
+        }
+    )
+    return DATASET.model_copy(update={"name": "coco2017", "coco2017": coco})
+
+
+def test_only_the_annotations_are_unpacked(site, tmp_path):
+    raw = tmp_path / "raw"
+    splits = fetch(settings(str(site)), raw)
+    written = sorted(str(p.relative_to(raw)) for p in raw.rglob("*") if p.is_file())
+    assert written == [
+        "annotations/instances_train.json", "annotations/instances_val.json", "source.json",
+    ]  # fmt: skip
+    for split, names in NAMES.items():
+        assert splits[split].listed == len(names)
+        archive = site / f"{split}2017.zip"
+        assert splits[split].images_sha256 == sha256_of_file(archive)
+        assert image_folder(raw / "source.json", split) == archive
+        listed = read_coco(raw / f"annotations/instances_{split}.json")
+        with open_pictures(archive) as pictures:
+            first = pictures.read(listed.images[0].file_name)
+        assert first == jpeg(seed=listed.images[0].id)
+    assert b"segmentation" in (raw / "annotations/instances_val.json").read_bytes()
+
+
+def test_archives_are_recorded_by_their_addresses(site, tmp_path, monkeypatch):
+    """So data/raw is the same on every machine, and a lost cache is filled again."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with served(site) as address:
+        for home in ("cache", "other"):
+            monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / home))
+            fetch(settings(address), tmp_path / f"raw-{home}")
+        first, second = ((tmp_path / f"raw-{h}/source.json") for h in ("cache", "other"))
+        assert first.read_bytes() == second.read_bytes()
+        images = json.loads(first.read_text())["splits"]["train"]["images"]
+        assert images == f"{address}/train2017.zip"
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "third"))
+        archive = image_folder(first, "train")
+        assert archive.is_relative_to(tmp_path / "third")
+        assert archive.read_bytes() == (site / "train2017.zip").read_bytes()
+    assert image_folder(first, "train") == archive  # from the cache
+
+
+def test_a_pin_is_checked_and_is_no_part_of_a_path(site, tmp_path):
+    archive = site / "val2017.zip"
+    right = f"{archive}#sha256={sha256_of_file(archive)}"
+    fetch(settings(str(site), val_images=right), tmp_path / "raw")
+    assert image_folder(tmp_path / "raw/source.json", "val") == archive
+    wrong = f"{archive}#sha256={'0' * 64}"
+    with pytest.raises(InputError, match=r"^dataset\.coco2017\.val_images: "):
+        fetch(settings(str(site), val_images=wrong), tmp_path / "raw")
+
+
+@pytest.mark.parametrize("key", ["train_images", "val_images", "annotations"])
+def test_what_is_missing_is_named(site, tmp_path, key):
+    with pytest.raises(InputError, match=rf"^dataset\.coco2017\.{key}: .*none\.zip"):
+        fetch(settings(str(site), **{key: str(site / "none.zip")}), tmp_path / "raw")
+
+
+def test_other_archives_are_refused(site, tmp_path):
+    swapped = {"annotations": str(site / "val2017.zip")}
+    with pytest.raises(InputError, match=r"no entry annotations/instances_train2017\.json"):
+        fetch(settings(str(site), **swapped), tmp_path / "raw")
+    swapped = {"val_images": str(site / "train2017.zip")}
+    with pytest.raises(InputError, match=r"none of the 1 images of .*instances_val2017"):
+        fetch(settings(str(site), **swapped), tmp_path / "raw")
+
+
+def test_a_part_of_it(site, tmp_path):
+    dataset = settings(str(site)).model_copy(update={"classes": ("dog",), "limit": 1})
+    splits = fetch(dataset, tmp_path / "raw")
+    assert {name: split.listed for name, split in splits.items()} == {"train": 1, "val": 1}
+    for split in layout.SPLITS:
+        content = read_coco(tmp_path / f"raw/annotations/instances_{split}.json")
+        assert [c.name for c in content.classes] == ["dog"]

@@ -1,0 +1,257 @@
+import json
+from pathlib import Path
+
+import cv2
+import pytest
+
+from ssdcore.coco.metrics import evaluate
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.core.files import sha256_of_file
+from ssdcore.data.manifest import image_folder
+from ssdcore.params.dataset import DatasetParams
+from ssdcore.params.reader import read_params
+from ssdcore.sources.fetch import fetch
+from tests.coco_files import box, jpeg, write_coco
+from tests.sources.archives import make_zip
+
+DATASET = read_params(Path(__file__).parents[2] / "params.yaml").dataset
+PERFECT = [
+    {"image_id": 1, "category_id": 1, "bbox": [10, 10, 20, 20], "score": 0.9},
+    {"image_id": 1, "category_id": 1, "bbox": [40, 30, 20, 20], "score": 0.8},
+]
+A, B = (detection["bbox"] for detection in PERFECT)
+
+
+def shapes(train_images: int = 2, val_images: int = 1, seed: int = 1) -> DatasetParams:
+    values = {"train_images": train_images, "val_images": val_images, "seed": seed}
+    return DATASET.model_copy(
+        update={"name": "shapes", "shapes": DATASET.shapes.model_copy(update=values)}
+    )
+
+
+def local(home: Path, **changes: Path) -> DatasetParams:
+    """Names the user's files, `make_local`'s but for the changes."""
+    values = {
+        f"{split}_{kind}": str(home / f"{split}{ending}")
+        for split in layout.SPLITS
+        for kind, ending in (("annotations", ".json"), ("images", ""))
+    }
+    values.update({key: str(path) for key, path in changes.items()})
+    return DATASET.model_copy(
+        update={"name": "local", "local": DATASET.local.model_copy(update=values)}
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """Two pictures a split where a user keeps them, listed under ids 1 and 2, without boxes."""
+    home = tmp_path / "home"
+    for split in layout.SPLITS:
+        (home / split).mkdir(parents=True)
+        for number, name in enumerate("ab"):
+            (home / split / f"{name}.jpg").write_bytes(jpeg(seed=number))
+        annotate(home / f"{split}.json")
+    return home
+
+
+def annotate(path: Path, rows=(), **more) -> Path:
+    """Writes the annotation file with exactly these rows."""
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+    write_coco(path, images, [], **more)
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, "annotations": list(rows)}))
+    return path
+
+
+def copied(folder: Path, split: str = "val") -> dict:
+    return json.loads((folder / f"annotations/instances_{split}.json").read_text())
+
+
+def test_shapes_are_drawn_and_recorded(tmp_path):
+    splits = fetch(shapes(2, 1), tmp_path)
+    assert {name: split.listed for name, split in splits.items()} == {"train": 2, "val": 1}
+    for name, split in splits.items():
+        annotations = tmp_path / f"annotations/instances_{name}.json"
+        assert split.annotations_sha256 == sha256_of_file(annotations)
+        for image in json.loads(annotations.read_text())["images"]:
+            picture = cv2.imread(str(tmp_path / name / image["file_name"]))
+            assert picture.shape == (image["height"], image["width"], 3)
+        assert image_folder(tmp_path / "source.json", name) == layout.images(name)
+    record = json.loads((tmp_path / "source.json").read_text())
+    assert record["name"] == "shapes"
+    assert record["splits"]["train"] == splits["train"]._asdict()
+
+
+def test_hashes_of_shapes_follow_the_seed(tmp_path):
+    first, again, other = (
+        fetch(shapes(1, 1, seed), tmp_path / folder)
+        for folder, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert first == again
+    for split in layout.SPLITS:
+        assert first[split].images_sha256 != other[split].images_sha256
+    assert first["train"].images_sha256 != first["val"].images_sha256
+
+
+def test_local_pictures_stay_where_they_are(home, tmp_path):
+    folder = tmp_path / "raw"
+    splits = fetch(local(home), folder)
+    written = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+    assert written == {
+        "annotations/instances_train.json", "annotations/instances_val.json", "source.json",
+    }  # fmt: skip
+    for split in layout.SPLITS:
+        assert image_folder(folder / "source.json", split) == home / split
+        assert splits[split].listed == 2
+        assert splits[split].annotations_sha256 == sha256_of_file(home / f"{split}.json")
+
+
+def test_local_annotations_are_copied_byte_for_byte(home, tmp_path):
+    annotate(home / "val.json", [box(1, 1, [5, 5, 4, float("nan")], colour="süß")])
+    fetch(local(home), tmp_path / "raw")
+    copy = tmp_path / "raw/annotations/instances_val.json"
+    assert copy.read_bytes() == (home / "val.json").read_bytes()
+
+
+def test_hash_follows_the_pictures_bytes_and_presence(home, tmp_path):
+    def hashes():
+        splits = fetch(local(home), tmp_path / "raw")
+        return splits["train"].images_sha256, splits["val"].images_sha256
+
+    train, val = hashes()
+    assert train == val == hashes()[1]  # the same names and bytes
+    (home / "val/unlisted.jpg").write_bytes(b"")
+    assert hashes() == (train, val)
+    changed = bytearray((home / "val/b.jpg").read_bytes())
+    changed[-3] ^= 1
+    (home / "val/b.jpg").write_bytes(changed)
+    with_change = hashes()
+    assert with_change[0] == train
+    (home / "val/b.jpg").unlink()
+    assert len({train, with_change[1], hashes()[1]}) == 3
+
+
+@pytest.mark.parametrize("limit", [None, 2])
+def test_a_file_name_need_not_be_text(home, tmp_path, limit):
+    """Linux takes any bytes; Python spells those that are no UTF-8 as lone surrogates."""
+    name = "caf\udce9.jpg"
+    try:
+        (home / "train" / name).write_bytes(jpeg())
+    except OSError:
+        pytest.skip("this file system takes text alone")
+    images = [{"id": n, "file_name": other} for n, other in enumerate([name, "a.jpg", "b.jpg"])]
+    write_coco(home / "train.json", images, [box(n, 1, A) for n in range(3)])
+    one = local(home, val_annotations=home / "train.json", val_images=home / "train")
+    splits = fetch(one.model_copy(update={"limit": limit}), tmp_path / "raw")
+    assert sum(split.listed for split in splits.values()) == 3
+    names = [i["file_name"] for split in splits for i in copied(tmp_path / "raw", split)["images"]]
+    assert sorted(names) == ["a.jpg", "b.jpg", name]
+
+
+@pytest.mark.parametrize("split", layout.SPLITS)
+def test_a_missing_image_folder_is_named(home, tmp_path, split):
+    dataset = local(home, **{f"{split}_images": home / "nowhere"})
+    with pytest.raises(InputError, match=rf"^dataset\.local\.{split}_images: .*nowhere"):
+        fetch(dataset, tmp_path / "raw")
+
+
+def test_a_missing_annotation_file_is_named(home, tmp_path):
+    with pytest.raises(InputError, match=r"none\.json"):
+        fetch(local(home, train_annotations=home / "none.json"), tmp_path / "raw")
+
+
+def test_a_folder_without_any_listed_picture(home, tmp_path):
+    (home / "other").mkdir()
+    (home / "other/c.jpg").write_bytes(jpeg())
+    with pytest.raises(InputError, match=r"other: found .*none of the 2 images.*a\.jpg"):
+        fetch(local(home, val_images=home / "other"), tmp_path / "raw")
+
+
+@pytest.mark.parametrize(
+    ("categories", "said"),
+    [
+        ([(1, "cat")], "none more, 1 (5 dog) missing"),
+        ([(1, "dog"), (5, "cat")], "2 (1 dog, 5 cat) more, 2 (1 cat, 5 dog) missing"),
+        (
+            [(1, "cat"), (5, "dog"), *((n, f"c{n}") for n in range(10, 16))],
+            "6 (10 c10, 11 c11, 12 c12, 13 c13, 14 c14, …) more, none missing",
+        ),
+    ],
+)
+def test_both_splits_need_the_same_classes(home, tmp_path, categories, said):
+    annotate(home / "val.json", categories=categories)
+    with pytest.raises(InputError, match="categories") as error:
+        fetch(local(home), tmp_path / "raw")
+    for part in ("train.json", "val.json", f"'{said}'"):
+        assert part in str(error.value)
+
+
+def test_a_part_is_taken_before_it_is_described(home, tmp_path):
+    for split in layout.SPLITS:
+        annotate(home / f"{split}.json", [box(2, 5, A), box(1, 1, A)])
+    dataset = local(home).model_copy(update={"classes": ("dog",)})
+    splits = fetch(dataset, tmp_path / "raw")
+    for split in layout.SPLITS:
+        assert [image["file_name"] for image in copied(tmp_path / "raw", split)["images"]] == [
+            "b.jpg"
+        ]
+        assert splits[split].listed == 1
+    (home / "train/b.jpg").write_bytes(jpeg(seed=9))
+    (home / "val/a.jpg").unlink()
+    again = fetch(dataset, tmp_path / "raw")
+    assert again["train"].images_sha256 != splits["train"].images_sha256
+    assert again["val"] == splits["val"]  # that picture was left out
+
+
+def test_a_limit_holds_for_each_split(tmp_path):
+    splits = fetch(shapes(3, 2).model_copy(update={"limit": 2}), tmp_path)
+    assert {name: split.listed for name, split in splits.items()} == {"train": 2, "val": 2}
+
+
+def test_local_pictures_may_be_in_archives(home, tmp_path):
+    in_folders = fetch(local(home), tmp_path / "raw")
+    archives = {}
+    for split in layout.SPLITS:
+        files = {path.name: path.read_bytes() for path in (home / split).iterdir()}
+        archives[f"{split}_images"] = make_zip(tmp_path / f"{split}.zip", files, f"{split}/")
+    splits = fetch(local(home, **archives), tmp_path / "raw")
+    for split in layout.SPLITS:
+        assert splits[split].images_sha256 == in_folders[split].images_sha256
+        archive = archives[f"{split}_images"]
+        assert image_folder(tmp_path / "raw/source.json", split) == archive
+
+
+def test_the_copy_can_be_measured_against(home, tmp_path):
+    annotate(home / "val.json", [box(1, 1, A), box(1, 1, B), box(2, 5, A, iscrowd=1)])
+    fetch(local(home), tmp_path / "raw")
+    ground_truth = tmp_path / "raw/annotations/instances_val.json"
+    assert evaluate(ground_truth, PERFECT)["AP"] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param([box(1, 1, A, id=0), box(1, 1, B, id=1)], id="id 0"),
+        pytest.param([box(1, 1, A, id=7), box(1, 1, B, id=7)], id="id twice"),
+        pytest.param([box(1, 1, A, id=2), box(1, 1, B)], id="filled id already there"),
+        pytest.param([box(1, 1, A, id=None), box(1, 1, B, id=None)], id="id null"),
+        pytest.param([box(1, 1, A, area=None), box(1, 1, B)], id="area null"),
+        pytest.param([box(1, 1, A, iscrowd=None), box(1, 1, B)], id="iscrowd null"),
+        pytest.param([box(1, 1, A), box(1, 1, B), {"image_id": 1, "category_id": 1}], id="no bbox"),
+        pytest.param([box(1, 1, A), box(1, 1, B), box(1, 1, [1, 2, 3])], id="bbox of three"),
+        pytest.param([box(1, 1, A), box(1, 1, B), box(1, 1, [1, 2, None, 3])], id="bbox of null"),
+        pytest.param([box(1, 1, A), box(1, 1, B), box(1, 1, [1, 2, "a", "b"])], id="bbox of text"),
+        pytest.param(
+            [box(1, 1, A), box(1, 1, B), box(1, 1, [1, 2, float("nan"), 3])], id="bbox of NaN"
+        ),
+        pytest.param([box(1, 1, A), box(1, 1, B), {"category_id": 1, "bbox": A}], id="no image_id"),
+        pytest.param([box(1, 1, A), box(1, 1, B), {"image_id": 1, "bbox": A}], id="no category_id"),
+    ],
+)
+def test_awkward_annotations_do_not_spoil_the_measurement(home, tmp_path, rows):
+    """`read_coco` drops and counts these boxes, or reads them as they are meant."""
+    annotate(home / "val.json", rows)
+    fetch(local(home), tmp_path / "raw")
+    ground_truth = tmp_path / "raw/annotations/instances_val.json"
+    assert evaluate(ground_truth, PERFECT)["AP"] == pytest.approx(1)

@@ -1,0 +1,197 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.data.manifest import image_folder
+from ssdcore.params.reader import read_params
+from ssdcore.sources.fetch import fetch
+from tests.coco_files import box, jpeg, write_coco
+from tests.sources.archives import make_folder, make_zip, voc_xml
+
+DATASET = read_params(Path(__file__).parents[2] / "params.yaml").dataset
+STEMS = [f"{n:02}" for n in range(10)]
+
+
+def dataset(train: tuple[Path, Path], val: tuple[Path, Path] | None = None, **more):
+    """Names annotations and images of the splits; without val, train's for both."""
+    paths = zip(layout.SPLITS, (train, val or train), strict=True)
+    values = {
+        f"{split}_{kind}": str(path)
+        for split, pair in paths
+        for kind, path in zip(("annotations", "images"), pair, strict=True)
+    }
+    local = DATASET.local.model_copy(update={**values, **more})
+    return DATASET.model_copy(update={"name": "local", "local": local})
+
+
+def fetched(settings, folder: Path) -> dict[str, dict]:
+    """Returns the annotation files that download leaves, by split."""
+    fetch(settings, folder)
+    return {
+        split: json.loads((folder / f"annotations/instances_{split}.json").read_text())
+        for split in layout.SPLITS
+    }
+
+
+def stems(content: dict) -> list[str]:
+    return [Path(image["file_name"]).stem for image in content["images"]]
+
+
+def boxes(content: dict) -> list[tuple[str, str, list[float]]]:
+    """Returns file name, class and box of each annotation."""
+    images = {image["id"]: image["file_name"] for image in content["images"]}
+    classes = {category["id"]: category["name"] for category in content["categories"]}
+    return [
+        (images[row["image_id"]], classes[row["category_id"]], row["bbox"])
+        for row in content["annotations"]
+    ]
+
+
+def tree(path: Path, format: str) -> dict:
+    """Writes ten pictures of one cat each, at another place in each; returns the settings."""
+    make_folder(path / "images", {f"{stem}.jpg": jpeg(60, 80, int(stem)) for stem in STEMS})
+    if format == "coco":
+        images = [{"id": n, "file_name": f"{stem}.jpg"} for n, stem in enumerate(STEMS)]
+        rows = [box(n, 1, [n, 1, 8, 6]) for n in range(10)]
+        return {"train": (write_coco(path / "a.json", images, rows, [(1, "cat")]), path / "images")}
+    if format == "voc":
+        for n, stem in enumerate(STEMS):
+            xml = voc_xml(f"{stem}.jpg", [("cat", (n, 1, n + 8, 7))])
+            make_folder(path / "Annotations", {f"{stem}.xml": xml})
+    else:
+        (path / "classes.txt").write_text("cat\n")
+        for n, stem in enumerate(STEMS):
+            label = f"0 {(n + 4) / 80} {4 / 60} 0.1 0.1"
+            make_folder(path / "labels", {f"{stem}.txt": label})
+    return {"train": (path, path / "images")}
+
+
+@pytest.mark.parametrize("format", ["coco", "voc", "yolo"])
+def test_one_set_is_split_alike_whatever_its_format(tmp_path, format):
+    settings = dataset(**tree(tmp_path / "home", format), format=format, val_share=0.3)
+    parts = fetched(settings, tmp_path / "raw")
+    assert stems(parts["val"]) == ["01", "03", "04"]  # the same in every format
+    assert sorted(stems(parts["train"]) + stems(parts["val"])) == STEMS
+    found = boxes(parts["train"]) + boxes(parts["val"])
+    assert sorted(found) == [
+        (f"{stem}.jpg", "cat", pytest.approx([n, 1, 8, 6])) for n, stem in enumerate(STEMS)
+    ]
+    for part in parts.values():
+        assert part["categories"] == [{"id": 1, "name": "cat"}]
+    ids = [row["id"] for part in parts.values() for row in part["annotations"]]
+    assert len(set(ids)) == 10
+    for split in layout.SPLITS:
+        folder = image_folder(tmp_path / "raw/source.json", split)
+        assert folder == tmp_path / "home/images"
+
+
+@pytest.mark.parametrize("format", ["coco", "voc", "yolo"])
+def test_the_seed_decides_the_split(tmp_path, format):
+    home = tree(tmp_path / "home", format)
+    first, again, other = (
+        fetched(dataset(**home, format=format, split_seed=seed), tmp_path / "raw")
+        for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert stems(first["val"]) != stems(other["val"])
+
+
+@pytest.mark.parametrize("format", ["coco", "voc", "yolo"])
+def test_two_sets_stay_two(tmp_path, format):
+    train, val = (tree(tmp_path / name, format)["train"] for name in ("t", "v"))
+    parts = fetched(dataset(train, val, format=format), tmp_path / "raw")
+    assert stems(parts["train"]) == stems(parts["val"]) == STEMS
+
+
+def test_the_same_path_spelt_twice_is_one_set(tmp_path):
+    (annotations, images) = tree(tmp_path / "home", "coco")["train"]
+    spelt = (Path(f"{annotations.parent}/./a.json"), Path(f"{images}/"))
+    parts = fetched(dataset((annotations, images), spelt), tmp_path / "raw")
+    assert len(stems(parts["val"])) == 2
+
+
+def test_voc_lists_go_before_the_share(tmp_path):
+    (place, images) = tree(tmp_path / "home", "voc")["train"]
+    lists = place / "ImageSets/Main"
+    make_folder(lists, {"trainval.txt": "01\n02", "test.txt": "03"})
+    settings = dataset((place, images), format="voc")
+    parts = fetched(settings, tmp_path / "raw")
+    assert (stems(parts["train"]), stems(parts["val"])) == (["01", "02"], ["03"])
+    make_folder(lists, {"train.txt": "05", "val.txt": "04\n06"})
+    parts = fetched(settings, tmp_path / "raw")
+    assert (stems(parts["train"]), stems(parts["val"])) == (["05"], ["04", "06"])
+
+
+def test_voc_classes_are_those_of_both_splits(tmp_path):
+    trees = []
+    for name, kind in (("t", "dog"), ("v", "cat")):
+        xml = voc_xml("a.jpg", [(kind, (1, 2, 3, 4))])
+        make_folder(tmp_path / name, {"Annotations/a.xml": xml, "JPEGImages/a.jpg": jpeg()})
+        trees.append((tmp_path / name, tmp_path / name / "JPEGImages"))
+    parts = fetched(dataset(*trees, format="voc"), tmp_path / "raw")
+    for part, kind in zip(parts.values(), ("dog", "cat"), strict=True):
+        assert [c["name"] for c in part["categories"]] == ["cat", "dog"]
+        assert [row[1] for row in boxes(part)] == [kind]
+
+
+def test_yolo_splits_share_one_folder(tmp_path):
+    files = {"data.yaml": "names: [cat, dog]"}
+    for split, kind in (("train", 1), ("val", 0)):
+        files[f"images/{split}/a.jpg"] = jpeg(60, 80)
+        files[f"labels/{split}/a.txt"] = f"{kind} 0.5 0.5 0.5 0.5"
+    place = make_folder(tmp_path / "yolo", files)
+    pairs = [(place, place / f"images/{split}") for split in layout.SPLITS]
+    parts = fetched(dataset(*pairs, format="yolo"), tmp_path / "raw")
+    assert boxes(parts["train"]) == [("a.jpg", "dog", [20, 15, 40, 30])]
+    assert boxes(parts["val"]) == [("a.jpg", "cat", [20, 15, 40, 30])]
+
+
+def test_yolo_classes_must_be_the_same(tmp_path):
+    train, val = (tree(tmp_path / name, "yolo")["train"] for name in ("t", "v"))
+    (val[0] / "classes.txt").write_text("dog\n")
+    with pytest.raises(InputError, match=r"v: class names: found \['dog'\].*/t: \['cat'\]"):
+        fetch(dataset(train, val, format="yolo"), tmp_path / "raw")
+
+
+@pytest.mark.parametrize("format", ["voc", "yolo"])
+def test_a_whole_set_in_one_archive(tmp_path, format):
+    home = tree(tmp_path / "home", format)["train"][0]
+    files = {
+        path.relative_to(home).as_posix(): path.read_bytes()
+        for path in home.rglob("*")
+        if path.is_file()
+    }
+    archive = make_zip(tmp_path / "set.zip", files, "export/")
+    settings = dataset((archive, archive), format=format, val_share=0.3)
+    parts = fetched(settings, tmp_path / "raw")
+    assert sorted(stems(parts["train"]) + stems(parts["val"])) == STEMS
+    assert len(boxes(parts["val"])) == 3
+    assert image_folder(tmp_path / "raw/source.json", "val") == archive
+
+
+@pytest.mark.parametrize("format", ["voc", "yolo"])
+@pytest.mark.parametrize("kind", ["annotations", "images"])
+@pytest.mark.parametrize("split", layout.SPLITS)
+def test_what_is_missing_is_named(tmp_path, format, kind, split):
+    home = tree(tmp_path / "home", format)["train"]
+    settings = dataset(home, home, format=format, **{f"{split}_{kind}": str(tmp_path / "none")})
+    with pytest.raises(InputError, match=rf"^dataset\.local\.{split}_{kind}: found .*none'"):
+        fetch(settings, tmp_path / "raw")
+
+
+def test_one_picture_can_not_be_split(tmp_path):
+    images = make_folder(tmp_path / "images", {"a.jpg": jpeg()})
+    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [])
+    with pytest.raises(InputError, match=r"a\.json: found '1 pictures'"):
+        fetch(dataset((path, images)), tmp_path / "raw")
+
+
+def test_a_file_that_is_no_coco_is_named_where_the_user_has_it(tmp_path):
+    (annotations, images) = tree(tmp_path / "home", "coco")["train"]
+    annotations.write_text("[]")
+    with pytest.raises(InputError) as error:
+        fetch(dataset((annotations, images)), tmp_path / "raw")
+    assert error.value.place.startswith(str(annotations))

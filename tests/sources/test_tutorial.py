@@ -1,0 +1,179 @@
+"""The tutorial's archive, made here with MindSpore's own writer."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mindspore.mindrecord import FileWriter
+
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.data.manifest import image_folder
+from ssdcore.params.reader import read_params
+from ssdcore.sources.fetch import fetch
+from tests.coco_files import box, jpeg, write_coco
+from tests.sources.archives import make_zip
+
+DATASET = read_params(Path(__file__).parents[2] / "params.yaml").dataset
+SCHEMA = {
+    "img_id": {"type": "int32", "shape": [1]},
+    "image": {"type": "bytes"},
+    "annotation": {"type": "int32", "shape": [-1, 5]},
+}
+CATEGORIES = [(90, "toothbrush"), (1, "person"), (3, "car")]  # labels 3, 1 and 2
+NUL = jpeg(40, 50, seed=1) + bytes(3)
+TRAIN = [(7, NUL, [[5, 10, 25, 50, 2], [0, 0, 40, 30, 3]]), (9, jpeg(seed=2), [[1, 1, 1, 1, 1]])]
+VAL = [(139, jpeg(seed=3), [[1, 2, 3, 4, 1]])]
+
+
+def shard(path: Path, rows, schema=SCHEMA) -> dict[str, bytes]:
+    """Writes one shard and returns its two files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = FileWriter(str(path), 1, overwrite=True)
+    writer.add_schema(schema, "ssd")
+    values = [
+        {
+            "img_id": np.array([id_], np.int32),
+            "image": data,
+            "annotation": np.array(boxes, np.int32).reshape(-1, 5),
+        }
+        for id_, data, boxes in rows
+    ]
+    writer.write_raw_data([{key: row[key] for key in schema} for row in values])
+    writer.commit()
+    return {file.name: file.read_bytes() for file in (path, path.with_name(f"{path.name}.db"))}
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> dict[str, bytes]:
+    """The files of the archive, below its top folder."""
+    folder = tmp_path_factory.mktemp("shards")
+    shards = shard(folder / "ssd.mindrecord0", TRAIN) | shard(folder / "ssd_eval.mindrecord0", VAL)
+    images = [{"id": 139, "file_name": "000000000139.jpg"}, {"id": 285, "file_name": "x.jpg"}]
+    rows = [
+        box(139, 3, [2.5, 1.25, 30, 20], area=17.5, iscrowd=0),
+        box(139, 90, [0, 0, 80, 60], area=4000, iscrowd=1),
+        box(285, 1, [1, 1, 2, 2]),
+    ]
+    listed = write_coco(folder / "val.json", images, rows, CATEGORIES)
+    return {
+        **{f"MindRecord_COCO/{name}": data for name, data in shards.items()},
+        "annotations/instances_val2017.json": listed.read_bytes(),
+    }
+
+
+def fetched(tmp_path: Path, files, **changes):
+    """Makes the archive, with changes, and fetches from it."""
+    content = {k: v for k, v in {**files, **changes}.items() if v is not None}
+    archive = make_zip(tmp_path / "ssd.zip", content, "datasets/")
+    tutorial = DATASET.tutorial.model_copy(update={"archive": str(archive)})
+    dataset = DATASET.model_copy(update={"name": "tutorial", "tutorial": tutorial})
+    return fetch(dataset, tmp_path / "raw")
+
+
+def annotations(tmp_path: Path, split: str) -> dict:
+    return json.loads((tmp_path / f"raw/annotations/instances_{split}.json").read_text())
+
+
+def test_train_comes_from_the_shards(files, tmp_path):
+    splits = fetched(tmp_path, files)
+    train = annotations(tmp_path, "train")
+    assert splits["train"].listed == 2
+    assert train["images"] == [
+        {"id": 7, "file_name": "000000000007.jpg", "height": 40, "width": 50},
+        {"id": 9, "file_name": "000000000009.jpg", "height": 60, "width": 80},
+    ]
+    assert [c["id"] for c in train["categories"]] == [1, 3, 90]
+    found = [(r["image_id"], r["category_id"], r["bbox"], r["area"]) for r in train["annotations"]]
+    assert found == [  # label 2 is category 3: the second id
+        (7, 3, [10, 5, 40, 20], 800), (7, 90, [0, 0, 30, 40], 1200), (9, 1, [1, 1, 0, 0], 0),
+    ]  # fmt: skip
+    assert [row["id"] for row in train["annotations"]] == [1, 2, 3]
+    assert (tmp_path / "raw/train/000000000007.jpg").read_bytes() == NUL
+
+
+def test_val_is_cocos_file_for_the_pictures_that_are_there(files, tmp_path):
+    fetched(tmp_path, files)
+    val = annotations(tmp_path, "val")
+    assert [image["file_name"] for image in val["images"]] == ["000000000139.jpg"]
+    assert [(r["category_id"], r["bbox"], r["area"], r["iscrowd"]) for r in val["annotations"]] == [
+        (3, [2.5, 1.25, 30, 20], 17.5, 0), (90, [0, 0, 80, 60], 4000, 1),
+    ]  # fmt: skip
+    assert val["categories"] == annotations(tmp_path, "train")["categories"]
+    assert (tmp_path / "raw/val/000000000139.jpg").read_bytes() == VAL[0][1]
+
+
+def test_nothing_else_stays(files, tmp_path):
+    fetched(tmp_path, files)
+    names = {path.name for path in (tmp_path / "raw").iterdir()}
+    assert names == {"annotations", "source.json", "train", "val"}
+    for split in layout.SPLITS:
+        assert image_folder(tmp_path / "raw/source.json", split) == layout.images(split)
+
+
+def refused(tmp_path, files, match, rows=None, schema=SCHEMA, **changes):
+    """Fetches with other rows in train's shard, or other files."""
+    if rows is not None:
+        made = shard(tmp_path / "made/ssd.mindrecord0", rows, schema)
+        changes |= {f"MindRecord_COCO/{name}": data for name, data in made.items()}
+    with pytest.raises(InputError, match=match):
+        fetched(tmp_path, files, **changes)
+    assert not list((tmp_path / "raw").glob(".unzipped*"))
+
+
+@pytest.mark.parametrize("label", [0, 4, -1])
+def test_a_label_without_category_is_refused(files, tmp_path, label):
+    rows = [TRAIN[0], (8, jpeg(), [[1, 2, 3, 4, label]])]
+    refused(tmp_path, files, rf"img_id 8: found 'labels \[{label}\]', expected 1 to 3", rows)
+
+
+def test_a_picture_twice_is_refused(files, tmp_path):
+    refused(tmp_path, files, "img_id 7 twice", [TRAIN[0], TRAIN[0]])
+
+
+def test_a_missing_column_is_refused(files, tmp_path):
+    schema = {key: SCHEMA[key] for key in ("img_id", "image")}
+    refused(tmp_path, files, r"no columns \['annotation'\]", TRAIN, schema)
+
+
+def test_other_boxes_are_refused(files, tmp_path):
+    schema = {**SCHEMA, "annotation": {"type": "int32", "shape": [-1]}}
+    rows = [(7, jpeg(), [[1, 2, 3, 4, 1]])]
+    made = shard_of_flat_boxes(tmp_path / "flat/ssd.mindrecord0", rows, schema)
+    changes = {f"MindRecord_COCO/{name}": data for name, data in made.items()}
+    refused(tmp_path, files, r"img_id 7: found 'int32 \(5,\)'", **changes)
+
+
+def shard_of_flat_boxes(path: Path, rows, schema) -> dict[str, bytes]:
+    path.parent.mkdir()
+    writer = FileWriter(str(path), 1)
+    writer.add_schema(schema, "ssd")
+    (id_, data, boxes) = rows[0]
+    row = {"img_id": np.array([id_], np.int32), "image": data}
+    writer.write_raw_data([{**row, "annotation": np.array(boxes[0], np.int32)}])
+    writer.commit()
+    return {file.name: file.read_bytes() for file in (path, path.with_name(f"{path.name}.db"))}
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "match"),
+    [
+        ("MindRecord_COCO/ssd.mindrecord0.db", None, "MindRecord shards, each with its .db"),
+        ("MindRecord_COCO/ssd.mindrecord0", b"x" * 99, "MindRecord shards, each with its .db"),
+        ("MindRecord_COCO/ssd_eval.mindrecord0", None, "0 files MindRecord_COCO/ssd_eval"),
+        ("annotations/instances_val2017.json", None, "0 files annotations/instances_val2017"),
+        ("annotations/instances_val2017.json", b"{", "instances_val2017.json: .*valid JSON"),
+        ("annotations/instances_val2017.json", b"[]", "instances_val2017.json: .*COCO object"),
+        ("annotations/instances_val2017.json", b"{}", "instances_val2017.json: .*list of objects"),
+        ("../escape", b"", "inside the archive's folder"),
+    ],
+)
+def test_another_archive_is_refused(files, tmp_path, name, data, match):
+    refused(tmp_path, files, match, **{name: data})
+
+
+def test_val_pictures_that_coco_does_not_know_are_refused(files, tmp_path):
+    made = shard(tmp_path / "made/ssd_eval.mindrecord0", [(5, jpeg(), [[1, 2, 3, 4, 1]])])
+    changes = {f"MindRecord_COCO/{name}": data for name, data in made.items()}
+    refused(tmp_path, files, r"pictures \[5\]", **changes)

@@ -1,0 +1,154 @@
+import io
+
+import pytest
+from PIL import Image
+
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import open_pictures
+from ssdcore.sources.coco_writer import Box, Picture
+from ssdcore.sources.voc import Voc, class_names
+from tests.coco_files import jpeg
+from tests.sources.archives import make_folder, make_zip, voc_xml
+
+A = voc_xml("a.jpg", [("cat", (10, 20, 30, 25)), ("süßer Hund", (0.5, 1.5, 80, 60))])
+PICTURE_A = Picture(
+    "JPEGImages/a.jpg", 60, 80,
+    (Box("cat", (10, 20, 20, 5)), Box("süßer Hund", (0.5, 1.5, 79.5, 58.5))),
+)  # fmt: skip
+TREE = {
+    "Annotations/a.xml": A,
+    "Annotations/b c.xml": voc_xml("b c.jpg", []),
+    "JPEGImages/a.jpg": jpeg(),
+    "JPEGImages/b c.jpg": jpeg(),
+    "ImageSets/Main/train.txt": "b c\n\n  a  \n",
+    "ImageSets/Main/ungood.txt": "a\n\nc\n",
+    "ImageSets/Layout/val.txt": "a",
+}
+
+
+def everything(place, images=None):
+    with open_pictures(place) as files, open_pictures(images or place) as pictures:
+        return Voc(files, str(place), pictures).everything()
+
+
+def listed(place, name):
+    with open_pictures(place) as files:
+        return Voc(files, str(place), files).listed(name)
+
+
+def error(place, **files):
+    """Returns what is said where some files of the tree are others."""
+    with pytest.raises(InputError) as caught:
+        everything(make_folder(place, {**TREE, **files}))
+    return str(caught.value)
+
+
+def one(tmp_path, xml, **more):
+    """Reads a tree with one annotation."""
+    return everything(make_folder(tmp_path / "one", {"Annotations/a.xml": xml, **more}))[0]
+
+
+@pytest.mark.parametrize("kind", ["folder", "zip", "zip with a top folder"])
+def test_boxes_and_sizes(tmp_path, kind):
+    if kind == "folder":
+        place = make_folder(tmp_path / "voc", TREE)
+    else:
+        place = make_zip(tmp_path / "v.zip", TREE, "VOC2007/" if "top" in kind else "")
+    pictures = everything(place)
+    assert pictures == [PICTURE_A, Picture("JPEGImages/b c.jpg", 60, 80, ())]
+    assert class_names([pictures]) == ["cat", "süßer Hund"]
+    assert [picture.file_name for picture in listed(place, "train")] == [
+        "JPEGImages/b c.jpg", "JPEGImages/a.jpg",
+    ]  # fmt: skip
+
+
+def test_a_list_is_one_in_main(tmp_path):
+    with open_pictures(make_folder(tmp_path / "voc", TREE)) as files:
+        voc = Voc(files, "voc", files)
+        assert voc.has_list("train")
+        assert not voc.has_list("val")
+
+
+def test_pictures_may_be_in_another_place(tmp_path):
+    images = make_zip(tmp_path / "p.zip", {"a.jpg": jpeg(), "deep/b c.jpg": jpeg()})
+    names = [p.file_name for p in everything(make_folder(tmp_path / "voc", TREE), images)]
+    assert names == ["a.jpg", "deep/b c.jpg"]
+
+
+def test_a_folder_of_xml_files_alone(tmp_path):
+    place = make_folder(tmp_path / "xml", {"a.xml": A, "x/b.xml": voc_xml("b.jpg", [])})
+    images = make_folder(tmp_path / "pictures", {"a.jpg": jpeg()})
+    assert [p.file_name for p in everything(place, images)] == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("named", ["old name.jpg", "C:\\Users\\me\\a.jpg", "/home/me/a.jpg", ""])
+def test_a_renamed_picture_is_found_by_the_annotations_name(tmp_path, named):
+    picture = one(tmp_path, voc_xml(named, []), **{"JPEGImages/a.jpg": jpeg()})
+    assert picture.file_name == "JPEGImages/a.jpg"
+
+
+def test_a_missing_picture_is_listed_for_convert_to_count(tmp_path):
+    assert one(tmp_path, voc_xml("gone.jpg", [])) == Picture("gone.jpg", 60, 80, ())
+
+
+@pytest.mark.parametrize("size", [None, (0, 0)])
+def test_a_size_left_open_is_the_pictures(tmp_path, size):
+    lying = Image.Exif()
+    lying[0x0112] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (30, 20)).save(file, "JPEG", exif=lying)
+    plain = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": jpeg(50, 70)})
+    assert (plain.height, plain.width) == (50, 70)
+    upright = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": file.getvalue()})
+    assert (upright.height, upright.width) == (30, 20)
+    broken = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": b"no picture"})
+    assert (broken.height, broken.width) == (1, 1)
+
+
+def test_boxes_without_area_are_kept_for_convert_to_count(tmp_path):
+    assert one(tmp_path, voc_xml("a.jpg", [("cat", (5, 6, 5, 6))])).boxes[0].xywh_px == (5, 6, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("<xmin>10</xmin>", "<xmin>ten</xmin>", "line 9: found 'ten', expected a number in <xmin>"),
+        ("<ymax>25</ymax>", "<ymax>nan</ymax>", "line 9: found 'nan', expected a number in <ymax>"),
+        ("<ymax>25</ymax>", "<ymax/>", "line 9: found '', expected a number in <ymax>"),
+        ("<ymax>25</ymax>", "", "line 9: found None, expected a number in <ymax>"),
+        ("<width>80</width>", "<width>w</width>", "line 5: found 'w', expected a number in <width"),
+        ("<name>cat</name>", "<name> </name>", "line 9: found 'an object without name'"),
+        ("<name>süßer Hund</name>", "", "line 10: found 'an object without name'"),
+        ("</annotation>", "", "line 11: found 'no element found', expected well-formed XML"),
+    ],
+)
+def test_mistakes_are_named_with_file_and_line(tmp_path, old, new, said):
+    assert old in A
+    told = error(tmp_path / "voc", **{"Annotations/a.xml": A.replace(old, new)})
+    assert told.startswith(f"{tmp_path}/voc/Annotations/a.xml, {said}")
+
+
+def test_an_object_without_box(tmp_path):
+    xml = A.replace("bndbox", "polygon")
+    assert "a.xml, line 9: found 'an object without box'" in error(
+        tmp_path / "voc", **{"Annotations/a.xml": xml}
+    )
+
+
+def test_mistakes_in_a_list(tmp_path):
+    place = make_folder(tmp_path / "voc", TREE)
+    with pytest.raises(InputError, match=r"Main/ungood\.txt, line 3: found 'c'"):
+        listed(place, "ungood")
+    with pytest.raises(InputError, match=r"Main/none\.txt: found 'file missing'"):
+        listed(place, "none")
+    (place / "ImageSets/Main/train.txt").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"Main/train\.txt: .*UTF-8"):
+        listed(place, "train")
+
+
+def test_what_is_no_voc_tree(tmp_path):
+    with pytest.raises(InputError, match=r"empty: found 'no XML file'.*folder that holds Annot"):
+        everything(make_folder(tmp_path / "empty", {"a.txt": ""}))
+    both = {"VOC2007/Annotations/a.xml": A, "VOC2012/Annotations/b.xml": A}
+    with pytest.raises(InputError, match=r"two: found .*VOC2007/Annotations.*VOC2012/Annotations"):
+        everything(make_folder(tmp_path / "two", both))

@@ -1,0 +1,173 @@
+import io
+
+import pytest
+from PIL import Image
+
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import open_pictures
+from ssdcore.sources.coco_writer import Box, Picture
+from ssdcore.sources.yolo import read_names, read_yolo
+from tests.coco_files import jpeg
+from tests.sources.archives import make_folder, make_zip
+
+NAMES = ["cat", "süßer Hund"]
+YAML = "train: images/train\nnames:\n  0: cat\n  1: süßer Hund\n"
+TREE = {
+    "data.yaml": YAML,
+    "images/train/a.jpg": jpeg(60, 80),
+    "images/train/ü b.PNG": jpeg(20, 10),
+    "images/train/notes.txt": "",
+    "images/val/a.jpg": jpeg(40, 40),
+    "labels/train/a.txt": "1 0.5 0.5 0.25 0.5\n\n0 0.125 0.25 0.25 0.5\n",
+    "labels/train/ü b.txt": "",
+    "labels/val/a.txt": "0 0.5 0.5 1 1",
+}
+A = Picture(
+    "a.jpg", 60, 80, (Box("süßer Hund", (30, 15, 20, 30)), Box("cat", (0, 0, 20, 30)))
+)  # fmt: skip
+
+
+def names(tmp_path, **files):
+    with open_pictures(make_folder(tmp_path / "n", files)) as opened:
+        return read_names(opened, "place")
+
+
+def read(place, images, below=""):
+    with open_pictures(place) as files, open_pictures(images) as pictures:
+        return read_yolo(files, "place", pictures, below, NAMES)
+
+
+def test_ultralytics_layout(tmp_path):
+    place = make_folder(tmp_path / "yolo", TREE)
+    train = read(place, place / "images/train", "images/train")
+    assert train == [A, Picture("ü b.PNG", 20, 10, ())]
+    (val,) = read(place, place / "images/val", "images/val")
+    assert val == Picture("a.jpg", 40, 40, (Box("cat", (0, 0, 40, 40)),))
+
+
+def test_roboflow_layout(tmp_path):
+    swapped = {
+        "/".join([*reversed(name.split("/")[:-1]), name.split("/")[-1]]): data
+        for name, data in TREE.items()
+    }
+    assert "train/labels/a.txt" in swapped
+    place = make_folder(tmp_path / "yolo", swapped)
+    assert read(place, place / "train/images", "train/images")[0] == A
+    assert read(place, place / "val/images", "val/images")[0].boxes[0].name == "cat"
+
+
+def test_everything_in_one_archive(tmp_path):
+    for top in ("", "export/"):
+        place = make_zip(tmp_path / "y.zip", TREE, top)
+        pictures = read(place, place)
+        assert [picture.file_name for picture in pictures] == [
+            "images/train/a.jpg", "images/train/ü b.PNG", "images/val/a.jpg",
+        ]  # fmt: skip
+        assert pictures[0].boxes == A.boxes
+        assert pictures[2].boxes[0].xywh_px == (0, 0, 40, 40)
+
+
+def test_pictures_in_an_archive_of_their_own(tmp_path):
+    place = make_folder(tmp_path / "yolo", {"labels/a.txt": TREE["labels/train/a.txt"]})
+    images = make_zip(tmp_path / "p.zip", {"images/a.jpg": jpeg(60, 80), "images/z.jpg": jpeg()})
+    assert read(place, images) == [A, Picture("z.jpg", 60, 80, ())]
+
+
+def test_labels_beside_the_pictures(tmp_path):
+    files = {"a.jpg": jpeg(60, 80), "a.txt": TREE["labels/train/a.txt"], "classes.txt": "x"}
+    place = make_folder(tmp_path / "yolo", files)
+    assert read(place, place) == [A]
+
+
+def test_boxes_of_a_lying_picture_are_those_of_the_upright_one(tmp_path):
+    lying = Image.Exif()
+    lying[0x0112] = 6
+    file = io.BytesIO()
+    Image.new("RGB", (80, 60)).save(file, "JPEG", exif=lying)
+    files = {"a.jpg": file.getvalue(), "a.txt": "0 0.5 0.5 1 0.5"}
+    place = make_folder(tmp_path / "yolo", files)
+    assert read(place, place) == [Picture("a.jpg", 80, 60, (Box("cat", (0, 20, 60, 40)),))]
+
+
+def test_a_broken_picture_is_listed_for_convert_to_count(tmp_path):
+    files = {"images/a.jpg": b"", "images/b.jpg": jpeg(), "labels/b.txt": ""}
+    place = make_folder(tmp_path / "yolo", files)
+    assert read(place, place)[0] == Picture("images/a.jpg", 1, 1, ())
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("2 0.5 0.5 0.1 0.1", "found '2', expected a class from 0 to 1"),
+        ("-1 0.5 0.5 0.1 0.1", "found '-1', expected a class"),
+        ("0.5 0.5 0.5 0.1 0.1", "found '0.5', expected a class"),
+        ("nan 0.5 0.5 0.1 0.1", "found 'nan', expected a class"),
+        ("cat 0.5 0.5 0.1 0.1", "expected five numbers"),
+        ("0 0.5 0.5 0.1", "expected five numbers: class cx cy width height."),
+        ("0 0.1 0.1 0.2 0.1 0.2 0.2", "Export boxes, not outlines."),
+        ("0 0.5 0.5 0,1 0.1", "expected five numbers"),
+        ("0 40 30 20 10", "expected centre and size as fractions"),
+        ("0 0.5 0.5 nan 0.1", "expected centre and size as fractions"),
+        ("0 0.5 0.5 inf 0.1", "expected centre and size as fractions"),
+        ("0 -0.02 0.5 0.1 0.1", "expected centre and size as fractions"),
+        ("0 0.5 0.5 1.02 0.1", "expected centre and size as fractions"),
+    ],
+)
+def test_mistakes_are_named_with_file_and_line(tmp_path, line, said):
+    files = {**TREE, "labels/train/a.txt": f"0 0.5 0.5 1.005 1\n\n{line}\n"}
+    place = make_folder(tmp_path / "yolo", files)
+    with pytest.raises(InputError) as error:
+        read(place, place)
+    assert error.value.place == "place/labels/train/a.txt, line 3"
+    assert said in str(error.value)
+
+
+def test_labels_of_no_picture_at_all(tmp_path):
+    place = make_folder(tmp_path / "yolo", {"images/a.jpg": jpeg(), "labels/b.txt": ""})
+    with pytest.raises(InputError, match=r"labels of none of 1 pictures such as images/a\.jpg"):
+        read(place, place)
+    with pytest.raises(InputError, match="labels of none of 0 pictures"):
+        read(place, make_folder(tmp_path / "none", {"x.txt": ""}))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"data.yaml": YAML},
+        {"data.yaml": "names: [cat, süßer Hund]"},
+        {"data.yaml": "names:\n- cat\n- süßer Hund\nnc: 2"},
+        {"classes.txt": "cat\nsüßer Hund\n\n"},
+        {"labels/classes.txt": "cat\nsüßer Hund"},
+        {"obj.names": "cat\r\nsüßer Hund"},
+        {"classes.txt": "\ufeffcat\nsüßer Hund"},
+        {"data.yaml": YAML, "classes.txt": "x"},
+        {"classes.txt": "cat\nsüßer Hund", "train/data.yaml": "names: [x]"},
+    ],
+)
+def test_names_by_number(tmp_path, files):
+    assert names(tmp_path, **files) == NAMES
+
+
+def test_more_than_ten_numbered_names(tmp_path):
+    text = "names:\n" + "".join(f"  {n}: n{n}\n" for n in reversed(range(12)))
+    assert names(tmp_path, **{"data.yaml": text}) == [f"n{n}" for n in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"a.txt": ""}, "place: found 'no file of class names'"),
+        ({"data.yaml": "names: {0: a, 2: b}"}, "place/data.yaml: found {0: 'a', 2: 'b'}"),
+        ({"data.yaml": "names: [a, a]"}, "place/data.yaml: found ['a', 'a']"),
+        ({"data.yaml": "nc: 2"}, "place/data.yaml: found None"),
+        ({"data.yaml": "- a"}, "place/data.yaml: found None"),
+        ({"data.yaml": "names: [a"}, "expected valid YAML"),
+        ({"data.yaml": "names: !!python/object/apply:os.system ['x']"}, "place/data.yaml"),
+        ({"classes.txt": "\n"}, "place/classes.txt: found []"),
+        ({"classes.txt": b"\xff"}, "expected a readable text in UTF-8"),
+    ],
+)
+def test_names_that_are_none(tmp_path, files, said):
+    with pytest.raises(InputError) as error:
+        names(tmp_path, **files)
+    assert said in str(error.value)

@@ -1,0 +1,203 @@
+"""What test_group.py has two processes do at the same time, and does alone to compare.
+
+`python -m tests.training.distributed.group_work FOLDER` takes work.json and
+leaves of_RANK.npz and of_RANK.json.
+"""
+
+import json
+import sys
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from mindspore import nn
+
+from ssdcore.coco.annotations import read_coco
+from ssdcore.core.errors import InputError
+from ssdcore.data.augment import Strengths
+from ssdcore.data.loader import TrainingBatch
+from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.detector import Detector
+from ssdcore.inference.split import find_in_split, split_results
+from ssdcore.models.checkpoint import build_network
+from ssdcore.models.device import configure, seed_all
+from ssdcore.models.losses import DetectionLoss
+from ssdcore.params.reader import read_params
+from ssdcore.training.distributed.group import ALONE, Group, join_group
+from ssdcore.training.ema import TRAINED, WeightAverage
+from ssdcore.training.optimizer import make_optimizer
+from ssdcore.training.setup import Training, prepare_training
+from ssdcore.training.step import TrainingStep
+from ssdcore.training.update import Update, make_loss_scaler
+from ssdcore.training.validation import gather_found
+from tests.training.tiny import TinyDetector, tiny_batch
+
+ROOT = Path(__file__).parents[3]
+PARAMS = read_params(ROOT / "params.yaml")
+MODEL = PARAMS.model.model_copy(update={"width": 0.02, "dropout": 0.0})
+PRIORS = default_boxes(MODEL.default_box_scales)
+STEPS, SEED = 5, 3
+STEADY = {"optimizer": "momentum", "lr_max": 0.01, "warmup_epochs": 0.0}
+"""Adam divides a gradient by its size: what is rounding in it would be a step like any other."""
+
+
+class Work(NamedTuple):
+    """The data to work on.
+
+    Attributes:
+        annotations: a COCO file.
+        shards: its pictures.
+        score: the least that counts as a detection.
+    """
+
+    annotations: str
+    shards: list[str]
+    score: float
+
+
+def prepare(work: Work, group: Group, batch_size: int) -> Training:
+    """Prepares a training on unvaried pictures, batch norm's statistics frozen."""
+    seed_all(SEED)
+    still = PARAMS.train.augment.model_copy(update=dict.fromkeys(Strengths._fields, 0.0))
+    training = prepare_training(
+        MODEL,
+        PARAMS.train.model_copy(update={**STEADY, "augment": still, "batch_size": batch_size}),
+        PARAMS.runtime,
+        read_coco(Path(work.annotations)).classes,
+        [Path(shard) for shard in work.shards],
+        group,
+    )
+    for _, cell in training.network.cells_and_names():
+        if isinstance(cell, nn.BatchNorm2d):
+            cell.use_batch_statistics = False
+    return training
+
+
+def train(training: Training) -> dict[str, Any]:
+    """Takes `STEPS` steps; returns the losses and the network."""
+    outcomes = [training.step(batches) for batches in islice(training.loader.epoch(1), STEPS)]
+    return {"losses": np.array([outcome[:2] for outcome in outcomes]), **values(training.network)}
+
+
+def initial() -> dict[str, Any]:
+    """Returns what `train` starts from."""
+    seed_all(SEED)
+    return values(build_network(MODEL, 6, "multibox"))
+
+
+def tiny_step(group: Group, accumulate: int, *, batch_norm: bool) -> tuple[TrainingStep, Any]:
+    """Returns a step and the moving average of the network that it trains."""
+    seed_all(2)
+    network, kept = TinyDetector(batch_norm), TinyDetector(batch_norm)
+    average = WeightAverage(network, kept, 0.5)
+    rates = np.full(50, 0.05, np.float32)
+    optimizer = make_optimizer("momentum", network.trainable_params(), rates, 0.9, 0.001)
+    update = Update(optimizer, make_loss_scaler("dynamic"), 1.0, average)
+    loss = DetectionLoss("multibox", 2)
+    return TrainingStep(network, loss, update, accumulate, group), (network, kept)
+
+
+def tiny_batches() -> list[TrainingBatch]:
+    """Returns four batches of two pictures, one of them without objects."""
+    rng = np.random.default_rng(8)
+    return [tiny_batch(2, positives, rng) for positives in (4, 1, 0, 3)]
+
+
+def accumulate(group: Group) -> dict[str, Any]:
+    """Takes a step of all four batches: one process in turn, two processes two each."""
+    step, (network, _) = tiny_step(group, 4 // group.size, batch_norm=False)
+    step(tiny_batches()[group.rank :: group.size])
+    outcome = step(tiny_batches()[group.rank :: group.size])
+    return {"losses": np.array(outcome[:2]), **values(network)}
+
+
+def normalise(group: Group) -> dict[str, Any]:
+    """Takes a step of the first and the last batch, with batch norm and a moving average."""
+    first, *_, last = tiny_batches()
+    pair = [TrainingBatch(*map(np.concatenate, zip(first, last, strict=True)))]
+    step, networks = tiny_step(group, 1, batch_norm=True)
+    step(pair if group == ALONE else [(first, last)[group.rank]])
+    found = [values(network) for network in networks]
+    return {f"{place}.{k}": v for place, each in enumerate(found) for k, v in each.items()}
+
+
+def statistics_of_each_half() -> list[dict[str, Any]]:
+    """Returns what the first and the last batch do to the network, each taken by itself."""
+    found = []
+    for batch in tiny_batches()[::3]:
+        step, (network, _) = tiny_step(ALONE, 1, batch_norm=True)
+        step([batch])
+        found.append(values(network))
+    return found
+
+
+def overflow(group: Group) -> dict[str, Any]:
+    """Takes a step in which the last process has gradients that are not finite."""
+    batch = tiny_batches()[0]
+    broken = batch._replace(images=np.full_like(batch.images, 1e36))
+    step, (network, _) = tiny_step(group, 1, batch_norm=False)
+    before = values(network)
+    outcome = step([broken if group.rank == group.size - 1 else batch])
+    kept = all((value == before[name]).all() for name, value in values(network).items())
+    return {"updated": outcome.updated, "scale": outcome.loss_scale, "weights kept": kept}
+
+
+def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
+    """Detects with an untrained network."""
+    split = read_coco(Path(work.annotations))
+    seed_all(4)
+    network = build_network(MODEL, len(split.classes), "multibox")
+    detector = Detector(network, PRIORS, "multibox", batch_size)
+    shards = [Path(shard) for shard in work.shards]
+    found = find_in_split(detector, shards, Thresholds(score=work.score), 1, group)
+    return list(split_results(gather_found(found, split, group), split).rows())
+
+
+def tell(group: Group) -> dict[str, Any]:
+    """Returns what processes learn from each other that say different things."""
+    group.require_same("what is the same", b"same")
+    with pytest.raises(InputError) as refused:
+        group.require_same("the place", bytes([group.rank]))
+    rows = np.full((1 + group.rank, 3), group.rank + 0.1, np.float32)
+    return {
+        "gathered": [part.tolist() for part in group.gather(rows)],
+        "any": group.any(False, group.rank == 1, True),
+        "refused": str(refused.value),
+        "is_writer": group.is_writer,
+    }
+
+
+def values(network: nn.Cell) -> dict[str, Any]:
+    """Returns copies of a network's parameters."""
+    return {p.name.removeprefix(TRAINED): p.asnumpy().copy() for p in network.get_parameters()}
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    work = Work(**json.loads((folder / "work.json").read_text()))
+    configure("CPU")
+    group = join_group()
+    training = prepare(work, group, 1)
+    arrays = {
+        "trained": train(training),
+        "accumulated": accumulate(group),
+        "normalised": normalise(group),
+    }
+    words = {
+        "group": group,
+        "notes": training.notes,
+        "overflow": overflow(group),
+        "told": tell(group),
+        "predictions": {size: predict(work, group, size) for size in (3, 10)},
+    }
+    flat = {f"{key}/{name}": v for key, found in arrays.items() for name, v in found.items()}
+    np.savez(folder / f"of_{group.rank}.npz", **flat)
+    (folder / f"of_{group.rank}.json").write_text(json.dumps(words))
+    print(f"process {group.rank} has done its part")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Two processes are one with batches twice as large, in training and in evaluation.
+
+One launch does everything that group_work.py has for two; what each of them answers is compared
+here with what one process alone answers.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ssdcore.models.device import configure
+from ssdcore.training.distributed.group import ALONE
+from ssdcore.training.distributed.launch import launch
+from tests.training.distributed import group_work
+from tests.training.distributed.group_work import PARAMS, ROOT, Work
+
+pytestmark = pytest.mark.slow
+TWO = PARAMS.runtime.model_copy(update={"devices": 2})
+
+
+@pytest.fixture(scope="module")
+def work(pictures) -> Work:
+    """Ten pictures, of which a detection as sure as asked for is in five."""
+    configure("CPU")
+    shards = [str(shard) for shard in pictures.shards]
+    everything = group_work.predict(Work(str(pictures.annotations), shards, 0.0), ALONE, 10)
+    best: dict[int, float] = {}
+    for result in everything:
+        best[result["image_id"]] = max(result["score"], best.get(result["image_id"], 0.0))
+    return Work(str(pictures.annotations), shards, median(best.values()))
+
+
+class Answers:
+    """What a process of two answered."""
+
+    def __init__(self, folder: Path, rank: int) -> None:
+        self.words: dict[str, Any] = json.loads((folder / f"of_{rank}.json").read_text())
+        with np.load(folder / f"of_{rank}.npz") as arrays:
+            self.arrays = dict(arrays)
+
+    def of(self, part: str) -> dict[str, Any]:
+        found = {k: v for k, v in self.arrays.items() if k.startswith(f"{part}/")}
+        assert found
+        return {key.removeprefix(f"{part}/"): value for key, value in found.items()}
+
+
+@pytest.fixture(scope="module")
+def answers(work, tmp_path_factory) -> Iterator[list[Answers]]:
+    folder = tmp_path_factory.mktemp("group")
+    (folder / "work.json").write_text(json.dumps(work._asdict()))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.delenv("DVC_ROOT", raising=False)
+        assert launch("tests.training.distributed.group_work", [str(folder)], TWO) == 0
+    return [Answers(folder, rank) for rank in (0, 1)]
+
+
+def assert_close(one: dict[str, Any], two: dict[str, Any], tolerance: float) -> None:
+    assert one.keys() == two.keys()
+    for name, value in one.items():
+        np.testing.assert_allclose(two[name], value, rtol=0, atol=tolerance, err_msg=name)
+
+
+def test_each_knows_its_place(answers):
+    assert [each.words["group"] for each in answers] == [[0, 2], [1, 2]]
+    assert [each.words["told"]["is_writer"] for each in answers] == [True, False]
+
+
+def test_all_hear_the_same(answers):
+    """Rows of different number, and answers that differ, reach both in the order of the ranks."""
+    for each in answers:
+        told = each.words["told"]
+        assert [np.shape(part) for part in told["gathered"]] == [(1, 3), (2, 3)]
+        np.testing.assert_array_equal(told["gathered"][1], np.float32(1.1))
+        assert told["any"] == [False, True, True]
+        assert told["refused"].startswith("the place: found 'not the same in all processes'")
+
+
+def test_the_log_says_how_they_share_the_work(answers):
+    for each in answers:
+        assert each.words["notes"] == [
+            "2 processes, 2 images an update; "
+            "batch norm takes each process's own batch, its statistics are their mean"
+        ]
+
+
+def test_five_steps_of_two_are_those_of_one_with_twice_the_batch(answers, work):
+    """Batch norm's statistics are frozen: it normalises by a batch of one process otherwise."""
+    alone = group_work.train(group_work.prepare(work, ALONE, 2))
+    moved = [np.abs(alone[name] - value).max() for name, value in group_work.initial().items()]
+    assert max(moved) > 0.01
+    for each in answers:
+        assert_close(alone, each.of("trained"), 1e-5)
+
+
+def test_accumulated_batches_of_two_are_those_of_one(answers):
+    """One of the four batches has no objects, and its process another divisor than the others."""
+    alone = group_work.accumulate(ALONE)
+    for each in answers:
+        assert_close(alone, each.of("accumulated"), 1e-6)
+
+
+def test_all_have_the_same_network_after_every_step(answers):
+    """Statistics of batch norm and the moving average of the weights included."""
+    assert answers[0].arrays.keys() == answers[1].arrays.keys()
+    for name, value in answers[0].arrays.items():
+        np.testing.assert_array_equal(value, answers[1].arrays[name], err_msg=name)
+
+
+def test_the_statistics_of_batch_norm_are_the_processes_mean(answers):
+    """The mean over equal batches is that of them all; the variance is without that between."""
+    large, halves = group_work.normalise(ALONE), group_work.statistics_of_each_half()
+    two = answers[0].of("normalised")
+    name = "0.norm.moving_mean"
+    np.testing.assert_allclose(two[name], large[name], atol=1e-6)
+    for name in ("norm.moving_mean", "norm.moving_variance"):
+        assert (halves[0][name] != halves[1][name]).any()
+        mean = (halves[0][name] + halves[1][name]) / 2
+        np.testing.assert_allclose(two[f"0.{name}"], mean, atol=1e-6)
+
+
+def test_what_overflows_in_one_process_is_skipped_by_both(answers):
+    for each in answers:
+        assert each.words["overflow"] == {"updated": False, "scale": 2**15, "weights kept": True}
+
+
+@pytest.mark.parametrize("batch_size", [3, 10])
+def test_two_predict_exactly_what_one_does(answers, work, batch_size):
+    """In batches of 3 the last is of one picture; of 10 the second process gets none at all."""
+    alone = group_work.predict(work, ALONE, batch_size)
+    assert len({result["image_id"] for result in alone}) == 5
+    for each in answers:
+        assert each.words["predictions"][str(batch_size)] == alone

@@ -1,0 +1,118 @@
+"""Processes under MindSpore's own launcher: they meet, and none waits for one that is dead."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from time import monotonic, sleep
+
+import pytest
+
+from ssdcore.params.reader import read_params
+from ssdcore.params.schema import RuntimeParams
+from ssdcore.training.distributed.launch import NODE_RANK, launch
+from ssdcore.training.distributed.worker import SCHEDULER, is_running, read_note
+
+ROOT = Path(__file__).parents[3]
+MODULE = "tests.training.distributed.launch_work"
+BOUND, PROMPT = 60.0, 15.0
+"""Seconds for a whole job, and for an end; MindSpore notices a dead process after 30."""
+
+
+def runtime(**changes) -> RuntimeParams:
+    return read_params(ROOT / "params.yaml").runtime.model_copy(update={"devices": 2, **changes})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """An empty working folder, from which the processes find their code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return tmp_path
+
+
+def start(runtime: RuntimeParams, *ways: str, **environment: str) -> "subprocess.Popen[str]":
+    """Starts a launcher as a process of its own."""
+    script = (
+        "from ssdcore.params.schema import RuntimeParams\n"
+        "from ssdcore.training.distributed.launch import launch\n"
+        f"runtime = RuntimeParams(**{runtime.model_dump()!r})\n"
+        f"raise SystemExit(launch({MODULE!r}, {['.', *ways]!r}, runtime))\n"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def running(folder: Path) -> list[str]:
+    """Returns the names of the processes that are still there."""
+    notes = {path: read_note(path.parent, path.stem) for path in folder.rglob(".ssd/logs/*/*.json")}
+    assert notes
+    return [path.stem for path, note in notes.items() if is_running(note.pid)]
+
+
+def test_processes_meet_and_only_the_first_is_heard(folder, capfd):
+    assert launch(MODULE, [".", "meets", "meets", "--log_dir=x", "-m"], runtime()) == 0
+    out, err = capfd.readouterr()
+    logs = re.fullmatch(r"2 processes, logs in (\S+)", out.splitlines()[0])[1]
+    assert "0 is told . meets meets --log_dir=x -m as MS_WORKER" in out
+    assert "Group(rank=0, size=2) met: [True]" in out
+    assert "Group(rank=1, size=2) met: [True]" in Path(logs, "worker_1.log").read_text()
+    assert "rank=1" not in out
+    assert "[INFO]" not in out
+    assert err == ""
+    assert [path.name for path in folder.iterdir()] == [".ssd"]
+    assert running(folder) == []
+
+
+def test_a_process_killed_while_another_waits_for_it_ends_the_job(folder, capfd):
+    began = monotonic()
+    assert launch(MODULE, [".", "meets", "meets and is killed"], runtime()) == 1
+    assert monotonic() - began < BOUND
+    headline, *log = capfd.readouterr().err.splitlines()
+    assert headline.startswith("error: worker_1 was killed or crashed; the end of ")
+    assert log[-1] == "  Group(rank=1, size=2) met: [True]"
+    assert running(folder) == []
+
+
+def test_a_launcher_that_is_killed_leaves_no_process(folder):
+    """Not the scheduler either, which MindSpore keeps busy all the time."""
+    with start(runtime(), *2 * ["meets and waits"]) as launcher:
+        until = monotonic() + BOUND
+        while not all((folder / f"ready_{rank}").exists() for rank in (0, 1)):
+            assert monotonic() < until
+            sleep(0.05)
+        assert sorted(running(folder)) == [SCHEDULER, "worker_0", "worker_1"]
+        launcher.kill()
+    until = monotonic() + PROMPT
+    while running(folder):
+        assert monotonic() < until
+        sleep(0.05)
+
+
+def test_two_machines_meet(folder, tmp_path_factory):
+    """Both are this one; for the second an `ip` stands in that knows none of its addresses."""
+    stand_in = tmp_path_factory.mktemp("bin") / "ip"
+    stand_in.write_text("#!/bin/sh\necho '[]'\n")
+    stand_in.chmod(0o755)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        master = f"127.0.0.1:{probe.getsockname()[1]}"
+    both = runtime(devices=1, machines=2, master=master)
+    paths = (os.environ["PATH"], f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}")
+    machines = [
+        start(both, "meets", "meets", **{NODE_RANK: str(number), "PATH": path})
+        for number, path in enumerate(paths)
+    ]
+    said = [machine.communicate(timeout=2 * BOUND)[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0], said
+    assert "Group(rank=0, size=2) met: [True]" in said[0]
+    assert "Group(rank=1, size=2) met: [True]" in said[1]
+    assert running(folder) == []

@@ -1,0 +1,220 @@
+"""What a launcher does with processes that end in all kinds of ways; no MindSpore in them."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+from time import monotonic, sleep
+
+import pytest
+
+from ssdcore.training.distributed import supervise
+from ssdcore.training.distributed.supervise import Supervisor
+from ssdcore.training.distributed.worker import (
+    ROLE,
+    Note,
+    end_mark,
+    is_running,
+    read_note,
+    worker_name,
+)
+
+ROOT = Path(__file__).parents[3]
+PROMPT = 15.0
+"""Seconds within which a job ends; the slowest takes 2 on an idle machine."""
+
+
+class Job:
+    """Processes as msrun starts them, under a supervisor."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.children = []
+
+    def run(self, *ways: str) -> int:
+        """Runs a process for each way; sees that it does not take long and leaves none behind."""
+        for rank in range(len(ways)):
+            with (self.folder / f"{worker_name(rank)}.log").open("wb") as log:
+                child = subprocess.Popen(
+                    [*worker(self.folder, os.getpid()), *ways],
+                    env=environment(rank),
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                )
+                self.children.append(child)
+        msrun = subprocess.Popen([sys.executable, "-c", ""])
+        began = monotonic()
+        status = Supervisor(msrun, self.folder, range(len(ways)), len(ways)).run()
+        assert monotonic() - began < PROMPT
+        for child in self.children:
+            child.wait(PROMPT)
+        return status
+
+    def signal_at(self, *files: str, number: signal.Signals = signal.SIGTERM) -> None:
+        """Sends this process a signal at each of the files, when all processes have made it."""
+
+        def send() -> None:
+            for name in files:
+                while not all((self.folder / f"{name}_{rank}").exists() for rank in (0, 1)):
+                    sleep(0.02)
+                if signal.getsignal(number) != BEFORE[number]:  # else it would end the tests
+                    os.kill(os.getpid(), number)
+
+        Thread(target=send, daemon=True).start()
+
+
+BEFORE = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+
+def worker(folder: Path, launcher: int) -> list[str]:
+    """Returns the command of a process, but for the ways."""
+    module = [sys.executable, "-m", "ssdcore.training.distributed.worker"]
+    return [
+        *module,
+        str(folder),
+        str(launcher),
+        "tests.training.distributed.launch_work",
+        str(folder),
+    ]
+
+
+def environment(rank: int) -> dict[str, str]:
+    """Returns what msrun sets, and where the module is."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), ROLE: "MS_WORKER", "RANK_ID": str(rank)}
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    for name in ("START_SECONDS", "SAVE_SECONDS", "MISTAKE_SECONDS"):
+        monkeypatch.setattr(supervise, name, PROMPT)
+    job = Job(tmp_path)
+    yield job
+    for child in job.children:
+        with child:
+            child.kill()
+
+
+def test_the_first_ones_output_is_shown_and_nobodys_else(job, capfd):
+    assert job.run("is done", "is done") == 0
+    out, err = capfd.readouterr()
+    told = f"0 is told {job.folder} is done is done as MS_WORKER"
+    assert out.splitlines() == [*(f"0 says {n}" for n in range(25)), told, "0 is done"]
+    assert err == ""
+    notes = [read_note(job.folder, worker_name(rank)) for rank in (0, 1)]
+    assert notes == [Note(child.pid, 0) for child in job.children]
+
+
+@pytest.mark.parametrize(
+    ("way", "what", "end"),
+    [
+        ("raises", "ended with status 1", "ValueError: the reason"),
+        ("says why", "ended with status 1", "  the reason"),
+        ("is killed", "was killed or crashed", "as MS_WORKER"),
+        ("vanishes", "was killed or crashed", "as MS_WORKER"),
+    ],
+)
+def test_a_process_that_fails_ends_the_others_and_shows_its_log(job, capfd, way, what, end):
+    assert job.run("waits", way) == 1
+    _, err = capfd.readouterr()
+    headline, *log = err.splitlines()
+    assert headline == f"error: worker_1 {what}; the end of {job.folder / 'worker_1.log'}:"
+    assert log[-1].endswith(end)
+    assert len(log) == 20
+    assert all(line.startswith("  ") for line in log)
+    assert job.children[0].returncode == -signal.SIGKILL
+
+
+def test_a_mistake_that_all_meet_is_told_once(job, capfd):
+    assert job.run("is mistaken", "is mistaken") == 2
+    assert capfd.readouterr().err == "error: 0 is mistaken\n"
+
+
+def test_a_mistake_that_one_meets_ends_the_others(job, capfd, monkeypatch):
+    monkeypatch.setattr(supervise, "MISTAKE_SECONDS", 0.3)
+    assert job.run("waits", "is mistaken") == 2
+    assert capfd.readouterr().err == "error: 1 is mistaken\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_passed_on_and_their_status_is_ours(job, capfd, number):
+    job.signal_at("ready", number=number)
+    assert job.run("stops", "stops") == 75
+    out, err = capfd.readouterr()
+    assert out.endswith("0 saves its state\n")
+    assert err == ""
+    assert "1 saves its state" in (job.folder / "worker_1.log").read_text()
+
+
+def test_a_signal_that_just_ends_them_is_named(job, capfd):
+    job.signal_at("ready")
+    assert job.run("waits", "waits") == 128 + signal.SIGTERM
+    assert capfd.readouterr().err == "stopped by SIGTERM\n"
+
+
+def test_a_second_signal_ends_those_that_did_not_heed_the_first(job, capfd):
+    job.signal_at("ready", "heard")
+    assert job.run("takes no heed", "takes no heed") == 128 + signal.SIGTERM
+    assert capfd.readouterr().err == "stopped by SIGTERM\n"
+
+
+def test_time_runs_out_for_those_that_do_not_heed_a_signal(job, monkeypatch):
+    monkeypatch.setattr(supervise, "SAVE_SECONDS", 0.3)
+    job.signal_at("ready")
+    assert job.run("stops", "takes no heed") == 75
+
+
+def test_handlers_of_before_come_back(job):
+    job.run("is done")
+    assert {number: signal.getsignal(number) for number in BEFORE} == BEFORE
+
+
+def test_a_process_that_never_starts_is_named(tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(supervise, "START_SECONDS", 0.0)
+    msrun = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with msrun:
+        assert Supervisor(msrun, tmp_path, range(2), 2).run() == 1
+        assert msrun.returncode == -signal.SIGKILL
+    assert "error: worker_0 did not start in 0 s" in capfd.readouterr().err
+
+
+def test_a_launcher_that_starts_nothing_is_named(tmp_path, capfd):
+    (tmp_path / "msrun.log").write_text("no such option\n")
+    msrun = subprocess.Popen([sys.executable, "-c", "raise SystemExit(2)"])
+    assert Supervisor(msrun, tmp_path, range(2), 2).run() == 1
+    err = capfd.readouterr().err
+    assert err.startswith("error: msrun could not start the processes")
+    assert err.endswith("  no such option\n")
+
+
+@pytest.mark.parametrize("way", ["takes no heed", "keeps Python's lock"])
+def test_a_process_whose_launcher_is_gone_is_ended(job, way):
+    """Nobody would read what it says, nor keep the next launch from writing the same files."""
+    launcher = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    command = [*worker(job.folder, launcher.pid), way]
+    child = subprocess.Popen(command, env=environment(0), stdout=subprocess.DEVNULL)
+    job.children += [launcher, child]
+    until = monotonic() + PROMPT
+    while not (job.folder / "ready_0").exists():
+        assert monotonic() < until
+        sleep(0.02)
+    assert child.poll() is None
+    launcher.communicate()  # its input ends, and so does it
+    assert child.wait(PROMPT) == -signal.SIGKILL
+
+
+def test_a_process_that_starts_when_all_is_over_is_ended(job):
+    end_mark(job.folder).touch()
+    child = subprocess.Popen([*worker(job.folder, os.getpid()), "waits"], env=environment(0))
+    job.children.append(child)
+    assert child.wait(PROMPT) == -signal.SIGKILL
+
+
+def test_a_zombie_does_not_run():
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert is_running(child.pid)
+        child.kill()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert not is_running(child.pid)
+    assert not is_running(child.pid)

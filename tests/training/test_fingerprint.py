@@ -1,0 +1,104 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ssdcore.params.reader import read_params
+from ssdcore.training import fingerprint as module
+from ssdcore.training.fingerprint import code_hashes, fingerprint, fingerprint_of_training
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = read_params(ROOT / "params.yaml")
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Enters a folder with what convert leaves, in miniature."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("data/mindrecord/train.mindrecord", "data/mindrecord/train.mindrecord.db",
+                 "data/raw/annotations/instances_val.json"):  # fmt: skip
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_text(name)
+    return tmp_path
+
+
+def of(settings=SETTINGS, device="CPU", weights=()):
+    return fingerprint_of_training(settings, device, weights)
+
+
+def changed(section, **values):
+    part = getattr(SETTINGS, section).model_copy(update=values)
+    return SETTINGS.model_copy(update={section: part})
+
+
+def test_it_is_short_and_stays(data):
+    assert of() == of()
+    assert len(of()) == 16
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("train", {"lr_max": 0.1}), ("train", {"epochs": 6}), ("train", {"on_nonfinite": 3}),
+        ("model", {"width": 0.25}), ("runtime", {"seed": 2}), ("runtime", {"amp": "O2"}),
+    ],
+)  # fmt: skip
+def test_what_changes_the_result_changes_it(data, section, values):
+    assert of(changed(section, **values)) != of()
+
+
+@pytest.mark.parametrize(
+    ("section", "values"),
+    [
+        ("train", {"save_minutes": 1.0}), ("train", {"max_minutes": 3.0}),
+        ("train", {"profile": 5}), ("train", {"patience": 2}), ("runtime", {"workers": 7}),
+        ("runtime", {"cache_mb": 7}),
+        ("evaluate", {"nms_iou": 0.1}), ("report", {"pictures": 1}),
+    ],
+)  # fmt: skip
+def test_what_does_not_leaves_it(data, section, values):
+    assert of(changed(section, **values)) == of()
+
+
+@pytest.mark.parametrize("name", ["data/mindrecord/train.mindrecord.db",
+                                  "data/raw/annotations/instances_val.json"])  # fmt: skip
+def test_other_data_change_it(data, name):
+    before = of()
+    Path(name).write_text("other")
+    assert of() != before
+
+
+def test_the_device_and_the_weights_to_start_from_change_it(data):
+    weights = data / "start.ckpt"
+    weights.write_bytes(b"a")
+    first = of(weights=[weights])
+    weights.write_bytes(b"b")
+    assert len({of(), of(device="GPU"), first, of(weights=[weights])}) == 4
+
+
+def test_other_code_changes_it(monkeypatch):
+    before = fingerprint({}, [])
+    hashes = {**code_hashes(), "ssdcore.training.loop": "0"}
+    monkeypatch.setattr(module, "code_hashes", lambda: hashes)
+    assert fingerprint({}, []) != before
+
+
+def test_the_code_is_what_the_project_has_loaded_tracking_and_report_apart():
+    script = (
+        "import ssdcore.training.loop, ssdcore.tracking.values, ssdcore.report.previews\n"
+        "from ssdcore.training.fingerprint import code_hashes\n"
+        "print(*code_hashes(), sep='\\n')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    names = done.stdout.split()
+    assert {
+        "ssdcore",
+        "ssdcore.training.loop",
+        "ssdcore.training.step",
+        "ssdcore.params.schema",
+    } <= set(names)
+    assert not [name for name in names if name.startswith(("ssdcore.tracking", "ssdcore.report"))]
+    assert names == sorted(names)

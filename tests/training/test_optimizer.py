@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+from mindspore import Parameter, Tensor
+
+from ssdcore.models.ssd import SSD300
+from ssdcore.training.optimizer import decays, make_optimizer
+
+
+def parameters():
+    """A kernel and a bias, all 2."""
+    return [
+        Parameter(Tensor(np.full((2, 2), 2.0, np.float32)), name="kernel"),
+        Parameter(Tensor(np.full(2, 2.0, np.float32)), name="bias"),
+    ]
+
+
+def test_kernels_decay_and_nothing_else():
+    network = SSD300(3, width=0.02, head="separable")
+    kept = {p.name for p in network.trainable_params() if not decays(p)}
+    for parameter in network.trainable_params():
+        name = parameter.name
+        small = name.endswith(("bias", "gamma", "beta", "scale"))
+        assert (name in kept) == small, name
+
+
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_decay_shrinks_kernels_only(name):
+    def after_step(weight_decay):
+        values = parameters()
+        rates = np.array([0.1, 0.01], np.float32)
+        optimizer = make_optimizer(name, values, rates, 0.9, weight_decay)
+        optimizer(tuple(Tensor(np.full(p.shape, 0.5, np.float32)) for p in values))
+        return [p.asnumpy().ravel()[0] for p in values]
+
+    (kernel, bias), (decayed, same) = after_step(0.0), after_step(0.5)
+    assert same == bias
+    if name == "momentum":  # 2 - 0.1 · (0.5 + 0.5 · 2)
+        assert kernel == pytest.approx(2 - 0.1 * 0.5)
+        assert decayed == pytest.approx(2 - 0.1 * 1.5)
+    else:  # the first step of Adam is the rate, whatever the gradient
+        assert kernel == pytest.approx(1.9, abs=1e-4)
+        assert decayed == pytest.approx(1.9, abs=1e-4)
+
+
+def test_the_rate_follows_the_schedule():
+    values = parameters()
+    optimizer = make_optimizer("momentum", values, np.array([1.0, 0.25], np.float32), 0.0, 0.0)
+    gradients = tuple(Tensor(np.ones(p.shape, np.float32)) for p in values)
+    optimizer(gradients)
+    assert values[0].asnumpy()[0, 0] == pytest.approx(1)
+    optimizer(gradients)
+    assert values[0].asnumpy()[0, 0] == pytest.approx(0.75)

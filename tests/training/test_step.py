@@ -1,0 +1,197 @@
+"""What a step does to the weights: loss scale, overflow, accumulation, average, precision."""
+
+import sys
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+import pytest
+
+from ssdcore.models.device import seed_all
+from ssdcore.models.losses import DetectionLoss
+from ssdcore.training.ema import TRAINED, WeightAverage
+from ssdcore.training.optimizer import make_optimizer
+from ssdcore.training.step import TrainingStep
+from ssdcore.training.update import Update, make_loss_scaler
+
+sys.path.append(str(Path(__file__).parent))
+
+from tests.training.tiny import TinyDetector, tiny_batch
+
+RATE, CLIP_NORM = 0.05, 1.0
+HUGE = 2.0**127
+"""A loss scale at which gradients over 2 overflow float32."""
+
+
+def values(network, *, trained_only=False):
+    parameters = network.trainable_params() if trained_only else network.get_parameters()
+    return {p.name.removeprefix(TRAINED): p.asnumpy().copy() for p in parameters}
+
+
+def assert_equal(one, other):
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name], err_msg=name)
+
+
+class Bench:
+    """A tiny network under a step; equal settings give equal networks."""
+
+    def __init__(
+        self,
+        *,
+        scale=1.0,
+        decay=0.0,
+        accumulate=1,
+        amp="O0",
+        optimizer="momentum",
+        momentum=0.9,
+        decay_weights=0.001,
+        norm=True,
+        compiled=True,
+    ):
+        seed_all(2)
+        self.network = self.kept = TinyDetector(norm)
+        average = None
+        if decay:
+            self.kept = TinyDetector(norm)
+            average = WeightAverage(self.network, self.kept, decay)
+        computed = self.network
+        if amp != "O0":
+            computed = ms.amp.auto_mixed_precision(self.network, amp)
+        rates = np.full(50, RATE, np.float32)
+        parameters = self.network.trainable_params()
+        self.optimizer = make_optimizer(optimizer, parameters, rates, momentum, decay_weights)
+        self.scaler = make_loss_scaler(scale)
+        update = Update(self.optimizer, self.scaler, CLIP_NORM, average)
+        loss = DetectionLoss("multibox", 2)
+        self.step = TrainingStep(computed, loss, update, accumulate, compiled=compiled)
+
+
+@pytest.fixture
+def batches(rng):
+    """Four batches of two pictures, one of them without objects."""
+    return [tiny_batch(2, positives, rng) for positives in (4, 1, 0, 3)]
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("scale", [1024.0, "dynamic"])
+def test_a_scaled_update_equals_an_unscaled_one(batches, optimizer, scale):
+    """The reference divided the gradients by a scale that it had not multiplied the loss by."""
+    plain, scaled = Bench(optimizer=optimizer), Bench(scale=scale, optimizer=optimizer)
+    before = values(plain.network)
+    for batch in batches:
+        expected, got = plain.step([batch]), scaled.step([batch])
+        assert (got.box, got.classes, got.updated) == (expected.box, expected.classes, True)
+    after = values(plain.network)
+    assert all((after[name] != before[name]).any() for name in before)
+    assert_equal(values(scaled.network), after)
+
+
+def test_without_a_graph_it_takes_about_the_same_step(batches):
+    compiled, plain = Bench(decay=0.9), Bench(decay=0.9, compiled=False)
+    before = values(compiled.network)
+    expected, got = compiled.step(batches[:1]), plain.step(batches[:1])
+    assert got.total == pytest.approx(expected.total, rel=1e-5)
+    for name, value in values(compiled.network).items():
+        found = values(plain.network)[name]
+        assert (value != before[name]).any()
+        np.testing.assert_allclose(found, value, rtol=1e-4, atol=1e-6)
+
+
+def test_gradients_over_the_norm_are_scaled_down_to_it(batches):
+    """With plain descent and no decay the step is rate times gradient, of norm 1 at most."""
+    bench = Bench(norm=False, momentum=0.0, decay_weights=0.0)
+    before = values(bench.network)
+    bench.step([loud(batches[0])])
+    after = values(bench.network)
+    squares = [np.square(after[name] - before[name]).sum() for name in before]
+    assert np.sqrt(sum(squares)) == pytest.approx(RATE * CLIP_NORM, rel=1e-3)
+
+
+def loud(batch):
+    """Gives the batch gradients far over 2, by pictures of large values."""
+    return batch._replace(images=batch.images * 1e4)
+
+
+def test_an_overflow_skips_the_step_and_halves_a_dynamic_scale(batches):
+    bench = Bench(scale="dynamic", decay=0.9, norm=False)
+    assert bench.step(batches[:1]).loss_scale == 2**16
+    ms.ops.assign(bench.scaler.scale_value, ms.Tensor(HUGE))
+    trained, kept = values(bench.network, trained_only=True), values(bench.kept)
+    moments = [p.asnumpy().copy() for p in bench.optimizer.moments]
+    outcome = bench.step([loud(batches[1])])
+    assert outcome[2:] == (False, HUGE / 2, True)
+    assert np.isfinite(outcome.total)
+    assert_equal(values(bench.network, trained_only=True), trained)
+    assert_equal(values(bench.kept), kept)
+    for moment, parameter in zip(moments, bench.optimizer.moments, strict=True):
+        np.testing.assert_array_equal(parameter.asnumpy(), moment)
+    assert int(bench.optimizer.global_step.asnumpy()[0]) == 1
+    ms.ops.assign(bench.scaler.scale_value, ms.Tensor(1024.0))
+    assert bench.step(batches[1:2])[2:] == (True, 1024.0, False)
+
+
+def test_a_fixed_scale_stays_at_an_overflow(batches):
+    bench = Bench(scale=HUGE, norm=False)
+    before = values(bench.network, trained_only=True)
+    assert bench.step([loud(batches[0])])[2:] == (False, HUGE, False)
+    assert_equal(values(bench.network, trained_only=True), before)
+
+
+@pytest.mark.parametrize("scale", [1.0, 256.0])
+def test_accumulated_batches_equal_one_large_batch(batches, scale):
+    """Without batch norm, whose statistics are of a batch."""
+    large = type(batches[0])(*map(np.concatenate, zip(*batches, strict=True)))
+    one, several = Bench(norm=False), Bench(norm=False, accumulate=4, scale=scale)
+    for _ in range(2):  # the second step sees that the sums were emptied
+        expected, got = one.step([large]), several.step(batches)
+        assert got[:2] == pytest.approx(expected[:2], rel=1e-5)
+    after = values(one.network)
+    for name, value in values(several.network).items():
+        np.testing.assert_allclose(value, after[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_an_overflow_in_one_of_several_batches_skips_them_all(batches):
+    bench = Bench(accumulate=2, scale="dynamic", norm=False)
+    broken = batches[0]._replace(images=np.full_like(batches[0].images, 1e36))
+    before = values(bench.network)
+    assert not bench.step([broken, batches[1]]).updated
+    assert_equal(values(bench.network), before)
+    assert bench.step(batches[:2]).updated
+
+
+def test_the_average_follows_weights_and_statistics(batches):
+    decay = 0.2
+    bench = Bench(decay=decay)
+    expected = values(bench.kept)
+    assert_equal(expected, values(bench.network))
+    for count, batch in enumerate(batches, 1):
+        bench.step([batch])
+        d = min(decay, (1 + count) / (10 + count))
+        for name, weight in values(bench.network).items():
+            expected[name] = d * expected[name] + (1 - d) * weight
+    for name, value in values(bench.kept).items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
+        assert (value != values(bench.network)[name]).any()
+
+
+def test_the_average_takes_no_part_in_training(batches):
+    plain, averaged = Bench(), Bench(decay=0.9)
+    for batch in batches:
+        plain.step([batch]), averaged.step([batch])
+    assert_equal(values(plain.network), values(averaged.network))
+
+
+@pytest.mark.parametrize("amp", ["O2", "O3"])
+def test_mixed_precision_takes_about_the_same_step(batches, amp):
+    exact, mixed = Bench(), Bench(amp=amp, scale=1024.0)
+    for batch in batches:
+        expected, outcome = exact.step([batch]), mixed.step([batch])
+        assert outcome.total == pytest.approx(expected.total, rel=0.03)
+        assert outcome.updated
+    after = values(exact.network)
+    for name, value in values(mixed.network).items():
+        assert value.dtype == np.float32
+        np.testing.assert_allclose(value, after[name], atol=0.03, err_msg=name)
+    assert (values(mixed.network)["conv.weight"] != after["conv.weight"]).any()
