@@ -94,7 +94,7 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
 
 
 def prepare(folder: Path, epochs: int, devices: int) -> None:
-    """Draws and converts a few pictures, and sets a short training that keeps every step."""
+    """Draws and converts a few images, and sets a short training that keeps every step."""
     changes = {
         "dataset.shapes.train_images": 10,
         "dataset.shapes.val_images": 2,

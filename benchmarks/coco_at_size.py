@@ -1,6 +1,6 @@
-"""What converting a data set of COCO 2017's size and shape takes, with tiny pictures.
+"""What converting a data set of COCO 2017's size and shape takes, with tiny images.
 
-Annotations are as large as the official ones: outlines, addresses and dates included. Pictures
+Annotations are as large as the official ones: outlines, addresses and dates included. Images
 are 32 × 24 pixels, each different, so that the figures are those of everything but decoding.
 The table goes to standard output, the figures to benchmarks/results/coco_at_size.json.
 Four minutes.
@@ -69,7 +69,7 @@ def write_split(folder: Path, split: str, images: int, boxes: int) -> None:
     ids = np.sort(rng.choice(max(581_929, 4 * images), images, replace=False)) + 1
     (folder / split).mkdir()
     for number, image_id in enumerate(ids):
-        (folder / split / name_of(image_id)).write_bytes(picture(number))
+        (folder / split / name_of(image_id)).write_bytes(image_file(number))
     path = folder / f"data/raw/annotations/instances_{split}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", encoding="utf-8") as file:
@@ -90,7 +90,7 @@ def name_of(image_id: int) -> str:
     return f"{image_id:012d}.jpg"
 
 
-def picture(number: int) -> bytes:
+def image_file(number: int) -> bytes:
     """A JPEG of a flat colour and a few marks, which spell its number."""
     rgb = np.full((HEIGHT, WIDTH, 3), (number % 200, number // 200 % 200, 99), np.uint8)
     for bit in range(20):

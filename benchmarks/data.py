@@ -1,7 +1,7 @@
-"""How fast pictures are converted and loaded, beside the disk and a loader like the tutorial's.
+"""How fast images are converted and loaded, beside the disk and a loader like the tutorial's.
 
 `python -m benchmarks.data --data FOLDER` measures a folder in COCO's layout
-(annotations/instances_train.json, images/train), without it 300 drawn pictures. OpenCV has one
+(annotations/instances_train.json, images/train), without it 300 drawn images. OpenCV has one
 thread of its own, as in the stages. That the two loaders do the same work is checked by what they
 crop and match: where the distributions differ, the exit status is 1.
 The table goes to standard output, the figures to benchmarks/results/data.json. One minute.
@@ -27,7 +27,7 @@ from benchmarks.frame import (
     take_turns,
     write_results,
 )
-from benchmarks.pictures import training_pictures
+from benchmarks.image_files import training_images
 
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 ROUNDS = 5
@@ -36,9 +36,9 @@ CROPS = 3000
 BATCH = 4
 COLOUR = 0.4
 COPY, CONVERT = "copying the files", "convert"
-LOADER, KEEPING, TUTORIAL = "loader", "loader that keeps pictures", "tutorial's loader"
+LOADER, KEEPING, TUTORIAL = "loader", "loader that keeps images", "tutorial's loader"
 CACHE = 10**9
-"""Bytes, for all pictures."""
+"""Bytes, for all images."""
 
 
 def main() -> None:
@@ -60,7 +60,7 @@ def main() -> None:
 def measure(data: Path | None, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="data-") as temporary:
         folder = Path(temporary)
-        images, annotations = training_pictures(data, folder, DRAWN)
+        images, annotations = training_images(data, folder, DRAWN)
         contenders = {
             **conversion(images, annotations, folder / "out"),
             **loaders(images, annotations, folder / "shards"),
@@ -75,7 +75,7 @@ def measure(data: Path | None, rounds: int) -> dict[str, Any]:
         for n in map(workers_in_words, (1, 2))
     ]
     return {
-        "data": data.name if data else f"{DRAWN} drawn pictures",
+        "data": data.name if data else f"{DRAWN} drawn images",
         "images_per_second": {
             name: summary([len(samples) / took for took in each]) for name, each in seconds.items()
         },
@@ -102,7 +102,7 @@ def as_table(content: dict[str, Any]) -> str:
 
 
 def samples_of(annotations: Path) -> list[Any]:
-    """Returns the sizes and objects of all pictures."""
+    """Returns the sizes and objects of all images."""
     from ssdcore.coco.annotations import read_coco
 
     split = read_coco(annotations)
@@ -135,7 +135,7 @@ def conversion(images: Path, annotations: Path, out: Path) -> dict[str, Callable
 def loaders(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[], int]]:
     """An epoch of each loader with 1 and 2 workers; the iterator's start counts.
 
-    What keeps pictures, `runtime.cache_mb`, has them from the round that warms up.
+    What keeps images, `runtime.cache_mb`, has them from the round that warms up.
     """
     from benchmarks.reference_loader import reference_batches
     from ssdcore.coco.annotations import read_coco

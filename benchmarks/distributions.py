@@ -1,6 +1,6 @@
-"""Whether our loader and the tutorial's make the same of the same pictures: crops and matches.
+"""Whether our loader and the tutorial's make the same of the same images: crops and matches.
 
-Both crop and match each picture several times. What comes out is compared measure by measure:
+Both crop and match each image several times. What comes out is compared measure by measure:
 quartiles, and the largest distance between the two cumulated distributions (Kolmogorov and
 Smirnov's), which in one of a hundred cases exceeds the limit by chance where nothing differs.
 """
@@ -26,7 +26,7 @@ TABLE = default_boxes()
 
 
 def compare(samples: Sequence[Sample], draws: int, seed: int) -> dict[str, dict[str, Any]]:
-    """Draws `draws` crops by each loader, the pictures in turn.
+    """Draws `draws` crops by each loader, the images in turn.
 
     Returns:
         By measure: the loaders' quartiles, distance and limit.
@@ -100,5 +100,5 @@ def limit(n: int, m: int) -> float:
 
 
 def blank(height: int, width: int, objects: Objects) -> Sample:
-    """Stands for a picture whose pixels don't matter."""
+    """Stands for an image whose pixels don't matter."""
     return Sample(np.broadcast_to(np.uint8(0), (height, width, 3)), objects)

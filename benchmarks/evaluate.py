@@ -200,7 +200,7 @@ def take_turns(outputs: list[Output], thresholds: Thresholds, *, ours_first: boo
         else:
             others = [reference_results(answer, IDS, settings) for answer in answers]
             seconds[REFERENCE] = time.perf_counter() - began
-    # On a picture of one pixel fractions are pixels, and both compute the same numbers.
+    # On an image of one pixel fractions are pixels, and both compute the same numbers.
     no_pixel, unit = settings._replace(pixel=0), np.ones(2, np.float32)
     below = float(np.nextafter(np.float32(thresholds.score), np.float32(0)))
     exact = no_pixel._replace(min_score=below, earlier_first=True)

@@ -1,8 +1,8 @@
 """Whether the full SSD300 trains here, and what a step of it costs.
 
-`python -m benchmarks.full_network --data FOLDER` takes the pictures of a folder in COCO's layout
+`python -m benchmarks.full_network --data FOLDER` takes the images of a folder in COCO's layout
 (annotations/instances_train.json, images/train), without it drawn ones, and trains the network of
-params.yaml at width 1.0 for 60 steps of two pictures. The table goes to standard output, the
+params.yaml at width 1.0 for 60 steps of two images. The table goes to standard output, the
 figures to benchmarks/results/full_network.json. About five minutes on two cores.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.frame import ROOT, circumstances, parser, table, write_results
-from benchmarks.pictures import training_pictures
+from benchmarks.image_files import training_images
 
 STEPS = 60
 GROUP = 10
@@ -67,7 +67,7 @@ def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
     from ssdcore.training.reports import StepReport
     from ssdcore.training.setup import prepare_training
 
-    images, annotations = training_pictures(data, folder, DRAWN)
+    images, annotations = training_images(data, folder, DRAWN)
     params = read_params(ROOT / "params.yaml")
     device = configure(params.runtime.device)
     seed_all(params.runtime.seed)
@@ -87,7 +87,7 @@ def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
             break
     seconds = [r.computing_s for r in reports[1:]]
     return {
-        "data": f"{len(split.images)} pictures, {len(split.classes)} classes",
+        "data": f"{len(split.images)} images, {len(split.classes)} classes",
         "device": device,
         "batch_size": train.batch_size,
         "values": sum(p.size for p in training.step.parameters),

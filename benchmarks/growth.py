@@ -1,14 +1,14 @@
 """How time and memory grow with the data: each stage at once, four times and sixteen times as much.
 
-`python -m benchmarks.growth` draws 100, 400 and 1600 training pictures and as many for validation,
+`python -m benchmarks.growth` draws 100, 400 and 1600 training images and as many for validation,
 and runs convert, an epoch of the training loader, train (400 steps, an epoch of the largest),
 evaluate and report, each in a process of its own and with a tiny network, untracked. `detections`
 is what follows the network, on drawn outputs of COCO's classes, analysis included. The table goes
 to standard output, the figures to benchmarks/results/growth.json. About nine minutes on two cores.
 
 Peak memory is the kernel's count: of the stage, or of a process that it started if one held more.
-Growth by a picture is from the middle size to the largest: what a stage takes before the first
-picture does not count.
+Growth by an image is from the middle size to the largest: what a stage takes before the first
+image does not count.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from benchmarks.workspace import Usage, command, measured, run_stages, write_par
 
 BASE, FACTORS = 100, (1, 4, 16)
 VALIDATED = 20
-"""Pictures that train validates on, whatever the data."""
+"""Images that train validates on, whatever the data."""
 CHANGES = {
     "model.width": 0.02,
     "train.validate_every": 1000,
@@ -33,7 +33,7 @@ CHANGES = {
 
 def main() -> None:
     own = parser(__doc__)
-    own.add_argument("--base", type=int, default=BASE, help="pictures of the smallest data")
+    own.add_argument("--base", type=int, default=BASE, help="images of the smallest data")
     own.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
     arguments = own.parse_args()
     if arguments.load:
@@ -41,7 +41,7 @@ def main() -> None:
         return
     machine = circumstances("mindspore", "numpy", "opencv-python-headless", "pycocotools")
     sizes = [arguments.base * factor for factor in FACTORS]
-    content = {"pictures": sizes, "stages": measure(sizes)}
+    content = {"images": sizes, "stages": measure(sizes)}
     print(as_table(content))
     if not arguments.print_only:
         write_results("growth", content, machine)
@@ -60,7 +60,7 @@ def measure(sizes: list[int]) -> dict[str, list[dict[str, float]]]:
 
 
 def take(folder: Path, size: int, largest: int) -> dict[str, Usage]:
-    """Runs all stages on `size` pictures."""
+    """Runs all stages on `size` images."""
     training, validation = folder / "training", folder / "validation"
     epochs = largest // size
     draw(training, size, VALIDATED, epochs)
@@ -111,9 +111,9 @@ def load_epoch() -> None:
 
 def as_table(content: dict[str, Any]) -> str:
     """Renders the figures in markdown."""
-    sizes = content["pictures"]
-    header = ["stage", *(f"s, {size} pictures" for size in sizes)]
-    header += [f"MiB, {size} pictures" for size in sizes] + ["more KiB a picture"]
+    sizes = content["images"]
+    header = ["stage", *(f"s, {size} images" for size in sizes)]
+    header += [f"MiB, {size} images" for size in sizes] + ["more KiB an image"]
     rows = []
     for name, usages in content["stages"].items():
         peaks = [usage["peak_mib"] for usage in usages]

@@ -5,8 +5,8 @@ the candidates take turns: a round is one batch of each. The table goes to stand
 figures to benchmarks/results/inference.json. About five minutes on two cores; `--quick`, the narrow
 network in three rounds, half a minute and no file.
 
-Pictures are prepared before; decoding and suppression are not part of it, except of `onnx
-pictures`, which starts from pictures of 300×300 and, untrained, has no candidates to suppress.
+Images are prepared before; decoding and suppression are not part of it, except of `onnx
+images`, which starts from images of 300×300 and, untrained, has no candidates to suppress.
 """
 
 import os
@@ -97,8 +97,8 @@ def candidates(
     from ssdcore.data.loader import InputBatch
     from ssdcore.export.metadata import Metadata
     from ssdcore.export.mindir import MindirNetwork
-    from ssdcore.export.runtime import OnnxNetwork, OnnxPictures
-    from ssdcore.export.write import network_file, pictures_file, write_exports
+    from ssdcore.export.runtime import OnnxImages, OnnxNetwork
+    from ssdcore.export.write import images_file, network_file, write_exports
     from ssdcore.inference.decode import Thresholds
     from ssdcore.inference.detector import Detector
     from ssdcore.models.checkpoint import build_network, save
@@ -114,7 +114,7 @@ def candidates(
     card = Card(model, classes, "multibox", 0)
     network = build_network(model, CLASSES, card.loss)
     images = rng.normal(size=(batch, 3, 300, 300)).astype(np.float32)
-    pictures = rng.integers(0, 256, (batch, 300, 300, 3), np.uint8)
+    image_files = rng.integers(0, 256, (batch, 300, 300, 3), np.uint8)
     save(folder / "best.ckpt", network, card)
     calibration = [
         InputBatch(np.arange(1), rng.normal(size=(1, 3, 300, 300)).astype(np.float32))
@@ -135,9 +135,9 @@ def candidates(
         name: (lambda asked=one: asked.answers(images), megabytes(folder / file))
         for name, (one, file) in asked.items()
     }
-    whole = OnnxPictures(folder / pictures_file("onnx"))
-    runs["onnx pictures"] = (
-        lambda: whole.detect(pictures), megabytes(folder / pictures_file("onnx"))
+    whole = OnnxImages(folder / images_file("onnx"))
+    runs["onnx images"] = (
+        lambda: whole.detect(image_files), megabytes(folder / images_file("onnx"))
     )  # fmt: skip
     return runs
 

@@ -1,6 +1,6 @@
-"""What a trained SSD300 answers for pictures like COCO's, drawn instead of computed.
+"""What a trained SSD300 answers for images like COCO's, drawn instead of computed.
 
-A picture has as many objects, of as few classes, as COCO's have on average. A default box that
+An image has as many objects, of as few classes, as COCO's have on average. A default box that
 overlaps an object says its class, the surer the better it fits; less sure, it also says classes
 that look alike. The others say background, and a few of them something at random. The strengths
 are set so that an object makes as many scores pass each threshold as one of the demo's does in the
@@ -19,9 +19,9 @@ from ssdcore.geometry.default_boxes import corners, default_boxes
 
 CLASSES = 81
 OBJECTS = 7.3
-"""Of a picture of COCO 2017: 860,001 boxes in 118,287 pictures."""
+"""Of an image of COCO 2017: 860,001 boxes in 118,287 images."""
 SHOWN, ALIKE = 3, 20
-"""Classes of a picture (2.9 in COCO), and with those that they are taken for."""
+"""Classes of an image (2.9 in COCO), and with those that they are taken for."""
 PRIORS = default_boxes()
 CORNERS = np.clip(corners(PRIORS), 0, 1)
 NEAR = 0.25
@@ -34,7 +34,7 @@ NOISY, NOISE, NOISE_SPREAD = 700, 6.9, 0.7
 """Default boxes anywhere that say something nevertheless, and the logits they do it with."""
 DEMO_OBJECTS = 3.58
 DEMO = {0.01: (684, 394), 0.1: (125, 94), 0.5: (30, 30)}
-"""Of the demo's network, a picture: scores from each threshold on, and default boxes with any."""
+"""Of the demo's network, an image: scores from each threshold on, and default boxes with any."""
 
 
 class Output(NamedTuple):

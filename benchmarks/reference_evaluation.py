@@ -1,7 +1,7 @@
 """What follows the network in the MindSpore SSD tutorial, to compare with.
 
 Written from its description: class by class, the scores of all default boxes are compared with
-the threshold, the boxes that pass are scaled to the picture's pixels, suppressed in a Python loop
+the threshold, the boxes that pass are scaled to the image's pixels, suppressed in a Python loop
 and appended to lists; then every detection becomes a dictionary. Suppression takes a side to be
 one pixel longer than it is. The network has decoded the boxes before, so that decoding is not
 part of it.

@@ -1,6 +1,6 @@
 """What a second process costs and brings: images per second of the train stage, 1 and 2 processes.
 
-With the same batch in all, and with the same batch for each process, on drawn pictures at the
+With the same batch in all, and with the same batch for each process, on drawn images at the
 demo's width. Two processes on the cores of one CPU share what one has to itself: this tells what
 meeting, adding up gradients and sharing cost, not what a second device would bring. The table goes
 to standard output, the figures to benchmarks/results/scaling.json. About three minutes.
@@ -15,11 +15,11 @@ from typing import Any
 from benchmarks.frame import circumstances, parser, table, write_results
 from benchmarks.workspace import run_stages, write_params
 
-PICTURES = 160
+IMAGES = 160
 SKIPPED = 3
 """Steps at the start: the first compiles."""
 SETTINGS = ((1, 8), (2, 4), (1, 4), (2, 2))
-"""Processes, and pictures of each in a step."""
+"""Processes, and images of each in a step."""
 
 
 def main() -> None:
@@ -51,7 +51,7 @@ def measure(folder: Path, devices: int, batch_size: int) -> dict[str, Any]:
 
 def configure(folder: Path, devices: int, batch_size: int) -> None:
     changes = {
-        "dataset.shapes.train_images": PICTURES,
+        "dataset.shapes.train_images": IMAGES,
         "dataset.shapes.val_images": 2,
         "train.epochs": 1,
         "train.batch_size": batch_size,
@@ -65,7 +65,7 @@ def configure(folder: Path, devices: int, batch_size: int) -> None:
 def as_table(content: dict[str, Any]) -> str:
     """Renders the figures in markdown."""
     return table(
-        ["processes", "pictures a step of each", "of all", "images per second", "lowest, highest"],
+        ["processes", "images a step of each", "of all", "images per second", "lowest, highest"],
         [
             [
                 row["processes"],

@@ -1,8 +1,8 @@
 """What a training's time goes into: computing, waiting for data, tracking, validation, the rest.
 
-`python -m benchmarks.shares` trains the demo's network for 200 steps on drawn pictures, with the
+`python -m benchmarks.shares` trains the demo's network for 200 steps on drawn images, with the
 validation and the tracking of params.yaml, into an MLflow store of its own. `--data FOLDER` takes a
-folder in COCO's layout instead, and varies its pictures as presets/custom.yaml does. The train
+folder in COCO's layout instead, and varies its images as presets/custom.yaml does. The train
 stage runs unchanged in a process of its own whose functions are timed from outside. The table goes
 to standard output, the figures to benchmarks/results/shares.json. About two minutes each.
 
@@ -24,24 +24,24 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from benchmarks.frame import RESULTS, ROOT, circumstances, parser, rounded, table, write_results
-from benchmarks.pictures import in_coco_layout
+from benchmarks.images import in_coco_layout
 from benchmarks.stopwatch import OTHER, TRACKING, Stopwatch, watch_tracking
 from benchmarks.workspace import environment, run_stages, write_params
 
 STEPS = 200
 DRAWN = 160
 VALIDATED = 100
-"""Pictures drawn for training and for validation."""
+"""Images drawn for training and for validation."""
 QUIET = {"GLOG_v": "3"}
 KEPT = ("resume", "keep", "keep_if_due", "clear")
 PARTS = {
     "starting": "Python, imports, the device, opening the data, building the network",
     "compiling": "what the first step takes longer than the median one",
-    "computing": "the compiled step: losses, gradients, weights; pictures to it, losses from it",
-    "waiting for data": "until the next step's pictures are there",
+    "computing": "the compiled step: losses, gradients, weights; images to it, losses from it",
+    "waiting for data": "until the next step's images are there",
     "validation": "the validation split through the network, COCO's figures",
     "checkpoints": "best and last checkpoint, history, the state to go on from",
-    TRACKING: "noting values and pictures, drawing those, waiting for the delivery at the end",
+    TRACKING: "noting values and images, drawing those, waiting for the delivery at the end",
     "other": "the loop itself, log, signals",
 }
 
@@ -58,7 +58,7 @@ def main() -> None:
         return
     machine = circumstances("mindspore", "mlflow")
     figures = {**measure(arguments.data, arguments.steps, arguments.width), "machine": machine}
-    name = arguments.data.name if arguments.data else "the demo's drawn pictures"
+    name = arguments.data.name if arguments.data else "the demo's drawn images"
     if arguments.width is not None:
         name += f", width {arguments.width:g}"
     path = RESULTS / "shares.json"
@@ -157,7 +157,7 @@ class Timed:
 
     Attributes:
         steps: seconds of each.
-        before_s: before the first picture was asked for, what other parts took left out.
+        before_s: before the first image was asked for, what other parts took left out.
     """
 
     def __init__(self) -> None:

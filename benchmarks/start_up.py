@@ -1,6 +1,6 @@
 """What runs before the work: imports, `--help`, a no-op `dvc repro`, and each stage of a small one.
 
-`python -m benchmarks.start_up` clones the last commit, runs its pipeline on a few drawn pictures
+`python -m benchmarks.start_up` clones the last commit, runs its pipeline on a few drawn images
 with a tiny network, and splits each stage into Python's start and end, imports, tracking and work;
 what is left of `dvc repro` is DVC's own. The stages run unchanged: `benchmarks/hook` times them
 from outside, on Linux. Then `dvc repro` runs again with nothing to do. The table goes to standard
@@ -44,8 +44,8 @@ CHANGES = {
     "dataset.shapes.val_images": 8,
     "model.width": 0.02,
     "train.epochs": 1,
-    "export.calibration_pictures": 8,
-    "export.parity_pictures": 8,
+    "export.calibration_images": 8,
+    "export.parity_images": 8,
 }
 PARTS = ("Python", "imports", "tracking", "other")
 """As benchmarks/hook names them; `other` is the stage's own work."""

@@ -1,4 +1,4 @@
-"""Packs the pictures and their boxes into MindRecord shards: data/mindrecord."""
+"""Packs the images and their boxes into MindRecord shards: data/mindrecord."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Check every picture and box and pack them into MindRecord shards."""
+    """Check every image and box and pack them into MindRecord shards."""
     convert = read_params(params).convert
 
     from ssdcore.coco.annotations import read_coco
@@ -27,7 +27,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
             conversion = convert_split(split, images, shards, convert.shards, strict=convert.strict)
             if not conversion.kept:
                 faults = [f"{file.file_name}: {file.reason}" for file in conversion.skipped[:3]]
-                raise InputError(str(images), faults, "at least one usable picture")
+                raise InputError(str(images), faults, "at least one usable image")
             summaries[name] = conversion.summary()
             print(_in_words(name, summaries[name]))
             if table := table_of_losses(conversion):

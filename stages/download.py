@@ -6,7 +6,7 @@ from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Fetch, draw or check the pictures and their COCO annotation files."""
+    """Fetch, draw or check the images and their COCO annotation files."""
     dataset = read_params(params).dataset
 
     from ssdcore.core.files import replacing_folder

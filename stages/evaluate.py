@@ -6,7 +6,7 @@ from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Detect in every validation picture, compute the COCO figures, and say what goes wrong."""
+    """Detect in every validation image, compute the COCO figures, and say what goes wrong."""
     settings = read_params(params)
     wanted, runtime = settings.evaluate, settings.runtime
 

@@ -21,7 +21,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.coco.annotations import read_coco
     from ssdcore.core.errors import RunError
     from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
-    from ssdcore.data.loader import input_batches, read_pictures
+    from ssdcore.data.loader import input_batches, read_images
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.export.check import check_exports
     from ssdcore.export.metadata import Metadata, origin
@@ -40,9 +40,9 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     train, val = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
     size = evaluate.batch_size
     calibration = islice(
-        input_batches(train, size, runtime.workers), ceil(wanted.calibration_pictures / size)
+        input_batches(train, size, runtime.workers), ceil(wanted.calibration_images / size)
     )
-    pictures = islice(read_pictures(val, runtime.workers), wanted.parity_pictures)
+    images = islice(read_images(val, runtime.workers), wanted.parity_images)
     detector = Detector(network, card.default_boxes, card.loss, size)
     with tracked(
         "export",
@@ -60,7 +60,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 wanted.formats,
                 detector,
                 metadata,
-                pictures,
+                images,
                 read_coco(layout.annotations("val")),
                 layout.annotations("val"),
                 wanted.tolerance,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Inputs = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="IMAGE_OR_FOLDER…", help="Pictures, folders of them, videos, or patterns."
+        metavar="IMAGE_OR_FOLDER…", help="Images, folders of them, videos, or patterns."
     ),
 ]
 Model = Annotated[
@@ -32,9 +32,7 @@ Model = Annotated[
         "or runs:/RUN/model/best.ckpt.",
     ),
 ]
-Out = Annotated[
-    Path, typer.Option("--out", help="Folder for pictures, videos and predictions.json.")
-]
+Out = Annotated[Path, typer.Option("--out", help="Folder for images, videos and predictions.json.")]
 Score = Annotated[
     float | None,
     typer.Option(
@@ -48,7 +46,7 @@ DeviceName = Annotated[
     str | None, typer.Option("--device", help="Where to compute [runtime.device].")
 ]
 Csv = Annotated[bool, typer.Option("--csv", help="Write predictions.csv, too.")]
-AllowUrl = Annotated[bool, typer.Option("--allow-url", help="Take web addresses for pictures.")]
+AllowUrl = Annotated[bool, typer.Option("--allow-url", help="Take web addresses for images.")]
 Camera = Annotated[
     int | None, typer.Option("--camera", min=0, help="A camera's number; Ctrl-C ends it.")
 ]
@@ -71,7 +69,7 @@ def main(
     seconds: Seconds = None,
     params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
-    """Draw what a detector finds in pictures, and write it to predictions.json in COCO's form.
+    """Draw what a detector finds in images, and write it to predictions.json in COCO's form.
 
     Exit status: 0 all went well, 1 some can't be used, 2 there is none, 75 stopped by a signal.
     """
@@ -118,7 +116,7 @@ def main(
         if camera is not None:
             prediction.camera(camera, seconds)
     print(
-        f"{results.boxes} boxes in {results.photos} pictures → {out}"
+        f"{results.boxes} boxes in {results.photos} images → {out}"
         + (f"; {len(results.broken)} can't be used" if results.broken else "")
     )
     if results.broken:

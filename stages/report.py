@@ -70,7 +70,7 @@ def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams
     from ssdcore.report.comparison.compare import compare_revisions
 
     names = [*compare, *further]
-    page = compare_revisions(names, wanted.pictures, wanted.score_threshold)
+    page = compare_revisions(names, wanted.images, wanted.score_threshold)
     write_text(layout.COMPARISON_PAGE, page)
     print(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
 

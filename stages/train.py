@@ -58,8 +58,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     with keeper.alone(), Signals() as signals:
         start = keeper.resume(group)
         total = len(training.rates)
-        pictures = settings.tracking.pictures if settings.tracking.enabled and writes else 0
-        album = Album(spread_samples(val_shards, EXAMINED * pictures), val, pictures)
+        images = settings.tracking.images if settings.tracking.enabled and writes else 0
+        album = Album(spread_samples(val_shards, EXAMINED * images), val, images)
         validate = make_validation(
             training, train.batch_size, val, val_shards, runtime.workers, group, signals.check,
             album.take,

@@ -36,14 +36,14 @@ def copy_project(folder: Path) -> None:
 
 
 def make_clone(folder: Path) -> None:
-    """Fills `folder` and commits it: eight pictures, and the narrowest network."""
+    """Fills `folder` and commits it: eight images, and the narrowest network."""
     copy_project(folder)
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["dataset"]["shapes"].update(train_images=6, val_images=2)
     params["model"]["width"] = 0.02
     params["train"].update(epochs=2, batch_size=2, validate_every=1)
-    params["report"]["pictures"] = 2
+    params["report"]["images"] = 2
     yaml.dump(params, folder / "params.yaml")
     run(folder, "git", "init", "--quiet")
     run(folder, "git", "add", ".")

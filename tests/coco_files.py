@@ -10,7 +10,7 @@ import numpy as np
 
 
 def jpeg(height: int = 60, width: int = 80, seed: int = 0) -> bytes:
-    """A noise picture, encoded."""
+    """A noise image, encoded."""
     noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
     return cv2.imencode(".jpg", noise)[1].tobytes()
 

@@ -1,4 +1,4 @@
-"""Shards of a few drawn pictures, and a narrow network, for what trains and infers."""
+"""Shards of a few drawn images, and a narrow network, for what trains and infers."""
 
 import os
 import tempfile
@@ -19,7 +19,7 @@ from ssdcore.sources.shapes import write_shapes
 ROOT = Path(__file__).parents[1]
 
 
-class Pictures:
+class ImageFiles:
     """A drawn split: its shards, its annotation file and what is in it."""
 
     def __init__(self, folder: Path, images: int) -> None:
@@ -31,15 +31,15 @@ class Pictures:
 
 
 @pytest.fixture(scope="session")
-def pictures(tmp_path_factory) -> Pictures:
-    """Ten pictures."""
-    return Pictures(tmp_path_factory.mktemp("pictures"), 10)
+def images(tmp_path_factory) -> ImageFiles:
+    """Ten images."""
+    return ImageFiles(tmp_path_factory.mktemp("images"), 10)
 
 
 @pytest.fixture(scope="session")
-def four_pictures(tmp_path_factory) -> Pictures:
-    """Four pictures."""
-    return Pictures(tmp_path_factory.mktemp("pictures"), 4)
+def four_images(tmp_path_factory) -> ImageFiles:
+    """Four images."""
+    return ImageFiles(tmp_path_factory.mktemp("images"), 4)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ OUTS = [
 ANALYSIS = "evaluation/analysis.json"
 CLASSES = {7: "cat", 9: "<b>dog</b>"}
 OBJECTS = {1: 7, 2: 7, 3: 9}
-"""The class of the one object in each picture, in the same place in all."""
+"""The class of the one object in each image, in the same place in all."""
 BBOX = [10.0, 10.0, 30.0, 20.0]
 NOON = "1706961600 +0000"  # of the 3rd of February 2024
 ENVIRONMENT = {
@@ -31,7 +31,7 @@ ENVIRONMENT = {
 def make_repository(folder: Path) -> None:
     """Makes the tag `old`, the branch `main` after it, and an experiment `try` of that.
 
-    They find 1, 2 and 3 of the three pictures' objects, and `old` has no analysis. The working
+    They find 1, 2 and 3 of the three images' objects, and `old` has no analysis. The working
     folder is as `main` has it, apart from train.lr_max.
     """
     folder.mkdir()
@@ -127,9 +127,9 @@ def _write_data(folder: Path) -> None:
         },
     )
     for number in OBJECTS:
-        picture = cv2.imencode(".png", np.full((60, 80, 3), 40 * number, np.uint8))[1].tobytes()
+        image_file = cv2.imencode(".png", np.full((60, 80, 3), 40 * number, np.uint8))[1].tobytes()
         (folder / "val").mkdir(exist_ok=True)
-        (folder / f"val/{number}.png").write_bytes(picture)
+        (folder / f"val/{number}.png").write_bytes(image_file)
 
 
 def _json(path: Path, value: Any) -> None:

@@ -35,7 +35,7 @@ UNDECLARED = {
     "runtime.workers": "the result does not depend on it",
     "tracking.enabled": "says where a run is written down, not what it computes",
     "tracking.experiment": "the same",
-    "tracking.pictures": "the same",
+    "tracking.images": "the same",
 }
 
 

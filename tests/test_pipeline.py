@@ -1,4 +1,4 @@
-"""The whole pipeline on eight pictures, run as a user runs it: from a clone, by README's commands.
+"""The whole pipeline on eight images, run as a user runs it: from a clone, by README's commands.
 
 One command follows the other in one folder, as for the reader of README.md: what it leaves behind
 in files, in DVC and in MLflow is looked at right after it.
@@ -155,7 +155,7 @@ def test_the_tour_left_what_it_says(clone):
     assert (clone / "report/index.html").exists()
 
 
-def test_local_pictures_go_the_same_way(clone):
+def test_local_images_go_the_same_way(clone):
     """The example that params.yaml names stands for the user's own photos."""
     run(clone, "dvc", "repro", "--quiet", "convert")
     yaml = YAML()

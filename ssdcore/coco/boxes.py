@@ -33,7 +33,7 @@ NOT_CROWD = (0, None, "", "0")
 
 
 class Objects(NamedTuple):
-    """The ground truth of one picture; N may be 0.
+    """The ground truth of one image; N may be 0.
 
     Attributes:
         boxes_yxyx: (N, 4) float32, fractions of the image.

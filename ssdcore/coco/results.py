@@ -116,7 +116,7 @@ def to_results(
 ) -> CocoResults:
     """Gives detections the annotation file's ids, and boxes in pixels, rounded as they are written.
 
-    NumPy rounds as Python does here: a float32 times a picture's size and a power of ten has
+    NumPy rounds as Python does here: a float32 times an image's size and a power of ten has
     fewer than the 53 bits of a float64, so that nothing is rounded before.
 
     Args:

@@ -24,7 +24,7 @@ DEFAULT_PARAMS = layout.PARAMS
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 ERRORS_ONLY = {"GLOG_v": "3", "OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 """Log levels where the environment sets none: on a CPU MindSpore warns of every accelerator that
-is not there, and OpenCV and FFmpeg of pictures and videos that are counted as broken."""
+is not there, and OpenCV and FFmpeg of images and videos that are counted as broken."""
 
 
 def run(function: Callable[..., None]) -> None:

@@ -1,6 +1,6 @@
 """The chain of training variations (section 2.2 of the SSD paper, "data augmentation").
 
-Zoom-out, crop and flip each happen by chance; then the picture is scaled to the network's size
+Zoom-out, crop and flip each happen by chance; then the image is scaled to the network's size
 and its colours are changed in random order. All that is random comes from the Generator.
 """
 
@@ -30,17 +30,17 @@ class Strengths(NamedTuple):
     hue: float = 0.0
 
 
-PICTURE_STREAM = 1
-"""Keeps the pictures' randomness apart from that of an epoch's order, stream 0."""
+IMAGE_STREAM = 1
+"""Keeps the images' randomness apart from that of an epoch's order, stream 0."""
 
 
-def picture_generator(seed: int, epoch: int, image_id: int) -> np.random.Generator:
-    """Returns what varies a picture in an epoch; it depends on nothing but the arguments."""
-    return np.random.default_rng((seed, PICTURE_STREAM, epoch, image_id % 2**63))
+def image_generator(seed: int, epoch: int, image_id: int) -> np.random.Generator:
+    """Returns what varies an image in an epoch; it depends on nothing but the arguments."""
+    return np.random.default_rng((seed, IMAGE_STREAM, epoch, image_id % 2**63))
 
 
 def augment(sample: Sample, strengths: Strengths, rng: np.random.Generator) -> Sample:
-    """Varies a sample; the picture comes out at 300×300, the input stays as it was."""
+    """Varies a sample; the image comes out at 300×300, the input stays as it was."""
     for probability, move in (
         (strengths.zoom_out, zoom_out),
         (strengths.crop, crop),

@@ -1,7 +1,7 @@
 """Variations of the colours; the objects stay where they are.
 
 Each is a pure function of a sample, a Generator and a strength: it draws its amount uniformly
-from -strength … strength. At strength 0 the picture stays as it is, and the Generator still
+from -strength … strength. At strength 0 the image stays as it is, and the Generator still
 moves on, so that switching one variation off leaves the others' draws alone.
 """
 
@@ -21,7 +21,7 @@ def brightness(sample: Sample, rng: np.random.Generator, strength: float) -> Sam
 
 
 def contrast(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
-    """Scales the distance from the picture's mean brightness by 1 + amount."""
+    """Scales the distance from the image's mean brightness by 1 + amount."""
     amount = rng.uniform(-strength, strength)
     mean = cv2.mean(cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2GRAY))[0]
     rgb = cv2.addWeighted(sample.rgb, 1 + amount, sample.rgb, 0, -mean * amount)
@@ -29,7 +29,7 @@ def contrast(sample: Sample, rng: np.random.Generator, strength: float) -> Sampl
 
 
 def saturation(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
-    """Scales the distance from the grey picture by 1 + amount."""
+    """Scales the distance from the grey image by 1 + amount."""
     amount = rng.uniform(-strength, strength)
     grey = cv2.cvtColor(cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     return sample._replace(rgb=cv2.addWeighted(sample.rgb, 1 + amount, grey, -amount, 0))

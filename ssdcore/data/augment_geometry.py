@@ -1,7 +1,7 @@
 """Variations that move the objects: mirroring, zooming out, cutting a window out.
 
 Section 2.2 of the SSD paper, "data augmentation". Each is a pure function of a sample and a
-Generator. Boxes stay within the picture, and every box keeps its label and crowd flag.
+Generator. Boxes stay within the image, and every box keeps its label and crowd flag.
 """
 
 from collections.abc import Sequence
@@ -15,16 +15,16 @@ from ssdcore.data.sample import Sample
 from ssdcore.geometry.boxes import Boxes, areas, iou
 
 MIN_IOUS: tuple[float | None, ...] = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
-"""A crop's least IoU with some object; None leaves the picture whole, 0 allows any crop."""
+"""A crop's least IoU with some object; None leaves the image whole, 0 allows any crop."""
 CROP_SIDES = (0.3, 1.0)
-"""Sides of a crop, fractions of the picture's."""
+"""Sides of a crop, fractions of the image's."""
 CROP_ASPECTS = (0.5, 2.0)
 """Width over height of a crop, in pixels."""
 CROP_TRIES = 50
 LARGEST_ZOOM = 4.0
 LARGEST_CANVAS = 2000
 """Pixels of a canvas's longer side, which bounds it to 12 MB; 24 megapixels zoomed out 4 times
-would be a gigabyte. The smallest crop of a picture up to 2:1 still has the network's
+would be a gigabyte. The smallest crop of an image up to 2:1 still has the network's
 300 = 2000 / 2 · 0.3 pixels a side, so that nothing is lost that would be seen."""
 
 
@@ -36,9 +36,9 @@ def flip(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def zoom_out(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Puts the picture at random on a mean-coloured canvas of up to 4 times its sides.
+    """Puts the image at random on a mean-coloured canvas of up to 4 times its sides.
 
-    The picture is made smaller first where the canvas would exceed `LARGEST_CANVAS`.
+    The image is made smaller first where the canvas would exceed `LARGEST_CANVAS`.
     """
     zoom = rng.uniform(1.0, LARGEST_ZOOM)
     rgb = _shrunk(sample.rgb, int(LARGEST_CANVAS / zoom))
@@ -79,7 +79,7 @@ def crop(sample: Sample, rng: np.random.Generator) -> Sample:
 
 
 def _shrunk(rgb: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """Scales a picture down to a longer side of `longest` pixels; a smaller one stays."""
+    """Scales an image down to a longer side of `longest` pixels; a smaller one stays."""
     height, width = rgb.shape[:2]
     scale = longest / max(height, width)
     if scale >= 1:
@@ -93,7 +93,7 @@ def _draw_windows(size_hw: tuple[int, ...], rng: np.random.Generator) -> NDArray
 
     Returns:
         (T, 4) those whose aspect is within range, in the order drawn. All at once: one by one,
-        failing windows would cost as much time as decoding the picture.
+        failing windows would cost as much time as decoding the image.
     """
     sides = np.array(size_hw) * rng.uniform(*CROP_SIDES, (CROP_TRIES, 2))
     sides_hw = np.maximum(1, sides.round()).astype(np.int64)
@@ -108,7 +108,7 @@ def _overlap_enough(
 ) -> NDArray[np.bool_]:
     """Marks the windows (T, 4) that keep an object they overlap by `min_iou` or more.
 
-    A picture without objects, or with crowd regions alone, may be cut anywhere.
+    An image without objects, or with crowd regions alone, may be cut anywhere.
     """
     single = sample.objects.boxes_yxyx[~sample.objects.crowd]
     if not len(single):
@@ -144,6 +144,6 @@ def _centres_inside(boxes_yxyx: Boxes, windows_yxyx: Boxes) -> NDArray[np.bool_]
 
 
 def _seen_from(boxes_yxyx: Boxes, window: Boxes) -> Boxes:
-    """Expresses boxes (N, 4) as fractions of a window (4,) of the picture, cut at its border."""
+    """Expresses boxes (N, 4) as fractions of a window (4,) of the image, cut at its border."""
     origin, size = window[:2], window[2:] - window[:2]
     return np.clip((boxes_yxyx - np.tile(origin, 2)) / np.tile(size, 2), 0, 1).astype(np.float32)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ssdcore.coco.annotations import CocoImage, CocoSplit
 from ssdcore.core.errors import InputError
 from ssdcore.core.progress import Progress
-from ssdcore.data.image_files import open_pictures
+from ssdcore.data.image_files import open_image_files
 from ssdcore.data.images import BrokenImageError, checked
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.thread_map import map_in_threads
@@ -110,18 +110,21 @@ def convert_split(
                 yield Record(image.id, outcome, objects)
             elif strict:
                 place = f"{folder}: {image.file_name} (image {image.id})"
-                raise _fault(place, str(outcome), "a whole picture of the listed size")
+                raise _fault(place, str(outcome), "a whole image of the listed size")
             else:
                 skipped.append(
                     Skipped(image.file_name, str(outcome), len(objects.labels), image.id)
                 )
 
-    with open_pictures(folder) as pictures, Progress(len(split.images), unit="image") as progress:
+    with (
+        open_image_files(folder) as image_files,
+        Progress(len(split.images), unit="image") as progress,
+    ):
 
         def check(image: CocoImage) -> bytes | BrokenImageError:
             try:
                 _require_complete(image)
-                return checked(pictures.read(image.file_name), image.height, image.width)
+                return checked(image_files.read(image.file_name), image.height, image.width)
             except BrokenImageError as error:
                 return error
 

@@ -1,4 +1,4 @@
-"""Decoded pictures kept in memory: half the work of loading an epoch is to decode them again."""
+"""Decoded images kept in memory: half the work of loading an epoch is to decode them again."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -6,10 +6,10 @@ from threading import Lock
 from ssdcore.data.sample import Sample
 
 
-class KeptPictures:
+class KeptImages:
     """Keeps the samples that come first and fit; threads may share it.
 
-    None gives way to another: epochs visit all pictures once each, so that the one to be needed
+    None gives way to another: epochs visit all images once each, so that the one to be needed
     soonest is not known, and what gave way would have been read in vain.
 
     Args:

@@ -1,4 +1,4 @@
-"""Encoded pictures by file name, from a folder or straight out of a zip archive."""
+"""Encoded images by file name, from a folder or straight out of a zip archive."""
 
 import posixpath
 import threading
@@ -33,7 +33,7 @@ def archive_fault(path: Path) -> str:
     return f"{damaged} is damaged" if damaged is not None else ""
 
 
-class Pictures(Protocol):
+class ImageFiles(Protocol):
     """Files by name; several threads may read from one."""
 
     def read(self, file_name: str) -> bytes:
@@ -51,7 +51,7 @@ class Pictures(Protocol):
 
 
 @contextmanager
-def open_pictures(place: Path) -> Iterator[Pictures]:
+def open_image_files(place: Path) -> Iterator[ImageFiles]:
     """Opens a folder, or a zip archive, whose directory is read once.
 
     Many archives have everything in one top folder, such as `train2017/`, which annotation files
@@ -70,7 +70,7 @@ def open_pictures(place: Path) -> Iterator[Pictures]:
         archive = ZipFile(place)
     except (OSError, BadZipFile) as error:
         found = getattr(error, "strerror", None) or str(error)
-        raise InputError(str(place), found, "a folder or a zip archive of pictures") from None
+        raise InputError(str(place), found, "a folder or a zip archive of images") from None
     with archive:
         yield _Archive(archive)
 

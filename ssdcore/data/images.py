@@ -1,4 +1,4 @@
-"""Encoded pictures: checking and decoding them; `ssdcore.data.image_files` reads them."""
+"""Encoded images: checking and decoding them; `ssdcore.data.image_files` reads them."""
 
 import io
 import warnings
@@ -22,22 +22,22 @@ UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     7: lambda rgb: np.rot90(rgb, 2).swapaxes(0, 1),
     8: np.rot90,
 }
-"""What makes a picture upright, by EXIF's orientation."""
+"""What makes an image upright, by EXIF's orientation."""
 LYING = (5, 6, 7, 8)
 """The orientations whose height and width swap."""
 JPEG_QUALITY = 95
-"""Of pictures that are encoded anew: COCO's own have about as much."""
+"""Of images that are encoded anew: COCO's own have about as much."""
 MOST_PIXELS = 1 << 28
 """The largest phone photos have 200 million."""
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower, and half of it prints a warning
-warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # several COCO pictures
+warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # several COCO images
 LARGEST_STORED = 30 << 20
 """Bytes; a row of MindRecord lies within a page of 32 MiB."""
 SMALLEST_DRAFT = 8
 """libjpeg decodes to an eighth of the sides at the least: the whole file is read, most of the
 work left out."""
 SHORTEST_SIDE = 1000
-"""Pixels of a picture's shorter side that the network can make use of: its input's 300 out of
+"""Pixels of an image's shorter side that the network can make use of: its input's 300 out of
 the 0.3 of a side that a crop keeps at the least."""
 REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
@@ -48,11 +48,11 @@ REDUCED = {
 
 
 class BrokenImageError(Exception):
-    """A picture can't be used; the text is a short reason, the same for all of its kind."""
+    """An image can't be used; the text is a short reason, the same for all of its kind."""
 
 
 class Head(NamedTuple):
-    """What the file of a whole picture says of it.
+    """What the file of a whole image says of it.
 
     Attributes:
         height: in pixels, as `decode` gives it.
@@ -68,10 +68,10 @@ class Head(NamedTuple):
 
 
 def inspect(data: bytes) -> Head:
-    """Decodes a picture once, roughly, to see that it is whole.
+    """Decodes an image once, roughly, to see that it is whole.
 
     Raises:
-        BrokenImageError: empty, no picture, an unknown format, too large or cut short.
+        BrokenImageError: empty, no image, an unknown format, too large or cut short.
     """
     if not data:
         raise BrokenImageError("file empty")
@@ -79,31 +79,31 @@ def inspect(data: bytes) -> Head:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             (width, height), kind = image.size, str(image.format)
             if width * height > MOST_PIXELS:
-                raise BrokenImageError("picture of too many pixels")
+                raise BrokenImageError("image of too many pixels")
             orientation = _orientation(image)
             image.draft(None, tuple(max(side // SMALLEST_DRAFT, 1) for side in image.size))
             image.load()
     except UnidentifiedImageError:
-        raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP picture") from None
+        raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP image") from None
     except BrokenImageError:
         raise
     except Exception:  # on damaged bytes Pillow fails in many ways: struct.error, KeyError, …
-        raise BrokenImageError("picture damaged or cut short") from None
+        raise BrokenImageError("image damaged or cut short") from None
     return Head(height, width, kind, orientation)
 
 
 def checked(data: bytes, height: int, width: int) -> bytes:
-    """Decodes a picture once to see that it is whole and as large as its annotations say.
+    """Decodes an image once to see that it is whole and as large as its annotations say.
 
-    Cameras store pictures lying on their side, with a note (EXIF) to turn them. COCO's boxes
-    ignore it; other tools draw on the upright picture. Where only the upright size fits, that is
+    Cameras store images lying on their side, with a note (EXIF) to turn them. COCO's boxes
+    ignore it; other tools draw on the upright image. Where only the upright size fits, that is
     what was meant.
 
     Returns:
-        `data`, or a JPEG of the upright picture or of one over `LARGEST_STORED`.
+        `data`, or a JPEG of the upright image or of one over `LARGEST_STORED`.
 
     Raises:
-        BrokenImageError: empty, no picture, an unknown format, too large, cut short or of
+        BrokenImageError: empty, no image, an unknown format, too large, cut short or of
             another size.
     """
     head = inspect(data)
@@ -119,9 +119,9 @@ def checked(data: bytes, height: int, width: int) -> bytes:
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
-    """Decodes a picture to (H, W, 3) uint8 RGB, as stored: EXIF orientation is ignored.
+    """Decodes an image to (H, W, 3) uint8 RGB, as stored: EXIF orientation is ignored.
 
-    Grey and palette pictures become RGB, 16 bits a channel the upper 8; transparency is left out.
+    Grey and palette images become RGB, 16 bits a channel the upper 8; transparency is left out.
 
     Raises:
         BrokenImageError: OpenCV can't decode it.
@@ -145,7 +145,7 @@ def _orientation(image: Image.Image) -> int | None:
         return None
     try:
         return image.getexif().get(ORIENTATION_TAG)
-    except Exception:  # the note is damaged, which says nothing about the picture
+    except Exception:  # the note is damaged, which says nothing about the image
         return None
 
 
@@ -153,7 +153,7 @@ def _to_jpeg(rgb: NDArray[np.uint8]) -> bytes:
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
     if len(data) > LARGEST_STORED:
-        raise BrokenImageError("picture too large to store")
+        raise BrokenImageError("image too large to store")
     return data
 
 
@@ -173,5 +173,5 @@ def _decoded(data: bytes, reduction: int) -> NDArray[np.uint8]:
     except cv2.error:  # too many pixels, say
         rgb = None
     if rgb is None:
-        raise BrokenImageError("picture of a kind that can't be decoded")
+        raise BrokenImageError("image of a kind that can't be decoded")
     return rgb

@@ -14,8 +14,8 @@ from mindspore import dataset
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.augment import Strengths, picture_generator
-from ssdcore.data.image_cache import KeptPictures
+from ssdcore.data.augment import Strengths, image_generator
+from ssdcore.data.image_cache import KeptImages
 from ssdcore.data.mindrecord import COLUMNS, to_sample
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.sample import Sample
@@ -24,9 +24,9 @@ from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
 
 ORDER_STREAM = 0
-"""Keeps the randomness of an epoch's order apart from that of its pictures."""
+"""Keeps the randomness of an epoch's order apart from that of its images."""
 STEPS_AHEAD = 2
-"""Steps whose pictures are made ready while the network is at another one."""
+"""Steps whose images are made ready while the network is at another one."""
 
 Row = tuple[NDArray[Any], ...]
 T = TypeVar("T")
@@ -64,7 +64,7 @@ class TrainingBatch(NamedTuple):
 
 
 class InputBatch(NamedTuple):
-    """A batch of up to B pictures, ready for the network.
+    """A batch of up to B images, ready for the network.
 
     Attributes:
         image_ids: (b,) int64, b ≤ B.
@@ -78,17 +78,17 @@ class InputBatch(NamedTuple):
 class TrainingLoader:
     """Shuffled, varied training batches, grouped by step, a new order in every epoch.
 
-    A picture's variation depends on (seed, epoch, image id) alone, so that the number of
+    An image's variation depends on (seed, epoch, image id) alone, so that the number of
     workers and their timing change nothing. The last, incomplete step is left out: the network
     is compiled for one batch size. A group takes each step together: process r of N has part r
-    of every N · B pictures that one process would take at a time.
+    of every N · B images that one process would take at a time.
 
     Args:
         shards: of the training split.
         batch_size: B, of each process.
         accumulate: batches to a step.
         default_boxes: (8732, 4).
-        strengths: how far pictures are varied.
+        strengths: how far images are varied.
         seed: of order and variation.
         workers: threads that decode and augment.
         share: the part of each step that this process loads.
@@ -114,7 +114,7 @@ class TrainingLoader:
         cache_bytes: int = 0,
     ) -> None:
         self._shards = shards
-        self._kept = KeptPictures(cache_bytes)
+        self._kept = KeptImages(cache_bytes)
         self.share = share
         self._batch_size = batch_size
         self._accumulate = accumulate
@@ -150,7 +150,7 @@ class TrainingLoader:
 
         def prepare(read: tuple[int, Sample]) -> tuple[int, TrainingExample]:
             image_id, sample = read
-            own = picture_generator(self._seed, epoch, image_id)
+            own = image_generator(self._seed, epoch, image_id)
             return image_id, to_training_example(sample, self._default_boxes, self._strengths, own)
 
         held = STEPS_AHEAD * self._batch_size * self._accumulate
@@ -165,9 +165,9 @@ class TrainingLoader:
 def input_batches(
     shards: Sequence[Path], batch_size: int, workers: int, share: Share = WHOLE
 ) -> Iterator[InputBatch]:
-    """Yields every picture of the shards once, in their order; the last batch may be smaller.
+    """Yields every image of the shards once, in their order; the last batch may be smaller.
 
-    Of N processes, process r has the pictures r, r + N, r + 2N …
+    Of N processes, process r has the images r, r + N, r + 2N …
     """
 
     def prepare(row: Row) -> tuple[int, NDArray[np.float32]]:
@@ -187,15 +187,15 @@ def input_batches(
 
 
 def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample]]:
-    """Returns up to `count` pictures by image id, evenly spread over the shards."""
+    """Returns up to `count` images by image id, evenly spread over the shards."""
     if not count:
         return []
     places = np.linspace(0, _rows(shards).get_dataset_size() - 1, count).round().astype(int)
     return [_read(row) for row in _values(_rows(shards, np.unique(places).tolist()))]
 
 
-def read_pictures(shards: Sequence[Path], workers: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yields the id and the pixels (H, W, 3) of every picture of the shards, in their order."""
+def read_images(shards: Sequence[Path], workers: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yields the id and the pixels (H, W, 3) of every image of the shards, in their order."""
     for image_id, sample in map_in_threads(_read, _values(_rows(shards)), workers):
         yield image_id, sample.rgb
 

@@ -8,19 +8,19 @@ from typing import NamedTuple
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import archive_fault, open_pictures
+from ssdcore.data.image_files import archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.download.local_copy import local_copy
 
 
 class Place(NamedTuple):
-    """Where a source has a split's pictures.
+    """Where a source has a split's images.
 
     Attributes:
         images: their folder or zip archive, now.
         recorded: path or address under which the later stages find it.
         annotations: what messages call the annotations, the user's own path for instance.
-        images_sha256: what stands for the pictures' content if it is known: the archive's hash.
+        images_sha256: what stands for the images' content if it is known: the archive's hash.
     """
 
     images: Path
@@ -30,10 +30,10 @@ class Place(NamedTuple):
 
 
 class SplitSource(NamedTuple):
-    """Where one split's pictures are, and what they were when download saw them.
+    """Where one split's images are, and what they were when download saw them.
 
     Attributes:
-        images: folder or zip archive of the pictures, a path or an address.
+        images: folder or zip archive of the images, a path or an address.
         listed: images in the annotation file.
         annotations_sha256: hash of the annotation file in data/raw.
         images_sha256: hash over the names and contents of the listed images that are there, or
@@ -52,7 +52,7 @@ def annotation_file(folder: Path, split: str) -> Path:
 
 
 def image_folder(source_json: Path, split: str) -> Path:
-    """Returns the folder or zip archive of a split's pictures, as download recorded it.
+    """Returns the folder or zip archive of a split's images, as download recorded it.
 
     An archive in the user's cache is recorded by its address, so that data/raw is the same on
     every machine; where the cache lacks it, it is fetched.
@@ -69,19 +69,19 @@ def recorded_place(images: str, key: str) -> Path:
 
 
 def describe(split: CocoSplit, annotations_sha256: str, place: Place) -> SplitSource:
-    """Hashes a split's pictures, unless the place brings a hash.
+    """Hashes a split's images, unless the place brings a hash.
 
     Raises:
         InputError: none of the listed images is there.
     """
     digest, present = hashlib.sha256(), 0
-    with open_pictures(place.images) as pictures:
+    with open_image_files(place.images) as image_files:
         if place.images_sha256:
-            present = len({image.file_name for image in split.images} & set(pictures.names()))
+            present = len({image.file_name for image in split.images} & set(image_files.names()))
         else:
             for image in split.images:
                 try:
-                    data = pictures.read(image.file_name)
+                    data = image_files.read(image.file_name)
                 except BrokenImageError:
                     continue  # convert counts it, with the reason
                 name = image.file_name.encode("utf-8", "surrogatepass")  # it need not be text

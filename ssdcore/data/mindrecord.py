@@ -1,8 +1,8 @@
-"""The MindRecord shards between convert and everything after it: one row for each picture.
+"""The MindRecord shards between convert and everything after it: one row for each image.
 
 Two quirks of the format are met here and nowhere else. Bytes come back without trailing zeros,
-so `END` closes every picture. An empty array comes back as a scalar, so the objects' number
-stands beside them and a picture without any has one row of zeros.
+so `END` closes every image. An empty array comes back as a scalar, so the objects' number
+stands beside them and an image without any has one row of zeros.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,15 +27,15 @@ SCHEMA = {
 COLUMNS = tuple(SCHEMA)
 ROWS_AT_ONCE = 64
 BYTES_AT_ONCE = 64 << 20
-"""Rows handed to the writer together, and bytes of pictures that end a group sooner."""
+"""Rows handed to the writer together, and bytes of images that end a group sooner."""
 
 
 class Record(NamedTuple):
-    """One picture to store.
+    """One image to store.
 
     Attributes:
         image_id: the annotation file's id.
-        image: the encoded picture.
+        image: the encoded image.
         objects: its ground truth.
     """
 
@@ -74,7 +74,7 @@ def write_shards(path: Path, records: Iterable[Record], shards: int = 1) -> list
 
 def _open(path: Path) -> FileWriter:
     writer = FileWriter(str(path), overwrite=True)
-    writer.add_schema(SCHEMA, "pictures and their boxes (y1 x1 y2 x2 fractions, label, crowd)")
+    writer.add_schema(SCHEMA, "images and their boxes (y1 x1 y2 x2 fractions, label, crowd)")
     return writer
 
 

@@ -1,4 +1,4 @@
-"""From a picture to the network's input; the same in training, evaluation and prediction."""
+"""From an image to the network's input; the same in training, evaluation and prediction."""
 
 import cv2
 import numpy as np
@@ -14,12 +14,12 @@ CAFFE_MEAN_RGB = np.array((123, 117, 104), np.float32)
 
 
 def resize(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scales a picture (H, W, 3) to (300, 300, 3), whatever its aspect."""
+    """Scales an image (H, W, 3) to (300, 300, 3), whatever its aspect."""
     return cv2.resize(rgb, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_LINEAR)
 
 
 def to_network_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scales a picture (H, W, 3) to 300×300, whatever its aspect, and normalises it.
+    """Scales an image (H, W, 3) to 300×300, whatever its aspect, and normalises it.
 
     Returns:
         (3, 300, 300) float32 of about zero mean and unit deviation.

@@ -1,4 +1,4 @@
-"""One picture with its objects, the currency between reading, augmenting and encoding."""
+"""One image with its objects, the currency between reading, augmenting and encoding."""
 
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from ssdcore.coco.boxes import Objects
 
 
 class Sample(NamedTuple):
-    """A picture and its objects.
+    """An image and its objects.
 
     Attributes:
         rgb: (H, W, 3) uint8.

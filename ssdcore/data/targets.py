@@ -29,7 +29,7 @@ class TrainingExample(NamedTuple):
 def to_training_example(
     sample: Sample, default_boxes: Boxes, strengths: Strengths, rng: np.random.Generator
 ) -> TrainingExample:
-    """Varies a sample, then prepares the picture and encodes its objects."""
+    """Varies a sample, then prepares the image and encodes its objects."""
     rgb, objects = augment(sample, strengths, rng)
     targets = encode_targets(objects.boxes_yxyx, objects.labels, default_boxes, objects.crowd)
     return TrainingExample(to_network_input(rgb), targets.offsets, targets.labels)

@@ -46,7 +46,7 @@ def check_data() -> Finding:
         counts = [f"{kept[split]['images']['kept']} for {split}" for split in layout.SPLITS]
     except (OSError, ValueError, KeyError, TypeError):
         return Finding("fault", "data", f"{layout.CONVERSION} can't be read", remedy)
-    return Finding("ok", "data", f"pictures: {', '.join(counts)}")
+    return Finding("ok", "data", f"images: {', '.join(counts)}")
 
 
 def check_dvc(folder: Path) -> Finding:

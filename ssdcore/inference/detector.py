@@ -1,4 +1,4 @@
-"""A trained network over pictures: batched, compiled once, pictures in any number."""
+"""A trained network over images: batched, compiled once, images in any number."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -20,7 +20,7 @@ from ssdcore.params.types import LossName
 
 
 class Found(NamedTuple):
-    """The detections in one picture."""
+    """The detections in one image."""
 
     image_id: int
     detections: Detections
@@ -35,7 +35,7 @@ def to_probabilities(logits: Tensor, loss: LossName) -> Tensor:
 
 
 class Detector:
-    """Applies a network to batches of pictures.
+    """Applies a network to batches of images.
 
     Args:
         network: an SSD300; the caller may go on training it.
@@ -75,7 +75,7 @@ class Detector:
     def detect(
         self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
     ) -> Iterator[Found]:
-        """Yields the detections of every picture, in order; adds to `spent` what they took."""
+        """Yields the detections of every image, in order; adds to `spent` what they took."""
         for batch in spent.waiting_for("decode", batches):
             with spent.on("network"):
                 answers = self.answers(batch.images)

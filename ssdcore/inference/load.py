@@ -12,7 +12,7 @@ def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> 
 
     Args:
         checkpoint: as `ssdcore.models.checkpoint.save` wrote it.
-        batch_size: pictures that the network computes together.
+        batch_size: images that the network computes together.
         workers: threads that decode.
 
     Raises:

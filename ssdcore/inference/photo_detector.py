@@ -23,7 +23,7 @@ class Answering(Protocol):
     """A network, however it is computed.
 
     Attributes:
-        batch_size: the most pictures it takes at a time.
+        batch_size: the most images it takes at a time.
     """
 
     batch_size: int

@@ -1,4 +1,4 @@
-"""Pictures that no annotation file tells of: of any size, and upright as people see them."""
+"""Images that no annotation file tells of: of any size, and upright as people see them."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -17,16 +17,16 @@ from ssdcore.data.images import (
 )
 
 Source = bytes | Path | NDArray[np.uint8] | BrokenImageError
-"""An encoded picture, a file of one, or its pixels (H, W, 3), red, green, blue; or what kept its
+"""An encoded image, a file of one, or its pixels (H, W, 3), red, green, blue; or what kept its
 owner from having one."""
 
 
 class Photo(NamedTuple):
-    """A picture for the network.
+    """An image for the network.
 
     Attributes:
         rgb: (h, w, 3) uint8, upright; of a large JPEG a half to an eighth of its sides.
-        height: of the whole picture, upright, in pixels.
+        height: of the whole image, upright, in pixels.
         width: likewise.
     """
 
@@ -36,10 +36,10 @@ class Photo(NamedTuple):
 
 
 def read_photo(source: Source) -> Photo:
-    """Reads a picture as training and evaluation do, and turns it as its camera noted (EXIF).
+    """Reads an image as training and evaluation do, and turns it as its camera noted (EXIF).
 
     Raises:
-        BrokenImageError: no such file, or no picture that can be used.
+        BrokenImageError: no such file, or no image that can be used.
     """
     if isinstance(source, np.ndarray):
         return Photo(_pixels(source), *source.shape[:2])
@@ -52,7 +52,7 @@ def read_photo(source: Source) -> Photo:
 
 
 def read_upright(source: Source) -> NDArray[np.uint8]:
-    """Reads a picture (H, W, 3) whole, to draw on: of the size that `read_photo` tells.
+    """Reads an image (H, W, 3) whole, to draw on: of the size that `read_photo` tells.
 
     Raises:
         BrokenImageError: as `read_photo`.

@@ -12,10 +12,10 @@ Item = TypeVar("Item")
 class TimeSpent:
     """Adds up how long one process is busy with each part; clock time, not processor time.
 
-    - decode: waiting for pictures. Worker threads decode and resize them while the network
+    - decode: waiting for images. Worker threads decode and resize them while the network
       computes, so that this is next to nothing where they keep up, and what they lack where
       they don't. The loader's start is part of it.
-    - network: from pictures to offsets and class probabilities in memory.
+    - network: from images to offsets and class probabilities in memory.
     - nms: thresholds, decoding of boxes and suppression.
     """
 

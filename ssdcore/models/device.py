@@ -19,7 +19,7 @@ DRIVERS = {"Ascend": Path("/dev/davinci_manager"), "GPU": Path("/dev/nvidiactl")
 def configure(device: Device) -> str:
     """Chooses the device and moves MindSpore's debris out of the working folder.
 
-    OpenCV gets one thread: the loader's threads work on pictures side by side, and splitting each
+    OpenCV gets one thread: the loader's threads work on images side by side, and splitting each
     one up between more of them costs a fifth of the time.
 
     Args:
@@ -77,5 +77,5 @@ def require_precision(device: str, amp: str) -> None:
 
 
 def seed_all(seed: int) -> None:
-    """Seeds MindSpore's weights and dropout; pictures have generators of their own."""
+    """Seeds MindSpore's weights and dropout; images have generators of their own."""
     ms.set_seed(seed)

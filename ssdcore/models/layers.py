@@ -82,7 +82,7 @@ class L2Norm(nn.Cell):
 class CaffeInput(nn.Cell):
     """Turns the pipeline's input, in ImageNet's deviations, into what Caffe's VGG16 was fed.
 
-    Pictures are prepared in one way; a backbone whose weights want another converts its input
+    Images are prepared in one way; a backbone whose weights want another converts its input
     itself: values 0 … 255 less a mean, not divided.
     """
 

@@ -6,7 +6,7 @@ MindCV, MindSpore's model zoo and the ports of the Caffe original.
 fc6 and fc7 become convolutions with a quarter of the outputs (section 3.1 of the SSD paper, after
 DeepLab); of fc6's 7×7 taps every third is kept, which dilation 6 spreads over 13×13 cells.
 
-Pictures have to be normalised as they were for these weights: torchvision's and timm's VGG16
+Images have to be normalised as they were for these weights: torchvision's and timm's VGG16
 expect `model.normalisation: imagenet`, weights ported from Caffe (torchvision's
 vgg16_features-amdegroot, ssd.pytorch's vgg16_reducedfc; both take RGB) `caffe`.
 """

@@ -1,4 +1,4 @@
-"""The parameters of the data set: a model for each source of pictures."""
+"""The parameters of the data set: a model for each source of images."""
 
 from typing import Annotated, Literal
 
@@ -16,7 +16,7 @@ class ShapesParams(Section):
 
 
 class BccdParams(Section):
-    """364 pictures of blood cells; the archive of Shenggan/BCCD_Dataset."""
+    """364 images of blood cells; the archive of Shenggan/BCCD_Dataset."""
 
     archive: Reference
 
@@ -36,10 +36,10 @@ class TutorialParams(Section):
 
 
 class LocalParams(Section):
-    """The user's own annotations and pictures; see `ssdcore.sources.local`.
+    """The user's own annotations and images; see `ssdcore.sources.local`.
 
     Paths count from the repository root. Where the splits name the same annotations and the same
-    pictures, `val_share` of the pictures becomes the validation split.
+    images, `val_share` of the images becomes the validation split.
     """
 
     format: Literal["coco", "voc", "yolo"]
@@ -52,7 +52,7 @@ class LocalParams(Section):
 
 
 class DatasetParams(Section):
-    """Which pictures."""
+    """Which images."""
 
     name: Literal["shapes", "bccd", "coco2017", "tutorial", "local"]
     classes: Names | None

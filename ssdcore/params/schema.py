@@ -57,7 +57,7 @@ class ModelParams(Section):
 
 
 class AugmentParams(Section):
-    """How far training pictures are varied; 0 switches a part off."""
+    """How far training images are varied; 0 switches a part off."""
 
     crop: Fraction
     zoom_out: Fraction
@@ -134,7 +134,7 @@ class EvaluateParams(Section):
 class ReportParams(Section):
     """What the page shows."""
 
-    pictures: Annotated[int, Field(ge=0, le=200)]
+    images: Annotated[int, Field(ge=0, le=200)]
     score_threshold: Fraction | None
 
 
@@ -142,8 +142,8 @@ class ExportParams(Section):
     """As what the detector leaves the pipeline."""
 
     formats: Formats
-    calibration_pictures: Count
-    parity_pictures: Count
+    calibration_images: Count
+    parity_images: Count
     tolerance: Positive
 
 
@@ -171,7 +171,7 @@ class TrackingParams(Section):
 
     enabled: bool
     experiment: Annotated[str, Field(min_length=1)]
-    pictures: Annotated[int, Field(ge=0, le=50)]
+    images: Annotated[int, Field(ge=0, le=50)]
 
 
 class Params(Section):
@@ -204,7 +204,7 @@ class Params(Section):
                 "train.batch_size",
                 self.train.batch_size,
                 "2 or more with model.batch_norm: the last map has one cell, and one value of one "
-                "picture has no variance",
+                "image has no variance",
             )
         return self
 

@@ -55,7 +55,7 @@ def load_detector(
 
     Args:
         file: an ONNX file by its suffix, else a checkpoint.
-        batch_size: pictures that are computed together.
+        batch_size: images that are computed together.
         workers: threads that decode.
         device: for a checkpoint; ONNX Runtime computes on the CPU.
         device_is_asked: whether a person chose it for this call, and is told where it is not kept.

@@ -70,8 +70,8 @@ def find_photos(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Pho
                 name = _without_secrets(source) if isinstance(source, str) else str(source)
                 found[key] = PhotoFile(name, free, source)
     if not found:
-        expected = f"a picture, or a folder with some ({', '.join(SUFFIXES)})"
-        raise InputError(", ".join(words), "no picture", expected)
+        expected = f"an image, or a folder with some ({', '.join(SUFFIXES)})"
+        raise InputError(", ".join(words), "no image", expected)
     return list(found.values())
 
 
@@ -94,7 +94,7 @@ def _named_by(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | st
         matching = [Path(name) for name in sorted(glob.glob(word, recursive=True))]
         files = [file for file in matching if file.is_file()]
         if not files:
-            raise InputError(word, "nothing there", "a picture, a folder or a pattern that fits")
+            raise InputError(word, "nothing there", "an image, a folder or a pattern that fits")
         yield from ((file, Path(file.name)) for file in files)
 
 

@@ -1,4 +1,4 @@
-"""Photos, videos and cameras through a detector: drawn pictures and a list of what was found."""
+"""Photos, videos and cameras through a detector: drawn images and a list of what was found."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -63,7 +63,7 @@ class Prediction:
         """
         sources = with_results(self._find, (photo.read() for photo in photos))
         found = ((photo, *one) for photo, one in zip(photos, sources, strict=True))
-        with Progress(len(photos), unit="picture") as progress:
+        with Progress(len(photos), unit="image") as progress:
             drawn = map_in_threads(
                 lambda one: draw_photo(*one, self._classes, self._out), found, self._threads
             )

@@ -75,7 +75,7 @@ def open_video(path: Path) -> Iterator[Clip]:
     """
     if not path.is_file():
         raise BrokenImageError(MISSING)
-    # an absolute path is no address; this backend takes no % for a series of pictures
+    # an absolute path is no address; this backend takes no % for a series of images
     with _released(cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)) as capture:
         if not capture.isOpened():
             is_empty = not path.stat().st_size

@@ -1,4 +1,4 @@
-"""What a picture's objects and detections look like drawn: a box, a caption, a class's colour."""
+"""What an image's objects and detections look like drawn: a box, a caption, a class's colour."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ from ssdcore.report.drawing import Annotations
 def mark_objects(
     objects: Objects, classes: Sequence[CocoClass], height: int, width: int
 ) -> Annotations:
-    """Marks ground truth with its classes' names, for a picture of `height` × `width` pixels."""
+    """Marks ground truth with its classes' names, for an image of `height` × `width` pixels."""
     captions = [
         classes[label - 1].name + (" (crowd)" if crowd else "")
         for label, crowd in zip(objects.labels, objects.crowd, strict=True)

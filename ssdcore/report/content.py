@@ -79,16 +79,16 @@ class SplitSummary:
 
     Attributes:
         name: as in the parameters (`train`, `val`).
-        images: pictures that were kept.
+        images: images that were kept.
         objects_by_class: kept boxes that are not crowds; a class without any may be missing.
         box_sizes: √(height · width) of each kept box as a fraction of the image, in 0…1.
-        skipped: pictures left out, by reason.
+        skipped: images left out, by reason.
         dropped: boxes left out, by reason.
         crowd: kept boxes that mark a crowd instead of one object.
         fitted: share of the objects with a default box of IoU 0.5 or more; None without objects.
-        without_objects: kept pictures that show no object and no crowd.
-        clipped: kept boxes that were cut at the border of their picture.
-        boxes_in_skipped: boxes that were left out with their pictures.
+        without_objects: kept images that show no object and no crowd.
+        clipped: kept boxes that were cut at the border of their image.
+        boxes_in_skipped: boxes that were left out with their images.
     """
 
     name: str
@@ -105,12 +105,12 @@ class SplitSummary:
 
 
 @dataclass(frozen=True)
-class GalleryPicture:
-    """A validation picture without boxes, and the boxes to draw on it.
+class GalleryImage:
+    """A validation image without boxes, and the boxes to draw on it.
 
     Attributes:
         file_name: as in the annotation file.
-        jpeg: the picture, perhaps smaller than it was.
+        jpeg: the image, perhaps smaller than it was.
         width, height: of the original, in pixels.
         galleries: where it is shown, and at which place there, from 0.
         objects: the ground truth.
@@ -127,8 +127,8 @@ class GalleryPicture:
 
 
 @dataclass(frozen=True)
-class VariedPicture:
-    """A training picture with the line below it, encoded as it is and then as it is varied."""
+class VariedImage:
+    """A training image with the line below it, encoded as it is and then as it is varied."""
 
     caption: str
     jpegs: Sequence[bytes]
@@ -148,10 +148,10 @@ class ReportContent:
         analysis: what the detections say beyond them; its classes are in the order of their ids.
         splits: the data set, the training split first.
         default_box_scales: sides of the default boxes as fractions of the image.
-        gallery: pictures with their ground truth and detections, in the order to show.
+        gallery: images with their ground truth and detections, in the order to show.
         score_threshold: from which on the detections are shown at first, in whole hundredths.
-        strengths: how far training varied its pictures.
-        variations: training pictures and their variations, in the order to show.
+        strengths: how far training varied its images.
+        variations: training images and their variations, in the order to show.
         commands: what to type to get this report again, a line each.
     """
 
@@ -163,10 +163,10 @@ class ReportContent:
     analysis: Analysis
     splits: Sequence[SplitSummary]
     default_box_scales: Sequence[float]
-    gallery: Sequence[GalleryPicture]
+    gallery: Sequence[GalleryImage]
     score_threshold: float
     strengths: Strengths
-    variations: Sequence[VariedPicture]
+    variations: Sequence[VariedImage]
     commands: Sequence[str] = ()
 
 

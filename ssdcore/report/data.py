@@ -9,7 +9,7 @@ from ssdcore.report.verdict import verdict
 
 
 def as_data(content: ReportContent) -> dict[str, Any]:
-    """Returns what the page says, in plain JSON types; pictures and long curves are left out."""
+    """Returns what the page says, in plain JSON types; images and long curves are left out."""
     said = verdict(content.metrics, content.analysis, content.history, content.splits)
     analysis = content.analysis.to_json()
     del analysis["score_curves"], analysis["pr_curves"]

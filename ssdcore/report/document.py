@@ -47,13 +47,13 @@ def render_document(name: str, **values: Any) -> str:
             "the report's size",
             f"{size / 1e6:.1f} MB",
             f"at most {LARGEST_BYTES / 1e6:g} MB",
-            "Show fewer pictures: lower report.pictures",
+            "Show fewer images: lower report.images",
         )
     return page
 
 
 def data_url(jpeg: bytes) -> str:
-    """Returns a picture as an address that holds it."""
+    """Returns an image as an address that holds it."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 

@@ -1,4 +1,4 @@
-"""Boxes with captions on pictures, legible at any size."""
+"""Boxes with captions on images, legible at any size."""
 
 import io
 import math
@@ -13,7 +13,7 @@ from ssdcore.report.colours import Colour, ink_on
 from ssdcore.report.fonts import font_for
 from ssdcore.report.labels import one_line, shortened
 
-Picture = NDArray[np.uint8]  # (H, W, 3), red, green, blue
+Rgb = NDArray[np.uint8]  # (H, W, 3), red, green, blue
 PixelBoxes = NDArray[np.floating[Any]] | Sequence[Sequence[float]]
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom in pixels, all inside
 
@@ -23,10 +23,10 @@ PALE: Colour = (226, 230, 234)  # the panels' headers
 
 
 class Annotations(NamedTuple):
-    """What to draw on one picture, N boxes, the most important first.
+    """What to draw on one image, N boxes, the most important first.
 
     Attributes:
-        boxes_xyxy_px: corners (N, 4) in pixels of the picture, x before y.
+        boxes_xyxy_px: corners (N, 4) in pixels of the image, x before y.
         captions: N texts; an empty one draws no label.
         colours: N colours.
     """
@@ -37,13 +37,13 @@ class Annotations(NamedTuple):
 
 
 def draw_boxes(
-    rgb: Picture, boxes_xyxy_px: PixelBoxes, captions: Sequence[str], colours: Sequence[Colour]
-) -> Picture:
-    """Returns a copy of the picture (H, W, 3) with N boxes (N, 4) and their captions drawn.
+    rgb: Rgb, boxes_xyxy_px: PixelBoxes, captions: Sequence[str], colours: Sequence[Colour]
+) -> Rgb:
+    """Returns a copy of the image (H, W, 3) with N boxes (N, 4) and their captions drawn.
 
-    Lines and letters grow with the picture. A caption stands where it covers no other one, if
-    there is such a place at its box; it is shortened to the picture's width, and left out of a
-    picture that is lower than a line of text. The first box is drawn on top.
+    Lines and letters grow with the image. A caption stands where it covers no other one, if
+    there is such a place at its box; it is shortened to the image's width, and left out of a
+    image that is lower than a line of text. The first box is drawn on top.
 
     Raises:
         ValueError: boxes, captions and colours differ in number, or a corner is not finite.
@@ -66,16 +66,16 @@ def draw_boxes(
 
 
 def side_by_side(
-    rgb: Picture,
+    rgb: Rgb,
     truth: Annotations,
     predicted: Annotations,
     width: int = 900,
     headers: tuple[str, str] = ("Ground truth", "Predictions"),
-) -> Picture:
-    """Returns the picture twice, ground truth on the left and predictions on the right.
+) -> Rgb:
+    """Returns the image twice, ground truth on the left and predictions on the right.
 
     The result is at most `width` pixels wide; each half is scaled, up or down, to fit into a
-    square. Boxes are given in pixels of the original picture.
+    square. Boxes are given in pixels of the original image.
     """
     gap = max(4, width // 150)
     size = round(width / 56)
@@ -95,31 +95,31 @@ def side_by_side(
     return np.asarray(sheet)
 
 
-def fitted(rgb: Picture, side: int) -> Picture:
-    """Returns the picture scaled, up or down, so that its longer side has `side` pixels."""
+def fitted(rgb: Rgb, side: int) -> Rgb:
+    """Returns the image scaled, up or down, so that its longer side has `side` pixels."""
     scale = side / max(rgb.shape[:2])
     wide, high = (max(1, round(scale * length)) for length in (rgb.shape[1], rgb.shape[0]))
     return np.asarray(_image(rgb).resize((wide, high), Image.Resampling.BICUBIC))
 
 
-def encode_jpeg(rgb: Picture, quality: int = 85) -> bytes:
-    """Returns the picture (H, W, 3) as a JPEG file."""
+def encode_jpeg(rgb: Rgb, quality: int = 85) -> bytes:
+    """Returns the image (H, W, 3) as a JPEG file."""
     file = io.BytesIO()
     _image(rgb).save(file, "JPEG", quality=quality, optimize=True)
     return file.getvalue()
 
 
-def _image(rgb: Picture) -> Image.Image:
+def _image(rgb: Rgb) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(rgb))
 
 
 def _side(size: tuple[int, int]) -> float:
-    """Returns the side of a square as large as the picture: what lines and letters grow with."""
+    """Returns the side of a square as large as the image: what lines and letters grow with."""
     return math.sqrt(size[0] * size[1])
 
 
 def _rectangle(box_xyxy_px: Iterable[float], size: tuple[int, int]) -> Rectangle:
-    """Returns the pixels a box covers, cut to the picture; a corner at x2 excludes pixel x2."""
+    """Returns the pixels a box covers, cut to the image; a corner at x2 excludes pixel x2."""
     x1, y1, x2, y2 = (float(edge) for edge in box_xyxy_px)
     if not np.isfinite((x1, y1, x2, y2)).all():
         raise ValueError(f"box {(x1, y1, x2, y2)}: the corners must be finite")
@@ -161,7 +161,7 @@ def _free_place(
     """Returns where a label of width and height `label` stands: the first place not taken.
 
     Above the box, inside at its top, below it, inside at its bottom; at the left, then at the
-    right. All places are inside the picture; if every one is taken, it is the first.
+    right. All places are inside the image; if every one is taken, it is the first.
     """
     (width, height), (wide, high) = size, label
     left, top, right, bottom = box

@@ -1,4 +1,4 @@
-"""The analysis as plain pictures, for where no chart can be shown: MLflow's images."""
+"""The analysis as plain images, for where no chart can be shown: MLflow's images."""
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ssdcore.evaluation.analysis import Analysis, Confusion
-from ssdcore.report.drawing import Picture
+from ssdcore.report.drawing import Rgb
 from ssdcore.report.labels import one_line, shortened, visible
 from ssdcore.report.plotting import BLUE, GREY
 
@@ -22,7 +22,7 @@ MOST_NAMED = 40  # classes up to which its axes name each one
 Line = tuple[str | None, Sequence[float], Sequence[float | None]]  # name, x, y
 
 
-def draw_sheets(analysis: Analysis) -> Iterator[tuple[str, Picture]]:
+def draw_sheets(analysis: Analysis) -> Iterator[tuple[str, Rgb]]:
     """Yields (name, (H, W, 3)) of the confusion matrix and the curves; those without data not."""
     if any(any(row) for row in analysis.confusion.counts):
         yield "analysis/confusion", _drawn(_confusion, analysis.confusion)
@@ -77,7 +77,7 @@ def _shown(name: str) -> str:
     return shortened(one_line(visible(name)), NAME_LENGTH)
 
 
-def _drawn(build: Callable[..., Figure], *given: object) -> Picture:
+def _drawn(build: Callable[..., Figure], *given: object) -> Rgb:
     """Returns a figure's pixels; class names are plain text, and may lack in the font."""
     with rc_context({"text.parse_math": False}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")

@@ -39,7 +39,7 @@ def font_for(text: str, size_px: int) -> ImageFont.FreeTypeFont:
 
 @cache
 def _dejavu() -> str:
-    from matplotlib import get_data_path  # 0.6 s, and only pictures need it
+    from matplotlib import get_data_path  # 0.6 s, and only images need it
 
     return str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
 

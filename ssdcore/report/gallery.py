@@ -1,4 +1,4 @@
-"""Which validation pictures to show: the best, the worst, and those of each kind of mistake."""
+"""Which validation images to show: the best, the worst, and those of each kind of mistake."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ GALLERIES = ("worst", "best", "missed", "invented", "confused")
 
 
 class Tally(NamedTuple):
-    """What became of one picture's objects and detections, in numbers.
+    """What became of one image's objects and detections, in numbers.
 
     Attributes:
         hits: objects that were found and framed, in the right class.
@@ -40,14 +40,14 @@ class Tally(NamedTuple):
 
 
 def image_tally(truth: Objects, found: Detections, score_threshold: float) -> Tally:
-    """Counts the outcomes of a picture's detections with score ≥ `score_threshold`."""
+    """Counts the outcomes of an image's detections with score ≥ `score_threshold`."""
     kept = found.scores >= score_threshold
     surer = Detections(found.boxes_yxyx[kept], found.labels[kept], found.scores[kept])
     return tally(truth, judge(truth, surer))
 
 
 def tally(truth: Objects, outcomes: Outcomes) -> Tally:
-    """Counts the outcomes of a picture; crowds are neither hits nor misses."""
+    """Counts the outcomes of an image; crowds are neither hits nor misses."""
     counts = Counter(outcomes.kinds)
     hits = counts["correct"]
     return Tally(
@@ -61,7 +61,7 @@ def tally(truth: Objects, outcomes: Outcomes) -> Tally:
 
 
 def choose(tallies: Sequence[Tally], count: int) -> dict[str, list[int]]:
-    """Returns the indices of at most `count` pictures for each of `GALLERIES`, best fit first.
+    """Returns the indices of at most `count` images for each of `GALLERIES`, best fit first.
 
     The worst have the lowest F1, then the most mistakes; the best the highest, then the most
     objects; the others the most mistakes of their kind, and none without one. Among equals the

@@ -13,23 +13,23 @@ from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params.schema import Params
 from ssdcore.report.content import History, ReportContent
 from ssdcore.report.examples import Example, draw_examples
-from ssdcore.report.images import at_a_step, gallery_pictures
+from ssdcore.report.images import at_a_step, gallery_images
 from ssdcore.report.summaries import commands_to_repeat, describe_environment, summarise_split
 from ssdcore.report.variations import draw_variations
 
 
 class Gathered(NamedTuple):
-    """All that the page says, and the pictures that go beside it."""
+    """All that the page says, and the images that go beside it."""
 
     content: ReportContent
     examples: list[Example]
 
 
 def gather(settings: Params) -> Gathered:
-    """Reads the data's, the training's and the evaluation's files, and draws the pictures.
+    """Reads the data's, the training's and the evaluation's files, and draws the images.
 
     Raises:
-        InputError: a file is not what its stage writes, or a picture not what convert found.
+        InputError: a file is not what its stage writes, or an image not what convert found.
     """
     wanted = settings.report
     splits = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
@@ -61,10 +61,10 @@ def gather(settings: Params) -> Gathered:
             for name in layout.SPLITS
         ],
         default_box_scales=scales,
-        gallery=gallery_pictures(*shown, wanted.pictures, threshold),
+        gallery=gallery_images(*shown, wanted.images, threshold),
         score_threshold=threshold,
         strengths=strengths,
         variations=list(draw_variations(splits["train"], folder, skipped["train"], strengths)),
         commands=commands_to_repeat(environment),
     )
-    return Gathered(content, list(draw_examples(*shown, wanted.pictures, threshold)))
+    return Gathered(content, list(draw_examples(*shown, wanted.images, threshold)))

@@ -1,4 +1,4 @@
-"""Names that others chose (classes, files), made safe for one line of a picture or a chart."""
+"""Names that others chose (classes, files), made safe for one line of an image or a chart."""
 
 import html
 import unicodedata

@@ -1,4 +1,4 @@
-"""The boxes that the page draws over a picture, and filters without a network."""
+"""The boxes that the page draws over an image, and filters without a network."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from ssdcore.coco.results import Detections
 from ssdcore.evaluation.outcomes import Outcomes
 from ssdcore.geometry.boxes import Boxes
 
-Place = tuple[float, float, float, float]  # left, top, width, height in percent of the picture
+Place = tuple[float, float, float, float]  # left, top, width, height in percent of the image
 
 
 class ObjectBox(NamedTuple):
@@ -53,7 +53,7 @@ class DetectionBox(NamedTuple):
 def object_boxes(
     objects: Objects, outcomes: Outcomes, classes: Sequence[CocoClass]
 ) -> tuple[ObjectBox, ...]:
-    """Returns what to draw of a picture's ground truth, in its order."""
+    """Returns what to draw of an image's ground truth, in its order."""
     return tuple(
         ObjectBox(place, int(label), classes[label - 1].name, bool(crowd), bool(missed))
         for place, label, crowd, missed in zip(
@@ -66,7 +66,7 @@ def object_boxes(
 def detection_boxes(
     found: Detections, outcomes: Outcomes, objects: Objects, classes: Sequence[CocoClass]
 ) -> tuple[DetectionBox, ...]:
-    """Returns what to draw of a picture's detections, in their order."""
+    """Returns what to draw of an image's detections, in their order."""
     names = ["", *(one.name for one in classes)]
     about = [int(objects.labels[index]) if index >= 0 else 0 for index in outcomes.objects]
     return tuple(

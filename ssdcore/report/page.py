@@ -10,13 +10,13 @@ from markupsafe import Markup
 from ssdcore.core.nested import leaves
 from ssdcore.evaluation.analysis import Analysis
 from ssdcore.report import charts, curves, evaluation_charts, words
-from ssdcore.report.content import GalleryPicture, ReportContent
+from ssdcore.report.content import GalleryImage, ReportContent
 from ssdcore.report.document import render_document
 from ssdcore.report.images import FAINTEST
 from ssdcore.report.plotting import fragment
 from ssdcore.report.verdict import verdict
 
-SHOWN_WIDTH, SHOWN_HEIGHT = 420, 330  # CSS pixels that a picture of the gallery fills at most
+SHOWN_WIDTH, SHOWN_HEIGHT = 420, 330  # CSS pixels that an image of the gallery fills at most
 
 
 def render(content: ReportContent) -> str:
@@ -125,15 +125,15 @@ def _charts_of_data(content: ReportContent) -> dict[str, Markup]:
     return found
 
 
-def _kinds_shown(gallery: Sequence[GalleryPicture]) -> dict[str, str]:
+def _kinds_shown(gallery: Sequence[GalleryImage]) -> dict[str, str]:
     """Returns the kinds of boxes that can be filtered by, with their names."""
-    ignored = any(one.kind == "ignored" for picture in gallery for one in picture.detections)
+    ignored = any(one.kind == "ignored" for image in gallery for one in image.detections)
     return {key: name for key, name in words.KIND_NAMES.items() if key != "ignored" or ignored}
 
 
-def _galleries_shown(gallery: Sequence[GalleryPicture]) -> dict[str, str]:
-    """Returns the galleries that have a picture, with their names."""
-    present = {key for picture in gallery for key in picture.galleries}
+def _galleries_shown(gallery: Sequence[GalleryImage]) -> dict[str, str]:
+    """Returns the galleries that have an image, with their names."""
+    present = {key for image in gallery for key in image.galleries}
     return {key: name for key, name in words.GALLERY_NAMES.items() if key in present}
 
 
@@ -150,16 +150,16 @@ def _score_curves(analysis: Analysis) -> Markup:
     return Markup(htmlsafe_json_dumps(data))
 
 
-def _shown_size(picture: GalleryPicture) -> tuple[int, int]:
-    """Returns the width and height in CSS pixels at which a picture shows, if there is room."""
-    scale = min(SHOWN_WIDTH / picture.width, SHOWN_HEIGHT / picture.height)
-    return max(1, round(scale * picture.width)), max(1, round(scale * picture.height))
+def _shown_size(image: GalleryImage) -> tuple[int, int]:
+    """Returns the width and height in CSS pixels at which an image shows, if there is room."""
+    scale = min(SHOWN_WIDTH / image.width, SHOWN_HEIGHT / image.height)
+    return max(1, round(scale * image.width)), max(1, round(scale * image.height))
 
 
-def _outcome_counts(picture: GalleryPicture, score_threshold: float) -> str:
-    """Says what became of a picture's objects and detections: 3 correct · 1 missed."""
-    counts = Counter(one.kind for one in picture.detections if one.score >= score_threshold)
-    counts["missed"] = sum(one.missed for one in picture.objects)
+def _outcome_counts(image: GalleryImage, score_threshold: float) -> str:
+    """Says what became of an image's objects and detections: 3 correct · 1 missed."""
+    counts = Counter(one.kind for one in image.detections if one.score >= score_threshold)
+    counts["missed"] = sum(one.missed for one in image.objects)
     return " · ".join(
         f"{counts[kind]} {name}" for kind, name in words.KIND_NAMES.items() if counts[kind]
     )

@@ -1,4 +1,4 @@
-"""A few validation pictures with what a network finds in them, again and again as it learns."""
+"""A few validation images with what a network finds in them, again and again as it learns."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,22 +9,22 @@ from ssdcore.coco.results import CocoResults, from_results
 from ssdcore.data.sample import Sample
 from ssdcore.report.box_annotations import mark_detections, mark_objects
 from ssdcore.report.choice import choose
-from ssdcore.report.drawing import Picture, side_by_side
+from ssdcore.report.drawing import Rgb, side_by_side
 
 LEAST_SCORE = 0.3
 """Of a detection that is drawn: low enough for a network that is not sure of anything yet."""
 WIDTH_PX = 640
 EXAMINED = 8
-"""Pictures to choose from for each that is shown."""
+"""Images to choose from for each that is shown."""
 
 
 class Album:
-    """Keeps what was found last in a few pictures, until they are drawn.
+    """Keeps what was found last in a few images, until they are drawn.
 
     Args:
-        samples: pictures to choose from, by image id.
+        samples: images to choose from, by image id.
         split: the annotation file.
-        count: how many pictures to show at most; 0 keeps and draws nothing.
+        count: how many images to show at most; 0 keeps and draws nothing.
     """
 
     def __init__(self, samples: Sequence[tuple[int, Sample]], split: CocoSplit, count: int) -> None:
@@ -35,12 +35,12 @@ class Album:
         self._results: CocoResults | None = None
 
     def take(self, results: CocoResults) -> None:
-        """Keeps what was found in the pictures that are shown."""
+        """Keeps what was found in the images that are shown."""
         shown = np.isin(results.image_ids, list(self._shown))
         self._results = results.select(shown & (results.scores >= LEAST_SCORE))
 
-    def drawn(self) -> Iterator[tuple[str, Picture]]:
-        """Yields (name, (H, W, 3)) of each picture, truth and detections side by side, once."""
+    def drawn(self) -> Iterator[tuple[str, Rgb]]:
+        """Yields (name, (H, W, 3)) of each image, truth and detections side by side, once."""
         if self._results is None:
             return
         results, self._results = self._results, None

@@ -21,15 +21,15 @@ FREQUENT = 10
 CONFUSED = 3
 """Times that one class must be called another to be worth a sentence."""
 REMEDIES = {
-    "missed": "More of what is missed helps: pictures with such objects, longer training, and "
+    "missed": "More of what is missed helps: images with such objects, longer training, and "
     "default boxes of their sizes (model.default_box_scales).",
     "localisation": "Boxes are found but framed loosely: train longer at a falling rate "
     "(train.epochs, train.lr_end) and compare the default boxes with the sizes below.",
-    "class": "Classes are told apart badly: look at the confused pictures for wrong labels, then "
+    "class": "Classes are told apart badly: look at the confused images for wrong labels, then "
     "add examples of both classes.",
     "both": "Boxes that are loose and of the wrong class are mostly half-seen neighbours: look at "
-    "those pictures, and train longer.",
-    "background": "Much is invented: raise the threshold where that matters, and add pictures "
+    "those images, and train longer.",
+    "background": "Much is invented: raise the threshold where that matters, and add images "
     "that show the invented thing's ground without any object.",
     "duplicate": "Objects are reported twice: lower evaluate.nms_iou.",
 }
@@ -137,7 +137,7 @@ def _todo(analysis: Analysis, history: History, splits: Sequence[SplitSummary]) 
         elif measured[-1] < max(measured) - FALLS:
             yield (
                 f"AP fell from {words.score(max(measured))} to {words.score(measured[-1])} before "
-                "training ended: vary pictures more (train.augment), or add some."
+                "training ended: vary images more (train.augment), or add some."
             )
     for split in splits[:1]:
         if split.fitted is not None and split.fitted < FITTED:

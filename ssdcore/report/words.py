@@ -16,11 +16,11 @@ COCO_FIGURES = {
     "thresholds from 0.50 (roughly there) to 0.95 (nearly exact).",
     "AP50": "Average precision where a box counts from IoU 0.50: found, but maybe loosely framed.",
     "AP75": "Average precision where a box counts from IoU 0.75: found and well framed.",
-    "APs": "AP of small objects, below 32 by 32 pixels in the original picture.",
+    "APs": "AP of small objects, below 32 by 32 pixels in the original image.",
     "APm": "AP of medium objects, from 32 by 32 to 96 by 96 pixels.",
     "APl": "AP of large objects, above 96 by 96 pixels.",
     "AR1": "Average recall: the share of objects found, over the same IoU thresholds, if only the "
-    "best detection of each class in a picture counts.",
+    "best detection of each class in an image counts.",
     "AR10": "The same with the ten best detections.",
     "AR100": "The same with the hundred best: what the detector finds at all.",
     "ARs": "AR100 of small objects.",
@@ -81,7 +81,7 @@ GALLERY_NAMES = {
 def variations(strengths: Strengths) -> str:
     """Says what training varies, how far and how often, and what of it is off."""
     if not any(strengths):
-        return "Training takes the pictures as they are: all of train.augment is 0."
+        return "Training takes the images as they are: all of train.augment is 0."
     least, most = (percent(side) for side in CROP_SIDES)
     moves = {
         "zoom_out": f"zoomed out, on a plain ground of up to {LARGEST_ZOOM:g} times its sides",
@@ -97,7 +97,7 @@ def variations(strengths: Strengths) -> str:
             circle = " of the colour circle" if key == "hue" else ""
             said.append(f"{key} by up to ±{percent(values[key])}{circle}")
     off = [key.replace("_", "-") for key, value in values.items() if not value]
-    text = f"Training varies a picture anew in each epoch: {'; '.join(said)}."
+    text = f"Training varies an image anew in each epoch: {'; '.join(said)}."
     return f"{text} Off in this run: {', '.join(off)}." if off else text
 
 
@@ -110,7 +110,7 @@ def sizes(ranges: Sequence[SizeRange]) -> list[str]:
 
 
 def shares(ranges: Sequence[SizeRange]) -> list[str]:
-    """Names ranges of size as shares of the picture's side."""
+    """Names ranges of size as shares of the image's side."""
     return [
         f"{100 * one.low:g}–{100 * (1 if one.high is None else one.high):g}\u00a0%"
         for one in ranges

@@ -26,7 +26,7 @@ class DetectorProcess:
     Args:
         checkpoint: the network.
         device: where it computes.
-        batch_size: pictures that it computes together.
+        batch_size: images that it computes together.
 
     Raises:
         RunError: it can't be started; stderr says why.

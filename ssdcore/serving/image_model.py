@@ -1,4 +1,4 @@
-"""The detector behind MLflow's `pyfunc`: pictures in, boxes and class names out."""
+"""The detector behind MLflow's `pyfunc`: images in, boxes and class names out."""
 
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ CHECKPOINT = "checkpoint"
 """Name of the artifact."""
 
 
-class PictureModel(PythonModel):
-    """Answers one request at a time; of a broken picture the answer says so."""
+class ImageModel(PythonModel):
+    """Answers one request at a time; of a broken image the answer says so."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the checkpoint and compiles the network, so that no request waits for it."""
@@ -26,11 +26,11 @@ class PictureModel(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> list[dict[str, Any]]:
-        """Returns a record for each picture; `ssdcore.serving.package` has its columns.
+        """Returns a record for each image; `ssdcore.serving.package` has its columns.
 
         Args:
             context: what `load_context` had.
-            model_input: a table whose column `image` holds encoded pictures, as bytes or as
+            model_input: a table whose column `image` holds encoded images, as bytes or as
                 Base64 text, or pixels (H, W, 3), red, green, blue, as an array or as lists.
             params: score_threshold, nms_iou and max_detections.
 

@@ -20,7 +20,7 @@ IMAGE = "image"
 
 
 def to_source(value: Any) -> Source:
-    """Returns the picture that a request holds, or why it holds none."""
+    """Returns the image that a request holds, or why it holds none."""
     try:
         match value:
             case bytes():

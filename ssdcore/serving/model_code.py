@@ -2,6 +2,6 @@
 
 from mlflow.models import set_model
 
-from ssdcore.serving.image_model import PictureModel
+from ssdcore.serving.image_model import ImageModel
 
-set_model(PictureModel())
+set_model(ImageModel())

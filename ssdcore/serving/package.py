@@ -24,7 +24,7 @@ CODE = Path(__file__).with_name("model_code.py")
 LIBRARY = CODE.parents[1]
 LOCK = LIBRARY.with_name("requirements.lock")
 SETTINGS = {"device": "auto", "batch_size": 1}
-"""Of a served model: requests mostly bring one picture. `load_model(…, model_config=…)` has others
+"""Of a served model: requests mostly bring one image. `load_model(…, model_config=…)` has others
 where many come at a time."""
 
 
@@ -58,7 +58,7 @@ def save(
 def signature(thresholds: Thresholds) -> ModelSignature:
     """Returns the columns of a request and of its answer.
 
-    A picture is of MLflow's type "any": its "binary" would take no pixels, and its arrays of
+    An image is of MLflow's type "any": its "binary" would take no pixels, and its arrays of
     numbers are checked one number at a time, 2 s for 300 × 300 pixels.
     """
     numbers, texts = Array(DataType.double), Array(DataType.string)

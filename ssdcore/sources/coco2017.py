@@ -1,6 +1,6 @@
-"""COCO 2017: 118 287 and 5 000 pictures in 80 classes, from COCO's own archives.
+"""COCO 2017: 118 287 and 5 000 images in 80 classes, from COCO's own archives.
 
-The archives stay in the user's cache; convert reads the pictures straight out of them. Only the
+The archives stay in the user's cache; convert reads the images straight out of them. Only the
 annotation files are unpacked.
 """
 

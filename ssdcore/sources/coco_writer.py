@@ -15,8 +15,8 @@ class Box(NamedTuple):
     xywh_px: tuple[float, float, float, float]
 
 
-class Picture(NamedTuple):
-    """A listed picture, sizes in pixels; it need not be there."""
+class ImageEntry(NamedTuple):
+    """A listed image, sizes in pixels; it need not be there."""
 
     file_name: str
     height: int
@@ -25,7 +25,7 @@ class Picture(NamedTuple):
 
 
 def write_documents(
-    folder: Path, splits: Mapping[str, Sequence[Picture]], classes: Sequence[str], about: str
+    folder: Path, splits: Mapping[str, Sequence[ImageEntry]], classes: Sequence[str], about: str
 ) -> None:
     """Writes a COCO annotation file for each split; ids count on from one to the next.
 
@@ -33,21 +33,21 @@ def write_documents(
 
     Args:
         folder: stands for data/raw.
-        splits: the pictures, in the file's order.
+        splits: the images, in the file's order.
         classes: names; the ids are 1, 2, … in their order.
         about: where the annotations come from.
     """
     id_of = {name: position for position, name in enumerate(classes, start=1)}
     categories = [{"id": id_, "name": name} for name, id_ in id_of.items()]
     image_id = annotation_id = 0
-    for split, pictures in splits.items():
+    for split, image_files in splits.items():
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
-        for picture in pictures:
+        for image in image_files:
             image_id += 1
-            size = {"width": picture.width, "height": picture.height}
-            images.append({"id": image_id, "file_name": picture.file_name, **size})
-            for box in picture.boxes:
+            size = {"width": image.width, "height": image.height}
+            images.append({"id": image_id, "file_name": image.file_name, **size})
+            for box in image.boxes:
                 annotation_id += 1
                 annotations.append({
                     "id": annotation_id, "image_id": image_id, "category_id": id_of[box.name],

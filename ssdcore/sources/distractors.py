@@ -1,4 +1,4 @@
-"""Things in a picture that belong to no class: curves, arcs, blobs, bands and scribbles.
+"""Things in an image that belong to no class: curves, arcs, blobs, bands and scribbles.
 
 None may pass for an object of a class. Ranges that bear no name were set by eye.
 """
@@ -15,7 +15,7 @@ Mask = NDArray[np.uint8]  # (H, W), 0 outside to 255 inside
 Points = NDArray[np.float64]  # (P, 2), x and y in continuous pixels
 
 FIXED_POINT_BITS = 4
-FEWEST, MOST = 2, 8  # in one picture
+FEWEST, MOST = 2, 8  # in one image
 OPACITY = (0.25, 0.95)
 CURVE_POINTS = 24
 BLOB_WAVES = 5  # harmonics of a blob's radius, from the second on: they keep it from being round
@@ -92,7 +92,7 @@ KINDS: tuple[Callable[[np.random.Generator, Mask], None], ...] = (
 
 
 def _somewhere(rng: np.random.Generator, mask: Mask) -> Points:
-    """Returns a point (2,), x and y, in the picture."""
+    """Returns a point (2,), x and y, in the image."""
     return rng.uniform(0, mask.shape[::-1])
 
 

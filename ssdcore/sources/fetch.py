@@ -15,9 +15,9 @@ from ssdcore.sources.shapes import write_shapes
 
 
 def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
-    """Fills `folder` with the data set's annotation files, pictures and source.json.
+    """Fills `folder` with the data set's annotation files, images and source.json.
 
-    Pictures of the user's own and large archives stay where they are; `image_folder` finds them.
+    Images of the user's own and large archives stay where they are; `image_folder` finds them.
 
     Raises:
         InputError: the data set is not to be had, or the user's files are not usable.

@@ -1,39 +1,39 @@
-"""Which files are pictures, by their names, and how large they are, by their headers."""
+"""Which files are images, by their names, and how large they are, by their headers."""
 
 import io
 from pathlib import PurePosixPath
 
 from PIL import Image
 
-from ssdcore.data.image_files import Pictures
+from ssdcore.data.image_files import ImageFiles
 from ssdcore.data.images import FORMATS, ORIENTATION_TAG, BrokenImageError
 
 SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"))
 UNKNOWN = (1, 1)
-"""Stands for the size of a picture that can't be read; convert leaves it out and says why."""
+"""Stands for the size of an image that can't be read; convert leaves it out and says why."""
 
 
-def picture_names(place: Pictures) -> list[str]:
-    """Returns the names of the pictures among the files, sorted."""
+def image_names(place: ImageFiles) -> list[str]:
+    """Returns the names of the images among the files, sorted."""
     return [n for n in place.names() if PurePosixPath(n).suffix.lower() in SUFFIXES]
 
 
-def stored_size_hw(pictures: Pictures, file_name: str) -> tuple[int, int]:
+def stored_size_hw(image_files: ImageFiles, file_name: str) -> tuple[int, int]:
     """Returns height and width in pixels, as the file has them; this is what COCO counts."""
-    return _sizes_hw(pictures, file_name)[0]
+    return _sizes_hw(image_files, file_name)[0]
 
 
-def upright_size_hw(pictures: Pictures, file_name: str) -> tuple[int, int]:
+def upright_size_hw(image_files: ImageFiles, file_name: str) -> tuple[int, int]:
     """Returns height and width in pixels, as they are once a camera's note (EXIF) is followed.
 
-    Tools that write no size draw their boxes on the upright picture.
+    Tools that write no size draw their boxes on the upright image.
     """
-    return _sizes_hw(pictures, file_name)[1]
+    return _sizes_hw(image_files, file_name)[1]
 
 
-def _sizes_hw(pictures: Pictures, file_name: str) -> tuple[tuple[int, int], tuple[int, int]]:
+def _sizes_hw(image_files: ImageFiles, file_name: str) -> tuple[tuple[int, int], tuple[int, int]]:
     try:
-        data = pictures.read(file_name)
+        data = image_files.read(file_name)
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             lying = image.getexif().get(ORIENTATION_TAG, 1) >= 5
             width, height = image.size

@@ -1,6 +1,6 @@
-"""The user's own pictures, where they are, annotated in COCO's, VOC's or YOLO's format.
+"""The user's own images, where they are, annotated in COCO's, VOC's or YOLO's format.
 
-Where the splits name the same annotations and the same pictures, `val_share` of the pictures is
+Where the splits name the same annotations and the same images, `val_share` of the images is
 split off for validation; VOC's own lists (train and val, else trainval and test) go before that.
 """
 
@@ -12,10 +12,10 @@ from pathlib import Path
 from ssdcore.coco.annotations import read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import Pictures, open_pictures
+from ssdcore.data.image_files import ImageFiles, open_image_files
 from ssdcore.data.manifest import Place, annotation_file
 from ssdcore.params.dataset import LocalParams
-from ssdcore.sources.coco_writer import Picture, write_documents
+from ssdcore.sources.coco_writer import ImageEntry, write_documents
 from ssdcore.sources.selection import partition, val_names
 from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo
@@ -24,7 +24,7 @@ VOC_LISTS = (("train", "val"), ("trainval", "test"))
 
 
 def fetch(local: LocalParams, folder: Path) -> dict[str, Place]:
-    """Writes the annotation files of both splits to `folder`; the pictures stay.
+    """Writes the annotation files of both splits to `folder`; the images stay.
 
     Raises:
         InputError: something is missing or wrong; the message names file and line.
@@ -33,7 +33,7 @@ def fetch(local: LocalParams, folder: Path) -> dict[str, Place]:
         images = Path(getattr(local, f"{split}_images"))
         if not images.exists():
             key = f"dataset.local.{split}_images"
-            expected = "a folder or a zip archive of pictures"
+            expected = "a folder or a zip archive of images"
             raise InputError(key, str(images), expected, f"Set {key} to it")
     if local.format == "coco":
         _copy_coco(local, folder)
@@ -73,7 +73,7 @@ def _copy_coco(local: LocalParams, folder: Path) -> None:
         partition(source, targets["train"], targets["val"], share, local.split_seed)
 
 
-def _read_voc(local: LocalParams) -> dict[str, list[Picture]]:
+def _read_voc(local: LocalParams) -> dict[str, list[ImageEntry]]:
     if not _same_annotations(local):
         splits = {}
         for split in layout.SPLITS:
@@ -94,8 +94,8 @@ def _read_voc(local: LocalParams) -> dict[str, list[Picture]]:
     return splits
 
 
-def _read_yolo(local: LocalParams) -> tuple[dict[str, list[Picture]], list[str]]:
-    splits: dict[str, list[Picture]] = {}
+def _read_yolo(local: LocalParams) -> tuple[dict[str, list[ImageEntry]], list[str]]:
+    splits: dict[str, list[ImageEntry]] = {}
     names: list[str] = []
     for split in layout.SPLITS:
         with _opened(local, split) as (files, place, images):
@@ -119,21 +119,21 @@ def _below(images: Path, place: Path) -> str:
 
 
 @contextmanager
-def _opened(local: LocalParams, split: str) -> Iterator[tuple[Pictures, str, Pictures]]:
-    """Opens a split's annotations, named as messages shall name them, and its pictures."""
+def _opened(local: LocalParams, split: str) -> Iterator[tuple[ImageFiles, str, ImageFiles]]:
+    """Opens a split's annotations, named as messages shall name them, and its images."""
     place = getattr(local, f"{split}_annotations")
     if not Path(place).exists():
         key = f"dataset.local.{split}_annotations"
         raise InputError(key, place, "a folder or a zip archive", f"Set {key} to it")
     images = Path(getattr(local, f"{split}_images"))
-    with open_pictures(Path(place)) as files, open_pictures(images) as pictures:
-        yield files, place, pictures
+    with open_image_files(Path(place)) as files, open_image_files(images) as image_files:
+        yield files, place, image_files
 
 
-def _shared_out(pictures: list[Picture], local: LocalParams) -> dict[str, list[Picture]]:
-    names = [picture.file_name for picture in pictures]
+def _shared_out(image_files: list[ImageEntry], local: LocalParams) -> dict[str, list[ImageEntry]]:
+    names = [image.file_name for image in image_files]
     val = val_names(names, local.val_share, local.split_seed, local.train_annotations)
     return {
-        "train": [picture for picture in pictures if picture.file_name not in val],
-        "val": [picture for picture in pictures if picture.file_name in val],
+        "train": [image for image in image_files if image.file_name not in val],
+        "val": [image for image in image_files if image.file_name in val],
     }

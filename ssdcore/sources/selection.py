@@ -1,6 +1,6 @@
-"""A part of a data set: some classes, some pictures, a share for validation.
+"""A part of a data set: some classes, some images, a share for validation.
 
-Pictures are chosen by a hash of seed and file name, so that the choice does not depend on the
+Images are chosen by a hash of seed and file name, so that the choice does not depend on the
 file's order, and a data set that grows keeps most of what was chosen before.
 """
 
@@ -29,28 +29,28 @@ def shuffled(names: Iterable[str], seed: int) -> list[str]:
 
 
 def val_names(names: Sequence[str], share: float, seed: int, place: str) -> set[str]:
-    """Returns the file names of the validation pictures: the share, rounded, but one at least.
+    """Returns the file names of the validation images: the share, rounded, but one at least.
 
     Args:
-        names: of all pictures; at least two.
-        share: of the pictures, between 0 and 1.
+        names: of all images; at least two.
+        share: of the images, between 0 and 1.
         seed: of the choice.
         place: what messages call the annotations.
 
     Raises:
-        InputError: fewer than two pictures.
+        InputError: fewer than two images.
     """
     order = shuffled(names, seed)
     if len(order) < 2:
-        remedy = "Add pictures, or name other ones for validation"
-        raise InputError(place, f"{len(order)} pictures", "two or more to split", remedy)
+        remedy = "Add images, or name other ones for validation"
+        raise InputError(place, f"{len(order)} images", "two or more to split", remedy)
     return set(order[: min(max(round(share * len(order)), 1), len(order) - 1)])
 
 
 def partition(path: Path, train: Path, val: Path, share: float, seed: int) -> None:
-    """Splits a COCO annotation file by picture; see `val_names`.
+    """Splits a COCO annotation file by image; see `val_names`.
 
-    Boxes of pictures that the file does not list go to train, where `read_coco` counts them.
+    Boxes of images that the file does not list go to train, where `read_coco` counts them.
     """
     content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
     names = val_names([_name(image) for image in content["images"]], share, seed, str(path))
@@ -66,19 +66,19 @@ def partition(path: Path, train: Path, val: Path, share: float, seed: int) -> No
 
 
 def select(path: Path, classes: Sequence[str] | None, limit: int | None, place: str) -> None:
-    """Rewrites a COCO annotation file with some of its classes and pictures.
+    """Rewrites a COCO annotation file with some of its classes and images.
 
-    With `classes`, pictures without any of them are left out, too. Outlines are not kept: the
+    With `classes`, images without any of them are left out, too. Outlines are not kept: the
     largest part of a file, and nothing here reads them.
 
     Args:
         path: the annotation file, checked by `read_coco` or made here.
         classes: names to keep; None keeps all.
-        limit: most pictures to keep; None keeps all.
+        limit: most images to keep; None keeps all.
         place: what messages call the file.
 
     Raises:
-        InputError: a class is unknown, or no picture is left.
+        InputError: a class is unknown, or no image is left.
     """
     content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
     images, rows = content["images"], content["annotations"]

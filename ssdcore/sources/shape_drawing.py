@@ -20,7 +20,7 @@ SHADOW_REACH = 0.07  # of the window's longer side
 
 
 def window(outline: Outline, height: int, width: int) -> tuple[slice, slice]:
-    """Returns the rows and columns of the picture's pixels that the outline's extent touches."""
+    """Returns the rows and columns of the image's pixels that the outline's extent touches."""
     low = np.clip(np.floor(outline[0].min(axis=0)), 0, [width, height]).astype(int)
     high = np.clip(np.ceil(outline[0].max(axis=0)), 0, [width, height]).astype(int)
     (left, top), (right, bottom) = low.tolist(), high.tolist()
@@ -40,7 +40,7 @@ def paint(rng: np.random.Generator, canvas: Planes, outline: Outline) -> None:
     """Paints an object onto `canvas` (3, H, W), in place, and changes no pixel outside it.
 
     The colour stands out from the ground beneath and tells nothing of the class. The outline must
-    reach into the picture.
+    reach into the image.
     """
     rows, cols = window(outline, *canvas.shape[1:])
     inside = _filled(outline, rows, cols)

@@ -1,7 +1,7 @@
-"""The classes of the shapes data set as outlines, and how an outline is posed in a picture.
+"""The classes of the shapes data set as outlines, and how an outline is posed in an image.
 
 Coordinates are continuous pixels (x, y): pixel (row, column) covers [column, column + 1) ×
-[row, row + 1), so a picture spans 0 to its width and 0 to its height.
+[row, row + 1), so an image spans 0 to its width and 0 to its height.
 """
 
 import cv2
@@ -74,10 +74,10 @@ def moved(outline: Outline, by_xy: NDArray[np.float64]) -> Outline:
 
 
 def box_xyxy_px(outline: Outline, height: int, width: int) -> NDArray[np.float64]:
-    """Returns the (4,) box that is tight around the part of the outline inside the picture.
+    """Returns the (4,) box that is tight around the part of the outline inside the image.
 
     That can be less than the whole outline's box, clipped: a tip beyond the lower border does not
-    widen it. Some of the outline must be inside, and it must not span the picture.
+    widen it. Some of the outline must be inside, and it must not span the image.
     """
     start = outline[0]
     step = np.roll(start, -1, axis=0) - start
@@ -93,6 +93,6 @@ def box_xyxy_px(outline: Outline, height: int, width: int) -> NDArray[np.float64
 
 
 def area_px(outline: Outline) -> float:
-    """Returns the area inside the outer contour and outside the holes, in or out of the picture."""
+    """Returns the area inside the outer contour and outside the holes, in or out of the image."""
     outer, *holes = [float(cv2.contourArea(contour.astype(np.float32))) for contour in outline]
     return outer - sum(holes)

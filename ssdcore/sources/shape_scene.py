@@ -1,4 +1,4 @@
-"""Where the shapes stand in a picture: how many, how large, how turned, and how far in sight."""
+"""Where the shapes stand in an image: how many, how large, how turned, and how far in sight."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ssdcore.sources.textures import Plane
 
 MOST_OBJECTS = 6
 SMALLEST_PX, USUAL_PX, LARGEST_PX = 16.0, 100.0, 200.0  # longer side of the box, before clipping
-LARGEST_SHARE = 0.85  # of the picture's shorter side
+LARGEST_SHARE = 0.85  # of the image's shorter side
 LEAST_INSIDE = 0.7  # of an object's area
 LEAST_VISIBLE = 0.6  # of an object's area: what neither the border nor a later object takes
 LARGEST_TURN = np.pi / 9  # either way from upright, as most things stand in photos
@@ -38,7 +38,7 @@ class Placed:
 def arrange(rng: np.random.Generator, height: int, width: int) -> list[Placed]:
     """Returns 1 to 6 objects, the rearmost first.
 
-    Each keeps `LEAST_INSIDE` of its area in the picture and `LEAST_VISIBLE` in sight; one for
+    Each keeps `LEAST_INSIDE` of its area in the image and `LEAST_VISIBLE` in sight; one for
     which `POSITION_TRIES` random positions give no such place is left out.
     """
     scene: list[Placed] = []
@@ -55,7 +55,7 @@ def arrange(rng: np.random.Generator, height: int, width: int) -> list[Placed]:
 
 
 def visible_shares(scene: list[Placed]) -> list[float]:
-    """Returns for each object the share of its whole area that is inside the picture and in sight.
+    """Returns for each object the share of its whole area that is inside the image and in sight.
 
     Args:
         scene: the objects, the rearmost first.

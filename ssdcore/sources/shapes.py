@@ -1,6 +1,6 @@
-"""The embedded data set `shapes`: drawn, seeded pictures of six classes, written as COCO.
+"""The embedded data set `shapes`: drawn, seeded images of six classes, written as COCO.
 
-It lets the whole pipeline be run without a download. The pictures are a detection task in
+It lets the whole pipeline be run without a download. The images are a detection task in
 earnest (textured grounds, distractors, occlusion, sizes from 16 to 200 pixels), yet a narrow
 SSD300 learns it on a CPU.
 """
@@ -21,21 +21,21 @@ from ssdcore.sources.shape_outlines import CLASSES, box_xyxy_px
 from ssdcore.sources.shape_scene import MOST_OBJECTS, arrange
 from ssdcore.sources.textures import backdrop, photographed
 
-__all__ = ["CLASSES", "SPLITS", "Picture", "draw_picture", "picture_at", "write_shapes"]
+__all__ = ["CLASSES", "SPLITS", "Image", "draw_image", "image_at", "write_shapes"]
 
 SPLITS = ("train", "val")
-SIZES_HW = ((240, 320), (240, 320), (320, 240))  # two pictures in three lie, one stands
-SMALLEST_SIDE = 64  # of a picture: room for objects of several sizes
+SIZES_HW = ((240, 320), (240, 320), (320, 240))  # two images in three lie, one stands
+SMALLEST_SIDE = 64  # of an image: room for objects of several sizes
 JPEG_QUALITY = 92
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture and what is to be found in it.
+class Image:
+    """An image and what is to be found in it.
 
     Attributes:
         rgb: (H, W, 3) uint8.
-        boxes_xyxy_px: (N, 4) float32, tight around each object's outline inside the picture,
+        boxes_xyxy_px: (N, 4) float32, tight around each object's outline inside the image,
             parts hidden by other objects included.
         labels: (N,) int64, indices into `CLASSES`.
     """
@@ -45,8 +45,8 @@ class Picture:
     labels: NDArray[np.int64]
 
 
-def draw_picture(rng: np.random.Generator, height: int = 240, width: int = 320) -> Picture:
-    """Draws a picture of 1 to 6 objects.
+def draw_image(rng: np.random.Generator, height: int = 240, width: int = 320) -> Image:
+    """Draws an image of 1 to 6 objects.
 
     Args:
         rng: the source of everything in it.
@@ -54,11 +54,11 @@ def draw_picture(rng: np.random.Generator, height: int = 240, width: int = 320) 
         width: W in pixels, at least 64.
 
     Raises:
-        InputError: the picture is smaller than that.
+        InputError: the image is smaller than that.
     """
     if min(height, width) < SMALLEST_SIDE:
         raise InputError(
-            "height and width of a picture",
+            "height and width of an image",
             (height, width),
             f"at least {SMALLEST_SIDE} pixels each",
         )
@@ -69,7 +69,7 @@ def draw_picture(rng: np.random.Generator, height: int = 240, width: int = 320) 
     for placed in scene:
         cast_shadow(canvas, placed.outline, away_from_light, depth)
         paint(rng, canvas, placed.outline)
-    return Picture(
+    return Image(
         rgb=photographed(rng, canvas),
         boxes_xyxy_px=np.array(
             [box_xyxy_px(placed.outline, height, width) for placed in scene], np.float32
@@ -78,8 +78,8 @@ def draw_picture(rng: np.random.Generator, height: int = 240, width: int = 320) 
     )
 
 
-def picture_at(seed: int, split: str, index: int) -> Picture:
-    """Returns picture `index` of a split, the same however many pictures the split has.
+def image_at(seed: int, split: str, index: int) -> Image:
+    """Returns image `index` of a split, the same however many images the split has.
 
     Args:
         seed: of the whole data set, 0 or more.
@@ -87,13 +87,13 @@ def picture_at(seed: int, split: str, index: int) -> Picture:
         index: 0 or more.
     """
     rng = np.random.default_rng([seed, SPLITS.index(split), index])
-    return draw_picture(rng, *SIZES_HW[rng.integers(len(SIZES_HW))])
+    return draw_image(rng, *SIZES_HW[rng.integers(len(SIZES_HW))])
 
 
 def write_shapes(folder: Path, seed: int, train_images: int, val_images: int) -> None:
     """Writes `train/`, `val/` (JPEG) and `annotations/instances_{train,val}.json` to `folder`.
 
-    A file of annotations follows the pictures that it names. Pictures from an earlier, larger
+    A file of annotations follows the images that it names. Images from an earlier, larger
     run are left where they are.
 
     Raises:
@@ -112,12 +112,12 @@ def write_shapes(folder: Path, seed: int, train_images: int, val_images: int) ->
 def _write_split(folder: Path, seed: int, split: str, images: int) -> None:
     document = _empty_document(seed, split)
     for index in range(images):
-        picture = picture_at(seed, split, index)
+        image = image_at(seed, split, index)
         file_name = f"{index:06d}.jpg"
-        _write_jpeg(folder / split / file_name, picture.rgb)
+        _write_jpeg(folder / split / file_name, image.rgb)
         image_id = 1 + SPLITS.index(split) + len(SPLITS) * index  # odd in train, even in val
-        document["images"].append(_image_entry(image_id, file_name, picture))
-        document["annotations"] += _annotation_entries(image_id, picture)
+        document["images"].append(_image_entry(image_id, file_name, image))
+        document["annotations"] += _annotation_entries(image_id, image)
     write_json(folder / "annotations" / f"instances_{split}.json", document)
 
 
@@ -129,7 +129,7 @@ def _write_jpeg(path: Path, rgb: NDArray[np.uint8]) -> None:
 
 
 def _empty_document(seed: int, split: str) -> dict[str, Any]:
-    """Returns a COCO document without pictures; it carries no date, so it is the same each time."""
+    """Returns a COCO document without images; it carries no date, so it is the same each time."""
     return {
         "info": {"description": f"shapes, drawn from seed {seed}: {split}", "version": "1.0"},
         "licenses": [
@@ -144,15 +144,15 @@ def _empty_document(seed: int, split: str) -> dict[str, Any]:
     }
 
 
-def _image_entry(image_id: int, file_name: str, picture: Picture) -> dict[str, Any]:
-    height, width = picture.rgb.shape[:2]
+def _image_entry(image_id: int, file_name: str, image: Image) -> dict[str, Any]:
+    height, width = image.rgb.shape[:2]
     size = {"width": width, "height": height}
     return {"id": image_id, "file_name": file_name, **size, "license": 1}
 
 
-def _annotation_entries(image_id: int, picture: Picture) -> list[dict[str, Any]]:
-    """Returns a COCO annotation an object; its id tells its picture, its area is its box's."""
-    low, high = np.hsplit(picture.boxes_xyxy_px.astype(np.float64), 2)
+def _annotation_entries(image_id: int, image: Image) -> list[dict[str, Any]]:
+    """Returns a COCO annotation an object; its id tells its image, its area is its box's."""
+    low, high = np.hsplit(image.boxes_xyxy_px.astype(np.float64), 2)
     boxes_xywh = np.hstack([low, high - low]).round(2)
     return [
         {
@@ -165,6 +165,6 @@ def _annotation_entries(image_id: int, picture: Picture) -> list[dict[str, Any]]
             "segmentation": [],
         }
         for position, (box, label) in enumerate(
-            zip(boxes_xywh.tolist(), picture.labels.tolist(), strict=True)
+            zip(boxes_xywh.tolist(), image.labels.tolist(), strict=True)
         )
     ]

@@ -1,6 +1,6 @@
 """Grounds that look photographed: noise in several octaves, surfaces, light, blur and grain.
 
-Pictures in the making are planes (3, H, W) of RGB in [0, 1] as float32, colours (3, 1, 1): so
+Images in the making are planes (3, H, W) of RGB in [0, 1] as float32, colours (3, 1, 1): so
 they blend under shares (H, W) without further axes, and three times faster than (H, W, 3).
 Ranges that bear no name were set by eye.
 """
@@ -13,9 +13,9 @@ Plane = NDArray[np.float32]  # (H, W)
 Planes = NDArray[np.float32]  # (3, H, W); a colour is (3, 1, 1)
 
 OCTAVES = 5
-COARSEST_CELLS = 2.0  # across the picture's longer side, in the first octave
+COARSEST_CELLS = 2.0  # across the image's longer side, in the first octave
 LONGEST_GRAIN = 5.0  # how far a texture may be drawn out along one axis, as in wood or grass
-MOST_SURFACES = 3  # in one picture
+MOST_SURFACES = 3  # in one image
 SATURATION = (0.1, 0.75)  # of the ground; objects reach further
 BRIGHTNESS = (0.2, 0.9)
 
@@ -76,7 +76,7 @@ def backdrop(rng: np.random.Generator, height: int, width: int) -> Planes:
 
 
 def photographed(rng: np.random.Generator, scene: Planes) -> NDArray[np.uint8]:
-    """Returns what a small camera makes of the scene (3, H, W): an RGB picture (H, W, 3).
+    """Returns what a small camera makes of the scene (3, H, W): an RGB image (H, W, 3).
 
     It adds uneven light, some blur and grain.
     """

@@ -1,8 +1,8 @@
-"""The MindSpore SSD tutorial's own archive: MindRecord shards of a few COCO pictures.
+"""The MindSpore SSD tutorial's own archive: MindRecord shards of a few COCO images.
 
-The pictures are taken out of the shards, so that all that follows is the same as for any other
+The images are taken out of the shards, so that all that follows is the same as for any other
 source: train's boxes come from its shards, val's from COCO's annotation file, of which only the
-pictures that are there are kept.
+images that are there are kept.
 """
 
 import json
@@ -15,7 +15,7 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
-from ssdcore.data.image_files import archive_fault, open_pictures
+from ssdcore.data.image_files import archive_fault, open_image_files
 from ssdcore.data.manifest import Place, annotation_file
 from ssdcore.download.local_copy import local_copy
 from ssdcore.params.dataset import TutorialParams
@@ -29,7 +29,7 @@ ANNOTATIONS = "annotations/instances_val2017.json"
 
 
 def fetch(tutorial: TutorialParams, folder: Path) -> dict[str, Place]:
-    """Writes the pictures and annotation files of both splits to `folder`.
+    """Writes the images and annotation files of both splits to `folder`.
 
     Raises:
         InputError: the archive is not to be had, or not what it should be.
@@ -46,7 +46,7 @@ def fetch(tutorial: TutorialParams, folder: Path) -> dict[str, Place]:
             shards = _one_folder(Path(temporary), f"MindRecord_COCO/{name}0", tutorial.archive)
             rows = list(read_shards(shards, name, place, len(categories)))
             images = coco["images"] if split == "val" else []
-            listed = _write_pictures(folder / split, rows, {i["id"]: i for i in images})
+            listed = _write_images(folder / split, rows, {i["id"]: i for i in images})
             content: dict[str, Any] = {"images": listed, "categories": categories}
             if split == "train":
                 content["annotations"] = list(_boxes(rows, categories))
@@ -77,13 +77,13 @@ def _annotations(root: Path, archive: str) -> dict[str, Any]:
     return dict(json.loads(path.read_bytes()))
 
 
-def _write_pictures(
+def _write_images(
     folder: Path, rows: Iterable[Row], known: dict[int, dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Writes the pictures and returns COCO's entries for them: the known ones, or new ones."""
+    """Writes the images and returns COCO's entries for them: the known ones, or new ones."""
     folder.mkdir(parents=True, exist_ok=True)
     listed = []
-    with open_pictures(folder) as pictures:
+    with open_image_files(folder) as image_files:
         for row in rows:
             name = f"{row.image_id:012}.jpg"  # as COCO names them; never a name from the archive
             (folder / name).write_bytes(row.image)
@@ -91,7 +91,7 @@ def _write_pictures(
             if entry is not None:
                 height, width = entry.get("height"), entry.get("width")
             else:
-                height, width = stored_size_hw(pictures, name)
+                height, width = stored_size_hw(image_files, name)
             size = {"height": height, "width": width}
             listed.append({"id": row.image_id, "file_name": name, **size})
     return listed
@@ -115,6 +115,6 @@ def _boxes_of(
     ids = {image["id"] for image in listed}
     kept = [row for row in annotations if row.get("image_id") in ids]
     if not kept:
-        expected = f"pictures of {ANNOTATIONS}"
-        raise InputError(place, f"pictures {sorted(ids)[:5]}", expected)
+        expected = f"images of {ANNOTATIONS}"
+        raise InputError(place, f"images {sorted(ids)[:5]}", expected)
     return kept

@@ -1,6 +1,6 @@
 """Reads MindRecord shards in the layout of MindSpore's model zoo.
 
-Columns: `img_id` (1,) int32; `image`, an encoded picture; `annotation` (N, 5) int32, a row
+Columns: `img_id` (1,) int32; `image`, an encoded image; `annotation` (N, 5) int32, a row
 y1 x1 y2 x2 in pixels and a label from 1 up.
 """
 
@@ -18,11 +18,11 @@ COLUMNS = frozenset(("img_id", "image", "annotation"))
 
 
 class Row(NamedTuple):
-    """A picture of a shard.
+    """An image of a shard.
 
     Attributes:
         image_id: COCO's.
-        image: the encoded picture.
+        image: the encoded image.
         boxes_y1x1y2x2_px_label: (N, 5) int32.
     """
 
@@ -56,7 +56,7 @@ def read_shards(folder: Path, name: str, place: str, classes: int) -> Iterator[R
         for values in reader.get_next():
             row = _checked(values, place, classes)
             if row.image_id in seen:
-                raise InputError(place, f"img_id {row.image_id} twice", "each picture once")
+                raise InputError(place, f"img_id {row.image_id} twice", "each image once")
             seen.add(row.image_id)
             yield row
     finally:

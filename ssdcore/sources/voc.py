@@ -1,4 +1,4 @@
-"""Pascal VOC: an XML file a picture, and lists of the pictures of each split.
+"""Pascal VOC: an XML file an image, and lists of the images of each split.
 
 Boxes are taken as most tools write them, [xmin, ymin, xmax - xmin, ymax - ymin]; VOC's own are
 half a pixel off by that. Objects marked `difficult` count like all others.
@@ -9,10 +9,10 @@ from math import isfinite
 from pathlib import PurePosixPath
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import Pictures
+from ssdcore.data.image_files import ImageFiles
 from ssdcore.data.images import BrokenImageError
-from ssdcore.sources.coco_writer import Box, Picture
-from ssdcore.sources.headers import picture_names, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry
+from ssdcore.sources.headers import image_names, upright_size_hw
 from ssdcore.sources.xml_lines import Node, parse_xml
 
 SIDES = ("height", "width")
@@ -25,13 +25,13 @@ class Voc:
     Args:
         files: what it holds.
         place: what messages call it.
-        images: the pictures.
+        images: the images.
 
     Raises:
         InputError: there are no XML files, or several folders named Annotations.
     """
 
-    def __init__(self, files: Pictures, place: str, images: Pictures) -> None:
+    def __init__(self, files: ImageFiles, place: str, images: ImageFiles) -> None:
         self._files, self._place, self._images = files, place, images
         self._names = frozenset(files.names())
         names = [PurePosixPath(name) for name in sorted(self._names)]
@@ -40,14 +40,14 @@ class Voc:
         if len(homes) > 1 or not annotations:
             several = sorted(map(str, homes)) or "no XML file"
             raise InputError(
-                place, several, "one folder named Annotations with an XML file for each picture",
+                place, several, "one folder named Annotations with an XML file for each image",
                 "Name the folder that holds Annotations and, if there are lists, ImageSets",
             )  # fmt: skip
         home = homes.pop() if homes else None
         chosen = [name for name in annotations if home is None or name.parent == home]
         self._xml = {name.stem: str(name) for name in chosen}
         self._lists = (home.parent if home is not None else PurePosixPath()) / "ImageSets" / "Main"
-        found = [PurePosixPath(name) for name in picture_names(images)]
+        found = [PurePosixPath(name) for name in image_names(images)]
         self._by_name = {name.name: str(name) for name in found}
         self._by_stem = {name.stem: str(name) for name in found}
 
@@ -55,8 +55,8 @@ class Voc:
         """Says whether there is such a list, `train` for instance."""
         return f"{self._lists / name}.txt" in self._names
 
-    def listed(self, name: str) -> list[Picture]:
-        """Reads the pictures of a list.
+    def listed(self, name: str) -> list[ImageEntry]:
+        """Reads the images of a list.
 
         Raises:
             InputError: the list or an XML file is missing or wrong.
@@ -71,8 +71,8 @@ class Voc:
             stems += [stem] if stem else []
         return [self._read(stem) for stem in stems]
 
-    def everything(self) -> list[Picture]:
-        """Reads the pictures of all XML files, in the order of their names."""
+    def everything(self) -> list[ImageEntry]:
+        """Reads the images of all XML files, in the order of their names."""
         return [self._read(stem) for stem in sorted(self._xml)]
 
     def _bytes(self, name: str) -> bytes:
@@ -87,10 +87,10 @@ class Voc:
         except UnicodeDecodeError as error:
             raise InputError(f"{self._place}/{name}", str(error), "text in UTF-8") from None
 
-    def _read(self, stem: str) -> Picture:
+    def _read(self, stem: str) -> ImageEntry:
         place = f"{self._place}/{self._xml[stem]}"
         root = parse_xml(self._bytes(self._xml[stem]), place)
-        file_name = self._picture_of(root, stem)
+        file_name = self._image_of(root, stem)
         size = root.first("size") or root
         if all(size.first(side) for side in SIDES):
             height, width = (_number(size, side, place) for side in SIDES)
@@ -99,12 +99,12 @@ class Voc:
         if min(height, width) < 1:  # some tools leave it open
             height, width = upright_size_hw(self._images, file_name)
         boxes = tuple(_box(node, place) for node in root.all("object"))
-        return Picture(file_name, int(height), int(width), boxes)
+        return ImageEntry(file_name, int(height), int(width), boxes)
 
-    def _picture_of(self, root: Node, stem: str) -> str:
-        """Returns the picture named in the file; where that one is not there, the file's namesake.
+    def _image_of(self, root: Node, stem: str) -> str:
+        """Returns the image named in the file; where that one is not there, the file's namesake.
 
-        Renamed pictures leave their old name in the file, and old Windows paths.
+        Renamed images leave their old name in the file, and old Windows paths.
         """
         node = root.first("filename")
         named = node.text.strip().replace("\\", "/").rpartition("/")[2] if node else ""
@@ -112,9 +112,9 @@ class Voc:
         return known or named or stem
 
 
-def class_names(splits: Iterable[Iterable[Picture]]) -> list[str]:
+def class_names(splits: Iterable[Iterable[ImageEntry]]) -> list[str]:
     """Returns the names of all boxes' classes, sorted."""
-    return sorted({box.name for pictures in splits for p in pictures for box in p.boxes})
+    return sorted({box.name for image_files in splits for p in image_files for box in p.boxes})
 
 
 def _box(node: Node, place: str) -> Box:

@@ -1,8 +1,8 @@
-"""YOLO: a text file a picture, a line an object: class number, then centre and size as fractions.
+"""YOLO: a text file an image, a line an object: class number, then centre and size as fractions.
 
-A picture's labels stand under the same path with `labels` in place of `images` and `.txt` as the
+An image's labels stand under the same path with `labels` in place of `images` and `.txt` as the
 suffix, as in Ultralytics' and Roboflow's exports: `images/train/a.jpg` and `labels/train/a.txt`,
-or `train/images/a.jpg` and `train/labels/a.txt`. A picture without such a file shows no object.
+or `train/images/a.jpg` and `train/labels/a.txt`. An image without such a file shows no object.
 """
 
 from io import StringIO
@@ -13,18 +13,18 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import Pictures
+from ssdcore.data.image_files import ImageFiles
 from ssdcore.data.images import BrokenImageError
-from ssdcore.sources.coco_writer import Box, Picture
-from ssdcore.sources.headers import picture_names, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry
+from ssdcore.sources.headers import image_names, upright_size_hw
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
 """Where the class names stand; the first that is there counts."""
 TOLERANCE = 0.01
-"""By which rounding may put a box outside the picture; convert clips it."""
+"""By which rounding may put a box outside the image; convert clips it."""
 
 
-def read_names(files: Pictures, place: str) -> list[str]:
+def read_names(files: ImageFiles, place: str) -> list[str]:
     """Returns the classes by number, from `data.yaml` or `classes.txt`, the topmost there is.
 
     Raises:
@@ -51,27 +51,27 @@ def read_names(files: Pictures, place: str) -> list[str]:
 
 
 def read_yolo(
-    files: Pictures, place: str, images: Pictures, below: str, names: list[str]
-) -> list[Picture]:
-    """Reads the pictures in the order of their names, with their labels.
+    files: ImageFiles, place: str, images: ImageFiles, below: str, names: list[str]
+) -> list[ImageEntry]:
+    """Reads the images in the order of their names, with their labels.
 
     Args:
         files: what holds the label files.
         place: what messages call it.
-        images: the pictures.
+        images: the images.
         below: path of `images` inside `files`, "" where it is another place.
         names: the classes.
 
     Raises:
-        InputError: there is no picture, no picture has labels, or a line is wrong.
+        InputError: there is no image, no image has labels, or a line is wrong.
     """
     labels = {
         _key(path, "labels"): str(path)
         for path in map(PurePosixPath, files.names())
         if path.suffix == ".txt" and path.name not in NAMES
     }
-    pictures, labelled = [], 0
-    for file_name in picture_names(images):
+    entries, labelled = [], 0
+    for file_name in image_names(images):
         height, width = upright_size_hw(images, file_name)
         label = labels.get(_key(PurePosixPath(below) / file_name, "images"))
         boxes: tuple[Box, ...] = ()
@@ -83,21 +83,21 @@ def read_yolo(
                 for number, line in enumerate(lines, start=1)
                 if line.strip()
             )
-        pictures.append(Picture(file_name, height, width, boxes))
+        entries.append(ImageEntry(file_name, height, width, boxes))
     if not labelled:
-        found = f"labels of none of {len(pictures)} pictures"
-        example = f" such as {pictures[0].file_name}" if pictures else ""
+        found = f"labels of none of {len(entries)} images"
+        example = f" such as {entries[0].file_name}" if entries else ""
         expected = "labels/….txt beside images/…, with the same names"
         raise InputError(place, found + example, expected)
-    return pictures
+    return entries
 
 
 def _key(path: PurePosixPath, folder: str) -> tuple[str, ...]:
-    """Returns what a picture and its label file have in common."""
+    """Returns what an image and its label file have in common."""
     return (*(part for part in path.parts[:-1] if part != folder), path.stem)
 
 
-def _text(files: Pictures, name: str, place: str) -> str:
+def _text(files: ImageFiles, name: str, place: str) -> str:
     try:
         return files.read(name).decode("utf-8-sig")
     except (BrokenImageError, UnicodeDecodeError) as error:
@@ -115,6 +115,6 @@ def _box(line: str, place: str, names: list[str], height: int, width: int) -> Bo
         raise InputError(place, parts[0], f"a class from 0 to {len(names) - 1}")
     values = (cx, cy, w, h)
     if not all(isfinite(v) and -TOLERANCE <= v <= 1 + TOLERANCE for v in values):
-        raise InputError(place, line, "centre and size as fractions of the picture, 0 to 1")
+        raise InputError(place, line, "centre and size as fractions of the image, 0 to 1")
     x, y = (cx - w / 2) * width, (cy - h / 2) * height
     return Box(names[int(label)], (x, y, w * width, h * height))

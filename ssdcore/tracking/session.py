@@ -82,10 +82,10 @@ class Session:
         """
         stem = f"{name.replace('/', '~')}+step+{step}+timestamp+{time_ms}+{key}"
         with self._asking(), _uploading(), TemporaryDirectory() as folder:
-            picture = PIL.Image.fromarray(pixels)
-            picture.save(Path(folder, f"{stem}.png"))
-            picture.thumbnail(THUMBNAIL_PX)
-            picture.save(Path(folder, f"{stem}+compressed.webp"))
+            image = PIL.Image.fromarray(pixels)
+            image.save(Path(folder, f"{stem}.png"))
+            image.thumbnail(THUMBNAIL_PX)
+            image.save(Path(folder, f"{stem}+compressed.webp"))
             self._client.log_artifacts(self.run_id, folder, "images")
             self._client.set_tag(self.run_id, "mlflow.loggedImages", "True")
 

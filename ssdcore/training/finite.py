@@ -27,5 +27,5 @@ def require_finite(parameters: Iterable[Parameter], where: str) -> None:
         raise NonFiniteError(
             f"{where}: {len(broken)} parameters hold values that are not finite "
             f"({', '.join(broken[:3])}). The files written before are as they were. Lower "
-            "train.lr_max or train.clip_norm, or look at the pictures of the steps before"
+            "train.lr_max or train.clip_norm, or look at the images of the steps before"
         )

@@ -14,9 +14,9 @@ PARTS: dict[str, Callable[[StepReport], float]] = {
     "compute": lambda report: report.computing_s,
     "bookkeeping": lambda report: report.between_s,
 }
-"""Waiting for pictures; losses, gradients and weights; history, tracking, states and log."""
+"""Waiting for images; losses, gradients and weights; history, tracking, states and log."""
 REMEDIES = {
-    "data": "more runtime.workers, smaller pictures or a faster disk",
+    "data": "more runtime.workers, smaller images or a faster disk",
     "compute": "a narrower network or an accelerator",
     "bookkeeping": "a larger train.save_minutes",
 }

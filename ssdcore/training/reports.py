@@ -38,8 +38,8 @@ class StepReport(NamedTuple):
         images_per_second: of the whole group over the whole step, waiting for data included.
         updated: False where the loss or a gradient was not finite and the step was skipped.
         finite: False where no smaller loss scale can mend that.
-        image_ids: of the step's pictures, in a group those of this process.
-        waiting_s: part of the step spent on waiting for its pictures.
+        image_ids: of the step's images, in a group those of this process.
+        waiting_s: part of the step spent on waiting for its images.
         computing_s: part of it spent on losses, gradients and weights.
         between_s: time between the step before it and this one, which is the caller's.
         after: where the training is now.

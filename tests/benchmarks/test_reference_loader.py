@@ -18,7 +18,7 @@ def objects(boxes, crowd):
     )
 
 
-PICTURES = [
+IMAGES = [
     blank(480, 640, objects([[0.1, 0.1, 0.5, 0.4], [0.3, 0.5, 0.9, 0.8]], [False, False])),
     blank(640, 480, objects([[0.4, 0.4, 0.5, 0.5], [0.0, 0.0, 1.0, 0.6]], [False, True])),
     blank(400, 300, objects([[0.2, 0.1, 0.7, 0.9]], [False])),
@@ -28,7 +28,7 @@ PICTURES = [
 
 @pytest.fixture(scope="module")
 def rows():
-    return compare(PICTURES, DRAWS, seed=1)
+    return compare(IMAGES, DRAWS, seed=1)
 
 
 def test_crops_and_matches_have_the_same_distributions(rows):
@@ -47,7 +47,7 @@ def test_crops_and_matches_have_the_same_distributions(rows):
 )
 def test_another_rule_would_be_found_out(name, value, monkeypatch):
     monkeypatch.setattr(reference_loader, name, value)
-    assert not agree(compare(PICTURES, DRAWS, seed=1))
+    assert not agree(compare(IMAGES, DRAWS, seed=1))
 
 
 def test_the_tables_it_encodes_are_ours(rng):

@@ -8,7 +8,7 @@ from ssdcore.params.reader import read_params
 
 
 def test_a_folder_is_trained_on_with_the_augmentations_of_the_custom_preset(tmp_path):
-    write_params(tmp_path, shares.local_data(tmp_path / "pictures"))
+    write_params(tmp_path, shares.local_data(tmp_path / "images"))
     params = read_params(tmp_path / "params.yaml")
     custom = read_params(shares.ROOT / "presets/custom.yaml")
     demo = read_params(shares.ROOT / "params.yaml")
@@ -16,8 +16,8 @@ def test_a_folder_is_trained_on_with_the_augmentations_of_the_custom_preset(tmp_
     assert params.model == demo.model
     local = params.dataset.local
     assert (params.dataset.name, local.format) == ("local", "coco")
-    assert local.val_images == str(tmp_path / "pictures/images/val")
-    assert local.train_annotations == str(tmp_path / "pictures/annotations/instances_train.json")
+    assert local.val_images == str(tmp_path / "images/images/val")
+    assert local.train_annotations == str(tmp_path / "images/annotations/instances_train.json")
 
 
 def test_epochs_have_the_steps_at_least(tmp_path):

@@ -1,4 +1,4 @@
-"""A few hundred of COCO 2017's own pictures with their official annotations, where they are."""
+"""A few hundred of COCO 2017's own images with their official annotations, where they are."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ REAL = Path(__file__).parents[3] / "shared/data/coco_real"
 COUNTS = {"train": (160, 1444, 14), "val": (158, 1424, 16)}
 """Images, boxes and crowd regions among them."""
 
-pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="real COCO pictures are not here")
+pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="real COCO images are not here")
 
 
 @pytest.mark.parametrize("name", COUNTS)

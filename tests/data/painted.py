@@ -1,4 +1,4 @@
-"""Pictures whose pixels tell where they were, and boxes painted in their label's colour."""
+"""Images whose pixels tell where they were, and boxes painted in their label's colour."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ def extent_px(rgb: NDArray[np.uint8], label: int) -> list[int]:
 
 
 def numbered(height: int, width: int) -> NDArray[np.uint8]:
-    """A picture in which each pixel holds its row and its column; sides of up to 256."""
+    """An image in which each pixel holds its row and its column; sides of up to 256."""
     rgb = np.zeros((height, width, 3), np.uint8)
     rgb[..., 0], rgb[..., 1] = np.mgrid[:height, :width]
     return rgb

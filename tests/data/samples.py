@@ -24,7 +24,7 @@ seeds = st.integers(0, 2**32 - 1)
 def samples(draw):
     """Up to six objects side by side on grey, in their labels' paint, some of them crowds.
 
-    Boxes end between pixels. Pictures have sides from one pixel on.
+    Boxes end between pixels. Images have sides from one pixel on.
     """
     height, width = draw(st.integers(1, 60)), draw(st.integers(1, 90))
     number = draw(st.integers(0, min(len(PAINT), width)))

@@ -33,7 +33,7 @@ def test_boxes_stay_inside_and_labels_follow_their_boxes(sample, seed):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (1, 500), (3, 2)])
-def test_tiny_pictures(size, rng):
+def test_tiny_images(size, rng):
     for found in (objects([[0, 0, 1, 1]], [2]), NOTHING):
         sample = Sample(np.full((*size, 3), 9, np.uint8), found)
         for _ in range(20):
@@ -43,7 +43,7 @@ def test_tiny_pictures(size, rng):
             assert_sound(after, sample)
 
 
-def test_without_strengths_the_picture_is_only_resized(rng):
+def test_without_strengths_the_image_is_only_resized(rng):
     sample = painted(rng)
     rgb, found = augment(sample, Strengths(), rng)
     np.testing.assert_array_equal(rgb, cv2.resize(sample.rgb, (300, 300)))
@@ -53,7 +53,7 @@ def test_without_strengths_the_picture_is_only_resized(rng):
 
 @pytest.mark.parametrize("name", Strengths._fields)
 def test_each_strength_does_its_part(name, rng):
-    """Crop and hue may leave a picture as it is: one draw in seven, and turns near none."""
+    """Crop and hue may leave an image as it is: one draw in seven, and turns near none."""
     sample = painted(rng)
     off = augment(sample, Strengths(), rng)
     on = Strengths(**{name: 0.5 if name == "hue" else 1.0})

@@ -15,7 +15,7 @@ unhurried = settings(deadline=None, max_examples=40)
 
 
 def by(change, amount, *pixels):
-    """What becomes of a row of pixels (or a picture) when exactly `amount` is drawn."""
+    """What becomes of a row of pixels (or an image) when exactly `amount` is drawn."""
     rgb = pixels[0] if isinstance(pixels[0], np.ndarray) else np.array([pixels], np.uint8)
     drawn = SimpleNamespace(uniform=lambda low, high: amount)
     return change(Sample(rgb, NOTHING), drawn, abs(amount)).rgb
@@ -41,7 +41,7 @@ def test_boxes_stay_and_so_does_the_input(change, sample, seed):
 
 
 @pytest.mark.parametrize("change", COLOUR_CHANGES)
-def test_a_strength_changes_the_picture_and_none_does_not(change, noise, rng):
+def test_a_strength_changes_the_image_and_none_does_not(change, noise, rng):
     still = change(noise, rng, 0.0)
     assert_equal(still, noise)
     results = [change(noise, rng, 0.5).rgb for _ in range(6)]

@@ -25,7 +25,7 @@ unhurried = settings(deadline=None, max_examples=150)
 
 
 def window_of(rgb):
-    """Where a piece of a `numbered` picture was: top, left, bottom, right in pixels."""
+    """Where a piece of a `numbered` image was: top, left, bottom, right in pixels."""
     top, left = rgb[0, 0, :2].astype(int)
     return top, left, top + rgb.shape[0], left + rgb.shape[1]
 
@@ -87,7 +87,7 @@ def test_zoom_out_keeps_boxes_on_paint_and_all_pixels(rng):
     assert 3.7 < max(zooms) <= 4
 
 
-def test_a_picture_that_fits_at_every_zoom_is_not_shrunk(rng):
+def test_an_image_that_fits_at_every_zoom_is_not_shrunk(rng):
     sample = painted(rng, 400, LARGEST_CANVAS // 4)
     for _ in range(8):
         rgb, _ = zoom_out(sample, rng)
@@ -95,7 +95,7 @@ def test_a_picture_that_fits_at_every_zoom_is_not_shrunk(rng):
         np.testing.assert_array_equal(rgb[~filled].reshape(sample.rgb.shape), sample.rgb)
 
 
-def test_a_canvas_is_bounded_however_large_the_picture():
+def test_a_canvas_is_bounded_however_large_the_image():
     height, width = 4000, 6000
     rgb = np.full((height, width, 3), 128, np.uint8)
     boxes, boxes_px = [], [(500, 300, 2500, 1500), (1000, 4000, 3900, 5700)]
@@ -109,7 +109,7 @@ def test_a_canvas_is_bounded_however_large_the_picture():
         zoomed = zoom_out(sample, np.random.default_rng(seed))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < 3 * LARGEST_CANVAS**2 * 3  # bytes: the canvas, the picture, little more
+        assert peak < 3 * LARGEST_CANVAS**2 * 3  # bytes: the canvas, the image, little more
         assert_boxes_on_paint(zoomed, atol_px=1.01)
         assert zoomed.rgb.shape[1] / zoomed.rgb.shape[0] == pytest.approx(1.5, rel=0.01)
         longest.append(max(zoomed.rgb.shape))
@@ -117,7 +117,7 @@ def test_a_canvas_is_bounded_however_large_the_picture():
     assert max(longest) <= LARGEST_CANVAS
 
 
-def test_a_picture_is_shrunk_by_means_and_not_by_leaving_pixels_out(rng):
+def test_an_image_is_shrunk_by_means_and_not_by_leaving_pixels_out(rng):
     fine = np.indices((2600, 2600)).sum(axis=0, dtype=np.uint8) % 2 * 255  # a chessboard of pixels
     rgb, _ = zoom_out(Sample(np.repeat(fine[..., None], 3, axis=2), NOTHING), rng)
     shown = rgb[~(rgb == MEAN_RGB.round()).all(axis=2)]
@@ -251,20 +251,20 @@ def test_of_windows_that_fit_the_first_is_taken(rng, monkeypatch):
     np.testing.assert_allclose(found.boxes_yxyx, [[0, 0, 1, 80 / 90]], rtol=1e-6)
 
 
-def test_crop_leaves_some_pictures_whole(rng):
+def test_crop_leaves_some_images_whole(rng):
     sample = Sample(numbered(60, 60), NOTHING)
     whole = sum(crop(sample, rng) is sample for _ in range(350))
     assert 30 <= whole <= 70  # one choice in seven: 50, give or take three deviations
 
 
-def test_crop_of_a_picture_without_objects(rng, monkeypatch):
+def test_crop_of_an_image_without_objects(rng, monkeypatch):
     monkeypatch.setattr(module, "MIN_IOUS", (0.9,))  # there is nothing to overlap
     rgb, found = crop(Sample(numbered(60, 80), NOTHING), rng)
     assert rgb.size < 60 * 80 * 3
     assert found.boxes_yxyx.shape == (0, 4)
 
 
-def test_crop_of_a_picture_with_only_a_crowd(rng, monkeypatch):
+def test_crop_of_an_image_with_only_a_crowd(rng, monkeypatch):
     monkeypatch.setattr(module, "MIN_IOUS", (0.9,))  # crowds are no objects to be overlapped
     sample = Sample(numbered(60, 80), objects([[0, 0, 1, 0.3]], [4], [True]))
     counts = []
@@ -278,7 +278,7 @@ def test_crop_of_a_picture_with_only_a_crowd(rng, monkeypatch):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (1, 500), (500, 1), (3, 2)])
 @pytest.mark.parametrize("found", [NOTHING, objects([[0, 0, 1, 1]], [2])])
-def test_crop_of_a_degenerate_picture_ends(size, found, rng, monkeypatch):
+def test_crop_of_a_degenerate_image_ends(size, found, rng, monkeypatch):
     """Each least IoU has its turn once at most; no window of a line of pixels has the aspect."""
     drawn = []
     draw = module._draw_windows

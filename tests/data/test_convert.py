@@ -46,7 +46,7 @@ def test_every_image_is_written_or_has_a_reason(awkward, tmp_path):
         "images": {
             "listed": 6, "kept": 2, "without_objects": 1,
             "skipped": {
-                "file empty": 1, "file missing": 1, "picture damaged or cut short": 1,
+                "file empty": 1, "file missing": 1, "image damaged or cut short": 1,
                 "size differs from the annotation file's": 1,
             },
         },
@@ -57,7 +57,7 @@ def test_every_image_is_written_or_has_a_reason(awkward, tmp_path):
         "skipped_files": [
             {"file_name": "missing.jpg", "reason": "file missing", "boxes": 1, "image_id": 11},
             {"file_name": "zero.jpg", "reason": "file empty", "boxes": 0, "image_id": 13},
-            {"file_name": "short.jpg", "reason": "picture damaged or cut short", "boxes": 0,
+            {"file_name": "short.jpg", "reason": "image damaged or cut short", "boxes": 0,
              "image_id": 14},
             {"file_name": "large.jpg", "reason": "size differs from the annotation file's",
              "boxes": 0, "image_id": 15},
@@ -100,7 +100,7 @@ def test_what_is_counted_as_kept_is_what_is_written(tmp_path):
     assert summary["images"] == {
         "listed": 5, "kept": 1, "without_objects": 0,
         "skipped": {"entry without file name": 1, "entry without size": 1, "file missing": 1,
-                    "picture damaged or cut short": 1},
+                    "image damaged or cut short": 1},
     }  # fmt: skip
     boxes = summary["boxes"]
     assert boxes == {
@@ -127,7 +127,7 @@ def test_the_same_input_gives_the_same_bytes(awkward, tmp_path):
 
 @pytest.mark.parametrize("threads", [1, 3, 8])
 def test_the_number_of_threads_changes_no_byte(tmp_path, threads):
-    """Pictures of very different sizes, so that threads overtake each other."""
+    """Images of very different sizes, so that threads overtake each other."""
     images, many = tmp_path / "images", 40
     images.mkdir()
     for n in range(many):
@@ -181,7 +181,7 @@ def test_strict_has_nothing_against_what_is_whole(awkward, tmp_path):
     assert convert_split(whole, images, tmp_path / "x", 1, strict=True).kept == 2
 
 
-def test_pictures_of_every_kind_are_stored(tmp_path):
+def test_images_of_every_kind_are_stored(tmp_path):
     """A wrong suffix, a folder, another script, 16 bits, and names that are no way out."""
     images = tmp_path / "images"
     (images / "süß").mkdir(parents=True)

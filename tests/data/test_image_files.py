@@ -9,8 +9,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.data import image_files as pictures_module
-from ssdcore.data.image_files import open_pictures
+from ssdcore.data import image_files as images_module
+from ssdcore.data.image_files import open_image_files
 from ssdcore.data.images import BrokenImageError
 
 FILES = {"a.jpg": b"1", "süß/b.jpg": b"22", "c/d e.jpg": b"333"}
@@ -39,16 +39,16 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 def reason(place: Path, name: str) -> str:
-    with open_pictures(place) as pictures, pytest.raises(BrokenImageError) as error:
-        pictures.read(name)
+    with open_image_files(place) as image_files, pytest.raises(BrokenImageError) as error:
+        image_files.read(name)
     return str(error.value)
 
 
 def test_files_are_read_by_name(place):
-    with open_pictures(place) as pictures:
-        assert {name: pictures.read(name) for name in FILES} == FILES
-        assert pictures.read("./c/../a.jpg") == b"1"
-        assert pictures.names() == sorted(FILES)
+    with open_image_files(place) as image_files:
+        assert {name: image_files.read(name) for name in FILES} == FILES
+        assert image_files.read("./c/../a.jpg") == b"1"
+        assert image_files.names() == sorted(FILES)
 
 
 def test_names_may_not_leave(place, tmp_path):
@@ -61,25 +61,25 @@ def test_names_may_not_leave(place, tmp_path):
 def test_letters_may_be_composed_or_not(tmp_path, kind, stored, asked):
     """macOS takes ü apart; annotation files mostly don't."""
     stored, asked = (unicodedata.normalize(form, "süß/über.jpg") for form in (stored, asked))
-    with open_pictures(kind(tmp_path / "in", {stored: b"1", "other.jpg": b"2"})) as pictures:
-        assert pictures.read(asked) == pictures.read(stored) == b"1"
+    with open_image_files(kind(tmp_path / "in", {stored: b"1", "other.jpg": b"2"})) as image_files:
+        assert image_files.read(asked) == image_files.read(stored) == b"1"
 
 
 @pytest.mark.parametrize("kind", [make_folder, make_zip])
 def test_folders_may_be_named_as_windows_does(tmp_path, kind):
     files = {"c/d.jpg": b"1", "e\\f.jpg": b"2"}
     place = kind(tmp_path / "in", files)
-    with open_pictures(place) as pictures:
-        assert pictures.read("c\\d.jpg") == b"1"
-        assert pictures.read("e\\f.jpg") == b"2"
+    with open_image_files(place) as image_files:
+        assert image_files.read("c\\d.jpg") == b"1"
+        assert image_files.read("e\\f.jpg") == b"2"
     assert reason(place, "..\\secret") == "file name leaves the image folder"
 
 
 def test_an_archive_may_name_folders_as_windows_does(tmp_path):
     place = make_zip(tmp_path / "in.zip", {"train\\a.jpg": b"1", "train\\b\\c.jpg": b"2"})
-    with open_pictures(place) as pictures:
-        assert pictures.names() == ["a.jpg", "b/c.jpg"]
-        assert pictures.read("b/c.jpg") == pictures.read("train/b/c.jpg") == b"2"
+    with open_image_files(place) as image_files:
+        assert image_files.names() == ["a.jpg", "b/c.jpg"]
+        assert image_files.read("b/c.jpg") == image_files.read("train/b/c.jpg") == b"2"
 
 
 def test_what_is_not_there_is_missing(place):
@@ -103,24 +103,24 @@ def test_a_link_may_not_leave_the_folder(tmp_path):
 
 def test_the_top_folder_may_be_spelt_out(tmp_path):
     place = make_zip(tmp_path / "in.zip", top="train2017/")
-    with open_pictures(place) as pictures:
-        assert pictures.read("train2017/a.jpg") == b"1"
+    with open_image_files(place) as image_files:
+        assert image_files.read("train2017/a.jpg") == b"1"
 
 
 def test_two_top_folders_or_a_file_beside_one_are_names_in_full(tmp_path):
     for files in ({"x/a": b"1", "y/a": b"2"}, {"x/a": b"1", "b": b"2"}):
         place = make_zip(tmp_path / "in.zip", files)
-        with open_pictures(place) as pictures:
-            assert pictures.names() == sorted(files)
-            assert {name: pictures.read(name) for name in files} == files
+        with open_image_files(place) as image_files:
+            assert image_files.names() == sorted(files)
+            assert {name: image_files.read(name) for name in files} == files
         assert reason(place, "a") == "file missing"
 
 
 def test_what_macos_adds_is_no_second_top_folder(tmp_path):
     place = make_zip(tmp_path / "in.zip", {"x/a": b"1", "__MACOSX/x/._a": b"0"})
-    with open_pictures(place) as pictures:
-        assert pictures.names() == ["a"]
-        assert pictures.read("a") == b"1"
+    with open_image_files(place) as image_files:
+        assert image_files.names() == ["a"]
+        assert image_files.read("a") == b"1"
 
 
 def test_a_damaged_entry_is_unreadable(tmp_path):
@@ -130,16 +130,16 @@ def test_a_damaged_entry_is_unreadable(tmp_path):
     whole[60:90] = bytes(30)
     place.write_bytes(whole)
     assert reason(place, "a") == "file unreadable"
-    with open_pictures(place) as pictures:
-        assert pictures.read("b") == b"2"
+    with open_image_files(place) as image_files:
+        assert image_files.read("b") == b"2"
 
 
 def test_an_entry_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
     place = make_zip(tmp_path / "in.zip", {"a": bytes(2000), "b": bytes(1000)})
-    monkeypatch.setattr(pictures_module, "LARGEST_BYTES", 1000)
+    monkeypatch.setattr(images_module, "LARGEST_BYTES", 1000)
     assert reason(place, "a") == "file unreadable"
-    with open_pictures(place) as pictures:
-        assert pictures.read("b") == bytes(1000)
+    with open_image_files(place) as image_files:
+        assert image_files.read("b") == bytes(1000)
 
 
 def test_an_encrypted_entry_is_unreadable(tmp_path):
@@ -153,12 +153,12 @@ def test_an_encrypted_entry_is_unreadable(tmp_path):
 
 @pytest.mark.parametrize("content", [None, b"no zip", b""])
 def test_neither_folder_nor_zip_is_named(tmp_path, content):
-    place = tmp_path / "pictures"
+    place = tmp_path / "images"
     if content is not None:
         place.write_bytes(content)
     with (
-        pytest.raises(InputError, match=r"pictures: found .*a folder or a zip archive"),
-        open_pictures(place),
+        pytest.raises(InputError, match=r"images: found .*a folder or a zip archive"),
+        open_image_files(place),
     ):
         pass
 
@@ -166,8 +166,8 @@ def test_neither_folder_nor_zip_is_named(tmp_path, content):
 def test_threads_may_share_one(tmp_path):
     files = {f"{n}.jpg": bytes([n]) * (1000 + 37 * n) for n in range(60)}
     for place in (make_folder(tmp_path / "in", files), make_zip(tmp_path / "in.zip", files)):
-        with open_pictures(place) as pictures, ThreadPoolExecutor(8) as pool:
-            read = list(pool.map(pictures.read, [*files] * 10))
+        with open_image_files(place) as image_files, ThreadPoolExecutor(8) as pool:
+            read = list(pool.map(image_files.read, [*files] * 10))
         assert read == [*files.values()] * 10
 
 
@@ -183,12 +183,12 @@ def test_an_archive_is_read_by_one_thread_at_a_time(tmp_path, monkeypatch):
             busy.clear()
             return super().read(entry)
 
-    monkeypatch.setattr(pictures_module, "ZipFile", Watching)
+    monkeypatch.setattr(images_module, "ZipFile", Watching)
     with (
-        open_pictures(make_zip(tmp_path / "in.zip")) as pictures,
+        open_image_files(make_zip(tmp_path / "in.zip")) as image_files,
         ThreadPoolExecutor(4) as pool,
     ):
-        assert list(pool.map(pictures.read, ["a.jpg"] * 8)) == [b"1"] * 8
+        assert list(pool.map(image_files.read, ["a.jpg"] * 8)) == [b"1"] * 8
     assert collisions == []
 
 
@@ -200,9 +200,9 @@ def test_names_of_archives_that_do_not_tell_their_encoding(tmp_path, bytes_of_na
     stand_in = "X" * len(bytes_of_name)
     place = make_zip(tmp_path / "in.zip", {f"{stand_in}/{stand_in}.jpg": b"1"}, top="t/")
     place.write_bytes(place.read_bytes().replace(stand_in.encode(), bytes_of_name))
-    with open_pictures(place) as pictures:
-        assert pictures.names() == [f"{name}/{name}.jpg"]
-        assert pictures.read(f"{name}/{name}.jpg") == b"1"
+    with open_image_files(place) as image_files:
+        assert image_files.names() == [f"{name}/{name}.jpg"]
+        assert image_files.read(f"{name}/{name}.jpg") == b"1"
 
 
 def test_an_archive_is_opened_once(tmp_path, monkeypatch):
@@ -213,8 +213,8 @@ def test_an_archive_is_opened_once(tmp_path, monkeypatch):
             opened.append(file)
             super().__init__(io.BytesIO(Path(file).read_bytes()))
 
-    monkeypatch.setattr(pictures_module, "ZipFile", Counting)
+    monkeypatch.setattr(images_module, "ZipFile", Counting)
     place = make_zip(tmp_path / "in.zip")
-    with open_pictures(place) as pictures:
-        assert [pictures.read("a.jpg") for _ in range(3)] == [b"1"] * 3
+    with open_image_files(place) as image_files:
+        assert [image_files.read("a.jpg") for _ in range(3)] == [b"1"] * 3
     assert opened == [place]

@@ -24,7 +24,7 @@ def encoded(mode: str, kind: str, size=(80, 60), **options) -> bytes:
 GIF = encoded("P", "GIF")
 
 
-def test_a_good_picture_passes_unchanged():
+def test_a_good_image_passes_unchanged():
     data = jpeg()
     assert checked(data, 60, 80) is data
     assert decode(data).shape == (60, 80, 3)
@@ -55,21 +55,21 @@ def test_channels_are_red_green_blue():
     ("data", "reason"),
     [
         (b"", "file empty"),
-        (b"<html>404</html>", "no BMP, JPEG, PNG, TIFF or WebP picture"),
-        (GIF, "no BMP, JPEG, PNG, TIFF or WebP picture"),
-        (jpeg()[:-900], "picture damaged or cut short"),
-        (jpeg()[:200], "picture damaged or cut short"),
+        (b"<html>404</html>", "no BMP, JPEG, PNG, TIFF or WebP image"),
+        (GIF, "no BMP, JPEG, PNG, TIFF or WebP image"),
+        (jpeg()[:-900], "image damaged or cut short"),
+        (jpeg()[:200], "image damaged or cut short"),
         (jpeg(61, 80), "size differs from the annotation file's"),
         (jpeg(80, 60), "size differs from the annotation file's"),
     ],
 )
-def test_broken_pictures_have_a_reason(data, reason):
+def test_broken_images_have_a_reason(data, reason):
     with pytest.raises(BrokenImageError, match=f"^{reason}$"):
         checked(data, 60, 80)
 
 
 def lying(orientation: int) -> bytes:
-    """A picture 80 wide and 60 high, its left half white, with a note on how to turn it."""
+    """An image 80 wide and 60 high, its left half white, with a note on how to turn it."""
     pixels = np.zeros((60, 80, 3), np.uint8)
     pixels[:, :40] = 255
     exif = Image.Exif()
@@ -96,7 +96,7 @@ def test_what_opencv_cannot_decode_is_broken():
     with pytest.raises(BrokenImageError):
         decode(b"")
     with pytest.raises(BrokenImageError):
-        decode(b"no picture")
+        decode(b"no image")
 
 
 def noisy(size) -> Image.Image:
@@ -143,7 +143,7 @@ def test_what_pillow_knows_and_opencv_does_not_is_left_out():
 def test_a_jpeg_cut_anywhere_is_found(progressive, share):
     data = saved(noisy((640, 480)), "JPEG", progressive=progressive)
     assert checked(data, 480, 640) is data
-    with pytest.raises(BrokenImageError, match="picture damaged or cut short"):
+    with pytest.raises(BrokenImageError, match="image damaged or cut short"):
         checked(data[: int(len(data) * share)], 480, 640)
 
 
@@ -188,7 +188,7 @@ def png_head(width, height):
 
 
 def test_a_bomb_is_not_decoded():
-    with pytest.raises(BrokenImageError, match="picture of too many pixels"):
+    with pytest.raises(BrokenImageError, match="image of too many pixels"):
         checked(png_head(20_000, 20_000), 20_000, 20_000)
     assert checked(png_head(8, 8), 8, 8)
 
@@ -207,7 +207,7 @@ def test_what_mindrecord_can_not_hold_becomes_a_jpeg(monkeypatch):
     assert stored[:2] == b"\xff\xd8"
     np.testing.assert_allclose(decode(stored)[0, 0], (200, 100, 50), atol=3)
     monkeypatch.setattr(images, "LARGEST_STORED", 100)
-    with pytest.raises(BrokenImageError, match="picture too large to store"):
+    with pytest.raises(BrokenImageError, match="image too large to store"):
         checked(data, 60, 80)
 
 
@@ -224,7 +224,7 @@ def test_large_jpegs_are_decoded_smaller(size, decoded):
     assert decode(data).shape[:2] == size[::-1]
 
 
-def test_a_reduced_picture_is_the_whole_ones_mean():
+def test_a_reduced_image_is_the_whole_ones_mean():
     ramp = np.zeros((2000, 2000, 3), np.uint8)
     ramp[..., 0], ramp[..., 1] = np.mgrid[:2000, :2000] // 8
     data = saved(Image.fromarray(ramp), "JPEG", quality=95)
@@ -243,7 +243,7 @@ def test_the_shortest_side_is_what_the_smallest_crop_needs():
     assert math.isclose(images.SHORTEST_SIDE * CROP_SIDES[0], IMAGE_SIZE)
 
 
-def test_orientation_is_ignored_in_reduced_pictures_too():
+def test_orientation_is_ignored_in_reduced_images_too():
     exif = Image.Exif()
     exif[0x0112] = 6
     data = saved(Image.new("RGB", (2400, 2000)), "JPEG", exif=exif)

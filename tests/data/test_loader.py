@@ -11,9 +11,9 @@ PRIORS = default_boxes()
 VARIED = Strengths(crop=0.5, zoom_out=0.5, flip=0.5, brightness=0.4, contrast=0.4, hue=0.1)
 
 
-def loader(pictures, batch_size=4, workers=2, seed=1, strengths=VARIED, accumulate=1, cache=0):
+def loader(images, batch_size=4, workers=2, seed=1, strengths=VARIED, accumulate=1, cache=0):
     return TrainingLoader(
-        pictures.shards, batch_size, accumulate, PRIORS, strengths, seed, workers, ALONE, cache
+        images.shards, batch_size, accumulate, PRIORS, strengths, seed, workers, ALONE, cache
     )
 
 
@@ -21,8 +21,8 @@ def batches(loader, epoch=1):
     return [batch for step in loader.epoch(epoch) for batch in step]
 
 
-def test_a_batch_has_the_shapes_the_network_takes(pictures):
-    (batch,) = next(iter(loader(pictures).epoch(1)))
+def test_a_batch_has_the_shapes_the_network_takes(images):
+    (batch,) = next(iter(loader(images).epoch(1)))
     assert batch.images.shape == (4, 3, 300, 300)
     assert batch.offsets.shape == (4, 8732, 4)
     assert batch.labels.shape == (4, 8732)
@@ -31,15 +31,15 @@ def test_a_batch_has_the_shapes_the_network_takes(pictures):
     assert (batch.labels.max(axis=1) > 0).all()
 
 
-def test_an_epoch_shows_each_picture_once_and_leaves_the_rest_out(pictures):
-    ids = [int(i) for batch in batches(loader(pictures)) for i in batch.image_ids]
+def test_an_epoch_shows_each_image_once_and_leaves_the_rest_out(images):
+    ids = [int(i) for batch in batches(loader(images)) for i in batch.image_ids]
     assert len(ids) == len(set(ids)) == 8  # of ten
-    assert loader(pictures).steps_per_epoch == 2
+    assert loader(images).steps_per_epoch == 2
 
 
-def test_epochs_differ_and_repeat(pictures):
+def test_epochs_differ_and_repeat(images):
     def everything(epoch, workers=2, seed=1):
-        all_batches = batches(loader(pictures, workers=workers, seed=seed), epoch)
+        all_batches = batches(loader(images, workers=workers, seed=seed), epoch)
         return [np.concatenate(columns) for columns in zip(*all_batches, strict=True)]
 
     first = everything(1)
@@ -50,72 +50,71 @@ def test_epochs_differ_and_repeat(pictures):
     assert (first[0] != everything(1, seed=2)[0]).any()
 
 
-def test_the_same_picture_is_varied_anew_in_each_epoch(pictures):
-    def picture(epoch):
-        singles = batches(loader(pictures, batch_size=1), epoch)
-        return next(b.images[0] for b in singles if b.image_ids[0] == pictures.split.images[0].id)
+def test_the_same_image_is_varied_anew_in_each_epoch(images):
+    def image_file(epoch):
+        singles = batches(loader(images, batch_size=1), epoch)
+        return next(b.images[0] for b in singles if b.image_ids[0] == images.split.images[0].id)
 
-    assert (picture(1) != picture(2)).any()
+    assert (image_file(1) != image_file(2)).any()
 
 
 @pytest.mark.parametrize("cache", [500_000, 10**9])
-def test_kept_pictures_are_varied_as_decoded_ones_are(pictures, cache):
+def test_kept_images_are_varied_as_decoded_ones_are(images, cache):
     """Not all fit into the smaller cache."""
-    fresh, kept = loader(pictures), loader(pictures, cache=cache)
+    fresh, kept = loader(images), loader(images, cache=cache)
     for epoch in (1, 2, 3):
         for one, other in zip(batches(fresh, epoch), batches(kept, epoch), strict=True):
             for column, same in zip(one, other, strict=True):
                 np.testing.assert_array_equal(column, same)
 
 
-def test_kept_pictures_are_not_decoded_again(pictures, monkeypatch):
-    kept = loader(pictures, batch_size=1, cache=10**9)
+def test_kept_images_are_not_decoded_again(images, monkeypatch):
+    kept = loader(images, batch_size=1, cache=10**9)
     first = batches(kept, epoch=1)
     monkeypatch.setattr("ssdcore.data.mindrecord.decode_for_network", None)
     assert len(batches(kept, epoch=2)) == len(first) == 10
     with pytest.raises(TypeError):
-        batches(loader(pictures), epoch=2)
+        batches(loader(images), epoch=2)
 
 
-def test_without_variation_the_input_is_the_picture(pictures):
+def test_without_variation_the_input_is_the_image(images):
     plain = {
-        int(b.image_ids[0]): b.images[0]
-        for b in batches(loader(pictures, 1, strengths=Strengths()))
+        int(b.image_ids[0]): b.images[0] for b in batches(loader(images, 1, strengths=Strengths()))
     }
-    for batch in input_batches(pictures.shards, 3, workers=1):
+    for batch in input_batches(images.shards, 3, workers=1):
         for image_id, image in zip(batch.image_ids, batch.images, strict=True):
             np.testing.assert_array_equal(plain[int(image_id)], image)
 
 
-def test_every_picture_is_evaluated_once_in_order(pictures):
-    found = list(input_batches(pictures.shards, 4, workers=2))
+def test_every_image_is_evaluated_once_in_order(images):
+    found = list(input_batches(images.shards, 4, workers=2))
     assert [len(batch.image_ids) for batch in found] == [4, 4, 2]
     ids = [int(i) for batch in found for i in batch.image_ids]
-    assert ids == [image.id for image in pictures.split.images]
+    assert ids == [image.id for image in images.split.images]
 
 
-def test_accumulated_batches_are_those_of_the_epoch_in_groups(pictures):
-    """The order and the variation of a picture do not depend on how batches are grouped."""
-    grouped = loader(pictures, batch_size=2, accumulate=2)
+def test_accumulated_batches_are_those_of_the_epoch_in_groups(images):
+    """The order and the variation of an image do not depend on how batches are grouped."""
+    grouped = loader(images, batch_size=2, accumulate=2)
     assert (grouped.images_per_step, grouped.steps_per_epoch) == (4, 2)
     steps = list(grouped.epoch(1))
     assert [len(step) for step in steps] == [2, 2]
-    for step, whole in zip(steps, batches(loader(pictures, batch_size=4)), strict=True):
+    for step, whole in zip(steps, batches(loader(images, batch_size=4)), strict=True):
         for columns, column in zip(zip(*step, strict=True), whole, strict=True):
             np.testing.assert_array_equal(np.concatenate(columns), column)
 
 
-def test_a_batch_larger_than_the_data_is_refused(pictures):
+def test_a_batch_larger_than_the_data_is_refused(images):
     with pytest.raises(InputError, match=r"train\.batch_size .*: found 12"):
-        loader(pictures, batch_size=4, accumulate=3)
+        loader(images, batch_size=4, accumulate=3)
 
 
-def test_two_processes_take_together_what_one_takes_alone(pictures):
-    """Ten pictures: two steps of two batches of two, or of one of each of two processes."""
+def test_two_processes_take_together_what_one_takes_alone(images):
+    """Ten images: two steps of two batches of two, or of one of each of two processes."""
 
     def ids(batch_size, accumulate, group=ALONE):
         loader = TrainingLoader(
-            pictures.shards, batch_size, accumulate, default_boxes(), Strengths(), 7, 1, group
+            images.shards, batch_size, accumulate, default_boxes(), Strengths(), 7, 1, group
         )
         assert loader.images_per_step == 4
         steps = [[list(batch.image_ids) for batch in step] for step in loader.epoch(3)]
@@ -131,8 +130,8 @@ def test_two_processes_take_together_what_one_takes_alone(pictures):
     assert joined == in_turn
 
 
-def test_an_epoch_goes_on_after_the_steps_that_are_done(pictures):
-    loader = TrainingLoader(pictures.shards, 2, 2, default_boxes(), Strengths(flip=0.5), 7, 1)
+def test_an_epoch_goes_on_after_the_steps_that_are_done(images):
+    loader = TrainingLoader(images.shards, 2, 2, default_boxes(), Strengths(flip=0.5), 7, 1)
     whole, rest = list(loader.epoch(2)), list(loader.epoch(2, done=1))
     assert len(rest) == len(whole) - 1
     for ours, theirs in zip(rest[0], whole[1], strict=True):
@@ -142,21 +141,21 @@ def test_an_epoch_goes_on_after_the_steps_that_are_done(pictures):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 11])
-def test_a_group_shares_the_pictures_out(pictures, size):
+def test_a_group_shares_the_images_out(images, size):
     shares = [
-        [int(i) for b in input_batches(pictures.shards, 2, 1, Group(r, size)) for i in b.image_ids]
+        [int(i) for b in input_batches(images.shards, 2, 1, Group(r, size)) for i in b.image_ids]
         for r in range(size)
     ]
-    assert sorted(i for share in shares for i in share) == sorted(pictures.split.objects)
+    assert sorted(i for share in shares for i in share) == sorted(images.split.objects)
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_some_pictures_are_spread_over_the_shards(pictures):
-    ids = [image.id for image in pictures.split.images]
-    found = spread_samples(pictures.shards, 4)
+def test_some_images_are_spread_over_the_shards(images):
+    ids = [image.id for image in images.split.images]
+    found = spread_samples(images.shards, 4)
     assert [image_id for image_id, _ in found] == [ids[0], ids[3], ids[6], ids[9]]
     for image_id, sample in found:
-        truth = pictures.split.objects[image_id]
+        truth = images.split.objects[image_id]
         np.testing.assert_allclose(sample.objects.boxes_yxyx, truth.boxes_yxyx, atol=1e-6)
-    assert [image_id for image_id, _ in spread_samples(pictures.shards, 99)] == ids
-    assert spread_samples(pictures.shards, 0) == []
+    assert [image_id for image_id, _ in spread_samples(images.shards, 99)] == ids
+    assert spread_samples(images.shards, 0) == []

@@ -52,7 +52,7 @@ def test_rows_of_several_shards_are_found_by_their_position(tmp_path):
     assert ids(shards, ds.SubsetSampler([6, 0, 3])) == [5, 0, 1]
 
 
-def test_large_pictures_make_smaller_groups(monkeypatch):
+def test_large_images_make_smaller_groups(monkeypatch):
     monkeypatch.setattr(mindrecord, "BYTES_AT_ONCE", 5000)
     assert [len(group) for group in mindrecord._groups(records(8, 2000))] == [3, 3, 2]
     assert [len(group) for group in mindrecord._groups(records(130, 10))] == [64, 64, 2]
@@ -62,7 +62,7 @@ def test_nothing_to_write_leaves_nothing(tmp_path):
     assert write_shards(tmp_path / "x", [], 2) == []
 
 
-def test_samples_of_large_pictures_are_smaller_by_the_one_rule():
+def test_samples_of_large_images_are_smaller_by_the_one_rule():
     """Training, evaluation and whatever else reads the shards go through `to_sample`."""
     data = cv2.imencode(".jpg", np.zeros((2000, 2400, 3), np.uint8))[1].tobytes()
     row = np.zeros((1, 6), np.float32)

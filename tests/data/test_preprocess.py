@@ -4,7 +4,7 @@ import pytest
 from ssdcore.data.preprocess import to_network_input
 
 
-def test_a_constant_picture_by_hand():
+def test_a_constant_image_by_hand():
     image = to_network_input(np.full((17, 40, 3), (0, 128, 255), np.uint8))
     assert image.shape == (3, 300, 300)
     assert image.dtype == np.float32
@@ -23,7 +23,7 @@ def test_rows_stay_rows_whatever_the_aspect(height, width):
     assert (image[:, 155:] < -1).all()
 
 
-def test_the_picture_itself_stays(rng):
+def test_the_image_itself_stays(rng):
     rgb = rng.integers(0, 256, (300, 300, 3), np.uint8)
     before = rgb.copy()
     to_network_input(rgb)

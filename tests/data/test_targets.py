@@ -41,7 +41,7 @@ def test_an_object_gives_its_label_and_its_box(rng):
     np.testing.assert_array_equal(example.image, to_network_input(sample.rgb))
 
 
-def test_picture_and_boxes_are_varied_together(rng):
+def test_image_and_boxes_are_varied_together(rng):
     sample = painted(rng)
     plain = to_training_example(sample, DEFAULT_BOXES, Strengths(), rng)
     mirrored = to_training_example(sample, DEFAULT_BOXES, Strengths(flip=1), rng)
@@ -58,7 +58,7 @@ def test_a_crowd_is_ignored_and_never_positive(rng):
     assert not example.offsets.any()
 
 
-def test_a_picture_of_nothing_is_all_background(rng):
+def test_an_image_of_nothing_is_all_background(rng):
     empty = Sample(np.zeros((5, 5, 3), np.uint8), NOTHING)
     example = to_training_example(empty, DEFAULT_BOXES, Strengths(), rng)
     assert not example.labels.any()

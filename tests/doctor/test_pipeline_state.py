@@ -48,7 +48,7 @@ def test_data():
     assert "conversion.json can't be read" in check_data().text
     counts = {"train": {"images": {"kept": 8}}, "val": {"images": {"kept": 2}}}
     layout.CONVERSION.write_text(json.dumps(counts))
-    assert check_data() == Finding("ok", "data", "pictures: 8 for train, 2 for val")
+    assert check_data() == Finding("ok", "data", "images: 8 for train, 2 for val")
     layout.mindrecord("val").with_suffix(".mindrecord.db").unlink()
     finding = check_data()
     assert finding.is_fault

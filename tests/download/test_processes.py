@@ -72,11 +72,11 @@ def test_killed_at_any_moment_a_file_is_whole_in_the_end_and_never_wrong(server,
 @pytest.mark.parametrize(
     "step",
     [
-        "remote.part_file.write_json",  # the note about a new beginning
-        "remote.part_file.PartFile.appending",
-        "download.sha256_of_file",
-        "remote.part_file.PartFile.become_target",
-        "download.remember_sha256",
+        "part_file.write_json",  # the note about a new beginning
+        "part_file.PartFile.appending",
+        "local_copy.sha256_of_file",
+        "part_file.PartFile.become_target",
+        "local_copy.remember_sha256",
     ],
 )
 def test_ended_between_two_steps_a_file_is_whole_in_the_end(server, monkeypatch, step):
@@ -87,7 +87,7 @@ def test_ended_between_two_steps_a_file_is_whole_in_the_end(server, monkeypatch,
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(f"ssdcore.data.{step}", end)
+        patch.setattr(f"ssdcore.download.{step}", end)
         local_copy(address, KEY)
     assert not path.exists() or path.read_bytes() == BODY
     requests = len(server.requests)

@@ -12,7 +12,9 @@ from ssdcore.export.metadata import Metadata
 from ssdcore.inference.decode import Thresholds
 from ssdcore.models.metadata import Card
 from ssdcore.params.reader import read_params
-from tests.network_fixtures import four_pictures, model, pictures, seeded  # noqa: F401
+from tests.network_fixtures import four_images as four_pictures  # noqa: F401
+from tests.network_fixtures import images as pictures  # noqa: F401
+from tests.network_fixtures import model, seeded  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 BOXES = 36

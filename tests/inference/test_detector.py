@@ -37,12 +37,12 @@ def test_a_sigmoids_background_hides_no_class(model, monkeypatch):
     assert (found.image_id, found.detections.labels.tolist()) == (7, [2])
 
 
-def test_the_batch_a_picture_is_in_changes_nothing(model, pictures):
+def test_the_batch_an_image_is_in_changes_nothing(model, images):
     network = build_network(model, 6, "multibox")
 
     def boxes(batch_size):
         detector = Detector(network, PRIORS, "multibox", batch_size)
-        batches = input_batches(pictures.shards, batch_size, workers=1)
+        batches = input_batches(images.shards, batch_size, workers=1)
         return list(
             detector.detect(batches, Thresholds(score=0.002, max_detections=5), TimeSpent())
         )
@@ -52,13 +52,13 @@ def test_the_batch_a_picture_is_in_changes_nothing(model, pictures):
         np.testing.assert_allclose(alone.detections.scores, together.detections.scores, rtol=1e-4)
 
 
-def test_a_split_becomes_coco_results(model, pictures):
+def test_a_split_becomes_coco_results(model, images):
     detector = Detector(build_network(model, 6, "multibox"), PRIORS, "multibox", 4)
     thresholds = Thresholds(score=0.0, max_detections=2)
     spent = TimeSpent()
     results = predict_split(
-        detector, pictures.shards, pictures.split, thresholds, workers=1, spent=spent
+        detector, images.shards, images.split, thresholds, workers=1, spent=spent
     )
     assert min(spent.milliseconds(images=10).values()) > 0
-    assert results.image_ids.tolist() == [i.id for i in pictures.split.images for _ in "12"]
-    assert set(results.category_ids.tolist()) <= {c.id for c in pictures.split.classes}
+    assert results.image_ids.tolist() == [i.id for i in images.split.images for _ in "12"]
+    assert set(results.category_ids.tolist()) <= {c.id for c in images.split.classes}

@@ -13,22 +13,22 @@ THRESHOLDS = Thresholds(score=0.002, max_detections=5)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_photos_are_answered_as_the_evaluation_answers_them(model, pictures, tmp_path, workers):
-    classes = pictures.split.classes
+def test_photos_are_answered_as_the_evaluation_answers_them(model, images, tmp_path, workers):
+    classes = images.split.classes
     network = build_network(model, len(classes), "multibox")
     save(tmp_path / "best.ckpt", network, Card(model, classes, "multibox", 0))
     network, card = load(tmp_path / "best.ckpt")
     evaluated = predict_split(
         Detector(network, card.default_boxes, card.loss, batch_size=4),
-        pictures.shards, pictures.split, THRESHOLDS, workers=1,
+        images.shards, images.split, THRESHOLDS, workers=1,
     )  # fmt: skip
-    files = [pictures.annotations.parents[1] / "train" / i.file_name for i in pictures.split.images]
+    files = [images.annotations.parents[1] / "train" / i.file_name for i in images.split.images]
     detector = load_photo_detector(tmp_path / "best.ckpt", batch_size=4, workers=workers)
     assert detector.classes == classes
     found = list(detector.detect(files, THRESHOLDS))
     sizes = [
         CocoImage(image.id, image.file_name, seen.height, seen.width)
-        for image, seen in zip(pictures.split.images, found, strict=True)
+        for image, seen in zip(images.split.images, found, strict=True)
     ]
     results = to_results(sizes, [seen.detections for seen in found], detector.classes)
     assert len(results) == 5 * len(files)

@@ -14,7 +14,7 @@ CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
 
 
 class Bright:
-    """Sees a dog at the first default box with the probability that the picture is bright."""
+    """Sees a dog at the first default box with the probability that the image is bright."""
 
     batch_size = 2
 
@@ -42,14 +42,14 @@ def test_each_photo_has_its_own_answer_in_its_pixels(workers):
     photos = [grey(51), b"", grey(204), np.full((20, 10, 3), 255, np.uint8), b"junk", b"", grey(0)]
     seen = list(detector.detect(photos, Thresholds(score=0.1)))
     assert [s.fault for s in seen] == [
-        "", "file empty", "", "", "no BMP, JPEG, PNG, TIFF or WebP picture", "file empty", "",
+        "", "file empty", "", "", "no BMP, JPEG, PNG, TIFF or WebP image", "file empty", "",
     ]  # fmt: skip
     assert [len(s.detections.labels) for s in seen] == [1, 0, 1, 1, 0, 0, 0]
     np.testing.assert_allclose(
         [s.detections.scores[0] for s in (seen[0], seen[2], seen[3])], [0.2, 0.8, 1], rtol=1e-4
     )
     assert seen[0].detections.labels.tolist() == [2]
-    # the box's centre is (0.25, 0.5), its sides are half the picture's
+    # the box's centre is (0.25, 0.5), its sides are half the image's
     np.testing.assert_allclose(seen[0].boxes_xywh_px, [[25, 0, 50, 20]], atol=1e-4)
     np.testing.assert_allclose(seen[3].boxes_xywh_px, [[2.5, 0, 5, 10]], atol=1e-4)
     assert [(s.height, s.width) for s in seen[2:5]] == [(40, 100), (20, 10), (0, 0)]

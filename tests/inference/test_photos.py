@@ -12,7 +12,7 @@ KINDS = ["JPEG", "PNG", "WEBP", "TIFF"]
 
 
 def ramp(kind: str, orientation: int, size: tuple[int, int] = (80, 60)) -> bytes:
-    """A picture that looks different however it is turned, with a camera's note."""
+    """An image that looks different however it is turned, with a camera's note."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     width, height = size
@@ -42,7 +42,7 @@ def test_a_large_photo_is_decoded_smaller_and_its_size_is_the_whole_ones():
     assert read_upright(ramp("JPEG", 6, (2405, 2001))).shape == (2405, 2001, 3)
 
 
-def test_bytes_files_and_pixels_are_one_picture(tmp_path):
+def test_bytes_files_and_pixels_are_one_image(tmp_path):
     data = jpeg()
     (tmp_path / "a.jpg").write_bytes(data)
     for source in (data, tmp_path / "a.jpg", decode(data)):
@@ -52,7 +52,7 @@ def test_bytes_files_and_pixels_are_one_picture(tmp_path):
         assert photo[1:] == (60, 80)
 
 
-def test_a_damaged_note_leaves_the_picture_as_it_is():
+def test_a_damaged_note_leaves_the_image_as_it_is():
     data = ramp("WEBP", 6)
     photo = read_photo(data.replace(b"MM\0*", b"XX\0*"))
     assert (photo.height, photo.width) == (60, 80)
@@ -64,14 +64,14 @@ def test_a_damaged_note_leaves_the_picture_as_it_is():
     [
         (b"", "file empty"),
         (BrokenImageError("not to be had"), "not to be had"),
-        (jpeg()[:-900], "picture damaged or cut short"),
+        (jpeg()[:-900], "image damaged or cut short"),
         (np.zeros((4, 4, 3), np.float32), "pixels float32 .4, 4, 3., not uint8 .H, W, 3."),
         (np.zeros((4, 4), np.uint8), "pixels uint8 .4, 4., not uint8 .H, W, 3."),
         (np.zeros((4, 4, 4), np.uint8), "pixels uint8 .4, 4, 4., not uint8 .H, W, 3."),
         (np.zeros((0, 4, 3), np.uint8), "pixels uint8 .0, 4, 3., not uint8 .H, W, 3."),
     ],
 )
-def test_what_is_no_picture_has_a_reason(read, source, reason):
+def test_what_is_no_image_has_a_reason(read, source, reason):
     with pytest.raises(BrokenImageError, match=f"^{reason}$"):
         read(source)
 

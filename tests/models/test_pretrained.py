@@ -110,9 +110,9 @@ def smoothed(x):
     return np.max(shifts, 0)
 
 
-def numpy_backbone(picture, convolution, fc6, fc7):
+def numpy_backbone(image, convolution, fc6, fc7):
     """Runs VGG16 without MindSpore; the arguments apply the i-th layer without its ReLU."""
-    x, conv4_3 = picture, None
+    x, conv4_3 = image, None
     for i in range(13):
         x = np.maximum(convolution(i, x), 0)
         conv4_3 = x if i == 9 else conv4_3
@@ -121,8 +121,8 @@ def numpy_backbone(picture, convolution, fc6, fc7):
     return conv4_3, np.maximum(fc7(x), 0)
 
 
-def assert_same_activations(network, picture, reference):
-    maps = network.backbone(Tensor(picture[None]))
+def assert_same_activations(network, image, reference):
+    maps = network.backbone(Tensor(image[None]))
     for ours, theirs in zip(maps, reference, strict=True):
         assert ours.shape[1:] == theirs.shape
         assert theirs.max() > 0.1
@@ -145,9 +145,9 @@ def test_the_imported_backbone_computes_what_the_file_s_network_does(full, rng):
 
     own = parameters(full)
     fc6, fc7 = own["backbone.fc6.conv.weight"], own["backbone.fc7.conv.weight"]
-    picture = rng.normal(0, 1, (3, 36, 36)).astype(np.float32)
+    image = rng.normal(0, 1, (3, 36, 36)).astype(np.float32)
     reference = numpy_backbone(
-        picture,
+        image,
         lambda i, x: (
             convolved(x, arrays[f"features.{PLAIN[i]}.weight"])
             + arrays[f"features.{PLAIN[i]}.bias"][:, None, None]
@@ -155,7 +155,7 @@ def test_the_imported_backbone_computes_what_the_file_s_network_does(full, rng):
         lambda x: convolved(x, fc6, 6),
         lambda x: convolved(x, fc7),
     )
-    assert_same_activations(full, picture, reference)
+    assert_same_activations(full, image, reference)
 
 
 def test_batch_norms_infer_what_the_file_s_network_does(rng):
@@ -176,14 +176,14 @@ def test_batch_norms_infer_what_the_file_s_network_does(rng):
         x = (x - role["running_mean"]) / np.sqrt(role["running_var"] + 1e-5)
         return x * role["weight"] + role["bias"]
 
-    picture = rng.normal(0, 1, (3, 36, 36)).astype(np.float32)
+    image = rng.normal(0, 1, (3, 36, 36)).astype(np.float32)
     reference = numpy_backbone(
-        picture,
+        image,
         layer,
         lambda x: convolved(x, arrays["classifier.0.weight"], 6),
         lambda x: convolved(x, arrays["classifier.3.weight"]),
     )
-    assert_same_activations(network, picture, reference)
+    assert_same_activations(network, image, reference)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_defaults_are_in_block_style():
         ("loss_scale: 1.0", "loss_scale: true", "train.loss_scale", "True", "dynamic or a number"),
         ("pretrained: null", "pretrained: ''", "model.pretrained", "''", "at least 1 character"),
         (
-            "  enabled: true\n  experiment: ssd300\n  pictures: 4",
+            "  enabled: true\n  experiment: ssd300\n  images: 4",
             "",
             "tracking",
             "None",

@@ -44,7 +44,7 @@ def test_what_breaks_on_the_way_is_told_and_not_drawn(tmp_path):
     for source, seen, fault in (
         (tmp_path / "a.jpg", Seen(FOUND, 2, 2), "file empty"),
         (BrokenImageError("gone"), Seen(FOUND, 2, 2), "gone"),
-        (tmp_path / "a.jpg", Seen(NOTHING, 0, 0, "no picture"), "no picture"),
+        (tmp_path / "a.jpg", Seen(NOTHING, 0, 0, "no image"), "no image"),
     ):
         _, told = draw_photo(photo(tmp_path / "a.jpg"), source, seen, CLASSES, tmp_path / "out")
         assert (told.fault, len(told.detections.labels)) == (fault, 0)

@@ -202,4 +202,4 @@ def test_an_exported_network_needs_no_mindspore(exported, jpeg, tmp_path):
         env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("boxes in 1 pictures → predictions\nFalse\n")
+    assert done.stdout.endswith("boxes in 1 images → predictions\nFalse\n")

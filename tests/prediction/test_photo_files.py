@@ -14,7 +14,7 @@ from tests.download.web_server import BODY, Turn
 
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with pictures of all suffixes, at two depths, and with other files."""
+    """A folder with images of all suffixes, at two depths, and with other files."""
     monkeypatch.chdir(tmp_path)
     for name in ("b.JPG", "a.png", "inner/a.png", "inner/c.webp", "inner/notes.txt", "d.gif"):
         path = tmp_path / "photos" / name
@@ -94,13 +94,13 @@ def test_what_was_drawn_before_is_not_searched(photos):
 
 @pytest.mark.parametrize("word", ["photos/x.jpg", "photos/*.bmp", "nowhere"])
 def test_a_word_that_names_nothing_is_a_mistake(photos, word):
-    with pytest.raises(InputError, match="expected a picture"):
+    with pytest.raises(InputError, match="expected an image"):
         found("photos/a.png", word)
 
 
-def test_a_folder_without_pictures_is_a_mistake(photos):
+def test_a_folder_without_images_is_a_mistake(photos):
     Path("empty").mkdir()
-    with pytest.raises(InputError, match=r"empty: found 'no picture', expected .*\.webp"):
+    with pytest.raises(InputError, match=r"empty: found 'no image', expected .*\.webp"):
         found("empty")
 
 

@@ -163,7 +163,7 @@ def test_a_camera_is_watched_for_some_seconds(tmp_path, camera, monkeypatch):
     assert len(read(tmp_path)["images"]) == 5
 
 
-def test_a_camera_without_a_picture_is_told(tmp_path, monkeypatch, capsys):
+def test_a_camera_without_an_image_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(videos.cv2, "VideoCapture", lambda _: FakeCapture(0))
     with predicting(tmp_path) as prediction:
         prediction.camera(0, None)

@@ -21,11 +21,11 @@ from ssdcore.evaluation.analysis import (
     SizeRange,
 )
 from ssdcore.report.content import (
-    GalleryPicture,
+    GalleryImage,
     History,
     ReportContent,
     SplitSummary,
-    VariedPicture,
+    VariedImage,
 )
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.overlay import DetectionBox, ObjectBox
@@ -106,14 +106,14 @@ def analysis() -> Analysis:
 
 
 @pytest.fixture
-def gallery() -> list[GalleryPicture]:
-    """Two pictures of 200 × 100 pixels.
+def gallery() -> list[GalleryImage]:
+    """Two images of 200 × 100 pixels.
 
     The first: a circle found, one missed unless faint boxes count, a star invented at 0.5.
     The second: a star called a circle.
     """
     return [
-        GalleryPicture(
+        GalleryImage(
             "first.jpg", JPEG, 200, 100, {"worst": 0, "missed": 0, "invented": 0},
             (
                 ObjectBox((10, 10, 20, 40), 1, "circle", crowd=False, missed=False),
@@ -125,7 +125,7 @@ def gallery() -> list[GalleryPicture]:
                 DetectionBox((50, 10, 20, 44), 1, "circle", 0.2, "correct", 1, 0.85, 1, "circle"),
             ),
         ),
-        GalleryPicture(
+        GalleryImage(
             "second.jpg", JPEG, 200, 100, {"worst": 1, "confused": 0},
             (ObjectBox((30, 30, 30, 30), 2, "star", crowd=False, missed=False),),
             (DetectionBox((30, 30, 30, 30), 1, "circle", 0.7, "class", 0, 1.0, 2, "star"),),
@@ -134,7 +134,7 @@ def gallery() -> list[GalleryPicture]:
 
 
 @pytest.fixture
-def content(history: History, analysis: Analysis, gallery: list[GalleryPicture]) -> ReportContent:
+def content(history: History, analysis: Analysis, gallery: list[GalleryImage]) -> ReportContent:
     splits = [
         SplitSummary(
             "train",
@@ -165,7 +165,7 @@ def content(history: History, analysis: Analysis, gallery: list[GalleryPicture])
         gallery=gallery,
         score_threshold=0.4,
         strengths=Strengths(flip=0.5, brightness=0.2),
-        variations=[VariedPicture("tree.jpg", [JPEG, JPEG, JPEG])],
+        variations=[VariedImage("tree.jpg", [JPEG, JPEG, JPEG])],
         commands=["dvc repro"],
     )
 

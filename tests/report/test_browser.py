@@ -59,7 +59,7 @@ class Opened:
     def boxes(self) -> list[str]:
         return self.shown(".gallery .box b")
 
-    def pictures(self) -> list[str]:
+    def images(self) -> list[str]:
         return self.shown(".gallery figcaption bdi")
 
     def slide(self, threshold: float) -> None:
@@ -106,18 +106,18 @@ def test_a_request_or_an_error_would_be_noticed(browser: Any, tmp_path: Path) ->
     assert "oops" in bad.troubles
 
 
-def test_the_class_filter_leaves_its_boxes_and_their_pictures(opened: Any) -> None:
+def test_the_class_filter_leaves_its_boxes_and_their_images(opened: Any) -> None:
     page = opened()
     assert page.boxes() == ["? circle", "✓ circle 0.90", "✗ star 0.50", "≠ circle 0.70 (star)"]
     page.page.locator("[name=class]").select_option("star")
     assert page.boxes() == ["✗ star 0.50", "≠ circle 0.70 (star)"]  # the latter is a star
-    assert page.pictures() == ["first.jpg", "second.jpg"]
+    assert page.images() == ["first.jpg", "second.jpg"]
     page.toggle("class")
     assert page.boxes() == ["✗ star 0.50"]
-    assert page.pictures() == ["first.jpg"]
+    assert page.images() == ["first.jpg"]
     page.page.locator("[name=class]").select_option("ghost")
-    assert page.pictures() == []
-    assert page.shown(".none") == ["No picture has such a box."]
+    assert page.images() == []
+    assert page.shown(".none") == ["No image has such a box."]
     page.page.locator(".filters .reset").click()
     assert len(page.boxes()) == 4
 
@@ -142,11 +142,11 @@ def test_the_figures_of_the_threshold_are_those_of_the_curves(opened: Any) -> No
     page = opened()
     page.slide(0.3)
     assert page.shown(".status") == [
-        "2 of 2 pictures. On all validation images: precision 0.300, recall 0.700, F1 0.700."
+        "2 of 2 images. On all validation images: precision 0.300, recall 0.700, F1 0.700."
     ]
     page.slide(1)  # where the precision is undefined
     assert page.shown(".status") == [
-        "2 of 2 pictures. On all validation images: recall 0.000, F1 0.000."
+        "2 of 2 images. On all validation images: recall 0.000, F1 0.000."
     ]
 
 
@@ -159,31 +159,29 @@ def test_kinds_can_be_left_out_and_ground_truth_drawn(opened: Any) -> None:
     assert page.boxes() == ["· circle", "? circle", "✗ star 0.50", "· star", "≠ circle 0.70 (star)"]
 
 
-def test_a_crowded_picture_names_its_boxes_only_enlarged(
-    opened: Any, content: ReportContent
-) -> None:
+def test_a_crowded_image_names_its_boxes_only_enlarged(opened: Any, content: ReportContent) -> None:
     crowded = replace(content.gallery[0], detections=[content.gallery[0].detections[0]] * 13)
     page = opened(replace(content, gallery=[crowded]))
     assert page.boxes() == ["?", *["✓"] * 13]
-    page.page.locator(".gallery .picture").click()
+    page.page.locator(".gallery .image").click()
     assert page.shown("dialog .box b")[1] == "✓ circle 0.90"
 
 
-def test_a_gallery_shows_its_pictures_in_its_order(opened: Any, content: ReportContent) -> None:
+def test_a_gallery_shows_its_images_in_its_order(opened: Any, content: ReportContent) -> None:
     first, second = content.gallery
     turned = [replace(first, galleries={"worst": 1}), replace(second, galleries={"worst": 0})]
     page = opened(replace(content, gallery=[*turned, replace(first, galleries={"best": 0})]))
-    assert page.pictures() == ["first.jpg", "second.jpg", "first.jpg"]
+    assert page.images() == ["first.jpg", "second.jpg", "first.jpg"]
     page.page.locator("[name=gallery][value=worst]").click()
-    assert page.pictures() == ["second.jpg", "first.jpg"]
+    assert page.images() == ["second.jpg", "first.jpg"]
     assert page.shown(".galleries span, .chips [name=gallery] + span") == ["all 3", "worst", "best"]
 
 
-def test_many_pictures_show_on_demand(opened: Any, content: ReportContent) -> None:
+def test_many_images_show_on_demand(opened: Any, content: ReportContent) -> None:
     page = opened(replace(content, gallery=[*content.gallery] * 6))
-    assert len(page.pictures()) == 9
+    assert len(page.images()) == 9
     page.page.get_by_text("Show 3 more").click()
-    assert len(page.pictures()) == 12
+    assert len(page.images()) == 12
     assert page.shown(".more") == []
 
 
@@ -208,7 +206,7 @@ def test_the_table_of_classes_sorts_by_each_column(opened: Any) -> None:
     assert column() == ["circle", "star", "ghost"]  # 1200, 30, 0 objects
 
 
-def test_a_picture_opens_with_its_boxes_and_arrow_keys_turn_the_leaves(
+def test_an_image_opens_with_its_boxes_and_arrow_keys_turn_the_leaves(
     opened: Any, content: ReportContent
 ) -> None:
     third = replace(content.gallery[1], file_name="third.jpg")
@@ -242,7 +240,7 @@ def test_hostile_names_are_text(
         assert name in text
     assert page.page.locator("main script:not([type])").count() == 0
     assert page.page.locator("main img[src=x], main a").count() == 0
-    page.page.locator(".gallery .picture").first.click()
+    page.page.locator(".gallery .image").first.click()
     assert page.shown("dialog p")[0].startswith(hostile_names[0])
 
 
@@ -257,19 +255,19 @@ def test_a_page_scrolls_in_one_direction_only(
             assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
 
 
-def test_paper_shows_every_picture_and_no_controls(opened: Any, content: ReportContent) -> None:
+def test_paper_shows_every_image_and_no_controls(opened: Any, content: ReportContent) -> None:
     page = opened(replace(content, gallery=[*content.gallery] * 6))
     page.page.locator("[name=class]").select_option("star")
     page.page.emulate_media(media="print")
     page.page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert len(page.pictures()) == 12
+    assert len(page.images()) == 12
     assert page.shown("nav, .filters, .more, .pick") == []
     page.page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.page.emulate_media(media="screen")
-    assert len(page.pictures()) == 9
+    assert len(page.images()) == 9
 
 
-def test_without_a_script_pictures_boxes_and_tables_show(opened: Any) -> None:
+def test_without_a_script_images_boxes_and_tables_show(opened: Any) -> None:
     page = opened(java_script_enabled=False)
     assert page.boxes() == ["? circle", "✓ circle 0.90", "✗ star 0.50", "≠ circle 0.70 (star)"]
     assert page.shown(".names tbody th") == ["circle", "star", "ghost"]

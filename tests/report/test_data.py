@@ -10,7 +10,7 @@ def test_the_figures_are_plain_json(content: ReportContent) -> None:
     assert json.loads(json.dumps(data, allow_nan=False)) == data
 
 
-def test_everything_but_pictures_and_long_curves_is_there(content: ReportContent) -> None:
+def test_everything_but_images_and_long_curves_is_there(content: ReportContent) -> None:
     data = as_data(content)
     assert data["metrics"]["bbox"]["APs"] == 0.125
     assert data["analysis"]["threshold"] == 0.4

@@ -15,13 +15,13 @@ def grey(height: int, width: int) -> NDArray[np.uint8]:
     return np.full((height, width, 3), GREY, np.uint8)
 
 
-def where(picture: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
-    return (picture == np.array(colour, np.uint8)).all(axis=-1)
+def where(image: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
+    return (image == np.array(colour, np.uint8)).all(axis=-1)
 
 
 def test_a_box_colours_its_own_edge_pixels_and_nothing_else() -> None:
-    picture = grey(40, 60)
-    drawn = draw_boxes(picture, [[10, 5, 30, 25]], [""], [RED])
+    image = grey(40, 60)
+    drawn = draw_boxes(image, [[10, 5, 30, 25]], [""], [RED])
     edge = np.zeros((40, 60), bool)
     edge[5:25, 10:30] = True  # x2 = 30 is the first column outside
     edge[6:24, 11:29] = False
@@ -31,10 +31,10 @@ def test_a_box_colours_its_own_edge_pixels_and_nothing_else() -> None:
     halo[7:23, 12:28] = False
     np.testing.assert_array_equal(where(drawn, HALO), halo & ~edge)
     np.testing.assert_array_equal(where(drawn, GREY), ~halo)
-    assert where(picture, GREY).all()  # the input is untouched
+    assert where(image, GREY).all()  # the input is untouched
 
 
-def test_lines_grow_with_the_picture() -> None:
+def test_lines_grow_with_the_image() -> None:
     def thickness(side: int) -> int:
         box = [[side // 4, side // 4, side // 2, side // 2]]
         return int(where(draw_boxes(grey(side, side), box, [""], [RED]), RED)[side // 3].sum()) // 2
@@ -59,7 +59,7 @@ def test_a_caption_stays_inside_with_its_margin(box: list[int]) -> None:
     assert ground[[top, bottom], left : right + 1].mean() > 0.9
 
 
-def test_a_long_caption_is_cut_to_the_picture() -> None:
+def test_a_long_caption_is_cut_to_the_image() -> None:
     drawn = draw_boxes(grey(100, 120), [[50, 50, 70, 70]], ["W" * 300], [RED])
     ground = where(drawn[36:46], RED)  # lines that the label fills
     ink = ~ground & ~where(drawn[36:46], GREY)
@@ -88,13 +88,13 @@ def test_the_first_box_is_on_top() -> None:
 
 
 @pytest.mark.parametrize("side", [1, 8, 20])
-def test_a_tiny_picture_gets_what_fits(side: int) -> None:
+def test_a_tiny_image_gets_what_fits(side: int) -> None:
     drawn = draw_boxes(grey(side, side), [[0, 0, side, side]], ["a long caption"], [RED])
     assert drawn.shape == (side, side, 3)
     assert where(drawn, RED)[0, 0]
 
 
-def test_a_picture_lower_than_a_line_of_text_gets_no_caption() -> None:
+def test_an_image_lower_than_a_line_of_text_gets_no_caption() -> None:
     box = [[5, 1, 60, 8]]
     captioned, bare = (draw_boxes(grey(9, 200), box, [text], [RED]) for text in ("star", ""))
     np.testing.assert_array_equal(captioned, bare)
@@ -141,19 +141,19 @@ def test_a_sheet_is_never_wider_than_asked(shape: tuple[int, int]) -> None:
         ((8, 8), (300, 300)),
     ],
 )
-def test_fitted_pictures_fill_the_square_one_way(
+def test_fitted_images_fill_the_square_one_way(
     shape: tuple[int, int], expected: tuple[int, int]
 ) -> None:
-    picture = grey(*shape)
-    picture[:, : shape[1] // 2] = RED
-    small_or_large = fitted(picture, 300)
+    image = grey(*shape)
+    image[:, : shape[1] // 2] = RED
+    small_or_large = fitted(image, 300)
     assert small_or_large.shape[:2] == expected
     assert where(small_or_large[:, : expected[1] // 8], RED).all()
     assert where(small_or_large[:, -(expected[1] // 8) :], GREY).all()
 
 
-def test_a_jpeg_keeps_the_picture() -> None:
-    picture = np.zeros((30, 40, 3), np.uint8)
-    picture[:, 20:] = (200, 40, 40)
-    decoded = np.asarray(Image.open(io.BytesIO(encode_jpeg(picture))))
-    assert np.abs(decoded[:, [5, 35]].astype(int) - picture[:, [5, 35]]).max() < 10
+def test_a_jpeg_keeps_the_image() -> None:
+    image = np.zeros((30, 40, 3), np.uint8)
+    image[:, 20:] = (200, 40, 40)
+    decoded = np.asarray(Image.open(io.BytesIO(encode_jpeg(image))))
+    assert np.abs(decoded[:, [5, 35]].astype(int) - image[:, [5, 35]]).max() < 10

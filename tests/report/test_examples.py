@@ -12,7 +12,7 @@ from ssdcore.report.examples import draw_examples
 
 @pytest.fixture
 def split(tmp_path):
-    """Four grey pictures, each with one object of 40 × 20 pixels at (10, 30)."""
+    """Four grey images, each with one object of 40 × 20 pixels at (10, 30)."""
     ids = (1, 2, 3, 4)
     content = {
         "images": [{"id": n, "file_name": f"{n}.png", "height": 60, "width": 80} for n in ids],
@@ -35,7 +35,7 @@ def table(*rows):
     return CocoResults.from_rows(rows)
 
 
-def test_all_runs_show_the_same_pictures(split, tmp_path):
+def test_all_runs_show_the_same_images(split, tmp_path):
     chosen = [
         [one.image.id for one in draw_examples(split, table(*rows), tmp_path, {"2.png"}, 2, 0.5)]
         for rows in ([], [found(1), found(3)], [found(4)])
@@ -62,7 +62,7 @@ def test_detections_from_the_threshold_on_are_drawn_on_the_right(split, tmp_path
     assert right == pytest.approx(50 / 80, abs=0.05)
 
 
-def test_a_picture_that_has_gone_since_is_named(split, tmp_path):
+def test_an_image_that_has_gone_since_is_named(split, tmp_path):
     (tmp_path / "1.png").unlink()
     with pytest.raises(InputError, match=r"1\.png: found 'file missing'"):
         list(draw_examples(split, table(), tmp_path, (), count=9, score_threshold=0.5))

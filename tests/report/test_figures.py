@@ -14,7 +14,7 @@ def sheets(analysis: Analysis) -> dict[str, np.ndarray]:
     return dict(draw_sheets(analysis))
 
 
-def test_each_sheet_is_a_picture_of_something(analysis):
+def test_each_sheet_is_an_image_of_something(analysis):
     drawn = sheets(analysis)
     assert list(drawn) == ["analysis/confusion", "analysis/precision_recall", "analysis/f1"]
     for rgb in drawn.values():
@@ -23,7 +23,7 @@ def test_each_sheet_is_a_picture_of_something(analysis):
         assert (rgb == 255).mean() > 0.3
 
 
-def test_the_same_analysis_gives_the_same_pictures(analysis):
+def test_the_same_analysis_gives_the_same_images(analysis):
     for one, again in zip(sheets(analysis).values(), sheets(analysis).values(), strict=True):
         np.testing.assert_array_equal(one, again)
 

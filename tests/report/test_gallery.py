@@ -77,18 +77,18 @@ def test_a_crowd_is_neither_missed_nor_hit() -> None:
     assert image_tally(crowd, found(([0.0, 0.5, 0.5, 0.9], 1, 0.9)), 0.5) == Tally(0, 1, 1, 1, 1, 0)
 
 
-def test_empty_pictures() -> None:
+def test_empty_images() -> None:
     assert image_f1(truth(), found(), 0.5) == 1
     assert image_f1(truth(), found((A, 1, 0.9)), 0.5) == 0
     assert image_f1(truth((A, 1, False)), found(), 0.5) == 0
 
 
-def pictures(*tallies: tuple[int, int, int, int, int, int]) -> list[Tally]:
+def images(*tallies: tuple[int, int, int, int, int, int]) -> list[Tally]:
     return [Tally(*numbers) for numbers in tallies]
 
 
 def test_each_gallery_by_hand() -> None:
-    tallies = pictures(
+    tallies = images(
         (4, 0, 0, 0, 0, 0),  # 0: flawless
         (1, 0, 0, 0, 0, 0),  # 1: flawless, with less in it
         (0, 0, 0, 0, 0, 0),  # 2: empty, and nothing found
@@ -108,11 +108,11 @@ def test_each_gallery_by_hand() -> None:
     }  # fmt: skip
 
 
-def test_galleries_without_fitting_pictures_are_empty() -> None:
-    assert choose(pictures((0, 0, 0, 0, 0, 0)), 5) == {key: [] for key in GALLERIES}
+def test_galleries_without_fitting_images_are_empty() -> None:
+    assert choose(images((0, 0, 0, 0, 0, 0)), 5) == {key: [] for key in GALLERIES}
     assert choose([], 5) == {key: [] for key in GALLERIES}
-    assert choose(pictures((1, 1, 1, 1, 1, 1)), 0) == {key: [] for key in GALLERIES}
+    assert choose(images((1, 1, 1, 1, 1, 1)), 0) == {key: [] for key in GALLERIES}
 
 
 def test_among_equals_the_lower_index_comes_first() -> None:
-    assert choose(pictures(*[(1, 1, 1, 1, 1, 1)] * 5), 2) == {key: [0, 1] for key in GALLERIES}
+    assert choose(images(*[(1, 1, 1, 1, 1, 1)] * 5), 2) == {key: [0, 1] for key in GALLERIES}

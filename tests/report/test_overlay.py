@@ -38,7 +38,7 @@ def test_detections_with_what_they_are_about_cut_at_the_border() -> None:
     )
 
 
-def test_a_picture_without_any_has_none() -> None:
+def test_an_image_without_any_has_none() -> None:
     objects = OBJECTS.select(np.zeros(2, bool))
     found = Detections(*(column[:0] for column in FOUND))
     nothing = Outcomes((), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, bool))

@@ -11,7 +11,7 @@ import pytest
 from ssdcore.core.errors import InputError
 from ssdcore.data.augment import Strengths
 from ssdcore.evaluation.analysis import Analysis, Confusion
-from ssdcore.report.content import History, ReportContent, SplitSummary, VariedPicture
+from ssdcore.report.content import History, ReportContent, SplitSummary, VariedImage
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.images import BUDGET_BYTES, encode_within
 from ssdcore.report.page import render
@@ -145,10 +145,10 @@ def test_undefined_figures_are_dashes(content: ReportContent) -> None:
 
 
 def test_what_training_sees_is_shown_and_said(content: ReportContent) -> None:
-    pictures = [
-        VariedPicture(f"{name}.jpg", [f"{n}{name}".encode() for n in "12"]) for name in "ab"
+    image_files = [
+        VariedImage(f"{name}.jpg", [f"{n}{name}".encode() for n in "12"]) for name in "ab"
     ]
-    page = Page(render(replace(content, variations=pictures)))
+    page = Page(render(replace(content, variations=image_files)))
     varied = [a for tag, a in page.elements if tag == "img" and a["alt"] in ("As it is", "Varied")]
     assert [attributes["alt"] for attributes in varied] == ["As it is", "Varied"] * 2
     data = [base64.b64decode(attributes["src"].partition(",")[2]) for attributes in varied]
@@ -158,12 +158,12 @@ def test_what_training_sees_is_shown_and_said(content: ReportContent) -> None:
 
 
 def test_where_training_varies_nothing_the_page_says_so(content: ReportContent) -> None:
-    still = [VariedPicture("a.jpg", [b"1"])]
+    still = [VariedImage("a.jpg", [b"1"])]
     for variations in (still, []):
         page = Page(render(replace(content, strengths=Strengths(), variations=variations)))
-        assert "Training takes the pictures as they are" in page.text()
+        assert "Training takes the images as they are" in page.text()
         assert "as three epochs" not in page.text()
-        assert ("Training pictures with their objects." in page.text()) == bool(variations)
+        assert ("Training images with their objects." in page.text()) == bool(variations)
         alts = [a["alt"] for tag, a in page.elements if a.get("alt") in ("As it is", "Varied")]
         assert alts == ["As it is"] * len(variations)
 
@@ -192,14 +192,14 @@ def test_boxes_show_without_a_script_as_the_threshold_says(content: ReportConten
     ]  # fmt: skip
 
 
-def test_each_picture_is_there_once_and_says_its_galleries(content: ReportContent) -> None:
+def test_each_image_is_there_once_and_says_its_galleries(content: ReportContent) -> None:
     html = render(content)
     figures = [a for tag, a in Page(html).elements if tag == "figure" and "data-worst" in a]
     assert figures == [
         {"data-worst": "0", "data-missed": "0", "data-invented": "0"},
         {"data-worst": "1", "data-confused": "0"},
     ]
-    one = replace(content.gallery[0], jpeg=b"a picture of its own")
+    one = replace(content.gallery[0], jpeg=b"an image of its own")
     html = render(replace(content, gallery=[one]))
     assert html.count(base64.b64encode(one.jpeg).decode()) == 1
 
@@ -226,7 +226,7 @@ def test_an_empty_report_is_a_page_too(empty: ReportContent) -> None:
     page = Page(render(empty))
     assert "Nothing can be said of the detector" in page.text()
     assert "No training steps were logged" in page.text()
-    assert "No pictures were chosen" in page.text()
+    assert "No images were chosen" in page.text()
     assert [text for attributes, text in page.scripts if attributes] == []
 
 
@@ -241,8 +241,8 @@ def test_the_same_content_is_the_same_page(content: ReportContent) -> None:
 
 
 def test_a_file_name_that_is_no_text_can_be_written(content: ReportContent) -> None:
-    picture = replace(content.gallery[0], file_name="byte \udcff.jpg")
-    html = render(replace(content, gallery=[picture]))
+    image = replace(content.gallery[0], file_name="byte \udcff.jpg")
+    html = render(replace(content, gallery=[image]))
     assert b"byte \\udcff.jpg" in html.encode("utf-8")
 
 
@@ -269,7 +269,7 @@ def test_a_full_page_stays_small(content: ReportContent) -> None:
     noisy = np.clip(soft + rng.normal(0, 6, soft.shape), 0, 255).astype(np.uint8)
     jpegs = encode_within([noisy] * 40, BUDGET_BYTES)
     one = content.gallery[0]
-    picture = replace(
+    image = replace(
         one, jpeg=jpegs[0], detections=[*one.detections] * 15, objects=[*one.objects] * 5
     )
     steps = 100_000
@@ -285,8 +285,8 @@ def test_a_full_page_stays_small(content: ReportContent) -> None:
                 "train", 1, dict.fromkeys(names, 1), rng.random(500_000).tolist(), {}, {}, 0, 1.0
             )
         ],
-        gallery=[picture] * 40,
-        variations=[VariedPicture("caption", [bytes(30_000)] * 4)] * 4,
+        gallery=[image] * 40,
+        variations=[VariedImage("caption", [bytes(30_000)] * 4)] * 4,
     )
     assert len(render(big).encode()) < 9_500_000
 
@@ -306,6 +306,6 @@ def test_what_the_conversion_made_of_the_data_is_shown(content: ReportContent) -
 
 
 def test_a_page_that_is_too_large_is_refused(content: ReportContent) -> None:
-    picture = replace(content.gallery[0], jpeg=bytes(LARGEST_BYTES // 2))
+    image = replace(content.gallery[0], jpeg=bytes(LARGEST_BYTES // 2))
     with pytest.raises(InputError, match=r"11\.\d MB.* Show fewer"):
-        render(replace(content, gallery=[picture]))
+        render(replace(content, gallery=[image]))

@@ -73,7 +73,7 @@ def test_what_is_unlikely_is_not_drawn(split):
     assert (found["validation/000005"] != nothing).any()
 
 
-def test_pictures_with_several_objects_are_preferred(split):
+def test_images_with_several_objects_are_preferred(split):
     book = album(split, count=2, objects=(0, 3, 0, 4))
     take(book)
     assert list(drawn(book)) == ["validation/000003", "validation/000005"]

@@ -23,7 +23,7 @@ VARIED = Strengths(0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.05)
 
 @pytest.fixture
 def split(tmp_path: Path) -> CocoSplit:
-    """Six grey pictures of 400 × 200 pixels, each with two objects on the left, one green."""
+    """Six grey images of 400 × 200 pixels, each with two objects on the left, one green."""
     rgb = np.full((200, 400, 3), GREY, np.uint8)
     rgb[60:140, 20:120] = GREEN
     images, annotations = [], []
@@ -47,29 +47,29 @@ def opened(jpeg: bytes) -> NDArray[np.int64]:
     return np.asarray(Image.open(io.BytesIO(jpeg))).astype(int)
 
 
-def green(picture: NDArray[np.int64]) -> tuple[float, float]:
-    """The middle of what is green, as fractions (y, x) of the picture."""
-    found = (picture[..., 1] > 120) & (picture[..., [0, 2]].max(axis=2) < 60)
+def green(image_file: NDArray[np.int64]) -> tuple[float, float]:
+    """The middle of what is green, as fractions (y, x) of the image."""
+    found = (image_file[..., 1] > 120) & (image_file[..., [0, 2]].max(axis=2) < 60)
     rows, columns = np.nonzero(found)
-    return rows.mean() / picture.shape[0], columns.mean() / picture.shape[1]
+    return rows.mean() / image_file.shape[0], columns.mean() / image_file.shape[1]
 
 
-def test_each_picture_as_it_is_and_three_times_varied(split: CocoSplit, tmp_path: Path) -> None:
-    pictures = list(draw_variations(split, tmp_path, (), VARIED))
-    assert len({picture.caption for picture in pictures}) == 4
-    for picture in pictures:
-        sizes = [opened(jpeg).shape for jpeg in picture.jpegs]
+def test_each_image_as_it_is_and_three_times_varied(split: CocoSplit, tmp_path: Path) -> None:
+    image_files = list(draw_variations(split, tmp_path, (), VARIED))
+    assert len({image_file.caption for image_file in image_files}) == 4
+    for image_file in image_files:
+        sizes = [opened(jpeg).shape for jpeg in image_file.jpegs]
         assert sizes == [(150, 300, 3)] + [(300, 300, 3)] * 3
-        assert len(set(picture.jpegs)) == 4
+        assert len(set(image_file.jpegs)) == 4
 
 
 def test_variations_are_what_augment_makes_for_epoch_and_image(
     split: CocoSplit, tmp_path: Path
 ) -> None:
-    for picture in draw_variations(split, tmp_path, (), VARIED):
-        image = next(i for i in split.images if i.file_name == picture.caption)
+    for image_file in draw_variations(split, tmp_path, (), VARIED):
+        image = next(i for i in split.images if i.file_name == image_file.caption)
         rgb = cv2.imread(str(tmp_path / image.file_name))[..., ::-1]
-        for epoch, jpeg in enumerate(picture.jpegs[1:], start=1):
+        for epoch, jpeg in enumerate(image_file.jpegs[1:], start=1):
             rng = np.random.default_rng((SEED, 1, epoch, image.id))
             varied = augment(Sample(rgb, split.objects[image.id]), VARIED, rng)
             marks = mark_objects(varied.objects, split.classes, 300, 300)
@@ -77,8 +77,8 @@ def test_variations_are_what_augment_makes_for_epoch_and_image(
 
 
 def test_the_strengths_are_those_given_and_boxes_follow(split: CocoSplit, tmp_path: Path) -> None:
-    picture = next(draw_variations(split, tmp_path, (), Strengths(flip=1)))
-    as_it_is, *mirrored = (opened(jpeg) for jpeg in picture.jpegs)
+    image_file = next(draw_variations(split, tmp_path, (), Strengths(flip=1)))
+    as_it_is, *mirrored = (opened(jpeg) for jpeg in image_file.jpegs)
     np.testing.assert_allclose(green(as_it_is), (100 / 200, 70 / 400), atol=0.02)
     for version in mirrored:
         np.testing.assert_allclose(green(version), (100 / 200, 330 / 400), atol=0.02)
@@ -89,26 +89,28 @@ def test_the_strengths_are_those_given_and_boxes_follow(split: CocoSplit, tmp_pa
         assert rows.max() == pytest.approx(190 / 200 * version.shape[0], abs=4)
 
 
-def test_where_training_varies_nothing_pictures_are_drawn_as_they_are(
+def test_where_training_varies_nothing_images_are_drawn_as_they_are(
     split: CocoSplit, tmp_path: Path
 ) -> None:
     still = list(draw_variations(split, tmp_path, (), Strengths()))
     varied = list(draw_variations(split, tmp_path, (), VARIED))
-    assert [picture.jpegs for picture in still] == [picture.jpegs[:1] for picture in varied]
+    assert [image_file.jpegs for image_file in still] == [
+        image_file.jpegs[:1] for image_file in varied
+    ]
 
 
-def test_pictures_that_convert_left_out_are_left_out(split: CocoSplit, tmp_path: Path) -> None:
+def test_images_that_convert_left_out_are_left_out(split: CocoSplit, tmp_path: Path) -> None:
     skipped = {"1.png", "3.png", "4.png", "6.png"}
     drawn = draw_variations(split, tmp_path, skipped, VARIED)
-    assert {picture.caption for picture in drawn} == {"2.png", "5.png"}
+    assert {image_file.caption for image_file in drawn} == {"2.png", "5.png"}
 
 
-def test_the_same_pictures_come_again(split: CocoSplit, tmp_path: Path) -> None:
+def test_the_same_images_come_again(split: CocoSplit, tmp_path: Path) -> None:
     first, second = (list(draw_variations(split, tmp_path, (), VARIED)) for _ in range(2))
     assert first == second
 
 
-def test_a_picture_that_has_gone_since_is_named(split: CocoSplit, tmp_path: Path) -> None:
+def test_an_image_that_has_gone_since_is_named(split: CocoSplit, tmp_path: Path) -> None:
     for image in split.images:
         (tmp_path / image.file_name).unlink()
     with pytest.raises(InputError, match=r"\d\.png: found 'file missing'"):

@@ -33,7 +33,7 @@ def test_every_coco_figure_has_a_meaning(content: ReportContent) -> None:
 def test_variations_are_said_with_their_numbers_and_what_is_off() -> None:
     said = words.variations(Strengths(flip=0.5, saturation=0.4, hue=0.025)).replace("\u00a0", " ")
     assert said == (
-        "Training varies a picture anew in each epoch: mirrored left and right (50 % of the time); "
+        "Training varies an image anew in each epoch: mirrored left and right (50 % of the time); "
         "saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
         "Off in this run: crop, zoom-out, brightness, contrast."
     )
@@ -42,7 +42,7 @@ def test_variations_are_said_with_their_numbers_and_what_is_off() -> None:
 def test_all_variations_are_said_in_the_order_in_which_they_happen() -> None:
     said = words.variations(Strengths(0.1, 0.2, 0.3, 0.15, 0.25, 0.35, 0.05)).replace("\u00a0", " ")
     assert said == (
-        "Training varies a picture anew in each epoch: "
+        "Training varies an image anew in each epoch: "
         "zoomed out, on a plain ground of up to 4 times its sides (20 % of the time); "
         "cropped to a window of 30 % to 100 % of each side that shows some object "
         "(10 % of the time); mirrored left and right (30 % of the time); brightness by up to "
@@ -53,7 +53,7 @@ def test_all_variations_are_said_in_the_order_in_which_they_happen() -> None:
 
 def test_no_variation_is_said_too() -> None:
     assert words.variations(Strengths()) == (
-        "Training takes the pictures as they are: all of train.augment is 0."
+        "Training takes the images as they are: all of train.augment is 0."
     )
 
 

@@ -1,4 +1,4 @@
-"""A narrow network and a picture; MindSpore comes first here, for MLflow before it ends Python."""
+"""A narrow network and an image; MindSpore comes first here, for MLflow before it ends Python."""
 
 from pathlib import Path
 

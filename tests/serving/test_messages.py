@@ -43,7 +43,7 @@ def test_parameters_out_of_range_are_named(name, value):
         to_thresholds({name: value})
 
 
-def test_bytes_and_base64_are_the_same_picture():
+def test_bytes_and_base64_are_the_same_image():
     assert to_source(b"\0\xff") == b"\0\xff"
     assert to_source(base64.b64encode(b"\0\xff").decode()) == b"\0\xff"
     long = bytes(range(200))
@@ -69,7 +69,7 @@ def test_pixels_are_arrays_or_lists():
         (5.0, "but float"),
     ],
 )
-def test_what_is_no_picture_is_told_in_its_place(value, reason):
+def test_what_is_no_image_is_told_in_its_place(value, reason):
     source = to_source(value)
     assert isinstance(source, BrokenImageError)
     assert reason in str(source)

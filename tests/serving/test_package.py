@@ -52,7 +52,7 @@ def test_bytes_base64_and_pixels_have_the_detectors_answer(model, checkpoint, jp
     assert len(expected["scores"]) == 6
     assert (expected["height"], expected["width"]) == (90, 160)
     assert set(expected["class_names"]) <= {"<b>cat</b>", "größer/é"}
-    assert answers[4]["fault"] == "no BMP, JPEG, PNG, TIFF or WebP picture"
+    assert answers[4]["fault"] == "no BMP, JPEG, PNG, TIFF or WebP image"
 
 
 def test_thresholds_are_the_requests_where_it_has_some(model, jpeg):

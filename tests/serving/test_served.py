@@ -1,4 +1,4 @@
-"""A picture by HTTP: registered by the command, served by MLflow's, answered as by the detector."""
+"""An image by HTTP: registered by the command, served by MLflow's, answered as by the detector."""
 
 import base64
 import json
@@ -83,9 +83,9 @@ def test_a_jpeg_by_http_has_the_detectors_boxes(address, checkpoint, jpeg):
     (seen,) = detector.detect([jpeg], thresholds)
     expected = to_record(seen, detector.classes)
     assert len(expected["scores"]) == 6
-    pictures = [base64.b64encode(jpeg).decode(), decode(jpeg).tolist(), ""]
+    image_files = [base64.b64encode(jpeg).decode(), decode(jpeg).tolist(), ""]
     params = {"score_threshold": 0.34, "nms_iou": 0.6, "max_detections": 6}
-    answer = ask(address, pictures, **params)
+    answer = ask(address, image_files, **params)
     assert answer.status_code == 200, answer.text
     first, second, third = json.loads(answer.text)["predictions"]
     assert first == second == expected
@@ -94,10 +94,10 @@ def test_a_jpeg_by_http_has_the_detectors_boxes(address, checkpoint, jpeg):
 
 @pytest.mark.slow
 def test_mistakes_are_status_400_and_the_server_goes_on(address, jpeg):
-    picture = base64.b64encode(jpeg).decode()
-    wrong = ask(address, [picture], nms_iou=-1.0)
+    image_file = base64.b64encode(jpeg).decode()
+    wrong = ask(address, [image_file], nms_iou=-1.0)
     assert wrong.status_code == 400
     assert "params.nms_iou: found -1.0, expected a number from 0 to 1." in wrong.text
-    body = {"dataframe_records": [{"picture": picture}]}
+    body = {"dataframe_records": [{"image": image_file}]}
     assert requests.post(f"{address}/invocations", json=body, timeout=SECONDS).status_code == 400
-    assert ask(address, [picture]).status_code == 200
+    assert ask(address, [image_file]).status_code == 200

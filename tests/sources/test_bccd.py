@@ -69,7 +69,7 @@ def test_upstreams_lists_become_the_splits(tmp_path):
     assert [row["id"] for row in val["annotations"]] == [4, 5, 6]
 
 
-def test_a_missing_picture_is_left_for_convert_to_count(tmp_path):
+def test_a_missing_image_is_left_for_convert_to_count(tmp_path):
     archive = upstream(tmp_path / "b.zip", **{f"BCCD/JPEGImages/{TRAIN[0]}.jpg": None})
     fetch(settings(archive), tmp_path / "raw")
     assert len(annotations(tmp_path / "raw", "train")["images"]) == 2

@@ -1,4 +1,4 @@
-"""COCO 2017 from archives made here: in the layout of COCO's own, with a few pictures."""
+"""COCO 2017 from archives made here: in the layout of COCO's own, with a few images."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file
-from ssdcore.data.image_files import open_pictures
+from ssdcore.data.image_files import open_image_files
 from ssdcore.data.manifest import image_folder
 from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import fetch
@@ -22,7 +22,7 @@ NAMES = {"train": ["000000000009.jpg", "000000000025.jpg"], "val": ["00000000013
 
 @pytest.fixture
 def site(tmp_path) -> Path:
-    """The three archives; a listed picture of train is missing from its archive."""
+    """The three archives; a listed image of train is missing from its archive."""
     site, files = tmp_path / "site", {}
     site.mkdir()
     for split, names in NAMES.items():
@@ -31,8 +31,8 @@ def site(tmp_path) -> Path:
         listed = write_coco(tmp_path / "x.json", images, rows)
         files[f"annotations/instances_{split}2017.json"] = listed.read_bytes()
         files[f"annotations/captions_{split}2017.json"] = "{}"
-        pictures = {name: jpeg(seed=int(name[:-4])) for name in names[:1]}
-        make_zip(site / f"{split}2017.zip", pictures, f"{split}2017/")
+        image_files = {name: jpeg(seed=int(name[:-4])) for name in names[:1]}
+        make_zip(site / f"{split}2017.zip", image_files, f"{split}2017/")
     make_zip(site / "annotations_trainval2017.zip", files)
     return site
 
@@ -62,8 +62,8 @@ def test_only_the_annotations_are_unpacked(site, tmp_path):
         assert splits[split].images_sha256 == sha256_of_file(archive)
         assert image_folder(raw / "source.json", split) == archive
         listed = read_coco(raw / f"annotations/instances_{split}.json")
-        with open_pictures(archive) as pictures:
-            first = pictures.read(listed.images[0].file_name)
+        with open_image_files(archive) as image_files:
+            first = image_files.read(listed.images[0].file_name)
         assert first == jpeg(seed=listed.images[0].id)
     assert b"segmentation" in (raw / "annotations/instances_val.json").read_bytes()
 

@@ -45,7 +45,7 @@ def local(home: Path, **changes: Path) -> DatasetParams:
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """Two pictures a split where a user keeps them, listed under ids 1 and 2, without boxes."""
+    """Two images a split where a user keeps them, listed under ids 1 and 2, without boxes."""
     home = tmp_path / "home"
     for split in layout.SPLITS:
         (home / split).mkdir(parents=True)
@@ -75,8 +75,8 @@ def test_shapes_are_drawn_and_recorded(tmp_path):
         annotations = tmp_path / f"annotations/instances_{name}.json"
         assert split.annotations_sha256 == sha256_of_file(annotations)
         for image in json.loads(annotations.read_text())["images"]:
-            picture = cv2.imread(str(tmp_path / name / image["file_name"]))
-            assert picture.shape == (image["height"], image["width"], 3)
+            image_file = cv2.imread(str(tmp_path / name / image["file_name"]))
+            assert image_file.shape == (image["height"], image["width"], 3)
         assert image_folder(tmp_path / "source.json", name) == layout.images(name)
     record = json.loads((tmp_path / "source.json").read_text())
     assert record["name"] == "shapes"
@@ -94,7 +94,7 @@ def test_hashes_of_shapes_follow_the_seed(tmp_path):
     assert first["train"].images_sha256 != first["val"].images_sha256
 
 
-def test_local_pictures_stay_where_they_are(home, tmp_path):
+def test_local_images_stay_where_they_are(home, tmp_path):
     folder = tmp_path / "raw"
     splits = fetch(local(home), folder)
     written = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
@@ -114,7 +114,7 @@ def test_local_annotations_are_copied_byte_for_byte(home, tmp_path):
     assert copy.read_bytes() == (home / "val.json").read_bytes()
 
 
-def test_hash_follows_the_pictures_bytes_and_presence(home, tmp_path):
+def test_hash_follows_the_images_bytes_and_presence(home, tmp_path):
     def hashes():
         splits = fetch(local(home), tmp_path / "raw")
         return splits["train"].images_sha256, splits["val"].images_sha256
@@ -161,7 +161,7 @@ def test_a_missing_annotation_file_is_named(home, tmp_path):
         fetch(local(home, train_annotations=home / "none.json"), tmp_path / "raw")
 
 
-def test_a_folder_without_any_listed_picture(home, tmp_path):
+def test_a_folder_without_any_listed_image(home, tmp_path):
     (home / "other").mkdir()
     (home / "other/c.jpg").write_bytes(jpeg())
     with pytest.raises(InputError, match=r"other: found .*none of the 2 images.*a\.jpg"):
@@ -201,7 +201,7 @@ def test_a_part_is_taken_before_it_is_described(home, tmp_path):
     (home / "val/a.jpg").unlink()
     again = fetch(dataset, tmp_path / "raw")
     assert again["train"].images_sha256 != splits["train"].images_sha256
-    assert again["val"] == splits["val"]  # that picture was left out
+    assert again["val"] == splits["val"]  # that image was left out
 
 
 def test_a_limit_holds_for_each_split(tmp_path):
@@ -209,7 +209,7 @@ def test_a_limit_holds_for_each_split(tmp_path):
     assert {name: split.listed for name, split in splits.items()} == {"train": 2, "val": 2}
 
 
-def test_local_pictures_may_be_in_archives(home, tmp_path):
+def test_local_images_may_be_in_archives(home, tmp_path):
     in_folders = fetch(local(home), tmp_path / "raw")
     archives = {}
     for split in layout.SPLITS:

@@ -51,7 +51,7 @@ def boxes(content: dict) -> list[tuple[str, str, list[float]]]:
 
 
 def tree(path: Path, format: str) -> dict:
-    """Writes ten pictures of one cat each, at another place in each; returns the settings."""
+    """Writes ten images of one cat each, at another place in each; returns the settings."""
     make_folder(path / "images", {f"{stem}.jpg": jpeg(60, 80, int(stem)) for stem in STEMS})
     if format == "coco":
         images = [{"id": n, "file_name": f"{stem}.jpg"} for n, stem in enumerate(STEMS)]
@@ -182,10 +182,10 @@ def test_what_is_missing_is_named(tmp_path, format, kind, split):
         fetch(settings, tmp_path / "raw")
 
 
-def test_one_picture_can_not_be_split(tmp_path):
+def test_one_image_can_not_be_split(tmp_path):
     images = make_folder(tmp_path / "images", {"a.jpg": jpeg()})
     path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [])
-    with pytest.raises(InputError, match=r"a\.json: found '1 pictures'"):
+    with pytest.raises(InputError, match=r"a\.json: found '1 images'"):
         fetch(dataset((path, images)), tmp_path / "raw")
 
 

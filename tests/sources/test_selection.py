@@ -20,7 +20,7 @@ def file_names(path: Path) -> list[str]:
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    """Fifty pictures; every second shows a cat, every third a dog."""
+    """Fifty images; every second shows a cat, every third a dog."""
     images = [{"id": 100 + n, "file_name": name} for n, name in enumerate(NAMES)]
     boxes = [box(100 + n, 1, [1, 1, 5, 5], area=25) for n in range(0, 50, 2)]
     boxes += [box(100 + n, 5, [2, 2, 5, 5], segmentation=[[1, 2]]) for n in range(0, 50, 3)]
@@ -44,17 +44,17 @@ def test_the_share_is_rounded_and_leaves_no_split_empty(count, share, expected):
     assert len(val_names(NAMES[:count], share, 1, "x")) == expected
 
 
-def test_a_picture_more_moves_few_others():
+def test_an_image_more_moves_few_others():
     before, after = val_names(NAMES[:49], 0.2, 1, "x"), val_names(NAMES, 0.2, 1, "x")
     assert len(before - after) <= 1
 
 
-def test_one_picture_can_not_be_split():
-    with pytest.raises(InputError, match=r"^a\.json: found '1 pictures'"):
+def test_one_image_can_not_be_split():
+    with pytest.raises(InputError, match=r"^a\.json: found '1 images'"):
         val_names(["a", "a"], 0.5, 1, "a.json")
 
 
-def test_a_split_is_by_picture_disjoint_complete_and_seeded(path, tmp_path):
+def test_a_split_is_by_image_disjoint_complete_and_seeded(path, tmp_path):
     whole = read(path)
     train, val = tmp_path / "t/train.json", tmp_path / "v/val.json"
     partition(path, train, val, 0.2, seed=1)
@@ -74,7 +74,7 @@ def test_a_split_is_by_picture_disjoint_complete_and_seeded(path, tmp_path):
     assert set(file_names(val)) != before
 
 
-def test_a_picture_listed_twice_is_in_one_split(tmp_path):
+def test_an_image_listed_twice_is_in_one_split(tmp_path):
     images = [{"id": n, "file_name": f"{n % 5}.jpg"} for n in range(10)]
     path = write_coco(tmp_path / "a.json", images, [])
     partition(path, tmp_path / "t.json", tmp_path / "v.json", 0.4, seed=3)
@@ -84,7 +84,7 @@ def test_a_picture_listed_twice_is_in_one_split(tmp_path):
     assert not set(train) & set(val)
 
 
-def test_boxes_of_no_picture_are_kept_to_be_counted(tmp_path):
+def test_boxes_of_no_image_are_kept_to_be_counted(tmp_path):
     images = [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "b"}]
     rows = [box(9, 1, [1, 1, 2, 2]), box([1], 1, [1, 1, 2, 2]), box("2", 1, [1, 1, 2, 2])]
     path = write_coco(tmp_path / "a.json", images, rows)
@@ -127,7 +127,7 @@ def test_a_smaller_limit_takes_of_the_same(path):
     assert set(file_names(path)) < ten
 
 
-def test_classes_keep_their_boxes_and_the_pictures_that_show_them(path):
+def test_classes_keep_their_boxes_and_the_images_that_show_them(path):
     select(path, ["dog"], None, "x")
     assert read(path)["categories"] == [{"id": 5, "name": "dog"}]
     assert {row["category_id"] for row in read(path)["annotations"]} == {5}
@@ -140,7 +140,7 @@ def test_classes_come_before_the_limit(path):
     assert set(file_names(path)) <= set(NAMES[::3])
 
 
-def test_all_classes_leave_out_only_pictures_without_any(path):
+def test_all_classes_leave_out_only_images_without_any(path):
     select(path, ["dog", "cat"], None, "x")
     assert [c["name"] for c in read(path)["categories"]] == ["cat", "dog"]
     assert file_names(path) == [NAMES[n] for n in range(50) if n % 2 == 0 or n % 3 == 0]

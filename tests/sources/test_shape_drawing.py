@@ -45,7 +45,7 @@ def test_coverage_sums_to_the_area(name: str) -> None:
     assert coverage(outline, HEIGHT, WIDTH).sum() == pytest.approx(area_px(outline), rel=0.03)
 
 
-def test_an_outline_outside_the_picture_covers_nothing() -> None:
+def test_an_outline_outside_the_image_covers_nothing() -> None:
     for centre_xy in ((-50.0, 40.0), (61.0, -50.0), (200.0, 40.0), (61.0, 150.0)):
         assert not coverage(_outline("star", centre_xy=centre_xy), HEIGHT, WIDTH).any()
 
@@ -103,7 +103,7 @@ def test_of_colours_that_all_fall_short_the_best_is_taken(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("fill", FILLS)
-def test_a_fill_has_a_picture_s_range_and_shape(fill) -> None:
+def test_a_fill_has_an_image_s_range_and_shape(fill) -> None:
     colour = np.array([0.9, 0.5, 0.1], np.float32).reshape(3, 1, 1)
     for seed in range(20):
         planes = fill(np.random.default_rng(seed), colour, 30, 40)

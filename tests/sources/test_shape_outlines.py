@@ -41,7 +41,7 @@ def test_a_circle_squashed_to_half_is_half_as_broad_in_that_direction() -> None:
     np.testing.assert_allclose(np.ptp(outer, axis=0), [40, 20], rtol=2e-3)
 
 
-def test_a_box_is_clipped_to_the_picture() -> None:
+def test_a_box_is_clipped_to_the_image() -> None:
     circle = moved(posed("circle", 40, 0, 1, 0), np.array([10.0, 95.0]))
     box = box_xyxy_px(circle, height=100, width=200)
     np.testing.assert_allclose(box, [0, 75, 30, 100], atol=0.1)
@@ -54,7 +54,7 @@ def test_a_tip_beyond_the_border_does_not_widen_the_box() -> None:
     np.testing.assert_allclose(box, [10, 60, 50 + 80 / 3, 100])
 
 
-def test_a_box_never_leaves_the_picture_by_rounding() -> None:
+def test_a_box_never_leaves_the_image_by_rounding() -> None:
     rng = np.random.default_rng(0)
     for _ in range(500):
         outline = posed("triangle", 50, rng.uniform(0, 6), 1, 0)
@@ -66,7 +66,7 @@ def test_a_box_never_leaves_the_picture_by_rounding() -> None:
 
 
 @pytest.mark.parametrize("name", CLASSES)
-def test_inside_the_picture_the_box_is_the_outline_s_extent(name: str) -> None:
+def test_inside_the_image_the_box_is_the_outline_s_extent(name: str) -> None:
     outline = moved(posed(name, 40, 0.3, 0.8, 0), np.array([60.0, 50.0]))
     extent = [*outline[0].min(axis=0), *outline[0].max(axis=0)]
     np.testing.assert_allclose(box_xyxy_px(outline, 100, 120), extent)

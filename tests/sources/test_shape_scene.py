@@ -41,7 +41,7 @@ def test_sizes_span_the_range_and_crowd_in_its_middle() -> None:
     assert 0.1 < (sizes > 96).mean() < 0.3
 
 
-def test_in_a_small_picture_objects_are_smaller() -> None:
+def test_in_a_small_image_objects_are_smaller() -> None:
     rng = np.random.default_rng(0)
     sizes = _sizes([arrange(rng, 64, 80) for _ in range(100)])
     assert sizes.min() >= SMALLEST_PX
@@ -66,7 +66,7 @@ def _contains(outline: Outline, points_xy: np.ndarray) -> np.ndarray:
 
 
 def _shares_by_random_points(scene: list[Placed]) -> list[tuple[float, float]]:
-    """Returns for each object the shares of its area in the picture, and there in sight."""
+    """Returns for each object the shares of its area in the image, and there in sight."""
     rng = np.random.default_rng(0)
     shares = []
     for position, placed in enumerate(scene):

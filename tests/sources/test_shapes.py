@@ -10,7 +10,7 @@ from pycocotools.coco import COCO
 from ssdcore.core.errors import InputError
 from ssdcore.sources import shapes
 from ssdcore.sources.shape_scene import MOST_OBJECTS
-from ssdcore.sources.shapes import CLASSES, SPLITS, draw_picture, picture_at, write_shapes
+from ssdcore.sources.shapes import CLASSES, SPLITS, draw_image, image_at, write_shapes
 
 COUNTS = {"train": 6, "val": 4}
 
@@ -36,30 +36,30 @@ def _documents(folder: Path) -> Iterator[tuple[str, dict[str, list[dict]]]]:
         yield split, _document(folder, split)
 
 
-def test_a_picture_has_the_promised_form() -> None:
+def test_an_image_has_the_promised_form() -> None:
     for height, width in ((240, 320), (320, 240), (64, 100)):
         rng = np.random.default_rng(3)
         for _ in range(5):
-            picture = draw_picture(rng, height, width)
-            assert picture.rgb.shape == (height, width, 3)
-            assert picture.rgb.dtype == np.uint8
-            assert picture.boxes_xyxy_px.dtype == np.float32
-            assert picture.boxes_xyxy_px.shape == (len(picture.labels), 4)
-            assert 1 <= len(picture.labels) <= MOST_OBJECTS
-            assert set(picture.labels) <= set(range(len(CLASSES)))
+            image_file = draw_image(rng, height, width)
+            assert image_file.rgb.shape == (height, width, 3)
+            assert image_file.rgb.dtype == np.uint8
+            assert image_file.boxes_xyxy_px.dtype == np.float32
+            assert image_file.boxes_xyxy_px.shape == (len(image_file.labels), 4)
+            assert 1 <= len(image_file.labels) <= MOST_OBJECTS
+            assert set(image_file.labels) <= set(range(len(CLASSES)))
 
 
-def test_boxes_are_inside_the_picture_and_not_empty() -> None:
+def test_boxes_are_inside_the_image_and_not_empty() -> None:
     for index in range(40):
-        picture = picture_at(0, "train", index)
-        height, width = picture.rgb.shape[:2]
-        low, high = picture.boxes_xyxy_px[:, :2], picture.boxes_xyxy_px[:, 2:]
+        image_file = image_at(0, "train", index)
+        height, width = image_file.rgb.shape[:2]
+        low, high = image_file.boxes_xyxy_px[:, :2], image_file.boxes_xyxy_px[:, 2:]
         assert (low >= 0).all()
         assert (high <= [width, height]).all()
         assert (high - low >= 7).all()
 
 
-def test_the_boxes_tell_where_the_picture_was_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_boxes_tell_where_the_image_was_painted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         shapes, "backdrop", lambda _, height, width: np.full((3, height, width), 0.5, np.float32)
     )
@@ -70,24 +70,24 @@ def test_the_boxes_tell_where_the_picture_was_painted(monkeypatch: pytest.Monkey
     )
     for seed in range(30):
         height, width = ((240, 320), (320, 240))[seed % 2]
-        picture = draw_picture(np.random.default_rng(seed), height, width)
-        rows, cols = np.nonzero((picture.rgb != 128).any(axis=2))
-        low, high = picture.boxes_xyxy_px[:, :2].min(0), picture.boxes_xyxy_px[:, 2:].max(0)
+        image_file = draw_image(np.random.default_rng(seed), height, width)
+        rows, cols = np.nonzero((image_file.rgb != 128).any(axis=2))
+        low, high = image_file.boxes_xyxy_px[:, :2].min(0), image_file.boxes_xyxy_px[:, 2:].max(0)
         extent = [cols.min(), rows.min(), cols.max() + 1, rows.max() + 1]
         np.testing.assert_allclose(extent, [*low, *high], atol=1.01)
 
 
 def test_a_ground_is_textured_beyond_its_grain() -> None:
     for index in range(20):
-        grey = cv2.cvtColor(picture_at(0, "val", index).rgb, cv2.COLOR_RGB2GRAY)
+        grey = cv2.cvtColor(image_at(0, "val", index).rgb, cv2.COLOR_RGB2GRAY)
         smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 2)
         patches = smooth.reshape(len(grey) // 16, 16, -1, 16)
         assert np.median(patches.std(axis=(1, 3))) > 2
 
 
-def test_a_picture_too_small_is_refused() -> None:
+def test_an_image_too_small_is_refused() -> None:
     with pytest.raises(InputError, match=r"\(63, 100\)"):
-        draw_picture(np.random.default_rng(0), 63, 100)
+        draw_image(np.random.default_rng(0), 63, 100)
 
 
 def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
@@ -95,31 +95,31 @@ def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> Non
     assert _bytes_by_name(tmp_path) == _bytes_by_name(folder)
 
 
-def test_a_picture_does_not_depend_on_how_many_there_are(folder: Path, tmp_path: Path) -> None:
+def test_an_image_does_not_depend_on_how_many_there_are(folder: Path, tmp_path: Path) -> None:
     write_shapes(tmp_path, 5, train_images=2, val_images=3)
     all_files, fewer_files = _bytes_by_name(folder), _bytes_by_name(tmp_path)
-    pictures = [name for name in fewer_files if name.endswith(".jpg")]
-    assert len(pictures) == 5
-    assert all(fewer_files[name] == all_files[name] for name in pictures)
+    image_files = [name for name in fewer_files if name.endswith(".jpg")]
+    assert len(image_files) == 5
+    assert all(fewer_files[name] == all_files[name] for name in image_files)
     for split, fewer in _documents(tmp_path):
         whole = _document(folder, split)
         for part in ("images", "annotations"):
             assert fewer[part] == whole[part][: len(fewer[part])]
 
 
-def test_no_picture_occurs_twice(folder: Path, tmp_path: Path) -> None:
+def test_no_image_occurs_twice(folder: Path, tmp_path: Path) -> None:
     write_shapes(tmp_path, 6, 2, 2)
-    pictures = [
+    image_files = [
         data
         for place in (folder, tmp_path)
         for name, data in _bytes_by_name(place).items()
         if name.endswith(".jpg")
     ]
-    assert len(set(pictures)) == len(pictures) == 14
+    assert len(set(image_files)) == len(image_files) == 14
 
 
-def test_pictures_lie_and_stand() -> None:
-    shapes_hw = {picture_at(0, "train", index).rgb.shape[:2] for index in range(12)}
+def test_images_lie_and_stand() -> None:
+    shapes_hw = {image_at(0, "train", index).rgb.shape[:2] for index in range(12)}
     assert shapes_hw == {(240, 320), (320, 240)}
 
 
@@ -136,14 +136,14 @@ def test_the_annotations_agree_with_the_files(folder: Path, split: str) -> None:
     for index, image in enumerate(images):
         decoded = cv2.imread(str(folder / split / image["file_name"]))
         assert decoded.shape == (image["height"], image["width"], 3)
-        picture = picture_at(5, split, index)
-        assert np.abs(decoded[..., ::-1].astype(float) - picture.rgb).mean() < 6
+        image_file = image_at(5, split, index)
+        assert np.abs(decoded[..., ::-1].astype(float) - image_file.rgb).mean() < 6
         annotations = coco.loadAnns(coco.getAnnIds(image["id"]))
         boxes_xywh = np.array([annotation["bbox"] for annotation in annotations])
         boxes_xyxy = np.concatenate([boxes_xywh[:, :2], boxes_xywh[:, :2] + boxes_xywh[:, 2:]], 1)
-        np.testing.assert_allclose(boxes_xyxy, picture.boxes_xyxy_px, atol=0.0101)
+        np.testing.assert_allclose(boxes_xyxy, image_file.boxes_xyxy_px, atol=0.0101)
         labels = [annotation["category_id"] - 1 for annotation in annotations]
-        assert labels == picture.labels.tolist()
+        assert labels == image_file.labels.tolist()
 
 
 def test_annotations_are_complete_and_rounded(folder: Path) -> None:
@@ -169,8 +169,8 @@ def test_ids_are_unique_across_the_splits(folder: Path, part: str) -> None:
 
 def test_nothing_half_written_is_left(folder: Path) -> None:
     names = set(_bytes_by_name(folder))
-    pictures = {f"{split}/{i:06d}.jpg" for split in SPLITS for i in range(COUNTS[split])}
-    assert names == pictures | {f"annotations/instances_{split}.json" for split in SPLITS}
+    image_files = {f"{split}/{i:06d}.jpg" for split in SPLITS for i in range(COUNTS[split])}
+    assert names == image_files | {f"annotations/instances_{split}.json" for split in SPLITS}
 
 
 @pytest.mark.parametrize(

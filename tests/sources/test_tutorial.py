@@ -93,7 +93,7 @@ def test_train_comes_from_the_shards(files, tmp_path):
     assert (tmp_path / "raw/train/000000000007.jpg").read_bytes() == NUL
 
 
-def test_val_is_cocos_file_for_the_pictures_that_are_there(files, tmp_path):
+def test_val_is_cocos_file_for_the_images_that_are_there(files, tmp_path):
     fetched(tmp_path, files)
     val = annotations(tmp_path, "val")
     assert [image["file_name"] for image in val["images"]] == ["000000000139.jpg"]
@@ -128,7 +128,7 @@ def test_a_label_without_category_is_refused(files, tmp_path, label):
     refused(tmp_path, files, rf"img_id 8: found 'labels \[{label}\]', expected 1 to 3", rows)
 
 
-def test_a_picture_twice_is_refused(files, tmp_path):
+def test_an_image_twice_is_refused(files, tmp_path):
     refused(tmp_path, files, "img_id 7 twice", [TRAIN[0], TRAIN[0]])
 
 
@@ -173,7 +173,7 @@ def test_another_archive_is_refused(files, tmp_path, name, data, match):
     refused(tmp_path, files, match, **{name: data})
 
 
-def test_val_pictures_that_coco_does_not_know_are_refused(files, tmp_path):
+def test_val_images_that_coco_does_not_know_are_refused(files, tmp_path):
     made = shard(tmp_path / "made/ssd_eval.mindrecord0", [(5, jpeg(), [[1, 2, 3, 4, 1]])])
     changes = {f"MindRecord_COCO/{name}": data for name, data in made.items()}
-    refused(tmp_path, files, r"pictures \[5\]", **changes)
+    refused(tmp_path, files, r"images \[5\]", **changes)

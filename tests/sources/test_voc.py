@@ -4,14 +4,14 @@ import pytest
 from PIL import Image
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import open_pictures
-from ssdcore.sources.coco_writer import Box, Picture
+from ssdcore.data.image_files import open_image_files
+from ssdcore.sources.coco_writer import Box, ImageEntry
 from ssdcore.sources.voc import Voc, class_names
 from tests.coco_files import jpeg
 from tests.sources.archives import make_folder, make_zip, voc_xml
 
 A = voc_xml("a.jpg", [("cat", (10, 20, 30, 25)), ("süßer Hund", (0.5, 1.5, 80, 60))])
-PICTURE_A = Picture(
+IMAGE_A = ImageEntry(
     "JPEGImages/a.jpg", 60, 80,
     (Box("cat", (10, 20, 20, 5)), Box("süßer Hund", (0.5, 1.5, 79.5, 58.5))),
 )  # fmt: skip
@@ -27,12 +27,12 @@ TREE = {
 
 
 def everything(place, images=None):
-    with open_pictures(place) as files, open_pictures(images or place) as pictures:
-        return Voc(files, str(place), pictures).everything()
+    with open_image_files(place) as files, open_image_files(images or place) as image_files:
+        return Voc(files, str(place), image_files).everything()
 
 
 def listed(place, name):
-    with open_pictures(place) as files:
+    with open_image_files(place) as files:
         return Voc(files, str(place), files).listed(name)
 
 
@@ -54,22 +54,22 @@ def test_boxes_and_sizes(tmp_path, kind):
         place = make_folder(tmp_path / "voc", TREE)
     else:
         place = make_zip(tmp_path / "v.zip", TREE, "VOC2007/" if "top" in kind else "")
-    pictures = everything(place)
-    assert pictures == [PICTURE_A, Picture("JPEGImages/b c.jpg", 60, 80, ())]
-    assert class_names([pictures]) == ["cat", "süßer Hund"]
-    assert [picture.file_name for picture in listed(place, "train")] == [
+    image_files = everything(place)
+    assert image_files == [IMAGE_A, ImageEntry("JPEGImages/b c.jpg", 60, 80, ())]
+    assert class_names([image_files]) == ["cat", "süßer Hund"]
+    assert [image.file_name for image in listed(place, "train")] == [
         "JPEGImages/b c.jpg", "JPEGImages/a.jpg",
     ]  # fmt: skip
 
 
 def test_a_list_is_one_in_main(tmp_path):
-    with open_pictures(make_folder(tmp_path / "voc", TREE)) as files:
+    with open_image_files(make_folder(tmp_path / "voc", TREE)) as files:
         voc = Voc(files, "voc", files)
         assert voc.has_list("train")
         assert not voc.has_list("val")
 
 
-def test_pictures_may_be_in_another_place(tmp_path):
+def test_images_may_be_in_another_place(tmp_path):
     images = make_zip(tmp_path / "p.zip", {"a.jpg": jpeg(), "deep/b c.jpg": jpeg()})
     names = [p.file_name for p in everything(make_folder(tmp_path / "voc", TREE), images)]
     assert names == ["a.jpg", "deep/b c.jpg"]
@@ -77,22 +77,22 @@ def test_pictures_may_be_in_another_place(tmp_path):
 
 def test_a_folder_of_xml_files_alone(tmp_path):
     place = make_folder(tmp_path / "xml", {"a.xml": A, "x/b.xml": voc_xml("b.jpg", [])})
-    images = make_folder(tmp_path / "pictures", {"a.jpg": jpeg()})
+    images = make_folder(tmp_path / "images", {"a.jpg": jpeg()})
     assert [p.file_name for p in everything(place, images)] == ["a.jpg", "b.jpg"]
 
 
 @pytest.mark.parametrize("named", ["old name.jpg", "C:\\Users\\me\\a.jpg", "/home/me/a.jpg", ""])
-def test_a_renamed_picture_is_found_by_the_annotations_name(tmp_path, named):
-    picture = one(tmp_path, voc_xml(named, []), **{"JPEGImages/a.jpg": jpeg()})
-    assert picture.file_name == "JPEGImages/a.jpg"
+def test_a_renamed_image_is_found_by_the_annotations_name(tmp_path, named):
+    image = one(tmp_path, voc_xml(named, []), **{"JPEGImages/a.jpg": jpeg()})
+    assert image.file_name == "JPEGImages/a.jpg"
 
 
-def test_a_missing_picture_is_listed_for_convert_to_count(tmp_path):
-    assert one(tmp_path, voc_xml("gone.jpg", [])) == Picture("gone.jpg", 60, 80, ())
+def test_a_missing_image_is_listed_for_convert_to_count(tmp_path):
+    assert one(tmp_path, voc_xml("gone.jpg", [])) == ImageEntry("gone.jpg", 60, 80, ())
 
 
 @pytest.mark.parametrize("size", [None, (0, 0)])
-def test_a_size_left_open_is_the_pictures(tmp_path, size):
+def test_a_size_left_open_is_the_images(tmp_path, size):
     lying = Image.Exif()
     lying[0x0112] = 6
     file = io.BytesIO()
@@ -101,7 +101,7 @@ def test_a_size_left_open_is_the_pictures(tmp_path, size):
     assert (plain.height, plain.width) == (50, 70)
     upright = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": file.getvalue()})
     assert (upright.height, upright.width) == (30, 20)
-    broken = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": b"no picture"})
+    broken = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": b"no image"})
     assert (broken.height, broken.width) == (1, 1)
 
 

@@ -4,8 +4,8 @@ import pytest
 from PIL import Image
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import open_pictures
-from ssdcore.sources.coco_writer import Box, Picture
+from ssdcore.data.image_files import open_image_files
+from ssdcore.sources.coco_writer import Box, ImageEntry
 from ssdcore.sources.yolo import read_names, read_yolo
 from tests.coco_files import jpeg
 from tests.sources.archives import make_folder, make_zip
@@ -22,27 +22,27 @@ TREE = {
     "labels/train/ü b.txt": "",
     "labels/val/a.txt": "0 0.5 0.5 1 1",
 }
-A = Picture(
+A = ImageEntry(
     "a.jpg", 60, 80, (Box("süßer Hund", (30, 15, 20, 30)), Box("cat", (0, 0, 20, 30)))
 )  # fmt: skip
 
 
 def names(tmp_path, **files):
-    with open_pictures(make_folder(tmp_path / "n", files)) as opened:
+    with open_image_files(make_folder(tmp_path / "n", files)) as opened:
         return read_names(opened, "place")
 
 
 def read(place, images, below=""):
-    with open_pictures(place) as files, open_pictures(images) as pictures:
-        return read_yolo(files, "place", pictures, below, NAMES)
+    with open_image_files(place) as files, open_image_files(images) as image_files:
+        return read_yolo(files, "place", image_files, below, NAMES)
 
 
 def test_ultralytics_layout(tmp_path):
     place = make_folder(tmp_path / "yolo", TREE)
     train = read(place, place / "images/train", "images/train")
-    assert train == [A, Picture("ü b.PNG", 20, 10, ())]
+    assert train == [A, ImageEntry("ü b.PNG", 20, 10, ())]
     (val,) = read(place, place / "images/val", "images/val")
-    assert val == Picture("a.jpg", 40, 40, (Box("cat", (0, 0, 40, 40)),))
+    assert val == ImageEntry("a.jpg", 40, 40, (Box("cat", (0, 0, 40, 40)),))
 
 
 def test_roboflow_layout(tmp_path):
@@ -59,40 +59,40 @@ def test_roboflow_layout(tmp_path):
 def test_everything_in_one_archive(tmp_path):
     for top in ("", "export/"):
         place = make_zip(tmp_path / "y.zip", TREE, top)
-        pictures = read(place, place)
-        assert [picture.file_name for picture in pictures] == [
+        image_files = read(place, place)
+        assert [image.file_name for image in image_files] == [
             "images/train/a.jpg", "images/train/ü b.PNG", "images/val/a.jpg",
         ]  # fmt: skip
-        assert pictures[0].boxes == A.boxes
-        assert pictures[2].boxes[0].xywh_px == (0, 0, 40, 40)
+        assert image_files[0].boxes == A.boxes
+        assert image_files[2].boxes[0].xywh_px == (0, 0, 40, 40)
 
 
-def test_pictures_in_an_archive_of_their_own(tmp_path):
+def test_images_in_an_archive_of_their_own(tmp_path):
     place = make_folder(tmp_path / "yolo", {"labels/a.txt": TREE["labels/train/a.txt"]})
     images = make_zip(tmp_path / "p.zip", {"images/a.jpg": jpeg(60, 80), "images/z.jpg": jpeg()})
-    assert read(place, images) == [A, Picture("z.jpg", 60, 80, ())]
+    assert read(place, images) == [A, ImageEntry("z.jpg", 60, 80, ())]
 
 
-def test_labels_beside_the_pictures(tmp_path):
+def test_labels_beside_the_images(tmp_path):
     files = {"a.jpg": jpeg(60, 80), "a.txt": TREE["labels/train/a.txt"], "classes.txt": "x"}
     place = make_folder(tmp_path / "yolo", files)
     assert read(place, place) == [A]
 
 
-def test_boxes_of_a_lying_picture_are_those_of_the_upright_one(tmp_path):
+def test_boxes_of_a_lying_image_are_those_of_the_upright_one(tmp_path):
     lying = Image.Exif()
     lying[0x0112] = 6
     file = io.BytesIO()
     Image.new("RGB", (80, 60)).save(file, "JPEG", exif=lying)
     files = {"a.jpg": file.getvalue(), "a.txt": "0 0.5 0.5 1 0.5"}
     place = make_folder(tmp_path / "yolo", files)
-    assert read(place, place) == [Picture("a.jpg", 80, 60, (Box("cat", (0, 20, 60, 40)),))]
+    assert read(place, place) == [ImageEntry("a.jpg", 80, 60, (Box("cat", (0, 20, 60, 40)),))]
 
 
-def test_a_broken_picture_is_listed_for_convert_to_count(tmp_path):
+def test_a_broken_image_is_listed_for_convert_to_count(tmp_path):
     files = {"images/a.jpg": b"", "images/b.jpg": jpeg(), "labels/b.txt": ""}
     place = make_folder(tmp_path / "yolo", files)
-    assert read(place, place)[0] == Picture("images/a.jpg", 1, 1, ())
+    assert read(place, place)[0] == ImageEntry("images/a.jpg", 1, 1, ())
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ def test_mistakes_are_named_with_file_and_line(tmp_path, line, said):
     assert said in str(error.value)
 
 
-def test_labels_of_no_picture_at_all(tmp_path):
+def test_labels_of_no_image_at_all(tmp_path):
     place = make_folder(tmp_path / "yolo", {"images/a.jpg": jpeg(), "labels/b.txt": ""})
-    with pytest.raises(InputError, match=r"labels of none of 1 pictures such as images/a\.jpg"):
+    with pytest.raises(InputError, match=r"labels of none of 1 images such as images/a\.jpg"):
         read(place, place)
-    with pytest.raises(InputError, match="labels of none of 0 pictures"):
+    with pytest.raises(InputError, match="labels of none of 0 images"):
         read(place, make_folder(tmp_path / "none", {"x.txt": ""}))
 
 

@@ -53,9 +53,9 @@ print(json.dumps({"early": early, "files": sorted(whole), "left": left}))
 
 @pytest.fixture
 def raw(tmp_path) -> Path:
-    """A working folder as download leaves it: 30 pictures for each split, and some faults."""
+    """A working folder as download leaves it: 30 images for each split, and some faults."""
     for split in ("train", "val"):
-        folder = tmp_path / "pictures" / split
+        folder = tmp_path / "images" / split
         folder.mkdir(parents=True)
         for n in range(30):
             (folder / f"{n}.jpg").write_bytes(jpeg(300, 400, n) if n else b"")
@@ -64,7 +64,7 @@ def raw(tmp_path) -> Path:
         ]
         boxes = [box(n, 1, [n, n, 50, 40]) for n in range(30)] + [box(7, 1, [1, 2, 0, 4])] * 2
         write_coco(tmp_path / f"data/raw/annotations/instances_{split}.json", images, boxes)
-    splits = {split: {"images": f"pictures/{split}"} for split in ("train", "val")}
+    splits = {split: {"images": f"images/{split}"} for split in ("train", "val")}
     (tmp_path / "data/raw/source.json").write_text(json.dumps({"splits": splits}))
     write_params(tmp_path, shards=2)
     return tmp_path
@@ -104,14 +104,13 @@ def test_what_is_left_out_is_a_table(raw):
     ]
 
 
-def test_a_split_without_a_usable_picture_is_refused(raw):
-    for path in (raw / "pictures/val").iterdir():
+def test_a_split_without_a_usable_image_is_refused(raw):
+    for path in (raw / "images/val").iterdir():
         path.write_bytes(b"<html>")
     done = python(raw, "-m", "stages.convert")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert (
-        "pictures/val: found ['0.jpg: no BMP, JPEG, PNG, TIFF or WebP picture', '1.jpg:"
-        in done.stderr
+        "images/val: found ['0.jpg: no BMP, JPEG, PNG, TIFF or WebP image', '1.jpg:" in done.stderr
     )
     assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
 

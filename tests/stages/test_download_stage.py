@@ -76,8 +76,8 @@ def servers(tmp_path):
         rows = [box(n, 1, [n, n, 50, 40]) for n in range(count)]
         listed = write_coco(tmp_path / f"{split}.json", images, rows)
         documents[f"annotations/instances_{split}2017.json"] = listed.read_bytes()
-        pictures = {name: jpeg(150, 200, n) for n, name in enumerate(names)}
-        archives[f"{split}_images"] = make_zip(tmp_path / "x.zip", pictures).read_bytes()
+        image_files = {name: jpeg(150, 200, n) for n, name in enumerate(names)}
+        archives[f"{split}_images"] = make_zip(tmp_path / "x.zip", image_files).read_bytes()
     archives["annotations"] = make_zip(tmp_path / "x.zip", documents).read_bytes()
     servers = {name: slow_server(body) for name, body in archives.items()}
     with ExitStack() as stack:

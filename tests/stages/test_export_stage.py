@@ -45,7 +45,7 @@ def write_params(folder: Path, **export: object) -> None:
     params = yaml.load(ROOT / "params.yaml")
     params["model"]["width"] = 0.02
     params["tracking"]["enabled"] = False
-    params["export"].update({"formats": ["onnx"], "parity_pictures": 3, **export})
+    params["export"].update({"formats": ["onnx"], "parity_images": 3, **export})
     yaml.dump(params, folder / "params.yaml")
 
 
@@ -63,9 +63,9 @@ def test_files_that_are_the_checkpoints_network_stay(folder: Path) -> None:
     write_params(folder)
     done = python(folder, "-m", "stages.export")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("3 pictures: checkpoint AP ")
+    assert done.stdout.startswith("3 images: checkpoint AP ")
     assert {path.name for path in (folder / "export").iterdir()} == {
-        "ssd300.onnx", "ssd300_pictures.onnx", "parity.json",
+        "ssd300.onnx", "ssd300_images.onnx", "parity.json",
     }  # fmt: skip
     parity = json.loads((folder / "export/parity.json").read_text())
     assert parity["images"] == 3

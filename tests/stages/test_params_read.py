@@ -19,7 +19,7 @@ WITHOUT_CONSEQUENCE = {
     "runtime.master",
     "tracking.enabled",
     "tracking.experiment",
-    "tracking.pictures",
+    "tracking.images",
 }
 """Read, but not declared: no result depends on them."""
 
@@ -44,7 +44,7 @@ PATHS = paths(Params)
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory) -> dict[str, set[str]]:
-    """Runs every stage on a few pictures and notes the keys that it touches."""
+    """Runs every stage on a few images and notes the keys that it touches."""
     folder = tmp_path_factory.mktemp("run")
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")

@@ -53,7 +53,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def test_photos_are_drawn_and_written_down(folder):
     done = predict(folder, "photos", *MODEL, "--out", "out", "--score", str(SCORE), "--csv")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(" boxes in 3 pictures → out\n")
+    assert done.stdout.endswith(" boxes in 3 images → out\n")
     names = {path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*.*")}
     assert names == {"a.png.jpg", "b.jpg", "inner/c.jpg", "predictions.json", "predictions.csv"}
     coco = json.loads((folder / "out/predictions.json").read_text())
@@ -76,10 +76,10 @@ def test_broken_photos_are_told_and_the_others_drawn(folder):
     done = predict(folder, *words, *MODEL)
     assert done.returncode == 1
     assert done.stdout.splitlines()[:2] == [
-        "broken/cut.jpg: picture damaged or cut short",
-        "broken/page.png: no BMP, JPEG, PNG, TIFF or WebP picture",
+        "broken/cut.jpg: image damaged or cut short",
+        "broken/page.png: no BMP, JPEG, PNG, TIFF or WebP image",
     ]
-    assert done.stdout.endswith("1 pictures → out-some; 2 can't be used\n")
+    assert done.stdout.endswith("1 images → out-some; 2 can't be used\n")
     coco = json.loads((folder / "out-some/predictions.json").read_text())
     assert [image["file_name"] for image in coco["images"]] == ["photos/b.jpg"]
     assert [one["file_name"] for one in coco["broken"]] == ["broken/cut.jpg", "broken/page.png"]
@@ -92,13 +92,13 @@ def test_broken_photos_are_told_and_the_others_drawn(folder):
     [
         (("nowhere",), "nowhere: found 'nothing there'"),
         (("http://127.0.0.1/a.jpg",), "Allow addresses with --allow-url"),
-        (("photos", "--out", "photos"), "photos: found 'no picture'"),
+        (("photos", "--out", "photos"), "photos: found 'no image'"),
         (("photos/b.jpg", "--out", "photos"), "--out: found 'photos'"),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
         (("photos", "--score", "1.5"), "--score"),
         (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera beside it"),
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
-        ((), "expected a picture"),
+        ((), "expected an image"),
         (("photos", "--model", "model/none.ckpt"), "--model: found 'model/none.ckpt', expected a"),
         (("photos", "--classes", "dog"), "--classes: found 'dog', expected one of cat, <b>größer"),
     ],
@@ -119,7 +119,7 @@ def test_videos_are_drawn_beside_photos_and_broken_ones_told(folder):
     assert (done.returncode, done.stderr) == (1, "")
     told, total = done.stdout.splitlines()
     assert told == "broken.mp4: no video that can be decoded"
-    assert total.endswith(" boxes in 7 pictures → out-video; 1 can't be used")
+    assert total.endswith(" boxes in 7 images → out-video; 1 can't be used")
     coco = json.loads((folder / "out-video/predictions.json").read_text())
     names = [image["file_name"] for image in coco["images"]]
     assert names == ["photos/b.jpg", *(f"clip.avi#{n:06}" for n in range(6))]

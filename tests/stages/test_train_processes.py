@@ -35,7 +35,7 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """A working folder with converted pictures."""
+    """A working folder with converted images."""
     folder = tmp_path_factory.mktemp("run")
     write_params(folder, devices=1, batch_size=2)
     with pytest.MonkeyPatch.context() as patch:

@@ -42,12 +42,12 @@ def write(tmp_path: Path, experiment: str) -> Callable[..., Path]:
 @pytest.mark.usefixtures("paws")
 def test_a_first_stage_opens_a_run(write: Callable[..., Path], stored: Stored) -> None:
     path = write(lr_max=0.25)
-    note_failure("convert", path, "InputError: no pictures")
+    note_failure("convert", path, "InputError: no images")
     (run,) = stored()
     assert (run.info.status, run.info.run_name) == ("FAILED", "furry-paws")
     assert run.data.params["train.lr_max"] == "0.25"
     tags = run.data.tags
-    assert (tags["error"], tags["dvc.stage"]) == ("InputError: no pictures", "convert")
+    assert (tags["error"], tags["dvc.stage"]) == ("InputError: no images", "convert")
     assert (tags["dvc.exp_name"], tags["dvc.baseline_rev"]) == ("furry-paws", "b" * 40)
     assert tags["params.sha256"] == sha256_of_json(read_params(path).model_dump(mode="json"))
 

@@ -26,20 +26,20 @@ from ssdcore.training.state import Keeper
 DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
 STILL = dict.fromkeys(Strengths._fields, 0.0)
 HARD = {"accumulate": 2, "ema_decay": 0.9, "loss_scale": "dynamic", "batch_size": 2}
-"""All that has a state beside the weights; ten pictures make two steps an epoch."""
+"""All that has a state beside the weights; ten images make two steps an epoch."""
 
 
 class Run:
     """One process' part of a training, in the folder it is started in."""
 
-    def __init__(self, pictures, model, *, every_s=1e9, workers=1, still=True, **changes):
+    def __init__(self, images, model, *, every_s=1e9, workers=1, still=True, **changes):
         augment = DEFAULTS.train.augment.model_copy(update=STILL if still else {})
         update = {"epochs": 2, "batch_size": 4, "warmup_epochs": 0.5, "validate_every": 1}
         self.params = DEFAULTS.train.model_copy(update={**update, "augment": augment, **changes})
         runtime = DEFAULTS.runtime.model_copy(update={"workers": workers})
         seed_all(runtime.seed)
         self.training = prepare_training(
-            model, self.params, runtime, pictures.split.classes, pictures.shards
+            model, self.params, runtime, images.split.classes, images.shards
         )
         self.record = TrainingRecord(
             self.training.network, self.training.card, Path("state/nonfinite.jsonl")
@@ -95,11 +95,11 @@ def history():
                 for row in csv.DictReader(file)]  # fmt: skip
 
 
-def test_equal_params_and_data_give_equal_checkpoints(model, pictures, folder):
+def test_equal_params_and_data_give_equal_checkpoints(model, images, folder):
     found = []
     for workers in (1, 2):
         folder(f"workers{workers}")
-        run = Run(pictures, model.model_copy(update={"dropout": 0.5}), workers=workers, still=False)
+        run = Run(images, model.model_copy(update={"dropout": 0.5}), workers=workers, still=False)
         run.finish()
         found.append(hashes())
     assert found[0] == found[1]
@@ -123,47 +123,47 @@ def test_equal_params_and_data_give_equal_checkpoints(model, pictures, folder):
         ({"optimizer": "momentum"}, (2, 1)),  # the first ends before its epoch is measured
     ],
 )
-def test_ended_at_any_step_it_goes_on_to_the_same_bits(model, pictures, folder, changes, parts):
+def test_ended_at_any_step_it_goes_on_to_the_same_bits(model, images, folder, changes, parts):
     changes = {**changes, "still": False}
     model = model.model_copy(update={"dropout": 0.5})
     folder("whole")
-    Run(pictures, model, **changes).finish()
+    Run(images, model, **changes).finish()
     expected, rows = hashes(), history()
     folder("parts")
     for steps in parts:
-        run = Run(pictures, model, every_s=0, **changes)
+        run = Run(images, model, every_s=0, **changes)
         reports = run.reports()
         for _ in range(steps):
             report = next(r for r in reports if isinstance(r, StepReport))
         run.keeper.keep_if_due(report.after)
         for path in layout.MODEL.glob("*"):
             path.unlink()  # as DVC does before it runs the stage again
-    run = Run(pictures, model, **changes)
+    run = Run(images, model, **changes)
     assert run.start.step == sum(parts)
     run.finish()
     assert hashes() == expected
     assert history() == rows
 
 
-def test_a_signal_ends_it_with_its_state_and_the_next_one_goes_on(model, pictures, folder):
+def test_a_signal_ends_it_with_its_state_and_the_next_one_goes_on(model, images, folder):
     folder("a")
-    run = Run(pictures, model)
+    run = Run(images, model)
     with Signals() as signals:
         reports = run.reports(signals)
         assert next(reports).step == 1
         signal.raise_signal(signal.SIGTERM)
         with pytest.raises(Stopped, match=r"SIGTERM: stopped after step 1, state kept in state"):
             list(reports)
-    again = Run(pictures, model)
+    again = Run(images, model)
     assert (again.start.step, again.start.in_epoch) == (1, 1)
     assert [r.step for r in again.finish() if isinstance(r, StepReport)] == [2, 3, 4]
 
 
 def test_a_signal_while_measuring_ends_it_too_and_the_measurement_comes_again(
-    model, pictures, folder
+    model, images, folder
 ):
     folder("a")
-    run = Run(pictures, model)
+    run = Run(images, model)
     with Signals() as signals:
 
         def interrupted():
@@ -174,18 +174,18 @@ def test_a_signal_while_measuring_ends_it_too_and_the_measurement_comes_again(
         run.figures = interrupted
         with pytest.raises(Stopped, match="SIGINT: stopped after step 2"):
             list(run.reports(signals))
-    again = Run(pictures, model)
+    again = Run(images, model)
     first, *_ = again.finish()
     assert isinstance(first, EpochReport)
     assert (first.epoch, first.figures["AP"]) == (1, 0.3)
 
 
-def test_sigusr1_measures_and_decides_nothing(model, pictures, folder):
+def test_sigusr1_measures_and_decides_nothing(model, images, folder):
     folder("plain")
-    Run(pictures, model).finish()
+    Run(images, model).finish()
     expected = hashes()
     folder("asked")
-    run = Run(pictures, model)
+    run = Run(images, model)
     run.figures = lambda: {"AP": 0.9 if run.asked else 0.3, "AP50": 0.3}
     run.asked, seen = False, []
     with Signals() as signals:
@@ -199,9 +199,9 @@ def test_sigusr1_measures_and_decides_nothing(model, pictures, folder):
     assert hashes() == expected
 
 
-def test_patience_ends_it(model, pictures, folder):
+def test_patience_ends_it(model, images, folder):
     folder("a")
-    run = Run(pictures, model, epochs=9, patience=2)
+    run = Run(images, model, epochs=9, patience=2)
     reports = run.finish()
     assert [r.epoch for r in reports if isinstance(r, EpochReport)] == [1, 2, 3]
     assert reports[-1] == Remark(
@@ -210,15 +210,13 @@ def test_patience_ends_it(model, pictures, folder):
     assert run.record.best["epoch"] == 1
 
 
-def test_the_time_limit_ends_it_with_a_measurement_and_counts_earlier_parts(
-    model, pictures, folder
-):
+def test_the_time_limit_ends_it_with_a_measurement_and_counts_earlier_parts(model, images, folder):
     folder("a")
-    run = Run(pictures, model, every_s=0, epochs=9, max_minutes=5.0)
+    run = Run(images, model, every_s=0, epochs=9, max_minutes=5.0)
     first = next(run.reports())
     run.keeper._began_s -= 4 * 60
     run.keeper.keep(first.after)
-    again = Run(pictures, model, epochs=9, max_minutes=5.0)
+    again = Run(images, model, epochs=9, max_minutes=5.0)
     assert 240 < again.keeper.seconds < 290
     again.keeper._began_s -= 61
     step, epoch, remark = again.finish()
@@ -227,9 +225,9 @@ def test_the_time_limit_ends_it_with_a_measurement_and_counts_earlier_parts(
     assert load(layout.LAST_CHECKPOINT)[1].step == 2
 
 
-def test_a_profile_comes_once(model, pictures, folder):
+def test_a_profile_comes_once(model, images, folder):
     folder("a")
-    reports = Run(pictures, model, epochs=4, profile=2).finish()
+    reports = Run(images, model, epochs=4, profile=2).finish()
     (remark,) = [r for r in reports if isinstance(r, Remark)]
     assert remark.step == 5  # three steps of warm-up
     assert remark.text.startswith("profile of 2 steps: data ")
@@ -247,9 +245,9 @@ def break_parameter(run, name):
     )
 
 
-def test_a_broken_network_is_not_written_over_a_good_one(model, pictures, folder):
+def test_a_broken_network_is_not_written_over_a_good_one(model, images, folder):
     folder("a")
-    run = Run(pictures, model)
+    run = Run(images, model)
     reports = run.reports()
     while not isinstance(next(reports), EpochReport):
         pass
@@ -258,15 +256,15 @@ def test_a_broken_network_is_not_written_over_a_good_one(model, pictures, folder
     with pytest.raises(NonFiniteError, match=r"extras\.0\.reduce\.norm\.moving_mean"):
         list(reports)
     assert hashes() == before
-    assert Run(pictures, model).start.step == 2  # the state before it broke
+    assert Run(images, model).start.step == 2  # the state before it broke
 
 
 @pytest.mark.parametrize(("policy", "steps"), [("stop", 1), (1, 2)])
 def test_steps_without_a_finite_loss_go_to_a_file_and_follow_the_policy(
-    model, pictures, folder, policy, steps
+    model, images, folder, policy, steps
 ):
     at = folder("a")
-    run = Run(pictures, model, on_nonfinite=policy, lr_max=1e-3)
+    run = Run(images, model, on_nonfinite=policy, lr_max=1e-3)
     infinite = {p.name: p for p in run.training.step.parameters}["class_heads.5.bias"]
     # class logits that no float32 can hold, from a network whose values are all finite
     value = np.full(infinite.shape, 3e38, np.float32)
@@ -278,12 +276,12 @@ def test_steps_without_a_finite_loss_go_to_a_file_and_follow_the_policy(
     assert [line["step"] for line in lines] == list(range(1, steps + 1))
     assert lines[0]["loss"] in ("nan", "inf")
     assert len(lines[0]["image_ids"]) == 4
-    assert set(lines[0]["image_ids"]) <= set(pictures.split.objects)
+    assert set(lines[0]["image_ids"]) <= set(images.split.objects)
 
 
-def test_two_processes_do_not_share_a_training(model, pictures, folder):
+def test_two_processes_do_not_share_a_training(model, images, folder):
     folder("a")
-    first, second = Run(pictures, model), Run(pictures, model)
+    first, second = Run(images, model), Run(images, model)
     with (
         first.keeper.alone(),
         pytest.raises(InputError, match="another process that trains"),
@@ -294,9 +292,9 @@ def test_two_processes_do_not_share_a_training(model, pictures, folder):
         pass
 
 
-def test_a_state_of_another_network_is_refused(model, pictures, folder):
+def test_a_state_of_another_network_is_refused(model, images, folder):
     folder("a")
-    run = Run(pictures, model)
+    run = Run(images, model)
     run.keeper.keep(START)
     with pytest.raises(InputError, match="expected a state of this training"):
-        Run(pictures, model.model_copy(update={"head": "separable"}))
+        Run(images, model.model_copy(update={"head": "separable"}))

@@ -54,7 +54,7 @@ def test_what_changes_the_result_changes_it(data, section, values):
         ("train", {"save_minutes": 1.0}), ("train", {"max_minutes": 3.0}),
         ("train", {"profile": 5}), ("train", {"patience": 2}), ("runtime", {"workers": 7}),
         ("runtime", {"cache_mb": 7}),
-        ("evaluate", {"nms_iou": 0.1}), ("report", {"pictures": 1}),
+        ("evaluate", {"nms_iou": 0.1}), ("report", {"images": 1}),
     ],
 )  # fmt: skip
 def test_what_does_not_leaves_it(data, section, values):

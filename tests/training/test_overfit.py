@@ -1,4 +1,4 @@
-"""Training and inference as a whole: a few pictures must be learnt by heart.
+"""Training and inference as a whole: a few images must be learnt by heart.
 
 If anything between pixels, targets, loss, update and decoding is wrong, this fails.
 """
@@ -52,8 +52,8 @@ RUNTIME = {"amp": "O0", "seed": 1, "workers": 1}
 @pytest.mark.slow
 @pytest.mark.parametrize("head", ["separable", "conv"])
 @pytest.mark.parametrize("loss", ["focal", "multibox"])
-def test_four_pictures_are_learnt_by_heart(loss, head, four_pictures):
-    four = four_pictures
+def test_four_images_are_learnt_by_heart(loss, head, four_images):
+    four = four_images
     active = read_params(ROOT / "params.yaml")
     still = active.train.augment.model_copy(update=dict.fromkeys(Strengths._fields, 0.0))
     training = prepare_training(

@@ -31,7 +31,7 @@ EMPTY, CROWDS, MISSING = range(3)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Six pictures, three of them special."""
+    """Six images, three of them special."""
     folder = tmp_path_factory.mktemp("protocol")
     write_shapes(folder, seed=4, train_images=IMAGES, val_images=1)
     path = folder / "annotations/instances_train.json"
@@ -58,7 +58,7 @@ def annotations(folder):
 
 @pytest.fixture(scope="module")
 def predicted(folder, model):
-    """What an untrained network says, in batches of which the last is of one picture."""
+    """What an untrained network says, in batches of which the last is of one image."""
     configure("CPU")
     seed_all(1)
     split = read_coco(annotations(folder))
@@ -89,7 +89,7 @@ def plain_pycocotools(truth, predictions):
     return evaluator.stats.tolist()
 
 
-def test_every_picture_that_there_is_gets_detections(folder, predicted):
+def test_every_image_that_there_is_gets_detections(folder, predicted):
     ids = [image.id for image in read_coco(annotations(folder)).images]
     ids.pop(MISSING)
     assert list(dict.fromkeys(predicted.image_ids.tolist())) == ids
@@ -121,8 +121,8 @@ def test_figures_are_pycocotools_own_of_the_written_file(
     assert source == "network" or figures["AP"] > 0.1
 
 
-def test_objects_of_a_picture_that_was_left_out_are_missed(folder):
-    """Else leaving difficult pictures out would raise the figures."""
+def test_objects_of_an_image_that_was_left_out_are_missed(folder):
+    """Else leaving difficult images out would raise the figures."""
     found = perfect(folder)
     missing = read_coco(annotations(folder)).images[MISSING].id
     lost = [result for result in found if result["image_id"] == missing]
@@ -140,7 +140,7 @@ def test_objects_of_a_picture_that_was_left_out_are_missed(folder):
             assert row["AR100"] == pytest.approx(1 - of_class / row["objects"])
 
 
-def test_detections_in_a_crowd_are_ignored_and_in_an_empty_picture_are_false(folder):
+def test_detections_in_a_crowd_are_ignored_and_in_an_empty_image_are_false(folder):
     images = read_coco(annotations(folder)).images
     content = json.loads(annotations(folder).read_text())["annotations"]
     crowd = next(a for a in content if a["iscrowd"])

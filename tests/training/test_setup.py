@@ -16,25 +16,25 @@ ROOT = Path(__file__).parents[2]
 DEFAULTS = read_params(ROOT / "params.yaml")
 
 
-def prepared(pictures, model, **changes):
+def prepared(images, model, **changes):
     train = DEFAULTS.train.model_copy(update={"batch_size": 2, "epochs": 3, **changes})
-    return prepare_training(model, train, DEFAULTS.runtime, pictures.split.classes, pictures.shards)
+    return prepare_training(model, train, DEFAULTS.runtime, images.split.classes, images.shards)
 
 
-def test_rates_follow_the_images_an_update_where_asked(pictures, model):
-    given = prepared(pictures, model)
+def test_rates_follow_the_images_an_update_where_asked(images, model):
+    given = prepared(images, model)
     assert given.notes == []
-    auto = prepared(pictures, model, accumulate=2, auto_lr=True)
+    auto = prepared(images, model, accumulate=2, auto_lr=True)
     assert len(auto.rates) == 3 * (10 // 4)
-    alike = prepared(pictures, model, accumulate=2)
+    alike = prepared(images, model, accumulate=2)
     np.testing.assert_allclose(auto.rates, alike.rates * 4 / 32, rtol=1e-6)
     (note,) = auto.notes
     assert note.startswith("learning rates times 0.125: 4 images an update")
     assert note.endswith("highest 0.00025")
 
 
-def test_the_average_is_what_is_kept(pictures, model, tmp_path):
-    training = prepared(pictures, model, ema_decay=0.9, epochs=1)
+def test_the_average_is_what_is_kept(images, model, tmp_path):
+    training = prepared(images, model, ema_decay=0.9, epochs=1)
     initial = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}
     assert not any(name.startswith(TRAINED) for name in initial)
     assert training.notes == ["evaluated and saved: the weights' moving average, decay 0.9"]
@@ -49,11 +49,11 @@ def test_the_average_is_what_is_kept(pictures, model, tmp_path):
     assert np.abs(average - initial[name]).max() < np.abs(trained - initial[name]).max()
 
 
-def test_a_training_starts_from_a_checkpoint(pictures, model, tmp_path):
-    first = prepared(pictures, model)
+def test_a_training_starts_from_a_checkpoint(images, model, tmp_path):
+    first = prepared(images, model)
     path = tmp_path / "first.ckpt"
     save(path, first.network, first.card)
-    second = prepared(pictures, model, init_from=str(path))
+    second = prepared(images, model, init_from=str(path))
     assert second.notes[0] == f"train.init_from: {path}"
     assert second.notes[1].startswith("classes kept: circle, ")
     ours = {p.name: p.asnumpy() for p in second.network.get_parameters()}
@@ -62,25 +62,25 @@ def test_a_training_starts_from_a_checkpoint(pictures, model, tmp_path):
 
 
 def test_the_checkpoint_that_this_training_replaces_is_refused(
-    pictures, model, monkeypatch, tmp_path
+    images, model, monkeypatch, tmp_path
 ):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=r"train\.init_from: .* outside model/"):
-        prepared(pictures, model, init_from=str(layout.BEST_CHECKPOINT))
+        prepared(images, model, init_from=str(layout.BEST_CHECKPOINT))
 
 
 @pytest.mark.parametrize(
     ("key", "place"), [("init_from", "train.init_from"), ("pretrained", "model.pretrained")]
 )
-def test_weights_that_are_not_there_are_named(pictures, model, key, place):
+def test_weights_that_are_not_there_are_named(images, model, key, place):
     changes = {key: "nowhere.safetensors"}
     if key == "pretrained":
         model, changes = model.model_copy(update=changes), {}
     with pytest.raises(InputError, match=rf"{place}: found 'nowhere.safetensors'"):
-        prepared(pictures, model, **changes)
+        prepared(images, model, **changes)
 
 
-def test_pretrained_weights_of_another_width_are_refused(pictures, model, tmp_path):
+def test_pretrained_weights_of_another_width_are_refused(images, model, tmp_path):
     from safetensors.numpy import save_file
 
     path = tmp_path / "vgg16.safetensors"
@@ -90,4 +90,4 @@ def test_pretrained_weights_of_another_width_are_refused(pictures, model, tmp_pa
     }
     save_file(kernels, path)
     with pytest.raises(InputError, match=r"model\.pretrained.*width"):
-        prepared(pictures, model.model_copy(update={"pretrained": str(path)}))
+        prepared(images, model.model_copy(update={"pretrained": str(path)}))

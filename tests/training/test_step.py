@@ -70,7 +70,7 @@ class Bench:
 
 @pytest.fixture
 def batches(rng):
-    """Four batches of two pictures, one of them without objects."""
+    """Four batches of two images, one of them without objects."""
     return [tiny_batch(2, positives, rng) for positives in (4, 1, 0, 3)]
 
 
@@ -110,7 +110,7 @@ def test_gradients_over_the_norm_are_scaled_down_to_it(batches):
 
 
 def loud(batch):
-    """Gives the batch gradients far over 2, by pictures of large values."""
+    """Gives the batch gradients far over 2, by images of large values."""
     return batch._replace(images=batch.images * 1e4)
 
 

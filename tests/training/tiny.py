@@ -29,7 +29,7 @@ class TinyDetector(nn.Cell):
 
 
 def tiny_batch(count: int, positives: int, rng: np.random.Generator) -> TrainingBatch:
-    """`count` pictures of noise, `positives` objects in each."""
+    """`count` images of noise, `positives` objects in each."""
     labels = np.zeros((count, BOXES), np.int32)
     for row in labels:
         where = rng.choice(BOXES, positives, replace=False)

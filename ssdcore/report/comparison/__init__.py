@@ -1,1 +1,1 @@
-"""Several revisions on one page: what they say, how they differ, the same pictures by each."""
+"""Several revisions on one page: what they say, how they differ, the same images by each."""

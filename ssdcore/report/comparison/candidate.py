@@ -28,12 +28,12 @@ class Detected(NamedTuple):
     Attributes:
         split: its ground truth.
         results: the detections.
-        pictures: path or address of the split's pictures, as download recorded it.
+        images: path or address of the split's images, as download recorded it.
     """
 
     split: CocoSplit
     results: CocoResults
-    pictures: str
+    images: str
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.manifest import recorded_place
 from ssdcore.dvc.revisions import WORKSPACE, Revision, open_revisions
 from ssdcore.report.comparison.candidate import Candidate
-from ssdcore.report.comparison.images import ComparedPicture, draw_pictures
+from ssdcore.report.comparison.images import ComparedImage, draw_images
 from ssdcore.report.comparison.page import render_comparison
 from ssdcore.report.comparison.reading import read_candidate
 
@@ -19,13 +19,13 @@ USUAL_THRESHOLD = 0.4
 
 
 def compare_revisions(
-    names: Sequence[str], pictures: int, score_threshold: float | None = None
+    names: Sequence[str], images: int, score_threshold: float | None = None
 ) -> str:
     """Returns the page that compares states of the repository, the others with the first.
 
     Args:
         names: of the states, see `open_revisions`; a single one is compared with the workspace.
-        pictures: validation pictures to show at most.
+        images: validation images to show at most.
         score_threshold: least score of a detection that is drawn; None is each state's own best.
 
     Raises:
@@ -37,7 +37,7 @@ def compare_revisions(
         raise InputError("--compare", " ".join(names), "two states or more, each named once")
     with open_revisions(names) as revisions:
         candidates = [read_candidate(o.name, o.origin._asdict(), o.read) for o in revisions]
-        drawn, remark = _draw(candidates, revisions, pictures, score_threshold)
+        drawn, remark = _draw(candidates, revisions, images, score_threshold)
     return render_comparison(candidates, drawn, remark)
 
 
@@ -46,24 +46,24 @@ def _draw(
     revisions: Sequence[Revision],
     count: int,
     score_threshold: float | None,
-) -> tuple[list[ComparedPicture], str]:
-    """Draws the pictures, or says why there are none."""
+) -> tuple[list[ComparedImage], str]:
+    """Draws the images, or says why there are none."""
     able = {
         place: (one.detected, _threshold(one) if score_threshold is None else score_threshold)
         for place, one in enumerate(candidates)
         if one.detected
     }
     if not count:
-        return [], "None are asked for (report.pictures)."
+        return [], "None are asked for (report.images)."
     if len(able) < 2:
         return [], "Fewer than two of them have both predictions and annotations to draw."
     first = min(able)
     try:
-        with revision_pictures(revisions[first], able[first][0].pictures) as folder:
-            drawn = draw_pictures(able, folder, count)
+        with revision_images(revisions[first], able[first][0].images) as folder:
+            drawn = draw_images(able, folder, count)
     except InputError as error:
-        return [], f"The pictures can't be read. {error}"
-    return drawn, "" if drawn else "They have no validation picture in common."
+        return [], f"The images can't be read. {error}"
+    return drawn, "" if drawn else "They have no validation image in common."
 
 
 def _threshold(candidate: Candidate) -> float:
@@ -71,13 +71,13 @@ def _threshold(candidate: Candidate) -> float:
 
 
 @contextmanager
-def revision_pictures(revision: Revision, recorded: str) -> Iterator[Path]:
-    """Yields the folder or archive of a revision's validation pictures.
+def revision_images(revision: Revision, recorded: str) -> Iterator[Path]:
+    """Yields the folder or archive of a revision's validation images.
 
-    What download put into data/raw is the revision's own; pictures elsewhere are as they are now.
+    What download put into data/raw is the revision's own; images elsewhere are as they are now.
     """
     with TemporaryDirectory() as folder:
-        copy = Path(folder, "pictures")
+        copy = Path(folder, "images")
         inside = Path(recorded).is_relative_to(layout.RAW)
         if inside and revision.fetch(Path(recorded), copy):
             yield copy

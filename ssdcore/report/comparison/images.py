@@ -1,4 +1,4 @@
-"""The same validation pictures with each candidate's detections, where they differ most first."""
+"""The same validation images with each candidate's detections, where they differ most first."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -7,23 +7,23 @@ from typing import NamedTuple
 
 from ssdcore.coco.annotations import CocoImage, CocoSplit
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import Pictures, open_pictures
+from ssdcore.data.image_files import ImageFiles, open_image_files
 from ssdcore.report.box_annotations import mark_detections, mark_objects
 from ssdcore.report.comparison.candidate import Detected
-from ssdcore.report.drawing import Picture, draw_boxes, fitted
+from ssdcore.report.drawing import Rgb, draw_boxes, fitted
 from ssdcore.report.gallery import Tally
-from ssdcore.report.images import BUDGET_BYTES, JudgedPicture, encode_within, judge_pictures
+from ssdcore.report.images import BUDGET_BYTES, JudgedImage, encode_within, judge_images
 from ssdcore.report.originals import read_original
 
 SIDE = 440  # pixels of a panel's longer side
 
 
 class Panel(NamedTuple):
-    """What a candidate found in a picture.
+    """What a candidate found in an image.
 
     Attributes:
         place: of the candidate among all.
-        jpeg: the picture with its detections.
+        jpeg: the image with its detections.
         tally: how well these fit.
         threshold: least score of those that are drawn and counted.
     """
@@ -34,8 +34,8 @@ class Panel(NamedTuple):
     threshold: float
 
 
-class ComparedPicture(NamedTuple):
-    """One picture by its file's name, encoded with its objects, and as the candidates see it."""
+class ComparedImage(NamedTuple):
+    """One image by its file's name, encoded with its objects, and as the candidates see it."""
 
     name: str
     truth: bytes
@@ -55,18 +55,18 @@ def shared_images(splits: Sequence[CocoSplit]) -> list[tuple[CocoImage, ...]]:
     ]
 
 
-def draw_pictures(
+def draw_images(
     candidates: Mapping[int, tuple[Detected, float]], folder: Path, count: int
-) -> list[ComparedPicture]:
-    """Draws the pictures that all candidates saw, those whose F1 differs most between them first.
+) -> list[ComparedImage]:
+    """Draws the images that all candidates saw, those whose F1 differs most between them first.
 
-    A picture that can't be read any more is passed over.
+    An image that can't be read any more is passed over.
 
     Args:
         candidates: by their places, what they found, and the least score of a detection that is
             drawn and counted.
-        folder: of the pictures, or their zip archive.
-        count: how many pictures to draw at most.
+        folder: of the images, or their zip archive.
+        count: how many images to draw at most.
 
     Raises:
         InputError: there is no such folder or archive.
@@ -75,15 +75,15 @@ def draw_pictures(
     judged = []
     for number, (one, threshold) in enumerate(candidates.values()):
         seen = one.split._replace(images=tuple(same[number] for same in shared))
-        judged.append(judge_pictures(seen, one.results, (), threshold))
+        judged.append(judge_images(seen, one.results, (), threshold))
     rows = list(zip(*judged, strict=True))
     rows.sort(key=lambda row: min(o.tally.f1 for o in row) - max(o.tally.f1 for o in row))
     splits = [one.split for one, _ in candidates.values()]
-    with open_pictures(folder) as pictures:
-        drawn = list(islice(_drawn(rows, splits, pictures), count))
+    with open_image_files(folder) as image_files:
+        drawn = list(islice(_drawn(rows, splits, image_files), count))
     jpegs = iter(encode_within([rgb for _, sheets in drawn for rgb in sheets], BUDGET_BYTES))
     return [
-        ComparedPicture(
+        ComparedImage(
             row[0].image.file_name,
             next(jpegs),
             [
@@ -96,12 +96,12 @@ def draw_pictures(
 
 
 def _drawn(
-    rows: Sequence[Sequence[JudgedPicture]], splits: Sequence[CocoSplit], pictures: Pictures
-) -> Iterator[tuple[Sequence[JudgedPicture], list[Picture]]]:
-    """Yields each row that can be read with its picture drawn by the truth and each candidate."""
+    rows: Sequence[Sequence[JudgedImage]], splits: Sequence[CocoSplit], image_files: ImageFiles
+) -> Iterator[tuple[Sequence[JudgedImage], list[Rgb]]]:
+    """Yields each row that can be read with its image drawn by the truth and each candidate."""
     for row in rows:
         try:
-            rgb = fitted(read_original(pictures, row[0].image), SIDE)
+            rgb = fitted(read_original(image_files, row[0].image), SIDE)
         except InputError:
             continue
         size = rgb.shape[:2]

@@ -1,4 +1,4 @@
-"""The page that compares candidates: their rows, charts and pictures in its template."""
+"""The page that compares candidates: their rows, charts and images in its template."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from ssdcore.report.comparison.candidate import Candidate
 from ssdcore.report.comparison.differences import COCO, class_rows, figure_groups, parameter_rows
-from ssdcore.report.comparison.images import ComparedPicture
+from ssdcore.report.comparison.images import ComparedImage
 from ssdcore.report.comparison.overlays import overlay, style
 from ssdcore.report.document import render_document
 from ssdcore.report.plotting import fragment
@@ -21,13 +21,13 @@ CHARTS = {
 
 
 def render_comparison(
-    candidates: Sequence[Candidate], pictures: Sequence[ComparedPicture], remark: str = ""
+    candidates: Sequence[Candidate], images: Sequence[ComparedImage], remark: str = ""
 ) -> str:
     """Returns the comparison as one HTML document, the same text for the same content.
 
     Args:
         candidates: what is compared, all with the first.
-        pictures: in the order to show.
+        images: in the order to show.
         remark: why there are none.
 
     Raises:
@@ -48,7 +48,7 @@ def render_comparison(
         meanings=COCO_FIGURES,
         classes=class_rows(candidates),
         charts=_charts(candidates),
-        pictures=pictures,
+        images=images,
         remark=remark,
     )
 

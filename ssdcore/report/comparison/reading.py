@@ -53,10 +53,10 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
 
 def _detected(files: RevisionFiles, source: Mapping[str, Any]) -> Detected | None:
     split, results = files.split(), files.results()
-    pictures = _val(source).get("images")
-    if split is None or results is None or pictures is None:
+    images = _val(source).get("images")
+    if split is None or results is None or images is None:
         return None
-    return Detected(split, results, pictures)
+    return Detected(split, results, images)
 
 
 def _curve(rows: Sequence[Row], x: str, y: str) -> Curve:
@@ -88,7 +88,7 @@ def _class_result(row: Row) -> ClassResult:
 
 
 def _identity(source: Mapping[str, Any]) -> str:
-    """Returns the hashes of the validation annotations and pictures, as download hashed them."""
+    """Returns the hashes of the validation annotations and images, as download hashed them."""
     val = _val(source)
     return " ".join(str(val[key]) for key in ("annotations_sha256", "images_sha256") if key in val)
 

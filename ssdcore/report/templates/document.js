@@ -77,23 +77,23 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// Pictures: one opens large with what is drawn on it; the arrow keys turn the leaves, Escape
+// Images: one opens large with what is drawn on it; the arrow keys turn the leaves, Escape
 // closes. What a filter has hidden is passed over.
 const dialog = document.querySelector("dialog");
 let shown = null;
 const show = (figure) => {
   shown = figure;
-  const drawn = figure.querySelector(".picture").cloneNode(true).childNodes;
+  const drawn = figure.querySelector(".image").cloneNode(true).childNodes;
   dialog.querySelector(".enlarged").replaceChildren(...drawn);
   dialog.querySelector("p").textContent = figure.querySelector("figcaption").textContent;
   if (!dialog.open) dialog.showModal();
 };
 const turn = (by) => {
-  const pictures = [...document.querySelectorAll(".gallery figure:not([hidden])")];
-  show(pictures[(pictures.indexOf(shown) + by + pictures.length) % pictures.length]);
+  const images = [...document.querySelectorAll(".gallery figure:not([hidden])")];
+  show(images[(images.indexOf(shown) + by + images.length) % images.length]);
 };
 for (const figure of document.querySelectorAll(".gallery figure")) {
-  figure.querySelector(".picture").addEventListener("click", () => show(figure));
+  figure.querySelector(".image").addEventListener("click", () => show(figure));
 }
 dialog.addEventListener("click", () => dialog.close());
 dialog.addEventListener("keydown", (event) => {

@@ -1,6 +1,6 @@
 "use strict";
 
-// Galleries: which pictures and which of their boxes show, by gallery, kind, class and score. An
+// Galleries: which images and which of their boxes show, by gallery, kind, class and score. An
 // object is missed where no detection from that score on is correct or a class or localisation
 // error on it; what a detection is does not depend on fainter ones.
 const filters = document.querySelector(".filters");
@@ -9,7 +9,7 @@ if (filters) {
   const curves = JSON.parse(document.querySelector("#score-curves")?.textContent ?? "{}");
   const accounts = ["correct", "class", "localisation"];
   const kinds = [...filters.querySelectorAll("[name=kind]")];
-  const pictures = [...gallery.children].map((figure) => {
+  const images = [...gallery.children].map((figure) => {
     const boxes = [...figure.querySelectorAll(".box")];
     return {
       figure,
@@ -19,8 +19,8 @@ if (filters) {
     };
   });
 
-  const atFirst = 9; // pictures that show until one asks for more
-  const dense = 12; // boxes from which on their labels are left to the enlarged picture
+  const atFirst = 9; // images that show until one asks for more
+  const dense = 12; // boxes from which on their labels are left to the enlarged image
   const more = document.querySelector(".more");
   let all = false;
 
@@ -32,8 +32,8 @@ if (filters) {
   };
 
   const inOrder = (chosen) => {
-    const place = (picture) => Number(picture.figure.dataset[chosen] ?? Infinity);
-    const order = [...pictures].sort((a, b) => chosen ? place(a) - place(b) || 0 : 0);
+    const place = (image) => Number(image.figure.dataset[chosen] ?? Infinity);
+    const order = [...images].sort((a, b) => chosen ? place(a) - place(b) || 0 : 0);
     gallery.append(...order.map(({ figure }) => figure));
     return order;
   };
@@ -88,7 +88,7 @@ if (filters) {
       typeof at[index] === "number" ? [`${name} ${at[index].toFixed(3)}`] : []);
     const whole = figures.length ? ` On all validation images: ${figures.join(", ")}.` : "";
     filters.querySelector(".status").textContent =
-      `${fitting} of ${pictures.length} pictures.${whole}`;
+      `${fitting} of ${images.length} images.${whole}`;
     document.querySelector(".none").hidden = fitting > 0;
     more.hidden = all || fitting <= atFirst;
     more.textContent = `Show ${fitting - atFirst} more`;
@@ -106,7 +106,7 @@ if (filters) {
     redraw();
   });
   addEventListener("beforeprint", () => {
-    for (const { figure } of pictures) figure.hidden = false;
+    for (const { figure } of images) figure.hidden = false;
   });
   addEventListener("afterprint", redraw);
   redraw();

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.report.comparison.compare import compare_revisions, revision_pictures
+from ssdcore.report.comparison.compare import compare_revisions, revision_images
 from tests.report.test_page import Page
 
 
@@ -17,7 +17,7 @@ def _inside(small_repository, monkeypatch):
 
 
 def test_a_tag_an_experiment_and_the_workspace():
-    text = Page(compare_revisions(["old", "try", "workspace"], pictures=2)).text()
+    text = Page(compare_revisions(["old", "try", "workspace"], images=2)).text()
     assert "3 revisions compared" in text
     assert "train.lr_max 0.1 0.4 0.5" in text
     assert "AP 0.333 1.000 +0.667 0.667 +0.333" in text
@@ -28,21 +28,21 @@ def test_a_tag_an_experiment_and_the_workspace():
     assert "mindspore 2.8.0 2.8.0 2.8.0" in text
 
 
-def test_pictures_are_those_of_the_revisions():
-    text = Page(compare_revisions(["old", "try"], pictures=2)).text()
+def test_images_are_those_of_the_revisions():
+    text = Page(compare_revisions(["old", "try"], images=2)).text()
     assert "2.png Ground truth old: 0 found, 1 missed, 0 invented try: 1 found," in text
     assert "3.png Ground truth old: 0 found, 1 missed, 0 invented try: 1 found," in text
     assert "1.png" not in text
 
 
 def test_a_single_one_is_compared_with_the_workspace():
-    text = Page(compare_revisions(["old"], pictures=0)).text()
+    text = Page(compare_revisions(["old"], images=0)).text()
     assert "train.lr_max 0.1 0.5" in text
     assert "None are asked for" in text
 
 
 def test_the_threshold_given_counts_for_all():
-    page = Page(compare_revisions(["old", "try"], pictures=1, score_threshold=0.95))
+    page = Page(compare_revisions(["old", "try"], images=1, score_threshold=0.95))
     assert "1.png Ground truth old: 0 found" in page.text()
     assert "try from a score of 0.95" in page.text()
 
@@ -50,10 +50,10 @@ def test_the_threshold_given_counts_for_all():
 @pytest.mark.parametrize("names", [["workspace"], ["old", "old"], ["old", "try", "old"]])
 def test_one_alone_or_twice_the_same_is_refused(names):
     with pytest.raises(InputError, match="two states or more, each named once"):
-        compare_revisions(names, pictures=1)
+        compare_revisions(names, images=1)
 
 
-def test_pictures_that_are_gone_are_said_to_be(small_repository, tmp_path, monkeypatch):
+def test_images_that_are_gone_are_said_to_be(small_repository, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(small_repository, copy)
     source = copy / "data/raw/source.json"
@@ -61,12 +61,12 @@ def test_pictures_that_are_gone_are_said_to_be(small_repository, tmp_path, monke
     source.unlink()
     source.write_text(text.replace("data/raw/val", "elsewhere"))
     monkeypatch.chdir(copy)
-    page = Page(compare_revisions(["workspace", "old"], pictures=1)).text()
-    assert "The pictures can't be read. elsewhere: found" in page
+    page = Page(compare_revisions(["workspace", "old"], images=1)).text()
+    assert "The images can't be read. elsewhere: found" in page
 
 
-def test_pictures_outside_of_data_raw_are_not_copied():
+def test_images_outside_of_data_raw_are_not_copied():
     """They may be many, and DVC and git need not know them."""
     revision = SimpleNamespace(name="old", fetch=lambda *given: pytest.fail("they were copied"))
-    with revision_pictures(revision, "photos/val") as folder:
+    with revision_images(revision, "photos/val") as folder:
         assert folder == Path("photos/val")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ssdcore.report.comparison.candidate import Candidate
-from ssdcore.report.comparison.images import ComparedPicture, Panel
+from ssdcore.report.comparison.images import ComparedImage, Panel
 from ssdcore.report.comparison.page import render_comparison
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
@@ -19,16 +19,16 @@ TALLY = Tally(2, 1, 0, unseen=1, invented=0, confused=0)
 
 @pytest.fixture
 def file(candidates: list[Candidate], tmp_path: Path) -> Path:
-    """A page of two candidates and a picture, each of its panels another size."""
+    """A page of two candidates and an image, each of its panels another size."""
     jpegs = [encode_jpeg(np.zeros((40, 60 + n, 3), np.uint8)) for n in range(3)]
     panels = [Panel(place, jpegs[1 + place], TALLY, 0.4) for place in range(2)]
-    page = render_comparison(candidates, [ComparedPicture("a.jpg", jpegs[0], panels)])
+    page = render_comparison(candidates, [ComparedImage("a.jpg", jpegs[0], panels)])
     (tmp_path / "compare.html").write_text(page, encoding="utf-8")
     return tmp_path / "compare.html"
 
 
 @pytest.fixture
-def opened(browser: Any, file: Path) -> Iterator[Opened]:  # noqa: F811
+def opened(browser: Any, file: Path) -> Iterator[Opened]:
     page = Opened(browser, file)
     yield page
     page.context.close()
@@ -47,7 +47,7 @@ def test_a_heading_sorts_the_classes_by_its_revisions_changes(opened: Opened) ->
 
 
 def test_the_arrow_keys_go_from_one_revision_to_the_next(opened: Opened) -> None:
-    opened.page.locator(".panels .picture").first.click()
+    opened.page.locator(".panels .image").first.click()
     captions = []
     for _ in range(3):
         captions.append(opened.shown("dialog p")[0].split(":")[0].strip())
@@ -65,7 +65,7 @@ def test_all_parameters_are_in_a_fold(opened: Opened) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_on_a_phone_nothing_is_wider_than_the_screen(
-    browser: Any,  # noqa: F811
+    browser: Any,
     file: Path,
     scheme: str,
 ) -> None:

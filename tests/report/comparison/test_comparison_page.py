@@ -6,7 +6,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.report.comparison.candidate import Candidate, ClassResult, Curve
-from ssdcore.report.comparison.images import ComparedPicture, Panel
+from ssdcore.report.comparison.images import ComparedImage, Panel
 from ssdcore.report.comparison.page import render_comparison
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.drawing import encode_jpeg
@@ -22,9 +22,9 @@ def tally(hits: int, misses: int, extras: int) -> Tally:
 
 
 @pytest.fixture
-def pictures() -> list[ComparedPicture]:
+def image_files() -> list[ComparedImage]:
     panels = [Panel(0, JPEG, tally(3, 1, 0), 0.4), Panel(1, JPEG, tally(4, 0, 2), 0.25)]
-    return [ComparedPicture("a.jpg", JPEG, panels)]
+    return [ComparedImage("a.jpg", JPEG, panels)]
 
 
 def hostile(name: str, names: tuple[str, ...]) -> Candidate:
@@ -39,8 +39,8 @@ def hostile(name: str, names: tuple[str, ...]) -> Candidate:
     )
 
 
-def test_the_page_compares_with_the_first(candidates, pictures):
-    text = Page(render_comparison(candidates, pictures)).text()
+def test_the_page_compares_with_the_first(candidates, image_files):
+    text = Page(render_comparison(candidates, image_files)).text()
     assert "2 revisions compared" in text
     assert "first 0.500 second 0.750 +0.250" in text
     assert "train.lr_max 0.1 0.2" in text
@@ -95,10 +95,10 @@ def test_nothing_is_known_of_any():
         assert words in text
 
 
-def test_hostile_words_add_no_element_and_show_as_text(candidates, pictures, hostile_names):
-    harmless = Page(render_comparison(candidates, pictures))
+def test_hostile_words_add_no_element_and_show_as_text(candidates, image_files, hostile_names):
+    harmless = Page(render_comparison(candidates, image_files))
     many = [hostile(name, hostile_names) for name in hostile_names]
-    shown = [picture._replace(name=name) for picture in pictures for name in hostile_names]
+    shown = [image._replace(name=name) for image in image_files for name in hostile_names]
     page = Page(render_comparison(many, shown, hostile_names[0]))
     assert {tag for tag, _ in page.elements} - {"code"} <= {tag for tag, _ in harmless.elements}
     assert not [name for _, found in page.elements for name in found if name.startswith("on")]
@@ -106,8 +106,8 @@ def test_hostile_words_add_no_element_and_show_as_text(candidates, pictures, hos
         assert page.text().count(word) >= 10, word
 
 
-def test_nothing_is_fetched(candidates, pictures):
-    page = Page(render_comparison(candidates, pictures))
+def test_nothing_is_fetched(candidates, image_files):
+    page = Page(render_comparison(candidates, image_files))
     addresses = [v for _, found in page.elements for name, v in found.items() if name in LOADING]
     assert addresses
     assert all(address.startswith(("#", "data:")) for address in addresses)
@@ -126,11 +126,11 @@ def test_every_chart_has_its_data(candidates):
     assert len(charts) == len([1 for found, _ in page.scripts if found]) == 4
 
 
-def test_a_page_too_large_is_refused(candidates, pictures):
-    large = [pictures[0]._replace(truth=bytes(LARGEST_BYTES))]
+def test_a_page_too_large_is_refused(candidates, image_files):
+    large = [image_files[0]._replace(truth=bytes(LARGEST_BYTES))]
     with pytest.raises(InputError, match="MB"):
         render_comparison(candidates, large)
 
 
-def test_the_same_content_gives_the_same_page(candidates, pictures):
-    assert render_comparison(candidates, pictures) == render_comparison(candidates, pictures)
+def test_the_same_content_gives_the_same_page(candidates, image_files):
+    assert render_comparison(candidates, image_files) == render_comparison(candidates, image_files)

@@ -78,7 +78,7 @@ def test_precision_is_the_mean_of_the_classes() -> None:
 def test_detections_come_with_their_ground_truth() -> None:
     detected = candidate(FILES).detected
     assert detected is not None
-    assert detected.pictures == "v"
+    assert detected.images == "v"
     assert list(detected.results.rows()) == [RESULT]
     assert detected.split.classes[0].name == "cat"
     np.testing.assert_allclose(detected.split.objects[4].boxes_yxyx, [[0, 0, 0.5, 0.5]])

@@ -49,7 +49,7 @@ class Work(NamedTuple):
 
     Attributes:
         annotations: a COCO file.
-        shards: its pictures.
+        shards: its images.
         score: the least that counts as a detection.
     """
 
@@ -59,7 +59,7 @@ class Work(NamedTuple):
 
 
 def prepare(work: Work, group: Group, batch_size: int) -> Training:
-    """Prepares a training on unvaried pictures, batch norm's statistics frozen."""
+    """Prepares a training on unvaried images, batch norm's statistics frozen."""
     seed_all(SEED)
     still = PARAMS.train.augment.model_copy(update=dict.fromkeys(Strengths._fields, 0.0))
     training = prepare_training(
@@ -101,7 +101,7 @@ def tiny_step(group: Group, accumulate: int, *, batch_norm: bool) -> tuple[Train
 
 
 def tiny_batches() -> list[TrainingBatch]:
-    """Returns four batches of two pictures, one of them without objects."""
+    """Returns four batches of two images, one of them without objects."""
     rng = np.random.default_rng(8)
     return [tiny_batch(2, positives, rng) for positives in (4, 1, 0, 3)]
 

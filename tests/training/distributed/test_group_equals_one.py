@@ -24,15 +24,15 @@ TWO = PARAMS.runtime.model_copy(update={"devices": 2})
 
 
 @pytest.fixture(scope="module")
-def work(pictures) -> Work:
-    """Ten pictures, of which a detection as sure as asked for is in five."""
+def work(images) -> Work:
+    """Ten images, of which a detection as sure as asked for is in five."""
     configure("CPU")
-    shards = [str(shard) for shard in pictures.shards]
-    everything = group_work.predict(Work(str(pictures.annotations), shards, 0.0), ALONE, 10)
+    shards = [str(shard) for shard in images.shards]
+    everything = group_work.predict(Work(str(images.annotations), shards, 0.0), ALONE, 10)
     best: dict[int, float] = {}
     for result in everything:
         best[result["image_id"]] = max(result["score"], best.get(result["image_id"], 0.0))
-    return Work(str(pictures.annotations), shards, median(best.values()))
+    return Work(str(images.annotations), shards, median(best.values()))
 
 
 class Answers:
@@ -132,7 +132,7 @@ def test_what_overflows_in_one_process_is_skipped_by_both(answers):
 
 @pytest.mark.parametrize("batch_size", [3, 10])
 def test_two_predict_exactly_what_one_does(answers, work, batch_size):
-    """In batches of 3 the last is of one picture; of 10 the second process gets none at all."""
+    """In batches of 3 the last is of one image; of 10 the second process gets none at all."""
     alone = group_work.predict(work, ALONE, batch_size)
     assert len({result["image_id"] for result in alone}) == 5
     for each in answers:

@@ -10,7 +10,7 @@ from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.coco.results import CocoResults
 from ssdcore.core.errors import InputError
 from ssdcore.report.comparison.candidate import Detected
-from ssdcore.report.comparison.images import SIDE, draw_pictures, shared_images
+from ssdcore.report.comparison.images import SIDE, draw_images, shared_images
 
 SIZE = {"height": 60, "width": 80}
 BOX = [10, 10, 30, 20]
@@ -43,8 +43,8 @@ def split_of(tmp_path):
 def folder(tmp_path):
     (tmp_path / "val").mkdir()
     for number in (1, 2, 3):
-        picture = np.full((60, 80, 3), 60 * number, np.uint8)
-        (tmp_path / f"val/{number}.png").write_bytes(cv2.imencode(".png", picture)[1].tobytes())
+        image_file = np.full((60, 80, 3), 60 * number, np.uint8)
+        (tmp_path / f"val/{number}.png").write_bytes(cv2.imencode(".png", image_file)[1].tobytes())
     return tmp_path / "val"
 
 
@@ -68,7 +68,7 @@ def test_images_are_the_same_by_name_size_and_objects(split_of):
 def test_where_they_differ_most_comes_first(split_of, folder):
     split = split_of({1: 7, 2: 7, 3: 7})
     found = {0: (finding(split, 1, 2), 0.5), 2: (finding(split, 1), 0.5)}
-    drawn = draw_pictures(found, folder, 2)
+    drawn = draw_images(found, folder, 2)
     assert [one.name for one in drawn] == ["2.png", "1.png"]
     assert [panel.place for panel in drawn[0].panels] == [0, 2]
     tallies = [(panel.tally.hits, panel.tally.misses) for panel in drawn[0].panels]
@@ -82,30 +82,30 @@ def test_only_what_reaches_a_candidates_own_threshold_counts_and_is_drawn(split_
         1: (finding(split, 1, score=0.3), 0.35),
         2: (finding(split), 0.5),
     }
-    (drawn,) = draw_pictures(found, folder, 5)
+    (drawn,) = draw_images(found, folder, 5)
     assert [panel.tally.hits for panel in drawn.panels] == [1, 0, 0]
-    pictures = [panel.jpeg for panel in drawn.panels]
-    assert pictures[0] != pictures[1]
-    assert pictures[1] == pictures[2]
-    assert drawn.truth not in pictures
+    image_files = [panel.jpeg for panel in drawn.panels]
+    assert image_files[0] != image_files[1]
+    assert image_files[1] == image_files[2]
+    assert drawn.truth not in image_files
     assert [panel.threshold for panel in drawn.panels] == [0.25, 0.35, 0.5]
     assert Image.open(io.BytesIO(drawn.truth)).size == (SIDE, SIDE * 60 // 80)
 
 
-def test_pictures_that_cannot_be_read_are_passed_over(split_of, folder):
+def test_images_that_cannot_be_read_are_passed_over(split_of, folder):
     split = split_of({1: 7, 2: 7, 3: 7})
     (folder / "1.png").write_bytes(b"broken")
     (folder / "3.png").unlink()
     found = {0: (finding(split, 1), 0.5), 1: (finding(split, 3), 0.5)}
-    assert [one.name for one in draw_pictures(found, folder, 3)] == ["2.png"]
+    assert [one.name for one in draw_images(found, folder, 3)] == ["2.png"]
 
 
 def test_nothing_in_common(split_of, folder):
     found = {0: (finding(split_of({1: 7})), 0.5), 1: (finding(split_of({1: 9})), 0.5)}
-    assert draw_pictures(found, folder, 3) == []
+    assert draw_images(found, folder, 3) == []
 
 
 def test_no_folder(split_of, tmp_path):
     found = {0: (finding(split_of({1: 7})), 0.5)}
     with pytest.raises(InputError, match="a folder or a zip archive"):
-        draw_pictures(found, tmp_path / "gone", 3)
+        draw_images(found, tmp_path / "gone", 3)

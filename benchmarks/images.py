@@ -1,14 +1,14 @@
-"""The pictures of a benchmark: a folder in COCO's layout, or drawn ones."""
+"""The images of a benchmark: a folder in COCO's layout, or drawn ones."""
 
 from pathlib import Path
 
 
 def in_coco_layout(data: Path, split: str) -> tuple[Path, Path]:
-    """Returns the folder of a split's pictures and its annotation file."""
+    """Returns the folder of a split's images and its annotation file."""
     return data / f"images/{split}", data / f"annotations/instances_{split}.json"
 
 
-def training_pictures(data: Path | None, folder: Path, drawn: int) -> tuple[Path, Path]:
+def training_images(data: Path | None, folder: Path, drawn: int) -> tuple[Path, Path]:
     """Returns the same of the training split of `data`; without it `drawn` ones, in `folder`."""
     if data is not None:
         return in_coco_layout(data, "train")
