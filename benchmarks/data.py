@@ -27,7 +27,7 @@ from benchmarks.frame import (
     take_turns,
     write_results,
 )
-from benchmarks.image_files import training_images
+from benchmarks.images import training_images
 
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 ROUNDS = 5

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.frame import ROOT, circumstances, parser, table, write_results
-from benchmarks.image_files import training_images
+from benchmarks.images import training_images
 
 STEPS = 60
 GROUP = 10

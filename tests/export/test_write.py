@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ssdcore.data.loader import input_batches, read_pictures
+from ssdcore.data.loader import input_batches, read_images
 from ssdcore.export.check import check_exports
 from ssdcore.export.metadata import Metadata
 from ssdcore.export.mindir import read_texts
@@ -36,7 +36,7 @@ def network(metadata):
 
 def check(folder, formats, network, metadata, pictures, tolerance=1e-4):
     detector = Detector(network, metadata.card.default_boxes, "multibox", 4)
-    shown = read_pictures(pictures.shards, workers=1)
+    shown = read_images(pictures.shards, workers=1)
     return check_exports(
         folder, formats, detector, metadata, shown, pictures.split, pictures.annotations, tolerance
     )
@@ -85,7 +85,7 @@ def test_the_files_are_only_those_asked_for(tmp_path, network, metadata):
 def test_pictures_are_those_of_the_network(pictures):
     from ssdcore.data.preprocess import to_network_input
 
-    shown = list(read_pictures(pictures.shards, workers=1))
+    shown = list(read_images(pictures.shards, workers=1))
     batches = list(input_batches(pictures.shards, 4, workers=1))
     assert [i for i, _ in shown] == [i for batch in batches for i in batch.image_ids]
     np.testing.assert_array_equal(

@@ -98,6 +98,6 @@ def test_mistakes_are_status_400_and_the_server_goes_on(address, jpeg):
     wrong = ask(address, [image_file], nms_iou=-1.0)
     assert wrong.status_code == 400
     assert "params.nms_iou: found -1.0, expected a number from 0 to 1." in wrong.text
-    body = {"dataframe_records": [{"image": image_file}]}
+    body = {"dataframe_records": [{"photo": image_file}]}
     assert requests.post(f"{address}/invocations", json=body, timeout=SECONDS).status_code == 400
     assert ask(address, [image_file]).status_code == 200
