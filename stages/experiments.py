@@ -68,8 +68,7 @@ def _table(ranked: Sequence[Experiment], top: int) -> Iterator[str]:
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     """Yields where the best experiment is seen and how it is taken."""
     from ssdcore.tracking.lookup import Lookup
-    from ssdcore.tracking.receiver import UnavailableError
-    from ssdcore.tracking.store import locate
+    from ssdcore.tracking.store import UnavailableError, locate
 
     store = locate()
     yield f"\nbest: {winner.name}, AP {winner.metrics['AP']:.4f}{_beside(winner, ranked)}"

@@ -140,7 +140,7 @@ def test_the_run_is_looked_for_in_the_store(told, monkeypatch):
 
 def test_a_store_that_does_not_answer_is_a_warning(told, monkeypatch, capsys):
     from ssdcore.tracking import lookup
-    from ssdcore.tracking.receiver import UnavailableError
+    from ssdcore.tracking.store import UnavailableError
 
     def find(*_: object) -> None:
         raise UnavailableError("ConnectionRefusedError: refused")
