@@ -130,7 +130,7 @@ def test_the_run_is_looked_for_in_the_store(told, monkeypatch):
     from ssdcore.tracking import lookup
 
     monkeypatch.setattr(
-        lookup.Lookup, "find", lambda _, one: lookup.Found("r1", f"http://x/{one.name}", {})
+        lookup, "find_run", lambda _, one: lookup.Found("r1", f"http://x/{one.name}", {})
     )
     told_now = told([done("paws", 0.5)])
     assert told_now[-1] == "see it:   http://x/paws   (while `mlflow ui --workers 1` runs)"
@@ -145,7 +145,7 @@ def test_a_store_that_does_not_answer_is_a_warning(told, monkeypatch, capsys):
     def find(*_: object) -> None:
         raise UnavailableError("ConnectionRefusedError: refused")
 
-    monkeypatch.setattr(lookup.Lookup, "find", find)
+    monkeypatch.setattr(lookup, "find_run", find)
     monkeypatch.setattr("ssdcore.dvc.experiments.list_experiments", lambda _: [done("paws", 0.5)])
     best(10, 1)
     out, err = capsys.readouterr()

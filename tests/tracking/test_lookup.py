@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ssdcore.dvc.experiments import Experiment
 from ssdcore.params.reader import read_params
 from ssdcore.tracking import tracked
-from ssdcore.tracking.lookup import Lookup
+from ssdcore.tracking.lookup import find_run
 from ssdcore.tracking.store import Store, locate
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
@@ -54,7 +54,7 @@ def done(experiment: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
 @pytest.fixture
 def key_of(ask: Callable[..., Any]) -> Callable[[Experiment], str | None]:
     def key_of(experiment: Experiment) -> str | None:
-        found = Lookup(locate()).find(experiment)
+        found = find_run(locate(), experiment)
         return found and ask("get_run", found.run_id).data.tags["run.key"]
 
     return key_of
@@ -102,7 +102,7 @@ def test_the_name_of_a_baseline_is_not_an_experiments(make: Make, done: Any, key
 
 def test_the_page_is_that_of_mlflow_ui(make: Make, done: Any, ask: Any, experiment: str) -> None:
     done("furry-paws")
-    found = Lookup(locate()).find(make("furry-paws"))
+    found = find_run(locate(), make("furry-paws"))
     assert found
     experiment_id = ask("get_experiment_by_name", experiment).experiment_id
     page = f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{found.run_id}"
@@ -112,6 +112,6 @@ def test_the_page_is_that_of_mlflow_ui(make: Make, done: Any, ask: Any, experime
 
 def test_without_runs_nothing_is_found_or_created(make: Make, tmp_path: Path) -> None:
     database = tmp_path / "mlflow.db"
-    assert Lookup(Store(f"sqlite:///{database}", database)).find(make("furry-paws")) is None
+    assert find_run(Store(f"sqlite:///{database}", database), make("furry-paws")) is None
     assert list(tmp_path.iterdir()) == []
-    assert Lookup(locate()).find(make("furry-paws")) is None
+    assert find_run(locate(), make("furry-paws")) is None
