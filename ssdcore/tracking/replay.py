@@ -111,8 +111,11 @@ class Replay:
                 self._progress.records = batch[-1][0]
                 self._save()
             if abandoned and not self._progress.finished:
-                written_s = (self._folder / JOURNAL).stat().st_mtime
-                self._finish("KILLED", KILLED, int(written_s * 1000))
+                time_ms = int((self._folder / JOURNAL).stat().st_mtime * 1000)
+                self._send_events(
+                    [{"event": "Finish", "status": "KILLED", "error": KILLED, "time_ms": time_ms}]
+                )
+                self._progress.finished = True
                 self._save()
             self._send_files()
         except GoneError as error:
@@ -154,9 +157,13 @@ class Replay:
                     pass
                 case _:
                     raise RefusedError("not an event that this version knows")
+        if error := finish.get("error"):
+            tags["error"] = error
         self._log(metrics=metrics, tags=tags)
         if finish:
-            self._finish(finish["status"], finish["error"], finish["time_ms"])
+            with mlflow_errors():
+                self._client.set_terminated(self._run_id, finish["status"], finish["time_ms"])
+            self._progress.finished = True
 
     def _log(self, params: Any = (), metrics: Any = (), tags: Any = ()) -> None:
         if params or metrics or tags:
@@ -175,13 +182,6 @@ class Replay:
             used = DatasetInput(dataset._to_mlflow_entity(), tags)
             self._client.log_inputs(self._run_id, datasets=[used])
 
-    def _finish(self, status: str, error: str, time_ms: int) -> None:
-        self._connect()
-        self._log(tags={"error": error} if error else {})
-        with mlflow_errors():
-            self._client.set_terminated(self._run_id, status, time_ms)
-        self._progress.finished = True
-
     def _send_files(self) -> None:
         """Sends files and images; a file that was logged often is sent once.
 
@@ -192,10 +192,11 @@ class Replay:
         for end, event in read(self._folder, self._progress.files):
             if event.get("event") in ("Artifact", "Image"):
                 events.append((end, event))
+        if events:
+            self._connect()
         sent: set[str] = set()
         for event_end, event in events:
             try:
-                self._connect()
                 match event:
                     case {"event": "Artifact", "path": path} if path not in sent:
                         self._log_file(path)
