@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -134,25 +133,6 @@ def test_a_dead_server_costs_no_time_and_two_lines(
     )
     files = [file for file in folder.rglob("*") if file.is_file()]
     assert not [file for file in files if b"secret" in file.read_bytes()]
-
-
-def test_a_locked_database_loses_nothing(own: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    train("x")
-    list(sync())
-    lock = sqlite3.connect(own / "mlflow.db", isolation_level=None)
-    with contextlib.closing(lock):
-        lock.execute("BEGIN EXCLUSIVE")
-        began = time.monotonic()
-        with tracked("train", params=PARAMS, experiment="x") as run:
-            use(run, Path(__file__))
-            used = time.monotonic()
-        assert used - began < 0.5
-        assert len(spools(own)) == 1
-    assert "train: not everything is uploaded to sqlite" in capfd.readouterr().err
-    assert [sent.left for sent in sync()] == [""]
-    with contextlib.closing(sqlite3.connect(own / "mlflow.db")) as database:
-        query = "SELECT step FROM metrics WHERE key = 'loss' ORDER BY step"
-        assert database.execute(query).fetchall() == [(step,) for step in range(200)]
 
 
 def test_a_killed_stage_is_uploaded_as_killed(root: Path, experiment: str, stored: Stored) -> None:
