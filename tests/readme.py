@@ -16,12 +16,12 @@ NOT_RUN = {
     "make lock": "asks a package index; tests/tools/test_requirements_lock.py checks what it made",
     "source .venv/bin/activate": "the tests run in an environment that is active",
     "python -m benchmarks.tracking_faults": "takes minutes; tests/tracking has its faults",
-    "kill PID": "tests/nn/test_conduct.py ends a training and goes on",
-    "kill -USR1 PID": "tests/nn/test_conduct.py has a training measured",
+    "kill PID": "tests/training/test_state.py stops and resumes a training",
+    "kill -USR1 PID": "tests/training/test_state.py measures a training on request",
     (
         "dvc exp run -S model.width=1.0 -S model.batch_norm=false "
         "-S model.pretrained=vgg16.safetensors"
-    ): "needs 500 MB of weights; tests/nn/test_pretrained.py takes made-up ones",
+    ): "needs 500 MB of weights; tests/models/test_pretrained.py takes made-up ones",
 }
 
 

@@ -1,4 +1,4 @@
-"""Validation while training: the network as it stands, over the whole validation split."""
+"""Validation during training: measures the present network on the whole validation split."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults, Detections
-from ssdcore.core import layout
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, Found
 from ssdcore.inference.split import find_in_split, split_results
@@ -22,39 +21,41 @@ from ssdcore.training.setup import Training
 def make_validation(
     training: Training,
     batch_size: int,
-    val: CocoSplit,
+    annotations: Path,
+    split: CocoSplit,
     shards: Sequence[Path],
     workers: int,
     group: Group,
     on_batch: Callable[[], None],
     on_results: Callable[[CocoResults], None] = lambda results: None,
 ) -> Callable[[], dict[str, Any]]:
-    """Returns a function that measures the network; it compiles at the first call.
+    """Returns a function that measures the network; its first call compiles.
 
     Args:
-        training: provides the network, which goes on changing.
-        batch_size: images at a time.
-        val: the annotation file.
+        training: provides the network, which continues to change.
+        batch_size: images per batch.
+        annotations: the annotation file.
+        split: its content.
         shards: its images.
         workers: threads that decode.
         group: the processes that share the images.
-        on_batch: called before each batch; an exception that it raises ends the measurement.
+        on_batch: called before each batch; an exception from it ends the measurement.
         on_results: receives the detections of every measurement.
     """
-    card = training.card
-    detector = Detector(training.network, card.default_boxes, card.loss, batch_size)
+    metadata = training.metadata
+    detector = Detector(training.network, metadata.default_boxes, metadata.loss, batch_size)
 
     def validate() -> dict[str, Any]:
         found = find_in_split(detector, shards, Thresholds(), workers, group, on_batch)
-        results = split_results(gather_found(found, val, group), val)
+        results = split_results(gather_found(found, split, group), split)
         on_results(results)
-        return evaluate(layout.annotations("val"), results)
+        return evaluate(annotations, results)
 
     return validate
 
 
 def gather_found(found: Iterable[Found], split: CocoSplit, group: Group) -> Iterable[Found]:
-    """Returns what all processes of the group found, in the order of the shards.
+    """Returns the detections of all processes of the group, in the order of the shards.
 
     Every process must call it with the images of its share.
     """
@@ -70,7 +71,7 @@ def _to_table(
 ) -> NDArray[np.float32]:
     """Returns (detections, 8): position in the shards, index in the split, label, score, box.
 
-    float32 holds whole numbers up to 2²⁴ exactly; 64-bit image ids would not survive.
+    float32 holds whole numbers up to 2²⁴ exactly, but not 64-bit image ids.
     """
     tables = [np.zeros((0, 8), np.float32)]
     for (image_id, detections), position in zip(found, positions, strict=False):
@@ -83,7 +84,7 @@ def _to_table(
 
 
 def _from_tables(tables: Sequence[NDArray[np.float32]], split: CocoSplit) -> Iterator[Found]:
-    """Yields the images with detections as one process would, in the order of the shards."""
+    """Yields the images with detections in the order of the shards, as one process would."""
     table = np.concatenate(tables)
     table = table[np.argsort(table[:, 0], kind="stable")]
     for rows in np.split(table, np.flatnonzero(np.diff(table[:, 0])) + 1):

@@ -1,8 +1,8 @@
-"""The processes that train together, and what they tell each other.
+"""The communication between processes that train together (data parallelism).
 
-Each holds the whole network and takes its part of every batch (data parallelism). Only sums and
-small tables travel between them, and all of them get the same answer: what they decide from it
-(skip a step, stop early) they decide alike.
+Each process holds the whole network and takes its part of every batch. They exchange only sums
+and small tables, and all receive the same result, so that all of them decide alike, for example
+to skip a step or to stop.
 """
 
 import os
@@ -17,28 +17,28 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.loader import Share
 
 ROLE = "MS_ROLE"
-"""Set by msrun in each process that it starts."""
+"""Environment variable that msrun sets in each process that it starts."""
 
 WAIT, WAIT_SECONDS = "MS_NODE_TIMEOUT", 1800
-"""How long a process on a CPU waits for the others; MindSpore's 30 s end while one still writes.
+"""How long a process on a CPU waits for the others; MindSpore's 30 s are too short for a write.
 
-The scheduler keeps the 30 s, after which it gives up a process that has died.
+The scheduler keeps the 30 s, after which it gives up a process that died.
 """
 
 
 class Group(Share):
-    """This process's place among those that train together.
+    """This process's rank among those that train together.
 
     Attributes:
         rank: its number, from 0.
-        size: how many there are; alone, nothing is communicated.
+        size: number of processes; with 1, nothing is communicated.
     """
 
     __slots__ = ()
 
     @property
     def is_writer(self) -> bool:
-        """Whether this process is the one that writes files and tracks the run."""
+        """Whether this process writes the files and tracks the run."""
         return self.rank == 0
 
     def gather(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
@@ -51,19 +51,19 @@ class Group(Share):
         parts = np.split(_gathered(padded), self.size)
         return [part[:count] for part, count in zip(parts, counts, strict=True)]
 
-    def any(self, *here: bool) -> list[bool]:
-        """Says of each wish whether one of the processes at least has it."""
-        everywhere = self.gather(np.array(here, np.float32))
-        return [bool(wish) for wish in np.any(everywhere, axis=0)]
+    def any(self, *requests: bool) -> list[bool]:
+        """Returns for each request whether at least one process has it."""
+        gathered = self.gather(np.array(requests, np.float32))
+        return [bool(request) for request in np.any(gathered, axis=0)]
 
     def require_same(self, place: str, digest: bytes) -> None:
-        """Sees that all processes have the same, by a hash of it.
+        """Checks by a hash that something is the same in all processes.
 
         Raises:
-            InputError: about `place`, in every process.
+            InputError: the hashes differ; raised in every process, about `place`.
         """
-        everywhere = self.gather(np.frombuffer(digest, np.uint8).astype(np.float32))
-        if any((other != everywhere[0]).any() for other in everywhere):
+        gathered = self.gather(np.frombuffer(digest, np.uint8).astype(np.float32))
+        if any((other != gathered[0]).any() for other in gathered):
             raise InputError(
                 place, "not the same in all processes", "equal files on every machine",
                 "Copy them from the first machine to the others",
@@ -74,10 +74,10 @@ ALONE = Group()
 
 
 def join_group() -> Group:
-    """Meets the other processes that msrun started; `ALONE` where it did not start this one.
+    """Connects to the other processes that msrun started; `ALONE` without msrun.
 
-    To be called when the device is configured and before anything is computed: some devices
-    are bound to a process here.
+    Call it after the device is configured and before anything is computed: some devices are
+    bound to a process here.
     """
     if ROLE not in os.environ:
         return ALONE
@@ -87,13 +87,12 @@ def join_group() -> Group:
 
 
 class GroupSum(nn.Cell):
-    """Adds tensors up over the group, within a compiled graph.
+    """Sums tensors over the group, within a compiled graph.
 
-    They travel as one vector: many small exchanges take longer, and each of them would have to
-    come at the same time in all processes.
+    They are sent as one vector, because many small exchanges take longer.
 
     Args:
-        group: alone, the tensors stay as they are.
+        group: with one process, the tensors are unchanged.
     """
 
     def __init__(self, group: Group) -> None:
@@ -113,5 +112,5 @@ class GroupSum(nn.Cell):
 
 
 def _gathered(values: NDArray[np.float32]) -> NDArray[Any]:
-    """Returns the values of all processes, one after the other along the first axis."""
+    """Returns the values of all processes, concatenated along the first axis."""
     return ops.AllGather()(Tensor(values)).asnumpy()

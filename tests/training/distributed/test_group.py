@@ -1,4 +1,4 @@
-"""What processes that train together tell each other, and that one which fails ends them all."""
+"""The exchange between processes that train together; one that fails ends them all."""
 
 import os
 import subprocess
@@ -18,14 +18,14 @@ from pathlib import Path
 from ssdcore.params.reader import read_params
 from ssdcore.training.distributed.launch import launch
 runtime = read_params(Path(sys.argv[1])).runtime.model_copy(update={"devices": 2})
-sys.exit(launch(sys.argv[2], sys.argv[3:], runtime))
+sys.exit(launch(sys.argv[2], sys.argv[3:], runtime, Path("logs")))
 """
 
 
 def python(folder, *command, timeout=240):
-    """Runs Python in a folder, with the project and this folder to import from."""
+    """Runs Python in a folder, with the project on its path."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DVC_")}
-    environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}", "GLOG_v": "3"}
+    environment |= {"PYTHONPATH": str(ROOT), "GLOG_v": "3"}
     return subprocess.run(
         [sys.executable, *command], cwd=folder, env=environment, capture_output=True, text=True,
         timeout=timeout,
@@ -46,7 +46,7 @@ def in_group(folder, module, *arguments):
     ],
 )
 def test_a_process_that_ends_ends_them_all(tmp_path, how, status, said):
-    done = in_group(tmp_path, "failing_script", how)
+    done = in_group(tmp_path, "tests.training.distributed.failing_script", how)
     assert done.returncode == status, done.stdout + done.stderr
     assert "process 0 is there" in done.stdout
     assert "never said" not in done.stdout
@@ -54,7 +54,7 @@ def test_a_process_that_ends_ends_them_all(tmp_path, how, status, said):
         assert text in done.stderr
 
 
-def test_alone_nothing_is_asked_of_others(rng):
+def test_one_process_communicates_with_nobody(rng):
     rows = rng.normal(size=(3, 2)).astype(np.float32)
     assert ALONE.is_writer
     assert not Group(1, 2).is_writer
