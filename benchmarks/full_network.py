@@ -59,9 +59,9 @@ def as_table(figures: dict[str, Any]) -> str:
 
 def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
     from ssdcore.coco.annotations import read_coco
+    from ssdcore.core.signals import Signals
     from ssdcore.data.convert import convert_split
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.core.signals import Signals
     from ssdcore.models.device import configure, seed_all
     from ssdcore.params.reader import read_params
     from ssdcore.training.loop import train as train_network
