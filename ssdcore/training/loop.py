@@ -138,4 +138,4 @@ def _end_epoch(
     """
     require_finite(training.network.get_parameters(), f"after step {at.step}")
     after = at if figures is None else at.measured(figures[WATCHED[0]])
-    return EpochReport(epoch, at.step, figures, after)
+    return EpochReport(at.step, figures, epoch, after)

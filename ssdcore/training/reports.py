@@ -1,6 +1,7 @@
 """The reports that the training loop yields; each provides its log lines and its metrics."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ssdcore.core.history import COLUMNS
@@ -42,8 +43,28 @@ class Position(NamedTuple):
 START = Position()
 
 
-class StepReport(NamedTuple):
-    """One optimisation step, counted from 1 over the whole training.
+@dataclass(frozen=True)
+class Report:
+    """An event of the training.
+
+    Attributes:
+        step: number of the last step, counted from 1 over the whole training.
+    """
+
+    step: int
+
+    def metrics(self) -> dict[str, float]:
+        """Returns the values to track, by their names in tracking."""
+        return {}
+
+    def lines(self) -> list[str]:
+        """Returns lines for the log."""
+        return []
+
+
+@dataclass(frozen=True)
+class StepReport(Report):
+    """An optimisation step.
 
     Attributes:
         loss_scale: for the gradient of the next step.
@@ -58,7 +79,6 @@ class StepReport(NamedTuple):
         after: position after the step.
     """
 
-    step: int
     epoch: int
     loss: float
     loss_box: float
@@ -77,7 +97,7 @@ class StepReport(NamedTuple):
 
     def metrics(self) -> dict[str, float]:
         """Returns the step's columns of the history."""
-        return {name: value for name, value in self._asdict().items() if name in COLUMNS[1:]}
+        return {name: value for name, value in vars(self).items() if name in COLUMNS[1:]}
 
     def lines(self) -> list[str]:
         """Returns a line about a skipped step, otherwise nothing."""
@@ -99,17 +119,42 @@ class StepReport(NamedTuple):
         )
 
 
-class EpochReport(NamedTuple):
+@dataclass(frozen=True)
+class Measurement(Report):
+    """Validation figures by name; on request of SIGUSR1 within an epoch, nothing depends on them.
+
+    Attributes:
+        figures: None if this epoch was not measured.
+    """
+
+    figures: Mapping[str, Any] | None
+
+    def watched(self) -> dict[str, float]:
+        """Returns the watched figures, nothing without a measurement."""
+        return {} if self.figures is None else {name: self.figures[name] for name in WATCHED}
+
+    def metrics(self) -> dict[str, float]:
+        """Returns the watched figures by their names in tracking."""
+        return {f"val/{name}": value for name, value in self.watched().items()}
+
+    def lines(self) -> list[str]:
+        """Returns a line such as `epoch 3: AP 0.123, AP50 0.456`."""
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in self.watched().items())
+        return [f"{self._when()}: {figures}"] if figures else []
+
+    def _when(self) -> str:
+        return f"step {self.step}, measured on SIGUSR1"
+
+
+@dataclass(frozen=True)
+class EpochReport(Measurement):
     """The end of an epoch, or of a training that ends within one.
 
     Attributes:
-        figures: validation figures by name, None if this epoch was not measured.
         after: position after the epoch.
     """
 
     epoch: int
-    step: int
-    figures: Mapping[str, Any] | None
     after: Position
 
     @property
@@ -117,56 +162,16 @@ class EpochReport(NamedTuple):
         """Whether this measurement is the best so far."""
         return self.figures is not None and self.after.stale == 0
 
-    def watched(self) -> dict[str, float]:
-        """Returns the watched figures, nothing without a measurement."""
-        return {} if self.figures is None else _watched(self.figures)
-
-    def metrics(self) -> dict[str, float]:
-        """Returns the watched figures by their names in tracking."""
-        return {f"val/{name}": value for name, value in self.watched().items()}
-
-    def lines(self) -> list[str]:
-        """Returns a line with the watched figures."""
-        return [f"epoch {self.epoch}: {_in_words(self.figures)}"] if self.figures else []
+    def _when(self) -> str:
+        return f"epoch {self.epoch}"
 
 
-class Measurement(NamedTuple):
-    """Validation figures within an epoch, on request of SIGUSR1; nothing depends on them."""
-
-    step: int
-    figures: Mapping[str, Any]
-
-    def metrics(self) -> dict[str, float]:
-        """Returns the watched figures by their names in tracking."""
-        return {f"val/{name}": value for name, value in _watched(self.figures).items()}
-
-    def lines(self) -> list[str]:
-        """Returns a line with the watched figures."""
-        return [f"step {self.step}, measured on SIGUSR1: {_in_words(self.figures)}"]
-
-
-class Remark(NamedTuple):
+@dataclass(frozen=True)
+class Remark(Report):
     """A line for the log."""
 
-    step: int
     text: str
-
-    def metrics(self) -> dict[str, float]:
-        """Returns nothing."""
-        return {}
 
     def lines(self) -> list[str]:
         """Returns the text."""
         return [self.text]
-
-
-Report = StepReport | EpochReport | Measurement | Remark
-
-
-def _watched(figures: Mapping[str, Any]) -> dict[str, float]:
-    return {name: figures[name] for name in WATCHED}
-
-
-def _in_words(figures: Mapping[str, Any]) -> str:
-    """Returns `AP 0.123, AP50 0.456`."""
-    return ", ".join(f"{name} {value:.3f}" for name, value in _watched(figures).items())

@@ -89,7 +89,7 @@ class RunFiles:
 
     def _add_step(self, report: StepReport) -> list[str]:
         lines = []
-        self._rows.append(report._asdict())
+        self._rows.append(vars(report))
         if not report.finite:
             if self._writes:
                 self._write_fault(report)

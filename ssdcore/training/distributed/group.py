@@ -6,12 +6,12 @@ to skip a step or to stop.
 """
 
 import os
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from mindspore import Tensor, communication, nn, ops
-from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.loader import Share
@@ -41,20 +41,18 @@ class Group(Share):
         """Whether this process writes the files and tracks the run."""
         return self.rank == 0
 
-    def gather(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Returns the rows (n, …) of every process, by rank; n may differ between them."""
+    def gather(self, value: Any) -> list[Any]:
+        """Returns the values of all processes, by rank; a value is anything that pickle takes."""
         if self.size == 1:
-            return [rows]
-        counts = _gathered(np.array([len(rows)], np.float32)).astype(int)
-        padded = np.zeros((max(1, *counts), *rows.shape[1:]), np.float32)
-        padded[: len(rows)] = rows
-        parts = np.split(_gathered(padded), self.size)
-        return [part[:count] for part, count in zip(parts, counts, strict=True)]
+            return [value]
+        content = pickle.dumps(value)
+        sizes = self._all_gather(len(content).to_bytes(8, "big"))
+        size = max(int.from_bytes(size, "big") for size in sizes)
+        return [pickle.loads(part) for part in self._all_gather(content.ljust(size, b"\0"))]
 
     def any(self, *requests: bool) -> list[bool]:
         """Returns for each request whether at least one process has it."""
-        gathered = self.gather(np.array(requests, np.float32))
-        return [bool(request) for request in np.any(gathered, axis=0)]
+        return [any(of_all) for of_all in zip(*self.gather(requests), strict=True)]
 
     def require_same(self, place: str, digest: bytes) -> None:
         """Checks by a hash that something is the same in all processes.
@@ -62,12 +60,17 @@ class Group(Share):
         Raises:
             InputError: the hashes differ; raised in every process, about `place`.
         """
-        gathered = self.gather(np.frombuffer(digest, np.uint8).astype(np.float32))
-        if any((other != gathered[0]).any() for other in gathered):
+        if len(set(self.gather(digest))) > 1:
             raise InputError(
                 place, "not the same in all processes", "equal files on every machine",
                 "Copy them from the first machine to the others",
             )  # fmt: skip
+
+    def _all_gather(self, content: bytes) -> list[bytes]:
+        """Returns the bytes of all processes by rank; all must have the same length."""
+        values = np.frombuffer(content, np.uint8).astype(np.float32)  # every device exchanges it
+        gathered = ops.AllGather()(Tensor(values)).asnumpy().astype(np.uint8)
+        return [part.tobytes() for part in np.split(gathered, self.size)]
 
 
 ALONE = Group()
@@ -109,8 +112,3 @@ class GroupSum(nn.Cell):
             sums.append(total[start : start + tensor.size].reshape(tensor.shape))
             start += tensor.size
         return tuple(sums)
-
-
-def _gathered(values: NDArray[np.float32]) -> NDArray[Any]:
-    """Returns the values of all processes, concatenated along the first axis."""
-    return ops.AllGather()(Tensor(values)).asnumpy()

@@ -152,7 +152,7 @@ def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
     detector = Detector(network, PRIORS, "multibox", batch_size)
     shards = [Path(shard) for shard in work.shards]
     found = find_in_split(detector, shards, Thresholds(score=work.score), 1, group)
-    return list(split_results(gather_found(found, split, group), split).rows())
+    return list(split_results(gather_found(found, group), split).rows())
 
 
 def exchange(group: Group) -> dict[str, Any]:
@@ -160,9 +160,8 @@ def exchange(group: Group) -> dict[str, Any]:
     group.require_same("what is the same", b"same")
     with pytest.raises(InputError) as refused:
         group.require_same("the place", bytes([group.rank]))
-    rows = np.full((1 + group.rank, 3), group.rank + 0.1, np.float32)
     return {
-        "gathered": [part.tolist() for part in group.gather(rows)],
+        "gathered": group.gather((group.rank + 1) * [group.rank + 0.1]),
         "any": group.any(False, group.rank == 1, True),
         "refused": str(refused.value),
         "is_writer": group.is_writer,

@@ -5,10 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from ssdcore.core.errors import InputError
 from ssdcore.training.distributed.group import ALONE, Group
 
 ROOT = Path(__file__).parents[3]
@@ -54,20 +52,9 @@ def test_a_process_that_ends_ends_them_all(tmp_path, how, status, said):
         assert text in done.stderr
 
 
-def test_one_process_communicates_with_nobody(rng):
-    rows = rng.normal(size=(3, 2)).astype(np.float32)
+def test_one_process_communicates_with_nobody():
     assert ALONE.is_writer
     assert not Group(1, 2).is_writer
-    (gathered,) = ALONE.gather(rows)
-    np.testing.assert_array_equal(gathered, rows)
+    assert ALONE.gather("value") == ["value"]
     assert ALONE.any(True, False) == [True, False]
     ALONE.require_same("a", b"1")
-
-
-def test_different_answers_are_refused(monkeypatch):
-    group = Group(0, 2)
-    monkeypatch.setattr(Group, "gather", lambda self, rows: [rows, rows + 1])
-    with pytest.raises(InputError, match="the weights: found 'not the same in all processes'"):
-        group.require_same("the weights", b"12")
-    monkeypatch.setattr(Group, "gather", lambda self, rows: [rows, np.array([0, 1], np.float32)])
-    assert group.any(True, False) == [True, True]

@@ -72,11 +72,10 @@ def test_each_knows_its_rank(answers):
 
 
 def test_all_receive_the_same(answers):
-    """Different numbers of rows, and different values, reach both in the order of the ranks."""
+    """Values of different sizes reach both, in the order of the ranks."""
     for each in answers:
         exchanged = each.words["exchanged"]
-        assert [np.shape(part) for part in exchanged["gathered"]] == [(1, 3), (2, 3)]
-        np.testing.assert_array_equal(exchanged["gathered"][1], np.float32(1.1))
+        assert exchanged["gathered"] == [[0.1], [1.1, 1.1]]
         assert exchanged["any"] == [False, True, True]
         assert exchanged["refused"].startswith("the place: found 'not the same in all processes'")
 
