@@ -5,18 +5,16 @@ which only DVC keeps, the machine.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
+from ssdcore.dvc.lock import LOCK, LockedStage, parse_lock
 
-LOCK = Path("dvc.lock")
 METRICS = (layout.TRAIN_METRICS, layout.EVALUATE_METRICS)
 REPORT = (layout.REPORT_PAGE, layout.REPORT_JSON, layout.REPORT_TEXT)
 TIMED = [str(path) for path in (*METRICS, layout.HISTORY, *REPORT)]
@@ -82,20 +80,14 @@ def read_record(read: Callable[[Path], str | None]) -> Record:
                 f"{path} of the commit", None, "a run's results",
                 "Name a commit that has them: `dvc repro`, then commit dvc.lock and metrics/",
             )  # fmt: skip
-    stages = YAML(typ="safe").load(texts[LOCK])["stages"]
+    stages = parse_lock(texts[LOCK] or "", f"{LOCK} of the commit")
     metrics = {path: json.loads(texts[path] or "") for path in METRICS}
-    outs, deps = _hashes(stages, "outs"), _hashes(stages, "deps")
-    made = {path for _, path in outs}
+    made = {path for stage in stages.values() for path in stage.outs}
     report = json.loads(read(layout.REPORT_JSON) or "{}").get("environment", {})
     return Record(
-        files={f"{s}: {p}": hashed for (s, p), hashed in deps.items() if p not in made},
-        params={
-            f"{stage}: {key}": value
-            for stage, described in stages.items()
-            for values in described.get("params", {}).values()
-            for key, value in leaves(values)
-        },
-        outs={f"{s}: {p}": hashed for (s, p), hashed in outs.items() if p not in TIMED},
+        files=_by_stage(stages, "deps", without=made),
+        params=_by_stage(stages, "params"),
+        outs=_by_stage(stages, "outs", without=TIMED),
         figures={
             f"{path} {key}": value
             for path, content in metrics.items()
@@ -107,11 +99,15 @@ def read_record(read: Callable[[Path], str | None]) -> Record:
     )
 
 
-def _hashes(stages: Mapping[str, Any], kind: str) -> dict[tuple[str, str], str | None]:
+def _by_stage(
+    stages: Mapping[str, LockedStage], kind: str, without: Container[str] = ()
+) -> dict[str, Any]:
+    """Returns the entries of one kind of all stages, under `stage: path` or `stage: key`."""
     return {
-        (stage, entry["path"]): entry.get("md5")
-        for stage, described in stages.items()
-        for entry in described.get(kind, [])
+        f"{name}: {key}": value
+        for name, stage in stages.items()
+        for key, value in getattr(stage, kind).items()
+        if key not in without
     }
 
 
