@@ -45,7 +45,7 @@ def test_data():
     for split in layout.SPLITS:
         layout.mindrecord(split).write_bytes(b"x")
         layout.mindrecord(split).with_suffix(".mindrecord.db").write_bytes(b"x")
-    assert "conversion.json can't be read" in check_data().text
+    assert "conversion.json cannot be read" in check_data().text
     counts = {"train": {"images": {"kept": 8}}, "val": {"images": {"kept": 2}}}
     layout.CONVERSION.write_text(json.dumps(counts))
     assert check_data() == Finding("ok", "data", "images: 8 for train, 2 for val")
@@ -57,25 +57,25 @@ def test_data():
     assert "train.mindrecord is missing" in check_data().text
 
 
-def test_dvc_without_a_repository_or_with_a_broken_one_is_a_fault(folder):
+def test_a_missing_or_broken_repository_is_a_fault(folder):
     (folder / "dvc.yaml").write_text("stages: 3\n")
-    finding = check_dvc(folder)
+    finding = check_dvc()
     assert finding.is_fault
     assert finding.remedy == "Run dvc status -v"
     shutil.rmtree(".dvc")
-    assert "no .dvc" in check_dvc(folder).text
+    assert "no .dvc" in check_dvc().text
 
 
-def test_dvc_names_stages_that_have_not_run(folder):
+def test_dvc_names_changed_stages(folder):
     (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (folder / "dvc.yaml").write_text("stages:\n  one:\n    cmd: echo 1 > a\n    outs: [a]\n")
-    assert check_dvc(folder) == Finding("to do", "DVC", "changed: one", "Run dvc repro")
+    assert check_dvc() == Finding("to do", "DVC", "changed: one", "Run dvc repro")
     (folder / "dvc.yaml").write_text("stages: {}\n")
-    assert check_dvc(folder).grade == "ok"
+    assert check_dvc().grade == "ok"
 
 
 def test_mlflows_database(folder):
-    assert check_mlflow().grade == "ok"  # the first stage will make it
+    assert check_mlflow().grade == "ok"  # the first stage creates it
     with sqlite3.connect("mlflow.db") as connection:
         connection.execute("CREATE TABLE a (b)")
     assert check_mlflow().grade == "ok"
@@ -96,7 +96,7 @@ def test_mlflows_server(monkeypatch):
     assert "secret" not in str(finding)
 
 
-def test_what_is_not_sent_is_to_do(folder):
+def test_unsent_runs_are_to_do(folder):
     from tests.tracking.spools import spooled
 
     spool = spooled(folder, store="sqlite:///mlflow.db")
