@@ -4,7 +4,7 @@ import json
 from typing import NamedTuple
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.coco.results_file import read_results
+from ssdcore.coco.results import read_results
 from ssdcore.core import layout
 from ssdcore.data.augment import Strengths
 from ssdcore.data.manifest import image_folder
