@@ -43,12 +43,12 @@ def split_of(tmp_path):
 def folder(tmp_path):
     (tmp_path / "val").mkdir()
     for number in (1, 2, 3):
-        image_file = np.full((60, 80, 3), 60 * number, np.uint8)
-        (tmp_path / f"val/{number}.png").write_bytes(cv2.imencode(".png", image_file)[1].tobytes())
+        rgb = np.full((60, 80, 3), 60 * number, np.uint8)
+        (tmp_path / f"val/{number}.png").write_bytes(cv2.imencode(".png", rgb)[1].tobytes())
     return tmp_path / "val"
 
 
-def finding(split: CocoSplit, *image_ids: int, score: float = 0.9, category: int = 7) -> Detected:
+def detected(split: CocoSplit, *image_ids: int, score: float = 0.9, category: int = 7) -> Detected:
     rows = [
         {"image_id": id_, "category_id": category, "bbox": BOX, "score": score} for id_ in image_ids
     ]
@@ -65,47 +65,47 @@ def test_images_are_the_same_by_name_size_and_objects(split_of):
     assert shared_images([one, split_of({1: 7, 2: 7, 3: 9}, box=[10, 10, 30, 21])]) == []
 
 
-def test_where_they_differ_most_comes_first(split_of, folder):
+def test_the_largest_difference_comes_first(split_of, folder):
     split = split_of({1: 7, 2: 7, 3: 7})
-    found = {0: (finding(split, 1, 2), 0.5), 2: (finding(split, 1), 0.5)}
-    drawn = draw_images(found, folder, 2)
+    candidates = {0: (detected(split, 1, 2), 0.5), 2: (detected(split, 1), 0.5)}
+    drawn = draw_images(candidates, folder, 2)
     assert [one.name for one in drawn] == ["2.png", "1.png"]
     assert [panel.place for panel in drawn[0].panels] == [0, 2]
     tallies = [(panel.tally.hits, panel.tally.misses) for panel in drawn[0].panels]
     assert tallies == [(1, 0), (0, 1)]
 
 
-def test_only_what_reaches_a_candidates_own_threshold_counts_and_is_drawn(split_of, folder):
+def test_each_candidate_has_its_own_threshold(split_of, folder):
     split = split_of({1: 7})
-    found = {
-        0: (finding(split, 1, score=0.3), 0.25),
-        1: (finding(split, 1, score=0.3), 0.35),
-        2: (finding(split), 0.5),
+    candidates = {
+        0: (detected(split, 1, score=0.3), 0.25),
+        1: (detected(split, 1, score=0.3), 0.35),
+        2: (detected(split), 0.5),
     }
-    (drawn,) = draw_images(found, folder, 5)
+    (drawn,) = draw_images(candidates, folder, 5)
     assert [panel.tally.hits for panel in drawn.panels] == [1, 0, 0]
-    image_files = [panel.jpeg for panel in drawn.panels]
-    assert image_files[0] != image_files[1]
-    assert image_files[1] == image_files[2]
-    assert drawn.truth not in image_files
+    jpegs = [panel.jpeg for panel in drawn.panels]
+    assert jpegs[0] != jpegs[1]
+    assert jpegs[1] == jpegs[2]
+    assert drawn.truth not in jpegs
     assert [panel.threshold for panel in drawn.panels] == [0.25, 0.35, 0.5]
     assert Image.open(io.BytesIO(drawn.truth)).size == (SIDE, SIDE * 60 // 80)
 
 
-def test_images_that_cannot_be_read_are_passed_over(split_of, folder):
+def test_unreadable_images_are_skipped(split_of, folder):
     split = split_of({1: 7, 2: 7, 3: 7})
     (folder / "1.png").write_bytes(b"broken")
     (folder / "3.png").unlink()
-    found = {0: (finding(split, 1), 0.5), 1: (finding(split, 3), 0.5)}
-    assert [one.name for one in draw_images(found, folder, 3)] == ["2.png"]
+    candidates = {0: (detected(split, 1), 0.5), 1: (detected(split, 3), 0.5)}
+    assert [one.name for one in draw_images(candidates, folder, 3)] == ["2.png"]
 
 
-def test_nothing_in_common(split_of, folder):
-    found = {0: (finding(split_of({1: 7})), 0.5), 1: (finding(split_of({1: 9})), 0.5)}
-    assert draw_images(found, folder, 3) == []
+def test_no_shared_images(split_of, folder):
+    candidates = {0: (detected(split_of({1: 7})), 0.5), 1: (detected(split_of({1: 9})), 0.5)}
+    assert draw_images(candidates, folder, 3) == []
 
 
 def test_no_folder(split_of, tmp_path):
-    found = {0: (finding(split_of({1: 7})), 0.5)}
+    candidates = {0: (detected(split_of({1: 7})), 0.5)}
     with pytest.raises(InputError, match="a folder or a zip archive"):
-        draw_images(found, tmp_path / "gone", 3)
+        draw_images(candidates, tmp_path / "gone", 3)
