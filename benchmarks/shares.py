@@ -168,7 +168,7 @@ class Timed:
 def time_stage(watch: Stopwatch) -> Timed:
     """Lets `watch` time the parts of the train stage."""
     from ssdcore.data.loader import TrainingLoader
-    from ssdcore.report.previews import Album
+    from ssdcore.report.previews import Previews
     from ssdcore.training import validation
     from ssdcore.training.run_files import RunFiles
     from ssdcore.training.state import TrainingState
@@ -197,8 +197,8 @@ def time_stage(watch: Stopwatch) -> Timed:
         for name in names:
             watch.watch(owner, name, "checkpoints")
     watch_tracking(watch)
-    watch.watch(Album, "take", TRACKING)
-    watch.watch_items(Album, "drawn", TRACKING)
+    watch.watch(Previews, "update", TRACKING)
+    watch.watch_items(Previews, "draw", TRACKING)
     return timed
 
 

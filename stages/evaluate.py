@@ -47,8 +47,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         spent = TimeSpent()
         results = predict_split(detector, shards, val, thresholds, runtime.workers, spent=spent)
         speed = len(val.images) / (perf_counter() - started)
-        figures = evaluate(layout.annotations("val"), results, wanted.backend)
-        analysis = analyse(layout.annotations("val"), results, figures)
+        figures = evaluate(val, results, wanted.backend)
+        analysis = analyse(val, results, figures)
         milliseconds = spent.milliseconds(len(val.images))
         metrics = write_evaluation(
             figures, analysis, results, len(val.images), speed, milliseconds, device

@@ -29,7 +29,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.data.loader import spread_samples
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.models.device import configure, describe_choice, require_precision, seed_all
-    from ssdcore.report.previews import EXAMINED, Album
+    from ssdcore.report.previews import SAMPLES_PER_IMAGE, Previews
     from ssdcore.tracking import tracked
     from ssdcore.training.distributed.group import join_group
     from ssdcore.training.fingerprint import training_fingerprint
@@ -68,10 +68,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         start = state.resume(group)
         total = len(training.rates)
         images = settings.tracking.images if settings.tracking.enabled and writes else 0
-        album = Album(spread_samples(val_shards, EXAMINED * images), val, images)
+        samples = spread_samples(val_shards, SAMPLES_PER_IMAGE * images)
+        previews = Previews(samples, val, images)
         validate = make_validation(
-            training, train.batch_size, annotations, val, val_shards, runtime.workers, group,
-            on_batch=signals.check, on_results=album.take,
+            training, train.batch_size, val, val_shards, runtime.workers, group,
+            on_batch=signals.check, on_results=previews.update,
         )  # fmt: skip
         with (
             tracked(
@@ -99,7 +100,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                     progress.say(line)
                 if values := report.metrics():
                     tracker.log_metrics(values, report.step)
-                for name, rgb in album.drawn():
+                for name, rgb in previews.draw():
                     tracker.log_image(rgb, name, report.step)
                 if isinstance(report, StepReport):
                     progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")

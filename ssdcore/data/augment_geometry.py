@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ssdcore.data.preprocess import MEAN_RGB
 from ssdcore.data.sample import Sample
-from ssdcore.geometry.boxes import Boxes, areas, iou
+from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.iou import areas, iou_matrix
 
 MIN_IOUS: tuple[float | None, ...] = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
 """A crop's least IoU with some object; None leaves the image whole, 0 allows any crop."""
@@ -114,7 +115,7 @@ def _overlap_enough(
     if not len(single):
         return np.ones(len(windows_px), bool)
     windows = _as_fractions(windows_px, sample)
-    kept = _centres_inside(single, windows) & (iou(single, windows) >= min_iou)
+    kept = _centres_inside(single, windows) & (iou_matrix(single, windows) >= min_iou)
     return kept.any(axis=0)
 
 

@@ -140,12 +140,11 @@ def _without_secrets(address: str) -> str:
 
 
 def _fetch(address: str) -> Source:
-    from ssdcore.download.source import NOTHING, FetchError
-    from ssdcore.download.web import open_web
+    from ssdcore.download.streams import FetchError, open_web
 
     data = bytearray()
     try:
-        with open_web(address, NOTHING) as stream:
+        with open_web(address) as stream:
             for piece in stream.pieces:
                 data += piece
                 if len(data) > LARGEST_BYTES:

@@ -10,8 +10,7 @@ from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file
 from ssdcore.data.image_files import archive_fault
 from ssdcore.data.manifest import Place, annotation_file
-from ssdcore.download.local_copy import local_copy
-from ssdcore.download.remembered_hash import remembered_sha256
+from ssdcore.download.local_copy import local_copy, remembered_sha256
 from ssdcore.params.dataset import Coco2017Params
 from ssdcore.sources.unzip import take_out
 

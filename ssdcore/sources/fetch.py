@@ -8,10 +8,9 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
 from ssdcore.data.manifest import Place, SplitSource, annotation_file, describe
-from ssdcore.params.dataset import DatasetParams, ShapesParams
-from ssdcore.sources import bccd, coco2017, local
+from ssdcore.params.dataset import DatasetParams
+from ssdcore.sources import bccd, coco2017, local, shapes
 from ssdcore.sources.selection import select
-from ssdcore.sources.shapes import write_shapes
 
 
 def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
@@ -40,7 +39,7 @@ def _places(dataset: DatasetParams, folder: Path) -> dict[str, Place]:
     """Lets the source write its annotation files to `folder`."""
     match dataset.name:
         case "shapes":
-            return _drawn(dataset.shapes, folder)
+            return shapes.fetch(dataset.shapes, folder)
         case "bccd":
             return bccd.fetch(dataset.bccd, folder)
         case "coco2017":
@@ -52,14 +51,6 @@ def _places(dataset: DatasetParams, folder: Path) -> dict[str, Place]:
             return tutorial.fetch(dataset.tutorial, folder)
         case "local":
             return local.fetch(dataset.local, folder)
-
-
-def _drawn(shapes: ShapesParams, folder: Path) -> dict[str, Place]:
-    write_shapes(folder, shapes.seed, shapes.train_images, shapes.val_images)
-    return {
-        split: Place(folder / split, str(layout.images(split)), str(layout.annotations(split)))
-        for split in layout.SPLITS
-    }
 
 
 def _require_same_classes(places: Mapping[str, Place], splits: Mapping[str, CocoSplit]) -> None:

@@ -37,9 +37,7 @@ def network(metadata):
 def check(folder, formats, network, metadata, images, tolerance=1e-4):
     detector = Detector(network, metadata.network.default_boxes, "multibox", 4)
     shown = read_images(images.shards, workers=1)
-    return check_exports(
-        folder, formats, detector, metadata, shown, images.split, images.annotations, tolerance
-    )
+    return check_exports(folder, formats, detector, metadata, shown, images.split, tolerance)
 
 
 def test_every_format_is_written_and_is_the_checkpoints_network(

@@ -120,15 +120,15 @@ def gallery() -> list[GalleryImage]:
                 ObjectBox((50, 10, 20, 40), 1, "circle", crowd=False, missed=True),
             ),
             (
-                DetectionBox((10, 10, 20, 40), 1, "circle", 0.9, "correct", 0, 0.95, 1, "circle"),
-                DetectionBox((70, 50, 20, 40), 2, "star", 0.5, "background", -1, 0.0, 0, ""),
-                DetectionBox((50, 10, 20, 44), 1, "circle", 0.2, "correct", 1, 0.85, 1, "circle"),
+                DetectionBox((10, 10, 20, 40), 1, "circle", 0.9, "correct", 0, 1, "circle"),
+                DetectionBox((70, 50, 20, 40), 2, "star", 0.5, "background", -1, 0, ""),
+                DetectionBox((50, 10, 20, 44), 1, "circle", 0.2, "correct", 1, 1, "circle"),
             ),
         ),
         GalleryImage(
             "second.jpg", JPEG, 200, 100, {"worst": 1, "confused": 0},
             (ObjectBox((30, 30, 30, 30), 2, "star", crowd=False, missed=False),),
-            (DetectionBox((30, 30, 30, 30), 1, "circle", 0.7, "class", 0, 1.0, 2, "star"),),
+            (DetectionBox((30, 30, 30, 30), 1, "circle", 0.7, "class", 0, 2, "star"),),
         ),
     ]  # fmt: skip
 

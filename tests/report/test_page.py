@@ -13,7 +13,7 @@ from ssdcore.data.augment import Strengths
 from ssdcore.evaluation.analysis import Analysis, Confusion
 from ssdcore.report.content import History, ReportContent, SplitSummary, VariedImage
 from ssdcore.report.document import LARGEST_BYTES
-from ssdcore.report.images import BUDGET_BYTES, encode_within
+from ssdcore.report.gallery import BUDGET_BYTES, encode_within
 from ssdcore.report.page import render
 
 
