@@ -8,7 +8,7 @@ from ssdcore.models.checkpoint import build_network
 
 
 @pytest.mark.parametrize("loss", ["focal", "multibox"])
-def test_a_file_answers_like_the_network_for_any_batch(model, tmp_path, loss, rng):
+def test_a_file_equals_the_network_for_any_batch(model, tmp_path, loss, rng):
     network = build_network(model, 2, loss)
     images = rng.normal(size=(3, 3, 300, 300)).astype(np.float32)
     expected = Detector(network, default_boxes(), loss, batch_size=3).answers(images)

@@ -64,7 +64,7 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
     }  # fmt: skip
 
 
-def test_another_networks_files_are_found_out(tmp_path, network, metadata, images):
+def test_files_of_another_network_have_faults(tmp_path, network, metadata, images):
     other = build_network(metadata.network.model, len(metadata.network.classes), "multibox")
     write_exports(tmp_path, other, metadata, ("onnx", "mindir"), ())
     faults = check(tmp_path, ("onnx", "mindir"), network, metadata, images).faults
@@ -73,7 +73,7 @@ def test_another_networks_files_are_found_out(tmp_path, network, metadata, image
         assert any(fault.startswith(f"{name}: probabilities") for fault in faults)
 
 
-def test_the_files_are_only_those_asked_for(tmp_path, network, metadata):
+def test_only_the_requested_formats_are_written(tmp_path, network, metadata):
     write_exports(tmp_path, network, metadata, ("float16",), ())
     assert {path.name for path in tmp_path.iterdir()} == {
         "ssd300_float16.onnx", "ssd300_float16_photos.onnx",
