@@ -1,10 +1,18 @@
 import numpy as np
 import pytest
+from mindspore.train.mind_ir_pb2 import ModelProto
 
-from ssdcore.export.mindir import MindirNetwork, read_texts, save_mindir
+from ssdcore.export.mindir import MindirNetwork, save_mindir
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network
+
+
+def read_texts(path):
+    """Returns the metadata of a MINDIR file."""
+    model = ModelProto()
+    model.ParseFromString(path.read_bytes())
+    return {entry.key: entry.value for entry in model.user_info}
 
 
 @pytest.mark.parametrize("loss", ["focal", "multibox"])

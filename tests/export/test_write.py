@@ -5,7 +5,6 @@ import pytest
 
 from ssdcore.data.loader import input_batches, read_images
 from ssdcore.export.metadata import ExportMetadata
-from ssdcore.export.mindir import read_texts
 from ssdcore.export.parity import check_exports
 from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
 from ssdcore.export.write import write_exports
@@ -13,6 +12,7 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.metadata import ModelMetadata
+from tests.export.test_mindir import read_texts
 
 FORMATS = ("onnx", "mindir", "float16", "int8")
 FILES = {
