@@ -6,7 +6,6 @@ from typing import NamedTuple
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
 from ssdcore.core import layout
-from ssdcore.data.augment import Strengths
 from ssdcore.data.manifest import image_folder
 from ssdcore.evaluation.analysis import Analysis
 from ssdcore.geometry.default_boxes import default_boxes
@@ -43,7 +42,7 @@ def gather(settings: Params) -> Gathered:
     threshold = at_a_step(analysis.threshold if chosen is None else chosen)
     results = read_results(layout.PREDICTIONS)
     shown = (splits["val"], results, image_folder(layout.SOURCE, "val"), skipped["val"])
-    strengths = Strengths(**settings.train.augment.model_dump())
+    strengths = settings.train.augment
     folder = image_folder(layout.SOURCE, "train")
     metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
     source = json.loads(layout.SOURCE.read_text(encoding="utf-8"))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.results import CocoResults, from_results
-from ssdcore.data.sample import Sample
+from ssdcore.data.augment import Sample
 from ssdcore.report.box_annotations import mark_detections, mark_objects
 from ssdcore.report.choice import choose
 from ssdcore.report.drawing import Rgb, side_by_side

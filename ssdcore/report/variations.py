@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from ssdcore.coco.annotations import CocoClass, CocoSplit
-from ssdcore.data.augment import Strengths, augment, image_generator
+from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.image_files import open_image_files
-from ssdcore.data.sample import Sample
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.params.schema import AugmentParams
 from ssdcore.report.box_annotations import mark_objects
 from ssdcore.report.choice import SEED, choose
 from ssdcore.report.content import VariedImage
@@ -18,7 +18,7 @@ IMAGES, VERSIONS = 4, 3
 
 
 def draw_variations(
-    split: CocoSplit, folder: Path, skipped: Collection[str], strengths: Strengths
+    split: CocoSplit, folder: Path, skipped: Collection[str], strengths: AugmentParams
 ) -> Iterator[VariedImage]:
     """Draws up to 4 images, each as it is and then as three epochs vary it, with its objects.
 
@@ -33,7 +33,7 @@ def draw_variations(
     Raises:
         InputError: an image is no longer what convert found.
     """
-    versions_drawn = VERSIONS if any(strengths) else 0
+    versions_drawn = VERSIONS if any(strengths.model_dump().values()) else 0
     images = [image for image in split.images if image.file_name not in skipped]
     chosen = choose([int((~split.objects[i.id].crowd).sum()) for i in images], IMAGES)
     with open_image_files(folder) as image_files:

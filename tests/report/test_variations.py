@@ -10,15 +10,17 @@ from PIL import Image
 
 from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.core.errors import InputError
-from ssdcore.data.augment import Strengths, augment
-from ssdcore.data.sample import Sample
+from ssdcore.data.augment import Sample, augment
 from ssdcore.report.box_annotations import mark_objects
 from ssdcore.report.choice import SEED
 from ssdcore.report.drawing import draw_boxes, encode_jpeg
 from ssdcore.report.variations import draw_variations
+from tests.augment_params import augment_params
 
 GREY, GREEN = (128, 128, 128), (0, 160, 0)
-VARIED = Strengths(0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.05)
+VARIED = augment_params(
+    crop=0.5, zoom_out=0.5, flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05
+)
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_variations_are_what_augment_makes_for_epoch_and_image(
 
 
 def test_the_strengths_are_those_given_and_boxes_follow(split: CocoSplit, tmp_path: Path) -> None:
-    image_file = next(draw_variations(split, tmp_path, (), Strengths(flip=1)))
+    image_file = next(draw_variations(split, tmp_path, (), augment_params(flip=1)))
     as_it_is, *mirrored = (opened(jpeg) for jpeg in image_file.jpegs)
     np.testing.assert_allclose(green(as_it_is), (100 / 200, 70 / 400), atol=0.02)
     for version in mirrored:
@@ -92,7 +94,7 @@ def test_the_strengths_are_those_given_and_boxes_follow(split: CocoSplit, tmp_pa
 def test_where_training_varies_nothing_images_are_drawn_as_they_are(
     split: CocoSplit, tmp_path: Path
 ) -> None:
-    still = list(draw_variations(split, tmp_path, (), Strengths()))
+    still = list(draw_variations(split, tmp_path, (), augment_params()))
     varied = list(draw_variations(split, tmp_path, (), VARIED))
     assert [image_file.jpegs for image_file in still] == [
         image_file.jpegs[:1] for image_file in varied
