@@ -12,10 +12,10 @@ import pytest
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.signals import Signals
-from ssdcore.data.augment import Strengths
 from ssdcore.models.checkpoint import load
 from ssdcore.models.device import seed_all
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import AugmentParams
 from ssdcore.training.conduct import conduct
 from ssdcore.training.finite import NonFiniteError
 from ssdcore.training.reports import START, EpochReport, Measurement, Remark, StepReport
@@ -24,7 +24,7 @@ from ssdcore.training.setup import prepare_training
 from ssdcore.training.state import Keeper
 
 DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
-STILL = dict.fromkeys(Strengths._fields, 0.0)
+STILL = dict.fromkeys(AugmentParams.model_fields, 0.0)
 HARD = {"accumulate": 2, "ema_decay": 0.9, "loss_scale": "dynamic", "batch_size": 2}
 """All that has a state beside the weights; ten images make two steps an epoch."""
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ssdcore.coco.metrics import evaluate
-from ssdcore.data.augment import Strengths
 from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector
 from ssdcore.inference.split import predict_split
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import AugmentParams
 from ssdcore.training.loop import fit
 from ssdcore.training.setup import prepare_training
 
@@ -55,7 +55,7 @@ RUNTIME = {"amp": "O0", "seed": 1, "workers": 1}
 def test_four_images_are_learnt_by_heart(loss, head, four_images):
     four = four_images
     active = read_params(ROOT / "params.yaml")
-    still = active.train.augment.model_copy(update=dict.fromkeys(Strengths._fields, 0.0))
+    still = active.train.augment.model_copy(update=dict.fromkeys(AugmentParams.model_fields, 0.0))
     training = prepare_training(
         active.model.model_copy(update={**MODEL, "head": head}),
         active.train.model_copy(
