@@ -14,7 +14,7 @@ from ssdcore.report.box_annotations import annotate_objects
 from ssdcore.report.drawing import draw_boxes, encode_jpeg
 from ssdcore.report.examples import draw_examples, draw_variations
 from ssdcore.report.split_images import SEED, SplitImages
-from tests.data.samples import augment_params
+from tests.augment_params import augment_params
 from tests.report.grey_images import row, table, write_split
 
 GREY, GREEN = (128, 128, 128), (0, 160, 0)

@@ -8,7 +8,7 @@ import pytest
 
 from ssdcore.data.preprocess import DEVIATION_RGB, to_network_input
 from ssdcore.export.graph import BATCH, Graph, Value
-from ssdcore.export.images import NETWORK_INPUT, preprocessing, with_pictures
+from ssdcore.export.photos import NETWORK_INPUT, preprocessing, with_photos
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds, detect
 
@@ -21,7 +21,7 @@ def session(model):
 
 
 def answering(offsets, probabilities):
-    """A network that gives a dark picture the first of the answers, a bright one the second."""
+    """A network that gives a dark photo the first of the answers, a bright one the second."""
     graph = Graph()
     mean = graph.add("ReduceMean", "images", axes=[1, 2, 3], keepdims=0)
     case = graph.add("Cast", graph.add("Greater", mean, graph.constant(np.float32(0))), to=7)
@@ -35,12 +35,12 @@ def answering(offsets, probabilities):
 
 
 @pytest.mark.parametrize("hw", [(300, 300), (240, 320), (611, 97), (1, 1), (2, 5), (600, 600)])
-def test_pictures_become_what_the_pipeline_feeds_the_network(hw, rng):
-    pictures = rng.integers(0, 256, (2, *hw, 3), np.uint8)
-    pixels, height, width = session(preprocessing()).run(None, {"pictures": pictures})
+def test_photos_become_what_the_pipeline_feeds_the_network(hw, rng):
+    photos = rng.integers(0, 256, (2, *hw, 3), np.uint8)
+    images, height, width = session(preprocessing()).run(None, {"photos": photos})
     assert (height.tolist(), width.tolist()) == ([hw[0]], [hw[1]])
-    expected = np.stack([to_network_input(picture) for picture in pictures])
-    levels = abs(pixels - expected) * DEVIATION_RGB.reshape(1, 3, 1, 1)
+    expected = np.stack([to_network_input(photo) for photo in photos])
+    levels = abs(images - expected) * DEVIATION_RGB.reshape(1, 3, 1, 1)
     assert levels.mean() < 0.15
     if platform.machine() == "x86_64":  # OpenCV computes in other ways elsewhere
         assert levels.max() < 1e-3
@@ -61,12 +61,10 @@ def test_detections_are_those_of_detect(thresholds, rng):
     # tenths, so that scores tie with one another and with the threshold
     probabilities = rng.integers(0, 10, (2, len(PRIORS), CLASSES)).astype(np.float32) / 10
     probabilities[1, ::2] = 0
-    model = with_pictures(answering(offsets, probabilities), PRIORS, CLASSES, thresholds)
-    pictures = np.zeros((2, 50, 80, 3), np.uint8)
-    pictures[1] = 255
-    boxes, scores, labels = session(model).run(
-        ("boxes", "scores", "labels"), {"pictures": pictures}
-    )
+    model = with_photos(answering(offsets, probabilities), PRIORS, CLASSES, thresholds)
+    photos = np.zeros((2, 50, 80, 3), np.uint8)
+    photos[1] = 255
+    boxes, scores, labels = session(model).run(("boxes", "scores", "labels"), {"photos": photos})
     for i, expected in enumerate(detect(offsets, probabilities, PRIORS, thresholds)):
         count = len(expected.labels)
         y1, x1, y2, x2 = expected.boxes_yxyx.T
@@ -83,10 +81,8 @@ def test_a_batch_of_another_size_goes_through_the_same_graph(rng):
     offsets = np.zeros((2, len(PRIORS), 4), np.float32)
     probabilities = np.zeros((2, len(PRIORS), 2), np.float32)
     probabilities[1, 7, 1] = 0.5
-    run = session(with_pictures(answering(offsets, probabilities), PRIORS, 2, Thresholds())).run
+    run = session(with_photos(answering(offsets, probabilities), PRIORS, 2, Thresholds())).run
     for bright in ([True], [False], [True, False, True]):
-        pictures = np.array(bright, np.uint8).reshape(-1, 1, 1, 1) * np.full(
-            (9, 9, 3), 255, np.uint8
-        )
-        _, scores, _ = run(None, {"pictures": pictures})
+        photos = np.array(bright, np.uint8).reshape(-1, 1, 1, 1) * np.full((9, 9, 3), 255, np.uint8)
+        _, scores, _ = run(None, {"photos": photos})
         np.testing.assert_array_equal(scores[:, 0], np.array(bright) * np.float32(0.5))
