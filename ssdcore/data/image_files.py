@@ -6,13 +6,15 @@ import unicodedata
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
 
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""Suffixes, in lower case, by which images are found among other files."""
 LARGEST_BYTES = 1 << 28
 """Maximum unpacked size of an archive entry: a zip of a few kilobytes can claim terabytes."""
 NAMES_ARE_UTF8 = 0x800
@@ -48,6 +50,11 @@ class ImageFiles(Protocol):
 
     def names(self) -> list[str]:
         """Returns the names of all files, sorted, with `/` between folders."""
+
+
+def image_names(files: ImageFiles) -> list[str]:
+    """Returns the names of the images among the files, sorted."""
+    return [n for n in files.names() if PurePosixPath(n).suffix.lower() in IMAGE_SUFFIXES]
 
 
 @contextmanager
