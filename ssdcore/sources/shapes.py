@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ssdcore.core import layout
 from ssdcore.core.files import replacing, write_json
-from ssdcore.data.manifest import Place
+from ssdcore.data.manifest import FetchedSplit
 from ssdcore.params.dataset import ShapesParams
 from ssdcore.sources.shape_outlines import (
     CLASSES,
@@ -76,11 +76,13 @@ class Image(NamedTuple):
     labels: NDArray[np.int64]
 
 
-def fetch(shapes: ShapesParams, folder: Path) -> dict[str, Place]:
+def fetch(params: ShapesParams, folder: Path) -> dict[str, FetchedSplit]:
     """Draws the images and annotation files of both splits into `folder`."""
-    write_shapes(folder, shapes.seed, shapes.train_images, shapes.val_images)
+    write_shapes(folder, params.seed, params.train_images, params.val_images)
     return {
-        split: Place(folder / split, str(layout.images(split)), str(layout.annotations(split)))
+        split: FetchedSplit(
+            folder / split, str(layout.images(split)), str(layout.annotations(split))
+        )
         for split in layout.SPLITS
     }
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
-from ssdcore.data.augment import Strengths
 from ssdcore.data.loader import TrainingLoader
 from ssdcore.download.local_copy import local_copy
 from ssdcore.models.checkpoint import build_network
@@ -85,7 +84,7 @@ def prepare_training(
     metadata = ModelMetadata(model, tuple(classes), train.loss, step=0)
     loader = TrainingLoader(
         shards, train.batch_size, train.accumulate, metadata.default_boxes,
-        Strengths(**train.augment.model_dump()), runtime.seed, runtime.workers, group,
+        train.augment, runtime.seed, runtime.workers, group,
         runtime.cache_mb * BYTES_PER_MB,
     )  # fmt: skip
     rates, notes = _learning_rates(train, loader)

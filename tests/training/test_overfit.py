@@ -10,7 +10,6 @@ from mindspore import nn
 
 from ssdcore.coco.metrics import evaluate
 from ssdcore.core.signals import Signals
-from ssdcore.data.augment import Strengths
 from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector
@@ -21,6 +20,7 @@ from ssdcore.models.ssd import SSD
 from ssdcore.params.reader import read_params
 from ssdcore.training.loop import train
 from ssdcore.training.setup import prepare_training
+from tests.augment_params import augment_params
 
 ACTIVE = read_params(Path(__file__).parents[2] / "params.yaml")
 MODEL = {
@@ -49,7 +49,7 @@ TRAIN = {
     "loss_scale": 1.0,
     "ema_decay": 0.0,
     "patience": 0,
-    "augment": ACTIVE.train.augment.model_copy(update=dict.fromkeys(Strengths._fields, 0.0)),
+    "augment": augment_params(),
 }
 EPOCHS = {"separable": 50, "conv": 30}
 LR_MAX = {"separable": 0.015, "conv": 0.008}  # the former's own batch norm allows a higher one

@@ -11,10 +11,10 @@ import pytest
 
 from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.signals import Signals
-from ssdcore.data.augment import Strengths
 from ssdcore.models.checkpoint import load
 from ssdcore.models.device import seed_all
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import AugmentParams
 from ssdcore.training.finite import NonFiniteError
 from ssdcore.training.loop import train
 from ssdcore.training.reports import START, EpochReport, Measurement, StepReport
@@ -23,7 +23,7 @@ from ssdcore.training.setup import prepare_training
 from ssdcore.training.state import TrainingState
 
 DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
-STILL = dict.fromkeys(Strengths._fields, 0.0)
+STILL = dict.fromkeys(AugmentParams.model_fields, 0.0)
 HARD = {"accumulate": 2, "ema_decay": 0.9, "loss_scale": "dynamic", "batch_size": 2}
 """Settings with state besides the weights; ten images make two steps an epoch."""
 FILES = RunPaths(

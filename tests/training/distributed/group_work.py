@@ -16,7 +16,6 @@ from mindspore import nn
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.core.errors import InputError
-from ssdcore.data.augment import Strengths
 from ssdcore.data.loader import TrainingBatch
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
@@ -26,6 +25,7 @@ from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, seed_all
 from ssdcore.models.losses import DetectionLoss, MultiboxLoss
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import AugmentParams
 from ssdcore.training.distributed.group import ALONE, Group, join_group
 from ssdcore.training.ema import TRAINED, WeightAverage
 from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
@@ -60,7 +60,7 @@ class Work(NamedTuple):
 def prepare(work: Work, group: Group, batch_size: int) -> Training:
     """Prepares a training on unvaried images, batch norm's statistics frozen."""
     seed_all(SEED)
-    still = PARAMS.train.augment.model_copy(update=dict.fromkeys(Strengths._fields, 0.0))
+    still = PARAMS.train.augment.model_copy(update=dict.fromkeys(AugmentParams.model_fields, 0.0))
     training = prepare_training(
         MODEL,
         PARAMS.train.model_copy(update={**STEADY, "augment": still, "batch_size": batch_size}),
