@@ -43,7 +43,7 @@ def refusal(cache):
     def refusal(reference, fault_of=None):
         with pytest.raises(InputError) as caught:
             local_copy(reference, KEY, fault_of)
-        assert caught.value.place == KEY
+        assert caught.value.where == KEY
         return str(caught.value)
 
     return refusal

@@ -1,4 +1,4 @@
-"""DVC's list, of a real repository, and of one as its queue leaves it."""
+"""Experiments of a real repository, and made-up ones in the states of DVC's queue."""
 
 import json
 import os
@@ -52,7 +52,7 @@ def measure(folder: Path, ap: float, **train: Any) -> None:
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory) -> Path:
-    """Two commits; the second one has two experiments done, and one in the queue."""
+    """Two commits; the second one has two finished experiments and one in the queue."""
     folder = tmp_path_factory.mktemp("repository")
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
     for key in ("user.name", "user.email"):  # DVC's own commits don't look at the environment
@@ -100,7 +100,7 @@ def test_a_commit_and_its_experiments(listed):
     assert later.state == "queued"
 
 
-def test_earlier_commits_count_as_well(listed):
+def test_earlier_commits_are_listed_on_request(listed):
     found = list(listed(-1).values())
     assert found[0].name == "main"
     assert found[-1].metrics["AP"] == 0.1
@@ -145,7 +145,7 @@ def test_a_folder_without_dvc_is_wrong_input(tmp_path, monkeypatch):
         list_experiments(1)
 
 
-def test_what_dvc_complains_of_is_passed_on(tmp_path, monkeypatch):
+def test_the_reason_of_dvcs_error_is_kept(tmp_path, monkeypatch):
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text("[no such section\n")
     monkeypatch.chdir(tmp_path)
