@@ -50,9 +50,8 @@ def run_one_of(
     )
 
     if otherwise is None:
-        app.callback()(
-            lambda: None
-        )  # without a callback, Typer drops the name of a single subcommand
+        # Without a callback, Typer drops the name of a single subcommand.
+        app.callback()(lambda: None)
     else:
         guarded = _guarded(otherwise)
 
