@@ -30,7 +30,7 @@ accelerator; OpenCV and FFmpeg warn about unreadable files, which the stages cou
 def run(function: Callable[..., None]) -> None:
     """Runs `function` as this process's command, with arguments from the command line."""
     app = _app()
-    app.command()(_guarded(function))
+    app.command()(_with_exit_status(function))
     app()
 
 
@@ -53,15 +53,17 @@ def run_one_of(
         # Without a callback, Typer drops the name of a single subcommand.
         app.callback()(lambda: None)
     else:
-        guarded = _guarded(otherwise)
+        command = _with_exit_status(otherwise)
 
-        def without_word(context: typer.Context, params: ParamsOption = DEFAULT_PARAMS) -> None:
+        def without_subcommand(
+            context: typer.Context, params: ParamsOption = DEFAULT_PARAMS
+        ) -> None:
             if context.invoked_subcommand is None:
-                guarded(params=params)
+                command(params=params)
 
-        app.callback()(without_word)
+        app.callback()(without_subcommand)
     for function in functions:
-        app.command()(_guarded(function))
+        app.command()(_with_exit_status(function))
     app()
 
 
@@ -73,11 +75,11 @@ def _app(**settings: Any) -> typer.Typer:
     )
 
 
-def _guarded(function: Callable[..., None]) -> Callable[..., None]:
+def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
-    def guarded(**arguments: object) -> None:
+    def wrapped(**arguments: object) -> None:
         try:
-            with _attended(arguments.get("params", DEFAULT_PARAMS)):
+            with _reporting_failure(arguments.get("params", DEFAULT_PARAMS)):
                 function(**arguments)
         except Ending as ending:
             typer.secho(f"{ending.word}: {ending}", err=True, fg=typer.colors.RED)
@@ -90,11 +92,11 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
             typer.secho(f"error: {text}", err=True, fg=typer.colors.RED)
             sys.exit(InputError.status)
 
-    return guarded
+    return wrapped
 
 
 @contextmanager
-def _attended(params: object) -> Iterator[None]:
+def _reporting_failure(params: object) -> Iterator[None]:
     """Reports a failure of an experiment; a requested stop is not a failure."""
     try:
         yield

@@ -10,7 +10,7 @@ from typing_extensions import Self
 from ssdcore.core.errors import Stopped
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-MEASURING = signal.SIGUSR1
+EVALUATION = signal.SIGUSR1
 
 
 class Signals:
@@ -31,7 +31,7 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.getsignal(number) for number in (*STOPPING, MEASURING)}
+        self._before = {number: signal.getsignal(number) for number in (*STOPPING, EVALUATION)}
         self.arm()
         return self
 
@@ -43,7 +43,7 @@ class Signals:
         """Installs the handlers again."""
         for number in STOPPING:
             signal.signal(number, self._note_stop)
-        signal.signal(MEASURING, self._note_measure)
+        signal.signal(EVALUATION, self._note_measure)
 
     def check(self) -> None:
         """Installs the handlers again, and raises `Stopped` if a stop was requested."""
