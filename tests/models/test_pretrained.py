@@ -366,7 +366,7 @@ def refusal(network, arrays):
     before = parameters(network)
     with pytest.raises(InputError) as caught:
         load_vgg16(network, arrays, PLACE)
-    assert caught.value.place == PLACE
+    assert caught.value.where == PLACE
     for name, value in parameters(network).items():
         np.testing.assert_array_equal(value, before[name])
     return str(caught.value)

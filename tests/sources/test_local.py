@@ -194,4 +194,4 @@ def test_a_file_that_is_no_coco_is_named_where_the_user_has_it(tmp_path):
     annotations.write_text("[]")
     with pytest.raises(InputError) as error:
         fetch(dataset((annotations, images)), tmp_path / "raw")
-    assert error.value.place.startswith(str(annotations))
+    assert error.value.where.startswith(str(annotations))

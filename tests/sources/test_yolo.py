@@ -118,7 +118,7 @@ def test_mistakes_are_named_with_file_and_line(tmp_path, line, said):
     place = make_folder(tmp_path / "yolo", files)
     with pytest.raises(InputError) as error:
         read(place, place)
-    assert error.value.place == "place/labels/train/a.txt, line 3"
+    assert error.value.where == "place/labels/train/a.txt, line 3"
     assert said in str(error.value)
 
 
