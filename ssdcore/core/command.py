@@ -17,7 +17,7 @@ import typer
 
 from ssdcore.core import layout
 from ssdcore.core.errors import Ending, InputError, Stopped
-from ssdcore.core.failure import attend_to
+from ssdcore.core.failure import report_at_exit
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 DEFAULT_PARAMS = layout.PARAMS
@@ -103,5 +103,5 @@ def _reporting_failure(params: object) -> Iterator[None]:
     except Stopped:
         raise
     except Exception as error:
-        attend_to(error, Path(str(params)))
+        report_at_exit(error, Path(str(params)))
         raise
