@@ -35,7 +35,7 @@ class ConvertParams(Section):
 
 
 class ModelParams(Section):
-    """Which network; see `ssdcore.models.ssd.SSD300`."""
+    """Which network; see `ssdcore.models.ssd.SSD`."""
 
     width: Annotated[float, Field(gt=0, le=4)]
     head: Literal["conv", "separable"]
@@ -72,13 +72,11 @@ class TrainParams(Section):
     """How it learns.
 
     Attributes:
-        WITHOUT_CONSEQUENCE: keys that may change while a training is interrupted: the steps that
+        WITHOUT_EFFECT: keys that may change while a training is interrupted: the steps that
             are still to come do not depend on them.
     """
 
-    WITHOUT_CONSEQUENCE: ClassVar = frozenset(
-        ("max_minutes", "save_minutes", "patience", "profile")
-    )
+    WITHOUT_EFFECT: ClassVar = frozenset(("max_minutes", "save_minutes", "patience", "profile"))
 
     init_from: Reference | None
     epochs: Count
