@@ -161,18 +161,6 @@ def test_a_file_name_may_be_no_utf_8(home, tmp_path, limit):
     assert sorted(names) == ["a.jpg", "b.jpg", name]
 
 
-@pytest.mark.parametrize("split", layout.SPLITS)
-def test_a_missing_image_folder_is_named(home, tmp_path, split):
-    dataset = local(home, **{f"{split}_images": home / "nowhere"})
-    with pytest.raises(InputError, match=rf"^dataset\.local\.{split}_images: .*nowhere"):
-        fetch(dataset, tmp_path / "raw")
-
-
-def test_a_missing_annotation_file_is_named(home, tmp_path):
-    with pytest.raises(InputError, match=r"none\.json"):
-        fetch(local(home, train_annotations=home / "none.json"), tmp_path / "raw")
-
-
 def test_a_folder_without_any_listed_image(home, tmp_path):
     (home / "other").mkdir()
     (home / "other/c.jpg").write_bytes(jpeg())

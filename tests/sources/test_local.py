@@ -172,8 +172,10 @@ def test_a_whole_set_in_one_archive(tmp_path, format):
     assert image_folder(tmp_path / "raw/source.json", "val") == archive
 
 
-@pytest.mark.parametrize("format", ["voc", "yolo"])
-@pytest.mark.parametrize("kind", ["annotations", "images"])
+@pytest.mark.parametrize(
+    ("format", "kind"),
+    [("coco", "images"), ("voc", "images"), ("voc", "annotations"), ("yolo", "annotations")],
+)
 @pytest.mark.parametrize("split", layout.SPLITS)
 def test_a_missing_path_is_named(tmp_path, format, kind, split):
     home = tree(tmp_path / "home", format)["train"]
