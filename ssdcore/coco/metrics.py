@@ -4,7 +4,7 @@ import contextlib
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from ssdcore.coco.annotations import CocoSplit, read_ground_truth
 from ssdcore.coco.results import CocoResults
 from ssdcore.core.errors import InputError
+from ssdcore.params.types import Backend
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
-Backend = Literal["pycocotools", "faster-coco-eval"]
 
 FIGURES = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
