@@ -8,9 +8,9 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"mindspore", "mlflow", "typer"}
 PURE = (
     "ssdcore.geometry.matching", "ssdcore.geometry.box_coder", "ssdcore.inference.decode",
-    "ssdcore.coco.metrics", "ssdcore.data.targets", "ssdcore.sources.fetch",
+    "ssdcore.coco.metrics", "ssdcore.data.augment", "ssdcore.sources.fetch",
     "ssdcore.coco.annotations", "ssdcore.params.reader", "ssdcore.tracking", "ssdcore.report.page",
-    "ssdcore.report.images", "ssdcore.report.variations", "ssdcore.download.local_copy",
+    "ssdcore.report.gallery", "ssdcore.report.examples", "ssdcore.download.local_copy",
     "ssdcore.evaluation.analysis", "ssdcore.evaluation.outcomes",
     "ssdcore.serving.messages", "ssdcore.serving.detector_process", "ssdcore.serving.version",
     "ssdcore.prediction.model_source", "ssdcore.export.runtime",

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssdcore.core.dvc_environment import is_workspace, stage_of_experiment
-from ssdcore.core.git import ask_git
+from ssdcore.core.git import git_output
 from ssdcore.core.nested import leaves
 
 PROJECT = Path(__file__).parents[2]
@@ -68,7 +68,7 @@ def changed_params(path: Path) -> list[str]:
 
     Empty if none differs, or if either file can't be read.
     """
-    committed = ask_git(path.parent, "show", f"HEAD:./{path.name}")
+    committed = git_output(path.parent, "show", f"HEAD:./{path.name}")
     try:
         before, after = _flat(committed), _flat(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, YAMLError):

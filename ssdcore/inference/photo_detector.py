@@ -81,7 +81,7 @@ class PhotoDetector:
         `photos` is read ahead by two batches, so that the next one is decoded meanwhile.
         """
         size = self._network.batch_size
-        prepared = map_in_threads(_prepared, photos, self._workers, held=2 * size)
+        prepared = map_in_threads(_prepared, photos, self._workers, ahead=2 * size)
         while batch := list(islice(prepared, size)):
             whole = [planes for planes, _ in batch if planes is not None]
             found = iter(self._find(whole, thresholds))

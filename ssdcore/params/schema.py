@@ -1,7 +1,7 @@
 """The parameters: one frozen model for each section of params.yaml.
 
-Types are strict (no "2" for 2), unknown keys are refused and ranges are checked here, so that
-nothing below has to. `ssdcore.params.reader` reads them from a file.
+Types are strict (no "2" for 2), unknown keys are refused, and ranges are checked here and nowhere
+else. `ssdcore.params.reader` reads a file.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -12,13 +12,18 @@ from typing_extensions import Self
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.types import (
     Address,
+    Backend,
     Count,
+    Device,
     Formats,
     Fraction,
+    Head,
     LossName,
     LossScale,
     NonNegative,
+    Normalisation,
     OnNonFinite,
+    OptimizerName,
     Positive,
     Reference,
     Scales,
@@ -28,24 +33,24 @@ from ssdcore.params.types import (
 
 
 class ConvertParams(Section):
-    """How they are checked and packed."""
+    """Conversion settings."""
 
     shards: Annotated[int, Field(ge=1, le=1000)]
     strict: bool
 
 
 class ModelParams(Section):
-    """Which network; see `ssdcore.models.ssd.SSD300`."""
+    """Which network; see `ssdcore.models.ssd.SSD`."""
 
     width: Annotated[float, Field(gt=0, le=4)]
-    head: Literal["conv", "separable"]
+    head: Head
     batch_norm: bool
     extra_relu: bool
     l2_norm: bool
     conv_bias: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]
     default_box_scales: Scales
-    normalisation: Literal["imagenet", "caffe"]
+    normalisation: Normalisation
     pretrained: Reference | None
 
     @model_validator(mode="after")
@@ -57,7 +62,7 @@ class ModelParams(Section):
 
 
 class AugmentParams(Section):
-    """How far training images are varied; 0 switches a part off."""
+    """Strength of each augmentation; 0 disables it."""
 
     crop: Fraction
     zoom_out: Fraction
@@ -72,13 +77,11 @@ class TrainParams(Section):
     """How it learns.
 
     Attributes:
-        WITHOUT_CONSEQUENCE: keys that may change while a training is interrupted: the steps that
+        WITHOUT_EFFECT: keys that may change while a training is interrupted: the steps that
             are still to come do not depend on them.
     """
 
-    WITHOUT_CONSEQUENCE: ClassVar = frozenset(
-        ("max_minutes", "save_minutes", "patience", "profile")
-    )
+    WITHOUT_EFFECT: ClassVar = frozenset(("max_minutes", "save_minutes", "patience", "profile"))
 
     init_from: Reference | None
     epochs: Count
@@ -86,7 +89,7 @@ class TrainParams(Section):
     accumulate: Count
     loss: LossName
     min_negatives: Annotated[int, Field(ge=0, le=8732)]
-    optimizer: Literal["momentum", "adam"]
+    optimizer: OptimizerName
     lr_init: NonNegative
     lr_max: Positive
     lr_end: NonNegative
@@ -120,9 +123,9 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """Which detections count; see `ssdcore.inference.decode.Thresholds`."""
+    """Selection of the detections; see `ssdcore.inference.decode.Thresholds`."""
 
-    backend: Literal["pycocotools", "faster-coco-eval"]
+    backend: Backend
     batch_size: Count
     score_threshold: Fraction
     nms_iou: Fraction
@@ -132,14 +135,14 @@ class EvaluateParams(Section):
 
 
 class ReportParams(Section):
-    """What the page shows."""
+    """Content of the report page."""
 
     images: Annotated[int, Field(ge=0, le=200)]
     score_threshold: Fraction | None
 
 
 class ExportParams(Section):
-    """As what the detector leaves the pipeline."""
+    """Export formats, and their comparison with the checkpoint."""
 
     formats: Formats
     calibration_images: Count
@@ -148,9 +151,9 @@ class ExportParams(Section):
 
 
 class RuntimeParams(Section):
-    """Where and how fast it runs."""
+    """Devices, processes and seed."""
 
-    device: Literal["auto", "Ascend", "GPU", "CPU"]
+    device: Device
     amp: Literal["O0", "O2", "O3"]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     workers: Annotated[int, Field(ge=1, le=256)]
@@ -167,7 +170,7 @@ class RuntimeParams(Section):
 
 
 class TrackingParams(Section):
-    """Where runs are recorded."""
+    """Tracking with MLflow."""
 
     enabled: bool
     experiment: Annotated[str, Field(min_length=1)]

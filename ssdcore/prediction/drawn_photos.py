@@ -10,8 +10,8 @@ from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.photo_detector import NOTHING, Seen
 from ssdcore.inference.photos import Source, read_upright
 from ssdcore.prediction.photo_files import PhotoFile
-from ssdcore.report.box_annotations import mark_detections
-from ssdcore.report.drawing import draw_boxes, encode_jpeg
+from ssdcore.report.box_annotations import draw_detections
+from ssdcore.report.drawing import encode_jpeg
 
 QUALITY = 92
 """Of the JPEG: higher than of the page's, which has to be small."""
@@ -42,7 +42,6 @@ def draw_photo(
         rgb = read_upright(source)
     except BrokenImageError as error:
         return photo, Seen(NOTHING, 0, 0, str(error))
-    marks = mark_detections(seen.detections, classes, seen.height, seen.width)
     with replacing(out / photo.place) as part:
-        part.write_bytes(encode_jpeg(draw_boxes(rgb, *marks), QUALITY))
+        part.write_bytes(encode_jpeg(draw_detections(rgb, seen.detections, classes), QUALITY))
     return photo, seen

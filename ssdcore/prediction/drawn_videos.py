@@ -16,8 +16,7 @@ from ssdcore.core.files import replacing
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.thread_map import map_in_threads, with_results
 from ssdcore.inference.photo_detector import Seen
-from ssdcore.report.box_annotations import mark_detections
-from ssdcore.report.drawing import draw_boxes
+from ssdcore.report.box_annotations import draw_detections
 
 Frame = NDArray[np.uint8]  # (H, W, 3), red, green, blue
 CODEC = "mp4v"
@@ -65,8 +64,8 @@ def draw_video(
 
 
 def _draw(rgb: Frame, seen: Seen, classes: Sequence[CocoClass]) -> tuple[Frame, Seen]:
-    marks = mark_detections(seen.detections, classes, seen.height, seen.width)
-    return cv2.cvtColor(draw_boxes(rgb, *marks), cv2.COLOR_RGB2BGR), seen
+    drawn = draw_detections(rgb, seen.detections, classes)
+    return cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), seen
 
 
 @contextmanager

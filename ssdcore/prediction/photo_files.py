@@ -8,13 +8,11 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import LARGEST_BYTES
+from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES
 from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.photos import Source
 from ssdcore.prediction.videos import SUFFIXES as VIDEO_SUFFIXES
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""Of the files that a folder is searched for; a file that is named itself may have any other."""
 LONGEST_STEM = 50
 """Characters of a name, which have up to four bytes; disks take 255 bytes."""
 MADE_OF_PHOTOS = (".jpg", ".jpeg")
@@ -48,7 +46,8 @@ class PhotoFile(NamedTuple):
 def find_photos(words: Sequence[str], out: Path, *, allow_url: bool) -> list[PhotoFile]:
     """Finds the photos that words name, each once, a folder's in the order of their names.
 
-    A video is found where it is named, or by a pattern; a folder is searched for photos alone.
+    A video is found where it is named, or by a pattern; a folder is searched for photos alone,
+    by their suffix; a file that is named itself may have any.
 
     Args:
         words: paths, patterns such as `photos/**/*.jpg`, or addresses.
@@ -70,7 +69,7 @@ def find_photos(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Pho
                 name = _without_secrets(source) if isinstance(source, str) else str(source)
                 found[key] = PhotoFile(name, free, source)
     if not found:
-        expected = f"an image, or a folder with some ({', '.join(SUFFIXES)})"
+        expected = f"an image, or a folder with some ({', '.join(IMAGE_SUFFIXES)})"
         raise InputError(", ".join(words), "no image", expected)
     return list(found.values())
 
@@ -83,7 +82,7 @@ def _named_by(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | st
         for file in sorted(path.rglob("*")):
             is_there = file.is_file() or (file.is_symlink() and not file.exists())
             if (
-                file.suffix.lower() in SUFFIXES
+                file.suffix.lower() in IMAGE_SUFFIXES
                 and is_there
                 and not file.resolve().is_relative_to(out)
             ):
@@ -140,12 +139,11 @@ def _without_secrets(address: str) -> str:
 
 
 def _fetch(address: str) -> Source:
-    from ssdcore.download.source import NOTHING, FetchError
-    from ssdcore.download.web import open_web
+    from ssdcore.download.streams import FetchError, open_web
 
     data = bytearray()
     try:
-        with open_web(address, NOTHING) as stream:
+        with open_web(address) as stream:
             for piece in stream.pieces:
                 data += piece
                 if len(data) > LARGEST_BYTES:

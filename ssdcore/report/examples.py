@@ -1,54 +1,70 @@
-"""Validation images drawn with ground truth and predictions, the same ones for every run."""
+"""Example images: validation images with results, training images as augmentation varies them.
 
-from collections.abc import Collection, Iterator
-from pathlib import Path
+The same images are shown for every run on a data set, so that runs can be compared.
+"""
+
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from ssdcore.coco.annotations import CocoImage, CocoSplit
+from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.results import CocoResults, from_results
-from ssdcore.data.image_files import open_image_files
-from ssdcore.report.box_annotations import mark_detections, mark_objects
-from ssdcore.report.choice import choose
-from ssdcore.report.drawing import Rgb, side_by_side
-from ssdcore.report.originals import read_original
+from ssdcore.data.augment import Sample, augment, image_generator
+from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.params.schema import AugmentParams
+from ssdcore.report.box_annotations import annotate_objects, draw_side_by_side
+from ssdcore.report.content import VariedImage
+from ssdcore.report.drawing import Rgb, draw_boxes, encode_jpeg, scale_to_fit
+from ssdcore.report.split_images import SEED, SplitImages
+
+VARIED_IMAGES, VARIATIONS = 4, 3
 
 
 class Example(NamedTuple):
-    """A validation image, drawn twice side by side: (H, W, 3) uint8."""
+    """A validation image with ground truth and predictions side by side, (H, W, 3) uint8."""
 
     image: CocoImage
     rgb: Rgb
 
 
 def draw_examples(
-    split: CocoSplit,
-    results: CocoResults,
-    folder: Path,
-    skipped: Collection[str],
-    count: int,
-    score_threshold: float,
+    images: SplitImages, results: CocoResults, count: int, score_threshold: float
 ) -> Iterator[Example]:
-    """Draws images that depend on the data set alone, so that runs can be compared by them.
+    """Draws ground truth and detections of typical images.
 
     Args:
-        split: the ground truth.
+        images: the validation split.
         results: the detections.
-        folder: of the images, or their zip archive.
-        skipped: file names that convert left out, so that the detector never saw them.
-        count: how many images to draw at most.
-        score_threshold: least score of a detection that is drawn.
+        count: maximum number of images.
+        score_threshold: minimum score of a detection that is drawn.
 
     Raises:
-        InputError: an image is no longer what convert found.
+        InputError: an image has changed since convert read it.
     """
-    images = [image for image in split.images if image.file_name not in skipped]
-    several = [int((~split.objects[image.id].crowd).sum()) for image in images]
-    with open_image_files(folder) as image_files:
-        for image in (images[index] for index in choose(several, count)):
-            own = (results.image_ids == image.id) & (results.scores >= score_threshold)
-            found = from_results(results.select(own), image, split.classes)
-            size = image.height, image.width
-            truth = mark_objects(split.objects[image.id], split.classes, *size)
-            predicted = mark_detections(found, split.classes, *size)
-            rgb = read_original(image_files, image)
-            yield Example(image, side_by_side(rgb, truth, predicted))
+    split, chosen = images.split, images.examples(count)
+    for image, rgb in zip(chosen, images.read(chosen), strict=True):
+        shown = (results.image_ids == image.id) & (results.scores >= score_threshold)
+        found = from_results(results.select(shown), image, split.classes)
+        yield Example(image, draw_side_by_side(rgb, split.objects[image.id], found, split.classes))
+
+
+def draw_variations(images: SplitImages, strengths: AugmentParams) -> Iterator[VariedImage]:
+    """Draws training images as they are and as three epochs augment them, with their objects.
+
+    If all strengths are 0, only the original is drawn.
+
+    Args:
+        images: the training split.
+        strengths: of the augmentation.
+
+    Raises:
+        InputError: an image has changed since convert read it.
+    """
+    split, chosen = images.split, images.examples(VARIED_IMAGES)
+    for image, rgb in zip(chosen, images.read(chosen), strict=True):
+        sample = Sample(rgb, split.objects[image.id])
+        versions = [sample._replace(rgb=scale_to_fit(rgb, IMAGE_SIZE))]
+        if any(strengths.model_dump().values()):
+            for epoch in range(1, VARIATIONS + 1):
+                versions.append(augment(sample, strengths, image_generator(SEED, epoch, image.id)))
+        drawn = (draw_boxes(rgb, annotate_objects(objs, split.classes)) for rgb, objs in versions)
+        yield VariedImage(image.file_name, [encode_jpeg(rgb) for rgb in drawn])

@@ -1,28 +1,42 @@
-"""Which validation images to show: the best, the worst, and those of each kind of mistake."""
+"""The page's galleries: validation images with judged detections, best, worst and each mistake."""
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+
+from ssdcore.coco.annotations import CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
-from ssdcore.coco.results import Detections
+from ssdcore.coco.results import CocoResults, Detections, from_results
 from ssdcore.evaluation.outcomes import Outcomes, judge
+from ssdcore.report.content import GalleryImage
+from ssdcore.report.drawing import Rgb, encode_jpeg, scale_to_fit
+from ssdcore.report.overlay import detection_boxes, object_boxes
+from ssdcore.report.split_images import SplitImages
 
 Order = tuple[float, int] | tuple[int, float]
 
 GALLERIES = ("worst", "best", "missed", "invented", "confused")
+FAINTEST = 0.05
+"""Minimum score of a detection on the page, so that the reader can lower the threshold."""
+BUDGET_BYTES = 2_000_000
+"""For all gallery images together; base64 makes them a third longer on the page."""
+ENCODINGS = ((640, 82), (560, 78), (480, 74), (400, 70), (320, 62), (240, 55))
+"""Longer side in pixels and JPEG quality, tried in turn until the images fit the budget."""
 
 
 class Tally(NamedTuple):
-    """What became of one image's objects and detections, in numbers.
+    """The outcomes of one image's objects and detections, counted.
 
     Attributes:
-        hits: objects that were found and framed, in the right class.
+        hits: objects detected with the right class.
         misses: all other objects.
-        extras: all other detections, but for those that fell into a crowd.
-        unseen: of the misses, objects that no detection comes near.
-        invented: of the extras, those where there is nothing.
-        confused: of the extras, those that frame an object of another class.
+        extras: all other detections, except those in a crowd region.
+        unseen: misses that no detection comes near.
+        invented: extras where there is no object.
+        confused: extras on an object of another class.
     """
 
     hits: int
@@ -34,43 +48,65 @@ class Tally(NamedTuple):
 
     @property
     def f1(self) -> float:
-        """2 hits / (2 hits + misses + extras); 1 where nothing was to find and nothing found."""
+        """2 hits / (2 hits + misses + extras); 1 without objects and detections."""
         total = 2 * self.hits + self.misses + self.extras
         return 2 * self.hits / total if total else 1.0
 
 
-def image_tally(truth: Objects, found: Detections, score_threshold: float) -> Tally:
-    """Counts the outcomes of an image's detections with score ≥ `score_threshold`."""
-    kept = found.scores >= score_threshold
-    surer = Detections(found.boxes_yxyx[kept], found.labels[kept], found.scores[kept])
-    return tally(truth, judge(truth, surer))
+class JudgedImage(NamedTuple):
+    """A validation image and the outcomes of its objects and detections."""
+
+    image: CocoImage
+    objects: Objects
+    found: Detections
+    outcomes: Outcomes
+
+    @property
+    def tally(self) -> Tally:
+        """The outcomes, counted; crowds are neither hits nor misses."""
+        kinds = Counter(self.outcomes.kinds)
+        return Tally(
+            hits=kinds["correct"],
+            misses=int((~self.objects.crowd).sum()) - kinds["correct"],
+            extras=len(self.outcomes.kinds) - kinds["correct"] - kinds["ignored"],
+            unseen=int(self.outcomes.missed.sum()),
+            invented=kinds["background"],
+            confused=kinds["class"],
+        )
 
 
-def tally(truth: Objects, outcomes: Outcomes) -> Tally:
-    """Counts the outcomes of an image; crowds are neither hits nor misses."""
-    counts = Counter(outcomes.kinds)
-    hits = counts["correct"]
-    return Tally(
-        hits=hits,
-        misses=int((~truth.crowd).sum()) - hits,
-        extras=len(outcomes.kinds) - hits - counts["ignored"],
-        unseen=int(outcomes.missed.sum()),
-        invented=counts["background"],
-        confused=counts["class"],
-    )
+def judge_images(
+    split: CocoSplit, images: Sequence[CocoImage], results: CocoResults, score_threshold: float
+) -> list[JudgedImage]:
+    """Judges the detections of some of a split's images.
+
+    Args:
+        split: the ground truth.
+        images: some of its images.
+        results: the detections.
+        score_threshold: minimum score of a detection that counts.
+    """
+    nothing = results.select(slice(0))
+    by_image = results.select(results.scores >= score_threshold).by_image()
+    judged = []
+    for image in images:
+        objects = split.objects[image.id]
+        found = from_results(by_image.get(image.id, nothing), image, split.classes)
+        judged.append(JudgedImage(image, objects, found, judge(objects, found)))
+    return judged
 
 
-def choose(tallies: Sequence[Tally], count: int) -> dict[str, list[int]]:
+def choose_galleries(tallies: Sequence[Tally], count: int) -> dict[str, list[int]]:
     """Returns the indices of at most `count` images for each of `GALLERIES`, best fit first.
 
-    The worst have the lowest F1, then the most mistakes; the best the highest, then the most
-    objects; the others the most mistakes of their kind, and none without one. Among equals the
-    lower index comes first.
+    The worst images have the lowest F1, then the most mistakes; the best the highest F1, then the
+    most objects; the others the most mistakes of their kind, at least one. Equals are ordered by
+    index.
     """
 
-    def ranked(fits: Callable[[Tally], bool], order: Callable[[Tally], Order]) -> list[int]:
-        fitting = [index for index, one in enumerate(tallies) if fits(one)]
-        return sorted(fitting, key=lambda index: order(tallies[index]))[:count]
+    def ranked(belongs: Callable[[Tally], bool], order: Callable[[Tally], Order]) -> list[int]:
+        members = [index for index, one in enumerate(tallies) if belongs(one)]
+        return sorted(members, key=lambda index: order(tallies[index]))[:count]
 
     return {
         "worst": ranked(lambda one: one.f1 < 1, lambda one: (one.f1, -one.misses - one.extras)),
@@ -79,3 +115,67 @@ def choose(tallies: Sequence[Tally], count: int) -> dict[str, list[int]]:
         "invented": ranked(lambda one: one.invented > 0, lambda one: (-one.invented, one.f1)),
         "confused": ranked(lambda one: one.confused > 0, lambda one: (-one.confused, one.f1)),
     }
+
+
+def gallery_images(
+    images: SplitImages, results: CocoResults, count: int, score_threshold: float
+) -> list[GalleryImage]:
+    """Returns the images of all galleries, each once, with all boxes above `FAINTEST`.
+
+    Args:
+        images: the validation split.
+        results: the detections.
+        count: maximum number of images of a gallery.
+        score_threshold: minimum score of a detection that counts when images are chosen.
+
+    Raises:
+        InputError: an image has changed since convert read it.
+    """
+    split = images.split
+    judged = judge_images(split, images.kept, results, score_threshold)
+    chosen = choose_galleries([one.tally for one in judged], count)
+    ranks: dict[int, dict[str, int]] = defaultdict(dict)
+    for rank in range(count):  # the first of each gallery before the second of any
+        for name in GALLERIES:
+            if rank < len(chosen[name]):
+                ranks[chosen[name][rank]][name] = rank
+    shown = [judged[index].image for index in ranks]
+    own = results.select(np.isin(results.image_ids, [image.id for image in shown]))
+    with_faint = judge_images(split, shown, own, min(FAINTEST, score_threshold))
+    pixels = [_limit(rgb, ENCODINGS[0][0]) for rgb in images.read(shown)]
+    jpegs = encode_within(pixels, BUDGET_BYTES)
+    return [
+        GalleryImage(
+            faint.image.file_name,
+            jpeg,
+            faint.image.width,
+            faint.image.height,
+            ranks[index],
+            object_boxes(faint.objects, judged[index].outcomes, split.classes),
+            detection_boxes(faint.found, faint.outcomes, faint.objects, split.classes),
+        )
+        for index, faint, jpeg in zip(ranks, with_faint, jpegs, strict=True)
+    ]
+
+
+def at_a_step(threshold: float) -> float:
+    """Returns the threshold rounded down to hundredths, the steps of the page's slider."""
+    return math.floor(round(100 * threshold, 6)) / 100
+
+
+def encode_within(images: Sequence[Rgb], budget_bytes: int) -> list[bytes]:
+    """Returns JPEGs of the images, as large and as good as the budget for all allows.
+
+    All use the same encoding. With the last of `ENCODINGS` they may exceed the budget.
+    """
+    jpegs: list[bytes] = []
+    for side_px, quality in ENCODINGS:
+        jpegs = [encode_jpeg(_limit(rgb, side_px), quality) for rgb in images]
+        if sum(map(len, jpegs)) <= budget_bytes:
+            break
+    return jpegs
+
+
+def _limit(rgb: Rgb, side_px: int) -> Rgb:
+    """Returns the image, scaled down if its longer side has more than `side_px` pixels."""
+    return scale_to_fit(rgb, side_px) if max(rgb.shape[:2]) > side_px else rgb

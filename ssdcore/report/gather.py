@@ -4,18 +4,17 @@ import json
 from typing import NamedTuple
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.coco.results_file import read_results
+from ssdcore.coco.results import read_results
 from ssdcore.core import layout
-from ssdcore.data.augment import Strengths
 from ssdcore.data.manifest import image_folder
 from ssdcore.evaluation.analysis import Analysis
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params.schema import Params
 from ssdcore.report.content import History, ReportContent
-from ssdcore.report.examples import Example, draw_examples
-from ssdcore.report.images import at_a_step, gallery_images
+from ssdcore.report.examples import Example, draw_examples, draw_variations
+from ssdcore.report.gallery import at_a_step, gallery_images
+from ssdcore.report.split_images import SplitImages
 from ssdcore.report.summaries import commands_to_repeat, describe_environment, summarise_split
-from ssdcore.report.variations import draw_variations
 
 
 class Gathered(NamedTuple):
@@ -42,9 +41,11 @@ def gather(settings: Params) -> Gathered:
     chosen = wanted.score_threshold
     threshold = at_a_step(analysis.threshold if chosen is None else chosen)
     results = read_results(layout.PREDICTIONS)
-    shown = (splits["val"], results, image_folder(layout.SOURCE, "val"), skipped["val"])
-    strengths = Strengths(**settings.train.augment.model_dump())
-    folder = image_folder(layout.SOURCE, "train")
+    images = {
+        name: SplitImages(splits[name], image_folder(layout.SOURCE, name), skipped[name])
+        for name in layout.SPLITS
+    }
+    strengths = settings.train.augment
     metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
     source = json.loads(layout.SOURCE.read_text(encoding="utf-8"))
     environment = describe_environment(metrics["device"], source)
@@ -61,10 +62,11 @@ def gather(settings: Params) -> Gathered:
             for name in layout.SPLITS
         ],
         default_box_scales=scales,
-        gallery=gallery_images(*shown, wanted.images, threshold),
+        gallery=gallery_images(images["val"], results, wanted.images, threshold),
         score_threshold=threshold,
         strengths=strengths,
-        variations=list(draw_variations(splits["train"], folder, skipped["train"], strengths)),
+        variations=list(draw_variations(images["train"], strengths)),
         commands=commands_to_repeat(environment),
     )
-    return Gathered(content, list(draw_examples(*shown, wanted.images, threshold)))
+    examples = draw_examples(images["val"], results, wanted.images, threshold)
+    return Gathered(content, list(examples))

@@ -12,7 +12,7 @@ from ssdcore.evaluation.analysis import Analysis
 from ssdcore.report import charts, curves, evaluation_charts, words
 from ssdcore.report.content import GalleryImage, ReportContent
 from ssdcore.report.document import render_document
-from ssdcore.report.images import FAINTEST
+from ssdcore.report.gallery import FAINTEST
 from ssdcore.report.plotting import fragment
 from ssdcore.report.verdict import verdict
 

@@ -10,7 +10,7 @@ from ruamel.yaml.error import YAMLError
 from ssdcore.core import layout
 from ssdcore.core.dvc_environment import NAME_TAG, experiment_tags
 from ssdcore.core.files import sha256_of_json
-from ssdcore.core.git import ask_git
+from ssdcore.core.git import git_output
 
 PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"
 KEY_TAG, STAGE_TAG = "run.key", "dvc.stage"
@@ -40,7 +40,7 @@ def provenance(folder: Path) -> dict[str, str]:
     outs = _locked_outs(root)
     tags = {
         "dvc.data_md5": outs.get(str(layout.MINDRECORD)),
-        "git.commit": ask_git(root, "rev-parse", "HEAD"),
+        "git.commit": git_output(root, "rev-parse", "HEAD"),
         "git.dirty": _dirty(root, list(outs)),
     }
     return experiment_tags() | {name: value for name, value in tags.items() if value}
@@ -71,5 +71,5 @@ def _dirty(root: Path, outs: list[str]) -> str | None:
     """
     written = [f":(exclude){path}" for path in ("dvc.lock", *outs)]
     status = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
-    changes = ask_git(root, *status, "--", ":/", *written)
+    changes = git_output(root, *status, "--", ":/", *written)
     return None if changes is None else str(bool(changes)).lower()

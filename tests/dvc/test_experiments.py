@@ -1,17 +1,22 @@
-"""DVC's list, of a real repository, and of one as its queue leaves it."""
+"""Experiments of a real repository, and made-up ones in the states of DVC's queue."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.repo.experiments.serialize import (
+    ExpExecutor,
+    ExpRange,
+    ExpState,
+    SerializableError,
+    SerializableExp,
+)
 
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.dvc.experiments import list_experiments, read_states
+from tests.small_repository import dvc, run
 
 PIPELINE = {
     "stages": {
@@ -25,30 +30,18 @@ PIPELINE = {
 }
 
 
-def run(folder: Path, *command: str) -> None:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_"))}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-
-
-def dvc(folder: Path, *arguments: str) -> None:
-    run(folder, sys.executable, "-m", "dvc", *arguments)
-
-
 def measure(folder: Path, ap: float, **train: Any) -> None:
-    """Writes what a run with these parameters would."""
+    """Writes the parameters and metrics of a run."""
     (folder / "params.yaml").write_text(json.dumps({"train": train}))
     (folder / "metrics/evaluate.json").write_text(json.dumps({"bbox": {"AP": ap, "AP50": 0.5}}))
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory) -> Path:
-    """Two commits; the second one has two experiments done, and one in the queue."""
+    """Two commits; the second one has two finished experiments and one in the queue."""
     folder = tmp_path_factory.mktemp("repository")
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
-    for key in ("user.name", "user.email"):  # DVC's own commits don't look at the environment
+    for key in ("user.name", "user.email"):  # DVC's own commits ignore the environment
         run(folder, "git", "config", key, "a")
     dvc(folder, "init", "--quiet")
     (folder / "dvc.yaml").write_text(json.dumps(PIPELINE))
@@ -93,7 +86,7 @@ def test_a_commit_and_its_experiments(listed):
     assert later.state == "queued"
 
 
-def test_earlier_commits_count_as_well(listed):
+def test_earlier_commits_are_listed_on_request(listed):
     found = list(listed(-1).values())
     assert found[0].name == "main"
     assert found[-1].metrics["AP"] == 0.1
@@ -102,14 +95,14 @@ def test_earlier_commits_count_as_well(listed):
     assert list(listed(2)) == [one.name for one in found]
 
 
-def state(name: str | None, rev: str, ap: float | None, **train: Any) -> dict[str, Any]:
+def state(name: str | None, rev: str, ap: float | None, **train: Any) -> ExpState:
     metrics = {} if ap is None else {"metrics/evaluate.json": {"data": {"bbox": {"AP": ap}}}}
     params = {"params.yaml": {"data": {"train": train}}}
-    return {"rev": rev, "name": name, "data": {"params": params, "metrics": metrics, "outs": None}}
+    return ExpState(rev, name, SerializableExp(rev, params=params, metrics=metrics))
 
 
 @pytest.mark.parametrize(
-    ("executed", "ap", "counts"),
+    ("executed", "ap", "expected"),
     [
         (None, 0.3, True),
         ("success", 0.3, True),
@@ -119,32 +112,28 @@ def state(name: str | None, rev: str, ap: float | None, **train: Any) -> dict[st
         ("queued", None, False),
     ],
 )
-def test_who_has_results_of_its_own(executed, ap, counts):
-    """Of failed and running ones DVC shows the baseline's metrics."""
-    experiment = {
-        "revs": [state("furry-paws", "b" * 40, ap, lr_max=2)],
-        "executor": executed and {"state": executed},
-    }
-    states = [
-        {"rev": "workspace"},
-        {**state("main", "a" * 40, 0.3, lr_max=1), "experiments": [experiment]},
-        {"rev": "c" * 40, "data": None, "error": {"msg": "no dvc.yaml"}},
-    ]
-    main, paws = read_states(states)
+def test_only_finished_experiments_have_results(executed, ap, expected):
+    """For failed and running ones, DVC shows the metrics of the baseline."""
+    executor = executed and ExpExecutor(executed)
+    experiment = ExpRange([state("furry-paws", "b" * 40, ap, lr_max=2)], executor)
+    baseline = state("main", "a" * 40, 0.3, lr_max=1)
+    baseline.experiments = [experiment]
+    unreadable = ExpState("c" * 40, error=SerializableError("no dvc.yaml"))
+    main, paws = read_states([ExpState("workspace"), baseline, unreadable])
     assert main.has_results
-    assert (paws.has_results, paws.baseline) == (counts, "a" * 40)
+    assert (paws.has_results, paws.baseline) == (expected, "a" * 40)
     assert paws.changed == {"train.lr_max": 2}
 
 
 def test_a_folder_without_dvc_is_wrong_input(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="expected a folder of a DVC repository"):
+    with pytest.raises(InputError, match="expected a folder in a DVC repository"):
         list_experiments(1)
 
 
-def test_what_dvc_complains_of_is_passed_on(tmp_path, monkeypatch):
+def test_the_reason_of_dvcs_error_is_kept(tmp_path, monkeypatch):
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text("[no such section\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RunError, match=r"dvc exp show: .*config"):
+    with pytest.raises(RunError, match=r"DVC: .*config"):
         list_experiments(1)

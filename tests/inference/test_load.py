@@ -7,19 +7,20 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector
 from ssdcore.inference.load import load_photo_detector
 from ssdcore.inference.split import predict_split
-from ssdcore.models.checkpoint import Card, build_network, load, save
+from ssdcore.models.checkpoint import build_network, load, save
+from ssdcore.models.metadata import ModelMetadata
 
 THRESHOLDS = Thresholds(score=0.002, max_detections=5)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_photos_are_answered_as_the_evaluation_answers_them(model, images, tmp_path, workers):
+def test_photos_have_the_detections_of_the_evaluation(model, images, tmp_path, workers):
     classes = images.split.classes
     network = build_network(model, len(classes), "multibox")
-    save(tmp_path / "best.ckpt", network, Card(model, classes, "multibox", 0))
-    network, card = load(tmp_path / "best.ckpt")
+    save(tmp_path / "best.ckpt", network, ModelMetadata(model, classes, "multibox", 0))
+    network, metadata = load(tmp_path / "best.ckpt")
     evaluated = predict_split(
-        Detector(network, card.default_boxes, card.loss, batch_size=4),
+        Detector(network, metadata.default_boxes, metadata.loss, batch_size=4),
         images.shards, images.split, THRESHOLDS, workers=1,
     )  # fmt: skip
     files = [images.annotations.parents[1] / "train" / i.file_name for i in images.split.images]
@@ -35,6 +36,6 @@ def test_photos_are_answered_as_the_evaluation_answers_them(model, images, tmp_p
     assert list(results.rows()) == list(evaluated.rows())
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path):
+def test_a_missing_checkpoint_is_refused(tmp_path):
     with pytest.raises(InputError, match="no file"):
         load_photo_detector(tmp_path / "best.ckpt", batch_size=1)

@@ -5,8 +5,9 @@ import pytest
 from mindspore import Tensor
 
 from ssdcore.core.errors import InputError
+from ssdcore.models.layers import scaled_channels
 from ssdcore.models.pretrained import load_vgg16
-from ssdcore.models.ssd import SSD300, scaled_channels
+from ssdcore.models.ssd import SSD
 
 PLACE = "model.pretrained"
 CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
@@ -28,13 +29,13 @@ NARROW_FC = 24
 
 
 def narrow(batch_norm=False, **settings):
-    return SSD300(2, NARROW, "conv", batch_norm, dropout=0.0, **settings)
+    return SSD(2, NARROW, "conv", batch_norm, dropout=0.0, **settings)
 
 
 @pytest.fixture(scope="module")
 def full():
     """The network at the width that published weights fit."""
-    return SSD300(2, 1.0, "conv", batch_norm=False, dropout=0.0)
+    return SSD(2, 1.0, "conv", batch_norm=False, dropout=0.0)
 
 
 def parameters(network):
@@ -130,7 +131,7 @@ def assert_same_activations(network, image, reference):
 
 
 def assert_complete(transfer, network, arrays):
-    """Every name of either side stands in the account once."""
+    """Every name of either side is in the report once."""
     assert sorted([*transfer.loaded.values(), *transfer.unused]) == sorted(arrays)
     assert sorted([*transfer.loaded, *transfer.fresh]) == sorted(parameters(network))
 
@@ -298,7 +299,7 @@ def test_reduced_fc6_and_fc7_are_taken_as_they_are(full):
     assert (after["backbone.fc6.conv.bias"] == np.arange(1024)).all()
 
 
-def test_what_is_not_taken_has_its_reason(rng):
+def test_arrays_that_are_not_loaded_have_a_reason(rng):
     network = narrow()
     arrays = {**features(rng), **classifier(rng)}
     arrays["features.2.bias"] = np.zeros(9, np.float32)
@@ -323,19 +324,19 @@ def test_what_is_not_taken_has_its_reason(rng):
     assert transfer.unused == {
         "features.2.bias": shape.format("(9,)", "(8,)"),
         "features.5.weight": shape.format("(8, 8, 3, 2)", "(8, 8, 3, 3)"),
-        "features.5.bias": "its layer's weight was not taken",
+        "features.5.bias": "the weight of its layer was not loaded",
         "classifier.0.weight": "values that are not finite",
-        "classifier.0.bias": "its layer's weight was not taken",
+        "classifier.0.bias": "the weight of its layer was not loaded",
         "classifier.3.bias": "values that are not finite",
         **dict.fromkeys(foreign, "not a weight of VGG16's layers"),
-        **dict.fromkeys(heads, "fc8 only tells ImageNet's classes apart"),
-        **dict.fromkeys(twice, "another array has its place"),
+        **dict.fromkeys(heads, "fc8 only separates ImageNet's classes"),
+        **dict.fromkeys(twice, "another array is loaded there"),
     }
     first = parameters(network)["backbone.conv1.0.conv.weight"]
     np.testing.assert_array_equal(first, arrays["features.0.weight"])
 
 
-def test_biases_without_a_place_have_their_reason(rng):
+def test_biases_that_are_not_loaded_have_a_reason(rng):
     arrays = features(rng)
     biases = [name for name in arrays if name.endswith("bias")]
     for settings, reason in (
@@ -365,7 +366,7 @@ def refusal(network, arrays):
     before = parameters(network)
     with pytest.raises(InputError) as caught:
         load_vgg16(network, arrays, PLACE)
-    assert caught.value.place == PLACE
+    assert caught.value.where == PLACE
     for name, value in parameters(network).items():
         np.testing.assert_array_equal(value, before[name])
     return str(caught.value)

@@ -11,7 +11,7 @@ from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.photo_detector import NOTHING, Seen
 from ssdcore.prediction.drawn_photos import draw_photo, require_other_places
 from ssdcore.prediction.photo_files import PhotoFile
-from ssdcore.report.colours import class_colours
+from ssdcore.report.colours import class_colour
 
 CLASSES = (CocoClass(3, "cat"),)
 FOUND = Detections(
@@ -35,7 +35,7 @@ def test_a_photo_is_drawn_with_its_boxes(tmp_path):
     assert rgb.shape == (200, 400, 3)
     assert abs(rgb[100, 200] - 90).max() < 10  # inside the box
     assert abs(rgb[100, 20] - 90).max() < 10  # outside
-    colour = np.array(class_colours(1)[0])
+    colour = np.array(class_colour(1))
     assert abs(rgb[149, 150:250] - colour).mean() < 40  # its lower edge
 
 

@@ -12,7 +12,7 @@ from ssdcore.inference.photo_detector import NOTHING, Seen
 from ssdcore.prediction import drawn_videos
 from ssdcore.prediction.drawn_videos import draw_video
 from ssdcore.prediction.videos import open_video
-from ssdcore.report.colours import class_colours
+from ssdcore.report.colours import class_colour
 
 CLASSES = (CocoClass(3, "cat"),)
 
@@ -47,7 +47,7 @@ def test_each_frame_has_its_own_boxes(tmp_path):
     ]
     frames = read(path)
     assert len(frames) == 6
-    colour = np.array(class_colours(1)[0])
+    colour = np.array(class_colour(1))
     for number, rgb in enumerate(frames):
         left = round(400 * (0.1 + 0.1 * number))
         assert rgb.shape == (200, 400, 3)

@@ -11,7 +11,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.export.graph import save
-from ssdcore.export.metadata import Metadata
+from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.onnx_graph import to_onnx
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.load import load_photo_detector
@@ -166,7 +166,7 @@ def test_a_file_goes_first_and_stays(tmp_path, monkeypatch):
 def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     network, card = load(checkpoint)
     path = tmp_path_factory.mktemp("export") / "ssd300.onnx"
-    save(path, to_onnx(network, card.loss), Metadata(card, THRESHOLDS, {}).texts())
+    save(path, to_onnx(network, card.loss), ExportMetadata(card, THRESHOLDS, {}).texts())
     return path
 
 

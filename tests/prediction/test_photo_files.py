@@ -5,8 +5,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
-from ssdcore.download import web
-from ssdcore.download.source import Stream
+from ssdcore.download import streams
 from ssdcore.prediction import photo_files
 from ssdcore.prediction.photo_files import find_photos
 from tests.download.web_server import BODY, Turn
@@ -142,7 +141,7 @@ def test_an_address_is_fetched_or_said_to_be_broken(server, monkeypatch):
 def test_a_file_that_ends_early_is_broken(monkeypatch):
     """A stream may end where the file does not, without an error."""
     for pieces, expected in (([BODY], BODY), ([BODY[:9]], "the connection broke")):
-        stream = Stream(0, len(BODY), "", iter(pieces))
-        monkeypatch.setattr(web, "open_web", lambda *_, stream=stream: nullcontext(stream))
+        stream = streams.Stream(0, len(BODY), "", iter(pieces))
+        monkeypatch.setattr(streams, "open_web", lambda *_, stream=stream: nullcontext(stream))
         found = fetched("http://x/a.jpg")
         assert (str(found) if isinstance(found, BrokenImageError) else found) == expected

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssdcore.data.augment import Strengths
 from ssdcore.evaluation.analysis import (
     Analysis,
     Calibration,
@@ -29,6 +28,7 @@ from ssdcore.report.content import (
 )
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.overlay import DetectionBox, ObjectBox
+from tests.augment_params import augment_params
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
 
@@ -120,15 +120,15 @@ def gallery() -> list[GalleryImage]:
                 ObjectBox((50, 10, 20, 40), 1, "circle", crowd=False, missed=True),
             ),
             (
-                DetectionBox((10, 10, 20, 40), 1, "circle", 0.9, "correct", 0, 0.95, 1, "circle"),
-                DetectionBox((70, 50, 20, 40), 2, "star", 0.5, "background", -1, 0.0, 0, ""),
-                DetectionBox((50, 10, 20, 44), 1, "circle", 0.2, "correct", 1, 0.85, 1, "circle"),
+                DetectionBox((10, 10, 20, 40), 1, "circle", 0.9, "correct", 0, 1, "circle"),
+                DetectionBox((70, 50, 20, 40), 2, "star", 0.5, "background", -1, 0, ""),
+                DetectionBox((50, 10, 20, 44), 1, "circle", 0.2, "correct", 1, 1, "circle"),
             ),
         ),
         GalleryImage(
             "second.jpg", JPEG, 200, 100, {"worst": 1, "confused": 0},
             (ObjectBox((30, 30, 30, 30), 2, "star", crowd=False, missed=False),),
-            (DetectionBox((30, 30, 30, 30), 1, "circle", 0.7, "class", 0, 1.0, 2, "star"),),
+            (DetectionBox((30, 30, 30, 30), 1, "circle", 0.7, "class", 0, 2, "star"),),
         ),
     ]  # fmt: skip
 
@@ -164,7 +164,7 @@ def content(history: History, analysis: Analysis, gallery: list[GalleryImage]) -
         default_box_scales=[0.1, 0.2, 0.375],
         gallery=gallery,
         score_threshold=0.4,
-        strengths=Strengths(flip=0.5, brightness=0.2),
+        strengths=augment_params(flip=0.5, brightness=0.2),
         variations=[VariedImage("tree.jpg", [JPEG, JPEG, JPEG])],
         commands=["dvc repro"],
     )
@@ -244,7 +244,7 @@ def empty(content: ReportContent) -> ReportContent:
         ),
         splits=[],
         gallery=[],
-        strengths=Strengths(),
+        strengths=augment_params(),
         variations=[],
         default_box_scales=[],
         commands=[],

@@ -5,7 +5,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ssdcore.report.drawing import HALO, Annotations, draw_boxes, encode_jpeg, fitted, side_by_side
+from ssdcore.report.drawing import (
+    HALO,
+    Annotations,
+    Rgb,
+    draw_boxes,
+    encode_jpeg,
+    scale_to_fit,
+    side_by_side,
+)
 
 RED, LIME = (250, 20, 30), (20, 250, 30)
 GREY = (90, 90, 90)
@@ -15,13 +23,26 @@ def grey(height: int, width: int) -> NDArray[np.uint8]:
     return np.full((height, width, 3), GREY, np.uint8)
 
 
+def annotated(image: Rgb, *boxes: tuple[list[float], str, tuple[int, int, int]]) -> Rgb:
+    """Draws (left, top, right, bottom) in pixels, a caption and a colour for each box."""
+    return draw_boxes(image, annotations(image.shape[:2], *boxes))
+
+
+def annotations(
+    size_hw: tuple[int, ...], *boxes: tuple[list[float], str, tuple[int, int, int]]
+) -> Annotations:
+    boxes_xyxy_px, captions, colours = zip(*boxes, strict=True)
+    boxes_yxyx = np.array(boxes_xyxy_px)[:, [1, 0, 3, 2]] / np.tile(size_hw, 2)
+    return Annotations(boxes_yxyx.astype(np.float32), captions, colours)
+
+
 def where(image: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
     return (image == np.array(colour, np.uint8)).all(axis=-1)
 
 
 def test_a_box_colours_its_own_edge_pixels_and_nothing_else() -> None:
     image = grey(40, 60)
-    drawn = draw_boxes(image, [[10, 5, 30, 25]], [""], [RED])
+    drawn = annotated(image, ([10, 5, 30, 25], "", RED))
     edge = np.zeros((40, 60), bool)
     edge[5:25, 10:30] = True  # x2 = 30 is the first column outside
     edge[6:24, 11:29] = False
@@ -36,8 +57,9 @@ def test_a_box_colours_its_own_edge_pixels_and_nothing_else() -> None:
 
 def test_lines_grow_with_the_image() -> None:
     def thickness(side: int) -> int:
-        box = [[side // 4, side // 4, side // 2, side // 2]]
-        return int(where(draw_boxes(grey(side, side), box, [""], [RED]), RED)[side // 3].sum()) // 2
+        box = [side // 4, side // 4, side // 2, side // 2]
+        drawn = annotated(grey(side, side), (box, "", RED))
+        return int(where(drawn, RED)[side // 3].sum()) // 2
 
     assert [thickness(side) for side in (60, 300, 1500)] == [1, 2, 10]
 
@@ -46,8 +68,8 @@ def test_lines_grow_with_the_image() -> None:
     "box", [[0, 0, 9, 9], [191, 0, 200, 9], [0, 91, 9, 100], [150, 80, 300, 300]]
 )
 def test_a_caption_stays_inside_with_its_margin(box: list[int]) -> None:
-    drawn = draw_boxes(grey(100, 200), [box], ["circle 0.97"], [RED])
-    alone = draw_boxes(grey(100, 200), [box], [""], [RED])
+    drawn = annotated(grey(100, 200), (box, "circle 0.97", RED))
+    alone = annotated(grey(100, 200), (box, "", RED))
     label = (drawn != alone).any(axis=-1)
     rows, columns = np.nonzero(label)
     top, bottom, left, right = rows.min(), rows.max(), columns.min(), columns.max()
@@ -60,7 +82,7 @@ def test_a_caption_stays_inside_with_its_margin(box: list[int]) -> None:
 
 
 def test_a_long_caption_is_cut_to_the_image() -> None:
-    drawn = draw_boxes(grey(100, 120), [[50, 50, 70, 70]], ["W" * 300], [RED])
+    drawn = annotated(grey(100, 120), ([50, 50, 70, 70], "W" * 300, RED))
     ground = where(drawn[36:46], RED)  # lines that the label fills
     ink = ~ground & ~where(drawn[36:46], GREY)
     assert ground.any(axis=0).sum() > 0.85 * 120  # nearly from edge to edge
@@ -69,11 +91,11 @@ def test_a_long_caption_is_cut_to_the_image() -> None:
     assert not ink[:, -2:].any()
 
 
-def test_captions_of_one_place_do_not_cover_each_other() -> None:
+def test_captions_do_not_cover_each_other() -> None:
     box = [80, 60, 140, 100]
-    both = draw_boxes(grey(200, 200), [box, box], ["mm", "mm"], [RED, LIME])
-    labelled = draw_boxes(grey(200, 200), [box], ["mm"], [RED])
-    bare = draw_boxes(grey(200, 200), [box], [""], [RED])
+    both = annotated(grey(200, 200), (box, "mm", RED), (box, "mm", LIME))
+    labelled = annotated(grey(200, 200), (box, "mm", RED))
+    bare = annotated(grey(200, 200), (box, "", RED))
     label = (labelled != bare).any(axis=-1)  # the first one stands as if it were alone
     np.testing.assert_array_equal(both[label], labelled[label])
     second = where(both, LIME)  # and the second is as large; its lines are under the first box
@@ -82,36 +104,41 @@ def test_captions_of_one_place_do_not_cover_each_other() -> None:
 
 def test_the_first_box_is_on_top() -> None:
     box = [10, 10, 40, 40]
-    drawn = draw_boxes(grey(60, 60), [box, box], ["", ""], [RED, LIME])
+    drawn = annotated(grey(60, 60), (box, "", RED), (box, "", LIME))
     assert where(drawn, RED).any()
     assert not where(drawn, LIME).any()
 
 
 @pytest.mark.parametrize("side", [1, 8, 20])
-def test_a_tiny_image_gets_what_fits(side: int) -> None:
-    drawn = draw_boxes(grey(side, side), [[0, 0, side, side]], ["a long caption"], [RED])
+def test_a_tiny_image_is_drawn_without_error(side: int) -> None:
+    drawn = annotated(grey(side, side), ([0, 0, side, side], "a long caption", RED))
     assert drawn.shape == (side, side, 3)
     assert where(drawn, RED)[0, 0]
 
 
 def test_an_image_lower_than_a_line_of_text_gets_no_caption() -> None:
-    box = [[5, 1, 60, 8]]
-    captioned, bare = (draw_boxes(grey(9, 200), box, [text], [RED]) for text in ("star", ""))
+    box = [5, 1, 60, 8]
+    captioned, bare = (annotated(grey(9, 200), (box, text, RED)) for text in ("star", ""))
     np.testing.assert_array_equal(captioned, bare)
 
 
-def test_disagreeing_or_impossible_input_is_refused() -> None:
+def test_a_caption_of_one_character_is_drawn() -> None:
+    captioned, bare = (annotated(grey(60, 60), ([9, 9, 40, 40], t, RED)) for t in ("A", ""))
+    assert (captioned != bare).any()
+
+
+def test_inconsistent_or_impossible_input_is_an_error() -> None:
     with pytest.raises(ValueError, match="zip"):
-        draw_boxes(grey(9, 9), [[0, 0, 5, 5]], [], [RED])
+        draw_boxes(grey(9, 9), Annotations(np.ones((1, 4)), [], [RED]))
     with pytest.raises(ValueError, match="finite"):
-        draw_boxes(grey(9, 9), [[0, 0, np.nan, 5]], [""], [RED])
+        annotated(grey(9, 9), ([0, 0, np.nan, 5], "", RED))
 
 
-def test_truth_is_left_and_predictions_right_at_their_scaled_places() -> None:
+def test_truth_is_left_and_predictions_right_scaled_to_the_panels() -> None:
     # 50 by 25 into panels of (206 - 4) // 2 = 101: twice the size and a little.
-    truth = Annotations([[10, 5, 20, 15]], [""], [RED])
-    found = Annotations([[30, 5, 40, 15]], [""], [LIME])
-    sheet = side_by_side(grey(25, 50), truth, found, width=206)
+    truth = annotations((25, 50), ([10, 5, 20, 15], "", RED))
+    found = annotations((25, 50), ([30, 5, 40, 15], "", LIME))
+    sheet = side_by_side(grey(25, 50), truth, found, width_px=206)
     strip = sheet.shape[0] - 50
     assert sheet.shape[1] == 206
     assert strip > 0
@@ -124,12 +151,12 @@ def test_truth_is_left_and_predictions_right_at_their_scaled_places() -> None:
 
 
 @pytest.mark.parametrize("shape", [(300, 300), (2000, 3000), (640, 20), (20, 640)])
-def test_a_sheet_is_never_wider_than_asked(shape: tuple[int, int]) -> None:
-    nothing = Annotations([], [], [])
-    sheet = side_by_side(grey(*shape), nothing, nothing, width=900)
+def test_a_sheet_has_at_most_the_given_width(shape: tuple[int, int]) -> None:
+    nothing = Annotations(np.zeros((0, 4), np.float32), [], [])
+    sheet = side_by_side(grey(*shape), nothing, nothing, width_px=900)
     assert sheet.shape[1] <= 900
     assert sheet.shape[0] <= 500
-    assert max(sheet.shape[1] / 2, sheet.shape[0]) > 440  # and fills its place
+    assert max(sheet.shape[1] / 2, sheet.shape[0]) > 440  # and fills it
 
 
 @pytest.mark.parametrize(
@@ -141,15 +168,15 @@ def test_a_sheet_is_never_wider_than_asked(shape: tuple[int, int]) -> None:
         ((8, 8), (300, 300)),
     ],
 )
-def test_fitted_images_fill_the_square_one_way(
+def test_scaled_images_fill_a_square_in_one_direction(
     shape: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     image = grey(*shape)
     image[:, : shape[1] // 2] = RED
-    small_or_large = fitted(image, 300)
-    assert small_or_large.shape[:2] == expected
-    assert where(small_or_large[:, : expected[1] // 8], RED).all()
-    assert where(small_or_large[:, -(expected[1] // 8) :], GREY).all()
+    scaled = scale_to_fit(image, 300)
+    assert scaled.shape[:2] == expected
+    assert where(scaled[:, : expected[1] // 8], RED).all()
+    assert where(scaled[:, -(expected[1] // 8) :], GREY).all()
 
 
 def test_a_jpeg_keeps_the_image() -> None:

@@ -1,68 +1,124 @@
+import io
 import json
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.coco.results import CocoResults
-from ssdcore.core.errors import InputError
-from ssdcore.report.examples import draw_examples
+from ssdcore.data.augment import Sample, augment
+from ssdcore.report.box_annotations import annotate_objects
+from ssdcore.report.drawing import draw_boxes, encode_jpeg
+from ssdcore.report.examples import draw_examples, draw_variations
+from ssdcore.report.split_images import SEED, SplitImages
+from tests.augment_params import augment_params
+from tests.report.grey_images import row, table, write_split
+
+GREY, GREEN = (128, 128, 128), (0, 160, 0)
+VARIED = augment_params(
+    crop=0.5, zoom_out=0.5, flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05
+)
 
 
-@pytest.fixture
-def split(tmp_path):
-    """Four grey images, each with one object of 40 × 20 pixels at (10, 30)."""
-    ids = (1, 2, 3, 4)
-    content = {
-        "images": [{"id": n, "file_name": f"{n}.png", "height": 60, "width": 80} for n in ids],
-        "annotations": [
-            {"id": n, "image_id": n, "category_id": 7, "bbox": [10, 30, 40, 20]} for n in ids
-        ],
-        "categories": [{"id": 7, "name": "cat"}],
-    }
-    (tmp_path / "a.json").write_text(json.dumps(content))
-    for n in ids:
-        cv2.imwrite(str(tmp_path / f"{n}.png"), np.full((60, 80, 3), 128, np.uint8))
-    return read_coco(tmp_path / "a.json")
-
-
-def found(image, score=0.9):
-    return {"image_id": image, "category_id": 7, "bbox": [10, 30, 40, 20], "score": score}
-
-
-def table(*rows):
-    return CocoResults.from_rows(rows)
-
-
-def test_all_runs_show_the_same_images(split, tmp_path):
+def test_all_runs_show_the_same_images(tmp_path):
+    images = write_split(tmp_path, 4, skipped={"2.png"})
     chosen = [
-        [one.image.id for one in draw_examples(split, table(*rows), tmp_path, {"2.png"}, 2, 0.5)]
-        for rows in ([], [found(1), found(3)], [found(4)])
+        [one.image.id for one in draw_examples(images, table(*rows), 2, 0.5)]
+        for rows in ([], [row(1), row(3)], [row(4)])
     ]
     assert chosen[0] == chosen[1] == chosen[2]
     assert len({*chosen[0]} - {2}) == 2
 
 
-def test_detections_from_the_threshold_on_are_drawn_on_the_right(split, tmp_path):
-    def drawn(*rows):
-        return {
-            one.image.id: one.rgb
-            for one in draw_examples(split, table(*rows), tmp_path, (), 4, 0.5)
-        }
+def test_detections_from_the_threshold_on_are_drawn_on_the_right(tmp_path):
+    images = write_split(tmp_path, 4)
 
-    without, faint, sure = drawn(), drawn(found(3, 0.49)), drawn(found(3))
+    def drawn(*rows):
+        return {one.image.id: one.rgb for one in draw_examples(images, table(*rows), 4, 0.5)}
+
+    without, below, above = drawn(), drawn(row(3, 0.49)), drawn(row(3))
     assert set(without) == {1, 2, 3, 4}
     for image in without:
-        np.testing.assert_array_equal(without[image], faint[image])
-    changed = np.argwhere((without[3] != sure[3]).any(axis=2))
-    middle = sure[3].shape[1] / 2
+        np.testing.assert_array_equal(without[image], below[image])
+    changed = np.argwhere((without[3] != above[3]).any(axis=2))
+    middle = above[3].shape[1] / 2
     assert changed[:, 1].min() > middle
-    right = (changed[:, 1].max() - middle) / (sure[3].shape[1] - middle)
+    right = (changed[:, 1].max() - middle) / (above[3].shape[1] - middle)
     assert right == pytest.approx(50 / 80, abs=0.05)
 
 
-def test_an_image_that_has_gone_since_is_named(split, tmp_path):
-    (tmp_path / "1.png").unlink()
-    with pytest.raises(InputError, match=r"1\.png: found 'file missing'"):
-        list(draw_examples(split, table(), tmp_path, (), count=9, score_threshold=0.5))
+@pytest.fixture
+def training(tmp_path: Path) -> SplitImages:
+    """Six grey images of 400 × 200 pixels, each with two objects on the left, one green."""
+    rgb = np.full((200, 400, 3), GREY, np.uint8)
+    rgb[60:140, 20:120] = GREEN
+    images, annotations = [], []
+    for n in range(1, 7):
+        images.append({"id": n, "file_name": f"{n}.png", "height": 200, "width": 400})
+        annotations += [
+            {"image_id": n, "category_id": 7, "bbox": [20, 60, 100, 80]},
+            {"image_id": n, "category_id": 8, "bbox": [30, 150, 60, 40]},
+        ]
+        cv2.imwrite(str(tmp_path / f"{n}.png"), rgb[..., ::-1])
+    content = {
+        "images": images,
+        "annotations": annotations,
+        "categories": [{"id": 7, "name": "leaf"}, {"id": 8, "name": "stone"}],
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    return SplitImages(read_coco(tmp_path / "a.json"), tmp_path)
+
+
+def decoded(jpeg: bytes) -> NDArray[np.int64]:
+    return np.asarray(Image.open(io.BytesIO(jpeg))).astype(int)
+
+
+def centre_of_green(rgb: NDArray[np.int64]) -> tuple[float, float]:
+    """The centre of the green object, as fractions (y, x) of the image."""
+    rows, columns = np.nonzero((rgb[..., 1] > 120) & (rgb[..., [0, 2]].max(axis=2) < 60))
+    return rows.mean() / rgb.shape[0], columns.mean() / rgb.shape[1]
+
+
+def test_each_image_as_it_is_and_augmented_three_times(training: SplitImages) -> None:
+    drawn = list(draw_variations(training, VARIED))
+    assert len({one.caption for one in drawn}) == 4
+    for one in drawn:
+        sizes = [decoded(jpeg).shape for jpeg in one.jpegs]
+        assert sizes == [(150, 300, 3)] + [(300, 300, 3)] * 3
+        assert len(set(one.jpegs)) == 4
+
+
+def test_variations_are_what_augment_makes_for_epoch_and_image(training: SplitImages) -> None:
+    split = training.split
+    for one in draw_variations(training, VARIED):
+        image = next(i for i in split.images if i.file_name == one.caption)
+        rgb = cv2.imread(str(training.folder / image.file_name))[..., ::-1]
+        for epoch, jpeg in enumerate(one.jpegs[1:], start=1):
+            rng = np.random.default_rng((SEED, 1, epoch, image.id))
+            varied = augment(Sample(rgb, split.objects[image.id]), VARIED, rng)
+            annotations = annotate_objects(varied.objects, split.classes)
+            assert jpeg == encode_jpeg(draw_boxes(varied.rgb, annotations))
+
+
+def test_the_strengths_are_those_given_and_boxes_follow(training: SplitImages) -> None:
+    original, *mirrored = map(
+        decoded, next(draw_variations(training, augment_params(flip=1))).jpegs
+    )
+    np.testing.assert_allclose(centre_of_green(original), (100 / 200, 70 / 400), atol=0.02)
+    for version in mirrored:
+        np.testing.assert_allclose(centre_of_green(version), (100 / 200, 330 / 400), atol=0.02)
+    for version, (left, right) in ((original, (20, 120)), (mirrored[0], (280, 380))):
+        rows, columns = np.nonzero(np.abs(version - GREY).sum(axis=2) > 60)
+        assert columns.min() == pytest.approx(left / 400 * 300, abs=4)
+        assert columns.max() == pytest.approx(right / 400 * 300, abs=4)
+        assert rows.max() == pytest.approx(190 / 200 * version.shape[0], abs=4)
+
+
+def test_without_augmentation_only_the_originals_are_drawn(training: SplitImages) -> None:
+    still, varied = (
+        draw_variations(training, strengths) for strengths in (augment_params(), VARIED)
+    )
+    assert [one.jpegs for one in still] == [one.jpegs[:1] for one in varied]

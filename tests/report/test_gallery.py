@@ -1,118 +1,180 @@
+import cv2
 import numpy as np
 import pytest
 
+from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
-from ssdcore.report.gallery import GALLERIES, Tally, choose, image_tally
-
-
-def truth(*objects: tuple[list[float], int, bool]) -> Objects:
-    return Objects(
-        np.array([box for box, _, _ in objects], np.float32).reshape(-1, 4),
-        np.array([label for _, label, _ in objects], np.int32),
-        np.array([crowd for _, _, crowd in objects], bool),
-    )
-
-
-def found(*objects: tuple[list[float], int, float]) -> Detections:
-    return Detections(
-        np.array([box for box, _, _ in objects], np.float32).reshape(-1, 4),
-        np.array([label for _, label, _ in objects], np.int32),
-        np.array([score for _, _, score in objects], np.float32),
-    )
-
-
-def image_f1(objects: Objects, detections: Detections, score_threshold: float) -> float:
-    return image_tally(objects, detections, score_threshold).f1
-
+from ssdcore.evaluation.outcomes import judge
+from ssdcore.report.gallery import (
+    ENCODINGS,
+    GALLERIES,
+    JudgedImage,
+    Tally,
+    at_a_step,
+    choose_galleries,
+    encode_within,
+    gallery_images,
+)
+from ssdcore.report.overlay import DetectionBox, ObjectBox
+from tests.report.grey_images import row, table, write_split
 
 A, B = [0.0, 0.0, 0.4, 0.4], [0.5, 0.5, 0.9, 0.9]
+IMAGE = CocoImage(1, "a.jpg", 100, 100)
+
+
+def tally(objects: list[tuple], found: list[tuple]) -> Tally:
+    """Judges (box, label, crowd) and (box, label, score) rows of one image."""
+    boxes, labels, crowd = zip(*objects, strict=True) if objects else ((), (), ())
+    truth = Objects(
+        np.array(boxes, np.float32).reshape(-1, 4), np.int32(labels), np.array(crowd, bool)
+    )
+    boxes, labels, scores = zip(*found, strict=True) if found else ((), (), ())
+    detections = Detections(
+        np.array(boxes, np.float32).reshape(-1, 4), np.int32(labels), np.float32(scores)
+    )
+    return JudgedImage(IMAGE, truth, detections, judge(truth, detections)).tally
 
 
 def test_hits_misses_and_extras_by_hand() -> None:
-    objects = truth((A, 1, False), (B, 2, False))
-    detections = found((A, 1, 0.9), (A, 1, 0.8), (B, 3, 0.7))  # a hit, its double, a wrong class
-    assert image_tally(objects, detections, 0.5) == Tally(
-        hits=1, misses=1, extras=2, unseen=0, invented=0, confused=1
-    )  # the wrong class is on the object that was missed, so this one was seen
-    assert image_f1(objects, detections, 0.5) == pytest.approx(2 * 1 / (2 * 1 + 1 + 2))
-
-
-def test_the_score_threshold_is_inclusive() -> None:
-    assert image_f1(truth((A, 1, False)), found((A, 1, 0.5)), 0.5) == 1
-    assert image_f1(truth((A, 1, False)), found((A, 1, 0.49)), 0.5) == 0
-
-
-def test_the_iou_threshold_is_inclusive() -> None:
-    half = [0.0, 0.0, 0.5, 1.0]  # of the unit square: IoU exactly 0.5
-    less = [0.0, 0.0, 0.49, 1.0]
-    square = truth(([0.0, 0.0, 1.0, 1.0], 0, False))
-    assert image_f1(square, found((half, 0, 1.0)), 0.5) == 1
-    assert image_f1(square, found((less, 0, 1.0)), 0.5) == 0
-
-
-def test_the_highest_score_chooses_first_whatever_the_order() -> None:
-    # The surer detection overlaps only the first object enough, the other one both of them.
-    first, second = [0.0, 0.0, 1.0, 0.5], [0.0, 0.2, 1.0, 0.7]
-    sure, unsure = [0.0, 0.0, 1.0, 0.5], [0.0, 0.08, 1.0, 0.58]
-    objects = truth((first, 0, False), (second, 0, False))
-    detections = found((unsure, 0, 0.6), (sure, 0, 0.9))
-    assert image_tally(objects, detections, 0.5) == Tally(2, 0, 0, 0, 0, 0)
-
-
-def test_a_detection_takes_the_object_it_overlaps_most() -> None:
-    # The surer one overlaps both enough; only if it leaves the far one, that is found as well.
-    near, far = [0.0, 0.0, 1.0, 0.6], [0.0, 0.0, 1.0, 0.9]
-    objects = truth((far, 0, False), (near, 0, False))
-    detections = found((near, 0, 0.9), ([0.0, 0.3, 1.0, 0.9], 0, 0.8))
-    assert image_tally(objects, detections, 0.5) == Tally(2, 0, 0, 0, 0, 0)
+    objects = [(A, 1, False), (B, 2, False)]
+    found = [(A, 1, 0.9), (A, 1, 0.8), (B, 3, 0.7)]  # a hit, its double, a wrong class
+    counted = tally(objects, found)
+    # the wrong class is on the object that was missed, so it is not unseen
+    assert counted == Tally(hits=1, misses=1, extras=2, unseen=0, invented=0, confused=1)
+    assert counted.f1 == pytest.approx(2 * 1 / (2 * 1 + 1 + 2))
 
 
 def test_a_crowd_is_neither_missed_nor_hit() -> None:
-    crowd = truth((A, 1, False), ([0.45, 0.45, 0.95, 0.95], 1, True))
+    crowd = [(A, 1, False), ([0.45, 0.45, 0.95, 0.95], 1, True)]
     inside, other_class = (B, 1, 0.9), (B, 2, 0.9)
-    assert image_tally(crowd, found(), 0.5) == Tally(0, 1, 0, 1, 0, 0)
-    assert image_tally(crowd, found((A, 1, 0.9), inside, inside), 0.5) == Tally(1, 0, 0, 0, 0, 0)
-    assert image_tally(crowd, found(other_class), 0.5) == Tally(0, 1, 1, 1, 1, 0)
-    assert image_tally(crowd, found(([0.0, 0.5, 0.5, 0.9], 1, 0.9)), 0.5) == Tally(0, 1, 1, 1, 1, 0)
+    assert tally(crowd, []) == Tally(0, 1, 0, 1, 0, 0)
+    assert tally(crowd, [(A, 1, 0.9), inside, inside]) == Tally(1, 0, 0, 0, 0, 0)
+    assert tally(crowd, [other_class]) == Tally(0, 1, 1, 1, 1, 0)
 
 
-def test_empty_images() -> None:
-    assert image_f1(truth(), found(), 0.5) == 1
-    assert image_f1(truth(), found((A, 1, 0.9)), 0.5) == 0
-    assert image_f1(truth((A, 1, False)), found(), 0.5) == 0
+def test_f1_of_empty_images() -> None:
+    assert tally([], []).f1 == 1
+    assert tally([], [(A, 1, 0.9)]).f1 == 0
+    assert tally([(A, 1, False)], []).f1 == 0
 
 
-def images(*tallies: tuple[int, int, int, int, int, int]) -> list[Tally]:
-    return [Tally(*numbers) for numbers in tallies]
+def tallies(*numbers: tuple[int, int, int, int, int, int]) -> list[Tally]:
+    return [Tally(*one) for one in numbers]
 
 
 def test_each_gallery_by_hand() -> None:
-    tallies = images(
+    images = tallies(
         (4, 0, 0, 0, 0, 0),  # 0: flawless
-        (1, 0, 0, 0, 0, 0),  # 1: flawless, with less in it
-        (0, 0, 0, 0, 0, 0),  # 2: empty, and nothing found
+        (1, 0, 0, 0, 0, 0),  # 1: flawless, with fewer objects
+        (0, 0, 0, 0, 0, 0),  # 2: empty
         (0, 2, 1, 2, 1, 0),  # 3: nothing right
-        (0, 5, 5, 1, 3, 2),  # 4: nothing right, and more of it
+        (0, 5, 5, 1, 3, 2),  # 4: nothing right, more mistakes
         (3, 1, 1, 0, 0, 1),  # 5: F1 0.75
     )
-    assert choose(tallies, 9) == {
+    assert choose_galleries(images, 9) == {
         "worst": [4, 3, 5],
         "best": [0, 1, 5],
         "missed": [3, 4],
         "invented": [4, 3],
         "confused": [4, 5],
     }
-    assert choose(tallies, 1) == {
+    assert choose_galleries(images, 1) == {
         "worst": [4], "best": [0], "missed": [3], "invented": [4], "confused": [4]
     }  # fmt: skip
 
 
-def test_galleries_without_fitting_images_are_empty() -> None:
-    assert choose(images((0, 0, 0, 0, 0, 0)), 5) == {key: [] for key in GALLERIES}
-    assert choose([], 5) == {key: [] for key in GALLERIES}
-    assert choose(images((1, 1, 1, 1, 1, 1)), 0) == {key: [] for key in GALLERIES}
+def test_galleries_without_images_are_empty() -> None:
+    nothing: dict[str, list[int]] = {key: [] for key in GALLERIES}
+    assert choose_galleries(tallies((0, 0, 0, 0, 0, 0)), 5) == nothing
+    assert choose_galleries([], 5) == nothing
+    assert choose_galleries(tallies((1, 1, 1, 1, 1, 1)), 0) == nothing
 
 
-def test_among_equals_the_lower_index_comes_first() -> None:
-    assert choose(images(*[(1, 1, 1, 1, 1, 1)] * 5), 2) == {key: [0, 1] for key in GALLERIES}
+def test_equals_are_ordered_by_index() -> None:
+    images = tallies(*[(1, 1, 1, 1, 1, 1)] * 5)
+    assert choose_galleries(images, 2) == {key: [0, 1] for key in GALLERIES}
+
+
+def test_images_are_chosen_by_the_threshold_and_appear_once(tmp_path):
+    results = table(row(2), row(3), row(3, bbox=(60, 0, 10, 10)), row(1, score=0.3))
+    images = gallery_images(write_split(tmp_path, 3), results, count=9, score_threshold=0.5)
+    assert {image.file_name: image.galleries for image in images} == {
+        "1.png": {"worst": 0, "missed": 0},
+        "2.png": {"best": 0},
+        "3.png": {"worst": 1, "best": 1, "invented": 0},
+    }
+
+
+def test_skipped_images_are_left_out(tmp_path):
+    split = write_split(tmp_path, 3, skipped={"1.png"})
+    images = gallery_images(split, table(row(1)), count=9, score_threshold=0.5)
+    assert [one.file_name for one in images] == ["2.png", "3.png"]
+
+
+def test_boxes_are_in_percent_with_their_outcomes(tmp_path):
+    results = table(row(1, score=0.3), row(1, bbox=(60, 0, 20, 15)), row(1, score=0.04))
+    (image,) = gallery_images(write_split(tmp_path, 1), results, 1, 0.5)
+    assert (image.width, image.height) == (80, 60)
+    assert image.objects == (ObjectBox((12.5, 50, 50, 33.33), 1, "cat", False, missed=True),)
+    assert image.detections == (
+        DetectionBox((75, 0, 25, 25), 1, "cat", 0.9, "background", -1, 0, ""),
+        DetectionBox((12.5, 50, 50, 33.33), 1, "cat", 0.3, "correct", 0, 1, "cat"),
+    )  # the one of 0.3 can be shown, but did not count; the one of 0.04 is left out
+
+
+def test_a_low_threshold_includes_fainter_detections(tmp_path):
+    results = table(row(1, score=0.04), row(1, score=0.01))
+    (image,) = gallery_images(write_split(tmp_path, 1), results, 1, 0.02)
+    assert [one.score for one in image.detections] == [0.04]
+
+
+def test_the_image_is_encoded_without_boxes(tmp_path):
+    (image,) = gallery_images(write_split(tmp_path, 1), table(row(1)), 1, 0.5)
+    decoded = cv2.imdecode(np.frombuffer(image.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded.shape == (60, 80, 3)  # not enlarged
+    assert np.abs(decoded.astype(int) - 128).max() <= 2
+
+
+def test_images_are_encoded_smaller_until_all_fit_the_budget(rng):
+    noise = [rng.integers(0, 255, (700, 500, 3), dtype=np.uint8) for _ in range(3)]
+    sides = []
+    for budget in (10_000_000, 300_000, 1):
+        jpegs = encode_within(noise, budget)
+        decoded = cv2.imdecode(np.frombuffer(jpegs[0], np.uint8), cv2.IMREAD_COLOR)
+        sides.append(max(decoded.shape))
+        assert sum(map(len, jpegs)) <= budget or max(decoded.shape) == ENCODINGS[-1][0]
+    assert sides[0] == ENCODINGS[0][0] > sides[1] > sides[2] == ENCODINGS[-1][0]
+    assert encode_within([], 1) == []
+
+
+@pytest.mark.parametrize(
+    ("threshold", "step"),
+    [(0.29, 0.29), (0.2999, 0.29), (0.57, 0.57), (0.0, 0.0), (1.0, 1.0), (0.005, 0.0)],
+)
+def test_the_slider_can_show_the_threshold(threshold, step):
+    assert at_a_step(threshold) == step
+
+
+def test_outcomes_do_not_depend_on_detections_below_the_threshold(rng):
+    """The page judges once and hides what is below its threshold; so must the analysis."""
+    for _ in range(40):
+        objects = Objects(random_boxes(rng, 8), rng.integers(1, 4, 8).astype(np.int32),
+                          rng.random(8) < 0.1)  # fmt: skip
+        scores = np.sort(rng.random(30).astype(np.float32))[::-1]
+        every = Detections(random_boxes(rng, 30), rng.integers(1, 4, 30).astype(np.int32), scores)
+        judged = judge(objects, every)
+        for count in (0, 1, 7, 20):
+            some = judge(objects, Detections(*(column[:count] for column in every)))
+            assert some.kinds == judged.kinds[:count]
+            np.testing.assert_array_equal(some.objects, judged.objects[:count])
+            accounts = [kind in ("correct", "class", "localisation") for kind in some.kinds]
+            seen = set(some.objects[accounts])
+            missed = [not crowd and n not in seen for n, crowd in enumerate(objects.crowd)]
+            assert some.missed.tolist() == missed
+
+
+def random_boxes(rng, count):
+    """Boxes (count, 4) in a small square, so that many overlap."""
+    low = rng.uniform(0, 0.5, (count, 2))
+    return np.hstack([low, low + rng.uniform(0.1, 0.5, (count, 2))]).astype(np.float32)

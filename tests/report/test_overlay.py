@@ -23,7 +23,7 @@ OUTCOMES = Outcomes(
 )  # fmt: skip
 
 
-def test_objects_in_percent_with_their_names() -> None:
+def test_objects_have_boxes_in_percent_and_names() -> None:
     missed = OUTCOMES._replace(missed=np.array([True, False]))
     assert object_boxes(OBJECTS, missed, CLASSES) == (
         ObjectBox((20, 10, 40, 40), 2, "dog", crowd=False, missed=True),
@@ -31,14 +31,14 @@ def test_objects_in_percent_with_their_names() -> None:
     )
 
 
-def test_detections_with_what_they_are_about_cut_at_the_border() -> None:
+def test_detections_are_clipped_and_refer_to_their_objects() -> None:
     assert detection_boxes(FOUND, OUTCOMES, OBJECTS, CLASSES) == (
-        DetectionBox((20, 10, 50, 40), 1, "cat", 0.877, "class", 0, 0.8, 2, "dog"),
-        DetectionBox((90, 0, 10, 10), 2, "dog", 0.3, "background", -1, 0.0, 0, ""),
+        DetectionBox((20, 10, 50, 40), 1, "cat", 0.877, "class", 0, 2, "dog"),
+        DetectionBox((90, 0, 10, 10), 2, "dog", 0.3, "background", -1, 0, ""),
     )
 
 
-def test_an_image_without_any_has_none() -> None:
+def test_an_empty_image_has_no_boxes() -> None:
     objects = OBJECTS.select(np.zeros(2, bool))
     found = Detections(*(column[:0] for column in FOUND))
     nothing = Outcomes((), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, bool))

@@ -4,8 +4,8 @@ import pytest
 from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import CocoResults
-from ssdcore.data.sample import Sample
-from ssdcore.report.previews import LEAST_SCORE, WIDTH_PX, Album
+from ssdcore.data.augment import Sample
+from ssdcore.report.previews import MIN_SCORE, WIDTH_PX, Previews
 
 IDS = (7, 3, 11, 5)
 CLASSES = (CocoClass(2, "cat"), CocoClass(9, "<b>dog</b>"))
@@ -21,8 +21,8 @@ def result(image_id: int, score: float = 0.9) -> dict:
     return {"image_id": image_id, "category_id": 9, "bbox": [50, 30, 30, 20], "score": score}
 
 
-def take(book: Album, *results: dict) -> None:
-    book.take(CocoResults.from_rows(results))
+def update(previews: Previews, *results: dict) -> None:
+    previews.update(CocoResults.from_rows(results))
 
 
 @pytest.fixture
@@ -31,30 +31,32 @@ def split() -> CocoSplit:
     return CocoSplit(CLASSES, images, {}, {}, {})
 
 
-def album(split, count=4, objects=(2, 2, 2, 2)) -> Album:
-    return Album([(id_, sample(n)) for id_, n in zip(IDS, objects, strict=True)], split, count)
+def previews_of(split, count=4, objects=(2, 2, 2, 2)) -> Previews:
+    return Previews([(id_, sample(n)) for id_, n in zip(IDS, objects, strict=True)], split, count)
 
 
-def drawn(book: Album) -> dict[str, np.ndarray]:
-    return dict(book.drawn())
+def drawn(previews: Previews) -> dict[str, np.ndarray]:
+    return dict(previews.draw())
 
 
 def test_each_measurement_is_drawn_once(split):
-    book = album(split)
-    assert drawn(book) == {}
-    take(book, result(3))
-    assert list(drawn(book)) == [f"validation/00000{n}" for n in (3, 5, 7)] + ["validation/000011"]
-    assert drawn(book) == {}
-    take(book)
-    assert len(drawn(book)) == 4
+    previews = previews_of(split)
+    assert drawn(previews) == {}
+    update(previews, result(3))
+    assert list(drawn(previews)) == [f"validation/00000{n}" for n in (3, 5, 7)] + [
+        "validation/000011"
+    ]
+    assert drawn(previews) == {}
+    update(previews)
+    assert len(drawn(previews)) == 4
 
 
 def test_detections_show_beside_the_truth(split):
-    book = album(split)
-    take(book)
-    nothing = drawn(book)["validation/000003"]
-    take(book, result(3), result(5))
-    found = drawn(book)
+    previews = previews_of(split)
+    update(previews)
+    nothing = drawn(previews)["validation/000003"]
+    update(previews, result(3), result(5))
+    found = drawn(previews)
     changed = (found["validation/000003"] != nothing).any(axis=(0, 2))
     assert nothing.dtype == np.uint8
     assert not changed[: WIDTH_PX // 2].any()
@@ -63,23 +65,23 @@ def test_detections_show_beside_the_truth(split):
     np.testing.assert_array_equal(found["validation/000007"], nothing)
 
 
-def test_what_is_unlikely_is_not_drawn(split):
-    book = album(split)
-    take(book)
-    nothing = drawn(book)["validation/000003"]
-    take(book, result(3, score=LEAST_SCORE - 0.01), result(5, score=LEAST_SCORE))
-    found = drawn(book)
+def test_detections_below_the_minimum_score_are_not_drawn(split):
+    previews = previews_of(split)
+    update(previews)
+    nothing = drawn(previews)["validation/000003"]
+    update(previews, result(3, score=MIN_SCORE - 0.01), result(5, score=MIN_SCORE))
+    found = drawn(previews)
     np.testing.assert_array_equal(found["validation/000003"], nothing)
     assert (found["validation/000005"] != nothing).any()
 
 
 def test_images_with_several_objects_are_preferred(split):
-    book = album(split, count=2, objects=(0, 3, 0, 4))
-    take(book)
-    assert list(drawn(book)) == ["validation/000003", "validation/000005"]
+    previews = previews_of(split, count=2, objects=(0, 3, 0, 4))
+    update(previews)
+    assert list(drawn(previews)) == ["validation/000003", "validation/000005"]
 
 
-def test_none_wanted(split):
-    book = album(split, count=0)
-    take(book, result(3))
-    assert drawn(book) == {}
+def test_no_images_wanted(split):
+    previews = previews_of(split, count=0)
+    update(previews, result(3))
+    assert drawn(previews) == {}

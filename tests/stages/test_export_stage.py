@@ -16,7 +16,7 @@ from ssdcore.core import layout
 from ssdcore.coco.annotations import read_coco
 from ssdcore.data.convert import convert_split
 from ssdcore.sources.shapes import write_shapes
-from ssdcore.models.metadata import Card
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.checkpoint import build_network, save
 from ssdcore.params.reader import read_params
 
@@ -26,7 +26,7 @@ for split in layout.SPLITS:
     coco = read_coco(layout.annotations(split))
     convert_split(coco, layout.images(split), layout.mindrecord(split), shards=1)
 network = build_network(model, len(coco.classes), "multibox")
-save(layout.BEST_CHECKPOINT, network, Card(model, coco.classes, "multibox", 1))
+save(layout.BEST_CHECKPOINT, network, ModelMetadata(model, coco.classes, "multibox", 1))
 """
 
 
@@ -59,20 +59,22 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_files_that_are_the_checkpoints_network_stay(folder: Path) -> None:
+def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
     write_params(folder)
     done = python(folder, "-m", "stages.export")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("3 images: checkpoint AP ")
     assert {path.name for path in (folder / "export").iterdir()} == {
-        "ssd300.onnx", "ssd300_images.onnx", "parity.json",
+        "ssd300.onnx", "ssd300_photos.onnx", "parity.json",
     }  # fmt: skip
     parity = json.loads((folder / "export/parity.json").read_text())
     assert parity["images"] == 3
     assert 0 < parity["onnx"]["offsets"] < 1e-4
 
 
-def test_files_that_are_not_go_and_the_error_says_how_far_off_they_are(folder: Path) -> None:
+def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
+    folder: Path,
+) -> None:
     before = (folder / "export/parity.json").read_bytes()
     write_params(folder, tolerance=1e-12)
     done = python(folder, "-m", "stages.export")

@@ -8,7 +8,22 @@ from ssdcore.training.reports import START, StepReport
 
 def report(waiting, computing, between):
     return StepReport(
-        1, 1, 1.0, 0.5, 0.5, 0.1, 1.0, 10.0, True, True, (1,), waiting, computing, between, START
+        1,
+        1,
+        1.0,
+        0.5,
+        0.5,
+        0.1,
+        1.0,
+        10.0,
+        True,
+        True,
+        (1,),
+        waiting,
+        computing,
+        between,
+        False,
+        START,
     )
 
 
@@ -32,6 +47,6 @@ def test_the_longest_part_is_the_bottleneck(tmp_path, times, bottleneck):
     assert found["seconds"]["data"] == pytest.approx([times[0], 2 * times[0]])
 
 
-def test_none_is_none():
+def test_zero_steps_collect_nothing():
     profile = Profile(0)
     assert not any(profile.add(report(1, 1, 1)) for _ in range(WARM_UP + 2))

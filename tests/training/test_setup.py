@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import load, save
 from ssdcore.params.reader import read_params
@@ -16,12 +15,15 @@ ROOT = Path(__file__).parents[2]
 DEFAULTS = read_params(ROOT / "params.yaml")
 
 
-def prepared(images, model, **changes):
+def prepared(images, model, model_folder=None, **changes):
     train = DEFAULTS.train.model_copy(update={"batch_size": 2, "epochs": 3, **changes})
-    return prepare_training(model, train, DEFAULTS.runtime, images.split.classes, images.shards)
+    return prepare_training(
+        model, train, DEFAULTS.runtime, images.split.classes, images.shards,
+        model_folder=model_folder,
+    )  # fmt: skip
 
 
-def test_rates_follow_the_images_an_update_where_asked(images, model):
+def test_auto_lr_scales_rates_with_the_images_per_update(images, model):
     given = prepared(images, model)
     assert given.notes == []
     auto = prepared(images, model, accumulate=2, auto_lr=True)
@@ -33,14 +35,14 @@ def test_rates_follow_the_images_an_update_where_asked(images, model):
     assert note.endswith("highest 0.00025")
 
 
-def test_the_average_is_what_is_kept(images, model, tmp_path):
+def test_the_average_is_saved(images, model, tmp_path):
     training = prepared(images, model, ema_decay=0.9, epochs=1)
     initial = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}
     assert not any(name.startswith(TRAINED) for name in initial)
     assert training.notes == ["evaluated and saved: the weights' moving average, decay 0.9"]
     for batches in training.loader.epoch(1):
         training.step(batches)
-    save(tmp_path / "kept.ckpt", training.network, training.card)
+    save(tmp_path / "kept.ckpt", training.network, training.metadata)
     kept, _ = load(tmp_path / "kept.ckpt")
     name = "backbone.fc7.conv.weight"
     trained = next(p for p in training.step.parameters if p.name == TRAINED + name).asnumpy()
@@ -52,7 +54,7 @@ def test_the_average_is_what_is_kept(images, model, tmp_path):
 def test_a_training_starts_from_a_checkpoint(images, model, tmp_path):
     first = prepared(images, model)
     path = tmp_path / "first.ckpt"
-    save(path, first.network, first.card)
+    save(path, first.network, first.metadata)
     second = prepared(images, model, init_from=str(path))
     assert second.notes[0] == f"train.init_from: {path}"
     assert second.notes[1].startswith("classes kept: circle, ")
@@ -61,18 +63,16 @@ def test_a_training_starts_from_a_checkpoint(images, model, tmp_path):
         np.testing.assert_array_equal(ours[parameter.name], parameter.asnumpy())
 
 
-def test_the_checkpoint_that_this_training_replaces_is_refused(
-    images, model, monkeypatch, tmp_path
-):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"train\.init_from: .* outside model/"):
-        prepared(images, model, init_from=str(layout.BEST_CHECKPOINT))
+def test_the_checkpoint_that_this_training_replaces_is_refused(images, model, tmp_path):
+    folder = tmp_path / "model"
+    with pytest.raises(InputError, match=r"train\.init_from: .* outside .*model/"):
+        prepared(images, model, folder, init_from=str(folder / "best.ckpt"))
 
 
 @pytest.mark.parametrize(
     ("key", "place"), [("init_from", "train.init_from"), ("pretrained", "model.pretrained")]
 )
-def test_weights_that_are_not_there_are_named(images, model, key, place):
+def test_missing_weights_are_named(images, model, key, place):
     changes = {key: "nowhere.safetensors"}
     if key == "pretrained":
         model, changes = model.model_copy(update=changes), {}

@@ -1,4 +1,4 @@
-"""The same validation images with each candidate's detections, where they differ most first."""
+"""The same validation images with each candidate's detections, largest differences first."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
@@ -8,24 +8,23 @@ from typing import NamedTuple
 from ssdcore.coco.annotations import CocoImage, CocoSplit
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, open_image_files
-from ssdcore.report.box_annotations import mark_detections, mark_objects
+from ssdcore.report.box_annotations import annotate_objects, draw_detections
 from ssdcore.report.comparison.candidate import Detected
-from ssdcore.report.drawing import Rgb, draw_boxes, fitted
-from ssdcore.report.gallery import Tally
-from ssdcore.report.images import BUDGET_BYTES, JudgedImage, encode_within, judge_images
-from ssdcore.report.originals import read_original
+from ssdcore.report.drawing import Rgb, draw_boxes, scale_to_fit
+from ssdcore.report.gallery import BUDGET_BYTES, JudgedImage, Tally, encode_within, judge_images
+from ssdcore.report.split_images import read_image
 
 SIDE = 440  # pixels of a panel's longer side
 
 
 class Panel(NamedTuple):
-    """What a candidate found in an image.
+    """A candidate's detections in an image.
 
     Attributes:
-        place: of the candidate among all.
-        jpeg: the image with its detections.
+        place: index of the candidate.
+        jpeg: the image with the detections.
         tally: how well these fit.
-        threshold: least score of those that are drawn and counted.
+        threshold: minimum score of those that are drawn and counted.
     """
 
     place: int
@@ -35,7 +34,7 @@ class Panel(NamedTuple):
 
 
 class ComparedImage(NamedTuple):
-    """One image by its file's name, encoded with its objects, and as the candidates see it."""
+    """An image: its file name, a JPEG with its ground truth, and a panel for each candidate."""
 
     name: str
     truth: bytes
@@ -43,9 +42,9 @@ class ComparedImage(NamedTuple):
 
 
 def shared_images(splits: Sequence[CocoSplit]) -> list[tuple[CocoImage, ...]]:
-    """Returns the images that all splits have, one entry a split, in the order of the first.
+    """Returns the images that all splits have, an entry for each split, in the first one's order.
 
-    An image is the same where its name, its size, and its objects with their classes are.
+    Images are the same if name, size, objects and class names are.
     """
     keyed = [{_key(split, image): image for image in split.images} for split in splits]
     return [
@@ -58,59 +57,55 @@ def shared_images(splits: Sequence[CocoSplit]) -> list[tuple[CocoImage, ...]]:
 def draw_images(
     candidates: Mapping[int, tuple[Detected, float]], folder: Path, count: int
 ) -> list[ComparedImage]:
-    """Draws the images that all candidates saw, those whose F1 differs most between them first.
+    """Draws the images that all candidates share, the largest differences of F1 first.
 
-    An image that can't be read any more is passed over.
+    An image that can't be read any more is skipped.
 
     Args:
-        candidates: by their places, what they found, and the least score of a detection that is
-            drawn and counted.
-        folder: of the images, or their zip archive.
-        count: how many images to draw at most.
+        candidates: by index: the detections, and the minimum score of those that are drawn and
+            counted.
+        folder: the image folder, or a zip archive.
+        count: maximum number of images.
 
     Raises:
         InputError: there is no such folder or archive.
     """
-    shared = shared_images([one.split for one, _ in candidates.values()])
-    judged = []
-    for number, (one, threshold) in enumerate(candidates.values()):
-        seen = one.split._replace(images=tuple(same[number] for same in shared))
-        judged.append(judge_images(seen, one.results, (), threshold))
+    splits = [detected.split for detected, _ in candidates.values()]
+    images = list(zip(*shared_images(splits), strict=True)) or [()] * len(splits)
+    judged = [
+        judge_images(detected.split, own, detected.results, threshold)
+        for (detected, threshold), own in zip(candidates.values(), images, strict=True)
+    ]
     rows = list(zip(*judged, strict=True))
     rows.sort(key=lambda row: min(o.tally.f1 for o in row) - max(o.tally.f1 for o in row))
-    splits = [one.split for one, _ in candidates.values()]
-    with open_image_files(folder) as image_files:
-        drawn = list(islice(_drawn(rows, splits, image_files), count))
-    jpegs = iter(encode_within([rgb for _, sheets in drawn for rgb in sheets], BUDGET_BYTES))
+    with open_image_files(folder) as files:
+        drawn = list(islice(_draw(rows, splits, files), count))
+    jpegs = iter(encode_within([rgb for _, sheet in drawn for rgb in sheet], BUDGET_BYTES))
     return [
         ComparedImage(
             row[0].image.file_name,
             next(jpegs),
             [
-                Panel(place, next(jpegs), one.tally, threshold)
-                for (place, (_, threshold)), one in zip(candidates.items(), row, strict=True)
+                Panel(index, next(jpegs), one.tally, threshold)
+                for (index, (_, threshold)), one in zip(candidates.items(), row, strict=True)
             ],
         )
         for row, _ in drawn
     ]
 
 
-def _drawn(
-    rows: Sequence[Sequence[JudgedImage]], splits: Sequence[CocoSplit], image_files: ImageFiles
+def _draw(
+    rows: Sequence[Sequence[JudgedImage]], splits: Sequence[CocoSplit], files: ImageFiles
 ) -> Iterator[tuple[Sequence[JudgedImage], list[Rgb]]]:
-    """Yields each row that can be read with its image drawn by the truth and each candidate."""
+    """Yields each readable row with its image, drawn with the truth and with each candidate."""
     for row in rows:
         try:
-            rgb = fitted(read_original(image_files, row[0].image), SIDE)
+            rgb = scale_to_fit(read_image(files, row[0].image), SIDE)
         except InputError:
             continue
-        size = rgb.shape[:2]
-        truth = mark_objects(row[0].objects, splits[0].classes, *size)
-        found = [
-            mark_detections(one.found, split.classes, *size)
-            for one, split in zip(row, splits, strict=True)
-        ]
-        yield row, [draw_boxes(rgb, *marks) for marks in (truth, *found)]
+        truth = draw_boxes(rgb, annotate_objects(row[0].objects, splits[0].classes))
+        pairs = zip(row, splits, strict=True)
+        yield row, [truth, *(draw_detections(rgb, one.found, s.classes) for one, s in pairs)]
 
 
 def _key(split: CocoSplit, image: CocoImage) -> tuple[object, ...]:

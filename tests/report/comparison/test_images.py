@@ -1,0 +1,111 @@
+import io
+import json
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.results import CocoResults
+from ssdcore.core.errors import InputError
+from ssdcore.report.comparison.candidate import Detected
+from ssdcore.report.comparison.images import SIDE, draw_images, shared_images
+
+SIZE = {"height": 60, "width": 80}
+BOX = [10, 10, 30, 20]
+
+
+@pytest.fixture
+def split_of(tmp_path):
+    def make(images, categories=((7, "cat"), (9, "dog")), box=BOX) -> CocoSplit:
+        """Images by id with a category each, 1.png, 2.png, … in this order."""
+        path = tmp_path / "val.json"
+        rows = [
+            {"id": n, "image_id": id_, "category_id": category, "bbox": box}
+            for n, (id_, category) in enumerate(images.items(), start=1)
+        ]
+        content = {
+            "images": [
+                {"id": id_, "file_name": f"{n}.png", **SIZE}
+                for n, id_ in enumerate(images, start=1)
+            ],
+            "annotations": rows,
+            "categories": [{"id": id_, "name": name} for id_, name in categories],
+        }
+        path.write_text(json.dumps(content))
+        return read_coco(path)
+
+    return make
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "val").mkdir()
+    for number in (1, 2, 3):
+        rgb = np.full((60, 80, 3), 60 * number, np.uint8)
+        (tmp_path / f"val/{number}.png").write_bytes(cv2.imencode(".png", rgb)[1].tobytes())
+    return tmp_path / "val"
+
+
+def detected(split: CocoSplit, *image_ids: int, score: float = 0.9, category: int = 7) -> Detected:
+    rows = [
+        {"image_id": id_, "category_id": category, "bbox": BOX, "score": score} for id_ in image_ids
+    ]
+    return Detected(split, CocoResults.from_rows(rows), "val")
+
+
+def test_images_are_the_same_by_name_size_and_objects(split_of):
+    one = split_of({1: 7, 2: 7, 3: 9})
+    renumbered = split_of({5: 8, 6: 9, 4: 9}, categories=((8, "cat"), (9, "dog")))
+    assert [tuple(image.id for image in same) for same in shared_images([one, renumbered])] == [
+        (1, 5),
+        (3, 4),
+    ]
+    assert shared_images([one, split_of({1: 7, 2: 7, 3: 9}, box=[10, 10, 30, 21])]) == []
+
+
+def test_the_largest_difference_comes_first(split_of, folder):
+    split = split_of({1: 7, 2: 7, 3: 7})
+    candidates = {0: (detected(split, 1, 2), 0.5), 2: (detected(split, 1), 0.5)}
+    drawn = draw_images(candidates, folder, 2)
+    assert [one.name for one in drawn] == ["2.png", "1.png"]
+    assert [panel.place for panel in drawn[0].panels] == [0, 2]
+    tallies = [(panel.tally.hits, panel.tally.misses) for panel in drawn[0].panels]
+    assert tallies == [(1, 0), (0, 1)]
+
+
+def test_each_candidate_has_its_own_threshold(split_of, folder):
+    split = split_of({1: 7})
+    candidates = {
+        0: (detected(split, 1, score=0.3), 0.25),
+        1: (detected(split, 1, score=0.3), 0.35),
+        2: (detected(split), 0.5),
+    }
+    (drawn,) = draw_images(candidates, folder, 5)
+    assert [panel.tally.hits for panel in drawn.panels] == [1, 0, 0]
+    jpegs = [panel.jpeg for panel in drawn.panels]
+    assert jpegs[0] != jpegs[1]
+    assert jpegs[1] == jpegs[2]
+    assert drawn.truth not in jpegs
+    assert [panel.threshold for panel in drawn.panels] == [0.25, 0.35, 0.5]
+    assert Image.open(io.BytesIO(drawn.truth)).size == (SIDE, SIDE * 60 // 80)
+
+
+def test_unreadable_images_are_skipped(split_of, folder):
+    split = split_of({1: 7, 2: 7, 3: 7})
+    (folder / "1.png").write_bytes(b"broken")
+    (folder / "3.png").unlink()
+    candidates = {0: (detected(split, 1), 0.5), 1: (detected(split, 3), 0.5)}
+    assert [one.name for one in draw_images(candidates, folder, 3)] == ["2.png"]
+
+
+def test_no_shared_images(split_of, folder):
+    candidates = {0: (detected(split_of({1: 7})), 0.5), 1: (detected(split_of({1: 9})), 0.5)}
+    assert draw_images(candidates, folder, 3) == []
+
+
+def test_no_folder(split_of, tmp_path):
+    candidates = {0: (detected(split_of({1: 7})), 0.5)}
+    with pytest.raises(InputError, match="a folder or a zip archive"):
+        draw_images(candidates, tmp_path / "gone", 3)
