@@ -28,6 +28,7 @@ HARMLESS = {
         "sends a copy of what the stage computed to MLflow and returns nothing",
     ("ssdcore/report", ("train",)): "draws preview images for MLflow; no out holds them",
     ("ssdcore/dvc", ("report",)): "reads other revisions for --compare, whose page is no out",
+    ("ssdcore/dvc", ("train", "evaluate", "export")): "reads dvc.lock for the tags of the run",
 }  # fmt: skip
 """Folders that a stage imports but that cannot change its outs, with the reason."""
 BUILT_IN = {template.DEFAULT_NAME for template in TEMPLATES}

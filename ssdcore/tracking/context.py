@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
 from ssdcore.core import layout
 from ssdcore.core.dvc_environment import NAME_TAG, experiment_tags
+from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_json
 from ssdcore.core.git import git_output
+from ssdcore.dvc.lock import LOCK, read_lock
 
 PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"
 KEY_TAG, STAGE_TAG = "run.key", "dvc.stage"
@@ -56,11 +55,10 @@ def run_name(tags: dict[str, str]) -> str | None:
 def _locked_outs(root: Path) -> dict[str, str]:
     """Returns the md5 of every out in dvc.lock by path; empty without a valid dvc.lock."""
     try:
-        lock = YAML(typ="safe").load(root / "dvc.lock") or {}
-    except (OSError, YAMLError):
+        stages = read_lock(root / LOCK).values()
+    except InputError:
         return {}
-    stages = lock.get("stages", {}).values()
-    return {out["path"]: out.get("md5", "") for stage in stages for out in stage.get("outs", [])}
+    return {path: md5 for stage in stages for path, md5 in stage.outs.items()}
 
 
 def _dirty(root: Path, outs: list[str]) -> str | None:

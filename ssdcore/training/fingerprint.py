@@ -10,7 +10,7 @@ from ssdcore.core.files import sha256_of_file, sha256_of_json
 from ssdcore.params.schema import Params, TrainParams
 
 PROJECT = ("ssdcore", "stages")
-IGNORED_CODE = ("ssdcore.report", "ssdcore.tracking")
+IGNORED_CODE = ("ssdcore.dvc", "ssdcore.report", "ssdcore.tracking")
 """These packages show and record a training; no model depends on them."""
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 """The libraries that compute; updates of others change no model."""
