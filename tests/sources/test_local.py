@@ -196,4 +196,4 @@ def test_an_invalid_coco_file_is_named_by_the_users_path(tmp_path):
     annotations.write_text("[]")
     with pytest.raises(InputError) as error:
         fetch(dataset((annotations, images)), tmp_path / "raw")
-    assert error.value.place.startswith(str(annotations))
+    assert error.value.where.startswith(str(annotations))

@@ -30,7 +30,7 @@ def refused(archive, tmp_path, match, **bounds):
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match=match) as error:
         unzip(archive, tmp_path / "in/out", **bounds)
-    assert error.value.place == str(archive)
+    assert error.value.where == str(archive)
     after = [path for path in sorted(tmp_path.rglob("*")) if path != tmp_path / "in"]
     assert after == before  # nothing was written
 

@@ -118,7 +118,7 @@ def test_mistakes_are_named_with_file_and_line(tmp_path, line, message):
     root = make_folder(tmp_path / "yolo", files)
     with pytest.raises(InputError) as error:
         read(root, root)
-    assert error.value.place == "where/labels/train/a.txt, line 3"
+    assert error.value.where == "where/labels/train/a.txt, line 3"
     assert message in str(error.value)
 
 
