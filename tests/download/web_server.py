@@ -78,16 +78,16 @@ class Server(ThreadingHTTPServer):
         return [int(r.range[len("bytes=") : -1]) if r.range else 0 for r in self.requests]
 
     def shutdown(self):
-        self.closing.set()  # answers that hang or pause are not waited for
+        self.closing.set()  # do not wait for answers that hang or pause
         super().shutdown()
 
     def handle_error(self, *_):
-        """Clients that go away are what this is about."""
+        """Prints nothing: clients that disconnect are expected."""
 
 
 @contextmanager
 def serving(server: ThreadingHTTPServer) -> Iterator[None]:
-    """Serves from a thread of its own, and closes the server in the end."""
+    """Serves in a separate thread; closes the server at the end."""
     with server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -102,8 +102,8 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        server, asked, condition = self.server, self.headers["Range"], self.headers["If-Range"]
-        server.requests.append(Request(self.path, asked, condition))
+        server, requested, condition = self.server, self.headers["Range"], self.headers["If-Range"]
+        server.requests.append(Request(self.path, requested, condition))
         turn = server.plan.pop(0) if server.plan else server.always
         if len(server.requests) > ENOUGH:
             turn = Turn(410)
@@ -113,8 +113,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         body, status, start = server.body if turn.body is None else turn.body, 200, 0
         headers = {"ETag": etag(body)} | turn.headers
-        if asked and turn.ranges and not (turn.if_range and condition not in headers.values()):
-            status, start = 206, int(asked[len("bytes=") : -1])
+        if requested and turn.ranges and not (turn.if_range and condition not in headers.values()):
+            status, start = 206, int(requested[len("bytes=") : -1])
             if start >= len(body):
                 self.answer(416, {"Content-Length": 0})
                 return

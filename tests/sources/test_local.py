@@ -108,8 +108,8 @@ def test_two_sets_stay_separate(tmp_path, format):
 
 def test_two_spellings_of_a_path_are_one_set(tmp_path):
     (annotations, images) = tree(tmp_path / "home", "coco")["train"]
-    spelt = (Path(f"{annotations.parent}/./a.json"), Path(f"{images}/"))
-    parts = fetched(dataset((annotations, images), spelt), tmp_path / "raw")
+    other = (Path(f"{annotations.parent}/./a.json"), Path(f"{images}/"))
+    parts = fetched(dataset((annotations, images), other), tmp_path / "raw")
     assert len(stems(parts["val"])) == 2
 
 

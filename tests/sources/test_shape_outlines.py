@@ -20,7 +20,7 @@ from ssdcore.sources.shape_outlines import (
 HEIGHT, WIDTH = 90, 120
 AREAS_AT_100_PX = {
     "circle": np.pi * 50**2,
-    "cross": 100**2 - 4 * 33**2,  # arms 34 px broad, so four corners of 33 × 33 are missing
+    "cross": 100**2 - 4 * 33**2,  # arms 34 px wide, so four corners of 33 × 33 are missing
     "ring": np.pi * 50**2 * (1 - RING_HOLE**2),
     "square": 100**2,
 }
@@ -40,7 +40,7 @@ def test_a_posed_outline_has_the_size_asked_for_and_is_centred(name: str) -> Non
         np.testing.assert_allclose(outer.min(axis=0), -outer.max(axis=0), atol=1e-9)
 
 
-def test_a_circle_squashed_to_half_is_half_as_broad_in_that_direction() -> None:
+def test_a_circle_squashed_to_half_is_half_as_wide_in_that_direction() -> None:
     outer = posed("circle", size_px=40, angle=0.3, squash=0.5, squash_angle=0)[0]
     np.testing.assert_allclose(np.ptp(outer, axis=0), [40, 20], rtol=2e-3)
 
@@ -83,7 +83,7 @@ def _mask_of_unit_area(outline: Outline) -> np.ndarray:
     return mask
 
 
-def test_no_two_classes_become_alike_when_turned() -> None:
+def test_no_two_classes_become_alike_when_rotated() -> None:
     turns = np.linspace(0, 2 * np.pi, 24, endpoint=False)
     masks = {
         name: [_mask_of_unit_area(posed(name, 50, turn, 1, 0)) for turn in turns]
@@ -91,7 +91,7 @@ def test_no_two_classes_become_alike_when_turned() -> None:
     }
     for first, second in itertools.combinations(CLASSES, 2):
         still = masks[first][0]
-        ious = [(still & turned).sum() / (still | turned).sum() for turned in masks[second]]
+        ious = [(still & rotated).sum() / (still | rotated).sum() for rotated in masks[second]]
         assert max(ious) < 0.9, (first, second)
 
 

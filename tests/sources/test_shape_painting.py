@@ -58,8 +58,8 @@ def test_of_colours_with_too_little_contrast_the_best_is_chosen(
     monkeypatch.setattr(
         "ssdcore.sources.shape_painting.random_colour", lambda *_: np.full((3, 1, 1), next(greys))
     )
-    ground = np.full((3, 1, 1), 0.5, np.float32)
-    chosen = contrasting_colour(np.random.default_rng(0), ground)
+    background = np.full((3, 1, 1), 0.5, np.float32)
+    chosen = contrasting_colour(np.random.default_rng(0), background)
     np.testing.assert_allclose(chosen, 0.6, rtol=1e-6)
 
 

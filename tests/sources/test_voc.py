@@ -93,10 +93,10 @@ def test_a_missing_image_is_listed_for_convert_to_count(tmp_path):
 
 @pytest.mark.parametrize("size", [None, (0, 0)])
 def test_a_missing_size_is_read_from_the_image(tmp_path, size):
-    lying = Image.Exif()
-    lying[0x0112] = 6
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
     file = io.BytesIO()
-    Image.new("RGB", (30, 20)).save(file, "JPEG", exif=lying)
+    Image.new("RGB", (30, 20)).save(file, "JPEG", exif=rotated)
     plain = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": jpeg(50, 70)})
     assert (plain.height, plain.width) == (50, 70)
     upright = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": file.getvalue()})
