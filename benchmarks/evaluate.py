@@ -31,15 +31,7 @@ import numpy as np
 
 from benchmarks import harness
 from benchmarks.coco_at_size import CATEGORIES
-from benchmarks.network_outputs import (
-    DEFAULT_BOXES,
-    DEMO,
-    DEMO_OBJECTS,
-    OBJECTS,
-    Output,
-    batches,
-    sparsity,
-)  # fmt: skip
+from benchmarks.network_outputs import DEFAULT_BOXES, Output, batches, compare_sparsity
 from benchmarks.reference_evaluation import Settings, reference_results
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import Detections, to_results
@@ -91,19 +83,6 @@ def thresholds(name: str) -> Thresholds:
     """Returns the thresholds of a preset without `max_candidates`, which the loop does not have."""
     params = read_params(harness.ROOT / f"presets/{PRESETS[name]}.yaml").evaluate
     return Thresholds.of(params)._replace(max_candidates=None)
-
-
-def compare_sparsity() -> dict[str, Any]:
-    """Returns counts per image: scaled from the demo to COCO's objects, and of simulated ones."""
-    (outputs,) = batches(100, 100)
-    counts = sparsity([each.probabilities for each in outputs])
-    rows = {}
-    for threshold, demo in DEMO.items():
-        names = (f"scores from {threshold}", f"default boxes from {threshold}")
-        for name, of_demo, value in zip(names, demo, counts[threshold], strict=True):
-            scaled = round(of_demo * OBJECTS / DEMO_OBJECTS, 1)
-            rows[name] = {"as in the demo": scaled, "drawn": round(value, 1)}
-    return rows
 
 
 def compare_speed(thresholds: Thresholds, images: int) -> dict[str, Any]:

@@ -103,3 +103,16 @@ def sparsity(tables: Sequence[Boxes]) -> dict[float, tuple[float, float]]:
         scores, rows = sum(a.sum() for a in above), sum(a.any(axis=1).sum() for a in above)
         counts[threshold] = (float(scores / len(tables)), float(rows / len(tables)))
     return counts
+
+
+def compare_sparsity() -> dict[str, dict[str, float]]:
+    """Returns counts per image: scaled from the demo to COCO's objects, and of simulated ones."""
+    (outputs,) = batches(100, 100)
+    counts = sparsity([each.probabilities for each in outputs])
+    rows: dict[str, dict[str, float]] = {}
+    for threshold, demo in DEMO.items():
+        names = (f"scores from {threshold}", f"default boxes from {threshold}")
+        for name, of_demo, value in zip(names, demo, counts[threshold], strict=True):
+            scaled = round(of_demo * OBJECTS / DEMO_OBJECTS, 1)
+            rows[name] = {"as in the demo": scaled, "drawn": round(value, 1)}
+    return rows

@@ -17,17 +17,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from benchmarks import harness
-from benchmarks.timed_stage import (
-    CHECKPOINTS,
-    DATA,
-    IMPORTS,
-    OTHER,
-    STEP,
-    TRACKING,
-    VALIDATION,
-    timed_stage,
-)
+from benchmarks import harness, timed_stage
+from benchmarks.timed_stage import DATA, OTHER, STEP
 
 LIBRARIES = ("mindspore", "mlflow")
 TRAINED, VALIDATED = 160, 100
@@ -38,9 +29,9 @@ PARTS = {
     "compiling": "the first step's time beyond that of the median step",
     STEP: "the compiled step: losses, gradients, weights; images to it, losses from it",
     DATA: "until the next step's images are ready",
-    VALIDATION: "the validation split through the network, COCO's metrics",
-    CHECKPOINTS: "best and last checkpoint, history, the state for resuming",
-    TRACKING: "logging values, drawing and logging images, waiting for the upload at the end",
+    timed_stage.VALIDATION: "the validation split through the network, COCO's metrics",
+    timed_stage.CHECKPOINTS: "best and last checkpoint, history, the state for resuming",
+    timed_stage.TRACKING: "logging values and images, drawing these, waiting for the upload at the end",
     OTHER: "the loop itself, log, signals",
 }
 
@@ -60,7 +51,7 @@ def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
         set_epochs(folder, steps)
         (folder / ".git").mkdir()  # marks the repository that tracking keeps its files in
         store = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db", "GLOG_v": "3"}
-        figures = shares(timed_stage(folder, "train", harness.environment() | store))
+        figures = shares(timed_stage.run(folder, "train", harness.environment() | store))
     path = harness.RESULTS / "shares.json"
     last = json.loads(path.read_text())["runs"] if path.exists() else {}
     name = data.name if data else "the demo's drawn images"
@@ -77,11 +68,11 @@ def set_epochs(folder: Path, steps: int) -> None:
 
 
 def shares(times: dict[str, Any]) -> dict[str, Any]:
-    """Returns seconds and shares by part from the times that `timed_stage` returns."""
+    """Returns seconds and shares by part from the times that `timed_stage.run` returns."""
     seconds, before_data = times["parts"], times["before_data"]
     median_s = statistics.median(times["steps"])
     compiling = max(0.0, times["steps"][0] - median_s)
-    imports = seconds.pop(IMPORTS)
+    imports = seconds.pop(timed_stage.IMPORTS)
     parts = {
         **dict.fromkeys(PARTS, 0.0),
         **seconds,

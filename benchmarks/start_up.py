@@ -19,8 +19,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks import harness
-from benchmarks.timed_stage import IMPORTS, OTHER, TRACKING, timed_stage
+from benchmarks import harness, timed_stage
+from benchmarks.timed_stage import IMPORTS, OTHER, TRACKING
 
 ROUNDS = 5
 COMMANDS = sorted(path.stem for path in (harness.ROOT / "stages").glob("[!_]*.py"))
@@ -63,7 +63,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
             "stages",
         )
         no_op = harness.take_turns({"": lambda: call(clone, env, *repro)}, rounds)
-        stages = {name: timed_stage(alone, name, env) for name in PIPELINE}
+        stages = {name: timed_stage.run(alone, name, env) for name in PIPELINE}
     return {
         "commands": {name: harness.summary(values) for name, values in seconds.items()},
         "rounds": rounds,

@@ -1,6 +1,6 @@
 """Runs a stage and measures where its time goes, without a line of code in the stage.
 
-`timed_stage` starts a process of this module, which replaces functions of the stage by functions
+`run` starts a process of this module, which replaces functions of the stage by functions
 that time them. Time is exclusive: what a timed function spends in another timed function counts
 for the other alone, so the parts add up to the whole.
 """
@@ -120,7 +120,7 @@ class Stopwatch:
         return former
 
 
-def timed_stage(folder: Path, stage: str, env: dict[str, str]) -> dict[str, Any]:
+def run(folder: Path, stage: str, env: dict[str, str]) -> dict[str, Any]:
     """Runs a stage in `folder` and returns its times in seconds.
 
     Returns:
