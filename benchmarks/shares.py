@@ -31,7 +31,7 @@ PARTS = {
     DATA: "until the next step's images are ready",
     timed_stage.VALIDATION: "the validation split through the network, COCO's metrics",
     timed_stage.CHECKPOINTS: "best and last checkpoint, history, the state for resuming",
-    timed_stage.TRACKING: "logging values and images, drawing these, waiting for the upload at the end",
+    timed_stage.TRACKING: "values and images: drawing, logging, waiting for the upload at the end",
     OTHER: "the loop itself, log, signals",
 }
 
