@@ -1,40 +1,78 @@
-"""Runs the benchmarks one after the other, then renders docs/performance.md.
+"""Runs benchmarks and puts the tables of all results into docs/performance.md.
 
-`python -m benchmarks` runs all; names behind it choose some: `python -m benchmarks shares growth`.
+`python -m benchmarks` runs all, `python -m benchmarks shares growth` runs some, and
+`python -m benchmarks --render` runs none and only renders the document from the last results.
 """
 
 import argparse
+import json
+import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-FOLDER = Path(__file__).parent
-RENDERS = "performance"
+from benchmarks import harness
+from ssdcore.core.files import write_text
+
+NAMES = (
+    "ablation", "chaos", "coco_at_size", "data", "evaluate", "full_network", "growth", "inference",
+    "operators", "peers", "scaling", "shares", "start_up", "tracking_faults",
+)  # fmt: skip
+DOCUMENT = harness.ROOT / "docs/performance.md"
 
 
-def names(folder: Path = FOLDER) -> list[str]:
-    """Returns the modules that measure: programs, but for the one that renders."""
-    programs = (path for path in folder.glob("[!_]*.py") if "\ndef main() ->" in path.read_text())
-    return sorted(path.stem for path in programs if path.stem != RENDERS)
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--render", action="store_true", help="run none")
+    arguments = parser.parse_args()
+    names = arguments.names or (() if arguments.render else NAMES)
+    if unknown := set(names) - set(NAMES):
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(NAMES)}")
+    for number, name in enumerate(names, start=1):
+        print(f"== {number}/{len(names)} benchmarks.{name}", flush=True)
+        line = [sys.executable, "-m", f"benchmarks.{name}"]
+        if status := subprocess.run(line, check=False).returncode:
+            sys.exit(status)
+    write_text(DOCUMENT, rendered(DOCUMENT.read_text(encoding="utf-8"), sections()))
+    print(f"→ {DOCUMENT}")
 
 
-def run_all(wanted: Sequence[str]) -> int:
-    """Runs each in a process of its own, then renders; returns the first status that is not 0."""
-    for number, name in enumerate([*wanted, RENDERS], start=1):
-        print(f"== {number}/{len(wanted) + 1} benchmarks.{name}", flush=True)
-        status = subprocess.run(
-            [sys.executable, "-m", f"benchmarks.{name}"], check=False
-        ).returncode
-        if status:
-            return status
-    return 0
+def sections(results: Path = harness.RESULTS) -> dict[str, str]:
+    """Returns, by benchmark, its tables and the line that says where they were measured."""
+    found = {}
+    for path in sorted(results.glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        text = import_module(f"benchmarks.{path.stem}").as_table(content)
+        source = f"`python -m benchmarks.{path.stem}`: {in_words(content['machine'])}"
+        found[path.stem] = f"{text}\n\n{source}"
+    return found
+
+
+def rendered(document: str, found: dict[str, str]) -> str:
+    """Returns the document with each text between its markers `<!-- NAME -->`, `<!-- /NAME -->`.
+
+    Raises:
+        SystemExit: the document has no markers for a benchmark.
+    """
+    for name, text in found.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        if begin not in document or end not in document:
+            raise SystemExit(f"{DOCUMENT}: add the lines {begin} and {end} for this benchmark")
+        section = f"{begin}\n\n{text}\n\n{end}"
+        pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
+        document = re.sub(pattern, section.replace("\\", r"\\"), document, flags=re.S)
+    return document
+
+
+def in_words(machine: dict[str, Any] | str) -> str:
+    """Returns a result's circumstances as one line; old results have a text instead."""
+    if isinstance(machine, str):
+        return machine
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in machine.items())
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names()))
-    wanted = parser.parse_args().names or names()
-    if unknown := sorted(set(wanted) - set(names())):
-        parser.error(f"no benchmark: {', '.join(unknown)}; there are {', '.join(names())}")
-    sys.exit(run_all(wanted))
+    main()

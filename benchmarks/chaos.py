@@ -18,8 +18,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.frame import circumstances, parser, table, write_results
-from benchmarks.workspace import command, environment, run_stages, write_params
+from benchmarks.harness import (
+    circumstances,
+    command,
+    environment,
+    parser,
+    run_stages,
+    table,
+    write_params,
+    write_results,
+)
 from ssdcore.core.errors import Stopped
 
 KILLS = 20

@@ -1,181 +1,234 @@
-"""How fast images are converted and loaded, beside the disk and a loader like the tutorial's.
+"""How fast images are converted and loaded, compared with the disk and with the tutorial's loader.
 
-`python -m benchmarks.data --data FOLDER` measures a folder in COCO's layout
-(annotations/instances_train.json, images/train), without it 300 drawn images. OpenCV has one
-thread of its own, as in the stages. That the two loaders do the same work is checked by what they
-crop and match: where the distributions differ, the exit status is 1.
-The table goes to standard output, the figures to benchmarks/results/data.json. One minute.
+Measures 300 drawn images, or the training images of --data. OpenCV has one thread of its own, as in
+the stages. The two loaders must do the same work: both crop and match each image several times, and
+no ratio is given if the distributions differ. The limit is that of Kolmogorov and Smirnov's test,
+which equal distributions exceed in one of a hundred cases. One minute.
 """
 
-import os
+import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from math import log, sqrt
 from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks import distributions
-from benchmarks.frame import (
-    circumstances,
-    parser,
-    ratios,
-    spread,
-    summary,
-    table,
-    take_turns,
-    write_results,
-)
-from benchmarks.images import training_images
+from benchmarks import harness
+from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.data.augment import Sample, crop
+from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.geometry.matching import encode_targets
 
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
-ROUNDS = 5
-DRAWN = 300
-CROPS = 3000
+ROUNDS, DRAWN, QUICK_DRAWN = 5, 300, 24
 BATCH = 4
-COLOUR = 0.4
+AUGMENT = {"crop": 1.0, "flip": 0.5, "brightness": 0.4, "contrast": 0.4, "saturation": 0.4}
+CACHE_BYTES = 10**9
+"""For all images."""
 COPY, CONVERT = "copying the files", "convert"
 LOADER, KEEPING, TUTORIAL = "loader", "loader that keeps images", "tutorial's loader"
-CACHE = 10**9
-"""Bytes, for all images."""
+WORKERS = {1: "1 worker", 2: "2 workers"}
+CROPS = 3000
+LEVEL = 0.01
+QUARTILES = (0.25, 0.5, 0.75)
+MEASURES = ("share of the area", "width / height", "objects kept", "positive default boxes")
+DEFAULT_BOXES = default_boxes()
 
 
-def main() -> None:
-    own = parser(__doc__)
-    own.add_argument("--data", type=Path, help="a folder in COCO's layout; drawn if left out")
-    own.add_argument("--rounds", type=int, default=ROUNDS, help="measurements of each figure")
-    arguments = own.parse_args()
-    os.environ.setdefault("GLOG_v", "3")
+def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
+    """Returns images per second, ratios, and the distributions of both loaders' crops.
+
+    Raises:
+        SystemExit: the distributions differ.
+    """
     cv2.setNumThreads(1)
-    machine = circumstances(*LIBRARIES)
-    content = measure(arguments.data, arguments.rounds)
-    print(as_table(content))
-    if not arguments.print_only:
-        write_results("data", content, machine)
-    if not content["crops_agree"]:
-        raise SystemExit("The loaders differ in what they crop or match: the ratio says nothing")
-
-
-def measure(data: Path | None, rounds: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="data-") as temporary:
         folder = Path(temporary)
-        images, annotations = training_images(data, folder, DRAWN)
+        drawn = QUICK_DRAWN if quick else DRAWN
+        harness.write_params(folder, harness.data_params(data, drawn, 1))
+        harness.run_stages(folder, "download", "convert")
+        raw = folder / "data/raw"
+        images = folder / json.loads((raw / "source.json").read_text())["splits"]["train"]["images"]
+        annotations = raw / "annotations/instances_train.json"
+        split = read_coco(annotations)
+        samples = [
+            blank(image.height, image.width, split.objects[image.id]) for image in split.images
+        ]
+        crops = compare_crops(samples, CROPS, seed=1)
+        if not agree(crops):
+            raise SystemExit(
+                f"The loaders' crops differ, so no ratio is given:\n{crops_table(crops)}"
+            )
         contenders = {
-            **conversion(images, annotations, folder / "out"),
-            **loaders(images, annotations, folder / "shards"),
+            COPY: lambda: copy(split, images, folder / "out"),
+            CONVERT: lambda: convert(annotations, images, folder / "out"),
+            **loaders(folder / "data/mindrecord"),
         }
-        seconds = take_turns(contenders, rounds)
-        samples = samples_of(annotations)
-        crops = distributions.compare(samples, CROPS, seed=1)
-    pairs = [(CONVERT, COPY)]
-    pairs += [
-        (f"{ours}, {n}", f"{TUTORIAL}, {n}")
-        for ours in (LOADER, KEEPING)
-        for n in map(workers_in_words, (1, 2))
-    ]
+        seconds = harness.take_turns(contenders, 1 if quick else ROUNDS)
+    pairs = {f"{CONVERT} / {COPY}": (CONVERT, COPY)}
+    for name in (LOADER, KEEPING):
+        for workers in WORKERS.values():
+            pair = (f"{name}, {workers}", f"{TUTORIAL}, {workers}")
+            pairs[f"{name}, {workers} / {TUTORIAL}"] = pair
     return {
-        "data": data.name if data else f"{DRAWN} drawn images",
+        "data": data.name if data else f"{drawn} drawn images",
         "images_per_second": {
-            name: summary([len(samples) / took for took in each]) for name, each in seconds.items()
+            name: harness.summary([len(samples) / took for took in each])
+            for name, each in seconds.items()
         },
         "ratios": {
-            f"{a} / {b.partition(',')[0]}": summary(ratios(seconds[b], seconds[a]))
-            for a, b in pairs
+            name: harness.summary(harness.ratios(seconds[theirs], seconds[ours]))
+            for name, (ours, theirs) in pairs.items()
         },
         "crops": crops,
-        "crops_agree": distributions.agree(crops),
+        "crops_agree": True,
     }
 
 
-def as_table(content: dict[str, Any]) -> str:
-    parts = [
-        table(
-            [f"{title}, {content['data']}", "median", "lowest to highest"],
-            [[name, *spread(row, digits)] for name, row in content[key].items()],
-        )
-        for title, key, digits in (
-            ("images per second", "images_per_second", 0), ("ratio", "ratios", 2)
-        )
-    ]  # fmt: skip
-    return "\n\n".join([*parts, distributions.as_table(content["crops"])])
+def copy(split: CocoSplit, images: Path, out: Path) -> None:
+    """Copies a split's image files."""
+    shutil.rmtree(out, ignore_errors=True)
+    for image in split.images:
+        target = out / image.file_name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(images / image.file_name, target)
 
 
-def samples_of(annotations: Path) -> list[Any]:
-    """Returns the sizes and objects of all images."""
-    from ssdcore.coco.annotations import read_coco
-
-    split = read_coco(annotations)
-    return [distributions.blank(i.height, i.width, split.objects[i.id]) for i in split.images]
-
-
-def conversion(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[], int]]:
-    """Copying the files and converting them."""
-    from ssdcore.coco.annotations import read_coco
+def convert(annotations: Path, images: Path, out: Path) -> None:
+    """Converts a split as the stage does."""
     from ssdcore.data.convert import convert_split
 
-    split = read_coco(annotations)
-
-    def copy() -> int:
-        shutil.rmtree(out, ignore_errors=True)
-        for image in split.images:
-            target = out / image.file_name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(images / image.file_name, target)
-        return len(split.images)
-
-    def convert() -> int:
-        shutil.rmtree(out, ignore_errors=True)
-        convert_split(read_coco(annotations), images, out / "train.mindrecord", shards=1)
-        return len(split.images)
-
-    return {COPY: copy, CONVERT: convert}
+    shutil.rmtree(out, ignore_errors=True)
+    convert_split(read_coco(annotations), images, out / "train.mindrecord", shards=1)
 
 
-def loaders(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[], int]]:
-    """An epoch of each loader with 1 and 2 workers; the iterator's start counts.
+def loaders(mindrecord: Path) -> dict[str, Callable[[], int]]:
+    """Returns what reads an epoch of each loader with 1 and 2 workers, start included.
 
-    What keeps images, `runtime.cache_mb`, has them from the round that warms up.
+    The loader that keeps images (`runtime.cache_mb`) has them from the warm-up round on.
     """
     from benchmarks.reference_loader import reference_batches
-    from ssdcore.coco.annotations import read_coco
-    from ssdcore.data.convert import convert_split
-    from ssdcore.data.loader import TrainingLoader
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.geometry.default_boxes import default_boxes
-    from ssdcore.params.schema import AugmentParams
-    from ssdcore.training.distributed.group import ALONE
 
-    convert_split(read_coco(annotations), images, out / "train.mindrecord", shards=1)
-    shards = find_shards(out / "train.mindrecord")
-    strengths = AugmentParams(
-        crop=1.0, zoom_out=0.0, flip=0.5, brightness=COLOUR, contrast=COLOUR, saturation=COLOUR,
-        hue=0.0,
-    )  # fmt: skip
-
-    def ours(workers: int, cache: int = 0) -> Callable[[], int]:
-        loader = TrainingLoader(
-            shards, BATCH, 1, default_boxes(), strengths, 1, workers, ALONE, cache
-        )
+    def ours(workers: int, cache_bytes: int) -> Callable[[], int]:
+        loader = training_loader(mindrecord, AUGMENT, workers, cache_bytes)
         return lambda: sum(len(batch.images) for step in loader.epoch(1) for batch in step)
 
-    def reference(workers: int) -> Callable[[], int]:
+    def theirs(workers: int) -> Callable[[], int]:
         return lambda: sum(len(batch[0]) for batch in reference_batches(shards, BATCH, workers))
 
-    def keeping(workers: int) -> Callable[[], int]:
-        return ours(workers, CACHE)
+    shards = find_shards(mindrecord / "train.mindrecord")
+    contenders: dict[str, Callable[[], int]] = {}
+    for number, workers in WORKERS.items():
+        contenders[f"{LOADER}, {workers}"] = ours(number, 0)
+        contenders[f"{KEEPING}, {workers}"] = ours(number, CACHE_BYTES)
+        contenders[f"{TUTORIAL}, {workers}"] = theirs(number)
+    return contenders
 
-    makers = {LOADER: ours, KEEPING: keeping, TUTORIAL: reference}
+
+def training_loader(
+    mindrecord: Path, augment: Mapping[str, float], workers: int, cache_bytes: int = 0
+) -> Any:
+    """Returns the project's loader of a folder's training split."""
+    from ssdcore.data.loader import TrainingLoader
+    from ssdcore.data.mindrecord import find_shards
+    from ssdcore.params.schema import AugmentParams
+
+    params = AugmentParams(**dict.fromkeys(AugmentParams.model_fields, 0.0) | dict(augment))
+    return TrainingLoader(
+        find_shards(mindrecord / "train.mindrecord"), BATCH, 1, DEFAULT_BOXES, params,
+        1, workers, cache_bytes=cache_bytes,
+    )  # fmt: skip
+
+
+def compare_crops(samples: Sequence[Sample], draws: int, seed: int) -> dict[str, dict[str, Any]]:
+    """Crops and matches `draws` times with each loader, the images in turn.
+
+    Returns:
+        By measure: quartiles of both loaders, the distance of their distributions and its limit.
+    """
+    from benchmarks import reference_loader
+
+    rng = np.random.default_rng(seed)
+    np.random.seed(seed)
+
+    def ours(sample: Sample) -> tuple[tuple[int, ...], int, int]:
+        rgb, (boxes, labels, crowd) = crop(sample, rng)
+        targets = encode_targets(boxes, labels, DEFAULT_BOXES, crowd)
+        return rgb.shape, len(labels), targets.num_positives
+
+    def theirs(sample: Sample) -> tuple[tuple[int, ...], int, int]:
+        rows = np.column_stack(sample.objects).astype(np.float32)
+        rgb, kept = reference_loader.crop(sample.rgb, rows)
+        return rgb.shape, len(kept), int(reference_loader.encode(kept)[2][0])
+
+    def measured(crop_one: Callable[[Sample], Any]) -> NDArray[np.float64]:
+        rows = []
+        for number in range(draws):
+            sample = samples[number % len(samples)]
+            (height, width, _), objects, positives = crop_one(sample)
+            share = height * width / (sample.rgb.shape[0] * sample.rgb.shape[1])
+            rows.append((share, width / height, objects, positives))
+        return np.array(rows)
+
     return {
-        f"{name}, {workers_in_words(workers)}": make(workers)
-        for workers in (1, 2)
-        for name, make in makers.items()
+        measure: {
+            LOADER: np.quantile(a, QUARTILES).round(3).tolist(),
+            TUTORIAL: np.quantile(b, QUARTILES).round(3).tolist(),
+            "distance": round(distance(a, b), 4),
+            "limit": round(limit(draws, draws), 4),
+        }
+        for measure, a, b in zip(MEASURES, measured(ours).T, measured(theirs).T, strict=True)
     }
 
 
-def workers_in_words(number: int) -> str:
-    return f"{number} worker{'s' * (number > 1)}"
+def blank(height: int, width: int, objects: Any) -> Sample:
+    """Returns an image whose pixels do not matter, without memory for them."""
+    return Sample(np.broadcast_to(np.uint8(0), (height, width, 3)), objects)
+
+
+def distance(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Returns the largest difference between the two empirical distribution functions."""
+    values = np.concatenate([a, b])
+    shares = [np.searchsorted(np.sort(one), values, side="right") / len(one) for one in (a, b)]
+    return float(np.abs(shares[0] - shares[1]).max())
+
+
+def limit(n: int, m: int) -> float:
+    """Returns the distance that samples of one distribution exceed in `LEVEL` of all cases."""
+    return sqrt(-log(LEVEL / 2) / 2 * (n + m) / (n * m))
+
+
+def agree(crops: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Returns whether no distance exceeds its limit."""
+    return all(row["distance"] <= row["limit"] for row in crops.values())
+
+
+def crops_table(crops: Mapping[str, Mapping[str, Any]]) -> str:
+    """Returns a row for each measure."""
+    rows = []
+    for measure, row in crops.items():
+        quartiles = [" ".join(f"{value:g}" for value in row[who]) for who in (LOADER, TUTORIAL)]
+        rows.append([measure, *quartiles, row["distance"], row["limit"]])
+    return harness.table(["quartiles of a crop's", LOADER, TUTORIAL, "distance", "limit"], rows)
+
+
+def as_table(content: harness.Content) -> str:
+    """Returns tables of the speeds, the ratios and the crops."""
+    parts = []
+    for title, key, digits in (
+        ("images per second", "images_per_second", 0), ("ratio", "ratios", 2)
+    ):  # fmt: skip
+        header = [f"{title}, {content['data']}", "median", "lowest to highest"]
+        rows = [[name, *harness.spread(row, digits)] for name, row in content[key].items()]
+        parts.append(harness.table(header, rows))
+    return "\n\n".join([*parts, crops_table(content["crops"])])
 
 
 if __name__ == "__main__":
-    main()
+    harness.run("data", __doc__, measure, as_table, *LIBRARIES, takes_data=True)

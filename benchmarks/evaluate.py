@@ -1,53 +1,38 @@
-"""How fast the network's outputs become what COCO's evaluator takes, beside the tutorial's way.
+"""How fast the network's outputs become detections in COCO's format, compared with the tutorial.
 
-`python -m benchmarks.evaluate` draws outputs for 5,000 images, (8732, 81) scores each, a batch at
-a time, and takes both ways over each batch, in turns. Ours is from offsets and probabilities,
-decoding of boxes included, to the columns that the evaluator, the analysis and the writer of
-predictions.json take: ids, boxes in pixels, rounded. The MindSpore tutorial's begins with decoded
-boxes and ends at the list of dictionaries that COCO's evaluator takes from it. Ours is timed as far
-as such a list, too, which nothing in the project builds.
+Simulates outputs for 5,000 images, (8732, 81) scores each, a batch at a time, and runs both ways on
+each batch in turns. Ours goes from offsets and probabilities, decoding included, to the columns
+that the evaluator, the analysis and the writer of predictions.json take: ids, boxes in pixels,
+rounded. The MindSpore tutorial's goes from decoded boxes to the list of dictionaries that COCO's
+evaluator takes there. Ours is also timed up to such a list, which nothing in the project builds.
 
-That both find the same, bit for bit, is checked on every image, with the loop adding no pixel to a
-side, taking scores from the threshold on, and of equal scores the earlier box; where one detection
-in 10,000 differs, the exit status is 1. The loop itself takes scores above the threshold: image
-1082 has one that is float32's 0.1 to the last bit. And it turns a rising order round, so that of
-two equal scores the later box suppresses the earlier. IoU is the same in both, operation by
-operation, once both compute with fractions. What these conventions change is counted, too.
+Every image is checked: both must find the same, bit for bit, once the loop adds no pixel to a side,
+takes scores from the threshold on, and takes the earlier box first of equal scores. No ratio is
+given if more than one detection of 10,000 differs. The loop itself takes scores above the threshold
+(image 1082 has a score of exactly float32's 0.1), and of two equal scores the later box suppresses
+the earlier. IoU is the same in both, operation by operation, once both compute with fractions. The
+detections that these conventions change are counted, too.
 
 A process of its own measures the memory of a whole evaluation. Twelve minutes.
 """
 
 import gc
 import json
+import resource
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from benchmarks import harness
 from benchmarks.coco_at_size import CATEGORIES
-from benchmarks.frame import (
-    ROOT,
-    circumstances,
-    parser,
-    rounded,
-    spread,
-    summary,
-    table,
-    write_results,
-)
-from benchmarks.network_outputs import (
-    DEMO,
-    DEMO_OBJECTS,
-    OBJECTS,
-    PRIORS,
-    Output,
-    batches,
-    sparsity,
-)
-from benchmarks.reference_evaluation import Answer, Settings, reference_results
+from benchmarks.network_outputs import DEFAULT_BOXES, Output, batches, compare_sparsity
+from benchmarks.reference_evaluation import Settings, reference_results
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import Detections, to_results
 from ssdcore.geometry.box_coder import decode
@@ -55,218 +40,238 @@ from ssdcore.geometry.boxes import yxyx_to_xywh_px
 from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.params.reader import read_params
 
-LIBRARIES = ("numpy", "opencv-python-headless", "pycocotools")
-IMAGES, BATCH = 5000, 32
+IMAGES, QUICK_IMAGES, BATCH = 5000, 64, 32
 """As many as COCO's validation split has, in batches as in presets/coco2017.yaml."""
 HEIGHT, WIDTH = 480, 640
 CLASSES = [CocoClass(id_, f"thing {id_}") for id_ in CATEGORIES]
 IDS = {label: category.id for label, category in enumerate(CLASSES, start=1)}
-DIFFERENT = 1e-4
-"""Share of the detections that may differ."""
-ARRAYS, COLUMNS, LIST, REFERENCE = (
+MAX_DIFFERENT = 1e-4
+"""Share of the detections."""
+PRESETS = {
+    "the tutorial's thresholds (0.1, IoU 0.6, 100 a class)": "tutorial",
+    "the published ones (0.01, IoU 0.45, 200 an image)": "coco2017",
+}
+ARRAYS, COLUMNS, LIST = OURS = (
     "here, to arrays of detections",
     "here, to the evaluator's columns",
     "here, to a list of dictionaries",
-    "the tutorial's loop, to its list",
 )
+REFERENCE = "the tutorial's loop, to its list"
+FOUND, DIFFERENT = "detections", "different detections"
+EQUAL_SCORES = "different by equal scores and scores at the threshold"
+PIXEL = "different by the additional pixel"
 
-Key = tuple[float, ...]
-
-
-class Round(NamedTuple):
-    """What a batch took, and what came out.
-
-    Attributes:
-        seconds: by the name of the way.
-        images: how many.
-        found: our detections.
-        differs: detections of one side alone.
-        convention_differs: the same, beside the loop with its own conventions but for the pixel.
-        pixel_differs: the same by class and score, beside the loop as it is.
-    """
-
-    seconds: dict[str, float]
-    images: int
-    found: int
-    differs: int
-    convention_differs: int
-    pixel_differs: int
+Row = tuple[float, ...]
 
 
-def main() -> None:
-    own = parser(__doc__)
-    own.add_argument("--images", type=int, default=IMAGES, help=f"default {IMAGES}")
-    arguments = own.parse_args()
-    machine = circumstances(*LIBRARIES)
-    content = {
-        "images": arguments.images,
+def measure(*, quick: bool) -> dict[str, Any]:
+    """Returns the outputs' sparsity, the times of both ways, and the memory of an evaluation."""
+    images = QUICK_IMAGES if quick else IMAGES
+    line = [*harness.call("benchmarks.evaluate.print_memory"), str(images)]
+    # first, since a child process's peak memory begins with that of its parent
+    memory = json.loads(subprocess.check_output(line, text=True, cwd=harness.ROOT))
+    return {
+        "images": images,
         "batch": BATCH,
         "sparsity": compare_sparsity(),
-        "speed": {name: measure(case, arguments.images) for name, case in cases().items()},
-        "memory": measure_memory(arguments.images),
-    }
-    print(as_table(content))
-    if not arguments.print_only:
-        write_results("evaluate", content, machine)
-    for row in content["speed"].values():
-        if row["different detections"] > DIFFERENT * row["detections"]:
-            raise SystemExit("The two ways find different things: the ratio says nothing")
-
-
-def cases() -> dict[str, Thresholds]:
-    """Returns the presets' thresholds; without `max_candidates`, which the loop does not have."""
-    presets = {
-        "the tutorial's thresholds (0.1, IoU 0.6, 100 a class)": "tutorial",
-        "the published ones (0.01, IoU 0.45, 200 an image)": "coco2017",
-    }
-    return {
-        name: Thresholds.of(read_params(ROOT / f"presets/{preset}.yaml").evaluate)._replace(
-            max_candidates=None
-        )
-        for name, preset in presets.items()
+        "speed": {name: compare_speed(thresholds(name), images) for name in PRESETS},
+        "memory": memory,
     }
 
 
-def compare_sparsity() -> dict[str, Any]:
-    """Returns what an image of COCO's size has, by the demo's network and as drawn."""
-    (outputs,) = batches(100, 100)
-    drawn = sparsity([each.probabilities for each in outputs])
-    rows = {}
-    for threshold, demo in DEMO.items():
-        for name, of_demo, value in zip(
-            ("scores", "default boxes"), demo, drawn[threshold], strict=True
-        ):
-            expected = of_demo * OBJECTS / DEMO_OBJECTS
-            rows[f"{name} from {threshold}"] = {
-                "as in the demo": round(expected, 1),
-                "drawn": round(value, 1),
-            }
-    return rows
+def thresholds(name: str) -> Thresholds:
+    """Returns the thresholds of a preset without `max_candidates`, which the loop does not have."""
+    params = read_params(harness.ROOT / f"presets/{PRESETS[name]}.yaml").evaluate
+    return Thresholds.of(params)._replace(max_candidates=None)
 
 
-def measure(thresholds: Thresholds, images: int) -> dict[str, Any]:
-    """Compares the two on all images."""
+def compare_speed(thresholds: Thresholds, images: int) -> dict[str, Any]:
+    """Compares both ways on all images.
+
+    Raises:
+        SystemExit: they do not find the same.
+    """
     gc.collect()
-    gc.freeze()  # what has been imported is not searched for garbage, in either way
-    rounds = [
-        take_turns(outputs, thresholds, ours_first=number % 2 == 0)
-        for number, outputs in enumerate(batches(images, BATCH))
-    ]
-    ours = (ARRAYS, COLUMNS, LIST)
-    total = {name: sum(r.seconds[name] for r in rounds) for name in (*ours, REFERENCE)}
+    gc.freeze()  # in both ways, what has been imported is not searched for garbage
+    times: dict[str, list[float]] = {name: [] for name in (*OURS, REFERENCE)}
+    counts, sizes = Counter[str](), []
+    for number, outputs in enumerate(batches(images, BATCH)):
+        seconds, found = compare(outputs, thresholds, ours_first=number % 2 == 0)
+        sizes.append(len(outputs))
+        counts.update(found)
+        for name, took in seconds.items():
+            times[name].append(took)
+    if counts[DIFFERENT] > MAX_DIFFERENT * counts[FOUND]:
+        raise SystemExit(f"The two ways find different things, so no ratio is given: {counts}")
+    arrays = {name: np.array(values) for name, values in times.items()}
     return {
         "milliseconds an image": {
-            name: summary([1000 * r.seconds[name] / r.images for r in rounds]) for name in total
+            name: harness.summary((1000 * seconds / sizes).tolist())
+            for name, seconds in arrays.items()
         },
         "times as fast": {
-            name: summary([r.seconds[REFERENCE] / r.seconds[name] for r in rounds]) for name in ours
+            name: harness.summary((arrays[REFERENCE] / arrays[name]).tolist()) for name in OURS
         },
         "times as fast, all batches together": {
-            name: rounded(total[REFERENCE] / total[name]) for name in ours
+            name: harness.rounded(sum(times[REFERENCE]) / sum(times[name])) for name in OURS
         },
-        "detections": sum(r.found for r in rounds),
-        "different detections": sum(r.differs for r in rounds),
-        "different by equal scores and scores at the threshold": sum(
-            r.convention_differs for r in rounds
-        ),
-        "different by the additional pixel": sum(r.pixel_differs for r in rounds),
+        **{name: counts[name] for name in (FOUND, DIFFERENT, EQUAL_SCORES, PIXEL)},
     }
 
 
-def take_turns(outputs: list[Output], thresholds: Thresholds, *, ours_first: bool) -> Round:
-    """Takes both ways over a batch and compares what they found."""
+def compare(
+    outputs: list[Output], thresholds: Thresholds, *, ours_first: bool
+) -> tuple[dict[str, float], Counter[str]]:
+    """Runs both ways on a batch; returns their seconds and how many detections differ."""
     offsets = np.stack([each.offsets for each in outputs])
     probabilities = np.stack([each.probabilities for each in outputs])
     images = [CocoImage(number, "", HEIGHT, WIDTH) for number in range(len(outputs))]
-    boxes = [decode(each, PRIORS) for each in offsets]
-    image_hw = np.array([HEIGHT, WIDTH], np.float32)
-    answers = [
-        Answer(own, scores, number, image_hw)
-        for number, (own, scores) in enumerate(zip(boxes, probabilities, strict=True))
-    ]
-    settings = Settings(
-        thresholds.score, thresholds.nms_iou, thresholds.max_per_class or thresholds.max_detections
-    )
+    boxes = [decode(each, DEFAULT_BOXES) for each in offsets]
+
+    def reference(hw: tuple[int, int], settings: Settings) -> list[list[dict[str, Any]]]:
+        image_hw = np.array(hw, np.float32)
+        return [
+            reference_results(own, scores, number, image_hw, IDS, settings)
+            for number, (own, scores) in enumerate(zip(boxes, probabilities, strict=True))
+        ]
+
+    most = thresholds.max_detections
+    tutorial = Settings(thresholds.score, thresholds.nms_iou, thresholds.max_per_class or most)
     seconds = {}
-    for name in ("ours", "reference") if ours_first else ("reference", "ours"):
+    for name in ("ours", "theirs") if ours_first else ("theirs", "ours"):
         began = time.perf_counter()
         if name == "ours":
-            found = detect(offsets, probabilities, PRIORS, thresholds, softmax=True)
+            found = detect(offsets, probabilities, DEFAULT_BOXES, thresholds, softmax=True)
             seconds[ARRAYS] = time.perf_counter() - began
             results = to_results(images, found, CLASSES)
             seconds[COLUMNS] = time.perf_counter() - began
-            rows = list(results.rows())
+            listed = list(results.rows())
             seconds[LIST] = time.perf_counter() - began
         else:
-            others = [reference_results(answer, IDS, settings) for answer in answers]
+            theirs = reference((HEIGHT, WIDTH), tutorial)
             seconds[REFERENCE] = time.perf_counter() - began
-    # On an image of one pixel fractions are pixels, and both compute the same numbers.
-    no_pixel, unit = settings._replace(pixel=0), np.ones(2, np.float32)
+
+    # In an image of one pixel, fractions are pixels, and both compute the same numbers.
+    no_pixel = tutorial._replace(pixel=0)
     below = float(np.nextafter(np.float32(thresholds.score), np.float32(0)))
     exact = no_pixel._replace(min_score=below, earlier_first=True)
-    most = thresholds.max_detections
-    differs = convention_differs = pixel_differs = 0
-    for detections, other, answer in zip(found, others, answers, strict=True):
-        own = set(keys(detections))
-        answer = answer._replace(image_hw=unit)
-        differs += len(own ^ set(best_keys(reference_results(answer, IDS, exact), most)))
-        as_it_is = reference_results(answer, IDS, no_pixel)
-        convention_differs += len(own ^ set(best_keys(as_it_is, most)))
-        pixel_differs += len({key[:2] for key in own} ^ {key[:2] for key in best_keys(other, most)})
-    return Round(seconds, len(outputs), len(rows), differs, convention_differs, pixel_differs)
+    counts = Counter({FOUND: len(listed)})
+    references = theirs, reference((1, 1), no_pixel), reference((1, 1), exact)
+    for ours, *others in zip(found, *references, strict=True):
+        own = rows_of(ours)
+        as_it_is, without_pixel, same = (best_rows(other, most) for other in others)
+        counts[DIFFERENT] += len(own ^ same)
+        counts[EQUAL_SCORES] += len(own ^ without_pixel)
+        counts[PIXEL] += len({row[:2] for row in own} ^ {row[:2] for row in as_it_is})
+    return seconds, counts
 
 
-def keys(detections: Detections) -> Iterator[Key]:
-    """Yields category, score and box (left, top, width, height, fractions), not rounded."""
-    for label, score, box in zip(
-        detections.labels.tolist(),
-        detections.scores.tolist(),
-        yxyx_to_xywh_px(detections.boxes_yxyx, 1, 1).tolist(),
-        strict=True,
-    ):
-        yield (IDS[label], score, *box)
+def rows_of(found: Detections) -> set[Row]:
+    """Returns category, score and box (left, top, width, height, fractions) of each detection."""
+    ids = [IDS[label] for label in found.labels.tolist()]
+    boxes = yxyx_to_xywh_px(found.boxes_yxyx, 1, 1).tolist()
+    return {(i, s, *box) for i, s, box in zip(ids, found.scores.tolist(), boxes, strict=True)}
 
 
-def best_keys(results: list[dict[str, Any]], most: int) -> Iterator[Key]:
-    """Yields the same of the best of the loop's results."""
-    for result in sorted(results, key=lambda r: (-r["score"], r["category_id"]))[:most]:
-        yield (result["category_id"], result["score"], *result["bbox"])
+def best_rows(results: list[dict[str, Any]], most: int) -> set[Row]:
+    """Returns the same of the best of the loop's results."""
+    best = sorted(results, key=lambda r: (-r["score"], r["category_id"]))[:most]
+    return {(r["category_id"], r["score"], *r["bbox"]) for r in best}
 
 
-def measure_memory(images: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.whole_evaluation", str(images)]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout
-    figures: dict[str, Any] = json.loads(answer)
-    return figures
+def print_memory() -> None:
+    """Evaluates as many images as the command line says, and prints the figures as JSON."""
+    print(json.dumps(evaluate_all(int(sys.argv[1]))))
 
 
-def as_table(content: dict[str, Any]) -> str:
-    """Renders the figures in markdown."""
+def evaluate_all(images: int) -> dict[str, Any]:
+    """Evaluates so many images as the stage does; returns memory and time.
+
+    A peak is the process's since its start, so each line includes those before it. Most of the
+    first is batches of simulated outputs.
+    """
+    from ssdcore.coco.metrics import evaluate
+    from ssdcore.coco.results import write_results
+    from ssdcore.core.files import write_json
+    from ssdcore.evaluation.analyse import analyse
+
+    found: list[Detections] = []
+    annotations: list[dict[str, Any]] = []
+    for outputs in batches(images, BATCH):
+        offsets = np.stack([each.offsets for each in outputs])
+        probabilities = np.stack([each.probabilities for each in outputs])
+        found += detect(offsets, probabilities, DEFAULT_BOXES, Thresholds(), softmax=True)
+        for image_id, each in enumerate(outputs, start=len(found) - len(outputs) + 1):
+            boxes_xywh_px = yxyx_to_xywh_px(each.boxes_yxyx, HEIGHT, WIDTH).tolist()
+            for label, box in zip(each.labels.tolist(), boxes_xywh_px, strict=True):
+                row = {"image_id": image_id, "category_id": IDS[label], "bbox": box, "iscrowd": 0}
+                annotations.append(row)
+    shown = [CocoImage(number, "", HEIGHT, WIDTH) for number in range(1, images + 1)]
+    results = to_results(shown, found, CLASSES)
+    content = {
+        "detections": len(results),
+        "columns, MiB": round(sum(column.nbytes for column in vars(results).values()) / 2**20, 1),
+        "detecting, peak MiB": peak_mib(),
+    }
+    with tempfile.TemporaryDirectory(prefix="evaluate-") as folder:
+        truth = Path(folder) / "truth.json"
+        truth_content = {
+            "images": [{"id": image.id, "height": HEIGHT, "width": WIDTH} for image in shown],
+            "categories": [category._asdict() for category in CLASSES],
+            "annotations": annotations,
+        }
+        write_json(truth, truth_content)
+        times = [time.perf_counter()]
+        write_results(Path(folder) / "predictions.json", results)
+        times.append(time.perf_counter())
+        content["with predictions.json, peak MiB"] = peak_mib()
+        figures = evaluate(truth, results)
+        times.append(time.perf_counter())
+        content["with COCO's figures, peak MiB"] = peak_mib()
+        analyse(truth, results, figures)
+        times.append(time.perf_counter())
+        content["with the analysis, peak MiB"] = peak_mib()
+    written, measured, analysed = np.diff(times).round(1).tolist()
+    return {
+        **content,
+        "writing predictions.json, s": written,
+        "COCO's figures, s": measured,
+        "the analysis, s": analysed,
+        "AP": round(figures["AP"], 4),
+    }
+
+
+def peak_mib() -> float:
+    """Returns this process's peak memory."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def as_table(content: harness.Content) -> str:
+    """Returns a table for each part."""
+    header = ["of an image", "as in the demo's network", "simulated"]
     parts = [
-        table(
-            ["of an image", "as in the demo's network", "drawn"],
-            [[name, *row.values()] for name, row in content["sparsity"].items()],
-        )
+        harness.table(header, [[name, *row.values()] for name, row in content["sparsity"].items()])
     ]
-    for case, row in content["speed"].items():
-        times = row["milliseconds an image"]
-        parts += [
-            table(
-                [case, "ms an image", "lowest to highest", "times as fast", "lowest to highest"],
+    for case, figures in content["speed"].items():
+        rows = []
+        for name, times in figures["milliseconds an image"].items():
+            ratio = figures["times as fast"].get(name)
+            rows.append(
                 [
-                    [
-                        name,
-                        *spread(times[name], 3),
-                        *(spread(row["times as fast"][name], 1) if name != REFERENCE else ["", ""]),
-                    ]
-                    for name in times
-                ],
-            ),
-            ", ".join(f"{name}: {value}" for name, value in row.items() if isinstance(value, int)),
-        ]
-    parts.append(table(["a whole evaluation", ""], content["memory"].items()))
-    return "\n\n".join(parts)
+                    name,
+                    *harness.spread(times, 3),
+                    *(harness.spread(ratio, 1) if ratio else ["", ""]),
+                ]
+            )
+        header = [case, "ms an image", "lowest to highest", "times as fast", "lowest to highest"]
+        counts = [f"{name}: {n}" for name, n in figures.items() if isinstance(n, int)]
+        parts += [harness.table(header, rows), ", ".join(counts)]
+    return "\n\n".join(
+        [*parts, harness.table(["a whole evaluation", ""], content["memory"].items())]
+    )
 
 
 if __name__ == "__main__":
-    main()
+    harness.run(
+        "evaluate", __doc__, measure, as_table, "numpy", "opencv-python-headless", "pycocotools"
+    )

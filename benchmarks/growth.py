@@ -1,28 +1,26 @@
-"""How time and memory grow with the data: each stage at once, four times and sixteen times as much.
+"""How time and memory grow with the data: each stage on one, four and sixteen times the images.
 
-`python -m benchmarks.growth` draws 100, 400 and 1600 training images and as many for validation,
-and runs convert, an epoch of the training loader, train (400 steps, an epoch of the largest),
-evaluate and report, each in a process of its own and with a tiny network, untracked. `detections`
-is what follows the network, on drawn outputs of COCO's classes, analysis included. The table goes
-to standard output, the figures to benchmarks/results/growth.json. About nine minutes on two cores.
+Draws 100, 400 and 1600 training images and as many for validation, and runs convert, an epoch of
+the training loader, train (400 steps, an epoch of the largest data), evaluate and report, each in a
+process of its own and with a tiny network, without tracking. `detections` is what follows the
+network, on simulated outputs for COCO's classes, analysis included. About nine minutes on two
+cores.
 
-Peak memory is the kernel's count: of the stage, or of a process that it started if one held more.
-Growth by an image is from the middle size to the largest: what a stage takes before the first
-image does not count.
+Peak memory is the kernel's count for the stage, or for one of its child processes if that is
+larger. Growth per image is from the middle size to the largest, so what a stage needs before the
+first image does not count.
 """
 
-import argparse
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.frame import circumstances, parser, rounded, table, write_results
-from benchmarks.workspace import Usage, command, measured, run_stages, write_params
+from benchmarks import harness
 
-BASE, FACTORS = 100, (1, 4, 16)
+LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools")
+BASE, QUICK_BASE, FACTORS = 100, 8, (1, 4, 16)
 VALIDATED = 20
-"""Images that train validates on, whatever the data."""
+"""Validation images of train and training images of evaluate, whatever the size."""
 CHANGES = {
     "model.width": 0.02,
     "train.validate_every": 1000,
@@ -31,96 +29,65 @@ CHANGES = {
 }
 
 
-def main() -> None:
-    own = parser(__doc__)
-    own.add_argument("--base", type=int, default=BASE, help="images of the smallest data")
-    own.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
-    arguments = own.parse_args()
-    if arguments.load:
-        load_epoch()
-        return
-    machine = circumstances("mindspore", "numpy", "opencv-python-headless", "pycocotools")
-    sizes = [arguments.base * factor for factor in FACTORS]
-    content = {"images": sizes, "stages": measure(sizes)}
-    print(as_table(content))
-    if not arguments.print_only:
-        write_results("growth", content, machine)
-
-
-def measure(sizes: list[int]) -> dict[str, list[dict[str, float]]]:
-    """Returns, by stage, what each size takes."""
+def measure(*, quick: bool) -> dict[str, Any]:
+    """Returns, by stage, seconds and peak memory at each size."""
+    sizes = [(QUICK_BASE if quick else BASE) * factor for factor in FACTORS]
     rows: dict[str, list[dict[str, float]]] = {}
     for size in sizes:
         with tempfile.TemporaryDirectory(prefix="growth-") as temporary:
-            for name, usage in take(Path(temporary), size, sizes[-1]).items():
-                rows.setdefault(name, []).append(
-                    {name: rounded(value) for name, value in usage._asdict().items()}
-                )
-    return rows
+            for name, usage in run_all(Path(temporary), size, sizes[-1]).items():
+                figures = {key: harness.rounded(value) for key, value in usage._asdict().items()}
+                rows.setdefault(name, []).append(figures)
+    return {"images": sizes, "stages": rows}
 
 
-def take(folder: Path, size: int, largest: int) -> dict[str, Usage]:
+def run_all(folder: Path, size: int, largest: int) -> dict[str, harness.Usage]:
     """Runs all stages on `size` images."""
     training, validation = folder / "training", folder / "validation"
-    epochs = largest // size
-    draw(training, size, VALIDATED, epochs)
-    draw(validation, VALIDATED, size, 1)
-    module = [sys.executable, "-m"]
+    harness.write_params(training, {**CHANGES, **harness.data_params(None, size, VALIDATED)})
+    harness.write_params(training, {"train.epochs": largest // size}, training / "params.yaml")
+    harness.write_params(
+        validation, {**CHANGES, **harness.data_params(None, VALIDATED, size), "train.epochs": 1}
+    )
+    harness.run_stages(training, "download")
     found = {
-        "convert": measured(training, command("convert")),
-        "load an epoch": measured(training, [*module, "benchmarks.growth", "--load"]),
-        f"train {largest // 4} steps": measured(training, command("train")),
+        "convert": harness.measured(training, harness.command("convert")),
+        "load an epoch": harness.measured(training, harness.call("benchmarks.growth.load_epoch")),
+        f"train {largest // 4} steps": harness.measured(training, harness.command("train")),
     }
-    run_stages(validation, "convert", "train")
-    outputs = [*module, "benchmarks.whole_evaluation", str(size)]
+    harness.run_stages(validation, "download", "convert", "train")
+    detections = [*harness.call("benchmarks.evaluate.print_memory"), str(size)]
     return found | {
-        "evaluate": measured(validation, command("evaluate")),
-        "report": measured(validation, command("report")),
-        "detections": measured(folder, outputs),
+        "evaluate": harness.measured(validation, harness.command("evaluate")),
+        "report": harness.measured(validation, harness.command("report")),
+        "detections": harness.measured(folder, detections),
     }
-
-
-def draw(folder: Path, train: int, val: int, epochs: int) -> None:
-    changes = {"dataset.shapes.train_images": train, "dataset.shapes.val_images": val}
-    write_params(folder, {**CHANGES, **changes, "train.epochs": epochs})
-    run_stages(folder, "download")
 
 
 def load_epoch() -> None:
-    """Reads an epoch of the training loader in this process and folder."""
-    from ssdcore.core import layout
-    from ssdcore.data.loader import TrainingLoader
-    from ssdcore.data.mindrecord import find_shards
-    from ssdcore.geometry.default_boxes import default_boxes
+    """Reads an epoch of the training loader, with the working folder's data and parameters."""
+    from benchmarks.data import training_loader
     from ssdcore.params.reader import read_params
 
-    params = read_params(layout.PARAMS)
-    loader = TrainingLoader(
-        find_shards(layout.mindrecord("train")),
-        params.train.batch_size,
-        params.train.accumulate,
-        default_boxes(),
-        params.train.augment,
-        params.runtime.seed,
-        params.runtime.workers,
-    )
-    for _ in loader.epoch(1):
+    params = read_params(Path("params.yaml"))
+    augment, workers = params.train.augment.model_dump(), params.runtime.workers
+    for _ in training_loader(Path("data/mindrecord"), augment, workers).epoch(1):
         pass
 
 
-def as_table(content: dict[str, Any]) -> str:
-    """Renders the figures in markdown."""
+def as_table(content: harness.Content) -> str:
+    """Returns a row for each stage."""
     sizes = content["images"]
-    header = ["stage", *(f"s, {size} images" for size in sizes)]
-    header += [f"MiB, {size} images" for size in sizes] + ["more KiB an image"]
     rows = []
     for name, usages in content["stages"].items():
-        peaks = [usage["peak_mib"] for usage in usages]
+        seconds, peaks = ([usage[key] for usage in usages] for key in ("seconds", "peak_mib"))
         more_kib = 1024 * (peaks[-1] - peaks[-2]) / (sizes[-1] - sizes[-2])
-        seconds = [f"{usage['seconds']:.1f}" for usage in usages]
-        rows.append([name, *seconds, *(f"{peak:.0f}" for peak in peaks), f"{more_kib:.1f}"])
-    return table(header, rows)
+        rows.append(
+            [name, *(f"{s:.1f}" for s in seconds), *(f"{p:.0f}" for p in peaks), f"{more_kib:.1f}"]
+        )
+    columns = [f"{unit}, {size} images" for unit in ("s", "MiB") for size in sizes]
+    return harness.table(["stage", *columns, "more KiB per image"], rows)
 
 
 if __name__ == "__main__":
-    main()
+    harness.run("growth", __doc__, measure, as_table, *LIBRARIES)

@@ -1,115 +1,144 @@
-"""Our network as `benchmarks.peers` lets it compete: written down once, then as each contender."""
+"""Our network for benchmarks: untrained, written to files, then run from each of these files."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ssdcore.params.schema import ModelParams
+from ssdcore.geometry.default_boxes import IMAGE_SIZE, NUM_DEFAULT_BOXES
+from ssdcore.params.schema import ModelParams, TrainParams
+from ssdcore.params.types import Format, LossName
 
-NUM_FOREGROUND = 80
+NUM_CLASSES = 80
+"""Without background."""
+RATE = 1e-4
+POSITIVES = 20
+"""Of each image of the example."""
 CHECKPOINT = "best.ckpt"
+CALIBRATION = 8
+"""Images that int8's ranges are taken from."""
+
+os.environ.setdefault("GLOG_v", "3")  # no warnings of MindSpore between the tables
 
 
-def writing(folder: Path, model: ModelParams) -> Callable[[], None]:
-    """Returns what writes an untrained network: checkpoint, weights.npz, ONNX and MINDIR."""
-    return lambda: _write(folder, model)
+def example(batch: int) -> dict[str, Any]:
+    """Returns a batch of noise with encoded targets, always the same: images, offsets, labels."""
+    rng = np.random.default_rng(batch)
+    labels = np.zeros((batch, NUM_DEFAULT_BOXES), np.int32)
+    for row in labels:
+        chosen = rng.choice(NUM_DEFAULT_BOXES, POSITIVES, replace=False)
+        row[chosen] = rng.integers(1, NUM_CLASSES + 1, POSITIVES)
+    return {
+        "images": rng.normal(size=(batch, 3, IMAGE_SIZE, IMAGE_SIZE)).astype(np.float32),
+        "offsets": rng.normal(size=(batch, NUM_DEFAULT_BOXES, 4)).astype(np.float32),
+        "labels": labels,
+    }
 
 
-def _write(folder: Path, model: ModelParams) -> None:
-    _quiet()
-    from ssdcore.coco.annotations import CocoClass
-    from ssdcore.export.metadata import ExportMetadata
-    from ssdcore.export.write import write_exports
-    from ssdcore.inference.decode import Thresholds
-    from ssdcore.models.checkpoint import build_network, save
+def new_network(model: ModelParams, loss: LossName, num_classes: int = NUM_CLASSES) -> Any:
+    """Configures the device and returns an untrained network, always the same."""
+    from ssdcore.models.checkpoint import build_network
     from ssdcore.models.device import configure, seed_all
-    from ssdcore.models.metadata import ModelMetadata
 
     configure("CPU")
     seed_all(1)
-    network = build_network(model, NUM_FOREGROUND, "multibox")
-    classes = tuple(CocoClass(n, str(n)) for n in range(1, NUM_FOREGROUND + 1))
-    metadata = ModelMetadata(model, classes, "multibox", 0)
-    save(folder / CHECKPOINT, network, metadata)
+    return build_network(model, num_classes, loss)
+
+
+def write(
+    folder: Path, model: ModelParams, formats: Sequence[Format], num_classes: int = NUM_CLASSES
+) -> None:
+    """Writes an untrained network: checkpoint, weights.npz and a file of each format."""
+    from ssdcore.coco.annotations import CocoClass
+    from ssdcore.data.loader import InputBatch
+    from ssdcore.export.metadata import ExportMetadata
+    from ssdcore.export.write import write_exports
+    from ssdcore.inference.decode import Thresholds
+    from ssdcore.models.checkpoint import save
+    from ssdcore.models.metadata import ModelMetadata
+
+    network = new_network(model, "multibox", num_classes)
+    classes = tuple(CocoClass(n, str(n)) for n in range(1, num_classes + 1))
+    model_metadata = ModelMetadata(model, classes, "multibox", 0)
+    save(folder / CHECKPOINT, network, model_metadata)
     np.savez(folder / "weights.npz", *(p.asnumpy() for p in network.trainable_params()))
-    write_exports(
-        folder, network, ExportMetadata(metadata, Thresholds(), {}), ("onnx", "mindir"), ()
-    )
+    calibration = [InputBatch(np.arange(1), example(1)["images"]) for _ in range(CALIBRATION)]
+    metadata = ExportMetadata(model_metadata, Thresholds(score=0.5), {})
+    write_exports(folder, network, metadata, formats, calibration)
 
 
-def training(
-    folder: Path, batch: int, rate: float, momentum: float, weight_decay: float, clip_norm: float,
-    min_negatives: int,
-) -> Callable[[], tuple[float]]:  # fmt: skip
-    """Returns what takes a training step on a batch and tells the loss before it."""
-    _quiet()
+def training_step(network: Any, train: TrainParams, batch: int) -> Callable[[], tuple[float]]:
+    """Returns what takes a training step on an example and returns the loss before it."""
     from ssdcore.data.loader import TrainingBatch
-    from ssdcore.models.checkpoint import load
-    from ssdcore.models.device import configure
     from ssdcore.models.losses import DetectionLoss, make_class_loss
     from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
     from ssdcore.training.step import TrainingStep
 
-    configure("CPU")
-    network, metadata = load(folder / CHECKPOINT)
-    rates = np.full(1000, rate, np.float32)
+    rates = np.full(1000, RATE, np.float32)
     optimizer = make_optimizer(
-        "momentum", network.trainable_params(), rates, momentum, weight_decay
+        train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay
     )
-    update = Update(optimizer, make_loss_scaler(1.0), clip_norm)
+    update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm)
     step = TrainingStep(
-        network, DetectionLoss(make_class_loss(metadata.loss, min_negatives)), update
+        network, DetectionLoss(make_class_loss(train.loss, train.min_negatives)), update
     )
-    with np.load(folder / f"batch_{batch}.npz") as file:
-        arrays = TrainingBatch(np.arange(batch), file["images"], file["offsets"], file["labels"])
-    return lambda: (step([arrays]).total,)
+    batches = [TrainingBatch(np.arange(batch), **example(batch))]
+    return lambda: (step(batches).total,)
 
 
-def inference(folder: Path, batch: int, path: str) -> Callable[[], tuple[Any, Any]]:
-    """Returns what computes offsets and probabilities of a batch by one of our paths.
-
-    Args:
-        folder: where `write` wrote.
-        batch: images in the batch.
-        path: "checkpoint", "mindir" or "onnx".
-    """
-    with np.load(folder / f"batch_{batch}.npz") as file:
-        images = file["images"]
-    if path == "onnx":
-        from ssdcore.export.runtime import OnnxNetwork
-
-        onnx = OnnxNetwork(folder / "ssd300.onnx", batch)
-        return lambda: onnx.answers(images)
-    _quiet()
-    from ssdcore.export.mindir import MindirNetwork
-    from ssdcore.inference.detector import Detector
+def training(folder: Path, batch: int, train: TrainParams) -> Callable[[], tuple[float]]:
+    """Returns what trains the checkpoint on an example, as `training_step` does."""
     from ssdcore.models.checkpoint import load
     from ssdcore.models.device import configure
 
     configure("CPU")
-    if path == "mindir":
-        mindir = MindirNetwork(folder / "ssd300.mindir", batch)
-        return lambda: mindir.answers(images)
-    network, metadata = load(folder / CHECKPOINT)
-    detector = Detector(network, metadata.default_boxes, metadata.loss, batch)
-    return lambda: detector.answers(images)
+    network, _ = load(folder / CHECKPOINT)
+    return training_step(network, train, batch)
 
 
-def onnx_runtime(folder: Path, batch: int) -> Callable[[], tuple[Any, Any]]:
-    """Returns the same with ONNX Runtime as it is by default, on the file that we exported."""
-    import onnxruntime
+def inference(folder: Path, batch: int, kind: str) -> Callable[[], tuple[Any, ...]]:
+    """Returns what computes offsets and probabilities of an example.
 
-    session = onnxruntime.InferenceSession(
-        str(folder / "ssd300.onnx"), providers=["CPUExecutionProvider"]
-    )
-    with np.load(folder / f"batch_{batch}.npz") as file:
-        images = file["images"]
-    return lambda: tuple(session.run(("offsets", "probabilities"), {"images": images}))
+    Args:
+        folder: where `write` wrote.
+        batch: images.
+        kind: "checkpoint", an export format, or "onnxruntime": the library's default session on
+            the exported ONNX file.
+    """
+    images = example(batch)["images"]
+    path = network_path(folder, kind)
+    if kind == "onnxruntime":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        return lambda: tuple(session.run(("offsets", "probabilities"), {"images": images}))
+    network: Any
+    if kind == "checkpoint":
+        from ssdcore.inference.detector import Detector
+        from ssdcore.models.checkpoint import load
+        from ssdcore.models.device import configure
+
+        configure("CPU")
+        loaded, card = load(path)
+        network = Detector(loaded, card.default_boxes, card.loss, batch)
+    elif kind == "mindir":
+        from ssdcore.export.mindir import MindirNetwork
+        from ssdcore.models.device import configure
+
+        configure("CPU")
+        network = MindirNetwork(path, batch)
+    else:
+        from ssdcore.export.runtime import OnnxNetwork
+
+        network = OnnxNetwork(path, batch)
+    return lambda: network.answers(images)
 
 
-def _quiet() -> None:
-    """Keeps MindSpore's warnings off the table."""
-    os.environ.setdefault("GLOG_v", "3")
+def network_path(folder: Path, kind: str) -> Path:
+    """Returns the file that `inference` reads."""
+    if kind == "checkpoint":
+        return folder / CHECKPOINT
+    names = {"onnx": "ssd300.onnx", "onnxruntime": "ssd300.onnx", "mindir": "ssd300.mindir"}
+    return folder / names.get(kind, f"ssd300_{kind}.onnx")

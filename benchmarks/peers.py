@@ -1,187 +1,182 @@
-"""Our full network against PyTorch's and ONNX Runtime on this CPU, in turns.
+"""Our full network compared with PyTorch's and ONNX Runtime on this CPU, in turns.
 
-`python -m benchmarks.peers` compares a training step and an inference pass at batch 1, 2 and 8 in
-float32. PyTorch is not in the lock: `pip install torch==2.13.0`, without it its rows are left out
-and no file is written. About seven minutes on two cores; `--quick`, width 0.125 and fewer rounds,
-half a minute and no file.
+Compares a training step and an inference pass at batch 1, 2 and 8 in float32. PyTorch is not in the
+lock file: `pip install torch==2.13.0`. Without it, its rows are left out and no results are
+written. About seven minutes on two cores.
 
-All start from the same weights and batch. A ratio is given only where outputs or losses agree.
-The training step is `TrainingStep` with the preset's optimiser, clipping and loss, one batch to
-an update, no moving average; targets are encoded before. Inference ends with offsets and
-probabilities. `onnxruntime` is the library's default session on the file that we export.
+All start from the same weights and batch. No ratio is given if outputs or losses differ. The
+training step is `TrainingStep` with the preset's optimiser, clipping and loss, one batch to an
+update, without moving average; targets are encoded before. Inference ends with offsets and
+probabilities. `onnxruntime` is the library's default session on the exported file.
 """
 
-import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from importlib.util import find_spec
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks import our_ssd300
-from benchmarks.frame import (
-    ROOT,
-    circumstances,
-    parser,
-    ratios,
-    rounded,
-    spread,
-    summary,
-    table,
-    take_turns,
-    write_results,
-)  # fmt: skip
-from benchmarks.worker import Worker
-from ssdcore.geometry.default_boxes import IMAGE_SIZE, NUM_DEFAULT_BOXES
+from benchmarks import harness, our_ssd300
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import TrainParams
+from ssdcore.params.types import Format
 
-ROUNDS = {1: 7, 2: 7, 8: 3}
-QUICK_ROUNDS = {1: 2, 2: 2}
+ROUNDS, QUICK_ROUNDS = {1: 7, 2: 7, 8: 3}, {1: 2, 2: 2}
+"""By batch size."""
 QUICK_WIDTH = 0.125
-RATE = 1e-4
-POSITIVES = 20
 TOLERANCE = 1e-4
 TRAINING, INFERENCE = "training step", "inference"
 PEERS = ("pytorch", "onnxruntime")
-INSTALL = "PyTorch's rows are left out: pip install torch==2.13.0"
+HAS_TORCH = find_spec("torch") is not None
+LIBRARIES = ("mindspore", "onnxruntime", *(["torch"] if HAS_TORCH else []))
+
+Work = Callable[[], Any]
 
 
-def main() -> None:
-    own = parser(__doc__)
-    own.add_argument("--quick", action="store_true", help="a narrow network, few rounds, no file")
-    arguments = own.parse_args()
-    has_torch = find_spec("torch") is not None
-    libraries = ["mindspore", "onnxruntime", *(["torch"] if has_torch else [])]
-    machine = circumstances(*libraries)
-    content = measure(
-        QUICK_WIDTH if arguments.quick else 1.0,
-        QUICK_ROUNDS if arguments.quick else ROUNDS,
-        has_torch=has_torch,
-    )
-    print(as_table(content))
-    if not has_torch:
-        print(INSTALL, file=sys.stderr)
-    elif not (arguments.quick or arguments.print_only):
-        write_results("peers", content, machine)
+class Worker:
+    """A contender in a process of its own, which sleeps during the turns of the others.
+
+    Within one process, the thread pools of several libraries would disturb each other.
+
+    Args:
+        build: returns the work; a function of a module, or a `partial` of one.
+
+    Attributes:
+        busy: by turn, the processors that the process used between the last turn and this one.
+    """
+
+    def __init__(self, build: Callable[[], Work]) -> None:
+        self.busy: list[float] = []
+        self._pool = ProcessPoolExecutor(1, get_context("spawn"), _build, (build,))
+
+    def __call__(self) -> None:
+        """Does the work."""
+        self.busy.append(self._pool.submit(_work).result()[1])
+
+    def answer(self) -> Any:
+        """Does the work and returns its result."""
+        return self._pool.submit(_work, send=True).result()[0]
+
+    def stop(self) -> None:
+        """Ends the process."""
+        self._pool.shutdown()
 
 
-def measure(width: float, rounds: Mapping[int, int], *, has_torch: bool) -> dict[str, Any]:
+_worker: dict[str, Any] = {}
+"""In the worker's process: the work, and wall and processor seconds at the end of the last turn."""
+
+
+def _build(build: Callable[[], Work]) -> None:
+    _worker["work"] = build()
+    _worker["idle_since"] = time.perf_counter(), time.process_time()
+
+
+def _work(*, send: bool = False) -> tuple[Any, float]:
+    wall, used = _worker["idle_since"]
+    busy = (time.process_time() - used) / (time.perf_counter() - wall)
+    result = _worker["work"]()
+    _worker["idle_since"] = time.perf_counter(), time.process_time()
+    return (result if send else None), busy
+
+
+def measure(*, quick: bool) -> dict[str, Any]:
     """Returns a row for each task, batch size and contender."""
-    params = read_params(ROOT / "presets/coco2017.yaml")
-    train = params.train
-    learning = (RATE, train.momentum, train.weight_decay, train.clip_norm, train.min_negatives)
+    params = read_params(harness.ROOT / "presets/coco2017.yaml")
+    width = QUICK_WIDTH if quick else 1.0
+    model = params.model.model_copy(update={"width": width, "pretrained": None})
     rows = []
     with tempfile.TemporaryDirectory(prefix="peers-") as temporary:
         folder = Path(temporary)
-        model = params.model.model_copy(update={"width": width, "pretrained": None})
-        writer = Worker(our_ssd300.writing, folder, model)
-        writer()
-        writer.stop()
-        for batch, turns in rounds.items():
-            np.savez(folder / f"batch_{batch}.npz", **example(batch))
+        formats: tuple[Format, ...] = ("onnx", "mindir")
+        with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            pool.submit(our_ssd300.write, folder, model, formats).result()
+        for batch, rounds in (QUICK_ROUNDS if quick else ROUNDS).items():
             for task in (TRAINING, INFERENCE):
-                starts = entrants(task, folder, batch, learning, has_torch=has_torch)
-                rows += contest(task, batch, starts, turns)
-    return {"width": width, "tolerance": TOLERANCE, "rows": rows}
+                rows += contest(task, batch, contenders(task, folder, batch, params.train), rounds)
+    content = {"width": width, "tolerance": TOLERANCE, "rows": rows}
+    missing = {} if HAS_TORCH else {"incomplete": "PyTorch is missing: pip install torch==2.13.0"}
+    return content | missing
 
 
-def example(batch: int) -> dict[str, Any]:
-    """Returns a batch of noise with encoded targets, always the same."""
-    rng = np.random.default_rng(batch)
-    labels = np.zeros((batch, NUM_DEFAULT_BOXES), np.int32)
-    for row in labels:
-        chosen = rng.choice(NUM_DEFAULT_BOXES, POSITIVES, replace=False)
-        row[chosen] = rng.integers(1, our_ssd300.NUM_FOREGROUND + 1, POSITIVES)
-    return {
-        "images": rng.normal(size=(batch, 3, IMAGE_SIZE, IMAGE_SIZE)).astype(np.float32),
-        "offsets": rng.normal(size=(batch, NUM_DEFAULT_BOXES, 4)).astype(np.float32),
-        "labels": labels,
-    }
-
-
-def entrants(
-    task: str, folder: Path, batch: int, learning: tuple[float, ...], *, has_torch: bool
-) -> dict[str, Callable[[], Worker]]:
-    """Returns what starts each contender of a task, ours first, by name."""
-    at = (folder, batch)
+def contenders(
+    task: str, folder: Path, batch: int, train: TrainParams
+) -> dict[str, Callable[[], Work]]:
+    """Returns what builds the work of each contender of a task, ours first, by name."""
+    builds: dict[str, Callable[[], Work]] = {}
     if task == TRAINING:
-        starts = {"checkpoint": partial(Worker, our_ssd300.training, *at, *learning)}
+        builds["checkpoint"] = partial(our_ssd300.training, folder, batch, train)
     else:
-        starts = {
-            path: partial(Worker, our_ssd300.inference, *at, path)
-            for path in ("checkpoint", "mindir", "onnx")
-        }
-        starts["onnxruntime"] = partial(Worker, our_ssd300.onnx_runtime, *at)
-    if has_torch:
+        for kind in ("checkpoint", "mindir", "onnx", "onnxruntime"):
+            builds[kind] = partial(our_ssd300.inference, folder, batch, kind)
+    if HAS_TORCH:
         from benchmarks import pytorch_ssd300
 
         if task == TRAINING:
-            starts["pytorch"] = partial(Worker, pytorch_ssd300.training, *at, *learning)
+            builds["pytorch"] = partial(pytorch_ssd300.training, folder, batch, train)
         else:
-            starts["pytorch"] = partial(Worker, pytorch_ssd300.inference, *at)
-    return starts
+            builds["pytorch"] = partial(pytorch_ssd300.inference, folder, batch)
+    return builds
 
 
 def contest(
-    task: str, batch: int, starts: Mapping[str, Callable[[], Worker]], rounds: int
+    task: str, batch: int, builds: Mapping[str, Callable[[], Work]], rounds: int
 ) -> list[dict[str, Any]]:
-    """Lets the contenders of a task take turns; returns a row for each.
+    """Runs the contenders of a task in turns; returns a row for each.
 
     Raises:
-        RuntimeError: one computes something else than the first, so that no ratio means anything.
+        SystemExit: one computes something else than the first.
     """
-    workers: dict[str, Worker] = {}
+    workers = {name: Worker(build) for name, build in builds.items()}
     try:
-        answers = {}
-        for name, start in starts.items():
-            workers[name] = start()
-            # twice: the second training step shows the first one's update
-            answers[name] = [np.asarray(a) for _ in range(2) for a in workers[name].answer()]
-        first, *others = answers
-        differences = {name: difference(answers[name], answers[first]) for name in others}
-        wrong = {name: d for name, d in differences.items() if not d <= TOLERANCE}
-        if wrong:
-            raise RuntimeError(f"{task}, batch {batch}: not what {first} computes: {wrong}")
-        seconds = take_turns(workers, rounds)
-        idle = {name: worker.idle_share() for name, worker in workers.items()}
+        # twice: the second training step shows the first one's update
+        answers = {
+            name: [np.asarray(part) for _ in range(2) for part in worker.answer()]
+            for name, worker in workers.items()
+        }
+        first = next(iter(answers))
+        differences = {name: difference(found, answers[first]) for name, found in answers.items()}
+        if not all(found <= TOLERANCE for found in differences.values()):
+            raise SystemExit(f"{task}, batch {batch}: not what {first} computes: {differences}")
+        seconds = harness.take_turns(workers, rounds)
     finally:
         for worker in workers.values():
             worker.stop()
-    return [
-        {
-            "task": task, "batch": batch, "contender": name, "seconds": summary(times),
-            "difference": differences.get(name, 0.0), "busy_while_idle": rounded(idle[name]),
-            "ratios": {
-                peer: summary(ratios(times, seconds[peer])) for peer in PEERS if peer in seconds
-            },
-        }
-        for name, times in seconds.items()
-    ]  # fmt: skip
+    rows = []
+    for name, times in seconds.items():
+        busy = harness.rounded(max(workers[name].busy))
+        row = {"task": task, "batch": batch, "contender": name, "seconds": harness.summary(times)}
+        row |= {"difference": differences[name], "busy_while_idle": busy}
+        others = {peer: harness.ratios(times, seconds[peer]) for peer in PEERS if peer in seconds}
+        rows.append(row | {"ratios": {peer: harness.summary(r) for peer, r in others.items()}})
+    return rows
 
 
 def difference(found: Sequence[Any], expected: Sequence[Any]) -> float:
-    """Returns the greatest difference, as a share of the largest value where that exceeds 1."""
+    """Returns the largest difference, as a share of the largest value if that exceeds 1."""
     return max(
         float(np.abs(a - b).max() / max(1.0, np.abs(b).max()))
         for a, b in zip(found, expected, strict=True)
     )
 
 
-def as_table(content: Mapping[str, Any]) -> str:
-    """Returns the rows as markdown; a ratio is how many times the peer's time ours is."""
-    header = ["task", "batch", "contender", "s", "spread", *(f"times {peer}'s" for peer in PEERS)]
+def as_table(content: harness.Content) -> str:
+    """Returns a row for each contender; a ratio is its time divided by the peer's."""
     rows = []
     for row in content["rows"]:
-        cells = [row["task"], row["batch"], row["contender"], *spread(row["seconds"], 3)]
+        cells = [row["task"], row["batch"], row["contender"], *harness.spread(row["seconds"], 3)]
         for peer in PEERS:
             ratio = row["ratios"].get(peer) if peer != row["contender"] else None
-            cells.append("{}, {}".format(*spread(ratio)) if ratio else "")
+            cells.append(", ".join(harness.spread(ratio)) if ratio else "")
         rows.append(cells)
-    return table(header, rows)
+    header = ["task", "batch", "contender", "s", "spread", *(f"times {peer}'s" for peer in PEERS)]
+    return harness.table(header, rows)
 
 
 if __name__ == "__main__":
-    main()
+    harness.run("peers", __doc__, measure, as_table, *LIBRARIES)

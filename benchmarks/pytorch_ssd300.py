@@ -1,7 +1,7 @@
-"""SSD300-VGG16 written plainly in PyTorch, the peer that ours is measured against.
+"""SSD300-VGG16 in plain PyTorch, the reference that our network's speed is compared with.
 
-The paper's heads, biases, conv4_3's L2 norm and no batch norm, as presets/coco2017.yaml builds
-ours. The parameters stand in the order of ours, so that weights can be copied one by one.
+The paper's heads, biases, conv4_3's L2 norm and no batch norm, as in presets/coco2017.yaml. The
+parameters have the same order as ours, so weights can be copied one by one.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks.our_ssd300 import RATE, example
 from ssdcore.geometry.default_boxes import FEATURE_MAPS
+from ssdcore.params.schema import TrainParams
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 FC_CHANNELS = 1024
@@ -22,14 +24,14 @@ NEGATIVES_PER_POSITIVE = 3
 
 
 class L2Norm(nn.Module):
-    """Unit length over the channels, times a learnt scale."""
+    """Normalises to unit length over the channels and multiplies by a learnt scale."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.scale = nn.Parameter(torch.full((1, channels, 1, 1), 20.0))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalises x (B, channels, H, W)."""
+        """Normalises x (B, C, H, W)."""
         return x / torch.sqrt((x * x).sum(1, keepdim=True) + 1e-10) * self.scale
 
 
@@ -98,14 +100,16 @@ class SSD300(nn.Module):
 def multibox_loss(
     offsets: Tensor, logits: Tensor, targets: Tensor, labels: Tensor, min_negatives: int
 ) -> Tensor:
-    """Smooth L1 of the positives and cross-entropy of them and the hardest negatives, a positive.
+    """Returns smooth L1 of the positives plus cross-entropy of them and of the hardest negatives.
+
+    The sum is divided by the number of positives.
 
     Args:
         offsets: (B, K, 4).
         logits: (B, K, C).
         targets: (B, K, 4).
         labels: (B, K) int64: 0 background, 1 … C-1 objects, -1 neither.
-        min_negatives: how many negatives an image trains on at least.
+        min_negatives: minimum number of negatives of an image.
     """
     positive = labels > 0
     boxes = functional.smooth_l1_loss(offsets[positive], targets[positive], reduction="sum")
@@ -121,7 +125,7 @@ def copied(folder: Path) -> SSD300:
     """Returns the network with the weights of weights.npz, in the order of ours."""
     with np.load(folder / "weights.npz") as file:
         arrays = [file[name] for name in file.files]
-    # the first kernel tells the width, the last bias the classes
+    # the first kernel has the width, the last bias the number of classes
     width = len(arrays[0]) / STAGES[0][0]
     network = SSD300(len(arrays[-1]) // FEATURE_MAPS[-1].boxes_per_cell, width)
     with torch.no_grad():
@@ -130,27 +134,22 @@ def copied(folder: Path) -> SSD300:
     return network
 
 
-def training(
-    folder: Path, batch: int, rate: float, momentum: float, weight_decay: float, clip_norm: float,
-    min_negatives: int,
-) -> Callable[[], tuple[float]]:  # fmt: skip
-    """Returns what takes a training step on a batch and tells the loss before it."""
+def training(folder: Path, batch: int, train: TrainParams) -> Callable[[], tuple[float]]:
+    """Returns what takes a training step on a batch and returns the loss before it."""
     network = copied(folder).train()
     kernels = [p for p in network.parameters() if sum(side > 1 for side in p.shape) > 1]
     others = [p for p in network.parameters() if sum(side > 1 for side in p.shape) <= 1]
-    groups = [{"params": kernels, "weight_decay": weight_decay}, {"params": others}]
-    optimizer = torch.optim.SGD(groups, lr=rate, momentum=momentum)
-    with np.load(folder / f"batch_{batch}.npz") as file:
-        images, targets, labels = (
-            torch.from_numpy(file[n]) for n in ("images", "offsets", "labels")
-        )
+    groups = [{"params": kernels, "weight_decay": train.weight_decay}, {"params": others}]
+    optimizer = torch.optim.SGD(groups, lr=RATE, momentum=train.momentum)
+    images, targets, labels = map(torch.from_numpy, example(batch).values())
     labels = labels.long()
 
     def step() -> tuple[float]:
         optimizer.zero_grad()
-        loss = multibox_loss(*network(images), targets, labels, min_negatives)
+        offsets, logits = network(images)
+        loss = multibox_loss(offsets, logits, targets, labels, train.min_negatives)
         loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), clip_norm)
+        nn.utils.clip_grad_norm_(network.parameters(), train.clip_norm)
         optimizer.step()
         return (loss.item(),)
 
@@ -160,8 +159,7 @@ def training(
 def inference(folder: Path, batch: int) -> Callable[[], tuple[Any, Any]]:
     """Returns what computes offsets and probabilities of a batch."""
     network = copied(folder).eval()
-    with np.load(folder / f"batch_{batch}.npz") as file:
-        images = torch.from_numpy(file["images"])
+    images = torch.from_numpy(example(batch)["images"])
 
     def answer() -> tuple[Any, Any]:
         with torch.inference_mode():

@@ -1,10 +1,9 @@
-"""What follows the network in the MindSpore SSD tutorial, to compare with.
+"""What follows the network in the MindSpore SSD tutorial, as the evaluation's reference.
 
-Written from its description: class by class, the scores of all default boxes are compared with
-the threshold, the boxes that pass are scaled to the image's pixels, suppressed in a Python loop
-and appended to lists; then every detection becomes a dictionary. Suppression takes a side to be
-one pixel longer than it is. The network has decoded the boxes before, so that decoding is not
-part of it.
+Written from the tutorial's description: class by class, the scores of all default boxes are
+compared with the threshold; the boxes above it are scaled to the image's pixels, suppressed in a
+Python loop and appended to lists; then every detection becomes a dictionary. Suppression takes each
+side as one pixel longer than it is. The network decodes the boxes, so decoding is not part of it.
 """
 
 from typing import Any, NamedTuple
@@ -15,32 +14,16 @@ from numpy.typing import NDArray
 from ssdcore.geometry.boxes import Boxes
 
 
-class Answer(NamedTuple):
-    """What the tutorial keeps of an image.
-
-    Attributes:
-        boxes: (8732, 4) y1 x1 y2 x2, fractions.
-        scores: (8732, C), the background in column 0.
-        image_id: the annotation file's.
-        image_hw: (2,) float32, its height and width in pixels.
-    """
-
-    boxes: Boxes
-    scores: Boxes
-    image_id: int
-    image_hw: NDArray[np.float32]
-
-
 class Settings(NamedTuple):
-    """The tutorial's.
+    """The tutorial's settings and conventions.
 
     Attributes:
-        min_score: which a score has to exceed.
-        nms_iou: overlap above which the weaker box goes.
+        min_score: scores above it count.
+        nms_iou: IoU above which the lower-scoring box is removed.
         max_boxes: of a class.
         pixel: added to each side in suppression.
-        earlier_first: whether of equal scores the earlier box comes first; else, as in the
-            tutorial, where a rising order is turned round, the later one does.
+        earlier_first: whether the earlier box comes first of equal scores. The tutorial reverses an
+            ascending order, so the later box comes first there.
     """
 
     min_score: float = 0.1
@@ -51,27 +34,41 @@ class Settings(NamedTuple):
 
 
 def reference_results(
-    answer: Answer, category_ids: dict[int, int], settings: Settings
+    boxes_yxyx: Boxes,
+    scores: Boxes,
+    image_id: int,
+    image_hw: NDArray[np.float32],
+    category_ids: dict[int, int],
+    settings: Settings,
 ) -> list[dict[str, Any]]:
-    """Returns an image's detections in COCO's results format, class by class."""
+    """Returns an image's detections in COCO's results format, class by class.
+
+    Args:
+        boxes_yxyx: (8732, 4), fractions.
+        scores: (8732, C), background in column 0.
+        image_id: the annotation file's.
+        image_hw: (2,) float32, pixels.
+        category_ids: the annotation file's id of each label.
+        settings: thresholds and conventions.
+    """
     boxes: list[list[float]] = []
-    scores: list[float] = []
+    kept_scores: list[float] = []
     categories: list[int] = []
-    height, width = answer.image_hw
+    height, width = image_hw
     for label in range(1, len(category_ids) + 1):
-        of_class = answer.scores[:, label]
-        sure = of_class > settings.min_score
-        of_class = of_class[sure]
-        in_pixels = answer.boxes[sure] * [height, width, height, width]
-        if sure.any():
-            kept = suppress(in_pixels, of_class, settings)
-            boxes += in_pixels[kept].tolist()
-            scores += of_class[kept].tolist()
+        of_class = scores[:, label]
+        above = of_class > settings.min_score
+        of_class = of_class[above]
+        boxes_px = boxes_yxyx[above] * [height, width, height, width]
+        if above.any():
+            kept = suppress(boxes_px, of_class, settings)
+            boxes += boxes_px[kept].tolist()
+            kept_scores += of_class[kept].tolist()
             categories += [category_ids[label]] * len(kept)
     results = []
-    for (y1, x1, y2, x2), score, category in zip(boxes, scores, categories, strict=True):
+    for (y1, x1, y2, x2), score, category in zip(boxes, kept_scores, categories, strict=True):
         result: dict[str, Any] = {}
-        result["image_id"] = answer.image_id
+        result["image_id"] = image_id
         result["category_id"] = category
         result["bbox"] = [x1, y1, x2 - x1, y2 - y1]
         result["score"] = score

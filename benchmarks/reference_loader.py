@@ -1,10 +1,10 @@
-"""A training loader the way the MindSpore SSD tutorial builds one, to compare with.
+"""A training loader built as in the MindSpore SSD tutorial, as the loader's reference.
 
-Written from its description: MindData decodes; one Python function crops by chance with a least
-IoU, box by box, and encodes the targets, ground truth by ground truth; MindData varies the
-colours, normalises and puts the channels first. It reads the same shards as ours and does the
-same work: the same choices of a least IoU, the same ranges, the same rules for crowd regions and
-for windows that fail. `benchmarks.distributions` compares what comes out.
+Written from the tutorial's description: MindData decodes; one Python function crops at random with
+a minimum IoU, box by box, and encodes the targets, object by object; MindData varies the colours,
+normalises and moves the channels first. It reads the same shards as our loader and does the same
+work: the same minimum IoUs, the same ranges, the same rules for crowd regions and for windows that
+fail. `benchmarks.data` compares the distributions of the crops and matches.
 """
 
 from collections.abc import Iterator
@@ -25,31 +25,26 @@ SMALLEST_SIDE = 0.3
 LONGEST_ASPECT = 2.0
 CROP_TRIES = 50
 COLOUR = 0.4
-TABLE = default_boxes()
-CORNERS = corners(TABLE)
+DEFAULT_BOXES = default_boxes()
+CORNERS = corners(DEFAULT_BOXES)
 AREAS = (CORNERS[:, 2] - CORNERS[:, 0]) * (CORNERS[:, 3] - CORNERS[:, 1])
 
 
 def reference_batches(shards: list[Path], batch_size: int, workers: int) -> Iterator[Any]:
-    """Yields an epoch of image, offsets, labels and number of positives."""
-    rows = dataset.MindDataset(
-        [str(shard) for shard in shards], COLUMNS, shuffle=True, num_parallel_workers=workers
-    )
-    rows = rows.map(vision.Decode(), ["image"], num_parallel_workers=workers)
-    rows = rows.map(
-        prepare,
-        COLUMNS,
-        ["image", "offsets", "labels", "positives"],
-        num_parallel_workers=workers,
-    )
+    """Yields the batches of an epoch: images, offsets, labels and numbers of positives."""
+    threads = {"num_parallel_workers": workers}
+    rows = dataset.MindDataset([str(shard) for shard in shards], COLUMNS, shuffle=True, **threads)
+    rows = rows.map(vision.Decode(), ["image"], **threads)
+    rows = rows.map(prepare, COLUMNS, ["image", "offsets", "labels", "positives"], **threads)
     colour = vision.RandomColorAdjust(COLOUR, COLOUR, COLOUR)
     normalise = vision.Normalize(MEAN_RGB.tolist(), DEVIATION_RGB.tolist())
-    rows = rows.map([colour, normalise, vision.HWC2CHW()], ["image"], num_parallel_workers=workers)
+    rows = rows.map([colour, normalise, vision.HWC2CHW()], ["image"], **threads)
     rows = rows.batch(batch_size, drop_remainder=True)
     yield from rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
 
 
 def prepare(image: Any, num_objects: Any, objects: Any) -> tuple[Any, ...]:
+    """Crops, resizes and flips an image, and encodes its boxes."""
     image, boxes = crop(image, objects[: int(num_objects)])
     image = cv2.resize(image, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_LINEAR)
     if np.random.rand() < 0.5:
@@ -58,8 +53,8 @@ def prepare(image: Any, num_objects: Any, objects: Any) -> tuple[Any, ...]:
     return image, *encode(boxes)
 
 
-def crop(image: Any, boxes: list[list[float]]) -> tuple[Any, list[list[float]]]:
-    """Cuts a window out; boxes are y1 x1 y2 x2 in fractions, label and crowd flag."""
+def crop(image: Any, boxes: Any) -> tuple[Any, list[list[float]]]:
+    """Crops an image at random; boxes are rows of y1 x1 y2 x2 (fractions), label, crowd flag."""
     height, width = image.shape[:2]
     for choice in np.random.permutation(len(MIN_IOUS)):
         min_iou = MIN_IOUS[choice]
@@ -73,14 +68,14 @@ def crop(image: Any, boxes: list[list[float]]) -> tuple[Any, list[list[float]]]:
             top = np.random.randint(height - h + 1)
             left = np.random.randint(width - w + 1)
             window = (top / height, left / width, (top + h) / height, (left + w) / width)
-            kept = seen_through(window, boxes, min_iou)
+            kept = boxes_in(window, boxes, min_iou)
             if kept is not None:
                 return image[top : top + h, left : left + w], kept
     return image, boxes
 
 
-def seen_through(window: Any, boxes: list[list[float]], min_iou: float) -> list[list[float]] | None:
-    """Returns the boxes that a window keeps, or None where it overlaps none of them enough."""
+def boxes_in(window: Any, boxes: list[list[float]], min_iou: float) -> list[list[float]] | None:
+    """Returns the boxes that a window keeps, or None if it overlaps none of them enough."""
     low_y, low_x, high_y, high_x = window
     window_area = (high_y - low_y) * (high_x - low_x)
     kept, best, objects = [], -1.0, 0
@@ -100,11 +95,11 @@ def seen_through(window: Any, boxes: list[list[float]], min_iou: float) -> list[
 
 
 def encode(boxes: list[list[float]]) -> tuple[Any, Any, Any]:
-    """Blends each box into all rows of the targets."""
-    best = np.zeros(len(TABLE), np.float32)
-    matched = np.zeros((len(TABLE), 4), np.float32)
-    labels = np.zeros(len(TABLE), np.int64)
-    ignored = np.zeros(len(TABLE), bool)
+    """Matches the boxes, one by one; returns offsets, labels and the number of positives."""
+    best = np.zeros(len(DEFAULT_BOXES), np.float32)
+    matched = np.zeros((len(DEFAULT_BOXES), 4), np.float32)
+    labels = np.zeros(len(DEFAULT_BOXES), np.int64)
+    ignored = np.zeros(len(DEFAULT_BOXES), bool)
     for *box, label, crowd in boxes:
         if crowd:
             visible = np.clip(CORNERS, 0, 1)
@@ -119,9 +114,9 @@ def encode(boxes: list[list[float]]) -> tuple[Any, Any, Any]:
         labels = mine * int(label) + (1 - mine) * labels
         for side in range(4):
             matched[:, side] = mine * box[side] + (1 - mine) * matched[:, side]
-    offsets = np.zeros((len(TABLE), 4), np.float32)
+    offsets = np.zeros((len(DEFAULT_BOXES), 4), np.float32)
     (positive,) = np.nonzero(labels)
-    at, table = matched[positive], TABLE[positive]
+    at, table = matched[positive], DEFAULT_BOXES[positive]
     offsets[positive, :2] = ((at[:, :2] + at[:, 2:]) / 2 - table[:, :2]) / (0.1 * table[:, 2:])
     sizes = np.maximum((at[:, 2:] - at[:, :2]) / table[:, 2:], 1e-6)
     offsets[positive, 2:] = np.log(sizes) / 0.2
@@ -130,6 +125,7 @@ def encode(boxes: list[list[float]]) -> tuple[Any, Any, Any]:
 
 
 def shared_areas(box: list[float], corners_yxyx: Any) -> Any:
+    """Returns the area that a box shares with each of the corners (K, 4)."""
     y1, x1 = np.maximum(corners_yxyx[:, 0], box[0]), np.maximum(corners_yxyx[:, 1], box[1])
     y2, x2 = np.minimum(corners_yxyx[:, 2], box[2]), np.minimum(corners_yxyx[:, 3], box[3])
     return np.maximum(y2 - y1, 0) * np.maximum(x2 - x1, 0)

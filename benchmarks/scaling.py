@@ -1,83 +1,64 @@
-"""What a second process costs and brings: images per second of the train stage, 1 and 2 processes.
+"""What a second process costs and brings: images per second of train with 1 and 2 processes.
 
-With the same batch in all, and with the same batch for each process, on drawn images at the
-demo's width. Two processes on the cores of one CPU share what one has to itself: this tells what
-meeting, adding up gradients and sharing cost, not what a second device would bring. The table goes
-to standard output, the figures to benchmarks/results/scaling.json. About three minutes.
+Compared at the same batch in all and at the same batch for each process, on drawn images and at the
+demo's width. Two processes share the cores that one process has to itself, so this shows the cost
+of synchronisation and of adding gradients, not the gain of a second device. About three minutes.
 """
 
 import csv
-import statistics
 import tempfile
 from pathlib import Path
+from statistics import median
 from typing import Any
 
-from benchmarks.frame import circumstances, parser, table, write_results
-from benchmarks.workspace import run_stages, write_params
+from benchmarks import harness
 
-IMAGES = 160
+IMAGES, QUICK_IMAGES = 160, 48
 SKIPPED = 3
-"""Steps at the start: the first compiles."""
+"""Steps at the start, which include compilation."""
 SETTINGS = ((1, 8), (2, 4), (1, 4), (2, 2))
-"""Processes, and images of each in a step."""
+"""Processes, and images of each process in a step."""
 
 
-def main() -> None:
-    arguments = parser(__doc__).parse_args()
-    machine = circumstances("mindspore")
+def measure(*, quick: bool) -> dict[str, Any]:
+    """Trains an epoch in each setting."""
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="scaling-") as temporary:
         folder = Path(temporary)
-        configure(folder, 1, 8)
-        run_stages(folder, "download", "convert")
-        content = {"rows": [measure(folder, *setting) for setting in SETTINGS]}
-    print(as_table(content))
-    if not arguments.print_only:
-        write_results("scaling", content, machine)
+        for devices, batch_size in SETTINGS:
+            changes = {
+                **harness.data_params(None, QUICK_IMAGES if quick else IMAGES, 2),
+                "train.epochs": 1,
+                "train.batch_size": batch_size,
+                "runtime.devices": devices,
+                "runtime.workers": 1,
+                "tracking.enabled": False,
+            }
+            harness.write_params(folder, changes)
+            harness.run_stages(folder, *([] if rows else ["download", "convert"]), "train")
+            rates = [float(row["images_per_second"]) for row in history(folder)][SKIPPED:]
+            figures = {"images_per_second": median(rates), "lowest": min(rates)}
+            setting = {"processes": devices, "batch_size": batch_size}
+            rows.append(setting | figures | {"highest": max(rates)})
+    return {"rows": rows}
 
 
-def measure(folder: Path, devices: int, batch_size: int) -> dict[str, Any]:
-    configure(folder, devices, batch_size)
-    run_stages(folder, "train")
-    with (folder / "plots/history.csv").open() as file:
-        rates = [float(row["images_per_second"]) for row in csv.DictReader(file)][SKIPPED:]
-    return {
-        "processes": devices,
-        "batch_size": batch_size,
-        "images_per_second": statistics.median(rates),
-        "lowest": min(rates),
-        "highest": max(rates),
-    }
+def history(folder: Path) -> list[dict[str, str]]:
+    """Returns the rows of plots/history.csv, one for each training step."""
+    with (folder / "plots/history.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
-def configure(folder: Path, devices: int, batch_size: int) -> None:
-    changes = {
-        "dataset.shapes.train_images": IMAGES,
-        "dataset.shapes.val_images": 2,
-        "train.epochs": 1,
-        "train.batch_size": batch_size,
-        "runtime.devices": devices,
-        "runtime.workers": 1,
-        "tracking.enabled": False,
-    }
-    write_params(folder, changes)
-
-
-def as_table(content: dict[str, Any]) -> str:
-    """Renders the figures in markdown."""
-    return table(
-        ["processes", "images a step of each", "of all", "images per second", "lowest, highest"],
-        [
-            [
-                row["processes"],
-                row["batch_size"],
-                row["processes"] * row["batch_size"],
-                f"{row['images_per_second']:.1f}",
-                f"{row['lowest']:.1f}, {row['highest']:.1f}",
-            ]
-            for row in content["rows"]
-        ],
-    )
+def as_table(content: harness.Content) -> str:
+    """Returns a row for each setting."""
+    header = ["processes", "images a step of each", "of all", "images per second"]
+    rows: list[list[Any]] = []
+    for row in content["rows"]:
+        images = [row["batch_size"], row["processes"] * row["batch_size"]]
+        rates = [f"{row[key]:.1f}" for key in ("images_per_second", "lowest", "highest")]
+        rows.append([row["processes"], *images, rates[0], ", ".join(rates[1:])])
+    return harness.table([*header, "lowest, highest"], rows)
 
 
 if __name__ == "__main__":
-    main()
+    harness.run("scaling", __doc__, measure, as_table, "mindspore")

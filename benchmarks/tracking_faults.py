@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.faulty_proxy import FaultyProxy, mlflow_server
-from benchmarks.frame import ROOT, circumstances, parser, table, write_results
+from benchmarks.harness import ROOT, circumstances, parser, table, write_results
 
 STEP_S = 0.1
 STEPS_AN_EPOCH = 50

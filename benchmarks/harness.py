@@ -1,0 +1,249 @@
+"""What all benchmarks share: their command, timing, tables, results, and stages in a folder.
+
+A benchmark is a module of this folder with two functions: `measure` returns a dictionary for
+benchmarks/results/NAME.json, and `as_table` renders it for docs/performance.md.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+
+from ssdcore.core.files import write_json
+from ssdcore.core.git import git_output
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks/results"
+CODE = ("ssdcore", "stages", "benchmarks/*.py", "params.yaml", "dvc.yaml", "requirements.lock")
+"""Files that figures may depend on."""
+DIGITS = 4
+"""Significant digits of a result."""
+
+Content = Mapping[str, Any]
+
+
+def run(
+    name: str,
+    doc: str | None,
+    measure: Callable[..., Content],
+    as_table: Callable[[Content], str],
+    *libraries: str,
+    takes_data: bool = False,
+) -> None:
+    """Runs a benchmark's command: measures, prints the tables and writes the results.
+
+    Args:
+        name: the benchmark's module.
+        doc: its docstring.
+        measure: returns the results. Takes `quick`, and `data` if `takes_data`. Results with a key
+            "incomplete", whose value says why, are printed but not written.
+        as_table: renders the results as Markdown.
+        libraries: distributions whose versions matter, as pip names them.
+        takes_data: whether the command has the option --data.
+    """
+    own = parser(doc or "")
+    own.add_argument("--quick", action="store_true", help="smallest sizes; write no results")
+    if takes_data:
+        own.add_argument("--data", type=Path, help="folder in COCO's layout; default: drawn images")
+    options = vars(own.parse_args())
+    print_only = options.pop("print_only") or options["quick"]
+    os.environ.setdefault("GLOG_v", "3")  # no warnings of MindSpore between the tables
+    machine = circumstances(*libraries)
+    content = measure(**options)
+    print(as_table(content))
+    if "incomplete" in content:
+        print(f"No results written: {content['incomplete']}", file=sys.stderr)
+    elif not print_only:
+        write_results(name, content, machine)
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """Returns a parser described by a module's docstring, with the option --print-only."""
+    own = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    own.add_argument("--print-only", action="store_true", help="write no results")
+    return own
+
+
+def circumstances(*libraries: str) -> dict[str, Any]:
+    """Returns what figures depend on: machine, versions, commit and load before the measurement."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    models = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "began": datetime.now().isoformat(" ", "seconds"),
+        "commit": git_output(ROOT, "rev-parse", "--short", "HEAD"),
+        "code_changed": bool(git_output(ROOT, "status", "--porcelain", "--", *CODE)),
+        "architecture": platform.machine(),
+        "cpu": (models or [platform.processor()])[0],
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory_bytes / 2**30, 1),
+        "load_before": round(os.getloadavg()[0], 2),
+        "python": platform.python_version(),
+        **{name: version(name) for name in libraries},
+    }
+
+
+def write_results(name: str, content: Content, machine: Content) -> Path:
+    """Writes benchmarks/results/NAME.json with the circumstances and the minutes since then."""
+    path = RESULTS / f"{name}.json"
+    took = datetime.now() - datetime.fromisoformat(machine["began"])
+    minutes = rounded(took.total_seconds() / 60)
+    write_json(path, {**content, "machine": {**machine, "took_min": minutes}})
+    return path
+
+
+def take_turns(
+    contenders: Mapping[str, Callable[[], Any]], rounds: int, warm_up: int = 1
+) -> dict[str, list[float]]:
+    """Returns the seconds of each contender in each round.
+
+    Each round calls all contenders one after the other, so a change of the machine's load affects
+    all of them, and the ratio of two contenders compares neighbours in time.
+
+    Args:
+        contenders: functions to time, by name.
+        rounds: how many are timed.
+        warm_up: rounds before them that are not timed.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for turn in range(warm_up + rounds):
+        for name, contender in contenders.items():
+            began = time.perf_counter()
+            contender()
+            if turn >= warm_up:
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
+
+
+def rounded(value: float) -> float:
+    """Returns the value with `DIGITS` significant digits."""
+    return float(f"{value:.{DIGITS}g}")
+
+
+def summary(values: Sequence[float]) -> dict[str, float]:
+    """Returns median, lowest and highest."""
+    figures = {"median": median(values), "lowest": min(values), "highest": max(values)}
+    return {name: rounded(value) for name, value in figures.items()}
+
+
+def ratios(a: Sequence[float], b: Sequence[float]) -> list[float]:
+    """Returns a / b, round by round."""
+    return [x / y for x, y in zip(a, b, strict=True)]
+
+
+def spread(figures: Mapping[str, float], digits: int = 2) -> list[str]:
+    """Returns the cells of a `summary`: median, and lowest to highest."""
+    center, low, high = (f"{figures[key]:.{digits}f}" for key in ("median", "lowest", "highest"))
+    return [center, f"{low} to {high}"]
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Returns a Markdown table; a bar inside a cell is escaped."""
+
+    def line(cells: Sequence[object]) -> str:
+        return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+    return "\n".join([line(header), "|" + "---|" * len(header), *map(line, rows)])
+
+
+class Usage(NamedTuple):
+    """Time and memory of a process.
+
+    Attributes:
+        seconds: from its start to its end.
+        peak_mib: its peak memory, or that of one of its children if that is larger. The memory of
+            the measuring process itself is a lower limit.
+    """
+
+    seconds: float
+    peak_mib: float
+
+
+def command(stage: str) -> list[str]:
+    """Returns the command of a stage."""
+    return [sys.executable, "-m", f"stages.{stage}"]
+
+
+def call(function: str) -> list[str]:
+    """Returns the command that calls a function, given as "module.function"."""
+    module, _, name = function.rpartition(".")
+    return [sys.executable, "-c", f"from {module} import {name}; {name}()"]
+
+
+def environment() -> dict[str, str]:
+    """Returns the environment of a stage that runs outside the repository and outside DVC."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+    return mine | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+
+
+def write_params(folder: Path, changes: Content, of: Path = ROOT / "params.yaml") -> None:
+    """Writes `folder`/params.yaml: the parameters of `of` with changes ({"train.epochs": 1}).
+
+    Raises:
+        KeyError: a change names a section that does not exist.
+    """
+    yaml = YAML()
+    params = yaml.load(of)
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        section = params
+        for part in sections:
+            section = section[part]
+        section[name] = value
+    folder.mkdir(parents=True, exist_ok=True)
+    yaml.dump(params, folder / "params.yaml")
+
+
+def data_params(data: Path | None, train_images: int, val_images: int) -> dict[str, Any]:
+    """Returns the parameters that select images.
+
+    Args:
+        data: a folder in COCO's layout (annotations/instances_SPLIT.json, images/SPLIT), or None
+            for drawn images.
+        train_images: how many images to draw for training.
+        val_images: how many images to draw for validation.
+    """
+    if data is None:
+        drawn = {"train_images": train_images, "val_images": val_images}
+        return {f"dataset.shapes.{name}": count for name, count in drawn.items()}
+    changes = {"dataset.name": "local", "dataset.local.format": "coco"}
+    for split in ("train", "val"):
+        annotations = data.resolve() / f"annotations/instances_{split}.json"
+        changes[f"dataset.local.{split}_annotations"] = str(annotations)
+        changes[f"dataset.local.{split}_images"] = str(data.resolve() / f"images/{split}")
+    return changes
+
+
+def measured(folder: Path, line: Sequence[str]) -> Usage:
+    """Runs a command in `folder`; its output goes to standard error.
+
+    Raises:
+        SystemExit: it failed.
+    """
+    began = time.perf_counter()
+    process = subprocess.Popen(line, cwd=folder, env=environment(), stdout=sys.stderr)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{line} ended with status {process.returncode}")
+    return Usage(seconds, usage.ru_maxrss / 1024)
+
+
+def run_stages(folder: Path, *stages: str) -> None:
+    """Runs stages in `folder`, one after the other, as `measured` does."""
+    for stage in stages:
+        measured(folder, command(stage))

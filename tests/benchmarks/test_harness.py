@@ -1,0 +1,84 @@
+"""The harness's arithmetic, and the document that shows the last results."""
+
+import pytest
+
+from benchmarks import __main__ as runner
+from benchmarks import harness, operators, shares
+from ssdcore.params.reader import read_params
+
+
+def test_contenders_take_turns_and_the_warm_up_does_not_count(monkeypatch):
+    clock = iter(range(100))
+    monkeypatch.setattr(harness.time, "perf_counter", lambda: float(next(clock) ** 2))
+    calls = []
+    contenders = {name: lambda name=name: calls.append(name) for name in "ab"}
+    seconds = harness.take_turns(contenders, rounds=2)
+    assert "".join(calls) == "ababab"
+    assert seconds == {"a": [5, 13], "b": [9, 17]}  # 3²-2², 7²-6²; 5²-4², 9²-8²
+
+
+def test_summary_and_ratios_by_hand():
+    assert harness.summary([3, 1, 8.000049]) == {"median": 3, "lowest": 1, "highest": 8}
+    assert harness.spread(harness.summary([2, 1, 0.5]), 1) == ["1.0", "0.5 to 2.0"]
+    assert harness.ratios([1, 6], [2, 3]) == [0.5, 2]
+
+
+def test_a_bar_in_a_cell_is_escaped():
+    assert harness.table(["a", "b"], [[1, "x|y"]]) == "| a | b |\n|---|---|\n| 1 | x\\|y |"
+
+
+def test_parameters_are_changed_by_name(tmp_path):
+    changes = harness.data_params(tmp_path, 0, 0) | {"train.epochs": 7}
+    harness.write_params(tmp_path, changes)
+    params = read_params(tmp_path / "params.yaml")
+    assert (params.train.epochs, params.dataset.name) == (7, "local")
+    assert params.dataset.local.val_images == str(tmp_path / "images/val")
+    with pytest.raises(KeyError, match="trian"):
+        harness.write_params(tmp_path, {"trian.epochs": 7})
+
+
+def test_a_failed_command_ends_the_benchmark(tmp_path):
+    with pytest.raises(SystemExit, match="status 1"):
+        harness.measured(tmp_path, harness.call("no_such_module.function"))
+
+
+def test_parts_of_a_training_add_up_to_the_whole():
+    parts = {"imports": 2.0, "other": 1.0, "computing": 9.0, "tracking": 3.0}
+    times = {"parts": parts, "before_data": {"other": 0.75}, "python": 0.5, "children_cpu": 1.0}
+    found = shares.shares({**times, "steps": [5.0, 2.0, 2.0]})
+    assert found["seconds"]["starting"] == 0.5 + 2 + 0.75
+    assert (found["seconds"]["compiling"], found["seconds"]["computing"]) == (3, 6)
+    assert (found["whole_s"], sum(found["shares"].values())) == (15.5, pytest.approx(1, abs=1e-3))
+
+
+def test_a_convolution_after_the_networks_own_is_a_gradient():
+    kinds = [
+        ("Conv2D", 35, 4),
+        ("Conv2D", 9, 1),
+        ("Conv2D", 20, 2),
+        ("ReLU", 0, 8),
+        ("Sort", 1, 16),
+    ]
+    rows = [
+        {"op_type": kind, "op_name": f"{kind}-op{number}", "op_total_time(ms)": str(milliseconds)}
+        for kind, number, milliseconds in kinds
+    ]
+    assert operators.by_group(rows, convolutions=2) == [
+        (operators.REST, 16), ("bias and ReLU", 8), (operators.INPUT_GRADIENT, 4),
+        (operators.FORWARD, 3),
+    ]  # fmt: skip
+
+
+def test_the_document_shows_the_last_results():
+    document = runner.DOCUMENT.read_text(encoding="utf-8")
+    found = runner.sections()
+    assert set(found) == set(runner.NAMES)
+    assert runner.rendered(document, found) == document, "run python -m benchmarks --render"
+
+
+def test_texts_go_between_their_markers():
+    document = "# Title\n<!-- a -->\nold \\1\n<!-- /a -->\nMore.\n"
+    expected = "# Title\n<!-- a -->\n\n| \\1 |\n\n<!-- /a -->\nMore.\n"
+    assert runner.rendered(document, {"a": "| \\1 |"}) == expected
+    with pytest.raises(SystemExit, match="<!-- b -->"):
+        runner.rendered(document, {"b": ""})
