@@ -12,6 +12,8 @@ from PIL import Image, UnidentifiedImageError
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 """What OpenCV decodes everywhere, by Pillow's names."""
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""The suffixes of files in these formats."""
 ORIENTATION_TAG = 0x0112
 UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     2: np.fliplr,
