@@ -1,24 +1,25 @@
-# `make` lists the targets. A Python 3.10 to 3.12 is all they need: .venv is made from requirements.lock
-# at the first call and again when that file changes. Another Python: make demo PYTHON=/path/to/python3.11
+# `make` lists the targets. They only need Python 3.10 to 3.12: the first call makes .venv from
+# requirements.lock, and so does the next call after that file changes. To choose the Python:
+# make demo PYTHON=/path/to/python3.11
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.NOTPARALLEL: # the targets share one environment and one pipeline: with -j they take turns
+.NOTPARALLEL: # the targets share one environment and one pipeline, so -j has no effect
 .PHONY: help demo test check lint bench reproduce clean lock env
 
-# The environment comes first on PATH, for the commands in dvc.yaml begin with `python`.
+# The environment comes first on PATH because the commands in dvc.yaml begin with `python`.
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m
 
-# Neither tool reports home from this project.
+# Neither tool sends usage statistics from this project.
 export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
-help: ## list the targets (this)
+help: ## list the targets (the default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 demo: env ## run the pipeline of params.yaml, from the data to the report
 	@test -e .git || git rev-parse --git-dir >/dev/null 2>&1 || { \
-	  echo "This copy has no git history: DVC is told so in .dvc/config.local."; \
+	  echo "This copy has no git history; DVC now runs without git (.dvc/config.local)."; \
 	  $(RUN) dvc config --local core.no_scm true; }
 	@$(RUN) dvc repro
 	@echo
@@ -27,34 +28,34 @@ demo: env ## run the pipeline of params.yaml, from the data to the report
 	@echo "The report:  report/index.html"
 	@echo "The runs:    .venv/bin/mlflow ui --workers 1   (from this folder; then http://127.0.0.1:5000)"
 
-# A file stays with one process: its tests share what its fixtures trained.
+# All tests of a file run in one process, so that they share the models that its fixtures train.
 test: env ## run the whole test suite, two files at a time
 	@$(RUN) pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-check: lint test ## lint, then test: all that a change has to pass
+check: lint test ## lint, then test: what every change has to pass
 
-lint: env ## check format, style, types and the direction of imports
+lint: env ## check format, style, types and imports
 	@$(RUN) ruff format --check .
 	@$(RUN) ruff check .
 	@$(RUN) mypy
 	@.venv/bin/lint-imports --no-logo
 
-bench: env ## run all benchmarks and put their tables into docs/performance.md: hours
+bench: env ## run all benchmarks and write their tables into docs/performance.md: takes hours
 	@$(RUN) benchmarks
 
-reproduce: env ## make reproduce REV=v1: repeat a commit's run in a folder of its own, and compare
+reproduce: env ## make reproduce REV=v1: verify that a commit reproduces
 	@$(RUN) stages.reproduce "$(REV)"
 
-clean: ## remove what the pipeline and the tools made; say what stays
+clean: ## remove the files that the pipeline and the tools made, and list what is kept
 	@rm -rf data/raw data/mindrecord model plots evaluation report export .ssd/train .ssd/logs .ssd/reproduced
 	@rm -rf rank_* kernel_meta .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name .venv -prune -o -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Kept: metrics/ and dvc.lock (in git), .dvc/cache (\`dvc checkout\` restores the outs from it),"
-	@echo "      mlflow.db and mlartifacts/ (your runs), .ssd/tracking (what MLflow has not got yet), .venv."
-	@echo "      Remove those by hand, if at all."
+	@echo "      mlflow.db and mlartifacts/ (your runs), .ssd/tracking (runs not sent to MLflow yet), .venv."
+	@echo "      Remove them yourself if you do not need them."
 
-# With dateutil 3 and up the resolver falls back to old releases of celery, graphene and pandas.
-lock: ## compile requirements.lock from pyproject.toml (UPGRADE=1: with the newest versions)
+# With dateutil 3 the resolver falls back to old releases of celery, graphene and pandas.
+lock: ## compile requirements.lock from pyproject.toml (UPGRADE=1: to the newest versions)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH"; \
 	command -v uv >/dev/null || { $(MAKE) env && .venv/bin/python -m pip install --quiet uv; } || exit; \
 	echo 'python-dateutil<3' | uv pip compile pyproject.toml --group dev --constraint - \
@@ -62,13 +63,5 @@ lock: ## compile requirements.lock from pyproject.toml (UPGRADE=1: with the newe
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  $(if $(UPGRADE),--upgrade) --quiet --output-file requirements.lock
 
-# Any Python from 3.8 on can run the bootstrap, which then chooses the one to build with.
-env: ## make .venv, which the others do by themselves
-	@for python in .venv/bin/python "$(PYTHON)" python3.12 python3.11 python3.10 python3 python \
-	    "$$(test -x .venv/bin/python || uv python find --system --no-python-downloads 2>/dev/null)"; do \
-	  if "$$python" -E -s -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null; then \
-	    exec "$$python" -E -s -B -m tools.bootstrap "$(PYTHON)"; \
-	  fi; \
-	done; \
-	echo "No Python found. Install Python 3.11, or name one: make demo PYTHON=/path/to/python3.11" >&2; \
-	exit 2
+env: ## make .venv; the other targets do this themselves
+	@sh tools/make_env.sh "$(PYTHON)"

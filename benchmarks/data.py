@@ -139,16 +139,19 @@ def loaders(images: Path, annotations: Path, out: Path) -> dict[str, Callable[[]
     """
     from benchmarks.reference_loader import reference_batches
     from ssdcore.coco.annotations import read_coco
-    from ssdcore.data.augment import Strengths
     from ssdcore.data.convert import convert_split
     from ssdcore.data.loader import TrainingLoader
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.geometry.default_boxes import default_boxes
+    from ssdcore.params.schema import AugmentParams
     from ssdcore.training.distributed.group import ALONE
 
     convert_split(read_coco(annotations), images, out / "train.mindrecord", shards=1)
     shards = find_shards(out / "train.mindrecord")
-    strengths = Strengths(crop=1.0, flip=0.5, brightness=COLOUR, contrast=COLOUR, saturation=COLOUR)
+    strengths = AugmentParams(
+        crop=1.0, zoom_out=0.0, flip=0.5, brightness=COLOUR, contrast=COLOUR, saturation=COLOUR,
+        hue=0.0,
+    )  # fmt: skip
 
     def ours(workers: int, cache: int = 0) -> Callable[[], int]:
         loader = TrainingLoader(

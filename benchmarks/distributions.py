@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from benchmarks import reference_loader
 from ssdcore.coco.boxes import Objects
-from ssdcore.data.augment_geometry import crop
-from ssdcore.data.sample import Sample
+from ssdcore.data.augment import Sample, crop
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.matching import encode_targets
 

@@ -59,11 +59,12 @@ def as_table(figures: dict[str, Any]) -> str:
 
 def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
     from ssdcore.coco.annotations import read_coco
+    from ssdcore.core.signals import Signals
     from ssdcore.data.convert import convert_split
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.models.device import configure, seed_all
     from ssdcore.params.reader import read_params
-    from ssdcore.training.loop import fit
+    from ssdcore.training.loop import train as train_network
     from ssdcore.training.reports import StepReport
     from ssdcore.training.setup import prepare_training
 
@@ -78,13 +79,12 @@ def measure(data: Path | None, folder: Path, steps: int) -> dict[str, Any]:
     shards = find_shards(folder / "train.mindrecord")
     training = prepare_training(model, train, params.runtime, split.classes, shards)
     reports: list[StepReport] = []
-    for report in fit(
-        training.step, training.loader, training.rates, train.epochs, dict, 1, most_bad=0
-    ):
-        if isinstance(report, StepReport):
-            reports.append(report)
-        if len(reports) == steps:
-            break
+    with Signals() as signals:
+        for report in train_network(training, train, lambda: {"AP": 0.0, "AP50": 0.0}, signals):
+            if isinstance(report, StepReport):
+                reports.append(report)
+            if len(reports) == steps:
+                break
     seconds = [r.computing_s for r in reports[1:]]
     return {
         "data": f"{len(split.images)} images, {len(split.classes)} classes",

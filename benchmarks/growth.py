@@ -89,7 +89,6 @@ def draw(folder: Path, train: int, val: int, epochs: int) -> None:
 def load_epoch() -> None:
     """Reads an epoch of the training loader in this process and folder."""
     from ssdcore.core import layout
-    from ssdcore.data.augment import Strengths
     from ssdcore.data.loader import TrainingLoader
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.geometry.default_boxes import default_boxes
@@ -101,7 +100,7 @@ def load_epoch() -> None:
         params.train.batch_size,
         params.train.accumulate,
         default_boxes(),
-        Strengths(**params.train.augment.model_dump()),
+        params.train.augment,
         params.runtime.seed,
         params.runtime.workers,
     )

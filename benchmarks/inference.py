@@ -95,15 +95,15 @@ def candidates(
 
     from ssdcore.coco.annotations import CocoClass
     from ssdcore.data.loader import InputBatch
-    from ssdcore.export.metadata import Metadata
+    from ssdcore.export.metadata import ExportMetadata
     from ssdcore.export.mindir import MindirNetwork
-    from ssdcore.export.runtime import OnnxImages, OnnxNetwork
-    from ssdcore.export.write import images_file, network_file, write_exports
+    from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
+    from ssdcore.export.write import network_file, photos_file, write_exports
     from ssdcore.inference.decode import Thresholds
     from ssdcore.inference.detector import Detector
     from ssdcore.models.checkpoint import build_network, save
     from ssdcore.models.device import configure, seed_all
-    from ssdcore.models.metadata import Card
+    from ssdcore.models.metadata import ModelMetadata
     from ssdcore.params.reader import read_params
 
     configure("CPU")
@@ -111,20 +111,25 @@ def candidates(
     rng = np.random.default_rng(1)
     model = read_params(ROOT / "params.yaml").model.model_copy(update={"width": width})
     classes = tuple(CocoClass(n, str(n)) for n in range(1, CLASSES + 1))
-    card = Card(model, classes, "multibox", 0)
-    network = build_network(model, CLASSES, card.loss)
+    metadata = ModelMetadata(model, classes, "multibox", 0)
+    network = build_network(model, CLASSES, metadata.loss)
     images = rng.normal(size=(batch, 3, 300, 300)).astype(np.float32)
     image_files = rng.integers(0, 256, (batch, 300, 300, 3), np.uint8)
-    save(folder / "best.ckpt", network, card)
+    save(folder / "best.ckpt", network, metadata)
     calibration = [
         InputBatch(np.arange(1), rng.normal(size=(1, 3, 300, 300)).astype(np.float32))
         for _ in range(CALIBRATION)
     ]
     formats = ("onnx", "mindir", "float16", "int8")
-    write_exports(folder, network, Metadata(card, Thresholds(score=0.5), {}), formats, calibration)
+    write_exports(
+        folder, network, ExportMetadata(metadata, Thresholds(score=0.5), {}), formats, calibration
+    )
 
     asked = {
-        "checkpoint": (Detector(network, card.default_boxes, card.loss, batch), "best.ckpt"),
+        "checkpoint": (
+            Detector(network, metadata.default_boxes, metadata.loss, batch),
+            "best.ckpt",
+        ),
         "mindir": (MindirNetwork(folder / network_file("mindir")), network_file("mindir")),
         **{
             form: (OnnxNetwork(folder / network_file(form)), network_file(form))
@@ -135,9 +140,9 @@ def candidates(
         name: (lambda asked=one: asked.answers(images), megabytes(folder / file))
         for name, (one, file) in asked.items()
     }
-    whole = OnnxImages(folder / images_file("onnx"))
+    whole = OnnxDetector(folder / photos_file("onnx"))
     runs["onnx images"] = (
-        lambda: whole.detect(image_files), megabytes(folder / images_file("onnx"))
+        lambda: whole.detect(image_files), megabytes(folder / photos_file("onnx"))
     )  # fmt: skip
     return runs
 

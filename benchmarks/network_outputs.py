@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.geometry.box_coder import encode
-from ssdcore.geometry.boxes import Boxes, iou
+from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import corners, default_boxes
+from ssdcore.geometry.iou import iou
 
 CLASSES = 81
 OBJECTS = 7.3
@@ -65,7 +66,7 @@ def output(image: int, seed: int = 1) -> Output:
     boxes = objects(rng)
     labels = rng.choice(scene[:SHOWN], len(boxes))
     for box, label in zip(boxes, labels, strict=True):
-        overlap = iou(CORNERS, box[None])[:, 0]
+        overlap = iou(CORNERS, box)
         near = np.flatnonzero(overlap > NEAR)
         fit = (overlap[near] - NEAR) / (1 - NEAR)
         logits[near, label] += rng.normal(OWN + OWN_GAIN * fit, SPREAD)

@@ -55,11 +55,10 @@ def measure(params_file: str, batch: int) -> dict[str, Any]:
     from ssdcore.data.loader import TrainingBatch
     from ssdcore.models.checkpoint import build_network
     from ssdcore.models.device import configure, seed_all
-    from ssdcore.models.losses import DetectionLoss
+    from ssdcore.models.losses import DetectionLoss, make_class_loss
     from ssdcore.params.reader import read_params
-    from ssdcore.training.optimizer import make_optimizer
+    from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
     from ssdcore.training.step import TrainingStep
-    from ssdcore.training.update import Update, make_loss_scaler
 
     params = read_params(ROOT / params_file)
     train = params.train
@@ -71,7 +70,9 @@ def measure(params_file: str, batch: int) -> dict[str, Any]:
         train.momentum, train.weight_decay,
     )  # fmt: skip
     update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm)
-    step = TrainingStep(network, DetectionLoss(train.loss, train.min_negatives), update)
+    step = TrainingStep(
+        network, DetectionLoss(make_class_loss(train.loss, train.min_negatives)), update
+    )
     batches = [TrainingBatch(np.arange(batch), **example(batch))]
     for _ in range(FIRST_STEPS):
         step(batches)

@@ -21,21 +21,23 @@ def writing(folder: Path, model: ModelParams) -> Callable[[], None]:
 def _write(folder: Path, model: ModelParams) -> None:
     _quiet()
     from ssdcore.coco.annotations import CocoClass
-    from ssdcore.export.metadata import Metadata
+    from ssdcore.export.metadata import ExportMetadata
     from ssdcore.export.write import write_exports
     from ssdcore.inference.decode import Thresholds
     from ssdcore.models.checkpoint import build_network, save
     from ssdcore.models.device import configure, seed_all
-    from ssdcore.models.metadata import Card
+    from ssdcore.models.metadata import ModelMetadata
 
     configure("CPU")
     seed_all(1)
     network = build_network(model, NUM_FOREGROUND, "multibox")
     classes = tuple(CocoClass(n, str(n)) for n in range(1, NUM_FOREGROUND + 1))
-    card = Card(model, classes, "multibox", 0)
-    save(folder / CHECKPOINT, network, card)
+    metadata = ModelMetadata(model, classes, "multibox", 0)
+    save(folder / CHECKPOINT, network, metadata)
     np.savez(folder / "weights.npz", *(p.asnumpy() for p in network.trainable_params()))
-    write_exports(folder, network, Metadata(card, Thresholds(), {}), ("onnx", "mindir"), ())
+    write_exports(
+        folder, network, ExportMetadata(metadata, Thresholds(), {}), ("onnx", "mindir"), ()
+    )
 
 
 def training(
@@ -47,19 +49,20 @@ def training(
     from ssdcore.data.loader import TrainingBatch
     from ssdcore.models.checkpoint import load
     from ssdcore.models.device import configure
-    from ssdcore.models.losses import DetectionLoss
-    from ssdcore.training.optimizer import make_optimizer
+    from ssdcore.models.losses import DetectionLoss, make_class_loss
+    from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
     from ssdcore.training.step import TrainingStep
-    from ssdcore.training.update import Update, make_loss_scaler
 
     configure("CPU")
-    network, card = load(folder / CHECKPOINT)
+    network, metadata = load(folder / CHECKPOINT)
     rates = np.full(1000, rate, np.float32)
     optimizer = make_optimizer(
         "momentum", network.trainable_params(), rates, momentum, weight_decay
     )
     update = Update(optimizer, make_loss_scaler(1.0), clip_norm)
-    step = TrainingStep(network, DetectionLoss(card.loss, min_negatives), update)
+    step = TrainingStep(
+        network, DetectionLoss(make_class_loss(metadata.loss, min_negatives)), update
+    )
     with np.load(folder / f"batch_{batch}.npz") as file:
         arrays = TrainingBatch(np.arange(batch), file["images"], file["offsets"], file["labels"])
     return lambda: (step([arrays]).total,)
@@ -90,8 +93,8 @@ def inference(folder: Path, batch: int, path: str) -> Callable[[], tuple[Any, An
     if path == "mindir":
         mindir = MindirNetwork(folder / "ssd300.mindir", batch)
         return lambda: mindir.answers(images)
-    network, card = load(folder / CHECKPOINT)
-    detector = Detector(network, card.default_boxes, card.loss, batch)
+    network, metadata = load(folder / CHECKPOINT)
+    detector = Detector(network, metadata.default_boxes, metadata.loss, batch)
     return lambda: detector.answers(images)
 
 

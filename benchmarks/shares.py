@@ -33,7 +33,7 @@ DRAWN = 160
 VALIDATED = 100
 """Images drawn for training and for validation."""
 QUIET = {"GLOG_v": "3"}
-KEPT = ("resume", "keep", "keep_if_due", "clear")
+KEPT = ("resume", "save", "clear")
 PARTS = {
     "starting": "Python, imports, the device, opening the data, building the network",
     "compiling": "what the first step takes longer than the median one",
@@ -170,8 +170,8 @@ def time_stage(watch: Stopwatch) -> Timed:
     from ssdcore.data.loader import TrainingLoader
     from ssdcore.report.previews import Previews
     from ssdcore.training import validation
-    from ssdcore.training.run_files import TrainingRecord
-    from ssdcore.training.state import Keeper
+    from ssdcore.training.run_files import RunFiles
+    from ssdcore.training.state import TrainingState
     from ssdcore.training.step import StepOutcome, TrainingStep
 
     timed = Timed()
@@ -193,7 +193,7 @@ def time_stage(watch: Stopwatch) -> Timed:
     watch.watch_items(TrainingLoader, "epoch", "waiting for data")
     for name in ("predict_split", "evaluate"):
         watch.watch(validation, name, "validation")
-    for owner, names in ((TrainingRecord, ("step", "epoch", "finish")), (Keeper, KEPT)):
+    for owner, names in ((RunFiles, ("add", "finish")), (TrainingState, KEPT)):
         for name in names:
             watch.watch(owner, name, "checkpoints")
     watch_tracking(watch)

@@ -19,8 +19,7 @@ from benchmarks.evaluate import BATCH, CLASSES, HEIGHT, IDS, WIDTH
 from benchmarks.network_outputs import PRIORS, batches
 from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.metrics import evaluate
-from ssdcore.coco.results import Detections, to_results
-from ssdcore.coco.results_file import write_results
+from ssdcore.coco.results import Detections, to_results, write_results
 from ssdcore.core.files import write_json
 from ssdcore.evaluation.analyse import analyse
 from ssdcore.geometry.boxes import yxyx_to_xywh_px

@@ -1,6 +1,6 @@
 """Finds objects in a photo with an exported detector; needs onnxruntime, numpy and Pillow alone.
 
-python onnx_example.py ssd300_pictures.onnx photo.jpg 0.4
+python onnx_example.py ssd300_photos.onnx photo.jpg 0.4
 """
 
 import json
@@ -24,23 +24,23 @@ def read_photo(path):
     return np.asarray(upright.convert("RGB")), size[::-1] if turned else size
 
 
-def detect(session, path, least_score):
+def detect(session, path, min_score):
     """Yields name, score and box (left, top, right, bottom) of each object, best first."""
     rgb, (width, height) = read_photo(path)
     scale = np.array((width, height, width, height)) / (rgb.shape[1::-1] * 2)
-    boxes, scores, labels = session.run(("boxes", "scores", "labels"), {"pictures": rgb[None]})
+    boxes, scores, labels = session.run(("boxes", "scores", "labels"), {"photos": rgb[None]})
     metadata = session.get_modelmeta().custom_metadata_map
     names = [one["name"] for one in json.loads(metadata["classes"])]  # label 0 is no object
     for box, score, label in zip(boxes[0], scores[0], labels[0], strict=True):
-        if label and score >= least_score:
+        if label and score >= min_score:
             yield names[label - 1], float(score), (box * scale).tolist()
 
 
 def main():
     """Prints a line for each object: score, left, top, right, bottom in pixels, name."""
-    model, photo, least_score = sys.argv[1], sys.argv[2], float((*sys.argv, "0.4")[3])
+    model, photo, min_score = sys.argv[1], sys.argv[2], float((*sys.argv, "0.4")[3])
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    for name, score, (left, top, right, bottom) in detect(session, photo, least_score):
+    for name, score, (left, top, right, bottom) in detect(session, photo, min_score):
         print(f"{score:.3f}\t{left:.1f}\t{top:.1f}\t{right:.1f}\t{bottom:.1f}\t{name}")
 
 

@@ -1,4 +1,4 @@
-"""Packs the images and their boxes into MindRecord shards: data/mindrecord."""
+"""Writes the images and their boxes to MindRecord shards: data/mindrecord."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Check every image and box and pack them into MindRecord shards."""
+    """Check every image and box and write them to MindRecord shards."""
     convert = read_params(params).convert
 
     from ssdcore.coco.annotations import read_coco
@@ -29,14 +29,14 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 faults = [f"{file.file_name}: {file.reason}" for file in conversion.skipped[:3]]
                 raise InputError(str(images), faults, "at least one usable image")
             summaries[name] = conversion.summary()
-            print(_in_words(name, summaries[name]))
+            print(_summary_line(name, summaries[name]))
             if table := table_of_losses(conversion):
                 print(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
         write_json(folder / layout.CLASSES.name, [c._asdict() for c in split.classes])
         write_json(folder / layout.CONVERSION.name, summaries)
 
 
-def _in_words(name: str, summary: dict[str, Any]) -> str:
+def _summary_line(name: str, summary: dict[str, Any]) -> str:
     images, boxes = summary["images"], summary["boxes"]
     return (
         f"{name}: {images['kept']} of {images['listed']} images "

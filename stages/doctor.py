@@ -1,25 +1,25 @@
-"""Looks after the machine and the pipeline. No stage of DVC, but for a person at the keyboard."""
+"""Checks the machine and the pipeline. A command for people, not a stage of the pipeline."""
 
 import sys
 
 from ssdcore.core.command import ParamsOption, run_one_of
 
-ABOUT = """Say what is wrong with this machine or the pipeline, a line each with its remedy.
+ABOUT = """Check this machine and the pipeline; print a line for each check, with the remedy.
 
-Exit status 1: something is wrong. What is merely not done yet is said, and is no fault.
+Exit status 1: something is broken. Work that has not been done yet is listed, but is no fault.
 """
 
 
 def examine(params: ParamsOption) -> None:
-    """Look at everything."""
-    from ssdcore.doctor.examination import examine
+    """Run all checks."""
+    from ssdcore.doctor.checks import run_checks
 
     faults = 0
-    for finding in examine(params):
+    for finding in run_checks(params):
         faults += finding.is_fault
         print(finding, flush=True)
     if faults:
-        print(f"{faults} to mend", file=sys.stderr)
+        print(f"{faults} to fix", file=sys.stderr)
         sys.exit(1)
 
 

@@ -29,11 +29,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
 
     load_backend(wanted.backend)  # that one is missing is said before the work, not after it
     device = configure(runtime.device)
-    network, card = load(layout.BEST_CHECKPOINT)
+    network, metadata = load(layout.BEST_CHECKPOINT)
     val = read_coco(layout.annotations("val"))
     shards = find_shards(layout.mindrecord("val"))
     thresholds = Thresholds.of(wanted)
-    detector = Detector(network, card.default_boxes, card.loss, wanted.batch_size)
+    detector = Detector(network, metadata.default_boxes, metadata.loss, wanted.batch_size)
     with tracked(
         "evaluate",
         params=settings.model_dump(mode="json"),
@@ -47,15 +47,15 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         spent = TimeSpent()
         results = predict_split(detector, shards, val, thresholds, runtime.workers, spent=spent)
         speed = len(val.images) / (perf_counter() - started)
-        figures = evaluate(layout.annotations("val"), results, wanted.backend)
-        analysis = analyse(layout.annotations("val"), results, figures)
+        figures = evaluate(val, results, wanted.backend)
+        analysis = analyse(val, results, figures)
         milliseconds = spent.milliseconds(len(val.images))
         metrics = write_evaluation(
             figures, analysis, results, len(val.images), speed, milliseconds, device
         )
         overall = metrics["bbox"] | of_split(analysis)
-        tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, card.step)
-        tracker.log_metrics_of("evaluate/class", of_classes(analysis), card.step)
+        tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, metadata.step)
+        tracker.log_metrics_of("evaluate/class", of_classes(analysis), metadata.step)
         tracker.log_artifact(layout.EVALUATION)
     print(
         f"{len(val.images)} images at {speed:.1f} images/s: AP {figures['AP']:.3f}, "

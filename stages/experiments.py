@@ -1,4 +1,4 @@
-"""Looks through the experiments of DVC and MLflow. No stage, but for a person at the keyboard."""
+"""Ranks the experiments of DVC. A command for people, not a stage of the pipeline."""
 
 from __future__ import annotations
 
@@ -17,19 +17,25 @@ if TYPE_CHECKING:
 
     from ssdcore.dvc.experiments import Experiment
 
-MORE = {"queued": "dvc queue start", "running": "dvc queue status", "failed": "dvc queue logs NAME"}
-TRY = "dvc exp run --queue -S 'train.lr_max=0.001,0.002'"
+NEXT_COMMANDS = {
+    "queued": "dvc queue start",
+    "running": "dvc queue status",
+    "failed": "dvc queue logs NAME",
+}
+EXAMPLE = "dvc exp run --queue -S 'train.lr_max=0.001,0.002'"
 
 
 def best(
     top: Annotated[int, typer.Option(min=1, help="Rows to show.")] = 10,
     commits: Annotated[
-        int, typer.Option(min=-1, help="Commits whose experiments count; -1: all before this one.")
+        int,
+        typer.Option(min=-1, help="Commits whose experiments are ranked; -1: all of this branch."),
     ] = 1,
 ) -> None:
-    """List experiments by AP, and say how to see and take the best.
+    """List experiments by AP, and say how to look at and apply the best one.
 
-    Those on the same data count as the commit, or the newest where that has no AP.
+    Only experiments on the same data as the commit are ranked, since AP does not compare across
+    data sets. If the commit has no AP, the newest experiment with one decides.
     """
     from ssdcore.dvc.experiments import list_experiments
 
@@ -40,19 +46,19 @@ def best(
     for line in _table(ranked, top):
         print(line)
     if others := len(measured) - len(ranked):
-        print(f"{others} on other data: their AP does not compare")
+        print(f"{others} on other data, whose AP is not comparable")
     states = Counter(one.state for one in experiments)
-    for state in filter(states.get, MORE):
-        print(f"{states[state]} {state}: {MORE[str(state)]}")
+    for state in filter(states.get, NEXT_COMMANDS):
+        print(f"{states[state]} {state}: {NEXT_COMMANDS[str(state)]}")
     winner = next((one for one in ranked if not _repeats(one, ranked)), None)
     if winner:
         print(*_about(winner, ranked), sep="\n")
-    elif not any(states[state] for state in MORE):
-        print(f"Nothing else tried yet: {TRY}")
+    elif not any(states[state] for state in NEXT_COMMANDS):
+        print(f"No other experiments yet: {EXAMPLE}")
 
 
 def _table(ranked: Sequence[Experiment], top: int) -> Iterator[str]:
-    """Yields a head and a line for each, the names in a column as wide as the widest."""
+    """Yields a header and a line for each experiment."""
     rows = ranked[:top]
     width = max(len(name) for name in ("experiment", *(one.name for one in rows)))
     if rows:
@@ -60,20 +66,20 @@ def _table(ranked: Sequence[Experiment], top: int) -> Iterator[str]:
     for one in rows:
         figures = " ".join(f"{one.metrics[name]:6.4f}" for name in ("AP", "AP50"))
         changes = ", ".join(f"{key} {json.dumps(value)}" for key, value in one.changed.items())
-        same = "(the commit)" if one.is_baseline else "(as the commit)"
-        told = same if _repeats(one, ranked) else changes or "(code or data)"
-        yield f"{figures}  {one.name:{width}}  {told}"
+        same = "(the commit)" if one.is_baseline else "(same as the commit)"
+        described = same if _repeats(one, ranked) else changes or "(code or data)"
+        yield f"{figures}  {one.name:{width}}  {described}"
 
 
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
-    """Yields where the best experiment is seen and how it is taken."""
+    """Yields the commands and the address to apply and to look at the best experiment."""
     from ssdcore.tracking.lookup import Lookup
     from ssdcore.tracking.receiver import UnavailableError
     from ssdcore.tracking.store import locate
 
     store = locate()
     yield f"\nbest: {winner.name}, AP {winner.metrics['AP']:.4f}{_beside(winner, ranked)}"
-    yield f"take it:  dvc exp apply {shlex.quote(winner.name)}"
+    yield f"apply it: dvc exp apply {shlex.quote(winner.name)}"
     try:
         found = Lookup(store).find(winner)
     except UnavailableError as error:
@@ -85,19 +91,19 @@ def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
 
 
 def _beside(winner: Experiment, ranked: Sequence[Experiment]) -> str:
-    """Returns how the commit fared that the experiment started from."""
+    """Returns the AP of the commit that the experiment started from, as a remark."""
     origin = _origin(winner, ranked)
     return f" ({origin.name} itself: {origin.metrics['AP']:.4f})" if origin else ""
 
 
 def _repeats(one: Experiment, ranked: Sequence[Experiment]) -> bool:
-    """Says whether it is its commit or equals that in all that is known: nothing to take."""
+    """Returns whether applying an experiment would change nothing: it equals its commit."""
     origin = _origin(one, ranked)
     return origin is not None and not one.changed and one.metrics == origin.metrics
 
 
 def _origin(one: Experiment, ranked: Sequence[Experiment]) -> Experiment | None:
-    """Returns the commit that an experiment started from; None where it is not among them."""
+    """Returns the commit that an experiment started from; None if it is not ranked."""
     commits = (other for other in ranked if other.is_baseline)
     return next((commit for commit in commits if commit.baseline == one.baseline), None)
 

@@ -1,4 +1,4 @@
-"""Exports the best checkpoint and proves that it is the same network: export/."""
+"""Exports the best checkpoint and checks that the files are the same network: export/."""
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
@@ -23,8 +23,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
     from ssdcore.data.loader import input_batches, read_images
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.export.check import check_exports
-    from ssdcore.export.metadata import Metadata, origin
+    from ssdcore.export.metadata import ExportMetadata, origin
+    from ssdcore.export.parity import check_exports
     from ssdcore.export.write import write_exports
     from ssdcore.inference.decode import Thresholds
     from ssdcore.inference.detector import Detector
@@ -33,17 +33,18 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.tracking import tracked
 
     device = configure(runtime.device)
-    network, card = load(layout.BEST_CHECKPOINT)
+    network, description = load(layout.BEST_CHECKPOINT)
     model_sha256 = sha256_of_file(layout.BEST_CHECKPOINT)
     thresholds = Thresholds.of(evaluate)._replace(max_candidates=None)  # as ONNX has it
-    metadata = Metadata(card, thresholds, origin(settings.dataset.name, model_sha256, Path.cwd()))
+    source = origin(settings.dataset.name, model_sha256, Path.cwd())
+    metadata = ExportMetadata(description, thresholds, source)
     train, val = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
     size = evaluate.batch_size
     calibration = islice(
         input_batches(train, size, runtime.workers), ceil(wanted.calibration_images / size)
     )
     images = islice(read_images(val, runtime.workers), wanted.parity_images)
-    detector = Detector(network, card.default_boxes, card.loss, size)
+    detector = Detector(network, description.default_boxes, description.loss, size)
     with tracked(
         "export",
         params=settings.model_dump(mode="json"),

@@ -1,4 +1,4 @@
-"""Repeats a commit's run in a folder of its own, and compares. No stage, but for a person."""
+"""Verifies that a commit reproduces. A command for people, not a stage of the pipeline."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ssdcore.dvc.reproduction import Record
 
 DIFFERS = 1
-NEAR = 0.05
-"""From one kind of processor to another, AP differs by a few hundredths (README.md)."""
+TOLERANCE = 0.05
+"""AP differs by a few hundredths between kinds of processors (README.md)."""
 
 
 def main(
@@ -26,37 +26,37 @@ def main(
     into: Annotated[
         Path | None, typer.Option(help="A new folder; by default .ssd/reproduced/HASH.")
     ] = None,
-    tolerance: Annotated[float, typer.Option(min=0, help="Change of AP to call near.")] = NEAR,
+    tolerance: Annotated[
+        float, typer.Option(min=0, help="Report whether AP differs by at most this much.")
+    ] = TOLERANCE,
 ) -> None:
     """Run a commit's whole pipeline again, in a clone with its own versions, and compare.
 
-    Exit status 0: every out and every figure is the same. 1: something differs, be it little.
+    Exit status 0: every out and every figure is equal. 1: something differs, however slightly.
     """
-    from ssdcore.dvc.clone import make_clone, programs_for, read_committed, resolve, run
+    from ssdcore.dvc.clone import make_clone, programs_for, run
     from ssdcore.dvc.reproduction import differences, read_record
+    from ssdcore.dvc.revisions import WORKSPACE, open_revisions
 
-    here = Path.cwd()
-    commit = resolve(here, revision)
-    recorded = read_record(lambda path: read_committed(here, commit, path))
-    clone = into or layout.states() / "reproduced" / commit[:12]
-    make_clone(here, commit, clone)
-    print(f"{revision} is {commit[:12]}, repeated in {clone}", flush=True)
-    programs = programs_for(here, clone)
+    with open_revisions([revision], "REV") as (original,):
+        commit = original.origin.commit
+        recorded = read_record(original)
+    clone = into or layout.states() / "reproduced" / commit
+    make_clone(Path.cwd(), commit, clone)
+    print(f"{revision} is {commit}, repeated in {clone}", flush=True)
+    programs = programs_for(Path.cwd(), clone)
     repro = ("-m", "dvc", "repro", "--force", "--no-run-cache")
     run(clone, str(programs / "python"), *repro, programs=programs)
-    repeated = read_record(lambda path: _read(clone / path))
-    print("", *_told(recorded, repeated, tolerance), sep="\n")
+    with open_revisions([WORKSPACE], "REV", clone) as (copy,):
+        repeated = read_record(copy)
+    print("", *_comparison(recorded, repeated, tolerance), sep="\n")
     if any(differences(recorded.results, repeated.results)):
         print("", *_reasons(recorded, repeated), sep="\n")
         sys.exit(DIFFERS)
 
 
-def _read(path: Path) -> str | None:
-    return path.read_text(encoding="utf-8") if path.exists() else None
-
-
-def _told(recorded: Record, repeated: Record, tolerance: float) -> Iterator[str]:
-    """Yields what is equal and what is not."""
+def _comparison(recorded: Record, repeated: Record, tolerance: float) -> Iterator[str]:
+    """Yields a line for each out and for each figure that differs."""
     from ssdcore.dvc.reproduction import AP, TIMED, differences
 
     different = {one.name: one for one in differences(recorded.results, repeated.results)}
@@ -69,27 +69,27 @@ def _told(recorded: Record, repeated: Record, tolerance: float) -> Iterator[str]
     yield f"{len(figures.keys() - different.keys())} of {len(figures)} figures are equal"
     if AP in different and AP in recorded.figures.keys() & repeated.figures.keys():
         change = repeated.figures[AP] - recorded.figures[AP]
-        near = "within" if abs(change) <= tolerance else "beyond"
-        yield f"AP by {change:+.4f}: {near} {tolerance:g}"
+        within = "within" if abs(change) <= tolerance else "beyond"
+        yield f"AP differs by {change:+.4f}, {within} the tolerance of {tolerance:g}"
 
 
 def _reasons(recorded: Record, repeated: Record) -> Iterator[str]:
-    """Yields what differs of all that results depend on."""
+    """Yields the inputs and conditions that differ and may explain different results."""
     from ssdcore.dvc.reproduction import differences
 
     files = [one.name for one in differences(recorded.files, repeated.files)]
-    named = list(differences(recorded.params, repeated.params))
-    if files or named:
-        yield "The commit's results were made from something else than the commit:"
-        yield from (f"  {name} had another content" for name in files)
+    others = list(differences(recorded.params, repeated.params))
+    if files or others:
+        yield "The results in the commit were not made from the code, data and params in it:"
+        yield from (f"  {name} had different content" for name in files)
     if recorded.machine.keys() - {"device"}:
         known = {name: repeated.machine.get(name) for name in recorded.machine}
-        named += differences(recorded.machine, known)
+        others += differences(recorded.machine, known)
     else:
-        yield "The commit's report is in no cache or remote here: its machine is unknown."
-    yield from (f"  {one.name}: {one.recorded} → {one.repeated}" for one in named)
-    if not files and not named:
-        yield "Nothing known differs of code, data, parameters, device and versions."
+        yield "The commit's report is in no cache or remote here, so its machine is unknown."
+    yield from (f"  {one.name}: {one.recorded} → {one.repeated}" for one in others)
+    if not files and not others:
+        yield "Code, data, parameters, device and versions do not differ, as far as known."
 
 
 if __name__ == "__main__":

@@ -10,16 +10,17 @@ from ssdcore.params.reader import read_params
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Train SSD300 on the MindRecord shards; keep the best and the last checkpoint.
 
-    What was interrupted goes on where it was. Exit status 75: stopped by SIGTERM or Ctrl-C, with
-    its state kept. SIGUSR1 measures now.
+    An interrupted training resumes. Exit status 75: stopped by SIGTERM or Ctrl-C, with its state
+    saved. SIGUSR1 measures at once.
     """
     settings = read_params(params)
     train, runtime = settings.train, settings.runtime
 
-    from ssdcore.training.distributed.launch import is_to_launch, launch
+    from ssdcore.training.distributed.launch import is_launcher, launch
 
-    if is_to_launch(runtime):
-        sys.exit(launch("stages.train", ["--params", str(params)], runtime))
+    if is_launcher(runtime):
+        logs = layout.states() / "logs"
+        sys.exit(launch("stages.train", ["--params", str(params)], runtime, logs))
 
     from ssdcore.coco.annotations import read_coco
     from ssdcore.core.files import sha256_of_file
@@ -30,40 +31,48 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.models.device import configure, describe_choice, require_precision, seed_all
     from ssdcore.report.previews import SAMPLES_PER_IMAGE, Previews
     from ssdcore.tracking import tracked
-    from ssdcore.training.conduct import conduct
     from ssdcore.training.distributed.group import join_group
-    from ssdcore.training.fingerprint import fingerprint_of_training
+    from ssdcore.training.fingerprint import training_fingerprint
+    from ssdcore.training.loop import train as train_network
     from ssdcore.training.reports import START, EpochReport, StepReport
-    from ssdcore.training.run_files import TrainingRecord
+    from ssdcore.training.run_files import RunFiles, RunPaths
     from ssdcore.training.setup import prepare_training
-    from ssdcore.training.state import Keeper
+    from ssdcore.training.state import TrainingState
     from ssdcore.training.validation import make_validation
 
     device = configure(runtime.device)
     group = join_group()
     require_precision(device, runtime.amp)
     seed_all(runtime.seed)
-    val = read_coco(layout.annotations("val"))
+    annotations = layout.annotations("val")
+    val = read_coco(annotations)
     shards, val_shards = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
-    training = prepare_training(settings.model, train, runtime, val.classes, shards, group)
-    fingerprint = fingerprint_of_training(settings, device, training.weights)
-    group.require_same("parameters, data or code", bytes.fromhex(fingerprint))
-    states = layout.states() / "train" / fingerprint
-    writes = group.is_writer
-    record = TrainingRecord(
-        training.network, training.card, states / "nonfinite.jsonl", writes=writes
+    training = prepare_training(
+        settings.model, train, runtime, val.classes, shards, group, model_folder=layout.MODEL
     )
-    keeper = Keeper(states, training.step.state, record, 60 * train.save_minutes, writes=writes)
+    inputs = [*sorted(layout.MINDRECORD.iterdir()), annotations, *training.weights]
+    fingerprint = training_fingerprint(settings, device, inputs)
+    group.require_same("parameters, data or code", bytes.fromhex(fingerprint))
+    folder = layout.states() / "train" / fingerprint
+    paths = RunPaths(
+        layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY, layout.VALIDATION,
+        layout.TRAIN_METRICS, folder / "nonfinite.jsonl", folder / "profile.json",
+    )  # fmt: skip
+    writes = group.is_writer
+    files = RunFiles(training.network, training.metadata, paths, train.profile, writes=writes)
+    state = TrainingState(
+        folder, training.step.state, files, 60 * train.save_minutes, writes=writes
+    )
 
-    with keeper.alone(), Signals() as signals:
-        start = keeper.resume(group)
+    with state.locked(), Signals() as signals:
+        start = state.resume(group)
         total = len(training.rates)
         images = settings.tracking.images if settings.tracking.enabled and writes else 0
         samples = spread_samples(val_shards, SAMPLES_PER_IMAGE * images)
         previews = Previews(samples, val, images)
         validate = make_validation(
-            training, train.batch_size, val, val_shards, runtime.workers, group, signals.check,
-            previews.update,
+            training, train.batch_size, annotations, val, val_shards, runtime.workers, group,
+            on_batch=signals.check, on_results=previews.update,
         )  # fmt: skip
         with (
             tracked(
@@ -72,22 +81,22 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 experiment=settings.tracking.experiment,
                 device=device,
                 enabled=settings.tracking.enabled and writes,
-                key=keeper.notes.get("run", ""),
+                key=state.notes.get("run", ""),
             ) as tracker,
             Progress(total, start.step if start else 0) as progress,
         ):
-            keeper.notes["run"] = tracker.key
+            state.notes["run"] = tracker.key
             data = sha256_of_file(layout.SOURCE)
             tracker.log_dataset(settings.dataset.name, data, str(layout.RAW))
             for note in (*describe_choice(runtime.device, device), *training.notes):
                 progress.say(note)
             progress.say(f"{training.loader.num_images} images, {total} steps on {device}")
             if start:
-                progress.say(f"goes on after step {start.step}, epoch {start.epoch}: {states}")
-            for report in conduct(
-                training, train, start or START, record, keeper, signals, validate, group
-            ):
-                for line in report.lines():
+                progress.say(f"resuming after step {start.step}, epoch {start.epoch}: {folder}")
+            start = start or START
+            reports = train_network(training, train, validate, signals, start=start, group=group)
+            for report in state.save_along(reports, start):
+                for line in (*report.lines(), *files.add(report)):
                     progress.say(line)
                 if values := report.metrics():
                     tracker.log_metrics(values, report.step)
@@ -99,12 +108,12 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                     tracker.flush()
             if not writes:
                 return
-            record.finish()
-            keeper.clear()
+            files.finish()
+            state.clear()
             tracker.set_model(sha256_of_file(layout.BEST_CHECKPOINT))
             for path in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY):
                 tracker.log_artifact(path, path.parent.name)
-    best = ", ".join(f"{name} {value:.3g}" for name, value in record.best.items())
+    best = ", ".join(f"{name} {value:.3g}" for name, value in files.best.items())
     print(f"best: {best} → {layout.BEST_CHECKPOINT}")
 
 

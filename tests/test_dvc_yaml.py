@@ -19,6 +19,8 @@ PARAMS = dict(leaves(read_params(ROOT / "params.yaml").model_dump()))
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = list(PIPELINE["stages"])
 GRAPH = grimp.build_graph("ssdcore", "stages")
+for module in GRAPH.find_children("ssdcore.sources"):  # fetch imports data sources by name
+    GRAPH.add_import(importer="ssdcore.sources.fetch", imported=module)
 ALL_PACKAGES = {"ssdcore", "stages"}
 """Their own __init__.py holds a docstring and nothing else."""
 HARMLESS = {

@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[1]
 HEAVY = {"mindspore", "mlflow", "typer"}
 PURE = (
     "ssdcore.geometry.matching", "ssdcore.geometry.box_coder", "ssdcore.inference.decode",
-    "ssdcore.coco.metrics", "ssdcore.data.targets", "ssdcore.sources.fetch",
+    "ssdcore.coco.metrics", "ssdcore.data.augment", "ssdcore.sources.fetch",
     "ssdcore.coco.annotations", "ssdcore.params.reader", "ssdcore.tracking", "ssdcore.report.page",
     "ssdcore.report.gallery", "ssdcore.report.examples", "ssdcore.download.local_copy",
     "ssdcore.evaluation.analysis", "ssdcore.evaluation.outcomes",

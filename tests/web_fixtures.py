@@ -1,18 +1,18 @@
-"""Fixtures about files from elsewhere."""
+"""Fixtures about downloads."""
 
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.download import attempts
+from ssdcore.download import resume
 from ssdcore.download.local_copy import local_copy
 from tests.download.web_server import KEY, Server, serving
 
 
 @pytest.fixture
 def server(monkeypatch, cache):
-    """A web server; a client makes no pauses between its attempts."""
+    """A web server; clients make no pauses between attempts."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(attempts, "BACKOFF_S", 0.0)
+    monkeypatch.setattr(resume, "BACKOFF_S", 0.0)
     server = Server()
     with serving(server):
         yield server
@@ -20,14 +20,14 @@ def server(monkeypatch, cache):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """The folder of the copies, not there yet."""
+    """Path of the folder of the copies, which does not exist yet."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return tmp_path / "cache/ssd-pipeline"
 
 
 @pytest.fixture
 def kept(cache):
-    """Returns what is added to the copy's name in the names of the cache, but for locks."""
+    """Returns the ends of the names in the cache, without the copy's own name and without locks."""
 
     def kept():
         names = [path.name for path in cache.iterdir() if path.suffix != ".lock"]
@@ -38,11 +38,11 @@ def kept(cache):
 
 @pytest.fixture
 def refusal(cache):
-    """Returns what fetching a reference is refused with."""
+    """Returns the message with which a reference is refused."""
 
-    def refusal(reference, fault_of=None):
+    def refusal(reference, check=None):
         with pytest.raises(InputError) as caught:
-            local_copy(reference, KEY, fault_of)
+            local_copy(reference, KEY, check)
         assert caught.value.place == KEY
         return str(caught.value)
 

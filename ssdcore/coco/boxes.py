@@ -1,9 +1,8 @@
-"""COCO's boxes, all at once: each is kept, clipped at its image's border or dropped.
+"""The boxes of an annotation file: each one is kept, clipped to its image, or dropped.
 
-Columns of arrays hold them, since a million boxes as Python objects fill a gigabyte.
+Boxes are columns of arrays, because a million boxes as Python objects need a gigabyte.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from math import isfinite
@@ -12,23 +11,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.coco.rows import Row, whole_number
 from ssdcore.geometry.boxes import Boxes
 
-KEPT = 0
-REASONS = {
-    1: "unknown image",
-    2: "unknown category",
-    3: "malformed box",
-    4: "box without area",
-    5: "box outside the image",
-    6: "duplicate box",
-    7: "image of unknown size",
-}
-"""Why a box is dropped; where several hold, the first is counted. A duplicate has the image,
-category, crowd flag and place of a box before it."""
-NOWHERE = -1
-"""Position of an image that the file does not list."""
+REASONS = (
+    "kept",
+    "unknown image",
+    "image of unknown size",
+    "unknown category",
+    "malformed box",
+    "box without area",
+    "box outside the image",
+    "duplicate box",
+)
+"""Why a box is dropped, by verdict; if several reasons apply, the first one is counted. A
+duplicate has the image, category, crowd flag and coordinates of an earlier box."""
+KEPT, WITHOUT_AREA, DUPLICATE = (
+    REASONS.index(reason) for reason in ("kept", "box without area", "duplicate box")
+)
+UNLISTED = -1
+"""Index of an image that the file does not list."""
 NOT_CROWD = (0, None, "", "0")
 
 
@@ -50,24 +51,37 @@ class Objects(NamedTuple):
         return Objects(self.boxes_yxyx[keep], self.labels[keep], self.crowd[keep])
 
 
-class BoxTable(NamedTuple):
-    """The boxes of an annotation file in its order, R rows.
+class Annotations(NamedTuple):
+    """The annotations of a file in its order, R rows.
 
     Attributes:
-        image: (R,) int64 position in the list of images, or `NOWHERE`.
-        label: (R,) int64 1 … C-1, 0 where the category is unknown.
+        image: (R,) int64 index of the image in the file, or `UNLISTED`.
+        label: (R,) int64 1 … C-1, 0 if the category is unknown.
         crowd: (R,) bool.
-        boxes_yxyx: (R, 4) float32, fractions of the image, within it where kept.
-        verdict: (R,) `KEPT` or a key of `REASONS`.
-        clipped: (R,) bool, kept but cut.
+        boxes_xywh_px: (R, 4) float64 as listed, NaN if malformed.
+        areas_px: (R,) float64 as listed (COCO's is that of the outline), else that of the box.
+        boxes_yxyx: (R, 4) float32, fractions of the image, clipped to it.
+        verdict: (R,) int64 index into `REASONS`.
+        clipped: (R,) bool, kept but clipped.
     """
 
     image: NDArray[np.int64]
     label: NDArray[np.int64]
     crowd: NDArray[np.bool_]
+    boxes_xywh_px: NDArray[np.float64]
+    areas_px: NDArray[np.float64]
     boxes_yxyx: NDArray[np.float32]
     verdict: NDArray[np.int64]
     clipped: NDArray[np.bool_]
+
+    def compared(self) -> "Annotations":
+        """Returns the rows that COCO's evaluation compares: all that pycocotools can digest.
+
+        Unlike training, it takes boxes as they are listed: outside the image, without area, or
+        twice. Only malformed boxes and those of unknown images or categories are left out.
+        """
+        rows = (self.image != UNLISTED) & (self.label != 0) & ~np.isnan(self.boxes_xywh_px[:, 0])
+        return Annotations(*(column[rows] for column in self))
 
     def by_image(self, images: int) -> list[Objects]:
         """Returns the kept boxes of each image, in the file's order."""
@@ -81,100 +95,65 @@ class BoxTable(NamedTuple):
         ]
 
 
-def read_boxes(
-    rows: Sequence[Row], label_of: Mapping[int, int], sizes_hw: Mapping[int, tuple[int, int]]
-) -> BoxTable:
-    """Checks every annotation.
+def check_boxes(
+    rows: Sequence[Mapping[str, Any]],
+    image: NDArray[np.int64],
+    label: NDArray[np.int64],
+    sizes_hw: NDArray[np.float64],
+) -> Annotations:
+    """Checks the boxes of all annotations.
 
     Args:
-        rows: of the annotation file.
-        label_of: category id → label.
-        sizes_hw: image id → height and width in pixels, in the order of the images; 0 where
-            the file does not say.
+        rows: the annotations, R.
+        image: (R,) index of the image, or `UNLISTED`.
+        label: (R,) 1 … C-1, 0 if the category is unknown.
+        sizes_hw: (images, 2) height and width in pixels, 0 if unknown.
     """
-    position_of = {id_: position for position, id_ in enumerate(sizes_hw)}
-    image = _column(rows, "image_id", position_of, NOWHERE)
-    label = _column(rows, "category_id", label_of, 0)
     crowd = np.fromiter((row.get("iscrowd") not in NOT_CROWD for row in rows), bool, len(rows))
     nothing = [np.nan] * 4
-    found = (row.get("bbox") for row in rows)
-    boxes_xywh_px = np.array([b if is_box(b) else nothing for b in found], float).reshape(-1, 4)
-
-    height, width = np.array([*sizes_hw.values()], float)[image].T
+    listed = (row.get("bbox") for row in rows)
+    boxes_xywh_px = np.array([b if _is_box(b) else nothing for b in listed], float).reshape(-1, 4)
+    height, width = sizes_hw[image].T
     x, y, w, h = boxes_xywh_px.T
-    with np.errstate(all="ignore"):  # numbers far outside any image, sizes of 0
+    with np.errstate(all="ignore"):  # coordinates far outside any image, sizes of 0
         x1, y1 = np.maximum(x, 0), np.maximum(y, 0)
         right, bottom = x + w, y + h
         x2, y2 = np.minimum(right, width), np.minimum(bottom, height)
-        # COCO's pixels → fractions, y before x
+        # From COCO's x y w h in pixels to y1 x1 y2 x2 in fractions.
         yxyx = np.stack([y1 / height, x1 / width, y2 / height, x2 / width], axis=1)
         yxyx = yxyx.astype(np.float32)
-    flat = (yxyx[:, 2:] <= yxyx[:, :2]).any(axis=1)  # also what float32 can't tell apart
-    verdict = np.select(
-        [image == NOWHERE, (height < 1) | (width < 1), label == 0, np.isnan(x),
-         (w <= 0) | (h <= 0), (x2 <= x1) | (y2 <= y1), flat],
-        [1, 7, 2, 3, 4, 5, 4],
-        KEPT,
-    )  # fmt: skip
+        listed = (row.get("area") for row in rows)
+        areas_px = np.array([a if _is_number(a) else np.nan for a in listed], float)
+        areas_px = np.where(np.isnan(areas_px), w * h, areas_px)
+    no_float32_area = (yxyx[:, 2:] <= yxyx[:, :2]).any(axis=1)
+    faults = [
+        image == UNLISTED, (height < 1) | (width < 1), label == 0, np.isnan(x),
+        (w <= 0) | (h <= 0), (x2 <= x1) | (y2 <= y1), no_float32_area,
+    ]  # fmt: skip
+    verdict = np.select(faults, [*range(1, len(faults)), WITHOUT_AREA], KEPT)
     kept = np.flatnonzero(verdict == KEPT)
-    verdict[kept[_repeated(image[kept], label[kept], crowd[kept], *yxyx[kept].T)]] = 6
+    repeated = _repeated(image[kept], label[kept], crowd[kept], *yxyx[kept].T)
+    verdict[kept[repeated]] = DUPLICATE
     cut = (x1 != x) | (y1 != y) | (x2 != right) | (y2 != bottom)
-    return BoxTable(image, label, crowd, yxyx, verdict, cut & (verdict == KEPT))
+    clipped = cut & (verdict == KEPT)
+    return Annotations(image, label, crowd, boxes_xywh_px, areas_px, yxyx, verdict, clipped)
 
 
-def is_box(bbox: Any) -> bool:
-    """Says whether an annotation's bbox is what COCO calls one: four finite numbers."""
+def _is_box(bbox: Any) -> bool:
+    """Returns whether an annotation's bbox is a list of four finite numbers."""
+    return isinstance(bbox, list) and len(bbox) == 4 and all(map(_is_number, bbox))
+
+
+def _is_number(value: Any) -> bool:
     try:
-        return (
-            isinstance(bbox, list)
-            and len(bbox) == 4
-            and all(isinstance(value, int | float) and isfinite(value) for value in bbox)
-        )
-    except OverflowError:  # a whole number of over 300 digits
+        return isinstance(value, int | float) and isfinite(value)
+    except OverflowError:  # an integer of over 300 digits
         return False
 
 
-class DroppedBox(NamedTuple):
-    """A box that was left out, in the file's own words: ids as they are, or as bounded JSON.
-
-    Attributes:
-        reason: one of `REASONS`.
-        file_name: of its image, empty where that is unknown.
-        annotation_id: its id.
-        image_id: its image's.
-        category_id: its category's.
-        bbox: as JSON.
-    """
-
-    reason: str
-    file_name: str
-    annotation_id: int | str
-    image_id: int | str
-    category_id: int | str
-    bbox: str
-
-
-def describe_dropped(row: Row, verdict: int, file_name: str) -> DroppedBox:
-    """Returns what a reader needs to find a dropped box."""
-    return DroppedBox(
-        REASONS[verdict],
-        file_name,
-        _shown(row.get("id")),
-        _shown(row.get("image_id")),
-        _shown(row.get("category_id")),
-        json.dumps(row.get("bbox"))[:80],
-    )
-
-
-def _column(rows: Sequence[Row], key: str, table: Mapping[int, int], none: int) -> NDArray[Any]:
-    numbers = (whole_number(row.get(key)) for row in rows)
-    values = (none if number is None else table.get(number, none) for number in numbers)
-    return np.fromiter(values, np.int64, len(rows))
-
-
 def _repeated(*columns: NDArray[Any]) -> NDArray[np.bool_]:
-    """Marks the rows that are equal to one before them in all columns."""
-    order = np.lexsort(columns)  # stable: of equals the first comes first
+    """Marks the rows that equal an earlier row in all columns."""
+    order = np.lexsort(columns)  # stable: of equal rows the first comes first
     same = np.ones(len(order), bool)
     same[:1] = False
     for column in columns:
@@ -183,7 +162,3 @@ def _repeated(*columns: NDArray[Any]) -> NDArray[np.bool_]:
     repeated = np.zeros(len(order), bool)
     repeated[order] = same
     return repeated
-
-
-def _shown(value: Any) -> int | str:
-    return value if isinstance(value, int) else json.dumps(value)[:80]

@@ -1,20 +1,20 @@
-"""COCO's detection metrics, computed by pycocotools or by an evaluator with the same figures."""
+"""COCO's detection metrics, computed by pycocotools or by faster-coco-eval."""
 
 import contextlib
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.coco.categories import Category, by_category
+from ssdcore.coco.annotations import CocoSplit, read_ground_truth
 from ssdcore.coco.results import CocoResults
-from ssdcore.coco.truth import load_truth
 from ssdcore.core.errors import InputError
 
 Floats = NDArray[np.float64]
+Ids = NDArray[np.int64]
 Backend = Literal["pycocotools", "faster-coco-eval"]
 
 FIGURES = (
@@ -22,7 +22,7 @@ FIGURES = (
 )  # fmt: skip
 """The twelve figures in the order of COCOeval.stats."""
 UNDEFINED = -1.0
-"""COCO's value of a figure that no object defines."""
+"""COCO's value for a figure without any object."""
 IOU_50, IOU_75 = 0, 5
 ALL_AREAS = 0
 AT_MOST_1, AT_MOST_10, AT_MOST_100 = range(3)
@@ -30,37 +30,38 @@ AT_MOST_1, AT_MOST_10, AT_MOST_100 = range(3)
 
 
 def evaluate(
-    ground_truth_json: Path,
+    ground_truth_json: Path | CocoSplit,
     detections: CocoResults | Sequence[Mapping[str, Any]],
     backend: Backend = "pycocotools",
     image_ids: Collection[int] | None = None,
 ) -> dict[str, Any]:
-    """Measures detections against the images of an annotation file.
+    """Evaluates detections by COCO's protocol.
 
     Args:
-        ground_truth_json: the COCO annotation file; images without objects and crowd regions
-            count as in COCO's own protocol.
-        detections: as columns, or as a list in COCO's results format; may be empty.
-        backend: what computes; the figures are the same but for rounding in the last digit.
-        image_ids: of the images that count; None is all.
+        ground_truth_json: the annotation file, or its content if it has been read.
+        detections: as columns, or as a list in COCO's results format; may be empty. Those of
+            unknown categories are ignored, as in pycocotools.
+        backend: the evaluator; the figures are equal except for rounding in the last digit.
+        image_ids: the images to evaluate; None is all.
 
     Returns:
         The twelve figures by name, `per_class` (a list of name, AP, AP50, AP75, AR1, AR10, AR100,
-        objects, in the order of category ids) and `pr_curves` (a list of name, recall, precision
-        at IoU 0.5).
-        A figure that no object defines is `UNDEFINED`.
+        objects, ordered by category id) and `pr_curves` (a list of name, recall, precision at
+        IoU 0.5). A figure without any object is `UNDEFINED`.
 
     Raises:
-        InputError: the backend is not installed, or a detection is in no image that counts.
+        InputError: the annotation file is unusable, the backend is not installed, or a detection
+            belongs to no evaluated image.
     """
     if not isinstance(detections, CocoResults):
         detections = CocoResults.from_rows(detections)
+    split = read_ground_truth(ground_truth_json)
     _, evaluator_type = load_backend(backend)
     names, objects, precisions, recalls = [], [], [], []
     evaluator = evaluator_type(iouType="bbox")
     with contextlib.redirect_stdout(io.StringIO()):
-        for category in by_category(load_truth(ground_truth_json, image_ids), detections):
-            own = _measured(category, backend)
+        for category in _by_category(split, detections, image_ids):
+            own = _accumulate(category, backend)
             names.append(category.name)
             objects.append(category.objects)
             precisions.append(own["precision"])
@@ -86,7 +87,7 @@ def evaluate(
 
 
 def load_backend(backend: Backend) -> tuple[Any, Any]:
-    """Returns a backend's classes, the data set's and the evaluator's; see `evaluate`."""
+    """Returns a backend's data set class and evaluator class; see `evaluate`."""
     if backend == "pycocotools":
         from pycocotools.coco import COCO
         from pycocotools.cocoeval import COCOeval
@@ -104,7 +105,102 @@ def load_backend(backend: Backend) -> tuple[Any, Any]:
     return faster_coco_eval.COCO, faster_coco_eval.COCOeval_faster
 
 
-def _measured(category: Category, backend: Backend) -> Any:
+def mean_defined(values: Floats) -> float:
+    """Returns the mean of the defined values, or `UNDEFINED` if there are none."""
+    defined = values[values > UNDEFINED]
+    return float(defined.mean()) if defined.size else UNDEFINED
+
+
+def positions(known_ids: Ids, ids: Ids) -> Ids:
+    """Returns the index of each id (N,) among the known ids, which are sorted.
+
+    Raises:
+        InputError: an id is not among them.
+    """
+    found = np.searchsorted(known_ids, ids)
+    unknown = ids[known_ids.take(found, mode="clip") != ids]
+    if len(unknown):
+        expected = "one of the annotation file's that count"
+        raise InputError("the image or category of a detection", int(unknown[0]), expected)
+    return found
+
+
+class _Category(NamedTuple):
+    """A category with the images that contain it or have detections of it.
+
+    Attributes:
+        name: of the category.
+        objects: number of objects without crowd regions.
+        truth: the objects as a data set: images, categories, annotations.
+        found: the detections likewise.
+    """
+
+    name: str
+    objects: int
+    truth: dict[str, Any]
+    found: dict[str, Any]
+
+
+def _by_category(
+    split: CocoSplit, detections: CocoResults, image_ids: Collection[int] | None
+) -> Iterator[_Category]:
+    """Yields the categories in the order of their ids.
+
+    A category's figures do not depend on the others, and one category at a time needs a small
+    part of the memory: the evaluators need a dictionary and more per detection.
+
+    Images are numbered from 1, because faster-coco-eval compares ids as float64, which does not
+    distinguish all 64-bit ids. So does pycocotools' `loadRes`, which also fails without
+    detections; the data sets have its fields except for the outlines.
+    """
+    truth = split.annotations.compared()
+    truth_ids = split.image_ids[truth.image]
+    ids = np.sort(split.image_ids)
+    if image_ids is not None:
+        ids = np.intersect1d(ids, np.array(list(image_ids), np.int64))
+    counted = np.isin(truth_ids, ids)
+    found_numbers = positions(ids, detections.image_ids) + 1
+    for label, category in enumerate(split.classes, start=1):
+        own = np.flatnonzero(counted & (truth.label == label))
+        own_found = np.flatnonzero(detections.category_ids == category.id)
+        numbers = positions(ids, truth_ids[own]) + 1
+        boxes_found = detections.boxes_xywh_px[own_found]
+        images = np.union1d(numbers, found_numbers[own_found]).tolist()
+        yield _Category(
+            category.name,
+            int((~truth.crowd[own]).sum()),
+            _dataset(
+                images,
+                image_id=numbers,
+                bbox=truth.boxes_xywh_px[own],
+                area=truth.areas_px[own],
+                iscrowd=truth.crowd[own].astype(int),
+            ),
+            _dataset(
+                images,
+                image_id=found_numbers[own_found],
+                bbox=boxes_found,
+                area=boxes_found[:, 2] * boxes_found[:, 3],
+                iscrowd=np.zeros(len(own_found), int),
+                score=detections.scores[own_found],
+            ),
+        )
+
+
+def _dataset(images: Sequence[int], **columns: NDArray[Any]) -> dict[str, Any]:
+    """Returns a COCO data set of one category; ids start at 1, as pycocotools takes 0 for none."""
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return {
+        "images": [{"id": number} for number in images],
+        "categories": [{"id": 1}],
+        "annotations": [
+            {"id": number, "category_id": 1, **dict(zip(columns, row, strict=True))}
+            for number, row in enumerate(rows, start=1)
+        ],
+    }
+
+
+def _accumulate(category: _Category, backend: Backend) -> Any:
     """Returns the evaluator's arrays for one category."""
     dataset_type, evaluator_type = load_backend(backend)
     truth, found = dataset_type(), dataset_type()
@@ -133,9 +229,3 @@ def _pr_curve(precision: Floats, recalls: Floats) -> dict[str, list[float]]:
     precision = precision[IOU_50, :, ALL_AREAS, AT_MOST_100]
     defined = precision > UNDEFINED
     return {"recall": recalls[defined].tolist(), "precision": precision[defined].tolist()}
-
-
-def mean_defined(values: Floats) -> float:
-    """Returns the mean of what is defined, `UNDEFINED` where nothing is."""
-    defined = values[values > UNDEFINED]
-    return float(defined.mean()) if defined.size else UNDEFINED

@@ -1,7 +1,9 @@
-"""Detections in COCO's results format, as columns instead of a dictionary each."""
+"""Detections in COCO's results format, as columns; written to and read from files."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,16 +12,30 @@ from numpy.typing import NDArray
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.rows import whole_number
 from ssdcore.core.errors import InputError
+from ssdcore.core.files import replacing
 from ssdcore.geometry.boxes import Boxes, xywh_px_to_yxyx, yxyx_to_xywh_px
 
 BOX_DECIMALS = 3
 SCORE_DECIMALS = 6
-AT_ONCE = 1 << 14
-"""Rows made Python's objects together, so that those of all never are there at once."""
+ROWS_AT_ONCE = 1 << 14
+"""Rows that are converted to Python objects at once; bounds the memory."""
+ROW_JSON = """\
+  {
+    "image_id": %d,
+    "category_id": %d,
+    "bbox": [
+      %r,
+      %r,
+      %r,
+      %r
+    ],
+    "score": %r
+  }"""
+"""A row as `ssdcore.core.files.write_json` formats it: a float's JSON is its `repr`."""
 
 
 class Detections(NamedTuple):
-    """What was found in one image, best first.
+    """The detections in one image, best first.
 
     Attributes:
         boxes_yxyx: (N, 4) float32, fractions of the image.
@@ -40,8 +56,8 @@ class CocoResults:
     """The detections in any number of images, N rows; those of an image best first.
 
     Attributes:
-        image_ids: (N,) the annotation file's, 64 bits: as a float64 some would be others.
-        category_ids: (N,) the annotation file's.
+        image_ids: (N,) of the annotation file; int64, because float64 merges large ids.
+        category_ids: (N,) of the annotation file.
         boxes_xywh_px: (N, 4) left, top, width, height in pixels of the original image.
         scores: (N,).
     """
@@ -53,10 +69,10 @@ class CocoResults:
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "CocoResults":
-        """Reads a list of image_id, category_id, bbox and score, as JSON has it; may be empty.
+        """Converts a list of image_id, category_id, bbox and score; may be empty.
 
         Raises:
-            InputError: the rows are something else.
+            InputError: a row is not a detection.
         """
         try:
             return cls(
@@ -73,9 +89,9 @@ class CocoResults:
         return len(self.scores)
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yields each detection as COCO has it."""
-        for start in range(0, len(self), AT_ONCE):
-            some = self.select(slice(start, start + AT_ONCE))
+        """Yields each detection as a row of COCO's results format."""
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            some = self.select(slice(start, start + ROWS_AT_ONCE))
             for image_id, category_id, box, score in zip(
                 some.image_ids.tolist(),
                 some.category_ids.tolist(),
@@ -88,7 +104,7 @@ class CocoResults:
                 }  # fmt: skip
 
     def select(self, which: NDArray[Any] | slice) -> "CocoResults":
-        """Returns the rows that a mask (N,), indices or a slice stand for."""
+        """Returns the rows of a mask (N,), of indices or of a slice."""
         return CocoResults(
             self.image_ids[which],
             self.category_ids[which],
@@ -97,31 +113,24 @@ class CocoResults:
         )
 
     def by_image(self) -> dict[int, "CocoResults"]:
-        """Returns the rows of each image that has some, by its id, in their order."""
-        return self._by(self.image_ids)
-
-    def by_category(self) -> dict[int, "CocoResults"]:
-        """Returns the rows of each category that has some, by its id, in their order."""
-        return self._by(self.category_ids)
-
-    def _by(self, keys: NDArray[np.int64]) -> dict[int, "CocoResults"]:
-        order = np.argsort(keys, kind="stable")
-        distinct, starts = np.unique(keys[order], return_index=True)
+        """Returns the rows of each image with detections, by its id, in their order."""
+        order = np.argsort(self.image_ids, kind="stable")
+        distinct, starts = np.unique(self.image_ids[order], return_index=True)
         runs = np.split(order, starts[1:])
-        return {int(key): self.select(run) for key, run in zip(distinct, runs, strict=False)}
+        return {int(id_): self.select(run) for id_, run in zip(distinct, runs, strict=False)}
 
 
 def to_results(
     images: Sequence[CocoImage], found: Sequence[Detections], classes: Sequence[CocoClass]
 ) -> CocoResults:
-    """Gives detections the annotation file's ids, and boxes in pixels, rounded as they are written.
+    """Converts detections to the annotation file's ids and to pixels, rounded for the file.
 
-    NumPy rounds as Python does here: a float32 times an image's size and a power of ten has
-    fewer than the 53 bits of a float64, so that nothing is rounded before.
+    NumPy's rounding equals Python's here: a float32 times an image size and a power of ten has
+    fewer than the 53 bits of a float64, so the product is exact.
 
     Args:
         images: any number.
-        found: in each of them.
+        found: the detections in each image.
         classes: in the order of the labels 1 … C-1.
     """
     boxes_yxyx, labels, scores = map(np.concatenate, zip(NOTHING, *found, strict=True))
@@ -139,7 +148,7 @@ def to_results(
 def from_results(
     results: CocoResults, image: CocoImage, classes: Sequence[CocoClass]
 ) -> Detections:
-    """Reads one image's detections back, best first; the inverse of `to_results`."""
+    """Converts the detections in one image back, best first; the inverse of `to_results`."""
     label_of = {c.id: label for label, c in enumerate(classes, start=1)}
     ranked = results.select(np.argsort(-results.scores, kind="stable"))
     return Detections(
@@ -147,6 +156,42 @@ def from_results(
         np.array([label_of[id_] for id_ in ranked.category_ids.tolist()], np.int32),
         ranked.scores.astype(np.float32),
     )
+
+
+def write_results(path: Path, results: CocoResults) -> None:
+    """Writes the file atomically, with the bytes of `write_json` of the rows.
+
+    Rows are formatted one by one; all of them as dictionaries and text need ten times the memory
+    of the columns.
+
+    Raises:
+        ValueError: a number is NaN or infinite, which JSON cannot represent.
+    """
+    if not (np.isfinite(results.boxes_xywh_px).all() and np.isfinite(results.scores).all()):
+        raise ValueError("Out of range float values are not JSON compliant")
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        file.write("[")
+        before = "\n"
+        for row in results.rows():
+            values = (row["image_id"], row["category_id"], *row["bbox"], row["score"])
+            file.write(before + ROW_JSON % values)
+            before = ",\n"
+        file.write("\n]\n" if len(results) else "]\n")
+
+
+def read_results(path: Path) -> CocoResults:
+    """Reads a file in COCO's results format; see `parse_results`."""
+    return parse_results(path.read_bytes())
+
+
+def parse_results(text: str | bytes) -> CocoResults:
+    """Converts the content of a file in COCO's results format.
+
+    Raises:
+        ValueError: it is not JSON.
+        InputError: it is not a list of detections.
+    """
+    return CocoResults.from_rows(json.loads(text))
 
 
 def _ids(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.int64]:

@@ -1,1 +1,1 @@
-"""From files on disk to training samples: sources, COCO files, MindRecord, augmentation."""
+"""From images and annotations to training batches: conversion, MindRecord, augmentation."""

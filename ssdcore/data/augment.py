@@ -1,62 +1,230 @@
-"""The chain of training variations (section 2.2 of the SSD paper, "data augmentation").
+"""Data augmentation for training (section 2.2 of the SSD paper).
 
-Zoom-out, crop and flip each happen by chance; then the image is scaled to the network's size
-and its colours are changed in random order. All that is random comes from the Generator.
+Zoom-out, crop and flip each happen with a probability; then the image is resized to the network's
+input and its colours are changed in random order. Each step is a pure function of a sample and a
+Generator, the only source of randomness. Boxes stay inside the image, and every box keeps its
+label and crowd flag.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from ssdcore.data.augment_colour import brightness, contrast, hue, saturation
-from ssdcore.data.augment_geometry import crop, flip, zoom_out
-from ssdcore.data.sample import Sample
-from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.coco.boxes import Objects
+from ssdcore.data.preprocess import MEAN_RGB, resize
+from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.iou import areas, iou_matrix
+from ssdcore.params.schema import AugmentParams
+
+MIN_IOUS: tuple[float | None, ...] = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
+"""Minimum IoU of a crop with some object; None keeps the whole image, 0 allows any crop."""
+CROP_SIDES = (0.3, 1.0)
+"""Range of a crop's height and width, fractions of the image's."""
+CROP_ASPECTS = (0.5, 2.0)
+"""Range of a crop's width over height, in pixels."""
+CROP_TRIES = 50
+MAX_ZOOM = 4.0
+MAX_CANVAS_PX = 2000
+"""Longer side of a zoomed-out image, which limits it to 12 MB; 24 megapixels zoomed out 4 times
+need a gigabyte. The smallest crop of an image up to 2:1 still has the network's 300 =
+2000 / 2 · 0.3 pixels per side, so no visible detail is lost."""
+HUE_STEPS = 256
+"""Steps of OpenCV's hue circle in bytes (HSV_FULL)."""
+IMAGE_STREAM = 1
+"""Separates the random stream of an image from that of an epoch's order, stream 0."""
 
 
-class Strengths(NamedTuple):
-    """Probabilities (crop, zoom_out, flip) and largest relative changes (the colours); 0 is off.
+class Sample(NamedTuple):
+    """An image and its ground truth.
 
-    Hue is a share of the colour circle.
+    Attributes:
+        rgb: (H, W, 3) uint8.
+        objects: the ground truth.
     """
 
-    crop: float = 0.0
-    zoom_out: float = 0.0
-    flip: float = 0.0
-    brightness: float = 0.0
-    contrast: float = 0.0
-    saturation: float = 0.0
-    hue: float = 0.0
-
-
-IMAGE_STREAM = 1
-"""Keeps the images' randomness apart from that of an epoch's order, stream 0."""
+    rgb: NDArray[np.uint8]
+    objects: Objects
 
 
 def image_generator(seed: int, epoch: int, image_id: int) -> np.random.Generator:
-    """Returns what varies an image in an epoch; it depends on nothing but the arguments."""
+    """Returns the Generator for an image in an epoch; it depends on the arguments alone."""
     return np.random.default_rng((seed, IMAGE_STREAM, epoch, image_id % 2**63))
 
 
-def augment(sample: Sample, strengths: Strengths, rng: np.random.Generator) -> Sample:
-    """Varies a sample; the image comes out at 300×300, the input stays as it was."""
-    for probability, move in (
-        (strengths.zoom_out, zoom_out),
-        (strengths.crop, crop),
-        (strengths.flip, flip),
-    ):
+def augment(sample: Sample, params: AugmentParams, rng: np.random.Generator) -> Sample:
+    """Augments a sample without changing it; the resulting image is 300×300."""
+    moves = ((params.zoom_out, zoom_out), (params.crop, crop), (params.flip, flip))
+    for probability, move in moves:
         if rng.random() < probability:
             sample = move(sample, rng)
-    size = (IMAGE_SIZE, IMAGE_SIZE)
-    sample = sample._replace(rgb=cv2.resize(sample.rgb, size, interpolation=cv2.INTER_LINEAR))
+    sample = sample._replace(rgb=resize(sample.rgb))
     colours = (
-        (strengths.brightness, brightness),
-        (strengths.contrast, contrast),
-        (strengths.saturation, saturation),
-        (strengths.hue, hue),
+        (params.brightness, brightness),
+        (params.contrast, contrast),
+        (params.saturation, saturation),
+        (params.hue, hue),
     )
     for index in rng.permutation(len(colours)):
         strength, recolour = colours[index]
         sample = recolour(sample, rng, strength)
     return sample
+
+
+def flip(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Mirrors left and right; draws no random number."""
+    y1, x1, y2, x2 = sample.objects.boxes_yxyx.T
+    boxes = np.stack([y1, 1 - x2, y2, 1 - x1], axis=1)
+    return Sample(cv2.flip(sample.rgb, 1), sample.objects._replace(boxes_yxyx=boxes))
+
+
+def zoom_out(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Puts the image at a random position on a mean-coloured canvas of up to 4 times its sides.
+
+    If the canvas would exceed `MAX_CANVAS_PX`, the image is scaled down first.
+    """
+    zoom = rng.uniform(1.0, MAX_ZOOM)
+    rgb = _scaled_down(sample.rgb, int(MAX_CANVAS_PX / zoom))
+    height, width = rgb.shape[:2]
+    canvas_height, canvas_width = round(height * zoom), round(width * zoom)
+    top = int(rng.integers(canvas_height - height + 1))
+    left = int(rng.integers(canvas_width - width + 1))
+    below, right = canvas_height - height - top, canvas_width - width - left
+    canvas = cv2.copyMakeBorder(
+        rgb, top, below, left, right, cv2.BORDER_CONSTANT, value=MEAN_RGB.round().tolist()
+    )
+    window = (
+        -top / height,
+        -left / width,
+        (canvas_height - top) / height,
+        (canvas_width - left) / width,
+    )
+    boxes = _relative_to(sample.objects.boxes_yxyx, np.array(window, np.float32))
+    return Sample(canvas, sample.objects._replace(boxes_yxyx=boxes))
+
+
+def crop(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Crops to a random window that reaches a random minimum IoU with some object.
+
+    Objects stay if their centre is inside the window, crowd regions if any part is; their boxes
+    are clipped to it. If no window reaches the minimum IoU in 50 tries, another one is tried, each
+    at most once; one of them keeps the whole image.
+    """
+    for choice in rng.permutation(len(MIN_IOUS)):
+        min_iou = MIN_IOUS[choice]
+        if min_iou is None:
+            break
+        windows_px = _draw_windows(sample.rgb.shape[:2], rng)
+        for window_px in windows_px[_overlap_enough(sample, windows_px, min_iou)].tolist():
+            if cropped := _cut(sample, window_px):
+                return cropped
+    return sample
+
+
+# Colour changes draw their amount uniformly from -strength … strength. With strength 0 the image
+# does not change, but the number is drawn, so switching one change off does not affect the others.
+
+
+def brightness(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
+    """Scales all values by 1 + amount."""
+    amount = rng.uniform(-strength, strength)
+    return sample._replace(rgb=cv2.convertScaleAbs(sample.rgb, alpha=1 + amount))
+
+
+def contrast(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
+    """Scales the distance from the image's mean brightness by 1 + amount."""
+    amount = rng.uniform(-strength, strength)
+    mean = cv2.mean(cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2GRAY))[0]
+    rgb = cv2.addWeighted(sample.rgb, 1 + amount, sample.rgb, 0, -mean * amount)
+    return sample._replace(rgb=rgb)
+
+
+def saturation(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
+    """Scales the distance from the grey image by 1 + amount."""
+    amount = rng.uniform(-strength, strength)
+    grey = cv2.cvtColor(cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    return sample._replace(rgb=cv2.addWeighted(sample.rgb, 1 + amount, grey, -amount, 0))
+
+
+def hue(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
+    """Rotates the hue circle by `amount` of a full turn."""
+    steps = round(rng.uniform(-strength, strength) * HUE_STEPS) % HUE_STEPS
+    if steps == 0:
+        return sample  # the conversion to HSV and back is slightly lossy
+    hsv = cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2HSV_FULL)
+    hsv[..., 0] += np.uint8(steps)
+    return sample._replace(rgb=cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL))
+
+
+def _scaled_down(rgb: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
+    """Scales an image down to a longer side of `max_side` pixels; a smaller one is unchanged."""
+    height, width = rgb.shape[:2]
+    scale = max_side / max(height, width)
+    if scale >= 1:
+        return rgb
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+
+
+def _draw_windows(size_hw: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Draws `CROP_TRIES` windows (top, left, bottom, right) in pixels.
+
+    They are drawn at once: one by one, rejected windows would take as long as decoding the image.
+
+    Returns:
+        (T, 4) those with an aspect in `CROP_ASPECTS`, in the order drawn.
+    """
+    sides = np.array(size_hw) * rng.uniform(*CROP_SIDES, (CROP_TRIES, 2))
+    sides_hw = np.maximum(1, sides.round()).astype(np.int64)
+    aspects = sides_hw[:, 1] / sides_hw[:, 0]
+    fits = (aspects >= CROP_ASPECTS[0]) & (aspects <= CROP_ASPECTS[1])
+    corners = rng.integers(np.array(size_hw) - sides_hw + 1)
+    return np.concatenate([corners, corners + sides_hw], axis=1)[fits]
+
+
+def _overlap_enough(
+    sample: Sample, windows_px: NDArray[np.int64], min_iou: float
+) -> NDArray[np.bool_]:
+    """Marks the windows (T, 4) that keep an object with an IoU of at least `min_iou`.
+
+    Any window is allowed in an image without objects or with crowd regions only.
+    """
+    single = sample.objects.boxes_yxyx[~sample.objects.crowd]
+    if not len(single):
+        return np.ones(len(windows_px), bool)
+    windows = _to_fractions(windows_px, sample)
+    kept = _centres_inside(single, windows) & (iou_matrix(single, windows) >= min_iou)
+    return kept.any(axis=0)
+
+
+def _cut(sample: Sample, window_px: Sequence[int]) -> Sample | None:
+    """Crops to a window; returns None if rounding leaves none of the objects that should stay."""
+    objects, single = sample.objects, ~sample.objects.crowd
+    window = _to_fractions(np.array([window_px]), sample)
+    boxes = _relative_to(objects.boxes_yxyx, window[0])
+    stays = ~single | _centres_inside(objects.boxes_yxyx, window)[:, 0]
+    visible = stays & (areas(boxes) > 0)
+    if single.any() and not (single & visible).any():
+        return None
+    top, left, bottom, right = window_px
+    rgb = sample.rgb[top:bottom, left:right]
+    return Sample(rgb, objects._replace(boxes_yxyx=boxes).select(visible))
+
+
+def _to_fractions(windows_px: NDArray[np.int64], sample: Sample) -> Boxes:
+    return windows_px.astype(np.float32) / np.array(sample.rgb.shape[:2] * 2, np.float32)
+
+
+def _centres_inside(boxes_yxyx: Boxes, windows_yxyx: Boxes) -> NDArray[np.bool_]:
+    """Returns for each box (N, 4) and window (T, 4) whether the box's centre is in the window."""
+    cy, cx = ((boxes_yxyx[:, :2] + boxes_yxyx[:, 2:]) / 2).T[:, :, None]
+    y1, x1, y2, x2 = windows_yxyx.T
+    return (cy > y1) & (cy < y2) & (cx > x1) & (cx < x2)
+
+
+def _relative_to(boxes_yxyx: Boxes, window: Boxes) -> Boxes:
+    """Converts boxes (N, 4) to fractions of a window (4,) of the image, clipped to it."""
+    origin, size = window[:2], window[2:] - window[:2]
+    return np.clip((boxes_yxyx - np.tile(origin, 2)) / np.tile(size, 2), 0, 1).astype(np.float32)

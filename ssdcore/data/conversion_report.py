@@ -1,4 +1,4 @@
-"""What a conversion left out, as a table for a terminal."""
+"""What a conversion leaves out, as a table for the terminal."""
 
 from collections import Counter
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 from ssdcore.data.convert import Conversion
 
 EXAMPLE_LENGTH = 60
-"""Characters of an example; file names and boxes can be of any length."""
+"""Maximum characters of an example; file names and boxes can have any length."""
 
 
 class Row(NamedTuple):
-    """A reason, how many images and boxes it cost, and where it was met first."""
+    """A reason, how many images and boxes are left out for it, and the first of them."""
 
     reason: str
     images: str
@@ -19,9 +19,9 @@ class Row(NamedTuple):
 
 
 def table_of_losses(conversion: Conversion) -> str:
-    """Returns an aligned table of the reasons, or an empty text where nothing was left out.
+    """Returns an aligned table of the reasons, or an empty text if nothing is left out.
 
-    An image that was left out takes its boxes along; they count with the image's reason.
+    The boxes of a skipped image are counted under the reason of the image.
     """
     rows = [*_image_rows(conversion), *_box_rows(conversion)]
     if not rows:
@@ -59,6 +59,6 @@ def _box_rows(conversion: Conversion) -> list[Row]:
 
 
 def _short(text: str) -> str:
-    """Bounds a text; what a terminal would take for a command is spelt out."""
+    """Shortens a text and escapes control characters, which the terminal would interpret."""
     safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     return safe if len(safe) <= EXAMPLE_LENGTH else safe[: EXAMPLE_LENGTH - 1] + "…"

@@ -1,4 +1,4 @@
-"""COCO → MindRecord: every listed image becomes a row or a counted reason why not."""
+"""Converts COCO to MindRecord: each listed image is written or skipped for a counted reason."""
 
 import os
 from collections import Counter
@@ -17,7 +17,7 @@ from ssdcore.data.thread_map import map_in_threads
 
 
 class Skipped(NamedTuple):
-    """An image that was left out, and its number of boxes, which went with it."""
+    """A skipped image and its number of boxes, which are skipped with it."""
 
     file_name: str
     reason: str
@@ -26,14 +26,14 @@ class Skipped(NamedTuple):
 
 
 class Conversion(NamedTuple):
-    """What became of a split.
+    """The result of converting a split.
 
     Attributes:
-        split: as it was read.
-        kept: images written.
-        without_objects: of these, how many show none.
-        skipped: the others.
-        boxes: counts over the boxes written: "kept", and of these "clipped" and "crowd".
+        split: the content of the annotation file.
+        kept: number of images written.
+        without_objects: how many of these have no objects.
+        skipped: the other images.
+        boxes: counts of the boxes written: "kept", and of these "clipped" and "crowd".
     """
 
     split: CocoSplit
@@ -43,9 +43,9 @@ class Conversion(NamedTuple):
     boxes: Mapping[str, int]
 
     def summary(self) -> dict[str, Any]:
-        """Returns the counts as conversion.json holds them.
+        """Returns the counts for conversion.json.
 
-        Every listed image is kept or skipped, every listed box kept, dropped or in a skipped
+        Every listed image is kept or skipped; every listed box is kept, dropped or in a skipped
         image.
         """
         reasons = Counter(skipped.reason for skipped in self.skipped)
@@ -76,25 +76,26 @@ def convert_split(
     strict: bool = False,
     threads: int | None = None,
 ) -> Conversion:
-    """Writes a split's images and objects to MindRecord; says how far it is.
+    """Writes the images and objects of a split to MindRecord and prints the progress.
 
     Args:
         split: the checked annotation file.
-        folder: of its images, or the zip archive that holds them.
-        target: name of the shards, see `write_shards`.
-        shards: how many.
+        folder: of the images, or the zip archive that contains them.
+        target: path of the shards, see `write_shards`.
+        shards: number of shards.
         strict: whether the first fault of an image or a box is an error.
-        threads: that check images, one for each core if None; the result is the same.
+        threads: number of threads that check images, one per core if None; the result is the
+            same.
 
     Raises:
-        InputError: `strict`, and something would be left out.
+        InputError: `strict` is set and something would be left out.
     """
     if strict and split.dropped_boxes:
         box = split.dropped_boxes[0]
-        place = f"{box.file_name or 'no image'} (image {box.image_id}): box {box.annotation_id}"
-        raise _fault(place, f"{box.reason}: {box.bbox}", "a box within a listed image and category")
+        where = f"{box.file_name or 'no image'} (image {box.image_id}): box {box.annotation_id}"
+        raise _fault(where, f"{box.reason}: {box.bbox}", "a box within a listed image and category")
     skipped: list[Skipped] = []
-    objects_kept: list[int] = []  # of each image written, how many
+    object_counts: list[int] = []  # per image written
     boxes = Counter(kept=0, clipped=0, crowd=0)
 
     def records(outcomes: Iterable[bytes | BrokenImageError]) -> Iterator[Record]:
@@ -103,14 +104,14 @@ def convert_split(
             progress.step(number, f"{len(skipped)} left out")
             objects = split.objects[image.id]
             if isinstance(outcome, bytes):
-                objects_kept.append(len(objects.labels))
+                object_counts.append(len(objects.labels))
                 boxes["kept"] += len(objects.labels)
                 boxes["clipped"] += split.clipped_in.get(image.id, 0)
                 boxes["crowd"] += int(objects.crowd.sum())
                 yield Record(image.id, outcome, objects)
             elif strict:
-                place = f"{folder}: {image.file_name} (image {image.id})"
-                raise _fault(place, str(outcome), "a whole image of the listed size")
+                where = f"{folder}: {image.file_name} (image {image.id})"
+                raise _fault(where, str(outcome), "a whole image of the listed size")
             else:
                 skipped.append(
                     Skipped(image.file_name, str(outcome), len(objects.labels), image.id)
@@ -131,7 +132,7 @@ def convert_split(
         outcomes = map_in_threads(check, split.images, threads or os.cpu_count() or 1)
         with closing(outcomes):
             write_shards(target, records(outcomes), shards)
-    return Conversion(split, len(objects_kept), objects_kept.count(0), tuple(skipped), boxes)
+    return Conversion(split, len(object_counts), object_counts.count(0), tuple(skipped), boxes)
 
 
 def _require_complete(image: CocoImage) -> None:
@@ -141,6 +142,6 @@ def _require_complete(image: CocoImage) -> None:
         raise BrokenImageError("entry without size")
 
 
-def _fault(place: str, value: str, expected: str) -> InputError:
-    remedy = "Mend it, or set convert.strict to false to leave it out and count it"
-    return InputError(place, value, expected, remedy)
+def _fault(where: str, value: str, expected: str) -> InputError:
+    remedy = "Fix it, or set convert.strict to false to leave it out and count it"
+    return InputError(where, value, expected, remedy)

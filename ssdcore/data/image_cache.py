@@ -1,19 +1,19 @@
-"""Decoded images kept in memory: half the work of loading an epoch is to decode them again."""
+"""Decoded images in memory; decoding again is half the work of loading an epoch."""
 
 from collections.abc import Callable
 from threading import Lock
 
-from ssdcore.data.sample import Sample
+from ssdcore.data.augment import Sample
 
 
-class KeptImages:
-    """Keeps the samples that come first and fit; threads may share it.
+class ImageCache:
+    """Keeps the first samples that fit into the limit; safe for several threads.
 
-    None gives way to another: epochs visit all images once each, so that the one to be needed
-    soonest is not known, and what gave way would have been read in vain.
+    Never evicts: an epoch visits every image once, so an evicted image would have been cached in
+    vain.
 
     Args:
-        limit: bytes of pixels. 0 keeps nothing.
+        limit: bytes of pixels. 0 caches nothing.
     """
 
     def __init__(self, limit: int) -> None:
@@ -23,14 +23,14 @@ class KeptImages:
         self._lock = Lock()
 
     def get(self, image_id: int, read: Callable[[], Sample]) -> Sample:
-        """Returns the sample of an id, from `read` where it is not kept. Its pixels are shared."""
+        """Returns the cached sample of an id, or that of `read`; cached pixels are read-only."""
         sample = self._samples.get(image_id)
         if sample is None:
             sample = read()
-            self._keep(image_id, sample)
+            self._add(image_id, sample)
         return sample
 
-    def _keep(self, image_id: int, sample: Sample) -> None:
+    def _add(self, image_id: int, sample: Sample) -> None:
         with self._lock:
             if image_id not in self._samples and self._size + sample.rgb.nbytes <= self._limit:
                 sample.rgb.flags.writeable = False

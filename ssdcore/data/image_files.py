@@ -1,4 +1,4 @@
-"""Encoded images by file name, from a folder or straight out of a zip archive."""
+"""Reads encoded images by file name from a folder or directly from a zip archive."""
 
 import posixpath
 import threading
@@ -6,25 +6,27 @@ import unicodedata
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
 
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+"""Suffixes, in lower case, by which images are found among other files."""
 LARGEST_BYTES = 1 << 28
-"""Of a file in an archive, unpacked: a few kilobytes of zip can claim to be terabytes."""
+"""Maximum unpacked size of an archive entry: a zip of a few kilobytes can claim terabytes."""
 NAMES_ARE_UTF8 = 0x800
 MISSING = "file missing"
 UNREADABLE = "file unreadable"
 BROKEN_ENTRY = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
-"""What zipfile raises for entries that are damaged, of unknown compression or encrypted."""
+"""What zipfile raises for damaged or encrypted entries and unknown compression methods."""
 LEAVES = "file name leaves the image folder"
 
 
 def archive_fault(path: Path) -> str:
-    """Says why a file is no whole zip archive; "" where each entry has its checksum."""
+    """Returns why a file is not an intact zip archive, or "" if every entry has its checksum."""
     try:
         with ZipFile(path) as archive:
             damaged = archive.testzip()
@@ -34,43 +36,49 @@ def archive_fault(path: Path) -> str:
 
 
 class ImageFiles(Protocol):
-    """Files by name; several threads may read from one."""
+    """Files by name; safe for several threads."""
 
     def read(self, file_name: str) -> bytes:
-        """Returns a file's bytes; its name may hold folders, but not leave the place.
+        """Returns a file's bytes; its name may contain folders, but not leave the root.
 
-        Systems spell one name in several ways: where there is no such file, folders before a
-        backslash and letters put together or taken apart (ü, u and its dots) are tried, too.
+        Operating systems spell a name in several ways. If a file is missing, its name with `/`
+        for backslashes and with composed or decomposed letters (ü, u and ¨) is tried as well.
 
         Raises:
-            BrokenImageError: no such file, or none that may be read.
+            BrokenImageError: the file is missing, unreadable or outside the root.
         """
 
     def names(self) -> list[str]:
         """Returns the names of all files, sorted, with `/` between folders."""
 
 
+def image_names(files: ImageFiles) -> list[str]:
+    """Returns the names of the images among the files, sorted."""
+    return [n for n in files.names() if PurePosixPath(n).suffix.lower() in IMAGE_SUFFIXES]
+
+
 @contextmanager
-def open_image_files(place: Path) -> Iterator[ImageFiles]:
-    """Opens a folder, or a zip archive, whose directory is read once.
+def open_image_files(path: Path) -> Iterator[ImageFiles]:
+    """Opens a folder or a zip archive; the directory of the archive is read once.
 
-    Many archives have everything in one top folder, such as `train2017/`, which annotation files
-    leave out: where an archive has a single one, names count from inside it, and a name that
-    spells it out is found as well. `__MACOSX/`, which one system adds, is no folder of the data.
+    Many archives contain a single top folder, such as `train2017/`, which annotation files omit.
+    In this case names are relative to it, and names that include it are found as well. The
+    folder `__MACOSX/`, which macOS adds, is ignored.
 
-    A process opens its own: two that share an open archive move each other's place in it.
+    Each process has to open the archive itself: processes that share an open file change each
+    other's file position.
 
     Raises:
         InputError: neither a folder nor a zip archive.
     """
-    if place.is_dir():
-        yield _Folder(place)
+    if path.is_dir():
+        yield _Folder(path)
         return
     try:
-        archive = ZipFile(place)
+        archive = ZipFile(path)
     except (OSError, BadZipFile) as error:
         found = getattr(error, "strerror", None) or str(error)
-        raise InputError(str(place), found, "a folder or a zip archive of images") from None
+        raise InputError(str(path), found, "a folder or a zip archive of images") from None
     with archive:
         yield _Archive(archive)
 
@@ -88,7 +96,7 @@ class _Folder:
                 return path.read_bytes()
             except FileNotFoundError:
                 continue
-            except (OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
+            except (OSError, RuntimeError, ValueError):  # RuntimeError: circular links
                 raise BrokenImageError(UNREADABLE) from None
         raise BrokenImageError(MISSING)
 
@@ -114,7 +122,7 @@ class _Archive:
         if entry.file_size > LARGEST_BYTES:
             raise BrokenImageError(UNREADABLE)
         try:
-            with self._lock:  # zipfile counts its readers without one
+            with self._lock:  # zipfile is not thread-safe
                 return self._archive.read(entry)
         except (OSError, *BROKEN_ENTRY):
             raise BrokenImageError(UNREADABLE) from None
@@ -134,7 +142,7 @@ class _Archive:
 
 
 def _spellings(file_name: str) -> Iterator[str]:
-    """Yields the name as it is, then in the other ways that systems write it."""
+    """Yields the name as it is, then in the spellings of other operating systems."""
     yield file_name
     forward = file_name.replace("\\", "/")
     others = {forward, *(unicodedata.normalize(form, forward) for form in ("NFC", "NFD"))}
@@ -144,10 +152,10 @@ def _spellings(file_name: str) -> Iterator[str]:
 def _name(entry: ZipInfo) -> str:
     """Returns an entry's name with `/` between folders; old Windows tools write backslashes.
 
-    macOS writes UTF-8 and does not say so, which reads as cp437.
+    macOS writes UTF-8 without setting the flag for it, and zipfile decodes it as cp437.
     """
     name = entry.filename
     if not entry.flag_bits & NAMES_ARE_UTF8:
-        with suppress(UnicodeError):  # an old archive, whose names are in cp437 indeed
+        with suppress(UnicodeError):  # an old archive with names in cp437
             name = name.encode("cp437").decode("utf-8")
     return name if "/" in name else name.replace("\\", "/")

@@ -1,4 +1,4 @@
-"""Encoded images: checking and decoding them; `ssdcore.data.image_files` reads them."""
+"""Checks and decodes encoded images; `ssdcore.data.image_files` reads them."""
 
 import io
 import warnings
@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
-"""What OpenCV decodes everywhere, by Pillow's names."""
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
-"""The suffixes of files in these formats."""
+"""Formats that OpenCV decodes on all platforms, by Pillow's names."""
 ORIENTATION_TAG = 0x0112
 UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     2: np.fliplr,
@@ -24,23 +22,23 @@ UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     7: lambda rgb: np.rot90(rgb, 2).swapaxes(0, 1),
     8: np.rot90,
 }
-"""What makes an image upright, by EXIF's orientation."""
+"""Functions that turn an image upright, by EXIF orientation."""
 LYING = (5, 6, 7, 8)
-"""The orientations whose height and width swap."""
+"""The orientations that swap height and width."""
 JPEG_QUALITY = 95
-"""Of images that are encoded anew: COCO's own have about as much."""
-MOST_PIXELS = 1 << 28
+"""Of images that are encoded again; COCO's images have about the same."""
+MAX_PIXELS = 1 << 28
 """The largest phone photos have 200 million."""
-Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower, and half of it prints a warning
+Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower, and it warns at half of it
 warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # several COCO images
-LARGEST_STORED = 30 << 20
-"""Bytes; a row of MindRecord lies within a page of 32 MiB."""
-SMALLEST_DRAFT = 8
-"""libjpeg decodes to an eighth of the sides at the least: the whole file is read, most of the
-work left out."""
-SHORTEST_SIDE = 1000
-"""Pixels of an image's shorter side that the network can make use of: its input's 300 out of
-the 0.3 of a side that a crop keeps at the least."""
+MAX_STORED_BYTES = 30 << 20
+"""A row of MindRecord has to fit a page of 32 MiB."""
+MAX_REDUCTION = 8
+"""libjpeg decodes to at least an eighth of the sides, which reads the whole file with a fraction
+of the work."""
+SHORTER_SIDE_PX = 1000
+"""Pixels of the shorter side that the network can use: the smallest crop is 0.3 of a side and is
+resized to 300 pixels."""
 REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
     4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -50,27 +48,27 @@ REDUCED = {
 
 
 class BrokenImageError(Exception):
-    """An image can't be used; the text is a short reason, the same for all of its kind."""
+    """An unusable image; the text is a short reason, the same for all images of its kind."""
 
 
-class Head(NamedTuple):
-    """What the file of a whole image says of it.
+class Header(NamedTuple):
+    """The properties of a complete image.
 
     Attributes:
-        height: in pixels, as `decode` gives it.
+        height: in pixels, as `decode` returns it.
         width: likewise.
-        kind: the format, by Pillow's name.
-        orientation: EXIF's number for how to turn what `decode` gives; None where it says none.
+        format: by Pillow's name.
+        orientation: EXIF orientation of the result of `decode`; None if there is none.
     """
 
     height: int
     width: int
-    kind: str
+    format: str
     orientation: int | None
 
 
-def inspect(data: bytes) -> Head:
-    """Decodes an image once, roughly, to see that it is whole.
+def inspect(data: bytes) -> Header:
+    """Decodes an image once at low resolution to check that it is complete.
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large or cut short.
@@ -79,51 +77,51 @@ def inspect(data: bytes) -> Head:
         raise BrokenImageError("file empty")
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            (width, height), kind = image.size, str(image.format)
-            if width * height > MOST_PIXELS:
+            (width, height), image_format = image.size, str(image.format)
+            if width * height > MAX_PIXELS:
                 raise BrokenImageError("image of too many pixels")
             orientation = _orientation(image)
-            image.draft(None, tuple(max(side // SMALLEST_DRAFT, 1) for side in image.size))
+            image.draft(None, tuple(max(side // MAX_REDUCTION, 1) for side in image.size))
             image.load()
     except UnidentifiedImageError:
         raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP image") from None
     except BrokenImageError:
         raise
-    except Exception:  # on damaged bytes Pillow fails in many ways: struct.error, KeyError, …
+    except Exception:  # Pillow raises many types for damaged bytes: struct.error, KeyError, …
         raise BrokenImageError("image damaged or cut short") from None
-    return Head(height, width, kind, orientation)
+    return Header(height, width, image_format, orientation)
 
 
 def checked(data: bytes, height: int, width: int) -> bytes:
-    """Decodes an image once to see that it is whole and as large as its annotations say.
+    """Decodes an image once to check that it is complete and has the size of its annotations.
 
-    Cameras store images lying on their side, with a note (EXIF) to turn them. COCO's boxes
-    ignore it; other tools draw on the upright image. Where only the upright size fits, that is
-    what was meant.
+    Cameras store images sideways with an EXIF orientation. COCO's boxes ignore it; other tools
+    annotate the upright image. If only the upright size matches, the image is turned upright.
 
     Returns:
-        `data`, or a JPEG of the upright image or of one over `LARGEST_STORED`.
+        `data`, or a JPEG if the image was turned or exceeds `MAX_STORED_BYTES`.
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large, cut short or of
             another size.
     """
-    head = inspect(data)
-    if (head.height, head.width) == (height, width):
-        if len(data) > LARGEST_STORED:
+    header = inspect(data)
+    if (header.height, header.width) == (height, width):
+        if len(data) > MAX_STORED_BYTES:
             return _to_jpeg(decode(data))
-        if head.kind != "JPEG":
-            decode(data)  # Pillow knows kinds that OpenCV does not, TIFF of fractions for one
+        if header.format != "JPEG":
+            decode(data)  # Pillow decodes some images that OpenCV does not, such as float TIFF
         return data
-    if head.orientation in LYING and (head.width, head.height) == (height, width):
-        return _to_jpeg(UPRIGHT[head.orientation](decode(data)))
+    if header.orientation in LYING and (header.width, header.height) == (height, width):
+        return _to_jpeg(UPRIGHT[header.orientation](decode(data)))
     raise BrokenImageError("size differs from the annotation file's")
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
-    """Decodes an image to (H, W, 3) uint8 RGB, as stored: EXIF orientation is ignored.
+    """Decodes an image to (H, W, 3) uint8 RGB as stored: EXIF orientation is ignored.
 
-    Grey and palette images become RGB, 16 bits a channel the upper 8; transparency is left out.
+    Grey and palette images become RGB, of 16 bits per channel the upper 8 are kept, and
+    transparency is dropped.
 
     Raises:
         BrokenImageError: OpenCV can't decode it.
@@ -132,47 +130,47 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
 
 def decode_for_network(data: bytes) -> NDArray[np.uint8]:
-    """Decodes as `decode` does, but a large JPEG to a half, a quarter or an eighth of its sides.
+    """Decodes like `decode`, but a large JPEG to a half, a quarter or an eighth of its sides.
 
-    Its shorter side keeps `SHORTEST_SIDE` pixels or more, so that no crop loses what the network
-    would see; libjpeg averages pixels where a later resize would skip them. Training,
-    evaluation and prediction all decode by this rule, whatever the augmentation.
+    The shorter side keeps at least `SHORTER_SIDE_PX` pixels, so no crop loses visible detail;
+    libjpeg averages pixels, while a later resize would skip them. Training, evaluation and
+    prediction all use this function, with any augmentation.
     """
     return _decoded(data, _reduction(data))
 
 
 def _orientation(image: Image.Image) -> int | None:
-    """Returns EXIF's orientation; OpenCV and Pillow heed that of TIFF by themselves."""
+    """Returns the EXIF orientation; OpenCV and Pillow apply that of TIFF themselves."""
     if image.format == "TIFF":
         return None
     try:
         return image.getexif().get(ORIENTATION_TAG)
-    except Exception:  # the note is damaged, which says nothing about the image
+    except Exception:  # damaged EXIF data; the image itself can be intact
         return None
 
 
 def _to_jpeg(rgb: NDArray[np.uint8]) -> bytes:
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
-    if len(data) > LARGEST_STORED:
+    if len(data) > MAX_STORED_BYTES:
         raise BrokenImageError("image too large to store")
     return data
 
 
 def _reduction(data: bytes) -> int:
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:  # reads the head alone
+        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:  # reads only the header
             shorter = min(image.size)
-    except Exception:  # no JPEG, or one for `_decoded` to judge
+    except Exception:  # not a JPEG, or a damaged one, which `_decoded` reports
         return 1
-    return next(factor for factor in REDUCED if factor == 1 or shorter >= factor * SHORTEST_SIDE)
+    return next(factor for factor in REDUCED if factor == 1 or shorter >= factor * SHORTER_SIDE_PX)
 
 
 def _decoded(data: bytes, reduction: int) -> NDArray[np.uint8]:
     flags = REDUCED[reduction] | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         rgb = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error:  # too many pixels, say
+    except cv2.error:  # for example too many pixels
         rgb = None
     if rgb is None:
         raise BrokenImageError("image of a kind that can't be decoded")

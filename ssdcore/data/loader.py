@@ -1,7 +1,7 @@
-"""MindRecord → batches, decoded and prepared in worker threads.
+"""From MindRecord shards to batches, decoded and prepared in worker threads.
 
-MindSpore reads the rows. Its own threads could call Python functions, too, but copy what goes
-from one to the next; ours hand it on.
+MindSpore reads the rows. Its own worker threads could call Python functions as well, but they copy
+the data from one step to the next; the threads here pass it on.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,30 +14,30 @@ from mindspore import dataset
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.augment import Strengths, image_generator
-from ssdcore.data.image_cache import KeptImages
+from ssdcore.data.augment import Sample, augment, image_generator
+from ssdcore.data.image_cache import ImageCache
 from ssdcore.data.mindrecord import COLUMNS, to_sample
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.data.sample import Sample
-from ssdcore.data.targets import TrainingExample, to_training_example
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.matching import encode_targets
+from ssdcore.params.schema import AugmentParams
 
 ORDER_STREAM = 0
-"""Keeps the randomness of an epoch's order apart from that of its images."""
+"""Separates the random stream of an epoch's order from those of its images."""
 STEPS_AHEAD = 2
-"""Steps whose images are made ready while the network is at another one."""
+"""Steps whose images are prepared while the network computes another one."""
 
 Row = tuple[NDArray[Any], ...]
 T = TypeVar("T")
 
 
 class Share(NamedTuple):
-    """The part of the work that one of several processes does.
+    """The part of the work of one of several processes.
 
     Attributes:
-        rank: the number of this process, from 0.
-        size: the number of processes.
+        rank: number of this process, from 0.
+        size: number of processes.
     """
 
     rank: int = 0
@@ -45,6 +45,20 @@ class Share(NamedTuple):
 
 
 WHOLE = Share()
+
+
+class TrainingExample(NamedTuple):
+    """One row of a training batch.
+
+    Attributes:
+        image: (3, 300, 300) float32.
+        offsets: (8732, 4) float32.
+        labels: (8732,) int32.
+    """
+
+    image: NDArray[np.float32]
+    offsets: Boxes
+    labels: NDArray[np.int32]
 
 
 class TrainingBatch(NamedTuple):
@@ -76,26 +90,27 @@ class InputBatch(NamedTuple):
 
 
 class TrainingLoader:
-    """Shuffled, varied training batches, grouped by step, a new order in every epoch.
+    """Shuffled, augmented training batches, grouped by step, in a new order every epoch.
 
-    An image's variation depends on (seed, epoch, image id) alone, so that the number of
-    workers and their timing change nothing. The last, incomplete step is left out: the network
-    is compiled for one batch size. A group takes each step together: process r of N has part r
-    of every N · B images that one process would take at a time.
+    The augmentation of an image depends on (seed, epoch, image id) alone, so the number of
+    workers and their timing change nothing. The last, incomplete step is dropped, because the
+    network is compiled for one batch size. Several processes share each step: process r of N
+    loads part r of every N · B images that a single process would load at a time.
 
     Args:
         shards: of the training split.
-        batch_size: B, of each process.
-        accumulate: batches to a step.
+        batch_size: B, per process.
+        accumulate: batches per step.
         default_boxes: (8732, 4).
-        strengths: how far images are varied.
-        seed: of order and variation.
+        augmentation: the parameters `train.augment`.
+        seed: of order and augmentation.
         workers: threads that decode and augment.
         share: the part of each step that this process loads.
+        cache_bytes: memory for decoded images.
 
     Attributes:
         share: as given.
-        images_per_step: of the whole group.
+        images_per_step: of all processes together.
 
     Raises:
         InputError: a step needs more images than there are.
@@ -107,19 +122,19 @@ class TrainingLoader:
         batch_size: int,
         accumulate: int,
         default_boxes: Boxes,
-        strengths: Strengths,
+        augmentation: AugmentParams,
         seed: int,
         workers: int,
         share: Share = WHOLE,
         cache_bytes: int = 0,
     ) -> None:
         self._shards = shards
-        self._kept = KeptImages(cache_bytes)
+        self._cache = ImageCache(cache_bytes)
         self.share = share
         self._batch_size = batch_size
         self._accumulate = accumulate
         self._default_boxes = default_boxes
-        self._strengths = strengths
+        self._augmentation = augmentation
         self._seed = seed
         self._workers = workers
         self.num_images = _rows(shards).get_dataset_size()
@@ -134,32 +149,41 @@ class TrainingLoader:
             )
 
     def epoch(self, epoch: int, done: int = 0) -> Iterator[list[TrainingBatch]]:
-        """Yields the batches of each step of an epoch, counted from 1, after the `done` ones."""
+        """Yields the batches of each step of an epoch (from 1), without the first `done` steps."""
         rng = np.random.default_rng((self._seed, ORDER_STREAM, epoch))
         order = rng.permutation(self.num_images)[: self.steps_per_epoch * self.images_per_step]
-
         order = order[done * self.images_per_step :]
         if not len(order):
             return
-        batches = order.reshape(-1, self.share.size, self._batch_size)
-        order = batches[:, self.share.rank].ravel()
+        order = order.reshape(-1, self.share.size, self._batch_size)[:, self.share.rank].ravel()
 
-        def read_once(row: Row) -> tuple[int, Sample]:
+        def read(row: Row) -> tuple[int, Sample]:
             image_id = int(row[0])
-            return image_id, self._kept.get(image_id, lambda: _read(row)[1])
+            return image_id, self._cache.get(image_id, lambda: _read(row)[1])
 
-        def prepare(read: tuple[int, Sample]) -> tuple[int, TrainingExample]:
-            image_id, sample = read
-            own = image_generator(self._seed, epoch, image_id)
-            return image_id, to_training_example(sample, self._default_boxes, self._strengths, own)
+        def prepare(item: tuple[int, Sample]) -> tuple[int, TrainingExample]:
+            image_id, sample = item
+            rng = image_generator(self._seed, epoch, image_id)
+            return image_id, to_training_example(
+                sample, self._default_boxes, self._augmentation, rng
+            )
 
-        held = STEPS_AHEAD * self._batch_size * self._accumulate
+        ahead = STEPS_AHEAD * self._batch_size * self._accumulate
         rows = _rows(self._shards, [int(index) for index in order])
-        read = map_in_threads(read_once, _values(rows), self._workers, held)
-        prepared = map_in_threads(prepare, read, self._workers, held)
-        groups = map(_to_training_batch, _groups(prepared, self._batch_size))
-        for first in groups:
-            yield [first, *islice(groups, self._accumulate - 1)]
+        samples = map_in_threads(read, _values(rows), self._workers, ahead)
+        prepared = map_in_threads(prepare, samples, self._workers, ahead)
+        batches = map(_to_training_batch, _groups(prepared, self._batch_size))
+        for first in batches:
+            yield [first, *islice(batches, self._accumulate - 1)]
+
+
+def to_training_example(
+    sample: Sample, default_boxes: Boxes, augmentation: AugmentParams, rng: np.random.Generator
+) -> TrainingExample:
+    """Augments a sample, then prepares the image and encodes its objects."""
+    rgb, objects = augment(sample, augmentation, rng)
+    targets = encode_targets(objects.boxes_yxyx, objects.labels, default_boxes, objects.crowd)
+    return TrainingExample(to_network_input(rgb), targets.offsets, targets.labels)
 
 
 def input_batches(
@@ -167,7 +191,7 @@ def input_batches(
 ) -> Iterator[InputBatch]:
     """Yields every image of the shards once, in their order; the last batch may be smaller.
 
-    Of N processes, process r has the images r, r + N, r + 2N …
+    Process r of N loads the images r, r + N, r + 2N …
     """
 
     def prepare(row: Row) -> tuple[int, NDArray[np.float32]]:
@@ -187,21 +211,21 @@ def input_batches(
 
 
 def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample]]:
-    """Returns up to `count` images by image id, evenly spread over the shards."""
+    """Returns the image ids and samples of up to `count` images, evenly spread over the shards."""
     if not count:
         return []
-    places = np.linspace(0, _rows(shards).get_dataset_size() - 1, count).round().astype(int)
-    return [_read(row) for row in _values(_rows(shards, np.unique(places).tolist()))]
+    rows = np.linspace(0, _rows(shards).get_dataset_size() - 1, count).round().astype(int)
+    return [_read(row) for row in _values(_rows(shards, np.unique(rows).tolist()))]
 
 
 def read_images(shards: Sequence[Path], workers: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yields the id and the pixels (H, W, 3) of every image of the shards, in their order."""
+    """Yields the id and pixels (H, W, 3) of every image of the shards, in their order."""
     for image_id, sample in map_in_threads(_read, _values(_rows(shards)), workers):
         yield image_id, sample.rgb
 
 
 def _rows(shards: Sequence[Path], order: Sequence[int] | None = None) -> Any:
-    """Opens the shards, all rows or those of `order`, one after the other."""
+    """Opens the shards: all rows, or those with the indices in `order`."""
     sampler = dataset.SequentialSampler() if order is None else dataset.SubsetSampler(order)
     return dataset.MindDataset(
         [str(shard) for shard in shards], columns_list=list(COLUMNS), sampler=sampler

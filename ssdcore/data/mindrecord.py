@@ -1,8 +1,8 @@
-"""The MindRecord shards between convert and everything after it: one row for each image.
+"""MindRecord shards, which the convert stage writes and later stages read: one row per image.
 
-Two quirks of the format are met here and nowhere else. Bytes come back without trailing zeros,
-so `END` closes every image. An empty array comes back as a scalar, so the objects' number
-stands beside them and an image without any has one row of zeros.
+This module hides two quirks of the format. Bytes lose their trailing zeros, so every image ends
+with `END`. An empty array is read as a scalar, so the number of objects is stored as well and an
+image without objects has one row of zeros.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,8 +14,8 @@ from mindspore.mindrecord import FileWriter
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
+from ssdcore.data.augment import Sample
 from ssdcore.data.images import decode_for_network
-from ssdcore.data.sample import Sample
 
 END = b"\x01"
 SCHEMA = {
@@ -27,16 +27,16 @@ SCHEMA = {
 COLUMNS = tuple(SCHEMA)
 ROWS_AT_ONCE = 64
 BYTES_AT_ONCE = 64 << 20
-"""Rows handed to the writer together, and bytes of images that end a group sooner."""
+"""Maximum rows in a call of the writer, and bytes of images that end a group earlier."""
 
 
 class Record(NamedTuple):
-    """One image to store.
+    """An image to store.
 
     Attributes:
-        image_id: the annotation file's id.
+        image_id: of the annotation file.
         image: the encoded image.
-        objects: its ground truth.
+        objects: the ground truth.
     """
 
     image_id: int
@@ -45,12 +45,12 @@ class Record(NamedTuple):
 
 
 def write_shards(path: Path, records: Iterable[Record], shards: int = 1) -> list[Path]:
-    """Writes `path` (with one shard) or `path`0, `path`1, …, each with its .db beside it.
+    """Writes `path` (one shard) or `path`0, `path`1, …, each with a .db file beside it.
 
-    The same records give the same bytes. MindSpore's own division into shards does not: which
-    thread writes first decides. So every shard is a file of its own, and the rows take turns;
-    there are no more shards than rows. A shard's .db holds its name: the two are moved together
-    and never renamed.
+    Equal records give equal bytes. This is not so if MindSpore distributes the rows: its threads
+    race. So each shard is written as a separate file, and the rows are distributed in turn. There
+    are no more shards than rows. A .db file contains the name of its shard; the two may be moved
+    together but not renamed.
 
     Returns:
         The shards, without the .db files.
@@ -79,13 +79,13 @@ def _open(path: Path) -> FileWriter:
 
 
 def find_shards(path: Path) -> list[Path]:
-    """Returns the shards that `write_shards` made at `path`, in their order."""
+    """Returns the shards that `write_shards` wrote at `path`, in their order."""
     shards = [p for p in path.parent.glob(f"{path.name}*") if p.suffix != ".db"]
     return sorted(shards, key=lambda shard: (len(shard.name), shard.name))
 
 
 def _groups(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Gathers records for the writer; the memory they take is bounded."""
+    """Groups the records for the writer; bounds the memory."""
     group: list[Record] = []
     for record in records:
         group.append(record)
@@ -112,7 +112,7 @@ def _to_row(record: Record) -> dict[str, Any]:
 
 
 def to_sample(image: NDArray[Any], num_objects: NDArray[Any], objects: NDArray[Any]) -> Sample:
-    """Decodes the columns of a row as MindDataset hands them to a Python function."""
+    """Converts the columns of a row, as MindDataset returns them, to a sample."""
     rows = objects[: int(num_objects)]
     ground_truth = Objects(rows[:, :4], rows[:, 4].astype(np.int32), rows[:, 5] > 0)
     return Sample(decode_for_network(image.tobytes()[: -len(END)]), ground_truth)

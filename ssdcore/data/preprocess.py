@@ -8,23 +8,23 @@ from ssdcore.geometry.default_boxes import IMAGE_SIZE
 
 MEAN_RGB = np.array((0.485, 0.456, 0.406), np.float32) * 255
 DEVIATION_RGB = np.array((0.229, 0.224, 0.225), np.float32) * 255
-"""ImageNet's statistics, in 0 … 255."""
+"""ImageNet's mean and standard deviation, in 0 … 255."""
 CAFFE_MEAN_RGB = np.array((123, 117, 104), np.float32)
-"""What the Caffe VGG16 subtracts, in 0 … 255; it divides by nothing."""
+"""What the Caffe VGG16 subtracts, in 0 … 255; it does not divide."""
 
 
 def resize(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Scales an image (H, W, 3) to (300, 300, 3), whatever its aspect."""
+    """Resizes an image (H, W, 3) of any aspect ratio to (300, 300, 3)."""
     return cv2.resize(rgb, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_LINEAR)
 
 
 def to_network_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Scales an image (H, W, 3) to 300×300, whatever its aspect, and normalises it.
+    """Resizes an image (H, W, 3) of any aspect ratio to 300×300 and normalises it.
 
     Returns:
-        (3, 300, 300) float32 of about zero mean and unit deviation.
+        (3, 300, 300) float32 with about zero mean and unit deviation.
     """
-    # plane by plane: on rows of 300 the arithmetic is several times as fast as on threes
+    # By channel: several times as fast as with three interleaved channels.
     planes = np.empty((3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
     channels = zip(cv2.split(resize(rgb)), planes, MEAN_RGB, DEVIATION_RGB, strict=True)
     for channel, plane, mean, deviation in channels:

@@ -1,53 +1,36 @@
-"""Series of items and of results: in threads, in order, and next to each other."""
+"""Maps a function over items in threads, in order."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-HELD = 4
-"""Items for each thread that wait, are worked on or done at a time; bounds the memory."""
+AHEAD_PER_THREAD = 4
+"""Items per thread that are waiting, in work or done; bounds the memory."""
 
 
 def map_in_threads(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int, held: int = 0
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int = 0
 ) -> Generator[Result, None, None]:
-    """Yields `function` of each item, in their order; an error comes where its result would.
+    """Yields `function` of each item in the items' order; an error is raised in its turn.
 
-    No more than `HELD` items a thread, or `held` if those are more, are taken ahead of the
-    reader. It is for work that frees Python's lock, as Pillow and OpenCV do while they decode.
+    At most `AHEAD_PER_THREAD` items per thread, or `ahead` if that is more, are taken before
+    their results are read. Use it for functions that release Python's lock, such as decoding with
+    Pillow and OpenCV.
     """
-    held = max(held, HELD * threads)
-    ahead: deque[Future[Result]] = deque()
+    ahead = max(ahead, AHEAD_PER_THREAD * threads)
+    pending: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         try:
             for item in items:
-                ahead.append(pool.submit(function, item))
-                if len(ahead) >= held:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
+                pending.append(pool.submit(function, item))
+                if len(pending) >= ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
         finally:
-            for future in ahead:
+            for future in pending:
                 future.cancel()
-
-
-def with_results(
-    function: Callable[[Iterable[Item]], Iterable[Result]], items: Iterable[Item]
-) -> Iterator[tuple[Item, Result]]:
-    """Yields each item with its result of a function that takes them all, and may read ahead.
-
-    Only those that it has read and not answered are held. `itertools.tee` holds 57 at least.
-    """
-    waiting: deque[Item] = deque()
-
-    def noted() -> Iterator[Item]:
-        for item in items:
-            waiting.append(item)
-            yield item
-
-    for result in function(noted()):
-        yield waiting.popleft(), result

@@ -1,1 +1,1 @@
-"""What may be wrong with the machine or the pipeline, and how to mend it."""
+"""Checks the machine and the pipeline; each finding names the problem and the remedy."""

@@ -1,4 +1,4 @@
-"""What an examination says of one matter."""
+"""The result of one check."""
 
 from typing import Literal, NamedTuple
 
@@ -6,17 +6,17 @@ Grade = Literal["ok", "to do", "fault"]
 
 
 class Finding(NamedTuple):
-    """One line of the examination.
+    """The result of one check, printed as one line.
 
     Attributes:
-        grade: "to do" is not done yet, but nothing is broken.
-        matter: what was looked at.
+        grade: "to do" means not done yet, "fault" means broken.
+        subject: what was checked.
         text: what was found.
-        remedy: what to do, an imperative sentence without a full stop; empty where all is well.
+        remedy: what to do, an imperative sentence without a full stop; empty if nothing.
     """
 
     grade: Grade
-    matter: str
+    subject: str
     text: str
     remedy: str = ""
 
@@ -26,5 +26,5 @@ class Finding(NamedTuple):
         return self.grade == "fault"
 
     def __str__(self) -> str:
-        line = " ".join(f"{self.matter}: {self.text}".split())
+        line = " ".join(f"{self.subject}: {self.text}".split())
         return f"{self.grade:5}  {line}{f'. {self.remedy}.' if self.remedy else ''}"

@@ -1,27 +1,25 @@
-"""Python, packages, OpenCV and the disk."""
+"""Checks Python, the installed packages and the disk."""
 
 import platform
 import re
 import shutil
 import sys
-from collections.abc import Mapping
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ssdcore.doctor.finding import Finding
 
 PYTHONS = ((3, 10), (3, 13))
-"""From the first to before the second; pyproject.toml's requires-python."""
+"""The first supported version and the first one that is not; pyproject.toml's requires-python."""
 PIN = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)\s*(?:;(?P<marker>[^\\]*))?")
-NAMED = 5
-"""Packages that a line lists at most."""
-LEAST_FREE = 2_000_000_000
-"""Bytes: the demo's data, checkpoints and caches take half of it."""
+MAX_LISTED = 5
+"""Packages that a finding lists at most."""
+MIN_FREE_BYTES = 2_000_000_000
+"""The demo's data, checkpoints and caches take half of it."""
 
 
 def check_python(found: tuple[int, ...] = sys.version_info[:2]) -> Finding:
-    """Says whether this Python is one of those that MindSpore's wheels are for."""
+    """Checks that MindSpore has wheels for this version of Python."""
     text = f"{platform.python_version()} in {sys.prefix}"
     first, beyond = PYTHONS
     if first <= found < beyond:
@@ -33,7 +31,7 @@ def check_python(found: tuple[int, ...] = sys.version_info[:2]) -> Finding:
 
 
 def pins(lock: str) -> dict[str, str]:
-    """Returns the versions that a lock file asks for on this machine, by name."""
+    """Returns the versions that a requirements file pins for this machine, by package."""
     from packaging.markers import Marker
 
     found = {}
@@ -45,7 +43,7 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def installed(name: str) -> str | None:
-    """Returns the version of a package that is there."""
+    """Returns the version of an installed package; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -53,42 +51,29 @@ def installed(name: str) -> str | None:
 
 
 def check_packages(lock: Path) -> Finding:
-    """Compares what is installed with requirements.lock."""
-    matter = "packages"
+    """Compares the installed packages with requirements.lock."""
+    subject = "packages"
     if not lock.is_file():
-        return Finding("fault", matter, f"{lock} is not there", f"Run git checkout {lock}")
-    wanted: Mapping[str, str] = pins(lock.read_text(encoding="utf-8"))
-    off = [
-        f"{name} {there or 'missing'} instead of {pinned}"
-        for name, pinned in wanted.items()
-        if (there := installed(name)) != pinned
+        return Finding("fault", subject, f"{lock} is missing", f"Run git checkout {lock}")
+    pinned_versions = pins(lock.read_text(encoding="utf-8"))
+    wrong = [
+        f"{name} {present or 'missing'} instead of {pinned}"
+        for name, pinned in pinned_versions.items()
+        if (present := installed(name)) != pinned
     ]
-    if not off:
-        return Finding("ok", matter, f"all {len(wanted)} as {lock} says")
-    more = f" and {len(off) - NAMED} more" if len(off) > NAMED else ""
-    return Finding("fault", matter, f"{', '.join(off[:NAMED])}{more}", "Run make env")
+    if not wrong:
+        return Finding("ok", subject, f"all {len(pinned_versions)} as in {lock}")
+    more = f" and {len(wrong) - MAX_LISTED} more" if len(wrong) > MAX_LISTED else ""
+    return Finding("fault", subject, f"{', '.join(wrong[:MAX_LISTED])}{more}", "Run make env")
 
 
-def check_opencv(module: str = "cv2") -> Finding:
-    """Loads OpenCV, which fails where a build with windows lacks the libraries of a screen."""
-    try:
-        loaded = import_module(module)
-    except ImportError as error:
-        return Finding(
-            "fault", "OpenCV", str(error),
-            "Uninstall opencv-python and opencv-contrib-python, then run make env: "
-            "opencv-python-headless needs no libGL",
-        )  # fmt: skip
-    return Finding("ok", "OpenCV", loaded.__version__)
-
-
-def check_disk(folder: Path, least: int = LEAST_FREE) -> Finding:
-    """Says how much room there is."""
+def check_disk(folder: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
+    """Checks the free space on the disk of a folder."""
     free = shutil.disk_usage(folder).free
     text = f"{free / 1e9:.1f} GB free"
-    if free >= least:
+    if free >= min_free_bytes:
         return Finding("ok", "disk", text)
     return Finding(
-        "fault", "disk", f"{text}, expected {least / 1e9:.0f} GB",
-        "Make room; dvc gc --workspace drops outs of earlier experiments",
+        "fault", "disk", f"{text}, expected {min_free_bytes / 1e9:.0f} GB",
+        "Free some space; dvc gc --workspace removes outs of earlier experiments",
     )  # fmt: skip

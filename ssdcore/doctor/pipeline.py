@@ -1,28 +1,26 @@
-"""Parameters, data, DVC and MLflow."""
+"""Checks the parameters, the data, DVC and MLflow."""
 
 import json
 import socket
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from ssdcore.core import layout
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.mindrecord import find_shards
 from ssdcore.doctor.finding import Finding
+from ssdcore.dvc.repository import changed_stages
 from ssdcore.params.reader import read_params
 from ssdcore.tracking.spool import spools
 from ssdcore.tracking.store import Store, locate, root_folder
 
-DVC_SECONDS = 120.0
-SERVER_SECONDS = 3.0
+SERVER_TIMEOUT_S = 3.0
 PORTS = {"http": 80, "https": 443}
 
 
 def check_params(path: Path) -> Finding:
-    """Reads the parameter file."""
+    """Checks that the parameter file is valid."""
     try:
         params = read_params(path)
     except InputError as error:
@@ -31,67 +29,56 @@ def check_params(path: Path) -> Finding:
 
 
 def check_data() -> Finding:
-    """Looks for the shards and their indices."""
+    """Checks that the MindRecord files, their indices and the conversion report are there."""
     if not layout.MINDRECORD.exists():
         return Finding("to do", "data", f"no {layout.MINDRECORD} yet", "Run dvc repro convert")
     remedy = f"Run dvc checkout --force {layout.MINDRECORD}, or dvc repro --force convert"
     for split in layout.SPLITS:
         shards = find_shards(layout.mindrecord(split))
-        lost = [f"{s}.db" for s in shards if not s.with_name(f"{s.name}.db").exists()]
-        if not shards or lost:
-            what = ", ".join(lost) or str(layout.mindrecord(split))
-            return Finding("fault", "data", f"{what} is missing", remedy)
+        indices = [shard.with_name(f"{shard.name}.db") for shard in shards]
+        if missing := [str(index) for index in indices if not index.exists()]:
+            return Finding("fault", "data", f"{', '.join(missing)} is missing", remedy)
+        if not shards:
+            return Finding("fault", "data", f"{layout.mindrecord(split)} is missing", remedy)
     try:
         kept = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
         counts = [f"{kept[split]['images']['kept']} for {split}" for split in layout.SPLITS]
     except (OSError, ValueError, KeyError, TypeError):
-        return Finding("fault", "data", f"{layout.CONVERSION} can't be read", remedy)
+        return Finding("fault", "data", f"{layout.CONVERSION} cannot be read", remedy)
     return Finding("ok", "data", f"images: {', '.join(counts)}")
 
 
-def check_dvc(folder: Path) -> Finding:
-    """Asks DVC which stages have changed."""
-    if not (folder / ".dvc").is_dir():
-        return Finding(
-            "fault", "DVC", f"no .dvc in {folder}", "Run this in the repository's root folder"
-        )
+def check_dvc() -> Finding:
+    """Checks which stages have changed since they last ran."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "dvc", "status", "--json"],
-            cwd=folder,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=DVC_SECONDS,
-        )
-        changed = [name for name, what in json.loads(done.stdout).items() if what]
-    except subprocess.TimeoutExpired:
-        return Finding("fault", "DVC", f"no answer in {DVC_SECONDS:.0f} s", "Run dvc status -v")
-    except ValueError:
-        said = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        return Finding("fault", "DVC", said, "Run dvc status -v")
+        changed = changed_stages()
+    except InputError as error:
+        return Finding("fault", "DVC", str(error).rstrip("."))
+    except RunError as error:
+        return Finding("fault", "DVC", str(error).removeprefix("DVC: "), "Run dvc status -v")
     if changed:
         return Finding("to do", "DVC", f"changed: {', '.join(changed)}", "Run dvc repro")
     return Finding("ok", "DVC", "every stage is up to date")
 
 
 def check_mlflow() -> Finding:
-    """Looks at the store and at what was not sent to it."""
+    """Checks that the store can be reached and that everything has been sent to it."""
     store = locate()
     fault = _fault_of(store)
     if fault:
         return Finding(
             "fault", "MLflow", f"{store.written(root_folder())}: {fault}",
-            "Stages go on and keep what they track; mend the store, or set MLFLOW_TRACKING_URI",
+            "Stages run on and keep what they track; repair the store, or set MLFLOW_TRACKING_URI",
         )  # fmt: skip
     waiting = spools(root_folder())
     if waiting:
         text = f"not sent yet: {', '.join(spool.name for spool in waiting)}"
         return Finding("to do", "MLflow", text, "Run python -m stages.doctor sync")
-    return Finding("ok", "MLflow", f"{store.written(root_folder())}, everything is sent")
+    return Finding("ok", "MLflow", f"{store.written(root_folder())}, everything has been sent")
 
 
 def _fault_of(store: Store) -> str:
-    """Returns why a store can't be used; empty where it can, or where it will be made."""
+    """Returns why a store cannot be used; empty if it can, or if a stage will create it."""
     if store.database is not None:
         if not store.database.exists():
             return ""
@@ -106,7 +93,7 @@ def _fault_of(store: Store) -> str:
         return ""
     try:
         port = address.port or PORTS.get(address.scheme, 443)
-        socket.create_connection((address.hostname, port), SERVER_SECONDS).close()
+        socket.create_connection((address.hostname, port), SERVER_TIMEOUT_S).close()
     except (OSError, ValueError) as error:
         return str(error)
     return ""

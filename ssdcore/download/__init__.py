@@ -1,1 +1,1 @@
-"""Files at an address as files on this machine."""
+"""Fetches files by their address and keeps them in the user's cache."""

@@ -1,5 +1,6 @@
-"""A file that a parameter names by path or by address, as a file on this machine."""
+"""Returns the file that a parameter names by path or by address; fetches and keeps the latter."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,44 +12,40 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import sha256_of_file
+from ssdcore.core.files import sha256_of_file, write_json
 from ssdcore.core.progress import say
-from ssdcore.download.attempts import fetch
-from ssdcore.download.filesystem import open_filesystem
-from ssdcore.download.part_file import PartFile
-from ssdcore.download.remembered_hash import remember_sha256, remembered_sha256
-from ssdcore.download.web import open_web
+from ssdcore.download.resume import PartFile, fetch
 
 CACHE = "ssd-pipeline"
-"""Folder of the copies, below the user's cache folder (~/.cache or $XDG_CACHE_HOME)."""
+"""Folder of the copies in the user's cache folder (~/.cache or $XDG_CACHE_HOME)."""
 PIN = "#sha256="
-LONG_BYTES = 1 << 30
-"""Of a file whose check takes long enough to be announced."""
-Examination = Callable[[Path], str]
-"""Says what is wrong with a file, "" where nothing is."""
+SLOW_BYTES = 1 << 30
+"""Size from which a check takes seconds and is announced."""
+Check = Callable[[Path], str]
+"""Returns what is wrong with a file, or ""."""
 
 
-def local_copy(reference: str, key: str, fault_of: Examination | None = None) -> Path:
-    """Returns the file that `reference` names, fetched where it is an address.
+def local_copy(reference: str, key: str, check: Check | None = None) -> Path:
+    """Returns the file that `reference` names; an address is fetched first.
 
-    What was fetched once is kept under a name made from the address, and not fetched again. Only
-    a pin can tell that the file behind an address has changed; then it is fetched anew. What was
-    broken off, by an error or by the end of the process, goes on where it stopped.
+    A fetched file is kept under a name made from its address and not fetched again. A pin is the
+    only way to detect that the file at the address has changed; then it is fetched again. An
+    interrupted download resumes where it stopped, also in another process.
 
     Args:
-        reference: a path, absolute or from the working folder, or the address of a file in any
-            scheme that fsspec knows (https://…, s3://…). An appended `#sha256=` and 64
-            hexadecimal digits pin the content of either.
+        reference: a path, absolute or from the working folder, or an address in any scheme that
+            fsspec knows (https://…, s3://…). A suffix `#sha256=` and 64 hexadecimal digits pins
+            the content of either.
         key: dotted name of the parameter that holds the reference.
-        fault_of: examines what was fetched and is not pinned. What has a fault is not kept.
+        check: examines a fetched file without a pin. A file that fails is not kept.
 
     Raises:
-        InputError: no such file, not to be had from its address, not the pinned content, with a
-            fault, or no room for it.
+        InputError: no such file, not available at its address, other content than pinned, failed
+            the check, or no space for it.
     """
     location, pin = _split_pin(reference, key)
     if "://" in location:
-        return _fetched(location, pin, key, fault_of)
+        return _fetched(location, pin, key, check)
     path = Path(location)
     if not path.is_file():
         remedy = "Give a file's path, or an address with its scheme (https://…)"
@@ -59,44 +56,74 @@ def local_copy(reference: str, key: str, fault_of: Examination | None = None) ->
 
 
 def cached_path(address: str) -> Path:
-    """Returns where the copy of `address` is kept: a hash of it and its last part, for people."""
-    name = f"{sha256(address.encode()).hexdigest()[:16]}-{_readable(address)}"
+    """Returns the path of the copy of `address`: a hash of it and, to be readable, its end."""
+    name = f"{sha256(address.encode()).hexdigest()[:16]}-{_file_name(address)}"
     return user_cache_path(CACHE) / name
 
 
-def _readable(address: str) -> str:
+def remembered_sha256(path: Path) -> str:
+    """Returns the file's hexadecimal SHA-256, from `.<name>.sha256.json` if it is there.
+
+    Hashing 18 GB takes a minute. The stored hash counts while size and modification time are the
+    same: whatever damages a file changes one of them, unless the disk itself is at fault.
+    """
+    try:
+        stored = json.loads(_hash_file(path).read_text(encoding="utf-8"))
+        if stored == {**_state(path), "sha256": stored["sha256"]}:
+            return str(stored["sha256"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        pass  # not stored yet, or damaged
+    digest = sha256_of_file(path)
+    _remember_sha256(path, digest)
+    return digest
+
+
+def _remember_sha256(path: Path, digest: str) -> None:
+    write_json(_hash_file(path), {**_state(path), "sha256": digest})
+
+
+def _hash_file(path: Path) -> Path:
+    return path.with_name(f".{path.name}.sha256.json")
+
+
+def _state(path: Path) -> dict[str, int]:
+    state = path.stat()
+    return {"size": state.st_size, "mtime_ns": state.st_mtime_ns}
+
+
+def _file_name(address: str) -> str:
     last_part = unquote(urlsplit(address).path).rpartition("/")[2]
     return re.sub(r"[^\w.-]", "_", last_part)[-80:] or "file"
 
 
 def _split_pin(reference: str, key: str) -> tuple[str, str]:
     """Returns path or address, and the pinned hash or ""."""
-    location, mark, pin = reference.rpartition(PIN)
-    if not mark:
+    location, separator, pin = reference.rpartition(PIN)
+    if not separator:
         return reference, ""
     if not re.fullmatch(r"[0-9a-fA-F]{64}", pin):
         raise InputError(key, reference, f"64 hexadecimal digits after {PIN}")
     return location, pin.lower()
 
 
-def _fetched(address: str, pin: str, key: str, fault_of: Examination | None) -> Path:
+def _fetched(address: str, pin: str, key: str, check: Check | None) -> Path:
     try:
         path = cached_path(address)
     except ValueError as error:
         raise InputError(key, address, f"an address that can be fetched ({error})") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(path):
+        with _locked(path):
             if not path.is_file() or (pin and remembered_sha256(path) != pin):
-                _fetch_whole(address, pin, path, key, fault_of)
-    except OSError as error:  # the address' own failures are InputErrors by now
-        remedy = "Set XDG_CACHE_HOME to a folder of yours, or download the file and give its path"
-        raise InputError(key, address, f"a cache that can be written ({error})", remedy) from error
+                _fetch_checked(address, pin, path, key, check)
+    except OSError as error:  # problems of the address are InputErrors
+        remedy = "Set XDG_CACHE_HOME to a writable folder, or download the file and give its path"
+        raise InputError(key, address, f"a writable cache ({error})", remedy) from error
     return path
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[None]:
     """Waits for other processes that fetch the same file."""
     lock = FileLock(path.with_name(f"{path.name}.lock"))
     try:
@@ -110,42 +137,38 @@ def _alone(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _fetch_whole(
-    address: str, pin: str, path: Path, key: str, fault_of: Examination | None
-) -> None:
-    """Fetches `address` to `path`, where nothing but the whole and right file ever is."""
-    part, name = PartFile(path, address), _readable(address)
-    source = open_web if urlsplit(address).scheme in ("http", "https") else open_filesystem
-    in_one_go = fetch(source, address, part, name, key)
-    digest, fault = _examined(part.path, address, pin, key, fault_of)
-    if fault and not in_one_go:
-        say(f"{name}: the parts don't add up to the right file; once more from the start")
+def _fetch_checked(address: str, pin: str, path: Path, key: str, check: Check | None) -> None:
+    """Fetches `address`; only a complete and correct file gets the name `path`."""
+    part, name = PartFile(path, address), _file_name(address)
+    for is_second in (False, True):
+        in_one_attempt = fetch(address, part, name, key)
+        if part.path.stat().st_size > SLOW_BYTES:
+            say(f"{name}: checking the file")
+        digest = sha256_of_file(part.path)
+        fault = _fault(part.path, digest, address, pin, key, check)
+        if fault is None:
+            part.finish()
+            _remember_sha256(path, digest)
+            return
         part.drop()
-        fetch(source, address, part, name, key)
-        digest, fault = _examined(part.path, address, pin, key, fault_of)
-    if fault:
-        part.drop()
-        raise fault
-    part.become_target()
-    remember_sha256(path, digest)
+        if in_one_attempt or is_second:
+            raise fault
+        say(f"{name}: the parts do not form the right file; starting over")
 
 
-def _examined(
-    part: Path, address: str, pin: str, key: str, fault_of: Examination | None
-) -> tuple[str, InputError | None]:
-    """Returns the content's hash, and what is wrong with it if something is."""
-    if part.stat().st_size > LONG_BYTES:
-        say(f"{_readable(address)}: checking what has come")
-    digest = sha256_of_file(part)
+def _fault(
+    part: Path, digest: str, address: str, pin: str, key: str, check: Check | None
+) -> InputError | None:
+    """Returns what is wrong with a fetched file, if anything."""
     if pin:
-        return digest, None if digest == pin else _other_content(address, digest, pin, key)
-    reason = fault_of(part) if fault_of else ""
+        return None if digest == pin else _other_content(address, digest, pin, key)
+    reason = check(part) if check else ""
     if not reason:
-        return digest, None
-    remedy = "Look in a browser at what the address sends, or download the file and give its path"
-    return digest, InputError(key, address, f"a file without fault ({reason})", remedy)
+        return None
+    remedy = "Open the address in a browser, or download the file and give its path"
+    return InputError(key, address, f"an intact file ({reason})", remedy)
 
 
 def _other_content(location: str, actual: str, pin: str, key: str) -> InputError:
-    remedy = f"Take another source of the file, or mend the part after {PIN}"
+    remedy = f"Use another source of the file, or correct the part after {PIN}"
     return InputError(key, f"{location} with SHA-256 {actual}", f"SHA-256 {pin}", remedy)

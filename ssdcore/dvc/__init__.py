@@ -1,1 +1,4 @@
-"""The only user of DVC: dvc.lock, revisions and experiments."""
+"""The only package that uses DVC: dvc.lock, revisions, experiments, repeated runs.
+
+Importing DVC takes most of a second, so functions import it where they use it.
+"""

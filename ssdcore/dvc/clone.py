@@ -1,105 +1,72 @@
-"""A commit in a folder of its own, and commands run there as if in no other repository."""
+"""Clones a commit into a folder and runs commands there, isolated from other repositories."""
 
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.core.git import ask_git
 
-OTHERS = ("DVC_", "GIT_", "MLFLOW_", "PYTHONPATH")
-"""Variables that may tell of another repository, or of a store that is none of the clone's."""
+REMOVED_PREFIXES = ("DVC_", "GIT_", "MLFLOW_", "PYTHONPATH")
+"""Environment variables that may name another repository or another MLflow store."""
 KEPT = {"DVC_NO_ANALYTICS", "MLFLOW_DISABLE_TELEMETRY"}
 
 
-def resolve(repository: Path, name: str) -> str:
-    """Returns the hash of a commit that is named as git takes it, or by an experiment's name.
-
-    Raises:
-        InputError: there is no such commit, or there are several experiments of that name.
-    """
-    refs = (ask_git(repository, "for-each-ref", "--format=%(refname)", "refs/exps") or "").split()
-    experiments = [ref for ref in refs if ref.rpartition("/")[2] == name]
-    if len(experiments) > 1:
-        raise InputError(
-            "REV", name, f"one experiment of that name instead of {len(experiments)}",
-            "Give its hash, which `dvc exp show --all-commits` lists",
-        )  # fmt: skip
-    for candidate in (name, *experiments):
-        options = ("--verify", "--quiet", "--end-of-options")
-        if commit := ask_git(repository, "rev-parse", *options, f"{candidate}^{{commit}}"):
-            return commit
-    raise InputError(
-        "REV", name, "a commit, tag, branch or experiment", "`git log` and `dvc exp show` list them"
-    )
-
-
 def make_clone(repository: Path, commit: str, folder: Path) -> None:
-    """Makes a repository at `commit`; it borrows the objects of the first, experiments included.
+    """Clones `commit` into `folder`.
+
+    The clone shares the repository's git objects, so it can also check out experiments.
 
     Raises:
-        InputError: `folder` is there already.
-        RunError: git can't do it.
+        InputError: `folder` exists.
+        RunError: git failed.
     """
     if folder.exists():
         raise InputError(
-            str(folder), "a folder", "none, to begin afresh", "Remove it, or give another by --into"
+            str(folder), "a folder", "a new folder", "Remove it, or name another one with --into"
         )
     run(repository, "git", "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
     run(folder, "git", "checkout", "--quiet", "--detach", commit)
 
 
-def read_committed(repository: Path, commit: str, path: Path) -> str | None:
-    """Returns a file of a commit that git has, or DVC in a cache or remote; None without any."""
-    if found := ask_git(repository, "show", f"{commit}:{path.as_posix()}"):
-        return found
-    with tempfile.TemporaryDirectory() as folder:
-        copy = Path(folder) / path.name
-        get = ("-m", "dvc", "get", "--quiet", "--rev", commit, "--out", str(copy), ".", str(path))
-        subprocess.run([sys.executable, *get], cwd=repository, capture_output=True, check=False)
-        return copy.read_text(encoding="utf-8") if copy.exists() else None
-
-
 def programs_for(repository: Path, clone: Path) -> Path:
-    """Returns the folder of Python and of what is installed for the commit of `clone`.
+    """Returns the folder of the Python that has the packages which the clone requires.
 
-    That is where this Python runs, if the commit asks for the same versions as the repository.
+    If the clone requires the same versions as the repository, this is the running Python's folder;
+    otherwise `make env` makes an environment in the clone.
 
     Raises:
-        RunError: an environment can't be made.
+        RunError: the environment cannot be made.
     """
-    wanted, ours = (
+    required, ours = (
         path.read_bytes() if path.exists() else None
         for path in (clone / layout.REQUIREMENTS, repository / layout.REQUIREMENTS)
     )
-    if wanted == ours:
+    if required == ours:
         return Path(sys.executable).parent
     run(clone, "make", "env")
     return clone.resolve() / ".venv/bin"
 
 
 def run(folder: Path, *command: str, programs: Path | None = None) -> None:
-    """Runs a command in `folder`; what it says goes to the terminal.
+    """Runs a command in `folder`; its output goes to the terminal.
 
     Args:
         folder: the working folder.
-        command: its words.
-        programs: the folder to search for programs first.
+        command: program and arguments.
+        programs: a folder that is searched for programs first.
 
     Raises:
-        RunError: it failed.
+        RunError: the exit status is not 0.
     """
     inherited = {
         name: value
         for name, value in os.environ.items()
-        if name in KEPT or not name.startswith(OTHERS)
+        if name in KEPT or not name.startswith(REMOVED_PREFIXES)
     }
     if programs:
-        search = (str(programs), os.environ.get("PATH", os.defpath))
-        inherited["PATH"] = os.pathsep.join(search)
+        inherited["PATH"] = os.pathsep.join((str(programs), os.environ.get("PATH", os.defpath)))
     done = subprocess.run(command, cwd=folder, env=inherited, check=False)
     if done.returncode:
         raise RunError(f"`{' '.join(command)}` ended with status {done.returncode} in {folder}")

@@ -1,34 +1,31 @@
-"""The experiments that DVC keeps beside git's commits, as `dvc exp show` lists them."""
+"""Lists the experiments that DVC keeps beside git's commits, as `dvc exp show` does."""
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ssdcore.core import layout
-from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.nested import leaves
+from ssdcore.dvc.repository import open_repository
 
 DONE = {None, "success"}
-"""How DVC calls the state of experiments that have results: run in the workspace, or elsewhere."""
+"""DVC's states of experiments with results; None if the experiment ran in the workspace."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment, or the commit that others started from.
+    """An experiment, or the commit that experiments started from.
 
     Attributes:
-        name: of the experiment, which `dvc exp apply` takes; of a baseline its branch, tag or hash.
-        baseline: the hash of the commit that it started from; of a baseline its own.
-        is_baseline: whether it is that commit.
-        state: success, failed, queued or running; None where it ran in the workspace.
-        params: as they stand in params.yaml.
-        metrics: the twelve figures of the evaluation by name; empty where there are none.
-        changed: the parameters that differ from the baseline's, under dotted keys.
-        data: the hash of the shards; None where they are not in dvc.lock.
+        name: the name of the experiment; of a commit its branch, tag or abbreviated hash.
+        baseline: the hash of the commit that the experiment started from; of a commit its own.
+        is_baseline: whether this is the commit itself.
+        state: success, failed, queued or running; None if it ran in the workspace.
+        params: the content of params.yaml.
+        metrics: the twelve COCO metrics by name; empty if there are none.
+        changed: parameters that differ from the baseline's, by dotted key.
+        data: the hash of the MindRecord files; None if dvc.lock does not have it.
     """
 
     name: str
@@ -42,7 +39,7 @@ class Experiment:
 
     @property
     def has_results(self) -> bool:
-        """Whether the metrics are its own: failed and running ones show their baseline's."""
+        """Whether the metrics are its own: DVC shows the baseline's for unfinished ones."""
         return self.state in DONE and "AP" in self.metrics
 
 
@@ -50,57 +47,48 @@ def list_experiments(commits: int) -> list[Experiment]:
     """Returns the last commits of this branch, each followed by its experiments.
 
     Args:
-        commits: how many; -1 is all.
+        commits: how many commits; -1 for all.
 
     Raises:
-        InputError: the working folder is in no DVC repository.
-        RunError: DVC can't list them.
+        InputError: the working folder is not in a DVC repository.
+        RunError: DVC cannot list them.
     """
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "exp", "show", "--json", "--num", str(commits)],
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-    )
-    if done.returncode:
-        reason = done.stderr.strip().splitlines()[-1:] or [f"status {done.returncode}"]
-        if "not inside of a DVC repository" in done.stderr:
-            raise InputError(str(Path.cwd()), "no .dvc", "a folder of a DVC repository")
-        raise RunError(f"dvc exp show: {reason[0]}")
-    return list(read_states(json.loads(done.stdout)))
+    with open_repository() as repo:
+        return list(read_states(repo.experiments.show(num=commits)))
 
 
-def read_states(states: list[Any]) -> Iterator[Experiment]:
-    """Yields the experiments in what `dvc exp show --json` prints."""
+def read_states(states: Iterable[Any]) -> Iterator[Experiment]:
+    """Yields experiments from DVC's `ExpState` objects; skips those that DVC could not read."""
     for state in states:
-        if state["rev"] == "workspace" or not state["data"]:
+        if state.rev == "workspace" or not state.data:
             continue
         baseline = _experiment(state, state, None)
         yield baseline
-        for found in state["experiments"] or []:
-            executor = found["executor"] or {}
-            if found["revs"][0]["data"]:
-                yield _experiment(found["revs"][0], state, executor.get("state"), baseline.params)
+        for found in state.experiments or []:
+            if found.revs[0].data:
+                executed = found.executor and found.executor.state
+                yield _experiment(found.revs[0], state, executed, baseline.params)
 
 
 def _experiment(
     state: Any, baseline: Any, executed: str | None, params_before: Mapping[str, Any] | None = None
 ) -> Experiment:
-    params = _content(state, "params", layout.PARAMS)
+    params = _content(state.data.params, layout.PARAMS)
     before = dict(leaves(params if params_before is None else params_before))
+    shards = state.data.outs.get(str(layout.MINDRECORD))
     return Experiment(
-        name=state["name"] or state["rev"][:7],
-        baseline=baseline["rev"],
+        name=state.name or state.rev[:7],
+        baseline=baseline.rev,
         is_baseline=state is baseline,
         state=executed,
         params=params,
-        metrics=_content(state, "metrics", layout.EVALUATE_METRICS).get("bbox") or {},
-        changed={k: v for k, v in leaves(params) if before.get(k, ...) != v},
-        data=(state["data"]["outs"] or {}).get(str(layout.MINDRECORD), {}).get("hash"),
+        metrics=_content(state.data.metrics, layout.EVALUATE_METRICS).get("bbox") or {},
+        changed={key: value for key, value in leaves(params) if before.get(key, ...) != value},
+        data=shards.hash if shards else None,
     )
 
 
-def _content(state: Any, kind: str, path: Path) -> dict[str, Any]:
-    """Returns what a file held; nothing where DVC could not read it."""
-    content: dict[str, Any] = (state["data"][kind] or {}).get(str(path), {}).get("data") or {}
+def _content(files: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """Returns the content of one of DVC's files; empty if DVC could not read it."""
+    content: dict[str, Any] = files.get(str(path), {}).get("data") or {}
     return content

@@ -1,40 +1,40 @@
-"""What a commit says of its run, and what differs when that is repeated.
+"""Reads the record of a run from a revision and compares it with the record of another run.
 
-dvc.lock has a hash of each file that went in and came out, metrics/ the figures, and the report,
-which only DVC keeps, the machine.
+dvc.lock holds the hash of each file that the run read and wrote, metrics/ holds the figures, and
+the report, which only DVC keeps, holds the machine.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-from ruamel.yaml import YAML
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
+from ssdcore.dvc.lock import LOCK, LockedStage, parse_lock
+from ssdcore.dvc.revisions import Revision
 
-LOCK = Path("dvc.lock")
 METRICS = (layout.TRAIN_METRICS, layout.EVALUATE_METRICS)
 REPORT = (layout.REPORT_PAGE, layout.REPORT_JSON, layout.REPORT_TEXT)
 TIMED = [str(path) for path in (*METRICS, layout.HISTORY, *REPORT)]
-"""Outs that hold speeds, times or the commit's name: their hashes are never the same."""
-NO_FIGURES = {"images_per_second", "device"}
-NO_MACHINE = {"commit", "DVC experiment"}
+"""Outs that hold speeds, times or the commit's name, so that their hashes always differ."""
+NOT_COMPARED = {"images_per_second", "device"}
+"""Keys of metrics/ that are not results."""
+NOT_MACHINE = {"commit", "DVC experiment"}
+"""Keys of the report's environment that do not describe the machine."""
 AP = f"{layout.EVALUATE_METRICS} bbox.AP"
 
 
 @dataclass(frozen=True)
 class Record:
-    """A run.
+    """The record of a run.
 
     Attributes:
-        files: hashes of what went in, code and data, by stage and path.
-        params: values of the parameters, by stage and dotted key.
-        outs: hashes of what came out, by stage and path; without those that are never the same.
-        figures: those of metrics/ but for speed, by file and dotted key.
+        files: MD5 of the code and data that the run read, by `stage: path`.
+        params: values of the parameters, by `stage: dotted key`.
+        outs: MD5 of what the run wrote, by `stage: path`, without `TIMED`.
+        figures: the figures in metrics/, by `file dotted key`, without `NOT_COMPARED`.
         machine: device, processor and versions, as far as known.
     """
 
@@ -46,18 +46,18 @@ class Record:
 
     @property
     def results(self) -> dict[str, Any]:
-        """All that has to be the same again: outs and figures."""
+        """What a repeated run must reproduce: outs and figures."""
         return {**self.outs, **self.figures}
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Something that is not as it was.
+    """A value that differs between two records.
 
     Attributes:
-        name: what.
-        recorded: as the commit has it; None where it has none.
-        repeated: as it is now; None where it is not.
+        name: the key.
+        recorded: the value in the first record; None if it has none.
+        repeated: the value in the second record; None if it has none.
     """
 
     name: str
@@ -65,58 +65,58 @@ class Difference:
     repeated: Any
 
 
-def read_record(read: Callable[[Path], str | None]) -> Record:
-    """Returns the record of a run.
-
-    Args:
-        read: returns the content of a file that is named from the repository's root; None where
-            there is none.
+def read_record(revision: Revision) -> Record:
+    """Returns the record of a revision's run.
 
     Raises:
-        InputError: dvc.lock or metrics/ are missing.
+        InputError: the revision has no dvc.lock or no metrics.
     """
-    texts = {path: read(path) for path in (LOCK, *METRICS)}
+    texts = {path: (revision.read(path) or b"").decode() for path in (LOCK, *METRICS)}
     for path, text in texts.items():
-        if text is None:
+        if not text:
             raise InputError(
-                f"{path} of the commit", None, "a run's results",
+                f"{path} of {revision.name}", "no file", "a run's results",
                 "Name a commit that has them: `dvc repro`, then commit dvc.lock and metrics/",
             )  # fmt: skip
-    stages = YAML(typ="safe").load(texts[LOCK])["stages"]
-    metrics = {path: json.loads(texts[path] or "") for path in METRICS}
-    outs, deps = _hashes(stages, "outs"), _hashes(stages, "deps")
-    made = {path for _, path in outs}
-    report = json.loads(read(layout.REPORT_JSON) or "{}").get("environment", {})
+    stages = parse_lock(texts[LOCK], f"{LOCK} of {revision.name}")
+    metrics = {path: json.loads(texts[path]) for path in METRICS}
     return Record(
-        files={f"{s}: {p}": hashed for (s, p), hashed in deps.items() if p not in made},
-        params={
-            f"{stage}: {key}": value
-            for stage, described in stages.items()
-            for values in described.get("params", {}).values()
-            for key, value in leaves(values)
-        },
-        outs={f"{s}: {p}": hashed for (s, p), hashed in outs.items() if p not in TIMED},
+        files=_by_stage(stages, "deps", {path for stage in stages.values() for path in stage.outs}),
+        params=_by_stage(stages, "params"),
+        outs=_by_stage(stages, "outs", TIMED),
         figures={
             f"{path} {key}": value
             for path, content in metrics.items()
             for key, value in leaves(content)
-            if key not in NO_FIGURES
+            if key not in NOT_COMPARED
         },
-        machine={"device": metrics[layout.EVALUATE_METRICS].get("device")}
-        | {name: value for name, value in report.items() if name not in NO_MACHINE},
+        machine={"device": metrics[layout.EVALUATE_METRICS].get("device")} | _machine(revision),
     )
 
 
-def _hashes(stages: Mapping[str, Any], kind: str) -> dict[tuple[str, str], str | None]:
+def _by_stage(
+    stages: Mapping[str, LockedStage], kind: str, excluded: Container[str] = ()
+) -> dict[str, Any]:
     return {
-        (stage, entry["path"]): entry.get("md5")
-        for stage, described in stages.items()
-        for entry in described.get(kind, [])
+        f"{name}: {key}": value
+        for name, stage in stages.items()
+        for key, value in getattr(stage, kind).items()
+        if key not in excluded
     }
 
 
+def _machine(revision: Revision) -> dict[str, Any]:
+    """Returns the machine that the report names; empty without a report in cache or remote."""
+    try:
+        report = json.loads(revision.read(layout.REPORT_JSON) or b"{}")
+    except InputError:
+        return {}
+    environment = report.get("environment", {})
+    return {name: value for name, value in environment.items() if name not in NOT_MACHINE}
+
+
 def differences(recorded: Mapping[str, Any], repeated: Mapping[str, Any]) -> Iterator[Difference]:
-    """Yields what differs, in the order of the first; NaN equals NaN."""
+    """Yields what differs, in the order of the first record; NaN equals NaN."""
     for name in {**recorded, **repeated}:
         before, after = recorded.get(name), repeated.get(name)
         if repr(before) != repr(after):

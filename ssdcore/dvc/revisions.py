@@ -1,6 +1,6 @@
-"""States of the repository to read from: the working folder, git's revisions, DVC's experiments.
+"""Reads files of any revision: the working folder, a commit or tag of git, a DVC experiment.
 
-The only module that knows DVC. What is not in git comes from DVC's cache, else from its remote.
+Files that are not in git come from DVC's cache or, if the cache lacks them, from its remote.
 """
 
 import shutil
@@ -11,21 +11,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssdcore.core.errors import InputError
+from ssdcore.dvc.repository import in_one_line, open_repository
 
 WORKSPACE = "workspace"
-"""The name of the working folder as it is now, as DVC's own commands call it."""
-SHORT = 12  # digits of a commit's hash
-MESSAGE_OF_DVC = "dvc: commit experiment "
+"""The name of the working folder as it is now, as in DVC's own commands."""
+SHORT = 12  # digits of an abbreviated commit hash
+DVC_MESSAGE = "dvc: commit experiment "
+"""How DVC begins the message of a commit that it makes itself."""
 
 
 class Origin(NamedTuple):
-    """Where a state comes from; what it does not have is empty.
+    """Where a revision comes from; unknown fields are empty.
 
     Attributes:
-        commit: its abbreviated hash; the working folder's is the one it was checked out from.
-        subject: the first line of the commit's message, unless DVC wrote it.
+        commit: the abbreviated commit hash; for the working folder, that of HEAD.
+        subject: the first line of the commit message, unless DVC wrote it.
         date: the day of the commit, in UTC.
-        experiment: DVC's name for it.
+        experiment: the name of the DVC experiment.
         baseline: the abbreviated hash of the commit that the experiment started from.
     """
 
@@ -37,13 +39,13 @@ class Origin(NamedTuple):
 
 
 class Revision:
-    """One state of the repository.
+    """One revision of the repository.
 
     Args:
-        name: as the user calls it.
+        name: the name that the user gave.
         origin: where it comes from.
         filesystem: its `DVCFileSystem`.
-        folder: the working folder, of whose files those on the disk count; None for a commit.
+        folder: the working folder, whose files on disk take precedence; None for a commit.
     """
 
     def __init__(
@@ -53,30 +55,29 @@ class Revision:
         self._filesystem, self._folder = filesystem, folder
 
     def read(self, path: Path) -> bytes | None:
-        """Returns a file's content; None where this state has no such file.
+        """Returns the content of a file; None if the revision has no such file.
 
         Raises:
-            InputError: it should have, but neither DVC's cache nor a remote holds it.
+            InputError: the revision has the file, but neither DVC's cache nor a remote holds it.
         """
         if self._folder and (self._folder / path).is_file():
             return (self._folder / path).read_bytes()
-        with self._held(path):
+        with self._explained(path):
             if not self._has(path):
                 return None
-            with self._filesystem.open(path.as_posix(), "rb") as file:
-                content: bytes = file.read()
-                return content
+            content: bytes = self._filesystem.read_bytes(path.as_posix())
+            return content
 
     def fetch(self, folder: Path, target: Path) -> bool:
-        """Copies a folder to `target`, a new one; False where this state has no such folder.
+        """Copies a folder to the new folder `target`; returns False if there is none to copy.
 
         Raises:
-            InputError: as `read`.
+            InputError: like `read`.
         """
         if self._folder and (self._folder / folder).is_dir():
             shutil.copytree(self._folder / folder, target)
             return True
-        with self._held(folder):
+        with self._explained(folder):
             if not self._has(folder):
                 return False
             self._filesystem.get(folder.as_posix(), str(target), recursive=True)
@@ -90,7 +91,8 @@ class Revision:
         return True
 
     @contextmanager
-    def _held(self, path: Path) -> Iterator[None]:
+    def _explained(self, path: Path) -> Iterator[None]:
+        """Turns DVC's errors within the block into one that names the file and a remedy."""
         from dvc.exceptions import DvcException
         from dvc_data.index import DataIndexError
 
@@ -99,37 +101,33 @@ class Revision:
         except (OSError, DataIndexError, DvcException) as error:
             raise InputError(
                 f"{path} of {self.name}",
-                _in_one_line(error),
+                in_one_line(error),
                 "a file in DVC's cache or its remote",
                 "Push it where it was made (`dvc push`, `dvc exp push`), or make it again: check "
-                "it out or apply it, then `dvc repro`",
+                "out the commit or apply the experiment, then `dvc repro`",
             ) from None
 
 
 @contextmanager
-def open_revisions(names: Sequence[str], option: str = "--compare") -> Iterator[list[Revision]]:
-    """Opens states of the repository around the working folder, in the order of their names.
+def open_revisions(
+    names: Sequence[str], option: str = "--compare", folder: Path | None = None
+) -> Iterator[list[Revision]]:
+    """Opens revisions of a repository, in the order of their names.
 
     Args:
-        names: `workspace`, or what git or DVC know: an experiment, a tag, a branch, a hash.
-        option: of the command line, where they were named.
+        names: `workspace`, an experiment, or a tag, branch or hash of git.
+        option: the command line option that names them, for error messages.
+        folder: any folder of the repository; None for the working folder.
 
     Raises:
-        InputError: the working folder is in no such repository, or it has no such revision.
+        InputError: the folder is not in a repository of git and DVC, or a name is unknown.
+        RunError: DVC cannot open the repository.
     """
-    from dvc.exceptions import NotDvcRepoError
-    from dvc.repo import Repo
     from dvc.scm import NoSCM
 
-    try:
-        repo = Repo()
-    except NotDvcRepoError as error:
-        raise InputError(
-            str(Path.cwd()), _in_one_line(error), "a folder of a DVC repository"
-        ) from None
-    with repo:
+    with open_repository(folder) as repo:
         if isinstance(repo.scm, NoSCM):
-            raise InputError(str(Path.cwd()), "no git", "a git repository, which has revisions")
+            raise InputError(repo.root_dir, "no git", "a git repository, which has revisions")
         yield [_open(repo, name, option) for name in names]
 
 
@@ -144,7 +142,7 @@ def _open(repo: Any, name: str, option: str) -> Revision:
     subject = commit.message.partition("\n")[0]
     origin = Origin(
         commit.hexsha[:SHORT],
-        "" if subject.startswith(MESSAGE_OF_DVC) else subject,
+        "" if subject.startswith(DVC_MESSAGE) else subject,
         datetime.fromtimestamp(commit.commit_time, timezone.utc).date().isoformat(),
         experiment,
         commit.parents[0][:SHORT] if experiment else "",
@@ -156,17 +154,14 @@ def _commit(repo: Any, name: str, option: str) -> Any:
     from dvc.scm import SCMError, resolve_rev
 
     try:
-        if name:  # git takes an empty one for HEAD
+        if name:  # git takes an empty name for HEAD
             return repo.scm.resolve_commit(resolve_rev(repo.scm, name))
     except SCMError:
         pass
     raise InputError(
         option,
         name,
-        "an experiment, tag, branch or commit",
-        "`dvc exp show` and `git log` list them",
+        "the name of one experiment, tag, branch or commit",
+        "`dvc exp show --all-commits` and `git log` list them; "
+        "if several experiments share a name, give the hash",
     )
-
-
-def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

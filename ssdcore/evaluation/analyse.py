@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.analysis import Analysis, ClassAnalysis, Confusion, PrCurve
 from ssdcore.evaluation.average_precision import RECALLS
@@ -18,11 +19,13 @@ from ssdcore.evaluation.sizes import by_size
 from ssdcore.evaluation.split import read_split
 
 
-def analyse(ground_truth_json: Path, results: CocoResults, figures: Mapping[str, Any]) -> Analysis:
+def analyse(
+    ground_truth_json: Path | CocoSplit, results: CocoResults, figures: Mapping[str, Any]
+) -> Analysis:
     """Says of the detections what COCO's figures do not.
 
     Args:
-        ground_truth_json: the COCO annotation file.
+        ground_truth_json: the COCO annotation file, or its content if it has been read.
         results: the detections; may be none.
         figures: `ssdcore.coco.metrics.evaluate` of the two.
     """

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdcore.geometry.iou import intersections, iou
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
@@ -114,12 +116,14 @@ def ranks(group: Ints, score: Floats) -> Ints:
 
 
 def _overlaps(detections: Floats, objects: Floats, crowd: Flags) -> Floats:
-    x, y, w, h = detections.T
-    object_x, object_y, object_w, object_h = objects.T
-    across = np.minimum(w + x, object_w + object_x) - np.maximum(x, object_x)
-    down = np.minimum(h + y, object_h + object_y) - np.maximum(y, object_y)
-    shared = across * down
-    area = w * h
-    union = np.where(crowd, area, area + object_w * object_h - shared)
-    nothing = (across <= 0) | (down <= 0)
-    return np.divide(shared, union, out=np.zeros_like(shared), where=~nothing)
+    detections_yxyx, objects_yxyx = _corners(detections), _corners(objects)
+    area, object_area = (boxes[:, 2] * boxes[:, 3] for boxes in (detections, objects))
+    overlap = iou(detections_yxyx, objects_yxyx, area, object_area)
+    within = intersections(detections_yxyx[crowd], objects_yxyx[crowd])
+    overlap[crowd] = np.divide(within, area[crowd], out=np.zeros_like(within), where=within > 0)
+    return overlap
+
+
+def _corners(boxes_xywh: Floats) -> Floats:
+    x, y, w, h = boxes_xywh.T
+    return np.stack([y, x, h + y, w + x], axis=1)

@@ -1,14 +1,13 @@
 """All images' objects and detections as arrays, from the annotation file and the predictions."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from ssdcore.coco.annotations import CocoImage, CocoSplit, read_ground_truth
+from ssdcore.coco.metrics import positions
 from ssdcore.coco.results import CocoResults
-from ssdcore.coco.rows import whole_number
-from ssdcore.coco.truth import load_truth, places, rising_ids
 from ssdcore.evaluation.pairs import Flags, Floats, Found, Ints, Truth, competition
 
 MOST_DETECTIONS = 100
@@ -40,37 +39,34 @@ class Split(NamedTuple):
         return np.bincount(self.truth.label[counted] - 1, minlength=len(self.names))
 
 
-def read_split(ground_truth_json: Path, results: CocoResults) -> Split:
+def read_split(ground_truth_json: Path | CocoSplit, results: CocoResults) -> Split:
     """Reads what pycocotools would compare, in the order in which it does.
 
     Args:
-        ground_truth_json: the COCO annotation file; images without objects count.
+        ground_truth_json: the COCO annotation file, or its content if it has been read; images
+            without objects count.
         results: the detections; may be none.
     """
-    content = load_truth(ground_truth_json)
-    images = sorted(content["images"], key=lambda image: image["id"])
-    classes = sorted(content["categories"], key=lambda category: category["id"])
-    image_ids, class_ids = rising_ids(images), rising_ids(classes)
-    rows = content["annotations"]
-    truth = Truth(
-        places(image_ids, np.array([row["image_id"] for row in rows], np.int64)),
-        places(class_ids, np.array([row["category_id"] for row in rows], np.int64)) + 1,
-        np.array([row["iscrowd"] for row in rows], bool),
-        np.array([row["bbox"] for row in rows], np.float64).reshape(-1, 4),
-    )
+    split = read_ground_truth(ground_truth_json)
+    images = sorted(split.images, key=lambda image: image.id)
+    image_ids = np.sort(split.image_ids)
+    class_ids = np.array([one.id for one in split.classes], np.int64)
+    rows = split.annotations.compared()
+    image = positions(image_ids, split.image_ids[rows.image])
+    truth = Truth(image, rows.label, rows.crowd, rows.boxes_xywh_px)
     found = _best_of_each_class(
         Found(
-            places(image_ids, results.image_ids),
-            places(class_ids, results.category_ids) + 1,
+            positions(image_ids, results.image_ids),
+            positions(class_ids, results.category_ids) + 1,
             results.scores,
             results.boxes_xywh_px,
         )
     )
     return Split(
-        tuple(category["name"] for category in classes),
+        tuple(one.name for one in split.classes),
         truth,
         found,
-        np.array([row["area"] for row in rows], np.float64),
+        rows.areas_px,
         found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3],
         np.array([_area(image) for image in images], np.float64),
     )
@@ -81,6 +77,5 @@ def _best_of_each_class(found: Found) -> Found:
     return found.select(rank < MOST_DETECTIONS)
 
 
-def _area(image: Mapping[str, Any]) -> float:
-    height, width = (whole_number(image.get(side)) or 0 for side in ("height", "width"))
-    return height * width if height > 0 and width > 0 else np.nan
+def _area(image: CocoImage) -> float:
+    return image.height * image.width or np.nan

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.coco.metrics import FIGURES
-from ssdcore.coco.results import CocoResults
-from ssdcore.coco.results_file import write_results
+from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core import layout
 from ssdcore.core.files import write_json, write_text
 from ssdcore.evaluation.analysis import Analysis, ClassAnalysis

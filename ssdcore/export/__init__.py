@@ -1,7 +1,7 @@
-"""The trained network as ONNX: its graph, smaller precisions, and whether it still is the same.
+"""Export of the trained network: ONNX, MINDIR, smaller precisions, parity with the checkpoint.
 
-ONNX and MindSpore both come with protobuf classes, and MindSpore's are of an age that only
-protobuf's Python implementation reads. The one that is imported first decides for the process.
+ONNX and MindSpore both bring protobuf classes. Only protobuf's Python implementation reads
+MindSpore's older ones, and the first import decides for the process.
 """
 
 import os

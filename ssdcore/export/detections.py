@@ -1,4 +1,4 @@
-"""After the network, within the ONNX graph: from its answers to boxes, scores and labels.
+"""The part of the ONNX graph after the network: from its outputs to boxes, scores and labels.
 
 It follows `ssdcore.geometry.box_coder.decode` and `ssdcore.inference.decode.detect`.
 """
@@ -14,7 +14,7 @@ from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds
 
 NO_DETECTION = -1.0
-"""Below every score: what the places that suppression leaves empty hold while it sorts."""
+"""Below every score: marks suppressed entries until the scores are sorted."""
 
 
 def detection(default_boxes: Boxes, num_classes: int, thresholds: Thresholds) -> Any:
@@ -32,8 +32,8 @@ def detection(default_boxes: Boxes, num_classes: int, thresholds: Thresholds) ->
     axis = graph.constant(np.array([2]), "last")
     rows = graph.add("Unsqueeze", graph.add("Mod", flat, count), axis)
     chosen = graph.add("GatherND", boxes_yxyx, rows, batch_dims=1)
-    is_there = graph.add("Unsqueeze", graph.add("Cast", found, to=TensorProto.FLOAT), axis)
-    chosen = graph.add("Mul", chosen, is_there)
+    mask = graph.add("Unsqueeze", graph.add("Cast", found, to=TensorProto.FLOAT), axis)
+    chosen = graph.add("Mul", chosen, mask)
     # y1 x1 y2 x2 in fractions → x1 y1 x2 y2 in pixels
     swap = graph.constant(np.array((1, 0, 3, 2)), "swap")
     sides = graph.add("Concat", "width", "height", "width", "height", axis=0)
@@ -82,11 +82,11 @@ def _suppress(
     thresholds: Thresholds,
     top: int,
 ) -> tuple[str, str]:
-    """Adds suppression by class and the choice of the best.
+    """Adds suppression by class and the selection of the best.
 
     Returns:
-        Scores (B, M), `NO_DETECTION` where there are fewer, and places (B, M) in an image's
-        table of (C-1) · K; earlier classes, then earlier boxes go first where scores are equal.
+        Scores (B, M), padded with `NO_DETECTION`, and indices (B, M) into an image's (C-1) · K
+        scores. Of equal scores, the earlier class comes first, then the earlier box.
     """
     one, end, axis = (
         graph.constant(np.array([v]), n)
@@ -94,16 +94,16 @@ def _suppress(
     )
     objects = graph.add("Slice", "probabilities", one, end, axis)
     by_class = graph.add("Transpose", objects, perm=[0, 2, 1])
-    # the operator wants scores above the threshold, `detect` those at it, too
+    # the operator takes scores above the threshold, `detect` also those at it
     below = np.nextafter(np.float32(thresholds.score), np.float32(-1))
     limits = [thresholds.max_detections, thresholds.max_per_class or num_boxes, num_boxes]
     kept = graph.add(
         "NonMaxSuppression",
         boxes_yxyx,
         by_class,
-        graph.constant(np.array([min(limits)]), "most_a_class"),
+        graph.constant(np.array([min(limits)]), "max_per_class"),
         graph.constant(np.array([thresholds.nms_iou], np.float32), "nms_iou"),
-        graph.constant(np.array([below], np.float32), "least_score"),
+        graph.constant(np.array([below], np.float32), "score_threshold"),
     )
     nothing = graph.add(
         "Expand",
@@ -116,6 +116,6 @@ def _suppress(
         "TopK",
         graph.add("Reshape", table, flat),
         graph.constant(np.array([top]), "top"),
-        outputs=["best", "places"],
+        outputs=["best", "indices"],
     )
-    return "best", "places"
+    return "best", "indices"

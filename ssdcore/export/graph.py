@@ -1,4 +1,4 @@
-"""An ONNX graph in the making."""
+"""A builder for ONNX graphs."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,9 +23,9 @@ class Value:
     """An input or output of the graph.
 
     Args:
-        name: how users address it.
+        name: in the graph's interface.
         kind: NumPy's type of its elements.
-        shape: numbers, and names for what is free.
+        shape: numbers, and names for free dimensions.
     """
 
     def __init__(self, name: str, kind: type[np.generic], shape: Sequence[int | str]) -> None:
@@ -34,7 +34,7 @@ class Value:
 
 
 class Graph:
-    """Nodes and weights, added one after the other; a value is known by its name."""
+    """Nodes and constants, added one by one; values are referred to by name."""
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []
@@ -43,14 +43,14 @@ class Graph:
     def add(
         self, operator: str, *inputs: str, outputs: Sequence[str] = (), **attributes: Any
     ) -> str:
-        """Adds a node; returns its first output, whose name is made up unless given."""
+        """Adds a node; returns the name of its first output, generated unless given."""
         name = f"{operator}_{len(self._nodes)}"
         names = list(outputs) or [name]
         self._nodes.append(helper.make_node(operator, list(inputs), names, name, **attributes))
         return names[0]
 
     def constant(self, values: Any, name: str = "") -> str:
-        """Adds a constant and returns its name; the same values under the same name only once."""
+        """Adds a constant and returns its name; equal values of one name are stored once."""
         array = np.asarray(values)
         name = name or f"constant_{len(self._constants)}"
         if name in self._constants and not np.array_equal(self._constants[name], array):
@@ -59,10 +59,10 @@ class Graph:
         return name
 
     def model(self, name: str, inputs: Sequence[Value], outputs: Sequence[Value]) -> Any:
-        """Returns the whole as an ONNX model, checked.
+        """Returns the graph as an ONNX model that passed ONNX's checker.
 
         Raises:
-            onnx.checker.ValidationError: an operator lacks an input, a shape does not fit, …
+            onnx.checker.ValidationError: an input is missing, a shape does not fit, …
         """
         graph = helper.make_graph(
             self._nodes,
@@ -80,6 +80,6 @@ class Graph:
 
 
 def save(path: Path, model: Any, texts: Mapping[str, str]) -> None:
-    """Writes a model; the texts become its `metadata_props`, and replace those it had."""
+    """Writes a model; the texts replace its `metadata_props`."""
     helper.set_model_props(model, dict(texts))
     onnx.save(model, path)

@@ -1,4 +1,4 @@
-"""What an exported file says of itself: texts by name, each of them JSON."""
+"""The metadata of an exported file: texts by name, each of them JSON."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, SIZE_VARIANCE
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds
-from ssdcore.models.metadata import Card
+from ssdcore.models.metadata import ModelMetadata
 
 PREPROCESSING = {
     "size": [IMAGE_SIZE, IMAGE_SIZE],
@@ -20,9 +20,9 @@ PREPROCESSING = {
     "mean": MEAN_RGB.tolist(),
     "deviation": DEVIATION_RGB.tolist(),
 }
-"""From a picture's levels 0 … 255 to images (B, 3, 300, 300): (level - mean) / deviation."""
-UNKNOWN = "unknown"
+"""From the levels 0 … 255 of a photo to images (B, 3, 300, 300): (level - mean) / deviation."""
 VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
+UNKNOWN = "unknown"
 
 
 def origin(dataset: str, checkpoint_sha256: str, repository: Path) -> dict[str, str]:
@@ -34,26 +34,26 @@ def origin(dataset: str, checkpoint_sha256: str, repository: Path) -> dict[str, 
     }
 
 
-class Metadata(NamedTuple):
-    """An exported network's description.
+class ExportMetadata(NamedTuple):
+    """The description of an exported network.
 
     Attributes:
-        card: the network's own.
-        thresholds: which of its answers count as detections.
+        network: the description from its checkpoint.
+        thresholds: which boxes are detections.
         origin: where it comes from, for people; see `origin`.
     """
 
-    card: Card
+    network: ModelMetadata
     thresholds: Thresholds
     origin: Mapping[str, str]
 
     def texts(self) -> dict[str, str]:
-        """Returns what the file holds; besides what is read back also what users of it need.
+        """Returns the texts for the file, including what only its users need.
 
         The background is not among the classes: label 1 is the first of them.
         """
         values: dict[str, Any] = {
-            **self.card.content(),
+            **self.network.to_json(),
             "thresholds": self.thresholds._asdict(),
             "origin": dict(self.origin),
             "preprocessing": PREPROCESSING,
@@ -62,17 +62,16 @@ class Metadata(NamedTuple):
         return {name: json.dumps(value) for name, value in values.items()}
 
     @classmethod
-    def from_texts(cls, texts: Mapping[str, str], place: str) -> "Metadata":
-        """Reads the texts of a file back.
+    def from_texts(cls, texts: Mapping[str, str], place: str) -> "ExportMetadata":
+        """Reads the texts of the file at `place`.
 
         Raises:
-            InputError: the file at `place` was not exported by this project, or damaged.
+            InputError: the file was not exported by this project, or is damaged.
         """
         try:
             values = {name: json.loads(text) for name, text in texts.items()}
-            return cls(
-                Card.from_content(values), Thresholds(**values["thresholds"]), values["origin"]
-            )
+            network = ModelMetadata.from_json(values)
+            return cls(network, Thresholds(**values["thresholds"]), values["origin"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 place, f"metadata {sorted(texts)} ({str(error)[:100]})",

@@ -1,4 +1,4 @@
-"""The network as MINDIR, MindSpore's own format for graphs; MindSpore Lite reads it, too."""
+"""The network as MINDIR, MindSpore's graph format, which MindSpore Lite reads too."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,31 +12,32 @@ from numpy.typing import NDArray
 from ssdcore.core.files import replacing
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
-from ssdcore.inference.detector import to_probabilities
-from ssdcore.models.ssd import SSD300
+from ssdcore.models.losses import activation_cell, make_class_loss
+from ssdcore.models.ssd import SSD
 from ssdcore.params.types import LossName
 
 
 class _Answers(nn.Cell):
-    """What is exported: images → offsets, probabilities."""
+    """The exported graph: images → offsets, probabilities."""
 
-    def __init__(self, network: SSD300, loss: LossName) -> None:
+    def __init__(self, network: SSD, loss: LossName) -> None:
         super().__init__()
-        self.network, self.loss = network, loss
+        self.network = network
+        self.to_scores = activation_cell(make_class_loss(loss).activation)
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
         offsets, logits = self.network(images)
-        return offsets, to_probabilities(logits, self.loss)
+        return offsets, self.to_scores(logits)
 
 
-def save_mindir(path: Path, network: SSD300, loss: LossName, texts: Mapping[str, str]) -> None:
+def save_mindir(path: Path, network: SSD, loss: LossName, texts: Mapping[str, str]) -> None:
     """Writes images (B, 3, 300, 300) → offsets, probabilities, with B free.
 
     Args:
         path: ends in .mindir.
-        network: the trained network; its parameters get other names.
-        loss: what it was trained with.
-        texts: what the file says of itself; kept as its `user_info`.
+        network: the trained network; its parameters are renamed.
+        loss: name of the class loss it was trained with.
+        texts: metadata, stored as the file's `user_info`.
     """
     network.set_train(False)
     images = Tensor(shape=(None, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=ms.float32)
@@ -51,18 +52,18 @@ def save_mindir(path: Path, network: SSD300, loss: LossName, texts: Mapping[str,
 
 
 def read_texts(path: Path) -> dict[str, str]:
-    """Returns what a MINDIR file says of itself."""
+    """Returns the metadata of a MINDIR file."""
     model = ModelProto()
     model.ParseFromString(path.read_bytes())
     return {entry.key: entry.value for entry in model.user_info}
 
 
 class MindirNetwork:
-    """A MINDIR file, asked like a `Detector`.
+    """The network of a MINDIR file; `answers` is that of `Detector`.
 
     Args:
         path: as `save_mindir` wrote it.
-        batch_size: pictures that callers should give at a time; the network takes any number.
+        batch_size: images per call that callers should use; the network takes any number.
     """
 
     def __init__(self, path: Path, batch_size: int = 1) -> None:

@@ -1,7 +1,7 @@
-"""The network as ONNX, cell by cell.
+"""Translates the network to ONNX, cell by cell.
 
-MindSpore's own export to ONNX takes no free batch size. Batch norm's statistics are constants
-once the training is done, so that it goes into the convolution before it.
+MindSpore's own export to ONNX supports no free batch size. After training, batch norm is a
+constant affine map, so it is folded into the convolution before it.
 """
 
 from collections.abc import Iterable
@@ -14,30 +14,34 @@ from numpy.typing import NDArray
 
 from ssdcore.export.graph import BATCH, Graph, Value
 from ssdcore.geometry.default_boxes import IMAGE_SIZE, NUM_DEFAULT_BOXES
-from ssdcore.models.dropout import Dropout
-from ssdcore.models.layers import CaffeInput, ConvBlock, L2Norm
-from ssdcore.models.ssd import SSD300, ExtraBlock
+from ssdcore.models.layers import CaffeInput, ConvBlock, Dropout, L2Norm
+from ssdcore.models.losses import Activation, make_class_loss
+from ssdcore.models.ssd import SSD, ExtraBlock
 from ssdcore.models.vgg16 import VGG16
 from ssdcore.params.types import LossName
 
+ACTIVATIONS: dict[Activation, tuple[str, dict[str, Any]]] = {
+    "sigmoid": ("Sigmoid", {}),
+    "softmax": ("Softmax", {"axis": -1}),
+}
+"""The ONNX operator of each activation, and its attributes."""
 
-def to_onnx(network: SSD300, loss: LossName) -> Any:
-    """Writes a network as an ONNX model: images → offsets, probabilities.
+
+def to_onnx(network: SSD, loss: LossName) -> Any:
+    """Returns a network as an ONNX model: images → offsets, probabilities.
 
     images (B, 3, 300, 300) as `to_network_input` makes them, offsets (B, 8732, 4),
     probabilities (B, 8732, C); B is free.
 
     Args:
         network: the trained network.
-        loss: what it was trained with; decides how its class logits are read.
+        loss: name of the class loss it was trained with, which provides the activation.
     """
     graph = Graph()
     offsets, logits = _outputs(network, graph, "images")
     graph.add("Identity", offsets, outputs=["offsets"])
-    if loss == "focal":
-        graph.add("Sigmoid", logits, outputs=["probabilities"])
-    else:
-        graph.add("Softmax", logits, axis=-1, outputs=["probabilities"])
+    operator, attributes = ACTIVATIONS[make_class_loss(loss).activation]
+    graph.add(operator, logits, outputs=["probabilities"], **attributes)
     return graph.model(
         "ssd300",
         [Value("images", np.float32, (BATCH, 3, IMAGE_SIZE, IMAGE_SIZE))],
@@ -48,10 +52,11 @@ def to_onnx(network: SSD300, loss: LossName) -> Any:
     )
 
 
-def _outputs(network: SSD300, graph: Graph, images: str) -> tuple[str, str]:
-    """Follows `SSD300.construct`."""
-    conv4_3, x = _backbone(network.backbone, graph, images)
-    maps = [_emit(network.l2_norm, graph, conv4_3), x]
+def _outputs(network: SSD, graph: Graph, images: str) -> tuple[str, str]:
+    """Follows `SSD.construct`."""
+    maps = _emit_backbone(network.backbone, graph, images)
+    x = maps[-1]
+    maps[0] = _emit(network.l2_norm, graph, maps[0])
     for extra in network.extras:
         x = _emit(extra, graph, x)
         maps.append(x)
@@ -60,7 +65,7 @@ def _outputs(network: SSD300, graph: Graph, images: str) -> tuple[str, str]:
         parts = []
         for head, feature_map in zip(heads, maps, strict=True):
             y = graph.add("Transpose", _emit(head, graph, feature_map), perm=[0, 2, 3, 1])
-            shape = graph.constant(np.array((0, -1, values)), f"by_{values}")  # 0: as it was
+            shape = graph.constant(np.array((0, -1, values)), f"by_{values}")  # 0: unchanged
             parts.append(graph.add("Reshape", y, shape))
         return graph.add("Concat", *parts, axis=1)
 
@@ -70,8 +75,15 @@ def _outputs(network: SSD300, graph: Graph, images: str) -> tuple[str, str]:
     )
 
 
-def _backbone(cell: VGG16, graph: Graph, x: str) -> tuple[str, str]:
-    """Follows `VGG16.construct`."""
+@singledispatch
+def _emit_backbone(cell: nn.Cell, graph: Graph, x: str) -> list[str]:
+    """Adds the nodes of a backbone; returns its maps."""
+    raise NotImplementedError(f"the backbone {type(cell).__name__} has no translation to ONNX")
+
+
+@_emit_backbone.register(VGG16)
+def _(cell: VGG16, graph: Graph, x: str) -> list[str]:
+    # follows VGG16.construct
 
     def through(*cells: nn.Cell) -> str:
         return _in_turn(cells, graph, x)
@@ -79,11 +91,11 @@ def _backbone(cell: VGG16, graph: Graph, x: str) -> tuple[str, str]:
     x = through(cell.input, cell.conv1, cell.pool, cell.conv2, cell.pool, cell.conv3, cell.pool)
     conv4_3 = x = through(cell.conv4)
     x = through(cell.pool, cell.conv5, cell.pool5, cell.fc6, cell.dropout, cell.fc7, cell.dropout)
-    return conv4_3, x
+    return [conv4_3, x]
 
 
 def _in_turn(cells: Iterable[nn.Cell], graph: Graph, x: str) -> str:
-    """Applies cells one after the other, a batch norm within the convolution before it."""
+    """Applies cells in sequence; folds a batch norm into the convolution before it."""
     convolution: nn.Conv2d | None = None
     for cell in cells:
         if convolution is not None:
@@ -131,12 +143,12 @@ def _values(parameter: Parameter) -> NDArray[np.float32]:
 
 @singledispatch
 def _emit(cell: nn.Cell, graph: Graph, x: str) -> str:
-    """Adds what a cell computes from the value x; returns the result."""
+    """Adds the nodes of a cell applied to the value x; returns the result."""
     raise NotImplementedError(f"{type(cell).__name__} has no translation to ONNX")
 
 
 @_emit.register(nn.Identity)
-@_emit.register(Dropout)  # of training alone
+@_emit.register(Dropout)  # only active in training
 def _(cell: nn.Cell, graph: Graph, x: str) -> str:
     return x
 
@@ -174,7 +186,7 @@ def _(cell: nn.ReLU6, graph: Graph, x: str) -> str:
 
 @_emit.register(nn.MaxPool2d)
 def _(cell: nn.MaxPool2d, graph: Graph, x: str) -> str:
-    # MindSpore's "same" puts an odd row or column of padding at the end
+    # MindSpore's "same" adds an odd row or column of padding at the end
     return graph.add(
         "MaxPool",
         x,

@@ -1,6 +1,6 @@
-"""Whether exported networks still are the checkpoint's: outputs and AP on the same pictures."""
+"""Compares exported networks with their checkpoint: outputs and AP on the same images."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,98 +10,54 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.metrics import evaluate
-from ssdcore.coco.results import CocoResults, Detections, to_results
-from ssdcore.data.preprocess import to_network_input
+from ssdcore.coco.results import Detections, to_results
+from ssdcore.data.preprocess import resize, to_network_input
+from ssdcore.export.metadata import ExportMetadata
+from ssdcore.export.mindir import MindirNetwork
+from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
+from ssdcore.export.write import network_file, photos_file
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.inference.detector import Detector
+from ssdcore.params.types import Format
 
+Rgb = NDArray[np.uint8]
 Answers = Callable[[NDArray[np.float32]], tuple[Boxes, Boxes]]
 """images (b, 3, 300, 300) → offsets (b, 8732, 4), probabilities (b, 8732, C)."""
-Finder = Callable[[NDArray[np.uint8]], Detections]
-"""A picture (H, W, 3) → what is found in it."""
+Finder = Callable[[Rgb], Detections]
+"""An image (H, W, 3) → its detections."""
+
 CHECKPOINT = "checkpoint"
 OUTPUTS = ("offsets", "probabilities")
 AP_FIGURES = ("AP", "AP50")
+PHOTOS, PHOTOS_RESIZING = "onnx_photos", "onnx_photos_resizing"
+"""The ONNX file that takes photos: given images that the pipeline resized to 300×300, and given
+whole images, which the graph resizes. The latter equals OpenCV's resize on x86_64 only."""
+APPROXIMATE = ("float16", "int8", PHOTOS_RESIZING)
+"""These need not equal the checkpoint; their loss is measured."""
 
 
-class Picture(NamedTuple):
-    """A picture of the validation split."""
-
-    image_id: int
-    rgb: NDArray[np.uint8]
-
-
-class Outcome:
-    """What one network answered to all pictures.
+class Comparison(NamedTuple):
+    """The results of all networks on the same images.
 
     Attributes:
-        differences: greatest difference of its outputs from the checkpoint's, by output; where
-            a batch's largest value is over 1, as a share of that, for rounding grows with it.
-        results: its detections.
+        image_ids: of the images.
+        found: the detections in each image, by network; the checkpoint's under `CHECKPOINT`.
+        differences: maximum difference from the checkpoint, by network and output. In a batch
+            whose largest value exceeds 1 it is relative to that value, because rounding errors
+            grow with it.
     """
 
-    def __init__(self) -> None:
-        self.differences: dict[str, float] = {}
-        self.results = CocoResults.from_rows([])
-
-    def compare(self, given: tuple[Boxes, Boxes], expected: tuple[Boxes, Boxes]) -> None:
-        """Notes the differences of a batch of outputs; NaN wins over every number."""
-        for name, a, b in zip(OUTPUTS, given, expected, strict=True):
-            difference = np.abs(a - b).max() / max(1, np.abs(b).max())
-            worst = np.maximum(self.differences.get(name, 0.0), difference)
-            self.differences[name] = float(worst)
-
-
-def compare(
-    checkpoint: Answers,
-    networks: Mapping[str, Answers],
-    finders: Mapping[str, Finder],
-    pictures: Iterable[Picture],
-    split: CocoSplit,
-    default_boxes: Boxes,
-    thresholds: Thresholds,
-    batch_size: int,
-) -> tuple[dict[str, Outcome], list[int]]:
-    """Shows every picture to all networks.
-
-    Args:
-        checkpoint: the network that the others should equal.
-        networks: exported ones, by name.
-        finders: exported ones that begin with pictures and end with detections, by name.
-        pictures: of the validation split.
-        split: its annotation file, for ids and sizes.
-        default_boxes: (8732, 4), those it was trained with.
-        thresholds: which answers count.
-        batch_size: pictures at a time.
-
-    Returns:
-        The outcomes by name, the checkpoint's under `CHECKPOINT`; and the ids of the pictures.
-    """
-    image_ids: list[int] = []
-    outcomes = {name: Outcome() for name in (CHECKPOINT, *networks, *finders)}
-    found: dict[str, list[Detections]] = {name: [] for name in outcomes}
-    for batch in _groups(pictures, batch_size):
-        image_ids += [picture.image_id for picture in batch]
-        images = np.stack([to_network_input(picture.rgb) for picture in batch])
-        expected = checkpoint(images)
-        answers = {name: network(images) for name, network in networks.items()}
-        for name, given in {CHECKPOINT: expected, **answers}.items():
-            outcomes[name].compare(given, expected)
-            found[name] += detect(*given, default_boxes, thresholds)
-        for name, find in finders.items():
-            found[name] += [find(picture.rgb) for picture in batch]
-    image_of = {image.id: image for image in split.images}
-    shown = [image_of[id_] for id_ in image_ids]
-    for name, outcome in outcomes.items():
-        outcome.results = to_results(shown, found[name], split.classes)
-    return outcomes, image_ids
+    image_ids: list[int]
+    found: dict[str, list[Detections]]
+    differences: dict[str, dict[str, float]]
 
 
 class Parity(NamedTuple):
-    """The judgement on exported networks.
+    """The verdict on exported networks.
 
     Attributes:
-        figures: what export/parity.json holds.
+        figures: the content of export/parity.json.
         faults: a phrase for each figure above the tolerance.
     """
 
@@ -110,50 +66,132 @@ class Parity(NamedTuple):
 
     def __str__(self) -> str:
         rows = ((name, row) for name, row in self.figures.items() if isinstance(row, dict))
-        return f"{self.figures['images']} pictures: " + ", ".join(
+        return f"{self.figures['images']} images: " + ", ".join(
             f"{name} AP {row['AP']:.4f}" for name, row in rows
         )
 
 
-def judge(
-    outcomes: Mapping[str, Outcome],
-    approximate: Container[str],
-    tolerance: float,
+def check_exports(
+    folder: Path,
+    formats: Iterable[Format],
+    detector: Detector,
+    metadata: ExportMetadata,
+    images: Iterable[tuple[int, Rgb]],
+    split: CocoSplit,
     annotations: Path,
-    image_ids: Sequence[int],
+    tolerance: float,
 ) -> Parity:
-    """Measures AP and compares it, and the outputs, with the checkpoint's.
+    """Compares the files that `write_exports` wrote with the checkpoint.
 
     Args:
-        outcomes: as `compare` returns them.
-        approximate: names of those that are measured only, whatever they lose.
-        tolerance: greatest difference of an output and of AP that counts as equal.
-        annotations: the annotation file.
-        image_ids: of the pictures that were shown.
+        folder: of the files.
+        formats: of the files.
+        detector: the checkpoint.
+        metadata: its thresholds and default boxes apply to the detections.
+        images: ids and pixels (H, W, 3), from the validation split.
+        split: the validation split.
+        annotations: its annotation file.
+        tolerance: maximum difference of an output and of AP that counts as equal.
     """
-    measured = {
-        name: evaluate(annotations, outcome.results, image_ids=image_ids)
-        for name, outcome in outcomes.items()
+    networks: dict[str, Answers] = {}
+    finders: dict[str, Finder] = {}
+    for form in formats:
+        path = folder / network_file(form)
+        networks[form] = (MindirNetwork if form == "mindir" else OnnxNetwork)(path).answers
+        if form == "onnx":
+            finders = _photo_finders(folder / photos_file(form))
+    comparison = compare(
+        detector.answers, networks, finders, images, metadata.network.default_boxes,
+        metadata.thresholds, detector.batch_size,
+    )  # fmt: skip
+    return judge(comparison, split, annotations, tolerance, APPROXIMATE)
+
+
+def _photo_finders(path: Path) -> dict[str, Finder]:
+    detector = OnnxDetector(path)
+    return {
+        PHOTOS: lambda rgb: detector.detect(resize(rgb)[None])[0],
+        PHOTOS_RESIZING: lambda rgb: detector.detect(rgb[None])[0],
     }
-    figures: dict[str, Any] = {"images": len(image_ids), "tolerance": tolerance}
+
+
+def compare(
+    checkpoint: Answers,
+    networks: Mapping[str, Answers],
+    finders: Mapping[str, Finder],
+    images: Iterable[tuple[int, Rgb]],
+    default_boxes: Boxes,
+    thresholds: Thresholds,
+    batch_size: int,
+) -> Comparison:
+    """Applies all networks to every image.
+
+    Args:
+        checkpoint: the network that the others should equal.
+        networks: exported networks by name.
+        finders: exported networks from image to detections, by name.
+        images: ids and pixels (H, W, 3).
+        default_boxes: (8732, 4), those the network was trained with.
+        thresholds: which boxes are detections.
+        batch_size: images per batch.
+    """
+    names = (CHECKPOINT, *networks, *finders)
+    comparison = Comparison([], {name: [] for name in names}, {name: {} for name in names})
+    image_ids, found, differences = comparison
+    for batch in _batches(images, batch_size):
+        image_ids += [image_id for image_id, _ in batch]
+        inputs = np.stack([to_network_input(rgb) for _, rgb in batch])
+        expected = checkpoint(inputs)
+        answers = {name: network(inputs) for name, network in networks.items()}
+        for name, given in {CHECKPOINT: expected, **answers}.items():
+            found[name] += detect(*given, default_boxes, thresholds)
+            for output, a, b in zip(OUTPUTS, given, expected, strict=True):
+                difference = np.abs(a - b).max() / max(1, np.abs(b).max())
+                largest = np.maximum(differences[name].get(output, 0.0), difference)  # keeps NaN
+                differences[name][output] = float(largest)
+        for name, find in finders.items():
+            found[name] += [find(rgb) for _, rgb in batch]
+    return comparison
+
+
+def judge(
+    comparison: Comparison,
+    split: CocoSplit,
+    annotations: Path,
+    tolerance: float,
+    approximate: Container[str] = (),
+) -> Parity:
+    """Measures AP, and compares AP and outputs with the checkpoint's.
+
+    Args:
+        comparison: of the networks.
+        split: the split of the images.
+        annotations: its annotation file.
+        tolerance: maximum difference of an output and of AP that counts as equal.
+        approximate: names of networks that are only measured.
+    """
+    image_of = {image.id: image for image in split.images}
+    images = [image_of[image_id] for image_id in comparison.image_ids]
+    figures: dict[str, Any] = {"images": len(images), "tolerance": tolerance}
     faults = []
-    for name, outcome in outcomes.items():
-        row = {figure: measured[name][figure] for figure in AP_FIGURES}
-        figures[name] = row
+    for name, found in comparison.found.items():
+        results = to_results(images, found, split.classes)
+        measured = evaluate(annotations, results, image_ids=comparison.image_ids)
+        row = figures[name] = {figure: measured[figure] for figure in AP_FIGURES}
         if name == CHECKPOINT:
             continue
-        row["AP_lost"] = measured[CHECKPOINT]["AP"] - row["AP"]
-        row.update(outcome.differences)
+        differences = comparison.differences[name]
+        row |= {"AP_lost": figures[CHECKPOINT]["AP"] - row["AP"], **differences}
         if name not in approximate:
             faults += [
                 f"{name}: {figure} {row[figure]:.2g}, at most {tolerance:.2g}"
-                for figure in ("AP_lost", *outcome.differences)
-                if not abs(row[figure]) <= tolerance  # NaN is none, either
+                for figure in ("AP_lost", *differences)
+                if not abs(row[figure]) <= tolerance  # true for NaN, too
             ]
     return Parity(figures, faults)
 
 
-def _groups(pictures: Iterable[Picture], size: int) -> Iterator[list[Picture]]:
-    members = iter(pictures)
-    while group := list(islice(members, size)):
-        yield group
+def _batches(images: Iterable[tuple[int, Rgb]], size: int) -> Iterator[list[tuple[int, Rgb]]]:
+    members = iter(images)
+    while batch := list(islice(members, size)):
+        yield batch

@@ -1,4 +1,4 @@
-"""Smaller copies of a network: float16 and int8, by ONNX Runtime's own converters."""
+"""Smaller copies of a network: float16 and int8, by ONNX Runtime's converters."""
 
 import copy
 import tempfile
@@ -22,28 +22,28 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from ssdcore.core.errors import InputError
 
 QUANTIZED = ("Conv", "Relu", "MaxPool")
-"""The rest (L2 normalisation, softmax) is a hundredth of the work and keeps its range."""
+"""The other operators (L2 normalisation, softmax) are a hundredth of the work and stay float."""
 
 
 def to_float16(network: Any) -> Any:
     """Returns a copy that computes in float16; inputs and outputs stay float32."""
     model = ONNXModel(convert_float_to_float16(copy.deepcopy(network), keep_io_types=True))
-    model.topological_sort()  # the converter leaves its first casts at the end
+    model.topological_sort()  # the converter appends its first casts
     return model.model
 
 
 def to_int8(network: Any, calibration: Iterable[NDArray[np.float32]]) -> Any:
     """Returns a copy that convolves in 8 bits (QDQ); inputs and outputs stay float32.
 
-    Each value's range is the one it took on the calibration pictures. Weights have a scale for
-    each channel, and 7 bits of 8: on processors without VNNI two products of 8 bits overflow.
+    Each value's range is that of the calibration images. Weights have a scale per channel and 7
+    of 8 bits: on processors without VNNI, the sum of two 8-bit products overflows.
 
     Args:
         network: as `to_onnx` wrote it.
-        calibration: batches (b, 3, 300, 300) of training pictures.
+        calibration: batches (b, 3, 300, 300) of training images.
 
     Raises:
-        InputError: there is no picture to calibrate on.
+        InputError: there is no image to calibrate on.
     """
     source = copy.deepcopy(network)
     add_pre_process_metadata(source)  # batch norm is folded and the shapes are known
@@ -65,7 +65,7 @@ def to_int8(network: Any, calibration: Iterable[NDArray[np.float32]]) -> Any:
 
 
 class _Batches(CalibrationDataReader):
-    """Batches in the form that the quantiser asks for them."""
+    """Adapts batches to the quantiser's interface."""
 
     def __init__(self, batches: Iterable[NDArray[np.float32]]) -> None:
         self._batches = iter(batches)
@@ -77,5 +77,5 @@ class _Batches(CalibrationDataReader):
             self._count += 1
             return {"images": images}
         if not self._count:
-            raise InputError("the training split", "no picture", "some to calibrate int8 on")
+            raise InputError("the training split", "no image", "some to calibrate int8 on")
         return None

@@ -1,4 +1,4 @@
-"""Exported networks in ONNX Runtime; neither MindSpore nor the onnx package is needed."""
+"""Runs exported networks in ONNX Runtime, without MindSpore and the onnx package."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,28 +10,28 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.results import Detections
 from ssdcore.core.errors import InputError
-from ssdcore.export.metadata import Metadata
+from ssdcore.export.metadata import ExportMetadata
 from ssdcore.geometry.boxes import Boxes
 
 ERRORS_ONLY = 3
-"""ONNX Runtime's level; below it, it warns of every rounding of a weight to float16."""
+"""ONNX Runtime's log level; below it, every rounding of a weight to float16 is a warning."""
 NETWORK_OUTPUTS = ("offsets", "probabilities")
-PICTURE_OUTPUTS = ("boxes", "scores", "labels")
+DETECTOR_OUTPUTS = ("boxes", "scores", "labels")
 
 
 class OnnxNetwork:
-    """A network from images to offsets and probabilities, asked like a `Detector`.
+    """A network from images to offsets and probabilities; `answers` is that of `Detector`.
 
     Args:
-        path: a file without the picture part, such as export/ssd300.onnx.
-        batch_size: pictures that callers should give at a time; the network takes any number.
-        threads: that compute; 0 is one for each core.
+        path: a file of the network alone, such as export/ssd300.onnx.
+        batch_size: images per call that callers should use; the network takes any number.
+        threads: for computing; 0 is one per core.
 
     Attributes:
-        metadata: what the file says of itself.
+        metadata: of the file.
 
     Raises:
-        InputError: no ONNX file, not exported by this project, or with the picture part.
+        InputError: the file is no ONNX file, not from this project, or takes photos.
     """
 
     def __init__(self, path: Path, batch_size: int = 1, threads: int = 0) -> None:
@@ -44,27 +44,27 @@ class OnnxNetwork:
         return offsets, probabilities
 
 
-class OnnxPictures:
-    """A network from pictures to detections.
+class OnnxDetector:
+    """A network from photos to detections.
 
     Args:
-        path: a file with the picture part, such as export/ssd300_pictures.onnx.
-        threads: that compute; 0 is one for each core.
+        path: a file of the detector, such as export/ssd300_photos.onnx.
+        threads: for computing; 0 is one per core.
 
     Attributes:
-        metadata: what the file says of itself.
+        metadata: of the file.
 
     Raises:
-        InputError: no ONNX file, not exported by this project, or without the picture part.
+        InputError: the file is no ONNX file, not from this project, or does not take photos.
     """
 
     def __init__(self, path: Path, threads: int = 0) -> None:
-        self._session, self.metadata = _open(path, PICTURE_OUTPUTS, threads)
+        self._session, self.metadata = _open(path, DETECTOR_OUTPUTS, threads)
 
-    def detect(self, pictures: NDArray[np.uint8]) -> list[Detections]:
-        """Returns what is found in each of pictures (B, H, W, 3), red, green, blue."""
-        rows = zip(*self._session.run(PICTURE_OUTPUTS, {"pictures": pictures}), strict=True)
-        height, width = pictures.shape[1:3]
+    def detect(self, photos: NDArray[np.uint8]) -> list[Detections]:
+        """Returns the detections in each of photos (B, H, W, 3), red, green, blue."""
+        rows = zip(*self._session.run(DETECTOR_OUTPUTS, {"photos": photos}), strict=True)
+        height, width = photos.shape[1:3]
         sides = np.array((height, width, height, width), np.float32)
         found = []
         for boxes_xyxy_px, scores, labels in rows:
@@ -74,11 +74,11 @@ class OnnxPictures:
         return found
 
 
-def _open(path: Path, outputs: Sequence[str], threads: int) -> tuple[Any, Metadata]:
+def _open(path: Path, outputs: Sequence[str], threads: int) -> tuple[Any, ExportMetadata]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
     options.intra_op_num_threads = threads
-    # its threads wait in a busy loop, on cores that MindSpore's or a decoder's threads need
+    # spinning threads would occupy cores that MindSpore and decoders need
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     remedy = "Make one with dvc repro export"
     if not path.is_file():
@@ -87,11 +87,11 @@ def _open(path: Path, outputs: Sequence[str], threads: int) -> tuple[Any, Metada
         session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-    except Exception as error:  # its exceptions have no base of their own
+    except Exception as error:  # its exceptions have no common base class
         raise InputError(str(path), str(error)[:200], "an ONNX file", remedy) from None
-    metadata = Metadata.from_texts(session.get_modelmeta().custom_metadata_map, str(path))
+    metadata = ExportMetadata.from_texts(session.get_modelmeta().custom_metadata_map, str(path))
     names = tuple(output.name for output in session.get_outputs())
     if names != tuple(outputs):
-        remedy = "With the picture part or without it, the same network is in another file"
+        remedy = "The file with _photos in its name takes photos, the other one images"
         raise InputError(str(path), f"outputs {names}", f"outputs {tuple(outputs)}", remedy)
     return session, metadata

@@ -1,16 +1,16 @@
-"""The files that a trained network leaves the pipeline with."""
+"""Writes the exported files of a trained network."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
 from ssdcore.data.loader import InputBatch
 from ssdcore.export.graph import save
-from ssdcore.export.images import with_pictures
-from ssdcore.export.metadata import Metadata
+from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.mindir import save_mindir
 from ssdcore.export.onnx_graph import to_onnx
+from ssdcore.export.photos import with_photos
 from ssdcore.export.precision import to_float16, to_int8
-from ssdcore.models.ssd import SSD300
+from ssdcore.models.ssd import SSD
 from ssdcore.params.types import Format
 
 STEM = "ssd300"
@@ -21,34 +21,34 @@ def network_file(form: Format) -> str:
     return {"onnx": f"{STEM}.onnx", "mindir": f"{STEM}.mindir"}.get(form, f"{STEM}_{form}.onnx")
 
 
-def pictures_file(form: Format) -> str:
-    """Returns the name of an ONNX format's file from pictures to boxes, scores and labels."""
-    return network_file(form).replace(".onnx", "_pictures.onnx")
+def photos_file(form: Format) -> str:
+    """Returns the name of an ONNX format's file of the detector: photos → boxes, scores, labels."""
+    return network_file(form).replace(".onnx", "_photos.onnx")
 
 
 def write_exports(
     folder: Path,
-    network: SSD300,
-    metadata: Metadata,
+    network: SSD,
+    metadata: ExportMetadata,
     formats: Iterable[Format],
     calibration: Iterable[InputBatch],
 ) -> None:
-    """Writes each format's files into a folder.
+    """Writes the files of each format into a folder.
 
     Args:
-        folder: where to.
-        network: the trained network; its parameters get other names.
-        metadata: what the files say of themselves.
+        folder: receives the files.
+        network: the trained network; its parameters are renamed.
+        metadata: stored in the files.
         formats: which files.
-        calibration: batches of training pictures for int8; read only for that.
+        calibration: batches of training images for int8; read only for that.
     """
-    card = metadata.card
-    num_classes = len(card.classes) + 1
-    graph = to_onnx(network, card.loss)
+    description = metadata.network
+    num_classes = len(description.classes) + 1
+    graph = to_onnx(network, description.loss)
     texts = metadata.texts()
     for form in formats:
         if form == "mindir":
-            save_mindir(folder / network_file(form), network, card.loss, texts)
+            save_mindir(folder / network_file(form), network, description.loss, texts)
             continue
         model = {
             "onnx": lambda: graph,
@@ -56,5 +56,5 @@ def write_exports(
             "int8": lambda: to_int8(graph, (batch.images for batch in calibration)),
         }[form]()
         save(folder / network_file(form), model, texts)
-        whole = with_pictures(model, card.default_boxes, num_classes, metadata.thresholds)
-        save(folder / pictures_file(form), whole, texts)
+        whole = with_photos(model, description.default_boxes, num_classes, metadata.thresholds)
+        save(folder / photos_file(form), whole, texts)

@@ -2,7 +2,7 @@
 
     encode: ((cy - dcy) / (0.1 dh), (cx - dcx) / (0.1 dw), ln(h / dh) / 0.2, ln(w / dw) / 0.2)
 
-`decode(encode(boxes, d), d)` gives the boxes back, clipped to the image.
+`decode(encode(boxes, d), d)` returns the boxes, clipped to the image.
 """
 
 import numpy as np
@@ -12,9 +12,9 @@ from ssdcore.geometry.boxes import Boxes, yxyx_to_cyxhw
 CENTRE_VARIANCE = 0.1
 SIZE_VARIANCE = 0.2
 MIN_SIZE_RATIO = 1e-6
-"""Lower bound of h / dh in the logarithm, so that a box without height stays finite."""
+"""Lower bound of h / dh before the logarithm, so a box without height stays finite."""
 MAX_LOG_RATIO = 80.0
-"""Keeps exp finite in float32; far beyond the image in any case."""
+"""Upper bound of ln(h / dh), far beyond any image; keeps exp finite in float32."""
 
 
 def encode(boxes_yxyx: Boxes, default_boxes: Boxes) -> Boxes:
@@ -33,7 +33,7 @@ def decode(offsets: Boxes, default_boxes: Boxes) -> Boxes:
         (…, 4) y1 x1 y2 x2, clipped to [0, 1].
     """
     boxes_yxyx = np.empty(offsets.shape, np.result_type(offsets, default_boxes))
-    for axis in (0, 1):  # whole columns: NumPy is slow where the innermost axis has two values
+    for axis in (0, 1):  # by column: NumPy is slow if the innermost axis has two values
         size = default_boxes[..., axis + 2]
         centre = default_boxes[..., axis] + offsets[..., axis] * (CENTRE_VARIANCE * size)
         ratio = np.exp(np.minimum(offsets[..., axis + 2] * SIZE_VARIANCE, MAX_LOG_RATIO))

@@ -1,7 +1,7 @@
 """The 8732 default boxes of SSD300 (Liu et al., ECCV 2016, section 2.2).
 
-`FEATURE_MAPS` is the one description of the prior order: the boxes here, the heads' channel
-counts and the permutation of their outputs all follow from it.
+`FEATURE_MAPS` is the one description of their order: the boxes here, the heads' channel counts
+and the permutation of their outputs all follow from it.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ IMAGE_SIZE = 300
 
 
 class FeatureMap(NamedTuple):
-    """A feature map the heads look at.
+    """A feature map with heads.
 
     Attributes:
-        size: cells a side.
-        stride: distance of two cells' centres in input pixels.
-        aspect_ratios: the ratios beside 1; each gives a box w:h = r and its transpose.
+        size: cells per side.
+        stride: distance between the centres of two cells in input pixels.
+        aspect_ratios: the ratios besides 1; each gives a box w:h = r and its transpose.
     """
 
     size: int
@@ -33,7 +33,7 @@ class FeatureMap(NamedTuple):
 
     @property
     def boxes_per_cell(self) -> int:
-        """Default boxes at each cell: two squares and a pair for each ratio."""
+        """Default boxes per cell: two squares and a pair for each ratio."""
         return 2 + 2 * len(self.aspect_ratios)
 
 
@@ -56,9 +56,9 @@ COCO_SCALES = (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
 def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES) -> Boxes:
     """Builds the default boxes in the order map, row, column, box of the cell.
 
-    At scale s_k a cell has the square s_k, for each ratio r the box (h, w) = (s/√r, s·√r) and
-    its transpose, and last the square √(s_k s_(k+1)) (equations 4 and 5 of the paper, the
-    scales written out).
+    At scale s_k a cell has the square s_k, then for each ratio r the box (h, w) = (s/√r, s·√r)
+    and its transpose, and finally the square √(s_k s_(k+1)) (equations 4 and 5 of the paper,
+    with explicit scales).
 
     Args:
         scales: seven box sides s_0 … s_6, fractions of the image.
@@ -67,7 +67,7 @@ def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES) -> Boxes:
         (8732, 4) float32 (cy, cx, h, w), fractions of the image, not clipped.
 
     Raises:
-        ValueError: not one scale for each feature map and one more.
+        ValueError: the number of scales is not the number of feature maps plus one.
     """
     if len(scales) != len(FEATURE_MAPS) + 1:
         raise ValueError(f"{len(scales)} scales, expected {len(FEATURE_MAPS) + 1}")
@@ -77,9 +77,10 @@ def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES) -> Boxes:
 def corners(default_boxes: Boxes) -> Boxes:
     """Returns the corners (K, 4) float32 y1 x1 y2 x2 of default boxes (K, 4), rounded once.
 
-    All default boxes of one shape that lie within a larger ground truth have the same IoU with
-    it, so that the last bit of the corners picks the best. To pick as the reference does, the
-    corners of an SSD300 table come from the unrounded grid, not from the float32 table.
+    All default boxes of one shape inside a larger ground truth have the same IoU with it, up to
+    the last bit of the corners, which therefore decides the best one. To agree with the
+    reference, the corners of an SSD300 table are computed from the unrounded grid instead of the
+    float32 table.
     """
     return _corners(np.ascontiguousarray(default_boxes, np.float32).tobytes())
 
@@ -91,12 +92,12 @@ def _corners(table: bytes) -> Boxes:
         unrounded = _exact(_scales_of(boxes))
         if np.array_equal(unrounded.astype(np.float32), boxes):
             boxes = unrounded
-    # a column at a time is how they are compared
+    # Column-major, because boxes are compared one coordinate at a time.
     return np.asfortranarray(cyxhw_to_yxyx(boxes), np.float32)
 
 
 def _scales_of(table: Boxes) -> list[float]:
-    """Reads the scales off an SSD300 table: a map's first box is the square s_k."""
+    """Recovers the scales from an SSD300 table: the first box of a map is the square s_k."""
     starts = np.cumsum([0] + [m.size**2 * m.boxes_per_cell for m in FEATURE_MAPS[:-1]])
     scales = table[starts, 2].astype(float)
     last = float(table[-1, 2]) ** 2 / scales[-1]
@@ -110,7 +111,7 @@ def _exact(scales: Sequence[float]) -> NDArray[np.float64]:
 
 
 def _grid(feature_map: FeatureMap, scale: float, next_scale: float) -> NDArray[np.float64]:
-    """Returns one map's boxes (size² · boxes a cell, 4)."""
+    """Returns the boxes of one map (size² · boxes per cell, 4)."""
     between = sqrt(scale * next_scale)
     sides = [(scale, scale)]
     for ratio in feature_map.aspect_ratios:

@@ -1,4 +1,4 @@
-"""Which default box answers for which ground truth (section 2.2 of the SSD paper)."""
+"""Matches ground truth to default boxes and encodes it (section 2.2 of the SSD paper)."""
 
 from typing import NamedTuple
 
@@ -6,25 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.geometry.box_coder import encode
-from ssdcore.geometry.boxes import Boxes, areas, intersections, iou
+from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import corners
+from ssdcore.geometry.iou import areas, intersections, iou_matrix
 
 POSITIVE_IOU = 0.5
 BACKGROUND = 0
-"""Label of a default box that answers for no object."""
+"""Label of a default box that no ground truth is assigned to."""
 IGNORED = -1
 """Label of a default box inside a crowd region: neither positive nor negative."""
 FORCED = 2.0
-"""Stands in for the IoU of a ground truth's best default box and outranks every real one."""
+"""Replaces the IoU of a ground truth and its best default box; higher than any real IoU."""
+BOXES_AT_ONCE = 256
+"""Boxes that `best_overlaps` compares with all default boxes at once; bounds the memory."""
 
 
 class Targets(NamedTuple):
-    """What the network should answer for one image; K = 8732.
+    """The training targets of one image; K = 8732.
 
     Attributes:
         offsets: (K, 4) float32, zero where the label is not positive.
         labels: (K,) int32, 1 … C-1 for objects, `BACKGROUND` or `IGNORED`.
-        num_positives: how many labels are positive.
+        num_positives: number of positive labels.
     """
 
     offsets: Boxes
@@ -33,23 +36,23 @@ class Targets(NamedTuple):
 
 
 def match(boxes_yxyx: Boxes, default_boxes: Boxes) -> NDArray[np.int64]:
-    """Assigns a ground truth to each default box that has one.
+    """Assigns at most one ground truth to each default box.
 
-    A default box is positive for a box when their IoU exceeds 0.5, and each ground truth's best
-    default box is positive in any case: that match outranks every IoU, and of two ground truths
-    with the same best default box the first keeps it. Among several candidates the highest IoU
-    wins, the first of equals.
+    A default box is positive for a ground truth if their IoU exceeds 0.5. The default box with
+    the highest IoU for a ground truth is positive in any case, and this match takes precedence
+    over every IoU; if two ground truths share a best default box, the first one gets it. Among
+    several candidates, the one with the highest IoU wins, the first of equals.
 
     Args:
         boxes_yxyx: (N, 4) ground truth, fractions of the image.
         default_boxes: (K, 4) (cy, cx, h, w).
 
     Returns:
-        (K,) index of the ground truth, -1 where there is none.
+        (K,) index of the ground truth, -1 if none.
     """
     if len(boxes_yxyx) == 0:
         return np.full(len(default_boxes), -1, np.int64)
-    overlap = iou(boxes_yxyx, corners(default_boxes))
+    overlap = iou_matrix(boxes_yxyx, corners(default_boxes))
     best, first = np.unique(overlap.argmax(axis=1), return_index=True)
     overlap[first, best] = FORCED
     positive = overlap.max(axis=0) > POSITIVE_IOU
@@ -70,9 +73,9 @@ def encode_targets(
         boxes_y1x1y2x2: (N, 4) fractions of the image; N may be 0.
         labels: (N,) 1 … C-1.
         default_boxes: (K, 4) (cy, cx, h, w).
-        crowd: (N,) marks regions that hold many objects: none of them is ever positive, and the
-            default boxes that lie in them by more than half of their visible area and are
-            not positive for something else are `IGNORED`.
+        crowd: (N,) marks regions of many objects. A crowd region never makes a default box
+            positive. A default box that lies in one by more than half of its visible area is
+            `IGNORED` unless another ground truth makes it positive.
     """
     boxes = np.asarray(boxes_y1x1y2x2, np.float32).reshape(-1, 4)
     single = np.ones(len(boxes), bool) if crowd is None else ~np.asarray(crowd, bool)
@@ -89,7 +92,20 @@ def encode_targets(
 
 
 def _inside(default_boxes: Boxes, regions_yxyx: Boxes) -> NDArray[np.bool_]:
-    """Marks the default boxes (K,) of whose visible part most lies in one of the regions (M, 4)."""
+    """Marks the default boxes (K,) with over half of their visible area in a region (M, 4)."""
     boxes = np.clip(corners(default_boxes), 0, 1)
-    share = intersections(boxes, regions_yxyx) / areas(boxes)[:, None]
-    return (share > 0.5).any(axis=1)
+    share = intersections(boxes, regions_yxyx[:, None]) / areas(boxes)
+    return (share > 0.5).any(axis=0)
+
+
+def best_overlaps(boxes_yxyx: Boxes, default_boxes_yxyx: Boxes) -> Boxes:
+    """Returns the highest IoU (N,) of each box (N, 4) with any default box (K, 4).
+
+    It shows how well the default boxes fit a data set before any training: an object below 0.5
+    has only the one default box that is forced on it, and other scales may help.
+    """
+    best = np.zeros(len(boxes_yxyx), np.float32)
+    for start in range(0, len(boxes_yxyx), BOXES_AT_ONCE):
+        some = slice(start, start + BOXES_AT_ONCE)
+        best[some] = iou_matrix(boxes_yxyx[some], default_boxes_yxyx).max(axis=1)
+    return best

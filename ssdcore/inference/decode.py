@@ -1,38 +1,31 @@
-"""From the network's answers to detections (section 2.3 of the SSD paper)."""
+"""From the network's outputs to detections (section 2.3 of the SSD paper)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ssdcore.coco.results import Detections
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.inference.candidates import (
-    Candidates,
-    best_first,
-    best_of,
-    find_candidates,
-    read_keys,
-    sort_keys,
-)
 from ssdcore.inference.nms import suppress
 from ssdcore.params.schema import EvaluateParams
 
-LOOKED_AT, MOST_LOOKED_AT = 8, 2000
-"""Candidates of an image that are tried first: for each detection wanted, and at most."""
+FIRST_TRY, FIRST_TRY_MAX = 8, 2000
+"""Candidates per image in the first attempt: per wanted detection, and maximum."""
 
 
 class Thresholds(NamedTuple):
-    """Which answers count as detections.
+    """Which outputs count as detections.
 
     Attributes:
-        score: least class probability.
-        nms_iou: overlap above which the weaker of two boxes of a class goes.
-        max_detections: kept for the image, the best of all classes.
-        max_per_class: kept for each class before that; None is no limit of its own.
-        max_candidates: of each class, the best, that take part in suppression; None is all.
+        score: minimum class probability.
+        nms_iou: IoU above which the weaker of two boxes of a class is dropped.
+        max_detections: maximum per image, the best of all classes.
+        max_per_class: maximum per class and image before that; None is unlimited.
+        max_candidates: number of the best boxes per class that enter NMS; None is all.
     """
 
     score: float = 0.01
@@ -42,14 +35,38 @@ class Thresholds(NamedTuple):
     max_candidates: int | None = None
 
     @classmethod
-    def of(cls, wanted: EvaluateParams, score: float | None = None) -> "Thresholds":
-        """Returns those of the parameters, with another least score where one is given."""
+    def of(cls, params: EvaluateParams, score: float | None = None) -> "Thresholds":
+        """Returns the thresholds of the parameters, with another minimum score if given."""
         return cls(
-            wanted.score_threshold if score is None else score,
-            wanted.nms_iou,
-            wanted.max_detections,
-            wanted.max_per_class,
-            wanted.max_candidates,
+            params.score_threshold if score is None else score,
+            params.nms_iou,
+            params.max_detections,
+            params.max_per_class,
+            params.max_candidates,
+        )
+
+
+class Candidates(NamedTuple):
+    """Pairs of a default box and a class that reach the minimum score, N of one image.
+
+    Attributes:
+        rows: (N,) index of the default box, ascending.
+        labels: (N,) class from 1, ascending within a default box.
+        scores: (N,) float32.
+    """
+
+    rows: NDArray[np.intp]
+    labels: NDArray[np.intp]
+    scores: Boxes
+
+    def best(self, count: int) -> "Candidates":
+        """Returns the `count` best candidates, and all that tie with the last of them."""
+        if len(self.scores) <= count:
+            return self
+        last = np.partition(self.scores, -count)[-count]
+        chosen = np.flatnonzero(self.scores >= last)
+        return Candidates(
+            self.rows.take(chosen), self.labels.take(chosen), self.scores.take(chosen)
         )
 
 
@@ -61,42 +78,65 @@ def detect(
     *,
     softmax: bool = False,
 ) -> list[Detections]:
-    """Thresholds, decodes and suppresses the answers for B images.
+    """Applies thresholds, decodes and suppresses the outputs for B images.
 
     Of equal scores the lower label comes first, then the earlier default box.
 
     Args:
         offsets: (B, K, 4) from the network.
-        probabilities: (B, K, C) of each class, the background in column 0.
+        probabilities: (B, K, C) per class, the background in column 0.
         default_boxes: (K, 4) (cy, cx, h, w).
-        thresholds: which answers count.
-        softmax: whether the probabilities of a box add up to 1; the answer is the same without,
-            but slower.
+        thresholds: which outputs count as detections.
+        softmax: whether the probabilities of a default box add up to 1. The result is the same
+            with False, but slower.
     """
-    everything = [
+    candidates = [
         find_candidates(table, thresholds.score, softmax=softmax) for table in probabilities
     ]
-    count = min(LOOKED_AT * thresholds.max_detections, MOST_LOOKED_AT)
-    tried = [best_of(candidates, count) for candidates in everything]
-    found = _select(offsets, default_boxes, tried, thresholds)
+    count = min(FIRST_TRY * thresholds.max_detections, FIRST_TRY_MAX)
+    best = [one.best(count) for one in candidates]
+    found = _select(offsets, default_boxes, best, thresholds)
     for i, detections in enumerate(found):
-        left_out = len(tried[i].scores) < len(everything[i].scores)
+        left_out = len(best[i].scores) < len(candidates[i].scores)
         if left_out and len(detections.scores) < thresholds.max_detections:
-            (found[i],) = _select(
-                offsets[i : i + 1], default_boxes, everything[i : i + 1], thresholds
-            )
+            one = slice(i, i + 1)
+            (found[i],) = _select(offsets[one], default_boxes, candidates[one], thresholds)
     return found
+
+
+def find_candidates(probabilities: Boxes, min_score: float, *, softmax: bool) -> Candidates:
+    """Finds the scores of one image that reach `min_score`.
+
+    Args:
+        probabilities: (K, C) per class, the background in column 0.
+        min_score: the threshold.
+        softmax: whether a row adds up to 1. If the background leaves less than the threshold, no
+            class can reach it; for most rows only the background has to be read.
+    """
+    classes = probabilities.shape[1]
+    rows = None
+    if softmax:
+        rounding = 2 * classes * float(np.finfo(probabilities.dtype).eps)
+        rows = np.flatnonzero(probabilities[:, 0] <= 1 - min_score + rounding)
+        probabilities = probabilities.take(rows, axis=0)
+    reached = probabilities >= min_score
+    reached[:, 0] = False
+    flat = np.flatnonzero(reached)
+    found, labels = np.divmod(flat, classes)
+    scores = probabilities.ravel().take(flat).astype(np.float32, copy=False)
+    return Candidates(found if rows is None else rows.take(found), labels, scores)
 
 
 def _select(
     offsets: Boxes, default_boxes: Boxes, candidates: Sequence[Candidates], thresholds: Thresholds
 ) -> list[Detections]:
-    """Decodes and suppresses all candidates (of B images) together, class by class."""
-    images = np.repeat(np.arange(len(candidates)), [len(c.scores) for c in candidates])
+    """Decodes and suppresses the candidates of B images together, class by class."""
+    images = np.repeat(np.arange(len(candidates)), [len(one.scores) for one in candidates])
     rows, labels, scores = map(np.concatenate, zip(*candidates, strict=True))
     classes = int(labels.max(initial=0)) + 1
-    keys = np.sort(sort_keys(images * classes + labels, scores, rows))
-    groups, scores, rows = read_keys(keys)
+    groups = images * classes + labels
+    order = np.lexsort((-scores, groups))  # stable: of equal scores the first row stays first
+    groups, scores, rows = groups[order], scores[order], rows[order]
     if thresholds.max_candidates is not None:
         rank = np.arange(len(groups)) - np.searchsorted(groups, groups)
         best = rank < thresholds.max_candidates
@@ -108,10 +148,10 @@ def _select(
     if thresholds.max_per_class is not None:
         most = min(most, thresholds.max_per_class)
     kept = suppress(boxes, groups, thresholds.nms_iou, most)
-    counts = np.bincount(images[kept], minlength=len(candidates))
-    order = kept[best_first(counts, scores[kept])]
+    kept = kept[np.lexsort((-scores[kept], images[kept]))]
+    ends = np.cumsum(np.bincount(images[kept], minlength=len(candidates)))
     return [
         Detections(boxes[own], labels[own].astype(np.int32), scores[own])
-        for start, end in pairwise([0, *np.cumsum(counts).tolist()])
-        for own in [order[start : min(end, start + thresholds.max_detections)]]
+        for start, end in pairwise([0, *ends.tolist()])
+        for own in [kept[start : min(end, start + thresholds.max_detections)]]
     ]

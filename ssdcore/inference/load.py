@@ -1,4 +1,4 @@
-"""A checkpoint that is asked about photos."""
+"""Loads a checkpoint as a detector for photos."""
 
 from pathlib import Path
 
@@ -8,16 +8,16 @@ from ssdcore.models.checkpoint import load
 
 
 def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> PhotoDetector:
-    """Loads a network to find objects in photos; `ssdcore.models.device.configure` comes first.
+    """Loads a detector for photos; call `ssdcore.models.device.configure` first.
 
     Args:
-        checkpoint: as `ssdcore.models.checkpoint.save` wrote it.
-        batch_size: images that the network computes together.
+        checkpoint: written by `ssdcore.models.checkpoint.save`.
+        batch_size: images per batch.
         workers: threads that decode.
 
     Raises:
-        InputError: no checkpoint of this project, or a damaged one.
+        InputError: the file is no checkpoint of this project, or is damaged.
     """
-    network, card = load(checkpoint)
-    detector = Detector(network, card.default_boxes, card.loss, batch_size)
-    return PhotoDetector(detector, card.default_boxes, card.classes, workers)
+    network, metadata = load(checkpoint)
+    detector = Detector(network, metadata.default_boxes, metadata.loss, batch_size)
+    return PhotoDetector(detector, metadata.default_boxes, metadata.classes, workers)

@@ -1,4 +1,4 @@
-"""Greedy non-maximum suppression."""
+"""Greedy non-maximum suppression (NMS)."""
 
 from typing import Any
 
@@ -6,23 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.overlaps import Indices, Sides, overlapping
+from ssdcore.geometry.iou import areas, iou
+
+Indices = NDArray[np.intp]
 
 FIRST_BLOCK, GROWTH, LARGEST_BLOCK = 8, 2, 256
-"""Boxes of a group that are looked at together, at first and at most."""
+"""Boxes per group that are compared in one step: at first, growth per step, maximum."""
+PAIRS_AT_ONCE = 1 << 14
+"""Pairs of boxes that are compared at once; the intermediate arrays then fit the CPU's cache."""
 
 
 def nms(boxes: Boxes, scores: Boxes, iou_threshold: float, max_detections: int) -> Indices:
-    """Keeps the best box, drops those that overlap it, and goes on with the rest.
+    """Repeatedly keeps the best box and drops all boxes that overlap it.
 
-    Coordinates are continuous (no pixel is added to a side); of equal scores the earlier comes
-    first.
+    Coordinates are continuous (no pixel is added to a side). Of equal scores the earlier box
+    comes first.
 
     Args:
         boxes: (N, 4) y1 x1 y2 x2.
         scores: (N,).
-        iou_threshold: a box goes when its IoU with a kept one is greater.
-        max_detections: how many to keep at most.
+        iou_threshold: a box is dropped if its IoU with a kept box is greater.
+        max_detections: maximum number of kept boxes.
 
     Returns:
         Indices of the kept boxes, best first.
@@ -33,68 +37,104 @@ def nms(boxes: Boxes, scores: Boxes, iou_threshold: float, max_detections: int) 
 
 
 def suppress(
-    boxes: Boxes, groups: NDArray[np.integer[Any]], iou_threshold: float, most: int
+    boxes: Boxes, groups: NDArray[np.integer[Any]], iou_threshold: float, max_per_group: int
 ) -> Indices:
-    """Does NMS in many groups of boxes at once, such as the classes of several images.
+    """Runs NMS on many groups of boxes at once, such as the classes of several images.
 
-    All groups advance together, each by a block of its best boxes: those that overlap a better one
-    of the block go, then all further ones that overlap one that was kept. So a box is compared
-    with kept ones and those of its block alone, and no Python loop runs over boxes.
+    All groups advance together, each by a block of its best remaining boxes. First, a box is
+    dropped if it overlaps a better box of its block; then all later boxes are dropped that
+    overlap a kept box of the block. Each box is only compared with kept boxes and with its
+    block, and there is no Python loop over boxes.
 
     Args:
-        boxes: (N, 4) y1 x1 y2 x2, group after group, in each the best first.
-        groups: (N,), never falling.
-        iou_threshold: a box goes when its IoU with a kept one of its group is greater.
-        most: how many to keep of a group.
+        boxes: (N, 4) y1 x1 y2 x2, sorted by group, then best first.
+        groups: (N,) in ascending order.
+        iou_threshold: a box is dropped if its IoU with a kept box of its group is greater.
+        max_per_group: maximum number of kept boxes per group.
 
     Returns:
-        Indices of the kept boxes, rising.
+        Indices of the kept boxes, ascending.
     """
-    sides = Sides.of(boxes)
     waiting = np.arange(len(boxes))
     kept = [waiting[:0]]
     number = np.cumsum(np.diff(groups, prepend=groups[:1]) != 0)
     counts = np.zeros(number.max(initial=-1) + 1, np.intp)
-    size = FIRST_BLOCK
+    block_size = FIRST_BLOCK
     while len(waiting):
         sizes = np.bincount(number[waiting], minlength=len(counts))
-        block_sizes = np.minimum(sizes, np.minimum(size, most - counts))
+        block_sizes = np.minimum(sizes, np.minimum(block_size, max_per_group - counts))
         ends = np.cumsum(sizes)
         rank = np.arange(len(waiting)) - np.repeat(ends - sizes, sizes)
         in_block = rank < np.repeat(block_sizes, sizes)
         block, waiting = waiting[in_block], waiting[~in_block]
-        block = block[_free_of_better(sides.take(block), block_sizes, iou_threshold)]
+        block = block[_kept_in_block(boxes.take(block, axis=0), block_sizes, iou_threshold)]
         kept.append(block)
-        own = number[block]
-        counts += np.bincount(own, minlength=len(counts))
+        group = number[block]
+        counts += np.bincount(group, minlength=len(counts))
         sizes -= block_sizes
         ends = np.cumsum(sizes)
         starts = ends - sizes
         _, hit = overlapping(
-            sides.take(block), sides.take(waiting), starts[own], ends[own], iou_threshold
-        )
-        free = counts[number[waiting]] < most
+            boxes.take(block, axis=0), boxes.take(waiting, axis=0),
+            starts[group], ends[group], iou_threshold,
+        )  # fmt: skip
+        free = counts[number[waiting]] < max_per_group
         free[hit] = False
         waiting = waiting[free]
-        size = min(size * GROWTH, LARGEST_BLOCK)
+        block_size = min(block_size * GROWTH, LARGEST_BLOCK)
     return np.sort(np.concatenate(kept))
 
 
-def _free_of_better(boxes: Sides, sizes: Indices, iou_threshold: float) -> NDArray[np.bool_]:
-    """Returns which of N boxes NMS keeps in groups of these sizes, in each the best first.
+def _kept_in_block(boxes: Boxes, sizes: Indices, iou_threshold: float) -> NDArray[np.bool_]:
+    """Marks the boxes (N,) that NMS keeps in groups of these sizes, each sorted best first.
 
-    A box goes when a better one stays that it overlaps. The answer is the only one that agrees
-    with itself: going from "all stay" to what follows from it, again and again, reaches it. After
-    n rounds all are right that depend on chains of n.
+    A box is dropped if a better box that is kept overlaps it. Only one marking satisfies this
+    rule. Starting with "all are kept" and applying the rule until nothing changes finds it:
+    after n rounds it is correct for chains of n overlapping boxes.
     """
-    count = len(boxes.areas)
-    after = np.arange(1, count + 1)
+    after = np.arange(1, len(boxes) + 1)
     ends = np.repeat(np.cumsum(sizes), sizes)
     better, worse = overlapping(boxes, boxes, after, ends, iou_threshold)
-    stays = np.ones(count, bool)
+    keep = np.ones(len(boxes), bool)
     while True:
-        following = np.ones(count, bool)
-        following[worse[stays[better]]] = False
-        if np.array_equal(following, stays):
-            return stays
-        stays = following
+        following = np.ones(len(boxes), bool)
+        following[worse[keep[better]]] = False
+        if np.array_equal(following, keep):
+            return keep
+        keep = following
+
+
+def overlapping(
+    a: Boxes, b: Boxes, starts: Indices, stops: Indices, iou_threshold: float
+) -> tuple[Indices, Indices]:
+    """Compares each box of `a` with its own run of boxes of `b`.
+
+    Args:
+        a: (N, 4) y1 x1 y2 x2.
+        b: (M, 4).
+        starts: (N,) index in `b` of the first box of each run.
+        stops: (N,) index after the last one, not before the first.
+        iou_threshold: pairs with a greater IoU are returned.
+
+    Returns:
+        The indices in `a` and in `b` of each such pair.
+    """
+    a_areas, b_areas = areas(a), areas(b)
+    lengths = stops - starts
+    ends = np.cumsum(lengths)
+    shifts = ends - lengths - starts
+    first, second = [ends[:0]], [ends[:0]]
+    row, done = 0, 0
+    while row < len(lengths):
+        stop = max(row + 1, int(np.searchsorted(ends, done + PAIRS_AT_ONCE, side="right")))
+        rows = np.repeat(np.arange(row, stop), lengths[row:stop])
+        columns = np.arange(done, ends[stop - 1])
+        columns -= shifts.take(rows)
+        overlaps = iou(
+            a.take(rows, axis=0), b.take(columns, axis=0), a_areas.take(rows), b_areas.take(columns)
+        )
+        over = np.flatnonzero(overlaps > iou_threshold)
+        first.append(rows.take(over))
+        second.append(columns.take(over))
+        row, done = stop, int(ends[stop - 1])
+    return np.concatenate(first), np.concatenate(second)

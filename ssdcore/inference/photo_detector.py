@@ -81,7 +81,7 @@ class PhotoDetector:
         Reads two batches ahead, so that the next batch is decoded while the network computes.
         """
         size = self._network.batch_size
-        prepared = map_in_threads(_prepare, photos, self._workers, held=2 * size)
+        prepared = map_in_threads(_prepare, photos, self._workers, ahead=2 * size)
         while batch := list(islice(prepared, size)):
             images = [image for image, _ in batch if image is not None]
             found = iter(self._detect_batch(images, thresholds))

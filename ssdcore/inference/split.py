@@ -1,4 +1,4 @@
-"""Every image of a split through the detector."""
+"""Applies the detector to every image of a split."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ def predict_split(
         detector: the network.
         shards: the split's images.
         split: its annotation file, for ids and sizes.
-        thresholds: which boxes count as detections.
+        thresholds: which boxes are detections.
         workers: threads that decode.
         spent: receives the time of each part, if given.
     """
@@ -47,10 +47,10 @@ def find_in_split(
     Args:
         detector: the network.
         shards: the split's images.
-        thresholds: which boxes count as detections.
+        thresholds: which boxes are detections.
         workers: threads that decode.
-        share: the part of the images that this process works on.
-        on_batch: called before each batch; an exception that it raises ends the work.
+        share: the images that this process handles.
+        on_batch: called before each batch; an exception from it ends the work.
         spent: receives the time of each part, if given.
     """
 

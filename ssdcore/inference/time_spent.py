@@ -1,4 +1,4 @@
-"""What the time of an evaluation goes into."""
+"""Measures how long each part of an evaluation takes."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,11 +10,10 @@ Item = TypeVar("Item")
 
 
 class TimeSpent:
-    """Adds up how long one process is busy with each part; clock time, not processor time.
+    """Sums up the wall-clock time that one process spends on each part.
 
-    - decode: waiting for images. Worker threads decode and resize them while the network
-      computes, so that this is next to nothing where they keep up, and what they lack where
-      they don't. The loader's start is part of it.
+    - decode: the wait for images. Worker threads decode and resize them while the network
+      computes, so this is near zero as long as they keep up. It includes the loader's start.
     - network: from images to offsets and class probabilities in memory.
     - nms: thresholds, decoding of boxes and suppression.
     """
@@ -24,13 +23,13 @@ class TimeSpent:
 
     @contextmanager
     def on(self, part: Part) -> Iterator[None]:
-        """Adds the time that its block takes."""
+        """Adds the time of its block."""
         started = perf_counter()
         yield
         self._seconds[part] += perf_counter() - started
 
     def waiting_for(self, part: Part, items: Iterable[Item]) -> Iterator[Item]:
-        """Yields the items; adds the time that each takes to come."""
+        """Yields the items; adds the wait for each."""
         iterator = iter(items)
         while True:
             with self.on(part):
@@ -41,5 +40,5 @@ class TimeSpent:
             yield item
 
     def milliseconds(self, images: int) -> dict[str, float]:
-        """Returns what each part took an image."""
+        """Returns the time of each part per image."""
         return {part: 1000 * seconds / images for part, seconds in self._seconds.items()}

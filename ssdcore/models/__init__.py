@@ -1,1 +1,1 @@
-"""The network and what belongs to it: backbone, heads, losses, checkpoints."""
+"""The network: backbone, heads, losses, checkpoints and published weights."""

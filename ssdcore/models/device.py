@@ -1,4 +1,4 @@
-"""The device and the seeds, set once by each stage that computes, never on import."""
+"""The device and the seeds: each stage that computes sets them once, never on import."""
 
 import os
 import tempfile
@@ -13,23 +13,23 @@ from ssdcore.core.errors import InputError
 Device = Literal["auto", "Ascend", "GPU", "CPU"]
 ACCELERATORS: tuple[Literal["Ascend", "GPU"], ...] = ("Ascend", "GPU")
 DRIVERS = {"Ascend": Path("/dev/davinci_manager"), "GPU": Path("/dev/nvidiactl")}
-"""What an accelerator's driver puts there when it is loaded."""
+"""Files that exist while an accelerator's driver is loaded."""
 
 
 def configure(device: Device) -> str:
-    """Chooses the device and moves MindSpore's debris out of the working folder.
+    """Sets the device, and keeps MindSpore's temporary files out of the working folder.
 
-    OpenCV gets one thread: the loader's threads work on images side by side, and splitting each
-    one up between more of them costs a fifth of the time.
+    OpenCV gets one thread: the loader's threads already process images in parallel, and splitting
+    each image between more threads costs a fifth of the time.
 
     Args:
-        device: where to compute; "auto" takes the first of Ascend, GPU and CPU that is there.
+        device: "auto" selects the first available of Ascend, GPU and CPU.
 
     Returns:
         The device's name.
 
     Raises:
-        InputError: the device is not there, or MindSpore was not built for it.
+        InputError: the device is not available, or MindSpore was not built for it.
     """
     os.environ.setdefault("MS_OM_PATH", tempfile.gettempdir())
     cv2.setNumThreads(1)
@@ -45,7 +45,7 @@ def configure(device: Device) -> str:
 
 
 def why_not(accelerator: str) -> str:
-    """Says why MindSpore does not offer an accelerator that it does not offer."""
+    """Returns why MindSpore does not offer an accelerator."""
     driver = DRIVERS[accelerator]
     if not driver.exists():
         return f"no {accelerator}: no driver is loaded, {driver} is not there"
@@ -56,7 +56,7 @@ def why_not(accelerator: str) -> str:
 
 
 def describe_choice(wanted: Device, chosen: str) -> list[str]:
-    """Says which device computes and, where it was left open, why none before it; a line each."""
+    """Returns log lines: the device and, for "auto", why no accelerator before it was chosen."""
     if wanted != "auto":
         return [f"device: {chosen}"]
     before = ACCELERATORS[: ACCELERATORS.index(chosen)] if chosen in ACCELERATORS else ACCELERATORS
@@ -64,10 +64,10 @@ def describe_choice(wanted: Device, chosen: str) -> list[str]:
 
 
 def require_precision(device: str, amp: str) -> None:
-    """Refuses mixed precision where it only costs.
+    """Refuses mixed precision on a CPU, where it only costs time.
 
     Raises:
-        InputError: float16 on a CPU, which has no arithmetic for it and converts at each step.
+        InputError: float16 on a CPU, which has no arithmetic for it and converts at each operation.
     """
     if device == "CPU" and amp != "O0":
         raise InputError(
@@ -77,5 +77,5 @@ def require_precision(device: str, amp: str) -> None:
 
 
 def seed_all(seed: int) -> None:
-    """Seeds MindSpore's weights and dropout; images have generators of their own."""
+    """Seeds MindSpore's weights and dropout; images have their own generators."""
     ms.set_seed(seed)

@@ -1,5 +1,6 @@
-"""Starts a training from a checkpoint of this project, also from one of other classes."""
+"""Starts a training from a checkpoint of this project, which may have other classes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,44 +9,48 @@ from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import load
-from ssdcore.models.load_report import Transfer
-from ssdcore.models.metadata import Card
-from ssdcore.models.ssd import SSD300, class_predictors
+from ssdcore.models.load_report import LoadReport
+from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.ssd import SSD, class_predictors
 
 
-def start_from(network: SSD300, card: Card, checkpoint: Path) -> list[str]:
-    """Takes over what fits: parameters of equal name and shape, and classes of the same name.
+def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[str]:
+    """Loads what fits: parameters of equal name and shape, and classes of equal name.
 
-    A class predictor's rows move to where this training has their class; the rows of new
+    The rows of each class predictor are reordered to this training's classes; the rows of new
     classes keep their initial values.
 
     Args:
-        network: as initialised; filled in place.
-        card: what the network is for.
+        network: as initialised; changed in place.
+        metadata: describes the network.
         checkpoint: written by an earlier training.
 
     Returns:
-        What was taken and what was not, a line each.
+        Lines for the log: what was loaded and what was not.
 
     Raises:
-        InputError: it is no checkpoint, or its backbone is another one.
+        InputError: the file is no checkpoint, or its backbone differs.
     """
-    source, its_card = load(checkpoint)
-    _refuse_other_backbones(checkpoint, card, its_card)
-    theirs = {p.name: p.asnumpy() for p in source.get_parameters()}
+    source, source_metadata = load(checkpoint)
+    _require_same_backbone(checkpoint, metadata, source_metadata)
+    ours, theirs = ([c.name for c in m.classes] for m in (metadata, source_metadata))
+    arrays = {p.name: p.asnumpy() for p in source.get_parameters()}
     predictors = {p.name for cell in class_predictors(source) for p in cell.get_parameters()}
     unused: dict[str, str] = {}
-    lines = [_shared_classes(card, its_card)]
-    if its_card.loss != card.loss:
-        reason = f"class logits for {its_card.loss} loss mean something else to {card.loss} loss"
+    lines = [_compare_classes(ours, theirs)]
+    if source_metadata.loss != metadata.loss:
+        reason = (
+            f"class logits for {source_metadata.loss} loss mean something else to "
+            f"{metadata.loss} loss"
+        )
         unused = dict.fromkeys(sorted(predictors), reason)
-        theirs = {name: value for name, value in theirs.items() if name not in predictors}
+        arrays = {name: value for name, value in arrays.items() if name not in predictors}
         lines = []
     loaded, fresh = {}, []
     for parameter in network.get_parameters():
-        name, value = parameter.name, theirs.pop(parameter.name, None)
+        name, value = parameter.name, arrays.pop(parameter.name, None)
         if value is not None and name in predictors:
-            value = _with_our_classes(value, parameter.asnumpy(), card, its_card)
+            value = _reorder_classes(value, parameter.asnumpy(), theirs, ours)
         if value is not None and value.shape == parameter.shape:
             parameter.set_data(Tensor(value))
             loaded[name] = name
@@ -53,21 +58,22 @@ def start_from(network: SSD300, card: Card, checkpoint: Path) -> list[str]:
         fresh.append(name)
         if value is not None:
             unused[name] = f"of shape {value.shape} where the network has {parameter.shape}"
-    unused.update(dict.fromkeys(theirs, "the network has no such parameter"))
-    return [*lines, *Transfer(loaded, unused, tuple(fresh)).lines()]
+    unused.update(dict.fromkeys(arrays, "the network has no such parameter"))
+    return [*lines, *LoadReport(loaded, unused, tuple(fresh)).lines()]
 
 
-def _refuse_other_backbones(checkpoint: Path, card: Card, its_card: Card) -> None:
+def _require_same_backbone(
+    checkpoint: Path, metadata: ModelMetadata, source_metadata: ModelMetadata
+) -> None:
     """Refuses a backbone of other channels, or one that was trained on another input."""
     for key in ("width", "normalisation"):
-        ours, theirs = getattr(card.model, key), getattr(its_card.model, key)
+        ours, theirs = getattr(metadata.model, key), getattr(source_metadata.model, key)
         if ours != theirs:
             remedy = f"Set model.{key}={theirs}, or start from another checkpoint"
             raise InputError(f"model.{key}", ours, f"{theirs}, as {checkpoint} has it", remedy)
 
 
-def _shared_classes(card: Card, its_card: Card) -> str:
-    ours, theirs = ([c.name for c in one.classes] for one in (card, its_card))
+def _compare_classes(ours: Sequence[str], theirs: Sequence[str]) -> str:
     groups = {
         "kept": [name for name in ours if name in theirs],
         "new": [name for name in ours if name not in theirs],
@@ -78,20 +84,19 @@ def _shared_classes(card: Card, its_card: Card) -> str:
     )
 
 
-def _with_our_classes(
-    theirs: NDArray[Any], ours: NDArray[Any], card: Card, its_card: Card
+def _reorder_classes(
+    source: NDArray[Any], initial: NDArray[Any], theirs: Sequence[str], ours: Sequence[str]
 ) -> NDArray[Any]:
-    """Returns `ours` (boxes · C, …) with the rows of the shared classes and the background.
+    """Returns `initial` (boxes · C, …) with the source's rows of shared classes and background.
 
-    Rows stand by default box of a cell, then by class, the background first. Where the inputs
-    are not the same `theirs` comes back as it is.
+    Rows are ordered by default box of a cell, then by class, the background first. Returns
+    `source` unchanged if the inputs of the two predictors differ.
     """
-    if theirs.shape[1:] != ours.shape[1:]:
-        return theirs
-    rows = {c.name: row for row, c in enumerate(its_card.classes, 1)}
-    pairs = [(0, 0)]
-    pairs += [(i, rows[c.name]) for i, c in enumerate(card.classes, 1) if c.name in rows]
+    if source.shape[1:] != initial.shape[1:]:
+        return source
+    rows = {name: row for row, name in enumerate(theirs, 1)}
+    pairs = [(0, 0), *((i, rows[name]) for i, name in enumerate(ours, 1) if name in rows)]
     to, of = (list(column) for column in zip(*pairs, strict=True))
-    mixed = ours.reshape(-1, len(card.classes) + 1, *ours.shape[1:]).copy()
-    mixed[:, to] = theirs.reshape(-1, len(its_card.classes) + 1, *theirs.shape[1:])[:, of]
-    return mixed.reshape(ours.shape)
+    mixed = initial.reshape(-1, len(ours) + 1, *initial.shape[1:]).copy()
+    mixed[:, to] = source.reshape(-1, len(theirs) + 1, *source.shape[1:])[:, of]
+    return mixed.reshape(initial.shape)

@@ -1,11 +1,29 @@
-"""The building blocks of the network: a convolution with what follows it, L2Norm, CaffeInput."""
+"""The building blocks of the network: ConvBlock, L2Norm, CaffeInput and Dropout."""
 
+import mindspore as ms
 import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from mindspore.common.initializer import Constant, HeNormal, initializer
 
 from ssdcore.data.preprocess import CAFFE_MEAN_RGB, DEVIATION_RGB, MEAN_RGB
 from ssdcore.models.conv import Conv2d
+
+CHANNEL_STEP = 8
+"""Scaled channel counts are multiples of this, which suits the convolution kernels."""
+
+MURMUR_STEPS = ((16, -2048144789), (13, -1028477387), (16, 1))
+"""Shifts and multipliers of MurmurHash3's finaliser (0x85EBCA6B and 0xC2B2AE35 as int32)."""
+GOLDEN = -1640531527
+"""2³² divided by the golden ratio: spreads calls and seeds over all integers."""
+STREAM = 0x632BE5AB
+"""Odd and different from `GOLDEN`, so that two processes never use the same mask."""
+MASK_BITS = 24
+"""Bits of each hash that are compared with the threshold; float32 holds as many exactly."""
+
+
+def scaled_channels(channels: int, width: float) -> int:
+    """Returns `channels` at `width`, a multiple of 8 and at least 8."""
+    return max(CHANNEL_STEP, round(channels * width / CHANNEL_STEP) * CHANNEL_STEP)
 
 
 class ConvBlock(nn.Cell):
@@ -18,7 +36,7 @@ class ConvBlock(nn.Cell):
         stride: step between two outputs.
         padding: zeros on each side; -1 keeps the size at stride 1.
         dilation: distance of two taps of the kernel.
-        bias: a bias for each output channel; batch norm has its own, so that it drops this one.
+        bias: use a bias for each output channel; batch norm replaces it.
         batch_norm: normalise before the ReLU.
         relu: end with a ReLU.
     """
@@ -58,13 +76,13 @@ class ConvBlock(nn.Cell):
 
 
 class L2Norm(nn.Cell):
-    """Scales each position to unit length over its channels, times a learnt scale a channel.
+    """Scales each position to unit length over its channels, times a learnt scale per channel.
 
     conv4_3 has another magnitude than the deeper maps; ParseNet's normalisation with scales
-    that start at 20 puts it in their range (section 3.1 of the SSD paper).
+    that start at 20 brings it into their range (section 3.1 of the SSD paper).
 
     Attributes:
-        TINY: keeps the length of a position without any activation from being zero.
+        TINY: keeps the length of a position without activations above zero.
     """
 
     TINY = 1e-10
@@ -80,10 +98,10 @@ class L2Norm(nn.Cell):
 
 
 class CaffeInput(nn.Cell):
-    """Turns the pipeline's input, in ImageNet's deviations, into what Caffe's VGG16 was fed.
+    """Converts images normalised with ImageNet's mean and deviation to the input of Caffe's VGG16.
 
-    Images are prepared in one way; a backbone whose weights want another converts its input
-    itself: values 0 … 255 less a mean, not divided.
+    Caffe's weights expect values 0 … 255 less a mean, not divided. The images are prepared in
+    one way; a backbone with other needs converts its input itself.
     """
 
     def __init__(self) -> None:
@@ -95,3 +113,40 @@ class CaffeInput(nn.Cell):
     def construct(self, images: Tensor) -> Tensor:
         """Converts images (B, 3, H, W)."""
         return images * self.scale + self.shift
+
+
+class Dropout(nn.Cell):
+    """Sets a share of the values to zero and scales the others up to the same mean.
+
+    The mask of value i in call t is a hash of (seed, t, i). MindSpore's own dropout draws from a
+    generator inside the kernel, which cannot be read or set, so that a resumed training would
+    drop other values. Here the number of calls is a parameter: saving and loading it continues
+    with the next mask.
+
+    Args:
+        p: share that is dropped, 0 … 1; outside training nothing is dropped.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.kept = 1 - p
+        self.threshold = round(self.kept * 2**MASK_BITS)
+        self.set_stream(0)
+        self.calls = Parameter(Tensor(0, ms.int32), name="calls", requires_grad=False)
+
+    def set_stream(self, number: int) -> None:
+        """Selects the masks of process `number` of a group; call it before the first step."""
+        self.seed = Tensor(((ms.get_seed() or 0) * GOLDEN + number * STREAM) % 2**31, ms.int32)
+
+    def construct(self, x: Tensor) -> Tensor:
+        """Drops values of x, of any shape."""
+        if not self.training:
+            return x
+        ops.assign_add(self.calls, Tensor(1, ms.int32))
+        bits = ops.arange(x.size).astype(ms.int32) + self.calls * GOLDEN
+        bits = ops.bitwise_xor(bits, self.seed)
+        for shift, multiplier in MURMUR_STEPS:
+            high = ops.bitwise_right_shift(bits, Tensor(shift, ms.int32))
+            bits = ops.bitwise_xor(bits, high) * Tensor(multiplier, ms.int32)
+        kept = ops.bitwise_and(bits, Tensor(2**MASK_BITS - 1, ms.int32)) < self.threshold
+        return ops.where(kept.reshape(x.shape), x / self.kept, ops.zeros_like(x))

@@ -1,4 +1,4 @@
-"""What became of each weight when a network took over those of a file."""
+"""A report on loading a network's weights from a file: loaded, unused and fresh."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -7,13 +7,13 @@ from typing import NamedTuple
 SHOWN_NAMES = 4
 
 
-class Transfer(NamedTuple):
-    """The account of one such take-over; every name of either side stands in it once.
+class LoadReport(NamedTuple):
+    """The outcome for every parameter of the network and every array of the file, each once.
 
     Attributes:
-        loaded: the network's parameter → the array in the file that it now holds.
-        unused: array in the file → why it was not taken as it is.
-        fresh: the network's parameters that keep their initial values.
+        loaded: network parameter → the array of the file that it now holds.
+        unused: array of the file → why it was not loaded as it is.
+        fresh: network parameters that keep their initial values.
     """
 
     loaded: dict[str, str]
@@ -21,7 +21,7 @@ class Transfer(NamedTuple):
     fresh: tuple[str, ...]
 
     def lines(self) -> Iterator[str]:
-        """Yields the account for a log: the counts, then the names, grouped by reason."""
+        """Yields lines for a log: the counts, then the names, grouped by reason."""
         yield (
             f"{len(self.loaded)} parameters loaded, {len(self.fresh)} fresh; "
             f"{len(self.unused)} arrays of the file unused"
@@ -38,7 +38,7 @@ class Transfer(NamedTuple):
 
 
 def _shortened(names: Iterable[str]) -> str:
-    """Lists a few names in full, and of many the first, the last and their count."""
+    """Lists up to 4 names; of more, the first, the last and their count."""
     names = list(names)
     if len(names) <= SHOWN_NAMES:
         return ", ".join(names)

@@ -1,7 +1,7 @@
-"""What a trained network says of itself, wherever it is kept: in a checkpoint or exported."""
+"""The description of a trained network that is stored in its checkpoint and exported files."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.geometry.boxes import Boxes
@@ -10,13 +10,13 @@ from ssdcore.params.schema import ModelParams
 from ssdcore.params.types import LossName
 
 
-class Card(NamedTuple):
+class ModelMetadata(NamedTuple):
     """A trained network's description.
 
     Attributes:
         model: the network's parameters.
         classes: in the order of the labels 1 … C-1.
-        loss: what it was trained with; decides how its class logits are read.
+        loss: name of the class loss it was trained with, which defines how to read its logits.
         step: optimiser steps taken.
     """
 
@@ -30,8 +30,8 @@ class Card(NamedTuple):
         """The default boxes (8732, 4) that the network's outputs refer to."""
         return default_boxes(self.model.default_box_scales)
 
-    def content(self) -> dict[str, Any]:
-        """Returns what JSON can hold; `from_content` reads it."""
+    def to_json(self) -> dict[str, Any]:
+        """Returns a dict for JSON; `from_json` reads it."""
         return {
             "model": self.model.model_dump(mode="json"),
             "classes": [c._asdict() for c in self.classes],
@@ -40,14 +40,17 @@ class Card(NamedTuple):
         }
 
     @classmethod
-    def from_content(cls, content: Mapping[str, Any]) -> "Card":
-        """Reads a card back; other keys are left alone.
+    def from_json(cls, content: Mapping[str, Any]) -> "ModelMetadata":
+        """Reads what `to_json` returned; ignores other keys.
 
         Raises:
-            KeyError: something is missing.
-            ValueError: the network's parameters are none.
+            KeyError: a key is missing.
+            ValueError: the model's parameters are invalid or the loss is unknown.
         """
         classes: Sequence[dict[str, Any]] = content["classes"]
+        known = get_args(LossName)
+        if content["loss"] not in known:
+            raise ValueError(f"loss {content['loss']!r}, known are {', '.join(known)}")
         return cls(
             ModelParams.model_validate(content["model"]),
             tuple(CocoClass(**c) for c in classes),

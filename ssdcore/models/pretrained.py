@@ -1,12 +1,12 @@
 """ImageNet weights of VGG16 for the backbone.
 
-Layers are found by their order, since sources number them differently: torchvision, timm,
+Layers are found by their order, because the sources number them differently: torchvision, timm,
 MindCV, MindSpore's model zoo and the ports of the Caffe original.
 
 fc6 and fc7 become convolutions with a quarter of the outputs (section 3.1 of the SSD paper, after
-DeepLab); of fc6's 7×7 taps every third is kept, which dilation 6 spreads over 13×13 cells.
+DeepLab). Of fc6's 7×7 taps, every third is kept; dilation 6 spreads them over 13×13 cells.
 
-Images have to be normalised as they were for these weights: torchvision's and timm's VGG16
+The input must be normalised as it was for the weights: torchvision's and timm's VGG16
 expect `model.normalisation: imagenet`, weights ported from Caffe (torchvision's
 vgg16_features-amdegroot, ssd.pytorch's vgg16_reducedfc; both take RGB) `caffe`.
 """
@@ -20,15 +20,15 @@ from mindspore import Parameter, Tensor
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError
-from ssdcore.models.load_report import Transfer
-from ssdcore.models.ssd import SSD300
+from ssdcore.models.load_report import LoadReport
+from ssdcore.models.ssd import SSD
 from ssdcore.models.vgg16 import STAGES
 
 CONVOLUTIONS = tuple(f"conv{s}.{i}" for s, stage in enumerate(STAGES, 1) for i in range(len(stage)))
 BLOCKS = (*CONVOLUTIONS, "fc6", "fc7")
 """The backbone's blocks, in the order of the layers."""
 FULL_FC = 4096
-"""Outputs of VGG16's fc6 and fc7; the backbone has every fourth of them."""
+"""Outputs of VGG16's fc6 and fc7; the backbone keeps every fourth."""
 
 NAME = re.compile(
     r"(?:(?:module|model|backbone|network|vgg)\.)*"
@@ -40,36 +40,36 @@ FC = {
     "classifier.0": "fc6", "pre_logits.fc1": "fc6", "fc6": "fc6",
     "classifier.3": "fc7", "pre_logits.fc2": "fc7", "fc7": "fc7",
 }  # fmt: skip
-"""Names of the first two layers of the classifier; the third is of no use."""
+"""Names of the first two layers of the classifier; the third is not used."""
 ROLES = ("weight", "bias", "gamma", "beta", "moving_mean", "moving_variance")
-"""What a block's arrays are, in MindSpore's words."""
+"""The arrays of a block, by MindSpore's names."""
 TORCH_ROLES = {"running_mean": "moving_mean", "running_var": "moving_variance"}
 TORCH_NORM_ROLES = {"weight": "gamma", "bias": "beta"}
 FOREIGN = "not a weight of VGG16's layers"
-TWICE = "another array has its place"
-HEAD = "fc8 only tells ImageNet's classes apart"
+TWICE = "another array is loaded there"
+HEAD = "fc8 only separates ImageNet's classes"
 NORMED = "the network's batch norm replaces the bias"
 FOLDED = "subtracted from the moving mean, as the network has no bias before batch norm"
 NO_BIAS = "the network has no bias there"
-ALONE = "its layer's weight was not taken"
+ALONE = "the weight of its layer was not loaded"
 NOT_FINITE = "values that are not finite"
 
 
-def load_vgg16(network: SSD300, arrays: Mapping[str, NDArray[Any]], place: str) -> Transfer:
-    """Writes VGG16's weights into the network's backbone, in place.
+def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], place: str) -> LoadReport:
+    """Loads VGG16's weights into the network's backbone, in place.
 
     A bias b before a batch norm with the moving mean m is folded into the mean: x + b - m =
-    x - (m - b), so that inference computes what it did. Where only the network has batch norm,
-    biases are left out and the norms stay fresh.
+    x - (m - b), so inference computes the same. If only the network has batch norm, biases are
+    not loaded and the norms stay fresh.
 
     Args:
-        network: of `model.width` 1, else nothing fits.
-        arrays: the file's arrays by their names, as `read_arrays` gives them.
-        place: what names the file (`model.pretrained`), for the error message.
+        network: of `model.width` 1; otherwise nothing fits.
+        arrays: the file's arrays by name, from `read_arrays`.
+        place: the parameter that names the file (`model.pretrained`), for error messages.
 
     Raises:
-        InputError: this is not a VGG16, none of its weights fits, or it has batch norms where the
-            network has none. The network is then as it was.
+        InputError: the file is not a VGG16, none of its weights fits, or it has batch norm and
+            the network has none. The network is then unchanged.
     """
     parameters: dict[str, Parameter] = {p.name: p for p in network.get_parameters()}
     normed = _parameter("conv1.0", "gamma") in parameters
@@ -106,7 +106,7 @@ def load_vgg16(network: SSD300, arrays: Mapping[str, NDArray[Any]], place: str) 
         raise _refusal(place, "no array that fits", arrays)
     for target, value in values.items():
         parameters[target].set_data(Tensor(np.ascontiguousarray(value, np.float32)))
-    return Transfer(loaded, unused, tuple(name for name in parameters if name not in loaded))
+    return LoadReport(loaded, unused, tuple(name for name in parameters if name not in loaded))
 
 
 def _parameter(block: str, role: str) -> str:
@@ -116,10 +116,10 @@ def _parameter(block: str, role: str) -> str:
 def _find_layers(
     arrays: Mapping[str, NDArray[Any]],
 ) -> tuple[dict[str, dict[str, str]], dict[str, str], int]:
-    """Sorts a file's names into blocks: a norm belongs to the convolution before it.
+    """Assigns a file's arrays to blocks: a norm belongs to the convolution before it.
 
-    Returns: each block's roles and their names, the other names and why they are of no use, and
-    the number of convolutions: 13, or 15 where fc6 and fc7 are among them.
+    Returns: each block's array names by role, the other names and why they are unused, and the
+    number of convolutions: 13, or 15 if fc6 and fc7 are among them.
     """
     unused: dict[str, str] = {}
     numbered: dict[int, dict[str, str]] = {}
@@ -157,7 +157,7 @@ def _find_layers(
 
 
 def _reduced(block: str, role: str, array: NDArray[Any]) -> NDArray[Any]:
-    """Returns fc6's and fc7's arrays as the backbone has them, all others as they are."""
+    """Returns fc6's and fc7's arrays reduced to the backbone's; all others unchanged."""
     if block in CONVOLUTIONS:
         return array
     if role == "weight" and array.ndim == 2:

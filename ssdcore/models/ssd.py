@@ -1,5 +1,6 @@
-"""SSD300: the backbone, the extra blocks and the heads (figure 2 of the SSD paper)."""
+"""SSD300: a backbone, the extra blocks and the heads (figure 2 of the SSD paper)."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import mindspore as ms
@@ -10,27 +11,21 @@ from numpy.typing import NDArray
 
 from ssdcore.geometry.default_boxes import FEATURE_MAPS
 from ssdcore.models.conv import Conv2d
-from ssdcore.models.layers import ConvBlock, L2Norm
-from ssdcore.models.vgg16 import FC_CHANNELS, STAGES, VGG16
+from ssdcore.models.layers import ConvBlock, L2Norm, scaled_channels
+from ssdcore.models.vgg16 import VGG16
 
 Head = Literal["conv", "separable"]
 Normalisation = Literal["imagenet", "caffe"]
 
 EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
 """Blocks 8 to 11: channels of the 1×1, channels, stride and padding of the 3×3 after it."""
+MIN_BACKBONE_MAPS = len(FEATURE_MAPS) - len(EXTRAS)
 HEAD_DEVIATION = 0.01
-"""Of a predictor's initial weights: small, so that the initial biases speak first."""
-CHANNEL_STEP = 8
-"""Scaled channel counts are multiples of this, as the convolution kernels like them."""
-
-
-def scaled_channels(channels: int, width: float) -> int:
-    """Returns `channels` at `width`, a multiple of 8 and at least 8."""
-    return max(CHANNEL_STEP, round(channels * width / CHANNEL_STEP) * CHANNEL_STEP)
+"""Of a predictor's initial weights. Small, so the biases dominate at first."""
 
 
 class ExtraBlock(nn.Cell):
-    """A 1×1 bottleneck and the 3×3 convolution that makes the next, coarser map."""
+    """A 1×1 bottleneck and the 3×3 convolution that computes the next, coarser map."""
 
     def __init__(
         self, channels_in: int, channels: int, channels_out: int, stride: int, padding: int,
@@ -46,7 +41,7 @@ class ExtraBlock(nn.Cell):
 
 
 def _head(kind: Head, channels_in: int, channels_out: int, bias: Any) -> nn.Cell:
-    """One predictor of `channels_out` values a cell; `bias` is its initial bias."""
+    """Returns a predictor of `channels_out` values per cell; `bias` is its initial bias."""
     start = {"has_bias": True, "bias_init": bias, "weight_init": Normal(HEAD_DEVIATION)}
     if kind == "conv":
         return Conv2d(channels_in, channels_out, 3, pad_mode="pad", padding=1, **start)
@@ -61,24 +56,32 @@ def _head(kind: Head, channels_in: int, channels_out: int, bias: Any) -> nn.Cell
     )  # fmt: skip
 
 
-class SSD300(nn.Cell):
+class SSD(nn.Cell):
     """The detector: (B, 3, 300, 300) → offsets (B, 8732, 4) and class logits (B, 8732, C).
 
-    The outputs stand in the order of `default_boxes`: both follow from `FEATURE_MAPS`.
+    The outputs have the order of `default_boxes`: both follow from `FEATURE_MAPS`.
+
+    A backbone is a Cell that maps (B, 3, 300, 300) to the first feature maps, finest first. Its
+    attributes `out_channels` and `feature_sizes` hold the channels and the side of each; the
+    extra blocks compute the remaining maps.
 
     Args:
-        num_classes: C, the background (class 0) included.
-        width: factor on every channel count of the backbone and the extra blocks.
+        num_classes: C, including the background (class 0).
+        width: factor on every channel count of VGG16 and the extra blocks.
         head: "conv", one 3×3 convolution for each output as in the paper, or "separable", the
             tutorial's depthwise 3×3, batch norm, ReLU6 and 1×1.
-        batch_norm: batch norm in the backbone and the extra blocks.
-        extra_relu: ReLU after fc6, fc7 and every convolution of the extra blocks.
-        l2_norm: L2 normalisation of conv4_3 with a learnt scale.
-        conv_bias: biases in the backbone's and extra blocks' convolutions.
+        batch_norm: use batch norm in VGG16 and the extra blocks.
+        extra_relu: add ReLU after fc6, fc7 and every convolution of the extra blocks.
+        l2_norm: L2-normalise the first map, with a learnt scale.
+        conv_bias: use biases in the convolutions of VGG16 and the extra blocks.
         dropout: share of fc6's and fc7's outputs that training drops.
-        normalisation: of the input that the backbone's weights expect; the network is given
-            ImageNet's in any case, and for "caffe" converts it.
+        normalisation: of the input that the weights of VGG16 expect. The network always receives
+            ImageNet's; for "caffe" it converts.
         class_bias: (C,) initial bias of each default box's class logits, zeros if None.
+        backbone: computes the first feature maps; None builds VGG16 from the arguments above.
+
+    Raises:
+        ValueError: the backbone's maps are not the first of `FEATURE_MAPS`.
     """
 
     def __init__(
@@ -94,53 +97,54 @@ class SSD300(nn.Cell):
         dropout: float = 0.5,
         normalisation: Normalisation = "imagenet",
         class_bias: NDArray[np.float32] | None = None,
+        backbone: nn.Cell | None = None,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
-
-        def scaled(channels: int) -> int:
-            return scaled_channels(channels, width)
-
-        self.backbone = VGG16(
-            scaled,
-            conv_bias=conv_bias,
-            batch_norm=batch_norm,
-            fc_relu=extra_relu,
-            dropout=dropout,
-            caffe_input=normalisation == "caffe",
-        )
-        conv4_3, fc7 = scaled(STAGES[3][-1]), scaled(FC_CHANNELS)
-        self.l2_norm = L2Norm(conv4_3) if l2_norm else nn.Identity()
+        if backbone is None:
+            backbone = VGG16(
+                width,
+                conv_bias=conv_bias,
+                batch_norm=batch_norm,
+                fc_relu=extra_relu,
+                dropout=dropout,
+                caffe_input=normalisation == "caffe",
+            )
+        _require_sizes(backbone.feature_sizes)
+        channels = list(backbone.out_channels)
+        self.backbone = backbone
+        self.l2_norm = L2Norm(channels[0]) if l2_norm else nn.Identity()
 
         style = {"bias": conv_bias, "batch_norm": batch_norm, "relu": extra_relu}
-        map_channels = [conv4_3, fc7]
         extras = []
-        for channels, channels_out, stride, padding in EXTRAS:
+        for reduced, expanded, stride, padding in EXTRAS[len(channels) - MIN_BACKBONE_MAPS :]:
+            channels_out = scaled_channels(expanded, width)
             extras.append(
                 ExtraBlock(
-                    map_channels[-1], scaled(channels), scaled(channels_out), stride, padding,
+                    channels[-1], scaled_channels(reduced, width), channels_out, stride, padding,
                     **style,
                 )
             )  # fmt: skip
-            map_channels.append(scaled(channels_out))
+            channels.append(channels_out)
         self.extras = nn.CellList(extras)
 
         cell_bias = np.zeros(num_classes) if class_bias is None else class_bias
         box_heads, class_heads = [], []
-        for feature_map, channels in zip(FEATURE_MAPS, map_channels, strict=True):
+        for feature_map, channels_in in zip(FEATURE_MAPS, channels, strict=True):
             boxes = feature_map.boxes_per_cell
             bias = Tensor(np.tile(cell_bias, boxes).astype(np.float32))
-            box_heads.append(_head(head, channels, boxes * 4, "zeros"))
-            class_heads.append(_head(head, channels, boxes * num_classes, bias))
+            box_heads.append(_head(head, channels_in, boxes * 4, "zeros"))
+            class_heads.append(_head(head, channels_in, boxes * num_classes, bias))
         self.box_heads, self.class_heads = nn.CellList(box_heads), nn.CellList(class_heads)
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Returns offsets and class logits, float32."""
-        conv4_3, x = self.backbone(images)
-        maps = [self.l2_norm(conv4_3), x]
+        maps = self.backbone(images)
+        x = maps[-1]
+        maps = (self.l2_norm(maps[0]), *maps[1:])
         for extra in self.extras:
             x = extra(x)
-            maps.append(x)
+            maps = (*maps, x)
         offsets, logits = [], []
         for i in range(len(maps)):
             offsets.append(_by_default_box(self.box_heads[i](maps[i]), 4))
@@ -152,10 +156,10 @@ class SSD300(nn.Cell):
         )
 
 
-def class_predictors(network: SSD300) -> list[nn.Conv2d]:
+def class_predictors(network: SSD) -> list[nn.Conv2d]:
     """Returns each map's convolution whose outputs are the class logits.
 
-    Its rows stand by default box of a cell, then by class.
+    Its rows are ordered by default box of a cell, then by class.
     """
     heads = network.class_heads
     return [head if isinstance(head, nn.Conv2d) else head[-1] for head in heads]
@@ -165,3 +169,10 @@ def _by_default_box(x: Tensor, values: int) -> Tensor:
     """Reorders a head's (B, boxes · values, H, W) to (B, H · W · boxes, values)."""
     x = ops.transpose(x, (0, 2, 3, 1))
     return ops.reshape(x, (x.shape[0], -1, values))
+
+
+def _require_sizes(sizes: Sequence[int]) -> None:
+    """Raises ValueError unless a backbone's map sizes are those of the first default boxes."""
+    expected = tuple(feature_map.size for feature_map in FEATURE_MAPS)
+    if len(sizes) < MIN_BACKBONE_MAPS or tuple(sizes) != expected[: len(sizes)]:
+        raise ValueError(f"backbone maps of sizes {tuple(sizes)}, expected the first of {expected}")

@@ -1,16 +1,13 @@
-"""VGG16 as SSD300 uses it: thirteen convolutions, then fc6 and fc7 as convolutions.
+"""VGG16 as the backbone of SSD300: thirteen convolutions, then fc6 and fc7 as convolutions.
 
-Simonyan and Zisserman, 2015; the changes to pool5, fc6 and fc7 are those of section 3 of the
-SSD paper (after DeepLab): pool5 keeps the size, fc6 is dilated, fc8 is gone.
+Simonyan and Zisserman, 2015, with the changes of the SSD paper, section 3 (after DeepLab): pool5
+keeps the size, fc6 is dilated, and fc8 is gone.
 """
-
-from collections.abc import Callable
 
 from mindspore import Tensor, nn
 
 from ssdcore.models.conv import MaxPool2d
-from ssdcore.models.dropout import Dropout
-from ssdcore.models.layers import CaffeInput, ConvBlock
+from ssdcore.models.layers import CaffeInput, ConvBlock, Dropout, scaled_channels
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Output channels of conv1_1 … conv5_3 at width 1."""
@@ -21,22 +18,28 @@ class VGG16(nn.Cell):
     """The backbone: (B, 3, 300, 300) → conv4_3 (B, 512w, 38, 38) and fc7 (B, 1024w, 19, 19).
 
     Args:
-        scaled: turns a channel count at width 1 into the network's.
-        conv_bias: biases in the convolutions (where batch norm does not replace them).
-        batch_norm: batch norm after each convolution.
-        fc_relu: ReLU after fc6 and fc7, which the tutorial's network leaves out.
+        width: factor w on every channel count.
+        conv_bias: use biases in the convolutions; batch norm replaces them.
+        batch_norm: add batch norm after each convolution.
+        fc_relu: add ReLU after fc6 and fc7, which the tutorial's network omits.
         dropout: share of fc6's and fc7's outputs that training drops; 0.5 in VGG16.
         caffe_input: convert the input to what weights from Caffe expect.
+
+    Attributes:
+        out_channels: channels of the two maps.
+        feature_sizes: height and width of the two maps.
     """
+
+    feature_sizes = (38, 19)
 
     def __init__(
         self,
-        scaled: Callable[[int], int],
+        width: float = 1.0,
         *,
-        conv_bias: bool,
-        batch_norm: bool,
-        fc_relu: bool,
-        dropout: float,
+        conv_bias: bool = True,
+        batch_norm: bool = True,
+        fc_relu: bool = True,
+        dropout: float = 0.5,
         caffe_input: bool = False,
     ) -> None:
         super().__init__()
@@ -46,7 +49,8 @@ class VGG16(nn.Cell):
         def convolutions(stage: tuple[int, ...]) -> nn.SequentialCell:
             nonlocal channels
             cells = []
-            for channels_out in map(scaled, stage):
+            for full_channels in stage:
+                channels_out = scaled_channels(full_channels, width)
                 cells.append(
                     ConvBlock(channels, channels_out, 3, bias=conv_bias, batch_norm=batch_norm)
                 )
@@ -54,17 +58,18 @@ class VGG16(nn.Cell):
             return nn.SequentialCell(cells)
 
         self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = map(convolutions, STAGES)
-        # "same" rounds up, so that conv3's 75 cells become 38 as in the Caffe original
+        # "same" rounds up, so conv3's 75 cells become 38 as in the Caffe original
         self.pool = MaxPool2d(kernel_size=2, stride=2, pad_mode="same")
         self.pool5 = MaxPool2d(kernel_size=3, stride=1, pad_mode="same")
-        fc = scaled(FC_CHANNELS)
+        fc = scaled_channels(FC_CHANNELS, width)
         style = {"bias": conv_bias, "batch_norm": batch_norm, "relu": fc_relu}
         self.fc6 = ConvBlock(channels, fc, 3, dilation=6, **style)
         self.fc7 = ConvBlock(fc, fc, 1, **style)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
+        self.out_channels = (scaled_channels(STAGES[3][-1], width), fc)
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the two maps that the heads and the extra blocks look at."""
+        """Returns conv4_3 and fc7."""
         x = self.pool(self.conv1(self.input(x)))
         x = self.pool(self.conv2(x))
         x = self.pool(self.conv3(x))

@@ -1,6 +1,6 @@
-"""Weights in the formats in which others publish them, read as plain arrays.
+"""Reads weights in published formats (safetensors, MindSpore, PyTorch) as plain arrays.
 
-No reader here runs code out of the file: pickles are only opened by PyTorch's restricted one.
+No reader executes code from the file: pickles are read by PyTorch's restricted unpickler alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,20 +22,21 @@ SAFETENSORS_TYPES = {
     "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
 }  # fmt: skip
-"""NumPy's names of the element types it has; it has no bfloat16."""
+"""NumPy's names of the element types; NumPy has no bfloat16."""
 WRAPPERS = ("state_dict", "model")
-"""Keys under which training scripts put the weights beside what else they save."""
+"""Keys under which training scripts save the weights beside other state."""
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Returns the arrays in `path` by their names, as float32 whatever they are stored as.
+    """Returns the arrays in `path` by name, converted to float32.
 
     Args:
         path: a .safetensors, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch) file; the last three
-            need PyTorch, which the pipeline does without.
+            need PyTorch, which the pipeline does not install.
 
     Raises:
-        InputError: another suffix, a damaged file, one without arrays, or PyTorch is missing.
+        InputError: the suffix is unknown, the file is damaged or has no arrays, or PyTorch is
+            missing.
     """
     if path.suffix not in READERS:
         expected = f"a file of weights ({', '.join(READERS)})"
@@ -44,7 +45,7 @@ def read_arrays(path: Path) -> Arrays:
         arrays = READERS[path.suffix](path)
     except InputError:
         raise
-    except Exception as error:  # a reader of a damaged file fails in any way it likes
+    except Exception as error:  # readers of damaged files raise many types
         found = f"{type(error).__name__}: {str(error)[:300]}"
         remedy = "Fetch the file again; delete it first where it lies in the cache"
         raise InputError(str(path), found, f"a whole {path.suffix} file", remedy) from error
@@ -56,7 +57,7 @@ def read_arrays(path: Path) -> Arrays:
 def _read_safetensors(path: Path) -> Arrays:
     arrays: Arrays = {}
     entries = dict(deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]
-    for name, entry in sorted(entries.items()):  # they come in any order
+    for name, entry in sorted(entries.items()):  # the file has no fixed order
         kind, data = entry["dtype"], entry["data"]
         if kind == "BF16":  # the upper half of a float32's bits
             values = (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")

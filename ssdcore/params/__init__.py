@@ -1,1 +1,1 @@
-"""The parameters: the schema of params.yaml, its types and its reader."""
+"""The parameters: the schema of params.yaml and its reader."""

@@ -1,8 +1,9 @@
-"""The parameters of the data set: a model for each source of images."""
+"""The parameters of the data set: one model per data source."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticKnownError
 
 from ssdcore.params.types import Count, Names, Reference, Section
 
@@ -16,7 +17,7 @@ class ShapesParams(Section):
 
 
 class BccdParams(Section):
-    """364 images of blood cells; the archive of Shenggan/BCCD_Dataset."""
+    """The archive of Shenggan/BCCD_Dataset: 364 images of blood cells."""
 
     archive: Reference
 
@@ -38,8 +39,7 @@ class TutorialParams(Section):
 class LocalParams(Section):
     """The user's own annotations and images; see `ssdcore.sources.local`.
 
-    Paths count from the repository root. Where the splits name the same annotations and the same
-    images, `val_share` of the images becomes the validation split.
+    Paths are absolute or from the repository root.
     """
 
     format: Literal["coco", "voc", "yolo"]
@@ -52,9 +52,15 @@ class LocalParams(Section):
 
 
 class DatasetParams(Section):
-    """Which images."""
+    """The data set, and the parameters of each data source.
 
-    name: Literal["shapes", "bccd", "coco2017", "tutorial", "local"]
+    Attributes:
+        name: the data source: one of the sections below, and a module of `ssdcore.sources`.
+        classes: names of the classes to keep; None keeps all.
+        limit: maximum number of images in each split; None keeps all.
+    """
+
+    name: str
     classes: Names | None
     limit: Count | None
     shapes: ShapesParams
@@ -62,3 +68,23 @@ class DatasetParams(Section):
     coco2017: Coco2017Params
     tutorial: TutorialParams
     local: LocalParams
+
+    @field_validator("name", mode="before")
+    @classmethod
+    def _is_a_source(cls, name: object) -> object:
+        annotations = {key: field.annotation for key, field in cls.model_fields.items()}
+        sources = [
+            repr(key)
+            for key, annotation in annotations.items()
+            if isinstance(annotation, type) and issubclass(annotation, Section)
+        ]
+        if repr(name) not in sources:
+            expected = f"{', '.join(sources[:-1])} or {sources[-1]}"
+            raise PydanticKnownError("literal_error", {"expected": expected})
+        return name
+
+    @property
+    def source(self) -> Section:
+        """The section of the data source that `name` chooses."""
+        section: Section = getattr(self, self.name)
+        return section

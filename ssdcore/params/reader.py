@@ -1,9 +1,10 @@
-"""Reads params.yaml into `Params`, or says in one sentence what is wrong with it."""
+"""Reads params.yaml into `Params`; one sentence describes the first mistake."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -19,18 +20,18 @@ def read_params(path: Path) -> Params:
     """Reads and checks a parameter file.
 
     Raises:
-        InputError: as `read_values` and `check_params`.
+        InputError: see `read_values` and `check_params`.
     """
     return check_params(read_values(path), path)
 
 
 def read_values(path: Path) -> Mapping[str, Any]:
-    """Reads a parameter file without looking at what is in it.
+    """Reads a parameter file without checking its content.
 
-    The YAML is version 1.2, as DVC reads and writes it: `1e-06` is a number, `no` a word.
+    The YAML version is 1.2, like DVC's: `1e-06` is a number and `no` is text.
 
     Raises:
-        InputError: the file is missing or no YAML mapping.
+        InputError: the file is missing or is no YAML mapping.
     """
     try:
         values = YAML(typ="safe", pure=True).load(path)
@@ -48,11 +49,11 @@ def read_values(path: Path) -> Mapping[str, Any]:
 
 
 def check_params(values: Mapping[str, Any], path: Path) -> Params:
-    """Checks what `read_values` read.
+    """Checks the values that `read_values` returns.
 
     Raises:
-        InputError: a key is unknown, missing, of the wrong type or out of range; the place is
-            the file and the key's path, such as `train.lr_max`.
+        InputError: a key is unknown, missing, of the wrong type or out of range; the message
+            names the file and the key, such as `train.lr_max`.
     """
     try:
         return Params.model_validate(values)
@@ -69,13 +70,13 @@ PLAIN_WORDS = {
     "string_type": "text",
     "tuple_type": "a list",
 }
-"""What pydantic's commonest errors expected; its own words serve for the others."""
+"""What was expected, by the type of pydantic's error; others keep pydantic's wording."""
 
 
 def _translated(errors: list[ErrorDetails], path: Path) -> InputError:
-    """Words one of pydantic's errors for the person who edits the file.
+    """Returns one of pydantic's errors in words for the user who edits the file.
 
-    A misspelt key is unknown, and the right one is then missing: the misspelling comes first.
+    A misspelt key causes two errors, an unknown and a missing key: the unknown one comes first.
     """
     error = min(errors, key=lambda error: error["type"] != "extra_forbidden")
     *section, name = error["loc"] or ("",)
@@ -94,13 +95,13 @@ def _translated(errors: list[ErrorDetails], path: Path) -> InputError:
     else:
         expected = PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Input should be "))
     if error["type"] == "literal_error":
-        choices = get_args(_section_at(section).model_fields[name].annotation)
+        choices = re.findall("'([^']+)'", error["ctx"]["expected"])
         expected += _did_you_mean(str(value), choices)
     return InputError(f"{path}: {key}", value, expected, f"Set it in {path} or with -S {key}=VALUE")
 
 
 def _section_at(location: Sequence[int | str]) -> type[BaseModel]:
-    """Returns the model of the section at a path of keys."""
+    """Returns the model of the section at this path of keys."""
     model: type[BaseModel] = Params
     for key in location:
         annotation = model.model_fields[str(key)].annotation

@@ -1,7 +1,7 @@
 """The parameters: one frozen model for each section of params.yaml.
 
-Types are strict (no "2" for 2), unknown keys are refused and ranges are checked here, so that
-nothing below has to. `ssdcore.params.reader` reads them from a file.
+Types are strict (no "2" for 2), unknown keys are refused, and ranges are checked here and nowhere
+else. `ssdcore.params.reader` reads a file.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -28,14 +28,14 @@ from ssdcore.params.types import (
 
 
 class ConvertParams(Section):
-    """How they are checked and packed."""
+    """Conversion settings."""
 
     shards: Annotated[int, Field(ge=1, le=1000)]
     strict: bool
 
 
 class ModelParams(Section):
-    """Which network; see `ssdcore.models.ssd.SSD300`."""
+    """Which network; see `ssdcore.models.ssd.SSD`."""
 
     width: Annotated[float, Field(gt=0, le=4)]
     head: Literal["conv", "separable"]
@@ -57,7 +57,7 @@ class ModelParams(Section):
 
 
 class AugmentParams(Section):
-    """How far training images are varied; 0 switches a part off."""
+    """Strength of each augmentation; 0 disables it."""
 
     crop: Fraction
     zoom_out: Fraction
@@ -72,13 +72,11 @@ class TrainParams(Section):
     """How it learns.
 
     Attributes:
-        WITHOUT_CONSEQUENCE: keys that may change while a training is interrupted: the steps that
+        WITHOUT_EFFECT: keys that may change while a training is interrupted: the steps that
             are still to come do not depend on them.
     """
 
-    WITHOUT_CONSEQUENCE: ClassVar = frozenset(
-        ("max_minutes", "save_minutes", "patience", "profile")
-    )
+    WITHOUT_EFFECT: ClassVar = frozenset(("max_minutes", "save_minutes", "patience", "profile"))
 
     init_from: Reference | None
     epochs: Count
@@ -120,7 +118,7 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """Which detections count; see `ssdcore.inference.decode.Thresholds`."""
+    """Selection of the detections; see `ssdcore.inference.decode.Thresholds`."""
 
     backend: Literal["pycocotools", "faster-coco-eval"]
     batch_size: Count
@@ -132,14 +130,14 @@ class EvaluateParams(Section):
 
 
 class ReportParams(Section):
-    """What the page shows."""
+    """Content of the report page."""
 
     images: Annotated[int, Field(ge=0, le=200)]
     score_threshold: Fraction | None
 
 
 class ExportParams(Section):
-    """As what the detector leaves the pipeline."""
+    """Export formats, and their comparison with the checkpoint."""
 
     formats: Formats
     calibration_images: Count
@@ -148,7 +146,7 @@ class ExportParams(Section):
 
 
 class RuntimeParams(Section):
-    """Where and how fast it runs."""
+    """Devices, processes and seed."""
 
     device: Literal["auto", "Ascend", "GPU", "CPU"]
     amp: Literal["O0", "O2", "O3"]
@@ -167,7 +165,7 @@ class RuntimeParams(Section):
 
 
 class TrackingParams(Section):
-    """Where runs are recorded."""
+    """Tracking with MLflow."""
 
     enabled: bool
     experiment: Annotated[str, Field(min_length=1)]

@@ -1,4 +1,4 @@
-"""What the parameters are made of: the base of all sections, and types with their ranges."""
+"""The base of all sections, and the types of the parameters with their ranges."""
 
 from math import isfinite
 from typing import Annotated, Literal
@@ -20,17 +20,17 @@ Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, stric
 LossName = Literal["focal", "multibox"]
 
 Format = Literal["onnx", "mindir", "float16", "int8"]
-"""What a network can be exported as; the last two are ONNX, too."""
+"""Export formats; the last two are ONNX files, too."""
 Formats = Annotated[tuple[Format, ...], Field(min_length=1, strict=False)]
 
 FIRST_PORT, LAST_PORT = 1024, 65535
 
 RELATION = "relation"
-"""Type of the errors about a value that does not go with another of its section."""
+"""Type of the errors about a value that contradicts another one."""
 
 
 def relation(key: str, value: object, expected: str) -> PydanticCustomError:
-    """Returns what a section's validator raises about `key`; see `RELATION`."""
+    """Returns the error that a section's validator raises about `key`; see `RELATION`."""
     context = {"key": key, "value": value, "expected": expected}
     return PydanticCustomError(RELATION, "{key} should be {expected}", context)
 
@@ -67,6 +67,6 @@ Address = Annotated[str, PlainValidator(_address)]
 
 
 class Section(BaseModel):
-    """What all sections share: frozen, strict, no unknown keys."""
+    """Base of all sections: frozen, strictly typed, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import LARGEST_BYTES
-from ssdcore.data.images import SUFFIXES, BrokenImageError
+from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES
+from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.photos import Source
 from ssdcore.prediction.videos import SUFFIXES as VIDEO_SUFFIXES
 
@@ -65,7 +65,7 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
                 taken.add(output)
                 found[key] = Input(_without_secrets(source), output, source)
     if not found:
-        expected = f"an image, or a folder with some ({', '.join(SUFFIXES)})"
+        expected = f"an image, or a folder with some ({', '.join(IMAGE_SUFFIXES)})"
         raise InputError(", ".join(words), "no image", expected)
     for one in found.values():
         if (out / one.output).resolve() in found:
@@ -81,7 +81,7 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
     elif path.is_dir():
         for file in sorted(path.rglob("*")):
             is_file = file.is_file() or (file.is_symlink() and not file.exists())  # a broken link
-            is_image = is_file and file.suffix.lower() in SUFFIXES
+            is_image = is_file and file.suffix.lower() in IMAGE_SUFFIXES
             if is_image and not file.resolve().is_relative_to(out):
                 yield file, file.relative_to(path)
     elif path.exists():
@@ -139,12 +139,11 @@ def _without_secrets(source: Path | str) -> str:
 
 
 def _fetch(address: str) -> Source:
-    from ssdcore.download.source import NOTHING, FetchError
-    from ssdcore.download.web import open_web
+    from ssdcore.download.streams import FetchError, open_web
 
     data = bytearray()
     try:
-        with open_web(address, NOTHING) as stream:
+        with open_web(address) as stream:
             for piece in stream.pieces:
                 data += piece
                 if len(data) > LARGEST_BYTES:

@@ -69,8 +69,8 @@ def load_detector(
         from ssdcore.export.runtime import OnnxNetwork
 
         exported = OnnxNetwork(file, batch_size)
-        card = exported.metadata.card
-        return PhotoDetector(exported, card.default_boxes, card.classes, workers)
+        metadata = exported.metadata.network
+        return PhotoDetector(exported, metadata.default_boxes, metadata.classes, workers)
     from ssdcore.inference.load import load_photo_detector
     from ssdcore.models.device import configure
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.history import COLUMNS
-from ssdcore.data.augment import Strengths
 from ssdcore.evaluation.analysis import Analysis
+from ssdcore.params.schema import AugmentParams
 from ssdcore.report.overlay import DetectionBox, ObjectBox
 
 
@@ -165,7 +165,7 @@ class ReportContent:
     default_box_scales: Sequence[float]
     gallery: Sequence[GalleryImage]
     score_threshold: float
-    strengths: Strengths
+    strengths: AugmentParams
     variations: Sequence[VariedImage]
     commands: Sequence[str] = ()
 

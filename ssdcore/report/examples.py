@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.results import CocoResults, from_results
-from ssdcore.data.augment import Strengths, augment, image_generator
-from ssdcore.data.sample import Sample
+from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.params.schema import AugmentParams
 from ssdcore.report.box_annotations import annotate_objects, draw_side_by_side
 from ssdcore.report.content import VariedImage
 from ssdcore.report.drawing import Rgb, draw_boxes, encode_jpeg, scale_to_fit
@@ -47,7 +47,7 @@ def draw_examples(
         yield Example(image, draw_side_by_side(rgb, split.objects[image.id], found, split.classes))
 
 
-def draw_variations(images: SplitImages, strengths: Strengths) -> Iterator[VariedImage]:
+def draw_variations(images: SplitImages, strengths: AugmentParams) -> Iterator[VariedImage]:
     """Draws training images as they are and as three epochs augment them, with their objects.
 
     If all strengths are 0, only the original is drawn.
@@ -63,7 +63,7 @@ def draw_variations(images: SplitImages, strengths: Strengths) -> Iterator[Varie
     for image, rgb in zip(chosen, images.read(chosen), strict=True):
         sample = Sample(rgb, split.objects[image.id])
         versions = [sample._replace(rgb=scale_to_fit(rgb, IMAGE_SIZE))]
-        if any(strengths):
+        if any(strengths.model_dump().values()):
             for epoch in range(1, VARIATIONS + 1):
                 versions.append(augment(sample, strengths, image_generator(SEED, epoch, image.id)))
         drawn = (draw_boxes(rgb, annotate_objects(objs, split.classes)) for rgb, objs in versions)

@@ -4,9 +4,8 @@ import json
 from typing import NamedTuple
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.coco.results_file import read_results
+from ssdcore.coco.results import read_results
 from ssdcore.core import layout
-from ssdcore.data.augment import Strengths
 from ssdcore.data.manifest import image_folder
 from ssdcore.evaluation.analysis import Analysis
 from ssdcore.geometry.default_boxes import default_boxes
@@ -46,7 +45,7 @@ def gather(settings: Params) -> Gathered:
         name: SplitImages(splits[name], image_folder(layout.SOURCE, name), skipped[name])
         for name in layout.SPLITS
     }
-    strengths = Strengths(**settings.train.augment.model_dump())
+    strengths = settings.train.augment
     metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
     source = json.loads(layout.SOURCE.read_text(encoding="utf-8"))
     environment = describe_environment(metrics["device"], source)

@@ -13,10 +13,10 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core.git import ask_git
-from ssdcore.geometry.boxes import Boxes, areas
-from ssdcore.geometry.coverage import best_overlaps
+from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import corners
-from ssdcore.geometry.matching import POSITIVE_IOU
+from ssdcore.geometry.iou import areas
+from ssdcore.geometry.matching import POSITIVE_IOU, best_overlaps
 from ssdcore.report.content import SplitSummary
 
 CPUINFO = Path("/proc/cpuinfo")

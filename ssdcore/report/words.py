@@ -5,9 +5,9 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-from ssdcore.data.augment import Strengths
-from ssdcore.data.augment_geometry import CROP_SIDES, LARGEST_ZOOM
+from ssdcore.data.augment import CROP_SIDES, MAX_ZOOM
 from ssdcore.evaluation.analysis import SizeRange
+from ssdcore.params.schema import AugmentParams
 
 DASH = "\u2013"
 
@@ -78,17 +78,17 @@ GALLERY_NAMES = {
 }
 
 
-def variations(strengths: Strengths) -> str:
+def variations(strengths: AugmentParams) -> str:
     """Says what training varies, how far and how often, and what of it is off."""
-    if not any(strengths):
+    values = strengths.model_dump()
+    if not any(values.values()):
         return "Training takes the images as they are: all of train.augment is 0."
     least, most = (percent(side) for side in CROP_SIDES)
     moves = {
-        "zoom_out": f"zoomed out, on a plain ground of up to {LARGEST_ZOOM:g} times its sides",
+        "zoom_out": f"zoomed out, on a plain ground of up to {MAX_ZOOM:g} times its sides",
         "crop": f"cropped to a window of {least} to {most} of each side that shows some object",
         "flip": "mirrored left and right",
     }
-    values = strengths._asdict()
     said = [
         f"{move} ({percent(values[key])} of the time)" for key, move in moves.items() if values[key]
     ]

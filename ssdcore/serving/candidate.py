@@ -1,17 +1,14 @@
 """Reads the trained model and its evaluation; the hashes in dvc.lock prove that they match."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from ruamel.yaml import YAML
+from typing import NamedTuple
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import md5_of_file, sha256_of_file
+from ssdcore.dvc.lock import LOCK, LockedStage, read_lock
 
-LOCK = Path("dvc.lock")
 STAGE = "evaluate"
 REMEDY = f"Run dvc repro {STAGE}"
 COUNTED = (
@@ -48,29 +45,22 @@ def read_candidate(repository: Path) -> Candidate:
     """
     checkpoint, metrics = repository / layout.BEST_CHECKPOINT, repository / layout.EVALUATE_METRICS
     stage = _locked_stage(repository / LOCK)
-    used, wrote = (
-        {entry["path"]: entry["md5"] for entry in stage[kind]} for kind in ("deps", "outs")
-    )
-    _require(checkpoint, used[layout.BEST_CHECKPOINT.as_posix()])
-    _require(metrics, wrote[layout.EVALUATE_METRICS.as_posix()])
-    params = stage["params"]["params.yaml"][STAGE]
+    _require(checkpoint, stage.deps[layout.BEST_CHECKPOINT.as_posix()])
+    _require(metrics, stage.outs[layout.EVALUATE_METRICS.as_posix()])
     return Candidate(
         checkpoint,
         sha256_of_file(checkpoint),
-        used[layout.MINDRECORD.as_posix()],
-        {name: params.get(name) for name in COUNTED},
+        stage.deps[layout.MINDRECORD.as_posix()],
+        {name: stage.params.get(f"{STAGE}.{name}") for name in COUNTED},
         json.loads(metrics.read_text(encoding="utf-8"))["bbox"],
     )
 
 
-def _locked_stage(lock: Path) -> Mapping[str, Any]:
-    try:
-        stages = YAML(typ="safe").load(lock)["stages"]
-    except OSError as error:
-        raise InputError(str(lock), error.strerror, "DVC's record of a run", REMEDY) from None
+def _locked_stage(lock: Path) -> LockedStage:
+    stages = read_lock(lock)
     if STAGE not in stages:
         raise InputError(str(lock), sorted(stages), f"a record of {STAGE}", REMEDY)
-    return dict(stages[STAGE])
+    return stages[STAGE]
 
 
 def _require(path: Path, md5: str) -> None:

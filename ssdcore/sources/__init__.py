@@ -1,1 +1,5 @@
-"""Where data sets come from: one module a source."""
+"""Where data sets come from.
+
+A data source is a module here with a function `fetch(params, folder)`, and a section of its name in
+`ssdcore.params.dataset.DatasetParams`. The parameter `dataset.name` chooses it.
+"""

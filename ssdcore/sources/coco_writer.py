@@ -1,4 +1,4 @@
-"""Annotations of other formats on their way to a COCO file."""
+"""Writes annotations of other formats as COCO files."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,14 +9,14 @@ from ssdcore.data.manifest import annotation_file
 
 
 class Box(NamedTuple):
-    """An object: its class's name, and x, y, width and height in pixels."""
+    """An object: the name of its class, and x, y, width and height in pixels."""
 
     name: str
     xywh_px: tuple[float, float, float, float]
 
 
 class ImageEntry(NamedTuple):
-    """A listed image, sizes in pixels; it need not be there."""
+    """A listed image, sizes in pixels; its file may be missing."""
 
     file_name: str
     height: int
@@ -24,26 +24,26 @@ class ImageEntry(NamedTuple):
     boxes: tuple[Box, ...]
 
 
-def write_documents(
+def write_coco(
     folder: Path, splits: Mapping[str, Sequence[ImageEntry]], classes: Sequence[str], about: str
 ) -> None:
-    """Writes a COCO annotation file for each split; ids count on from one to the next.
+    """Writes a COCO annotation file for each split; no two splits share an id.
 
-    Boxes are written as they are, for convert to drop and count.
+    Boxes are written unchecked; convert drops and counts the unusable ones.
 
     Args:
-        folder: stands for data/raw.
-        splits: the images, in the file's order.
-        classes: names; the ids are 1, 2, … in their order.
-        about: where the annotations come from.
+        folder: the folder that becomes data/raw.
+        splits: the images of each split, in the order of the file.
+        classes: names; their ids are 1, 2, … in this order.
+        about: the origin of the annotations.
     """
     id_of = {name: position for position, name in enumerate(classes, start=1)}
     categories = [{"id": id_, "name": name} for name, id_ in id_of.items()]
     image_id = annotation_id = 0
-    for split, image_files in splits.items():
+    for split, entries in splits.items():
         images: list[dict[str, Any]] = []
         annotations: list[dict[str, Any]] = []
-        for image in image_files:
+        for image in entries:
             image_id += 1
             size = {"width": image.width, "height": image.height}
             images.append({"id": image_id, "file_name": image.file_name, **size})

@@ -1,79 +1,56 @@
-"""Fills data/raw from the source that the parameters name."""
+"""Fills data/raw from the data source that the parameters name."""
 
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from ssdcore.coco.annotations import CocoClass, CocoSplit, read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
-from ssdcore.data.manifest import Place, SplitSource, annotation_file, describe
-from ssdcore.params.dataset import DatasetParams, ShapesParams
-from ssdcore.sources import bccd, coco2017, local
+from ssdcore.data.manifest import FetchedSplit, SplitSource, annotation_file, describe
+from ssdcore.params.dataset import DatasetParams
 from ssdcore.sources.selection import select
-from ssdcore.sources.shapes import write_shapes
 
 
 def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
-    """Fills `folder` with the data set's annotation files, images and source.json.
+    """Fills `folder` with the data set's annotation files, images and manifest.
 
-    Images of the user's own and large archives stay where they are; `image_folder` finds them.
+    Large archives and the user's own images stay where they are; `image_folder` finds them.
 
     Raises:
-        InputError: the data set is not to be had, or the user's files are not usable.
+        InputError: the data set cannot be fetched, or the user's files are not usable.
     """
-    places = _places(dataset, folder)
-    read, splits = {}, {}
-    for split, place in places.items():
+    # imported by name, and only the one in use: `tutorial` needs MindSpore, which takes seconds
+    source = import_module(f"ssdcore.sources.{dataset.name}")
+    fetched: dict[str, FetchedSplit] = source.fetch(dataset.source, folder)
+    read, entries = {}, {}
+    for split in layout.SPLITS:
         annotations = annotation_file(folder, split)
         if dataset.classes is not None or dataset.limit is not None:
-            select(annotations, dataset.classes, dataset.limit, place.annotations)
+            select(annotations, dataset.classes, dataset.limit, fetched[split].annotations)
         read[split] = read_coco(annotations)
-        splits[split] = describe(read[split], sha256_of_file(annotations), place)
-    _require_same_classes(places, read)
-    record = {name: split._asdict() for name, split in splits.items()}
-    write_json(folder / layout.SOURCE.name, {"name": dataset.name, "splits": record})
-    return splits
+        entries[split] = describe(read[split], sha256_of_file(annotations), fetched[split])
+    _require_same_classes(fetched, read)
+    splits = {split: entry._asdict() for split, entry in entries.items()}
+    write_json(folder / layout.SOURCE.name, {"name": dataset.name, "splits": splits})
+    return entries
 
 
-def _places(dataset: DatasetParams, folder: Path) -> dict[str, Place]:
-    """Lets the source write its annotation files to `folder`."""
-    match dataset.name:
-        case "shapes":
-            return _drawn(dataset.shapes, folder)
-        case "bccd":
-            return bccd.fetch(dataset.bccd, folder)
-        case "coco2017":
-            return coco2017.fetch(dataset.coco2017, folder)
-        case "tutorial":
-            # it needs MindSpore, whose import takes seconds
-            from ssdcore.sources import tutorial
-
-            return tutorial.fetch(dataset.tutorial, folder)
-        case "local":
-            return local.fetch(dataset.local, folder)
-
-
-def _drawn(shapes: ShapesParams, folder: Path) -> dict[str, Place]:
-    write_shapes(folder, shapes.seed, shapes.train_images, shapes.val_images)
-    return {
-        split: Place(folder / split, str(layout.images(split)), str(layout.annotations(split)))
-        for split in layout.SPLITS
-    }
-
-
-def _require_same_classes(places: Mapping[str, Place], splits: Mapping[str, CocoSplit]) -> None:
-    train, val = splits["train"].classes, splits["val"].classes
+def _require_same_classes(
+    fetched: Mapping[str, FetchedSplit], read: Mapping[str, CocoSplit]
+) -> None:
+    train, val = read["train"].classes, read["val"].classes
     if train != val:
         more, fewer = ([c for c in a if c not in b] for a, b in ((val, train), (train, val)))
         raise InputError(
-            f"{places['val'].annotations}: categories",
-            f"{_in_words(more)} more, {_in_words(fewer)} missing",
-            f"those of {places['train'].annotations}",
+            f"{fetched['val'].annotations}: categories",
+            f"{_listed(more)} more, {_listed(fewer)} missing",
+            f"those of {fetched['train'].annotations}",
             "Give both files the same categories with the same ids",
-        )  # fmt: skip
+        )
 
 
-def _in_words(classes: Sequence[CocoClass]) -> str:
+def _listed(classes: Sequence[CocoClass]) -> str:
     named = ", ".join(f"{c.id} {c.name}" for c in classes[:5])
     return f"{len(classes)} ({named}{', …' if len(classes) > 5 else ''})" if classes else "none"

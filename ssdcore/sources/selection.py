@@ -1,7 +1,7 @@
-"""A part of a data set: some classes, some images, a share for validation.
+"""Selects a part of a data set: some classes, some images, a share for validation.
 
-Images are chosen by a hash of seed and file name, so that the choice does not depend on the
-file's order, and a data set that grows keeps most of what was chosen before.
+A hash of seed and file name selects the images: the selection does not depend on the order of the
+file, and a data set that grows keeps most of its earlier selection.
 """
 
 import difflib
@@ -19,38 +19,38 @@ LIMIT_SEED = 1
 
 
 def shuffled(names: Iterable[str], seed: int) -> list[str]:
-    """Returns the names, each once, in an order that only they and the seed determine."""
+    """Returns the distinct names in an order that depends only on them and the seed."""
 
-    def place(name: str) -> tuple[bytes, str]:
-        seeded = f"{seed}/{name}".encode("utf-8", "surrogatepass")  # a name need not be text
+    def hash_of(name: str) -> tuple[bytes, str]:
+        seeded = f"{seed}/{name}".encode("utf-8", "surrogatepass")  # it may not be UTF-8
         return sha256(seeded).digest(), name
 
-    return sorted(set(names), key=place)
+    return sorted(set(names), key=hash_of)
 
 
-def val_names(names: Sequence[str], share: float, seed: int, place: str) -> set[str]:
-    """Returns the file names of the validation images: the share, rounded, but one at least.
+def val_names(names: Sequence[str], share: float, seed: int, where: str) -> set[str]:
+    """Returns the file names of the validation images: the rounded share, at least one.
 
     Args:
         names: of all images; at least two.
         share: of the images, between 0 and 1.
-        seed: of the choice.
-        place: what messages call the annotations.
+        seed: of the selection.
+        where: name of the annotations in messages.
 
     Raises:
         InputError: fewer than two images.
     """
     order = shuffled(names, seed)
     if len(order) < 2:
-        remedy = "Add images, or name other ones for validation"
-        raise InputError(place, f"{len(order)} images", "two or more to split", remedy)
+        remedy = "Add images, or name others for validation"
+        raise InputError(where, f"{len(order)} images", "two or more to split", remedy)
     return set(order[: min(max(round(share * len(order)), 1), len(order) - 1)])
 
 
 def partition(path: Path, train: Path, val: Path, share: float, seed: int) -> None:
-    """Splits a COCO annotation file by image; see `val_names`.
+    """Splits the images of a COCO annotation file with `val_names`.
 
-    Boxes of images that the file does not list go to train, where `read_coco` counts them.
+    Boxes of unlisted images go to train, where `read_coco` counts them.
     """
     content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
     names = val_names([_name(image) for image in content["images"]], share, seed, str(path))
@@ -65,31 +65,31 @@ def partition(path: Path, train: Path, val: Path, share: float, seed: int) -> No
         write_text(target, json.dumps(part))
 
 
-def select(path: Path, classes: Sequence[str] | None, limit: int | None, place: str) -> None:
-    """Rewrites a COCO annotation file with some of its classes and images.
+def select(path: Path, classes: Sequence[str] | None, limit: int | None, where: str) -> None:
+    """Reduces a COCO annotation file, in place, to some of its classes and images.
 
-    With `classes`, images without any of them are left out, too. Outlines are not kept: the
-    largest part of a file, and nothing here reads them.
+    With `classes`, images without any of them are dropped, too. So are outlines: they are the
+    largest part of a file, and nothing in this project reads them.
 
     Args:
-        path: the annotation file, checked by `read_coco` or made here.
+        path: the annotation file, valid for `read_coco`.
         classes: names to keep; None keeps all.
-        limit: most images to keep; None keeps all.
-        place: what messages call the file.
+        limit: maximum number of images; None keeps all.
+        where: name of the file in messages.
 
     Raises:
-        InputError: a class is unknown, or no image is left.
+        InputError: a class is unknown, or no image remains.
     """
     content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
     images, rows = content["images"], content["annotations"]
     if classes is not None:
-        content["categories"] = _chosen(content["categories"], classes)
+        content["categories"] = _selected(content["categories"], classes)
         wanted = {whole_number(category["id"]) for category in content["categories"]}
         rows = [row for row in rows if whole_number(row.get("category_id")) in wanted]
-        shown = {whole_number(row.get("image_id")) for row in rows}
-        images = [image for image in images if whole_number(image["id"]) in shown]
+        present = {whole_number(row.get("image_id")) for row in rows}
+        images = [image for image in images if whole_number(image["id"]) in present]
         if not images:
-            raise InputError("dataset.classes", list(classes), f"classes that {place} shows")
+            raise InputError("dataset.classes", list(classes), f"classes that occur in {where}")
     if limit is not None:
         kept = set(shuffled((_name(image) for image in images), LIMIT_SEED)[:limit])
         images = [image for image in images if _name(image) in kept]
@@ -99,7 +99,7 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, place: 
     write_text(path, json.dumps(content))
 
 
-def _chosen(categories: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+def _selected(categories: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
     known = [category["name"] for category in categories]
     for name in names:
         if name not in known:
@@ -110,7 +110,7 @@ def _chosen(categories: list[dict[str, Any]], names: Sequence[str]) -> list[dict
 
 
 def _name(image: dict[str, Any]) -> str:
-    """Returns an image's file name, "" where its entry has none."""
+    """Returns an image's file name; "" if its entry has none."""
     name = image.get("file_name")
     return name if isinstance(name, str) else ""
 

@@ -1,37 +1,68 @@
-"""The embedded data set `shapes`: drawn, seeded images of six classes, written as COCO.
+"""The embedded data set `shapes`: generated images of six classes, written as COCO.
 
-It lets the whole pipeline be run without a download. The images are a detection task in
-earnest (textured grounds, distractors, occlusion, sizes from 16 to 200 pixels), yet a narrow
-SSD300 learns it on a CPU.
+It runs the whole pipeline without a download. The images are a real detection task (textured
+backgrounds, distractors, occlusion, sizes from 16 to 200 pixels), and a narrow SSD300 learns it
+on a CPU.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.core.errors import InputError
+from ssdcore.core import layout
 from ssdcore.core.files import replacing, write_json
-from ssdcore.sources.distractors import scatter
-from ssdcore.sources.shape_drawing import cast_shadow, paint
-from ssdcore.sources.shape_outlines import CLASSES, box_xyxy_px
-from ssdcore.sources.shape_scene import MOST_OBJECTS, arrange
-from ssdcore.sources.textures import backdrop, photographed
+from ssdcore.data.manifest import FetchedSplit
+from ssdcore.params.dataset import ShapesParams
+from ssdcore.sources.shape_outlines import (
+    CLASSES,
+    Outline,
+    Plane,
+    area_px,
+    box_xyxy_px,
+    coverage,
+    moved,
+    posed,
+)
+from ssdcore.sources.shape_painting import (
+    background,
+    cast_shadow,
+    draw_distractors,
+    paint,
+    photographed,
+)
 
-__all__ = ["CLASSES", "SPLITS", "Image", "draw_image", "image_at", "write_shapes"]
-
-SPLITS = ("train", "val")
-SIZES_HW = ((240, 320), (240, 320), (320, 240))  # two images in three lie, one stands
-SMALLEST_SIDE = 64  # of an image: room for objects of several sizes
+SIZES_HW = ((240, 320), (240, 320), (320, 240))  # two landscape images to one portrait
 JPEG_QUALITY = 92
+MAX_OBJECTS = 6
+MIN_PX, USUAL_PX, MAX_PX = 16.0, 100.0, 200.0  # longer side of the box, before clipping
+MAX_SIZE = 0.85  # of the shorter side of the image
+MIN_INSIDE = 0.7  # of an object's area
+MIN_VISIBLE = 0.6  # of an object's area: inside the image and not hidden by a later object
+MAX_ROTATION = np.pi / 9  # either way from upright, like most things in photos
+MIN_SQUASH = 0.9  # by foreshortening
+OVERHANG = 0.35  # of the box's side: how far beyond the border a position may be
+POSITION_TRIES = 30
 
 
-@dataclass(frozen=True)
-class Image:
-    """An image and what is to be found in it.
+class Placed(NamedTuple):
+    """An object at its position.
+
+    Attributes:
+        label: index into `CLASSES`.
+        outline: the whole outline in continuous pixels, hidden and cut parts included.
+        covered: (H, W), the fraction of each pixel that it covers.
+    """
+
+    label: int
+    outline: Outline
+    covered: Plane
+
+
+class Image(NamedTuple):
+    """An image and its ground truth.
 
     Attributes:
         rgb: (H, W, 3) uint8.
@@ -45,80 +76,51 @@ class Image:
     labels: NDArray[np.int64]
 
 
-def draw_image(rng: np.random.Generator, height: int = 240, width: int = 320) -> Image:
-    """Draws an image of 1 to 6 objects.
-
-    Args:
-        rng: the source of everything in it.
-        height: H in pixels, at least 64.
-        width: W in pixels, at least 64.
-
-    Raises:
-        InputError: the image is smaller than that.
-    """
-    if min(height, width) < SMALLEST_SIDE:
-        raise InputError(
-            "height and width of an image",
-            (height, width),
-            f"at least {SMALLEST_SIDE} pixels each",
+def fetch(params: ShapesParams, folder: Path) -> dict[str, FetchedSplit]:
+    """Draws the images and annotation files of both splits into `folder`."""
+    write_shapes(folder, params.seed, params.train_images, params.val_images)
+    return {
+        split: FetchedSplit(
+            folder / split, str(layout.images(split)), str(layout.annotations(split))
         )
-    canvas = backdrop(rng, height, width)
-    scatter(rng, canvas)
-    scene = arrange(rng, height, width)
-    away_from_light, depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.5)
-    for placed in scene:
-        cast_shadow(canvas, placed.outline, away_from_light, depth)
-        paint(rng, canvas, placed.outline)
-    return Image(
-        rgb=photographed(rng, canvas),
-        boxes_xyxy_px=np.array(
-            [box_xyxy_px(placed.outline, height, width) for placed in scene], np.float32
-        ).reshape(-1, 4),
-        labels=np.array([placed.label for placed in scene], np.int64),
-    )
-
-
-def image_at(seed: int, split: str, index: int) -> Image:
-    """Returns image `index` of a split, the same however many images the split has.
-
-    Args:
-        seed: of the whole data set, 0 or more.
-        split: one of `SPLITS`.
-        index: 0 or more.
-    """
-    rng = np.random.default_rng([seed, SPLITS.index(split), index])
-    return draw_image(rng, *SIZES_HW[rng.integers(len(SIZES_HW))])
+        for split in layout.SPLITS
+    }
 
 
 def write_shapes(folder: Path, seed: int, train_images: int, val_images: int) -> None:
     """Writes `train/`, `val/` (JPEG) and `annotations/instances_{train,val}.json` to `folder`.
 
-    A file of annotations follows the images that it names. Images from an earlier, larger
-    run are left where they are.
-
-    Raises:
-        InputError: the seed or a number of images is out of range.
+    An annotation file is written after its images. Images of an earlier, larger run stay.
     """
-    if seed < 0:
-        raise InputError("seed of the shapes", seed, "a whole number from 0 up")
-    counts = dict(zip(SPLITS, (train_images, val_images), strict=True))
-    for split, images in counts.items():
-        if images < 1:
-            raise InputError(f"number of {split} images of the shapes", images, "1 or more")
-    for split, images in counts.items():
-        _write_split(folder, seed, split, images)
-
-
-def _write_split(folder: Path, seed: int, split: str, images: int) -> None:
-    document = _empty_document(seed, split)
-    for index in range(images):
-        image = image_at(seed, split, index)
-        file_name = f"{index:06d}.jpg"
-        _write_jpeg(folder / split / file_name, image.rgb)
-        image_id = 1 + SPLITS.index(split) + len(SPLITS) * index  # odd in train, even in val
-        document["images"].append(_image_entry(image_id, file_name, image))
-        document["annotations"] += _annotation_entries(image_id, image)
-    write_json(folder / "annotations" / f"instances_{split}.json", document)
+    for split, images in zip(layout.SPLITS, (train_images, val_images), strict=True):
+        content: dict[str, Any] = {
+            "info": {"description": f"shapes, drawn from seed {seed}: {split}", "version": "1.0"},
+            "licenses": [
+                {
+                    "id": 1,
+                    "name": "Apache-2.0",
+                    "url": "https://www.apache.org/licenses/LICENSE-2.0",
+                }
+            ],
+            "images": [],
+            "annotations": [],
+            "categories": [
+                {"id": 1 + label, "name": name, "supercategory": "shape"}
+                for label, name in enumerate(CLASSES)
+            ],
+        }
+        for index in range(images):
+            image = image_at(seed, split, index)
+            # odd in train, even in val
+            image_id = 1 + layout.SPLITS.index(split) + len(layout.SPLITS) * index
+            file_name = f"{index:06d}.jpg"
+            _write_jpeg(folder / split / file_name, image.rgb)
+            height, width = image.rgb.shape[:2]
+            size = {"width": width, "height": height}
+            entry = {"id": image_id, "file_name": file_name, **size, "license": 1}
+            content["images"].append(entry)
+            content["annotations"] += _annotations(image_id, image)
+        write_json(folder / "annotations" / f"instances_{split}.json", content)
 
 
 def _write_jpeg(path: Path, rgb: NDArray[np.uint8]) -> None:
@@ -128,35 +130,13 @@ def _write_jpeg(path: Path, rgb: NDArray[np.uint8]) -> None:
         part.write_bytes(encoded.tobytes())
 
 
-def _empty_document(seed: int, split: str) -> dict[str, Any]:
-    """Returns a COCO document without images; it carries no date, so it is the same each time."""
-    return {
-        "info": {"description": f"shapes, drawn from seed {seed}: {split}", "version": "1.0"},
-        "licenses": [
-            {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
-        ],
-        "images": [],
-        "annotations": [],
-        "categories": [
-            {"id": 1 + label, "name": name, "supercategory": "shape"}
-            for label, name in enumerate(CLASSES)
-        ],
-    }
-
-
-def _image_entry(image_id: int, file_name: str, image: Image) -> dict[str, Any]:
-    height, width = image.rgb.shape[:2]
-    size = {"width": width, "height": height}
-    return {"id": image_id, "file_name": file_name, **size, "license": 1}
-
-
-def _annotation_entries(image_id: int, image: Image) -> list[dict[str, Any]]:
-    """Returns a COCO annotation an object; its id tells its image, its area is its box's."""
+def _annotations(image_id: int, image: Image) -> list[dict[str, Any]]:
+    """Returns the COCO annotations of an image; the area of an object is that of its box."""
     low, high = np.hsplit(image.boxes_xyxy_px.astype(np.float64), 2)
-    boxes_xywh = np.hstack([low, high - low]).round(2)
+    boxes_xywh_px = np.hstack([low, high - low]).round(2).tolist()
     return [
         {
-            "id": 1 + (image_id - 1) * MOST_OBJECTS + position,
+            "id": 1 + (image_id - 1) * MAX_OBJECTS + position,
             "image_id": image_id,
             "category_id": 1 + label,
             "bbox": box,
@@ -165,6 +145,75 @@ def _annotation_entries(image_id: int, image: Image) -> list[dict[str, Any]]:
             "segmentation": [],
         }
         for position, (box, label) in enumerate(
-            zip(boxes_xywh.tolist(), image.labels.tolist(), strict=True)
+            zip(boxes_xywh_px, image.labels.tolist(), strict=True)
         )
     ]
+
+
+def image_at(seed: int, split: str, index: int) -> Image:
+    """Returns image `index` of a split, which does not depend on the number of images."""
+    rng = np.random.default_rng([seed, layout.SPLITS.index(split), index])
+    return draw_image(rng, *SIZES_HW[rng.integers(len(SIZES_HW))])
+
+
+def draw_image(rng: np.random.Generator, height: int, width: int) -> Image:
+    """Returns an image of `height` × `width` pixels with 1 to 6 objects."""
+    canvas = background(rng, height, width)
+    draw_distractors(rng, canvas)
+    scene = arrange(rng, height, width)
+    shadow_direction, shadow_depth = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.5)
+    for placed in scene:
+        cast_shadow(canvas, placed.outline, shadow_direction, shadow_depth)
+        paint(rng, canvas, placed.outline)
+    boxes_xyxy_px = [box_xyxy_px(placed.outline, height, width) for placed in scene]
+    return Image(
+        rgb=photographed(rng, canvas),
+        boxes_xyxy_px=np.array(boxes_xyxy_px, np.float32).reshape(-1, 4),
+        labels=np.array([placed.label for placed in scene], np.int64),
+    )
+
+
+def arrange(rng: np.random.Generator, height: int, width: int) -> list[Placed]:
+    """Returns 1 to 6 objects, the rearmost first.
+
+    `MIN_INSIDE` of each object's area is in the image and `MIN_VISIBLE` is visible. An object for
+    which `POSITION_TRIES` random positions fail is omitted.
+    """
+    scene: list[Placed] = []
+    # sizes are triangular on a logarithmic scale
+    log_sizes = np.log(np.minimum([MIN_PX, USUAL_PX, MAX_PX], MAX_SIZE * min(height, width)))
+    for _ in range(rng.integers(1, MAX_OBJECTS + 1)):
+        label = int(rng.integers(len(CLASSES)))
+        outline = posed(
+            CLASSES[label],
+            size_px=float(np.exp(rng.triangular(*log_sizes))),
+            angle=rng.uniform(-MAX_ROTATION, MAX_ROTATION),
+            squash=rng.uniform(MIN_SQUASH, 1),
+            squash_angle=rng.uniform(0, np.pi),
+        )
+        margin = (0.5 - OVERHANG) * np.ptp(outline[0], axis=0)
+        for _ in range(POSITION_TRIES):
+            there = moved(outline, rng.uniform(margin, [width, height] - margin))
+            candidate = Placed(label, there, coverage(there, height, width))
+            inside = float(candidate.covered.sum())
+            if (
+                inside >= MIN_INSIDE * area_px(there)
+                and min(visible_fractions([*scene, candidate])) >= MIN_VISIBLE
+            ):
+                scene.append(candidate)
+                break
+    return scene
+
+
+def visible_fractions(scene: list[Placed]) -> list[float]:
+    """Returns the fraction of each object's area that is inside the image and not hidden.
+
+    Args:
+        scene: the objects, the rearmost first.
+    """
+    fractions: list[float] = []
+    unhidden = np.ones_like(scene[0].covered)
+    for placed in reversed(scene):
+        fractions.append(float((placed.covered * unhidden).sum()) / area_px(placed.outline))
+        unhidden *= 1 - placed.covered
+    return fractions[::-1]

@@ -1,69 +1,90 @@
-"""The MindSpore SSD tutorial's own archive: MindRecord shards of a few COCO images.
+"""The archive of the MindSpore SSD tutorial: MindRecord shards of a few COCO images.
 
-The images are taken out of the shards, so that all that follows is the same as for any other
-source: train's boxes come from its shards, val's from COCO's annotation file, of which only the
-images that are there are kept.
+The images are extracted from the shards, so that later stages treat this source like any other.
+The boxes of train come from its shards, those of val from COCO's annotation file, reduced to the
+images in the shards.
+
+The shards have the columns of MindSpore's model zoo: `img_id` (1,) int32; `image`, an encoded
+image; `annotation` (N, 5) int32, rows of y1 x1 y2 x2 in pixels and a label from 1 up.
 """
 
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from mindspore.mindrecord import FileReader
+from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
 from ssdcore.data.image_files import archive_fault, open_image_files
-from ssdcore.data.manifest import Place, annotation_file
+from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.download.local_copy import local_copy
 from ssdcore.params.dataset import TutorialParams
-from ssdcore.sources.headers import stored_size_hw
-from ssdcore.sources.tutorial_shards import Row, read_shards
+from ssdcore.sources.image_sizes import stored_size_hw
 from ssdcore.sources.unzip import unzip
 
-KEY = "dataset.tutorial.archive"
 SHARDS = {"train": "ssd.mindrecord", "val": "ssd_eval.mindrecord"}
 ANNOTATIONS = "annotations/instances_val2017.json"
+COLUMNS = frozenset(("img_id", "image", "annotation"))
 
 
-def fetch(tutorial: TutorialParams, folder: Path) -> dict[str, Place]:
+class Row(NamedTuple):
+    """An image of a shard.
+
+    Attributes:
+        image_id: COCO's.
+        image: the encoded image.
+        boxes_y1x1y2x2_px_label: (N, 5) int32.
+    """
+
+    image_id: int
+    image: bytes
+    boxes_y1x1y2x2_px_label: NDArray[np.int32]
+
+
+def fetch(params: TutorialParams, folder: Path) -> dict[str, FetchedSplit]:
     """Writes the images and annotation files of both splits to `folder`.
 
     Raises:
-        InputError: the archive is not to be had, or not what it should be.
+        InputError: the archive cannot be fetched, or has other content than expected.
     """
-    archive = local_copy(tutorial.archive, KEY, archive_fault)
+    archive = local_copy(params.archive, "dataset.tutorial.archive", archive_fault)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unzipped-") as temporary:
         unzip(archive, Path(temporary) / "all")
-        coco = _annotations(Path(temporary), tutorial.archive)
-        # labels 1, 2, … stand for the categories in the order of their ids
+        coco = _annotations(Path(temporary), params.archive)
+        # labels 1, 2, … are the categories in the order of their ids
         categories = sorted(coco["categories"], key=lambda category: category["id"])
         for split, name in SHARDS.items():
-            place = f"{tutorial.archive}: {name}"
-            shards = _one_folder(Path(temporary), f"MindRecord_COCO/{name}0", tutorial.archive)
-            rows = list(read_shards(shards, name, place, len(categories)))
+            where = f"{params.archive}: {name}"
+            shards = _one_folder(Path(temporary), f"MindRecord_COCO/{name}0", params.archive)
+            rows = list(_read_shards(shards, name, where, len(categories)))
             images = coco["images"] if split == "val" else []
             listed = _write_images(folder / split, rows, {i["id"]: i for i in images})
             content: dict[str, Any] = {"images": listed, "categories": categories}
             if split == "train":
                 content["annotations"] = list(_boxes(rows, categories))
             else:
-                content["annotations"] = _boxes_of(coco["annotations"], listed, place)
+                content["annotations"] = _boxes_of(coco["annotations"], listed, where)
             write_json(annotation_file(folder, split), content)
     return {
-        split: Place(folder / split, str(layout.images(split)), tutorial.archive)
+        split: FetchedSplit(folder / split, str(layout.images(split)), params.archive)
         for split in layout.SPLITS
     }
 
 
-def _one_folder(root: Path, inner: str, archive: str) -> Path:
-    """Returns the folder of the one file whose path ends in `inner`."""
-    found = sorted(root.rglob(inner))
+def _one_folder(root: Path, ending: str, archive: str) -> Path:
+    """Returns the folder of the only file whose path ends in `ending`."""
+    found = sorted(root.rglob(ending))
     if len(found) != 1:
-        raise InputError(archive, f"{len(found)} files {inner}", "the tutorial's archive, with one")
+        expected = "the tutorial's archive, with one"
+        raise InputError(archive, f"{len(found)} files {ending}", expected)
     return found[0].parent
 
 
@@ -72,20 +93,66 @@ def _annotations(root: Path, archive: str) -> dict[str, Any]:
     try:
         read_coco(path)
     except InputError as error:
-        place = f"{archive}: {ANNOTATIONS}"
-        raise InputError(place, error.value, error.expected, error.remedy) from None
+        where = f"{archive}: {ANNOTATIONS}"
+        raise InputError(where, error.value, error.expected, error.remedy) from None
     return dict(json.loads(path.read_bytes()))
+
+
+def _read_shards(folder: Path, name: str, where: str, classes: int) -> Iterator[Row]:
+    """Yields the rows of the shards `name`0, `name`1, … in order.
+
+    Args:
+        folder: of the shards and their .db files.
+        name: without the number.
+        where: name of the shards in messages.
+        classes: number of classes; labels are 1 to it.
+
+    Raises:
+        InputError: a shard is no MindRecord file, or a column has an unexpected content.
+    """
+    shards = sorted(path for path in folder.glob(f"{name}[0-9]*") if path.suffix != ".db")
+    try:
+        reader = FileReader([str(shard) for shard in shards])
+    except (RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(where, reason, "MindRecord shards, each with its .db") from None
+    try:
+        if missing := COLUMNS - set(reader.schema()):
+            raise InputError(where, f"no columns {sorted(missing)}", f"{sorted(COLUMNS)}")
+        seen: set[int] = set()
+        for values in reader.get_next():
+            row = _checked(values, where, classes)
+            if row.image_id in seen:
+                raise InputError(where, f"img_id {row.image_id} twice", "each image once")
+            seen.add(row.image_id)
+            yield row
+    finally:
+        reader.close()
+
+
+def _checked(values: dict[str, Any], where: str, classes: int) -> Row:
+    image_id = np.asarray(values["img_id"]).reshape(-1)
+    boxes = np.asarray(values["annotation"])
+    if len(image_id) != 1 or image_id[0] < 0:
+        raise InputError(where, f"img_id {image_id.tolist()}", "one whole number from 0 up")
+    where = f"{where}, img_id {image_id[0]}"
+    if boxes.ndim != 2 or boxes.shape[1] != 5 or boxes.dtype != np.int32:
+        raise InputError(where, f"{boxes.dtype} {boxes.shape}", "an annotation of int32 (N, 5)")
+    labels = boxes[:, 4]
+    if len(labels) and not (labels.min() >= 1 and labels.max() <= classes):
+        raise InputError(where, f"labels {sorted(set(labels.tolist()))}", f"1 to {classes}")
+    return Row(int(image_id[0]), bytes(values["image"]), boxes)
 
 
 def _write_images(
     folder: Path, rows: Iterable[Row], known: dict[int, dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Writes the images and returns COCO's entries for them: the known ones, or new ones."""
+    """Writes the images; returns their COCO entries, with the sizes of the known ones."""
     folder.mkdir(parents=True, exist_ok=True)
     listed = []
     with open_image_files(folder) as image_files:
         for row in rows:
-            name = f"{row.image_id:012}.jpg"  # as COCO names them; never a name from the archive
+            name = f"{row.image_id:012}.jpg"  # COCO's own names; never a name from the archive
             (folder / name).write_bytes(row.image)
             entry = known.get(row.image_id)
             if entry is not None:
@@ -97,7 +164,8 @@ def _write_images(
     return listed
 
 
-def _boxes(rows: Iterable[Row], categories: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
+def _boxes(rows: Iterable[Row], categories: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yields the COCO annotations of the shards' boxes."""
     number = 0
     for row in rows:
         for y1, x1, y2, x2, label in row.boxes_y1x1y2x2_px_label.tolist():
@@ -110,11 +178,11 @@ def _boxes(rows: Iterable[Row], categories: list[dict[str, Any]]) -> Iterable[di
 
 
 def _boxes_of(
-    annotations: list[dict[str, Any]], listed: list[dict[str, Any]], place: str
+    annotations: list[dict[str, Any]], listed: list[dict[str, Any]], where: str
 ) -> list[dict[str, Any]]:
+    """Returns the annotations of the listed images."""
     ids = {image["id"] for image in listed}
     kept = [row for row in annotations if row.get("image_id") in ids]
     if not kept:
-        expected = f"images of {ANNOTATIONS}"
-        raise InputError(place, f"images {sorted(ids)[:5]}", expected)
+        raise InputError(where, f"images {sorted(ids)[:5]}", f"images of {ANNOTATIONS}")
     return kept

@@ -1,4 +1,4 @@
-"""Unpacks a zip archive from elsewhere: nothing leaves the folder, nothing fills the disk."""
+"""Extracts untrusted zip archives: no file outside the folder, a limited total size."""
 
 import stat
 from pathlib import Path, PurePosixPath
@@ -9,33 +9,33 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing, replacing_folder
 from ssdcore.data.image_files import BROKEN_ENTRY
 
-MOST_BYTES = 8 << 30
-MOST_FILES = 200_000
-REMEDY = "Take another source of the archive"
+MAX_BYTES = 8 << 30
+MAX_FILES = 200_000
+REMEDY = "Use another source of the archive"
 
 
 def unzip(
-    archive: Path, folder: Path, most_bytes: int = MOST_BYTES, most_files: int = MOST_FILES
+    archive: Path, folder: Path, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES
 ) -> None:
-    """Unpacks all of `archive`; `folder` is replaced once everything is there.
+    """Extracts all of `archive`; replaces `folder` once everything is extracted.
 
-    Every entry is checked before the first is written. Links and modes are not taken over.
+    Every entry is checked before the first is written. Links are refused, modes ignored.
 
     Args:
         archive: the zip file.
-        folder: for its content.
-        most_bytes: bound of all files together, unpacked.
-        most_files: bound of their number.
+        folder: for the files.
+        max_bytes: maximum of all extracted files together.
+        max_files: maximum number of files.
 
     Raises:
-        InputError: no whole zip archive, too large, or with an entry that has no place here.
+        InputError: no intact zip archive, too large, or with an entry outside the folder.
     """
     with _opened(archive) as entries:
         infos = entries.infolist()
         total = sum(info.file_size for info in infos)
-        if total > most_bytes or len(infos) > most_files:
-            found = f"{len(infos)} files of {total} bytes unpacked"
-            expected = f"at most {most_files} files and {most_bytes} bytes"
+        if total > max_bytes or len(infos) > max_files:
+            found = f"{len(infos)} files of {total} bytes extracted"
+            expected = f"at most {max_files} files and {max_bytes} bytes"
             raise InputError(str(archive), found, expected, REMEDY)
         for info in infos:
             _require_inside(archive, info)
@@ -44,21 +44,21 @@ def unzip(
                 _write(archive, entries, info, part.joinpath(*_parts(info)))
 
 
-def take_out(archive: Path, name: str, target: Path) -> None:
-    """Unpacks the one entry `name`; its size is bounded as `unzip`'s is.
+def extract_one(archive: Path, name: str, target: Path) -> None:
+    """Extracts the one entry `name`.
 
     Raises:
-        InputError: no whole zip archive, no such entry, or a too large one.
+        InputError: no intact zip archive, no such entry, or one that is too large.
     """
     with _opened(archive) as entries:
         try:
             info = entries.getinfo(name)
         except KeyError:
             found = f"no entry {name}"
-            raise InputError(str(archive), found, f"an archive that holds {name}") from None
-        if info.file_size > MOST_BYTES:
+            raise InputError(str(archive), found, f"an archive with {name}") from None
+        if info.file_size > MAX_BYTES:
             found = f"{name} of {info.file_size} bytes"
-            raise InputError(str(archive), found, f"at most {MOST_BYTES} bytes", REMEDY)
+            raise InputError(str(archive), found, f"at most {MAX_BYTES} bytes", REMEDY)
         with replacing(target) as part:
             _write(archive, entries, info, part)
 
@@ -76,7 +76,7 @@ def _parts(info: ZipInfo) -> tuple[str, ...]:
 
 
 def _require_inside(archive: Path, info: ZipInfo) -> None:
-    """Refuses names that lead out of the folder on any system, and links."""
+    """Refuses links, and names that lead out of the folder on any operating system."""
     name = info.filename
     absolute = name.startswith("/") or "\\" in name or ":" in name.partition("/")[0]
     if not _parts(info) or absolute or ".." in _parts(info):
@@ -97,7 +97,7 @@ def _write(archive: Path, entries: ZipFile, info: ZipInfo, target: Path) -> None
             copyfileobj(source, file, 1 << 20)  # zipfile stops at the entry's stated size
     except BROKEN_ENTRY as error:
         found = f"{info.filename}: {error}"
-        raise InputError(str(archive), found, "a whole zip archive", REMEDY) from None
-    except OSError as error:  # among them a file where another entry has a folder
+        raise InputError(str(archive), found, "an intact zip archive", REMEDY) from None
+    except OSError as error:  # also if one entry is a file and another needs a folder there
         found = f"{info.filename}: {error.strerror or error}"
         raise InputError(str(archive), found, "entries that can be written") from None

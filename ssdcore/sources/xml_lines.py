@@ -1,7 +1,7 @@
-"""XML with line numbers, from files that need not be trusted.
+"""Parses untrusted XML, with line numbers.
 
-A document type is refused: only there can entities be declared, which blow up to gigabytes or
-name other files. VOC annotations have none.
+A document type is refused: it can declare entities, which expand to gigabytes or include other
+files. VOC annotations have none.
 """
 
 from dataclasses import dataclass, field
@@ -9,8 +9,8 @@ from xml.parsers import expat
 
 from ssdcore.core.errors import InputError
 
-MOST_BYTES = 8 << 20
-MOST_DEPTH = 100
+MAX_BYTES = 8 << 20
+MAX_DEPTH = 100
 
 
 @dataclass
@@ -19,9 +19,9 @@ class Node:
 
     Attributes:
         tag: its name.
-        line: of its start, from 1.
-        children: in their order.
-        text: what stands directly in it.
+        line: line of its start tag, from 1.
+        children: the elements in it, in order.
+        text: the text directly in it.
     """
 
     tag: str
@@ -30,26 +30,26 @@ class Node:
     text: str = ""
 
     def all(self, tag: str) -> list["Node"]:
-        """Returns the children of that name."""
+        """Returns the children with this tag."""
         return [child for child in self.children if child.tag == tag]
 
     def first(self, tag: str) -> "Node | None":
-        """Returns the first child of that name."""
+        """Returns the first child with this tag, if any."""
         return next(iter(self.all(tag)), None)
 
 
-def parse_xml(data: bytes, place: str) -> Node:
+def parse_xml(data: bytes, where: str) -> Node:
     """Returns the root element.
 
     Args:
-        data: the file.
-        place: what messages call it.
+        data: the content of the file.
+        where: its name in messages.
 
     Raises:
-        InputError: no well-formed XML, a document type, or far larger than any annotation.
+        InputError: malformed XML, a document type, or far larger than any annotation.
     """
-    if len(data) > MOST_BYTES:
-        raise InputError(place, f"{len(data)} bytes", f"at most {MOST_BYTES} bytes of XML")
+    if len(data) > MAX_BYTES:
+        raise InputError(where, f"{len(data)} bytes", f"at most {MAX_BYTES} bytes of XML")
     top = Node("", 0)
     path = [top]
     parser = expat.ParserCreate()
@@ -57,8 +57,10 @@ def parse_xml(data: bytes, place: str) -> Node:
 
     def start(tag: str, attributes: dict[str, str]) -> None:
         node = Node(tag, parser.CurrentLineNumber)
-        if len(path) > MOST_DEPTH:
-            raise InputError(f"{place}, line {node.line}", tag, "elements less deep in each other")
+        if len(path) > MAX_DEPTH:
+            raise InputError(
+                f"{where}, line {node.line}", tag, f"at most {MAX_DEPTH} nested elements"
+            )
         path[-1].children.append(node)
         path.append(node)
 
@@ -69,7 +71,7 @@ def parse_xml(data: bytes, place: str) -> Node:
         path[-1].text += text
 
     def doctype(name: str, *_: object) -> None:
-        line = f"{place}, line {parser.CurrentLineNumber}"
+        line = f"{where}, line {parser.CurrentLineNumber}"
         raise InputError(line, f"<!DOCTYPE {name}>", "no document type", "Delete the line")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
@@ -78,5 +80,5 @@ def parse_xml(data: bytes, place: str) -> Node:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
-        raise InputError(f"{place}, line {error.lineno}", reason, "well-formed XML") from None
+        raise InputError(f"{where}, line {error.lineno}", reason, "well-formed XML") from None
     return top.children[0]

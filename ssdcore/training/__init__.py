@@ -1,1 +1,1 @@
-"""The training loop and what it needs: step, optimizer, schedule, saved state."""
+"""Training: loop, step, optimiser, schedule, saved state, several processes."""

@@ -1,29 +1,29 @@
-"""The exponential moving average of the weights, which is what gets evaluated and saved."""
+"""The exponential moving average (EMA) of the weights, which is evaluated and saved."""
 
 import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
-from ssdcore.models.ssd import SSD300
+from ssdcore.models.ssd import SSD
 
 TRAINED = "trained."
-"""Prefix of the trained network's parameters, so that the average's have the plain names."""
+"""Prefix of the trained network's parameters, so the average has the plain names."""
 
 
 class WeightAverage(nn.Cell):
     """Keeps a second network at the moving average of a trained one.
 
     After update t (from 1) each value of the average is a ← d·a + (1 - d)·w with
-    d = min(decay, (1 + t) / (10 + t)): the ramp lets it forget the initial weights, as in
+    d = min(decay, (1 + t) / (10 + t)). The ramp discounts the initial weights, as in
     TensorFlow's ExponentialMovingAverage. The statistics of batch norm are averaged like the
     weights.
 
     Args:
         trained: the network that the optimiser updates; its parameters are renamed.
-        kept: an equally built network; takes over the weights of `trained`, then their average.
+        kept: an equal network; receives the weights of `trained`, then their average.
         decay: d in the long run; an average over about 1 / (1 - d) updates.
     """
 
-    def __init__(self, trained: SSD300, kept: SSD300, decay: float) -> None:
+    def __init__(self, trained: SSD, kept: SSD, decay: float) -> None:
         super().__init__(auto_prefix=False)
         trained.update_parameters_name(TRAINED)
         self.weights = _values(trained)
@@ -34,7 +34,7 @@ class WeightAverage(nn.Cell):
             average.set_data(weight.value())
 
     def construct(self) -> None:
-        """Takes the trained network's present weights into the average."""
+        """Adds the trained network's present weights to the average."""
         ops.assign_add(self.updates, Tensor(1.0))
         decay = ops.minimum(self.decay, (1 + self.updates) / (10 + self.updates))
         for i in range(len(self.weights)):
@@ -42,6 +42,6 @@ class WeightAverage(nn.Cell):
             ops.assign(average, decay * average + (1 - decay) * weight)
 
 
-def _values(network: SSD300) -> ParameterTuple:
-    """Returns what has an average: weights and statistics, no counters."""
+def _values(network: SSD) -> ParameterTuple:
+    """Returns the averaged parameters: weights and statistics, no counters."""
     return ParameterTuple([p for p in network.get_parameters() if p.dtype == ms.float32])

@@ -1,53 +1,37 @@
-"""What a training depends on, as one short text: another fingerprint, another training."""
+"""The fingerprint of a training: a hash of everything that its result depends on."""
 
 import platform
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file, sha256_of_json
 from ssdcore.params.schema import Params, TrainParams
 
 PROJECT = ("ssdcore", "stages")
-WITHOUT_SAY = ("ssdcore.report", "ssdcore.tracking")
-"""They show and record a training; no model depends on them."""
+IGNORED_CODE = ("ssdcore.report", "ssdcore.tracking")
+"""These packages show and record a training; no model depends on them."""
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
-"""Those that compute; an update of another one changes no model."""
+"""The libraries that compute; updates of others change no model."""
 RUNTIME = ("seed", "amp", "devices", "machines")
-"""Of the section runtime; the others have no say in the result, and the device is given."""
+"""Keys of the section runtime that affect the result, besides the device."""
 LENGTH = 16
 
 
-def fingerprint_of_training(settings: Params, device: str, weights: Sequence[Path]) -> str:
-    """Returns the fingerprint of a training on the data that convert left.
+def training_fingerprint(settings: Params, device: str, files: Iterable[Path]) -> str:
+    """Returns a hash of parameters, device, files, code and library versions.
 
     Args:
         settings: all parameters.
-        device: where it computes.
-        weights: the files it starts from.
-    """
-    train = settings.train.model_dump(mode="json", exclude=set(TrainParams.WITHOUT_CONSEQUENCE))
-    runtime = settings.runtime.model_dump(mode="json", include=set(RUNTIME))
-    model = settings.model.model_dump(mode="json")
-    data = sorted(layout.MINDRECORD.iterdir())
-    return fingerprint(
-        {"model": model, "train": train, "runtime": runtime, "device": device},
-        [*data, layout.annotations("val"), *weights],
-    )
-
-
-def fingerprint(params: Mapping[str, Any], files: Iterable[Path]) -> str:
-    """Returns a hash of parameters, data and code.
-
-    Args:
-        params: those that have a say in the result, as JSON has them.
-        files: the data, and the weights to start from.
+        device: computes the training.
+        files: the data and the weights to start from, in a fixed order.
     """
     content = {
-        "params": params,
+        "model": settings.model.model_dump(mode="json"),
+        "train": settings.train.model_dump(mode="json", exclude=set(TrainParams.WITHOUT_EFFECT)),
+        "runtime": settings.runtime.model_dump(mode="json", include=set(RUNTIME)),
+        "device": device,
         "files": [sha256_of_file(file) for file in files],
         "code": code_hashes(),
         "libraries": {name: version(name) for name in LIBRARIES},
@@ -64,6 +48,6 @@ def code_hashes() -> dict[str, str]:
         project = name.partition(".")[0] in PROJECT
         if name == "__main__" and (spec := module.__spec__) is not None:
             name, project = spec.name, spec.name.startswith(PROJECT)
-        if project and file and not name.startswith(WITHOUT_SAY):
+        if project and file and not name.startswith(IGNORED_CODE):
             hashes[name] = sha256_of_file(Path(file))
     return dict(sorted(hashes.items()))

@@ -1,79 +1,141 @@
-"""The training loop: it yields what happened, its caller writes it down."""
+"""The training loop. It yields reports; the caller writes files and tracks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any
 
-from numpy.typing import NDArray
+from ssdcore.core.errors import Stopped
+from ssdcore.core.signals import Signals
+from ssdcore.params.schema import TrainParams
+from ssdcore.training.distributed.group import ALONE, Group
+from ssdcore.training.finite import NonFiniteError, require_finite
+from ssdcore.training.reports import (
+    START,
+    WATCHED,
+    EpochReport,
+    Measurement,
+    Position,
+    Remark,
+    Report,
+    StepReport,
+)
+from ssdcore.training.setup import Training
 
-from ssdcore.data.loader import TrainingLoader
-from ssdcore.training.finite import NonFiniteError
-from ssdcore.training.reports import START, EpochReport, Position, StepReport
-from ssdcore.training.step import TrainingStep
 
-
-def fit(
-    step: TrainingStep,
-    loader: TrainingLoader,
-    rates: NDArray[Any],
-    epochs: int,
-    validate: Callable[[], dict[str, Any]],
-    validate_every: int,
+def train(
+    training: Training,
+    params: TrainParams,
+    validate: Callable[[], Mapping[str, Any]],
+    signals: Signals,
     *,
-    most_bad: int,
     start: Position = START,
-    around: Callable[[], None] = lambda: None,
-) -> Iterator[StepReport | EpochReport]:
-    """Trains, reporting each step and each epoch's end.
+    group: Group = ALONE,
+) -> Iterator[Report]:
+    """Trains until the last epoch, or until patience, the time limit or a signal ends it.
 
     A step whose loss or gradient is not finite updates nothing and does not use up its learning
-    rate. One that a smaller loss scale may mend is an overflow, which a dynamic scale is there
-    for; all others are bad.
+    rate. It is an overflow if a smaller loss scale may help, and bad otherwise.
 
     Args:
-        step: takes the batches of a step.
-        loader: the training data.
-        rates: the learning rate of each update, as the optimiser has it.
-        epochs: how often the data are seen.
-        validate: measures the network as it stands.
-        validate_every: epochs between two measurements; the last epoch is always measured.
-        most_bad: steps in a row that may be bad.
-        start: where to go on; the weights and the rest are as they were there.
-        around: called whenever MindSpore may have changed the process's signal handlers.
+        training: network, data and step, restored to `start`.
+        params: the section `train`.
+        validate: measures the network and returns the validation figures by name.
+        signals: checked after each step.
+        start: where to resume.
+        group: the processes that train together. A request to any rank applies to all ranks.
+
+    Yields:
+        A report for each step, each end of an epoch, each measurement, and remarks. The network
+        is finite whenever an epoch is reported.
 
     Raises:
-        NonFiniteError: one bad step too many, after its report; it names the step, the losses, the
-            rate and the step's images.
+        Stopped: a signal requested it.
+        NonFiniteError: more bad steps in a row than `train.on_nonfinite` allows, or a network
+            that holds values that are not finite.
     """
+    loader, rates, began = training.loader, training.rates, monotonic()
+    max_bad = 0 if params.on_nonfinite == "stop" else params.on_nonfinite
     at = start
-    for epoch in range(start.epoch, epochs + 1):
-        began = resumed = perf_counter()
+    for epoch in range(start.epoch, params.epochs + 1):
+        step_began = data_requested = perf_counter()
         for batches in loader.epoch(epoch, at.in_epoch):
-            around()
-            came = perf_counter()
-            outcome = step(batches)
-            around()
+            signals.arm()  # MindSpore replaces the handlers with each new iterator and graph
+            data_received = perf_counter()
+            outcome = training.step(batches)  # forward, gradient, finite check, update
+            signals.arm()
             computed = perf_counter()
             finite = outcome.updated or (outcome.rescaled and isfinite(outcome.total))
             rate = float(rates[at.updates])
-            at = Position(
-                epoch, at.in_epoch + 1, at.step + 1, at.updates + outcome.updated,
-                0 if finite else at.bad + 1,
-            )  # fmt: skip
+            at = at._replace(
+                epoch=epoch,
+                in_epoch=at.in_epoch + 1,
+                step=at.step + 1,
+                updates=at.updates + outcome.updated,
+                bad=0 if finite else at.bad + 1,
+                seconds=start.seconds + monotonic() - began,
+            )
             image_ids = tuple(int(i) for batch in batches for i in batch.image_ids)
-            images = len(image_ids) * loader.share.size
             report = StepReport(
-                at.step, epoch, outcome.total, outcome.box, outcome.classes, rate,
-                outcome.loss_scale, images / (computed - began), outcome.updated, finite,
-                image_ids, came - resumed, computed - came, resumed - began, at,
-            )  # fmt: skip
-            began = computed
+                step=at.step,
+                epoch=epoch,
+                loss=outcome.total,
+                loss_box=outcome.box_loss,
+                loss_class=outcome.class_loss,
+                lr=rate,
+                loss_scale=outcome.loss_scale,
+                images_per_second=len(image_ids) * group.size / (computed - step_began),
+                updated=outcome.updated,
+                finite=finite,
+                image_ids=image_ids,
+                waiting_s=data_received - data_requested,
+                computing_s=computed - data_received,
+                between_s=data_requested - step_began,
+                ends_epoch=at.in_epoch == loader.steps_per_epoch,
+                after=at,
+            )
+            step_began = computed
             yield report
-            if at.bad > most_bad:
+            if not finite:
+                require_finite(training.network.get_parameters(), report.fault())
+            if at.bad > max_bad:
                 raise NonFiniteError(report.fault())
-            resumed = perf_counter()
-        due = epoch % validate_every == 0 or epoch == epochs
+
+            late = params.max_minutes is not None and at.seconds > 60 * params.max_minutes
+            stop, measure, end = group.any(signals.stop is not None, signals.measure_now(), late)
+            if stop:
+                raise Stopped(signals.stop.name if signals.stop else "another process")
+            if measure:
+                yield Measurement(at.step, validate())
+            if end:
+                yield _end_epoch(training, epoch, at, validate())
+                limit = f"{params.max_minutes:g} minutes (train.max_minutes)"
+                yield Remark(at.step, f"ended after {limit}")
+                return
+            data_requested = perf_counter()
+
+        due = epoch % params.validate_every == 0 or epoch == params.epochs
         figures = validate() if due else None
-        at = at._replace(epoch=epoch + 1, in_epoch=0)
-        yield EpochReport(epoch, at.step, figures, at)
+        ended = _end_epoch(training, epoch, at._replace(epoch=epoch + 1, in_epoch=0), figures)
+        at = ended.after
+        yield ended
+        if params.patience and at.stale >= params.patience and epoch < params.epochs:
+            yield Remark(
+                at.step,
+                f"ended after epoch {epoch}: no better AP in {at.stale} measurements "
+                "(train.patience)",
+            )
+            return
+
+
+def _end_epoch(
+    training: Training, epoch: int, at: Position, figures: Mapping[str, Any] | None
+) -> EpochReport:
+    """Returns the report of a finite network.
+
+    Raises:
+        NonFiniteError: the network holds values that are not finite.
+    """
+    require_finite(training.network.get_parameters(), f"after step {at.step}")
+    after = at if figures is None else at.measured(figures[WATCHED[0]])
+    return EpochReport(at.step, figures, epoch, after)

@@ -1,4 +1,4 @@
-"""Where the time of a training's steps goes, and which part holds up the others."""
+"""Profiles training steps: how long each part takes, and which is the bottleneck."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,13 +8,13 @@ from ssdcore.core.files import write_json
 from ssdcore.training.reports import StepReport
 
 WARM_UP = 3
-"""Steps left out at the start: the first compiles, and the loader fills its buffers."""
+"""Steps skipped at the start: the first compiles, and the loader fills its buffers."""
 PARTS: dict[str, Callable[[StepReport], float]] = {
     "data": lambda report: report.waiting_s,
     "compute": lambda report: report.computing_s,
     "bookkeeping": lambda report: report.between_s,
 }
-"""Waiting for images; losses, gradients and weights; history, tracking, states and log."""
+"""Wait for images; losses, gradients and update; history, tracking, snapshots and log."""
 REMEDIES = {
     "data": "more runtime.workers, smaller images or a faster disk",
     "compute": "a narrower network or an accelerator",
@@ -23,10 +23,10 @@ REMEDIES = {
 
 
 class Profile:
-    """Gathers the first steps after a warm-up.
+    """Collects the first steps after a warm-up.
 
     Args:
-        steps: how many; 0 gathers none.
+        steps: how many; 0 collects none.
     """
 
     def __init__(self, steps: int) -> None:
@@ -35,7 +35,7 @@ class Profile:
         self._reports: list[StepReport] = []
 
     def add(self, report: StepReport) -> bool:
-        """Takes a step; returns True once, when there are as many as wanted."""
+        """Adds a step; returns True once, when all steps are collected."""
         if len(self._reports) >= self._wanted:
             return False
         if self._to_skip:
@@ -45,7 +45,7 @@ class Profile:
         return len(self._reports) == self._wanted
 
     def write(self, path: Path) -> str:
-        """Writes the seconds of every step and the parts' means; returns them in a sentence."""
+        """Writes the seconds of every step and each part's mean; returns a line for the log."""
         seconds = {name: [part(r) for r in self._reports] for name, part in PARTS.items()}
         means = {name: fmean(values) for name, values in seconds.items()}
         whole = sum(means.values())

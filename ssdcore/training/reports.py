@@ -1,23 +1,27 @@
-"""What a training reports as it goes; each kind knows its words for a log and its metrics."""
+"""The reports that the training loop yields; each provides its log lines and its metrics."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ssdcore.core.history import COLUMNS
 
 WATCHED = ("AP", "AP50")
-"""Validation figures that are printed, tracked and written; the first one decides what is best."""
+"""Validation figures that are printed, tracked and written; the first one selects the best."""
 
 
 class Position(NamedTuple):
     """How far a training has come.
 
     Attributes:
-        epoch: in which the next step is taken, from 1.
-        in_epoch: steps of it that were taken.
-        step: steps taken in all.
-        updates: of these, the ones that changed the weights.
-        bad: steps in a row, up to here, whose loss or gradient was no number.
+        epoch: of the next step, from 1.
+        in_epoch: steps of this epoch that were taken.
+        step: steps taken in total.
+        updates: steps that changed the weights.
+        bad: number of last steps in a row without a finite loss and gradient.
+        best: highest validation AP so far, None before the first measurement.
+        stale: measurements since then.
+        seconds: time spent on training, including the parts before an interruption.
     """
 
     epoch: int = 1
@@ -25,27 +29,56 @@ class Position(NamedTuple):
     step: int = 0
     updates: int = 0
     bad: int = 0
+    best: float | None = None
+    stale: int = 0
+    seconds: float = 0.0
+
+    def measured(self, ap: float) -> "Position":
+        """Returns the position after a measurement of the validation AP."""
+        if self.best is None or ap > self.best:
+            return self._replace(best=ap, stale=0)
+        return self._replace(stale=self.stale + 1)
 
 
 START = Position()
 
 
-class StepReport(NamedTuple):
-    """One optimisation step, counted from 1 over the whole training.
+@dataclass(frozen=True)
+class Report:
+    """An event of the training.
 
     Attributes:
-        loss_scale: for the next step's gradient.
-        images_per_second: of the whole group over the whole step, waiting for data included.
-        updated: False where the loss or a gradient was not finite and the step was skipped.
-        finite: False where no smaller loss scale can mend that.
-        image_ids: of the step's images, in a group those of this process.
-        waiting_s: part of the step spent on waiting for its images.
-        computing_s: part of it spent on losses, gradients and weights.
-        between_s: time between the step before it and this one, which is the caller's.
-        after: where the training is now.
+        step: number of the last step, counted from 1 over the whole training.
     """
 
     step: int
+
+    def metrics(self) -> dict[str, float]:
+        """Returns the values to track, by their names in tracking."""
+        return {}
+
+    def lines(self) -> list[str]:
+        """Returns lines for the log."""
+        return []
+
+
+@dataclass(frozen=True)
+class StepReport(Report):
+    """An optimisation step.
+
+    Attributes:
+        loss_scale: for the gradient of the next step.
+        images_per_second: of the whole group over the whole step, including the wait for data.
+        updated: False if the loss or a gradient was not finite and the step was skipped.
+        finite: False if a smaller loss scale cannot help.
+        image_ids: of the step's images; in a group, those of this process.
+        waiting_s: wait for the images.
+        computing_s: losses, gradients and update.
+        between_s: time that the caller took between the previous step and this one.
+        ends_epoch: whether it is the last step of its epoch.
+        after: position after the step.
+    """
+
     epoch: int
     loss: float
     loss_box: float
@@ -59,14 +92,15 @@ class StepReport(NamedTuple):
     waiting_s: float
     computing_s: float
     between_s: float
+    ends_epoch: bool
     after: Position
 
     def metrics(self) -> dict[str, float]:
         """Returns the step's columns of the history."""
-        return {name: value for name, value in self._asdict().items() if name in COLUMNS[1:]}
+        return {name: value for name, value in vars(self).items() if name in COLUMNS[1:]}
 
     def lines(self) -> list[str]:
-        """Returns what a log should say of it: nothing, unless it was skipped."""
+        """Returns a line about a skipped step, otherwise nothing."""
         if self.updated:
             return []
         if self.finite:
@@ -77,7 +111,7 @@ class StepReport(NamedTuple):
         return [f"skipped {self.fault()}"]
 
     def fault(self) -> str:
-        """Says what a step that is not finite was, so that it can be looked into."""
+        """Describes a step that is not finite, with all that is needed to investigate it."""
         return (
             f"step {self.step}: loss {self.loss:g} (box {self.loss_box:g}, class "
             f"{self.loss_class:g}) or its gradient is not finite, at learning rate {self.lr:g} and "
@@ -85,66 +119,59 @@ class StepReport(NamedTuple):
         )
 
 
-class EpochReport(NamedTuple):
-    """The end of an epoch, or of a training that ends within one.
+@dataclass(frozen=True)
+class Measurement(Report):
+    """Validation figures by name; on request of SIGUSR1 within an epoch, nothing depends on them.
 
     Attributes:
-        figures: validation figures by name, None where this epoch was not measured.
-        after: where the training is now.
+        figures: None if this epoch was not measured.
     """
 
-    epoch: int
-    step: int
-    figures: dict[str, Any] | None
-    after: Position
+    figures: Mapping[str, Any] | None
 
     def watched(self) -> dict[str, float]:
-        """Returns those of the figures that decide; nothing where it was not measured."""
+        """Returns the watched figures, nothing without a measurement."""
         return {} if self.figures is None else {name: self.figures[name] for name in WATCHED}
 
     def metrics(self) -> dict[str, float]:
-        """Returns the watched figures under their names in tracking."""
+        """Returns the watched figures by their names in tracking."""
         return {f"val/{name}": value for name, value in self.watched().items()}
 
     def lines(self) -> list[str]:
-        """Returns the watched figures in words."""
-        return [f"epoch {self.epoch}: {in_words(self.watched())}"] if self.figures else []
+        """Returns a line such as `epoch 3: AP 0.123, AP50 0.456`."""
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in self.watched().items())
+        return [f"{self._when()}: {figures}"] if figures else []
+
+    def _when(self) -> str:
+        return f"step {self.step}, measured on SIGUSR1"
 
 
-class Measurement(NamedTuple):
-    """Validation figures in the middle of an epoch, because SIGUSR1 asked; they decide nothing."""
+@dataclass(frozen=True)
+class EpochReport(Measurement):
+    """The end of an epoch, or of a training that ends within one.
 
-    step: int
-    figures: Mapping[str, Any]
+    Attributes:
+        after: position after the epoch.
+    """
 
-    def metrics(self) -> dict[str, float]:
-        """Returns the watched figures under their names in tracking."""
-        return {f"val/{name}": self.figures[name] for name in WATCHED}
+    epoch: int
+    after: Position
 
-    def lines(self) -> list[str]:
-        """Returns the watched figures in words."""
-        watched = {name: self.figures[name] for name in WATCHED}
-        return [f"step {self.step}, as SIGUSR1 asked: {in_words(watched)}"]
+    @property
+    def is_best(self) -> bool:
+        """Whether this measurement is the best so far."""
+        return self.figures is not None and self.after.stale == 0
+
+    def _when(self) -> str:
+        return f"epoch {self.epoch}"
 
 
-class Remark(NamedTuple):
-    """Something else that a reader of the log should know."""
+@dataclass(frozen=True)
+class Remark(Report):
+    """A line for the log."""
 
-    step: int
     text: str
-
-    def metrics(self) -> dict[str, float]:
-        """Returns nothing."""
-        return {}
 
     def lines(self) -> list[str]:
         """Returns the text."""
         return [self.text]
-
-
-Report = StepReport | EpochReport | Measurement | Remark
-
-
-def in_words(figures: Mapping[str, float]) -> str:
-    """Returns `AP 0.123, AP50 0.456`."""
-    return ", ".join(f"{name} {value:.3f}" for name, value in figures.items())

@@ -1,81 +1,120 @@
-"""Writes a training down as it goes: checkpoints, history, metrics."""
+"""The files of a training: checkpoints, history, metrics, and the list of bad steps."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean, median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.core import layout
 from ssdcore.core.files import write_json
 from ssdcore.core.history import VALIDATION_COLUMNS, HistoryRows, write_history
 from ssdcore.models.checkpoint import save
-from ssdcore.models.metadata import Card
-from ssdcore.models.ssd import SSD300
-from ssdcore.training.finite import require_finite
-from ssdcore.training.reports import WATCHED, EpochReport, StepReport
+from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.ssd import SSD
+from ssdcore.training.profile import Profile
+from ssdcore.training.reports import EpochReport, Report, StepReport
 
 
-class TrainingRecord:
-    """The files of one training, whole after every epoch.
-
-    Args:
-        network: what its checkpoints hold.
-        card: what its checkpoints say of themselves.
-        faults: file for the steps that were not finite, a JSON object a line.
-        writes: False in all processes of a group but one, which only keep count.
+class RunPaths(NamedTuple):
+    """Where the files of a training go.
 
     Attributes:
-        best: figures and epoch of the best measurement.
-        stale: measurements since then.
+        best: checkpoint of the highest validation AP.
+        last: checkpoint of the last epoch.
+        history: CSV, a row per step.
+        validation: CSV, a row per measurement.
+        metrics: JSON, the result of the training.
+        faults: the steps that were not finite, a JSON object a line.
+        profile: JSON, where the time of the first steps went.
     """
 
-    def __init__(self, network: SSD300, card: Card, faults: Path, *, writes: bool = True) -> None:
-        self._writes = writes
-        self._network = network
-        self._card = card
-        self.faults = faults
-        self._rows = HistoryRows()
-        self.best: dict[str, float] = {}
-        self.stale = 0
+    best: Path
+    last: Path
+    history: Path
+    validation: Path
+    metrics: Path
+    faults: Path
+    profile: Path
 
-    def step(self, report: StepReport) -> None:
-        """Notes a step.
+
+class RunFiles:
+    """Writes the files of one training; after every epoch all of them are complete.
+
+    Args:
+        network: stored in the checkpoints.
+        metadata: describes it in the checkpoints.
+        paths: where the files go.
+        profile_steps: steps to profile.
+        writes: False in all processes of a group but one; they only keep count.
+
+    Attributes:
+        paths: as given.
+        best: figures and epoch of the best measurement.
+    """
+
+    def __init__(
+        self,
+        network: SSD,
+        metadata: ModelMetadata,
+        paths: RunPaths,
+        profile_steps: int = 0,
+        *,
+        writes: bool = True,
+    ) -> None:
+        self.paths = paths
+        self.best: dict[str, float] = {}
+        self._network = network
+        self._metadata = metadata
+        self._rows = HistoryRows()
+        self._profile = Profile(profile_steps)
+        self._writes = writes
+
+    def add(self, report: Report) -> list[str]:
+        """Adds a report and writes the files that are due.
+
+        Returns:
+            Lines for the log about the files.
 
         Raises:
-            NonFiniteError: it was no good, and what is left of the network is none either.
+            OSError: a file cannot be written.
         """
-        self._rows.append(report._asdict())
+        if isinstance(report, StepReport):
+            return self._add_step(report)
+        if isinstance(report, EpochReport):
+            self._add_epoch(report)
+        return []
+
+    def _add_step(self, report: StepReport) -> list[str]:
+        lines = []
+        self._rows.append(vars(report))
         if not report.finite:
             if self._writes:
                 self._write_fault(report)
-            require_finite(self._network.get_parameters(), report.fault())
+            lines.append(f"such steps are listed in {self.paths.faults}")
+        if self._profile.add(report) and self._writes:
+            lines.append(self._profile.write(self.paths.profile))
+        return lines
 
-    def epoch(self, report: EpochReport) -> None:
-        """Writes the checkpoints that are due and the history.
-
-        Raises:
-            NonFiniteError: the network holds values that are none; the checkpoints stay.
-        """
-        require_finite(self._network.get_parameters(), f"after step {report.step}")
+    def _add_epoch(self, report: EpochReport) -> None:
         if measured := report.watched():
             self._rows.amend({f"val_{name}": value for name, value in measured.items()})
-            self.stale += 1
-            if not self.best or measured[WATCHED[0]] > self.best[WATCHED[0]]:
-                self.best, self.stale = {**measured, "epoch": report.epoch}, 0
-                self._save(layout.BEST_CHECKPOINT, report)
-        self._save(layout.LAST_CHECKPOINT, report)
+        if report.is_best:
+            self.best = {**measured, "epoch": report.epoch}
         if not self._writes:
             return
-        write_history(layout.HISTORY, self._rows)
+        metadata = self._metadata._replace(step=report.step)
+        if report.is_best:
+            save(self.paths.best, self._network, metadata)
+        save(self.paths.last, self._network, metadata)
+        write_history(self.paths.history, self._rows)
         measured_rows = [row for row in self._rows if "val_AP" in row]
-        write_history(layout.VALIDATION, measured_rows, VALIDATION_COLUMNS)
+        write_history(self.paths.validation, measured_rows, VALIDATION_COLUMNS)
 
     def finish(self) -> dict[str, Any]:
-        """Writes and returns the metrics: losses of the last epoch, the best validation, speed."""
+        """Writes and returns the metrics: losses of the last epoch, best validation, speed."""
         rows = list(self._rows)
         last = [row for row in rows if row["epoch"] == rows[-1]["epoch"] and "loss" in row]
         losses = ("loss", "loss_box", "loss_class")
@@ -85,25 +124,21 @@ class TrainingRecord:
             "steps": len(rows),
             "images_per_second": median(row["images_per_second"] for row in rows),
         }
-        write_json(layout.TRAIN_METRICS, metrics)
+        write_json(self.paths.metrics, metrics)
         return metrics
 
-    def state(self) -> tuple[dict[str, Any], NDArray[np.float64]]:
-        """Returns what `restore` needs: what JSON can hold, and the history."""
-        return {"best": self.best, "stale": self.stale}, self._rows.table()
+    def state(self) -> tuple[dict[str, float], NDArray[np.float64]]:
+        """Returns what `restore` needs: the best measurement and the history as a table."""
+        return self.best, self._rows.table()
 
-    def restore(self, values: Mapping[str, Any], history: NDArray[np.float64]) -> None:
-        """Goes on from an earlier `state`."""
-        self.best, self.stale = dict(values["best"]), values["stale"]
+    def restore(self, best: Mapping[str, float], history: NDArray[np.float64]) -> None:
+        """Restores a `state`."""
+        self.best = dict(best)
         self._rows = HistoryRows(history)
-
-    def _save(self, path: Path, report: EpochReport) -> None:
-        if self._writes:
-            save(path, self._network, self._card._replace(step=report.step))
 
     def _write_fault(self, report: StepReport) -> None:
         values = {"step": report.step, **report.metrics()}
         line = {name: v if np.isfinite(v) else str(v) for name, v in values.items()}
-        self.faults.parent.mkdir(parents=True, exist_ok=True)
-        with self.faults.open("a", encoding="utf-8") as file:
+        self.paths.faults.parent.mkdir(parents=True, exist_ok=True)
+        with self.paths.faults.open("a", encoding="utf-8") as file:
             file.write(json.dumps({**line, "image_ids": report.image_ids}) + "\n")

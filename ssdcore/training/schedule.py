@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 BASE_IMAGES = 32
-"""Images an update that rates under `train.auto_lr` are given for, as in the SSD paper.
+"""Images per update for which rates under `train.auto_lr` are given, as in the SSD paper.
 
-They grow in proportion to the images an update (Goyal et al., 2017).
+The rates grow in proportion to the images per update (Goyal et al., 2017).
 """
 
 
@@ -20,16 +20,16 @@ def learning_rates(
 ) -> NDArray[np.float32]:
     """Returns the learning rate of every step.
 
-    The warm-up starts at `lr_init` and would reach `lr_max` at its end, the cosine goes on from
-    there and would reach `lr_end` one step after the last.
+    The warm-up starts at `lr_init` and reaches `lr_max` at the first step after it; the cosine
+    falls from there and would reach `lr_end` one step after the last.
 
     Args:
         steps_per_epoch: optimiser steps in an epoch.
         epochs: how often the data are seen.
-        warmup_epochs: length of the warm-up; parts of an epoch are allowed.
+        warmup_epochs: length of the warm-up; fractions are allowed.
         lr_init: rate of the first step of a warm-up.
         lr_max: the highest rate.
-        lr_end: what the cosine falls to.
+        lr_end: the rate at the end of the cosine.
 
     Returns:
         (steps_per_epoch · epochs,) float32.

@@ -1,6 +1,6 @@
-"""Puts a training together from its parameters: data, network, losses, optimiser."""
+"""Builds a training from its parameters: data, network, loss, optimiser."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,45 +10,43 @@ from mindspore import nn
 from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.data.augment import Strengths
 from ssdcore.data.loader import TrainingLoader
 from ssdcore.download.local_copy import local_copy
 from ssdcore.models.checkpoint import build_network
-from ssdcore.models.dropout import Dropout
 from ssdcore.models.fine_tune import start_from
-from ssdcore.models.losses import DetectionLoss
-from ssdcore.models.metadata import Card
+from ssdcore.models.layers import Dropout
+from ssdcore.models.losses import DetectionLoss, make_class_loss
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.pretrained import load_vgg16
-from ssdcore.models.ssd import SSD300
+from ssdcore.models.ssd import SSD
 from ssdcore.models.weight_files import read_arrays
 from ssdcore.params.schema import ModelParams, RuntimeParams, TrainParams
+from ssdcore.params.types import LossName
 from ssdcore.training.distributed.group import ALONE, Group
 from ssdcore.training.ema import WeightAverage
-from ssdcore.training.optimizer import make_optimizer
+from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
 from ssdcore.training.schedule import BASE_IMAGES, learning_rates
 from ssdcore.training.step import TrainingStep
-from ssdcore.training.update import Update, make_loss_scaler
 
-BYTES_OF_MB = 1_000_000
+BYTES_PER_MB = 1_000_000
 
 
 class Training(NamedTuple):
-    """Everything a training run needs, ready for `ssdcore.training.loop.fit`.
+    """Everything that `ssdcore.training.loop.train` needs.
 
     Attributes:
-        card: what its checkpoints will say of themselves.
-        network: what is evaluated and saved: the trained network or its moving average.
+        metadata: describes the network in its checkpoints.
+        network: evaluated and saved: the trained network or its moving average.
         loader: the training data.
         rates: the learning rate of each update.
-        step: takes the batches of one update.
-        notes: what a reader of the log should know, a line each.
+        step: computes one update from its batches.
+        notes: lines for the log.
         weights: the files that the network started from.
     """
 
-    card: Card
-    network: SSD300
+    metadata: ModelMetadata
+    network: SSD
     loader: TrainingLoader
     rates: NDArray[Any]
     step: TrainingStep
@@ -63,33 +61,39 @@ def prepare_training(
     classes: Sequence[CocoClass],
     shards: Sequence[Path],
     group: Group = ALONE,
+    *,
+    model_folder: Path | None = None,
+    build: Callable[[ModelParams, int, LossName], SSD] = build_network,
 ) -> Training:
-    """Builds what the parameters describe; the device is configured before.
+    """Builds what the parameters describe; configure the device first.
 
     Args:
         model: the network.
-        train: how it learns.
+        train: the training.
         runtime: seed, worker threads and precision.
-        classes: what it detects, in the order of the labels.
+        classes: in the order of the labels 1 … C-1.
         shards: the training split.
         group: the processes that train together; each builds the same and starts alike.
+        model_folder: receives this training's checkpoints; it must not start from one of them.
+        build: returns the untrained network; pass another one for another backbone.
 
     Raises:
-        InputError: the parameters don't fit the data, or weights to start from don't fit them.
+        InputError: the parameters don't fit the data, or the weights to start from don't fit the
+            parameters.
     """
-    card = Card(model, tuple(classes), train.loss, step=0)
+    metadata = ModelMetadata(model, tuple(classes), train.loss, step=0)
     loader = TrainingLoader(
-        shards, train.batch_size, train.accumulate, card.default_boxes,
-        Strengths(**train.augment.model_dump()), runtime.seed, runtime.workers, group,
-        runtime.cache_mb * BYTES_OF_MB,
+        shards, train.batch_size, train.accumulate, metadata.default_boxes,
+        train.augment, runtime.seed, runtime.workers, group,
+        runtime.cache_mb * BYTES_PER_MB,
     )  # fmt: skip
-    rates, notes = _rates(train, loader)
-    network = build_network(model, len(classes), train.loss)
-    weights = _weights(card, train)
-    notes += _start(network, card, weights)
+    rates, notes = _learning_rates(train, loader)
+    network = build(model, len(classes), train.loss)
+    weights = _find_weights(metadata, train, model_folder)
+    notes += _load_weights(network, metadata, weights)
     kept, average = network, None
     if train.ema_decay:
-        kept = build_network(model, len(classes), train.loss)
+        kept = build(model, len(classes), train.loss)
         average = WeightAverage(network, kept, train.ema_decay)
         notes.append(f"evaluated and saved: the weights' moving average, decay {train.ema_decay:g}")
     computed = network
@@ -99,14 +103,14 @@ def prepare_training(
         train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay
     )
     update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average)
-    loss = DetectionLoss(train.loss, train.min_negatives)
+    loss = DetectionLoss(make_class_loss(train.loss, train.min_negatives))
     step = TrainingStep(computed, loss, update, train.accumulate, group, compiled=train.jit)
-    notes += _in_group(group, network, loader, step)
-    return Training(card, kept, loader, rates, step, notes, tuple(weights.values()))
+    notes += _align_group(group, network, loader, step)
+    return Training(metadata, kept, loader, rates, step, notes, tuple(weights.values()))
 
 
-def _rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], list[str]]:
-    """Returns the learning rates, scaled where asked for, and what to say of that."""
+def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], list[str]]:
+    """Returns the learning rates, scaled under `train.auto_lr`, and notes for the log."""
     rates = learning_rates(
         loader.steps_per_epoch, train.epochs, train.warmup_epochs,
         train.lr_init, train.lr_max, train.lr_end,
@@ -121,10 +125,14 @@ def _rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], li
     return rates * rates.dtype.type(factor), [note]
 
 
-def _in_group(
-    group: Group, network: SSD300, loader: TrainingLoader, step: TrainingStep
+def _align_group(
+    group: Group, network: SSD, loader: TrainingLoader, step: TrainingStep
 ) -> list[str]:
-    """Makes sure that all processes start alike; returns what to say of the group."""
+    """Checks that all processes start alike, and gives each its own dropout masks.
+
+    Returns:
+        Notes for the log.
+    """
     if group.size == 1:
         return []
     digest = sha256()
@@ -134,36 +142,39 @@ def _in_group(
     cells = [cell for _, cell in network.cells_and_names()]
     for cell in cells:
         if isinstance(cell, Dropout):
-            cell.take_stream(group.rank)
+            cell.set_stream(group.rank)
     note = f"{group.size} processes, {loader.images_per_step} images an update"
     if any(isinstance(cell, nn.BatchNorm2d) for cell in cells):
-        note += "; batch norm takes each process's own batch, its statistics are their mean"
+        note += "; batch norm uses each process's own batch, its statistics are averaged"
     return [note]
 
 
-def _weights(card: Card, train: TrainParams) -> dict[str, Path]:
-    """Returns the file to start from, if any, under the parameter that names it."""
-    if card.model.pretrained is not None:
+def _find_weights(
+    metadata: ModelMetadata, train: TrainParams, model_folder: Path | None
+) -> dict[str, Path]:
+    """Returns the file to start from, if any, by the parameter that names it."""
+    if metadata.model.pretrained is not None:
         key = "model.pretrained"
-        return {key: local_copy(card.model.pretrained, key)}
+        return {key: local_copy(metadata.model.pretrained, key)}
     if train.init_from is None:
         return {}
     key = "train.init_from"
-    if Path(train.init_from).resolve().parent == layout.MODEL.resolve():
+    if model_folder and Path(train.init_from).resolve().parent == model_folder.resolve():
         raise InputError(
-            key, train.init_from, "a checkpoint outside model/, which each training replaces",
+            key, train.init_from,
+            f"a checkpoint outside {model_folder}/, which each training replaces",
             "Copy it, for example to weights/start.ckpt (dvc checkout brings it back)",
         )  # fmt: skip
     return {key: local_copy(train.init_from, key)}
 
 
-def _start(network: SSD300, card: Card, weights: Mapping[str, Path]) -> list[str]:
-    """Fills in the weights to start from, if any; returns what was taken and what was not."""
+def _load_weights(network: SSD, metadata: ModelMetadata, weights: Mapping[str, Path]) -> list[str]:
+    """Loads the weights to start from, if any; returns notes for the log."""
     notes = []
     for key, path in weights.items():
         notes.append(f"{key}: {path}")
         if key == "model.pretrained":
             notes += load_vgg16(network, read_arrays(path), key).lines()
         else:
-            notes += start_from(network, card, path)
+            notes += start_from(network, metadata, path)
     return notes

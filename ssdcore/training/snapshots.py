@@ -1,8 +1,7 @@
-"""Snapshots of a long work, so that it can go on where it was: whole or not there, the newest two.
+"""Snapshots on disk, written atomically; the newest two are kept.
 
-A snapshot is a folder named by how far the work had come: `progress.json`, `arrays.safetensors`,
-other files, and `manifest.json` with everyone's hash, since a truncated checkpoint can load
-without an error.
+A snapshot is a folder named by a step: `progress.json`, `arrays.safetensors`, other files, and
+`manifest.json` with the hash of each, because a truncated checkpoint can load without an error.
 """
 
 import json
@@ -20,19 +19,19 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
 from ssdcore.core.progress import say
 
-KEPT = 2
+KEEP = 2
 PROGRESS, ARRAYS, MANIFEST = "progress.json", "arrays.safetensors", "manifest.json"
 DIGITS = 10
-"""Of a folder's name, so that names sort as numbers do."""
+"""Of a folder's name, so that names sort like numbers."""
 
 
 class Snapshot(NamedTuple):
-    """One state of the work.
+    """The content of a snapshot.
 
     Attributes:
-        progress: what JSON can hold of it.
+        progress: values for JSON.
         arrays: by name.
-        files: by name, where they lie; a link to a file serves while nobody writes into it.
+        files: path by name. They are hard-linked, so they must be replaced, never modified.
     """
 
     progress: dict[str, Any]
@@ -44,20 +43,20 @@ class Snapshots:
     """The snapshots in a folder.
 
     Args:
-        folder: theirs alone; made when the first one is saved.
+        folder: of the snapshots alone; created with the first one.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def save(self, number: int, snapshot: Snapshot) -> None:
-        """Keeps a snapshot under a number that grows, and of the older ones the newest.
+        """Writes a snapshot under a growing number; removes all but the newest two.
 
         Raises:
-            InputError: it can't be written; the older ones are then as they were.
+            InputError: it cannot be written; earlier ones are unchanged.
         """
         try:
-            with replacing_folder(self._place(number)) as part:
+            with replacing_folder(self._path(number)) as part:
                 write_json(part / PROGRESS, snapshot.progress)
                 # a copy: slices and transposed arrays would be saved in the order of their memory
                 whole = {name: np.array(a, order="C") for name, a in snapshot.arrays.items()}
@@ -70,21 +69,20 @@ class Snapshots:
                     _to_disk(file)
             _to_disk(self.folder)
         except (OSError, SafetensorError) as error:
-            remedy = "Make room or mend the disk, then run the same command again"
+            remedy = "Free space or repair the disk, then run the same command again"
             if kept := self.numbers():
-                remedy += f": it goes on from step {kept[-1]}"
+                remedy += f": it resumes after step {kept[-1]}"
             found = getattr(error, "strerror", None) or str(error)
-            raise InputError(str(self.folder), found, "a disk that takes it", remedy) from error
-        for old in self.numbers()[:-KEPT]:
-            shutil.rmtree(self._place(old))
+            raise InputError(
+                str(self.folder), found, "a writable disk with enough space", remedy
+            ) from error
+        for old in self.numbers()[:-KEEP]:
+            shutil.rmtree(self._path(old))
 
     def newest(self) -> Snapshot | None:
-        """Returns the newest snapshot that is whole, None where there is none.
-
-        A damaged one is told and left aside.
-        """
+        """Returns the newest whole snapshot, None if there is none; warns of damaged ones."""
         for number in reversed(self.numbers()):
-            folder = self._place(number)
+            folder = self._path(number)
             try:
                 manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
                 damaged = [n for n, sha in manifest.items() if sha256_of_file(folder / n) != sha]
@@ -97,18 +95,18 @@ class Snapshots:
         return None
 
     def numbers(self) -> list[int]:
-        """Returns the numbers of the snapshots that are there, rising."""
+        """Returns the numbers of the snapshots, ascending."""
         names = [p.name for p in self.folder.iterdir()] if self.folder.is_dir() else []
         return sorted(int(name) for name in names if name.isdecimal())
 
     def clear(self) -> None:
-        """Removes all snapshots, and the folder where nothing else is in it."""
+        """Removes all snapshots, and the folder if nothing else is in it."""
         for number in self.numbers():
-            shutil.rmtree(self._place(number))
+            shutil.rmtree(self._path(number))
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
-    def _place(self, number: int) -> Path:
+    def _path(self, number: int) -> Path:
         return self.folder / f"{number:0{DIGITS}}"
 
 
@@ -120,12 +118,12 @@ def _read(folder: Path, files: set[str]) -> Snapshot:
 def _link_or_copy(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except OSError:  # another disk, or one without links
+    except OSError:  # another file system, or one without links
         shutil.copyfile(source, target)
 
 
 def _to_disk(path: Path) -> None:
-    """Waits until a file, or a folder's list of names, is on the disk."""
+    """Waits until a file, or the list of names of a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

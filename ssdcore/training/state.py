@@ -1,4 +1,4 @@
-"""Keeps the state of a training, so that it can go on after whatever ended it."""
+"""Saves the state of a training, so that it can resume after any interruption."""
 
 import shutil
 from collections.abc import Iterator, Mapping
@@ -11,58 +11,57 @@ import numpy as np
 from filelock import FileLock, Timeout
 from mindspore import Parameter, Tensor
 
-from ssdcore.core import layout
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.files import replacing, sha256_of_json
 from ssdcore.training.distributed.group import ALONE, Group
 from ssdcore.training.finite import require_finite
-from ssdcore.training.reports import Position
-from ssdcore.training.run_files import TrainingRecord
+from ssdcore.training.reports import START, EpochReport, Position, Report, StepReport
+from ssdcore.training.run_files import RunFiles
 from ssdcore.training.snapshots import Snapshot, Snapshots
 
 HISTORY = "history"
-BEST = layout.BEST_CHECKPOINT.name
+BEST = "best.ckpt"
 
 
-class Keeper:
-    """Snapshots of one training, in a folder that no other training has.
+class TrainingState:
+    """The snapshots of one training.
 
     Args:
-        folder: named by the training's fingerprint; see `ssdcore.training.fingerprint`.
+        folder: used by this training alone; see `ssdcore.training.fingerprint`.
         parameters: all that steps change, by name.
-        record: its history and best checkpoint are kept as well.
+        files: its history and best checkpoint are part of the state.
         every_s: seconds between two snapshots within an epoch.
         writes: False in all processes of a group but one; they hold the same state.
 
     Attributes:
-        folder: as given; other files about the training may lie in it.
-        notes: what else the program wants to know again when it goes on, as JSON has it.
+        folder: as given.
+        notes: further values that the caller needs after resuming, for JSON.
     """
 
     def __init__(
         self,
         folder: Path,
         parameters: Mapping[str, Parameter],
-        record: TrainingRecord,
+        files: RunFiles,
         every_s: float,
         *,
         writes: bool = True,
     ) -> None:
-        self._writes = writes
         self.folder = folder
+        self.notes: dict[str, Any] = {}
         self._snapshots = Snapshots(folder)
         self._parameters = parameters
-        self._record = record
+        self._files = files
         self._every_s = every_s
-        self._began_s = self._kept_s = monotonic()
-        self.notes: dict[str, Any] = {}
+        self._saved_s = monotonic()
+        self._writes = writes
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keeps other processes from the same training inside the block.
+    def locked(self) -> Iterator[None]:
+        """Locks this training against other processes.
 
         Raises:
-            InputError: one is at it.
+            InputError: another process runs it.
         """
         if not self._writes:
             yield
@@ -82,20 +81,14 @@ class Keeper:
         finally:
             lock.release()
 
-    @property
-    def seconds(self) -> float:
-        """How long the training has taken, what came before an interruption included."""
-        return monotonic() - self._began_s
-
     def resume(self, group: Group = ALONE) -> Position | None:
-        """Restores the newest whole snapshot; returns its position, None where there is none.
+        """Restores the newest whole snapshot; returns its position, None if there is none.
 
         Args:
-            group: the processes that go on together, all from one snapshot.
+            group: the processes that resume together from one snapshot.
 
         Raises:
-            InputError: a snapshot is of other parameters, so that a file was put here by hand, or
-                not all processes see the same one.
+            InputError: the snapshot has other parameters, or not all processes see the same one.
         """
         snapshot = self._snapshots.newest()
         digest = sha256_of_json(snapshot.progress if snapshot else None)
@@ -106,44 +99,59 @@ class Keeper:
         self._require_fit(snapshot)
         for name, parameter in self._parameters.items():
             parameter.set_data(Tensor(snapshot.arrays[name]))
-        progress = snapshot.progress
-        self._record.restore(progress["record"], history)
+        self._files.restore(snapshot.progress["best"], history)
         if self._writes and BEST in snapshot.files:
-            with replacing(layout.BEST_CHECKPOINT) as part:
+            with replacing(self._files.paths.best) as part:
                 shutil.copyfile(snapshot.files[BEST], part)
-        self._began_s = monotonic() - progress["seconds"]
-        self.notes = progress["notes"]
-        return Position(**progress["position"])
+        self.notes = snapshot.progress["notes"]
+        return Position(**snapshot.progress["position"])
 
-    def keep(self, position: Position) -> None:
-        """Writes a snapshot of the training as it stands.
+    def save_along(self, reports: Iterator[Report], start: Position = START) -> Iterator[Report]:
+        """Yields the reports of a training, and saves its state in between.
+
+        The state is saved at the last step of each epoch, before the measurement, which can take
+        long; within an epoch if the last snapshot is old enough; and when the training stops.
+        Before each snapshot the caller has processed the report that it follows.
 
         Raises:
-            InputError: the disk does not take it; the snapshots before it are as they were.
-            NonFiniteError: the training is broken; the same.
+            Stopped: the training stopped; the state is saved.
+            InputError, NonFiniteError: see `save`.
+        """
+        at = start
+        try:
+            for report in reports:
+                if isinstance(report, StepReport | EpochReport):
+                    at = report.after
+                yield report
+                is_due = monotonic() - self._saved_s >= self._every_s
+                if isinstance(report, StepReport) and (report.ends_epoch or is_due):
+                    self.save(at)
+        except Stopped as stopped:
+            self.save(at)
+            raise Stopped(
+                f"{stopped}: stopped after step {at.step}, state saved in {self.folder}. "
+                "The same command resumes it"
+            ) from None
+
+    def save(self, position: Position) -> None:
+        """Writes a snapshot of the training at its present position.
+
+        Raises:
+            InputError: the snapshot cannot be written; earlier ones are unchanged.
+            NonFiniteError: the training holds values that are not finite; likewise.
         """
         require_finite(self._parameters.values(), f"after step {position.step}")
         if not self._writes:
             return
-        values, history = self._record.state()
-        progress = {
-            "position": position._asdict(),
-            "record": values,
-            "seconds": self.seconds,
-            "notes": self.notes,
-        }
+        best, history = self._files.state()
+        progress = {"position": position._asdict(), "best": best, "notes": self.notes}
         arrays = {name: p.asnumpy() for name, p in self._parameters.items()} | {HISTORY: history}
-        files = {BEST: layout.BEST_CHECKPOINT} if self._record.best else {}
+        files = {BEST: self._files.paths.best} if best else {}
         self._snapshots.save(position.step, Snapshot(progress, arrays, files))
-        self._kept_s = monotonic()
-
-    def keep_if_due(self, position: Position) -> None:
-        """Writes a snapshot where the last one is old enough; see `keep`."""
-        if monotonic() - self._kept_s >= self._every_s:
-            self.keep(position)
+        self._saved_s = monotonic()
 
     def clear(self) -> None:
-        """Removes the snapshots of a training that is done."""
+        """Removes the snapshots of a finished training."""
         if self._writes:
             self._snapshots.clear()
 

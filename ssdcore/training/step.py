@@ -7,58 +7,58 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from ssdcore.data.loader import TrainingBatch
-from ssdcore.models.cpu_wait import CalmWait
+from ssdcore.models.cpu_wait import CpuWait
 from ssdcore.models.losses import DetectionLoss, num_positives
 from ssdcore.training.distributed.group import ALONE, Group, GroupSum
-from ssdcore.training.update import Update
+from ssdcore.training.optimizer import Update
 
 
 class StepOutcome(NamedTuple):
-    """What a step did.
+    """The outcome of a step.
 
     Attributes:
-        box: box loss of its batches, before the update.
-        classes: class loss of its batches, before the update.
-        updated: False where the loss or a gradient was not finite, so that the weights stayed as
-            they were.
-        loss_scale: what the loss is multiplied by for the next gradient.
-        rescaled: whether that is less than for this one's.
+        box_loss: of its batches, before the update.
+        class_loss: of its batches, before the update.
+        updated: False if the loss or a gradient was not finite and the weights did not change.
+        loss_scale: factor on the loss for the next gradient.
+        rescaled: whether the factor is smaller than for this gradient.
     """
 
-    box: float
-    classes: float
+    box_loss: float
+    class_loss: float
     updated: bool = True
     loss_scale: float = 1.0
     rescaled: bool = False
 
     @property
     def total(self) -> float:
-        """What the gradient is taken of."""
-        return self.box + self.classes
+        """The loss that was differentiated."""
+        return self.box_loss + self.class_loss
 
 
 class TrainingStep:
-    """Updates a network by one batch, or by several as if they were one.
+    """Updates a network with one batch, or with several as if they were one.
 
-    Several batches give the gradient of one large batch: each counts by its positives, and the
-    sum is divided by all of them, whether one process takes them in turn or a group of them at
-    the same time. Batch norm still normalises by one batch of one process at a time.
+    Several batches give the gradient of one large batch: each is weighted by its positives, and
+    the sum is divided by all positives. One process takes the batches in turn, a group in
+    parallel. Batch norm still normalises one batch of one process at a time.
 
-    All processes of a group leave a step with the same network: gradients, losses and positives
-    are summed over the group before they are used, and the moving statistics of batch norm are
-    averaged. They have to enter the first step with the same network, too.
+    All processes of a group have the same network after a step: gradients, losses and positives
+    are summed over the group, and the moving statistics of batch norm are averaged. They must
+    start the first step with the same network.
 
     Args:
         network: trained in place.
         loss: of its outputs.
         update: applies a gradient to the network's parameters.
         accumulate: batches to an update, in each process.
-        group: the processes that take the step together.
-        compiled: whether a graph is made of it; without, Python can be followed line by line.
+        group: the processes that compute the step together.
+        compiled: compile the step into a graph; without, a debugger can follow the Python code.
 
     Attributes:
         parameters: what is trained.
-        state: all that steps change, by name; whoever restores it goes on as if undisturbed.
+        state: all parameters that steps change, by name; restoring them resumes the training
+            exactly.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class TrainingStep:
         self.state = _changing(network, update)
         self._network = network
         self._scaler = update.scaler
-        self._wait = CalmWait()
+        self._wait = CpuWait()
         scaler = update.scaler
 
         def forward(
             images: Tensor, target_offsets: Tensor, labels: Tensor
         ) -> tuple[Tensor, Tensor, Tensor]:
             offsets, logits = network(images)
-            box, classes = loss(offsets, logits, target_offsets, labels)
-            return scaler.scale(box + classes), box, classes
+            box_loss, class_loss = loss(offsets, logits, target_offsets, labels)
+            return scaler.scale(box_loss + class_loss), box_loss, class_loss
 
         gradient = ms.value_and_grad(forward, None, update.optimizer.parameters, has_aux=True)
         compiler = ms.jit if compiled else _as_it_is
@@ -94,18 +94,18 @@ class TrainingStep:
             self._take = _summed(gradient, update, statistics, group, compiler)
 
     def __call__(self, batches: Sequence[TrainingBatch]) -> StepOutcome:
-        """Takes one step and returns the losses that led to it."""
+        """Computes one step and returns its losses from before the update."""
         self._network.set_train()
         before = float(self._scaler.scale_value.asnumpy())
         tensors = [(Tensor(b.images), Tensor(b.offsets), Tensor(b.labels)) for b in batches]
-        box, classes, finite = self._wait(self._take, tensors)
+        box_loss, class_loss, finite = self._wait(self._take, tensors)
         scale = float(self._scaler.scale_value.asnumpy())
-        return StepOutcome(float(box), float(classes), bool(finite), scale, scale < before)
+        return StepOutcome(float(box_loss), float(class_loss), bool(finite), scale, scale < before)
 
 
 Batches = Sequence[tuple[Tensor, Tensor, Tensor]]
 Results = tuple[Tensor, Tensor, Tensor]
-"""Box loss, class loss, and whether loss and gradient were finite; three scalars."""
+"""Box loss, class loss, and whether loss and gradient are finite; three scalars."""
 Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -124,18 +124,18 @@ def _changing(network: nn.Cell, update: Update) -> dict[str, Parameter]:
 def _whole(
     gradient: Callable[..., Any], update: Update, compiler: Compiler
 ) -> Callable[[Batches], Results]:
-    """One batch, one graph."""
+    """Returns the step for one batch: a single graph."""
 
     @compiler
     def take(images: Tensor, target_offsets: Tensor, labels: Tensor) -> Results:
-        (_, box, classes), gradients = gradient(images, target_offsets, labels)
-        return box, classes, update(update.scaler.unscale(gradients), box + classes)
+        (_, box_loss, class_loss), gradients = gradient(images, target_offsets, labels)
+        return box_loss, class_loss, update(update.scaler.unscale(gradients), box_loss + class_loss)
 
     return lambda batches: take(*batches[0])
 
 
 def _moving_statistics(network: nn.Cell) -> list[Parameter]:
-    """Returns the means and variances that batch norm keeps for inference."""
+    """Returns the means and variances that batch norm uses in inference."""
     norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.BatchNorm2d)]
     return [p for norm in norms for p in (norm.moving_mean, norm.moving_variance)]
 
@@ -147,7 +147,7 @@ def _summed(
     group: Group,
     compiler: Compiler,
 ) -> Callable[[Batches], Results]:
-    """Several batches: a graph adds the gradient of each, another one takes the step."""
+    """Returns the step for several batches: one graph adds up gradients, another updates."""
     sums = update.optimizer.parameters.clone(prefix="sum", init="zeros")
     losses = Parameter(Tensor([0.0, 0.0]), name="sum.losses")
     positives = Parameter(Tensor(0.0), name="sum.positives")
@@ -157,13 +157,13 @@ def _summed(
 
     @compiler
     def add(images: Tensor, target_offsets: Tensor, labels: Tensor) -> None:
-        (_, box, classes), gradients = gradient(images, target_offsets, labels)
+        (_, box_loss, class_loss), gradients = gradient(images, target_offsets, labels)
         gradients = update.scaler.unscale(gradients)
         found = num_positives(labels)
         share = ops.maximum(found, 1.0)
         for i in range(len(sums)):
             ops.assign_add(sums[i], gradients[i] * share)
-        ops.assign_add(losses, ops.stack((box, classes)) * share)
+        ops.assign_add(losses, ops.stack((box_loss, class_loss)) * share)
         ops.assign_add(positives, found)
 
     @compiler

@@ -1,17 +1,13 @@
-"""Validation while training: the network as it stands, over the whole validation split."""
+"""Validation during training: measures the present network on the whole validation split."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import count
+from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.metrics import evaluate
-from ssdcore.coco.results import CocoResults, Detections
-from ssdcore.core import layout
+from ssdcore.coco.results import CocoResults
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, Found
 from ssdcore.inference.split import find_in_split, split_results
@@ -22,72 +18,43 @@ from ssdcore.training.setup import Training
 def make_validation(
     training: Training,
     batch_size: int,
-    val: CocoSplit,
+    annotations: Path,
+    split: CocoSplit,
     shards: Sequence[Path],
     workers: int,
     group: Group,
     on_batch: Callable[[], None],
     on_results: Callable[[CocoResults], None] = lambda results: None,
 ) -> Callable[[], dict[str, Any]]:
-    """Returns a function that measures the network; it compiles at the first call.
+    """Returns a function that measures the network; its first call compiles.
 
     Args:
-        training: provides the network, which goes on changing.
-        batch_size: images at a time.
-        val: the annotation file.
+        training: provides the network, which continues to change.
+        batch_size: images per batch.
+        annotations: the annotation file.
+        split: its content.
         shards: its images.
         workers: threads that decode.
         group: the processes that share the images.
-        on_batch: called before each batch; an exception that it raises ends the measurement.
+        on_batch: called before each batch; an exception from it ends the measurement.
         on_results: receives the detections of every measurement.
     """
-    card = training.card
-    detector = Detector(training.network, card.default_boxes, card.loss, batch_size)
+    metadata = training.metadata
+    detector = Detector(training.network, metadata.default_boxes, metadata.loss, batch_size)
 
     def validate() -> dict[str, Any]:
         found = find_in_split(detector, shards, Thresholds(), workers, group, on_batch)
-        results = split_results(gather_found(found, val, group), val)
+        results = split_results(gather_found(found, group), split)
         on_results(results)
-        return evaluate(layout.annotations("val"), results)
+        return evaluate(annotations, results)
 
     return validate
 
 
-def gather_found(found: Iterable[Found], split: CocoSplit, group: Group) -> Iterable[Found]:
-    """Returns what all processes of the group found, in the order of the shards.
+def gather_found(found: Iterable[Found], group: Group) -> list[Found]:
+    """Returns the detections of all processes of the group, in the order of the shards.
 
-    Every process must call it with the images of its share.
+    Every process must call it with the images of its share, which are every n-th of the shards.
     """
-    if group.size == 1:
-        return found
-    index_of = {image.id: index for index, image in enumerate(split.images)}
-    table = _to_table(found, index_of, count(group.rank, group.size))
-    return _from_tables(group.gather(table), split)
-
-
-def _to_table(
-    found: Iterable[Found], index_of: dict[int, int], positions: Iterator[int]
-) -> NDArray[np.float32]:
-    """Returns (detections, 8): position in the shards, index in the split, label, score, box.
-
-    float32 holds whole numbers up to 2²⁴ exactly; 64-bit image ids would not survive.
-    """
-    tables = [np.zeros((0, 8), np.float32)]
-    for (image_id, detections), position in zip(found, positions, strict=False):
-        rows = np.empty((len(detections.labels), 8), np.float32)
-        rows[:, 0], rows[:, 1] = position, index_of[image_id]
-        rows[:, 2], rows[:, 3] = detections.labels, detections.scores
-        rows[:, 4:] = detections.boxes_yxyx
-        tables.append(rows)
-    return np.concatenate(tables)
-
-
-def _from_tables(tables: Sequence[NDArray[np.float32]], split: CocoSplit) -> Iterator[Found]:
-    """Yields the images with detections as one process would, in the order of the shards."""
-    table = np.concatenate(tables)
-    table = table[np.argsort(table[:, 0], kind="stable")]
-    for rows in np.split(table, np.flatnonzero(np.diff(table[:, 0])) + 1):
-        if len(rows):
-            image = split.images[int(rows[0, 1])]
-            detections = Detections(rows[:, 4:], rows[:, 2].astype(np.int32), rows[:, 3])
-            yield Found(image.id, detections)
+    in_turn = zip_longest(*group.gather(list(found)))
+    return [one for of_all in in_turn for one in of_all if one is not None]

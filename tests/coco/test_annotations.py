@@ -78,7 +78,7 @@ def test_big_ids_and_gaps(tmp_path):
         ('{"images": [3], "annotations": [], "categories": [{}]}', "a list of objects"),
     ],
 )
-def test_files_that_are_no_coco(tmp_path, content, hint):
+def test_unusable_files(tmp_path, content, hint):
     path = tmp_path / "a.json"
     path.write_text(content)
     with pytest.raises(InputError, match=hint) as error:
@@ -206,7 +206,7 @@ def test_a_box_listed_twice_counts_once(tmp_path):
         ([80, 10, 5, 5], "box outside the image"),
     ],
 )
-def test_boxes_that_are_none(tmp_path, bbox, reason):
+def test_malformed_and_degenerate_boxes(tmp_path, bbox, reason):
     images = [{"id": 1, "file_name": "a.jpg"}]
     split = read_coco(write_coco(tmp_path / "a.json", images, [box(1, 1, bbox)]))
     assert (split.boxes["kept"], split.dropped) == (0, {reason: 1})
@@ -223,14 +223,34 @@ def test_what_marks_a_crowd(tmp_path, iscrowd, crowd):
     assert read_coco(write_coco(tmp_path / "a.json", images, rows)).boxes["crowd"] == crowd
 
 
-def test_the_first_of_each_reason_are_described_in_the_files_order(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "MOST_DESCRIBED", 3)
+def test_the_first_boxes_of_each_reason_are_described_in_file_order(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_DESCRIBED", 3)
     images = [{"id": 1, "file_name": "a.jpg"}]
     rows = [box(1, 1, [1, 1, 0, n]) for n in range(5)] + [box([1], [2], [1, 1, 5, 5])]
     split = read_coco(write_coco(tmp_path / "a.json", images, [rows[-1], *rows[:-1]]))
     assert split.dropped == {"box without area": 5, "unknown image": 1}
     assert split.dropped_boxes[0] == ("unknown image", "", 1, "[1]", "[2]", "[1, 1, 5, 5]")
     assert [d.annotation_id for d in split.dropped_boxes] == [1, 2, 3, 4]
+
+
+def test_the_evaluation_compares_boxes_as_they_are_listed(tmp_path):
+    images = [{"id": 2**60 + 1, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg", "width": 0}]
+    rows = [
+        box(2**60 + 1, 5, [70, 50, 20, 20], area=7),
+        box(2**60 + 1, 5, [70, 50, 20, 20], area="7"),  # a duplicate; the area is that of the box
+        box(2**60 + 1, 1, [90, 0, 5, 5], iscrowd=1),
+        box(3, 1, [1, 1, 0, 5]),
+        box(3, 1, [1, 1, 5]),
+        box(4, 1, [1, 1, 5, 5]),
+        box(3, 2, [1, 1, 5, 5]),
+    ]
+    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    compared = split.annotations.compared()
+    assert split.image_ids[compared.image].tolist() == [2**60 + 1] * 3 + [3]
+    assert compared.label.tolist() == [2, 2, 1, 1]
+    assert compared.crowd.tolist() == [False, False, True, False]
+    assert compared.boxes_xywh_px.tolist() == [row["bbox"] for row in rows[:4]]
+    assert compared.areas_px.tolist() == [7, 400, 25, 0]
 
 
 def test_a_byte_order_mark_and_other_scripts(tmp_path):
@@ -242,7 +262,7 @@ def test_a_byte_order_mark_and_other_scripts(tmp_path):
 
 
 def test_outlines_are_not_kept_in_memory(tmp_path):
-    """Reads 5 MB of outlines; in memory they would take more than thrice that."""
+    """Parsed, 5 MB of outlines need over three times as much memory."""
     outline = [round(n * 1.37, 2) for n in range(2000)]
     rows = [box(1, 1, [n % 70, n // 70, 9, 9], segmentation=[outline]) for n in range(400)]
     path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows)

@@ -9,9 +9,9 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.metrics import FIGURES, evaluate
-from ssdcore.coco.results import CocoResults
-from ssdcore.coco.results_file import write_results
+from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core.errors import InputError
 
 BY_CLASS = ("AP", "AP50", "AP75", "AR1", "AR10", "AR100")
@@ -73,7 +73,7 @@ def test_by_hand(truth):
 
 
 def test_figures_of_a_class_are_those_of_a_file_of_that_class(truth):
-    """Of one class the twelve figures are the class's, and pycocotools computes those."""
+    """With one class, the twelve figures of pycocotools are those of the class."""
     detections = [
         found(1, 1, [10, 10, 50, 40]),  # IoU 0.8
         found(1, 1, [100, 100, 40, 25], 0.8),  # IoU 0.625
@@ -108,7 +108,7 @@ def backend(request):
     return request.param
 
 
-def test_a_backend_that_is_not_there_is_an_error_of_the_parameters(truth, monkeypatch):
+def test_a_backend_that_is_not_installed_is_an_input_error(truth, monkeypatch):
     monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
     with pytest.raises(InputError, match=r"evaluate\.backend.*pip install faster-coco-eval"):
         evaluate(truth, [], "faster-coco-eval")
@@ -147,7 +147,7 @@ def test_outside_cases(case, backend):
             assert row[name] == pytest.approx(category[name], abs=1e-12)
 
 
-def test_ids_that_a_tool_wrote_as_text_are_the_same_ids(truth):
+def test_ids_written_as_text_are_the_same_ids(truth):
     detections = [found(1, 1, [10, 10, 50, 50]), found(2, 2, [80, 20, 100, 100])]
     expected = evaluate(truth, detections)
     content = json.loads(truth.read_text())
@@ -159,7 +159,7 @@ def test_ids_that_a_tool_wrote_as_text_are_the_same_ids(truth):
     assert figures["AP"] == expected["AP"] > 0
 
 
-def test_only_the_images_asked_for_count(truth):
+def test_only_the_given_images_count(truth):
     detections = [found(1, 1, [10, 10, 50, 50]), found(1, 1, [100, 100, 40, 40])]
     figures = evaluate(truth, detections, image_ids=[1])
     assert figures["AP"] == pytest.approx(1)
@@ -169,7 +169,7 @@ def test_only_the_images_asked_for_count(truth):
 
 @pytest.fixture
 def many(tmp_path) -> tuple[Path, CocoResults]:
-    """Objects and detections, with ties, in images whose ids are one number as float64s."""
+    """Objects and detections, with ties; the image ids are all equal as float64."""
     rng = np.random.default_rng(3)
     ids = [2**62 + n for n in range(40)]
     objects = [
@@ -196,7 +196,7 @@ def many(tmp_path) -> tuple[Path, CocoResults]:
     return tmp_path / "truth.json", results
 
 
-def test_columns_are_the_written_file_to_pycocotools(many, tmp_path):
+def test_columns_give_the_figures_of_pycocotools_on_the_written_file(many, tmp_path):
     truth, results = many
     assert len({float(id_) for id_ in results.image_ids.tolist()}) == 1
     write_results(tmp_path / "predictions.json", results)
@@ -210,6 +210,7 @@ def test_columns_are_the_written_file_to_pycocotools(many, tmp_path):
     assert [figures[name] for name in FIGURES] == expected.stats.tolist()
     assert figures["AP"] > 0.1
     assert evaluate(truth, list(results.rows())) == figures
+    assert evaluate(read_coco(truth), results) == figures
 
 
 def test_backends_agree_on_columns_and_large_ids(many, backend):
@@ -219,7 +220,7 @@ def test_backends_agree_on_columns_and_large_ids(many, backend):
         assert figures[name] == pytest.approx(expected[name], abs=1e-12)
 
 
-def test_a_detection_in_no_image_that_counts_is_refused(truth):
+def test_a_detection_in_an_image_that_does_not_count_is_refused(truth):
     for detections, image_ids in (
         ([found(3, 1, [0, 0, 5, 5])], None),
         ([found(1, 1, [0, 0, 5, 5]), found(2, 1, [0, 0, 5, 5])], [1]),
@@ -230,7 +231,7 @@ def test_a_detection_in_no_image_that_counts_is_refused(truth):
             evaluate(truth, detections, image_ids=image_ids)
 
 
-def test_detections_of_a_category_that_is_not_there_do_not_count(truth, backend):
+def test_detections_of_an_unknown_category_do_not_count(truth, backend):
     detections = [found(1, 1, [10, 10, 50, 50])]
     more = [*detections, found(1, 3, [10, 10, 50, 50], 0.95)]
     assert evaluate(truth, more, backend) == evaluate(truth, detections, backend)

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,8 +7,16 @@ from hypothesis import strategies as st
 
 from ssdcore.coco import results as coco_results
 from ssdcore.coco.annotations import CocoClass, CocoImage
-from ssdcore.coco.results import CocoResults, Detections, from_results, to_results
+from ssdcore.coco.results import (
+    CocoResults,
+    Detections,
+    from_results,
+    read_results,
+    to_results,
+    write_results,
+)
 from ssdcore.core.errors import InputError
+from ssdcore.core.files import write_json
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
 
 CLASSES = [CocoClass(3, "cat"), CocoClass(90, "dog")]
@@ -18,7 +28,7 @@ def detections(boxes, labels, scores) -> Detections:
     )
 
 
-def test_ids_and_pixels_are_the_annotation_files():
+def test_ids_and_pixels_of_the_annotation_file():
     images = [CocoImage(42, "a.jpg", 100, 200), CocoImage(7, "b.jpg", 5, 5),
               CocoImage(2**63 - 1, "c.jpg", 1000, 10)]  # fmt: skip
     box = [0.1, 0.25, 0.5, 0.75]
@@ -46,7 +56,7 @@ def test_nothing_found_and_no_images():
 
 
 @given(st.integers(0, 2**32), st.integers(1, 20_000), st.integers(1, 20_000))
-def test_rounding_is_pythons(seed, height, width):
+def test_rounding_equals_pythons(seed, height, width):
     rng = np.random.default_rng(seed)
     low = rng.random((50, 2), np.float32)
     boxes = np.concatenate([low, low + (1 - low) * rng.random((50, 2), np.float32)], axis=1)
@@ -81,8 +91,8 @@ def row(image_id, score=0.5, **others):
     return {"image_id": image_id, "category_id": 3, "bbox": [0, 1, 2, 3], "score": score, **others}
 
 
-def test_rows_are_the_columns_and_the_other_way_round(monkeypatch):
-    monkeypatch.setattr(coco_results, "AT_ONCE", 2)
+def test_rows_and_columns_are_inverse(monkeypatch):
+    monkeypatch.setattr(coco_results, "ROWS_AT_ONCE", 2)
     rows = [row(id_, n / 8, bbox=[n, 1, 2, 3]) for n, id_ in enumerate([5, -(2**63), 9, 5, 1])]
     results = CocoResults.from_rows(rows)
     assert list(results.rows()) == rows
@@ -94,14 +104,14 @@ def test_rows_are_the_columns_and_the_other_way_round(monkeypatch):
     assert by_image[5].boxes_xywh_px[:, 0].tolist() == [0, 3]
 
 
-def test_ids_that_a_tool_wrote_as_text_or_fractions_are_numbers():
+def test_ids_written_as_text_or_fractions_are_numbers():
     results = CocoResults.from_rows([row("9007199254740993"), row(17.0, category_id="3")])
     assert results.image_ids.tolist() == [2**53 + 1, 17]
     assert results.category_ids.tolist() == [3, 3]
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         (row(17.5), "image_id 17.5"),
         (row("a"), "image_id 'a'"),
@@ -112,6 +122,50 @@ def test_ids_that_a_tool_wrote_as_text_or_fractions_are_numbers():
         ({"image_id": 1}, "category_id"),
     ],
 )
-def test_what_is_no_result_is_refused(wrong, said):
-    with pytest.raises(InputError, match=said):
+def test_a_row_that_is_no_detection_is_refused(wrong, message):
+    with pytest.raises(InputError, match=message):
         CocoResults.from_rows([row(1), wrong])
+
+
+def any_results(rng, count) -> CocoResults:
+    """Numbers of all magnitudes, with and without exponents, some of them whole."""
+    sizes = 10.0 ** rng.integers(-12, 20, (count, 4))
+    boxes = rng.standard_normal((count, 4)) * sizes
+    boxes[::3] = np.round(boxes[::3])
+    boxes[1::7] = -0.0
+    return CocoResults(
+        rng.integers(-(2**63), 2**63 - 1, count),
+        rng.integers(1, 91, count),
+        boxes,
+        np.round(rng.random(count), 6),
+    )
+
+
+@pytest.mark.parametrize("count", [0, 1, 500])
+def test_the_file_equals_what_json_writes(tmp_path, rng, count):
+    results = any_results(rng, count)
+    write_results(tmp_path / "ours.json", results)
+    write_json(tmp_path / "expected.json", list(results.rows()))
+    assert (tmp_path / "ours.json").read_bytes() == (tmp_path / "expected.json").read_bytes()
+    assert json.loads((tmp_path / "ours.json").read_text()) == list(results.rows())
+
+
+def test_reading_inverts_writing_to_the_last_bit(tmp_path, rng):
+    results = any_results(rng, 50)
+    write_results(tmp_path / "predictions.json", results)
+    again = read_results(tmp_path / "predictions.json")
+    for name, column in vars(results).items():
+        np.testing.assert_array_equal(getattr(again, name), column, strict=True)
+
+
+@pytest.mark.parametrize("column", ["boxes_xywh_px", "scores"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_and_infinity_are_refused_and_the_old_file_stays(tmp_path, rng, column, value):
+    results = any_results(rng, 3)
+    write_results(tmp_path / "predictions.json", results)
+    before = (tmp_path / "predictions.json").read_bytes()
+    getattr(results, column)[1] = value
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_results(tmp_path / "predictions.json", results)
+    assert (tmp_path / "predictions.json").read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1

@@ -1,11 +1,56 @@
-"""Samples of any form, by hypothesis, and what must hold of each after a variation."""
+"""Samples whose pixels show where they come from, and checks of samples after augmentation."""
 
 import numpy as np
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.data.sample import Sample
-from tests.data.painted import GREY, extent_px, objects
+from ssdcore.data.augment import Sample
+
+COLOURS = {1: (255, 0, 0), 2: (0, 255, 0), 3: (0, 0, 255)}
+GREY = 128
+NOTHING = Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(0, bool))
+
+
+def objects(
+    boxes_yxyx: list[list[float]], labels: list[int], crowd: list[bool] | None = None
+) -> Objects:
+    """Converts a list per attribute."""
+    return Objects(
+        np.array(boxes_yxyx, np.float32).reshape(-1, 4),
+        np.array(labels, np.int32),
+        np.array(crowd or [False] * len(labels), bool),
+    )
+
+
+def painted(rng: np.random.Generator, height: int = 80, width: int = 120) -> Sample:
+    """Three rectangles side by side on grey, 8 pixels a side or more, labels in random order."""
+    rgb = np.full((height, width, 3), GREY, np.uint8)
+    boxes, labels = [], (1 + rng.permutation(3)).tolist()
+    for column, label in enumerate(labels):
+        box_height, box_width = rng.integers(8, height // 2), rng.integers(8, width // 3)
+        y1 = int(rng.integers(height - box_height + 1))
+        x1 = column * (width // 3) + int(rng.integers(width // 3 - box_width + 1))
+        y2, x2 = y1 + box_height, x1 + box_width
+        rgb[y1:y2, x1:x2] = COLOURS[label]
+        boxes.append([y1 / height, x1 / width, y2 / height, x2 / width])
+    return Sample(rgb, objects(boxes, labels))
+
+
+def extent_px(rgb: NDArray[np.uint8], label: int) -> list[int]:
+    """The extent of a label's colour: y1 x1 y2 x2 in pixels, including half-faded edges."""
+    colour = rgb.astype(int) @ (np.array(COLOURS[label]) / 255)
+    others = (rgb * (np.array(COLOURS[label]) == 0)).max(axis=2)
+    rows, columns = np.nonzero(colour - others >= GREY)
+    return [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+
+
+def numbered(height: int, width: int) -> NDArray[np.uint8]:
+    """An image in which each pixel holds its row and its column; sides of up to 256."""
+    rgb = np.zeros((height, width, 3), np.uint8)
+    rgb[..., 0], rgb[..., 1] = np.mgrid[:height, :width]
+    return rgb
+
 
 PAINT = {
     1: (255, 0, 0),
@@ -22,19 +67,19 @@ seeds = st.integers(0, 2**32 - 1)
 
 @st.composite
 def samples(draw):
-    """Up to six objects side by side on grey, in their labels' paint, some of them crowds.
+    """Images from 1×1 pixel with up to six objects side by side in their labels' paint on grey.
 
-    Boxes end between pixels. Images have sides from one pixel on.
+    Some objects are crowd regions.
     """
     height, width = draw(st.integers(1, 60)), draw(st.integers(1, 90))
     number = draw(st.integers(0, min(len(PAINT), width)))
     labels = draw(st.permutations(sorted(PAINT)))[:number]
     rgb = np.full((height, width, 3), GREY, np.uint8)
     boxes, column = [], width // max(number, 1)
-    for place, label in enumerate(labels):
+    for index, label in enumerate(labels):
         box_height, box_width = draw(st.integers(1, height)), draw(st.integers(1, column))
         y1 = draw(st.integers(0, height - box_height))
-        x1 = place * column + draw(st.integers(0, column - box_width))
+        x1 = index * column + draw(st.integers(0, column - box_width))
         rgb[y1 : y1 + box_height, x1 : x1 + box_width] = PAINT[label]
         boxes.append(
             [y1 / height, x1 / width, (y1 + box_height) / height, (x1 + box_width) / width]
@@ -53,7 +98,7 @@ def assert_equal(a, b):
 
 
 def assert_sound(after, before):
-    """Boxes lie inside and have an area; objects are some of those before, in their order."""
+    """Boxes are inside and have an area; the objects are a subset of those before, in order."""
     boxes, labels, crowd = after.objects
     assert after.rgb.dtype == np.uint8
     assert (boxes.dtype, labels.dtype, crowd.dtype) == (np.float32, np.int32, np.bool_)
@@ -61,13 +106,13 @@ def assert_sound(after, before):
     assert ((boxes >= 0) & (boxes <= 1)).all()
     assert (boxes[:, 2:] > boxes[:, :2]).all()
     flags = dict(zip(before.objects.labels.tolist(), before.objects.crowd.tolist(), strict=True))
-    places = [before.objects.labels.tolist().index(label) for label in labels]
-    assert places == sorted(set(places))
+    indices = [before.objects.labels.tolist().index(label) for label in labels]
+    assert indices == sorted(set(indices))
     assert crowd.tolist() == [flags[label] for label in labels.tolist()]
 
 
 def assert_each_box_on_its_paint(sample):
-    """In the middle of every box is its own label's paint."""
+    """The centre of every box has its label's paint."""
     size = np.array(sample.rgb.shape[:2])
     for box, label in zip(sample.objects.boxes_yxyx, sample.objects.labels.tolist(), strict=True):
         low, high = box[:2] * size, box[2:] * size
@@ -76,7 +121,7 @@ def assert_each_box_on_its_paint(sample):
 
 
 def assert_boxes_on_paint(sample, atol_px=0.01):
-    """Every box is as large as what is painted in its label's colour; labels 1 to 3."""
+    """Every box has the extent of its label's colour; labels 1 to 3."""
     size = np.array(sample.rgb.shape[:2] * 2)
     for box, label in zip(sample.objects.boxes_yxyx, sample.objects.labels, strict=True):
         np.testing.assert_allclose(box * size, extent_px(sample.rgb, label), atol=atol_px)

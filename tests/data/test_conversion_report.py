@@ -1,5 +1,4 @@
-from ssdcore.coco.annotations import CocoSplit
-from ssdcore.coco.boxes import DroppedBox
+from ssdcore.coco.annotations import CocoSplit, DroppedBox
 from ssdcore.data.conversion_report import table_of_losses
 from ssdcore.data.convert import Conversion, Skipped
 

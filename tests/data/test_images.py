@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from ssdcore.data import images
-from ssdcore.data.augment_geometry import CROP_SIDES
+from ssdcore.data.augment import CROP_SIDES
 from ssdcore.data.images import BrokenImageError, checked, decode, decode_for_network
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from tests.coco_files import jpeg
@@ -202,11 +202,11 @@ def test_a_photo_of_200_million_pixels_is_taken():
 
 def test_what_mindrecord_can_not_hold_becomes_a_jpeg(monkeypatch):
     data = encoded("RGB", "BMP")
-    monkeypatch.setattr(images, "LARGEST_STORED", len(data) - 1)
+    monkeypatch.setattr(images, "MAX_STORED_BYTES", len(data) - 1)
     stored = checked(data, 60, 80)
     assert stored[:2] == b"\xff\xd8"
     np.testing.assert_allclose(decode(stored)[0, 0], (200, 100, 50), atol=3)
-    monkeypatch.setattr(images, "LARGEST_STORED", 100)
+    monkeypatch.setattr(images, "MAX_STORED_BYTES", 100)
     with pytest.raises(BrokenImageError, match="image too large to store"):
         checked(data, 60, 80)
 
@@ -240,7 +240,7 @@ def test_other_kinds_and_small_jpegs_are_decoded_whole():
 
 
 def test_the_shortest_side_is_what_the_smallest_crop_needs():
-    assert math.isclose(images.SHORTEST_SIDE * CROP_SIDES[0], IMAGE_SIZE)
+    assert math.isclose(images.SHORTER_SIDE_PX * CROP_SIDES[0], IMAGE_SIZE)
 
 
 def test_orientation_is_ignored_in_reduced_images_too():

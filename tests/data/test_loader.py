@@ -2,18 +2,29 @@ import numpy as np
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.augment import Strengths
-from ssdcore.data.loader import TrainingLoader, input_batches, spread_samples
+from ssdcore.data.augment import Sample
+from ssdcore.data.loader import (
+    TrainingLoader,
+    input_batches,
+    spread_samples,
+    to_training_example,
+)
+from ssdcore.data.preprocess import to_network_input
+from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.geometry.matching import BACKGROUND, IGNORED
 from ssdcore.training.distributed.group import ALONE, Group
+from tests.augment_params import augment_params
+from tests.data.samples import NOTHING, objects, painted
 
 PRIORS = default_boxes()
-VARIED = Strengths(crop=0.5, zoom_out=0.5, flip=0.5, brightness=0.4, contrast=0.4, hue=0.1)
+BOX = [0.2, 0.1, 0.7, 0.4]
+VARIED = augment_params(crop=0.5, zoom_out=0.5, flip=0.5, brightness=0.4, contrast=0.4, hue=0.1)
 
 
-def loader(images, batch_size=4, workers=2, seed=1, strengths=VARIED, accumulate=1, cache=0):
+def loader(images, batch_size=4, workers=2, seed=1, params=VARIED, accumulate=1, cache=0):
     return TrainingLoader(
-        images.shards, batch_size, accumulate, PRIORS, strengths, seed, workers, ALONE, cache
+        images.shards, batch_size, accumulate, PRIORS, params, seed, workers, ALONE, cache
     )
 
 
@@ -50,7 +61,7 @@ def test_epochs_differ_and_repeat(images):
     assert (first[0] != everything(1, seed=2)[0]).any()
 
 
-def test_the_same_image_is_varied_anew_in_each_epoch(images):
+def test_an_image_is_augmented_differently_in_each_epoch(images):
     def image_file(epoch):
         singles = batches(loader(images, batch_size=1), epoch)
         return next(b.images[0] for b in singles if b.image_ids[0] == images.split.images[0].id)
@@ -59,8 +70,8 @@ def test_the_same_image_is_varied_anew_in_each_epoch(images):
 
 
 @pytest.mark.parametrize("cache", [500_000, 10**9])
-def test_kept_images_are_varied_as_decoded_ones_are(images, cache):
-    """Not all fit into the smaller cache."""
+def test_cached_images_are_augmented_like_decoded_ones(images, cache):
+    """The smaller cache does not hold all images."""
     fresh, kept = loader(images), loader(images, cache=cache)
     for epoch in (1, 2, 3):
         for one, other in zip(batches(fresh, epoch), batches(kept, epoch), strict=True):
@@ -68,7 +79,7 @@ def test_kept_images_are_varied_as_decoded_ones_are(images, cache):
                 np.testing.assert_array_equal(column, same)
 
 
-def test_kept_images_are_not_decoded_again(images, monkeypatch):
+def test_cached_images_are_not_decoded_again(images, monkeypatch):
     kept = loader(images, batch_size=1, cache=10**9)
     first = batches(kept, epoch=1)
     monkeypatch.setattr("ssdcore.data.mindrecord.decode_for_network", None)
@@ -77,9 +88,10 @@ def test_kept_images_are_not_decoded_again(images, monkeypatch):
         batches(loader(images), epoch=2)
 
 
-def test_without_variation_the_input_is_the_image(images):
+def test_without_augmentation_the_input_is_the_image(images):
     plain = {
-        int(b.image_ids[0]): b.images[0] for b in batches(loader(images, 1, strengths=Strengths()))
+        int(b.image_ids[0]): b.images[0]
+        for b in batches(loader(images, 1, params=augment_params()))
     }
     for batch in input_batches(images.shards, 3, workers=1):
         for image_id, image in zip(batch.image_ids, batch.images, strict=True):
@@ -94,7 +106,7 @@ def test_every_image_is_evaluated_once_in_order(images):
 
 
 def test_accumulated_batches_are_those_of_the_epoch_in_groups(images):
-    """The order and the variation of an image do not depend on how batches are grouped."""
+    """The order and augmentation of images do not depend on the grouping of batches."""
     grouped = loader(images, batch_size=2, accumulate=2)
     assert (grouped.images_per_step, grouped.steps_per_epoch) == (4, 2)
     steps = list(grouped.epoch(1))
@@ -109,12 +121,12 @@ def test_a_batch_larger_than_the_data_is_refused(images):
         loader(images, batch_size=4, accumulate=3)
 
 
-def test_two_processes_take_together_what_one_takes_alone(images):
-    """Ten images: two steps of two batches of two, or of one of each of two processes."""
+def test_two_processes_share_the_batches_of_one(images):
+    """Ten images: two steps of two batches of two, or of one batch in each of two processes."""
 
     def ids(batch_size, accumulate, group=ALONE):
         loader = TrainingLoader(
-            images.shards, batch_size, accumulate, default_boxes(), Strengths(), 7, 1, group
+            images.shards, batch_size, accumulate, default_boxes(), augment_params(), 7, 1, group
         )
         assert loader.images_per_step == 4
         steps = [[list(batch.image_ids) for batch in step] for step in loader.epoch(3)]
@@ -130,8 +142,8 @@ def test_two_processes_take_together_what_one_takes_alone(images):
     assert joined == in_turn
 
 
-def test_an_epoch_goes_on_after_the_steps_that_are_done(images):
-    loader = TrainingLoader(images.shards, 2, 2, default_boxes(), Strengths(flip=0.5), 7, 1)
+def test_an_epoch_resumes_after_the_steps_that_are_done(images):
+    loader = TrainingLoader(images.shards, 2, 2, default_boxes(), augment_params(flip=0.5), 7, 1)
     whole, rest = list(loader.epoch(2)), list(loader.epoch(2, done=1))
     assert len(rest) == len(whole) - 1
     for ours, theirs in zip(rest[0], whole[1], strict=True):
@@ -141,7 +153,7 @@ def test_an_epoch_goes_on_after_the_steps_that_are_done(images):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 11])
-def test_a_group_shares_the_images_out(images, size):
+def test_processes_share_the_images(images, size):
     shares = [
         [int(i) for b in input_batches(images.shards, 2, 1, Group(r, size)) for i in b.image_ids]
         for r in range(size)
@@ -159,3 +171,67 @@ def test_some_images_are_spread_over_the_shards(images):
         np.testing.assert_allclose(sample.objects.boxes_yxyx, truth.boxes_yxyx, atol=1e-6)
     assert [image_id for image_id, _ in spread_samples(images.shards, 99)] == ids
     assert spread_samples(images.shards, 0) == []
+
+
+def one(box, label=5, crowd=False):
+    return Sample(np.full((40, 60, 3), 99, np.uint8), objects([box], [label], [crowd]))
+
+
+def boxes_found(example):
+    positive = example.labels > BACKGROUND
+    assert positive.any()
+    return decode(example.offsets[positive], PRIORS[positive])
+
+
+def test_an_example_has_the_shapes_of_a_row(rng):
+    example = to_training_example(painted(rng), PRIORS, augment_params(), rng)
+    assert [a.shape for a in example] == [(3, 300, 300), (8732, 4), (8732,)]
+    assert [a.dtype for a in example] == [np.float32, np.float32, np.int32]
+    assert set(example.labels) == {BACKGROUND, 1, 2, 3}
+
+
+def test_an_object_gives_its_label_and_its_box(rng):
+    sample = one(BOX)
+    example = to_training_example(sample, PRIORS, augment_params(), rng)
+    assert set(example.labels) == {BACKGROUND, 5}
+    found = boxes_found(example)
+    np.testing.assert_allclose(found, np.tile(BOX, (len(found), 1)), atol=1e-5)
+    assert not example.offsets[example.labels == BACKGROUND].any()
+    np.testing.assert_array_equal(example.image, to_network_input(sample.rgb))
+
+
+def test_image_and_boxes_are_augmented_together(rng):
+    sample = painted(rng)
+    plain = to_training_example(sample, PRIORS, augment_params(), rng)
+    mirrored = to_training_example(sample, PRIORS, augment_params(flip=1), rng)
+    np.testing.assert_allclose(mirrored.image, plain.image[:, :, ::-1], atol=0.02)
+    y1, x1, y2, x2 = boxes_found(plain).T
+    expected = np.stack([y1, 1 - x2, y2, 1 - x1], axis=1).round(4)
+    found = boxes_found(mirrored).round(4)
+    assert {tuple(box) for box in found} == {tuple(box) for box in expected}
+
+
+def test_a_crowd_is_ignored_and_never_positive(rng):
+    example = to_training_example(one(BOX, crowd=True), PRIORS, augment_params(), rng)
+    assert set(example.labels) == {BACKGROUND, IGNORED}
+    assert not example.offsets.any()
+
+
+def test_an_image_without_objects_is_background(rng):
+    empty = Sample(np.zeros((5, 5, 3), np.uint8), NOTHING)
+    example = to_training_example(empty, PRIORS, augment_params(), rng)
+    assert not example.labels.any()
+    assert not example.offsets.any()
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_generator_decides_an_example(rng, seed):
+    params = augment_params(crop=0.5, zoom_out=0.9, flip=0.5, brightness=0.4)
+    sample = painted(rng)
+    first, again, other = (
+        to_training_example(sample, PRIORS, params, np.random.default_rng(s))
+        for s in (seed, seed, seed + 10)
+    )
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (first.image != other.image).any()

@@ -4,7 +4,7 @@ import pytest
 
 from ssdcore.data import mindrecord
 from ssdcore.data.mindrecord import COLUMNS, Record, find_shards, to_sample, write_shards
-from tests.data.painted import NOTHING, objects
+from tests.data.samples import NOTHING, objects
 
 
 def records(count, size=2000):
@@ -23,7 +23,7 @@ def ids(shards, sampler=None):
 
 @pytest.mark.parametrize("shards", [1, 2, 4])
 def test_the_same_records_give_the_same_bytes_in_any_number_of_shards(tmp_path, shards):
-    """Five times, since MindSpore's own division differs only now and then."""
+    """Five times, because MindSpore's own distribution of rows only differs sometimes."""
     contents = []
     for n in range(5):
         write_shards(tmp_path / str(n) / "x", records(90, 50_000), shards)
@@ -62,8 +62,8 @@ def test_nothing_to_write_leaves_nothing(tmp_path):
     assert write_shards(tmp_path / "x", [], 2) == []
 
 
-def test_samples_of_large_images_are_smaller_by_the_one_rule():
-    """Training, evaluation and whatever else reads the shards go through `to_sample`."""
+def test_samples_of_large_images_are_reduced():
+    """Everything that reads the shards calls `to_sample`."""
     data = cv2.imencode(".jpg", np.zeros((2000, 2400, 3), np.uint8))[1].tobytes()
     row = np.zeros((1, 6), np.float32)
     sample = to_sample(np.array(data + mindrecord.END), np.array(0), row)

@@ -1,15 +1,13 @@
 import threading
 import time
-import weakref
-from itertools import islice
 
 import pytest
 
-from ssdcore.data.thread_map import HELD, map_in_threads, with_results
+from ssdcore.data.thread_map import AHEAD_PER_THREAD, map_in_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_results_come_in_the_items_order(threads):
+def test_results_have_the_order_of_the_items(threads):
     def slow_for_some(n):
         time.sleep(0.01 if n % 3 == 0 else 0)
         return -n
@@ -17,12 +15,12 @@ def test_results_come_in_the_items_order(threads):
     assert list(map_in_threads(slow_for_some, range(40), threads)) == [-n for n in range(40)]
 
 
-def test_several_are_worked_on_at_once():
+def test_items_are_processed_concurrently():
     together = threading.Barrier(3, timeout=10)
     assert len(list(map_in_threads(lambda _: together.wait(), range(6), 3))) == 6
 
 
-def test_only_so_many_are_taken_ahead_of_the_reader():
+def test_a_bounded_number_of_items_is_taken_ahead():
     taken = []
 
     def items():
@@ -33,39 +31,13 @@ def test_only_so_many_are_taken_ahead_of_the_reader():
     results = map_in_threads(str, items(), 2)
     for read in range(1, 4):
         next(results)
-        assert len(taken) == 2 * HELD + read - 1
+        assert len(taken) == 2 * AHEAD_PER_THREAD + read - 1
     results.close()
     assert len(taken) < 20
 
 
-def test_an_error_comes_in_its_place():
+def test_an_error_is_raised_in_its_turn():
     results = map_in_threads(lambda n: 1 // n, [1, 1, 0, 1], 2)
     assert [next(results), next(results)] == [1, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
-
-
-@pytest.mark.parametrize("ahead", [1, 3, 100])
-def test_results_stand_next_to_their_items_however_far_one_reads_ahead(ahead):
-    def negated_in_groups(numbers):
-        while group := list(islice(numbers, ahead)):
-            yield from (-n for n in group)
-
-    assert list(with_results(negated_in_groups, range(40))) == [(n, -n) for n in range(40)]
-
-
-def test_no_item_is_held_once_it_has_its_result():
-    class Thing:
-        pass
-
-    made = []
-
-    def things():
-        for _ in range(200):
-            thing = Thing()
-            made.append(weakref.ref(thing))
-            yield thing
-            del thing
-
-    pairs = with_results(lambda things: (0 for _ in things), things())
-    assert max(sum(ref() is not None for ref in made) for _ in pairs) <= 2

@@ -1,4 +1,4 @@
-"""Files by path and by address: what a reference means, what is kept, what a pin refuses."""
+"""Files by path and by address: which references are valid, which files are kept."""
 
 import io
 import os
@@ -10,8 +10,7 @@ import pytest
 
 from ssdcore.core.files import sha256_of_file
 from ssdcore.data.image_files import archive_fault
-from ssdcore.download import local_copy as download
-from ssdcore.download import remembered_hash
+from ssdcore.download import local_copy as local_copy_module
 from ssdcore.download.local_copy import cached_path, local_copy
 from tests.download.web_server import BODY, KEY, Turn
 
@@ -23,18 +22,19 @@ pytestmark = pytest.mark.usefixtures("cache")
 
 @pytest.fixture
 def hashed(monkeypatch):
-    """The files that were hashed to look at their memory."""
+    """The names of the copies that were hashed."""
     hashed = []
 
     def spy(path):
-        hashed.append(path.name)
+        if path.suffix != ".part":
+            hashed.append(path.name)
         return sha256_of_file(path)
 
-    monkeypatch.setattr(remembered_hash, "sha256_of_file", spy)
+    monkeypatch.setattr(local_copy_module, "sha256_of_file", spy)
     return hashed
 
 
-def test_a_path_stays_where_it_is(tmp_path, monkeypatch):
+def test_a_path_is_returned_as_it_is(tmp_path, monkeypatch):
     path = tmp_path / "a.bin"
     path.write_bytes(BODY)
     assert local_copy(str(path), KEY) == path
@@ -49,7 +49,7 @@ def test_a_path_without_a_file_is_refused(tmp_path, refusal):
     assert str(tmp_path) in refusal(str(tmp_path))
 
 
-def test_a_path_with_other_content_than_pinned_is_refused_and_stays(tmp_path, refusal):
+def test_a_file_with_other_content_than_pinned_is_refused_and_left_alone(tmp_path, refusal):
     path = tmp_path / "a.bin"
     path.write_bytes(BODY)
     message = refusal(f"{path}#sha256={OTHER_PIN}")
@@ -77,13 +77,13 @@ def test_an_address_is_fetched_once(server, cache, kept):
     assert kept() == ["", ".sha256.json"]
 
 
-def test_addresses_have_copies_of_their_own(server):
+def test_each_address_has_its_own_copy(server):
     paths = {local_copy(server.address(name), KEY) for name in ("a/x.pth", "b/x.pth", "b/x.pth?v")}
     assert len(paths) == 3
     assert {path.suffix for path in paths} == {".pth"}
 
 
-def test_odd_addresses_give_names_of_one_part(cache):
+def test_odd_addresses_give_plain_file_names(cache):
     for address in (
         "http://host",
         "http://host/",
@@ -117,20 +117,20 @@ def test_a_copy_that_is_not_the_pinned_content_is_fetched_anew(server):
     assert len(server.requests) == 2
 
 
-def test_nothing_has_the_copys_name_before_it_is_proved(server, refusal, monkeypatch):
+def test_an_unchecked_file_never_has_the_copys_name(server, refusal, monkeypatch):
     seen = []
 
     def spy(path):
         seen.append((path.read_bytes() == BODY, cached_path(server.address()).exists()))
         return sha256_of_file(path)
 
-    monkeypatch.setattr(download, "sha256_of_file", spy)
+    monkeypatch.setattr(local_copy_module, "sha256_of_file", spy)
     refusal(f"{server.address()}#sha256={OTHER_PIN}")
     assert seen == [(True, False)]
     assert not cached_path(server.address()).exists()
 
 
-def test_a_copy_of_the_right_size_but_touched_is_hashed_again(server, hashed):
+def test_a_changed_copy_is_hashed_again_and_replaced(server, hashed):
     path = local_copy(server.address(), KEY)
     path.write_bytes(BODY[:-1] + b"!")
     os.utime(path, ns=(0, 0))
@@ -150,24 +150,24 @@ def test_a_copy_is_hashed_once(server, hashed):
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("memory", ["", "[]", "{}", '{"sha256": "0"}'])
-def test_a_damaged_memory_of_a_hash_is_no_memory(server, hashed, memory):
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"sha256": "0"}'])
+def test_a_damaged_hash_file_is_ignored(server, hashed, content):
     path = local_copy(server.address(), KEY)
-    path.with_name(f".{path.name}.sha256.json").write_text(memory)
+    path.with_name(f".{path.name}.sha256.json").write_text(content)
     for _ in range(2):
         assert local_copy(f"{server.address()}#sha256={PIN}", KEY) == path
     assert hashed == [path.name]
     assert len(server.requests) == 1
 
 
-def test_the_old_copy_stays_while_a_new_one_can_not_be_had(server, refusal):
+def test_the_old_copy_stays_if_the_new_one_cannot_be_fetched(server, refusal):
     path = local_copy(server.address(), KEY)
     server.always = Turn(404)
     refusal(f"{server.address()}#sha256={OTHER_PIN}")
     assert path.read_bytes() == BODY
 
 
-def test_parts_that_do_not_add_up_to_the_pin_are_fetched_once_more_in_one_go(server, capsys):
+def test_parts_that_do_not_form_the_pinned_file_are_fetched_again_as_a_whole(server, capsys):
     # a server that claims the same file at both requests
     always_the_same = {"ETag": '"1"'}
     server.plan = [
@@ -178,7 +178,7 @@ def test_parts_that_do_not_add_up_to_the_pin_are_fetched_once_more_in_one_go(ser
     assert path.read_bytes() == BODY
     assert server.starts[1] > 100_000
     assert server.starts[2:] == [0]
-    assert "don't add up" in capsys.readouterr().out
+    assert "do not form the right file" in capsys.readouterr().out
 
 
 def zipped(**files):
@@ -198,7 +198,7 @@ def zipped(**files):
         (zipped(a="x" * 9000).replace(b"xxxxxx", b"xxyxxx", 1), "a is damaged"),
     ],
 )
-def test_what_is_no_whole_archive_is_not_kept(server, refusal, kept, body, reason):
+def test_a_damaged_archive_is_not_kept(server, refusal, kept, body, reason):
     server.body = body
     message = refusal(server.address(), archive_fault)
     assert reason in message
@@ -208,7 +208,7 @@ def test_what_is_no_whole_archive_is_not_kept(server, refusal, kept, body, reaso
     assert local_copy(server.address(), KEY, archive_fault).read_bytes() == server.body
 
 
-def test_an_archive_glued_from_two_is_fetched_once_more_in_one_go(server, capsys):
+def test_an_archive_from_parts_of_two_is_fetched_again_as_a_whole(server, capsys):
     always_the_same = {"ETag": '"1"'}
     server.body = zipped(a=os.urandom(300_000))
     other = zipped(a=bytes(300_000))
@@ -219,29 +219,29 @@ def test_an_archive_glued_from_two_is_fetched_once_more_in_one_go(server, capsys
     assert local_copy(server.address(), KEY, archive_fault).read_bytes() == server.body
     assert server.starts[1] > 100_000
     assert server.starts[2:] == [0]
-    assert "don't add up" in capsys.readouterr().out
+    assert "do not form the right file" in capsys.readouterr().out
 
 
-def test_pinned_content_needs_no_other_proof(server):
-    path = local_copy(f"{server.address()}#sha256={PIN}", KEY, lambda _: "never asked")
+def test_pinned_content_needs_no_other_check(server):
+    path = local_copy(f"{server.address()}#sha256={PIN}", KEY, lambda _: "never called")
     assert path.read_bytes() == BODY
 
 
-def test_a_long_check_is_announced(server, monkeypatch, capsys):
+def test_a_slow_check_is_announced(server, monkeypatch, capsys):
     local_copy(server.address("a"), KEY)
     assert "checking" not in capsys.readouterr().out
-    monkeypatch.setattr(download, "LONG_BYTES", len(BODY) - 1)
+    monkeypatch.setattr(local_copy_module, "SLOW_BYTES", len(BODY) - 1)
     local_copy(server.address("b"), KEY)
-    assert "b: checking what has come" in capsys.readouterr().out
+    assert "b: checking the file" in capsys.readouterr().out
 
 
-def test_a_cache_that_cannot_be_written_is_told(tmp_path, monkeypatch, refusal):
+def test_an_unwritable_cache_is_reported(tmp_path, monkeypatch, refusal):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert "Set XDG_CACHE_HOME" in refusal("memory://weights/a.bin")
 
 
-def test_one_waits_while_another_fetches(server, capsys):
+def test_one_thread_fetches_and_the_others_wait(server, capsys):
     server.pause_s = 0.02
     paths = []
     threads = [

@@ -1,4 +1,4 @@
-"""Fetching by processes of their own: killed at any moment, and two at a time."""
+"""Fetching in separate processes: killed at any moment, and two at the same time."""
 
 import os
 import subprocess
@@ -17,15 +17,15 @@ ROOT = Path(__file__).parents[2]
 FETCH = f"""
 import sys
 from ssdcore.download.local_copy import local_copy
-from ssdcore.download import web
-web.PIECE = 4096
+from ssdcore.download import streams
+streams.WEB_PIECE = 4096
 print(local_copy(sys.argv[1], {KEY!r}))
 """
 
 
 @pytest.fixture
 def start(cache):
-    """Starts a process that fetches an address; all are ended with the test."""
+    """Starts a process that fetches an address; the test ends all of them."""
     started = []
 
     def start(address):
@@ -45,42 +45,42 @@ def start(cache):
 def wait_for_request(server, number, process):
     limit = monotonic() + 30
     while len(server.requests) < number and process.poll() is None:
-        assert monotonic() < limit, "the process asks for nothing"
+        assert monotonic() < limit, "the process sends no request"
         sleep(0.005)
 
 
-def test_killed_at_any_moment_a_file_is_whole_in_the_end_and_never_wrong(server, start):
+def test_killed_at_any_moment_the_copy_is_complete_in_the_end_and_never_wrong(server, start):
     server.body = BODY[:400_000]
     server.piece, server.pause_s = 4096, 0.02  # two seconds for all of it
-    address, dice, begun = server.address(), Random(3), []
+    address, rng, existed = server.address(), Random(3), []
     for _ in range(10):
         process = start(address)
         wait_for_request(server, len(server.requests) + 1, process)
-        sleep(dice.uniform(0, 0.3))
+        sleep(rng.uniform(0, 0.3))
         process.kill()
         process.wait()
         path = cached_path(address)
         assert not path.exists() or path.read_bytes() == server.body
-        begun.append(path.exists())
+        existed.append(path.exists())
     server.pause_s = 0.0
     assert local_copy(address, KEY).read_bytes() == server.body
     assert server.starts == sorted(server.starts)
     assert server.starts[-1] > 0
-    assert not all(begun)
+    assert not all(existed)
 
 
 @pytest.mark.parametrize(
     "step",
     [
-        "part_file.write_json",  # the note about a new beginning
-        "part_file.PartFile.appending",
+        "resume.write_json",
+        "resume.PartFile.append",
         "local_copy.sha256_of_file",
-        "part_file.PartFile.become_target",
-        "local_copy.remember_sha256",
+        "resume.PartFile.finish",
+        "local_copy._remember_sha256",
     ],
 )
-def test_ended_between_two_steps_a_file_is_whole_in_the_end(server, monkeypatch, step):
-    """An exception that nothing catches leaves the disk as a kill at that step does."""
+def test_interrupted_between_two_steps_the_copy_is_complete_in_the_end(server, monkeypatch, step):
+    """An exception that nothing catches leaves the same files as a kill at that step."""
     address, path = server.address(), cached_path(server.address())
 
     def end(*_):
@@ -92,15 +92,15 @@ def test_ended_between_two_steps_a_file_is_whole_in_the_end(server, monkeypatch,
     assert not path.exists() or path.read_bytes() == BODY
     requests = len(server.requests)
     assert local_copy(f"{address}#sha256={sha256(BODY).hexdigest()}", KEY).read_bytes() == BODY
-    assert len(server.requests) - requests == step.endswith(("write_json", "appending"))
+    assert len(server.requests) - requests == step.endswith(("write_json", "append"))
 
 
 def test_of_two_processes_one_fetches(server, start):
     server.piece, server.pause_s = 4096, 0.002
     first, second = start(server.address()), start(server.address())
-    said = [process.communicate(timeout=60)[0].decode() for process in (first, second)]
+    outputs = [process.communicate(timeout=60)[0].decode() for process in (first, second)]
     path = cached_path(server.address())
-    assert [line.splitlines()[-1] for line in said] == [str(path)] * 2
+    assert [line.splitlines()[-1] for line in outputs] == [str(path)] * 2
     assert path.read_bytes() == BODY
     assert server.starts == [0]
-    assert sum("waiting for another process" in text for text in said) == 1
+    assert sum("waiting for another process" in text for text in outputs) == 1

@@ -1,4 +1,4 @@
-"""A web server of this process that fails the way it is told to."""
+"""A web server in this process that fails as the test plans."""
 
 import socket
 import struct
@@ -15,23 +15,23 @@ KEY = "model.pretrained"
 PIECE = 1000
 """Bytes that a client reads at a time; `BODY` and most breaks are multiples."""
 ENOUGH = 100
-"""Requests after which all are refused, so that a client that never gives up ends a test."""
+"""Requests after which all are refused, so that a test with an endless client ends."""
 
 
 @dataclass
 class Turn:
-    """How one request is answered.
+    """The answer to one request.
 
     Attributes:
-        status: other than 200: no body, only that.
-        headers: added or changed; None takes one away.
+        status: any other than 200 is sent without a body.
+        headers: added or changed; None removes one.
         cut: bytes of the body after which the connection ends.
-        reset: whether it ends with a reset rather than with an end of file.
-        ranges: whether Range is heeded.
-        if_range: whether If-Range is heeded.
-        hangs: whether the server falls silent where it would cut.
+        reset: whether the connection ends with a reset instead of an end of file.
+        ranges: whether the server supports Range.
+        if_range: whether the server supports If-Range.
+        hangs: whether the server goes silent at `cut`.
         chunked: whether the body comes in chunks, without its length.
-        body: the file as it is at this request, where it is not the server's `body`.
+        body: the file at this request, instead of the server's `body`.
     """
 
     status: int = 200
@@ -74,7 +74,7 @@ class Server(ThreadingHTTPServer):
 
     @property
     def starts(self):
-        """The bytes from which on it was asked, in order."""
+        """The first requested byte of each request, in order."""
         return [int(r.range[len("bytes=") : -1]) if r.range else 0 for r in self.requests]
 
     def shutdown(self):

@@ -9,6 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from dvc.repo.experiments.serialize import (
+    ExpExecutor,
+    ExpRange,
+    ExpState,
+    SerializableError,
+    SerializableExp,
+)
 
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.dvc.experiments import list_experiments, read_states
@@ -102,14 +109,14 @@ def test_earlier_commits_count_as_well(listed):
     assert list(listed(2)) == [one.name for one in found]
 
 
-def state(name: str | None, rev: str, ap: float | None, **train: Any) -> dict[str, Any]:
+def state(name: str | None, rev: str, ap: float | None, **train: Any) -> ExpState:
     metrics = {} if ap is None else {"metrics/evaluate.json": {"data": {"bbox": {"AP": ap}}}}
     params = {"params.yaml": {"data": {"train": train}}}
-    return {"rev": rev, "name": name, "data": {"params": params, "metrics": metrics, "outs": None}}
+    return ExpState(rev, name, SerializableExp(rev, params=params, metrics=metrics))
 
 
 @pytest.mark.parametrize(
-    ("executed", "ap", "counts"),
+    ("executed", "ap", "expected"),
     [
         (None, 0.3, True),
         ("success", 0.3, True),
@@ -119,26 +126,22 @@ def state(name: str | None, rev: str, ap: float | None, **train: Any) -> dict[st
         ("queued", None, False),
     ],
 )
-def test_who_has_results_of_its_own(executed, ap, counts):
-    """Of failed and running ones DVC shows the baseline's metrics."""
-    experiment = {
-        "revs": [state("furry-paws", "b" * 40, ap, lr_max=2)],
-        "executor": executed and {"state": executed},
-    }
-    states = [
-        {"rev": "workspace"},
-        {**state("main", "a" * 40, 0.3, lr_max=1), "experiments": [experiment]},
-        {"rev": "c" * 40, "data": None, "error": {"msg": "no dvc.yaml"}},
-    ]
-    main, paws = read_states(states)
+def test_only_finished_experiments_have_results(executed, ap, expected):
+    """For failed and running ones, DVC shows the metrics of the baseline."""
+    executor = executed and ExpExecutor(executed)
+    experiment = ExpRange([state("furry-paws", "b" * 40, ap, lr_max=2)], executor)
+    baseline = state("main", "a" * 40, 0.3, lr_max=1)
+    baseline.experiments = [experiment]
+    unreadable = ExpState("c" * 40, error=SerializableError("no dvc.yaml"))
+    main, paws = read_states([ExpState("workspace"), baseline, unreadable])
     assert main.has_results
-    assert (paws.has_results, paws.baseline) == (counts, "a" * 40)
+    assert (paws.has_results, paws.baseline) == (expected, "a" * 40)
     assert paws.changed == {"train.lr_max": 2}
 
 
 def test_a_folder_without_dvc_is_wrong_input(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match="expected a folder of a DVC repository"):
+    with pytest.raises(InputError, match="expected a folder in a DVC repository"):
         list_experiments(1)
 
 
@@ -146,5 +149,5 @@ def test_what_dvc_complains_of_is_passed_on(tmp_path, monkeypatch):
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text("[no such section\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(RunError, match=r"dvc exp show: .*config"):
+    with pytest.raises(RunError, match=r"DVC: .*config"):
         list_experiments(1)

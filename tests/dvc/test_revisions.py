@@ -130,7 +130,7 @@ def test_a_remote_serves_what_the_cache_lacks(inside, tmp_path, monkeypatch):
 def test_outside_of_a_repository(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with (
-        pytest.raises(InputError, match="expected a folder of a DVC repository"),
+        pytest.raises(InputError, match="expected a folder in a DVC repository"),
         open_revisions(["main"]),
     ):
         pytest.fail("it was opened")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ssdcore.coco.metrics import evaluate
-from ssdcore.coco.results_file import read_results
+from ssdcore.coco.results import read_results
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
 from ssdcore.evaluation.analyse import analyse

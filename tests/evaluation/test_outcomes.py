@@ -6,7 +6,7 @@ import pytest
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
 from ssdcore.evaluation.outcomes import KINDS, judge
-from ssdcore.geometry.boxes import areas, intersections, iou
+from ssdcore.geometry.iou import areas, intersections, iou_matrix
 
 
 def objects(*rows):
@@ -114,8 +114,8 @@ def test_nothing_at_all():
 
 def naive(truth, found):
     """`judge` as a loop, from the words of its module."""
-    overlap = iou(found.boxes_yxyx.astype(float), truth.boxes_yxyx.astype(float))
-    within = intersections(found.boxes_yxyx, truth.boxes_yxyx)
+    overlap = iou_matrix(found.boxes_yxyx.astype(float), truth.boxes_yxyx.astype(float))
+    within = intersections(found.boxes_yxyx[:, None], truth.boxes_yxyx)
     within = within / areas(found.boxes_yxyx)[:, None]
     kinds, about = [""] * len(found.labels), [-1] * len(found.labels)
     taken, hit = set(), set()

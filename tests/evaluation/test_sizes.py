@@ -11,7 +11,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ssdcore.coco.results_file import read_results
+from ssdcore.coco.results import read_results
 from ssdcore.evaluation.sizes import SHARES, SIDES_PX, by_size
 from ssdcore.evaluation.split import read_split
 from tests.evaluation.scenes import HEIGHT, NOTHING, WIDTH, write_scene

@@ -7,25 +7,23 @@ import pytest
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.export.graph import BATCH, Graph, Value
-from ssdcore.export.images import NETWORK_INPUT
-from ssdcore.export.metadata import Metadata
+from ssdcore.export.metadata import ExportMetadata
+from ssdcore.export.photos import NETWORK_INPUT
 from ssdcore.inference.decode import Thresholds
-from ssdcore.models.metadata import Card
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
-from tests.network_fixtures import four_images as four_pictures  # noqa: F401
-from tests.network_fixtures import images as pictures  # noqa: F401
-from tests.network_fixtures import model, seeded  # noqa: F401
+from tests.network_fixtures import four_images, images, model, seeded  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 BOXES = 36
 
 
 @pytest.fixture
-def metadata() -> Metadata:
+def metadata() -> ExportMetadata:
     model = read_params(ROOT / "params.yaml").model
     classes = (CocoClass(3, 'café "<b>" \U0001f408'), CocoClass(90, "dog"))
-    return Metadata(
-        Card(model, classes, "multibox", 7), Thresholds(0.2, 0.5, 9), {"dataset": "shapes"}
+    return ExportMetadata(
+        ModelMetadata(model, classes, "multibox", 7), Thresholds(0.2, 0.5, 9), {"dataset": "shapes"}
     )
 
 

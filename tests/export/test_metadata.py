@@ -4,21 +4,21 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.export.metadata import Metadata, origin
+from ssdcore.export.metadata import ExportMetadata, origin
 
 
 def test_the_texts_give_the_description_back(metadata):
     texts = metadata.texts()
     assert all(isinstance(text, str) for text in texts.values())
-    assert Metadata.from_texts(texts, "a.onnx") == metadata
+    assert ExportMetadata.from_texts(texts, "a.onnx") == metadata
 
 
-def test_the_texts_tell_how_to_prepare_a_picture(metadata, rng):
+def test_the_texts_contain_the_preprocessing(metadata, rng):
     told = json.loads(metadata.texts()["preprocessing"])
     height, width = told["size"]
-    picture = rng.integers(0, 256, (height, width, 3), "uint8")
-    by_hand = ((picture - told["mean"]) / told["deviation"]).transpose(2, 0, 1)
-    assert to_network_input(picture) == pytest.approx(by_hand, abs=1e-5)
+    image = rng.integers(0, 256, (height, width, 3), "uint8")
+    by_hand = ((image - told["mean"]) / told["deviation"]).transpose(2, 0, 1)
+    assert to_network_input(image) == pytest.approx(by_hand, abs=1e-5)
 
 
 @pytest.mark.parametrize("missing", ["model", "classes", "loss", "thresholds", "origin"])
@@ -26,13 +26,13 @@ def test_a_foreign_file_is_named(metadata, missing):
     texts = metadata.texts()
     del texts[missing]
     with pytest.raises(InputError, match=r"^a\.onnx: found .*this project exported.*dvc repro"):
-        Metadata.from_texts(texts, "a.onnx")
+        ExportMetadata.from_texts(texts, "a.onnx")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
 def test_damaged_texts_are_named(metadata, text):
     with pytest.raises(InputError, match=r"^a\.onnx"):
-        Metadata.from_texts({**metadata.texts(), "thresholds": text}, "a.onnx")
+        ExportMetadata.from_texts({**metadata.texts(), "thresholds": text}, "a.onnx")
 
 
 def test_the_origin_has_the_commit_where_there_is_one(tmp_path):

@@ -12,23 +12,23 @@ from PIL import Image
 
 from ssdcore.data.images import decode_for_network
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.export.metadata import Metadata
+from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.write import write_exports
 from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.models.device import seed_all
-from ssdcore.models.metadata import Card
+from ssdcore.models.metadata import ModelMetadata
 
 EXAMPLE = Path(__file__).parents[2] / "docs/onnx_example.py"
 LEAST = 0.3
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory, model, pictures):
+def folder(tmp_path_factory, model, images):
     """A checkpoint with decided answers, its export, and a `mindspore` that can't be imported."""
     folder = tmp_path_factory.mktemp("example")
-    card = Card(model, pictures.split.classes, "multibox", 1)
+    card = ModelMetadata(model, images.split.classes, "multibox", 1)
     seed_all(5)
     network = build_network(model, len(card.classes), card.loss)
     rng = np.random.default_rng(4)
@@ -36,7 +36,7 @@ def folder(tmp_path_factory, model, pictures):
         if "heads" in parameter.name and parameter.name.endswith("weight"):
             parameter.set_data(Tensor(rng.normal(0, 0.1, parameter.shape).astype(np.float32)))
     save(folder / "best.ckpt", network, card)
-    metadata = Metadata(card, Thresholds(), {})
+    metadata = ExportMetadata(card, Thresholds(), {})
     write_exports(folder, network, metadata, ("onnx",), ())
     (folder / "without").mkdir()
     (folder / "without/mindspore.py").write_text("raise ImportError('not on this laptop')")
@@ -60,7 +60,7 @@ def test_mindspore_is_not_there(folder):
 def test_the_boxes_are_the_checkpoints(folder, size, rng):
     noise = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8))
     noise.resize(size, Image.Resampling.BICUBIC).save(folder / "photo.jpg", quality=90)
-    done = run(folder, EXAMPLE, folder / "ssd300_pictures.onnx", folder / "photo.jpg", LEAST)
+    done = run(folder, EXAMPLE, folder / "ssd300_photos.onnx", folder / "photo.jpg", LEAST)
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split("\t") for line in done.stdout.splitlines()]
 

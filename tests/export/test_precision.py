@@ -3,7 +3,7 @@ import onnxruntime
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.export.images import NETWORK_INPUT, with_pictures
+from ssdcore.export.photos import NETWORK_INPUT, with_photos
 from ssdcore.export.precision import to_float16, to_int8
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
@@ -34,10 +34,10 @@ def test_a_smaller_copy_answers_nearly_the_same(network, images, convert, error,
     for a, b in zip(answers(small, images), answers(network, images), strict=True):
         assert a.dtype == np.float32
         assert 0 < abs(a - b).max() < error
-    with_pictures(small, default_boxes()[:36], 3, Thresholds())  # checks that it fits
+    with_photos(small, default_boxes()[:36], 3, Thresholds())  # checks that it fits
 
 
-def test_int8_takes_its_ranges_from_all_the_pictures(network, images):
+def test_int8_takes_its_ranges_from_all_the_images(network, images):
     narrow = to_int8(network, [images / 100])
     wide = to_int8(network, [images / 100, images])
     expected = answers(network, images)[0]
@@ -45,6 +45,6 @@ def test_int8_takes_its_ranges_from_all_the_pictures(network, images):
     assert losses[0] > 5 * losses[1]
 
 
-def test_int8_needs_pictures(network):
-    with pytest.raises(InputError, match="no picture"):
+def test_int8_needs_images(network):
+    with pytest.raises(InputError, match="no image"):
         to_int8(network, [])

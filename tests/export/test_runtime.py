@@ -4,8 +4,8 @@ import pytest
 from ssdcore.core.errors import InputError
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.export.graph import save
-from ssdcore.export.images import with_pictures
-from ssdcore.export.runtime import OnnxNetwork, OnnxPictures
+from ssdcore.export.photos import with_photos
+from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import detect
 
@@ -14,20 +14,20 @@ PRIORS = default_boxes()[-36:]
 
 @pytest.fixture
 def files(tmp_path, network, metadata):
-    """A network's file, and that with the picture part."""
-    whole = with_pictures(network, PRIORS, 3, metadata.thresholds)
-    for name, model in (("a.onnx", network), ("a_pictures.onnx", whole)):
+    """A network's file, and that with the photo part."""
+    whole = with_photos(network, PRIORS, 3, metadata.thresholds)
+    for name, model in (("a.onnx", network), ("a_photos.onnx", whole)):
         save(tmp_path / name, model, metadata.texts())
-    return tmp_path / "a.onnx", tmp_path / "a_pictures.onnx"
+    return tmp_path / "a.onnx", tmp_path / "a_photos.onnx"
 
 
 def test_both_files_find_the_same(files, metadata, rng):
-    pictures = rng.integers(0, 256, (2, 300, 300, 3), np.uint8)
-    network, whole = OnnxNetwork(files[0], batch_size=2), OnnxPictures(files[1])
+    photos = rng.integers(0, 256, (2, 300, 300, 3), np.uint8)
+    network, whole = OnnxNetwork(files[0], batch_size=2), OnnxDetector(files[1])
     assert network.metadata == whole.metadata == metadata
     assert network.batch_size == 2
-    answers = network.answers(np.stack([to_network_input(p) for p in pictures]))
-    found = whole.detect(pictures)
+    answers = network.answers(np.stack([to_network_input(p) for p in photos]))
+    found = whole.detect(photos)
     assert len(found[0].labels) > 2
     both = zip(found, detect(*answers, PRIORS, metadata.thresholds), strict=True)
     for given, expected in both:
@@ -36,10 +36,10 @@ def test_both_files_find_the_same(files, metadata, rng):
         np.testing.assert_allclose(given.boxes_yxyx, expected.boxes_yxyx, atol=1e-5)
 
 
-def test_boxes_are_fractions_of_whatever_picture(files, rng):
-    picture = rng.integers(0, 256, (300, 300, 3), np.uint8)
-    wide = picture.repeat(2, axis=1)  # the network sees the same
-    (square,), (stretched,) = map(OnnxPictures(files[1]).detect, (picture[None], wide[None]))
+def test_boxes_are_fractions_of_a_photo_of_any_size(files, rng):
+    photo = rng.integers(0, 256, (300, 300, 3), np.uint8)
+    wide = photo.repeat(2, axis=1)  # the network sees the same
+    (square,), (stretched,) = map(OnnxDetector(files[1]).detect, (photo[None], wide[None]))
     np.testing.assert_allclose(stretched.boxes_yxyx, square.boxes_yxyx, atol=1e-3)
 
 
@@ -53,7 +53,7 @@ def test_what_is_no_exported_network_is_named(tmp_path, files, network):
     ):
         with pytest.raises(InputError, match=f"{name}.*{expected}"):
             OnnxNetwork(tmp_path / name)
-    with pytest.raises(InputError, match=r"a_pictures\.onnx.*boxes.*expected outputs.*offsets"):
+    with pytest.raises(InputError, match=r"a_photos\.onnx.*boxes.*expected outputs.*offsets"):
         OnnxNetwork(files[1])
     with pytest.raises(InputError, match=r"a\.onnx.*offsets.*expected outputs.*boxes"):
-        OnnxPictures(files[0])
+        OnnxDetector(files[0])

@@ -1,75 +1,75 @@
-"""The exported files of a network, and the comparison that guards them."""
+"""The exported files of a network, and their comparison with the checkpoint."""
 
 import numpy as np
 import pytest
 
 from ssdcore.data.loader import input_batches, read_images
-from ssdcore.export.check import check_exports
-from ssdcore.export.metadata import Metadata
+from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.mindir import read_texts
-from ssdcore.export.runtime import OnnxNetwork, OnnxPictures
+from ssdcore.export.parity import check_exports
+from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
 from ssdcore.export.write import write_exports
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network
-from ssdcore.models.metadata import Card
+from ssdcore.models.metadata import ModelMetadata
 
 FORMATS = ("onnx", "mindir", "float16", "int8")
 FILES = {
-    "ssd300.onnx", "ssd300_pictures.onnx", "ssd300.mindir", "ssd300_float16.onnx",
-    "ssd300_float16_pictures.onnx", "ssd300_int8.onnx", "ssd300_int8_pictures.onnx",
+    "ssd300.onnx", "ssd300_photos.onnx", "ssd300.mindir", "ssd300_float16.onnx",
+    "ssd300_float16_photos.onnx", "ssd300_int8.onnx", "ssd300_int8_photos.onnx",
 }  # fmt: skip
 
 
 @pytest.fixture
-def metadata(model, pictures):
-    classes = pictures.split.classes
-    return Metadata(
-        Card(model, classes, "multibox", 9), Thresholds(score=0.1, max_detections=20), {}
+def metadata(model, images):
+    classes = images.split.classes
+    return ExportMetadata(
+        ModelMetadata(model, classes, "multibox", 9), Thresholds(score=0.1, max_detections=20), {}
     )
 
 
 @pytest.fixture
 def network(metadata):
-    return build_network(metadata.card.model, len(metadata.card.classes), "multibox")
+    return build_network(metadata.network.model, len(metadata.network.classes), "multibox")
 
 
-def check(folder, formats, network, metadata, pictures, tolerance=1e-4):
-    detector = Detector(network, metadata.card.default_boxes, "multibox", 4)
-    shown = read_images(pictures.shards, workers=1)
+def check(folder, formats, network, metadata, images, tolerance=1e-4):
+    detector = Detector(network, metadata.network.default_boxes, "multibox", 4)
+    shown = read_images(images.shards, workers=1)
     return check_exports(
-        folder, formats, detector, metadata, shown, pictures.split, pictures.annotations, tolerance
+        folder, formats, detector, metadata, shown, images.split, images.annotations, tolerance
     )
 
 
 def test_every_format_is_written_and_is_the_checkpoints_network(
-    tmp_path, network, metadata, pictures
+    tmp_path, network, metadata, images
 ):
-    calibration = input_batches(pictures.shards, 4, workers=1)
+    calibration = input_batches(images.shards, 4, workers=1)
     write_exports(tmp_path, network, metadata, FORMATS, calibration)
     assert {path.name for path in tmp_path.iterdir()} == FILES
     for name in FILES:
         path = tmp_path / name
         if name.endswith(".mindir"):
-            assert Metadata.from_texts(read_texts(path), name) == metadata
+            assert ExportMetadata.from_texts(read_texts(path), name) == metadata
         else:
-            kind = OnnxPictures if "pictures" in name else OnnxNetwork
+            kind = OnnxDetector if "photos" in name else OnnxNetwork
             assert kind(path).metadata == metadata
-    parity = check(tmp_path, FORMATS, network, metadata, pictures)
+    parity = check(tmp_path, FORMATS, network, metadata, images)
     assert parity.faults == []
     assert parity.figures["images"] == 10
     figures = parity.figures
     assert figures["onnx"]["offsets"] < 1e-4
     assert 1e-4 < figures["float16"]["offsets"] < figures["int8"]["offsets"]
     assert set(figures) == {
-        "images", "tolerance", "checkpoint", *FORMATS, "onnx_pictures", "onnx_pictures_resizing",
+        "images", "tolerance", "checkpoint", *FORMATS, "onnx_photos", "onnx_photos_resizing",
     }  # fmt: skip
 
 
-def test_another_networks_files_are_found_out(tmp_path, network, metadata, pictures):
-    other = build_network(metadata.card.model, len(metadata.card.classes), "multibox")
+def test_another_networks_files_are_found_out(tmp_path, network, metadata, images):
+    other = build_network(metadata.network.model, len(metadata.network.classes), "multibox")
     write_exports(tmp_path, other, metadata, ("onnx", "mindir"), ())
-    faults = check(tmp_path, ("onnx", "mindir"), network, metadata, pictures).faults
+    faults = check(tmp_path, ("onnx", "mindir"), network, metadata, images).faults
     for name in ("onnx", "mindir"):
         assert any(fault.startswith(f"{name}: offsets") for fault in faults)
         assert any(fault.startswith(f"{name}: probabilities") for fault in faults)
@@ -78,15 +78,15 @@ def test_another_networks_files_are_found_out(tmp_path, network, metadata, pictu
 def test_the_files_are_only_those_asked_for(tmp_path, network, metadata):
     write_exports(tmp_path, network, metadata, ("float16",), ())
     assert {path.name for path in tmp_path.iterdir()} == {
-        "ssd300_float16.onnx", "ssd300_float16_pictures.onnx",
+        "ssd300_float16.onnx", "ssd300_float16_photos.onnx",
     }  # fmt: skip
 
 
-def test_pictures_are_those_of_the_network(pictures):
+def test_images_are_those_of_the_network(images):
     from ssdcore.data.preprocess import to_network_input
 
-    shown = list(read_images(pictures.shards, workers=1))
-    batches = list(input_batches(pictures.shards, 4, workers=1))
+    shown = list(read_images(images.shards, workers=1))
+    batches = list(input_batches(images.shards, 4, workers=1))
     assert [i for i, _ in shown] == [i for batch in batches for i in batch.image_ids]
     np.testing.assert_array_equal(
         np.stack([to_network_input(rgb) for _, rgb in shown]),

@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssdcore.geometry.box_coder import decode, encode
-from ssdcore.geometry.boxes import iou
 from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.geometry.iou import iou
 from ssdcore.inference import decode as decode_module
-from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.inference.decode import Candidates, Thresholds, detect, find_candidates
 from ssdcore.inference.nms import nms
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams
@@ -17,8 +17,8 @@ from ssdcore.params.schema import EvaluateParams
 PRIORS = default_boxes()
 
 
-def answer(*objects, classes=4):
-    """A network's answer that says the objects (prior, box, label, score) and background."""
+def output(*objects, classes=4):
+    """A network's output for the objects (default box, box, label, score), otherwise background."""
     offsets = np.zeros((8732, 4), np.float32)
     probabilities = np.zeros((8732, classes), np.float32)
     probabilities[:, 0] = 1
@@ -28,14 +28,14 @@ def answer(*objects, classes=4):
     return offsets, probabilities
 
 
-def detect_one(said, thresholds):
-    offsets, probabilities = said
+def detect_one(outputs, thresholds):
+    offsets, probabilities = outputs
     (found,) = detect(offsets[None], probabilities[None], PRIORS, thresholds)
     return found
 
 
 def naive(offsets, probabilities, default_boxes, thresholds):
-    """Class by class and box by box; the best (score, label, row, box) of one image."""
+    """Class by class and box by box: the best (label, score, box) of one image."""
     boxes = decode(offsets, default_boxes)
     found = []
     for label in range(1, probabilities.shape[1]):
@@ -44,7 +44,7 @@ def naive(offsets, probabilities, default_boxes, thresholds):
         rows = sorted(rows, key=lambda row: (-scores[row], row))[: thresholds.max_candidates]
         kept = []
         for row in rows:
-            overlaps = [iou(boxes[other][None], boxes[row][None])[0, 0] for other in kept]
+            overlaps = [iou(boxes[other][None], boxes[row][None])[0] for other in kept]
             if all(overlap <= np.float32(thresholds.nms_iou) for overlap in overlaps):
                 kept.append(row)
         found += [(-scores[row], label, row) for row in kept[: thresholds.max_per_class]]
@@ -71,10 +71,10 @@ limits = st.one_of(st.none(), st.integers(1, 6))
     most=st.integers(1, 30),
     per_class=limits,
     candidates=limits,
-    looked_at=st.sampled_from([1, 8]),
+    first_try=st.sampled_from([1, 8]),
 )
-def test_equals_a_loop(seed, softmax, levels, most, per_class, candidates, looked_at):
-    """Bit for bit, with equal scores and equal boxes; also where a second look is needed."""
+def test_equals_a_loop(seed, softmax, levels, most, per_class, candidates, first_try):
+    """Bit for bit, with equal scores and boxes, and where the first attempt finds too few."""
     rng = np.random.default_rng(seed)
     images, rows, classes = 3, 30, 4
     priors = rng.uniform(0.2, 0.6, (rows, 4)).astype(np.float32)
@@ -85,7 +85,7 @@ def test_equals_a_loop(seed, softmax, levels, most, per_class, candidates, looke
     scores /= scores.sum(axis=-1, keepdims=True)
     thresholds = Thresholds(0.15, 0.45, most, per_class, candidates)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(decode_module, "LOOKED_AT", looked_at)
+        patch.setattr(decode_module, "FIRST_TRY", first_try)
         found = detect(offsets, scores, priors, thresholds, softmax=softmax)
     for i in range(images):
         assert listed(found[i]) == naive(offsets[i], scores[i], priors, thresholds)
@@ -93,7 +93,7 @@ def test_equals_a_loop(seed, softmax, levels, most, per_class, candidates, looke
 
 def test_objects_come_back_best_first_background_does_not():
     low, high = [0.1, 0.2, 0.4, 0.5], [0.5, 0.5, 0.9, 0.8]
-    found = detect_one(answer((100, low, 2, 0.6), (8000, high, 1, 0.9)), Thresholds())
+    found = detect_one(output((100, low, 2, 0.6), (8000, high, 1, 0.9)), Thresholds())
     np.testing.assert_allclose(found.boxes_yxyx, [high, low], atol=1e-5)
     assert found.labels.tolist() == [1, 2]
     np.testing.assert_allclose(found.scores, [0.9, 0.6])
@@ -102,28 +102,28 @@ def test_objects_come_back_best_first_background_does_not():
 
 def test_suppression_is_within_a_class():
     box = [0.1, 0.2, 0.4, 0.5]
-    said = answer((100, box, 2, 0.6), (104, box, 2, 0.5), (108, box, 3, 0.4))
-    assert detect_one(said, Thresholds()).labels.tolist() == [2, 3]
+    outputs = output((100, box, 2, 0.6), (104, box, 2, 0.5), (108, box, 3, 0.4))
+    assert detect_one(outputs, Thresholds()).labels.tolist() == [2, 3]
 
 
 def test_suppression_is_within_an_image():
     box = [0.1, 0.2, 0.4, 0.5]
-    said = [answer((100, box, 2, 0.6)), answer(), answer((100, box, 2, 0.5))]
-    offsets, probabilities = map(np.stack, zip(*said, strict=True))
+    outputs = [output((100, box, 2, 0.6)), output(), output((100, box, 2, 0.5))]
+    offsets, probabilities = map(np.stack, zip(*outputs, strict=True))
     found = detect(offsets, probabilities, PRIORS, Thresholds())
     assert [len(each.labels) for each in found] == [1, 0, 1]
 
 
-def test_one_default_box_may_speak_for_two_classes():
-    offsets, probabilities = answer((100, [0.1, 0.2, 0.4, 0.5], 2, 0.6))
+def test_a_default_box_may_detect_two_classes():
+    offsets, probabilities = output((100, [0.1, 0.2, 0.4, 0.5], 2, 0.6))
     probabilities[100, 1] = 0.3
     assert detect_one((offsets, probabilities), Thresholds()).labels.tolist() == [2, 1]
 
 
 def test_threshold_and_limit():
     boxes = [[0.1 * i, 0.0, 0.1 * i + 0.05, 0.05] for i in range(6)]
-    said = answer(*((10 * i, box, 1, 0.1 * (i + 1)) for i, box in enumerate(boxes)))
-    scores = detect_one(said, Thresholds(score=0.25, max_detections=3)).scores
+    outputs = output(*((10 * i, box, 1, 0.1 * (i + 1)) for i, box in enumerate(boxes)))
+    scores = detect_one(outputs, Thresholds(score=0.25, max_detections=3)).scores
     np.testing.assert_allclose(scores, [0.6, 0.5, 0.4], rtol=1e-6)
 
 
@@ -132,10 +132,10 @@ def test_limits_of_a_class():
     near = [0.1, 0.1, 0.3, 0.3]
     boxes = [near, near, [0.4, 0.4, 0.6, 0.6], [0.7, 0.7, 0.9, 0.9]]
     circles = [(10 * i, box, 1, 0.9 - 0.1 * i) for i, box in enumerate(boxes)]
-    said = answer(*circles, (90, near, 2, 0.2))
+    outputs = output(*circles, (90, near, 2, 0.2))
 
     def labels_and_tenths(**limits):
-        found = detect_one(said, Thresholds(**limits))
+        found = detect_one(outputs, Thresholds(**limits))
         tenths = np.rint(10 * found.scores).astype(int)
         return list(zip(found.labels.tolist(), tenths.tolist(), strict=True))
 
@@ -145,13 +145,13 @@ def test_limits_of_a_class():
 
 
 def test_nothing_found():
-    found = detect_one(answer(), Thresholds())
+    found = detect_one(output(), Thresholds())
     assert found.boxes_yxyx.shape == (0, 4)
     assert len(found.labels) == len(found.scores) == 0
 
 
 def test_everything_found(rng):
-    """An untrained network says everything of everywhere: no more memory, no other answer."""
+    """An untrained network detects every class in every default box."""
     offsets = rng.normal(size=(1, 8732, 4)).astype(np.float32)
     scores = rng.random((1, 8732, 3)).astype(np.float32)
     thresholds = Thresholds(score=0.0, nms_iou=0.01, max_detections=500)
@@ -167,16 +167,70 @@ def test_everything_found(rng):
     ("preset", "expected"),
     [("coco2017", (0.01, 0.45, 200, None, 400)), ("tutorial", (0.1, 0.6, 8000, 100, None))],
 )
-def test_settings_of_others(preset, expected):
+def test_presets_have_the_published_thresholds(preset, expected):
     """Liu et al., section 3.7 and its prototxt; the tutorial's configuration."""
     params = read_params(Path(__file__).parents[2] / f"presets/{preset}.yaml")
     assert Thresholds.of(params.evaluate) == expected
 
 
-def test_the_parameters_are_taken_over_and_the_score_may_be_another():
+def test_thresholds_come_from_the_parameters_and_the_score_can_be_overridden():
     wanted = EvaluateParams(
         batch_size=1, score_threshold=0.1, nms_iou=0.2, max_detections=3, max_per_class=4,
         max_candidates=5, backend="pycocotools",
     )  # fmt: skip
     assert Thresholds.of(wanted) == (0.1, 0.2, 3, 4, 5)
     assert Thresholds.of(wanted, 0.0) == (0.0, 0.2, 3, 4, 5)
+
+
+def naive_candidates(probabilities, min_score):
+    return [
+        (row, label, probabilities[row, label])
+        for row in range(len(probabilities))
+        for label in range(1, probabilities.shape[1])
+        if probabilities[row, label] >= np.float32(min_score)
+    ]
+
+
+def softmax_table(rng, rows, classes, dtype=np.float32):
+    logits = rng.normal(0, 4, (rows, classes)).astype(dtype)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True, dtype=dtype)
+
+
+@given(st.integers(0, 2**32), st.sampled_from([0.01, 0.1, 0.5, 0.9]), st.sampled_from([2, 21, 81]))
+def test_candidates_equal_a_loop_with_softmax_and_without(seed, min_score, classes):
+    table = softmax_table(np.random.default_rng(seed), 40, classes)
+    for softmax in (False, True):
+        found = find_candidates(table, min_score, softmax=softmax)
+        assert list(zip(*found, strict=True)) == naive_candidates(table, min_score)
+
+
+def test_a_score_at_the_threshold_is_found_despite_a_background_rounded_up():
+    min_score = np.float32(0.1)
+    background = np.nextafter(np.float32(1) - min_score, np.float32(1))
+    table = np.array([[background, min_score, 0]], np.float32)
+    found = find_candidates(table, float(min_score), softmax=True)
+    assert (found.rows.tolist(), found.labels.tolist()) == ([0], [1])
+
+
+def test_sigmoid_scores_need_not_add_up_to_one():
+    table = np.array([[0.99, 0.9, 0.0], [0.01, 0.0, 0.8]], np.float32)
+    found = find_candidates(table, 0.5, softmax=False)
+    assert (found.rows.tolist(), found.labels.tolist()) == ([0, 1], [1, 2])
+    assert find_candidates(table, 0.5, softmax=True).rows.tolist() == [1]
+
+
+def test_half_precision(rng):
+    table = softmax_table(rng, 200, 21, np.float16)
+    found = find_candidates(table, 0.05, softmax=True)
+    assert found.scores.dtype == np.float32
+    reached = table[:, 1:] >= np.float16(0.05)
+    np.testing.assert_array_equal(found.scores, table[:, 1:][reached])
+
+
+def test_the_best_candidates_and_ties_with_the_last_of_them():
+    scores = np.array([0.5, 0.9, 0.5, 0.1, 0.7], np.float32)
+    candidates = Candidates(np.arange(5), np.arange(1, 6), scores)
+    assert candidates.best(3).rows.tolist() == [0, 1, 2, 4]
+    assert candidates.best(2).rows.tolist() == [1, 4]
+    assert candidates.best(5) is candidates

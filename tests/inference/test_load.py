@@ -7,7 +7,8 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector
 from ssdcore.inference.load import load_photo_detector
 from ssdcore.inference.split import predict_split
-from ssdcore.models.checkpoint import Card, build_network, load, save
+from ssdcore.models.checkpoint import build_network, load, save
+from ssdcore.models.metadata import ModelMetadata
 
 THRESHOLDS = Thresholds(score=0.002, max_detections=5)
 
@@ -16,10 +17,10 @@ THRESHOLDS = Thresholds(score=0.002, max_detections=5)
 def test_photos_are_answered_as_the_evaluation_answers_them(model, images, tmp_path, workers):
     classes = images.split.classes
     network = build_network(model, len(classes), "multibox")
-    save(tmp_path / "best.ckpt", network, Card(model, classes, "multibox", 0))
-    network, card = load(tmp_path / "best.ckpt")
+    save(tmp_path / "best.ckpt", network, ModelMetadata(model, classes, "multibox", 0))
+    network, metadata = load(tmp_path / "best.ckpt")
     evaluated = predict_split(
-        Detector(network, card.default_boxes, card.loss, batch_size=4),
+        Detector(network, metadata.default_boxes, metadata.loss, batch_size=4),
         images.shards, images.split, THRESHOLDS, workers=1,
     )  # fmt: skip
     files = [images.annotations.parents[1] / "train" / i.file_name for i in images.split.images]

@@ -2,7 +2,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssdcore.inference.nms import nms, suppress
+from ssdcore.geometry.iou import iou_matrix
+from ssdcore.inference import nms as module
+from ssdcore.inference.nms import nms, overlapping, suppress
 
 
 def naive_iou(a, b):
@@ -14,7 +16,7 @@ def naive_iou(a, b):
 
 
 def naive_nms(boxes, scores, iou_threshold, most):
-    """Each box against each kept one, in Python's own arithmetic."""
+    """Compares each box with each kept box, in plain Python."""
     kept = []
     for i in sorted(range(len(boxes)), key=lambda i: (-scores[i], i)):
         if len(kept) < most and all(naive_iou(boxes[i], boxes[j]) <= iou_threshold for j in kept):
@@ -41,8 +43,8 @@ def test_overlap_at_the_threshold_stays():
 
 
 @given(st.integers(0, 2**32), st.integers(0, 150), st.sampled_from([1, 7, 100]))
-def test_many_groups_at_once_are_one_after_the_other(seed, count, most):
-    """Also groups of more boxes than are looked at together, and chains of overlaps."""
+def test_groups_are_suppressed_independently(seed, count, most):
+    """Includes groups larger than a block, and chains of overlapping boxes."""
     rng = np.random.default_rng(seed)
     groups = np.sort(rng.integers(0, 6, count) ** 2)
     low = np.sort(rng.random((count, 2)), axis=0) * 0.5
@@ -57,9 +59,26 @@ def test_many_groups_at_once_are_one_after_the_other(seed, count, most):
 
 
 def test_one_class_of_all_default_boxes(rng):
-    """The most that an image may ask for."""
+    """The largest possible number of boxes in an image."""
     low = rng.random((8732, 2)) * 0.5
     boxes = np.concatenate([low, low + 0.01 + rng.random((8732, 2)) * 0.4], axis=1)
     scores = rng.random(8732)
     expected = naive_nms(boxes.tolist(), scores.tolist(), 0.45, 60)
     assert nms(boxes, scores, 0.45, 60).tolist() == expected
+
+
+@given(st.integers(0, 2**32), st.sampled_from([1, 7, 1 << 14]))
+def test_runs_of_any_length_in_parts_of_any_size(seed, pairs_at_once):
+    rng = np.random.default_rng(seed)
+    a, b = (np.sort(rng.random((n, 2, 2)), axis=1).reshape(n, 4) for n in (12, 15))
+    starts = rng.integers(0, 16, 12)
+    stops = np.minimum(starts + rng.integers(0, 9, 12), 15)
+    starts = np.minimum(starts, stops)
+    before, module.PAIRS_AT_ONCE = module.PAIRS_AT_ONCE, pairs_at_once
+    try:
+        first, second = overlapping(a, b, starts, stops, 0.3)
+    finally:
+        module.PAIRS_AT_ONCE = before
+    over = iou_matrix(a, b) > 0.3
+    expected = [(i, j) for i in range(12) for j in range(starts[i], stops[i]) if over[i, j]]
+    assert list(zip(first.tolist(), second.tolist(), strict=True)) == expected

@@ -10,42 +10,42 @@ import pytest
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, load, save
-from ssdcore.models.metadata import Card
+from ssdcore.models.metadata import ModelMetadata
 
 ROOT = Path(__file__).parents[2]
 CLASSES = (CocoClass(3, "café"), CocoClass(90, "dog"))
 
 
 @pytest.fixture
-def card(model):
-    return Card(model, CLASSES, "multibox", step=7)
+def metadata(model):
+    return ModelMetadata(model, CLASSES, "multibox", step=7)
 
 
 def values(network):
     return {p.name: p.asnumpy() for p in network.get_parameters()}
 
 
-def test_loading_gives_the_network_and_its_card_back(tmp_path, card):
-    network = build_network(card.model, 2, "multibox")
-    save(tmp_path / "a.ckpt", network, card)
-    again, its_card = load(tmp_path / "a.ckpt")
-    assert its_card == card
-    assert its_card.default_boxes.shape == (8732, 4)
+def test_loading_gives_the_network_and_its_metadata_back(tmp_path, metadata):
+    network = build_network(metadata.model, 2, "multibox")
+    save(tmp_path / "a.ckpt", network, metadata)
+    again, loaded = load(tmp_path / "a.ckpt")
+    assert loaded == metadata
+    assert loaded.default_boxes.shape == (8732, 4)
     for name, value in values(network).items():
         np.testing.assert_array_equal(value, values(again)[name])
     assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
 
 
-def test_equal_networks_give_equal_bytes(tmp_path, card):
+def test_equal_networks_give_equal_bytes(tmp_path, metadata):
     for name in ("a.ckpt", "b.ckpt"):
         ms.set_seed(1)
-        save(tmp_path / name, build_network(card.model, 2, "multibox"), card)
+        save(tmp_path / name, build_network(metadata.model, 2, "multibox"), metadata)
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
 
 
-def test_a_failed_save_keeps_the_old_file(tmp_path, card, monkeypatch):
-    network = build_network(card.model, 2, "multibox")
-    save(tmp_path / "a.ckpt", network, card)
+def test_a_failed_save_keeps_the_old_file(tmp_path, metadata, monkeypatch):
+    network = build_network(metadata.model, 2, "multibox")
+    save(tmp_path / "a.ckpt", network, metadata)
     before = (tmp_path / "a.ckpt").read_bytes()
 
     def break_off(_, path, **__):
@@ -55,7 +55,7 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, card, monkeypatch):
 
     monkeypatch.setattr(ms, "save_checkpoint", break_off)
     with pytest.raises(OSError, match="No space left"):
-        save(tmp_path / "a.ckpt", network, card)
+        save(tmp_path / "a.ckpt", network, metadata)
     assert (tmp_path / "a.ckpt").read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
 
@@ -65,11 +65,11 @@ def test_a_missing_file_is_named(tmp_path):
         load(tmp_path / "none.ckpt")
 
 
-def test_other_files_are_refused(tmp_path, card):
+def test_other_files_are_refused(tmp_path, metadata):
     (tmp_path / "text.ckpt").write_text("hello")
-    network = build_network(card.model, 2, "multibox")
+    network = build_network(metadata.model, 2, "multibox")
     ms.save_checkpoint(network, str(tmp_path / "foreign.ckpt"))
-    save(tmp_path / "whole.ckpt", network, card)
+    save(tmp_path / "whole.ckpt", network, metadata)
     whole = (tmp_path / "whole.ckpt").read_bytes()
     (tmp_path / "cut.ckpt").write_bytes(whole[: len(whole) // 2])
     for name in ("text", "foreign", "cut"):
@@ -77,9 +77,9 @@ def test_other_files_are_refused(tmp_path, card):
             load(tmp_path / f"{name}.ckpt")
 
 
-def test_weights_that_do_not_fit_the_card_are_refused(tmp_path, card):
-    network = build_network(card.model, 2, "multibox")
-    other = card._replace(classes=(*CLASSES, CocoClass(91, "cow")))
+def test_weights_that_do_not_fit_the_metadata_are_refused(tmp_path, metadata):
+    network = build_network(metadata.model, 2, "multibox")
+    other = metadata._replace(classes=(*CLASSES, CocoClass(91, "cow")))
     save(tmp_path / "a.ckpt", network, other)
     with pytest.raises(InputError):
         load(tmp_path / "a.ckpt")
@@ -88,19 +88,19 @@ def test_weights_that_do_not_fit_the_card_are_refused(tmp_path, card):
 FULL = """
 import sys
 from pathlib import Path
-from ssdcore.models.metadata import Card
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.params.reader import read_params
 folder, root = map(Path, sys.argv[1:])
 model = read_params(root / "params.yaml").model.model_copy(update={"width": 0.05})
-card = Card(model, (CocoClass(1, "a"),), "multibox", 3)
+metadata = ModelMetadata(model, (CocoClass(1, "a"),), "multibox", 3)
 network = build_network(model, 1, "multibox")
-save(folder / "a.ckpt", network, card)
+save(folder / "a.ckpt", network, metadata)
 size = (folder / "a.ckpt").stat().st_size
 (folder / "ballast").write_bytes(bytes(int(4e6) - size - size // 2))
 try:
-    save(folder / "a.ckpt", network, card._replace(step=4))
+    save(folder / "a.ckpt", network, metadata._replace(step=4))
 except OSError as error:
     print(error)
 print(load(folder / "a.ckpt")[1].step, sorted(p.name for p in folder.iterdir()))

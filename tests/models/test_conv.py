@@ -60,7 +60,7 @@ def test_gradients_of_a_convolution(rng, compiler, side, dilation):
         (8, 3, {"stride": 2, "padding": 1}),
         (8, 3, {"padding": 0}),
         (8, 3, {"padding": 1, "group": 8}),
-        (conv.MOST_CHANNELS + 8, 3, {"padding": 1}),
+        (conv.MAX_CHANNELS + 8, 3, {"padding": 1}),
     ],
 )
 def test_other_convolutions_keep_the_built_in_gradient(channels_out, side, options):
@@ -71,7 +71,7 @@ def test_other_convolutions_keep_the_built_in_gradient(channels_out, side, optio
 def test_accelerators_keep_the_built_in_gradients(monkeypatch):
     monkeypatch.setattr(conv, "on_cpu", lambda: False)
     assert not isinstance(Conv2d(3, 8, 3, pad_mode="pad", padding=1).conv2d, _Correlation)
-    assert not MaxPool2d(2, 2, "same").remembers
+    assert not MaxPool2d(2, 2, "same").stores_indices
 
 
 @pytest.mark.parametrize("compiler", [ms.jit, as_it_is])

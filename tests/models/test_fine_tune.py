@@ -6,7 +6,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, save
 from ssdcore.models.device import seed_all
 from ssdcore.models.fine_tune import start_from
-from ssdcore.models.metadata import Card
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import class_predictors
 
 OLD = (CocoClass(1, "cat"), CocoClass(2, "dog"), CocoClass(3, "cow"))
@@ -31,15 +31,15 @@ def pair(request, model, tmp_path):
     source = build_network(model, 3, "multibox")
     for parameter in source.get_parameters():  # no value as initialised
         parameter.set_data(parameter + 0.25)
-    save(tmp_path / "old.ckpt", source, Card(model, OLD, "multibox", step=5))
+    save(tmp_path / "old.ckpt", source, ModelMetadata(model, OLD, "multibox", step=5))
     seed_all(2)
     network = build_network(model, 3, "multibox")
-    return source, network, Card(model, NEW, "multibox", step=0), tmp_path / "old.ckpt"
+    return source, network, ModelMetadata(model, NEW, "multibox", step=0), tmp_path / "old.ckpt"
 
 
 def test_all_but_the_class_predictors_is_taken_as_it_is(pair):
-    source, network, card, checkpoint = pair
-    lines = start_from(network, card, checkpoint)
+    source, network, metadata, checkpoint = pair
+    lines = start_from(network, metadata, checkpoint)
     theirs, ours = values(source), values(network)
     assert theirs.keys() == ours.keys()
     for name in theirs.keys() - predictor_names(network):
@@ -49,9 +49,9 @@ def test_all_but_the_class_predictors_is_taken_as_it_is(pair):
 
 
 def test_rows_follow_the_class_names(pair):
-    source, network, card, checkpoint = pair
+    source, network, metadata, checkpoint = pair
     initial = values(network)
-    start_from(network, card, checkpoint)
+    start_from(network, metadata, checkpoint)
     theirs, ours = values(source), values(network)
     names = predictor_names(network)
     assert len(names) == 12
@@ -65,9 +65,9 @@ def test_rows_follow_the_class_names(pair):
 
 
 def test_another_number_of_classes_fits_too(pair):
-    source, _, card, checkpoint = pair
-    network = build_network(card.model, 1, "multibox")
-    start_from(network, card._replace(classes=(CocoClass(4, "dog"),)), checkpoint)
+    source, _, metadata, checkpoint = pair
+    network = build_network(metadata.model, 1, "multibox")
+    start_from(network, metadata._replace(classes=(CocoClass(4, "dog"),)), checkpoint)
     for name in predictor_names(network):
         new, old = values(network)[name], values(source)[name]
         new, old = new.reshape(-1, 2, *new.shape[1:]), old.reshape(-1, 4, *old.shape[1:])
@@ -75,9 +75,9 @@ def test_another_number_of_classes_fits_too(pair):
 
 
 def test_class_predictors_for_another_loss_stay_fresh(pair):
-    _, network, card, checkpoint = pair
+    _, network, metadata, checkpoint = pair
     initial = values(network)
-    lines = start_from(network, card._replace(loss="focal"), checkpoint)
+    lines = start_from(network, metadata._replace(loss="focal"), checkpoint)
     for name in predictor_names(network):
         np.testing.assert_array_equal(values(network)[name], initial[name])
     assert not any(line.startswith("classes") for line in lines)
@@ -86,10 +86,10 @@ def test_class_predictors_for_another_loss_stay_fresh(pair):
 
 def test_what_does_not_fit_is_named(pair):
     """A checkpoint without batch norm has biases instead; one without L2 norm no scale."""
-    _, _, card, checkpoint = pair
-    model = card.model.model_copy(update={"batch_norm": False})
+    _, _, metadata, checkpoint = pair
+    model = metadata.model.model_copy(update={"batch_norm": False})
     network = build_network(model, 3, "multibox")
-    lines = start_from(network, card._replace(model=model), checkpoint)
+    lines = start_from(network, metadata._replace(model=model), checkpoint)
     assert any("fresh: backbone.conv1.0.conv.bias" in line for line in lines)
     assert any(
         "unused, the network has no such parameter: backbone.conv1.0.norm" in line for line in lines
@@ -98,11 +98,11 @@ def test_what_does_not_fit_is_named(pair):
 
 @pytest.mark.parametrize(("key", "value"), [("width", 0.05), ("normalisation", "caffe")])
 def test_another_backbone_is_refused(pair, key, value):
-    _, _, card, checkpoint = pair
-    model = card.model.model_copy(update={key: value})
+    _, _, metadata, checkpoint = pair
+    model = metadata.model.model_copy(update={key: value})
     network = build_network(model, 3, "multibox")
     initial = values(network)
     with pytest.raises(InputError, match=rf"model\.{key}: found .*{value}.*as .*old\.ckpt has it"):
-        start_from(network, card._replace(model=model), checkpoint)
+        start_from(network, metadata._replace(model=model), checkpoint)
     for name, value_before in initial.items():
         np.testing.assert_array_equal(values(network)[name], value_before)

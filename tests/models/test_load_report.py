@@ -1,8 +1,8 @@
-from ssdcore.models.load_report import Transfer
+from ssdcore.models.load_report import LoadReport
 
 
 def test_lines_give_counts_and_names_by_reason():
-    transfer = Transfer(
+    transfer = LoadReport(
         loaded={f"backbone.{i}": f"features.{i}" for i in range(30)},
         unused={"head.a": "another class", "step": "foreign", "head.b": "another class"},
         fresh=("heads.0", "heads.1"),
@@ -19,7 +19,7 @@ def test_lines_give_counts_and_names_by_reason():
 def test_names_are_shortened_where_there_are_more_than_four():
     def fresh(count):
         names = tuple("abcdef"[:count])
-        return list(Transfer({}, {}, names).lines())[1:]
+        return list(LoadReport({}, {}, names).lines())[1:]
 
     assert fresh(4) == ["fresh: a, b, c, d"]
     assert fresh(5) == ["fresh: a … e (5)"]

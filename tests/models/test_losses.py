@@ -1,15 +1,20 @@
+from typing import get_args
+
 import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor
 
+from ssdcore.core.errors import InputError
 from ssdcore.models.losses import (
+    CLASS_LOSSES,
     DetectionLoss,
+    FocalLoss,
+    MultiboxLoss,
     box_loss,
-    focal_loss,
-    initial_class_bias,
-    multibox_loss,
+    make_class_loss,
 )
+from ssdcore.params.types import LossName
 
 LABELS = {
     "objects": lambda rng: rng.choice([0] * 16 + [1, 2, 3, -1], (2, 300)),
@@ -27,6 +32,14 @@ def labels(request, rng):
 @pytest.fixture
 def logits(rng):
     return rng.normal(0, 3, (2, 300, 4)).astype(np.float32)
+
+
+def compiled(loss):
+    @ms.jit
+    def call(*tensors):
+        return loss(*tensors)
+
+    return call
 
 
 def naive_smooth_l1(predicted, target, labels):
@@ -76,37 +89,33 @@ def test_box_loss_equals_the_reference(golden):
 
 
 def test_focal_equals_a_loop(logits, labels):
-    value = ms.jit(focal_loss)(Tensor(logits), Tensor(labels))
+    value = compiled(FocalLoss())(Tensor(logits), Tensor(labels))
     assert float(value) == pytest.approx(naive_focal(logits, labels), rel=1e-5)
 
 
 def test_focal_equals_the_reference(golden):
-    value = ms.jit(focal_loss)(Tensor(golden["focal_logits"]), Tensor(golden["focal_labels"]))
+    value = compiled(FocalLoss())(Tensor(golden["focal_logits"]), Tensor(golden["focal_labels"]))
     assert float(value) == pytest.approx(float(golden["focal_sum"]), rel=1e-5)
 
 
 def test_focal_is_finite_for_huge_logits():
     logits = Tensor(np.array([[[200.0, -200.0], [-200.0, 200.0]]], np.float32))
-    value = ms.jit(focal_loss)(logits, Tensor(np.array([[1, 1]], np.int32)))
+    value = compiled(FocalLoss())(logits, Tensor(np.array([[1, 1]], np.int32)))
     assert float(value) == pytest.approx(0.75 * 200 + 0.25 * 200, rel=1e-4)
 
 
 @pytest.mark.parametrize("min_negatives", [0, 5, 400])
 def test_multibox_equals_a_loop(logits, labels, min_negatives):
-    value = ms.jit(multibox_loss)(Tensor(logits), Tensor(labels), min_negatives)
+    value = compiled(MultiboxLoss(min_negatives))(Tensor(logits), Tensor(labels))
     assert float(value) == pytest.approx(naive_multibox(logits, labels, min_negatives), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["focal", "multibox"])
 def test_both_parts_are_divided_by_the_positives(name, rng, logits, labels):
     offsets, targets = rng.normal(0, 2, (2, 2, 300, 4)).astype(np.float32)
-    loss = DetectionLoss(name, 7)
+    loss = DetectionLoss(make_class_loss(name, 7))
 
-    @ms.jit
-    def both(*tensors):
-        return loss(*tensors)
-
-    box, classes = both(Tensor(offsets), Tensor(logits), Tensor(targets), Tensor(labels))
+    box, classes = compiled(loss)(Tensor(offsets), Tensor(logits), Tensor(targets), Tensor(labels))
     positives = max(1, int((labels > 0).sum()))
     summed = naive_focal(logits, labels) if name == "focal" else naive_multibox(logits, labels, 7)
     assert float(classes) == pytest.approx(summed / positives, rel=1e-5)
@@ -119,7 +128,7 @@ def test_both_parts_are_divided_by_the_positives(name, rng, logits, labels):
 def test_gradients_of_both_parts_equal_finite_differences(name, rng, labels, logits):
     labels, logits = labels[:, :40], logits[:, :40].astype(np.float64)
     offsets, targets = rng.normal(0, 2, (2, 2, 40, 4))
-    loss = DetectionLoss(name, 7)
+    loss = DetectionLoss(make_class_loss(name, 7))
 
     def total(*tensors):
         box, classes = loss(*tensors)
@@ -151,12 +160,21 @@ def test_gradients_of_both_parts_equal_finite_differences(name, rng, labels, log
 
 
 def test_focal_training_starts_with_one_percent_objects():
-    probabilities = 1 / (1 + np.exp(-initial_class_bias("focal", 21).astype(np.float64)))
+    probabilities = 1 / (1 + np.exp(-FocalLoss().initial_bias(21).astype(np.float64)))
     assert probabilities[1:] == pytest.approx(0.01)
     assert probabilities[0] == pytest.approx(0.99)
 
 
 def test_multibox_training_starts_with_the_share_of_objects_that_mining_leaves():
-    odds = np.exp(initial_class_bias("multibox", 21).astype(np.float64))
+    odds = np.exp(MultiboxLoss().initial_bias(21).astype(np.float64))
     assert odds[1:].sum() / odds.sum() == pytest.approx(0.25)
     assert odds[1] == odds[20]
+
+
+def test_params_accept_exactly_the_losses_that_exist():
+    assert set(get_args(LossName)) == set(CLASS_LOSSES)
+
+
+def test_an_unknown_loss_is_refused_with_the_known_names():
+    with pytest.raises(InputError, match=r"train\.loss: found 'hinge', expected .*focal, multibox"):
+        make_class_loss("hinge")

@@ -5,8 +5,9 @@ import pytest
 from mindspore import Tensor
 
 from ssdcore.core.errors import InputError
+from ssdcore.models.layers import scaled_channels
 from ssdcore.models.pretrained import load_vgg16
-from ssdcore.models.ssd import SSD300, scaled_channels
+from ssdcore.models.ssd import SSD
 
 PLACE = "model.pretrained"
 CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
@@ -28,13 +29,13 @@ NARROW_FC = 24
 
 
 def narrow(batch_norm=False, **settings):
-    return SSD300(2, NARROW, "conv", batch_norm, dropout=0.0, **settings)
+    return SSD(2, NARROW, "conv", batch_norm, dropout=0.0, **settings)
 
 
 @pytest.fixture(scope="module")
 def full():
     """The network at the width that published weights fit."""
-    return SSD300(2, 1.0, "conv", batch_norm=False, dropout=0.0)
+    return SSD(2, 1.0, "conv", batch_norm=False, dropout=0.0)
 
 
 def parameters(network):
@@ -323,13 +324,13 @@ def test_what_is_not_taken_has_its_reason(rng):
     assert transfer.unused == {
         "features.2.bias": shape.format("(9,)", "(8,)"),
         "features.5.weight": shape.format("(8, 8, 3, 2)", "(8, 8, 3, 3)"),
-        "features.5.bias": "its layer's weight was not taken",
+        "features.5.bias": "the weight of its layer was not loaded",
         "classifier.0.weight": "values that are not finite",
-        "classifier.0.bias": "its layer's weight was not taken",
+        "classifier.0.bias": "the weight of its layer was not loaded",
         "classifier.3.bias": "values that are not finite",
         **dict.fromkeys(foreign, "not a weight of VGG16's layers"),
-        **dict.fromkeys(heads, "fc8 only tells ImageNet's classes apart"),
-        **dict.fromkeys(twice, "another array has its place"),
+        **dict.fromkeys(heads, "fc8 only separates ImageNet's classes"),
+        **dict.fromkeys(twice, "another array is loaded there"),
     }
     first = parameters(network)["backbone.conv1.0.conv.weight"]
     np.testing.assert_array_equal(first, arrays["features.0.weight"])

@@ -4,13 +4,13 @@ import pytest
 from mindspore import Tensor, nn
 
 from ssdcore.geometry.default_boxes import FEATURE_MAPS, TUTORIAL_SCALES, default_boxes
-from ssdcore.models.ssd import SSD300, scaled_channels
+from ssdcore.models.ssd import SSD
 
 
 @pytest.mark.parametrize("head", ["conv", "separable"])
 @pytest.mark.parametrize("batch_norm", [True, False])
 def test_shapes(head, batch_norm, rng):
-    network = SSD300(5, width=0.02, head=head, batch_norm=batch_norm)
+    network = SSD(5, width=0.02, head=head, batch_norm=batch_norm)
     network.set_train(False)
 
     @ms.jit
@@ -25,7 +25,7 @@ def test_shapes(head, batch_norm, rng):
 
 
 def test_trainable_values_of_the_tutorials_network():
-    network = SSD300(
+    network = SSD(
         81, head="separable", batch_norm=False, extra_relu=False, l2_norm=False, conv_bias=False
     )
     assert sum(p.size for p in network.trainable_params()) == 24_261_814
@@ -75,7 +75,7 @@ def test_a_lit_cell_lights_the_row_of_its_own_default_box(level, head):
     """Heads, the order of their outputs and default boxes agree on what stands where."""
     num_classes, last = 5, FEATURE_MAPS[level].size - 1
     cells = sorted({(0, 0), (0, last), (last // 2, last), (last, last // 3), (last, last)})
-    network = SSD300(num_classes, 0.01, head, batch_norm=False, l2_norm=False)
+    network = SSD(num_classes, 0.01, head, batch_norm=False, l2_norm=False)
     network.set_train(False)
     maps = [np.zeros((len(cells), 8, m.size, m.size), np.float32) for m in FEATURE_MAPS]
     for image, (row, column) in enumerate(cells):
@@ -104,23 +104,7 @@ def test_a_lit_cell_lights_the_row_of_its_own_default_box(level, head):
 
 def test_class_bias_reaches_every_default_box():
     bias = np.array([3.0, -1.0, -2.0], np.float32)
-    network = SSD300(3, width=0.02, class_bias=bias)
+    network = SSD(3, width=0.02, class_bias=bias)
     for cell in network.class_heads:
         got = cell.bias.asnumpy().reshape(-1, 3)
         np.testing.assert_array_equal(got, np.tile(bias, (len(got), 1)))
-
-
-def test_l2_norm_scales_each_position_to_its_scale(rng):
-    from ssdcore.models.layers import L2Norm
-
-    x = rng.normal(size=(1, 8, 3, 3)).astype(np.float32)
-    length = np.linalg.norm(L2Norm(8)(Tensor(x)).asnumpy(), axis=1)
-    np.testing.assert_allclose(length, 20, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("channels", "width", "expected"),
-    [(64, 1, 64), (64, 0.125, 8), (512, 0.25, 128), (64, 0.01, 8)],
-)
-def test_scaled_channels(channels, width, expected):
-    assert scaled_channels(channels, width) == expected

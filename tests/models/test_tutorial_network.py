@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from mindspore import Tensor
 
-from ssdcore.models.ssd import SSD300
+from ssdcore.models.ssd import SSD
 from tests.models.tutorial_network import tutorial_network, weight_shapes
 
 VGG16 = {  # the first thirteen layers, which end in a ReLU
@@ -39,7 +39,7 @@ TUTORIAL_NAMES = {**VGG16, **FC, **EXTRAS, **HEADS}
 
 
 def as_the_tutorial(num_classes, width):
-    return SSD300(
+    return SSD(
         num_classes, width, "separable", batch_norm=False, extra_relu=False, l2_norm=False,
         conv_bias=False,
     )  # fmt: skip

@@ -9,8 +9,9 @@ os.environ.setdefault("GLOG_v", "3")
 os.environ.setdefault("MS_OM_PATH", tempfile.gettempdir())
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.models.checkpoint import Card, build_network, save
+from ssdcore.models.checkpoint import build_network, save
 from ssdcore.models.device import configure, seed_all
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
 
 ROOT = Path(__file__).parents[2]
@@ -23,5 +24,5 @@ def write_checkpoint(path: Path, classes: Sequence[CocoClass]) -> Path:
     configure("CPU")
     seed_all(5)
     network = build_network(model, len(classes), "multibox")
-    save(path, network, Card(model, tuple(classes), "multibox", 0))
+    save(path, network, ModelMetadata(model, tuple(classes), "multibox", 0))
     return path

@@ -5,8 +5,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
-from ssdcore.download import web
-from ssdcore.download.source import Stream
+from ssdcore.download import streams
 from ssdcore.prediction import inputs
 from ssdcore.prediction.inputs import find_inputs
 from tests.download.web_server import BODY, Turn
@@ -153,7 +152,7 @@ def test_an_address_is_fetched_or_broken(server, monkeypatch):
 def test_an_incomplete_file_is_broken(monkeypatch):
     """A stream may end early without an error."""
     for pieces, expected in (([BODY], BODY), ([BODY[:9]], "the connection broke")):
-        stream = Stream(0, len(BODY), "", iter(pieces))
-        monkeypatch.setattr(web, "open_web", lambda *_, stream=stream: nullcontext(stream))
+        stream = streams.Stream(0, len(BODY), "", iter(pieces))
+        monkeypatch.setattr(streams, "open_web", lambda *_, stream=stream: nullcontext(stream))
         found = fetched("http://x/a.jpg")
         assert (str(found) if isinstance(found, BrokenImageError) else found) == expected

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssdcore.data.augment import Strengths
 from ssdcore.evaluation.analysis import (
     Analysis,
     Calibration,
@@ -29,6 +28,7 @@ from ssdcore.report.content import (
 )
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.overlay import DetectionBox, ObjectBox
+from tests.augment_params import augment_params
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
 
@@ -164,7 +164,7 @@ def content(history: History, analysis: Analysis, gallery: list[GalleryImage]) -
         default_box_scales=[0.1, 0.2, 0.375],
         gallery=gallery,
         score_threshold=0.4,
-        strengths=Strengths(flip=0.5, brightness=0.2),
+        strengths=augment_params(flip=0.5, brightness=0.2),
         variations=[VariedImage("tree.jpg", [JPEG, JPEG, JPEG])],
         commands=["dvc repro"],
     )
@@ -244,7 +244,7 @@ def empty(content: ReportContent) -> ReportContent:
         ),
         splits=[],
         gallery=[],
-        strengths=Strengths(),
+        strengths=augment_params(),
         variations=[],
         default_box_scales=[],
         commands=[],

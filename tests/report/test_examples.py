@@ -9,16 +9,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.data.augment import Strengths, augment
-from ssdcore.data.sample import Sample
+from ssdcore.data.augment import Sample, augment
 from ssdcore.report.box_annotations import annotate_objects
 from ssdcore.report.drawing import draw_boxes, encode_jpeg
 from ssdcore.report.examples import draw_examples, draw_variations
 from ssdcore.report.split_images import SEED, SplitImages
+from tests.augment_params import augment_params
 from tests.report.grey_images import row, table, write_split
 
 GREY, GREEN = (128, 128, 128), (0, 160, 0)
-VARIED = Strengths(0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.05)
+VARIED = augment_params(
+    crop=0.5, zoom_out=0.5, flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.05
+)
 
 
 def test_all_runs_show_the_same_images(tmp_path):
@@ -102,7 +104,9 @@ def test_variations_are_what_augment_makes_for_epoch_and_image(training: SplitIm
 
 
 def test_the_strengths_are_those_given_and_boxes_follow(training: SplitImages) -> None:
-    original, *mirrored = map(decoded, next(draw_variations(training, Strengths(flip=1))).jpegs)
+    original, *mirrored = map(
+        decoded, next(draw_variations(training, augment_params(flip=1))).jpegs
+    )
     np.testing.assert_allclose(centre_of_green(original), (100 / 200, 70 / 400), atol=0.02)
     for version in mirrored:
         np.testing.assert_allclose(centre_of_green(version), (100 / 200, 330 / 400), atol=0.02)
@@ -114,5 +118,7 @@ def test_the_strengths_are_those_given_and_boxes_follow(training: SplitImages) -
 
 
 def test_without_augmentation_only_the_originals_are_drawn(training: SplitImages) -> None:
-    still, varied = (draw_variations(training, strengths) for strengths in (Strengths(), VARIED))
+    still, varied = (
+        draw_variations(training, strengths) for strengths in (augment_params(), VARIED)
+    )
     assert [one.jpegs for one in still] == [one.jpegs[:1] for one in varied]

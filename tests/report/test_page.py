@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.augment import Strengths
 from ssdcore.evaluation.analysis import Analysis, Confusion
 from ssdcore.report.content import History, ReportContent, SplitSummary, VariedImage
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.gallery import BUDGET_BYTES, encode_within
 from ssdcore.report.page import render
+from tests.augment_params import augment_params
 
 
 class Page(HTMLParser):
@@ -160,7 +160,7 @@ def test_what_training_sees_is_shown_and_said(content: ReportContent) -> None:
 def test_where_training_varies_nothing_the_page_says_so(content: ReportContent) -> None:
     still = [VariedImage("a.jpg", [b"1"])]
     for variations in (still, []):
-        page = Page(render(replace(content, strengths=Strengths(), variations=variations)))
+        page = Page(render(replace(content, strengths=augment_params(), variations=variations)))
         assert "Training takes the images as they are" in page.text()
         assert "as three epochs" not in page.text()
         assert ("Training images with their objects." in page.text()) == bool(variations)

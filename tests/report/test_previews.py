@@ -4,7 +4,7 @@ import pytest
 from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import CocoResults
-from ssdcore.data.sample import Sample
+from ssdcore.data.augment import Sample
 from ssdcore.report.previews import MIN_SCORE, WIDTH_PX, Previews
 
 IDS = (7, 3, 11, 5)

@@ -3,12 +3,12 @@ from typing import Any
 
 import pytest
 
-from ssdcore.data.augment import Strengths
 from ssdcore.evaluation.analysis import SizeRange
 from ssdcore.evaluation.outcomes import KINDS
 from ssdcore.report import words
 from ssdcore.report.content import ReportContent
 from ssdcore.report.gallery import GALLERIES
+from tests.augment_params import augment_params
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,9 @@ def test_every_coco_figure_has_a_meaning(content: ReportContent) -> None:
 
 
 def test_variations_are_said_with_their_numbers_and_what_is_off() -> None:
-    said = words.variations(Strengths(flip=0.5, saturation=0.4, hue=0.025)).replace("\u00a0", " ")
+    said = words.variations(augment_params(flip=0.5, saturation=0.4, hue=0.025)).replace(
+        "\u00a0", " "
+    )
     assert said == (
         "Training varies an image anew in each epoch: mirrored left and right (50 % of the time); "
         "saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
@@ -40,7 +42,17 @@ def test_variations_are_said_with_their_numbers_and_what_is_off() -> None:
 
 
 def test_all_variations_are_said_in_the_order_in_which_they_happen() -> None:
-    said = words.variations(Strengths(0.1, 0.2, 0.3, 0.15, 0.25, 0.35, 0.05)).replace("\u00a0", " ")
+    said = words.variations(
+        augment_params(
+            crop=0.1,
+            zoom_out=0.2,
+            flip=0.3,
+            brightness=0.15,
+            contrast=0.25,
+            saturation=0.35,
+            hue=0.05,
+        )
+    ).replace("\u00a0", " ")
     assert said == (
         "Training varies an image anew in each epoch: "
         "zoomed out, on a plain ground of up to 4 times its sides (20 % of the time); "
@@ -52,7 +64,7 @@ def test_all_variations_are_said_in_the_order_in_which_they_happen() -> None:
 
 
 def test_no_variation_is_said_too() -> None:
-    assert words.variations(Strengths()) == (
+    assert words.variations(augment_params()) == (
         "Training takes the images as they are: all of train.augment is 0."
     )
 

@@ -154,7 +154,7 @@ def test_an_unknown_class_is_named_with_the_known(path):
 
 def test_a_class_that_is_nowhere_shown(tmp_path):
     path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a"}], [])
-    with pytest.raises(InputError, match=r"^dataset\.classes: found \['cat'\].*that x shows"):
+    with pytest.raises(InputError, match=r"^dataset\.classes: found \['cat'\].*that occur in x"):
         select(path, ["cat"], None, "x")
 
 

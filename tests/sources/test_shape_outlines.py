@@ -1,3 +1,5 @@
+"""Outlines: their area, box and pixel coverage, against school geometry and tested points."""
+
 import itertools
 
 import cv2
@@ -10,10 +12,12 @@ from ssdcore.sources.shape_outlines import (
     Outline,
     area_px,
     box_xyxy_px,
+    coverage,
     moved,
     posed,
 )
 
+HEIGHT, WIDTH = 90, 120
 AREAS_AT_100_PX = {
     "circle": np.pi * 50**2,
     "cross": 100**2 - 4 * 33**2,  # arms 34 px broad, so four corners of 33 × 33 are missing
@@ -89,3 +93,39 @@ def test_no_two_classes_become_alike_when_turned() -> None:
         still = masks[first][0]
         ious = [(still & turned).sum() / (still | turned).sum() for turned in masks[second]]
         assert max(ious) < 0.9, (first, second)
+
+
+def outline_of(
+    name: str, size_px: float = 47.3, centre_xy: tuple[float, float] = (61.4, 40.8)
+) -> Outline:
+    return moved(posed(name, size_px, 0.4, 0.85, 1.0), np.array(centre_xy))
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_coverage_agrees_with_points_tested_one_by_one(name: str) -> None:
+    outline = outline_of(name, size_px=20, centre_xy=(14.3, 10.9))
+    contours = [contour.astype(np.float32) for contour in outline]
+    expected = np.zeros((24, 30))
+    for row, col, down, right in np.ndindex(24, 30, 4, 4):
+        point = (col + (right + 0.5) / 4, row + (down + 0.5) / 4)
+        crossings = sum(cv2.pointPolygonTest(contour, point, False) >= 0 for contour in contours)
+        expected[row, col] += crossings % 2 / 16
+    assert np.abs(coverage(outline, 24, 30) - expected).max() < 0.25
+    assert coverage(outline, 24, 30).sum() == pytest.approx(expected.sum(), rel=0.05)
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_coverage_sums_to_the_area(name: str) -> None:
+    outline = outline_of(name)
+    assert coverage(outline, HEIGHT, WIDTH).sum() == pytest.approx(area_px(outline), rel=0.03)
+
+
+def test_an_outline_outside_the_image_covers_nothing() -> None:
+    for centre_xy in ((-50.0, 40.0), (61.0, -50.0), (200.0, 40.0), (61.0, 150.0)):
+        assert not coverage(outline_of("star", centre_xy=centre_xy), HEIGHT, WIDTH).any()
+
+
+def test_a_ring_leaves_its_hole_free() -> None:
+    covered = coverage(outline_of("ring"), HEIGHT, WIDTH)
+    assert covered[40, 61] == 0
+    assert covered.max() == 1

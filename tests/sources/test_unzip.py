@@ -5,7 +5,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.sources import unzip as unzip_module
-from ssdcore.sources.unzip import take_out, unzip
+from ssdcore.sources.unzip import extract_one, unzip
 from tests.sources.archives import make_zip
 
 FILES = {"a.txt": b"1", "süß/b.bin": bytes(5000)}
@@ -68,9 +68,9 @@ def test_a_bomb_is_refused_before_anything_is_written(tmp_path):
         archive.writestr("a", bytes(1 << 20))
         archive.writestr("b", bytes(1 << 20))
     assert (tmp_path / "a.zip").stat().st_size < 5000
-    refused(tmp_path / "a.zip", tmp_path, "2097152 bytes unpacked", most_bytes=(2 << 20) - 1)
-    refused(tmp_path / "a.zip", tmp_path, "2 files", most_files=1)
-    unzip(tmp_path / "a.zip", tmp_path / "out", most_bytes=2 << 20, most_files=2)
+    refused(tmp_path / "a.zip", tmp_path, "2097152 bytes extracted", max_bytes=(2 << 20) - 1)
+    refused(tmp_path / "a.zip", tmp_path, "2 files", max_files=1)
+    unzip(tmp_path / "a.zip", tmp_path / "out", max_bytes=2 << 20, max_files=2)
 
 
 def test_a_bomb_that_lies_about_its_size_does_not_go_beyond_it(tmp_path):
@@ -80,7 +80,7 @@ def test_a_bomb_that_lies_about_its_size_does_not_go_beyond_it(tmp_path):
     stated = (1 << 20).to_bytes(4, "little")
     assert data.count(stated) == 2  # in the entry's header and in the directory
     (tmp_path / "a.zip").write_bytes(data.replace(stated, (10).to_bytes(4, "little")))
-    refused(tmp_path / "a.zip", tmp_path, "a whole zip archive")
+    refused(tmp_path / "a.zip", tmp_path, "an intact zip archive")
 
 
 @pytest.mark.parametrize("files", [["a", "a/b"], ["a/b", "a"]])
@@ -102,7 +102,7 @@ def damaged(path):
 def test_a_damaged_archive_leaves_the_old_folder(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/old").write_bytes(b"o")
-    with pytest.raises(InputError, match=r"a: Bad CRC.*whole zip"):
+    with pytest.raises(InputError, match=r"a: Bad CRC.*intact zip"):
         unzip(damaged(tmp_path / "a.zip"), tmp_path / "out")
     assert content(tmp_path / "out") == {"old": b"o"}
 
@@ -116,16 +116,16 @@ def test_what_is_no_archive_is_refused(tmp_path, data):
 
 def test_one_entry_is_taken_out(tmp_path):
     archive = make_zip(tmp_path / "a.zip", FILES)
-    take_out(archive, "süß/b.bin", tmp_path / "new/b.bin")
+    extract_one(archive, "süß/b.bin", tmp_path / "new/b.bin")
     assert content(tmp_path / "new") == {"b.bin": bytes(5000)}
 
 
 def test_an_entry_that_is_missing_damaged_or_too_large(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"no entry none"):
-        take_out(make_zip(tmp_path / "a.zip", FILES), "none", tmp_path / "b")
+        extract_one(make_zip(tmp_path / "a.zip", FILES), "none", tmp_path / "b")
     with pytest.raises(InputError, match=r"Bad CRC"):
-        take_out(damaged(tmp_path / "d.zip"), "a", tmp_path / "b")
-    monkeypatch.setattr(unzip_module, "MOST_BYTES", 4999)
+        extract_one(damaged(tmp_path / "d.zip"), "a", tmp_path / "b")
+    monkeypatch.setattr(unzip_module, "MAX_BYTES", 4999)
     with pytest.raises(InputError, match=r"5000 bytes.*at most 4999"):
-        take_out(tmp_path / "a.zip", "süß/b.bin", tmp_path / "b")
+        extract_one(tmp_path / "a.zip", "süß/b.bin", tmp_path / "b")
     assert not (tmp_path / "b").exists()

@@ -147,7 +147,7 @@ def test_mistakes_in_a_list(tmp_path):
 
 
 def test_what_is_no_voc_tree(tmp_path):
-    with pytest.raises(InputError, match=r"empty: found 'no XML file'.*folder that holds Annot"):
+    with pytest.raises(InputError, match=r"empty: found 'no XML file'.*folder that contains Annot"):
         everything(make_folder(tmp_path / "empty", {"a.txt": ""}))
     both = {"VOC2007/Annotations/a.xml": A, "VOC2012/Annotations/b.xml": A}
     with pytest.raises(InputError, match=r"two: found .*VOC2007/Annotations.*VOC2012/Annotations"):

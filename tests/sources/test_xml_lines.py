@@ -41,10 +41,10 @@ def test_what_is_not_well_formed_is_named_with_its_line(data, line):
 
 
 def test_too_large_and_too_deep(monkeypatch):
-    with pytest.raises(InputError, match="less deep"):
+    with pytest.raises(InputError, match="at most 100 nested elements"):
         parse_xml(b"<a>" * 1000, "f.xml")
     assert parse_xml(b"<a>" * 100 + b"</a>" * 100, "f.xml").tag == "a"
-    monkeypatch.setattr(xml_lines, "MOST_BYTES", 8)
+    monkeypatch.setattr(xml_lines, "MAX_BYTES", 8)
     assert parse_xml(b"<a> </a>", "f.xml").text == " "
     with pytest.raises(InputError, match=r"9 bytes.*at most 8"):
         parse_xml(b"<a>  </a>", "f.xml")

@@ -61,7 +61,7 @@ def test_help_loads_nothing_heavy(repository: Path, words: tuple[str, ...]) -> N
     assert [path.name for path in repository.iterdir()] == [".dvc"]
 
 
-def test_an_unknown_word_is_a_mistake(repository: Path) -> None:
+def test_an_unknown_word_is_a_usage_error(repository: Path) -> None:
     done = doctor(repository, "heal")
     assert done.returncode == 2
     assert "heal" in done.stderr
@@ -122,7 +122,7 @@ def test_what_is_refused_is_told_once(repository: Path) -> None:
     assert doctor(repository, "sync").stdout == "Nothing to send.\n"
 
 
-def test_parameters_may_be_in_another_file(repository: Path) -> None:
+def test_another_parameter_file(repository: Path) -> None:
     text = (ROOT / "params.yaml").read_text()
     (repository / "params.yaml").write_text(text)
     (repository / "mine.yaml").write_text(text.replace("epochs: 5", "epochs: 0"))
@@ -131,7 +131,7 @@ def test_parameters_may_be_in_another_file(repository: Path) -> None:
     assert line.startswith("fault  parameters: mine.yaml: train.epochs: found 0")
 
 
-def test_an_examination_names_every_matter_and_what_is_wrong(repository: Path) -> None:
+def test_every_check_prints_a_line(repository: Path) -> None:
     shutil.copy(ROOT / "params.yaml", repository)
     done = doctor(repository)
     lines = [line.split(None, 1) for line in done.stdout.replace("to do", "todo").splitlines()]
@@ -145,4 +145,4 @@ def test_an_examination_names_every_matter_and_what_is_wrong(repository: Path) -
     assert grades["model"] == grades["data"] == "todo"
     faults = sum(grade == "fault" for grade in grades.values())
     assert done.returncode == 1
-    assert done.stderr == f"{faults} to mend\n"
+    assert done.stderr == f"{faults} to fix\n"

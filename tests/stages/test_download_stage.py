@@ -20,11 +20,11 @@ KILL = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
 import ssdcore.sources.fetch
-from ssdcore.download import web
+from ssdcore.download import streams
 from stages.download import main
 
 OUT, CACHE = Path("data/raw"), Path(os.environ["XDG_CACHE_HOME"])
-web.PIECE = 4096
+streams.WEB_PIECE = 4096
 def start():
     child = os.fork()
     if child == 0:

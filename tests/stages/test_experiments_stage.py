@@ -30,29 +30,31 @@ def commit(ap: float | None, **fields: Any) -> Experiment:
 
 
 @pytest.fixture
-def told(
+def printed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., list[str]]:
-    """`told([…])` returns the lines that `best` prints of these; nothing is in MLflow."""
+    """`printed([…])` returns the lines that `best` prints of these; nothing is in MLflow."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
-    def told(listed: Sequence[Experiment], top: int = 10, commits: int = 1) -> list[str]:
-        asked = []
+    def printed(listed: Sequence[Experiment], top: int = 10, commits: int = 1) -> list[str]:
+        commit_counts = []
         monkeypatch.setattr(
-            experiments_module, "list_experiments", lambda n: asked.append(n) or list(listed)
+            experiments_module,
+            "list_experiments",
+            lambda n: commit_counts.append(n) or list(listed),
         )
         best(top, commits)
-        assert asked == [commits]
+        assert commit_counts == [commits]
         return capsys.readouterr().out.splitlines()
 
-    return told
+    return printed
 
 
-def test_the_best_comes_first_with_what_it_changed(told, tmp_path):
+def test_the_best_comes_first_with_its_changed_parameters(printed, tmp_path):
     changed = {"train.lr_max": 0.02, "dataset.classes": ["cat"]}
-    lines = told([commit(0.5), done("worse", 0.4), done("it's", 0.625, changed=changed)])
+    lines = printed([commit(0.5), done("worse", 0.4), done("it's", 0.625, changed=changed)])
     assert lines == [
         "    AP   AP50  experiment  changed",
         '0.6250 0.7500  it\'s        train.lr_max 0.02, dataset.classes ["cat"]',
@@ -60,85 +62,85 @@ def test_the_best_comes_first_with_what_it_changed(told, tmp_path):
         "0.4000 0.7500  worse       train.lr_max 0.01",
         "",
         "best: it's, AP 0.6250 (main itself: 0.5000)",
-        "take it:  dvc exp apply 'it'\"'\"'s'",
+        "apply it: dvc exp apply 'it'\"'\"'s'",
         f"see it:   no run of it in sqlite:///{tmp_path}/mlflow.db",
     ]
 
 
-def test_of_equals_the_first_listed_wins(told):
-    lines = told([done("a", 0.5), done("b", 0.5)])
+def test_the_first_of_equals_wins(printed):
+    lines = printed([done("a", 0.5), done("b", 0.5)])
     assert "best: a, AP 0.5000" in lines
 
 
-def test_the_commit_is_never_the_one_to_take(told):
-    lines = told([commit(0.9), done("paws", 0.4)])
-    assert "take it:  dvc exp apply paws" in lines
+def test_the_commit_itself_is_never_the_best_experiment(printed):
+    lines = printed([commit(0.9), done("paws", 0.4)])
+    assert "apply it: dvc exp apply paws" in lines
     assert "best: paws, AP 0.4000 (main itself: 0.9000)" in lines
 
 
-def test_what_repeats_its_commit_is_not_the_one_to_take(told):
+def test_a_repetition_of_the_commit_is_not_the_best_experiment(printed):
     again = done("again", 0.5, changed={})
-    lines = told([commit(0.5), again, done("paws", 0.4)])
-    assert lines[2].split(None, 3)[2:] == ["again", "(as the commit)"]
+    lines = printed([commit(0.5), again, done("paws", 0.4)])
+    assert lines[2].split(None, 3)[2:] == ["again", "(same as the commit)"]
     assert "best: paws, AP 0.4000 (main itself: 0.5000)" in lines
-    assert told([commit(0.5), again])[-1].startswith("Nothing else tried yet: ")
+    assert printed([commit(0.5), again])[-1].startswith("No other experiments yet: ")
 
 
 @pytest.mark.parametrize(
-    ("fields", "told_of"),
+    ("fields", "described"),
     [
         ({"baseline": "c" * 40}, "(code or data)"),  # another commit's
         ({"metrics": {"AP": 0.5, "AP50": 0.8}}, "(code or data)"),
         ({"changed": {"train.seed": 2}}, "train.seed 2"),
     ],
 )
-def test_what_differs_from_its_commit_in_anything_may_be_taken(told, fields, told_of):
-    lines = told([commit(0.5), done("paws", 0.5, **{"changed": {}, **fields})])
-    assert lines[2].split(None, 3)[2:] == ["paws", told_of]
-    assert "take it:  dvc exp apply paws" in lines
+def test_an_experiment_that_differs_in_anything_can_be_the_best(printed, fields, described):
+    lines = printed([commit(0.5), done("paws", 0.5, **{"changed": {}, **fields})])
+    assert lines[2].split(None, 3)[2:] == ["paws", described]
+    assert "apply it: dvc exp apply paws" in lines
 
 
-def test_another_commits_ap_is_not_named_beside(told):
-    lines = told([commit(0.9), done("old", 0.95, baseline="c" * 40)])
+def test_only_its_own_commits_ap_is_shown(printed):
+    lines = printed([commit(0.9), done("old", 0.95, baseline="c" * 40)])
     assert "best: old, AP 0.9500" in lines
 
 
-def test_other_data_are_counted_but_not_ranked(told):
-    lines = told([commit(0.5), done("easy", 0.9, data="d2"), done("paws", 0.4)])
+def test_experiments_on_other_data_are_counted_but_not_ranked(printed):
+    lines = printed([commit(0.5), done("easy", 0.9, data="d2"), done("paws", 0.4)])
     assert not [line for line in lines if "easy" in line]
-    assert "1 on other data: their AP does not compare" in lines
-    assert "take it:  dvc exp apply paws" in lines
+    assert "1 on other data, whose AP is not comparable" in lines
+    assert "apply it: dvc exp apply paws" in lines
 
 
-def test_what_has_no_results_is_counted_with_what_to_do(told):
-    lines = told([commit(0.5), done("f", 0.9, "failed"), done("q", None, "queued")])
+def test_unfinished_experiments_are_counted_with_the_next_command(printed):
+    lines = printed([commit(0.5), done("f", 0.9, "failed"), done("q", None, "queued")])
     assert lines[2:] == ["1 queued: dvc queue start", "1 failed: dvc queue logs NAME"]
 
 
-def test_rows_are_cut(told):
-    lines = told([commit(0.5), done("a", 0.3), done("b", 0.6)], top=1)
+def test_top_limits_the_rows(printed):
+    lines = printed([commit(0.5), done("a", 0.3), done("b", 0.6)], top=1)
     assert [line.split()[2] for line in lines[1:2]] == ["b"]
     assert lines[2] == ""
 
 
 @pytest.mark.parametrize("listed", [[], [commit(0.5)], [commit(None)]])
-def test_without_experiments_it_says_how_to_begin(told, listed):
-    assert told(listed)[-1].startswith("Nothing else tried yet: dvc exp run --queue -S ")
+def test_without_experiments_an_example_is_printed(printed, listed):
+    assert printed(listed)[-1].startswith("No other experiments yet: dvc exp run --queue -S ")
 
 
-def test_the_run_is_looked_for_in_the_store(told, monkeypatch):
+def test_the_address_of_the_mlflow_run(printed, monkeypatch):
     from ssdcore.tracking import lookup
 
     monkeypatch.setattr(
         lookup.Lookup, "find", lambda _, one: lookup.Found("r1", f"http://x/{one.name}", {})
     )
-    told_now = told([done("paws", 0.5)])
-    assert told_now[-1] == "see it:   http://x/paws   (while `mlflow ui --workers 1` runs)"
+    lines = printed([done("paws", 0.5)])
+    assert lines[-1] == "see it:   http://x/paws   (while `mlflow ui --workers 1` runs)"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
-    assert told([done("paws", 0.5)])[-1] == "see it:   http://x/paws"
+    assert printed([done("paws", 0.5)])[-1] == "see it:   http://x/paws"
 
 
-def test_a_store_that_does_not_answer_is_a_warning(told, monkeypatch, capsys):
+def test_an_unavailable_store_is_a_warning(printed, monkeypatch, capsys):
     from ssdcore.tracking import lookup
     from ssdcore.tracking.receiver import UnavailableError
 
@@ -149,7 +151,7 @@ def test_a_store_that_does_not_answer_is_a_warning(told, monkeypatch, capsys):
     monkeypatch.setattr("ssdcore.dvc.experiments.list_experiments", lambda _: [done("paws", 0.5)])
     best(10, 1)
     out, err = capsys.readouterr()
-    assert out.splitlines()[-1] == "take it:  dvc exp apply paws"
+    assert out.splitlines()[-1] == "apply it: dvc exp apply paws"
     assert err == "warning: MLflow does not answer (ConnectionRefusedError: refused)\n"
 
 

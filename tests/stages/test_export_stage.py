@@ -16,7 +16,7 @@ from ssdcore.core import layout
 from ssdcore.coco.annotations import read_coco
 from ssdcore.data.convert import convert_split
 from ssdcore.sources.shapes import write_shapes
-from ssdcore.models.metadata import Card
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.checkpoint import build_network, save
 from ssdcore.params.reader import read_params
 
@@ -26,7 +26,7 @@ for split in layout.SPLITS:
     coco = read_coco(layout.annotations(split))
     convert_split(coco, layout.images(split), layout.mindrecord(split), shards=1)
 network = build_network(model, len(coco.classes), "multibox")
-save(layout.BEST_CHECKPOINT, network, Card(model, coco.classes, "multibox", 1))
+save(layout.BEST_CHECKPOINT, network, ModelMetadata(model, coco.classes, "multibox", 1))
 """
 
 
@@ -65,7 +65,7 @@ def test_files_that_are_the_checkpoints_network_stay(folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("3 images: checkpoint AP ")
     assert {path.name for path in (folder / "export").iterdir()} == {
-        "ssd300.onnx", "ssd300_images.onnx", "parity.json",
+        "ssd300.onnx", "ssd300_photos.onnx", "parity.json",
     }  # fmt: skip
     parity = json.loads((folder / "export/parity.json").read_text())
     assert parity["images"] == 3

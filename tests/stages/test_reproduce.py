@@ -98,21 +98,22 @@ def test_the_same_again_has_status_0(repository, reproduce, machine, tmp_path):
     assert "equal    train: model/best.ckpt\n" in done.stdout
     assert "3 of 3 figures are equal\n" in done.stdout
     assert "differs" not in done.stdout
-    assert "known" not in done.stdout
+    assert "as far as known" not in done.stdout
     assert (tmp_path / "again/model/best.ckpt").read_text() == "1.5"
     assert run(repository, "git", "status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize(
-    ("options", "word"), [((), "beyond 0.05"), (("--tolerance", "0.2"), "within 0.2")]
+    ("options", "expected"),
+    [((), "beyond the tolerance of 0.05"), (("--tolerance", "0.2"), "within the tolerance of 0.2")],
 )
-def test_other_figures_are_named_and_near_ones_are_not_equal(reproduce, options, word):
+def test_other_figures_are_named_and_near_ones_are_not_equal(reproduce, options, expected):
     done = reproduce("doctored", *options)
     assert done.returncode == 1, done.stderr
     assert "equal    train: model/best.ckpt\n" in done.stdout
     assert "differs  metrics/evaluate.json bbox.AP: 0.625 → 0.5\n" in done.stdout
     assert "2 of 3 figures are equal\n" in done.stdout
-    assert f"AP by -0.1250: {word}\n" in done.stdout
+    assert f"AP differs by -0.1250, {expected}\n" in done.stdout
     assert "  device: GPU → CPU\n" in done.stdout
 
 
@@ -120,7 +121,7 @@ def test_a_commit_that_went_on_after_its_run_is_told(reproduce):
     done = reproduce("stale")
     assert done.returncode == 1, done.stderr
     assert "differs  metrics/evaluate.json images: None → 4\n" in done.stdout
-    assert "  train: evaluate.json had another content\n" in done.stdout
+    assert "  train: evaluate.json had different content\n" in done.stdout
     assert "  train: rate: 0.1 → 0.2\n" in done.stdout
 
 
@@ -144,7 +145,7 @@ def test_without_that_report_the_machine_is_unknown(repository, reproduce, machi
     (tmp_path / "cache").rename(cache)
     assert done.returncode == 1, done.stderr
     assert "its machine is unknown" in done.stdout
-    assert "Nothing known differs" in done.stdout
+    assert "do not differ, as far as known" in done.stdout
 
 
 def test_an_experiment_goes_by_its_name(repository, reproduce, tmp_path):
@@ -171,10 +172,13 @@ def test_other_requirements_get_an_environment_of_their_own(repository, reproduc
 @pytest.mark.parametrize(
     ("revision", "said"),
     [
-        ("nowhere", "REV: found 'nowhere', expected a commit, tag, branch or experiment"),
+        (
+            "nowhere",
+            "REV: found 'nowhere', expected the name of one experiment, tag, branch or commit",
+        ),
         ("", "REV: found ''"),
         ("--all", "REV: found '--all'"),
-        ("empty", "dvc.lock of the commit: found None, expected a run's results"),
+        ("empty", "dvc.lock of empty: found 'no file', expected a run's results"),
     ],
 )
 def test_a_commit_that_is_none_or_has_no_run(reproduce, tmp_path, revision, said):
@@ -189,7 +193,7 @@ def test_a_folder_that_is_there_is_left_alone(reproduce, tmp_path):
     (tmp_path / "again").mkdir()
     done = reproduce("equal")
     assert done.returncode == 2
-    assert "found 'a folder', expected none" in done.stderr
+    assert "found 'a folder', expected a new folder" in done.stderr
     assert list((tmp_path / "again").iterdir()) == []
 
 

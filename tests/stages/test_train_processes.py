@@ -26,7 +26,7 @@ class Outcome:
         self.output = output
         with (folder / layout.HISTORY).open() as file:
             self.history = list(csv.DictReader(file))
-        network, self.card = load(folder / layout.LAST_CHECKPOINT)
+        network, self.metadata = load(folder / layout.LAST_CHECKPOINT)
         self.weights = {p.name: p.asnumpy() for p in network.get_parameters()}
 
     def column(self, name: str) -> list[float]:
@@ -78,7 +78,7 @@ def test_two_processes_train_like_one(folder):
     assert len(one.history) == len(two.history) == 6
     for name in ("loss", "loss_box", "loss_class", "lr"):
         assert two.column(name) == pytest.approx(one.column(name), rel=1e-5)
-    assert one.card == two.card
+    assert one.metadata == two.metadata
     for name, value in one.weights.items():
         np.testing.assert_allclose(two.weights[name], value, rtol=0, atol=1e-5, err_msg=name)
     store = sqlite3.connect(folder / "mlflow.db")

@@ -6,25 +6,14 @@ import pytest
 
 from ssdcore.params.reader import read_params
 from ssdcore.training import fingerprint as module
-from ssdcore.training.fingerprint import code_hashes, fingerprint, fingerprint_of_training
+from ssdcore.training.fingerprint import code_hashes, training_fingerprint
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = read_params(ROOT / "params.yaml")
 
 
-@pytest.fixture
-def data(tmp_path, monkeypatch):
-    """Enters a folder with what convert leaves, in miniature."""
-    monkeypatch.chdir(tmp_path)
-    for name in ("data/mindrecord/train.mindrecord", "data/mindrecord/train.mindrecord.db",
-                 "data/raw/annotations/instances_val.json"):  # fmt: skip
-        Path(name).parent.mkdir(parents=True, exist_ok=True)
-        Path(name).write_text(name)
-    return tmp_path
-
-
-def of(settings=SETTINGS, device="CPU", weights=()):
-    return fingerprint_of_training(settings, device, weights)
+def of(settings=SETTINGS, device="CPU", files=()):
+    return training_fingerprint(settings, device, files)
 
 
 def changed(section, **values):
@@ -32,7 +21,7 @@ def changed(section, **values):
     return SETTINGS.model_copy(update={section: part})
 
 
-def test_it_is_short_and_stays(data):
+def test_it_is_short_and_repeatable():
     assert of() == of()
     assert len(of()) == 16
 
@@ -44,7 +33,7 @@ def test_it_is_short_and_stays(data):
         ("model", {"width": 0.25}), ("runtime", {"seed": 2}), ("runtime", {"amp": "O2"}),
     ],
 )  # fmt: skip
-def test_what_changes_the_result_changes_it(data, section, values):
+def test_what_changes_the_result_changes_it(section, values):
     assert of(changed(section, **values)) != of()
 
 
@@ -57,34 +46,26 @@ def test_what_changes_the_result_changes_it(data, section, values):
         ("evaluate", {"nms_iou": 0.1}), ("report", {"images": 1}),
     ],
 )  # fmt: skip
-def test_what_does_not_leaves_it(data, section, values):
+def test_what_does_not_change_the_result_leaves_it(section, values):
     assert of(changed(section, **values)) == of()
 
 
-@pytest.mark.parametrize("name", ["data/mindrecord/train.mindrecord.db",
-                                  "data/raw/annotations/instances_val.json"])  # fmt: skip
-def test_other_data_change_it(data, name):
-    before = of()
-    Path(name).write_text("other")
-    assert of() != before
-
-
-def test_the_device_and_the_weights_to_start_from_change_it(data):
-    weights = data / "start.ckpt"
+def test_the_device_and_the_content_of_files_change_it(tmp_path):
+    weights = tmp_path / "start.ckpt"
     weights.write_bytes(b"a")
-    first = of(weights=[weights])
+    first = of(files=[weights])
     weights.write_bytes(b"b")
-    assert len({of(), of(device="GPU"), first, of(weights=[weights])}) == 4
+    assert len({of(), of(device="GPU"), first, of(files=[weights])}) == 4
 
 
 def test_other_code_changes_it(monkeypatch):
-    before = fingerprint({}, [])
+    before = of()
     hashes = {**code_hashes(), "ssdcore.training.loop": "0"}
     monkeypatch.setattr(module, "code_hashes", lambda: hashes)
-    assert fingerprint({}, []) != before
+    assert of() != before
 
 
-def test_the_code_is_what_the_project_has_loaded_tracking_and_report_apart():
+def test_the_code_is_what_the_project_has_imported_without_tracking_and_report():
     script = (
         "import ssdcore.training.loop, ssdcore.tracking.values, ssdcore.report.previews\n"
         "from ssdcore.training.fingerprint import code_hashes\n"

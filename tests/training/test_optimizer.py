@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from mindspore import Parameter, Tensor
 
-from ssdcore.models.ssd import SSD300
-from ssdcore.training.optimizer import decays, make_optimizer
+from ssdcore.models.ssd import SSD
+from ssdcore.training.optimizer import decays, global_norm, make_optimizer
 
 
 def parameters():
@@ -15,7 +15,7 @@ def parameters():
 
 
 def test_kernels_decay_and_nothing_else():
-    network = SSD300(3, width=0.02, head="separable")
+    network = SSD(3, width=0.02, head="separable")
     kept = {p.name for p in network.trainable_params() if not decays(p)}
     for parameter in network.trainable_params():
         name = parameter.name
@@ -50,3 +50,24 @@ def test_the_rate_follows_the_schedule():
     assert values[0].asnumpy()[0, 0] == pytest.approx(1)
     optimizer(gradients)
     assert values[0].asnumpy()[0, 0] == pytest.approx(0.75)
+
+
+def tensors(arrays):
+    return tuple(Tensor(np.asarray(array, np.float32)) for array in arrays)
+
+
+def test_norm_of_several_shapes(rng):
+    arrays = [rng.normal(size=shape) for shape in ((7,), (1, 5, 1, 1), (4, 3, 3, 3))]
+    expected = np.sqrt(sum(np.square(array).sum() for array in arrays))
+    assert float(global_norm(tensors(arrays))) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_sum_of_millions_is_exact_to_float32(rng):
+    array = rng.normal(size=(512, 512, 3, 3))
+    expected = np.sqrt(np.square(array).sum())
+    assert float(global_norm(tensors([array]))) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_one_value_that_is_not_finite_is_enough(value):
+    assert not np.isfinite(float(global_norm(tensors([[1, 2], [[0], [value]]]))))

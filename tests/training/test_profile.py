@@ -8,7 +8,22 @@ from ssdcore.training.reports import START, StepReport
 
 def report(waiting, computing, between):
     return StepReport(
-        1, 1, 1.0, 0.5, 0.5, 0.1, 1.0, 10.0, True, True, (1,), waiting, computing, between, START
+        1,
+        1,
+        1.0,
+        0.5,
+        0.5,
+        0.1,
+        1.0,
+        10.0,
+        True,
+        True,
+        (1,),
+        waiting,
+        computing,
+        between,
+        False,
+        START,
     )
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import load, save
 from ssdcore.params.reader import read_params
@@ -16,9 +15,12 @@ ROOT = Path(__file__).parents[2]
 DEFAULTS = read_params(ROOT / "params.yaml")
 
 
-def prepared(images, model, **changes):
+def prepared(images, model, model_folder=None, **changes):
     train = DEFAULTS.train.model_copy(update={"batch_size": 2, "epochs": 3, **changes})
-    return prepare_training(model, train, DEFAULTS.runtime, images.split.classes, images.shards)
+    return prepare_training(
+        model, train, DEFAULTS.runtime, images.split.classes, images.shards,
+        model_folder=model_folder,
+    )  # fmt: skip
 
 
 def test_rates_follow_the_images_an_update_where_asked(images, model):
@@ -40,7 +42,7 @@ def test_the_average_is_what_is_kept(images, model, tmp_path):
     assert training.notes == ["evaluated and saved: the weights' moving average, decay 0.9"]
     for batches in training.loader.epoch(1):
         training.step(batches)
-    save(tmp_path / "kept.ckpt", training.network, training.card)
+    save(tmp_path / "kept.ckpt", training.network, training.metadata)
     kept, _ = load(tmp_path / "kept.ckpt")
     name = "backbone.fc7.conv.weight"
     trained = next(p for p in training.step.parameters if p.name == TRAINED + name).asnumpy()
@@ -52,7 +54,7 @@ def test_the_average_is_what_is_kept(images, model, tmp_path):
 def test_a_training_starts_from_a_checkpoint(images, model, tmp_path):
     first = prepared(images, model)
     path = tmp_path / "first.ckpt"
-    save(path, first.network, first.card)
+    save(path, first.network, first.metadata)
     second = prepared(images, model, init_from=str(path))
     assert second.notes[0] == f"train.init_from: {path}"
     assert second.notes[1].startswith("classes kept: circle, ")
@@ -61,12 +63,10 @@ def test_a_training_starts_from_a_checkpoint(images, model, tmp_path):
         np.testing.assert_array_equal(ours[parameter.name], parameter.asnumpy())
 
 
-def test_the_checkpoint_that_this_training_replaces_is_refused(
-    images, model, monkeypatch, tmp_path
-):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"train\.init_from: .* outside model/"):
-        prepared(images, model, init_from=str(layout.BEST_CHECKPOINT))
+def test_the_checkpoint_that_this_training_replaces_is_refused(images, model, tmp_path):
+    folder = tmp_path / "model"
+    with pytest.raises(InputError, match=r"train\.init_from: .* outside .*model/"):
+        prepared(images, model, folder, init_from=str(folder / "best.ckpt"))
 
 
 @pytest.mark.parametrize(

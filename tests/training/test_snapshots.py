@@ -123,11 +123,11 @@ def test_a_full_disk_is_one_error_and_the_older_one_stays(tmp_path):
     assert done.returncode == 0, done.stderr
     error, names = done.stdout.splitlines()
     assert "No space left on device" in error
-    assert "it goes on from step 1" in error
+    assert "it resumes after step 1" in error
     assert names == "['0000000001']"
 
 
 def test_a_folder_that_cannot_be_written_is_one_error(tmp_path):
     (tmp_path / "states").write_text("a file in the way")
-    with pytest.raises(InputError, match=r"states: found '.*', expected a disk that takes it"):
+    with pytest.raises(InputError, match=r"states: found '.*', expected a writable disk"):
         Snapshots(tmp_path / "states").save(1, snapshot(1))

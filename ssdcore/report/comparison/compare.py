@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.data.manifest import recorded_place
+from ssdcore.data.manifest import recorded_images
 from ssdcore.dvc.revisions import WORKSPACE, Revision, open_revisions
 from ssdcore.report.comparison.candidate import Candidate
 from ssdcore.report.comparison.images import ComparedImage, draw_images
@@ -82,4 +82,6 @@ def revision_images(revision: Revision, recorded: str) -> Iterator[Path]:
         if inside and revision.fetch(Path(recorded), copy):
             yield copy
         else:
-            yield recorded_place(recorded, f"{layout.SOURCE} of {revision.name}: splits.val.images")
+            yield recorded_images(
+                recorded, f"{layout.SOURCE} of {revision.name}: splits.val.images"
+            )

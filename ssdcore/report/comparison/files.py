@@ -13,8 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssdcore.coco.annotations import CocoSplit, read_coco
-from ssdcore.coco.results import CocoResults
-from ssdcore.coco.results_file import parse_results
+from ssdcore.coco.results import CocoResults, parse_results
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 

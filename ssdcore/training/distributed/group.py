@@ -1,83 +1,86 @@
-"""The processes that train together, and what they tell each other.
+"""The communication between processes that train together (data parallelism).
 
-Each holds the whole network and takes its part of every batch (data parallelism). Only sums and
-small tables travel between them, and all of them get the same answer: what they decide from it
-(skip a step, stop early) they decide alike.
+Each process holds the whole network and takes its part of every batch. They exchange only sums
+and small tables, and all receive the same result, so that all of them decide alike, for example
+to skip a step or to stop.
 """
 
 import os
+import pickle
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from mindspore import Tensor, communication, nn, ops
-from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.loader import Share
 
 ROLE = "MS_ROLE"
-"""Set by msrun in each process that it starts."""
+"""Environment variable that msrun sets in each process that it starts."""
 
 WAIT, WAIT_SECONDS = "MS_NODE_TIMEOUT", 1800
-"""How long a process on a CPU waits for the others; MindSpore's 30 s end while one still writes.
+"""How long a process on a CPU waits for the others; MindSpore's 30 s are too short for a write.
 
-The scheduler keeps the 30 s, after which it gives up a process that has died.
+The scheduler keeps the 30 s, after which it gives up a process that died.
 """
 
 
 class Group(Share):
-    """This process's place among those that train together.
+    """This process's rank among those that train together.
 
     Attributes:
         rank: its number, from 0.
-        size: how many there are; alone, nothing is communicated.
+        size: number of processes; with 1, nothing is communicated.
     """
 
     __slots__ = ()
 
     @property
     def is_writer(self) -> bool:
-        """Whether this process is the one that writes files and tracks the run."""
+        """Whether this process writes the files and tracks the run."""
         return self.rank == 0
 
-    def gather(self, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-        """Returns the rows (n, …) of every process, by rank; n may differ between them."""
+    def gather(self, value: Any) -> list[Any]:
+        """Returns the values of all processes, by rank; a value is anything that pickle takes."""
         if self.size == 1:
-            return [rows]
-        counts = _gathered(np.array([len(rows)], np.float32)).astype(int)
-        padded = np.zeros((max(1, *counts), *rows.shape[1:]), np.float32)
-        padded[: len(rows)] = rows
-        parts = np.split(_gathered(padded), self.size)
-        return [part[:count] for part, count in zip(parts, counts, strict=True)]
+            return [value]
+        content = pickle.dumps(value)
+        sizes = self._all_gather(len(content).to_bytes(8, "big"))
+        size = max(int.from_bytes(size, "big") for size in sizes)
+        return [pickle.loads(part) for part in self._all_gather(content.ljust(size, b"\0"))]
 
-    def any(self, *here: bool) -> list[bool]:
-        """Says of each wish whether one of the processes at least has it."""
-        everywhere = self.gather(np.array(here, np.float32))
-        return [bool(wish) for wish in np.any(everywhere, axis=0)]
+    def any(self, *requests: bool) -> list[bool]:
+        """Returns for each request whether at least one process has it."""
+        return [any(of_all) for of_all in zip(*self.gather(requests), strict=True)]
 
     def require_same(self, place: str, digest: bytes) -> None:
-        """Sees that all processes have the same, by a hash of it.
+        """Checks by a hash that something is the same in all processes.
 
         Raises:
-            InputError: about `place`, in every process.
+            InputError: the hashes differ; raised in every process, about `place`.
         """
-        everywhere = self.gather(np.frombuffer(digest, np.uint8).astype(np.float32))
-        if any((other != everywhere[0]).any() for other in everywhere):
+        if len(set(self.gather(digest))) > 1:
             raise InputError(
                 place, "not the same in all processes", "equal files on every machine",
                 "Copy them from the first machine to the others",
             )  # fmt: skip
+
+    def _all_gather(self, content: bytes) -> list[bytes]:
+        """Returns the bytes of all processes by rank; all must have the same length."""
+        values = np.frombuffer(content, np.uint8).astype(np.float32)  # every device exchanges it
+        gathered = ops.AllGather()(Tensor(values)).asnumpy().astype(np.uint8)
+        return [part.tobytes() for part in np.split(gathered, self.size)]
 
 
 ALONE = Group()
 
 
 def join_group() -> Group:
-    """Meets the other processes that msrun started; `ALONE` where it did not start this one.
+    """Connects to the other processes that msrun started; `ALONE` without msrun.
 
-    To be called when the device is configured and before anything is computed: some devices
-    are bound to a process here.
+    Call it after the device is configured and before anything is computed: some devices are
+    bound to a process here.
     """
     if ROLE not in os.environ:
         return ALONE
@@ -87,13 +90,12 @@ def join_group() -> Group:
 
 
 class GroupSum(nn.Cell):
-    """Adds tensors up over the group, within a compiled graph.
+    """Sums tensors over the group, within a compiled graph.
 
-    They travel as one vector: many small exchanges take longer, and each of them would have to
-    come at the same time in all processes.
+    They are sent as one vector, because many small exchanges take longer.
 
     Args:
-        group: alone, the tensors stay as they are.
+        group: with one process, the tensors are unchanged.
     """
 
     def __init__(self, group: Group) -> None:
@@ -110,8 +112,3 @@ class GroupSum(nn.Cell):
             sums.append(total[start : start + tensor.size].reshape(tensor.shape))
             start += tensor.size
         return tuple(sums)
-
-
-def _gathered(values: NDArray[np.float32]) -> NDArray[Any]:
-    """Returns the values of all processes, one after the other along the first axis."""
-    return ops.AllGather()(Tensor(values)).asnumpy()

@@ -1,9 +1,9 @@
-"""What msrun starts: `python -m ssdcore.training.distributed.worker FOLDER LAUNCHER MODULE …`.
+"""The program that msrun starts, as `python -m … FOLDER PID MODULE ARGUMENTS…`.
 
-One of these processes is MindSpore's scheduler, by which the others find each other; the others
-run the module, as `python -m MODULE ARGUMENTS…` would. Nobody waits for them as a parent does,
-because msrun leaves once it has started them. So each keeps a note in FOLDER that says which
-process it is and, in the end, with what status it left; and it ends when nobody reads that.
+One of these processes is MindSpore's scheduler, through which the others find each other; the
+others run the module like `python -m MODULE ARGUMENTS…`. msrun exits once it has started them, so
+no parent waits for them. Each process therefore writes a note in FOLDER with its process id and,
+at its end, its exit status. It is killed if its launcher, the process PID, is gone.
 """
 
 import json
@@ -20,17 +20,17 @@ from typing import NamedTuple
 from ssdcore.core.files import write_json
 
 ROLE = "MS_ROLE"
-"""Set by msrun in each process that it starts."""
+"""Environment variable that msrun sets in each process that it starts."""
 SCHEDULER = "scheduler"
-SECONDS_BETWEEN_LOOKS = 1.0
+POLL_SECONDS = 1.0
 
 
 class Note(NamedTuple):
-    """What a process says of itself.
+    """The note of a process.
 
     Attributes:
         pid: its process id.
-        status: its exit status; None as long as it runs, and of one that was killed.
+        status: its exit status; None while it runs, and if it was killed.
     """
 
     pid: int
@@ -38,12 +38,12 @@ class Note(NamedTuple):
 
 
 def worker_name(rank: int | str) -> str:
-    """Returns what the note (`.json`) and msrun's log (`.log`) of a process are called."""
+    """Returns the stem of a process's note (`.json`) and of its log (`.log`)."""
     return f"worker_{rank}"
 
 
 def read_note(folder: Path, name: str) -> Note | None:
-    """Returns a process's note; None before it has left one."""
+    """Returns a process's note, None before it has written one."""
     try:
         return Note(**json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -51,12 +51,12 @@ def read_note(folder: Path, name: str) -> Note | None:
 
 
 def end_mark(folder: Path) -> Path:
-    """Returns the file by which a launcher tells the processes of `folder` to end."""
+    """Returns the file with which a launcher ends the processes of `folder`."""
     return folder / "end"
 
 
 def is_running(pid: int) -> bool:
-    """Says whether a process of this machine is there, and not only as a zombie."""
+    """Returns whether a process of this machine exists and is no zombie."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
@@ -65,19 +65,19 @@ def is_running(pid: int) -> bool:
 
 
 def main() -> None:
-    """Leaves a note, does the work, completes the note."""
+    """Writes the note, runs the module or the scheduler, and adds the exit status."""
     folder, launcher, module, *arguments = sys.argv[1:]
     is_scheduler = os.environ[ROLE] == "MS_SCHED"
     name = SCHEDULER if is_scheduler else worker_name(os.environ["RANK_ID"])
     note = Path(folder, f"{name}.json")
     write_json(note, Note(os.getpid())._asdict())
-    _end_with(int(launcher), end_mark(Path(folder)))
-    status = _status_of_scheduler() if is_scheduler else _status_of(module, arguments)
+    _die_with(int(launcher), end_mark(Path(folder)))
+    status = _run_scheduler() if is_scheduler else _run_module(module, arguments)
     write_json(note, Note(os.getpid(), status)._asdict())
     sys.exit(status)
 
 
-def _status_of(module: str, arguments: Sequence[str]) -> int:
+def _run_module(module: str, arguments: Sequence[str]) -> int:
     """Runs the module as a program and returns its exit status."""
     sys.argv = [module, *arguments]
     try:
@@ -92,30 +92,30 @@ def _status_of(module: str, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _status_of_scheduler() -> int:
-    """Serves until all processes have left; works on the CPU, whatever they use."""
+def _run_scheduler() -> int:
+    """Runs MindSpore's scheduler on the CPU until all processes have left."""
     import mindspore as ms
 
     ms.set_device("CPU")
     try:
         ms.communication.init()
-    except RuntimeError as error:  # a process was lost: its own launcher says more
+    except RuntimeError as error:  # a process was lost; its own launcher reports it
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _end_with(launcher: int, mark: Path) -> None:
-    """Has this process ended, whatever it does, when the launcher is gone or has said so.
+def _die_with(launcher: int, mark: Path) -> None:
+    """Kills this process when the launcher is gone or has written the end mark.
 
-    A second process sees to it. A thread could not: MindSpore keeps Python's lock for as long as
-    the processes of a group look for each other, and the scheduler's to its end.
+    A forked process watches both. A thread could not: MindSpore holds Python's global lock while
+    the processes of a group look for each other, and in the scheduler until its end.
     """
     watched = os.getpid()
     if os.fork():
         return
     while is_running(watched) and is_running(launcher) and not mark.exists():
-        sleep(SECONDS_BETWEEN_LOOKS)
+        sleep(POLL_SECONDS)
     if is_running(watched):
         with suppress(ProcessLookupError):
             os.kill(watched, signal.SIGKILL)

@@ -1,7 +1,7 @@
-"""What test_group.py has two processes do at the same time, and does alone to compare.
+"""The work of two processes in test_group_equals_one.py, and of one to compare with.
 
-`python -m tests.training.distributed.group_work FOLDER` takes work.json and
-leaves of_RANK.npz and of_RANK.json.
+`python -m tests.training.distributed.group_work FOLDER` reads work.json and
+writes of_RANK.npz and of_RANK.json.
 """
 
 import json
@@ -16,7 +16,6 @@ from mindspore import nn
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.core.errors import InputError
-from ssdcore.data.augment import Strengths
 from ssdcore.data.loader import TrainingBatch
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
@@ -24,14 +23,14 @@ from ssdcore.inference.detector import Detector
 from ssdcore.inference.split import find_in_split, split_results
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, seed_all
-from ssdcore.models.losses import DetectionLoss
+from ssdcore.models.losses import DetectionLoss, MultiboxLoss
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import AugmentParams
 from ssdcore.training.distributed.group import ALONE, Group, join_group
 from ssdcore.training.ema import TRAINED, WeightAverage
-from ssdcore.training.optimizer import make_optimizer
+from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
 from ssdcore.training.setup import Training, prepare_training
 from ssdcore.training.step import TrainingStep
-from ssdcore.training.update import Update, make_loss_scaler
 from ssdcore.training.validation import gather_found
 from tests.training.tiny import TinyDetector, tiny_batch
 
@@ -41,7 +40,7 @@ MODEL = PARAMS.model.model_copy(update={"width": 0.02, "dropout": 0.0})
 PRIORS = default_boxes(MODEL.default_box_scales)
 STEPS, SEED = 5, 3
 STEADY = {"optimizer": "momentum", "lr_max": 0.01, "warmup_epochs": 0.0}
-"""Adam divides a gradient by its size: what is rounding in it would be a step like any other."""
+"""Adam divides a gradient by its size, so its rounding errors would become whole steps."""
 
 
 class Work(NamedTuple):
@@ -50,7 +49,7 @@ class Work(NamedTuple):
     Attributes:
         annotations: a COCO file.
         shards: its images.
-        score: the least that counts as a detection.
+        score: minimum score of a detection.
     """
 
     annotations: str
@@ -61,7 +60,7 @@ class Work(NamedTuple):
 def prepare(work: Work, group: Group, batch_size: int) -> Training:
     """Prepares a training on unvaried images, batch norm's statistics frozen."""
     seed_all(SEED)
-    still = PARAMS.train.augment.model_copy(update=dict.fromkeys(Strengths._fields, 0.0))
+    still = PARAMS.train.augment.model_copy(update=dict.fromkeys(AugmentParams.model_fields, 0.0))
     training = prepare_training(
         MODEL,
         PARAMS.train.model_copy(update={**STEADY, "augment": still, "batch_size": batch_size}),
@@ -96,7 +95,7 @@ def tiny_step(group: Group, accumulate: int, *, batch_norm: bool) -> tuple[Train
     rates = np.full(50, 0.05, np.float32)
     optimizer = make_optimizer("momentum", network.trainable_params(), rates, 0.9, 0.001)
     update = Update(optimizer, make_loss_scaler("dynamic"), 1.0, average)
-    loss = DetectionLoss("multibox", 2)
+    loss = DetectionLoss(MultiboxLoss(2))
     return TrainingStep(network, loss, update, accumulate, group), (network, kept)
 
 
@@ -121,7 +120,7 @@ def normalise(group: Group) -> dict[str, Any]:
     step, networks = tiny_step(group, 1, batch_norm=True)
     step(pair if group == ALONE else [(first, last)[group.rank]])
     found = [values(network) for network in networks]
-    return {f"{place}.{k}": v for place, each in enumerate(found) for k, v in each.items()}
+    return {f"{index}.{k}": v for index, each in enumerate(found) for k, v in each.items()}
 
 
 def statistics_of_each_half() -> list[dict[str, Any]]:
@@ -153,17 +152,16 @@ def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
     detector = Detector(network, PRIORS, "multibox", batch_size)
     shards = [Path(shard) for shard in work.shards]
     found = find_in_split(detector, shards, Thresholds(score=work.score), 1, group)
-    return list(split_results(gather_found(found, split, group), split).rows())
+    return list(split_results(gather_found(found, group), split).rows())
 
 
-def tell(group: Group) -> dict[str, Any]:
-    """Returns what processes learn from each other that say different things."""
+def exchange(group: Group) -> dict[str, Any]:
+    """Returns what the processes receive from each other."""
     group.require_same("what is the same", b"same")
     with pytest.raises(InputError) as refused:
         group.require_same("the place", bytes([group.rank]))
-    rows = np.full((1 + group.rank, 3), group.rank + 0.1, np.float32)
     return {
-        "gathered": [part.tolist() for part in group.gather(rows)],
+        "gathered": group.gather((group.rank + 1) * [group.rank + 0.1]),
         "any": group.any(False, group.rank == 1, True),
         "refused": str(refused.value),
         "is_writer": group.is_writer,
@@ -190,7 +188,7 @@ def main() -> None:
         "group": group,
         "notes": training.notes,
         "overflow": overflow(group),
-        "told": tell(group),
+        "exchanged": exchange(group),
         "predictions": {size: predict(work, group, size) for size in (3, 10)},
     }
     flat = {f"{key}/{name}": v for key, found in arrays.items() for name, v in found.items()}

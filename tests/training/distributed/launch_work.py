@@ -1,4 +1,4 @@
-"""Processes that behave in all the ways a launcher has to cope with.
+"""Processes that behave in all the ways that a launcher must handle.
 
 `python -m tests.training.distributed.launch_work FOLDER WAY…`: each process
 goes the way at its rank.
@@ -29,8 +29,8 @@ def save_and_stop(*_: object) -> None:
     sys.exit(75)
 
 
-def take_no_heed(*_: object) -> None:
-    Path(FOLDER, f"heard_{RANK}").touch()
+def ignore(*_: object) -> None:
+    Path(FOLDER, f"received_{RANK}").touch()
 
 
 def meet() -> None:
@@ -74,10 +74,10 @@ def go(way: str) -> None:
         assert way == "is done", way
 
 
-HANDLERS = {"stops": save_and_stop, "takes no heed": take_no_heed}
+HANDLERS = {"stops": save_and_stop, "ignores signals": ignore}
 
 for number in range(25):
     print(f"{RANK} says {number}")
-print(f"{RANK} is told {' '.join(sys.argv[1:])} as {os.environ[ROLE]}", flush=True)
+print(f"{RANK} has arguments {' '.join(sys.argv[1:])} as {os.environ[ROLE]}", flush=True)
 go(WAY)
 print(f"{RANK} is done")

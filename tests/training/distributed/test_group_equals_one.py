@@ -1,7 +1,7 @@
-"""Two processes are one with batches twice as large, in training and in evaluation.
+"""Two processes equal one with batches twice as large, in training and in evaluation.
 
-One launch does everything that group_work.py has for two; what each of them answers is compared
-here with what one process alone answers.
+One launch runs group_work.py in two processes; the results of each are compared here with those
+of one process.
 """
 
 import json
@@ -25,7 +25,7 @@ TWO = PARAMS.runtime.model_copy(update={"devices": 2})
 
 @pytest.fixture(scope="module")
 def work(images) -> Work:
-    """Ten images, of which a detection as sure as asked for is in five."""
+    """Ten images, and a score that detections in five of them reach."""
     configure("CPU")
     shards = [str(shard) for shard in images.shards]
     everything = group_work.predict(Work(str(images.annotations), shards, 0.0), ALONE, 10)
@@ -36,7 +36,7 @@ def work(images) -> Work:
 
 
 class Answers:
-    """What a process of two answered."""
+    """The results of one of two processes."""
 
     def __init__(self, folder: Path, rank: int) -> None:
         self.words: dict[str, Any] = json.loads((folder / f"of_{rank}.json").read_text())
@@ -54,10 +54,9 @@ def answers(work, tmp_path_factory) -> Iterator[list[Answers]]:
     folder = tmp_path_factory.mktemp("group")
     (folder / "work.json").write_text(json.dumps(work._asdict()))
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
         patch.setenv("PYTHONPATH", str(ROOT))
-        patch.delenv("DVC_ROOT", raising=False)
-        assert launch("tests.training.distributed.group_work", [str(folder)], TWO) == 0
+        module = "tests.training.distributed.group_work"
+        assert launch(module, [str(folder)], TWO, folder / "logs") == 0
     return [Answers(folder, rank) for rank in (0, 1)]
 
 
@@ -67,26 +66,25 @@ def assert_close(one: dict[str, Any], two: dict[str, Any], tolerance: float) -> 
         np.testing.assert_allclose(two[name], value, rtol=0, atol=tolerance, err_msg=name)
 
 
-def test_each_knows_its_place(answers):
+def test_each_knows_its_rank(answers):
     assert [each.words["group"] for each in answers] == [[0, 2], [1, 2]]
-    assert [each.words["told"]["is_writer"] for each in answers] == [True, False]
+    assert [each.words["exchanged"]["is_writer"] for each in answers] == [True, False]
 
 
-def test_all_hear_the_same(answers):
-    """Rows of different number, and answers that differ, reach both in the order of the ranks."""
+def test_all_receive_the_same(answers):
+    """Values of different sizes reach both, in the order of the ranks."""
     for each in answers:
-        told = each.words["told"]
-        assert [np.shape(part) for part in told["gathered"]] == [(1, 3), (2, 3)]
-        np.testing.assert_array_equal(told["gathered"][1], np.float32(1.1))
-        assert told["any"] == [False, True, True]
-        assert told["refused"].startswith("the place: found 'not the same in all processes'")
+        exchanged = each.words["exchanged"]
+        assert exchanged["gathered"] == [[0.1], [1.1, 1.1]]
+        assert exchanged["any"] == [False, True, True]
+        assert exchanged["refused"].startswith("the place: found 'not the same in all processes'")
 
 
-def test_the_log_says_how_they_share_the_work(answers):
+def test_the_log_says_how_they_divide_the_work(answers):
     for each in answers:
         assert each.words["notes"] == [
             "2 processes, 2 images an update; "
-            "batch norm takes each process's own batch, its statistics are their mean"
+            "batch norm takes each process's own batch, its statistics are averaged"
         ]
 
 
@@ -114,7 +112,7 @@ def test_all_have_the_same_network_after_every_step(answers):
 
 
 def test_the_statistics_of_batch_norm_are_the_processes_mean(answers):
-    """The mean over equal batches is that of them all; the variance is without that between."""
+    """The mean over equal batches is that of all; the variance omits that between the batches."""
     large, halves = group_work.normalise(ALONE), group_work.statistics_of_each_half()
     two = answers[0].of("normalised")
     name = "0.norm.moving_mean"
@@ -131,7 +129,7 @@ def test_what_overflows_in_one_process_is_skipped_by_both(answers):
 
 
 @pytest.mark.parametrize("batch_size", [3, 10])
-def test_two_predict_exactly_what_one_does(answers, work, batch_size):
+def test_two_predict_exactly_the_same_as_one(answers, work, batch_size):
     """In batches of 3 the last is of one image; of 10 the second process gets none at all."""
     alone = group_work.predict(work, ALONE, batch_size)
     assert len({result["image_id"] for result in alone}) == 5

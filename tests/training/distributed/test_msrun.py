@@ -30,7 +30,6 @@ def folder(tmp_path, monkeypatch) -> Path:
     """An empty working folder, from which the processes find their code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.delenv("DVC_ROOT", raising=False)
     return tmp_path
 
 
@@ -40,7 +39,8 @@ def start(runtime: RuntimeParams, *ways: str, **environment: str) -> "subprocess
         "from ssdcore.params.schema import RuntimeParams\n"
         "from ssdcore.training.distributed.launch import launch\n"
         f"runtime = RuntimeParams(**{runtime.model_dump()!r})\n"
-        f"raise SystemExit(launch({MODULE!r}, {['.', *ways]!r}, runtime))\n"
+        "from pathlib import Path\n"
+        f"raise SystemExit(launch({MODULE!r}, {['.', *ways]!r}, runtime, Path('logs')))\n"
     )
     return subprocess.Popen(
         [sys.executable, "-c", script],
@@ -53,28 +53,30 @@ def start(runtime: RuntimeParams, *ways: str, **environment: str) -> "subprocess
 
 def running(folder: Path) -> list[str]:
     """Returns the names of the processes that are still there."""
-    notes = {path: read_note(path.parent, path.stem) for path in folder.rglob(".ssd/logs/*/*.json")}
+    notes = {path: read_note(path.parent, path.stem) for path in folder.rglob("logs/*/*.json")}
     assert notes
     return [path.stem for path, note in notes.items() if is_running(note.pid)]
 
 
-def test_processes_meet_and_only_the_first_is_heard(folder, capfd):
-    assert launch(MODULE, [".", "meets", "meets", "--log_dir=x", "-m"], runtime()) == 0
+def test_processes_meet_and_only_the_output_of_the_first_is_shown(folder, capfd):
+    assert (
+        launch(MODULE, [".", "meets", "meets", "--log_dir=x", "-m"], runtime(), Path("logs")) == 0
+    )
     out, err = capfd.readouterr()
     logs = re.fullmatch(r"2 processes, logs in (\S+)", out.splitlines()[0])[1]
-    assert "0 is told . meets meets --log_dir=x -m as MS_WORKER" in out
+    assert "0 has arguments . meets meets --log_dir=x -m as MS_WORKER" in out
     assert "Group(rank=0, size=2) met: [True]" in out
     assert "Group(rank=1, size=2) met: [True]" in Path(logs, "worker_1.log").read_text()
     assert "rank=1" not in out
     assert "[INFO]" not in out
     assert err == ""
-    assert [path.name for path in folder.iterdir()] == [".ssd"]
+    assert [path.name for path in folder.iterdir()] == ["logs"]
     assert running(folder) == []
 
 
 def test_a_process_killed_while_another_waits_for_it_ends_the_job(folder, capfd):
     began = monotonic()
-    assert launch(MODULE, [".", "meets", "meets and is killed"], runtime()) == 1
+    assert launch(MODULE, [".", "meets", "meets and is killed"], runtime(), Path("logs")) == 1
     assert monotonic() - began < BOUND
     headline, *log = capfd.readouterr().err.splitlines()
     assert headline.startswith("error: worker_1 was killed or crashed; the end of ")

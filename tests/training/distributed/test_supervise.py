@@ -1,4 +1,4 @@
-"""What a launcher does with processes that end in all kinds of ways; no MindSpore in them."""
+"""How a launcher handles processes that end in all kinds of ways; without MindSpore."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ from ssdcore.training.distributed.worker import (
 
 ROOT = Path(__file__).parents[3]
 PROMPT = 15.0
-"""Seconds within which a job ends; the slowest takes 2 on an idle machine."""
+"""Limit in seconds for the end of a job; the slowest takes 2 on an idle machine."""
 
 
 class Job:
@@ -87,7 +87,7 @@ def environment(rank: int) -> dict[str, str]:
 
 @pytest.fixture
 def job(tmp_path, monkeypatch):
-    for name in ("START_SECONDS", "SAVE_SECONDS", "MISTAKE_SECONDS"):
+    for name in ("START_SECONDS", "SAVE_SECONDS", "INPUT_ERROR_SECONDS"):
         monkeypatch.setattr(supervise, name, PROMPT)
     job = Job(tmp_path)
     yield job
@@ -96,11 +96,11 @@ def job(tmp_path, monkeypatch):
             child.kill()
 
 
-def test_the_first_ones_output_is_shown_and_nobodys_else(job, capfd):
+def test_only_the_output_of_the_first_is_shown(job, capfd):
     assert job.run("is done", "is done") == 0
     out, err = capfd.readouterr()
-    told = f"0 is told {job.folder} is done is done as MS_WORKER"
-    assert out.splitlines() == [*(f"0 says {n}" for n in range(25)), told, "0 is done"]
+    arguments = f"0 has arguments {job.folder} is done is done as MS_WORKER"
+    assert out.splitlines() == [*(f"0 says {n}" for n in range(25)), arguments, "0 is done"]
     assert err == ""
     notes = [read_note(job.folder, worker_name(rank)) for rank in (0, 1)]
     assert notes == [Note(child.pid, 0) for child in job.children]
@@ -126,13 +126,13 @@ def test_a_process_that_fails_ends_the_others_and_shows_its_log(job, capfd, way,
     assert job.children[0].returncode == -signal.SIGKILL
 
 
-def test_a_mistake_that_all_meet_is_told_once(job, capfd):
+def test_an_input_error_of_all_is_printed_once(job, capfd):
     assert job.run("is mistaken", "is mistaken") == 2
     assert capfd.readouterr().err == "error: 0 is mistaken\n"
 
 
-def test_a_mistake_that_one_meets_ends_the_others(job, capfd, monkeypatch):
-    monkeypatch.setattr(supervise, "MISTAKE_SECONDS", 0.3)
+def test_an_input_error_of_one_ends_the_others(job, capfd, monkeypatch):
+    monkeypatch.setattr(supervise, "INPUT_ERROR_SECONDS", 0.3)
     assert job.run("waits", "is mistaken") == 2
     assert capfd.readouterr().err == "error: 1 is mistaken\n"
 
@@ -147,25 +147,25 @@ def test_a_signal_is_passed_on_and_their_status_is_ours(job, capfd, number):
     assert "1 saves its state" in (job.folder / "worker_1.log").read_text()
 
 
-def test_a_signal_that_just_ends_them_is_named(job, capfd):
+def test_a_signal_that_ends_them_at_once_is_named(job, capfd):
     job.signal_at("ready")
     assert job.run("waits", "waits") == 128 + signal.SIGTERM
     assert capfd.readouterr().err == "stopped by SIGTERM\n"
 
 
-def test_a_second_signal_ends_those_that_did_not_heed_the_first(job, capfd):
-    job.signal_at("ready", "heard")
-    assert job.run("takes no heed", "takes no heed") == 128 + signal.SIGTERM
+def test_a_second_signal_ends_those_that_ignored_the_first(job, capfd):
+    job.signal_at("ready", "received")
+    assert job.run("ignores signals", "ignores signals") == 128 + signal.SIGTERM
     assert capfd.readouterr().err == "stopped by SIGTERM\n"
 
 
-def test_time_runs_out_for_those_that_do_not_heed_a_signal(job, monkeypatch):
+def test_processes_that_ignore_a_signal_are_ended_after_a_while(job, monkeypatch):
     monkeypatch.setattr(supervise, "SAVE_SECONDS", 0.3)
     job.signal_at("ready")
-    assert job.run("stops", "takes no heed") == 75
+    assert job.run("stops", "ignores signals") == 75
 
 
-def test_handlers_of_before_come_back(job):
+def test_the_signal_handlers_are_restored(job):
     job.run("is done")
     assert {number: signal.getsignal(number) for number in BEFORE} == BEFORE
 
@@ -188,9 +188,9 @@ def test_a_launcher_that_starts_nothing_is_named(tmp_path, capfd):
     assert err.endswith("  no such option\n")
 
 
-@pytest.mark.parametrize("way", ["takes no heed", "keeps Python's lock"])
+@pytest.mark.parametrize("way", ["ignores signals", "keeps Python's lock"])
 def test_a_process_whose_launcher_is_gone_is_ended(job, way):
-    """Nobody would read what it says, nor keep the next launch from writing the same files."""
+    """Otherwise it could write the same files as the next launch."""
     launcher = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     command = [*worker(job.folder, launcher.pid), way]
     child = subprocess.Popen(command, env=environment(0), stdout=subprocess.DEVNULL)
@@ -200,11 +200,11 @@ def test_a_process_whose_launcher_is_gone_is_ended(job, way):
         assert monotonic() < until
         sleep(0.02)
     assert child.poll() is None
-    launcher.communicate()  # its input ends, and so does it
+    launcher.communicate()  # it exits when its input ends
     assert child.wait(PROMPT) == -signal.SIGKILL
 
 
-def test_a_process_that_starts_when_all_is_over_is_ended(job):
+def test_a_process_that_starts_after_the_end_is_ended(job):
     end_mark(job.folder).touch()
     child = subprocess.Popen([*worker(job.folder, os.getpid()), "waits"], env=environment(0))
     job.children.append(child)

@@ -1,0 +1,64 @@
+"""Checks the device and the best checkpoint, in a process of its own.
+
+MindSpore's native code ends the process on a machine that it does not support.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from ssdcore.core import layout
+from ssdcore.doctor.finding import Finding, Grade
+from ssdcore.doctor.libraries import import_fault
+
+TIMEOUT_S = 120.0
+SUBJECTS = ("device", "model")
+GRADES: dict[str, Grade] = {"ok": "ok", "to do": "to do", "fault": "fault"}
+REMEDIES = {
+    ("device", "fault"): "Set runtime.device to auto; docs/devices.md says what each device needs",
+    ("model", "fault"): "Run dvc checkout --force model/best.ckpt, or dvc repro train",
+    ("model", "to do"): "Run dvc repro",
+}
+SCRIPT = """
+import sys
+from pathlib import Path
+from ssdcore.core.errors import InputError
+from ssdcore.models.checkpoint import load
+from ssdcore.models.device import configure, describe_choice
+try:
+    print("ok", *describe_choice(sys.argv[1], configure(sys.argv[1])), sep="\\t")
+except InputError as error:
+    print("fault", error, sep="\\t")
+path = Path(sys.argv[2])
+if path.exists():
+    try:
+        metadata = load(path)[1]
+        print("ok", f"{path}, {len(metadata.classes)} classes, step {metadata.step}", sep="\\t")
+    except InputError as error:
+        print("fault", error, sep="\\t")
+else:
+    print("to do", f"no {path} yet", sep="\\t")
+"""
+"""Prints a line for each subject: the grade, a tab and the text."""
+
+
+def check_model(device: str, checkpoint: Path = layout.BEST_CHECKPOINT) -> Iterator[Finding]:
+    """Yields findings on the device that `runtime.device` names and on the best checkpoint."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, device, str(checkpoint)],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=TIMEOUT_S,
+        )
+    except subprocess.TimeoutExpired:
+        yield Finding("fault", "device", f"no answer in {TIMEOUT_S:.0f} s", "Run make env")
+        return
+    lines = [line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line]
+    for subject, (grade, text) in zip(SUBJECTS, lines, strict=False):
+        remedy = REMEDIES.get((subject, grade), "")
+        yield Finding(GRADES[grade], subject, text.removeprefix("device: "), remedy)
+    if len(lines) < len(SUBJECTS):
+        yield import_fault("MindSpore", done.stderr, done.returncode)

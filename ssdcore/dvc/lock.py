@@ -1,0 +1,75 @@
+"""Reads dvc.lock, where DVC records each stage's last run: hashes of files, values of parameters.
+
+It does not need DVC itself, whose import takes most of a second.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ssdcore.core.errors import InputError
+from ssdcore.core.nested import leaves
+
+LOCK = Path("dvc.lock")
+EXPECTED, REMEDY = "DVC's record of a run", "Run dvc repro"
+
+
+class LockedStage(NamedTuple):
+    """The record of one stage.
+
+    Attributes:
+        deps: MD5 of each file or folder that the stage read, by path from the repository root; a
+            folder's hash ends in `.dir`, and a hash that is not an MD5 is an empty string.
+        params: values of the parameters that the stage depends on, by dotted key.
+        outs: MD5 of each file or folder that the stage wrote, like `deps`.
+    """
+
+    deps: Mapping[str, str]
+    params: Mapping[str, Any]
+    outs: Mapping[str, str]
+
+
+def read_lock(path: Path) -> dict[str, LockedStage]:
+    """Returns the records in a dvc.lock by stage, in the order of the file.
+
+    Raises:
+        InputError: the file is missing or not a dvc.lock.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(str(path), error.strerror, EXPECTED, REMEDY) from None
+    return parse_lock(text, str(path))
+
+
+def parse_lock(text: str, where: str = str(LOCK)) -> dict[str, LockedStage]:
+    """Returns the records in the text of a dvc.lock by stage.
+
+    Args:
+        text: the content of the file.
+        where: the file's name in error messages.
+
+    Raises:
+        InputError: the text is not a dvc.lock.
+    """
+    try:
+        content = YAML(typ="safe").load(text)
+    except YAMLError as error:
+        raise InputError(where, " ".join(str(error).split()), EXPECTED, REMEDY) from None
+    stages = content.get("stages") if isinstance(content, Mapping) else None
+    if not isinstance(stages, Mapping):
+        raise InputError(where, "no stages", EXPECTED, REMEDY)
+    return {name: _locked_stage(record) for name, record in stages.items()}
+
+
+def _locked_stage(record: Mapping[str, Any]) -> LockedStage:
+    deps, outs = (
+        {entry["path"]: entry.get("md5", "") for entry in record.get(kind, [])}
+        for kind in ("deps", "outs")
+    )
+    files = record.get("params", {}).values()
+    params = {key: value for values in files for key, value in leaves(values)}
+    return LockedStage(deps, params, outs)

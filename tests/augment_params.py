@@ -1,0 +1,8 @@
+"""Augmentation parameters for tests."""
+
+from ssdcore.params.schema import AugmentParams
+
+
+def augment_params(**on: float) -> AugmentParams:
+    """Everything is off except what is given."""
+    return AugmentParams(**dict.fromkeys(AugmentParams.model_fields, 0.0) | on)

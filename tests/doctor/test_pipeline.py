@@ -1,0 +1,106 @@
+import json
+import shutil
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from ssdcore.core import layout
+from ssdcore.doctor.finding import Finding
+from ssdcore.doctor.pipeline import check_data, check_dvc, check_mlflow, check_params
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty repository, and the working folder."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".dvc").mkdir()
+    return tmp_path
+
+
+def test_a_finding_is_one_line():
+    line = str(Finding("fault", "data", "a\n  file  is\tgone", "Make it"))
+    assert line == "fault  data: a file is gone. Make it."
+    assert str(Finding("ok", "data", "there")) == "ok     data: there"
+
+
+def test_parameters(folder):
+    shutil.copy(ROOT / "params.yaml", folder)
+    assert check_params(Path("params.yaml")).text == "params.yaml, data set shapes"
+    text = Path("params.yaml").read_text().replace("epochs: 5", "epochs: 0")
+    Path("params.yaml").write_text(text)
+    finding = check_params(Path("params.yaml"))
+    assert finding.is_fault
+    assert "train.epochs: found 0" in finding.text
+
+
+def test_data():
+    assert check_data().grade == "to do"
+    layout.MINDRECORD.mkdir(parents=True)
+    for split in layout.SPLITS:
+        layout.mindrecord(split).write_bytes(b"x")
+        layout.mindrecord(split).with_suffix(".mindrecord.db").write_bytes(b"x")
+    assert "conversion.json cannot be read" in check_data().text
+    counts = {"train": {"images": {"kept": 8}}, "val": {"images": {"kept": 2}}}
+    layout.CONVERSION.write_text(json.dumps(counts))
+    assert check_data() == Finding("ok", "data", "images: 8 for train, 2 for val")
+    layout.mindrecord("val").with_suffix(".mindrecord.db").unlink()
+    finding = check_data()
+    assert finding.is_fault
+    assert "val.mindrecord.db is missing" in finding.text
+    layout.mindrecord("train").unlink()
+    assert "train.mindrecord is missing" in check_data().text
+
+
+def test_a_missing_or_broken_repository_is_a_fault(folder):
+    (folder / "dvc.yaml").write_text("stages: 3\n")
+    finding = check_dvc()
+    assert finding.is_fault
+    assert finding.remedy == "Run dvc status -v"
+    shutil.rmtree(".dvc")
+    assert "no .dvc" in check_dvc().text
+
+
+def test_dvc_names_changed_stages(folder):
+    (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    (folder / "dvc.yaml").write_text("stages:\n  one:\n    cmd: echo 1 > a\n    outs: [a]\n")
+    assert check_dvc() == Finding("to do", "DVC", "changed: one", "Run dvc repro")
+    (folder / "dvc.yaml").write_text("stages: {}\n")
+    assert check_dvc().grade == "ok"
+
+
+def test_mlflows_database(folder):
+    assert check_mlflow().grade == "ok"  # the first stage creates it
+    with sqlite3.connect("mlflow.db") as connection:
+        connection.execute("CREATE TABLE a (b)")
+    assert check_mlflow().grade == "ok"
+    Path("mlflow.db").write_bytes(b"no database, but long enough to be looked at" * 100)
+    finding = check_mlflow()
+    assert finding.is_fault
+    assert "not a database" in finding.text
+
+
+def test_mlflows_server(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{port}")
+        assert check_mlflow().grade == "ok"
+    finding = check_mlflow()
+    assert finding.is_fault
+    assert "refused" in finding.text
+    assert "secret" not in str(finding)
+
+
+def test_unsent_runs_are_to_do(folder):
+    from tests.tracking.spools import spooled
+
+    spool = spooled(folder, store="sqlite:///mlflow.db")
+    finding = check_mlflow()
+    assert finding.grade == "to do"
+    assert finding.text == f"not sent yet: {spool.name}"
+    assert "doctor sync" in finding.remedy

@@ -1,0 +1,258 @@
+"""A whole training: repeatable, resumed bit for bit, and ended early on request."""
+
+import csv
+import hashlib
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ssdcore.core.errors import InputError, Stopped
+from ssdcore.core.signals import Signals
+from ssdcore.models.checkpoint import load
+from ssdcore.models.device import seed_all
+from ssdcore.params.reader import read_params
+from ssdcore.params.schema import AugmentParams
+from ssdcore.training.finite import NonFiniteError
+from ssdcore.training.loop import train
+from ssdcore.training.reports import START, EpochReport, Measurement, StepReport
+from ssdcore.training.run_files import RunFiles, RunPaths
+from ssdcore.training.setup import prepare_training
+from ssdcore.training.state import TrainingState
+
+DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
+STILL = dict.fromkeys(AugmentParams.model_fields, 0.0)
+HARD = {"accumulate": 2, "ema_decay": 0.9, "loss_scale": "dynamic", "batch_size": 2}
+"""Settings with state besides the weights; ten images make two steps an epoch."""
+FILES = RunPaths(
+    "best.ckpt", "last.ckpt", "history.csv", "validation.csv", "metrics.json", "faults.jsonl",
+    "profile.json",
+)  # fmt: skip
+
+
+class Run:
+    """One process's part of a training, with its files in `folder`."""
+
+    def __init__(self, folder, images, model, *, every_s=1e9, workers=1, still=True, **changes):
+        augment = DEFAULTS.train.augment.model_copy(update=STILL if still else {})
+        update = {"epochs": 2, "batch_size": 4, "warmup_epochs": 0.5, "validate_every": 1}
+        self.params = DEFAULTS.train.model_copy(update={**update, "augment": augment, **changes})
+        runtime = DEFAULTS.runtime.model_copy(update={"workers": workers})
+        seed_all(runtime.seed)
+        self.training = prepare_training(
+            model, self.params, runtime, images.split.classes, images.shards
+        )
+        self.paths = RunPaths(*(folder / name for name in FILES))
+        self.files = RunFiles(
+            self.training.network, self.training.metadata, self.paths, self.params.profile
+        )
+        self.state = TrainingState(folder / "state", self.training.step.state, self.files, every_s)
+        self.start = self.state.resume() or START
+        self.measured = self.start.epoch - 1
+        self.lines = []
+
+    def figures(self):
+        """Stands for the validation: epoch 1 is the best."""
+        self.measured += 1
+        return dict.fromkeys(("AP", "AP50"), 0.3 / self.measured)
+
+    def reports(self, signals=None):
+        with signals or Signals() as signals:
+            reports = train(
+                self.training, self.params, lambda: self.figures(), signals, start=self.start
+            )
+            for report in self.state.save_along(reports, self.start):
+                self.lines += self.files.add(report)
+                yield report
+
+    def finish(self):
+        reports = list(self.reports())
+        self.files.finish()
+        return reports
+
+    def checkpoints(self):
+        return {
+            path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in (self.paths.best, self.paths.last)
+        }
+
+    def history(self):
+        """The history without the speed, which varies."""
+        with self.paths.history.open() as file:
+            return [{k: v for k, v in row.items() if k != "images_per_second"}
+                    for row in csv.DictReader(file)]  # fmt: skip
+
+
+@pytest.fixture
+def start(tmp_path, images, model):
+    """Starts or resumes a training."""
+
+    def start(name="a", network=model, **options):
+        return Run(tmp_path / name, images, network, **options)
+
+    return start
+
+
+@pytest.fixture
+def with_dropout(model):
+    return model.model_copy(update={"dropout": 0.5})
+
+
+def test_equal_params_and_data_give_equal_checkpoints(start, with_dropout):
+    found = []
+    for workers in (1, 2):
+        run = start(f"workers{workers}", with_dropout, workers=workers, still=False)
+        run.finish()
+        found.append(run.checkpoints())
+    assert found[0] == found[1]
+    assert found[0]["best.ckpt"] != found[0]["last.ckpt"]  # after epoch 1 and after epoch 2
+    metrics = json.loads(run.paths.metrics.read_text())
+    assert metrics["best"] == {"AP": 0.3, "AP50": 0.3, "epoch": 1}
+    assert metrics["steps"] == 4
+    assert load(run.paths.last)[1].step == 4
+    rows = run.history()
+    assert [row["val_AP"] for row in rows] == ["", "0.3", "", "0.15"]
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
+    assert run.paths.validation.read_text() == (
+        "step,epoch,val_AP,val_AP50\n2,1,0.3,0.3\n4,2,0.15,0.15\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "parts"),
+    [
+        ({**HARD, "optimizer": "adam"}, (3,)),
+        ({"optimizer": "momentum"}, (2, 1)),  # the first ends before its epoch is measured
+    ],
+)
+def test_interrupted_at_any_step_it_resumes_to_the_same_bits(start, with_dropout, changes, parts):
+    changes = {**changes, "network": with_dropout, "still": False}
+    whole = start("whole", **changes)
+    whole.finish()
+    for steps in parts:
+        run = start("parts", every_s=0, **changes)
+        reports = run.reports()
+        for _ in range(steps):
+            report = next(r for r in reports if isinstance(r, StepReport))
+        run.state.save(report.after)
+        for path in (run.paths.best, run.paths.last):
+            path.unlink(missing_ok=True)  # as DVC does before it runs the stage again
+    run = start("parts", **changes)
+    assert run.start.step == sum(parts)
+    run.finish()
+    assert run.checkpoints() == whole.checkpoints()
+    assert run.history() == whole.history()
+
+
+def test_the_state_is_saved_once_an_epoch_before_its_measurement(start):
+    run = start()
+    saved = []
+    run.state.save = lambda position: saved.append((position.epoch, position.in_epoch))
+    run.finish()
+    assert saved == [(1, 2), (2, 2)]
+
+
+def test_a_signal_stops_it_with_its_state_and_it_resumes(start):
+    run = start()
+    reports = run.reports()
+    assert next(reports).step == 1
+    signal.raise_signal(signal.SIGTERM)
+    with pytest.raises(Stopped, match=r"SIGTERM: stopped after step 1, state saved in .*state"):
+        list(reports)
+    again = start()
+    assert (again.start.step, again.start.in_epoch) == (1, 1)
+    assert [r.step for r in again.finish() if isinstance(r, StepReport)] == [2, 3, 4]
+
+
+def test_a_signal_during_a_measurement_stops_it_and_the_measurement_is_repeated(start):
+    run, signals = start(), Signals()
+
+    def interrupted():
+        signal.raise_signal(signal.SIGINT)
+        signals.check()
+        raise AssertionError("not stopped")
+
+    run.figures = interrupted
+    with pytest.raises(Stopped, match="SIGINT: stopped after step 2"):
+        list(run.reports(signals))
+    first, *_ = start().finish()
+    assert isinstance(first, EpochReport)
+    assert (first.epoch, first.figures["AP"]) == (1, 0.3)
+
+
+def test_sigusr1_measures_and_decides_nothing(start):
+    plain = start("plain")
+    plain.finish()
+    run = start("requested")
+    run.figures = lambda: {"AP": 0.9 if run.requested else 0.3, "AP50": 0.3}
+    run.requested, seen = False, []
+    for report in run.reports():
+        seen.append(type(report))
+        run.requested = isinstance(report, StepReport) and report.step == 1
+        if run.requested:
+            signal.raise_signal(signal.SIGUSR1)
+    assert seen[:3] == [StepReport, Measurement, StepReport]
+    assert run.files.best == {"AP": 0.3, "AP50": 0.3, "epoch": 1}
+    assert run.checkpoints() == plain.checkpoints()
+
+
+def test_a_profile_comes_once(start):
+    run = start(epochs=4, profile=2)
+    run.finish()
+    (line,) = run.lines
+    assert line.startswith("profile of 2 steps: data ")
+    found = json.loads(run.paths.profile.read_text())
+    assert sum(found["share"].values()) == pytest.approx(1)
+    assert found["bottleneck"] == max(found["mean_s"], key=found["mean_s"].get)
+
+
+def test_a_broken_network_does_not_replace_a_good_one(start):
+    run = start()
+    reports = run.reports()
+    while not isinstance(next(reports), EpochReport):
+        pass
+    before = run.checkpoints()
+    parameter = run.training.network.parameters_dict()["extras.0.reduce.norm.moving_mean"]
+    parameter.set_data(parameter * np.nan)
+    with pytest.raises(NonFiniteError, match=r"extras\.0\.reduce\.norm\.moving_mean"):
+        list(reports)
+    assert run.checkpoints() == before
+    assert start().start.step == 2  # the state before it broke
+
+
+@pytest.mark.parametrize(("policy", "steps"), [("stop", 1), (1, 2)])
+def test_steps_without_a_finite_loss_are_listed_and_follow_the_policy(start, images, policy, steps):
+    run = start(on_nonfinite=policy, lr_max=1e-3)
+    infinite = {p.name: p for p in run.training.step.parameters}["class_heads.5.bias"]
+    # class logits that no float32 can hold, from a network whose values are all finite
+    value = np.full(infinite.shape, 3e38, np.float32)
+    value[0] = -3e38
+    infinite.set_data(type(infinite)(value))
+    with pytest.raises(NonFiniteError, match=r"loss (nan|inf)"):
+        list(run.reports())
+    lines = [json.loads(line) for line in run.paths.faults.read_text().splitlines()]
+    assert [line["step"] for line in lines] == list(range(1, steps + 1))
+    assert lines[0]["loss"] in ("nan", "inf")
+    assert len(lines[0]["image_ids"]) == 4
+    assert set(lines[0]["image_ids"]) <= set(images.split.objects)
+    assert run.lines[0] == f"such steps are listed in {run.paths.faults}"
+
+
+def test_two_processes_do_not_share_a_training(start):
+    first, second = start(), start()
+    with (
+        first.state.locked(),
+        pytest.raises(InputError, match="another process that trains"),
+        second.state.locked(),
+    ):
+        pass
+    with second.state.locked():
+        pass
+
+
+def test_a_state_of_another_network_is_refused(start, model):
+    start().state.save(START)
+    with pytest.raises(InputError, match="expected a state of this training"):
+        start(network=model.model_copy(update={"head": "separable"}))
