@@ -1,11 +1,10 @@
-"""What a training loses when it is killed: nothing. Twenty times by SIGKILL, twenty by SIGTERM.
+"""Kills a training again and again and compares its results with an undisturbed one's.
 
-Three times by SIGTERM a training of two processes, too.
-
-A short training of a narrow network is ended at random moments and started again each time, until
-it is done; its checkpoints and history are compared with those of an undisturbed one, bit for bit
-(but for the column of images per second, which tells of time). The table goes to standard output,
-the figures to benchmarks/results/chaos.json. About ten minutes on two cores.
+A short training of a narrow network is interrupted at random moments, 20 times by SIGKILL and 20
+times by SIGTERM, and restarted each time; a training of two processes is interrupted 3 times by
+SIGTERM. Checkpoints and history must equal those of an undisturbed training bit for bit, except
+for the column of images per second. The table goes to standard output, the figures to
+benchmarks/results/chaos.json. About ten minutes on two cores.
 """
 
 import csv
@@ -25,14 +24,16 @@ from ssdcore.core.errors import Stopped
 
 KILLS = 20
 IN_GROUP = 3
-LONGEST_S = 1.5
-"""Between a process's first new step and its end; every fifth ends while it still compiles."""
+MAX_DELAY_S = 1.5
+"""From the first new step to the signal; every fifth signal comes while the process compiles."""
 STATUS = {"SIGKILL": -signal.SIGKILL, "SIGTERM": Stopped.status}
 
 
 def main() -> None:
     own = parser(__doc__)
-    own.add_argument("--kills", type=int, default=KILLS, help="of each kind")
+    own.add_argument(
+        "--kills", type=int, default=KILLS, help="number of interruptions by each signal"
+    )
     arguments = own.parse_args()
     kills, machine = arguments.kills, circumstances("mindspore")
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def as_table(content: dict[str, Any]) -> str:
-    """Renders the figures in markdown; a training that ended otherwise has none."""
+    """Returns the figures as a markdown table; `run` fails if the results differ."""
     return table(
         ["processes", "ended by", "times", "before a new step", "steps", "equal, bit for bit"],
         [
@@ -55,10 +56,10 @@ def as_table(content: dict[str, Any]) -> str:
 
 
 def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict[str, Any]:
-    """Disturbs one training by signals of these names, one after the other.
+    """Interrupts one training by each of the named signals in turn, and lets it finish.
 
     Raises:
-        SystemExit: it ended with another status than it should, or with other files.
+        SystemExit: a process ended with an unexpected status, or the results differ.
     """
     prepare(folder, epochs=4 + 4 * len(names), devices=devices)
     run_stages(folder, "train")
@@ -70,19 +71,19 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
         process, before = start(folder), newest(folder)
         while process.poll() is None and newest(folder) == before and done % 5 != 4:
             time.sleep(0.01)
-        time.sleep(dice.uniform(0, LONGEST_S))
+        time.sleep(dice.uniform(0, MAX_DELAY_S))
         process.send_signal(getattr(signal, name))
         process.communicate(timeout=60)
         if process.returncode == 0:
-            raise SystemExit(f"the training was done after {done} of {len(names)} interruptions")
+            raise SystemExit(f"the training finished after {done} of {len(names)} interruptions")
         is_early = newest(folder) == before
         if process.returncode != STATUS[name] and not is_early:
             raise SystemExit(f"status {process.returncode} after {name}, not {STATUS[name]}")
         early += is_early
-        shutil.rmtree(folder / "model", ignore_errors=True)  # as DVC does before a stage
+        shutil.rmtree(folder / "model", ignore_errors=True)  # as DVC does before it runs a stage
     run_stages(folder, "train")
     if outcome(folder) != expected:
-        raise SystemExit(f"after {names} the training ended with other files")
+        raise SystemExit(f"after {names} the results differ")
     steps = len(expected["history"])
     return {
         "processes": devices,
@@ -94,7 +95,7 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
 
 
 def prepare(folder: Path, epochs: int, devices: int) -> None:
-    """Draws and converts a few images, and sets a short training that keeps every step."""
+    """Draws and converts a few images for a short training that saves its state at every step."""
     changes = {
         "dataset.shapes.train_images": 10,
         "dataset.shapes.val_images": 2,
@@ -120,12 +121,12 @@ def start(folder: Path) -> subprocess.Popen[str]:
 
 
 def newest(folder: Path) -> str:
-    """Returns the name of the newest state."""
+    """Returns the name of the newest snapshot."""
     return max((p.name for p in folder.glob(".ssd/train/*/[0-9]*")), default="")
 
 
 def outcome(folder: Path) -> dict[str, Any]:
-    """What two equal trainings have in common."""
+    """Returns what must be equal in two trainings."""
     with (folder / "plots/history.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row in rows:

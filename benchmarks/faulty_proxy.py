@@ -1,4 +1,4 @@
-"""A proxy before a web server that fails the way it is told to, and a real MLflow server."""
+"""A proxy that fails on demand in front of a web server, and a real MLflow server."""
 
 import os
 import signal
@@ -19,13 +19,13 @@ START_S = 120.0
 
 
 class FaultyProxy:
-    """Passes requests on to `upstream`, a port of this machine, from one of its own.
+    """Forwards requests from a port of its own to `upstream`, another port of this machine.
 
     Attributes:
-        delay_s: how long each answer is held back.
-        loses: says by method, path and body, before the request is passed on, whether the answer
-            is lost on its way; None loses none.
-        served: the method and path of every request that was passed on.
+        delay_s: seconds by which each answer is delayed.
+        loses: returns for method, path and body whether the answer is lost after the request was
+            forwarded; None loses none.
+        served: the method and path of every forwarded request.
     """
 
     def __init__(self, upstream: int) -> None:
@@ -39,11 +39,11 @@ class FaultyProxy:
 
     @property
     def address(self) -> str:
-        """Where a client finds it."""
+        """The URL of the proxy."""
         return f"http://{HOST}:{self.port}"
 
     def serve(self) -> None:
-        """Takes connections; after `refuse` on the same port again."""
+        """Accepts connections; after `refuse`, on the same port again."""
         self.closing.clear()
         self._server = ThreadingHTTPServer((HOST, self.port), _handler(self))
         self._server.daemon_threads = True
@@ -51,7 +51,7 @@ class FaultyProxy:
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
     def refuse(self) -> None:
-        """Dies: refuses connections, and breaks off the answers that are under way."""
+        """Refuses connections, and aborts the answers in progress."""
         if self._server is not None:
             self.closing.set()
             self._server.shutdown()
@@ -61,7 +61,7 @@ class FaultyProxy:
 
 def _handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """One request a connection."""
+        """Handles one request a connection."""
 
         def do_any(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -111,7 +111,7 @@ def mlflow_server(folder: Path, artifacts: Path) -> Iterator[int]:
         yield port
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # it is the leader, of its workers, too
+            os.killpg(process.pid, signal.SIGKILL)  # the whole group, with its workers
         process.wait()
 
 

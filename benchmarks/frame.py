@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.core.files import write_json
-from ssdcore.core.git import ask_git
+from ssdcore.core.git import git_output
 
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results"
@@ -42,8 +42,8 @@ def circumstances(*libraries: str) -> dict[str, Any]:
     """
     return {
         "began": time.strftime(BEGAN),
-        "commit": ask_git(ROOT, "rev-parse", "--short", "HEAD"),
-        "code_changed": bool(ask_git(ROOT, "status", "--porcelain", "--", *CODE)),
+        "commit": git_output(ROOT, "rev-parse", "--short", "HEAD"),
+        "code_changed": bool(git_output(ROOT, "status", "--porcelain", "--", *CODE)),
         "architecture": platform.machine(),
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),

@@ -25,7 +25,7 @@ def examine(params: ParamsOption) -> None:
 
 def sync() -> None:
     """Send to MLflow what stages tracked while it could not be reached."""
-    from ssdcore.tracking.sync import sync
+    from ssdcore.tracking.upload import sync
 
     left: dict[str, list[str]] = {}
     found = False

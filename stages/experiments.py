@@ -73,15 +73,14 @@ def _table(ranked: Sequence[Experiment], top: int) -> Iterator[str]:
 
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     """Yields the commands and the address to apply and to look at the best experiment."""
-    from ssdcore.tracking.lookup import Lookup
-    from ssdcore.tracking.receiver import UnavailableError
-    from ssdcore.tracking.store import locate
+    from ssdcore.tracking.lookup import find_run
+    from ssdcore.tracking.store import UnavailableError, locate
 
     store = locate()
     yield f"\nbest: {winner.name}, AP {winner.metrics['AP']:.4f}{_beside(winner, ranked)}"
     yield f"apply it: dvc exp apply {shlex.quote(winner.name)}"
     try:
-        found = Lookup(store).find(winner)
+        found = find_run(store, winner)
     except UnavailableError as error:
         print(f"warning: MLflow does not answer ({error})", file=sys.stderr)
     else:

@@ -63,7 +63,6 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 metadata,
                 images,
                 read_coco(layout.annotations("val")),
-                layout.annotations("val"),
                 wanted.tolerance,
             )
             if parity.faults:

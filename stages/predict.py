@@ -16,7 +16,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.params.reader import read_params
 
 if TYPE_CHECKING:
-    from ssdcore.models.device import Device
+    from ssdcore.params.types import Device
 
 Inputs = Annotated[
     list[str] | None,

@@ -71,7 +71,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         samples = spread_samples(val_shards, SAMPLES_PER_IMAGE * images)
         previews = Previews(samples, val, images)
         validate = make_validation(
-            training, train.batch_size, annotations, val, val_shards, runtime.workers, group,
+            training, train.batch_size, val, val_shards, runtime.workers, group,
             on_batch=signals.check, on_results=previews.update,
         )  # fmt: skip
         with (

@@ -1,4 +1,4 @@
-"""A repository with this code and the smallest of pipelines, and commands run in it by a user."""
+"""Makes a repository with this code and a minimal pipeline, and runs a user's commands in it."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ BIN = Path(sys.executable).parent
 
 
 def copy_project(folder: Path) -> None:
-    """Fills `folder` with what a clone has of this code, but for params.yaml and history."""
+    """Copies this code into `folder`, without params.yaml, dvc.lock and history."""
     for part in PARTS:
         target = folder / part
         target.parent.mkdir(exist_ok=True)
@@ -36,7 +36,7 @@ def copy_project(folder: Path) -> None:
 
 
 def make_clone(folder: Path) -> None:
-    """Fills `folder` and commits it: eight images, and the narrowest network."""
+    """Makes a committed repository in `folder`, with eight images and the narrowest network."""
     copy_project(folder)
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
@@ -51,7 +51,7 @@ def make_clone(folder: Path) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Returns that of a user who has activated `.venv` and set nothing else."""
+    """Returns the environment of a user who has activated `.venv` and set nothing else."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
     return inherited | {
         "PATH": f"{BIN}{os.pathsep}{inherited['PATH']}",
@@ -62,7 +62,7 @@ def environment() -> dict[str, str]:
 
 
 def run(folder: Path, *command: str, **more: str) -> str:
-    """Runs a command in the clone, `more` in its environment, and returns what it printed."""
+    """Runs a command that must succeed, with `more` in its environment; returns its output."""
     done = subprocess.run(
         command, cwd=folder, env=environment() | more, capture_output=True, text=True, check=False
     )

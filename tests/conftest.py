@@ -1,4 +1,4 @@
-"""Fixtures that more than one test file uses."""
+"""Fixtures for several test files."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts files of many slow tests first: else one process ends with them, and the other idles."""
+    """Runs files with many slow tests first, so that no process is left with them at the end."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
 
@@ -32,7 +32,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(scope="session")
 def small_repository(tmp_path_factory) -> Path:
-    """A repository of DVC's, for reading only; see tests/small_repository.py."""
+    """A DVC repository to read from, never to change; see tests/small_repository.py."""
     folder = tmp_path_factory.mktemp("small") / "repository"
     make_repository(folder)
     return folder

@@ -1,4 +1,4 @@
-"""What DVC and MLflow tell of the runs in a clone."""
+"""Reads the runs of a clone from DVC and MLflow."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from tests.clone import run
 
 
 def runs(clone: Path) -> list[dict[str, Any]]:
-    """Returns the parameters, metrics and tags of all MLflow runs of the clone's store."""
+    """Returns parameters, metrics, tags and status of every run in the clone's MLflow store."""
     script = (
         "import json, sys, mlflow\n"
         "client = mlflow.MlflowClient('sqlite:///' + sys.argv[1])\n"
@@ -22,16 +22,16 @@ def runs(clone: Path) -> list[dict[str, Any]]:
 
 
 def listed(clone: Path) -> tuple[str, dict[str, Any]]:
-    """Returns the hash of the commit, and its experiments' states by name."""
+    """Returns the hash of the commit, and what `dvc exp show` has of its experiments, by name."""
     _, baseline = json.loads(run(clone, "dvc", "exp", "show", "--json"))
     return baseline["rev"], {e["name"]: e["revs"][0]["data"] for e in baseline["experiments"]}
 
 
 def rate(row: dict[str, Any]) -> float:
-    """Returns the highest learning rate of a state."""
+    """Returns the maximum learning rate of an experiment."""
     return row["params"]["params.yaml"]["data"]["train"]["lr_max"]
 
 
 def figures(row: dict[str, Any]) -> dict[str, float]:
-    """Returns the twelve figures of a state's evaluation."""
+    """Returns the twelve COCO metrics of an experiment."""
     return row["metrics"]["metrics/evaluate.json"]["data"]["bbox"]

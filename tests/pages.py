@@ -1,4 +1,4 @@
-"""A command that serves pages, started on a free port until it shows its first one."""
+"""Starts a command that serves pages and reads the first one."""
 
 import os
 import shlex
@@ -12,11 +12,11 @@ from pathlib import Path
 
 from tests.clone import BIN, environment
 
-SECONDS = 60
+TIMEOUT_S = 60
 
 
 def first_page(folder: Path, command: str) -> str:
-    """Returns the page of a server that is started on a free port for it, and ended."""
+    """Starts a server on a free port, returns its first page and stops it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -28,17 +28,17 @@ def first_page(folder: Path, command: str) -> str:
         try:
             return wait_for(server, f"http://127.0.0.1:{port}")
         finally:
-            os.killpg(server.pid, signal.SIGTERM)  # it is the leader, of its workers, too
+            os.killpg(server.pid, signal.SIGTERM)  # the leader of the group of its workers
 
 
 def wait_for(server: subprocess.Popen[bytes], address: str) -> str:
-    """Returns the text at an address as soon as the server gives it."""
-    deadline = time.monotonic() + SECONDS
+    """Returns the text at an address as soon as the server responds."""
+    deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
-            with urllib.request.urlopen(address) as answer:
-                return answer.read().decode()
+            with urllib.request.urlopen(address) as response:
+                return response.read().decode()
         except urllib.error.URLError:
             assert server.poll() is None, "the server has ended"
-            assert time.monotonic() < deadline, "the server does not answer"
+            assert time.monotonic() < deadline, "the server does not respond"
             time.sleep(0.2)

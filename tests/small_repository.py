@@ -1,4 +1,4 @@
-"""A repository with DVC outs, every file of it made up: commits, a tag and an experiment."""
+"""Makes a repository of made-up DVC outs, with two commits, a tag and an experiment."""
 
 import json
 import os
@@ -18,9 +18,9 @@ OUTS = [
 ANALYSIS = "evaluation/analysis.json"
 CLASSES = {7: "cat", 9: "<b>dog</b>"}
 OBJECTS = {1: 7, 2: 7, 3: 9}
-"""The class of the one object in each image, in the same place in all."""
+"""The class of the only object, by image; its box is the same in all images."""
 BBOX = [10.0, 10.0, 30.0, 20.0]
-NOON = "1706961600 +0000"  # of the 3rd of February 2024
+NOON = "1706961600 +0000"  # 3 February 2024
 ENVIRONMENT = {
     **{key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_"))},
     "DVC_NO_ANALYTICS": "true", "GIT_CONFIG_GLOBAL": os.devnull,
@@ -29,14 +29,14 @@ ENVIRONMENT = {
 
 
 def make_repository(folder: Path) -> None:
-    """Makes the tag `old`, the branch `main` after it, and an experiment `try` of that.
+    """Makes the tag `old`, the branch `main` after it, and an experiment `try` from `main`.
 
-    They find 1, 2 and 3 of the three images' objects, and `old` has no analysis. The working
-    folder is as `main` has it, apart from train.lr_max.
+    They detect 1, 2 and 3 of the three images' objects, and `old` has no analysis. The working
+    folder differs from `main` only in train.lr_max.
     """
     folder.mkdir()
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
-    for key in ("user.name", "user.email"):  # DVC's own commits don't look at the environment
+    for key in ("user.name", "user.email"):  # DVC's own commits ignore the environment
         run(folder, "git", "config", key, "a")
     dvc(folder, "init", "--quiet")
     _write(folder, lr_max=0.1, found=[1], outs=OUTS)
@@ -52,13 +52,13 @@ def make_repository(folder: Path) -> None:
 
 
 def run(folder: Path, *command: str) -> None:
-    """Runs a command in the repository; fails loudly."""
+    """Runs a command that must succeed in the repository."""
     done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 def dvc(folder: Path, *arguments: str) -> None:
-    """Runs DVC in the repository."""
+    """Runs a DVC command in the repository."""
     run(folder, sys.executable, "-m", "dvc", *arguments)
 
 
@@ -138,5 +138,5 @@ def _json(path: Path, value: Any) -> None:
 
 def _text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)  # DVC may have made it a link into its cache
+    path.unlink(missing_ok=True)  # it may be a link into DVC's cache
     path.write_text(text, encoding="utf-8")

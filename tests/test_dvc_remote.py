@@ -1,7 +1,6 @@
-"""What one person pushed, another one has: from a remote, without running anything.
+"""A clone gets everything from a DVC remote, without running a stage.
 
-Data, conversion and evaluation are the stages' own; the network is untrained, and what the page
-would hold does not matter here.
+The stages download, convert and evaluate run; the network is untrained, and the report is fake.
 """
 
 import json
@@ -17,7 +16,7 @@ from tests.models.tiny_checkpoint import write_checkpoint
 
 
 def pretend(folder: Path, stage: str, *outs: str) -> None:
-    """Writes outs that only have to be there, and tells DVC that the stage has run."""
+    """Writes fake outs and records in dvc.lock that the stage has run."""
     for out in outs:
         (folder / out).parent.mkdir(parents=True, exist_ok=True)
         (folder / out).write_text("{}")
@@ -30,7 +29,7 @@ def read_json(path: Path):
 
 @pytest.fixture(scope="module")
 def origin(tmp_path_factory) -> Path:
-    """A repository in which all has run, committed, and pushed to a remote in a folder."""
+    """A committed repository whose outs are all pushed to a remote in a folder."""
     folder = tmp_path_factory.mktemp("origin")
     copy_project(folder)
     yaml = YAML()
@@ -58,19 +57,19 @@ def origin(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-def test_a_fresh_clone_pulls_all_and_runs_nothing(origin, tmp_path):
+def test_a_fresh_clone_pulls_everything_and_runs_nothing(origin, tmp_path):
     run(tmp_path, "git", "clone", "--quiet", str(origin), "clone")
     clone = tmp_path / "clone"
     assert not (clone / "model").exists()
     run(clone, "dvc", "pull", "--quiet")
-    said = run(clone, "dvc", "repro")
-    assert "Running stage" not in said
-    assert "Data and pipelines are up to date." in said
+    output = run(clone, "dvc", "repro")
+    assert "Running stage" not in output
+    assert "Data and pipelines are up to date." in output
     assert run(clone, "git", "status", "--porcelain") == ""
 
     (clone / "evaluation/predictions.json").unlink()
-    said = run(clone, "dvc", "repro", "--single-item", "--force", "evaluate")
-    assert "Running stage 'evaluate'" in said
+    output = run(clone, "dvc", "repro", "--single-item", "--force", "evaluate")
+    assert "Running stage 'evaluate'" in output
     ours, theirs = (folder / "evaluation/predictions.json" for folder in (clone, origin))
     assert len(read_json(ours)) > 0
     assert ours.read_bytes() == theirs.read_bytes()
@@ -79,7 +78,7 @@ def test_a_fresh_clone_pulls_all_and_runs_nothing(origin, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_model_is_fetched_by_its_name_without_a_clone(origin, tmp_path):
+def test_the_model_is_downloaded_by_its_name_without_a_clone(origin, tmp_path):
     run(origin, "git", "tag", "--annotate", "ssd300@v1.0.0", "--message", "The first")
     for extra in ((), ("--rev", "v1.0.0")):
         command = ("dvc", "artifacts", "get", str(origin), "ssd300", *extra)

@@ -1,4 +1,4 @@
-"""A DVC remote that speaks S3; needs dvc-s3 and moto, which are not among the requirements."""
+"""A DVC remote on S3; needs dvc-s3 and moto, which are not in the requirements."""
 
 import os
 import socket
@@ -14,21 +14,21 @@ from tests.clone import run
 pytest.importorskip("moto.server", reason="pip install 'moto[server]' dvc-s3 runs these tests")
 pytest.importorskip("dvc_s3")
 
-SECONDS = 40.0
+TIMEOUT_S = 40.0
 KEYS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Of a storage with a bucket `ssd`."""
+    """The address of an S3 server with a bucket `ssd`."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]
     command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + SECONDS
-        while not answers(port):
+        deadline = time.monotonic() + TIMEOUT_S
+        while not responds(port):
             assert server.poll() is None
             assert time.monotonic() < deadline
             time.sleep(0.1)
@@ -45,13 +45,13 @@ def address() -> Iterator[str]:
         server.wait()
 
 
-def answers(port: int) -> bool:
-    with socket.socket() as asking:
-        return asking.connect_ex(("127.0.0.1", port)) == 0
+def responds(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.slow
-def test_what_is_pushed_to_s3_is_pulled_from_there(address, tmp_path):
+def test_files_pushed_to_s3_are_pulled_from_there(address, tmp_path):
     origin = tmp_path / "origin"
     origin.mkdir()
     (origin / "best.ckpt").write_bytes(bytes(range(256)) * 5000)

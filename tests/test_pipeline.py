@@ -1,7 +1,6 @@
-"""The whole pipeline on eight images, run as a user runs it: from a clone, by README's commands.
+"""Runs the commands of README.md on eight images, as a user does, in one clone and in order.
 
-One command follows the other in one folder, as for the reader of README.md: what it leaves behind
-in files, in DVC and in MLflow is looked at right after it.
+After a command, tests check what it left in files, in DVC and in MLflow.
 """
 
 import json
@@ -23,8 +22,8 @@ pytestmark = pytest.mark.slow
 TRACKED = {"train", "evaluate", "export", "report"}
 EXPERIMENT = "dvc exp run -S train.lr_max=0.05"
 QUEUED = {0.01, 0.02}
-"""The rates of the experiments that README's command queues."""
-WAIT_S = 300
+"""The learning rates of the experiments that README's command queues."""
+TIMEOUT_S = 300
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +35,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", RUN)
 def test_it_runs(clone, command):
-    words, said = shlex.split(command), ""
+    words, output = shlex.split(command), ""
     if command.startswith("mlflow ui"):
         assert "<title>MLflow</title>" in first_page(clone, command)
     elif command.startswith("cp presets/"):
@@ -50,17 +49,17 @@ def test_it_runs(clone, command):
         if "weights/start.ckpt" in command:
             (clone / "weights").mkdir()
             shutil.copy(clone / "model/best.ckpt", clone / "weights/start.ckpt")
-        said = run(clone, *words)
-    if look := AFTER.get(command):
-        look(clone, said)
+        output = run(clone, *words)
+    if check := AFTER.get(command):
+        check(clone, output)
 
 
 def run_the_queue(clone: Path, words: list[str]) -> None:
-    """Has two workers do what is queued, and a mistake as well."""
+    """Runs the queued experiments and an invalid one with two workers."""
     run(clone, "dvc", "exp", "run", "--quiet", "--queue", "--name", "bad", "-S", "train.epochs=2.5")
     run(clone, *words, "--jobs", "2")
     try:
-        deadline = time.monotonic() + WAIT_S
+        deadline = time.monotonic() + TIMEOUT_S
         while any(word in run(clone, "dvc", "queue", "status") for word in ("Queued", "Running")):
             assert time.monotonic() < deadline, run(clone, "dvc", "queue", "status")
             time.sleep(3)
@@ -68,7 +67,7 @@ def run_the_queue(clone: Path, words: list[str]) -> None:
         run(clone, "dvc", "queue", "stop", "--kill")
 
 
-def after_repro(clone: Path, said: str) -> None:
+def after_repro(clone: Path, output: str) -> None:
     metrics = json.loads((clone / "metrics/evaluate.json").read_text())
     assert metrics["images"] == 2
     assert 0 <= metrics["bbox"]["AP"] <= metrics["bbox"]["AP50"] <= 1
@@ -94,10 +93,10 @@ def after_repro(clone: Path, said: str) -> None:
     run(clone, "git", "commit", "--quiet", "--message", "Run")
 
 
-def after_an_experiment(clone: Path, said: str) -> None:
-    assert "Running stage 'train'" in said
-    assert "Running stage 'download'" not in said
-    assert "Running stage 'convert'" not in said
+def after_an_experiment(clone: Path, output: str) -> None:
+    assert "Running stage 'train'" in output
+    assert "Running stage 'download'" not in output
+    assert "Running stage 'convert'" not in output
     by_rate = {found["train.lr_max"]: found for found in runs(clone)}
     assert set(by_rate) == {"0.002", "0.05"}
     assert set(by_rate["0.05"]["dvc.stage"].split(",")) == TRACKED
@@ -105,8 +104,8 @@ def after_an_experiment(clone: Path, said: str) -> None:
     assert list(rows) == [by_rate["0.05"]["dvc.exp_name"]]
 
 
-def after_the_queue(clone: Path, said: str) -> None:
-    """Two workers at a time lost no run, and the mistake is told in both places."""
+def after_the_queue(clone: Path, output: str) -> None:
+    """Two workers lose no run, and the invalid experiment is in DVC and in MLflow."""
     commit, rows = listed(clone)
     by_name = {found["dvc.exp_name"]: found for found in runs(clone) if "dvc.exp_name" in found}
     failed, row = by_name["bad"], rows["bad"]
@@ -126,28 +125,28 @@ def after_the_queue(clone: Path, said: str) -> None:
         assert figures(row) == {key: stored[f"evaluate/{key}"] for key in figures(row)}
 
 
-def after_the_best_is_named(clone: Path, said: str) -> None:
+def after_ranking(clone: Path, output: str) -> None:
     _, rows = listed(clone)
     highest = max(figures(row)["AP"] for name, row in rows.items() if name != "bad")
-    assert f"AP {highest:.4f} " in said
-    assert any(f"dvc exp apply {name}\n" in said for name in rows)
-    assert any(f"/runs/{found['id']} " in said for found in runs(clone))
+    assert f"AP {highest:.4f} " in output
+    assert any(f"dvc exp apply {name}\n" in output for name in rows)
+    assert any(f"/runs/{found['id']} " in output for found in runs(clone))
 
 
 AFTER = {
     "dvc repro": after_repro,
     EXPERIMENT: after_an_experiment,
     "dvc queue start": after_the_queue,
-    "python -m stages.experiments best": after_the_best_is_named,
+    "python -m stages.experiments best": after_ranking,
 }
 
 
-def test_what_is_looked_at_is_in_the_readme():
+def test_every_checked_command_is_in_the_readme():
     assert AFTER.keys() - set(RUN) == set()
 
 
-def test_the_tour_left_what_it_says(clone):
-    """The experiments of the tour are in DVC, and its report is there."""
+def test_the_results_of_all_commands_are_there(clone):
+    """The experiments of the commands are in DVC, and the report is there."""
     names = run(clone, "dvc", "exp", "list", "--name-only").split()
     done = [c for c in RUN if c.startswith("dvc exp run") and "--queue" not in c]
     assert len(names) == len(done) + len(QUEUED)
@@ -155,8 +154,8 @@ def test_the_tour_left_what_it_says(clone):
     assert (clone / "report/index.html").exists()
 
 
-def test_local_images_go_the_same_way(clone):
-    """The example that params.yaml names stands for the user's own photos."""
+def test_local_images_take_the_same_path(clone):
+    """The example in params.yaml stands for the user's own photos."""
     run(clone, "dvc", "repro", "--quiet", "convert")
     yaml = YAML()
     params = yaml.load(clone / "params.yaml")

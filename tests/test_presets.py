@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from ssdcore.core.nested import leaves
-from ssdcore.geometry.default_boxes import COCO_SCALES
 from ssdcore.params.reader import read_params
 
 ROOT = Path(__file__).parents[1]
@@ -69,7 +68,7 @@ def test_coco2017_is_the_papers_network_under_pretrained_weights():
     assert model.pretrained
     assert (model.width, model.head, model.batch_norm) == (1.0, "conv", False)
     assert (model.extra_relu, model.l2_norm, model.conv_bias) == (True, True, True)
-    assert model.default_box_scales == COCO_SCALES
+    assert model.default_box_scales == (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
     assert (train.loss, train.batch_size * train.accumulate) == ("multibox", 32)
 
 

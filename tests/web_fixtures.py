@@ -43,7 +43,7 @@ def refusal(cache):
     def refusal(reference, check=None):
         with pytest.raises(InputError) as caught:
             local_copy(reference, KEY, check)
-        assert caught.value.place == KEY
+        assert caught.value.where == KEY
         return str(caught.value)
 
     return refusal

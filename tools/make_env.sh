@@ -48,8 +48,8 @@ done
   '  brew install python@3.11                      (macOS)' \
   'or name the one to use: make demo PYTHON=/path/to/python3.11'
 
-place=$(cd .venv 2>/dev/null && pwd -P) || place=$(pwd -P)/.venv
-made_of="$python $(cksum <requirements.lock) $place"
+location=$(cd .venv 2>/dev/null && pwd -P) || location=$(pwd -P)/.venv
+made_of="$python $(cksum <requirements.lock) $location"
 locked='--no-deps --require-hashes -r requirements.lock'
 create() { # makes a new .venv with the given command; one made by hand stays
   [ -n "$by_hand" ] || {
@@ -64,8 +64,9 @@ with_pip() {
   create "$python" -m venv && .venv/bin/python -m pip install --quiet --compile --use-pep517 \
     --no-input --disable-pip-version-check $locked
 }
-if [ "$(cat .venv/made-of 2>/dev/null)" != "$made_of" ]; then
-  [ ! -L .venv ] || fail ".venv is a link to $place, which does not fit this checkout." \
+made_before=$(cat .venv/made-of 2>/dev/null)
+if [ "$made_before" != "$made_of" ] || ! .venv/bin/python -E -s -c '' 2>/dev/null; then
+  [ ! -L .venv ] || fail ".venv is a link to $location, which does not fit this checkout." \
     'Remove the link (rm .venv), then run make again.'
   by_hand=
   [ ! -e .venv ] || [ -e .venv/made-of ] || by_hand=1

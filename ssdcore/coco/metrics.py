@@ -4,7 +4,7 @@ import contextlib
 import io
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from ssdcore.coco.annotations import CocoSplit, read_ground_truth
 from ssdcore.coco.results import CocoResults
 from ssdcore.core.errors import InputError
+from ssdcore.params.types import Backend
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
-Backend = Literal["pycocotools", "faster-coco-eval"]
+Dataset = dict[str, Any]
+"""What pycocotools calls a data set: the lists images, categories and annotations."""
 
 FIGURES = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
@@ -56,33 +58,28 @@ def evaluate(
     if not isinstance(detections, CocoResults):
         detections = CocoResults.from_rows(detections)
     split = read_ground_truth(ground_truth_json)
-    _, evaluator_type = load_backend(backend)
-    names, objects, precisions, recalls = [], [], [], []
-    evaluator = evaluator_type(iouType="bbox")
+    dataset_type, evaluator_type = load_backend(backend)
+    precisions, recalls, objects = [], [], []
     with contextlib.redirect_stdout(io.StringIO()):
-        for category in _by_category(split, detections, image_ids):
-            own = _accumulate(category, backend)
-            names.append(category.name)
-            objects.append(category.objects)
+        for truth, found in _by_category(split, detections, image_ids):
+            own = _accumulate(dataset_type, evaluator_type, truth, found)
             precisions.append(own["precision"])
             recalls.append(own["recall"])
+            objects.append(sum(not row["iscrowd"] for row in truth["annotations"]))
         precision, recall = np.concatenate(precisions, axis=2), np.concatenate(recalls, axis=1)
+        evaluator = evaluator_type(iouType="bbox")
         evaluator.eval = {"precision": precision, "recall": recall}
         evaluator.summarize()
+    per_class, pr_curves = [], []
+    for k, (category, count) in enumerate(zip(split.classes, objects, strict=True)):
+        figures = _class_figures(precision[:, :, k], recall[:, k])
+        per_class.append({"name": category.name, **figures, "objects": count})
+        curve = _pr_curve(precision[:, :, k], evaluator.params.recThrs)
+        pr_curves.append({"name": category.name, **curve})
     return {
         **{name: float(v) for name, v in zip(FIGURES, evaluator.stats, strict=True)},
-        "per_class": [
-            {
-                "name": name,
-                **_class_figures(precision[:, :, k], recall[:, k]),
-                "objects": objects[k],
-            }
-            for k, name in enumerate(names)
-        ],
-        "pr_curves": [
-            {"name": name, **_pr_curve(precision[:, :, k], evaluator.params.recThrs)}
-            for k, name in enumerate(names)
-        ],
+        "per_class": per_class,
+        "pr_curves": pr_curves,
     }
 
 
@@ -125,29 +122,14 @@ def positions(known_ids: Ids, ids: Ids) -> Ids:
     return found
 
 
-class _Category(NamedTuple):
-    """A category with the images that contain it or have detections of it.
-
-    Attributes:
-        name: of the category.
-        objects: number of objects without crowd regions.
-        truth: the objects as a data set: images, categories, annotations.
-        found: the detections likewise.
-    """
-
-    name: str
-    objects: int
-    truth: dict[str, Any]
-    found: dict[str, Any]
-
-
 def _by_category(
     split: CocoSplit, detections: CocoResults, image_ids: Collection[int] | None
-) -> Iterator[_Category]:
-    """Yields the categories in the order of their ids.
+) -> Iterator[tuple[Dataset, Dataset]]:
+    """Yields the objects and the detections of each category, in the order of the classes.
 
     A category's figures do not depend on the others, and one category at a time needs a small
-    part of the memory: the evaluators need a dictionary and more per detection.
+    part of the memory: the evaluators need a dictionary and more per detection. Images without
+    the category are left out.
 
     Images are numbered from 1, because faster-coco-eval compares ids as float64, which does not
     distinguish all 64-bit ids. So does pycocotools' `loadRes`, which also fails without
@@ -166,9 +148,7 @@ def _by_category(
         numbers = positions(ids, truth_ids[own]) + 1
         boxes_found = detections.boxes_xywh_px[own_found]
         images = np.union1d(numbers, found_numbers[own_found]).tolist()
-        yield _Category(
-            category.name,
-            int((~truth.crowd[own]).sum()),
+        yield (
             _dataset(
                 images,
                 image_id=numbers,
@@ -187,7 +167,7 @@ def _by_category(
         )
 
 
-def _dataset(images: Sequence[int], **columns: NDArray[Any]) -> dict[str, Any]:
+def _dataset(images: Sequence[int], **columns: NDArray[Any]) -> Dataset:
     """Returns a COCO data set of one category; ids start at 1, as pycocotools takes 0 for none."""
     rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     return {
@@ -200,11 +180,12 @@ def _dataset(images: Sequence[int], **columns: NDArray[Any]) -> dict[str, Any]:
     }
 
 
-def _accumulate(category: _Category, backend: Backend) -> Any:
+def _accumulate(
+    dataset_type: Any, evaluator_type: Any, truth_rows: Dataset, found_rows: Dataset
+) -> Any:
     """Returns the evaluator's arrays for one category."""
-    dataset_type, evaluator_type = load_backend(backend)
     truth, found = dataset_type(), dataset_type()
-    for coco, dataset in ((truth, category.truth), (found, category.found)):
+    for coco, dataset in ((truth, truth_rows), (found, found_rows)):
         coco.dataset = dataset
         coco.createIndex()
     evaluator = evaluator_type(truth, found, "bbox")

@@ -1,1 +1,1 @@
-"""What every stage stands on: paths, files, errors, the command line, progress, signals."""
+"""What every stage uses: paths, files, errors, the command line, progress, signals."""

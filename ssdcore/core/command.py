@@ -1,7 +1,7 @@
-"""The shell that all stages share: a command line, and exit statuses that mean something.
+"""Runs a function as a command: options from its signature, exit status from its exceptions.
 
-0: done. 2: the user's input is wrong; one message says where and what to do. 75: stopped by a
-signal, and the same command goes on from there. 1: anything else.
+Exit status 0: done. 2: the user's input is wrong; one message says where and what to do. 75:
+stopped by a signal; the same command resumes the work. 1: anything else.
 """
 
 import errno
@@ -17,50 +17,53 @@ import typer
 
 from ssdcore.core import layout
 from ssdcore.core.errors import Ending, InputError, Stopped
-from ssdcore.core.failure import attend_to
+from ssdcore.core.failure import report_at_exit
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 DEFAULT_PARAMS = layout.PARAMS
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 ERRORS_ONLY = {"GLOG_v": "3", "OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
-"""Log levels where the environment sets none: on a CPU MindSpore warns of every accelerator that
-is not there, and OpenCV and FFmpeg of images and videos that are counted as broken."""
+"""Log levels unless the environment sets others. On a CPU, MindSpore warns about every missing
+accelerator; OpenCV and FFmpeg warn about unreadable files, which the stages count and report."""
 
 
 def run(function: Callable[..., None]) -> None:
-    """Runs `function` as this process's command, its arguments read from the command line."""
+    """Runs `function` as this process's command, with arguments from the command line."""
     app = _app()
-    app.command()(_guarded(function))
+    app.command()(_with_exit_status(function))
     app()
 
 
 def run_one_of(
     *functions: Callable[..., None], about: str, otherwise: Callable[..., None] | None = None
 ) -> None:
-    """Runs the function that the command line's first word names.
+    """Runs the function that the first word of the command line names.
 
     Args:
-        functions: named by their own names.
-        about: the help of all.
-        otherwise: runs where there is no word, with the file of `--params` as `params`; None shows
-            the help.
+        functions: each is a subcommand with the function's name.
+        about: the help text of the whole command.
+        otherwise: called without a subcommand, with the value of `--params` as `params`; if None,
+            the help is shown instead.
     """
     app = _app(
         help=about, no_args_is_help=otherwise is None, invoke_without_command=otherwise is not None
     )
 
     if otherwise is None:
-        app.callback()(lambda: None)  # without one, a single function would need no name
+        # Without a callback, Typer drops the name of a single subcommand.
+        app.callback()(lambda: None)
     else:
-        guarded = _guarded(otherwise)
+        command = _with_exit_status(otherwise)
 
-        def without_word(context: typer.Context, params: ParamsOption = DEFAULT_PARAMS) -> None:
+        def without_subcommand(
+            context: typer.Context, params: ParamsOption = DEFAULT_PARAMS
+        ) -> None:
             if context.invoked_subcommand is None:
-                guarded(params=params)
+                command(params=params)
 
-        app.callback()(without_word)
+        app.callback()(without_subcommand)
     for function in functions:
-        app.command()(_guarded(function))
+        app.command()(_with_exit_status(function))
     app()
 
 
@@ -72,11 +75,11 @@ def _app(**settings: Any) -> typer.Typer:
     )
 
 
-def _guarded(function: Callable[..., None]) -> Callable[..., None]:
+def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
-    def guarded(**arguments: object) -> None:
+    def wrapped(**arguments: object) -> None:
         try:
-            with _attended(arguments.get("params", DEFAULT_PARAMS)):
+            with _reporting_failure(arguments.get("params", DEFAULT_PARAMS)):
                 function(**arguments)
         except Ending as ending:
             typer.secho(f"{ending.word}: {ending}", err=True, fg=typer.colors.RED)
@@ -84,21 +87,21 @@ def _guarded(function: Callable[..., None]) -> Callable[..., None]:
         except OSError as error:
             if error.errno not in DISK_FULL:
                 raise
-            place = error.filename or "a file"
-            text = f"{place}: {error.strerror}. Make room, then run the same command again."
+            where = error.filename or "a file"
+            text = f"{where}: {error.strerror}. Free some space, then run the same command again."
             typer.secho(f"error: {text}", err=True, fg=typer.colors.RED)
             sys.exit(InputError.status)
 
-    return guarded
+    return wrapped
 
 
 @contextmanager
-def _attended(params: object) -> Iterator[None]:
-    """Attends to failures; a wish to stop is none."""
+def _reporting_failure(params: object) -> Iterator[None]:
+    """Reports a failure of an experiment; a requested stop is not a failure."""
     try:
         yield
     except Stopped:
         raise
     except Exception as error:
-        attend_to(error, Path(str(params)))
+        report_at_exit(error, Path(str(params)))
         raise

@@ -1,4 +1,4 @@
-"""What DVC tells a stage by its environment; nothing, where the stage was started by hand."""
+"""Reads the environment variables that DVC sets for a stage; without DVC they are missing."""
 
 import os
 from pathlib import Path
@@ -10,22 +10,22 @@ TAGS = {NAME_TAG: EXPERIMENT, BASELINE_TAG: BASELINE}
 
 
 def stage_of_experiment() -> str:
-    """Returns the stage that `dvc exp run` or its queue runs here; empty elsewhere."""
+    """Returns the stage that `dvc exp run` or the queue runs here; empty outside experiments."""
     return os.environ.get(STAGE, "") if os.environ.get(EXPERIMENT) else ""
 
 
 def is_workspace() -> bool:
-    """Says whether DVC runs the stage in the user's own files.
+    """Returns whether DVC runs the stage in the user's own working folder.
 
-    With `--temp` and in the queue the working folder is a copy, and DVC_ROOT the original.
+    With `--temp` and in the queue, the working folder is a copy and DVC_ROOT is the original.
     """
     root = os.environ.get(ROOT)
     return bool(root) and Path(str(root)).resolve() == Path.cwd()
 
 
 def experiment_tags() -> dict[str, str]:
-    """Returns what names the experiment, as tags of a run; empty outside one.
+    """Returns the tags that identify the experiment of a run; empty outside experiments.
 
-    It takes both: on another commit DVC may use a name again.
+    Both tags are needed, since DVC may reuse a name on another commit.
     """
     return {tag: value for tag, name in TAGS.items() if (value := os.environ.get(name))}

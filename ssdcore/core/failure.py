@@ -1,7 +1,7 @@
-"""What follows when a stage fails in an experiment: MLflow hears of it, and so does the user.
+"""Reports the failure of a stage in a DVC experiment, to MLflow and to the user.
 
-In the queue nobody watches, so the failure has to be found among the runs. In the workspace
-`dvc exp run` leaves what `-S` wrote into params.yaml, and the next run would take it for granted.
+Nobody watches the queue, so the list of runs shows the failure. In the workspace `dvc exp run`
+leaves the values of `-S` in params.yaml, and the next run would use them.
 """
 
 import atexit
@@ -17,37 +17,40 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssdcore.core.dvc_environment import is_workspace, stage_of_experiment
-from ssdcore.core.git import ask_git
+from ssdcore.core.git import git_output
 from ssdcore.core.nested import leaves
 
 PROJECT = Path(__file__).parents[2]
 RECORDER = "ssdcore.tracking.failed"
-"""Started as a process, not imported: what only a failure needs is no dep of any stage."""
-SHOWN = 3  # changed parameters
+"""Started as a process and not imported, so it is no dep of any stage."""
+MAX_SHOWN = 3  # changed parameters
 
 
 def mark_as_tracked(error: BaseException) -> None:
-    """Notes on the exception itself that an MLflow run has ended with it."""
+    """Marks an exception with which an MLflow run has already ended."""
     vars(error)["tracked"] = True
 
 
-def attend_to(error: Exception, params: Path) -> None:
-    """Lets this process, when it ends, tell what its failure has left behind.
+def report_at_exit(error: Exception, params: Path) -> None:
+    """Reports the failure when this process ends, after the error itself is printed.
 
-    At its end, since the error itself is to be printed first. In a group of processes the first
-    one speaks; outside of experiments there is nothing to tell.
+    Outside a DVC experiment this does nothing. In a group of processes only the first one reports.
+
+    Args:
+        error: what the stage raised.
+        params: the parameter file.
     """
     stage = stage_of_experiment()
     if stage and os.environ.get("RANK_ID", "0") == "0":
         reason = None if "tracked" in vars(error) else f"{type(error).__name__}: {error}"
-        atexit.register(_conclude, stage, params, reason)
+        atexit.register(_report, stage, params, reason)
 
 
-def _conclude(stage: str, params: Path, reason: str | None) -> None:
+def _report(stage: str, params: Path, reason: str | None) -> None:
     if is_workspace() and (changes := changed_params(params)):
-        shown = ", ".join(changes[:SHOWN]) + (", …" if len(changes) > SHOWN else "")
-        line = f"note: {params} stays as this experiment had it ({shown}). "
-        remedy = f"`git checkout HEAD -- {params}` brings back what is committed."
+        shown = ", ".join(changes[:MAX_SHOWN]) + (", …" if len(changes) > MAX_SHOWN else "")
+        line = f"note: {params} still has the values of this experiment ({shown}). "
+        remedy = f"`git checkout HEAD -- {params}` restores the committed ones."
         print(line + remedy, file=sys.stderr)
     if reason is not None:
         sys.stderr.flush()
@@ -61,11 +64,11 @@ def _conclude(stage: str, params: Path, reason: str | None) -> None:
 
 
 def changed_params(path: Path) -> list[str]:
-    """Returns `key: committed → present` for each parameter that differs from git's last commit.
+    """Returns `key: committed → present` for each parameter that differs from the last commit.
 
-    Empty where none does, or where one of the two is not there to be read.
+    Empty if none differs, or if either file can't be read.
     """
-    committed = ask_git(path.parent, "show", f"HEAD:./{path.name}")
+    committed = git_output(path.parent, "show", f"HEAD:./{path.name}")
     try:
         before, after = _flat(committed), _flat(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, YAMLError):

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there, and their hashes."""
+"""Writes files and folders whole or not at all, and computes hashes."""
 
 import hashlib
 import json
@@ -12,12 +12,11 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a temporary name beside `path`; on success it is flushed and renamed to `path`.
+    """Yields a temporary path beside `path`; on success, flushes and renames the file to `path`.
 
-    The temporary name has the suffix of `path`, since some libraries insist on theirs.
-
-    Whoever looks at `path` sees the old file or the whole new one, never a part; on an error
-    the temporary file is removed and the old one stays.
+    Readers of `path` see the old file or the whole new one, never a part. On an error the temporary
+    file is removed and the old one stays. The temporary path keeps the suffix of `path`, which
+    some libraries require.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.part{path.suffix}")
@@ -33,16 +32,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty temporary folder beside `path`; on success it takes the place of `path`.
+    """Yields an empty temporary folder beside `path`; on success, it replaces `path`.
 
-    On an error the temporary folder is removed and the old one stays.
+    On an error the temporary folder is removed and the old folder stays.
     """
     part, old = (path.with_name(f".{path.name}.{word}") for word in ("part", "old"))
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         yield part
-        if path.exists():  # out of the way first: removing it takes time, renaming none
+        if path.exists():  # rename before removing, since only renaming is immediate
             shutil.rmtree(old, ignore_errors=True)
             path.rename(old)
         part.rename(path)
@@ -52,27 +51,30 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` as UTF-8 to `path`, whole or not at all."""
+    """Writes `text` to `path` as UTF-8, whole or not at all."""
     with replacing(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes `value` as indented JSON to `path`, whole or not at all; NaN is refused.
+    """Writes `value` to `path` as indented JSON, whole or not at all.
 
-    Names of files need not be text; what UTF-8 lacks is written as JSON's own escape.
+    File names may contain bytes that are not UTF-8; they are written as JSON escapes.
+
+    Raises:
+        ValueError: `value` contains NaN or infinity.
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
 
 
 def sha256_of_file(path: Path) -> str:
-    """Returns the hexadecimal SHA-256 of the file's bytes."""
+    """Returns the SHA-256 of a file's content in hexadecimal."""
     return _digest(path, hashlib.sha256())
 
 
 def md5_of_file(path: Path) -> str:
-    """Returns the hexadecimal MD5 of the file's bytes, by which DVC knows a file."""
+    """Returns the MD5 of a file's content in hexadecimal, as in dvc.lock."""
     return _digest(path, hashlib.md5(usedforsecurity=False))
 
 
@@ -84,6 +86,6 @@ def _digest(path: Path, digest: Any) -> str:
 
 
 def sha256_of_json(value: Any) -> str:
-    """Returns the hexadecimal SHA-256 of `value` as canonical JSON (sorted keys, no spaces)."""
+    """Returns the SHA-256 of `value` as canonical JSON (sorted keys, no spaces), in hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()

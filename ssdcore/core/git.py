@@ -1,13 +1,13 @@
-"""What git says of a folder, where there is git and the folder is a repository."""
+"""Runs git commands that only read."""
 
 import subprocess
 from pathlib import Path
 
-GIT_SECONDS = 10.0
+TIMEOUT_S = 10.0
 
 
-def ask_git(folder: Path, *arguments: str) -> str | None:
-    """Returns what git prints; None where it is absent, too slow, or `folder` no repository."""
+def git_output(folder: Path, *arguments: str) -> str | None:
+    """Returns git's stripped output; None if git is missing, fails or takes longer than 10 s."""
     try:
         return subprocess.run(
             ["git", *arguments],
@@ -15,7 +15,7 @@ def ask_git(folder: Path, *arguments: str) -> str | None:
             capture_output=True,
             check=True,
             encoding="utf-8",
-            timeout=GIT_SECONDS,
+            timeout=TIMEOUT_S,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -1,4 +1,4 @@
-"""plots/history.csv, a row a training step, and plots/validation.csv, a row a measurement."""
+"""Writes plots/history.csv, a row per step, and plots/validation.csv, a row per validation."""
 
 import csv
 import io
@@ -16,36 +16,35 @@ COLUMNS = (
     "step", "epoch", "loss", "loss_box", "loss_class", "lr", "loss_scale",
     "images_per_second", "val_AP", "val_AP50",
 )  # fmt: skip
-"""The last two are empty but at the steps after which the validation split was measured."""
-WHOLE = ("step", "epoch")
-"""Columns of whole numbers."""
+"""The last two are empty except at steps after which the validation split was evaluated."""
+INTEGER_COLUMNS = ("step", "epoch")
 VALIDATION_COLUMNS = ("step", "epoch", "val_AP", "val_AP50")
-"""The measurements alone: DVC draws an empty cell as 0."""
+"""A file of its own, because DVC draws empty cells of the history as 0."""
 
 
 class HistoryRows:
-    """The rows of a training, 80 bytes each: days of it are half a million steps.
+    """The rows of a training history in 80 bytes each; long trainings have half a million steps.
 
-    What is missing, or no number, is NaN inside and left out of the rows that come out.
+    Missing values are NaN inside and are left out of the rows that iteration yields.
 
     Args:
-        table: (rows, columns) of an earlier part of the training.
+        table: (rows, columns), the rows of the training so far; None to start without any.
     """
 
     def __init__(self, table: NDArray[np.float64] | None = None) -> None:
         self._values = array("d", [] if table is None else table.ravel().tolist())
 
     def append(self, row: Mapping[str, float]) -> None:
-        """Adds a row; keys that are no columns are left out."""
+        """Adds a row; keys that are not columns are ignored."""
         self._values.extend(row.get(name, nan) for name in COLUMNS)
 
     def amend(self, values: Mapping[str, float]) -> None:
-        """Sets columns of the last row."""
+        """Sets values of the last row by column."""
         for name, value in values.items():
             self._values[COLUMNS.index(name) - len(COLUMNS)] = value
 
     def table(self) -> NDArray[np.float64]:
-        """Returns a copy as (rows, columns)."""
+        """Returns a copy of all values, (rows, columns)."""
         return np.array(self._values).reshape(-1, len(COLUMNS))
 
     def __len__(self) -> int:
@@ -55,13 +54,13 @@ class HistoryRows:
         for start in range(0, len(self._values), len(COLUMNS)):
             values = zip(COLUMNS, self._values[start : start + len(COLUMNS)], strict=True)
             row = {name: value for name, value in values if not isnan(value)}
-            yield row | {name: int(row[name]) for name in WHOLE}
+            yield row | {name: int(row[name]) for name in INTEGER_COLUMNS}
 
 
 def write_history(
     path: Path, rows: Iterable[Mapping[str, float]], columns: Sequence[str] = COLUMNS
 ) -> None:
-    """Writes the rows under `columns`, seven significant digits, missing values empty."""
+    """Writes rows as CSV with seven significant digits; missing values are empty cells."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -1,4 +1,4 @@
-"""Where the pipeline keeps its files, from the repository root; dvc.yaml names the same paths."""
+"""Paths of the pipeline's files, relative to the repository root, as in dvc.yaml."""
 
 import os
 from pathlib import Path
@@ -32,7 +32,7 @@ REPORT_JSON = REPORT / "report.json"
 REPORT_TEXT = REPORT / "report.txt"
 GALLERY = REPORT / "gallery"
 COMPARISON_PAGE = REPORT / "compare.html"
-"""No out of the pipeline: it shows other states of the repository than the present one."""
+"""Not an out of the pipeline: it shows other revisions of the repository."""
 EXPORT = Path("export")
 PARITY = EXPORT / "parity.json"
 
@@ -40,24 +40,24 @@ SPLITS = ("train", "val")
 
 
 def states() -> Path:
-    """The folder of the states that interrupted work goes on from; git and DVC leave it alone.
+    """Returns the folder of saved states, from which interrupted work resumes.
 
-    It belongs to the repository that the user sees: `dvc exp run --temp` and the queue run in
-    copies that are deleted when they fail, and name the original in DVC_ROOT.
+    git and DVC ignore it. It lies in the user's repository: `dvc exp run --temp` and the queue run
+    in copies, which are deleted when they fail, and name the original in DVC_ROOT.
     """
     return Path(os.environ.get("DVC_ROOT", "")) / ".ssd"
 
 
 def annotations(split: str) -> Path:
-    """The split's COCO annotation file."""
+    """Returns the path of a split's COCO annotation file."""
     return RAW / "annotations" / f"instances_{split}.json"
 
 
 def images(split: str) -> Path:
-    """The split's image folder, where download made or fetched the images itself."""
+    """Returns the path of a split's images, if the download stage made or fetched them."""
     return RAW / split
 
 
 def mindrecord(split: str) -> Path:
-    """The split's shards: this name, or this and a number where there are several."""
+    """Returns the path of a split's MindRecord file; several shards have a number appended."""
     return MINDRECORD / f"{split}.mindrecord"

@@ -1,4 +1,4 @@
-"""How far a long work is: a bar on a terminal, plain lines in a log."""
+"""Shows the progress of long work: a bar on a terminal, a line every 20 s in a log."""
 
 import sys
 from time import monotonic
@@ -11,13 +11,13 @@ SECONDS_BETWEEN_LINES = 20.0
 
 
 def say(line: str) -> None:
-    """Prints a line at once, above the bar where there is one."""
+    """Prints a line immediately, above the progress bar if there is one."""
     tqdm.write(line)
     sys.stdout.flush()
 
 
-class _Shown:
-    """A bar, or where there is no terminal the times at which a line is due; a context manager."""
+class _Display:
+    """A progress bar, or without a terminal a timer for lines; a context manager."""
 
     def __init__(self, **bar: Any) -> None:
         self._bar = tqdm(disable=not sys.stderr.isatty(), **bar)
@@ -34,18 +34,18 @@ class _Shown:
         return bool(self._bar.disable) and waited > SECONDS_BETWEEN_LINES
 
     def say(self, line: str) -> None:
-        """Prints a line, above the bar where there is one."""
+        """Prints a line immediately, and restarts the time until the next progress line."""
         self._last_line = monotonic()
         say(line)
 
 
-class Progress(_Shown):
-    """Shows steps as they come.
+class Progress(_Display):
+    """Shows how many steps are done.
 
     Args:
-        total: steps of the whole work; None where nobody knows.
-        done: of these, the ones done before.
-        unit: what a step is called.
+        total: number of steps; None if unknown.
+        done: number of steps that were done before.
+        unit: the name of a step.
     """
 
     def __init__(self, total: int | None, done: int = 0, unit: str = "step") -> None:
@@ -53,7 +53,7 @@ class Progress(_Shown):
         self._total, self._unit = total, unit
 
     def step(self, number: int, text: str) -> None:
-        """Notes a finished step, with a few words on it."""
+        """Counts a finished step; `text` describes it."""
         self._bar.set_postfix_str(text, refresh=False)
         self._bar.update()
         if self._line_is_due():
@@ -61,11 +61,11 @@ class Progress(_Shown):
             self.say(f"{self._unit} {number}{of_total}: {text}")
 
 
-class ByteProgress(_Shown):
-    """Shows bytes of a file as they come.
+class ByteProgress(_Display):
+    """Shows how many bytes of a file are done.
 
     Args:
-        name: what the file is called.
+        name: the name of the file.
     """
 
     def __init__(self, name: str) -> None:
@@ -74,23 +74,23 @@ class ByteProgress(_Shown):
         self.start_at(0, None)
 
     def start_at(self, done: int, total: int | None) -> None:
-        """Notes that it goes on from byte `done` of `total`, None where that is not known."""
+        """Starts again at byte `done` of `total`, which is None if unknown."""
         self._done, self._total = done, total
-        self._came = 0
+        self._received = 0
         self._since = self._last_line = monotonic()
         if not self._bar.disable:
             self._bar.reset(total)
-            # what was there before is shown, and is not part of the rate
+            # earlier bytes are shown but do not count for the rate
             self._bar.initial = self._bar.n = self._bar.last_print_n = done
             self._bar.refresh()
 
     def advance(self, count: int) -> None:
-        """Notes that `count` more bytes have come."""
+        """Counts `count` more bytes."""
         self._done += count
-        self._came += count
+        self._received += count
         self._bar.update(count)
         if self._line_is_due():
-            rate = self._came / (monotonic() - self._since)
+            rate = self._received / (monotonic() - self._since)
             self.say(f"{self._name}: {self._of_total()}, {format_bytes(rate)}/s")
 
     def _of_total(self) -> str:
@@ -101,5 +101,5 @@ class ByteProgress(_Shown):
 
 
 def format_bytes(count: float) -> str:
-    """Returns three digits and a unit, by thousands: 18.0GB."""
+    """Returns a size with three digits and a decimal unit, like 18.0GB."""
     return tqdm.format_sizeof(count, suffix="B")

@@ -1,4 +1,4 @@
-"""Signals that a long work notes and heeds between two of its steps."""
+"""Handles signals between two steps of long work."""
 
 import signal
 from collections.abc import Callable
@@ -10,19 +10,19 @@ from typing_extensions import Self
 from ssdcore.core.errors import Stopped
 
 STOPPING = (signal.SIGTERM, signal.SIGINT)
-MEASURING = signal.SIGUSR1
+EVALUATION = signal.SIGUSR1
 
 
 class Signals:
-    """SIGTERM and Ctrl-C ask for an end, SIGUSR1 for a measurement; a context manager.
+    """SIGTERM and SIGINT (Ctrl-C) request a stop, SIGUSR1 an evaluation; a context manager.
 
-    The second one that asks for an end is not noted but does what it did before the block.
-    MindSpore puts handlers of its own in place, when a graph is compiled and when a data set's
-    iterator is made; `arm` brings these back and costs microseconds, so that it can be called
-    after everything that may have done so.
+    A second stop signal has the effect that it had before the block, which usually ends the
+    process at once. MindSpore installs handlers of its own when it compiles a graph and when it
+    makes a data set iterator. `arm` installs these again; it takes microseconds, so call it after
+    every such operation.
 
     Attributes:
-        stop: the signal that asked for an end, None so far.
+        stop: the first signal that requested a stop; None if there was none.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.getsignal(number) for number in (*STOPPING, MEASURING)}
+        self._before = {number: signal.getsignal(number) for number in (*STOPPING, EVALUATION)}
         self.arm()
         return self
 
@@ -40,21 +40,21 @@ class Signals:
             signal.signal(number, handler)
 
     def arm(self) -> None:
-        """Puts the handlers in place again."""
+        """Installs the handlers again."""
         for number in STOPPING:
             signal.signal(number, self._note_stop)
-        signal.signal(MEASURING, self._note_measure)
+        signal.signal(EVALUATION, self._note_measure)
 
     def check(self) -> None:
-        """Arms, and raises `Stopped` where an end was asked for."""
+        """Installs the handlers again, and raises `Stopped` if a stop was requested."""
         self.arm()
         if self.stop is not None:
             raise Stopped(self.stop.name)
 
     def measure_now(self) -> bool:
-        """Says, once, whether a measurement was asked for."""
-        asked, self._measure = self._measure, False
-        return asked
+        """Returns whether an evaluation was requested since the last call."""
+        requested, self._measure = self._measure, False
+        return requested
 
     def _note_stop(self, number: int, _: FrameType | None) -> None:
         if self.stop is not None:

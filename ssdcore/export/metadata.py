@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.git import ask_git
+from ssdcore.core.git import git_output
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, SIZE_VARIANCE
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
@@ -29,7 +29,7 @@ def origin(dataset: str, checkpoint_sha256: str, repository: Path) -> dict[str, 
     """Returns where a network comes from, for people."""
     return {
         "dataset": dataset,
-        "commit": ask_git(repository, "rev-parse", "HEAD") or UNKNOWN,
+        "commit": git_output(repository, "rev-parse", "HEAD") or UNKNOWN,
         "checkpoint_sha256": checkpoint_sha256,
     }
 

@@ -51,13 +51,6 @@ def save_mindir(path: Path, network: SSD, loss: LossName, texts: Mapping[str, st
         part.write_bytes(model.SerializeToString(deterministic=True))
 
 
-def read_texts(path: Path) -> dict[str, str]:
-    """Returns the metadata of a MINDIR file."""
-    model = ModelProto()
-    model.ParseFromString(path.read_bytes())
-    return {entry.key: entry.value for entry in model.user_info}
-
-
 class MindirNetwork:
     """The network of a MINDIR file; `answers` is that of `Detector`.
 

@@ -78,7 +78,6 @@ def check_exports(
     metadata: ExportMetadata,
     images: Iterable[tuple[int, Rgb]],
     split: CocoSplit,
-    annotations: Path,
     tolerance: float,
 ) -> Parity:
     """Compares the files that `write_exports` wrote with the checkpoint.
@@ -90,7 +89,6 @@ def check_exports(
         metadata: its thresholds and default boxes apply to the detections.
         images: ids and pixels (H, W, 3), from the validation split.
         split: the validation split.
-        annotations: its annotation file.
         tolerance: maximum difference of an output and of AP that counts as equal.
     """
     networks: dict[str, Answers] = {}
@@ -104,7 +102,7 @@ def check_exports(
         detector.answers, networks, finders, images, metadata.network.default_boxes,
         metadata.thresholds, detector.batch_size,
     )  # fmt: skip
-    return judge(comparison, split, annotations, tolerance, APPROXIMATE)
+    return judge(comparison, split, tolerance, APPROXIMATE)
 
 
 def _photo_finders(path: Path) -> dict[str, Finder]:
@@ -157,7 +155,6 @@ def compare(
 def judge(
     comparison: Comparison,
     split: CocoSplit,
-    annotations: Path,
     tolerance: float,
     approximate: Container[str] = (),
 ) -> Parity:
@@ -166,7 +163,6 @@ def judge(
     Args:
         comparison: of the networks.
         split: the split of the images.
-        annotations: its annotation file.
         tolerance: maximum difference of an output and of AP that counts as equal.
         approximate: names of networks that are only measured.
     """
@@ -176,7 +172,7 @@ def judge(
     faults = []
     for name, found in comparison.found.items():
         results = to_results(images, found, split.classes)
-        measured = evaluate(annotations, results, image_ids=comparison.image_ids)
+        measured = evaluate(split, results, image_ids=comparison.image_ids)
         row = figures[name] = {figure: measured[figure] for figure in AP_FIGURES}
         if name == CHECKPOINT:
             continue

@@ -9,8 +9,8 @@ import cv2
 import mindspore as ms
 
 from ssdcore.core.errors import InputError
+from ssdcore.params.types import Device
 
-Device = Literal["auto", "Ascend", "GPU", "CPU"]
 ACCELERATORS: tuple[Literal["Ascend", "GPU"], ...] = ("Ascend", "GPU")
 DRIVERS = {"Ascend": Path("/dev/davinci_manager"), "GPU": Path("/dev/nvidiactl")}
 """Files that exist while an accelerator's driver is loaded."""

@@ -1,7 +1,7 @@
 """SSD300: a backbone, the extra blocks and the heads (figure 2 of the SSD paper)."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import mindspore as ms
 import numpy as np
@@ -13,9 +13,7 @@ from ssdcore.geometry.default_boxes import FEATURE_MAPS
 from ssdcore.models.conv import Conv2d
 from ssdcore.models.layers import ConvBlock, L2Norm, scaled_channels
 from ssdcore.models.vgg16 import VGG16
-
-Head = Literal["conv", "separable"]
-Normalisation = Literal["imagenet", "caffe"]
+from ssdcore.params.types import Head, Normalisation
 
 EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
 """Blocks 8 to 11: channels of the 1×1, channels, stride and padding of the 3×3 after it."""

@@ -12,13 +12,18 @@ from typing_extensions import Self
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.types import (
     Address,
+    Backend,
     Count,
+    Device,
     Formats,
     Fraction,
+    Head,
     LossName,
     LossScale,
     NonNegative,
+    Normalisation,
     OnNonFinite,
+    OptimizerName,
     Positive,
     Reference,
     Scales,
@@ -38,14 +43,14 @@ class ModelParams(Section):
     """Which network; see `ssdcore.models.ssd.SSD`."""
 
     width: Annotated[float, Field(gt=0, le=4)]
-    head: Literal["conv", "separable"]
+    head: Head
     batch_norm: bool
     extra_relu: bool
     l2_norm: bool
     conv_bias: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]
     default_box_scales: Scales
-    normalisation: Literal["imagenet", "caffe"]
+    normalisation: Normalisation
     pretrained: Reference | None
 
     @model_validator(mode="after")
@@ -84,7 +89,7 @@ class TrainParams(Section):
     accumulate: Count
     loss: LossName
     min_negatives: Annotated[int, Field(ge=0, le=8732)]
-    optimizer: Literal["momentum", "adam"]
+    optimizer: OptimizerName
     lr_init: NonNegative
     lr_max: Positive
     lr_end: NonNegative
@@ -120,7 +125,7 @@ class TrainParams(Section):
 class EvaluateParams(Section):
     """Selection of the detections; see `ssdcore.inference.decode.Thresholds`."""
 
-    backend: Literal["pycocotools", "faster-coco-eval"]
+    backend: Backend
     batch_size: Count
     score_threshold: Fraction
     nms_iou: Fraction
@@ -148,7 +153,7 @@ class ExportParams(Section):
 class RuntimeParams(Section):
     """Devices, processes and seed."""
 
-    device: Literal["auto", "Ascend", "GPU", "CPU"]
+    device: Device
     amp: Literal["O0", "O2", "O3"]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     workers: Annotated[int, Field(ge=1, le=256)]

@@ -17,7 +17,12 @@ Names = Annotated[
 ]
 Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, strict=False)]
 
+Head = Literal["conv", "separable"]
+Normalisation = Literal["imagenet", "caffe"]
 LossName = Literal["focal", "multibox"]
+OptimizerName = Literal["momentum", "adam"]
+Backend = Literal["pycocotools", "faster-coco-eval"]
+Device = Literal["auto", "Ascend", "GPU", "CPU"]
 
 Format = Literal["onnx", "mindir", "float16", "int8"]
 """Export formats; the last two are ONNX files, too."""

@@ -14,7 +14,7 @@ from ssdcore.dvc.revisions import open_revisions
 from ssdcore.inference.photo_detector import PhotoDetector
 
 if TYPE_CHECKING:
-    from ssdcore.models.device import Device
+    from ssdcore.params.types import Device
 
 OPTION = "--model"
 MLFLOW = ("models:/", "runs:/")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
-from ssdcore.core.git import ask_git
+from ssdcore.core.git import git_output
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import corners
 from ssdcore.geometry.iou import areas
@@ -74,7 +74,7 @@ def describe_environment(device: str, source: Mapping[str, Any]) -> dict[str, st
         source: the content of data/raw/source.json.
     """
     experiment = os.environ.get("DVC_EXP_NAME")
-    described = {"commit": ask_git(Path.cwd(), *DESCRIBE) or NO_COMMIT}
+    described = {"commit": git_output(Path.cwd(), *DESCRIBE) or NO_COMMIT}
     described |= {"DVC experiment": experiment} if experiment else {}
     for name, split in source["splits"].items():
         for part in ("annotations", "images"):

@@ -7,10 +7,9 @@ import sys
 from pathlib import Path
 
 from ssdcore.serving.messages import CHECKPOINT
+from ssdcore.tracking.client import mlflow_errors, open_client
 from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.receiver import UnavailableError
-from ssdcore.tracking.session import open_client, speaking
-from ssdcore.tracking.store import Store, locate
+from ssdcore.tracking.store import Store, UnavailableError, locate
 
 with quiet():
     import mlflow
@@ -36,7 +35,7 @@ def fetch(store: Store, uri: str, folder: Path) -> Path:
         raise LookupError(f"no database {store.database}")
     open_client(store)
     mlflow.set_tracking_uri(store.uri)
-    with speaking():
+    with mlflow_errors():
         path = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder))).resolve()
     return path if path.is_file() else _checkpoint_in(path)
 
@@ -45,7 +44,7 @@ def _checkpoint_in(model: Path) -> Path:
     """Returns the checkpoint of a model that `ssdcore.serving.package` wrote."""
     if not (model / "MLmodel").is_file():
         raise LookupError("a folder that is no model; name a file in it")
-    with speaking():
+    with mlflow_errors():
         flavor = Model.load(str(model)).flavors.get("python_function", {})
     entry = flavor.get("artifacts", {}).get(CHECKPOINT, {})
     path = (model / str(entry.get("path", ""))).resolve()

@@ -7,9 +7,9 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.serving.candidate import Candidate
 from ssdcore.serving.package import save
 from ssdcore.serving.version import Version, identity, tags_of
+from ssdcore.tracking.client import MISSING, experiment_id_of, mlflow_errors, newest_run
 from ssdcore.tracking.context import MODEL_TAG, provenance
 from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.session import MISSING, experiment_id_of, newest, speaking
 from ssdcore.tracking.store import Store
 
 with quiet():
@@ -35,12 +35,12 @@ class Registry:
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
         mlflow.set_tracking_uri(store.uri)  # the registry's client reads this global setting
-        with speaking(), store.locked():
+        with mlflow_errors(), store.locked():
             self._client = MlflowClient(store.uri)
 
     def champion(self) -> Version | None:
         """Returns the version that has the alias, None if no version has it."""
-        with speaking():
+        with mlflow_errors():
             model = self._registered()
             number = model.aliases.get(CHAMPION) if model else None
             return number and _to_version(self._client.get_model_version(self._name, number))
@@ -48,7 +48,7 @@ class Registry:
     def find(self, candidate: Candidate) -> Version | None:
         """Returns the newest version of this model with the same evaluation, None without one."""
         expected = identity(candidate)
-        with speaking():
+        with mlflow_errors():
             found = self._client.search_model_versions(f'name = "{self._name}"')
         same = [one for one in found if expected.items() <= one.tags.items()]
         latest = max(same, key=lambda one: int(one.version), default=None)
@@ -63,10 +63,9 @@ class Registry:
             thresholds: the defaults of a request to the served model.
         """
         client = self._client
-        with speaking(), self._store.locked():
-            experiment_id = experiment_id_of(client, experiment, self._store.artifacts)
-        with speaking(), TemporaryDirectory() as folder:
-            run = newest(client, experiment_id, {MODEL_TAG: candidate.sha256})
+        experiment_id = experiment_id_of(client, experiment, self._store)
+        with mlflow_errors(), TemporaryDirectory() as folder:
+            run = newest_run(client, experiment_id, {MODEL_TAG: candidate.sha256})
             origin = run.data.tags if run else provenance(Path.cwd())
             tags = {n: origin[n] for n in RUN_TAGS if n in origin} | tags_of(candidate)
             packed = Path(folder, "model")
@@ -87,7 +86,7 @@ class Registry:
 
     def promote(self, version: Version) -> None:
         """Gives the alias to a version; the one that had it loses it."""
-        with speaking():
+        with mlflow_errors():
             self._client.set_registered_model_alias(self._name, CHAMPION, version.number)
 
     def _registered(self) -> RegisteredModel | None:

@@ -1,4 +1,4 @@
-"""One MLflow run for train, evaluate and report, told to a spool on disk and sent from there."""
+"""One MLflow run for train, evaluate, report and export: spooled to disk, uploaded from there."""
 
 from ssdcore.tracking.run import Run, tracked
 

@@ -1,4 +1,4 @@
-"""Where a run comes from, as tags: DVC's experiment, the data's hash, the git commit."""
+"""The origin of a run as tags: the DVC experiment, the hash of the data, the git commit."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,14 +10,14 @@ from ruamel.yaml.error import YAMLError
 from ssdcore.core import layout
 from ssdcore.core.dvc_environment import NAME_TAG, experiment_tags
 from ssdcore.core.files import sha256_of_json
-from ssdcore.core.git import ask_git
+from ssdcore.core.git import git_output
 
 PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"
 KEY_TAG, STAGE_TAG = "run.key", "dvc.stage"
 
 
 def repository(folder: Path) -> Path:
-    """Returns the nearest folder from `folder` upwards with `.dvc` or `.git`, else `folder`."""
+    """Returns `folder` or its nearest parent with `.dvc` or `.git`; `folder` if none has them."""
     for candidate in (folder, *folder.parents):
         if (candidate / ".dvc").exists() or (candidate / ".git").exists():
             return candidate
@@ -25,36 +25,36 @@ def repository(folder: Path) -> Path:
 
 
 def identity(params: Mapping[str, Any], model_sha256: str) -> dict[str, str]:
-    """Returns the tags that stages of one experiment agree on: all parameters, and the model."""
+    """Returns the tags that all stages of one experiment share: the parameters and the model."""
     model = {MODEL_TAG: model_sha256} if model_sha256 else {}
     return {PARAMS_TAG: sha256_of_json(params)} | model
 
 
 def provenance(folder: Path) -> dict[str, str]:
-    """Returns the tags that join a run to the code and data in the repository around `folder`.
+    """Returns the tags that name the code and data in the repository around `folder`.
 
-    What is unknown is left out: outside an experiment, without a dvc.lock, without git. During
-    an experiment HEAD is still its baseline, so `dvc.exp_name` is what `dvc exp show` lists.
+    Unknown ones are missing: outside an experiment, without a dvc.lock, without git. During an
+    experiment HEAD is its baseline, so `dvc.exp_name` identifies it in `dvc exp show`.
     """
     root = repository(folder)
     outs = _locked_outs(root)
     tags = {
         "dvc.data_md5": outs.get(str(layout.MINDRECORD)),
-        "git.commit": ask_git(root, "rev-parse", "HEAD"),
+        "git.commit": git_output(root, "rev-parse", "HEAD"),
         "git.dirty": _dirty(root, list(outs)),
     }
     return experiment_tags() | {name: value for name, value in tags.items() if value}
 
 
 def run_name(tags: dict[str, str]) -> str | None:
-    """Returns the experiment's name, else the short commit; None lets MLflow invent one."""
+    """Returns the experiment's name or else the short commit; None lets MLflow choose a name."""
     commit = tags.get("git.commit", "")[:7]
     dirty = "-dirty" if tags.get("git.dirty") == "true" else ""
     return tags.get(NAME_TAG) or (f"{commit}{dirty}" if commit else None)
 
 
 def _locked_outs(root: Path) -> dict[str, str]:
-    """Returns the md5 of every out in dvc.lock by path; nothing where DVC wrote no (valid) lock."""
+    """Returns the md5 of every out in dvc.lock by path; empty without a valid dvc.lock."""
     try:
         lock = YAML(typ="safe").load(root / "dvc.lock") or {}
     except (OSError, YAMLError):
@@ -64,12 +64,12 @@ def _locked_outs(root: Path) -> dict[str, str]:
 
 
 def _dirty(root: Path, outs: list[str]) -> str | None:
-    """Returns whether tracked inputs differ from the commit; None where git cannot tell.
+    """Returns whether tracked inputs differ from the commit; None without git.
 
-    dvc.lock and the outs do not count: DVC rewrites them while the pipeline runs, so with them
-    every run would be dirty.
+    dvc.lock and the outs do not count: DVC rewrites them while the pipeline runs, so every run
+    would be dirty.
     """
     written = [f":(exclude){path}" for path in ("dvc.lock", *outs)]
     status = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
-    changes = ask_git(root, *status, "--", ":/", *written)
+    changes = git_output(root, *status, "--", ":/", *written)
     return None if changes is None else str(bool(changes)).lower()

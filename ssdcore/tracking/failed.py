@@ -1,8 +1,8 @@
-"""Ends an experiment's run as FAILED where the stage that failed had no run open.
+"""Records the failure of a DVC experiment's stage that had no run open.
 
 `python -m ssdcore.tracking.failed STAGE PARAMS`, in the stage's folder and environment, with the
-error on standard input. The newest run of the experiment is taken; where it has none yet, since
-its first stage failed, one is opened, so that it is not missing from the list.
+error on standard input. The newest run of the experiment ends as FAILED; if the experiment has no
+run yet, because its first stage failed, one is opened, so the list of runs shows it.
 """
 
 import json
@@ -17,20 +17,20 @@ from ssdcore.params.reader import check_params, read_values
 from ssdcore.tracking.run import Run
 
 
-def note_failure(stage: str, path: Path, error: str) -> None:
-    """Records the failure of `stage`, unless params.yaml turns tracking off or names no place."""
-    values = _as_stages_see_them(path)
+def record_failure(stage: str, path: Path, error: str) -> None:
+    """Records the failure of `stage` unless params.yaml turns tracking off or is unreadable."""
+    values = _tracked_values(path)
     tracking = values.get("tracking")
-    wanted = tracking if isinstance(tracking, Mapping) else {}
-    experiment = wanted.get("experiment")
-    if wanted.get("enabled") is not False and isinstance(experiment, str) and experiment:
+    settings = tracking if isinstance(tracking, Mapping) else {}
+    experiment = settings.get("experiment")
+    if settings.get("enabled") is not False and isinstance(experiment, str) and experiment:
         run = Run(stage)
         run.begin(values, experiment, join=experiment_tags())
         run.end("FAILED", error)
 
 
-def _as_stages_see_them(path: Path) -> dict[str, Any]:
-    """Returns the parameters as the stages track them; if they are wrong, as they stand there."""
+def _tracked_values(path: Path) -> dict[str, Any]:
+    """Returns the parameters as the stages track them; invalid ones as they are in the file."""
     try:
         values = read_values(path)
     except InputError:
@@ -43,4 +43,4 @@ def _as_stages_see_them(path: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    note_failure(sys.argv[1], Path(sys.argv[2]), sys.stdin.buffer.read().decode())
+    record_failure(sys.argv[1], Path(sys.argv[2]), sys.stdin.buffer.read().decode())

@@ -1,7 +1,4 @@
-"""Finds the MLflow run of an experiment of DVC's, and the address of its page.
-
-No stage of DVC's imports this: it loads MLflow in its own process.
-"""
+"""Finds the MLflow run of a DVC experiment. Imports MLflow, so no stage of DVC imports it."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -12,8 +9,8 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_json
 from ssdcore.dvc.experiments import Experiment
 from ssdcore.params.reader import check_params
+from ssdcore.tracking.client import mlflow_errors, newest_run, open_client
 from ssdcore.tracking.context import PARAMS_TAG
-from ssdcore.tracking.session import newest, open_client, speaking
 from ssdcore.tracking.store import Store
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
@@ -21,60 +18,49 @@ LOCAL_PAGE = "http://127.0.0.1:5000"
 
 
 class Found(NamedTuple):
-    """A run.
-
-    Attributes:
-        run_id: the store's.
-        page: the address of its page.
-        metrics: the last value of each.
-    """
+    """A run: its id in the store, the address of its page, and the last value of each metric."""
 
     run_id: str
     page: str
     metrics: Mapping[str, float]
 
 
-class Lookup:
-    """Looks for runs in a store.
+def find_run(store: Store, experiment: Experiment) -> Found | None:
+    """Returns the newest run of an experiment, by its name and baseline.
+
+    DVC takes the results of an experiment with the parameters of an earlier one from its run
+    cache, and a commit may be an applied experiment. So if no run has the name, this is the
+    newest run with the same parameters and exactly the same AP.
 
     Args:
-        store: where; a database that is not there is not made.
+        store: where to look; a database that doesn't exist is not created.
+        experiment: the experiment.
 
     Raises:
-        UnavailableError: the store can't be reached or read; so does `find`.
+        UnavailableError: the store can't be reached or read.
     """
+    if store.database and not store.database.exists():
+        return None
+    name = {NAME_TAG: experiment.name, BASELINE_TAG: experiment.baseline}
+    if not experiment.is_baseline and (found := _newest(store, experiment, name)):
+        return found
+    try:
+        params = check_params(experiment.params, layout.PARAMS).model_dump(mode="json")
+    except InputError:  # a commit whose code had other parameters
+        return None
+    found = _newest(store, experiment, {PARAMS_TAG: sha256_of_json(params)})
+    equal = found and found.metrics.get("evaluate/AP") == experiment.metrics.get("AP")
+    return found if equal else None
 
-    def __init__(self, store: Store) -> None:
-        there = store.database is None or store.database.exists()
-        self._client = open_client(store) if there else None
-        self._pages = store.uri if store.uri.startswith("http") else LOCAL_PAGE
 
-    def find(self, experiment: Experiment) -> Found | None:
-        """Returns the newest run of an experiment, by its name and baseline.
-
-        DVC computes nothing twice: an experiment with the parameters of an earlier one takes its
-        results from the run cache, and a commit may be one that was applied. So where no run has
-        the name, the newest one with the same parameters and exactly the same AP is taken.
-        """
-        name = {NAME_TAG: experiment.name, BASELINE_TAG: experiment.baseline}
-        if not experiment.is_baseline and (found := self._newest(experiment, name)):
-            return found
-        try:
-            params = check_params(experiment.params, layout.PARAMS).model_dump(mode="json")
-        except InputError:  # a commit of other code, which knew other parameters
-            return None
-        found = self._newest(experiment, {PARAMS_TAG: sha256_of_json(params)})
-        equal = found and found.metrics.get("evaluate/AP") == experiment.metrics.get("AP")
-        return found if equal else None
-
-    def _newest(self, experiment: Experiment, tags: Mapping[str, str]) -> Found | None:
-        if self._client is None:
-            return None
-        group = str((experiment.params.get("tracking") or {}).get("experiment"))
-        with speaking():
-            stored = self._client.get_experiment_by_name(group)
-            run = stored and newest(self._client, stored.experiment_id, tags)
-        if not run:
-            return None
-        page = f"{self._pages}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-        return Found(run.info.run_id, page, run.data.metrics)
+def _newest(store: Store, experiment: Experiment, tags: Mapping[str, str]) -> Found | None:
+    client = open_client(store)
+    group = str((experiment.params.get("tracking") or {}).get("experiment"))
+    with mlflow_errors():
+        stored = client.get_experiment_by_name(group)
+        run = stored and newest_run(client, stored.experiment_id, tags)
+    if not run:
+        return None
+    pages = store.uri if store.uri.startswith("http") else LOCAL_PAGE
+    page = f"{pages}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    return Found(run.info.run_id, page, run.data.metrics)

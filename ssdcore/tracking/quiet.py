@@ -1,4 +1,4 @@
-"""Keeps what MLflow says in passing off the terminal of a stage."""
+"""Suppresses MLflow's messages in the terminal."""
 
 import logging
 import warnings
@@ -10,10 +10,9 @@ LOGGERS = ("mlflow", "alembic", "urllib3")
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences warnings and the log lines of MLflow, Alembic and urllib3 inside the block.
+    """Suppresses warnings and the log lines of MLflow, Alembic and urllib3 inside the block.
 
-    Migrations, deprecations and retries are no news to whoever trains; a call that fails raises,
-    and `Run` tells that once. Other loggers keep their voice; all levels return afterwards.
+    A call that fails raises, so nothing important is lost. Other loggers are unaffected.
     """
     loggers = [logging.getLogger(name) for name in LOGGERS]
     levels = [logger.level for logger in loggers]

@@ -1,7 +1,8 @@
-"""Where runs are kept: the user's server, or one SQLite database at the repository's root."""
+"""Where runs are stored: the user's server, or one SQLite database in the repository's root."""
 
 import os
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,10 +12,19 @@ from filelock import FileLock
 
 from ssdcore.tracking.context import repository
 
-LOCK_SECONDS = 60.0  # a fresh database is built in 4 s, by as many processes as start at once
+LOCK_SECONDS = 60.0  # creating a database takes 4 s, and each process that starts with it waits
 SQLITE = "sqlite:///"
 USER = re.compile(r"//[^/@\s]+@")
 """The user and password in an address."""
+REMEDY = "The next stage uploads it, as does `python -m stages.doctor sync`."
+
+
+class UnavailableError(Exception):
+    """The store can't be reached, read or written; a later attempt may succeed."""
+
+
+class RefusedError(UnavailableError):
+    """The store has answered, and never accepts this; it may accept anything else."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +32,8 @@ class Store:
     """A tracking store.
 
     Attributes:
-        uri: as MLflow takes it.
-        database: the SQLite file, an absolute path; None for a server.
+        uri: as MLflow expects it.
+        database: the absolute path of the SQLite file; None for a server.
     """
 
     uri: str
@@ -33,15 +43,15 @@ class Store:
     def artifacts(self) -> str | None:
         """The URI of the folder for artifacts, beside the database; None lets a server choose.
 
-        MLflow's own default is the folder in which the experiment's first run started, and under
-        `dvc exp run --temp` that one is deleted.
+        MLflow's default is the folder in which the experiment's first run started, and under
+        `dvc exp run --temp` that folder is deleted.
         """
         return self.database.with_name("mlartifacts").as_uri() if self.database else None
 
     def written(self, root: Path) -> str:
-        """Returns the URI as it may stand in a file of the repository `root`.
+        """Returns the URI to write into a file of the repository `root`.
 
-        It holds no password, and a database inside the repository moves along with it.
+        It has no password, and a database inside the repository is relative to its root.
         """
         if self.database and self.database.is_relative_to(root):
             return f"{SQLITE}{self.database.relative_to(root).as_posix()}"
@@ -49,12 +59,12 @@ class Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Lets one process at a time open the database; on a server there is nothing to guard.
+        """Lets one process at a time open the database. A server needs no lock.
 
-        Processes that race to create the tables fail in the migrations.
+        Processes that create the tables at the same time fail in the migrations.
 
         Raises:
-            OSError: the database cannot be written. MLflow itself would try for 100 s.
+            OSError: the database can't be written. MLflow itself would try for 100 s.
             TimeoutError: another process held the lock for `LOCK_SECONDS`.
         """
         if self.database is None:
@@ -69,27 +79,33 @@ class Store:
 def root_folder() -> Path:
     """Returns the repository that keeps the runs.
 
-    It is `DVC_ROOT` inside a DVC stage: in `dvc exp run --temp` and the queue the working folder
-    is a copy that is deleted, DVC_ROOT the repository that stays.
+    Inside a DVC stage that is `DVC_ROOT`: in `dvc exp run --temp` and the queue the working folder
+    is a temporary copy.
     """
     return Path(os.environ.get("DVC_ROOT") or repository(Path.cwd())).resolve()
 
 
 def locate() -> Store:
-    """Returns the store of `MLFLOW_TRACKING_URI`, else of `mlflow.db` at the repository's root.
+    """Returns the store of `MLFLOW_TRACKING_URI`, by default `mlflow.db` in the repository's root.
 
-    A relative SQLite URI is taken from that root too.
+    A relative SQLite URI is relative to that root.
     """
     return _store(os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db", root_folder())
 
 
 def store_of(written: str, root: Path) -> Store:
-    """Returns the store that `Store.written` tells of.
+    """Returns the store that `Store.written` named.
 
-    Where it is the one that `locate` finds, that one, which knows the password.
+    If it is the present one, it has the user and password of `MLFLOW_TRACKING_URI`.
     """
     current = locate()
     return current if current.written(root) == written else _store(written, root)
+
+
+def warn(line: str) -> None:
+    """Prints a line on stderr without the user and password of an address."""
+    sys.stderr.write(USER.sub("//***@", line) + "\n")
+    sys.stderr.flush()
 
 
 def _store(uri: str, root: Path) -> Store:

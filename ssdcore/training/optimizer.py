@@ -7,9 +7,9 @@ import mindspore as ms
 from mindspore import Parameter, Tensor, nn, ops
 from numpy.typing import NDArray
 
+from ssdcore.params.types import OptimizerName
 from ssdcore.training.ema import WeightAverage
 
-OptimizerName = Literal["momentum", "adam"]
 LossScaler: TypeAlias = "ms.amp.StaticLossScaler | ms.amp.DynamicLossScaler"
 
 FIRST_DYNAMIC_SCALE = 2**16

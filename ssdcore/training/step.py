@@ -51,12 +51,12 @@ class TrainingStep:
         network: trained in place.
         loss: of its outputs.
         update: applies a gradient to the network's parameters.
-        accumulate: batches to an update, in each process.
+        accumulate: batches per update, in each process.
         group: the processes that compute the step together.
         compiled: compile the step into a graph; without, a debugger can follow the Python code.
 
     Attributes:
-        parameters: what is trained.
+        parameters: those that are trained.
         state: all parameters that steps change, by name; restoring them resumes the training
             exactly.
     """
@@ -72,7 +72,7 @@ class TrainingStep:
         compiled: bool = True,
     ) -> None:
         self.parameters = update.optimizer.parameters
-        self.state = _changing(network, update)
+        self.state = _state(network, update)
         self._network = network
         self._scaler = update.scaler
         self._wait = CpuWait()
@@ -86,19 +86,19 @@ class TrainingStep:
             return scaler.scale(box_loss + class_loss), box_loss, class_loss
 
         gradient = ms.value_and_grad(forward, None, update.optimizer.parameters, has_aux=True)
-        compiler = ms.jit if compiled else _as_it_is
+        compiler = ms.jit if compiled else _uncompiled
         if accumulate == group.size == 1:
-            self._take = _whole(gradient, update, compiler)
+            self._compute = _single_batch_step(gradient, update, compiler)
         else:
             statistics = _moving_statistics(network)
-            self._take = _summed(gradient, update, statistics, group, compiler)
+            self._compute = _accumulated_step(gradient, update, statistics, group, compiler)
 
     def __call__(self, batches: Sequence[TrainingBatch]) -> StepOutcome:
         """Computes one step and returns its losses from before the update."""
         self._network.set_train()
         before = float(self._scaler.scale_value.asnumpy())
         tensors = [(Tensor(b.images), Tensor(b.offsets), Tensor(b.labels)) for b in batches]
-        box_loss, class_loss, finite = self._wait(self._take, tensors)
+        box_loss, class_loss, finite = self._wait(self._compute, tensors)
         scale = float(self._scaler.scale_value.asnumpy())
         return StepOutcome(float(box_loss), float(class_loss), bool(finite), scale, scale < before)
 
@@ -109,11 +109,11 @@ Results = tuple[Tensor, Tensor, Tensor]
 Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-def _as_it_is(function: Callable[..., Any]) -> Callable[..., Any]:
+def _uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return function
 
 
-def _changing(network: nn.Cell, update: Update) -> dict[str, Parameter]:
+def _state(network: nn.Cell, update: Update) -> dict[str, Parameter]:
     cells = [network, update.optimizer, *([update.average] if update.average else [])]
     parameters = [(p.name, p) for cell in cells for p in cell.get_parameters()]
     scaling = [value for value in vars(update.scaler).values() if isinstance(value, Parameter)]
@@ -121,17 +121,17 @@ def _changing(network: nn.Cell, update: Update) -> dict[str, Parameter]:
     return dict(parameters)
 
 
-def _whole(
+def _single_batch_step(
     gradient: Callable[..., Any], update: Update, compiler: Compiler
 ) -> Callable[[Batches], Results]:
     """Returns the step for one batch: a single graph."""
 
     @compiler
-    def take(images: Tensor, target_offsets: Tensor, labels: Tensor) -> Results:
+    def compute(images: Tensor, target_offsets: Tensor, labels: Tensor) -> Results:
         (_, box_loss, class_loss), gradients = gradient(images, target_offsets, labels)
         return box_loss, class_loss, update(update.scaler.unscale(gradients), box_loss + class_loss)
 
-    return lambda batches: take(*batches[0])
+    return lambda batches: compute(*batches[0])
 
 
 def _moving_statistics(network: nn.Cell) -> list[Parameter]:
@@ -140,7 +140,7 @@ def _moving_statistics(network: nn.Cell) -> list[Parameter]:
     return [p for norm in norms for p in (norm.moving_mean, norm.moving_variance)]
 
 
-def _summed(
+def _accumulated_step(
     gradient: Callable[..., Any],
     update: Update,
     statistics: list[Parameter],
@@ -151,7 +151,7 @@ def _summed(
     sums = update.optimizer.parameters.clone(prefix="sum", init="zeros")
     losses = Parameter(Tensor([0.0, 0.0]), name="sum.losses")
     positives = Parameter(Tensor(0.0), name="sum.positives")
-    held = ParameterTuple([*sums, losses, positives])
+    sums_and_counts = ParameterTuple([*sums, losses, positives])
     averaged = ParameterTuple(statistics if group.size > 1 else [])
     over_group = GroupSum(group)
 
@@ -168,19 +168,19 @@ def _summed(
 
     @compiler
     def finish() -> Results:
-        totals = over_group(held + averaged)
+        totals = over_group(sums_and_counts + averaged)
         for i in range(len(averaged)):
-            ops.assign(averaged[i], totals[len(held) + i] / group.size)
+            ops.assign(averaged[i], totals[len(sums_and_counts) + i] / group.size)
         divisor = ops.maximum(totals[len(sums) + 1], 1.0)
         mean = totals[len(sums)] / divisor
         finite = update(tuple([total / divisor for total in totals[: len(sums)]]), mean.sum())
-        for i in range(len(held)):
-            ops.assign(held[i], ops.zeros_like(held[i]))
+        for i in range(len(sums_and_counts)):
+            ops.assign(sums_and_counts[i], ops.zeros_like(sums_and_counts[i]))
         return mean[0], mean[1], finite
 
-    def take(batches: Batches) -> Results:
+    def compute(batches: Batches) -> Results:
         for batch in batches:
             add(*batch)
         return finish()
 
-    return take
+    return compute

@@ -18,7 +18,6 @@ from ssdcore.training.setup import Training
 def make_validation(
     training: Training,
     batch_size: int,
-    annotations: Path,
     split: CocoSplit,
     shards: Sequence[Path],
     workers: int,
@@ -31,8 +30,7 @@ def make_validation(
     Args:
         training: provides the network, which continues to change.
         batch_size: images per batch.
-        annotations: the annotation file.
-        split: its content.
+        split: the validation split.
         shards: its images.
         workers: threads that decode.
         group: the processes that share the images.
@@ -46,7 +44,7 @@ def make_validation(
         found = find_in_split(detector, shards, Thresholds(), workers, group, on_batch)
         results = split_results(gather_found(found, group), split)
         on_results(results)
-        return evaluate(annotations, results)
+        return evaluate(split, results)
 
     return validate
 

@@ -1,4 +1,4 @@
-"""The short form of benchmarks/chaos.py: the stage as a process, ended by either signal."""
+"""A short run of benchmarks/chaos.py: the stage as a process, interrupted by both signals."""
 
 import pytest
 
@@ -6,6 +6,6 @@ from benchmarks.chaos import run
 
 
 @pytest.mark.slow
-def test_an_interrupted_training_ends_as_an_undisturbed_one(tmp_path):
+def test_an_interrupted_training_equals_an_undisturbed_one(tmp_path):
     row = run(tmp_path / "work", ["SIGKILL", "SIGTERM"])
     assert (row["kills"], row["early"], row["steps"]) == (2, 0, 60)

@@ -34,9 +34,9 @@ def run_script(folder: Path, body: str, *arguments: str) -> subprocess.Completed
 
 @pytest.fixture
 def arguments(monkeypatch):
-    """Sets this process's command line and leaves its environment as it was."""
+    """Sets this process's command line; restores its environment at the end."""
     for name in ERRORS_ONLY:
-        monkeypatch.setenv(name, "")  # so that its present state, set or not, comes back
+        monkeypatch.setenv(name, "")  # so that the variable is restored, set or not
         monkeypatch.delenv(name)
 
     def set_arguments(*words: str) -> None:
@@ -47,13 +47,13 @@ def arguments(monkeypatch):
 
 
 def test_wrong_input_is_one_line_and_status_2(tmp_path):
-    done = run_script(tmp_path, "raise InputError('a.json', 'süß', 'a list', 'Mend it')")
+    done = run_script(tmp_path, "raise InputError('a.json', 'süß', 'a list', 'Fix it')")
     assert done.returncode == 2
-    assert done.stderr == "error: a.json: found 'süß', expected a list. Mend it.\n"
+    assert done.stderr == "error: a.json: found 'süß', expected a list. Fix it.\n"
     assert done.stdout == ""
 
 
-def test_a_fault_is_a_traceback_and_status_1(tmp_path):
+def test_a_bug_is_a_traceback_and_status_1(tmp_path):
     done = run_script(tmp_path, "raise ValueError('a bug')")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback (most recent call last):")
@@ -61,8 +61,8 @@ def test_a_fault_is_a_traceback_and_status_1(tmp_path):
     assert ", in main\n" in done.stderr
 
 
-def test_wrong_input_from_deep_below_hides_no_fault(arguments, capsys):
-    """Only an InputError that comes out at the top counts, whatever it was made from."""
+def test_wrong_input_as_a_cause_does_not_hide_a_bug(arguments, capsys):
+    """Only an InputError that leaves the function counts, not one that caused another error."""
 
     def main() -> None:
         try:
@@ -103,7 +103,7 @@ def test_an_unknown_option_is_status_2_and_runs_nothing(arguments, capsys):
 
 def test_help_is_the_docstring(arguments, capsys):
     def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-        """Mend what is broken."""
+        """Repair it."""
         pytest.fail("it ran")
 
     arguments("--help")
@@ -111,70 +111,70 @@ def test_help_is_the_docstring(arguments, capsys):
         run(main)
     assert exit_.value.code == 0
     out = capsys.readouterr().out
-    assert "Mend what is broken." in out
+    assert "Repair it." in out
     assert "--params" in out
     assert "params.yaml" in out
     assert "--install-completion" not in out
 
 
 @pytest.mark.parametrize("name", ERRORS_ONLY)
-@pytest.mark.parametrize("wish", [None, "1"])
-def test_libraries_speak_of_errors_only_unless_told(arguments, monkeypatch, name, wish):
-    if wish is not None:
-        monkeypatch.setenv(name, wish)
+@pytest.mark.parametrize("level", [None, "1"])
+def test_libraries_log_errors_only_by_default(arguments, monkeypatch, name, level):
+    if level is not None:
+        monkeypatch.setenv(name, level)
     seen = []
     with pytest.raises(SystemExit):
         run(lambda: seen.append(os.environ[name]))
-    assert seen == [wish or ERRORS_ONLY[name]]
+    assert seen == [level or ERRORS_ONLY[name]]
 
 
 @pytest.mark.parametrize(
     ("error", "status", "text"),
     [
         ("RunError('the network broke')", 1, "error: the network broke\n"),
-        ("Stopped('SIGTERM: go on with the same command')", 75,
-         "stopped: SIGTERM: go on with the same command\n"),
+        ("Stopped('SIGTERM: resume with the same command')", 75,
+         "stopped: SIGTERM: resume with the same command\n"),
     ],
 )  # fmt: skip
-def test_other_endings_have_their_word_and_status(tmp_path, error, status, text):
+def test_other_endings_have_their_own_word_and_status(tmp_path, error, status, text):
     done = run_script(tmp_path, f"from ssdcore.core.errors import RunError, Stopped; raise {error}")
     assert (done.returncode, done.stdout, done.stderr) == (status, "", text)
 
 
-def test_a_full_disk_is_one_line_and_other_faults_of_files_are_not(tmp_path):
+def test_a_full_disk_is_one_line_and_other_file_errors_are_not(tmp_path):
     done = run_script(tmp_path, "import errno; raise OSError(errno.ENOSPC, 'No space left', 'a/b')")
     assert done.returncode == 2
     assert done.stderr == (
-        "error: a/b: No space left. Make room, then run the same command again.\n"
+        "error: a/b: No space left. Free some space, then run the same command again.\n"
     )
     done = run_script(tmp_path, "open('/nowhere/at/all')")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
 
 
-def test_the_first_word_names_the_function(arguments, capsys):
+def test_the_first_word_selects_the_function(arguments, capsys):
     done = []
 
-    def mend(params: ParamsOption = DEFAULT_PARAMS) -> None:
-        """Mend what is broken."""
+    def repair(params: ParamsOption = DEFAULT_PARAMS) -> None:
+        """Repair it."""
         done.append(params)
 
-    def spoil() -> None:
-        """Break what is whole."""
+    def damage() -> None:
+        """Break it."""
         pytest.fail("it ran")
 
-    arguments("mend", "--params", "a.yaml")
+    arguments("repair", "--params", "a.yaml")
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(mend, spoil, about="Tools.")
+        run_one_of(repair, damage, about="Tools.")
     assert exit_.value.code == 0
     assert done == [Path("a.yaml")]
 
     arguments("--help")
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(mend, spoil, about="Tools.")
+        run_one_of(repair, damage, about="Tools.")
     assert exit_.value.code == 0
     out = capsys.readouterr().out
-    assert [text in out for text in ("Tools.", "Mend what", "Break what")] == [True] * 3
+    assert [text in out for text in ("Tools.", "Repair it", "Break it")] == [True] * 3
 
 
 def test_a_single_function_needs_its_name_too(arguments, capsys):
@@ -185,13 +185,13 @@ def test_a_single_function_needs_its_name_too(arguments, capsys):
     assert "Tools." in "".join(capsys.readouterr())
 
 
-def test_wrong_input_of_a_named_function_is_one_line_and_status_2(arguments, capsys):
-    def mend() -> None:
+def test_wrong_input_of_a_subcommand_is_one_line_and_status_2(arguments, capsys):
+    def repair() -> None:
         raise InputError("a.json", 1, "a list")
 
-    arguments("mend")
+    arguments("repair")
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(mend, about="Tools.")
+        run_one_of(repair, about="Tools.")
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: a.json: found 1, expected a list.\n"
 
@@ -201,25 +201,25 @@ def test_wrong_input_of_a_named_function_is_one_line_and_status_2(arguments, cap
     [
         ((), [DEFAULT_PARAMS]),
         (("--params", "a/b.yaml"), [Path("a/b.yaml")]),
-        (("mend",), ["mend"]),
-        (("--params", "a/b.yaml", "mend"), ["mend"]),
+        (("repair",), ["repair"]),
+        (("--params", "a/b.yaml", "repair"), ["repair"]),
     ],
 )
-def test_without_a_word_something_else_may_run(arguments, words, expected):
+def test_without_a_subcommand_the_other_function_runs(arguments, words, expected):
     done = []
 
-    def mend() -> None:
-        """Mend what is broken."""
-        done.append("mend")
+    def repair() -> None:
+        """Repair it."""
+        done.append("repair")
 
     arguments(*words)
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(mend, about="Tools.", otherwise=lambda params: done.append(params))
+        run_one_of(repair, about="Tools.", otherwise=lambda params: done.append(params))
     assert exit_.value.code == 0
     assert done == expected
 
 
-def test_what_runs_without_a_word_has_statuses_too(arguments, capsys):
+def test_the_other_function_has_the_same_exit_statuses(arguments, capsys):
     def fail(params: Path) -> None:
         raise InputError("a.json", 3, "a list")
 

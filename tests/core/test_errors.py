@@ -1,7 +1,7 @@
 from ssdcore.core.errors import InputError
 
 
-def test_message_names_place_value_expected_and_remedy():
+def test_the_message_has_all_four_parts():
     error = InputError("train.lr_max", "abc", "a number", "Set it in params.yaml")
     assert str(error) == "train.lr_max: found 'abc', expected a number. Set it in params.yaml."
 

@@ -1,4 +1,4 @@
-"""What a failed stage says and starts at its end, in a real repository."""
+"""What a failed stage prints and starts when it ends, in a real repository."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
 run(main)
 """
 RAISE = "raise InputError('train.lr_max', 'abc', 'a number')"
-SAID = "error: train.lr_max: found 'abc', expected a number.\n"
+ERROR = "error: train.lr_max: found 'abc', expected a number.\n"
 TRACKED = """
     try:
         raise InputError('train.lr_max', 'abc', 'a number')
@@ -37,7 +37,7 @@ TRACKED = """
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
-    """A committed params.yaml, changed as -S changes it; and a recorder that tells what it got."""
+    """A committed params.yaml, changed as -S changes it; and a recorder that prints its input."""
     (tmp_path / "params.yaml").write_text("train:\n  lr_max: 0.002 # a comment\n  epochs: 5\n")
     git = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
@@ -66,8 +66,8 @@ def experiment(root: Path) -> dict[str, str]:
 
 
 NOTE = (
-    'note: params.yaml stays as this experiment had it (train.lr_max: 0.002 → "abc"). '
-    "`git checkout HEAD -- params.yaml` brings back what is committed.\n"
+    'note: params.yaml still has the values of this experiment (train.lr_max: 0.002 → "abc"). '
+    "`git checkout HEAD -- params.yaml` restores the committed ones.\n"
 )
 RECORDED = (
     "recorded train params.yaml \"InputError: train.lr_max: found 'abc', expected a number.\"\n"
@@ -77,10 +77,10 @@ RECORDED = (
 def test_in_the_workspace_the_error_comes_first_then_the_state_of_params_yaml(repository):
     done = fail(repository, **experiment(repository))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == SAID + NOTE + RECORDED
+    assert done.stderr == ERROR + NOTE + RECORDED
 
 
-def test_a_fault_keeps_its_traceback(repository):
+def test_a_bug_keeps_its_traceback(repository):
     done = fail(repository, "raise ValueError('a bug')", **experiment(repository))
     assert done.returncode == 1
     head, _, tail = done.stderr.partition("ValueError: a bug\n")
@@ -88,41 +88,41 @@ def test_a_fault_keeps_its_traceback(repository):
     assert tail == NOTE + "recorded train params.yaml 'ValueError: a bug'\n"
 
 
-def test_a_run_that_knows_is_not_told_again(repository):
+def test_a_failure_that_is_tracked_is_not_recorded_again(repository):
     done = fail(repository, TRACKED, **experiment(repository))
-    assert done.stderr == SAID + NOTE
+    assert done.stderr == ERROR + NOTE
 
 
-def test_a_copy_has_a_params_yaml_of_its_own(repository, tmp_path_factory):
+def test_a_temporary_copy_gets_no_note(repository, tmp_path_factory):
     done = fail(repository, **experiment(tmp_path_factory.mktemp("original")))
-    assert done.stderr == SAID + RECORDED
+    assert done.stderr == ERROR + RECORDED
 
 
-def test_unchanged_parameters_need_no_word(repository):
+def test_unchanged_parameters_need_no_note(repository):
     subprocess.run(["git", "restore", "params.yaml"], cwd=repository, check=True)
-    assert fail(repository, **experiment(repository)).stderr == SAID + RECORDED
+    assert fail(repository, **experiment(repository)).stderr == ERROR + RECORDED
 
 
 @pytest.mark.parametrize("gone", ["DVC_EXP_NAME", "DVC_STAGE"])
-def test_outside_of_experiments_the_error_is_all(repository, gone):
+def test_outside_of_experiments_only_the_error_is_printed(repository, gone):
     environment = experiment(repository)
     del environment[gone]
-    assert fail(repository, **environment).stderr == SAID
+    assert fail(repository, **environment).stderr == ERROR
 
 
-def test_of_a_group_the_first_process_speaks(repository):
+def test_of_a_group_only_the_first_process_reports(repository):
     environment = experiment(repository)
     assert RECORDED in fail(repository, **environment, RANK_ID="0").stderr
-    assert fail(repository, **environment, RANK_ID="1").stderr == SAID
+    assert fail(repository, **environment, RANK_ID="1").stderr == ERROR
 
 
 @pytest.mark.parametrize("body", ["raise Stopped('SIGTERM')", "sys.exit(3)", "pass"])
-def test_other_ends_are_no_failures(repository, body):
-    assert "note" not in (told := fail(repository, body, **experiment(repository)).stderr)
-    assert "recorded" not in told
+def test_other_exits_are_no_failures(repository, body):
+    assert "note" not in (err := fail(repository, body, **experiment(repository)).stderr)
+    assert "recorded" not in err
 
 
-def test_what_is_no_text_is_recorded_as_well(repository):
+def test_an_error_that_is_not_utf_8_is_recorded(repository):
     done = fail(repository, r"raise ValueError('\udcff')", **experiment(repository))
     assert done.stderr.endswith("recorded train params.yaml 'ValueError: \\\\udcff'\n")
 
@@ -136,7 +136,7 @@ def test_changes_by_key(repository):
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", None])
-def test_what_can_not_be_read_has_no_changes(repository, text):
+def test_an_unreadable_file_has_no_changes(repository, text):
     path = repository / "params.yaml"
     path.write_text(text) if text else path.unlink()
     assert changed_params(path) == []

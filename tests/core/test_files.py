@@ -14,7 +14,7 @@ from ssdcore.core.files import (
 )
 
 
-def test_an_error_leaves_the_old_file_and_no_part(tmp_path):
+def test_an_error_keeps_the_old_file_and_leaves_no_part(tmp_path):
     path = tmp_path / "a.txt"
     write_text(path, "old")
     with pytest.raises(RuntimeError), replacing(path) as part:
@@ -24,15 +24,15 @@ def test_an_error_leaves_the_old_file_and_no_part(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_success_replaces(tmp_path):
+def test_success_replaces_the_file(tmp_path):
     path = tmp_path / "new folder" / "a.json"
     write_json(path, {"ä": 1})
     write_json(path, {"ä": 2})
     assert path.read_text(encoding="utf-8") == '{\n  "ä": 2\n}\n'
 
 
-def test_json_holds_names_that_are_no_text(tmp_path):
-    """Linux names files in bytes; Python spells those that are no UTF-8 as lone surrogates."""
+def test_json_holds_names_that_are_not_utf8(tmp_path):
+    """Linux file names are bytes; Python decodes invalid UTF-8 to lone surrogates."""
     value = {"file_name": "süß caf\udce9 \ud800.jpg"}
     write_json(tmp_path / "a.json", value)
     text = (tmp_path / "a.json").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ def test_the_report_reads_what_training_writes(tmp_path):
     assert history.val_ap50 == [None, 0.5, None]
 
 
-def test_a_row_by_hand(tmp_path):
+def test_a_row_checked_by_hand(tmp_path):
     path = tmp_path / "history.csv"
     write_history(path, [{**ROWS[1], "images": 5}])
     header, row = path.read_bytes().decode().removesuffix("\n").split("\n")
@@ -43,14 +43,14 @@ def test_missing_values_are_empty(tmp_path):
     assert "" not in [row[name] for name in COLUMNS[:-2]]
 
 
-def test_no_rows_leave_the_header(tmp_path):
+def test_without_rows_there_is_a_header(tmp_path):
     path = tmp_path / "history.csv"
     write_history(path, [])
     assert path.read_text() == ",".join(COLUMNS) + "\n"
     assert History.read_csv(path).step == []
 
 
-def test_rows_may_come_from_a_generator_and_a_failing_one_leaves_the_old_file(tmp_path):
+def test_rows_from_a_generator_and_a_failing_one_keeps_the_old_file(tmp_path):
     path = tmp_path / "history.csv"
     write_history(path, (row for row in ROWS[:1]))
     before = path.read_text()

@@ -1,7 +1,7 @@
 from ssdcore.core.nested import leaves
 
 
-def test_every_leaf_once_in_order_under_its_dotted_key():
+def test_every_leaf_has_a_dotted_key():
     nested = {
         "epochs": 9,
         "augment": {"flip": 0.5, "deep": {"x": None}},

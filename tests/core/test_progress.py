@@ -8,13 +8,13 @@ from ssdcore.core.progress import SECONDS_BETWEEN_LINES, ByteProgress, Progress,
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The seconds that have passed, for a test to set."""
+    """The elapsed seconds, which a test sets."""
     seconds = [0.0]
     monkeypatch.setattr(module, "monotonic", lambda: seconds[0])
     return seconds
 
 
-def test_in_a_log_steps_are_plain_lines_now_and_then(clock, capsys):
+def test_in_a_log_there_is_a_line_every_20_seconds(clock, capsys):
     with Progress(total=40) as progress:
         for number in range(1, 41):
             clock[0] += SECONDS_BETWEEN_LINES / 8 + 0.01
@@ -24,21 +24,21 @@ def test_in_a_log_steps_are_plain_lines_now_and_then(clock, capsys):
     assert err == ""
 
 
-def test_steps_may_be_called_something_else(clock, capsys):
+def test_steps_with_another_name(clock, capsys):
     with Progress(total=118_287, unit="image") as progress:
         clock[0] = 2 * SECONDS_BETWEEN_LINES
-        progress.step(7000, "2 left out")
-    assert capsys.readouterr().out == "image 7000/118287: 2 left out\n"
+        progress.step(7000, "2 skipped")
+    assert capsys.readouterr().out == "image 7000/118287: 2 skipped\n"
 
 
-def test_nobody_need_know_how_many_there_are(clock, capsys):
+def test_an_unknown_total(clock, capsys):
     with Progress(total=None, unit="frame") as progress:
         clock[0] = 2 * SECONDS_BETWEEN_LINES
         progress.step(70, "2 boxes")
     assert capsys.readouterr().out == "frame 70: 2 boxes\n"
 
 
-def test_a_said_line_puts_the_next_one_off(clock, capsys):
+def test_a_printed_line_delays_the_next_progress_line(clock, capsys):
     with Progress(total=3) as progress:
         clock[0] = SECONDS_BETWEEN_LINES - 1
         progress.say("epoch 1: AP 0.5")
@@ -49,7 +49,7 @@ def test_a_said_line_puts_the_next_one_off(clock, capsys):
     assert capsys.readouterr().out == "epoch 1: AP 0.5\nstep 2/3: due\n"
 
 
-def test_on_a_terminal_there_is_a_bar_and_only_said_lines(clock, capsys, monkeypatch):
+def test_on_a_terminal_there_is_a_bar_and_no_progress_lines(clock, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with Progress(total=2) as progress:
         for number in (1, 2):
@@ -76,7 +76,7 @@ def test_a_bar_is_closed_when_training_fails(clock, capsys, monkeypatch):
     assert capsys.readouterr().err.endswith("\n")
 
 
-def test_in_a_log_bytes_are_plain_lines_now_and_then(clock, capsys):
+def test_in_a_log_bytes_are_lines_every_20_seconds(clock, capsys):
     with ByteProgress("train2017.zip") as progress:
         progress.start_at(4_000_000_000, 18_000_000_000)
         for _ in range(100):
@@ -96,7 +96,7 @@ def test_bytes_of_an_unknown_total_are_counted(clock, capsys):
     assert capsys.readouterr().out == "a.bin: 2.00MB, 50.0kB/s\n"
 
 
-def test_a_bar_of_bytes_begins_where_they_go_on(clock, capsys, monkeypatch):
+def test_a_bar_of_bytes_starts_where_the_transfer_resumes(clock, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with ByteProgress("a.bin") as progress:
         progress.start_at(0, 1000)

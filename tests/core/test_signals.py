@@ -21,7 +21,7 @@ with Signals() as signals:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_wish_to_stop_is_heeded_at_the_next_look(number):
+def test_a_stop_signal_takes_effect_at_the_next_check(number):
     with Signals() as signals:
         signals.check()
         signal.raise_signal(number)
@@ -31,7 +31,7 @@ def test_a_wish_to_stop_is_heeded_at_the_next_look(number):
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_the_second_one_is_final(name):
+def test_the_second_stop_signal_ends_the_process(name):
     done = subprocess.run(
         [sys.executable, "-c", TWICE.format(name=name)], cwd=ROOT, capture_output=True, text=True
     )
@@ -39,7 +39,7 @@ def test_the_second_one_is_final(name):
     assert done.returncode == -getattr(signal, name)
 
 
-def test_a_measurement_is_asked_for_once():
+def test_a_requested_evaluation_is_returned_once():
     with Signals() as signals:
         assert not signals.measure_now()
         signal.raise_signal(signal.SIGUSR1)
@@ -48,7 +48,7 @@ def test_a_measurement_is_asked_for_once():
         signals.check()
 
 
-def test_handlers_that_others_replaced_come_back_and_go_with_the_block():
+def test_arm_restores_replaced_handlers_until_the_block_ends():
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     with Signals() as signals:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,9 +1,6 @@
-"""DVC's list, of a real repository, and of one as its queue leaves it."""
+"""Experiments of a real repository, and made-up ones in the states of DVC's queue."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +16,7 @@ from dvc.repo.experiments.serialize import (
 
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.dvc.experiments import list_experiments, read_states
+from tests.small_repository import dvc, run
 
 PIPELINE = {
     "stages": {
@@ -32,30 +30,18 @@ PIPELINE = {
 }
 
 
-def run(folder: Path, *command: str) -> None:
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_"))}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
-
-
-def dvc(folder: Path, *arguments: str) -> None:
-    run(folder, sys.executable, "-m", "dvc", *arguments)
-
-
 def measure(folder: Path, ap: float, **train: Any) -> None:
-    """Writes what a run with these parameters would."""
+    """Writes the parameters and metrics of a run."""
     (folder / "params.yaml").write_text(json.dumps({"train": train}))
     (folder / "metrics/evaluate.json").write_text(json.dumps({"bbox": {"AP": ap, "AP50": 0.5}}))
 
 
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory) -> Path:
-    """Two commits; the second one has two experiments done, and one in the queue."""
+    """Two commits; the second one has two finished experiments and one in the queue."""
     folder = tmp_path_factory.mktemp("repository")
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
-    for key in ("user.name", "user.email"):  # DVC's own commits don't look at the environment
+    for key in ("user.name", "user.email"):  # DVC's own commits ignore the environment
         run(folder, "git", "config", key, "a")
     dvc(folder, "init", "--quiet")
     (folder / "dvc.yaml").write_text(json.dumps(PIPELINE))
@@ -100,7 +86,7 @@ def test_a_commit_and_its_experiments(listed):
     assert later.state == "queued"
 
 
-def test_earlier_commits_count_as_well(listed):
+def test_earlier_commits_are_listed_on_request(listed):
     found = list(listed(-1).values())
     assert found[0].name == "main"
     assert found[-1].metrics["AP"] == 0.1
@@ -145,7 +131,7 @@ def test_a_folder_without_dvc_is_wrong_input(tmp_path, monkeypatch):
         list_experiments(1)
 
 
-def test_what_dvc_complains_of_is_passed_on(tmp_path, monkeypatch):
+def test_the_reason_of_dvcs_error_is_kept(tmp_path, monkeypatch):
     (tmp_path / ".dvc").mkdir()
     (tmp_path / ".dvc/config").write_text("[no such section\n")
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""What git and DVC keep of each state, read from a small repository."""
+"""Files of each revision, read from a small repository."""
 
 import shutil
 from pathlib import Path
@@ -27,7 +27,7 @@ def read(name: str, path: Path) -> bytes | None:
     ("name", "lr_max"), [("old", 0.1), ("main", 0.2), ("HEAD", 0.2), ("try", 0.4),
                          ("HEAD~1", 0.1), ("workspace", 0.5)],
 )  # fmt: skip
-def test_a_file_of_git_is_that_of_the_state(inside, name, lr_max):
+def test_a_file_in_git(inside, name, lr_max):
     assert read(name, PARAMS) == f"train:\n  lr_max: {lr_max}\n  optimizer: adam\n".encode()
 
 
@@ -36,14 +36,14 @@ def test_an_out_comes_from_the_cache(inside, name, ap):
     assert f"cat,{ap},".encode() in read(name, PER_CLASS)
 
 
-def test_the_workspace_is_what_is_on_the_disk(inside, tmp_path, monkeypatch):
+def test_the_workspace_is_read_from_the_disk(inside, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(inside, copy)
     shutil.rmtree(copy / ".dvc/cache")
     monkeypatch.chdir(copy)
     PER_CLASS.unlink()
     PER_CLASS.write_text("mine")
-    shutil.rmtree("data/raw/annotations")  # the folder is not what dvc.lock says any more
+    shutil.rmtree("data/raw/annotations")  # the folder differs from dvc.lock
     with open_revisions(["workspace"]) as (workspace,):
         assert workspace.read(PER_CLASS) == b"mine"
         assert workspace.read(Path("data/raw/source.json")).startswith(b"{")
@@ -51,7 +51,7 @@ def test_the_workspace_is_what_is_on_the_disk(inside, tmp_path, monkeypatch):
     assert len(list((tmp_path / "val").iterdir())) == 3
 
 
-def test_what_the_workspace_lacks_comes_from_the_cache(inside, tmp_path, monkeypatch):
+def test_missing_outs_of_the_workspace_come_from_the_cache(inside, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(inside, copy)
     monkeypatch.chdir(copy)
@@ -63,7 +63,7 @@ def test_what_the_workspace_lacks_comes_from_the_cache(inside, tmp_path, monkeyp
     assert len(list((tmp_path / "val").iterdir())) == 3
 
 
-def test_what_a_state_never_had_is_none(inside):
+def test_a_file_that_a_revision_lacks_is_none(inside):
     assert read("old", ANALYSIS) is None
     assert read("old", Path("no/such.file")) is None
     assert read("main", ANALYSIS) is not None
@@ -94,7 +94,7 @@ def opened_commit(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["nope", "--help", "0000000", ""])
-def test_an_unknown_name_is_one_message(inside, name):
+def test_an_unknown_name_is_wrong_input(inside, name):
     with (
         pytest.raises(InputError, match=r"--compare: found .*dvc exp show"),
         open_revisions(["old", name]),
@@ -102,7 +102,7 @@ def test_an_unknown_name_is_one_message(inside, name):
         pytest.fail("it was opened")
 
 
-def test_what_neither_cache_nor_remote_holds_is_one_message(inside, tmp_path, monkeypatch):
+def test_an_out_in_neither_cache_nor_remote_is_wrong_input(inside, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(inside, copy)
     shutil.rmtree(copy / ".dvc/cache")
@@ -117,7 +117,7 @@ def test_what_neither_cache_nor_remote_holds_is_one_message(inside, tmp_path, mo
             old.fetch(Path("data/raw/val"), tmp_path / "val")
 
 
-def test_a_remote_serves_what_the_cache_lacks(inside, tmp_path, monkeypatch):
+def test_a_remote_provides_what_the_cache_lacks(inside, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(inside, copy)
     (copy / ".dvc/cache").rename(tmp_path / "remote")

@@ -7,7 +7,7 @@ from ssdcore.data.preprocess import to_network_input
 from ssdcore.export.metadata import ExportMetadata, origin
 
 
-def test_the_texts_give_the_description_back(metadata):
+def test_the_description_survives_the_texts(metadata):
     texts = metadata.texts()
     assert all(isinstance(text, str) for text in texts.values())
     assert ExportMetadata.from_texts(texts, "a.onnx") == metadata
@@ -22,7 +22,7 @@ def test_the_texts_contain_the_preprocessing(metadata, rng):
 
 
 @pytest.mark.parametrize("missing", ["model", "classes", "loss", "thresholds", "origin"])
-def test_a_foreign_file_is_named(metadata, missing):
+def test_a_foreign_file_is_refused(metadata, missing):
     texts = metadata.texts()
     del texts[missing]
     with pytest.raises(InputError, match=r"^a\.onnx: found .*this project exported.*dvc repro"):
@@ -30,7 +30,7 @@ def test_a_foreign_file_is_named(metadata, missing):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3"])
-def test_damaged_texts_are_named(metadata, text):
+def test_damaged_texts_are_refused(metadata, text):
     with pytest.raises(InputError, match=r"^a\.onnx"):
         ExportMetadata.from_texts({**metadata.texts(), "thresholds": text}, "a.onnx")
 

@@ -37,7 +37,7 @@ def trained(network, rng):
 
 @pytest.mark.parametrize("loss", ["multibox", "focal"])
 @pytest.mark.parametrize("style", STYLES)
-def test_the_answers_are_mindspores(model, style, loss, rng, tmp_path):
+def test_the_outputs_equal_mindspores(model, style, loss, rng, tmp_path):
     network = trained(build_network(model.model_copy(update=STYLES[style]), 3, loss), rng)
     save(tmp_path / "a.onnx", to_onnx(network, loss), {})
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
@@ -58,7 +58,7 @@ def test_the_same_network_gives_the_same_bytes(model, tmp_path):
     assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
 
 
-def test_a_cell_without_a_translation_is_named(model):
+def test_a_cell_without_a_translation_is_refused(model):
     network = build_network(model, 3, "multibox")
     network.l2_norm = nn.Tanh()
     with pytest.raises(NotImplementedError, match="Tanh"):

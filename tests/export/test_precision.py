@@ -26,7 +26,7 @@ def weight_bytes(model):
 @pytest.mark.parametrize(
     ("convert", "error", "size"), [(to_float16, 2e-2, 0.51), (to_int8, 0.3, 0.45)]
 )
-def test_a_smaller_copy_answers_nearly_the_same(network, images, convert, error, size):
+def test_a_smaller_copy_has_nearly_the_same_outputs(network, images, convert, error, size):
     before = network.SerializeToString()
     small = convert(network) if convert is to_float16 else convert(network, [images])
     assert network.SerializeToString() == before
@@ -37,7 +37,7 @@ def test_a_smaller_copy_answers_nearly_the_same(network, images, convert, error,
     with_photos(small, default_boxes()[:36], 3, Thresholds())  # checks that it fits
 
 
-def test_int8_takes_its_ranges_from_all_the_images(network, images):
+def test_int8_takes_its_ranges_from_all_images(network, images):
     narrow = to_int8(network, [images / 100])
     wide = to_int8(network, [images / 100, images])
     expected = answers(network, images)[0]

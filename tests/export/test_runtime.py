@@ -43,7 +43,7 @@ def test_boxes_are_fractions_of_a_photo_of_any_size(files, rng):
     np.testing.assert_allclose(stretched.boxes_yxyx, square.boxes_yxyx, atol=1e-3)
 
 
-def test_what_is_no_exported_network_is_named(tmp_path, files, network):
+def test_files_that_are_no_exported_network_are_refused(tmp_path, files, network):
     (tmp_path / "text.onnx").write_text("hello")
     save(tmp_path / "foreign.onnx", network, {})
     for name, expected in (

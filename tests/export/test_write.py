@@ -5,7 +5,6 @@ import pytest
 
 from ssdcore.data.loader import input_batches, read_images
 from ssdcore.export.metadata import ExportMetadata
-from ssdcore.export.mindir import read_texts
 from ssdcore.export.parity import check_exports
 from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
 from ssdcore.export.write import write_exports
@@ -13,6 +12,7 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.metadata import ModelMetadata
+from tests.export.test_mindir import read_texts
 
 FORMATS = ("onnx", "mindir", "float16", "int8")
 FILES = {
@@ -37,9 +37,7 @@ def network(metadata):
 def check(folder, formats, network, metadata, images, tolerance=1e-4):
     detector = Detector(network, metadata.network.default_boxes, "multibox", 4)
     shown = read_images(images.shards, workers=1)
-    return check_exports(
-        folder, formats, detector, metadata, shown, images.split, images.annotations, tolerance
-    )
+    return check_exports(folder, formats, detector, metadata, shown, images.split, tolerance)
 
 
 def test_every_format_is_written_and_is_the_checkpoints_network(
@@ -66,7 +64,7 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
     }  # fmt: skip
 
 
-def test_another_networks_files_are_found_out(tmp_path, network, metadata, images):
+def test_files_of_another_network_have_faults(tmp_path, network, metadata, images):
     other = build_network(metadata.network.model, len(metadata.network.classes), "multibox")
     write_exports(tmp_path, other, metadata, ("onnx", "mindir"), ())
     faults = check(tmp_path, ("onnx", "mindir"), network, metadata, images).faults
@@ -75,7 +73,7 @@ def test_another_networks_files_are_found_out(tmp_path, network, metadata, image
         assert any(fault.startswith(f"{name}: probabilities") for fault in faults)
 
 
-def test_the_files_are_only_those_asked_for(tmp_path, network, metadata):
+def test_only_the_requested_formats_are_written(tmp_path, network, metadata):
     write_exports(tmp_path, network, metadata, ("float16",), ())
     assert {path.name for path in tmp_path.iterdir()} == {
         "ssd300_float16.onnx", "ssd300_float16_photos.onnx",

@@ -14,7 +14,7 @@ THRESHOLDS = Thresholds(score=0.002, max_detections=5)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_photos_are_answered_as_the_evaluation_answers_them(model, images, tmp_path, workers):
+def test_photos_have_the_detections_of_the_evaluation(model, images, tmp_path, workers):
     classes = images.split.classes
     network = build_network(model, len(classes), "multibox")
     save(tmp_path / "best.ckpt", network, ModelMetadata(model, classes, "multibox", 0))
@@ -36,6 +36,6 @@ def test_photos_are_answered_as_the_evaluation_answers_them(model, images, tmp_p
     assert list(results.rows()) == list(evaluated.rows())
 
 
-def test_what_is_no_checkpoint_is_refused(tmp_path):
+def test_a_missing_checkpoint_is_refused(tmp_path):
     with pytest.raises(InputError, match="no file"):
         load_photo_detector(tmp_path / "best.ckpt", batch_size=1)

@@ -20,7 +20,7 @@ def clock(monkeypatch):
     return clock
 
 
-def test_each_part_has_its_own_time_and_nobody_elses(clock):
+def test_each_part_has_its_own_time(clock):
     def slowly():
         for item in range(4):
             clock.now += 0.02

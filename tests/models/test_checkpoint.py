@@ -77,6 +77,13 @@ def test_other_files_are_refused(tmp_path, metadata):
             load(tmp_path / f"{name}.ckpt")
 
 
+def test_a_checkpoint_of_an_unknown_loss_is_refused(tmp_path, metadata):
+    network = build_network(metadata.model, 2, "multibox")
+    save(tmp_path / "a.ckpt", network, metadata._replace(loss="hinge"))
+    with pytest.raises(InputError, match=r"a\.ckpt: .*loss 'hinge', known are focal, multibox"):
+        load(tmp_path / "a.ckpt")
+
+
 def test_weights_that_do_not_fit_the_metadata_are_refused(tmp_path, metadata):
     network = build_network(metadata.model, 2, "multibox")
     other = metadata._replace(classes=(*CLASSES, CocoClass(91, "cow")))

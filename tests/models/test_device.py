@@ -31,7 +31,7 @@ def test_auto_takes_the_first_that_is_there(chosen, available, expected):
     assert seen == [expected]
 
 
-def test_the_log_says_why_not_the_ones_before(monkeypatch, tmp_path):
+def test_the_log_explains_why_no_accelerator_was_chosen(monkeypatch, tmp_path):
     driver = tmp_path / "nvidiactl"
     drivers = {"Ascend": Path("/nowhere/davinci"), "GPU": driver}
     monkeypatch.setattr(runtime, "DRIVERS", drivers)

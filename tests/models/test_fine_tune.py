@@ -37,7 +37,7 @@ def pair(request, model, tmp_path):
     return source, network, ModelMetadata(model, NEW, "multibox", step=0), tmp_path / "old.ckpt"
 
 
-def test_all_but_the_class_predictors_is_taken_as_it_is(pair):
+def test_everything_but_the_class_predictors_is_loaded_unchanged(pair):
     source, network, metadata, checkpoint = pair
     lines = start_from(network, metadata, checkpoint)
     theirs, ours = values(source), values(network)
@@ -84,7 +84,7 @@ def test_class_predictors_for_another_loss_stay_fresh(pair):
     assert any("multibox loss mean something else to focal loss" in line for line in lines)
 
 
-def test_what_does_not_fit_is_named(pair):
+def test_parameters_that_do_not_fit_are_named(pair):
     """A checkpoint without batch norm has biases instead; one without L2 norm no scale."""
     _, _, metadata, checkpoint = pair
     model = metadata.model.model_copy(update={"batch_norm": False})

@@ -131,7 +131,7 @@ def assert_same_activations(network, image, reference):
 
 
 def assert_complete(transfer, network, arrays):
-    """Every name of either side stands in the account once."""
+    """Every name of either side is in the report once."""
     assert sorted([*transfer.loaded.values(), *transfer.unused]) == sorted(arrays)
     assert sorted([*transfer.loaded, *transfer.fresh]) == sorted(parameters(network))
 
@@ -299,7 +299,7 @@ def test_reduced_fc6_and_fc7_are_taken_as_they_are(full):
     assert (after["backbone.fc6.conv.bias"] == np.arange(1024)).all()
 
 
-def test_what_is_not_taken_has_its_reason(rng):
+def test_arrays_that_are_not_loaded_have_a_reason(rng):
     network = narrow()
     arrays = {**features(rng), **classifier(rng)}
     arrays["features.2.bias"] = np.zeros(9, np.float32)
@@ -336,7 +336,7 @@ def test_what_is_not_taken_has_its_reason(rng):
     np.testing.assert_array_equal(first, arrays["features.0.weight"])
 
 
-def test_biases_without_a_place_have_their_reason(rng):
+def test_biases_that_are_not_loaded_have_a_reason(rng):
     arrays = features(rng)
     biases = [name for name in arrays if name.endswith("bias")]
     for settings, reason in (
@@ -366,7 +366,7 @@ def refusal(network, arrays):
     before = parameters(network)
     with pytest.raises(InputError) as caught:
         load_vgg16(network, arrays, PLACE)
-    assert caught.value.place == PLACE
+    assert caught.value.where == PLACE
     for name, value in parameters(network).items():
         np.testing.assert_array_equal(value, before[name])
     return str(caught.value)

@@ -72,7 +72,7 @@ def shapes_of_a_cell(level):
 @pytest.mark.parametrize("head", ["conv", "separable"])
 @pytest.mark.parametrize("level", range(6))
 def test_a_lit_cell_lights_the_row_of_its_own_default_box(level, head):
-    """Heads, the order of their outputs and default boxes agree on what stands where."""
+    """Heads, the order of their outputs and default boxes agree on the position of each value."""
     num_classes, last = 5, FEATURE_MAPS[level].size - 1
     cells = sorted({(0, 0), (0, last), (last // 2, last), (last, last // 3), (last, last)})
     network = SSD(num_classes, 0.01, head, batch_norm=False, l2_norm=False)

@@ -39,7 +39,7 @@ def assert_equal(arrays, expected):
 def refusal(path):
     with pytest.raises(InputError) as caught:
         read_arrays(path)
-    assert caught.value.place == str(path)
+    assert caught.value.where == str(path)
     return str(caught.value)
 
 

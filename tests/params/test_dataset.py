@@ -1,4 +1,4 @@
-"""What dataset.* takes and refuses, beside what every section does (test_params_file.py)."""
+"""Valid and invalid values of dataset.*; test_reader.py tests what all sections share."""
 
 from pathlib import Path
 
@@ -32,21 +32,29 @@ def test_classes_and_limit_are_optional(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["shapes", "bccd", "coco2017", "tutorial", "local"])
-def test_names(tmp_path, name):
-    assert read(tmp_path, "name", name).name == name
+def test_the_name_chooses_a_section(tmp_path, name):
+    dataset = read(tmp_path, "name", name)
+    assert dataset.source is getattr(dataset, name)
+
+
+@pytest.mark.parametrize("value", ["coco", "classes", "name", "source", 5, None])
+def test_a_name_without_a_section_is_refused(tmp_path, value):
+    expected = r"expected 'shapes', 'bccd', "
+    with pytest.raises(InputError, match=rf"params\.yaml: dataset\.name: .*{expected}"):
+        read(tmp_path, "name", value)
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("name", "coco"), ("classes", []), ("classes", "cat"), ("limit", 0), ("limit", 2.5),
+        ("classes", []), ("classes", "cat"), ("limit", 0), ("limit", 2.5),
         ("bccd.archive", ""), ("bccd.archive", None), ("coco2017.val_images", ""),
         ("coco2017.train_images", None), ("coco2017.annotations", 1), ("tutorial.archive", None),
         ("local.format", "csv"), ("local.val_share", 0), ("local.val_share", 1),
         ("local.val_share", "0.2"), ("local.split_seed", -1), ("local.split_seed", None),
     ],
 )  # fmt: skip
-def test_what_is_refused_is_named(tmp_path, key, value):
+def test_an_invalid_value_is_named(tmp_path, key, value):
     with pytest.raises(InputError, match=rf"params\.yaml: dataset\.{key}: "):
         read(tmp_path, key, value)
 

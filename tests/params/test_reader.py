@@ -32,7 +32,7 @@ def test_defaults_are_in_block_style():
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "place", "found", "hint"),
+    ("old", "new", "key", "found", "hint"),
     [
         ("lr_max: 0.002", "lr_max: abc", "train.lr_max", "'abc'", "a number"),
         ("lr_max: 0.002", "lr_max: .nan", "train.lr_max", "nan", "finite"),
@@ -61,11 +61,11 @@ def test_defaults_are_in_block_style():
         ),
     ],
 )
-def test_each_mistake_is_named(tmp_path, old, new, place, found, hint):
+def test_a_mistake_is_named(tmp_path, old, new, key, found, hint):
     with pytest.raises(InputError) as error:
         read_params(edited(tmp_path, old, new))
     message = str(error.value)
-    assert f"params.yaml: {place}: found" in message
+    assert f"params.yaml: {key}: found" in message
     assert found in message
     assert hint in message
     assert "\n" not in message
@@ -92,7 +92,7 @@ def test_a_missing_key_is_named(tmp_path):
 
 
 def test_exponents_without_a_point_are_numbers(tmp_path):
-    """DVC writes 1e-6 so; YAML 1.1 would read a string."""
+    """DVC writes 1e-06; YAML 1.1 would read it as a string."""
     assert read_params(edited(tmp_path, "lr_init: 0.0001", "lr_init: 1e-06")).train.lr_init == 1e-6
 
 
@@ -105,7 +105,7 @@ def test_exponents_without_a_point_are_numbers(tmp_path):
         ("a: 1\na: 2", "valid YAML"),
     ],
 )
-def test_files_that_are_no_mapping(tmp_path, content, hint):
+def test_a_file_without_a_mapping_is_refused(tmp_path, content, hint):
     path = tmp_path / "params.yaml"
     path.write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=hint):

@@ -11,7 +11,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.export.graph import save
-from ssdcore.export.metadata import Metadata
+from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.onnx_graph import to_onnx
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.load import load_photo_detector
@@ -20,9 +20,8 @@ from ssdcore.prediction.model_source import load_detector, model_file
 from ssdcore.serving.candidate import read_candidate
 from ssdcore.serving.fetch import fetch
 from ssdcore.serving.registry import Registry
-from ssdcore.tracking.receiver import UnavailableError
-from ssdcore.tracking.session import experiment_id_of, open_client, speaking
-from ssdcore.tracking.store import locate
+from ssdcore.tracking.client import experiment_id_of, mlflow_errors, open_client
+from ssdcore.tracking.store import UnavailableError, locate
 from tests.serving.repositories import ROOT, write_repository
 from tests.small_repository import dvc, run
 
@@ -39,8 +38,8 @@ def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
         registry = Registry(locate(), "ssd300")
         registry.promote(registry.register(read_candidate(home), "tries", THRESHOLDS))
         client = open_client(locate())
-        with speaking():
-            started = client.create_run(experiment_id_of(client, "tries", None))
+        with mlflow_errors():
+            started = client.create_run(experiment_id_of(client, "tries", locate()))
             client.log_artifact(started.info.run_id, str(checkpoint), "model")
     return home, started.info.run_id
 
@@ -167,7 +166,7 @@ def test_a_path_takes_precedence_and_is_kept(tmp_path, monkeypatch):
 def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     network, card = load(checkpoint)
     path = tmp_path_factory.mktemp("export") / "ssd300.onnx"
-    save(path, to_onnx(network, card.loss), Metadata(card, THRESHOLDS, {}).texts())
+    save(path, to_onnx(network, card.loss), ExportMetadata(card, THRESHOLDS, {}).texts())
     return path
 
 

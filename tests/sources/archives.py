@@ -1,4 +1,4 @@
-"""Archives and annotation files for the tests of the sources, and a web server for them."""
+"""Helpers of the data sources' tests: archives, annotation files and a web server."""
 
 import functools
 from collections.abc import Iterator, Mapping
@@ -29,7 +29,7 @@ def make_folder(path: Path, files: Mapping[str, bytes | str]) -> Path:
 
 
 def voc_xml(file_name: str, boxes: Boxes, size_hw: tuple[int, int] | None = (60, 80)) -> str:
-    """An annotation as LabelImg writes it; the objects start in line 9."""
+    """Returns an annotation as LabelImg writes it; the objects start in line 9."""
     size = ["<size>", "", "", "<depth>3</depth></size>"]
     if size_hw is not None:
         size[1:3] = f"<width>{size_hw[1]}</width>", f"<height>{size_hw[0]}</height>"
@@ -49,7 +49,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Yields the address under which a folder's files can be fetched."""
+    """Yields the address of a web server for the folder's files."""
     handler = functools.partial(Quiet, directory=str(folder))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     with serving(server):

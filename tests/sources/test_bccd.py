@@ -1,4 +1,4 @@
-"""BCCD from an archive in upstream's layout, made here and fetched from a local web server."""
+"""BCCD from a generated archive in upstream's layout, by path and from a local web server."""
 
 import json
 import os
@@ -27,7 +27,7 @@ BOXES = [("WBC", (10, 5, 60, 50)), ("RBC", (1, 1, 9, 8)), ("Platelets", (7, 7, 7
 
 
 def upstream(path: Path, **changes) -> Path:
-    """Writes the archive; the changes replace, add or (None) take out files."""
+    """Writes the archive; the changes replace, add or (None) remove files."""
     files = {"README.md": "BCCD", "scripts/x.py": "", "dataset/mnist.xml": "<no/>"}
     for name, stems in (("trainval", TRAIN), ("test", VAL), ("train", TRAIN[:1]), ("val", VAL)):
         files[f"BCCD/ImageSets/Main/{name}.txt"] = "\n".join(stems) + "\n"
@@ -69,7 +69,7 @@ def test_upstreams_lists_become_the_splits(tmp_path):
     assert [row["id"] for row in val["annotations"]] == [4, 5, 6]
 
 
-def test_a_missing_image_is_left_for_convert_to_count(tmp_path):
+def test_a_missing_image_stays_listed_for_convert_to_count(tmp_path):
     archive = upstream(tmp_path / "b.zip", **{f"BCCD/JPEGImages/{TRAIN[0]}.jpg": None})
     fetch(settings(archive), tmp_path / "raw")
     assert len(annotations(tmp_path / "raw", "train")["images"]) == 2
@@ -90,8 +90,8 @@ def test_another_archive_is_refused(tmp_path, changes, match):
         fetch(settings(upstream(tmp_path / "b.zip", **changes)), tmp_path / "raw")
 
 
-def test_names_may_not_leave_the_folder(tmp_path):
-    """The XML's <filename> is taken by its last part, so nothing is written elsewhere."""
+def test_file_names_cannot_leave_the_folder(tmp_path):
+    """Only the last part of <filename> is used."""
     xml = voc_xml("../../../evil.jpg", [])
     archive = upstream(tmp_path / "b.zip", **{f"BCCD/Annotations/{VAL[0]}.xml": xml})
     fetch(settings(archive), tmp_path / "raw")
@@ -100,8 +100,8 @@ def test_names_may_not_leave_the_folder(tmp_path):
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="the real annotations are not here")
-def test_the_real_boxes_come_back_from_voc(tmp_path):
-    """BCCD's 364 annotations, written as VOC and read again, are what they were."""
+def test_the_real_boxes_survive_a_round_trip_through_voc(tmp_path):
+    """BCCD's 364 annotations are the same after writing and reading VOC."""
     files = {}
     real = {
         split: json.loads((REAL / f"annotations/instances_{split}.json").read_text())
@@ -140,7 +140,7 @@ def test_the_real_boxes_come_back_from_voc(tmp_path):
 
 
 def test_download_and_convert_as_commands(tmp_path):
-    """The whole way from an address to shards, as a user goes it."""
+    """From an address to shards, with the commands of a user."""
     (tmp_path / "site").mkdir()
     upstream(tmp_path / "site/bccd.zip")
     yaml = YAML()
@@ -166,7 +166,7 @@ def test_download_and_convert_as_commands(tmp_path):
         params["dataset"]["bccd"]["archive"] = f"{address}/bccd.zip"
         yaml.dump(params, work / "mine.yaml")
         assert "bccd: 2 train images, 1 val images" in stage("download")
-    stage("download")  # the server is gone: the copy in the cache serves
+    stage("download")  # the server is gone, the cache has a copy
     stage("convert")
     conversion = json.loads((work / layout.CONVERSION).read_text())
     assert conversion["train"]["images"]["kept"] == 2

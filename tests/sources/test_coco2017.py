@@ -1,4 +1,4 @@
-"""COCO 2017 from archives made here: in the layout of COCO's own, with a few images."""
+"""COCO 2017 from generated archives in COCO's layout, with a few images."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def settings(home: str, **changes):
     return DATASET.model_copy(update={"name": "coco2017", "coco2017": coco})
 
 
-def test_only_the_annotations_are_unpacked(site, tmp_path):
+def test_only_the_annotations_are_extracted(site, tmp_path):
     raw = tmp_path / "raw"
     splits = fetch(settings(str(site)), raw)
     written = sorted(str(p.relative_to(raw)) for p in raw.rglob("*") if p.is_file())
@@ -69,7 +69,7 @@ def test_only_the_annotations_are_unpacked(site, tmp_path):
 
 
 def test_archives_are_recorded_by_their_addresses(site, tmp_path, monkeypatch):
-    """So data/raw is the same on every machine, and a lost cache is filled again."""
+    """So data/raw is the same on every machine, and a lost cache is fetched again."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     with served(site) as address:
         for home in ("cache", "other"):
@@ -86,7 +86,7 @@ def test_archives_are_recorded_by_their_addresses(site, tmp_path, monkeypatch):
     assert image_folder(first, "train") == archive  # from the cache
 
 
-def test_a_pin_is_checked_and_is_no_part_of_a_path(site, tmp_path):
+def test_a_pin_is_checked_and_not_part_of_the_path(site, tmp_path):
     archive = site / "val2017.zip"
     right = f"{archive}#sha256={sha256_of_file(archive)}"
     fetch(settings(str(site), val_images=right), tmp_path / "raw")
@@ -97,7 +97,7 @@ def test_a_pin_is_checked_and_is_no_part_of_a_path(site, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["train_images", "val_images", "annotations"])
-def test_what_is_missing_is_named(site, tmp_path, key):
+def test_a_missing_archive_is_named(site, tmp_path, key):
     with pytest.raises(InputError, match=rf"^dataset\.coco2017\.{key}: .*none\.zip"):
         fetch(settings(str(site), **{key: str(site / "none.zip")}), tmp_path / "raw")
 
@@ -111,7 +111,7 @@ def test_other_archives_are_refused(site, tmp_path):
         fetch(settings(str(site), **swapped), tmp_path / "raw")
 
 
-def test_a_part_of_it(site, tmp_path):
+def test_classes_and_limit_apply(site, tmp_path):
     dataset = settings(str(site)).model_copy(update={"classes": ("dog",), "limit": 1})
     splits = fetch(dataset, tmp_path / "raw")
     assert {name: split.listed for name, split in splits.items()} == {"train": 1, "val": 1}

@@ -16,7 +16,7 @@ STEMS = [f"{n:02}" for n in range(10)]
 
 
 def dataset(train: tuple[Path, Path], val: tuple[Path, Path] | None = None, **more):
-    """Names annotations and images of the splits; without val, train's for both."""
+    """Returns parameters with (annotations, images) of the splits; val is train by default."""
     paths = zip(layout.SPLITS, (train, val or train), strict=True)
     values = {
         f"{split}_{kind}": str(path)
@@ -28,7 +28,7 @@ def dataset(train: tuple[Path, Path], val: tuple[Path, Path] | None = None, **mo
 
 
 def fetched(settings, folder: Path) -> dict[str, dict]:
-    """Returns the annotation files that download leaves, by split."""
+    """Returns the content of the fetched annotation files, by split."""
     fetch(settings, folder)
     return {
         split: json.loads((folder / f"annotations/instances_{split}.json").read_text())
@@ -51,7 +51,7 @@ def boxes(content: dict) -> list[tuple[str, str, list[float]]]:
 
 
 def tree(path: Path, format: str) -> dict:
-    """Writes ten images of one cat each, at another place in each; returns the settings."""
+    """Writes ten images with one cat each, in different positions; returns the arguments."""
     make_folder(path / "images", {f"{stem}.jpg": jpeg(60, 80, int(stem)) for stem in STEMS})
     if format == "coco":
         images = [{"id": n, "file_name": f"{stem}.jpg"} for n, stem in enumerate(STEMS)]
@@ -70,7 +70,7 @@ def tree(path: Path, format: str) -> dict:
 
 
 @pytest.mark.parametrize("format", ["coco", "voc", "yolo"])
-def test_one_set_is_split_alike_whatever_its_format(tmp_path, format):
+def test_one_set_is_split_the_same_in_every_format(tmp_path, format):
     settings = dataset(**tree(tmp_path / "home", format), format=format, val_share=0.3)
     parts = fetched(settings, tmp_path / "raw")
     assert stems(parts["val"]) == ["01", "03", "04"]  # the same in every format
@@ -100,24 +100,24 @@ def test_the_seed_decides_the_split(tmp_path, format):
 
 
 @pytest.mark.parametrize("format", ["coco", "voc", "yolo"])
-def test_two_sets_stay_two(tmp_path, format):
+def test_two_sets_stay_separate(tmp_path, format):
     train, val = (tree(tmp_path / name, format)["train"] for name in ("t", "v"))
     parts = fetched(dataset(train, val, format=format), tmp_path / "raw")
     assert stems(parts["train"]) == stems(parts["val"]) == STEMS
 
 
-def test_the_same_path_spelt_twice_is_one_set(tmp_path):
+def test_two_spellings_of_a_path_are_one_set(tmp_path):
     (annotations, images) = tree(tmp_path / "home", "coco")["train"]
     spelt = (Path(f"{annotations.parent}/./a.json"), Path(f"{images}/"))
     parts = fetched(dataset((annotations, images), spelt), tmp_path / "raw")
     assert len(stems(parts["val"])) == 2
 
 
-def test_voc_lists_go_before_the_share(tmp_path):
-    (place, images) = tree(tmp_path / "home", "voc")["train"]
-    lists = place / "ImageSets/Main"
+def test_voc_lists_take_precedence_over_the_share(tmp_path):
+    (folder, images) = tree(tmp_path / "home", "voc")["train"]
+    lists = folder / "ImageSets/Main"
     make_folder(lists, {"trainval.txt": "01\n02", "test.txt": "03"})
-    settings = dataset((place, images), format="voc")
+    settings = dataset((folder, images), format="voc")
     parts = fetched(settings, tmp_path / "raw")
     assert (stems(parts["train"]), stems(parts["val"])) == (["01", "02"], ["03"])
     make_folder(lists, {"train.txt": "05", "val.txt": "04\n06"})
@@ -125,7 +125,7 @@ def test_voc_lists_go_before_the_share(tmp_path):
     assert (stems(parts["train"]), stems(parts["val"])) == (["05"], ["04", "06"])
 
 
-def test_voc_classes_are_those_of_both_splits(tmp_path):
+def test_voc_classes_come_from_both_splits(tmp_path):
     trees = []
     for name, kind in (("t", "dog"), ("v", "cat")):
         xml = voc_xml("a.jpg", [(kind, (1, 2, 3, 4))])
@@ -142,8 +142,8 @@ def test_yolo_splits_share_one_folder(tmp_path):
     for split, kind in (("train", 1), ("val", 0)):
         files[f"images/{split}/a.jpg"] = jpeg(60, 80)
         files[f"labels/{split}/a.txt"] = f"{kind} 0.5 0.5 0.5 0.5"
-    place = make_folder(tmp_path / "yolo", files)
-    pairs = [(place, place / f"images/{split}") for split in layout.SPLITS]
+    folder = make_folder(tmp_path / "yolo", files)
+    pairs = [(folder, folder / f"images/{split}") for split in layout.SPLITS]
     parts = fetched(dataset(*pairs, format="yolo"), tmp_path / "raw")
     assert boxes(parts["train"]) == [("a.jpg", "dog", [20, 15, 40, 30])]
     assert boxes(parts["val"]) == [("a.jpg", "cat", [20, 15, 40, 30])]
@@ -172,26 +172,28 @@ def test_a_whole_set_in_one_archive(tmp_path, format):
     assert image_folder(tmp_path / "raw/source.json", "val") == archive
 
 
-@pytest.mark.parametrize("format", ["voc", "yolo"])
-@pytest.mark.parametrize("kind", ["annotations", "images"])
+@pytest.mark.parametrize(
+    ("format", "kind"),
+    [("coco", "images"), ("voc", "images"), ("voc", "annotations"), ("yolo", "annotations")],
+)
 @pytest.mark.parametrize("split", layout.SPLITS)
-def test_what_is_missing_is_named(tmp_path, format, kind, split):
+def test_a_missing_path_is_named(tmp_path, format, kind, split):
     home = tree(tmp_path / "home", format)["train"]
     settings = dataset(home, home, format=format, **{f"{split}_{kind}": str(tmp_path / "none")})
     with pytest.raises(InputError, match=rf"^dataset\.local\.{split}_{kind}: found .*none'"):
         fetch(settings, tmp_path / "raw")
 
 
-def test_one_image_can_not_be_split(tmp_path):
+def test_one_image_cannot_be_split(tmp_path):
     images = make_folder(tmp_path / "images", {"a.jpg": jpeg()})
     path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [])
     with pytest.raises(InputError, match=r"a\.json: found '1 images'"):
         fetch(dataset((path, images)), tmp_path / "raw")
 
 
-def test_a_file_that_is_no_coco_is_named_where_the_user_has_it(tmp_path):
+def test_an_invalid_coco_file_is_named_by_the_users_path(tmp_path):
     (annotations, images) = tree(tmp_path / "home", "coco")["train"]
     annotations.write_text("[]")
     with pytest.raises(InputError) as error:
         fetch(dataset((annotations, images)), tmp_path / "raw")
-    assert error.value.place.startswith(str(annotations))
+    assert error.value.where.startswith(str(annotations))

@@ -20,14 +20,14 @@ def file_names(path: Path) -> list[str]:
 
 @pytest.fixture
 def path(tmp_path) -> Path:
-    """Fifty images; every second shows a cat, every third a dog."""
+    """Fifty images: a cat in every second, a dog in every third."""
     images = [{"id": 100 + n, "file_name": name} for n, name in enumerate(NAMES)]
     boxes = [box(100 + n, 1, [1, 1, 5, 5], area=25) for n in range(0, 50, 2)]
     boxes += [box(100 + n, 5, [2, 2, 5, 5], segmentation=[[1, 2]]) for n in range(0, 50, 3)]
     return write_coco(tmp_path / "a.json", images, boxes)
 
 
-def test_the_order_is_the_names_and_the_seeds_alone():
+def test_the_order_depends_only_on_the_names_and_the_seed():
     order = shuffled(NAMES, 1)
     assert order == shuffled(reversed(NAMES), 1) == shuffled(NAMES + NAMES, 1)
     assert sorted(order) == NAMES != order
@@ -44,17 +44,17 @@ def test_the_share_is_rounded_and_leaves_no_split_empty(count, share, expected):
     assert len(val_names(NAMES[:count], share, 1, "x")) == expected
 
 
-def test_an_image_more_moves_few_others():
+def test_an_additional_image_moves_few_others():
     before, after = val_names(NAMES[:49], 0.2, 1, "x"), val_names(NAMES, 0.2, 1, "x")
     assert len(before - after) <= 1
 
 
-def test_one_image_can_not_be_split():
+def test_one_image_cannot_be_split():
     with pytest.raises(InputError, match=r"^a\.json: found '1 images'"):
         val_names(["a", "a"], 0.5, 1, "a.json")
 
 
-def test_a_split_is_by_image_disjoint_complete_and_seeded(path, tmp_path):
+def test_the_splits_are_disjoint_complete_and_seeded(path, tmp_path):
     whole = read(path)
     train, val = tmp_path / "t/train.json", tmp_path / "v/val.json"
     partition(path, train, val, 0.2, seed=1)
@@ -84,15 +84,15 @@ def test_an_image_listed_twice_is_in_one_split(tmp_path):
     assert not set(train) & set(val)
 
 
-def test_boxes_of_no_image_are_kept_to_be_counted(tmp_path):
+def test_boxes_of_unlisted_images_are_kept_to_be_counted(tmp_path):
     images = [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "b"}]
     rows = [box(9, 1, [1, 1, 2, 2]), box([1], 1, [1, 1, 2, 2]), box("2", 1, [1, 1, 2, 2])]
     path = write_coco(tmp_path / "a.json", images, rows)
     partition(path, tmp_path / "t.json", tmp_path / "v.json", 0.5, seed=1)
     parts = [read(tmp_path / name) for name in ("t.json", "v.json")]
     assert sum(len(part["annotations"]) for part in parts) == 3
-    (home,) = [part for part in parts if part["images"][0]["id"] == 2]
-    assert "2" in [row["image_id"] for row in home["annotations"]]  # text, as some tools write ids
+    (owner,) = [part for part in parts if part["images"][0]["id"] == 2]
+    assert "2" in [row["image_id"] for row in owner["annotations"]]  # text, as some tools write ids
 
 
 def test_a_limit_is_seeded_and_ignores_the_order(path):
@@ -120,14 +120,14 @@ def test_a_limit_above_the_number_keeps_all_but_the_outlines(path):
     assert read(path)["annotations"][0]["area"] == 25
 
 
-def test_a_smaller_limit_takes_of_the_same(path):
+def test_a_smaller_limit_selects_a_subset(path):
     select(path, None, 10, "x")
     ten = set(file_names(path))
     select(path, None, 4, "x")
     assert set(file_names(path)) < ten
 
 
-def test_classes_keep_their_boxes_and_the_images_that_show_them(path):
+def test_classes_keep_their_boxes_and_images(path):
     select(path, ["dog"], None, "x")
     assert read(path)["categories"] == [{"id": 5, "name": "dog"}]
     assert {row["category_id"] for row in read(path)["annotations"]} == {5}
@@ -140,25 +140,25 @@ def test_classes_come_before_the_limit(path):
     assert set(file_names(path)) <= set(NAMES[::3])
 
 
-def test_all_classes_leave_out_only_images_without_any(path):
+def test_all_classes_drop_only_images_without_boxes(path):
     select(path, ["dog", "cat"], None, "x")
     assert [c["name"] for c in read(path)["categories"]] == ["cat", "dog"]
     assert file_names(path) == [NAMES[n] for n in range(50) if n % 2 == 0 or n % 3 == 0]
 
 
-def test_an_unknown_class_is_named_with_the_known(path):
+def test_an_unknown_class_is_named_with_the_known_ones(path):
     expected = r"^dataset\.classes: found 'dgo', .*did you mean dog.*Known: cat, dog"
     with pytest.raises(InputError, match=expected):
         select(path, ["cat", "dgo"], None, "x")
 
 
-def test_a_class_that_is_nowhere_shown(tmp_path):
+def test_a_class_without_boxes_is_refused(tmp_path):
     path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a"}], [])
     with pytest.raises(InputError, match=r"^dataset\.classes: found \['cat'\].*that occur in x"):
         select(path, ["cat"], None, "x")
 
 
-def test_entries_without_a_name_do_not_stop_it(tmp_path):
+def test_images_without_a_name_are_accepted(tmp_path):
     images = [{"id": n, "file_name": name} for n, name in enumerate(["a.jpg", None, 7, "b.jpg"])]
     rows = [box(n, 1, [1, 1, 5, 5]) for n in range(4)]
     path = write_coco(tmp_path / "a.json", images, rows)
@@ -169,7 +169,7 @@ def test_entries_without_a_name_do_not_stop_it(tmp_path):
     assert len(json.loads(path.read_text())["images"]) >= 2
 
 
-def test_awkward_rows_do_not_stop_the_selection(tmp_path):
+def test_invalid_rows_are_accepted(tmp_path):
     rows = [
         box(1, 1, [1, 1, 2, 2]), box(1, "5", [1, 1, 2, 2]), box([], [], [1]), {"image_id": 1},
         {"category_id": 1},

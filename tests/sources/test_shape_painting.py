@@ -95,13 +95,6 @@ def test_colours_do_not_reveal_the_class() -> None:
     assert _accuracy_of_nearest_mean(np.array(colours), labels) < 0.28  # by chance 1 in 6
 
 
-def test_colours_that_reveal_the_class_would_be_detected() -> None:
-    labels = np.arange(300) % len(CLASSES)
-    colours = np.random.default_rng(1).uniform(0, 1, (300, 3))
-    colours[:, 0] += 0.3 * labels
-    assert _accuracy_of_nearest_mean(colours, labels) > 0.28
-
-
 def _accuracy_of_nearest_mean(features: np.ndarray, labels: np.ndarray) -> float:
     """Learns each class's mean on the first half; returns the accuracy on the second."""
     half = len(labels) // 2

@@ -1,4 +1,4 @@
-"""The tutorial's archive, made here with MindSpore's own writer."""
+"""The tutorial's archive, written with MindSpore's own writer."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def shard(path: Path, rows, schema=SCHEMA) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, bytes]:
-    """The files of the archive, below its top folder."""
+    """The files of the archive, by their path in its top folder."""
     folder = tmp_path_factory.mktemp("shards")
     shards = shard(folder / "ssd.mindrecord0", TRAIN) | shard(folder / "ssd_eval.mindrecord0", VAL)
     images = [{"id": 139, "file_name": "000000000139.jpg"}, {"id": 285, "file_name": "x.jpg"}]
@@ -64,7 +64,7 @@ def files(tmp_path_factory) -> dict[str, bytes]:
 
 
 def fetched(tmp_path: Path, files, **changes):
-    """Makes the archive, with changes, and fetches from it."""
+    """Writes the archive, with changes, and fetches it."""
     content = {k: v for k, v in {**files, **changes}.items() if v is not None}
     archive = make_zip(tmp_path / "ssd.zip", content, "datasets/")
     tutorial = DATASET.tutorial.model_copy(update={"archive": str(archive)})
@@ -93,7 +93,7 @@ def test_train_comes_from_the_shards(files, tmp_path):
     assert (tmp_path / "raw/train/000000000007.jpg").read_bytes() == NUL
 
 
-def test_val_is_cocos_file_for_the_images_that_are_there(files, tmp_path):
+def test_val_is_cocos_file_for_the_images_in_the_shards(files, tmp_path):
     fetched(tmp_path, files)
     val = annotations(tmp_path, "val")
     assert [image["file_name"] for image in val["images"]] == ["000000000139.jpg"]
@@ -104,7 +104,7 @@ def test_val_is_cocos_file_for_the_images_that_are_there(files, tmp_path):
     assert (tmp_path / "raw/val/000000000139.jpg").read_bytes() == VAL[0][1]
 
 
-def test_nothing_else_stays(files, tmp_path):
+def test_no_other_file_stays(files, tmp_path):
     fetched(tmp_path, files)
     names = {path.name for path in (tmp_path / "raw").iterdir()}
     assert names == {"annotations", "source.json", "train", "val"}
@@ -113,7 +113,7 @@ def test_nothing_else_stays(files, tmp_path):
 
 
 def refused(tmp_path, files, match, rows=None, schema=SCHEMA, **changes):
-    """Fetches with other rows in train's shard, or other files."""
+    """Expects an error from other rows in train's shard, or other files."""
     if rows is not None:
         made = shard(tmp_path / "made/ssd.mindrecord0", rows, schema)
         changes |= {f"MindRecord_COCO/{name}": data for name, data in made.items()}
@@ -137,7 +137,7 @@ def test_a_missing_column_is_refused(files, tmp_path):
     refused(tmp_path, files, r"no columns \['annotation'\]", TRAIN, schema)
 
 
-def test_other_boxes_are_refused(files, tmp_path):
+def test_boxes_of_another_shape_are_refused(files, tmp_path):
     schema = {**SCHEMA, "annotation": {"type": "int32", "shape": [-1]}}
     rows = [(7, jpeg(), [[1, 2, 3, 4, 1]])]
     made = shard_of_flat_boxes(tmp_path / "flat/ssd.mindrecord0", rows, schema)
@@ -173,7 +173,7 @@ def test_another_archive_is_refused(files, tmp_path, name, data, match):
     refused(tmp_path, files, match, **{name: data})
 
 
-def test_val_images_that_coco_does_not_know_are_refused(files, tmp_path):
+def test_val_images_without_coco_entry_are_refused(files, tmp_path):
     made = shard(tmp_path / "made/ssd_eval.mindrecord0", [(5, jpeg(), [[1, 2, 3, 4, 1]])])
     changes = {f"MindRecord_COCO/{name}": data for name, data in made.items()}
     refused(tmp_path, files, r"images \[5\]", **changes)

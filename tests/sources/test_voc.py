@@ -26,20 +26,20 @@ TREE = {
 }
 
 
-def everything(place, images=None):
-    with open_image_files(place) as files, open_image_files(images or place) as image_files:
-        return Voc(files, str(place), image_files).everything()
+def everything(root, images=None):
+    with open_image_files(root) as files, open_image_files(images or root) as image_files:
+        return Voc(files, str(root), image_files).everything()
 
 
-def listed(place, name):
-    with open_image_files(place) as files:
-        return Voc(files, str(place), files).listed(name)
+def listed(root, name):
+    with open_image_files(root) as files:
+        return Voc(files, str(root), files).listed(name)
 
 
-def error(place, **files):
-    """Returns what is said where some files of the tree are others."""
+def error(root, **files):
+    """Returns the message about the tree with some files changed."""
     with pytest.raises(InputError) as caught:
-        everything(make_folder(place, {**TREE, **files}))
+        everything(make_folder(root, {**TREE, **files}))
     return str(caught.value)
 
 
@@ -51,34 +51,34 @@ def one(tmp_path, xml, **more):
 @pytest.mark.parametrize("kind", ["folder", "zip", "zip with a top folder"])
 def test_boxes_and_sizes(tmp_path, kind):
     if kind == "folder":
-        place = make_folder(tmp_path / "voc", TREE)
+        root = make_folder(tmp_path / "voc", TREE)
     else:
-        place = make_zip(tmp_path / "v.zip", TREE, "VOC2007/" if "top" in kind else "")
-    image_files = everything(place)
+        root = make_zip(tmp_path / "v.zip", TREE, "VOC2007/" if "top" in kind else "")
+    image_files = everything(root)
     assert image_files == [IMAGE_A, ImageEntry("JPEGImages/b c.jpg", 60, 80, ())]
     assert class_names([image_files]) == ["cat", "süßer Hund"]
-    assert [image.file_name for image in listed(place, "train")] == [
+    assert [image.file_name for image in listed(root, "train")] == [
         "JPEGImages/b c.jpg", "JPEGImages/a.jpg",
     ]  # fmt: skip
 
 
-def test_a_list_is_one_in_main(tmp_path):
+def test_only_lists_in_main_count(tmp_path):
     with open_image_files(make_folder(tmp_path / "voc", TREE)) as files:
         voc = Voc(files, "voc", files)
         assert voc.has_list("train")
         assert not voc.has_list("val")
 
 
-def test_images_may_be_in_another_place(tmp_path):
+def test_images_may_be_elsewhere(tmp_path):
     images = make_zip(tmp_path / "p.zip", {"a.jpg": jpeg(), "deep/b c.jpg": jpeg()})
     names = [p.file_name for p in everything(make_folder(tmp_path / "voc", TREE), images)]
     assert names == ["a.jpg", "deep/b c.jpg"]
 
 
 def test_a_folder_of_xml_files_alone(tmp_path):
-    place = make_folder(tmp_path / "xml", {"a.xml": A, "x/b.xml": voc_xml("b.jpg", [])})
+    root = make_folder(tmp_path / "xml", {"a.xml": A, "x/b.xml": voc_xml("b.jpg", [])})
     images = make_folder(tmp_path / "images", {"a.jpg": jpeg()})
-    assert [p.file_name for p in everything(place, images)] == ["a.jpg", "b.jpg"]
+    assert [p.file_name for p in everything(root, images)] == ["a.jpg", "b.jpg"]
 
 
 @pytest.mark.parametrize("named", ["old name.jpg", "C:\\Users\\me\\a.jpg", "/home/me/a.jpg", ""])
@@ -92,7 +92,7 @@ def test_a_missing_image_is_listed_for_convert_to_count(tmp_path):
 
 
 @pytest.mark.parametrize("size", [None, (0, 0)])
-def test_a_size_left_open_is_the_images(tmp_path, size):
+def test_a_missing_size_is_read_from_the_image(tmp_path, size):
     lying = Image.Exif()
     lying[0x0112] = 6
     file = io.BytesIO()
@@ -110,7 +110,7 @@ def test_boxes_without_area_are_kept_for_convert_to_count(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("<xmin>10</xmin>", "<xmin>ten</xmin>", "line 9: found 'ten', expected a number in <xmin>"),
         ("<ymax>25</ymax>", "<ymax>nan</ymax>", "line 9: found 'nan', expected a number in <ymax>"),
@@ -122,10 +122,10 @@ def test_boxes_without_area_are_kept_for_convert_to_count(tmp_path):
         ("</annotation>", "", "line 11: found 'no element found', expected well-formed XML"),
     ],
 )
-def test_mistakes_are_named_with_file_and_line(tmp_path, old, new, said):
+def test_mistakes_are_named_with_file_and_line(tmp_path, old, new, message):
     assert old in A
-    told = error(tmp_path / "voc", **{"Annotations/a.xml": A.replace(old, new)})
-    assert told.startswith(f"{tmp_path}/voc/Annotations/a.xml, {said}")
+    actual = error(tmp_path / "voc", **{"Annotations/a.xml": A.replace(old, new)})
+    assert actual.startswith(f"{tmp_path}/voc/Annotations/a.xml, {message}")
 
 
 def test_an_object_without_box(tmp_path):
@@ -136,17 +136,17 @@ def test_an_object_without_box(tmp_path):
 
 
 def test_mistakes_in_a_list(tmp_path):
-    place = make_folder(tmp_path / "voc", TREE)
+    root = make_folder(tmp_path / "voc", TREE)
     with pytest.raises(InputError, match=r"Main/ungood\.txt, line 3: found 'c'"):
-        listed(place, "ungood")
+        listed(root, "ungood")
     with pytest.raises(InputError, match=r"Main/none\.txt: found 'file missing'"):
-        listed(place, "none")
-    (place / "ImageSets/Main/train.txt").write_bytes(b"\xff")
+        listed(root, "none")
+    (root / "ImageSets/Main/train.txt").write_bytes(b"\xff")
     with pytest.raises(InputError, match=r"Main/train\.txt: .*UTF-8"):
-        listed(place, "train")
+        listed(root, "train")
 
 
-def test_what_is_no_voc_tree(tmp_path):
+def test_a_folder_without_voc_files_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"empty: found 'no XML file'.*folder that contains Annot"):
         everything(make_folder(tmp_path / "empty", {"a.txt": ""}))
     both = {"VOC2007/Annotations/a.xml": A, "VOC2012/Annotations/b.xml": A}

@@ -4,7 +4,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.sources import xml_lines
 from ssdcore.sources.xml_lines import parse_xml
 
-LAUGHS = """<?xml version="1.0"?>
+EXPANDING = """<?xml version="1.0"?>
 <!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>
 <annotation>&b;</annotation>"""
 OUTSIDE = """<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>"""
@@ -25,9 +25,9 @@ def test_other_encodings(encoding):
     assert parse_xml(f"{declared}<a>süß</a>".encode(encoding), "f.xml").text == "süß"
 
 
-@pytest.mark.parametrize("text", [LAUGHS, OUTSIDE, "<!DOCTYPE a><a/>"])
+@pytest.mark.parametrize("text", [EXPANDING, OUTSIDE, "<!DOCTYPE a><a/>"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_document_type_is_refused_before_it_can_do_harm(text, encoding):
+def test_a_document_type_is_refused(text, encoding):
     with pytest.raises(InputError, match=r"^f\.xml, line \d: found '<!DOCTYPE"):
         parse_xml(text.removeprefix('<?xml version="1.0"?>\n').encode(encoding), "f.xml")
 
@@ -35,12 +35,12 @@ def test_a_document_type_is_refused_before_it_can_do_harm(text, encoding):
 @pytest.mark.parametrize(
     ("data", "line"), [(b"", 1), (b"<a>\n<b></a>", 2), (b"<a/>\n\ntext", 3), (b"<a>\n\xff</a>", 2)]
 )
-def test_what_is_not_well_formed_is_named_with_its_line(data, line):
+def test_malformed_xml_is_named_with_its_line(data, line):
     with pytest.raises(InputError, match=rf"^f\.xml, line {line}: .*well-formed"):
         parse_xml(data, "f.xml")
 
 
-def test_too_large_and_too_deep(monkeypatch):
+def test_files_that_are_too_large_or_too_deep_are_refused(monkeypatch):
     with pytest.raises(InputError, match="at most 100 nested elements"):
         parse_xml(b"<a>" * 1000, "f.xml")
     assert parse_xml(b"<a>" * 100 + b"</a>" * 100, "f.xml").tag == "a"

@@ -29,19 +29,19 @@ A = ImageEntry(
 
 def names(tmp_path, **files):
     with open_image_files(make_folder(tmp_path / "n", files)) as opened:
-        return read_names(opened, "place")
+        return read_names(opened, "where")
 
 
-def read(place, images, below=""):
-    with open_image_files(place) as files, open_image_files(images) as image_files:
-        return read_yolo(files, "place", image_files, below, NAMES)
+def read(root, images, inner=""):
+    with open_image_files(root) as files, open_image_files(images) as image_files:
+        return read_yolo(files, "where", image_files, inner, NAMES)
 
 
 def test_ultralytics_layout(tmp_path):
-    place = make_folder(tmp_path / "yolo", TREE)
-    train = read(place, place / "images/train", "images/train")
+    root = make_folder(tmp_path / "yolo", TREE)
+    train = read(root, root / "images/train", "images/train")
     assert train == [A, ImageEntry("ü b.PNG", 20, 10, ())]
-    (val,) = read(place, place / "images/val", "images/val")
+    (val,) = read(root, root / "images/val", "images/val")
     assert val == ImageEntry("a.jpg", 40, 40, (Box("cat", (0, 0, 40, 40)),))
 
 
@@ -51,15 +51,15 @@ def test_roboflow_layout(tmp_path):
         for name, data in TREE.items()
     }
     assert "train/labels/a.txt" in swapped
-    place = make_folder(tmp_path / "yolo", swapped)
-    assert read(place, place / "train/images", "train/images")[0] == A
-    assert read(place, place / "val/images", "val/images")[0].boxes[0].name == "cat"
+    root = make_folder(tmp_path / "yolo", swapped)
+    assert read(root, root / "train/images", "train/images")[0] == A
+    assert read(root, root / "val/images", "val/images")[0].boxes[0].name == "cat"
 
 
 def test_everything_in_one_archive(tmp_path):
     for top in ("", "export/"):
-        place = make_zip(tmp_path / "y.zip", TREE, top)
-        image_files = read(place, place)
+        root = make_zip(tmp_path / "y.zip", TREE, top)
+        image_files = read(root, root)
         assert [image.file_name for image in image_files] == [
             "images/train/a.jpg", "images/train/ü b.PNG", "images/val/a.jpg",
         ]  # fmt: skip
@@ -67,36 +67,36 @@ def test_everything_in_one_archive(tmp_path):
         assert image_files[2].boxes[0].xywh_px == (0, 0, 40, 40)
 
 
-def test_images_in_an_archive_of_their_own(tmp_path):
-    place = make_folder(tmp_path / "yolo", {"labels/a.txt": TREE["labels/train/a.txt"]})
+def test_images_in_a_separate_archive(tmp_path):
+    root = make_folder(tmp_path / "yolo", {"labels/a.txt": TREE["labels/train/a.txt"]})
     images = make_zip(tmp_path / "p.zip", {"images/a.jpg": jpeg(60, 80), "images/z.jpg": jpeg()})
-    assert read(place, images) == [A, ImageEntry("z.jpg", 60, 80, ())]
+    assert read(root, images) == [A, ImageEntry("z.jpg", 60, 80, ())]
 
 
 def test_labels_beside_the_images(tmp_path):
     files = {"a.jpg": jpeg(60, 80), "a.txt": TREE["labels/train/a.txt"], "classes.txt": "x"}
-    place = make_folder(tmp_path / "yolo", files)
-    assert read(place, place) == [A]
+    root = make_folder(tmp_path / "yolo", files)
+    assert read(root, root) == [A]
 
 
-def test_boxes_of_a_lying_image_are_those_of_the_upright_one(tmp_path):
-    lying = Image.Exif()
-    lying[0x0112] = 6
+def test_boxes_refer_to_the_upright_image(tmp_path):
+    rotated = Image.Exif()
+    rotated[0x0112] = 6
     file = io.BytesIO()
-    Image.new("RGB", (80, 60)).save(file, "JPEG", exif=lying)
+    Image.new("RGB", (80, 60)).save(file, "JPEG", exif=rotated)
     files = {"a.jpg": file.getvalue(), "a.txt": "0 0.5 0.5 1 0.5"}
-    place = make_folder(tmp_path / "yolo", files)
-    assert read(place, place) == [ImageEntry("a.jpg", 80, 60, (Box("cat", (0, 20, 60, 40)),))]
+    root = make_folder(tmp_path / "yolo", files)
+    assert read(root, root) == [ImageEntry("a.jpg", 80, 60, (Box("cat", (0, 20, 60, 40)),))]
 
 
 def test_a_broken_image_is_listed_for_convert_to_count(tmp_path):
     files = {"images/a.jpg": b"", "images/b.jpg": jpeg(), "labels/b.txt": ""}
-    place = make_folder(tmp_path / "yolo", files)
-    assert read(place, place)[0] == ImageEntry("images/a.jpg", 1, 1, ())
+    root = make_folder(tmp_path / "yolo", files)
+    assert read(root, root)[0] == ImageEntry("images/a.jpg", 1, 1, ())
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ("2 0.5 0.5 0.1 0.1", "found '2', expected a class from 0 to 1"),
         ("-1 0.5 0.5 0.1 0.1", "found '-1', expected a class"),
@@ -113,21 +113,21 @@ def test_a_broken_image_is_listed_for_convert_to_count(tmp_path):
         ("0 0.5 0.5 1.02 0.1", "expected centre and size as fractions"),
     ],
 )
-def test_mistakes_are_named_with_file_and_line(tmp_path, line, said):
+def test_mistakes_are_named_with_file_and_line(tmp_path, line, message):
     files = {**TREE, "labels/train/a.txt": f"0 0.5 0.5 1.005 1\n\n{line}\n"}
-    place = make_folder(tmp_path / "yolo", files)
+    root = make_folder(tmp_path / "yolo", files)
     with pytest.raises(InputError) as error:
-        read(place, place)
-    assert error.value.place == "place/labels/train/a.txt, line 3"
-    assert said in str(error.value)
+        read(root, root)
+    assert error.value.where == "where/labels/train/a.txt, line 3"
+    assert message in str(error.value)
 
 
-def test_labels_of_no_image_at_all(tmp_path):
-    place = make_folder(tmp_path / "yolo", {"images/a.jpg": jpeg(), "labels/b.txt": ""})
+def test_labels_without_images_are_refused(tmp_path):
+    root = make_folder(tmp_path / "yolo", {"images/a.jpg": jpeg(), "labels/b.txt": ""})
     with pytest.raises(InputError, match=r"labels of none of 1 images such as images/a\.jpg"):
-        read(place, place)
+        read(root, root)
     with pytest.raises(InputError, match="labels of none of 0 images"):
-        read(place, make_folder(tmp_path / "none", {"x.txt": ""}))
+        read(root, make_folder(tmp_path / "none", {"x.txt": ""}))
 
 
 @pytest.mark.parametrize(
@@ -154,20 +154,20 @@ def test_more_than_ten_numbered_names(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
-        ({"a.txt": ""}, "place: found 'no file of class names'"),
-        ({"data.yaml": "names: {0: a, 2: b}"}, "place/data.yaml: found {0: 'a', 2: 'b'}"),
-        ({"data.yaml": "names: [a, a]"}, "place/data.yaml: found ['a', 'a']"),
-        ({"data.yaml": "nc: 2"}, "place/data.yaml: found None"),
-        ({"data.yaml": "- a"}, "place/data.yaml: found None"),
+        ({"a.txt": ""}, "where: found 'no file of class names'"),
+        ({"data.yaml": "names: {0: a, 2: b}"}, "where/data.yaml: found {0: 'a', 2: 'b'}"),
+        ({"data.yaml": "names: [a, a]"}, "where/data.yaml: found ['a', 'a']"),
+        ({"data.yaml": "nc: 2"}, "where/data.yaml: found None"),
+        ({"data.yaml": "- a"}, "where/data.yaml: found None"),
         ({"data.yaml": "names: [a"}, "expected valid YAML"),
-        ({"data.yaml": "names: !!python/object/apply:os.system ['x']"}, "place/data.yaml"),
-        ({"classes.txt": "\n"}, "place/classes.txt: found []"),
+        ({"data.yaml": "names: !!python/object/apply:os.system ['x']"}, "where/data.yaml"),
+        ({"classes.txt": "\n"}, "where/classes.txt: found []"),
         ({"classes.txt": b"\xff"}, "expected a readable text in UTF-8"),
     ],
 )
-def test_names_that_are_none(tmp_path, files, said):
+def test_invalid_names_are_refused(tmp_path, files, message):
     with pytest.raises(InputError) as error:
         names(tmp_path, **files)
-    assert said in str(error.value)
+    assert message in str(error.value)

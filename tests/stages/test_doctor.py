@@ -9,13 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.tracking.events import Finish, Metrics
-from ssdcore.tracking.spool import JOURNAL, Spool, set_aside, spools
-from tests.tracking.spools import STORE, opening, spooled
+from ssdcore.tracking.spool import JOURNAL, Spool, refused_folder, spools
+from tests.tracking.spools import FINISH, STORE, metrics, opening, spooled
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc", "numpy"}
-FINISH = Finish(2, "FINISHED", "")
 LOADED = """
 import json, runpy, sys
 sys.argv = ["doctor", *sys.argv[1:]]
@@ -81,7 +79,7 @@ def test_nothing_to_send_needs_no_mlflow(repository: Path) -> None:
 def test_what_is_sent_is_listed(repository: Path) -> None:
     fields = {"store": "sqlite:///mlflow.db"}
     sent = [
-        spooled(repository, Metrics(1, 1, {"loss": 1.0}), FINISH, **fields),
+        spooled(repository, *metrics(1), FINISH, **fields),
         spooled(repository, FINISH, stage="report", **fields),
     ]
     running = Spool(repository, opening("evaluate", **fields))
@@ -117,7 +115,7 @@ def test_what_is_refused_is_told_once(repository: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
         f"{folder.name}: some of it is refused for good ({JOURNAL} has no beginning), "
-        f"and kept in {set_aside(folder)}\n"
+        f"and kept in {refused_folder(folder)}\n"
     )
     assert doctor(repository, "sync").stdout == "Nothing to send.\n"
 

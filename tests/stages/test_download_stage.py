@@ -1,4 +1,4 @@
-"""The download stage as a process: killed at any moment, its next run ends as if nothing was."""
+"""The download stage in a process: after a kill at any moment, the next run completes it."""
 
 import json
 import os
@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from tests.coco_files import box, jpeg, write_coco
+from tests.download.web_server import Server, serving
+from tests.sources.archives import make_zip
+
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests/data"))
-from tests.coco_files import box, jpeg, write_coco  # noqa: E402
-from tests.download.web_server import Server, serving  # noqa: E402
-from tests.sources.archives import make_zip  # noqa: E402
 
 KILL = """
 import hashlib, json, os, random, shutil, signal, sys, time
 from pathlib import Path
-import ssdcore.sources.fetch
+import ssdcore.sources.coco2017, ssdcore.sources.fetch
 from ssdcore.download import streams
 from stages.download import main
 
@@ -37,12 +37,12 @@ def start():
 def run():
     assert os.waitpid(start(), 0)[1] == 0
 def contents():
-    files = [p for place in (OUT, CACHE) for p in place.rglob("*") if p.is_file()]
-    stable = [p for p in files if not p.name.endswith(".sha256.json")]  # it holds a time
+    files = [p for folder in (OUT, CACHE) for p in folder.rglob("*") if p.is_file()]
+    stable = [p for p in files if not p.name.endswith(".sha256.json")]  # contains a time
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in stable}
 def clear():
-    for place in ("data", CACHE):
-        shutil.rmtree(place, ignore_errors=True)
+    for folder in ("data", CACHE):
+        shutil.rmtree(folder, ignore_errors=True)
 
 began = time.perf_counter()
 run()
@@ -65,8 +65,8 @@ print(json.dumps({"early": early, "parts": parts, "files": sorted(whole), "left"
 
 @pytest.fixture
 def servers(tmp_path):
-    """COCO's three archives in miniature, each sent slowly by a server of its own."""
-    documents, archives = {}, {}
+    """COCO's three archives in miniature, each on its own slow server."""
+    annotations, archives = {}, {}
     for split, count in (("train", 5), ("val", 1)):
         names = [f"{n}.jpg" for n in range(count)]
         images = [
@@ -75,10 +75,10 @@ def servers(tmp_path):
         ]
         rows = [box(n, 1, [n, n, 50, 40]) for n in range(count)]
         listed = write_coco(tmp_path / f"{split}.json", images, rows)
-        documents[f"annotations/instances_{split}2017.json"] = listed.read_bytes()
+        annotations[f"annotations/instances_{split}2017.json"] = listed.read_bytes()
         image_files = {name: jpeg(150, 200, n) for n, name in enumerate(names)}
         archives[f"{split}_images"] = make_zip(tmp_path / "x.zip", image_files).read_bytes()
-    archives["annotations"] = make_zip(tmp_path / "x.zip", documents).read_bytes()
+    archives["annotations"] = make_zip(tmp_path / "x.zip", annotations).read_bytes()
     servers = {name: slow_server(body) for name, body in archives.items()}
     with ExitStack() as stack:
         for server in servers.values():
@@ -106,7 +106,7 @@ def folder(tmp_path, servers) -> Path:
 
 
 def test_a_killed_download_is_made_good(folder, servers):
-    """Killed at ten moments of its work; children are forked, so that only one imports."""
+    """Killed at ten moments; the children are forked, to import only once."""
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT), "no_proxy": "127.0.0.1",
         "XDG_CACHE_HOME": str(folder.parent / "cache"),

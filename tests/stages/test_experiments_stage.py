@@ -132,7 +132,7 @@ def test_the_address_of_the_mlflow_run(printed, monkeypatch):
     from ssdcore.tracking import lookup
 
     monkeypatch.setattr(
-        lookup.Lookup, "find", lambda _, one: lookup.Found("r1", f"http://x/{one.name}", {})
+        lookup, "find_run", lambda _, one: lookup.Found("r1", f"http://x/{one.name}", {})
     )
     lines = printed([done("paws", 0.5)])
     assert lines[-1] == "see it:   http://x/paws   (while `mlflow ui --workers 1` runs)"
@@ -142,12 +142,12 @@ def test_the_address_of_the_mlflow_run(printed, monkeypatch):
 
 def test_an_unavailable_store_is_a_warning(printed, monkeypatch, capsys):
     from ssdcore.tracking import lookup
-    from ssdcore.tracking.receiver import UnavailableError
+    from ssdcore.tracking.store import UnavailableError
 
     def find(*_: object) -> None:
         raise UnavailableError("ConnectionRefusedError: refused")
 
-    monkeypatch.setattr(lookup.Lookup, "find", find)
+    monkeypatch.setattr(lookup, "find_run", find)
     monkeypatch.setattr("ssdcore.dvc.experiments.list_experiments", lambda _: [done("paws", 0.5)])
     best(10, 1)
     out, err = capsys.readouterr()

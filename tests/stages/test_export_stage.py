@@ -59,7 +59,7 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_files_that_are_the_checkpoints_network_stay(folder: Path) -> None:
+def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
     write_params(folder)
     done = python(folder, "-m", "stages.export")
     assert (done.returncode, done.stderr) == (0, "")
@@ -72,7 +72,9 @@ def test_files_that_are_the_checkpoints_network_stay(folder: Path) -> None:
     assert 0 < parity["onnx"]["offsets"] < 1e-4
 
 
-def test_files_that_are_not_go_and_the_error_says_how_far_off_they_are(folder: Path) -> None:
+def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
+    folder: Path,
+) -> None:
     before = (folder / "export/parity.json").read_bytes()
     write_params(folder, tolerance=1e-12)
     done = python(folder, "-m", "stages.export")

@@ -38,8 +38,8 @@ def write(path: Path, **content: object) -> None:
     path.write_text(json.dumps(content))
 
 
-def be_machine(machine: Path, weights: str, processor: str) -> None:
-    """Says what trainings give from now on; no two reports are made from the same commit."""
+def set_machine(machine: Path, weights: str, processor: str) -> None:
+    """Sets the results of all later runs; every report names another commit."""
     (machine / "weights").write_text(weights)
     write(
         machine / "report.json", environment={"processor": processor, "commit": str(next(COMMITS))}
@@ -49,13 +49,13 @@ def be_machine(machine: Path, weights: str, processor: str) -> None:
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("machine")
-    be_machine(folder, "1.5", "A64")
+    set_machine(folder, "1.5", "A64")
     return folder
 
 
 @pytest.fixture(scope="module")
 def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commits: empty, equal, doctored (its AP is none that it measured), stale (code goes on)."""
+    """Commits: empty, equal, doctored (its AP was edited), stale (its inputs changed later)."""
     folder = tmp_path_factory.mktemp("repository")
     run(folder, "git", "init", "--quiet")
     run(folder, "dvc", "init", "--quiet")
@@ -91,8 +91,8 @@ def reproduce(repository: Path, tmp_path: Path) -> Callable[..., Done]:
     return reproduce
 
 
-def test_the_same_again_has_status_0(repository, reproduce, machine, tmp_path):
-    be_machine(machine, "1.5", "A64")
+def test_equal_results_have_status_0(repository, reproduce, machine, tmp_path):
+    set_machine(machine, "1.5", "A64")
     done = reproduce("equal")
     assert done.returncode == 0, done.stderr
     assert "equal    train: model/best.ckpt\n" in done.stdout
@@ -107,7 +107,7 @@ def test_the_same_again_has_status_0(repository, reproduce, machine, tmp_path):
     ("options", "expected"),
     [((), "beyond the tolerance of 0.05"), (("--tolerance", "0.2"), "within the tolerance of 0.2")],
 )
-def test_other_figures_are_named_and_near_ones_are_not_equal(reproduce, options, expected):
+def test_different_figures_are_listed_even_within_the_tolerance(reproduce, options, expected):
     done = reproduce("doctored", *options)
     assert done.returncode == 1, done.stderr
     assert "equal    train: model/best.ckpt\n" in done.stdout
@@ -117,7 +117,7 @@ def test_other_figures_are_named_and_near_ones_are_not_equal(reproduce, options,
     assert "  device: GPU → CPU\n" in done.stdout
 
 
-def test_a_commit_that_went_on_after_its_run_is_told(reproduce):
+def test_inputs_that_changed_after_the_run_are_listed(reproduce):
     done = reproduce("stale")
     assert done.returncode == 1, done.stderr
     assert "differs  metrics/evaluate.json images: None → 4\n" in done.stdout
@@ -125,10 +125,10 @@ def test_a_commit_that_went_on_after_its_run_is_told(reproduce):
     assert "  train: rate: 0.1 → 0.2\n" in done.stdout
 
 
-def test_another_machine_is_named_from_the_report_in_the_cache(reproduce, machine):
-    be_machine(machine, "1.5000001", "Z80")
+def test_another_machine_is_named_from_the_cached_report(reproduce, machine):
+    set_machine(machine, "1.5000001", "Z80")
     done = reproduce("equal")
-    be_machine(machine, "1.5", "A64")
+    set_machine(machine, "1.5", "A64")
     assert done.returncode == 1, done.stderr
     assert "differs  train: model/best.ckpt\n" in done.stdout
     assert "3 of 3 figures are equal\n" in done.stdout
@@ -139,16 +139,16 @@ def test_another_machine_is_named_from_the_report_in_the_cache(reproduce, machin
 def test_without_that_report_the_machine_is_unknown(repository, reproduce, machine, tmp_path):
     cache = repository / ".dvc/cache"
     cache.rename(tmp_path / "cache")
-    be_machine(machine, "1.6", "A64")
+    set_machine(machine, "1.6", "A64")
     done = reproduce("equal")
-    be_machine(machine, "1.5", "A64")
+    set_machine(machine, "1.5", "A64")
     (tmp_path / "cache").rename(cache)
     assert done.returncode == 1, done.stderr
     assert "its machine is unknown" in done.stdout
     assert "do not differ, as far as known" in done.stdout
 
 
-def test_an_experiment_goes_by_its_name(repository, reproduce, tmp_path):
+def test_an_experiment_is_found_by_its_name(repository, reproduce, tmp_path):
     run(repository, "dvc", "exp", "run", "--name", "fast", "-S", "rate=0.3")
     run(repository, "git", "checkout", "--quiet", "--force", "equal")
     done = reproduce("fast")
@@ -156,7 +156,7 @@ def test_an_experiment_goes_by_its_name(repository, reproduce, tmp_path):
     assert (tmp_path / "again/params.yaml").read_text() == "rate: 0.3\n"
 
 
-def test_other_requirements_get_an_environment_of_their_own(repository, reproduce, tmp_path):
+def test_other_requirements_get_their_own_environment(repository, reproduce, tmp_path):
     (repository / "requirements.lock").write_text("dvc==3\n")
     python = f'#!/bin/sh\\necho "$@" >{tmp_path}/used; exec {sys.executable} "$@"\\n'
     recipe = f"mkdir -p .venv/bin; printf '{python}' >.venv/bin/python; chmod +x .venv/bin/python"
@@ -170,7 +170,7 @@ def test_other_requirements_get_an_environment_of_their_own(repository, reproduc
 
 
 @pytest.mark.parametrize(
-    ("revision", "said"),
+    ("revision", "message"),
     [
         (
             "nowhere",
@@ -181,15 +181,17 @@ def test_other_requirements_get_an_environment_of_their_own(repository, reproduc
         ("empty", "dvc.lock of empty: found 'no file', expected a run's results"),
     ],
 )
-def test_a_commit_that_is_none_or_has_no_run(reproduce, tmp_path, revision, said):
+def test_an_unknown_commit_or_one_without_a_run_is_wrong_input(
+    reproduce, tmp_path, revision, message
+):
     done = reproduce("--", revision)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "again").exists()
 
 
-def test_a_folder_that_is_there_is_left_alone(reproduce, tmp_path):
+def test_an_existing_folder_is_refused(reproduce, tmp_path):
     (tmp_path / "again").mkdir()
     done = reproduce("equal")
     assert done.returncode == 2

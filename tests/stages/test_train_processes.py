@@ -87,7 +87,7 @@ def test_two_processes_train_like_one(folder):
 
 
 @pytest.mark.slow
-def test_a_mistake_that_only_the_processes_meet_has_status_2(folder):
+def test_an_input_error_found_by_the_processes_has_status_2(folder):
     write_params(folder, devices=2, batch_size=9)
     done = subprocess.run(
         [sys.executable, "-m", "stages.train"],

@@ -1,36 +1,40 @@
-"""Fake commands: a Python that answers the probe with whatever a test says, and a uv."""
+"""A checkout, and fake commands on PATH: Pythons of any version, and uv."""
 
-import json
+import os
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-MakePython = Callable[..., Path]
+ROOT = Path(__file__).parents[2]
+Run = Callable[..., subprocess.CompletedProcess[str]]
 
-# An environment's Python is a copy of the one it was made from, so the fake copies itself.
+# Runs the probe in the real Python under another version; an environment holds a copy of it.
 FAKE_PYTHON = """#!/bin/sh
-PATH=/usr/bin:/bin
-case "$*" in
-  *"import cv2"*) exit 0 ;;
-  *"sys.exit(sys.version_info < (3, 8))"*) exit {too_old} ;;
-  *"import json"*) echo {facts}; exit 0 ;;
-esac
+if [ "$3" = -c ]; then
+  code=$4; shift 4
+  exec {python} -E -s -c "import platform, sys
+sys.version_info, sys.base_prefix, sys.executable = {version}, '/nowhere', '{path}'
+platform.python_version = lambda: '{dotted}'
+{patch}
+$code" "$@"
+fi
 echo "python $*" >>{log}
 case "$*" in
-  *"-m venv"*) for last; do :; done; mkdir -p "$last/bin"; cp "$0" "$last/bin/python" ;;
+  *"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; exit {status} ;;
+  *doctor.libraries*) exit {libraries} ;;
 esac
 exit {status}
 """
 FAKE_UV = """#!/bin/sh
-PATH=/usr/bin:/bin
 echo "uv $*" >>{log}
 case "$*" in
-  *"python find"*) echo {finds}; test -n {finds}; exit ;;
-  venv*) for last; do :; done
-    while test "$1" != --python; do shift; done
-    mkdir -p "$last/bin"; cp "$2" "$last/bin/python" ;;
+  *"python find"*) exit 1 ;;
+  venv*) mkdir -p .venv/bin; cp {python} .venv/bin/python ;;
 esac
 exit {status}
 """
@@ -38,74 +42,77 @@ exit {status}
 
 def write_script(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
     path.write_text(text)
     path.chmod(0o755)
     return path
 
 
 @pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What `make` needs, in a folder with a space in its name."""
+    folder = tmp_path / "check out"
+    shutil.copytree(ROOT / "tools", folder / "tools")
+    shutil.copy(ROOT / "Makefile", folder)
+    (folder / "requirements.lock").write_text("mindspore==2.8.0\n")
+    return folder
+
+
+@pytest.fixture
 def log(tmp_path: Path) -> Path:
-    """The fake commands append their arguments here, the probe's excepted."""
+    """The fake commands append their arguments here, except for the probe."""
     path = tmp_path / "calls.log"
     path.touch()
     return path
 
 
 @pytest.fixture
-def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The only folder on PATH."""
+def commands(tmp_path: Path) -> Path:
+    """The only folder on PATH; it has the system's commands that the recipes use."""
     folder = tmp_path / "commands"
     folder.mkdir()
-    monkeypatch.setenv("PATH", str(folder))
+    for name in ("awk", "cat", "cksum", "cp", "echo", "find", "mkdir", "rm", "sh"):
+        (folder / name).symlink_to(str(shutil.which(name, path=os.defpath)))
     return folder
 
 
 @pytest.fixture
-def make_python(commands: Path, log: Path) -> MakePython:
+def make(checkout: Path, commands: Path) -> Run:
+    """Runs make from another folder, with nothing but `commands` on PATH and an empty home."""
+    program = str(shutil.which("make", path=os.defpath))
+
+    def make(*arguments: str, folder: Path = checkout) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [program, "-C", str(folder), *arguments],
+            env={"PATH": str(commands), "HOME": str(checkout.parent)},
+            cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def make_python(commands: Path, log: Path) -> Callable[..., Path]:
     def make_python(
         name: str = "python3",
         version: tuple[int, int, int] = (3, 11, 4),
         status: int = 0,
-        **facts: object,
+        libraries: int = 0,
+        patch: str = "",
     ) -> Path:
         path = commands / name
-        answer = {
-            "executable": str(path),
-            "prefix": str(path.parent / "prefix"),
-            "implementation": "CPython",
-            "version": version,
-            "system": "linux",
-            "machine": "x86_64",
-            "glibc": True,
-            "bits": 64,
-            "makes_venvs": True,
-            **facts,
-        }
-        values = {
-            "facts": shlex.quote(json.dumps(answer)),
-            "log": shlex.quote(str(log)),
-            "status": status,
-            "too_old": int(version < (3, 8)),
-        }
-        return write_script(path, FAKE_PYTHON.format(**values))
+        values = {"python": sys.executable, "log": shlex.quote(str(log)), "path": path}
+        values |= {"version": version, "dotted": ".".join(map(str, version)), "patch": patch}
+        text = FAKE_PYTHON.format(**values, status=status, libraries=libraries)
+        return write_script(path, text)
 
     return make_python
 
 
 @pytest.fixture
 def make_uv(commands: Path, log: Path) -> Callable[..., Path]:
-    def make_uv(status: int = 0, finds: Path | str = "") -> Path:
-        values = {"log": shlex.quote(str(log)), "finds": shlex.quote(str(finds)), "status": status}
-        return write_script(commands / "uv", FAKE_UV.format(**values))
+    def make_uv(python: Path, status: int = 0) -> Path:
+        text = FAKE_UV.format(log=shlex.quote(str(log)), python=python, status=status)
+        return write_script(commands / "uv", text)
 
     return make_uv
-
-
-@pytest.fixture
-def broken_python(commands: Path) -> Callable[[str], Path]:
-    """A command that stands for nothing, like a pyenv shim of a version that is not selected."""
-
-    def broken_python(name: str) -> Path:
-        return write_script(commands / name, "#!/bin/sh\necho pyenv: not found >&2\nexit 127\n")
-
-    return broken_python

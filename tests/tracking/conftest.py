@@ -1,15 +1,17 @@
-"""One SQLite store for all tests here: MLflow takes 4 s to import and 3 s to build its tables."""
+"""One SQLite store and one server for all tests: MLflow takes seconds to start either."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.faulty_proxy import FaultyProxy
+from benchmarks.tracking_faults import Bench, bench
 from ssdcore.tracking import run as run_module
 from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.store import Store, locate
-from tests.tracking.acting import DeliveringHere
+from ssdcore.tracking.store import locate
+from tests.tracking.spools import UploadHere, UploadNever
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
 
@@ -22,16 +24,40 @@ def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("a répository")  # a space and an accent, as homes have them
+    root = tmp_path_factory.mktemp("a répository")  # a space and an accent, as home folders have
     (root / ".dvc").mkdir()
     return root
 
 
 @pytest.fixture
 def root(shared_root: Path, no_environment: None, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder, a repository whose store the tests share."""
+    """The working folder: a repository whose SQLite store the tests share."""
     monkeypatch.chdir(shared_root)
     return shared_root
+
+
+@pytest.fixture
+def own(tmp_path: Path, no_environment: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder: a repository of the test's own."""
+    (tmp_path / ".dvc").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def tools() -> Iterator[Bench]:
+    """A real server behind a proxy that can fail, and simulated trainings of 6 s."""
+    with bench(6.0) as tools:
+        yield tools
+
+
+@pytest.fixture
+def proxy(tools: Bench, own: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
+    """The proxy, which is the store of the test's own repository."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tools.proxy.address)
+    tools.proxy.served.clear()
+    yield tools.proxy
+    tools.proxy.loses = None
 
 
 @pytest.fixture
@@ -40,31 +66,36 @@ def experiment(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def stored(ask: Callable[..., Any], experiment: str) -> Callable[[], list[Any]]:
-    """`stored()` returns the runs of the test's experiment, the newest first."""
+def ask() -> Callable[..., Any]:
+    """`ask("get_run", run_id)` calls a method of MLflow's own client."""
 
-    def call() -> list[Any]:
-        found = ask("get_experiment_by_name", experiment)
-        return list(ask("search_runs", [found.experiment_id])) if found else []
-
-    return call
-
-
-@pytest.fixture
-def ask(root: Path) -> Callable[..., Any]:
-    """`ask("get_run", run_id)` puts a question to the store by MLflow's own client."""
-    store: Store = locate()
-
-    def call(method: str, *arguments: Any) -> Any:
+    def ask(method: str, *arguments: Any) -> Any:
         with quiet():
             from mlflow.tracking.client import MlflowClient
 
-            return getattr(MlflowClient(store.uri), method)(*arguments)
+            return getattr(MlflowClient(locate().uri), method)(*arguments)
 
-    return call
+    return ask
+
+
+@pytest.fixture
+def stored(ask: Callable[..., Any], experiment: str) -> Callable[[], list[Any]]:
+    """`stored()` returns the runs of the test's experiment, the newest first."""
+
+    def stored() -> list[Any]:
+        found = ask("get_experiment_by_name", experiment)
+        return list(ask("search_runs", [found.experiment_id])) if found else []
+
+    return stored
 
 
 @pytest.fixture
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Delivers without a process of its own, whose start takes as long as a test."""
-    monkeypatch.setattr(run_module, "Background", DeliveringHere)
+    """Uploads without a separate process, whose start takes as long as a test."""
+    monkeypatch.setattr(run_module, "UploadProcess", UploadHere)
+
+
+@pytest.fixture
+def never(here: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves all spools to `sync`."""
+    monkeypatch.setattr(run_module, "UploadProcess", UploadNever)

@@ -1,89 +1,81 @@
-"""Spools for the tests, and a run in a store that fails the way it is told to."""
+"""Spools, stages and uploads for the tests."""
 
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ssdcore.tracking.events import Open
-from ssdcore.tracking.spool import Spool
-from ssdcore.tracking.values import Param, Record, Sample, Tag
+from ssdcore.tracking import tracked
+from ssdcore.tracking.spool import Event, Spool
+from ssdcore.tracking.upload import Uploader
 
 STORE = "http://127.0.0.1:1"
+SQLITE = "sqlite:///mlflow.db"
+PARAMS = {"train": {"lr_max": 1e-3, "amp": True, "milestones": [80, 100]}, "seed": 1}
+MODEL = "ab" * 32
 
 
-def opening(stage: str = "train", **fields: Any) -> Open:
-    """An opening event with as little in it as there can be."""
-    known: dict[str, Any] = {
-        "time_ms": 1000,
-        "store": STORE,
-        "experiment": "x",
-        "stage": stage,
-        "key": f"{stage}-key",
-        "name": None,
-        "params": {},
-        "tags": {},
-        "join": {},
-        "resumes": False,
-    }
-    return Open(**known | fields)
+def event(kind: str, **fields: Any) -> Event:
+    """An event of the second 1970-01-01 00:00:01."""
+    return {"event": kind, "time_ms": 1000, **fields}
 
 
-def spooled(root: Path, *events: Any, stage: str = "train", **fields: Any) -> Path:
-    """A spool whose stage is gone."""
+def metrics(*steps: int) -> list[Event]:
+    return [event("Metrics", step=step, values={"loss": step / 4}) for step in steps]
+
+
+FINISH = event("Finish", status="FINISHED", error="")
+
+
+def opening(stage: str = "train", **fields: Any) -> Event:
+    """An opening event with as little in it as possible."""
+    known = {"store": STORE, "experiment": "x", "stage": stage, "key": f"{stage}-key", "name": None}
+    rest: Event = {"params": {}, "tags": {}, "join": {}, "resumes": False}
+    return event("Open", **(known | rest | fields))
+
+
+def spooled(root: Path, *events: Event, stage: str = "train", **fields: Any) -> Path:
+    """A spool whose stage has ended."""
     spool = Spool(root, opening(stage, **fields))
-    for event in events:
-        spool.append(event)
+    for one in events:
+        spool.append(one)
     spool.close()
     return spool.folder
 
 
-class FakeRun:
-    """Notes what it is told, in order; `fails` may raise before anything is stored."""
+class UploadHere:
+    """Replaces `UploadProcess`: uploads in this process, which has MLflow imported."""
 
-    def __init__(self, fails: Callable[[str, Any], None] = lambda *_: None) -> None:
-        self.run_id = "run-1"
-        self.params: dict[str, str] = {}
-        self.tags: dict[str, str] = {}
-        self.fails = fails
-        self.told: list[tuple[str, Any]] = []
-        self.connected: list[tuple[Open, str]] = []
+    def __init__(self, folder: Path) -> None:
+        self._uploader = Uploader(folder.parents[2], folder)
 
-    def connect(self, opening: Open, run_id: str) -> "FakeRun":
-        self.fails("connect", opening)
-        self.connected.append((opening, run_id))
-        return self
+    def flush(self) -> None:
+        assert not any(sent.left for sent in self._uploader.upload())
 
-    def log(self, records: Sequence[Record]) -> None:
-        self._take("log", list(records))
+    def close(self, open_s: float) -> None:
+        self.flush()
 
-    def log_file(self, path: Path, folder: str) -> None:
-        self._take("file", (folder, path.name, path.read_text()))
 
-    def log_image(self, pixels: Any, name: str, step: int, time_ms: int, key: str) -> None:
-        self._take("image", (pixels.tolist(), name, step, time_ms, key))
+class UploadMidway(UploadHere):
+    """Uploads at each flush, and leaves the end to others."""
 
-    def log_dataset(self, name: str, digest: str, source: str, context: str) -> None:
-        self._take("dataset", (name, digest, source, context))
+    def close(self, open_s: float) -> None:
+        pass
 
-    def finish(self, status: str, error: str, time_ms: int) -> None:
-        self._take("finish", (status, error, time_ms))
 
-    def _take(self, kind: str, what: Any) -> None:
-        self.fails(kind, what)
-        self.told.append((kind, what))
+class UploadNever(UploadMidway):
+    """As if no store could be reached."""
 
-    @property
-    def records(self) -> list[Record]:
-        return [record for kind, what in self.told if kind == "log" for record in what]
+    def flush(self) -> None:
+        pass
 
-    @property
-    def samples(self) -> list[Sample]:
-        return [record for record in self.records if isinstance(record, Sample)]
 
-    @property
-    def described(self) -> dict[str, str]:
-        """The parameters and tags."""
-        return dict(record for record in self.records if isinstance(record, Param | Tag))
+def train(experiment: str, params: dict[str, Any] = PARAMS, model: str = MODEL) -> str:
+    """Opens a new run and returns its key."""
+    with tracked("train", params=params, experiment=experiment, device="CPU") as run:
+        run.set_model(model)
+    return run.key
 
-    def all(self, kind: str) -> list[Any]:
-        return [what for told, what in self.told if told == kind]
+
+def evaluate(experiment: str, params: dict[str, Any] = PARAMS, model: str = MODEL) -> None:
+    """Joins the run of `train`."""
+    with tracked("evaluate", params=params, experiment=experiment, model_sha256=model) as run:
+        run.set_tags({"evaluated": "yes"})

@@ -1,4 +1,4 @@
-"""Tags from DVC and git, in real repositories made here."""
+"""Tags from DVC and git, in real repositories."""
 
 import subprocess
 from pathlib import Path

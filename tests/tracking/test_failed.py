@@ -1,4 +1,4 @@
-"""The failure of a stage without a run, in a real SQLite store."""
+"""The failure of a stage without a run, recorded in a real SQLite store."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +9,8 @@ from ruamel.yaml import YAML
 
 from ssdcore.core.files import sha256_of_json
 from ssdcore.params.reader import read_params
-from ssdcore.tracking.failed import note_failure
-from tests.tracking.acting import evaluate, train
+from ssdcore.tracking.failed import record_failure
+from tests.tracking.spools import evaluate, train
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
 Stored = Callable[[], list[Any]]
@@ -42,7 +42,7 @@ def write(tmp_path: Path, experiment: str) -> Callable[..., Path]:
 @pytest.mark.usefixtures("paws")
 def test_a_first_stage_opens_a_run(write: Callable[..., Path], stored: Stored) -> None:
     path = write(lr_max=0.25)
-    note_failure("convert", path, "InputError: no images")
+    record_failure("convert", path, "InputError: no images")
     (run,) = stored()
     assert (run.info.status, run.info.run_name) == ("FAILED", "furry-paws")
     assert run.data.params["train.lr_max"] == "0.25"
@@ -53,11 +53,11 @@ def test_a_first_stage_opens_a_run(write: Callable[..., Path], stored: Stored) -
 
 
 @pytest.mark.usefixtures("paws")
-def test_a_later_stage_takes_the_experiments_run(
+def test_a_later_stage_joins_the_experiments_run(
     write: Callable[..., Path], experiment: str, stored: Stored
 ) -> None:
     key = train(experiment)
-    note_failure("report", write(), "KeyError: 'AP'")
+    record_failure("report", write(), "KeyError: 'AP'")
     (run,) = stored()
     assert run.data.tags["run.key"] == key
     assert (run.info.status, run.data.tags["error"]) == ("FAILED", "KeyError: 'AP'")
@@ -69,7 +69,7 @@ def test_a_later_stage_takes_the_experiments_run(
 
 @pytest.mark.parametrize("other", ["DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"])
 @pytest.mark.usefixtures("paws")
-def test_another_experiments_run_is_left_alone(
+def test_the_run_of_another_experiment_is_unchanged(
     write: Callable[..., Path],
     experiment: str,
     stored: Stored,
@@ -78,15 +78,15 @@ def test_another_experiments_run_is_left_alone(
 ) -> None:
     train(experiment)
     monkeypatch.setenv(other, "c" * 40)
-    note_failure("report", write(), "KeyError: 'AP'")
+    record_failure("report", write(), "KeyError: 'AP'")
     assert sorted(run.info.status for run in stored()) == ["FAILED", "FINISHED"]
 
 
 @pytest.mark.usefixtures("paws")
-def test_wrong_parameters_are_stored_as_they_stand(
+def test_invalid_parameters_are_stored_as_they_are(
     write: Callable[..., Path], stored: Stored
 ) -> None:
-    note_failure("train", write(lr_max="abc", epochs=2.5, none=None), "InputError: abc")
+    record_failure("train", write(lr_max="abc", epochs=2.5, none=None), "InputError: abc")
     (run,) = stored()
     params = run.data.params
     assert [params[f"train.{key}"] for key in ("lr_max", "epochs", "none")] == [
@@ -97,12 +97,12 @@ def test_wrong_parameters_are_stored_as_they_stand(
 
 
 @pytest.mark.usefixtures("paws")
-def test_values_that_json_has_not_are_stored_as_text(
+def test_values_without_a_json_type_are_stored_as_text(
     tmp_path: Path, experiment: str, stored: Stored
 ) -> None:
     path = tmp_path / "params.yaml"
     path.write_text(f"train:\n  2: 2020-01-02\n  b: .nan\ntracking:\n  experiment: {experiment}\n")
-    note_failure("train", path, "InputError: 2")
+    record_failure("train", path, "InputError: 2")
     (run,) = stored()
     assert run.data.params["train.2"] == "2020-01-02"
     assert run.data.params["train.b"] == "nan"
@@ -114,7 +114,7 @@ def test_names_with_quotes_find_their_run(
     for name in ("it's", 'a"b'):
         monkeypatch.setenv("DVC_EXP_NAME", name)
         train(experiment)
-        note_failure("report", write(), name)
+        record_failure("report", write(), name)
     assert [run.data.tags["error"] for run in stored()] == ['a"b', "it's"]
 
 
@@ -123,7 +123,7 @@ def test_names_with_quotes_find_their_run(
     [{"enabled": False, "experiment": "x"}, {"enabled": True, "experiment": 7}, [1], {"a": "b"}],
 )
 @pytest.mark.usefixtures("paws")
-def test_without_a_place_or_leave_nothing_is_written(
+def test_nothing_is_recorded_without_an_experiment_or_if_tracking_is_off(
     write: Callable[..., Path],
     tracking: Any,
     ask: Callable[..., Any],
@@ -132,14 +132,14 @@ def test_without_a_place_or_leave_nothing_is_written(
         return [found.name for found in ask("search_experiments")]
 
     before = names()
-    note_failure("train", write(tracking=tracking), "InputError")
+    record_failure("train", write(tracking=tracking), "InputError")
     assert names() == before
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", None])
 @pytest.mark.usefixtures("paws")
-def test_without_readable_parameters_too(tmp_path: Path, text: str | None) -> None:
+def test_nothing_is_recorded_without_readable_parameters(tmp_path: Path, text: str | None) -> None:
     path = tmp_path / "params.yaml"
     if text:
         path.write_text(text)
-    note_failure("train", path, "InputError")
+    record_failure("train", path, "InputError")

@@ -1,4 +1,4 @@
-"""Experiments and the runs of a real SQLite store."""
+"""DVC experiments and their runs in a real SQLite store."""
 
 import time
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from ssdcore.dvc.experiments import Experiment
 from ssdcore.params.reader import read_params
 from ssdcore.tracking import tracked
-from ssdcore.tracking.lookup import Lookup
+from ssdcore.tracking.lookup import find_run
 from ssdcore.tracking.store import Store, locate
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
@@ -54,13 +54,15 @@ def done(experiment: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
 @pytest.fixture
 def key_of(ask: Callable[..., Any]) -> Callable[[Experiment], str | None]:
     def key_of(experiment: Experiment) -> str | None:
-        found = Lookup(locate()).find(experiment)
+        found = find_run(locate(), experiment)
         return found and ask("get_run", found.run_id).data.tags["run.key"]
 
     return key_of
 
 
-def test_the_newest_of_that_name_and_baseline(make: Make, done: Any, key_of: Any) -> None:
+def test_the_newest_run_of_the_name_and_baseline_is_found(
+    make: Make, done: Any, key_of: Any
+) -> None:
     done("furry-paws")
     newest = done("furry-paws")
     done("furry-paws", baseline="c" * 40)
@@ -68,13 +70,15 @@ def test_the_newest_of_that_name_and_baseline(make: Make, done: Any, key_of: Any
     assert key_of(make("furry-paws")) == newest
 
 
-def test_the_name_goes_before_the_result(make: Make, done: Any, key_of: Any) -> None:
+def test_a_run_of_the_name_comes_before_one_of_equal_results(
+    make: Make, done: Any, key_of: Any
+) -> None:
     mine = done("furry-paws", ap=0.5)
     done("sable-tosh")
     assert key_of(make("furry-paws")) == mine
 
 
-def test_what_dvc_took_from_its_cache_has_the_run_that_computed_it(
+def test_results_from_dvcs_cache_have_the_run_that_computed_them(
     make: Make, done: Any, key_of: Any
 ) -> None:
     done("early-bird")
@@ -84,21 +88,21 @@ def test_what_dvc_took_from_its_cache_has_the_run_that_computed_it(
 
 
 @pytest.mark.parametrize("other", [{"ap": 0.3}, {"epochs": 9}, {"no_such_key": 1}])
-def test_other_results_parameters_or_code_have_another(
+def test_other_results_parameters_or_code_have_another_run(
     make: Make, done: Any, key_of: Any, other: dict[str, Any]
 ) -> None:
     done("sable-tosh")
     assert key_of(make("furry-paws", **other)) is None
 
 
-def test_a_baselines_name_is_no_experiments(make: Make, done: Any, key_of: Any) -> None:
+def test_the_name_of_a_baseline_is_not_an_experiments(make: Make, done: Any, key_of: Any) -> None:
     done("main", ap=0.5)
     assert key_of(make("main", baseline=True)) is None
 
 
 def test_the_page_is_that_of_mlflow_ui(make: Make, done: Any, ask: Any, experiment: str) -> None:
     done("furry-paws")
-    found = Lookup(locate()).find(make("furry-paws"))
+    found = find_run(locate(), make("furry-paws"))
     assert found
     experiment_id = ask("get_experiment_by_name", experiment).experiment_id
     page = f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{found.run_id}"
@@ -106,8 +110,8 @@ def test_the_page_is_that_of_mlflow_ui(make: Make, done: Any, ask: Any, experime
     assert found.metrics == {"evaluate/AP": 0.25}
 
 
-def test_nothing_tracked_is_nothing_found_and_nothing_made(make: Make, tmp_path: Path) -> None:
+def test_without_runs_nothing_is_found_or_created(make: Make, tmp_path: Path) -> None:
     database = tmp_path / "mlflow.db"
-    assert Lookup(Store(f"sqlite:///{database}", database)).find(make("furry-paws")) is None
+    assert find_run(Store(f"sqlite:///{database}", database), make("furry-paws")) is None
     assert list(tmp_path.iterdir()) == []
-    assert Lookup(locate()).find(make("furry-paws")) is None
+    assert find_run(locate(), make("furry-paws")) is None

@@ -1,4 +1,4 @@
-"""What is silenced, and that it is only that and only inside the block."""
+"""Only MLflow's messages are suppressed, and only inside the block."""
 
 import logging
 import warnings
@@ -8,7 +8,9 @@ import pytest
 from ssdcore.tracking.quiet import LOGGERS, quiet
 
 
-def test_only_mlflow_and_its_tools_are_silent(caplog: pytest.LogCaptureFixture) -> None:
+def test_only_the_loggers_of_mlflow_and_its_tools_are_suppressed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with quiet():
         for name in LOGGERS:
             logging.getLogger(f"{name}.part").critical("inside")
@@ -17,7 +19,7 @@ def test_only_mlflow_and_its_tools_are_silent(caplog: pytest.LogCaptureFixture) 
     assert caplog.messages == ["ours"]
 
 
-def test_levels_and_warnings_return_after_an_error() -> None:
+def test_levels_and_warnings_are_restored_after_an_error() -> None:
     logger = logging.getLogger(LOGGERS[0])
     before = logger.level
     with pytest.raises(OSError, match="x"), quiet():

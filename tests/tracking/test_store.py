@@ -1,4 +1,4 @@
-"""Where the store lies, and that a fresh one survives a race."""
+"""Where the store is, and that several processes may create it at the same time."""
 
 import contextlib
 import os
@@ -53,7 +53,7 @@ def test_dvc_root_comes_before_the_working_folder(
     assert locate() == sqlite_at(tmp_path / "original")
 
 
-def test_the_users_uri_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_uri_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example")
     assert locate() == Store("https://mlflow.example", None)
@@ -71,7 +71,7 @@ def test_a_database_that_cannot_be_written_is_refused_at_once(tmp_path: Path) ->
 
 
 @pytest.mark.slow
-def test_three_processes_open_a_fresh_store_in_silence(tmp_path: Path) -> None:
+def test_three_processes_create_a_store_without_a_message(tmp_path: Path) -> None:
     (tmp_path / ".dvc").mkdir()
     names = ("one", "two", "three")
     project = str(Path(__file__).parents[2])
@@ -91,22 +91,22 @@ def test_three_processes_open_a_fresh_store_in_silence(tmp_path: Path) -> None:
             assert all(racer.poll() is None for racer in racers)
             time.sleep(0.05)
         (tmp_path / "go").touch()
-        said = [racer.communicate(timeout=120) for racer in racers]
+        outputs = [racer.communicate(timeout=120) for racer in racers]
     finally:
         for racer in racers:
             racer.kill()
             racer.wait()
-    lines = [line for _, err in said for line in err.splitlines()]
-    # a busy machine needs longer than a stage likes to wait, and is told so
-    assert [line for line in lines if not line.startswith("Still sending to ")] == []
-    assert len({out for out, _ in said}) == 3
+    lines = [line for _, err in outputs for line in err.splitlines()]
+    # a busy machine takes longer than 10 s, and says so
+    assert [line for line in lines if not line.startswith("Still uploading")] == []
+    assert len({out for out, _ in outputs}) == 3
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
         runs = database.execute("SELECT status FROM runs").fetchall()
     assert runs == [("FINISHED",)] * 3
     assert spools(tmp_path) == []
 
 
-def test_a_file_may_hold_the_store_without_its_password(
+def test_a_store_is_written_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))

@@ -67,7 +67,7 @@ def test_other_code_changes_it(monkeypatch):
 
 def test_the_code_is_what_the_project_has_imported_without_tracking_and_report():
     script = (
-        "import ssdcore.training.loop, ssdcore.tracking.values, ssdcore.report.previews\n"
+        "import ssdcore.training.loop, ssdcore.tracking.names, ssdcore.report.previews\n"
         "from ssdcore.training.fingerprint import code_hashes\n"
         "print(*code_hashes(), sep='\\n')"
     )

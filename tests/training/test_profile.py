@@ -47,6 +47,6 @@ def test_the_longest_part_is_the_bottleneck(tmp_path, times, bottleneck):
     assert found["seconds"]["data"] == pytest.approx([times[0], 2 * times[0]])
 
 
-def test_none_is_none():
+def test_zero_steps_collect_nothing():
     profile = Profile(0)
     assert not any(profile.add(report(1, 1, 1)) for _ in range(WARM_UP + 2))

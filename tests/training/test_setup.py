@@ -23,7 +23,7 @@ def prepared(images, model, model_folder=None, **changes):
     )  # fmt: skip
 
 
-def test_rates_follow_the_images_an_update_where_asked(images, model):
+def test_auto_lr_scales_rates_with_the_images_per_update(images, model):
     given = prepared(images, model)
     assert given.notes == []
     auto = prepared(images, model, accumulate=2, auto_lr=True)
@@ -35,7 +35,7 @@ def test_rates_follow_the_images_an_update_where_asked(images, model):
     assert note.endswith("highest 0.00025")
 
 
-def test_the_average_is_what_is_kept(images, model, tmp_path):
+def test_the_average_is_saved(images, model, tmp_path):
     training = prepared(images, model, ema_decay=0.9, epochs=1)
     initial = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}
     assert not any(name.startswith(TRAINED) for name in initial)
@@ -72,7 +72,7 @@ def test_the_checkpoint_that_this_training_replaces_is_refused(images, model, tm
 @pytest.mark.parametrize(
     ("key", "place"), [("init_from", "train.init_from"), ("pretrained", "model.pretrained")]
 )
-def test_weights_that_are_not_there_are_named(images, model, key, place):
+def test_missing_weights_are_named(images, model, key, place):
     changes = {key: "nowhere.safetensors"}
     if key == "pretrained":
         model, changes = model.model_copy(update=changes), {}

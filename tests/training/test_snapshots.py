@@ -48,7 +48,7 @@ def test_the_newest_two_are_kept(store):
 
 @pytest.mark.parametrize("name", ["progress.json", "arrays.safetensors", "manifest.json", "b"])
 @pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
-def test_a_damaged_one_is_told_and_the_older_one_serves(store, tmp_path, name, damage, capsys):
+def test_a_damaged_snapshot_warns_and_the_older_one_is_used(store, tmp_path, name, damage, capsys):
     (tmp_path / "b").write_bytes(b"0123456789")
     store.save(1, snapshot(1, {"b": tmp_path / "b"}))
     (tmp_path / "b").unlink()
@@ -81,7 +81,7 @@ def test_an_unfinished_one_is_none(store, monkeypatch):
     assert store.newest().progress == {"step": 3}
 
 
-def test_clearing_leaves_what_is_not_its_own(store):
+def test_clearing_keeps_foreign_files(store):
     store.save(1, snapshot(1))
     (store.folder / "profile.json").write_text("{}")
     store.clear()

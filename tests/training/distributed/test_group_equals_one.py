@@ -84,7 +84,7 @@ def test_the_log_says_how_they_divide_the_work(answers):
     for each in answers:
         assert each.words["notes"] == [
             "2 processes, 2 images an update; "
-            "batch norm takes each process's own batch, its statistics are averaged"
+            "batch norm uses each process's own batch, its statistics are averaged"
         ]
 
 

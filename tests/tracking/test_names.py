@@ -1,8 +1,8 @@
-"""Names and parameters in MLflow's terms."""
+"""Names, values and texts that MLflow accepts."""
 
 import pytest
 
-from ssdcore.tracking.values import cut, distinct_names, flatten, safe_name
+from ssdcore.tracking.names import cut, distinct_names, flatten, safe_name
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,11 @@ from ssdcore.tracking.values import cut, distinct_names, flatten, safe_name
         ("x" * 300, "x" * 250),
     ],
 )
-def test_names_lose_what_mlflow_forbids(name: str, safe: str) -> None:
+def test_forbidden_characters_are_replaced(name: str, safe: str) -> None:
     assert safe_name(name) == safe
 
 
-def test_names_within_a_metrics_name_are_safe_and_differ_not_by_case_alone() -> None:
+def test_parts_of_a_metrics_name_are_safe_and_differ_in_more_than_case() -> None:
     names = [
         "a/b",
         "a_b",
@@ -72,5 +72,5 @@ def test_only_long_text_is_cut() -> None:
     assert cut("abcde", 4) == "abc…"
 
 
-def test_text_that_no_database_takes_is_mended() -> None:
+def test_characters_that_no_database_stores_are_replaced() -> None:
     assert cut("na\0me \udcff é", 100) == "na?me ? é"

@@ -1,51 +1,24 @@
-"""What MLflow stores: names without forbidden characters, parameters as flat text, samples."""
+"""Names, values and texts that MLflow accepts."""
 
 import json
 import math
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ssdcore.core.nested import leaves
 
 MAX_NAME = 250  # characters, MLflow's limit
-MAX_PART = 100  # characters of a name within a metric's name
+MAX_PART = 100  # characters of one part of a metric's name
 MAX_PARAM = 6000
 MAX_TAG = 5000
-
-
-class Sample(NamedTuple):
-    """One value of a metric, in the order of MLflow's `Metric`."""
-
-    name: str
-    value: float
-    time_ms: int
-    step: int
-
-
-class Param(NamedTuple):
-    """A parameter of the experiment; once stored it can't be changed."""
-
-    name: str
-    value: str
-
-
-class Tag(NamedTuple):
-    """A tag; a later value replaces an earlier one."""
-
-    name: str
-    value: str
-
-
-Record = Sample | Param | Tag
-"""What the tables of a store hold, as against the files beside them."""
 
 
 def finite_or_nan(value: float) -> float:
     """Returns `value` as a float, NaN for ±∞.
 
-    MLflow keeps NaN, a gap in the chart, but turns ∞ into 1.8e308, which flattens the chart.
+    MLflow shows NaN as a gap in the chart, but stores ∞ as 1.8e308, which flattens the chart.
     """
     return float(value) if math.isfinite(value) else math.nan
 
@@ -53,17 +26,16 @@ def finite_or_nan(value: float) -> float:
 def safe_name(name: str, *, ascii_only: bool = False) -> str:
     """Returns `name` with `_` for what MLflow forbids (`AP@[.5]` → `AP__.5_`), as a clean path.
 
-    Letters of any script stay, for class names; images take `ascii_only`.
+    Letters of all scripts stay, for class names, unless `ascii_only`, which image names need.
     """
     allowed = re.sub(r"[^\w.\- /]", "_", name, flags=re.ASCII if ascii_only else re.UNICODE)
     return posixpath.normpath(f"/{allowed}").lstrip("/")[:MAX_NAME]
 
 
 def distinct_names(names: Iterable[str]) -> list[str]:
-    """Returns each name as a part of a metric's: safe, without slashes, at most `MAX_PART` long.
+    """Returns each name as one part of a metric's name: safe, no slash, at most `MAX_PART` long.
 
-    No two are alike, nor differ by case alone, which some databases don't see: a later one gets
-    a number.
+    Names that would be equal, or differ only in case, get a number: some databases ignore case.
     """
     result: dict[str, str] = {}
     for name in names:
@@ -77,10 +49,9 @@ def distinct_names(names: Iterable[str]) -> list[str]:
 
 
 def cut(text: str, limit: int) -> str:
-    """Returns `text` with at most `limit` characters, the last an ellipsis where it was cut.
+    """Returns `text` with at most `limit` characters; a cut text ends with an ellipsis.
 
-    What no database takes becomes `?`: NUL, and the halves of characters that Python puts for the
-    bytes of a file name that is not UTF-8.
+    NUL and surrogates (bytes of a file name that is not UTF-8) become `?`: no database stores them.
     """
     text = text.replace("\0", "?").encode(errors="replace").decode()
     return text if len(text) <= limit else f"{text[: limit - 1]}…"

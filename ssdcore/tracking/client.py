@@ -1,0 +1,114 @@
+"""MLflow's client with silence and errors as this project needs them. It takes seconds to import.
+
+No stage of DVC imports this module.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import SQLAlchemyError
+from urllib3.exceptions import HTTPError
+
+from ssdcore.tracking.names import cut
+from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.store import USER, RefusedError, Store, UnavailableError
+
+# MLflow would repeat a request for 247 s, and may create a run twice if only the response was
+# lost. The uploader repeats instead, and looks for the run first.
+os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds a request
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+with quiet():
+    from mlflow.entities import Run
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking.client import MlflowClient
+
+# The errors of HTTP and of file locks are OSErrors; a database's driver may not be installed.
+FAILURES = (MlflowException, SQLAlchemyError, CommandError, OSError, ImportError)
+MISSING = "RESOURCE_DOES_NOT_EXIST"
+REFUSED = {MISSING, "INVALID_PARAMETER_VALUE"}
+REFUSED_STATUS = {400, 413, 414, 415, 422}
+"""HTTP status of an upload that can't succeed: the name is not allowed, the file too large."""
+MAX_REASON = 300  # characters
+
+
+@contextmanager
+def mlflow_errors(*, upload: bool = False) -> Iterator[None]:
+    """Suppresses MLflow's messages inside the block and turns its errors into two.
+
+    Args:
+        upload: whether the block uploads files. The SDKs of S3, GCS and Azure raise their own
+            errors, so all errors count then.
+
+    Raises:
+        RefusedError: MLflow has answered that it doesn't accept this.
+        UnavailableError: anything else.
+    """
+    try:
+        with quiet():
+            yield
+    except Exception as error:
+        if not upload and not isinstance(error, FAILURES):
+            raise
+        status = getattr(getattr(error, "response", None), "status_code", 0)
+        refused = getattr(error, "error_code", "") in REFUSED or status in REFUSED_STATUS
+        raise (RefusedError if refused else UnavailableError)(_reason(error)) from error
+
+
+def open_client(store: Store) -> MlflowClient:
+    """Returns MLflow's client; creates a database's tables, or migrates them.
+
+    Raises:
+        UnavailableError: the store can't be read or written, or its URI is invalid.
+    """
+    try:
+        with mlflow_errors(), store.locked():
+            return MlflowClient(store.uri)
+    except RefusedError as error:  # the URI is refused, not what is to be stored
+        raise UnavailableError(str(error)) from error
+
+
+def experiment_id_of(client: MlflowClient, name: str, store: Store) -> str:
+    """Returns the id of an experiment; creates it if it doesn't exist.
+
+    Raises:
+        UnavailableError: the store can't be read or written.
+    """
+    with mlflow_errors(), store.locked():
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(client.create_experiment(name, artifact_location=store.artifacts))
+            except MlflowException:  # on a server another process may have created it
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    raise
+        return str(found.experiment_id)
+
+
+def newest_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> Run | None:
+    """Returns the newest run of an experiment with all these tags; None if there is none."""
+    having = " AND ".join(f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items())
+    runs = client.search_runs([experiment_id], having, order_by=["start_time DESC"], max_results=1)
+    return runs[0] if runs else None
+
+
+def _quoted(value: str) -> str:
+    """Returns a value for a search. Git allows either quote in a name, and MLflow has no escape."""
+    return f'"{value}"' if "'" in value else f"'{value}'"
+
+
+def _reason(error: BaseException) -> str:
+    """Returns the error in one line; for a connection error, the innermost cause."""
+    inner = error
+    while deeper := inner.__cause__ or inner.__context__:
+        inner = deeper
+    inner = getattr(inner, "reason", inner)  # urllib3's reason of the last attempt
+    shown = inner if isinstance(inner, OSError | HTTPError) else error
+    line = f"{type(shown).__name__}: {shown}".partition("\n")[0]
+    return USER.sub("//***@", cut(line, MAX_REASON))

@@ -1,0 +1,270 @@
+"""The separate process with real stages: what it uploads, and how long a stage waits for it."""
+
+import contextlib
+import errno
+import os
+import re
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ssdcore.tracking import Run, tracked
+from ssdcore.tracking import process as process_module
+from ssdcore.tracking.process import UploadProcess
+from ssdcore.tracking.replay import KILLED
+from ssdcore.tracking.spool import spools
+from ssdcore.tracking.upload import sync
+from tests.tracking.spools import MODEL, PARAMS, evaluate, spooled, train
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 120.0
+Stored = Callable[[], list[Any]]
+
+
+def until(true: Callable[[], object]) -> None:
+    """Waits until something is true; the test fails if that takes too long."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not true():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
+
+
+def use(run: Run, file: Path) -> None:
+    """Calls every method, log_metrics often."""
+    for step in range(200):
+        run.log_metrics({"loss": 1.0, "lr": 1e-3}, step)
+    run.flush()
+    run.set_model(MODEL)
+    run.log_artifact(file)
+    run.log_image(np.zeros((4, 4, 3), np.uint8), "x")
+    run.log_dataset("train", "0", "data")
+
+
+@contextlib.contextmanager
+def stage(folder: Path, script: str, before: str = "") -> Iterator[subprocess.Popen[str]]:
+    """A process with a stage in it; killed in the end if it still runs."""
+    code = f"import os, sys\n{before}\nfrom ssdcore.tracking import tracked\n{script}"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+WAITING = """
+with tracked("train", params={{}}, experiment={!r}) as run:
+    run.log_metrics({{"loss": 1.0}}, 1)
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("enabled", [None, False, True])
+def test_no_stage_imports_mlflow(
+    own: Path, enabled: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://")  # the separate process fails
+    use = f"with tracked('train', params={{}}, experiment='x', enabled={enabled}): pass"
+    loaded = "print('mlflow' in sys.modules)"
+    with stage(own, f"{use if enabled is not None else ''}\n{loaded}") as process:
+        out, err = process.communicate(timeout=PATIENCE_S)
+    assert out == "False\n"
+    assert err.count("warning: tracking at nowhere://") == bool(enabled)
+    assert (own / ".ssd").exists() == bool(enabled)
+
+
+def test_a_healthy_store_gets_everything_without_a_message(
+    root: Path, experiment: str, stored: Stored, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with tracked("train", params=PARAMS, experiment=experiment) as run:
+        run.set_model(MODEL)
+        run.log_metrics({"loss": 1.0}, 1)
+        until(lambda: stored() and stored()[0].data.metrics == {"loss": 1.0})
+        assert stored()[0].info.status == "RUNNING"
+        run.log_metrics({"loss": 2.0}, 2)
+        run.flush()
+        until(lambda: stored()[0].data.metrics == {"loss": 2.0})
+    evaluate(experiment)
+    out, err = capfd.readouterr()
+    # a busy machine takes longer than 10 s, and says so
+    assert [line for line in err.splitlines() if not line.startswith("Still uploading")] == []
+    assert out == ""
+    (run,) = stored()
+    assert (run.info.status, run.data.tags["dvc.stage"]) == ("FINISHED", "train,evaluate")
+    assert spools(root) == []
+
+
+def test_a_dead_server_costs_no_time_and_two_lines(
+    own: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unused.getsockname()[1]}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://ann:secret@{address}")
+    (own / "page.html").touch()
+    began = time.monotonic()
+    with tracked("train", params=PARAMS, experiment="x") as run:
+        use(run, own / "page.html")
+        used = time.monotonic()
+    assert used - began < 0.5
+    assert time.monotonic() - used < 20.0  # including MLflow's import
+    (folder,) = spools(own)
+    kept = folder.relative_to(own)
+    out, err = capfd.readouterr()
+    assert out == ""
+    first, second = err.splitlines()
+    uri = f"http://***@{address}"
+    assert first.startswith(f"warning: tracking at {uri} failed (ConnectionRefusedError: ")
+    assert f"train continues, and what it tracks is kept in {kept}." in first
+    assert second == (
+        f"train: not everything is uploaded to {uri}; {kept} keeps it. "
+        "The next stage uploads it, as does `python -m stages.doctor sync`."
+    )
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    assert not [file for file in files if b"secret" in file.read_bytes()]
+
+
+def test_a_locked_database_loses_nothing(own: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    train("x")
+    list(sync())
+    lock = sqlite3.connect(own / "mlflow.db", isolation_level=None)
+    with contextlib.closing(lock):
+        lock.execute("BEGIN EXCLUSIVE")
+        began = time.monotonic()
+        with tracked("train", params=PARAMS, experiment="x") as run:
+            use(run, Path(__file__))
+            used = time.monotonic()
+        assert used - began < 0.5
+        assert len(spools(own)) == 1
+    assert "train: not everything is uploaded to sqlite" in capfd.readouterr().err
+    assert [sent.left for sent in sync()] == [""]
+    with contextlib.closing(sqlite3.connect(own / "mlflow.db")) as database:
+        query = "SELECT step FROM metrics WHERE key = 'loss' ORDER BY step"
+        assert database.execute(query).fetchall() == [(step,) for step in range(200)]
+
+
+def test_a_killed_stage_is_uploaded_as_killed(root: Path, experiment: str, stored: Stored) -> None:
+    with stage(root, WAITING.format(experiment)) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "in\n"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        until(lambda: not spools(root))
+    (run,) = stored()
+    assert (run.info.status, run.data.tags["error"]) == ("KILLED", KILLED)
+    assert run.data.metrics == {"loss": 1.0}
+
+
+def test_an_upload_that_is_killed_is_continued(root: Path, experiment: str, stored: Stored) -> None:
+    with tracked("train", params=PARAMS, experiment=experiment) as run:
+        run.log_metrics({"loss": 1.0}, 1)
+        until(lambda: stored() and stored()[0].data.metrics)
+        assert run._process
+        os.kill(run._process._process.pid, signal.SIGKILL)
+        run.log_metrics({"loss": 2.0}, 2)
+    assert len(spools(root)) == 1
+    assert [sent.left for sent in sync()] == [""]
+    (stored_run,) = stored()
+    assert (stored_run.info.status, stored_run.data.metrics) == ("FINISHED", {"loss": 2.0})
+
+
+def test_ctrl_c_ends_only_the_wait(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = """
+from ssdcore.tracking.process import UploadProcess
+wait = UploadProcess._wait
+def says(self, seconds):
+    print("waits", flush=True)
+    return wait(self, seconds)
+UploadProcess._wait = says
+with tracked("train", params={}, experiment="x") as run:
+    run.log_metrics({"loss": 1.0}, 1)
+print("continues", flush=True)
+"""
+    with socket.socket() as silent:  # takes connections and never answers
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        with stage(own, script) as process:
+            assert process.stdout
+            assert process.stdout.readline() == "waits\n"
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 0
+    assert "continues" in out
+    assert err.startswith(f"train: not everything is uploaded to {uri}; ")
+    assert len(spools(own)) == 1
+
+
+def test_ctrl_c_does_not_reach_the_process(root: Path, experiment: str, stored: Stored) -> None:
+    """A terminal signals the whole process group; the stage's end is uploaded nevertheless."""
+    with stage(root, WAITING.format(experiment), before="os.setpgid(0, 0)") as process:
+        assert process.stdout
+        assert process.stdout.readline() == "in\n"
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE_S)
+    assert err.endswith("KeyboardInterrupt\n")
+    assert "not everything" not in err
+    assert [run.info.status for run in stored()] == ["KILLED"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("import os; os.abort()", "not everything"),
+        ("import time; time.sleep(1000)", "not everything"),
+    ],
+    ids=["raises", "crashes", "hangs"],
+)
+def test_an_mlflow_that_breaks_the_process_breaks_no_stage(
+    own: Path, broken: str, message: str, monkeypatch: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (own / "mlflow.py").write_text(broken)  # the working folder comes first
+    if "sleep" in broken:
+        monkeypatch.setattr(process_module, "LAST_RESORT_S", 0.01)
+    began = time.monotonic()
+    train("x")
+    assert time.monotonic() - began < 30.0
+    err = capfd.readouterr().err
+    assert message in err
+    assert re.search(r"train: not everything is uploaded to .*; \.ssd/tracking/\S+ keeps it", err)
+    assert len(spools(own)) == 1
+
+
+def test_signals_never_block_nor_fail(own: Path) -> None:
+    """Neither if the process doesn't read them nor if it is dead."""
+    process = UploadProcess(spooled(own))
+    pid = process._process.pid
+    os.kill(pid, signal.SIGSTOP)
+    for _ in range(100_000):  # a pipe holds 65,536
+        process.flush()
+    os.kill(pid, signal.SIGKILL)
+    process._process.wait()
+    process.flush()
+    process.close(0.0)
+
+
+def test_a_process_that_cannot_be_started_leaves_all_to_the_next(
+    own: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def no_memory(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(process_module.subprocess, "Popen", no_memory)
+        train("x")
+    assert "Cannot allocate memory" in capfd.readouterr().err
+    assert [sent.left for sent in sync()] == [""]

@@ -1,0 +1,163 @@
+"""In which order spools are uploaded, and which are left alone."""
+
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+
+from ssdcore.tracking.replay import KILLED
+from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, Spool, refused_folder, spools
+from ssdcore.tracking.upload import Uploader, sync
+from tests.tracking.spools import FINISH, SQLITE, STORE, event, metrics, opening, spooled
+
+ROOT = Path(__file__).parents[2]
+Stored = Callable[[], list[Any]]
+
+
+def keys(runs: list[Any]) -> list[str]:
+    return [run.data.tags["run.key"] for run in runs]
+
+
+def test_without_spools_nothing_is_created(own: Path) -> None:
+    assert list(sync()) == []
+    assert [path.name for path in own.iterdir()] == [".dvc"]
+
+
+def test_the_oldest_spool_goes_first(root: Path, experiment: str, stored: Stored) -> None:
+    """So a spool that joins a run finds it."""
+    fields = {"store": SQLITE, "experiment": experiment}
+    made = [spooled(root, FINISH, tags={"model": "m"}, **fields)]
+    for stage in ("evaluate", "report"):
+        made.append(spooled(root, FINISH, stage=stage, join={"model": "m"}, **fields))
+    assert [(sent.folder, sent.left, sent.refused) for sent in sync()] == [
+        (folder, "", "") for folder in made
+    ]
+    (run,) = stored()
+    assert run.data.tags["dvc.stage"] == "train,evaluate,report"
+    assert spools(root) == []
+
+
+def test_a_running_stage_is_left_alone_until_it_ends_or_is_killed(
+    root: Path, experiment: str, stored: Stored
+) -> None:
+    script = f"""
+import sys
+from pathlib import Path
+from ssdcore.tracking.spool import Spool
+from tests.tracking.spools import metrics, opening
+spool = Spool(Path(sys.argv[1]), opening(store={SQLITE!r}, experiment={experiment!r}))
+spool.append(*metrics(1))
+print("created", flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-c", script, root]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"created\n"
+        (sent,) = sync()
+        assert sent.running
+        assert stored() == []
+        process.kill()
+        process.wait()
+    (sent,) = sync()
+    assert not sent.running
+    (run,) = stored()
+    assert (run.info.status, run.data.metrics) == ("KILLED", {"loss": 0.25})
+    assert run.data.tags["error"] == KILLED
+
+
+def test_a_stages_process_uploads_older_spools_of_its_store_only(
+    root: Path, experiment: str, stored: Stored
+) -> None:
+    fields = {"store": SQLITE, "experiment": experiment}
+    older = spooled(root, FINISH, key="older", **fields)
+    other = spooled(root, FINISH)
+    spool = Spool(root, opening(key="own", **fields))
+    for one in metrics(1):
+        spool.append(one)
+    uploader = Uploader(root, spool.folder)
+    assert [sent.folder for sent in uploader.upload()] == [older, spool.folder]
+    assert spools(root) == [other, spool.folder]
+    assert {key: run.info.status for key, run in zip(keys(stored()), stored(), strict=True)} == {
+        "older": "FINISHED",
+        "own": "RUNNING",
+    }
+    spool.append(FINISH)
+    spool.close()
+    list(uploader.upload())
+    assert spools(root) == [other]
+    shutil.rmtree(other)
+
+
+def test_a_store_out_of_reach_blocks_only_its_own_spools(
+    root: Path, experiment: str, stored: Stored
+) -> None:
+    blocked = [spooled(root, FINISH), spooled(root, FINISH)]
+    spooled(root, FINISH, store=SQLITE, experiment=experiment)
+    first, second, third = sync()
+    assert first.left.startswith("ConnectionRefusedError: [Errno ")
+    assert (second.left, third.left) == (first.left, "")
+    assert spools(root) == blocked
+    assert len(stored()) == 1
+    for folder in blocked:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize("journal", [b"", b'{"event": "Op', b"\0\0\n", b'{"event": "Finish"}\n'])
+def test_a_spool_without_a_beginning_is_moved_away(own: Path, journal: bytes) -> None:
+    folder = spooled(own)
+    (folder / JOURNAL).write_bytes(journal)
+    (sent,) = sync()
+    assert "no beginning" in sent.refused
+    assert (refused_folder(folder) / JOURNAL).read_bytes() == journal
+    assert (refused_folder(folder) / REFUSED).is_file()
+    assert list(sync()) == []
+
+
+def test_a_run_that_is_deleted_while_its_stage_runs_is_left_alone(
+    root: Path, experiment: str, ask: Callable[..., Any], stored: Stored
+) -> None:
+    """Otherwise each later event would be a request, and refused by itself."""
+    spool = Spool(root, opening(store=SQLITE, experiment=experiment))
+    uploader = Uploader(root, spool.folder)
+    list(uploader.upload())
+    (run,) = stored()
+    ask("delete_run", run.info.run_id)
+    for step in range(5):
+        spool.append(*metrics(step))
+        (sent,) = uploader.upload()
+    assert sent.refused == f"run {run.info.run_id} is not in the store any more"
+    assert (spool.folder / REFUSED).read_text().count("\n") == 1
+    spool.close()
+    shutil.rmtree(spool.folder)
+
+
+def test_one_process_at_a_time_uploads(root: Path, experiment: str) -> None:
+    spooled(root, event("Tags", tags={}), FINISH, store=SQLITE, experiment=experiment)
+    lock = FileLock(root / HOME / "upload.lock", thread_local=False)
+    lock.acquire()
+    with pytest.raises(TimeoutError):
+        list(Uploader(root).upload(0.1))
+    threading.Timer(0.5, lock.release).start()
+    began = time.monotonic()
+    assert [sent.left for sent in sync()] == [""]
+    assert time.monotonic() - began > 0.3
+
+
+def test_the_reason_has_no_password(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", STORE.replace("//", "//ann:secret@"))
+    folder = spooled(root, FINISH)
+    (sent,) = sync()
+    assert "refused" in sent.left
+    assert "secret" not in sent.left
+    assert not [file for file in folder.rglob("*.json*") if "secret" in file.read_text()]
+    shutil.rmtree(folder)
