@@ -1,7 +1,7 @@
-"""Finds objects in photos and videos. No stage of DVC, but for a person at the keyboard.
+"""Detects objects in photos and videos. A command for users; not a stage of the DVC pipeline.
 
-Exit status: 0 all went well; 1 some can't be used, and are named; 2 there is none, or a word
-names nothing; 75 it was stopped by a signal.
+Exit status: 0 success; 1 some inputs can't be used, and are named; 2 there is no input, or an
+argument names nothing; 75 stopped by a signal.
 """
 
 import sys
@@ -36,22 +36,23 @@ Out = Annotated[Path, typer.Option("--out", help="Folder for images, videos and 
 Score = Annotated[
     float | None,
     typer.Option(
-        "--score", min=0, max=1, help="Least score of a box [report.score_threshold or of best F1]."
+        "--score",
+        min=0,
+        max=1,
+        help="Minimum score of a box [report.score_threshold or that of best F1].",
     ),
 ]
 Classes = Annotated[
     list[str] | None, typer.Option("--classes", help="A class to keep; may be repeated [all].")
 ]
-DeviceName = Annotated[
-    str | None, typer.Option("--device", help="Where to compute [runtime.device].")
-]
-Csv = Annotated[bool, typer.Option("--csv", help="Write predictions.csv, too.")]
-AllowUrl = Annotated[bool, typer.Option("--allow-url", help="Take web addresses for images.")]
+DeviceName = Annotated[str | None, typer.Option("--device", help="The device [runtime.device].")]
+Csv = Annotated[bool, typer.Option("--csv", help="Also write predictions.csv.")]
+AllowUrl = Annotated[bool, typer.Option("--allow-url", help="Allow web addresses of images.")]
 Camera = Annotated[
-    int | None, typer.Option("--camera", min=0, help="A camera's number; Ctrl-C ends it.")
+    int | None, typer.Option("--camera", min=0, help="Number of a camera; stops at Ctrl-C.")
 ]
 Seconds = Annotated[
-    float | None, typer.Option("--seconds", min=0, help="End the camera by itself.")
+    float | None, typer.Option("--seconds", min=0, help="Stop the camera after so many seconds.")
 ]
 DEVICES = ("auto", "Ascend", "GPU", "CPU")
 
@@ -69,34 +70,35 @@ def main(
     seconds: Seconds = None,
     params: ParamsOption = DEFAULT_PARAMS,
 ) -> None:
-    """Draw what a detector finds in images, and write it to predictions.json in COCO's form.
+    """Detect objects in images: draw them, and write predictions.json in COCO's format.
 
-    Exit status: 0 all went well, 1 some can't be used, 2 there is none, 75 stopped by a signal.
+    Exit status: 0 success, 1 some inputs can't be used, 2 there is none, 75 stopped by a signal.
     """
     settings = read_params(params)
     wanted, runtime = settings.evaluate, settings.runtime
     if device not in (None, *DEVICES):
         raise InputError("--device", device, ", ".join(DEVICES))
     if seconds is not None and camera is None:
-        raise InputError("--seconds", seconds, "--camera beside it")
+        raise InputError("--seconds", seconds, "--camera as well")
 
-    from ssdcore.prediction.photo_files import find_photos
+    from ssdcore.prediction.inputs import find_inputs
 
-    found = find_photos(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
+    found = find_inputs(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
 
     from ssdcore.core.signals import Signals
     from ssdcore.evaluation.score_to_show import score_to_show
     from ssdcore.inference.decode import Thresholds
-    from ssdcore.prediction.drawn_photos import require_other_places
     from ssdcore.prediction.model_source import load_detector, model_file
-    from ssdcore.prediction.prediction import Prediction
+    from ssdcore.prediction.predictor import Predictor
     from ssdcore.prediction.results import writing_results
 
-    require_other_places(found, out)
-    place = cast("Device", device or runtime.device)
     with model_file(model) as file:
         detector = load_detector(
-            file, wanted.batch_size, runtime.workers, place, device_is_asked=device is not None
+            file,
+            wanted.batch_size,
+            runtime.workers,
+            cast("Device", device or runtime.device),
+            device_is_required=device is not None,
         )
     names = [one.name for one in detector.classes]
     if unknown := [name for name in classes or () if name not in names]:
@@ -106,15 +108,13 @@ def main(
     thresholds = Thresholds.of(wanted, score_to_show(chosen, layout.EVALUATE_METRICS))
 
     with writing_results(out, detector.classes, table=csv) as results, Signals() as signals:
-        prediction = Prediction(
-            detector, thresholds, labels, out, results, runtime.workers, signals
-        )
-        prediction.photos([one for one in found if not one.is_video])
+        predictor = Predictor(detector, thresholds, labels, out, results, runtime.workers, signals)
+        predictor.predict_photos([one for one in found if not one.is_video])
         for video in found:
             if video.is_video:
-                prediction.video(video)
+                predictor.predict_video(video)
         if camera is not None:
-            prediction.camera(camera, seconds)
+            predictor.predict_camera(camera, seconds)
     print(
         f"{results.boxes} boxes in {results.photos} images → {out}"
         + (f"; {len(results.broken)} can't be used" if results.broken else "")

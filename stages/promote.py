@@ -1,7 +1,8 @@
-"""Makes the model at hand the champion where its AP is better. No stage of DVC, but for a person.
+"""Registers the trained model and makes it the champion if its AP is better.
 
-Exit status: 0 the model at hand is the champion, now or already; 1 the champion is as good or
-better and stays; 2 they can't be compared, or a file is missing.
+A command for users; not a stage of the DVC pipeline. Exit status: 0 the model is the champion;
+1 the old champion has the same AP or a better one, and stays; 2 they can't be compared, or a
+file is missing.
 """
 
 import sys
@@ -14,23 +15,23 @@ from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.params.reader import read_params
 
-UNNAMEABLE = '/:"'
-"""What MLflow's registry, and its search, do not take in a name."""
+FORBIDDEN = '/:"'
+"""Characters that a name may not have in MLflow's registry or its search."""
 NameOption = Annotated[
     str | None,
-    typer.Option("--name", help="Of the registered model; tracking.experiment where left out."),
+    typer.Option("--name", help="Name of the registered model [tracking.experiment]."),
 ]
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None:
-    """Register model/best.ckpt in MLflow and make it the champion where its AP is better.
+    """Register model/best.ckpt in MLflow and make it the champion if its AP is better.
 
-    Exit status: 0 it is the champion now, 1 the champion stays, 2 they can't be compared.
+    Exit status: 0 it is the champion, 1 the old champion stays, 2 they can't be compared.
     """
     settings = read_params(params)
-    called = name or settings.tracking.experiment
-    if set(called) & set(UNNAMEABLE) or not called.strip():
-        raise InputError("--name", called, f"a name without {' '.join(UNNAMEABLE)}")
+    name = name or settings.tracking.experiment
+    if set(name) & set(FORBIDDEN) or not name.strip():
+        raise InputError("--name", name, f"a name without {' '.join(FORBIDDEN)}")
 
     from ssdcore.core import layout
     from ssdcore.evaluation.score_to_show import score_to_show
@@ -41,18 +42,17 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     from ssdcore.tracking.upload import sync
 
     candidate = read_candidate(Path())
-    for sent in sync():  # its run may be waiting there
+    for sent in sync():  # the model's run may be in a spool
         if sent.left:
             print(f"{sent.folder.name} is not sent: {sent.left}", file=sys.stderr)
     store = locate()
-    evaluate, report = settings.evaluate, settings.report
-    shown = score_to_show(report.score_threshold, layout.EVALUATE_METRICS)
-    thresholds = Thresholds.of(evaluate, shown)
+    shown = score_to_show(settings.report.score_threshold, layout.EVALUATE_METRICS)
+    thresholds = Thresholds.of(settings.evaluate, shown)
 
     from ssdcore.serving.registry import CHAMPION, Registry
 
     try:
-        registry = Registry(store, called)
+        registry = Registry(store, name)
         champion = registry.champion()
         version = registry.find(candidate) or registry.register(
             candidate, settings.tracking.experiment, thresholds
@@ -61,13 +61,13 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
         if champion and champion.number != version.number:
             require_comparable(version, champion)
             if not is_better(version, champion):
-                print(f"{called}: version {champion.number} stays the {CHAMPION}.")
+                print(f"{name}: version {champion.number} stays the {CHAMPION}.")
                 sys.exit(1)
         registry.promote(version)
     except UnavailableError as error:
         raise RunError(f"{store.written(root_folder())}: {error}") from error
-    print(f"{called}: version {version.number} is the {CHAMPION}. To serve it:")
-    print(f"mlflow models serve -m 'models:/{called}@{CHAMPION}' --env-manager local")
+    print(f"{name}: version {version.number} is the {CHAMPION}. To serve it:")
+    print(f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local")
 
 
 if __name__ == "__main__":

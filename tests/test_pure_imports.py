@@ -36,8 +36,8 @@ def test_the_test_above_can_fail():
 
 
 def test_a_served_models_two_processes_have_one_of_them_each():
-    """Together in one, MindSpore ends it: see `ssdcore.serving.worker`."""
-    assert loaded_by("ssdcore.serving.worker", "ssdcore.inference.load") == {"mindspore"}
+    """Together in one, MindSpore ends it: see `ssdcore.serving.detector_process`."""
+    assert loaded_by("ssdcore.serving.detector_process", "ssdcore.inference.load") == {"mindspore"}
     assert loaded_by(
-        "ssdcore.serving.registry", "ssdcore.serving.model_code", "ssdcore.serving.fetch"
+        "ssdcore.serving.registry", "ssdcore.serving.image_model", "ssdcore.serving.fetch"
     ) == {"mlflow"}

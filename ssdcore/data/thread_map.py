@@ -1,7 +1,7 @@
-"""Maps functions over items in threads, and pairs items with results, both in order."""
+"""Maps a function over items in threads, in order."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -34,21 +34,3 @@ def map_in_threads(
         finally:
             for future in pending:
                 future.cancel()
-
-
-def with_results(
-    function: Callable[[Iterable[Item]], Iterable[Result]], items: Iterable[Item]
-) -> Iterator[tuple[Item, Result]]:
-    """Yields each item with its result from a function over all items that may read ahead.
-
-    Only the items that the function has read ahead are kept; `itertools.tee` keeps at least 57.
-    """
-    waiting: deque[Item] = deque()
-
-    def recorded() -> Iterator[Item]:
-        for item in items:
-            waiting.append(item)
-            yield item
-
-    for result in function(recorded()):
-        yield waiting.popleft(), result

@@ -1,4 +1,4 @@
-"""From photos to detections with whatever answers for the network: a checkpoint, an export."""
+"""Detects objects in photos, whether a checkpoint or an exported network computes the answers."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -8,22 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.coco.results import Detections
+from ssdcore.coco.results import NOTHING, Detections
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.thread_map import map_in_threads
-from ssdcore.geometry.boxes import Boxes, yxyx_to_xywh_px
+from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
-from ssdcore.inference.photos import Source, read_photo
-
-NOTHING = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32))
+from ssdcore.inference.photos import Photo, Source, read_photo
 
 
-class Answering(Protocol):
-    """A network, however it is computed.
+class Network(Protocol):
+    """A network, computed by MindSpore or ONNX Runtime.
 
     Attributes:
-        batch_size: the most images it takes at a time.
+        batch_size: the maximum number of images in a batch.
     """
 
     batch_size: int
@@ -32,40 +30,42 @@ class Answering(Protocol):
         """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b images."""
 
 
-class Seen(NamedTuple):
-    """What was found in one photo.
+class PhotoResult(NamedTuple):
+    """The detections in one photo.
 
     Attributes:
-        detections: best first; none where the photo is broken.
-        height: of the photo, upright, in pixels; 0 where it is broken.
+        detections: best first; none if the photo is broken.
+        height: of the photo, upright, in pixels; 0 if it is broken.
         width: likewise.
-        fault: why it can't be used; empty where it can.
+        fault: why the photo can't be used; empty if it can.
+        photo: its pixels; None if it is broken.
     """
 
     detections: Detections
     height: int
     width: int
     fault: str = ""
+    photo: Photo | None = None
 
-    @property
-    def boxes_xywh_px(self) -> NDArray[np.float64]:
-        """Left, top, width, height (N, 4) in the photo's pixels, as COCO has them."""
-        return yxyx_to_xywh_px(self.detections.boxes_yxyx, self.height, self.width)
+    @classmethod
+    def broken(cls, fault: str) -> "PhotoResult":
+        """Returns the result of a photo that can't be used."""
+        return cls(NOTHING, 0, 0, fault)
 
 
 class PhotoDetector:
-    """Finds objects in photos by the rules of the evaluation.
+    """Detects objects in photos with the evaluation's preprocessing, decoding and NMS.
 
     Args:
-        network: computes the answers.
-        default_boxes: (8732, 4), those it was trained with.
+        network: computes offsets and probabilities.
+        default_boxes: (8732, 4), those the network was trained with.
         classes: in the order of the labels 1 … C-1.
-        workers: threads that decode.
+        workers: decoding threads.
     """
 
     def __init__(
         self,
-        network: Answering,
+        network: Network,
         default_boxes: Boxes,
         classes: Sequence[CocoClass],
         workers: int = 1,
@@ -75,20 +75,20 @@ class PhotoDetector:
         self._workers = workers
         self.classes = tuple(classes)
 
-    def detect(self, photos: Iterable[Source], thresholds: Thresholds) -> Iterator[Seen]:
-        """Yields what is found in each photo, in their order; broken ones do not end it.
+    def detect(self, photos: Iterable[Source], thresholds: Thresholds) -> Iterator[PhotoResult]:
+        """Yields the result of each photo, in their order; also of broken ones.
 
-        `photos` is read ahead by two batches, so that the next one is decoded meanwhile.
+        Reads two batches ahead, so that the next batch is decoded while the network computes.
         """
         size = self._network.batch_size
-        prepared = map_in_threads(_prepared, photos, self._workers, ahead=2 * size)
+        prepared = map_in_threads(_prepare, photos, self._workers, ahead=2 * size)
         while batch := list(islice(prepared, size)):
-            whole = [planes for planes, _ in batch if planes is not None]
-            found = iter(self._find(whole, thresholds))
-            for planes, seen in batch:
-                yield seen if planes is None else seen._replace(detections=next(found))
+            images = [image for image, _ in batch if image is not None]
+            found = iter(self._detect_batch(images, thresholds))
+            for image, result in batch:
+                yield result if image is None else result._replace(detections=next(found))
 
-    def _find(
+    def _detect_batch(
         self, images: Sequence[NDArray[np.float32]], thresholds: Thresholds
     ) -> list[Detections]:
         if not images:
@@ -97,10 +97,10 @@ class PhotoDetector:
         return detect(*answers, self._default_boxes, thresholds)
 
 
-def _prepared(source: Source) -> tuple[NDArray[np.float32] | None, Seen]:
-    """Returns a photo as the network takes it, or why it can't be."""
+def _prepare(source: Source) -> tuple[NDArray[np.float32] | None, PhotoResult]:
+    """Returns the network's input and a result without detections, or only why it is broken."""
     try:
         photo = read_photo(source)
     except BrokenImageError as error:
-        return None, Seen(NOTHING, 0, 0, str(error))
-    return to_network_input(photo.rgb), Seen(NOTHING, photo.height, photo.width)
+        return None, PhotoResult.broken(str(error))
+    return to_network_input(photo.rgb), PhotoResult(NOTHING, photo.height, photo.width, "", photo)

@@ -1,4 +1,4 @@
-"""Images that no annotation file tells of: of any size, and upright as people see them."""
+"""Reads photos of any size and turns them upright, as their camera noted (EXIF)."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -17,54 +17,60 @@ from ssdcore.data.images import (
 )
 
 Source = bytes | Path | NDArray[np.uint8] | BrokenImageError
-"""An encoded image, a file of one, or its pixels (H, W, 3), red, green, blue; or what kept its
-owner from having one."""
+"""An encoded image, its file, or pixels (H, W, 3), red, green, blue; or why there is none."""
 
 
 class Photo(NamedTuple):
-    """An image for the network.
+    """A photo, decoded once.
 
     Attributes:
-        rgb: (h, w, 3) uint8, upright; of a large JPEG a half to an eighth of its sides.
-        height: of the whole image, upright, in pixels.
+        rgb: (h, w, 3) uint8, upright; for a large JPEG 1/2, 1/4 or 1/8 of the whole photo's sides.
+        height: of the whole photo, upright, in pixels.
         width: likewise.
+        encoded: the file, if `rgb` is smaller than the photo; else empty.
+        orientation: EXIF's orientation of `encoded`.
     """
 
     rgb: NDArray[np.uint8]
     height: int
     width: int
+    encoded: bytes = b""
+    orientation: int | None = None
+
+    def whole(self) -> NDArray[np.uint8]:
+        """Returns the whole photo (H, W, 3), upright, to draw on.
+
+        A large JPEG is decoded for it: keeping it whole while a batch fills takes too much memory.
+
+        Raises:
+            BrokenImageError: OpenCV can't decode the whole photo.
+        """
+        return _upright(decode(self.encoded), self.orientation) if self.encoded else self.rgb
 
 
 def read_photo(source: Source) -> Photo:
-    """Reads an image as training and evaluation do, and turns it as its camera noted (EXIF).
+    """Reads an image as training and evaluation do, and turns it upright.
 
     Raises:
-        BrokenImageError: no such file, or no image that can be used.
+        BrokenImageError: no such file, or no usable image.
     """
     if isinstance(source, np.ndarray):
-        return Photo(_pixels(source), *source.shape[:2])
-    data = _bytes(source)
+        if source.dtype != np.uint8 or source.ndim != 3 or source.shape[2] != 3 or not source.size:
+            found = f"{source.dtype} {source.shape}"
+            raise BrokenImageError(f"pixels {found}, not uint8 (H, W, 3)")
+        height, width = source.shape[:2]
+        return Photo(source, height, width)
+    data = _read_bytes(source)
     head = inspect(data)
-    rgb = _upright(decode_for_network(data), head.orientation)
-    if head.orientation in LYING:
-        return Photo(rgb, head.width, head.height)
-    return Photo(rgb, head.height, head.width)
+    decoded = decode_for_network(data)
+    is_whole = decoded.shape[:2] == (head.height, head.width)
+    is_lying = head.orientation in LYING
+    height, width = (head.width, head.height) if is_lying else (head.height, head.width)
+    rgb = _upright(decoded, head.orientation)
+    return Photo(rgb, height, width, b"" if is_whole else data, head.orientation)
 
 
-def read_upright(source: Source) -> NDArray[np.uint8]:
-    """Reads an image (H, W, 3) whole, to draw on: of the size that `read_photo` tells.
-
-    Raises:
-        BrokenImageError: as `read_photo`.
-    """
-    if isinstance(source, np.ndarray):
-        return _pixels(source)
-    data = _bytes(source)
-    head = inspect(data)
-    return _upright(decode(data), head.orientation)
-
-
-def _bytes(source: bytes | Path | BrokenImageError) -> bytes:
+def _read_bytes(source: bytes | Path | BrokenImageError) -> bytes:
     if isinstance(source, bytes):
         return source
     if isinstance(source, BrokenImageError):
@@ -75,12 +81,6 @@ def _bytes(source: bytes | Path | BrokenImageError) -> bytes:
         raise BrokenImageError(MISSING) from None
     except OSError:
         raise BrokenImageError(UNREADABLE) from None
-
-
-def _pixels(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or not rgb.size:
-        raise BrokenImageError(f"pixels {rgb.dtype} {rgb.shape}, not uint8 (H, W, 3)")
-    return rgb
 
 
 def _upright(rgb: NDArray[np.uint8], orientation: int | None) -> NDArray[np.uint8]:

@@ -1,1 +1,1 @@
-"""Photos, videos and cameras through a detector."""
+"""Applies a detector to photos, videos and cameras, and writes drawn copies and predictions."""

@@ -1,11 +1,11 @@
-"""The word by which a person names a detector: a file, a revision of DVC's, a model in MLflow."""
+"""Resolves `--model` to a detector: a file, a revision of the repository, a model in MLflow."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ssdcore.params.types import Device
 
 OPTION = "--model"
-EXPORTED = ".onnx"
 MLFLOW = ("models:/", "runs:/")
 KINDS = (
     "a checkpoint, an exported .onnx file, REVISION:model/best.ckpt, models:/NAME@ALIAS or "
@@ -27,45 +26,46 @@ PROJECT = Path(__file__).parents[2]
 
 
 @contextmanager
-def model_file(word: str) -> Iterator[Path]:
-    """Yields the file that a word names; one that had to be fetched is gone after the block.
+def model_file(model: str) -> Iterator[Path]:
+    """Yields the model's file; one that had to be fetched is deleted after the block.
 
-    A path goes first. REVISION:PATH is a file of any state of the repository, written as git
-    does; git allows no colon in a revision's name. The rest is MLflow's.
+    An existing path takes precedence. REVISION:PATH is a file of any state of the repository, as
+    git writes it; git allows no colon in a revision's name. models:/ and runs:/ are MLflow's.
 
     Raises:
         InputError: there is no such file, revision, model or run.
     """
-    if Path(word).is_file():
-        yield Path(word)
+    if Path(model).is_file():
+        yield Path(model)
         return
     with TemporaryDirectory(prefix="ssd-model-") as folder:
-        if word.startswith(MLFLOW):
-            yield _from_mlflow(word, Path(folder))
-        elif ":" in word:
-            yield _from_revision(word, Path(folder))
+        if model.startswith(MLFLOW):
+            yield _fetch_from_mlflow(model, Path(folder))
+        elif ":" in model:
+            yield _fetch_from_revision(model, Path(folder))
         else:
-            raise InputError(OPTION, word, KINDS, "Train one with dvc repro, or fetch it: dvc pull")
+            remedy = "Train one with dvc repro, or fetch it: dvc pull"
+            raise InputError(OPTION, model, KINDS, remedy)
 
 
 def load_detector(
-    file: Path, batch_size: int, workers: int, device: "Device", *, device_is_asked: bool
+    file: Path, batch_size: int, workers: int, device: "Device", *, device_is_required: bool
 ) -> PhotoDetector:
     """Loads a checkpoint, or an exported network without importing MindSpore.
 
     Args:
         file: an ONNX file by its suffix, else a checkpoint.
-        batch_size: images that are computed together.
-        workers: threads that decode.
-        device: for a checkpoint; ONNX Runtime computes on the CPU.
-        device_is_asked: whether a person chose it for this call, and is told where it is not kept.
+        batch_size: images in a batch.
+        workers: decoding threads.
+        device: for a checkpoint; ONNX Runtime uses the CPU.
+        device_is_required: whether the user chose the device, so that another one is an error.
 
     Raises:
-        InputError: it is neither, is damaged, or can't be computed on the device.
+        InputError: no usable model file, or it can't be used on the device.
     """
-    if file.suffix.lower() == EXPORTED:
-        if device_is_asked and device not in ("auto", "CPU"):
-            raise InputError("--device", device, "CPU: that is where exported networks run here")
+    if file.suffix.lower() == ".onnx":
+        if device_is_required and device not in ("auto", "CPU"):
+            raise InputError("--device", device, "CPU: exported networks run on it alone")
         from ssdcore.export.runtime import OnnxNetwork
 
         exported = OnnxNetwork(file, batch_size)
@@ -78,24 +78,23 @@ def load_detector(
     return load_photo_detector(file, batch_size, workers)
 
 
-def _from_revision(word: str, folder: Path) -> Path:
-    name, _, path = word.partition(":")
+def _fetch_from_revision(model: str, folder: Path) -> Path:
+    name, _, path = model.partition(":")
     with open_revisions([name], OPTION) as (revision,):
         content = revision.read(Path(path))
     if content is None:
-        raise InputError(
-            OPTION, word, f"a file that {name} has", "`dvc list . -R --rev` lists them"
-        )
-    file = folder / PurePosixPath(path).name
+        remedy = "`dvc list . -R --rev` lists its files"
+        raise InputError(OPTION, model, f"a file that {name} has", remedy)
+    file = folder / Path(path).name
     file.write_bytes(content)
     return file
 
 
-def _from_mlflow(word: str, folder: Path) -> Path:
-    """Fetches in a process of its own: see `ssdcore.serving.worker`."""
+def _fetch_from_mlflow(model: str, folder: Path) -> Path:
+    """Fetches in another process: see `ssdcore.serving.detector_process`."""
     paths = filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))
     done = subprocess.run(
-        [sys.executable, "-m", "ssdcore.serving.fetch", word, str(folder)],
+        [sys.executable, "-m", "ssdcore.serving.fetch", model, str(folder)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -104,5 +103,5 @@ def _from_mlflow(word: str, folder: Path) -> Path:
     )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
-        raise InputError(word, reason, "a model in MLflow's store", "`mlflow ui` lists them")
+        raise InputError(model, reason, "a model in MLflow's store", "`mlflow ui` lists them")
     return Path(done.stdout.splitlines()[-1])

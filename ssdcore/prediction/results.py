@@ -1,4 +1,4 @@
-"""What was found in photos, as files that other tools read: COCO's JSON and a table."""
+"""Writes detections in photos to files: COCO's JSON and a CSV table."""
 
 import csv
 import json
@@ -9,28 +9,19 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-import numpy as np
-
 from ssdcore.coco.annotations import CocoClass, CocoImage
-from ssdcore.coco.results import Detections, to_results
+from ssdcore.coco.results import to_results
 from ssdcore.core.files import replacing
-from ssdcore.inference.photo_detector import Seen
+from ssdcore.inference.photo_detector import PhotoResult
 
 PREDICTIONS, TABLE = "predictions.json", "predictions.csv"
 COLUMNS = ("file_name", "class", "score", "left", "top", "width", "height")
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
-"""Names of files need not be text; what UTF-8 lacks is written as JSON's own escape."""
+"""File names need not be valid text; what UTF-8 can't encode is escaped as in JSON."""
 
 
-def only(detections: Detections, labels: Sequence[int]) -> Detections:
-    """Returns the detections of some classes."""
-    kept = np.isin(detections.labels, labels)
-    boxes, all_labels, scores = detections
-    return Detections(boxes[kept], all_labels[kept], scores[kept])
-
-
-class PhotoResults:
-    """Takes what was found photo by photo, and holds none of it: a video has any number.
+class ResultFiles:
+    """Writes results photo by photo and keeps none, because a video has any number of frames.
 
     Args:
         classes: in the order of the labels 1 … C-1.
@@ -39,9 +30,9 @@ class PhotoResults:
         table: file for the table, or None.
 
     Attributes:
-        photos: the number of those that were usable.
-        boxes: the number of boxes in them.
-        broken: name and reason of those that can't be used, or not to their end.
+        photos: number of usable photos.
+        boxes: number of boxes in them.
+        broken: name and reason of unusable photos and damaged videos.
     """
 
     def __init__(
@@ -60,68 +51,66 @@ class PhotoResults:
         self.photos = self.boxes = 0
         self.broken: list[dict[str, str]] = []
 
-    def add(self, name: str, seen: Seen) -> None:
-        """Notes a photo by its file name."""
-        if seen.fault:
-            self.add_broken(name, seen.fault)
+    def add(self, name: str, result: PhotoResult) -> None:
+        """Records a photo by its file name."""
+        if result.fault:
+            self.add_broken(name, result.fault)
             return
         self.photos += 1
-        image = CocoImage(self.photos, name, seen.height, seen.width)
-        _add_line(self._images, image._asdict(), is_first=self.photos == 1)
-        for result in to_results([image], [seen.detections], self._classes).rows():
+        image = CocoImage(self.photos, name, result.height, result.width)
+        _write_line(self._images, image._asdict(), is_first=self.photos == 1)
+        for row in to_results([image], [result.detections], self._classes).rows():
             self.boxes += 1
-            area = round(result["bbox"][2] * result["bbox"][3], 3)
-            box = {"id": self.boxes, **result, "area": area, "iscrowd": 0}
-            _add_line(self._annotations, box, is_first=self.boxes == 1)
+            area = round(row["bbox"][2] * row["bbox"][3], 3)
+            box = {"id": self.boxes, **row, "area": area, "iscrowd": 0}
+            _write_line(self._annotations, box, is_first=self.boxes == 1)
             if self._table:
-                class_name = self._names[result["category_id"]]
-                self._table.writerow((name, class_name, result["score"], *result["bbox"]))
+                class_name = self._names[row["category_id"]]
+                self._table.writerow((name, class_name, row["score"], *row["bbox"]))
 
     def add_broken(self, name: str, reason: str) -> None:
-        """Notes what can't be used."""
+        """Records what can't be used."""
         self.broken.append({"file_name": name, "reason": reason})
 
 
 @contextmanager
 def writing_results(
     folder: Path, classes: Sequence[CocoClass], *, table: bool
-) -> Iterator[PhotoResults]:
-    """Writes what is added in the block to `PREDICTIONS` in a folder, whole or not at all.
+) -> Iterator[ResultFiles]:
+    """Writes the results added in the block to `PREDICTIONS` in a folder, all or nothing.
 
-    That is a COCO data set, whose `annotations` have a `score` beside COCO's keys, so that they
-    also are what `COCO.loadRes` takes. What can't be used is in `broken`, with the reason.
+    The file is a COCO data set whose `annotations` also have a `score`, so that `COCO.loadRes`
+    takes them. `broken` lists what can't be used, with the reason.
 
     Args:
-        folder: made if need be.
+        folder: created if missing.
         classes: in the order of the labels 1 … C-1.
-        table: whether to write `TABLE`, too: a line for each box, in pixels, under `COLUMNS`.
+        table: whether to write `TABLE` as well: a line for each box, in pixels, under `COLUMNS`.
     """
     with ExitStack() as stack:
         images = stack.enter_context(TemporaryFile("w+", **TEXT))
         annotations = stack.enter_context(TemporaryFile("w+", **TEXT))
-        rows = stack.enter_context(_replaced(folder / TABLE)) if table else None
-        results = PhotoResults(classes, images, annotations, rows)
+        rows = stack.enter_context(_replacing_text(folder / TABLE)) if table else None
+        results = ResultFiles(classes, images, annotations, rows)
         yield results
-        with _replaced(folder / PREDICTIONS) as file:
-            for key, lines in (("images", images), ("annotations", annotations)):
-                file.write(f'{"," if key != "images" else "{"}\n"{key}": [')
+        with _replacing_text(folder / PREDICTIONS) as file:
+            for start, lines in (('{\n"images"', images), (',\n"annotations"', annotations)):
+                file.write(f"{start}: [")
                 lines.seek(0)
                 shutil.copyfileobj(lines, file)
                 file.write("\n]")
-            for key, values in (
-                ("categories", [one._asdict() for one in classes]),
-                ("broken", results.broken),
-            ):
-                file.write(f',\n"{key}": {json.dumps(values, ensure_ascii=False)}')
+            categories = [one._asdict() for one in classes]
+            for key, value in (("categories", categories), ("broken", results.broken)):
+                file.write(f',\n"{key}": {json.dumps(value, ensure_ascii=False)}')
             file.write("\n}\n")
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[IO[str]]:
+def _replacing_text(path: Path) -> Iterator[IO[str]]:
     with replacing(path) as part, part.open("w", newline="", **TEXT) as file:
         yield file
 
 
-def _add_line(file: IO[str], value: dict[str, Any], *, is_first: bool) -> None:
+def _write_line(file: IO[str], value: dict[str, Any], *, is_first: bool) -> None:
     line = json.dumps(value, ensure_ascii=False, allow_nan=False)
     file.write(f"{'' if is_first else ','}\n{line}")

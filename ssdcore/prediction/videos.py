@@ -1,8 +1,9 @@
-"""Videos and cameras, frame by frame."""
+"""Reads videos and cameras frame by frame; writes videos with detections drawn."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -10,59 +11,64 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.core.errors import InputError
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.files import replacing
 from ssdcore.data.image_files import MISSING
 from ssdcore.data.images import BrokenImageError
+from ssdcore.data.thread_map import map_in_threads
+from ssdcore.inference.photo_detector import PhotoResult
+from ssdcore.report.box_annotations import draw_detections
 
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
-USUAL_FPS = 25.0
-SLOWEST, FASTEST = 1.0, 240.0
-"""Frames a second that are believed; some containers tell the ticks of their clock instead."""
-WHOLE = 0.9
-"""Share of the told frames that a whole video has at least: most containers only estimate it."""
-
+DEFAULT_FPS = 25.0
+MIN_FPS, MAX_FPS = 1.0, 240.0
+"""Frame rates that are believed; some containers give the ticks of their clock instead."""
+MIN_SHARE = 0.9
+"""Of the announced frames that an intact video has: most containers only estimate the number."""
+CODEC = "mp4v"
+"""MPEG-4 part 2: OpenCV's wheels can write it on every system, unlike H.264."""
 SILENT = 0
-"""OpenCV's level; what it tries to open a camera with complains one after the other."""
+"""OpenCV's log level; each backend that fails to open a camera logs an error."""
+
+Frame = NDArray[np.uint8]  # (H, W, 3), red, green, blue
 
 
 class Clip:
     """An open video or camera.
 
     Args:
-        capture: OpenCV's, open.
+        capture: an open `cv2.VideoCapture`.
 
     Attributes:
         fps: frames a second.
-        told: frames that the file says it has; None for a camera and where it says nothing.
-        read: frames that were read so far.
+        announced: the number of frames in the file's header; None if unknown.
+        frames_read: the number of frames read so far.
     """
 
     def __init__(self, capture: Any) -> None:
-        fps, told = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.fps = fps if SLOWEST <= fps <= FASTEST else USUAL_FPS
-        self.told = int(told) if math.isfinite(told) and told > 0 else None
-        self.read = 0
+        fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.fps = fps if MIN_FPS <= fps <= MAX_FPS else DEFAULT_FPS
+        self.announced = int(count) if math.isfinite(count) and count > 0 else None
+        self.frames_read = 0
         self._capture = capture
 
     @property
     def fault(self) -> str:
-        """Why it is not whole, once it has been read; empty where it is."""
-        if not self.read:
+        """Why the clip is incomplete, once it is read; empty if it is complete."""
+        if not self.frames_read:
             return "video without a frame that can be decoded"
-        if self.told and self.read < WHOLE * self.told:
-            return f"video damaged or cut short: {self.read} of {self.told} frames"
+        if self.announced and self.frames_read < MIN_SHARE * self.announced:
+            return f"video damaged or cut short: {self.frames_read} of {self.announced} frames"
         return ""
 
-    def frames(self, goes_on: Callable[[], bool] = lambda: True) -> Iterator[NDArray[np.uint8]]:
-        """Yields frames (H, W, 3), red, green, blue, upright, while there are any and it goes on.
-
-        One at a time is held.
-        """
-        while goes_on():
-            is_there, bgr = self._capture.read()
-            if not is_there:
+    def frames(self, keep_reading: Callable[[], bool] = lambda: True) -> Iterator[Frame]:
+        """Yields frames, upright, until the end or until `keep_reading` returns False."""
+        while keep_reading():
+            is_read, bgr = self._capture.read()
+            if not is_read:
                 return
-            self.read += 1
+            self.frames_read += 1
             yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
@@ -71,12 +77,13 @@ def open_video(path: Path) -> Iterator[Clip]:
     """Opens a video file.
 
     Raises:
-        BrokenImageError: no such file, or none that can be decoded.
+        BrokenImageError: no such file, or one that can't be decoded.
     """
     if not path.is_file():
         raise BrokenImageError(MISSING)
-    # an absolute path is no address; this backend takes no % for a series of images
-    with _released(cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)) as capture:
+    # an absolute path is no address; this backend does not take % for a series of images
+    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    with _released(capture):
         if not capture.isOpened():
             is_empty = not path.stat().st_size
             raise BrokenImageError("file empty" if is_empty else "no video that can be decoded")
@@ -88,22 +95,86 @@ def open_camera(index: int) -> Iterator[Clip]:
     """Opens a camera of this machine.
 
     Raises:
-        InputError: there is none of this number.
+        InputError: there is no camera of this number.
     """
     level = cv2.setLogLevel(SILENT)
     try:
-        opened = cv2.VideoCapture(index)
+        capture = cv2.VideoCapture(index)
     finally:
         cv2.setLogLevel(level)
-    with _released(opened) as capture:
+    with _released(capture):
         if not capture.isOpened():
             raise InputError("--camera", index, "the number of a camera, 0 for the first")
         yield Clip(capture)
 
 
+def write_video(
+    results: Iterator[PhotoResult],
+    fps: float,
+    classes: Sequence[CocoClass],
+    path: Path,
+    threads: int,
+) -> Iterator[PhotoResult]:
+    """Draws each frame's detections into a video, and yields its result without pixels.
+
+    The video has the size of its first frame, less a row or column where that is odd, and no
+    sound. Without frames nothing is written.
+
+    Args:
+        results: of the frames, in order.
+        fps: frames a second.
+        classes: in the order of the labels 1 … C-1.
+        path: of the MP4 file, which is there when the iterator is exhausted.
+        threads: that draw.
+
+    Raises:
+        BrokenImageError: the codec does not support frames of this size.
+        RunError: the file could not be written completely.
+    """
+    first = next(results, None)
+    if first is None:
+        return
+    size = (first.width, first.height)
+    written = 0
+
+    def draw(result: PhotoResult) -> tuple[Frame, PhotoResult]:
+        assert result.photo  # only files may be broken
+        drawn = draw_detections(result.photo.rgb, result.detections, classes)
+        bgr = cv2.resize(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR), size)
+        return bgr, result._replace(photo=None)
+
+    with replacing(path) as part:
+        with _open_writer(part, fps, size) as writer:
+            for bgr, result in map_in_threads(draw, chain([first], results), threads):
+                writer.write(bgr)
+                written += 1
+                yield result
+        _require_frames(part, path, written)
+
+
 @contextmanager
-def _released(capture: Any) -> Iterator[Any]:
+def _open_writer(path: Path, fps: float, size: tuple[int, int]) -> Iterator[Any]:
+    code = cv2.VideoWriter.fourcc(*CODEC)
+    writer = cv2.VideoWriter(str(path.resolve()), cv2.CAP_FFMPEG, code, fps, size)
+    with _released(writer):
+        if not writer.isOpened():
+            width, height = size
+            raise BrokenImageError(f"video of {width}×{height} pixels, which can't be written")
+        yield writer
+
+
+def _require_frames(part: Path, path: Path, frames: int) -> None:
+    """Counts the frames in the written file: OpenCV does not report a full disk."""
+    capture = cv2.VideoCapture(str(part.resolve()), cv2.CAP_FFMPEG)
+    with _released(capture):
+        found = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
+    if found != frames:
+        raise RunError(f"{path}: {found:.0f} of {frames} frames were written; is the disk full?")
+
+
+@contextmanager
+def _released(device: Any) -> Iterator[None]:
     try:
-        yield capture
+        yield
     finally:
-        capture.release()
+        device.release()

@@ -1,1 +1,1 @@
-"""The trained detector as an MLflow model: packed, registered, compared and served."""
+"""Packs, registers, compares and serves the trained detector as an MLflow model."""

@@ -1,4 +1,4 @@
-"""The model at hand and what is known of it, held together by the hashes in dvc.lock."""
+"""Reads the trained model and its evaluation; the hashes in dvc.lock prove that they match."""
 
 import json
 from pathlib import Path
@@ -14,18 +14,18 @@ REMEDY = f"Run dvc repro {STAGE}"
 COUNTED = (
     "score_threshold", "nms_iou", "max_detections", "max_per_class", "max_candidates",
 )  # fmt: skip
-"""The parameters of the evaluation that decide which detections count."""
+"""The evaluation's parameters that its figures depend on."""
 
 
 class Candidate(NamedTuple):
-    """A checkpoint with its measurement.
+    """A checkpoint with its evaluation.
 
     Attributes:
         checkpoint: its file.
         sha256: of the file.
-        data_md5: DVC's hash of the shards on which it was measured.
-        counted: which detections counted in it, by parameter.
-        figures: COCO's twelve; None where there was nothing to measure.
+        data_md5: DVC's hash of the shards of the evaluation.
+        counted: values of `COUNTED`.
+        figures: COCO's twelve; None if undefined.
     """
 
     checkpoint: Path
@@ -36,9 +36,9 @@ class Candidate(NamedTuple):
 
 
 def read_candidate(repository: Path) -> Candidate:
-    """Reads the model of a repository, and its figures where they are of this very model.
+    """Reads the model of a repository and its figures.
 
-    Neither data nor predictions have to be there: a model that was pulled alone can be read.
+    Needs neither data nor predictions: `dvc pull` of the model alone is enough.
 
     Raises:
         InputError: a file is missing, or is not the one that the evaluation used or wrote.

@@ -1,35 +1,43 @@
-"""A detector in a process of its own, for a process in which MindSpore can't be loaded."""
+"""A detector in a process of its own: both ends of the pipe.
 
+MindSpore 2.8 aborts in a process in which MLflow has loaded Protocol Buffers first. So the served
+model (MLflow) starts this module as a child process (MindSpore); the child never imports MLflow.
+"""
+
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Lock
+
+import numpy as np
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import RunError
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.photo_detector import Seen
+from ssdcore.inference.photo_detector import PhotoResult
 from ssdcore.inference.photos import Source
 
 LIBRARY = Path(__file__).parents[2]
-"""The folder from which this library is imported; the process has to have the same one."""
-ENDING_S = 10.0
+"""The folder this library is imported from; the child must import the same one."""
+EXIT_SECONDS = 10.0
 
 
 class DetectorProcess:
-    """Finds objects in photos; started at once, and again where it has died.
+    """Detects objects in photos; started at once, and restarted after it died.
 
-    It ends when this process does, however that ends.
+    The child exits when this process does, however that ends.
 
     Args:
         checkpoint: the network.
         device: where it computes.
-        batch_size: images that it computes together.
+        batch_size: images in a batch.
 
     Raises:
-        RunError: it can't be started; stderr says why.
+        RunError: the child failed to start; stderr says why.
     """
 
     def __init__(self, checkpoint: Path, device: str, batch_size: int) -> None:
@@ -42,39 +50,39 @@ class DetectorProcess:
         """The classes in the order of the labels 1 … C-1."""
         return self._classes
 
-    def detect(self, photos: Sequence[Source], thresholds: Thresholds) -> list[Seen]:
-        """Returns what is found in each photo; callers from several threads take turns.
+    def detect(self, photos: Sequence[Source], thresholds: Thresholds) -> list[PhotoResult]:
+        """Returns each photo's result, without pixels; threads wait for each other.
 
         Raises:
-            RunError: the process died of it.
+            RunError: the child died.
         """
         with self._lock:
             if self._process.poll() is not None:
                 self._start()
-            return self._ask(photos, thresholds)
+            return self._request(photos, thresholds)
 
     def close(self) -> None:
-        """Ends the process."""
+        """Ends the child."""
         self._pipe.close()
-        self._process.wait(ENDING_S)
+        self._process.wait(EXIT_SECONDS)
 
-    def _ask(self, photos: Sequence[Source], thresholds: Thresholds) -> list[Seen]:
+    def _request(self, photos: Sequence[Source], thresholds: Thresholds) -> list[PhotoResult]:
         try:
             self._pipe.send((photos, thresholds))
-            answers: list[Seen] = self._pipe.recv()
+            results: list[PhotoResult] = self._pipe.recv()
         except (EOFError, OSError):
             raise self._died() from None
-        return answers
+        return results
 
     def _start(self) -> None:
-        self._pipe, theirs = Pipe()
-        with theirs:
-            command = [sys.executable, "-m", "ssdcore.serving.worker", str(theirs.fileno())]
+        self._pipe, child_end = Pipe()
+        with child_end:
+            command = [sys.executable, "-m", __name__, str(child_end.fileno())]
             self._process = subprocess.Popen(
                 [*command, *self._arguments],
-                cwd=LIBRARY,  # where -m looks first
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for us, and our end is its end
+                cwd=LIBRARY,  # -m searches it first
+                pass_fds=[child_end.fileno()],
+                start_new_session=True,  # Ctrl-C reaches the parent alone
             )
         try:
             self._classes: Sequence[CocoClass] = self._pipe.recv()
@@ -83,5 +91,29 @@ class DetectorProcess:
 
     def _died(self) -> RunError:
         self._pipe.close()
-        status = self._process.wait(ENDING_S)
+        status = self._process.wait(EXIT_SECONDS)
         return RunError(f"the detector's process ended with status {status}")
+
+
+def run_child(pipe: Connection, checkpoint: Path, device: str, batch_size: int) -> None:
+    """Sends the classes after compiling the network, then answers requests until EOF."""
+    os.environ.setdefault("GLOG_v", "3")  # MindSpore warns about every missing accelerator
+
+    from ssdcore.inference.load import load_photo_detector
+    from ssdcore.models.device import configure
+
+    configure(device)  # type: ignore[arg-type] # MindSpore refuses unknown devices
+    detector = load_photo_detector(checkpoint, batch_size)
+    list(detector.detect([np.zeros((1, 1, 3), np.uint8)], Thresholds()))
+    pipe.send(detector.classes)
+    while True:
+        try:
+            photos, thresholds = pipe.recv()
+        except EOFError:  # the parent is gone
+            return
+        pipe.send([result._replace(photo=None) for result in detector.detect(photos, thresholds)])
+
+
+if __name__ == "__main__":
+    descriptor, checkpoint, device, batch_size = sys.argv[1:]
+    run_child(Connection(int(descriptor)), Path(checkpoint), device, int(batch_size))

@@ -1,8 +1,12 @@
-"""The process that fetches a model from MLflow, which can't be loaded where MindSpore is next."""
+"""Fetches a model file from MLflow; run as a process of its own, without MindSpore.
+
+`ssdcore.serving.detector_process` says why.
+"""
 
 import sys
 from pathlib import Path
 
+from ssdcore.serving.messages import CHECKPOINT
 from ssdcore.tracking.client import mlflow_errors, open_client
 from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import Store, UnavailableError, locate
@@ -12,22 +16,20 @@ with quiet():
     from mlflow.artifacts import download_artifacts
     from mlflow.models import Model
 
-    from ssdcore.serving.image_model import CHECKPOINT
-
 
 def fetch(store: Store, uri: str, folder: Path) -> Path:
-    """Downloads what a URI names, and returns the checkpoint or the exported network of it.
+    """Downloads what a URI names, and returns its checkpoint or exported network.
 
-    Of a model only the checkpoint is taken; none of the code that came with it is run.
+    Of a registered model only the checkpoint is used; none of its code is run.
 
     Args:
-        store: where models and runs are kept; a database that is not there is not made.
+        store: where models and runs are kept; a missing database is not created.
         uri: models:/… or runs:/….
-        folder: where to.
+        folder: where to download to.
 
     Raises:
         UnavailableError: the store can't be reached, or has no such thing.
-        LookupError: what it names is no network.
+        LookupError: the URI names no network.
     """
     if store.database and not store.database.exists():
         raise LookupError(f"no database {store.database}")

@@ -1,4 +1,4 @@
-"""What a request to a served model holds, and what its answer does."""
+"""What goes into a served model and comes out: names, requests and answers."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,17 @@ from ssdcore.coco.results import to_results
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.photo_detector import Seen
+from ssdcore.inference.photo_detector import PhotoResult
 from ssdcore.inference.photos import Source
 
 IMAGE = "image"
-"""Name of the input's column."""
+"""The input's column."""
+CHECKPOINT = "checkpoint"
+"""The artifact with the weights."""
 
 
 def to_source(value: Any) -> Source:
-    """Returns the image that a request holds, or why it holds none."""
+    """Returns the image in a request, or why there is none."""
     try:
         match value:
             case bytes():
@@ -29,13 +31,13 @@ def to_source(value: Any) -> Source:
                 return base64.b64decode("".join(value.split()), validate=True)
             case list() | np.ndarray():
                 return _to_pixels(np.asarray(value))
-    except ValueError as error:  # so is binascii.Error
+    except ValueError as error:  # binascii.Error is one, too
         return BrokenImageError(f"neither Base64 nor pixels: {error}")
     return BrokenImageError(f"neither bytes, Base64 nor pixels, but {type(value).__name__}")
 
 
 def _to_pixels(values: NDArray[Any]) -> NDArray[Any]:
-    """Makes JSON's whole numbers bytes; what else there is, is for the reader to judge."""
+    """Converts JSON's integers to bytes; the photo reader checks the rest."""
     if np.issubdtype(values.dtype, np.integer) and values.size:
         if values.min() < 0 or values.max() > 255:
             raise ValueError("values outside 0 … 255")
@@ -44,33 +46,30 @@ def _to_pixels(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def to_thresholds(params: Mapping[str, Any]) -> Thresholds:
-    """Returns the thresholds that a request's parameters name; others keep their values.
+    """Returns the thresholds in a request's parameters, defaults for the others.
 
     Raises:
-        InputError: one is out of its range.
+        InputError: a parameter is out of range.
     """
     for name in ("score_threshold", "nms_iou"):
         if not 0 <= params.get(name, 0) <= 1:
             raise InputError(f"params.{name}", params[name], "a number from 0 to 1")
     if params.get("max_detections", 1) < 1:
         raise InputError("params.max_detections", params["max_detections"], "1 or more")
-    given = dict(params)
-    if "score_threshold" in given:
-        given["score"] = given.pop("score_threshold")
-    return Thresholds(**given)
+    names = {"score_threshold": "score"}
+    return Thresholds(**{names.get(name, name): value for name, value in params.items()})
 
 
-def to_record(seen: Seen, classes: Sequence[CocoClass]) -> dict[str, Any]:
-    """Returns what was found in a photo as JSON has it, by the columns of the answer."""
-    image = CocoImage(0, "", seen.height, seen.width)
-    results = to_results([image], [seen.detections], classes)
-    names = [classes[label - 1].name for label in seen.detections.labels]
+def to_record(result: PhotoResult, classes: Sequence[CocoClass]) -> dict[str, Any]:
+    """Returns a photo's result as JSON values, by the columns of the answer."""
+    image = CocoImage(0, "", result.height, result.width)
+    rows = to_results([image], [result.detections], classes)
     return {
-        "boxes_xywh_px": results.boxes_xywh_px.tolist(),
-        "scores": results.scores.tolist(),
-        "category_ids": results.category_ids.tolist(),
-        "class_names": names,
-        "height": seen.height,
-        "width": seen.width,
-        "fault": seen.fault,
+        "boxes_xywh_px": rows.boxes_xywh_px.tolist(),
+        "scores": rows.scores.tolist(),
+        "category_ids": rows.category_ids.tolist(),
+        "class_names": [classes[label - 1].name for label in result.detections.labels],
+        "height": result.height,
+        "width": result.width,
+        "fault": result.fault,
     }

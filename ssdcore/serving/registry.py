@@ -20,8 +20,8 @@ with quiet():
     from mlflow.tracking.client import MlflowClient
 
 CHAMPION = "champion"
-FROM_RUN = ("params.sha256", "git.commit", "git.dirty", "dvc.exp_name", "dvc.baseline_rev")
-"""Tags of the run that trained a model, which its version has, too."""
+RUN_TAGS = ("params.sha256", "git.commit", "git.dirty", "dvc.exp_name", "dvc.baseline_rev")
+"""Tags that a version inherits from the run that trained the model."""
 
 
 class Registry:
@@ -34,40 +34,40 @@ class Registry:
 
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
-        mlflow.set_tracking_uri(store.uri)  # the registry asks for it by itself
+        mlflow.set_tracking_uri(store.uri)  # the registry's client reads this global setting
         with mlflow_errors(), store.locked():
             self._client = MlflowClient(store.uri)
 
     def champion(self) -> Version | None:
-        """Returns the version that has the alias."""
+        """Returns the version that has the alias, None if no version has it."""
         with mlflow_errors():
             model = self._registered()
             number = model.aliases.get(CHAMPION) if model else None
             return number and _to_version(self._client.get_model_version(self._name, number))
 
     def find(self, candidate: Candidate) -> Version | None:
-        """Returns the newest version of this very model with this very measurement."""
-        wanted = identity(candidate)
+        """Returns the newest version of this model with the same evaluation, None without one."""
+        expected = identity(candidate)
         with mlflow_errors():
             found = self._client.search_model_versions(f'name = "{self._name}"')
-        same = [one for one in found if wanted.items() <= one.tags.items()]
-        newest = max(same, key=lambda one: int(one.version), default=None)
-        return newest and _to_version(newest)
+        same = [one for one in found if expected.items() <= one.tags.items()]
+        latest = max(same, key=lambda one: int(one.version), default=None)
+        return latest and _to_version(latest)
 
     def register(self, candidate: Candidate, experiment: str, thresholds: Thresholds) -> Version:
-        """Packs the model, stores it beside its run and makes it a version.
+        """Packs the model, stores it with its run and registers a version.
 
         Args:
             candidate: the model.
-            experiment: MLflow's experiment in which its run is.
-            thresholds: what the served model takes where a request says nothing.
+            experiment: MLflow's experiment that has its run.
+            thresholds: the defaults of a request to the served model.
         """
         client = self._client
         experiment_id = experiment_id_of(client, experiment, self._store)
         with mlflow_errors(), TemporaryDirectory() as folder:
             run = newest_run(client, experiment_id, {MODEL_TAG: candidate.sha256})
             origin = run.data.tags if run else provenance(Path.cwd())
-            tags = {n: origin[n] for n in FROM_RUN if n in origin} | tags_of(candidate)
+            tags = {n: origin[n] for n in RUN_TAGS if n in origin} | tags_of(candidate)
             packed = Path(folder, "model")
             save(packed, candidate.checkpoint, thresholds, tags)
             run_id = run.info.run_id if run else None
@@ -85,7 +85,7 @@ class Registry:
             )
 
     def promote(self, version: Version) -> None:
-        """Gives the alias to a version; whoever had it loses it."""
+        """Gives the alias to a version; the one that had it loses it."""
         with mlflow_errors():
             self._client.set_registered_model_alias(self._name, CHAMPION, version.number)
 

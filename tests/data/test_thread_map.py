@@ -1,11 +1,9 @@
 import threading
 import time
-import weakref
-from itertools import islice
 
 import pytest
 
-from ssdcore.data.thread_map import AHEAD_PER_THREAD, map_in_threads, with_results
+from ssdcore.data.thread_map import AHEAD_PER_THREAD, map_in_threads
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
@@ -43,29 +41,3 @@ def test_an_error_is_raised_in_its_turn():
     assert [next(results), next(results)] == [1, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
-
-
-@pytest.mark.parametrize("ahead", [1, 3, 100])
-def test_results_are_paired_with_their_items_however_far_the_function_reads_ahead(ahead):
-    def negated_in_groups(numbers):
-        while group := list(islice(numbers, ahead)):
-            yield from (-n for n in group)
-
-    assert list(with_results(negated_in_groups, range(40))) == [(n, -n) for n in range(40)]
-
-
-def test_an_item_is_released_once_it_has_its_result():
-    class Thing:
-        pass
-
-    made = []
-
-    def things():
-        for _ in range(200):
-            thing = Thing()
-            made.append(weakref.ref(thing))
-            yield thing
-            del thing
-
-    pairs = with_results(lambda things: (0 for _ in things), things())
-    assert max(sum(ref() is not None for ref in made) for _ in pairs) <= 2

@@ -1,4 +1,4 @@
-"""A network of which the answers are known: what comes of it is plain arithmetic."""
+"""A network with known answers: the results are simple arithmetic."""
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
 
 
 class Bright:
-    """Sees a dog at the first default box with the probability that the image is bright."""
+    """A dog at the first default box; its probability is the image's brightness."""
 
     batch_size = 2
 
@@ -36,36 +36,37 @@ def grey(level: int, height: int = 40, width: int = 100) -> bytes:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_each_photo_has_its_own_answer_in_its_pixels(workers):
+def test_each_photo_has_its_own_result(workers):
     network = Bright()
     detector = PhotoDetector(network, PRIORS, CLASSES, workers)
     photos = [grey(51), b"", grey(204), np.full((20, 10, 3), 255, np.uint8), b"junk", b"", grey(0)]
-    seen = list(detector.detect(photos, Thresholds(score=0.1)))
-    assert [s.fault for s in seen] == [
+    results = list(detector.detect(photos, Thresholds(score=0.1)))
+    assert [s.fault for s in results] == [
         "", "file empty", "", "", "no BMP, JPEG, PNG, TIFF or WebP image", "file empty", "",
     ]  # fmt: skip
-    assert [len(s.detections.labels) for s in seen] == [1, 0, 1, 1, 0, 0, 0]
+    assert [len(s.detections.labels) for s in results] == [1, 0, 1, 1, 0, 0, 0]
     np.testing.assert_allclose(
-        [s.detections.scores[0] for s in (seen[0], seen[2], seen[3])], [0.2, 0.8, 1], rtol=1e-4
+        [s.detections.scores[0] for s in (results[0], results[2], results[3])],
+        [0.2, 0.8, 1],
+        rtol=1e-4,
     )
-    assert seen[0].detections.labels.tolist() == [2]
+    assert results[0].detections.labels.tolist() == [2]
     # the box's centre is (0.25, 0.5), its sides are half the image's
-    np.testing.assert_allclose(seen[0].boxes_xywh_px, [[25, 0, 50, 20]], atol=1e-4)
-    np.testing.assert_allclose(seen[3].boxes_xywh_px, [[2.5, 0, 5, 10]], atol=1e-4)
-    assert [(s.height, s.width) for s in seen[2:5]] == [(40, 100), (20, 10), (0, 0)]
-    assert seen[1].boxes_xywh_px.shape == seen[6].boxes_xywh_px.shape == (0, 4)
-    assert network.asked == [1, 2, 1]  # a batch of nothing but broken ones asks nothing
+    for one in (results[0], results[3]):
+        np.testing.assert_allclose(one.detections.boxes_yxyx, [[0, 0.25, 0.5, 0.75]], atol=1e-6)
+    assert [(s.height, s.width) for s in results[2:5]] == [(40, 100), (20, 10), (0, 0)]
+    assert network.asked == [1, 2, 1]  # a batch of broken photos alone is not computed
 
 
-def test_thresholds_are_the_callers():
+def test_thresholds_are_arguments():
     detector = PhotoDetector(Bright(), PRIORS, CLASSES)
     for score, boxes in ((0.79, 1), (0.81, 0)):
-        (seen,) = detector.detect([grey(204)], Thresholds(score=score))
-        assert len(seen.detections.labels) == boxes
+        (result,) = detector.detect([grey(204)], Thresholds(score=score))
+        assert len(result.detections.labels) == boxes
 
 
-def test_photos_are_taken_as_they_are_needed():
-    """A folder of a million photos is not read ahead of the network."""
+def test_photos_are_read_as_needed():
+    """A folder of a million photos is not read before the network starts."""
     taken = []
 
     def endless():

@@ -1,4 +1,4 @@
-"""Small videos, each frame of a mean grey of its own."""
+"""Small videos; each frame has its own mean grey."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ STEP = 4
 def write_clip(
     path: Path, frames: int, size: tuple[int, int] = (160, 90), codec: str = "MJPG", fps: float = 12
 ) -> Path:
-    """Writes a video of `frames` frames, (width, height) = `size`, with noise around their grey."""
+    """Writes a video of `frames` frames, (width, height) = `size`, with noise added."""
     noise = np.random.default_rng(1).integers(-9, 10, (size[1], size[0], 3))
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), fps, size)
     assert writer.isOpened()
@@ -23,21 +23,21 @@ def write_clip(
 
 
 class FakeCapture:
-    """What OpenCV's capture is to its user: `frames` of them, or without end where it is None.
+    """Stands in for OpenCV's capture: so many frames, or endless ones if `frames` is None.
 
     Attributes:
-        released: whether it was let go.
+        released: whether it was released.
     """
 
-    def __init__(self, frames: int | None, told: float = -1.0, fps: float = 30.0) -> None:
-        self._left, self._told, self._fps = frames, told, fps
+    def __init__(self, frames: int | None, announced: float = -1.0, fps: float = 30.0) -> None:
+        self._left, self._announced, self._fps = frames, announced, fps
         self.released = False
 
     def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
         return True
 
     def get(self, what: int) -> float:
-        return {cv2.CAP_PROP_FPS: self._fps, cv2.CAP_PROP_FRAME_COUNT: self._told}[what]
+        return {cv2.CAP_PROP_FPS: self._fps, cv2.CAP_PROP_FRAME_COUNT: self._announced}[what]
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         if self._left == 0:

@@ -1,4 +1,4 @@
-"""A detector by every word that names one: path, revision, registered model, run, export."""
+"""`--model` as a path, a revision, a registered model, a run and an exported network."""
 
 import json
 import os
@@ -53,14 +53,14 @@ def at_home(home: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> str:
     return home[1]
 
 
-def test_a_registered_model_has_the_checkpoint_that_was_given_to_it(at_home, checkpoint):
+def test_a_registered_model_has_the_original_checkpoint(at_home, checkpoint):
     with model_file("models:/ssd300@champion") as file:
         assert file.read_bytes() == checkpoint.read_bytes()
     assert not file.exists()
 
 
 @pytest.mark.parametrize("uri", ["models:/ssd300/1", "runs:/RUN/model/best.ckpt"])
-def test_so_have_its_version_and_a_run(at_home, checkpoint, tmp_path, uri):
+def test_so_do_its_version_and_a_run(at_home, checkpoint, tmp_path, uri):
     file = fetch(locate(), uri.replace("RUN", at_home), tmp_path)
     assert file.read_bytes() == checkpoint.read_bytes()
 
@@ -75,13 +75,13 @@ def test_so_have_its_version_and_a_run(at_home, checkpoint, tmp_path, uri):
         ("runs:/nothing/model/best.ckpt", "nothing"),
     ],
 )
-def test_what_mlflow_does_not_have_is_told(at_home, tmp_path, uri, reason):
+def test_what_mlflow_does_not_have_is_an_error(at_home, tmp_path, uri, reason):
     with pytest.raises((LookupError, UnavailableError), match=reason):
         fetch(locate(), uri.replace("RUN", at_home), tmp_path)
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/hostname", "absent", ""])
-def test_a_model_has_no_file_outside_of_it(at_home, tmp_path, path):
+def test_a_model_file_outside_the_model_is_refused(at_home, tmp_path, path):
     model = tmp_path / "model"
     model.mkdir()
     (tmp_path / "secret").touch()
@@ -91,12 +91,12 @@ def test_a_model_has_no_file_outside_of_it(at_home, tmp_path, path):
         fetch(locate(), model.as_uri(), tmp_path / "copy")
 
 
-def test_a_store_that_is_not_there_is_not_made(tmp_path, monkeypatch):
+def test_a_missing_store_is_not_created(tmp_path, monkeypatch):
     for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
-    word = "models:/ssd300@champion"
-    with pytest.raises(InputError, match=f"^{word}: found 'no database "), model_file(word):
+    model = "models:/ssd300@champion"
+    with pytest.raises(InputError, match=f"^{model}: found 'no database "), model_file(model):
         pytest.fail("it was found")
     assert not list(tmp_path.iterdir())
 
@@ -138,23 +138,23 @@ def test_a_revisions_checkpoint_comes_from_the_cache(repository, checkpoint, mon
 
 
 @pytest.mark.parametrize(
-    ("word", "message"),
+    ("model", "message"),
     [
-        ("none:model/best.ckpt", "--model: found 'none', expected an experiment, tag, branch"),
+        ("none:model/best.ckpt", "--model: found 'none', expected the name of one experiment, tag, branch"),
         ("old:model/no.ckpt", "--model: found 'old:model/no.ckpt', expected a file that old has"),
         ("old:model", "model of old: found "),
         ("model/no.ckpt", "expected a checkpoint, an exported .onnx file, REVISION:"),
         ("model", "expected a checkpoint, an exported .onnx file, REVISION:"),
     ],
 )
-def test_what_there_is_not_is_one_message(repository, monkeypatch, word, message):
+def test_an_unknown_model_is_one_message(repository, monkeypatch, model, message):
     monkeypatch.chdir(repository)
-    with pytest.raises(InputError) as caught, model_file(word):
+    with pytest.raises(InputError) as caught, model_file(model):
         pytest.fail("it was found")
     assert message in str(caught.value)
 
 
-def test_a_file_goes_first_and_stays(tmp_path, monkeypatch):
+def test_a_path_takes_precedence_and_is_kept(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("old:best.ckpt").touch()
     with model_file("old:best.ckpt") as file:
@@ -170,8 +170,8 @@ def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-def test_an_exported_network_sees_what_its_checkpoint_sees(exported, checkpoint, jpeg):
-    detector = load_detector(exported, 2, 1, "CPU", device_is_asked=True)
+def test_an_exported_network_detects_what_its_checkpoint_does(exported, checkpoint, jpeg):
+    detector = load_detector(exported, 2, 1, "CPU", device_is_required=True)
     reference = load_photo_detector(checkpoint, 2)
     assert detector.classes == reference.classes
     (found,), (expected,) = (one.detect([jpeg], THRESHOLDS) for one in (detector, reference))
@@ -180,10 +180,10 @@ def test_an_exported_network_sees_what_its_checkpoint_sees(exported, checkpoint,
         assert abs(a - b).max() < 1e-4
 
 
-def test_an_exported_network_is_not_asked_for_another_device(exported):
+def test_an_exported_network_refuses_another_device(exported):
     with pytest.raises(InputError, match="--device: found 'Ascend', expected CPU"):
-        load_detector(exported, 1, 1, "Ascend", device_is_asked=True)
-    load_detector(exported, 1, 1, "Ascend", device_is_asked=False)
+        load_detector(exported, 1, 1, "Ascend", device_is_required=True)
+    load_detector(exported, 1, 1, "Ascend", device_is_required=False)
 
 
 def test_an_exported_network_needs_no_mindspore(exported, jpeg, tmp_path):

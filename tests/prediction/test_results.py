@@ -7,9 +7,9 @@ import pytest
 from pycocotools.coco import COCO
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.coco.results import Detections
-from ssdcore.inference.photo_detector import NOTHING, Seen
-from ssdcore.prediction.results import only, writing_results
+from ssdcore.coco.results import NOTHING, Detections
+from ssdcore.inference.photo_detector import PhotoResult
+from ssdcore.prediction.results import writing_results
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, '=dog, "big"'))
 FOUND = Detections(
@@ -18,13 +18,13 @@ FOUND = Detections(
     np.array([0.75, 0.5], np.float32),
 )
 PHOTOS = [
-    ("a/ü.jpg", Seen(FOUND, 50, 100)),
-    ("b\udce9.jpg", Seen(NOTHING, 0, 0, "file empty")),
-    ("c.png", Seen(NOTHING, 8, 9)),
+    ("a/ü.jpg", PhotoResult(FOUND, 50, 100)),
+    ("b\udce9.jpg", PhotoResult.broken("file empty")),
+    ("c.png", PhotoResult(NOTHING, 8, 9)),
 ]
 
 
-def written(folder: Path, *photos: tuple[str, Seen], table: bool = False) -> dict[str, Any]:
+def written(folder: Path, *photos: tuple[str, PhotoResult], table: bool = False) -> dict[str, Any]:
     with writing_results(folder, CLASSES, table=table) as results:
         for photo in photos:
             results.add(*photo)
@@ -34,7 +34,7 @@ def written(folder: Path, *photos: tuple[str, Seen], table: bool = False) -> dic
     return content
 
 
-def test_coco_has_photos_boxes_classes_and_what_is_broken(tmp_path):
+def test_the_file_has_photos_boxes_classes_and_broken_files(tmp_path):
     assert written(tmp_path / "new", *PHOTOS) == {
         "images": [
             {"id": 1, "file_name": "a/ü.jpg", "height": 50, "width": 100},
@@ -52,12 +52,12 @@ def test_coco_has_photos_boxes_classes_and_what_is_broken(tmp_path):
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["predictions.json"]
 
 
-def test_without_photos_it_is_a_data_set_all_the_same(tmp_path):
+def test_without_photos_it_is_still_a_data_set(tmp_path):
     content = written(tmp_path)
     assert (content["images"], content["annotations"], content["broken"]) == ([], [], [])
 
 
-def test_pycocotools_reads_it_both_ways(tmp_path, capsys):
+def test_pycocotools_reads_it_as_data_set_and_as_results(tmp_path, capsys):
     results = written(tmp_path, *PHOTOS)["annotations"]
     coco = COCO(str(tmp_path / "predictions.json"))
     assert [box["bbox"] for box in coco.loadAnns(coco.getAnnIds(catIds=[7]))] == [[20, 5, 60, 20]]
@@ -65,7 +65,7 @@ def test_pycocotools_reads_it_both_ways(tmp_path, capsys):
 
 
 def test_the_table_has_a_line_for_each_box(tmp_path):
-    written(tmp_path, *PHOTOS, ("b\udce9.jpg", Seen(FOUND, 1, 1)), table=True)
+    written(tmp_path, *PHOTOS, ("b\udce9.jpg", PhotoResult(FOUND, 1, 1)), table=True)
     assert (tmp_path / "predictions.csv").read_bytes().decode().split("\n") == [
         "file_name,class,score,left,top,width,height",
         'a/ü.jpg,"=dog, ""big""",0.75,20.0,5.0,60.0,20.0',
@@ -76,7 +76,7 @@ def test_the_table_has_a_line_for_each_box(tmp_path):
     ]
 
 
-def test_an_error_leaves_what_was_there(tmp_path):
+def test_an_error_keeps_the_old_files(tmp_path):
     for name in ("predictions.json", "predictions.csv"):
         (tmp_path / name).write_text("old")
     with (
@@ -89,25 +89,17 @@ def test_an_error_leaves_what_was_there(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
-def test_many_photos_take_no_more_memory_than_a_few(tmp_path):
+def test_memory_does_not_grow_with_the_number_of_photos(tmp_path):
     import tracemalloc
 
     def peak(count: int) -> int:
         tracemalloc.start()
         with writing_results(tmp_path, CLASSES, table=True) as results:
             for number in range(count):
-                results.add(f"a.mp4#{number:06}", Seen(FOUND, 50, 100))
+                results.add(f"a.mp4#{number:06}", PhotoResult(FOUND, 50, 100))
         _, most = tracemalloc.get_traced_memory()
         tracemalloc.stop()
         return most
 
     peak(10)
     assert peak(4000) < peak(400) + 100_000
-
-
-def test_classes_are_picked_with_their_boxes():
-    picked = only(FOUND, [1])
-    assert (picked.labels.tolist(), picked.scores.tolist()) == ([1], [0.5])
-    np.testing.assert_array_equal(picked.boxes_yxyx, FOUND.boxes_yxyx[1:])
-    assert len(only(FOUND, []).labels) == 0
-    assert len(only(NOTHING, [1, 2]).labels) == 0

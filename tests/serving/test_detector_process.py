@@ -34,7 +34,7 @@ def test_it_answers_as_the_detector_does(process, checkpoint, jpeg):
     ):
         for ours, theirs in zip(there.detections, expected.detections, strict=True):
             np.testing.assert_array_equal(ours, theirs)
-        assert there[1:] == expected[1:]
+        assert there[1:] == (*expected[1:4], None)  # without pixels
     assert process.classes == here.classes
 
 
@@ -44,7 +44,7 @@ def test_one_that_died_is_told_and_started_again(process, jpeg):
     os.kill(process._process.pid, signal.SIGKILL)
     with pytest.raises(RunError, match="ended with status -9"):
         while True:  # the kill may take a moment
-            process._ask([jpeg], THRESHOLDS)
+            process._request([jpeg], THRESHOLDS)
     np.testing.assert_array_equal(process.detect([jpeg], THRESHOLDS)[0].detections.scores, before)
 
 

@@ -8,7 +8,7 @@ from ssdcore.coco.results import Detections
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.photo_detector import NOTHING, Seen
+from ssdcore.inference.photo_detector import NOTHING, PhotoResult
 from ssdcore.serving.messages import to_record, to_source, to_thresholds
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<dog>"))
@@ -18,11 +18,11 @@ PIXELS = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
 def test_a_record_is_in_pixels_with_names():
     boxes = np.array([[0.1, 0.2, 0.5, 0.8]], np.float32)  # y1 x1 y2 x2
     found = Detections(boxes, np.array([2], np.int32), np.array([0.75], np.float32))
-    assert to_record(Seen(found, 50, 100), CLASSES) == {
+    assert to_record(PhotoResult(found, 50, 100), CLASSES) == {
         "boxes_xywh_px": [[20.0, 5.0, 60.0, 20.0]], "scores": [0.75], "category_ids": [7],
         "class_names": ["<dog>"], "height": 50, "width": 100, "fault": "",
     }  # fmt: skip
-    broken = to_record(Seen(NOTHING, 0, 0, "file empty"), CLASSES)
+    broken = to_record(PhotoResult(NOTHING, 0, 0, "file empty"), CLASSES)
     assert broken["fault"] == "file empty"
     assert broken["boxes_xywh_px"] == broken["scores"] == broken["class_names"] == []
 

@@ -136,7 +136,7 @@ def test_only_a_better_one_on_the_same_data_takes_its_place(
     assert champion() == ("1", "0.5")
     with pytest.raises(InputError, match=f"found '{OTHER_DATA}', expected {DATA_MD5}"):
         promote(another, ap=0.9, data_md5=OTHER_DATA)
-    with pytest.raises(InputError, match="AP on other thresholds says nothing"):
+    with pytest.raises(InputError, match="AP on other thresholds can't be compared"):
         promote(another, ap=0.9, score_threshold=0.4)
     assert champion() == ("1", "0.5")
 

@@ -83,4 +83,4 @@ def test_a_model_is_promoted_there_and_fetched_from_there(address, home, checkpo
             artifact_uri="models:/team@champion", dst_path=str(tmp_path / "fetched")
         )
     assert sha256_of_file(Path(folder, "artifacts/best.ckpt")) == sha256
-    assert Path(folder, "code/ssdcore/serving/model_code.py").is_file()
+    assert Path(folder, "code/ssdcore/serving/image_model.py").is_file()

@@ -1,4 +1,4 @@
-"""`python -m stages.predict`, as a person calls it."""
+"""`python -m stages.predict` as users run it."""
 
 import json
 import os
@@ -50,7 +50,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_photos_are_drawn_and_written_down(folder):
+def test_photos_are_drawn_and_recorded(folder):
     done = predict(folder, "photos", *MODEL, "--out", "out", "--score", str(SCORE), "--csv")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith(" boxes in 3 images → out\n")
@@ -61,9 +61,9 @@ def test_photos_are_drawn_and_written_down(folder):
     assert files == [folder / "photos" / name for name in ("a.png", "b.jpg", "inner/c.jpg")]
     detector = load_photo_detector(folder / "best.ckpt", batch_size=4)
     expected = []
-    for number, seen in enumerate(detector.detect(files, Thresholds(score=SCORE)), start=1):
-        image = CocoImage(number, "", seen.height, seen.width)
-        expected += to_results([image], [seen.detections], CLASSES).rows()
+    for number, result in enumerate(detector.detect(files, Thresholds(score=SCORE)), start=1):
+        image = CocoImage(number, "", result.height, result.width)
+        expected += to_results([image], [result.detections], CLASSES).rows()
     keys = ("image_id", "category_id", "bbox", "score")
     assert [{key: box[key] for key in keys} for box in coco["annotations"]] == expected
     assert len(expected) > 3
@@ -71,7 +71,7 @@ def test_photos_are_drawn_and_written_down(folder):
     assert cv2.imread(str(folder / "out/b.jpg")).shape == (90, 160, 3)
 
 
-def test_broken_photos_are_told_and_the_others_drawn(folder):
+def test_broken_photos_are_reported_and_the_others_drawn(folder):
     words = ("broken", "photos/b.jpg", "--out", "out-some", "--classes", "cat", "--score", "0")
     done = predict(folder, *words, *MODEL)
     assert done.returncode == 1
@@ -96,14 +96,14 @@ def test_broken_photos_are_told_and_the_others_drawn(folder):
         (("photos/b.jpg", "--out", "photos"), "--out: found 'photos'"),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
         (("photos", "--score", "1.5"), "--score"),
-        (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera beside it"),
+        (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera as well"),
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
         ((), "expected an image"),
         (("photos", "--model", "model/none.ckpt"), "--model: found 'model/none.ckpt', expected a"),
         (("photos", "--classes", "dog"), "--classes: found 'dog', expected one of cat, <b>größer"),
     ],
 )
-def test_mistakes_have_status_2_and_one_message(folder, words, message):
+def test_wrong_input_exits_with_2_and_one_message(folder, words, message):
     done = predict(folder, *MODEL, *words)
     assert done.returncode == 2
     assert message in done.stderr
@@ -111,7 +111,7 @@ def test_mistakes_have_status_2_and_one_message(folder, words, message):
     assert not (folder / "predictions").exists()
 
 
-def test_videos_are_drawn_beside_photos_and_broken_ones_told(folder):
+def test_videos_are_drawn_and_broken_ones_reported(folder):
     write_clip(folder / "clip.avi", 6)
     (folder / "broken.mp4").write_bytes(b"no video")
     words = ("*.avi", "photos/b.jpg", "broken.mp4", "--out", "out-video", "--score", str(SCORE))
@@ -127,13 +127,13 @@ def test_videos_are_drawn_beside_photos_and_broken_ones_told(folder):
     assert made == {"b.jpg", "clip.avi.mp4", "predictions.json"}
 
 
-def test_what_is_no_checkpoint_is_refused(folder):
+def test_a_file_that_is_no_checkpoint_is_refused(folder):
     done = predict(folder, "photos", *MODEL, "--model", "photos/b.jpg")
     assert done.returncode == 2
     assert "photos/b.jpg: found" in done.stderr
 
 
-def test_help_and_mistakes_load_nothing_heavy(folder):
+def test_help_imports_nothing_heavy(folder):
     script = (
         "import runpy, sys\n"
         "sys.argv = ['predict', *sys.argv[1:]]\n"

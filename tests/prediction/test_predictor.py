@@ -1,4 +1,4 @@
-"""Videos and a camera that is none, through a detector that sees a box in every frame."""
+"""Photos, videos and a fake camera, with a detector that finds two boxes in every frame."""
 
 import json
 import os
@@ -16,14 +16,15 @@ from ssdcore.coco.results import Detections
 from ssdcore.core.errors import Stopped
 from ssdcore.core.signals import Signals
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.photo_detector import Seen
+from ssdcore.inference.photo_detector import PhotoResult
 from ssdcore.inference.photos import read_photo
-from ssdcore.prediction import prediction as module
+from ssdcore.prediction import predictor as module
 from ssdcore.prediction import videos
-from ssdcore.prediction.photo_files import find_photos
-from ssdcore.prediction.prediction import Prediction
+from ssdcore.prediction.inputs import Input, find_inputs
+from ssdcore.prediction.predictor import Predictor
 from ssdcore.prediction.results import writing_results
 from ssdcore.prediction.videos import open_video
+from ssdcore.report.colours import class_colour
 from tests.prediction.clips import FakeCapture, write_clip
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
@@ -36,25 +37,25 @@ FOUND = Detections(
 
 
 class Detector:
-    """Sees a cat and a dog in each frame, in groups of four; does `between` after each frame."""
+    """Finds a cat and a dog in each photo; calls `between` before each."""
 
     classes = CLASSES
 
     def __init__(self, between=lambda: None) -> None:
         self._between = between
 
-    def detect(self, frames, thresholds):
+    def detect(self, sources, thresholds):
         assert thresholds is THRESHOLDS
-        for frame in frames:
+        for source in sources:
             self._between()
-            photo = read_photo(frame)
-            yield Seen(FOUND, photo.height, photo.width)
+            photo = read_photo(source)
+            yield PhotoResult(FOUND, photo.height, photo.width, "", photo)
 
 
 @contextmanager
-def predicting(out: Path, detector=None) -> Iterator[Prediction]:
+def predicting(out: Path, detector=None) -> Iterator[Predictor]:
     with writing_results(out, CLASSES, table=False) as results, Signals() as signals:
-        yield Prediction(detector or Detector(), THRESHOLDS, [1], out, results, 2, signals)
+        yield Predictor(detector or Detector(), THRESHOLDS, [1], out, results, 2, signals)
 
 
 def read(out: Path) -> dict:
@@ -66,12 +67,29 @@ def frames_of(path: Path) -> int:
         return len(list(clip.frames()))
 
 
+@pytest.mark.parametrize(("height", "width"), [(200, 400), (2050, 2100)])  # decoded once, twice
+def test_a_photo_is_drawn_whole_with_the_chosen_boxes(tmp_path, height, width):
+    jpeg = cv2.imencode(".jpg", np.full((height, width, 3), 90, np.uint8))[1].tobytes()
+    (tmp_path / "a.jpg").write_bytes(jpeg)
+    photo = Input("a", Path("inner/a.jpg"), tmp_path / "a.jpg")
+    with predicting(tmp_path / "out") as predictor:
+        predictor.predict_photos([photo])
+    rgb = cv2.imread(str(tmp_path / "out/inner/a.jpg"))[..., ::-1].astype(int)
+    assert rgb.shape == (height, width, 3)
+    assert abs(rgb[height // 2, width // 2] - 90).max() < 10  # inside the box
+    assert abs(rgb[height // 2, width // 20] - 90).max() < 10  # outside
+    lower_edge = rgb[round(0.8 * height) - 1, width // 3 : width // 2]
+    assert abs(lower_edge - np.array(class_colour(1))).mean() < 40
+    (box,) = read(tmp_path / "out")["annotations"]
+    np.testing.assert_allclose(box["bbox"], [0.2 * width, 0.2 * height, 0.6 * width, 0.6 * height])
+
+
 def test_a_videos_frames_are_drawn_and_numbered(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_clip(Path("clip.avi"), 13)
-    (video,) = find_photos(["clip.avi"], Path("out"), allow_url=False)
-    with predicting(Path("out")) as prediction:
-        prediction.video(video)
+    (video,) = find_inputs(["clip.avi"], Path("out"), allow_url=False)
+    with predicting(Path("out")) as predictor:
+        predictor.predict_video(video)
     coco = read(Path("out"))
     assert [one["file_name"] for one in coco["images"]] == [f"clip.avi#{n:06}" for n in range(13)]
     assert [one["category_id"] for one in coco["annotations"]] == [3] * 13
@@ -81,17 +99,17 @@ def test_a_videos_frames_are_drawn_and_numbered(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_broken_videos_are_told_and_what_there_is_of_them_is_kept(tmp_path, monkeypatch, capsys):
+def test_broken_videos_are_reported_and_their_readable_frames_kept(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("empty.mp4").touch()
     Path("page.mov").write_text("<html>")
     cut = write_clip(Path("cut.avi"), 20)
     cut.write_bytes(cut.read_bytes()[: cut.stat().st_size // 2])
     write_clip(Path("tiny.avi"), 2, size=(2, 2))
-    found = find_photos(["*.*"], Path("out"), allow_url=False)
-    with predicting(Path("out")) as prediction:
+    found = find_inputs(["*.*"], Path("out"), allow_url=False)
+    with predicting(Path("out")) as predictor:
         for video in found:
-            prediction.video(video)
+            predictor.predict_video(video)
     coco = read(Path("out"))
     count = frames_of(Path("out/cut.avi.mp4"))
     assert 5 < count < 15
@@ -129,10 +147,10 @@ class PressAt:
             os.kill(os.getpid(), signal.SIGINT)
 
 
-def test_a_camera_is_watched_until_ctrl_c(tmp_path, camera):
+def test_a_camera_stops_at_ctrl_c(tmp_path, camera):
     before = signal.getsignal(signal.SIGINT)
-    with predicting(tmp_path, Detector(PressAt(10))) as prediction:
-        prediction.camera(0, None)
+    with predicting(tmp_path, Detector(PressAt(10))) as predictor:
+        predictor.predict_camera(0, None)
     names = [one["file_name"] for one in read(tmp_path)["images"]]
     assert names == [f"camera0#{n:06}" for n in range(10)]
     assert frames_of(tmp_path / "camera0.mp4") == 10
@@ -141,32 +159,32 @@ def test_a_camera_is_watched_until_ctrl_c(tmp_path, camera):
 
 
 @pytest.mark.parametrize("name", ["clip.avi", "*.png"])
-def test_ctrl_c_ends_a_video_or_photos_and_leaves_no_half_file(tmp_path, monkeypatch, name):
+def test_ctrl_c_stops_videos_and_photos_without_partial_files(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     write_clip(Path("clip.avi"), 60)
     for number in range(60):
         cv2.imwrite(f"{number}.png", np.zeros((20, 30, 3), np.uint8))
-    found = find_photos([name], Path("out"), allow_url=False)
+    found = find_inputs([name], Path("out"), allow_url=False)
     detector = Detector(PressAt(10))
-    with pytest.raises(Stopped, match="SIGINT"), predicting(Path("out"), detector) as prediction:
-        prediction.video(found[0]) if found[0].is_video else prediction.photos(found)
+    with pytest.raises(Stopped, match="SIGINT"), predicting(Path("out"), detector) as predictor:
+        predictor.predict_video(found[0]) if found[0].is_video else predictor.predict_photos(found)
     made = [path.name for path in Path("out").glob("*")]
     assert len(made) < 30
     assert not [one for one in made if "part" in one or "mp4" in one or "json" in one]
 
 
-def test_a_camera_is_watched_for_some_seconds(tmp_path, camera, monkeypatch):
-    clock = iter(range(100))  # a second passes between any two looks at it
+def test_a_camera_stops_after_some_seconds(tmp_path, camera, monkeypatch):
+    clock = iter(range(100))  # a second passes between two readings
     monkeypatch.setattr(module, "monotonic", lambda: next(clock))
-    with predicting(tmp_path) as prediction:
-        prediction.camera(0, 6)
+    with predicting(tmp_path) as predictor:
+        predictor.predict_camera(0, 6)
     assert len(read(tmp_path)["images"]) == 5
 
 
-def test_a_camera_without_an_image_is_told(tmp_path, monkeypatch, capsys):
+def test_a_camera_without_an_image_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(videos.cv2, "VideoCapture", lambda _: FakeCapture(0))
-    with predicting(tmp_path) as prediction:
-        prediction.camera(0, None)
+    with predicting(tmp_path) as predictor:
+        predictor.predict_camera(0, None)
     fault = "video without a frame that can be decoded"
     assert read(tmp_path)["broken"] == [{"file_name": "camera0", "reason": fault}]
     assert capsys.readouterr().out == f"camera0: {fault}\n"

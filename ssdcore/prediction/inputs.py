@@ -1,0 +1,155 @@
+"""Finds the input files of `predict`: paths, folders, patterns and web addresses."""
+
+import glob
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES
+from ssdcore.data.images import BrokenImageError
+from ssdcore.inference.photos import Source
+from ssdcore.prediction.videos import SUFFIXES as VIDEO_SUFFIXES
+
+LONGEST_STEM = 50
+"""Characters of an output's name: up to four bytes each, and file systems allow 255 bytes."""
+WEB = ("http", "https")
+
+
+class Input(NamedTuple):
+    """A photo or a video.
+
+    Attributes:
+        name: its path or address, without password and query.
+        output: the path of its drawn copy, below the output folder; unique.
+        source: where it is.
+    """
+
+    name: str
+    output: Path
+    source: Path | str
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it is a file with a video's suffix."""
+        return _is_video(self.source)
+
+    def read(self) -> Source:
+        """Returns the photo's path; for an address its content, or why there is none."""
+        return self.source if isinstance(self.source, Path) else _fetch(self.source)
+
+
+def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Input]:
+    """Finds the photos and videos on a command line, each once; a folder's sorted by name.
+
+    Videos have to be named, or match a pattern; folders are searched for photos alone.
+
+    Args:
+        words: paths, patterns such as `photos/**/*.jpg`, or addresses.
+        out: the output folder; files below it are not searched.
+        allow_url: whether web addresses are allowed.
+
+    Raises:
+        InputError: a word names nothing, an address is not allowed, or a drawn copy would
+            overwrite an input.
+    """
+    found: dict[Path | str, Input] = {}
+    taken: set[Path] = set()
+    for word in words:
+        for source, name in _resolve(word, out.resolve(), allow_url):
+            key = source.resolve() if isinstance(source, Path) else source
+            if key not in found:
+                output = _free_output(name, taken, is_video=_is_video(source))
+                taken.add(output)
+                found[key] = Input(_without_secrets(source), output, source)
+    if not found:
+        expected = f"an image, or a folder with some ({', '.join(IMAGE_SUFFIXES)})"
+        raise InputError(", ".join(words), "no image", expected)
+    for one in found.values():
+        if (out / one.output).resolve() in found:
+            raise InputError("--out", str(out), f"another folder than that of {one.name}")
+    return list(found.values())
+
+
+def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str, Path]]:
+    """Yields what a word stands for, with the path of its copy before it is made unique."""
+    path = Path(word)
+    if "://" in word:
+        yield _allowed_address(word, allow_url), _file_name(word)
+    elif path.is_dir():
+        for file in sorted(path.rglob("*")):
+            is_file = file.is_file() or (file.is_symlink() and not file.exists())  # a broken link
+            is_image = is_file and file.suffix.lower() in IMAGE_SUFFIXES
+            if is_image and not file.resolve().is_relative_to(out):
+                yield file, file.relative_to(path)
+    elif path.exists():
+        yield path, Path(path.name)
+    else:
+        matching = (Path(name) for name in sorted(glob.glob(word, recursive=True)))
+        files = [file for file in matching if file.is_file()]
+        if not files:
+            raise InputError(word, "nothing there", "an image, a folder or a pattern that matches")
+        yield from ((file, Path(file.name)) for file in files)
+
+
+def _allowed_address(word: str, allow_url: bool) -> str:
+    if urlsplit(word).scheme not in WEB:
+        raise InputError(_without_secrets(word), word.partition(":")[0], " or ".join(WEB))
+    if not allow_url:
+        raise InputError(
+            _without_secrets(word), "a web address", "a file or folder",
+            "Allow addresses with --allow-url",
+        )  # fmt: skip
+    return word
+
+
+def _file_name(address: str) -> Path:
+    """Returns a safe file name from the end of an address, which is not trusted."""
+    name = PurePosixPath(unquote(urlsplit(address).path)).name
+    return Path(re.sub(r"[^\w.\- ]", "_", name).strip(". ") or "photo")
+
+
+def _is_video(source: Path | str) -> bool:
+    return isinstance(source, Path) and source.suffix.lower() in VIDEO_SUFFIXES
+
+
+def _free_output(path: Path, taken: set[Path], *, is_video: bool) -> Path:
+    """Returns a short output path that is not in `taken`; a copy is a JPEG or an MP4 file.
+
+    Another suffix stays part of the name: a.png becomes a.png.jpg.
+    """
+    suffixes = (".mp4",) if is_video else (".jpg", ".jpeg")
+    is_kept = path.suffix.lower() in suffixes
+    stem, suffix = (path.stem, path.suffix) if is_kept else (path.name, suffixes[0])
+    stem = stem[:LONGEST_STEM]
+    free, number = path.with_name(f"{stem}{suffix}"), 1
+    while free in taken:
+        number += 1
+        free = path.with_name(f"{stem}-{number}{suffix}")
+    return free
+
+
+def _without_secrets(source: Path | str) -> str:
+    if isinstance(source, Path) or "://" not in source:
+        return str(source)
+    parts = urlsplit(source)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _fetch(address: str) -> Source:
+    from ssdcore.download.streams import FetchError, open_web
+
+    data = bytearray()
+    try:
+        with open_web(address) as stream:
+            for piece in stream.pieces:
+                data += piece
+                if len(data) > LARGEST_BYTES:
+                    return BrokenImageError("file too large")
+            if stream.size not in (None, len(data)):
+                return BrokenImageError("the connection broke")
+    except FetchError as error:
+        return BrokenImageError(str(error))
+    return bytes(data)
