@@ -10,7 +10,7 @@ import numpy as np
 
 
 def jpeg(height: int = 60, width: int = 80, seed: int = 0) -> bytes:
-    """A noise image, encoded."""
+    """Returns an encoded noise image."""
     noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
     return cv2.imencode(".jpg", noise)[1].tobytes()
 
@@ -21,7 +21,7 @@ def write_coco(
     annotations: Sequence[Mapping[str, Any]],
     categories: Sequence[tuple[int, str]] = ((1, "cat"), (5, "dog")),
 ) -> Path:
-    """Writes an annotation file; images are 80 × 60 pixels unless they say otherwise."""
+    """Writes an annotation file; images are 80 × 60 pixels unless given otherwise."""
     content = {
         "images": [{"height": 60, "width": 80, **image} for image in images],
         "annotations": [
@@ -35,5 +35,5 @@ def write_coco(
 
 
 def box(image: int, category: int, bbox: Any, **more: Any) -> dict[str, Any]:
-    """An annotation."""
+    """Returns an annotation."""
     return {"image_id": image, "category_id": category, "bbox": bbox, **more}

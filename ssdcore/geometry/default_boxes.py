@@ -48,7 +48,7 @@ FEATURE_MAPS = (
 NUM_DEFAULT_BOXES = sum(m.size**2 * m.boxes_per_cell for m in FEATURE_MAPS)
 
 TUTORIAL_SCALES = (0.1, 0.27, 0.44, 0.61, 0.78, 0.95, 1.0)
-"""s_0 … s_6 of the MindSpore tutorial, fractions of the image; params.yaml sets others."""
+"""s_0 … s_6 of the MindSpore tutorial, fractions of the image."""
 
 
 def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES) -> Boxes:

@@ -112,7 +112,7 @@ def test_boxes_of_an_image_without_size_are_dropped(tmp_path, entry, expected):
 
 
 @pytest.mark.parametrize("file_name", [None, 7, ["a.jpg"], ""])
-def test_an_image_without_file_name_is_left_for_convert_to_count(tmp_path, file_name):
+def test_an_image_without_file_name_is_kept_for_convert_to_count(tmp_path, file_name):
     images = [{"id": 1, "file_name": file_name}]
     split = read_coco(write_coco(tmp_path / "a.json", images, [box(1, 1, [1, 1, 5, 5])]))
     assert split.images == (CocoImage(1, "", 60, 80),)
@@ -217,7 +217,7 @@ def test_malformed_and_degenerate_boxes(tmp_path, bbox, reason):
     ("iscrowd", "crowd"),
     [(0, False), (1, True), ("0", False), ("1", True), (None, False), (True, True), ([], True)],
 )
-def test_what_marks_a_crowd(tmp_path, iscrowd, crowd):
+def test_values_of_iscrowd(tmp_path, iscrowd, crowd):
     images = [{"id": 1, "file_name": "a.jpg"}]
     rows = [box(1, 1, [1, 1, 5, 5], iscrowd=iscrowd)]
     assert read_coco(write_coco(tmp_path / "a.json", images, rows)).boxes["crowd"] == crowd

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.skipif(not REAL.is_dir(), reason="real COCO images are 
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_nothing_is_lost(name, tmp_path):
+def test_no_image_or_box_is_lost(name, tmp_path):
     import mindspore.dataset as ds
 
     images, boxes, crowds = COUNTS[name]

@@ -72,7 +72,7 @@ def test_by_hand(truth):
     assert curve["precision"][34] == 0
 
 
-def test_figures_of_a_class_are_those_of_a_file_of_that_class(truth):
+def test_figures_of_a_class_equal_those_of_a_file_with_that_class_only(truth):
     """With one class, the twelve figures of pycocotools are those of the class."""
     detections = [
         found(1, 1, [10, 10, 50, 40]),  # IoU 0.8

@@ -13,8 +13,8 @@ from tests.coco_files import box, jpeg, write_coco
 
 
 @pytest.fixture
-def awkward(tmp_path):
-    """Six listed images, of which two are whole: one with boxes and a crowd, one without any."""
+def faulty(tmp_path):
+    """Six listed images, two of them intact: one with boxes and a crowd region, one without any."""
     images = tmp_path / "images"
     images.mkdir()
     (images / "good.jpg").write_bytes(jpeg(seed=1))
@@ -39,8 +39,8 @@ def rows(shards):
     return list(table.create_dict_iterator(num_epochs=1, output_numpy=True))
 
 
-def test_every_image_is_written_or_has_a_reason(awkward, tmp_path):
-    split, images = awkward
+def test_every_image_is_written_or_has_a_reason(faulty, tmp_path):
+    split, images = faulty
     conversion = convert_split(split, images, tmp_path / "out/val.mindrecord", shards=1)
     assert conversion.summary() == {
         "images": {
@@ -80,8 +80,8 @@ def test_every_image_is_written_or_has_a_reason(awkward, tmp_path):
     assert empty.labels.shape == (0,)
 
 
-def test_what_is_counted_as_kept_is_what_is_written(tmp_path):
-    """Boxes of skipped images are none of those kept, clipped or crowds."""
+def test_the_kept_counts_equal_what_is_written(tmp_path):
+    """Boxes of skipped images do not count as kept, clipped or crowd."""
     images = tmp_path / "images"
     images.mkdir()
     for name in ("whole.jpg", "sizeless.jpg"):
@@ -114,9 +114,9 @@ def test_what_is_counted_as_kept_is_what_is_written(tmp_path):
     assert (int(row["num_objects"]), row["objects"][:, 5].sum()) == (boxes["kept"], boxes["crowd"])
 
 
-def test_the_same_input_gives_the_same_bytes(awkward, tmp_path):
+def test_the_same_input_gives_the_same_bytes(faulty, tmp_path):
     def digests(folder):
-        convert_split(*awkward, tmp_path / folder / "val.mindrecord", shards=1)
+        convert_split(*faulty, tmp_path / folder / "val.mindrecord", shards=1)
         files = sorted((tmp_path / folder).iterdir())
         return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
@@ -127,7 +127,7 @@ def test_the_same_input_gives_the_same_bytes(awkward, tmp_path):
 
 @pytest.mark.parametrize("threads", [1, 3, 8])
 def test_the_number_of_threads_changes_no_byte(tmp_path, threads):
-    """Images of very different sizes, so that threads overtake each other."""
+    """Images of very different sizes, so threads finish out of order."""
     images, many = tmp_path / "images", 40
     images.mkdir()
     for n in range(many):
@@ -149,16 +149,16 @@ def test_the_number_of_threads_changes_no_byte(tmp_path, threads):
     assert sorted(order) == [n for n in range(many) if n % 7]
 
 
-def test_a_long_conversion_says_how_far_it_is(awkward, tmp_path, monkeypatch, capsys):
+def test_a_long_conversion_prints_its_progress(faulty, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
-    convert_split(*awkward, tmp_path / "x", shards=1)
-    said = capsys.readouterr().out.splitlines()
-    assert said[0] == "image 1/6: 0 left out"
-    assert said[5] == "image 6/6: 3 left out"
+    convert_split(*faulty, tmp_path / "x", shards=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "image 1/6: 0 left out"
+    assert lines[5] == "image 6/6: 3 left out"
 
 
-def test_strict_stops_at_the_first_dropped_box(awkward, tmp_path):
-    split, images = awkward
+def test_strict_stops_at_the_first_dropped_box(faulty, tmp_path):
+    split, images = faulty
     with pytest.raises(InputError) as error:
         convert_split(split, images, tmp_path / "out/x", 1, strict=True)
     for part in ("good.jpg", "image 10", "box 3", "box without area", "[1, 1, 0, 0]"):
@@ -166,8 +166,8 @@ def test_strict_stops_at_the_first_dropped_box(awkward, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_strict_stops_at_the_first_image_that_is_left_out(awkward, tmp_path):
-    split, images = awkward
+def test_strict_stops_at_the_first_skipped_image(faulty, tmp_path):
+    split, images = faulty
     split = split._replace(dropped={}, dropped_boxes=())
     with pytest.raises(InputError) as error:
         convert_split(split, images, tmp_path / "out/x", 1, strict=True)
@@ -175,14 +175,14 @@ def test_strict_stops_at_the_first_image_that_is_left_out(awkward, tmp_path):
         assert part in str(error.value)
 
 
-def test_strict_has_nothing_against_what_is_whole(awkward, tmp_path):
-    split, images = awkward
+def test_strict_accepts_intact_data(faulty, tmp_path):
+    split, images = faulty
     whole = split._replace(images=split.images[::2][:2], dropped={}, dropped_boxes=())
     assert convert_split(whole, images, tmp_path / "x", 1, strict=True).kept == 2
 
 
-def test_images_of_every_kind_are_stored(tmp_path):
-    """A wrong suffix, a folder, another script, 16 bits, and names that are no way out."""
+def test_unusual_names_and_formats_are_stored(tmp_path):
+    """A wrong suffix, a folder, another script, 16 bits, and names outside the folder."""
     images = tmp_path / "images"
     (images / "süß").mkdir(parents=True)
     (images / "süß" / "猫.png").write_bytes(jpeg(seed=1))
@@ -202,8 +202,8 @@ def test_images_of_every_kind_are_stored(tmp_path):
     assert stored[1][0, 0].tolist() == [156] * 3
 
 
-def test_shards_hold_all_rows_between_them(awkward, tmp_path):
-    convert_split(*awkward, tmp_path / "out/val.mindrecord", shards=2)
+def test_shards_hold_all_rows_between_them(faulty, tmp_path):
+    convert_split(*faulty, tmp_path / "out/val.mindrecord", shards=2)
     shards = find_shards(tmp_path / "out/val.mindrecord")
     assert [p.name for p in shards] == ["val.mindrecord0", "val.mindrecord1"]
     assert sorted(int(row["image_id"]) for row in rows(shards)) == [10, 12]

@@ -31,68 +31,68 @@ def make_zip(path: Path, files=FILES, top: str = "") -> Path:
 
 
 @pytest.fixture(params=["folder", "zip", "zip with a top folder"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     (tmp_path / "secret").write_bytes(b"s")
     if request.param == "folder":
         return make_folder(tmp_path / "in")
     return make_zip(tmp_path / "in.zip", top="" if request.param == "zip" else "train2017/")
 
 
-def reason(place: Path, name: str) -> str:
-    with open_image_files(place) as image_files, pytest.raises(BrokenImageError) as error:
+def reason(source: Path, name: str) -> str:
+    with open_image_files(source) as image_files, pytest.raises(BrokenImageError) as error:
         image_files.read(name)
     return str(error.value)
 
 
-def test_files_are_read_by_name(place):
-    with open_image_files(place) as image_files:
+def test_files_are_read_by_name(source):
+    with open_image_files(source) as image_files:
         assert {name: image_files.read(name) for name in FILES} == FILES
         assert image_files.read("./c/../a.jpg") == b"1"
         assert image_files.names() == sorted(FILES)
 
 
-def test_names_may_not_leave(place, tmp_path):
+def test_names_outside_the_folder_are_refused(source, tmp_path):
     for name in ("../secret", "c/../../secret", "..", str(tmp_path / "secret"), "/etc/hostname"):
-        assert reason(place, name) == "file name leaves the image folder", name
+        assert reason(source, name) == "file name leaves the image folder", name
 
 
 @pytest.mark.parametrize("kind", [make_folder, make_zip])
 @pytest.mark.parametrize(("stored", "asked"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_letters_may_be_composed_or_not(tmp_path, kind, stored, asked):
-    """macOS takes ü apart; annotation files mostly don't."""
+def test_composed_and_decomposed_letters_are_found(tmp_path, kind, stored, asked):
+    """macOS decomposes ü; most annotation files do not."""
     stored, asked = (unicodedata.normalize(form, "süß/über.jpg") for form in (stored, asked))
     with open_image_files(kind(tmp_path / "in", {stored: b"1", "other.jpg": b"2"})) as image_files:
         assert image_files.read(asked) == image_files.read(stored) == b"1"
 
 
 @pytest.mark.parametrize("kind", [make_folder, make_zip])
-def test_folders_may_be_named_as_windows_does(tmp_path, kind):
+def test_backslashes_of_windows_are_found(tmp_path, kind):
     files = {"c/d.jpg": b"1", "e\\f.jpg": b"2"}
-    place = kind(tmp_path / "in", files)
-    with open_image_files(place) as image_files:
+    source = kind(tmp_path / "in", files)
+    with open_image_files(source) as image_files:
         assert image_files.read("c\\d.jpg") == b"1"
         assert image_files.read("e\\f.jpg") == b"2"
-    assert reason(place, "..\\secret") == "file name leaves the image folder"
+    assert reason(source, "..\\secret") == "file name leaves the image folder"
 
 
-def test_an_archive_may_name_folders_as_windows_does(tmp_path):
-    place = make_zip(tmp_path / "in.zip", {"train\\a.jpg": b"1", "train\\b\\c.jpg": b"2"})
-    with open_image_files(place) as image_files:
+def test_an_archive_with_backslashes_of_windows(tmp_path):
+    source = make_zip(tmp_path / "in.zip", {"train\\a.jpg": b"1", "train\\b\\c.jpg": b"2"})
+    with open_image_files(source) as image_files:
         assert image_files.names() == ["a.jpg", "b/c.jpg"]
         assert image_files.read("b/c.jpg") == image_files.read("train/b/c.jpg") == b"2"
 
 
-def test_what_is_not_there_is_missing(place):
-    assert reason(place, "none.jpg") == "file missing"
-    assert reason(place, "train2017/none.jpg") == "file missing"
+def test_a_missing_file_is_reported(source):
+    assert reason(source, "none.jpg") == "file missing"
+    assert reason(source, "train2017/none.jpg") == "file missing"
 
 
-def test_an_odd_name_has_a_reason(place):
+def test_an_invalid_name_has_a_reason(source):
     for name in ("süß", "", "a\0b.jpg", "x" * 5000):
-        assert reason(place, name) in ("file unreadable", "file missing")
+        assert reason(source, name) in ("file unreadable", "file missing")
 
 
-def test_a_link_may_not_leave_the_folder(tmp_path):
+def test_a_link_out_of_the_folder_is_refused(tmp_path):
     (tmp_path / "secret").write_bytes(b"s")
     folder = make_folder(tmp_path / "in")
     (folder / "link.jpg").symlink_to(tmp_path / "secret")
@@ -101,72 +101,72 @@ def test_a_link_may_not_leave_the_folder(tmp_path):
     assert reason(folder, "circle.jpg") == "file unreadable"
 
 
-def test_the_top_folder_may_be_spelt_out(tmp_path):
-    place = make_zip(tmp_path / "in.zip", top="train2017/")
-    with open_image_files(place) as image_files:
+def test_a_name_may_include_the_top_folder(tmp_path):
+    source = make_zip(tmp_path / "in.zip", top="train2017/")
+    with open_image_files(source) as image_files:
         assert image_files.read("train2017/a.jpg") == b"1"
 
 
-def test_two_top_folders_or_a_file_beside_one_are_names_in_full(tmp_path):
+def test_with_several_top_entries_names_are_complete(tmp_path):
     for files in ({"x/a": b"1", "y/a": b"2"}, {"x/a": b"1", "b": b"2"}):
-        place = make_zip(tmp_path / "in.zip", files)
-        with open_image_files(place) as image_files:
+        source = make_zip(tmp_path / "in.zip", files)
+        with open_image_files(source) as image_files:
             assert image_files.names() == sorted(files)
             assert {name: image_files.read(name) for name in files} == files
-        assert reason(place, "a") == "file missing"
+        assert reason(source, "a") == "file missing"
 
 
-def test_what_macos_adds_is_no_second_top_folder(tmp_path):
-    place = make_zip(tmp_path / "in.zip", {"x/a": b"1", "__MACOSX/x/._a": b"0"})
-    with open_image_files(place) as image_files:
+def test_the_folder_that_macos_adds_is_ignored(tmp_path):
+    source = make_zip(tmp_path / "in.zip", {"x/a": b"1", "__MACOSX/x/._a": b"0"})
+    with open_image_files(source) as image_files:
         assert image_files.names() == ["a"]
         assert image_files.read("a") == b"1"
 
 
 def test_a_damaged_entry_is_unreadable(tmp_path):
     body = bytes(range(256)) * 40
-    place = make_zip(tmp_path / "in.zip", {"a": body, "b": b"2"})
-    whole = bytearray(place.read_bytes())
+    source = make_zip(tmp_path / "in.zip", {"a": body, "b": b"2"})
+    whole = bytearray(source.read_bytes())
     whole[60:90] = bytes(30)
-    place.write_bytes(whole)
-    assert reason(place, "a") == "file unreadable"
-    with open_image_files(place) as image_files:
+    source.write_bytes(whole)
+    assert reason(source, "a") == "file unreadable"
+    with open_image_files(source) as image_files:
         assert image_files.read("b") == b"2"
 
 
-def test_an_entry_that_unpacks_to_too_much_is_not_unpacked(tmp_path, monkeypatch):
-    place = make_zip(tmp_path / "in.zip", {"a": bytes(2000), "b": bytes(1000)})
+def test_an_entry_that_is_too_large_is_not_unpacked(tmp_path, monkeypatch):
+    source = make_zip(tmp_path / "in.zip", {"a": bytes(2000), "b": bytes(1000)})
     monkeypatch.setattr(images_module, "LARGEST_BYTES", 1000)
-    assert reason(place, "a") == "file unreadable"
-    with open_image_files(place) as image_files:
+    assert reason(source, "a") == "file unreadable"
+    with open_image_files(source) as image_files:
         assert image_files.read("b") == bytes(1000)
 
 
 def test_an_encrypted_entry_is_unreadable(tmp_path):
-    place = make_zip(tmp_path / "in.zip", {"a": b"1"})
-    data = bytearray(place.read_bytes())
+    source = make_zip(tmp_path / "in.zip", {"a": b"1"})
+    data = bytearray(source.read_bytes())
     data[6] |= 1  # in the entry's own header
     data[data.index(b"PK\x01\x02") + 8] |= 1  # and in the archive's directory
-    place.write_bytes(data)
-    assert reason(place, "a") == "file unreadable"
+    source.write_bytes(data)
+    assert reason(source, "a") == "file unreadable"
 
 
 @pytest.mark.parametrize("content", [None, b"no zip", b""])
-def test_neither_folder_nor_zip_is_named(tmp_path, content):
-    place = tmp_path / "images"
+def test_neither_a_folder_nor_a_zip_is_refused(tmp_path, content):
+    source = tmp_path / "images"
     if content is not None:
-        place.write_bytes(content)
+        source.write_bytes(content)
     with (
         pytest.raises(InputError, match=r"images: found .*a folder or a zip archive"),
-        open_image_files(place),
+        open_image_files(source),
     ):
         pass
 
 
-def test_threads_may_share_one(tmp_path):
+def test_threads_can_share_image_files(tmp_path):
     files = {f"{n}.jpg": bytes([n]) * (1000 + 37 * n) for n in range(60)}
-    for place in (make_folder(tmp_path / "in", files), make_zip(tmp_path / "in.zip", files)):
-        with open_image_files(place) as image_files, ThreadPoolExecutor(8) as pool:
+    for source in (make_folder(tmp_path / "in", files), make_zip(tmp_path / "in.zip", files)):
+        with open_image_files(source) as image_files, ThreadPoolExecutor(8) as pool:
             read = list(pool.map(image_files.read, [*files] * 10))
         assert read == [*files.values()] * 10
 
@@ -196,11 +196,11 @@ def test_an_archive_is_read_by_one_thread_at_a_time(tmp_path, monkeypatch):
     ("bytes_of_name", "name"),
     [("süß".encode(), "süß"), (b"\x81ber\xe1", "überß"), (b"plain", "plain")],
 )
-def test_names_of_archives_that_do_not_tell_their_encoding(tmp_path, bytes_of_name, name):
+def test_names_without_a_declared_encoding(tmp_path, bytes_of_name, name):
     stand_in = "X" * len(bytes_of_name)
-    place = make_zip(tmp_path / "in.zip", {f"{stand_in}/{stand_in}.jpg": b"1"}, top="t/")
-    place.write_bytes(place.read_bytes().replace(stand_in.encode(), bytes_of_name))
-    with open_image_files(place) as image_files:
+    source = make_zip(tmp_path / "in.zip", {f"{stand_in}/{stand_in}.jpg": b"1"}, top="t/")
+    source.write_bytes(source.read_bytes().replace(stand_in.encode(), bytes_of_name))
+    with open_image_files(source) as image_files:
         assert image_files.names() == [f"{name}/{name}.jpg"]
         assert image_files.read(f"{name}/{name}.jpg") == b"1"
 
@@ -214,7 +214,7 @@ def test_an_archive_is_opened_once(tmp_path, monkeypatch):
             super().__init__(io.BytesIO(Path(file).read_bytes()))
 
     monkeypatch.setattr(images_module, "ZipFile", Counting)
-    place = make_zip(tmp_path / "in.zip")
-    with open_image_files(place) as image_files:
+    source = make_zip(tmp_path / "in.zip")
+    with open_image_files(source) as image_files:
         assert [image_files.read("a.jpg") for _ in range(3)] == [b"1"] * 3
-    assert opened == [place]
+    assert opened == [source]

@@ -24,7 +24,7 @@ def encoded(mode: str, kind: str, size=(80, 60), **options) -> bytes:
 GIF = encoded("P", "GIF")
 
 
-def test_a_good_image_passes_unchanged():
+def test_an_intact_image_is_unchanged():
     data = jpeg()
     assert checked(data, 60, 80) is data
     assert decode(data).shape == (60, 80, 3)
@@ -35,7 +35,7 @@ def test_a_good_image_passes_unchanged():
     [("L", "JPEG"), ("CMYK", "JPEG"), ("L", "PNG"), ("I;16", "PNG"), ("P", "PNG"), ("1", "PNG"),
      ("RGBA", "PNG"), ("RGB", "BMP"), ("RGB", "WEBP"), ("RGB", "TIFF")],
 )  # fmt: skip
-def test_other_kinds_decode_to_rgb(mode, kind):
+def test_other_formats_decode_to_rgb(mode, kind):
     if mode == "RGBA":
         file = io.BytesIO()
         Image.new(mode, (80, 60), (9, 9, 9, 128)).save(file, kind)
@@ -68,8 +68,8 @@ def test_broken_images_have_a_reason(data, reason):
         checked(data, 60, 80)
 
 
-def lying(orientation: int) -> bytes:
-    """An image 80 wide and 60 high, its left half white, with a note on how to turn it."""
+def sideways(orientation: int) -> bytes:
+    """An image 80 wide and 60 high, its left half white, with an EXIF orientation."""
     pixels = np.zeros((60, 80, 3), np.uint8)
     pixels[:, :40] = 255
     exif = Image.Exif()
@@ -79,20 +79,20 @@ def lying(orientation: int) -> bytes:
     return file.getvalue()
 
 
-def test_orientation_is_ignored_where_the_stored_size_fits():
-    data = lying(6)
+def test_orientation_is_ignored_if_the_stored_size_matches():
+    data = sideways(6)
     assert checked(data, 60, 80) is data
     assert decode(data).shape == (60, 80, 3)
 
 
-def test_orientation_is_applied_where_only_the_upright_size_fits():
-    rgb = decode(checked(lying(6), 80, 60))  # turned clockwise: the white half comes to the top
+def test_orientation_is_applied_if_only_the_upright_size_matches():
+    rgb = decode(checked(sideways(6), 80, 60))  # turned clockwise: the white half is at the top
     assert rgb.shape == (80, 60, 3)
     assert rgb[:35].min() > 200
     assert rgb[45:].max() < 50
 
 
-def test_what_opencv_cannot_decode_is_broken():
+def test_data_that_opencv_cannot_decode_is_broken():
     with pytest.raises(BrokenImageError):
         decode(b"")
     with pytest.raises(BrokenImageError):
@@ -112,7 +112,7 @@ def saved(image: Image.Image, kind: str, **options) -> bytes:
 
 @pytest.mark.parametrize("kind", [".png", ".tiff"])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_of_16_bits_the_upper_8_are_kept(kind, channels):
+def test_the_upper_8_of_16_bits_are_kept(kind, channels):
     deep = np.full((60, 80, channels), 40_000, np.uint16)
     deep[:, 40:] = 9_000
     data = cv2.imencode(kind, deep)[1].tobytes()
@@ -126,13 +126,13 @@ def test_cmyk_is_not_inverted():
     np.testing.assert_allclose(decode(checked(data, 60, 80))[0, 0], (51, 207, 226), atol=3)
 
 
-def test_of_several_pages_the_first_counts():
+def test_the_first_of_several_pages_is_used():
     first, second = (Image.new("RGB", (80, 60), colour) for colour in ("red", "blue"))
     data = saved(first, "TIFF", save_all=True, append_images=[second])
     assert decode(checked(data, 60, 80))[0, 0].tolist() == [255, 0, 0]
 
 
-def test_what_pillow_knows_and_opencv_does_not_is_left_out():
+def test_an_image_that_only_pillow_decodes_is_broken():
     data = cv2.imencode(".tiff", np.zeros((60, 80), np.float32))[1].tobytes()
     with pytest.raises(BrokenImageError, match="of a kind that can"):
         checked(data, 60, 80)
@@ -140,7 +140,7 @@ def test_what_pillow_knows_and_opencv_does_not_is_left_out():
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.95, 0.999])
-def test_a_jpeg_cut_anywhere_is_found(progressive, share):
+def test_a_jpeg_truncated_anywhere_is_detected(progressive, share):
     data = saved(noisy((640, 480)), "JPEG", progressive=progressive)
     assert checked(data, 480, 640) is data
     with pytest.raises(BrokenImageError, match="image damaged or cut short"):
@@ -148,8 +148,8 @@ def test_a_jpeg_cut_anywhere_is_found(progressive, share):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "BMP", "WEBP"])
-@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about what it found
-def test_damaged_bytes_give_a_reason_and_nothing_else(kind):
+@pytest.mark.filterwarnings("ignore::UserWarning")  # from Pillow, about damaged data
+def test_damaged_bytes_raise_only_broken_image_errors(kind):
     exif = Image.Exif()
     exif[0x0112] = 6
     data = saved(noisy((30, 20)), kind, **({} if kind == "BMP" else {"exif": exif}))
@@ -157,8 +157,8 @@ def test_damaged_bytes_give_a_reason_and_nothing_else(kind):
     outcomes = set()
     for _ in range(150):
         damaged = bytearray(data)
-        for place in rng.integers(0, min(len(data), 400), 3):
-            damaged[place] = rng.integers(256)
+        for index in rng.integers(0, min(len(data), 400), 3):
+            damaged[index] = rng.integers(256)
         try:
             assert decode(checked(bytes(damaged), 20, 30)).shape == (20, 30, 3)
             outcomes.add("whole")
@@ -169,7 +169,7 @@ def test_damaged_bytes_give_a_reason_and_nothing_else(kind):
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("orientation", [5, 6, 7, 8])
-def test_every_orientation_is_what_pillow_makes_of_it(kind, orientation):
+def test_every_orientation_equals_pillows(kind, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     ramp = np.zeros((60, 80, 3), np.uint8)
@@ -180,8 +180,8 @@ def test_every_orientation_is_what_pillow_makes_of_it(kind, orientation):
     assert abs(rgb - expected).mean() < 4
 
 
-def png_head(width, height):
-    """A PNG of 8 × 8 pixels that says it has others."""
+def png_with_size(width, height):
+    """A PNG of 8 × 8 pixels with another size in its header."""
     whole = saved(Image.new("1", (8, 8)), "PNG")
     body = whole[12:16] + struct.pack(">II", width, height) + whole[24:29]
     return whole[:12] + body + struct.pack(">I", zlib.crc32(body)) + whole[33:]
@@ -189,18 +189,18 @@ def png_head(width, height):
 
 def test_a_bomb_is_not_decoded():
     with pytest.raises(BrokenImageError, match="image of too many pixels"):
-        checked(png_head(20_000, 20_000), 20_000, 20_000)
-    assert checked(png_head(8, 8), 8, 8)
+        checked(png_with_size(20_000, 20_000), 20_000, 20_000)
+    assert checked(png_with_size(8, 8), 8, 8)
 
 
-def test_a_photo_of_200_million_pixels_is_taken():
-    """Without a warning, too: warnings are errors here."""
+def test_a_photo_of_200_million_pixels_is_accepted():
+    """Without a warning: in tests, warnings are errors."""
     data = saved(Image.new("L", (16_320, 12_240), 128), "JPEG")
     assert checked(data, 12_240, 16_320) is data
     assert decode_for_network(data).shape == (1530, 2040, 3)
 
 
-def test_what_mindrecord_can_not_hold_becomes_a_jpeg(monkeypatch):
+def test_an_image_too_large_for_mindrecord_becomes_a_jpeg(monkeypatch):
     data = encoded("RGB", "BMP")
     monkeypatch.setattr(images, "MAX_STORED_BYTES", len(data) - 1)
     stored = checked(data, 60, 80)
@@ -216,7 +216,7 @@ def test_what_mindrecord_can_not_hold_becomes_a_jpeg(monkeypatch):
     [((640, 480), (480, 640)), ((3000, 1999), (1999, 3000)), ((3001, 2000), (1000, 1501)),
      ((4000, 4000), (1000, 1000)), ((8000, 8001), (1001, 1000))],
 )  # fmt: skip
-def test_large_jpegs_are_decoded_smaller(size, decoded):
+def test_large_jpegs_are_decoded_at_reduced_size(size, decoded):
     data = saved(Image.new("RGB", size, (200, 100, 50)), "JPEG")
     rgb = decode_for_network(data)
     assert rgb.shape == (*decoded, 3)
@@ -224,7 +224,7 @@ def test_large_jpegs_are_decoded_smaller(size, decoded):
     assert decode(data).shape[:2] == size[::-1]
 
 
-def test_a_reduced_image_is_the_whole_ones_mean():
+def test_a_reduced_image_is_the_mean_of_the_full_one():
     ramp = np.zeros((2000, 2000, 3), np.uint8)
     ramp[..., 0], ramp[..., 1] = np.mgrid[:2000, :2000] // 8
     data = saved(Image.fromarray(ramp), "JPEG", quality=95)
@@ -232,14 +232,14 @@ def test_a_reduced_image_is_the_whole_ones_mean():
     assert np.abs(decode_for_network(data).astype(int) - small).max() <= 4
 
 
-def test_other_kinds_and_small_jpegs_are_decoded_whole():
+def test_other_formats_and_small_jpegs_are_decoded_in_full_size():
     for data in (jpeg(), saved(Image.new("RGB", (2100, 2100)), "PNG")):
         np.testing.assert_array_equal(decode_for_network(data), decode(data))
     with pytest.raises(BrokenImageError):
         decode_for_network(b"<html>")
 
 
-def test_the_shortest_side_is_what_the_smallest_crop_needs():
+def test_the_shorter_side_suffices_for_the_smallest_crop():
     assert math.isclose(images.SHORTER_SIDE_PX * CROP_SIDES[0], IMAGE_SIZE)
 
 
@@ -250,7 +250,7 @@ def test_orientation_is_ignored_in_reduced_images_too():
     assert decode_for_network(data).shape == (1000, 1200, 3)
 
 
-def test_decoding_is_what_opencv_does():
+def test_decoding_equals_opencvs():
     data = jpeg()
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     np.testing.assert_array_equal(decode(data), bgr[..., ::-1])

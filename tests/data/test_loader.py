@@ -48,7 +48,7 @@ def test_an_epoch_shows_each_image_once_and_leaves_the_rest_out(images):
     assert loader(images).steps_per_epoch == 2
 
 
-def test_epochs_differ_and_repeat(images):
+def test_epochs_differ_and_are_reproducible(images):
     def everything(epoch, workers=2, seed=1):
         all_batches = batches(loader(images, workers=workers, seed=seed), epoch)
         return [np.concatenate(columns) for columns in zip(*all_batches, strict=True)]
@@ -162,7 +162,7 @@ def test_processes_share_the_images(images, size):
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_some_images_are_spread_over_the_shards(images):
+def test_samples_are_spread_over_the_shards(images):
     ids = [image.id for image in images.split.images]
     found = spread_samples(images.shards, 4)
     assert [image_id for image_id, _ in found] == [ids[0], ids[3], ids[6], ids[9]]

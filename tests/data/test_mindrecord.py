@@ -37,7 +37,7 @@ def test_the_same_records_give_the_same_bytes_in_any_number_of_shards(tmp_path, 
     [(3, 1, ["x"]), (3, 2, ["x0", "x1"]), (3, 10, ["x0", "x1", "x2"]),
      (3, 11, ["x00", "x01", "x02"]), (150, 4, ["x0", "x1", "x2", "x3"])],
 )  # fmt: skip
-def test_rows_take_turns_and_no_shard_is_empty(tmp_path, rows, shards, names):
+def test_rows_are_distributed_in_turn_and_no_shard_is_empty(tmp_path, rows, shards, names):
     assert [p.name for p in write_shards(tmp_path / "x", records(rows), shards)] == names
     found = find_shards(tmp_path / "x")
     assert [p.name for p in found] == names
@@ -58,7 +58,7 @@ def test_large_images_make_smaller_groups(monkeypatch):
     assert [len(group) for group in mindrecord._groups(records(130, 10))] == [64, 64, 2]
 
 
-def test_nothing_to_write_leaves_nothing(tmp_path):
+def test_without_records_nothing_is_written(tmp_path):
     assert write_shards(tmp_path / "x", [], 2) == []
 
 

@@ -15,7 +15,7 @@ def test_a_constant_image_by_hand():
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 90), (90, 40), (600, 900), (300, 300)])
-def test_rows_stay_rows_whatever_the_aspect(height, width):
+def test_rows_stay_rows_with_any_aspect_ratio(height, width):
     rgb = np.zeros((height, width, 3), np.uint8)
     rgb[: height // 2] = 255
     image = to_network_input(rgb)
@@ -23,7 +23,7 @@ def test_rows_stay_rows_whatever_the_aspect(height, width):
     assert (image[:, 155:] < -1).all()
 
 
-def test_the_image_itself_stays(rng):
+def test_the_input_is_unchanged(rng):
     rgb = rng.integers(0, 256, (300, 300, 3), np.uint8)
     before = rgb.copy()
     to_network_input(rgb)

@@ -35,7 +35,7 @@ def test_decode_clips_to_the_image():
     np.testing.assert_allclose(decode(np.zeros((1, 4)), prior), [[0, 0.75, 0.25, 1]], atol=1e-6)
 
 
-def test_wild_offsets_of_an_untrained_network_decode_without_overflow():
+def test_extreme_offsets_decode_without_overflow():
     """Overflow would be a RuntimeWarning, which tests turn into an error."""
     offsets = np.array([[0, 0, 1e4, -1e4], [1e6, -1e6, 500, 500]], np.float32)
     boxes = decode(offsets, np.array([[0.5, 0.5, 0.2, 0.2]], np.float32))

@@ -45,7 +45,7 @@ def test_equals_a_loop(rng):
         assert match(boxes, priors).tolist() == naive_match(boxes, priors)
 
 
-def test_of_two_equal_boxes_the_first_keeps_the_match():
+def test_the_first_of_two_equal_boxes_gets_the_match():
     boxes = np.array([[0.2, 0.2, 0.5, 0.5]] * 2, np.float32)
     owner = match(boxes, default_boxes())
     assert set(owner) == {-1, 0}

@@ -1,4 +1,4 @@
-"""The convert stage as a process: what it prints, and what is left when it is killed."""
+"""The convert stage as a process: its output, and its files after a kill."""
 
 import json
 import os
@@ -53,7 +53,7 @@ print(json.dumps({"early": early, "files": sorted(whole), "left": left}))
 
 @pytest.fixture
 def raw(tmp_path) -> Path:
-    """A working folder as download leaves it: 30 images for each split, and some faults."""
+    """A working folder after download: 30 images per split, some with faults."""
     for split in ("train", "val"):
         folder = tmp_path / "images" / split
         folder.mkdir(parents=True)
@@ -83,7 +83,7 @@ def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
-def test_what_is_left_out_is_a_table(raw):
+def test_what_is_left_out_is_printed_as_a_table(raw):
     done = python(raw, "-m", "stages.convert")
     assert (done.returncode, done.stderr) == (0, "")
     train = done.stdout[: done.stdout.index("val:")].splitlines()
@@ -115,7 +115,7 @@ def test_a_split_without_a_usable_image_is_refused(raw):
     assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
 
 
-def test_strict_is_one_line_and_leaves_nothing(raw):
+def test_strict_prints_one_line_and_writes_nothing(raw):
     write_params(raw, strict=True)
     done = python(raw, "-m", "stages.convert")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
@@ -123,8 +123,8 @@ def test_strict_is_one_line_and_leaves_nothing(raw):
     assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
 
 
-def test_a_killed_conversion_leaves_all_or_nothing_and_is_made_good(raw):
-    """Killed at ten moments of its work; children are forked, so that only one imports."""
+def test_a_killed_conversion_leaves_all_or_nothing_and_the_next_run_completes(raw):
+    """Killed at ten random moments; children are forked, so modules are imported only once."""
     done = python(raw, "-c", KILL)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
