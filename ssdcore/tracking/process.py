@@ -18,9 +18,8 @@ KILLED_S = 5.0
 class UploadProcess:
     """Uploads a spool in a separate process, which also limits how long the stage's end waits.
 
-    MLflow takes seconds to import, and its database work would hold the GIL. Nothing that happens
-    to it, be it a crash, a leak or a locked database, reaches the stage, and Ctrl-C in the terminal
-    doesn't reach it.
+    MLflow takes seconds to import, and its database work would hold the GIL. A crash, a leak or a
+    locked database stays in that process, and Ctrl-C in the terminal doesn't reach it.
 
     Args:
         folder: the spool.
