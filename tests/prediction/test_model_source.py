@@ -140,7 +140,10 @@ def test_a_revisions_checkpoint_comes_from_the_cache(repository, checkpoint, mon
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("none:model/best.ckpt", "--model: found 'none', expected the name of one experiment, tag, branch"),
+        (
+            "none:model/best.ckpt",
+            "--model: found 'none', expected the name of one experiment, tag, branch",
+        ),
         ("old:model/no.ckpt", "--model: found 'old:model/no.ckpt', expected a file that old has"),
         ("old:model", "model of old: found "),
         ("model/no.ckpt", "expected a checkpoint, an exported .onnx file, REVISION:"),
