@@ -98,7 +98,7 @@ def test_a_video_without_frames_has_a_fault():
     assert clip.fault == "video without a frame that can be decoded"
 
 
-def test_a_camera_is_read_until_told_to_stop(monkeypatch):
+def test_a_camera_is_read_while_keep_reading_is_true(monkeypatch):
     camera = FakeCapture(None)
     monkeypatch.setattr(videos.cv2, "VideoCapture", lambda index: {3: camera}[index])
     with open_camera(3) as clip:

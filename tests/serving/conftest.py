@@ -1,4 +1,4 @@
-"""A narrow network and an image; MindSpore comes first here, for MLflow before it ends Python."""
+"""A narrow network and an image. Imports MindSpore before MLflow: the other order aborts Python."""
 
 from pathlib import Path
 

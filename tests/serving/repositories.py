@@ -1,4 +1,4 @@
-"""Repositories with a model and its figures, and dvc.lock to hold them together."""
+"""Repositories with a model, its figures, and a dvc.lock with their hashes."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ COUNTED = {
 def write_repository(
     folder: Path, checkpoint: Path, ap: float = 0.5, data_md5: str = DATA_MD5, **counted: float
 ) -> Path:
-    """Writes, or rewrites, what an evaluation leaves in `folder`."""
+    """Writes, or overwrites, the files of an evaluation in `folder`."""
     (folder / ".dvc").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "params.yaml", folder)
     best, metrics = folder / "model/best.ckpt", folder / "metrics/evaluate.json"

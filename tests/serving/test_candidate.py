@@ -16,7 +16,7 @@ def repository(tmp_path: Path, checkpoint: Path) -> Path:
     return write_repository(tmp_path, checkpoint, ap=0.25)
 
 
-def test_the_model_is_read_with_its_measurement(repository, checkpoint):
+def test_the_model_is_read_with_its_evaluation(repository, checkpoint):
     found = read_candidate(repository)
     assert found.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
     assert found.data_md5 == DATA_MD5
@@ -36,7 +36,7 @@ def test_dvcs_own_lock_has_the_keys_that_are_read():
 
 
 @pytest.mark.parametrize("name", ["model/best.ckpt", "metrics/evaluate.json"])
-def test_another_file_than_was_measured_is_refused_with_both_hashes(repository, name):
+def test_a_changed_file_is_refused_with_both_hashes(repository, name):
     locked = hashlib.md5((repository / name).read_bytes()).hexdigest()
     (repository / name).unlink()
     (repository / name).write_text(json.dumps({"bbox": {"AP": 0.99}}))
@@ -52,7 +52,7 @@ def test_a_missing_file_is_named_with_a_remedy(repository, name):
         read_candidate(repository)
 
 
-def test_what_was_never_evaluated_is_refused(repository):
+def test_a_model_without_evaluation_is_refused(repository):
     write_lock(repository)
     lock = (repository / "dvc.lock").read_text().replace("evaluate:\n    cmd", "train:\n    cmd")
     (repository / "dvc.lock").write_text(lock)

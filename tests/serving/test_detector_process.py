@@ -26,7 +26,7 @@ def process(checkpoint):
     assert process._process.returncode == 0
 
 
-def test_it_answers_as_the_detector_does(process, checkpoint, jpeg):
+def test_results_equal_the_detectors(process, checkpoint, jpeg):
     photos = [jpeg, np.zeros((30, 40, 3), np.uint8), BrokenImageError("not to be had")]
     here = load_photo_detector(checkpoint, batch_size=1)
     for there, expected in zip(
@@ -38,7 +38,7 @@ def test_it_answers_as_the_detector_does(process, checkpoint, jpeg):
     assert process.classes == here.classes
 
 
-def test_one_that_died_is_told_and_started_again(process, jpeg):
+def test_a_dead_process_is_reported_and_restarted(process, jpeg):
     before = process.detect([jpeg], THRESHOLDS)[0].detections.scores
     assert len(before) == 5
     os.kill(process._process.pid, signal.SIGKILL)
@@ -48,13 +48,13 @@ def test_one_that_died_is_told_and_started_again(process, jpeg):
     np.testing.assert_array_equal(process.detect([jpeg], THRESHOLDS)[0].detections.scores, before)
 
 
-def test_what_is_no_checkpoint_is_told(tmp_path, capfd):
+def test_a_missing_checkpoint_is_reported(tmp_path, capfd):
     with pytest.raises(RunError, match="ended with status 1"):
         DetectorProcess(tmp_path / "best.ckpt", "CPU", 1)
     assert "best.ckpt: found 'no file'" in capfd.readouterr().err
 
 
-def test_it_ends_when_its_owner_is_killed(checkpoint):
+def test_it_exits_when_its_parent_is_killed(checkpoint):
     script = (
         "import os, sys; from pathlib import Path\n"
         "from ssdcore.serving.detector_process import DetectorProcess\n"

@@ -27,7 +27,7 @@ def test_a_record_is_in_pixels_with_names():
     assert broken["boxes_xywh_px"] == broken["scores"] == broken["class_names"] == []
 
 
-def test_parameters_are_thresholds_and_others_keep_their_values():
+def test_missing_parameters_have_default_values():
     params = {"score_threshold": 0.3, "max_detections": 7}
     assert to_thresholds(params) == Thresholds(score=0.3, nms_iou=0.45, max_detections=7)
     assert to_thresholds({}) == Thresholds()
@@ -47,7 +47,7 @@ def test_bytes_and_base64_are_the_same_image():
     assert to_source(b"\0\xff") == b"\0\xff"
     assert to_source(base64.b64encode(b"\0\xff").decode()) == b"\0\xff"
     long = bytes(range(200))
-    assert to_source(base64.encodebytes(long).decode()) == long  # MLflow's own, in lines
+    assert to_source(base64.encodebytes(long).decode()) == long  # as MLflow encodes it, in lines
 
 
 def test_pixels_are_arrays_or_lists():
@@ -55,7 +55,7 @@ def test_pixels_are_arrays_or_lists():
     for value in (PIXELS, PIXELS.tolist(), PIXELS.astype(np.int64)):
         np.testing.assert_array_equal(to_source(value), PIXELS)
         assert to_source(value).dtype == np.uint8
-    assert to_source(PIXELS / 255).dtype == np.float64  # the reader says what is wrong with it
+    assert to_source(PIXELS / 255).dtype == np.float64  # refused when it is read
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_pixels_are_arrays_or_lists():
         (5.0, "but float"),
     ],
 )
-def test_what_is_no_image_is_told_in_its_place(value, reason):
+def test_an_unusable_value_becomes_its_reason(value, reason):
     source = to_source(value)
     assert isinstance(source, BrokenImageError)
     assert reason in str(source)

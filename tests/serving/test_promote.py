@@ -1,4 +1,4 @@
-"""`python -m stages.promote`, in this process, but for what a person sees of it."""
+"""`python -m stages.promote`, mostly called in this process."""
 
 import importlib
 import json
@@ -31,7 +31,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    """The registered model's, each test's own."""
+    """The registered model's name; each test has its own."""
     return str(request.node.name)
 
 
@@ -58,15 +58,15 @@ def promote(
 
 @pytest.fixture
 def another(checkpoint: Path, tmp_path: Path) -> Path:
-    """A checkpoint of another hash; it is registered, not loaded."""
+    """A checkpoint with another hash; it is registered, not loaded."""
     path = tmp_path / "another.ckpt"
     path.write_bytes(checkpoint.read_bytes() + b"\0")
     return path
 
 
 @pytest.fixture
-def ask(home: Path) -> Callable[..., Any]:
-    """Puts a question to the store by MLflow's own client."""
+def query(home: Path) -> Callable[..., Any]:
+    """Queries the store with MLflow's own client."""
 
     def call(method: str, *arguments: Any, **named: Any) -> Any:
         with quiet():
@@ -79,30 +79,30 @@ def ask(home: Path) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def champion(ask: Callable[..., Any], name: str) -> Callable[[], tuple[str, str]]:
+def champion(query: Callable[..., Any], name: str) -> Callable[[], tuple[str, str]]:
     """Returns the champion's number and its AP."""
 
     def call() -> tuple[str, str]:
-        version = ask("get_model_version_by_alias", name, "champion")
+        version = query("get_model_version_by_alias", name, "champion")
         return str(version.version), version.tags["bbox.AP"]
 
     return call
 
 
 @pytest.fixture
-def versions(ask: Callable[..., Any], name: str) -> Callable[[], int]:
-    return lambda: len(ask("search_model_versions", f"name = '{name}'"))
+def versions(query: Callable[..., Any], name: str) -> Callable[[], int]:
+    return lambda: len(query("search_model_versions", f"name = '{name}'"))
 
 
-def test_the_first_is_the_champion_and_says_all_of_itself(
-    promote, ask, name, capsys, checkpoint, home
+def test_the_first_version_becomes_champion_with_all_its_tags(
+    promote, query, name, capsys, checkpoint, home
 ):
     assert promote(ap=0.25) == 0
     assert capsys.readouterr().out.splitlines()[-2:] == [
         f"{name}: version 1 is the champion. To serve it:",
         f"mlflow models serve -m 'models:/{name}@champion' --env-manager local",
     ]
-    version = ask("get_model_version_by_alias", name, "champion")
+    version = query("get_model_version_by_alias", name, "champion")
     assert version.tags == {
         "model.sha256": sha256_of_file(checkpoint),
         "dvc.data_md5": DATA_MD5,
@@ -117,20 +117,20 @@ def test_the_first_is_the_champion_and_says_all_of_itself(
     defaults = {param.name: param.default for param in info.signature.params}
     assert defaults == {"score_threshold": 0.4, "nms_iou": 0.45, "max_detections": 100}
     assert info.metadata == version.tags
-    model = ask("get_logged_model", version.source.removeprefix("models:/"))
+    model = query("get_logged_model", version.source.removeprefix("models:/"))
     stored = Path(url2pathname(urlsplit(model.artifact_location).path))
     assert stored.resolve().is_relative_to(home / "mlartifacts")
     assert sha256_of_file(stored / "artifacts/best.ckpt") == sha256_of_file(checkpoint)
 
 
-def test_only_a_better_one_on_the_same_data_takes_its_place(
+def test_only_a_better_version_on_the_same_data_becomes_champion(
     promote, champion, versions, another, capsys
 ):
     assert promote(ap=0.5) == 0
     assert promote(another, ap=0.4) == 1
-    assert "0.4000" in (told := capsys.readouterr().out)
-    assert "-0.1000" in told
-    assert told.endswith("version 1 stays the champion.\n")
+    assert "0.4000" in (output := capsys.readouterr().out)
+    assert "-0.1000" in output
+    assert output.endswith("version 1 stays the champion.\n")
     assert champion() == ("1", "0.5")
     assert promote(another, ap=0.5, score_threshold=0.01) == 1  # as good is not better
     assert champion() == ("1", "0.5")
@@ -141,7 +141,7 @@ def test_only_a_better_one_on_the_same_data_takes_its_place(
     assert champion() == ("1", "0.5")
 
 
-def test_a_better_one_takes_its_place(promote, champion, versions, another):
+def test_a_better_version_becomes_champion(promote, champion, versions, another):
     assert promote(ap=0.5) == 0
     assert promote(another, ap=0.51) == 0
     assert champion() == ("2", "0.51")
@@ -150,34 +150,34 @@ def test_a_better_one_takes_its_place(promote, champion, versions, another):
     assert versions() == 2
 
 
-def test_again_is_nothing_new(promote, champion, versions):
+def test_promoting_again_changes_nothing(promote, champion, versions):
     assert promote(ap=0.5) == promote(ap=0.5) == 0
     assert champion() == ("1", "0.5")
     assert versions() == 1
 
 
-def test_a_version_joins_the_run_that_trained_it(promote, ask, name, home, another):
+def test_a_version_belongs_to_the_run_that_trained_it(promote, query, name, home, another):
     wanted = read_params(ROOT / "params.yaml").tracking.experiment
     tags = {
         "model.sha256": sha256_of_file(another), "git.commit": "c0ffee", "dvc.exp_name": "gentle",
         "params.sha256": "5ab1e", "device": "CPU",
     }  # fmt: skip
-    found = ask("get_experiment_by_name", wanted)
-    experiment_id = found.experiment_id if found else ask("create_experiment", wanted)
-    run = ask("create_run", experiment_id, tags=tags)
-    ask("set_terminated", run.info.run_id, "FINISHED", 1234)
+    found = query("get_experiment_by_name", wanted)
+    experiment_id = found.experiment_id if found else query("create_experiment", wanted)
+    run = query("create_run", experiment_id, tags=tags)
+    query("set_terminated", run.info.run_id, "FINISHED", 1234)
     assert promote(another) == 0
-    version = ask("get_model_version_by_alias", name, "champion")
+    version = query("get_model_version_by_alias", name, "champion")
     assert version.run_id == run.info.run_id
     inherited = {tag: version.tags[tag] for tag in ("git.commit", "dvc.exp_name", "params.sha256")}
     assert inherited == {tag: tags[tag] for tag in inherited}
-    after = ask("get_run", run.info.run_id)
+    after = query("get_run", run.info.run_id)
     assert (after.info.status, after.info.end_time) == ("FINISHED", 1234)
     outputs = [f"models:/{output.model_id}" for output in after.outputs.model_outputs]
     assert outputs == [version.source]
 
 
-def test_other_figures_than_of_this_model_are_refused(promote, home, versions):
+def test_figures_of_another_model_are_refused(promote, home, versions):
     promote()
     (home / "metrics/evaluate.json").write_text('{"bbox": {"AP": 0.99}}')
     with pytest.raises(InputError, match=r"evaluate\.json"):
@@ -185,19 +185,19 @@ def test_other_figures_than_of_this_model_are_refused(promote, home, versions):
 
 
 @pytest.mark.parametrize("name", ["a/b", "a:b", 'a"b', " "])
-def test_names_that_the_registry_refuses_are_refused_before(promote, name):
+def test_names_that_the_registry_refuses_are_refused_early(promote, name):
     with pytest.raises(InputError, match="--name: found"):
         promote()
 
 
-def test_a_store_out_of_reach_is_told(promote, monkeypatch):
+def test_an_unreachable_store_is_reported(promote, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:1")
-    with pytest.raises(RunError, match=r"http://127.0.0.1:1: .*refused") as told:
+    with pytest.raises(RunError, match=r"http://127.0.0.1:1: .*refused") as error:
         promote()
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(error.value)
 
 
-def test_help_is_quick_and_a_mistake_is_one_line(tmp_path):
+def test_help_imports_nothing_heavy_and_an_error_is_one_line(tmp_path):
     script = (
         "import runpy, sys\n"
         "sys.argv = ['promote', '--help']\n"

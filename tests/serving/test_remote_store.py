@@ -1,4 +1,4 @@
-"""A team's MLflow server, which hands artifacts on: no client has a way to where they lie."""
+"""A team's MLflow server that proxies artifacts: clients can't reach their storage directly."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,14 +26,14 @@ def address(tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture
 def home(address: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository of somebody who works with that server."""
+    """A repository that uses the server."""
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.chdir(tmp_path)
     return write_repository(tmp_path, checkpoint)
 
 
-def ask(address: str, method: str, *arguments: Any) -> Any:
+def query(address: str, method: str, *arguments: Any) -> Any:
     with quiet():
         from mlflow.tracking.client import MlflowClient
 
@@ -41,12 +41,12 @@ def ask(address: str, method: str, *arguments: Any) -> Any:
 
 
 def newest_run(address: str, experiment: str) -> Any:
-    found = ask(address, "get_experiment_by_name", experiment)
-    return ask(address, "search_runs", [found.experiment_id])[0]
+    found = query(address, "get_experiment_by_name", experiment)
+    return query(address, "search_runs", [found.experiment_id])[0]
 
 
 @pytest.mark.slow
-def test_a_run_and_its_files_go_to_the_server_and_come_from_it(address, home, tmp_path):
+def test_a_run_and_its_files_are_stored_and_fetched(address, home, tmp_path):
     (home / "history.csv").write_text("step,loss\n1,0.5\n")
     with tracked("train", params={"lr": 0.1}, experiment="team", device="CPU") as run:
         run.log_metrics({"val/AP": 0.25}, step=3)
@@ -57,16 +57,18 @@ def test_a_run_and_its_files_go_to_the_server_and_come_from_it(address, home, tm
     stored = newest_run(address, "team")
     assert (stored.info.status, stored.data.metrics["val/AP"]) == ("FINISHED", 0.25)
     assert stored.info.artifact_uri.startswith("mlflow-artifacts:/")
-    fetched = ask(address, "download_artifacts", stored.info.run_id, "plots/history.csv", tmp_path)
+    fetched = query(
+        address, "download_artifacts", stored.info.run_id, "plots/history.csv", tmp_path
+    )
     assert Path(fetched).read_text() == "step,loss\n1,0.5\n"
-    images = [file.path for file in ask(address, "list_artifacts", stored.info.run_id, "images")]
+    images = [file.path for file in query(address, "list_artifacts", stored.info.run_id, "images")]
     assert len(images) == 2
     assert not (home / "mlflow.db").exists()
     assert not (home / "mlartifacts").exists()
 
 
 @pytest.mark.slow
-def test_a_model_is_promoted_there_and_fetched_from_there(address, home, checkpoint, tmp_path):
+def test_a_model_is_promoted_and_fetched(address, home, checkpoint, tmp_path):
     from stages.promote import main
 
     settings = read_params(ROOT / "params.yaml")
@@ -74,7 +76,7 @@ def test_a_model_is_promoted_there_and_fetched_from_there(address, home, checkpo
     with tracked("train", params=settings.model_dump(), experiment="ssd300") as run:
         run.set_model(sha256)
     main(home / "params.yaml", "team")
-    version = ask(address, "get_model_version_by_alias", "team", "champion")
+    version = query(address, "get_model_version_by_alias", "team", "champion")
     assert version.run_id == newest_run(address, "ssd300").info.run_id
     with quiet():
         from mlflow.artifacts import download_artifacts

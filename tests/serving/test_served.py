@@ -1,4 +1,4 @@
-"""An image by HTTP: registered by the command, served by MLflow's, answered as by the detector."""
+"""An image by HTTP: registered by `stages.promote`, served by `mlflow models serve`."""
 
 import base64
 import json
@@ -28,7 +28,7 @@ STARTED = {"stdin": subprocess.DEVNULL, "start_new_session": True}
 
 @pytest.fixture(scope="module")
 def environment() -> dict[str, str]:
-    """Nothing in it leads to the project: what serves has to bring it along."""
+    """Nothing in it leads to the project: the served model has to contain the library."""
     left_out = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PYTHONPATH")
     environment = {name: value for name, value in os.environ.items() if name not in left_out}
     return environment | {"PATH": f"{BIN}{os.pathsep}{environment['PATH']}"}
@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def address(checkpoint: Path, tmp_path_factory, environment) -> Iterator[str]:
-    """Of the server, which runs in a folder with a model, its figures and a store."""
+    """The server's address; it runs in a folder with a model, its figures and a store."""
     home = write_repository(tmp_path_factory.mktemp("repository"), checkpoint)
     subprocess.run(
         [sys.executable, "-m", "stages.promote"], cwd=home, check=True, capture_output=True,
@@ -71,7 +71,7 @@ def wait_for(url: str, server: subprocess.Popen, log: Path) -> None:
     raise AssertionError(log.read_text()[-3000:])
 
 
-def ask(address: str, images: list[Any], **params: Any) -> requests.Response:
+def post(address: str, images: list[Any], **params: Any) -> requests.Response:
     body = {"dataframe_records": [{"image": image} for image in images], "params": params}
     return requests.post(f"{address}/invocations", json=body, timeout=SECONDS)
 
@@ -80,12 +80,12 @@ def ask(address: str, images: list[Any], **params: Any) -> requests.Response:
 def test_a_jpeg_by_http_has_the_detectors_boxes(address, checkpoint, jpeg):
     detector = load_photo_detector(checkpoint, batch_size=1)
     thresholds = Thresholds(score=0.34, nms_iou=0.6, max_detections=6)
-    (seen,) = detector.detect([jpeg], thresholds)
-    expected = to_record(seen, detector.classes)
+    (result,) = detector.detect([jpeg], thresholds)
+    expected = to_record(result, detector.classes)
     assert len(expected["scores"]) == 6
     image_files = [base64.b64encode(jpeg).decode(), decode(jpeg).tolist(), ""]
     params = {"score_threshold": 0.34, "nms_iou": 0.6, "max_detections": 6}
-    answer = ask(address, image_files, **params)
+    answer = post(address, image_files, **params)
     assert answer.status_code == 200, answer.text
     first, second, third = json.loads(answer.text)["predictions"]
     assert first == second == expected
@@ -93,11 +93,11 @@ def test_a_jpeg_by_http_has_the_detectors_boxes(address, checkpoint, jpeg):
 
 
 @pytest.mark.slow
-def test_mistakes_are_status_400_and_the_server_goes_on(address, jpeg):
+def test_wrong_requests_get_status_400_and_the_server_continues(address, jpeg):
     image_file = base64.b64encode(jpeg).decode()
-    wrong = ask(address, [image_file], nms_iou=-1.0)
+    wrong = post(address, [image_file], nms_iou=-1.0)
     assert wrong.status_code == 400
     assert "params.nms_iou: found -1.0, expected a number from 0 to 1." in wrong.text
     body = {"dataframe_records": [{"photo": image_file}]}
     assert requests.post(f"{address}/invocations", json=body, timeout=SECONDS).status_code == 400
-    assert ask(address, [image_file]).status_code == 200
+    assert post(address, [image_file]).status_code == 200
