@@ -22,7 +22,7 @@ from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import Detections, to_results
 from ssdcore.coco.results_file import write_results
 from ssdcore.core.files import write_json
-from ssdcore.evaluation.analyse import analyse
+from ssdcore.evaluation.tables import analyse
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
 from ssdcore.inference.decode import Thresholds, detect
 
