@@ -10,6 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ssdcore.coco.metrics import FIGURES, UNDEFINED
 from ssdcore.coco.results import CocoResults
 from ssdcore.coco.results_file import write_results
@@ -22,8 +24,11 @@ from ssdcore.evaluation.confusion import confusion
 from ssdcore.evaluation.curves import precision_recall, score_curves
 from ssdcore.evaluation.errors import errors
 from ssdcore.evaluation.judged import JudgedSplit, judge_split
+from ssdcore.evaluation.outcomes import judge_all
+from ssdcore.evaluation.pairs import Found, Truth
 from ssdcore.evaluation.per_class import per_class
 from ssdcore.evaluation.sizes import sizes_px, sizes_share
+from ssdcore.evaluation.split import Split
 from ssdcore.evaluation.table import Chart, Column, Table, parse_rows, to_csv
 
 TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
@@ -51,6 +56,17 @@ def analyse(
         figures: `ssdcore.coco.metrics.evaluate` of the two.
     """
     judged = judge_split(ground_truth_json, results, figures)
+    return [table(judged) for table in TABLES]
+
+
+def empty_tables() -> list[Table]:
+    """Returns all tables of a split without classes: their columns and charts, without figures."""
+    none, nothing = np.zeros(0, np.int64), np.zeros(0)
+    truth = Truth(none, none, none > 0, np.zeros((0, 4)))
+    found = Found(none, none, nothing, np.zeros((0, 4)))
+    split = Split((), truth, found, nothing, nothing, nothing)
+    figures = {"per_class": [], "pr_curves": [], **dict.fromkeys(FIGURES, UNDEFINED)}
+    judged = JudgedSplit(split, judge_all(truth, found), figures)
     return [table(judged) for table in TABLES]
 
 
