@@ -193,7 +193,7 @@ def evaluate_all(images: int) -> dict[str, Any]:
     from ssdcore.coco.metrics import evaluate
     from ssdcore.coco.results import write_results
     from ssdcore.core.files import write_json
-    from ssdcore.evaluation.analyse import analyse
+    from ssdcore.evaluation.tables import analyse
 
     found: list[Detections] = []
     annotations: list[dict[str, Any]] = []

@@ -6,7 +6,7 @@ from ssdcore.params.reader import read_params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Detect in every validation image, compute the COCO figures, and say what goes wrong."""
+    """Detect in every validation image, compute the COCO figures, and analyse the errors."""
     settings = read_params(params)
     wanted, runtime = settings.evaluate, settings.runtime
 
@@ -16,9 +16,12 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.coco.metrics import evaluate, load_backend
     from ssdcore.core.files import sha256_of_file
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.evaluation.analyse import analyse
-    from ssdcore.evaluation.summary import of_classes, of_split
-    from ssdcore.evaluation.tables import write_evaluation
+    from ssdcore.evaluation.tables import (
+        analyse,
+        figures_of_classes,
+        scalars,
+        write_evaluation,
+    )
     from ssdcore.inference.decode import Thresholds
     from ssdcore.inference.detector import Detector
     from ssdcore.inference.split import predict_split
@@ -27,7 +30,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.models.device import configure
     from ssdcore.tracking import tracked
 
-    load_backend(wanted.backend)  # that one is missing is said before the work, not after it
+    load_backend(wanted.backend)  # a missing one is an error before the work, not after it
     device = configure(runtime.device)
     network, metadata = load(layout.BEST_CHECKPOINT)
     val = read_coco(layout.annotations("val"))
@@ -48,14 +51,14 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         results = predict_split(detector, shards, val, thresholds, runtime.workers, spent=spent)
         speed = len(val.images) / (perf_counter() - started)
         figures = evaluate(val, results, wanted.backend)
-        analysis = analyse(val, results, figures)
+        tables = analyse(val, results, figures)
         milliseconds = spent.milliseconds(len(val.images))
         metrics = write_evaluation(
-            figures, analysis, results, len(val.images), speed, milliseconds, device
+            figures, tables, results, len(val.images), speed, milliseconds, device
         )
-        overall = metrics["bbox"] | of_split(analysis)
+        overall = metrics["bbox"] | scalars(tables)
         tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, metadata.step)
-        tracker.log_metrics_of("evaluate/class", of_classes(analysis), metadata.step)
+        tracker.log_metrics_of("evaluate/class", figures_of_classes(tables), metadata.step)
         tracker.log_artifact(layout.EVALUATION)
     print(
         f"{len(val.images)} images at {speed:.1f} images/s: AP {figures['AP']:.3f}, "

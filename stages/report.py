@@ -1,4 +1,4 @@
-"""Renders the page on data, training and results, or one that compares several: report/."""
+"""Renders the page on data, training and results, or on several revisions: report/."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ Compare = Annotated[
     list[str] | None,
     typer.Option(
         metavar="REV...",
-        help="Render report/compare.html instead, on these states of the repository: experiments, "
+        help="Render report/compare.html instead, on these revisions: experiments, "
         "tags, branches, commits or `workspace`. A single one is compared with the workspace.",
     ),
 ]
@@ -33,7 +33,6 @@ def main(
     from ssdcore.core.files import replacing_folder, sha256_of_file, write_json, write_text
     from ssdcore.report.data import as_data
     from ssdcore.report.drawing import encode_jpeg
-    from ssdcore.report.figures import draw_sheets
     from ssdcore.report.gather import gather
     from ssdcore.report.page import render
     from ssdcore.report.text import as_text
@@ -57,8 +56,6 @@ def main(
             tracker.log_artifact(file)
         for one in examples:
             tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
-        for name, rgb in draw_sheets(content.analysis):
-            tracker.log_image(rgb, name)
     print(f"report → {layout.REPORT_PAGE.resolve()}")
 
 

@@ -15,7 +15,7 @@ OUTS = [
     "data/raw", "plots/history.csv", "plots/validation.csv",
     "evaluation/predictions.json", "evaluation/per_class.csv", "evaluation/pr_curves.csv",
 ]  # fmt: skip
-ANALYSIS = "evaluation/analysis.json"
+ERRORS = "evaluation/errors.csv"
 CLASSES = {7: "cat", 9: "<b>dog</b>"}
 OBJECTS = {1: 7, 2: 7, 3: 9}
 """The class of the only object, by image; its box is the same in all images."""
@@ -31,8 +31,8 @@ ENVIRONMENT = {
 def make_repository(folder: Path) -> None:
     """Makes the tag `old`, the branch `main` after it, and an experiment `try` from `main`.
 
-    They detect 1, 2 and 3 of the three images' objects, and `old` has no analysis. The working
-    folder differs from `main` only in train.lr_max.
+    They find 1, 2 and 3 of the three images' objects, and `old` has no errors.csv. The working
+    folder is as `main` has it, apart from train.lr_max.
     """
     folder.mkdir()
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
@@ -42,9 +42,9 @@ def make_repository(folder: Path) -> None:
     _write(folder, lr_max=0.1, found=[1], outs=OUTS)
     _commit(folder, "Begin\n\nSlowly.")
     run(folder, "git", "tag", "--annotate", "--message", "The first", "old")
-    _write(folder, lr_max=0.2, found=[1, 2], outs=[*OUTS, ANALYSIS])
+    _write(folder, lr_max=0.2, found=[1, 2], outs=[*OUTS, ERRORS])
     _commit(folder, "Go <on>")
-    _write(folder, lr_max=0.4, found=[1, 2, 3], outs=[*OUTS, ANALYSIS])
+    _write(folder, lr_max=0.4, found=[1, 2, 3], outs=[*OUTS, ERRORS])
     dvc(folder, "exp", "save", "--quiet", "--force", "--name", "try")
     run(folder, "git", "checkout", "--quiet", ".")
     dvc(folder, "checkout", "--quiet", "--force")
@@ -73,7 +73,7 @@ def _write(folder: Path, *, lr_max: float, found: Sequence[int], outs: Sequence[
     pipeline = {"stages": {"make": {"cmd": "exit 1", "outs": list(outs)}}}
     _json(folder / "dvc.yaml", pipeline)  # JSON is YAML
     _write_params(folder, lr_max)
-    _text(folder / ".gitignore", "\n".join(f"/{out}" for out in [*OUTS, ANALYSIS]))
+    _text(folder / ".gitignore", "\n".join(f"/{out}" for out in [*OUTS, ERRORS]))
     _text(
         folder / "requirements.lock", "mindspore==2.8.0 \\\n    --hash=sha256:00\nnumpy==1.26.4\n"
     )
@@ -93,16 +93,8 @@ def _write(folder: Path, *, lr_max: float, found: Sequence[int], outs: Sequence[
             for image in found
         ],
     )
-    if ANALYSIS in outs:
-        curve = {"score": [0.0, 0.5, 1.0], "f1": [0.1, share, None]}
-        errors = [{"kind": "missed", "count": 3 - len(found), "AP50_cost": 1 - share}]
-        _json(
-            folder / ANALYSIS,
-            {
-                "score_curves": [{"name": "cat", **curve}, {"name": None, **curve}],
-                "errors": errors,
-            },
-        )
+    if ERRORS in outs:
+        _text(folder / ERRORS, f"kind,AP50_cost\nmissed,{1 - share}\n")
     _write_data(folder / "data/raw")
 
 

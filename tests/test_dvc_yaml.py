@@ -131,8 +131,7 @@ def test_outs_are_the_layouts_paths():
     outs = {path for stage in STAGES for path in entries(stage, "outs", "metrics", "plots")}
     names = (
         "RAW", "MINDRECORD", "BEST_CHECKPOINT", "LAST_CHECKPOINT", "HISTORY", "VALIDATION",
-        "TRAIN_METRICS", "EVALUATE_METRICS", "PREDICTIONS", "PER_CLASS", "PR_CURVES",
-        "ANALYSIS", "SCORE_CURVES", "CONFUSION", "ERRORS", "CALIBRATION",
+        "TRAIN_METRICS", "EVALUATE_METRICS", "EVALUATION",
         "REPORT_PAGE", "REPORT_JSON", "REPORT_TEXT", "GALLERY", "EXPORT",
     )  # fmt: skip
     assert outs == {str(getattr(layout, name)) for name in names}
@@ -159,15 +158,14 @@ def test_plots_name_columns_and_templates_that_are_there(tmp_path, monkeypatch):
     from ssdcore.coco.metrics import evaluate
     from ssdcore.coco.results import CocoResults
     from ssdcore.core import history
-    from ssdcore.evaluation.analyse import analyse
-    from ssdcore.evaluation.tables import write_evaluation
+    from ssdcore.evaluation.tables import analyse, write_evaluation
 
     truth = ROOT / "examples/local/annotations/val.json"
     nothing = CocoResults.from_rows([])
     figures = evaluate(truth, nothing)
     monkeypatch.chdir(tmp_path)
-    analysis = analyse(truth, nothing, figures)
-    write_evaluation(figures, analysis, nothing, 1, 1.0, {"nms": 1.0}, "CPU")
+    tables = analyse(truth, nothing, figures)
+    write_evaluation(figures, tables, nothing, 1, 1.0, {"nms": 1.0}, "CPU")
     columns = {
         str(layout.HISTORY): set(history.COLUMNS),
         str(layout.VALIDATION): set(history.VALIDATION_COLUMNS),

@@ -11,7 +11,7 @@ PURE = (
     "ssdcore.coco.metrics", "ssdcore.data.augment", "ssdcore.sources.fetch",
     "ssdcore.coco.annotations", "ssdcore.params.reader", "ssdcore.tracking", "ssdcore.report.page",
     "ssdcore.report.gallery", "ssdcore.report.examples", "ssdcore.download.local_copy",
-    "ssdcore.evaluation.analysis", "ssdcore.evaluation.outcomes",
+    "ssdcore.evaluation.tables", "ssdcore.evaluation.outcomes",
     "ssdcore.serving.messages", "ssdcore.serving.detector_process", "ssdcore.serving.version",
     "ssdcore.prediction.model_source", "ssdcore.export.runtime",
 )  # fmt: skip

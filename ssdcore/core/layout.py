@@ -21,11 +21,8 @@ EVALUATION = Path("evaluation")
 PREDICTIONS = EVALUATION / "predictions.json"
 PER_CLASS = EVALUATION / "per_class.csv"
 PR_CURVES = EVALUATION / "pr_curves.csv"
-ANALYSIS = EVALUATION / "analysis.json"
-SCORE_CURVES = EVALUATION / "score_curves.csv"
 CONFUSION = EVALUATION / "confusion.csv"
-ERRORS = EVALUATION / "errors.csv"
-CALIBRATION = EVALUATION / "calibration.csv"
+TABLES = EVALUATION / "tables.json"
 REPORT = Path("report")
 REPORT_PAGE = REPORT / "index.html"
 REPORT_JSON = REPORT / "report.json"
@@ -56,6 +53,11 @@ def annotations(split: str) -> Path:
 def images(split: str) -> Path:
     """Returns the path of a split's images, if the download stage made or fetched them."""
     return RAW / split
+
+
+def table(name: str) -> Path:
+    """The CSV file of one of the evaluation's tables."""
+    return EVALUATION / f"{name}.csv"
 
 
 def mindrecord(split: str) -> Path:

@@ -1,4 +1,4 @@
-"""COCO's average precision of detections that have been found correct or wrong."""
+"""COCO's average precision of detections that are judged correct or wrong."""
 
 import numpy as np
 
@@ -12,14 +12,13 @@ RECALLS = np.linspace(0, 1, 101)
 def average_precisions(found: Found, correct: Flags, wrong: Flags, objects: Ints) -> Floats:
     """Returns each class's average precision at each of T thresholds.
 
-    Equal to what pycocotools' `accumulate` makes of the same decisions, its guard against 0 / 0
-    among them.
+    Equal to pycocotools' `accumulate` on the same decisions, including its guard against 0 / 0.
 
     Args:
-        found: N detections; equal scores keep their order, by image and then as they come.
+        found: N detections; equal scores are in the order of their images, then of the rows.
         correct: (N, T).
-        wrong: (N, T); what is neither correct nor wrong does not count.
-        objects: (C,) how many there are to find.
+        wrong: (N, T); a detection that is neither correct nor wrong does not count.
+        objects: (C,) number of objects to find.
 
     Returns:
         (C, T), `UNDEFINED` for a class without objects.
@@ -36,10 +35,10 @@ def average_precisions(found: Found, correct: Flags, wrong: Flags, objects: Ints
 
 def _precision_at_recalls(correct: Flags, wrong: Flags, objects: int) -> Floats:
     """Returns the greatest precision (101, T) at each recall or a higher one, best score first."""
-    hits, faults = np.cumsum(correct, axis=0), np.cumsum(wrong, axis=0)
-    precision = hits / (hits + faults + np.spacing(1))
+    hits, misses = np.cumsum(correct, axis=0), np.cumsum(wrong, axis=0)
+    precision = hits / (hits + misses + np.spacing(1))
     precision = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
     precision = np.concatenate([precision, np.zeros((1, precision.shape[1]))])
     recall = hits / objects
-    places = [np.searchsorted(column, RECALLS) for column in recall.T]
-    return np.take_along_axis(precision, np.stack(places, axis=1), axis=0)
+    first = [np.searchsorted(column, RECALLS) for column in recall.T]
+    return np.take_along_axis(precision, np.stack(first, axis=1), axis=0)

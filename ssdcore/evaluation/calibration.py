@@ -7,31 +7,50 @@ Object Detection" (2020).
 
 import numpy as np
 
-from ssdcore.evaluation.analysis import Calibration, ScoreBin
-from ssdcore.evaluation.pairs import Flags, Floats
+from ssdcore.evaluation.judged import JudgedSplit
+from ssdcore.evaluation.table import Chart, Column, Row, Table
 
 BINS = 10
 
 
-def calibrate(score: Floats, correct: Flags) -> Calibration:
-    """Compares mean score and precision of the detections (n,) in bins of equal width.
+def calibration(judged: JudgedSplit) -> Table:
+    """Compares mean score and precision of the detections in bins of equal width.
 
-    A bin contains its lower border, the last one also 1. The error is the mean distance of the
-    two, weighted by detections; None without any.
+    A bin includes its lower border, the last one also 1. The calibration error is the mean
+    distance of the two, weighted by detections; None without any.
     """
+    score = judged.split.found.score[judged.counted]
+    correct = judged.correct[judged.counted]
     bin_of = np.minimum((score * BINS).astype(np.int64), BINS - 1)
     counts = np.bincount(bin_of, minlength=BINS)
     scores = np.bincount(bin_of, score, minlength=BINS)
     hits = np.bincount(bin_of, correct, minlength=BINS)
-    bins = [
-        ScoreBin(
-            low=number / BINS,
-            high=(number + 1) / BINS,
-            detections=int(count),
-            mean_score=float(total / count) if count else None,
-            precision=float(hit / count) if count else None,
+    rows: list[Row] = [
+        (
+            number / BINS,
+            (number + 1) / BINS,
+            int(count),
+            float(total / count) if count else None,
+            float(hit / count) if count else None,
         )
         for number, (count, total, hit) in enumerate(zip(counts, scores, hits, strict=True))
     ]
     error = float(np.abs(scores - hits).sum() / len(score)) if len(score) else None
-    return Calibration(bins, error)
+    return Table(
+        name="calibration",
+        section="Curves",
+        title="Precision over score",
+        note="On the dotted line, seven in ten of the detections with a score of 0.7 are correct. "
+        "Below it the detector is too sure of itself."
+        + ("" if error is None else f" The mean distance from the line is {error:.3f}."),
+        columns=(
+            Column("from", "number"),
+            Column("to", "number"),
+            Column("detections", "count"),
+            Column("mean_score", title="mean score"),
+            Column("precision", title="share correct"),
+        ),
+        rows=rows,
+        chart=Chart("lines", "mean_score", ("precision",), diagonal=True),
+        scalars={"calibration_error": error},
+    )

@@ -2,32 +2,54 @@
 
 import numpy as np
 
+from ssdcore.evaluation.judged import JudgedSplit, unlike
 from ssdcore.evaluation.matching import NOTHING, in_rounds, take
-from ssdcore.evaluation.outcomes import CORRECT, FOREGROUND_IOU, IGNORED, Verdict
+from ssdcore.evaluation.outcomes import FOREGROUND_IOU
 from ssdcore.evaluation.pairs import Flags, Ints, overlapping, ranks
-from ssdcore.evaluation.split import Split
+from ssdcore.evaluation.table import Chart, Column, Table
 
 
-def confusion(split: Split, verdict: Verdict, shown: Flags) -> Ints:
-    """Counts what is there (rows) against what was said (columns), at IoU 0.5.
+def confusion(judged: JudgedSplit) -> Table:
+    """A row for each object and for each invented detection: the class it has, the class it got.
 
-    Correct detections and their objects come first. What is left is paired regardless of class,
-    each detection with the free object that it overlaps most, by falling score; what is left
-    then is paired with the background: invented and missed. So each object that is no crowd
-    counts once in its row, and each detection that is not ignored once in its column.
+    The rows of a class are its objects, those with a predicted class its detections that count.
+    """
+    names = [*judged.split.names, unlike("background", judged.split.names)]
+    counts = confusion_matrix(judged, judged.shown)
+    return Table(
+        name="confusion",
+        section="Errors",
+        title="Which class is taken for which",
+        note=f"From a score of {judged.threshold:.3f} on. A row is the class of the objects, a "
+        "column the predicted class; colours are shares of the row. Blue is correct, orange is "
+        "wrong. The last column is what was missed, the last row what was invented.",
+        columns=(Column("actual", "text"), Column("predicted", "text")),
+        rows=[
+            (names[actual], names[predicted])
+            for (actual, predicted), count in np.ndenumerate(counts)
+            for _ in range(count)
+        ],
+        chart=Chart("heatmap", "predicted", ("actual",), order=tuple(names)),
+        listed=False,
+    )
 
-    Args:
-        split: objects and detections.
-        verdict: on them.
-        shown: (N,) detections that score the threshold or more.
+
+def confusion_matrix(judged: JudgedSplit, shown: Flags) -> Ints:
+    """Counts actual classes (rows) against predicted ones (columns), at IoU 0.5.
+
+    Correct detections and their objects come first. The rest is paired regardless of class, each
+    detection with the free object that it overlaps most, by falling score. What then is left is
+    paired with the background. So each object that is not a crowd counts once in its row, and
+    each shown detection (N,) that is not ignored once in its column.
 
     Returns:
         (C + 1, C + 1), the background last.
     """
-    correct = shown & (verdict.kinds == CORRECT)
+    split, verdict = judged.split, judged.verdict
+    correct = shown & judged.correct
     free = ~split.truth.crowd
     free[verdict.objects[correct]] = False
-    left = shown & ~correct & (verdict.kinds != IGNORED)
+    left = shown & judged.counted & ~correct
     pairs = overlapping(split.truth, split.found, FOREGROUND_IOU)
     pairs = pairs.select(left[pairs.detection] & free[pairs.object])
     image = split.found.image
@@ -39,12 +61,12 @@ def confusion(split: Split, verdict: Verdict, shown: Flags) -> Ints:
     invented = left & ~confused
 
     background = len(split.names)
-    said, there = split.found.label - 1, split.truth.label - 1
+    found, truth = split.found.label - 1, split.truth.label - 1
     actual = np.concatenate(
-        [said[correct], there[took[confused]], np.full(invented.sum(), background), there[free]]
+        [found[correct], truth[took[confused]], np.full(invented.sum(), background), truth[free]]
     )
     predicted = np.concatenate(
-        [said[correct], said[confused], said[invented], np.full(free.sum(), background)]
+        [found[correct], found[confused], found[invented], np.full(free.sum(), background)]
     )
     side = background + 1
     return np.bincount(actual * side + predicted, minlength=side**2).reshape(side, side)

@@ -14,17 +14,17 @@ NOTHING = -1
 class Rounds(NamedTuple):
     """Pairs in the order of matching.
 
-    Round r holds the detections that come as number r of those with pairs in their group. They
-    don't compete with each other, and so a round is one step for all groups.
+    Round r holds the r-th detection of each group, of those with pairs. They don't compete with
+    each other, so a round is one step for all groups.
 
     Attributes:
         pairs: by round, then by detection, the better overlap last, of equals the later object.
-        place: (P,) of the pair among those of its detection, from 0.
+        position: (P,) of the pair among those of its detection, from 0.
         ends: where each round begins, and at last P.
     """
 
     pairs: Pairs
-    place: Ints
+    position: Ints
     ends: list[int]
 
 
@@ -34,7 +34,7 @@ def in_rounds(pairs: Pairs, group: Ints, rank: Ints) -> Rounds:
     Args:
         pairs: who may take what.
         group: (N,) detections of a group compete; those of two groups share no object.
-        rank: (N,) the detection's place in its group; the lower chooses first.
+        rank: (N,) the detection's position in its group; the lower chooses first.
     """
     detections = np.unique(pairs.detection)
     order = np.lexsort((rank[detections], group[detections]))
@@ -47,10 +47,10 @@ def in_rounds(pairs: Pairs, group: Ints, rank: Ints) -> Rounds:
     order = np.lexsort((pairs.object, pairs.overlap, pairs.detection, round_of[pairs.detection]))
     ordered = Pairs(*(column[order] for column in pairs))
     firsts = _first_of_runs(ordered.detection)
-    place = np.arange(len(order)) - np.repeat(firsts, np.diff(firsts, append=len(order)))
+    position = np.arange(len(order)) - np.repeat(firsts, np.diff(firsts, append=len(order)))
     number = round_of[ordered.detection]
     ends = np.searchsorted(number, np.arange(number.max(initial=-1) + 2)).tolist()
-    return Rounds(ordered, place, ends)
+    return Rounds(ordered, position, ends)
 
 
 def take(
@@ -63,7 +63,7 @@ def take(
 
     Args:
         rounds: from `in_rounds`.
-        thresholds: (T,) least overlaps.
+        thresholds: (T,) minimum overlaps.
         crowd: (M,) objects that any number of detections may take.
         ignored: (M,) objects that don't count, the crowds among them.
         detections: N.
@@ -73,8 +73,8 @@ def take(
     """
     taken = np.zeros((len(crowd), len(thresholds)), bool)
     result = np.full((detections, len(thresholds)), NOTHING, np.int32)
-    counts = int(rounds.place.max(initial=0)) + 1
-    liking = rounds.place + counts * ~ignored[rounds.pairs.object]
+    counts = int(rounds.position.max(initial=0)) + 1
+    preference = rounds.position + counts * ~ignored[rounds.pairs.object]
     for start, end in pairwise(rounds.ends):
         detection, objects, overlap = (
             rounds.pairs.detection[start:end],
@@ -84,7 +84,7 @@ def take(
         free = ~taken[objects] | crowd[objects, None]
         able = free & (overlap[:, None] >= thresholds)
         firsts = _first_of_runs(detection)
-        best = np.maximum.reduceat(np.where(able, liking[start:end, None], -1), firsts, axis=0)
+        best = np.maximum.reduceat(np.where(able, preference[start:end, None], -1), firsts, axis=0)
         row, column = np.nonzero(best >= 0)
         chosen = objects[firsts[row] + best[row, column] % counts]
         taken[chosen, column] = True

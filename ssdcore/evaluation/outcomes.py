@@ -1,4 +1,4 @@
-"""What became of each detection and each object: the errors of TIDE (Bolya et al., 2020).
+"""The outcome of each detection and each object: the errors of TIDE (Bolya et al., 2020).
 
 A detection is, in this order,
 
@@ -8,9 +8,10 @@ A detection is, in this order,
 - class: an object of another class has an IoU of 0.5 or more;
 - duplicate: an object of its class has an IoU of 0.5 or more, and another detection took it;
 - background: no object has an IoU above 0.1;
-- both: what remains, an object of another class badly placed.
+- both: the rest, a loose box on an object of another class.
 
-The first five need only what scores higher, so that what a threshold leaves is judged alike.
+The first five depend only on detections of higher scores, so a score threshold does not change
+the outcome of those above it.
 """
 
 from typing import NamedTuple
@@ -35,12 +36,35 @@ from ssdcore.geometry.boxes import yxyx_to_xywh_px
 
 KINDS = ("correct", "class", "localisation", "both", "duplicate", "background", "ignored")
 CORRECT, CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, IGNORED = range(len(KINDS))
+MISSED = "missed"
+"""The outcome of an object that no detection is about."""
+NAMES = {
+    "correct": "correct",
+    "class": "wrong class",
+    "localisation": "loose box",
+    "both": "loose, wrong class",
+    "duplicate": "duplicate",
+    "background": "invented",
+    "ignored": "in a crowd",
+    MISSED: "missed",
+}
+"""The outcomes, for people."""
+MEANINGS = {
+    "correct": "The right class, framed with an IoU of 0.5 or more.",
+    "class": "An object framed well (IoU 0.5 or more), but called by another class.",
+    "localisation": "The right class, but framed loosely (IoU 0.1 to 0.5).",
+    "both": "Framed loosely, and called by another class.",
+    "duplicate": "An object that a detection of a higher score had found already.",
+    "background": "Nothing is there (IoU below 0.1 with every object).",
+    "ignored": "In a region marked as a crowd; neither correct nor wrong.",
+    MISSED: "An object that no detection comes near.",
+}
 FOREGROUND_IOU = 0.5
 BACKGROUND_IOU = 0.1
 
 
 class Outcomes(NamedTuple):
-    """What became of the detections and objects of one image.
+    """The outcomes of the detections and objects of one image.
 
     Attributes:
         kinds: (N,) one of `KINDS` for each detection, in their order.
@@ -66,7 +90,7 @@ class Verdict(NamedTuple):
 
 
 def judge(truth: Objects, found: Detections) -> Outcomes:
-    """Says what became of one image's detections and objects, crowds among them."""
+    """Judges the detections and objects of one image; the objects may include crowds."""
     verdict = judge_all(
         Truth(
             np.zeros(len(truth.labels), np.int64),
@@ -90,7 +114,7 @@ def judge(truth: Objects, found: Detections) -> Outcomes:
 
 
 def judge_all(truth: Truth, found: Found) -> Verdict:
-    """Says what became of the detections and objects of all images."""
+    """Judges the detections and objects of all images."""
     pairs = overlapping(truth, found, BACKGROUND_IOU)
     crowd = truth.crowd[pairs.object]
     same = truth.label[pairs.object] == found.label[pairs.detection]
@@ -134,7 +158,7 @@ def judge_all(truth: Truth, found: Found) -> Verdict:
 def _best(pairs: Pairs, detections: int) -> tuple[Ints, Floats]:
     """Returns each detection's object (N,) of greatest IoU, `NOTHING` without one, and the IoU."""
     best, ious = np.full(detections, NOTHING, np.int64), np.zeros(detections)
-    order = np.lexsort((-pairs.object, pairs.overlap))  # of values for one place the last stays
+    order = np.lexsort((-pairs.object, pairs.overlap))  # of values for one index the last stays
     best[pairs.detection[order]] = pairs.object[order]
     ious[pairs.detection[order]] = pairs.overlap[order]
     return best, ious

@@ -12,7 +12,7 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 AT_ONCE = 1 << 18
-"""Pairs compared together; bounds the memory to tens of megabytes."""
+"""Pairs compared at once; limits the memory to tens of megabytes."""
 
 
 class Truth(NamedTuple):
@@ -57,7 +57,7 @@ class Pairs(NamedTuple):
     Attributes:
         detection: (P,) row of the detection.
         object: (P,) row of the object.
-        overlap: (P,) IoU; with a crowd region the share of the detection that lies within it.
+        overlap: (P,) IoU; with a crowd region the share of the detection within it.
     """
 
     detection: Ints
@@ -69,11 +69,11 @@ class Pairs(NamedTuple):
         return Pairs(self.detection[keep], self.object[keep], self.overlap[keep])
 
 
-def overlapping(truth: Truth, found: Found, least: float) -> Pairs:
-    """Returns the pairs in the same image that overlap by `least` or more, of any classes.
+def overlapping(truth: Truth, found: Found, minimum: float) -> Pairs:
+    """Returns the pairs in the same image that overlap by `minimum` or more, of any classes.
 
-    The arithmetic is pycocotools' (maskApi.c, bbIou), operation by operation, in float64: at a
-    threshold both decide alike.
+    The arithmetic is pycocotools' (maskApi.c, bbIou), operation by operation, in float64, so both
+    decide alike at a threshold.
     """
     by_image = np.argsort(truth.image, kind="stable")
     images = truth.image[by_image]
@@ -86,12 +86,12 @@ def overlapping(truth: Truth, found: Found, least: float) -> Pairs:
         end = int(np.searchsorted(before, before[start] + AT_ONCE, "right")) - 1
         end = max(end, start + 1)  # an image of very many objects
         detection = np.repeat(np.arange(start, end), count[start:end])
-        place = np.arange(before[start], before[end]) - before[detection]
-        objects = by_image[first[detection] + place]
+        position = np.arange(before[start], before[end]) - before[detection]
+        objects = by_image[first[detection] + position]
         overlap = _overlaps(
             found.boxes_xywh[detection], truth.boxes_xywh[objects], truth.crowd[objects]
         )
-        parts.append(Pairs(detection, objects, overlap).select(overlap >= least))
+        parts.append(Pairs(detection, objects, overlap).select(overlap >= minimum))
         start = end
     if not parts:
         return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
@@ -105,14 +105,14 @@ def competition(found: Found) -> tuple[Ints, Ints]:
 
 
 def ranks(group: Ints, score: Floats) -> Ints:
-    """Returns each row's place (N,) within its group by falling score, equals in their order."""
+    """Returns each row's position (N,) in its group by falling score, equals in their order."""
     order = np.lexsort((-score, group))
     ordered = group[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1)) if len(ordered) else ordered
     lengths = np.diff(starts, append=len(ordered))
-    place = np.empty(len(group), np.int64)
-    place[order] = np.arange(len(group)) - np.repeat(starts, lengths)
-    return place
+    position = np.empty(len(group), np.int64)
+    position[order] = np.arange(len(group)) - np.repeat(starts, lengths)
+    return position
 
 
 def _overlaps(detections: Floats, objects: Floats, crowd: Flags) -> Floats:

@@ -1,4 +1,4 @@
-"""From which score on detections are shown to people."""
+"""The minimum score of the detections that people see."""
 
 import json
 from pathlib import Path
@@ -7,14 +7,14 @@ from ssdcore.core.errors import InputError
 
 
 def score_to_show(chosen: float | None, metrics: Path) -> float:
-    """Returns the least score of a detection that is worth showing.
+    """Returns the minimum score of a detection to show.
 
     Args:
-        chosen: what the user wants; None leaves it to the evaluation.
+        chosen: the user's choice; None takes the evaluation's.
         metrics: metrics/evaluate.json, with the score of highest F1.
 
     Raises:
-        InputError: nothing was chosen, and there is no evaluation.
+        InputError: no score was chosen, and there is no evaluation.
     """
     if chosen is not None:
         return chosen

@@ -1,16 +1,16 @@
 """How well objects of each size are found, in pixels and as a share of the image."""
 
+from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 
 from ssdcore.coco.metrics import mean_defined
-from ssdcore.evaluation.analysis import SizeRange
 from ssdcore.evaluation.average_precision import average_precisions
-from ssdcore.evaluation.matching import NOTHING, Rounds, in_rounds, take
-from ssdcore.evaluation.pairs import Flags, Floats, competition, overlapping
-from ssdcore.evaluation.split import Split
+from ssdcore.evaluation.judged import JudgedSplit
+from ssdcore.evaluation.matching import NOTHING, in_rounds, take
+from ssdcore.evaluation.pairs import Floats, competition, overlapping
+from ssdcore.evaluation.table import HIGHER, Chart, Column, Row, Table
 
 IOUS = np.linspace(0.5, 0.95, 10)
 SIDES_PX = (0, 16, 32, 64, 96, 192, np.inf)
@@ -19,64 +19,84 @@ SHARES = (0, 0.05, 0.1, 0.2, 0.4, 0.7, 1)
 """√area as a share of the image's side √(height · width)."""
 
 
-class Matched(NamedTuple):
-    """What all size ranges have in common."""
+def sizes_px(judged: JudgedSplit) -> Table:
+    """The figures by √area in pixels of the original image."""
+    split = judged.split
+    names = [f"{low:g}–{high:g} px" for low, high in pairwise(SIDES_PX[:-1])]
+    names.append(f"over {SIDES_PX[-2]:g} px")
+    rows = _by_size(judged, split.truth_area, split.found_area, SIDES_PX, names)
+    return _table("sizes", "AP by size in pixels of the original image", rows)
 
-    split: Split
-    rounds: Rounds
-    taken: Flags
+
+def sizes_share(judged: JudgedSplit) -> Table:
+    """The figures by √area as a share of the image's side; a box may end outside its image."""
+    split = judged.split
+    truth = np.minimum(split.truth_area / split.image_area[split.truth.image], 1)
+    found = np.minimum(split.found_area / split.image_area[split.found.image], 1)
+    names = [f"{100 * low:g}–{100 * high:g} %" for low, high in pairwise(SHARES)]
+    rows = _by_size(judged, truth, found, SHARES, names)
+    return _table("shares", "AP by size as a share of the image’s side", rows)
 
 
-def by_size(split: Split, taken: Flags) -> tuple[list[SizeRange], list[SizeRange]]:
-    """Measures objects by size: in pixels, and as a share of the image.
+def _table(name: str, title: str, rows: Sequence[Row]) -> Table:
+    return Table(
+        name=name,
+        section="Sizes",
+        title=title,
+        note="The size of an object is the square root of its area; borders belong to both sides. "
+        "Recall is the share of the objects found at the threshold of the highest F1.",
+        columns=(
+            Column("size", "text"),
+            Column("from", "number", listed=False),
+            Column("to", "number", listed=False),
+            Column("objects", "count"),
+            Column("AP", better=HIGHER),
+            Column("AP50", better=HIGHER),
+            Column("recall", better=HIGHER),
+        ),
+        rows=rows,
+        chart=Chart("bars", "size", ("AP50", "AP")),
+    )
 
-    Args:
-        split: objects and detections.
-        taken: (M,) objects that a correct detection at the operating point takes.
+
+def _by_size(
+    judged: JudgedSplit,
+    truth_area: Floats,
+    found_area: Floats,
+    borders: Sequence[float],
+    names: Sequence[str],
+) -> list[Row]:
+    """Measures each range of √area as COCO does for an area range, borders included.
+
+    Objects of other sizes are ignored like crowds, but each only once; so are detections of other
+    sizes that take nothing.
     """
+    split = judged.split
     pairs = overlapping(split.truth, split.found, IOUS[0])
     same = split.truth.label[pairs.object] == split.found.label[pairs.detection]
     rounds = in_rounds(pairs.select(same), *competition(split.found))
-    matched = Matched(split, rounds, taken)
-    shares = [  # a box may end outside its image
-        np.minimum(area / split.image_area[image], 1)
-        for area, image in (
-            (split.truth_area, split.truth.image),
-            (split.found_area, split.found.image),
+    recalled = np.zeros(len(truth_area), bool)
+    recalled[judged.verdict.objects[judged.correct & judged.shown]] = True
+    rows: list[Row] = []
+    for name, (low, high) in zip(names, pairwise(borders), strict=True):
+        of_size, found_of_size = (
+            (area >= low**2) & (area <= high**2) for area in (truth_area, found_area)
         )
-    ]
-    return (
-        [
-            _measured(matched, low, high, split.truth_area, split.found_area)
-            for low, high in pairwise(SIDES_PX)
-        ],
-        [_measured(matched, low, high, *shares) for low, high in pairwise(SHARES)],
-    )
-
-
-def _measured(
-    matched: Matched, low: float, high: float, truth_area: Floats, found_area: Floats
-) -> SizeRange:
-    """Measures as COCO does for an area range, borders included.
-
-    Objects of other sizes are ignored like crowds, but only once; so are detections of other
-    sizes that take nothing.
-    """
-    split = matched.split
-    of_size, found_of_size = (
-        (area >= low**2) & (area <= high**2) for area in (truth_area, found_area)
-    )
-    counts = of_size & ~split.truth.crowd
-    took = take(matched.rounds, IOUS, split.truth.crowd, ~counts, len(found_area))
-    correct = np.append(counts, False)[took]
-    wrong = (took == NOTHING) & found_of_size[:, None]
-    precisions = average_precisions(split.found, correct, wrong, split.objects(of_size))
-    objects = int(counts.sum())
-    return SizeRange(
-        low=low,
-        high=high if np.isfinite(high) else None,
-        objects=objects,
-        AP=mean_defined(precisions),
-        AP50=mean_defined(precisions[:, 0]),
-        recall=float(matched.taken[counts].mean()) if objects else None,
-    )
+        counts = of_size & ~split.truth.crowd
+        took = take(rounds, IOUS, split.truth.crowd, ~counts, len(found_area))
+        correct = np.append(counts, False)[took]
+        wrong = (took == NOTHING) & found_of_size[:, None]
+        precisions = average_precisions(split.found, correct, wrong, split.objects(of_size))
+        objects = int(counts.sum())
+        rows.append(
+            (
+                name,
+                low,
+                high if np.isfinite(high) else None,
+                objects,
+                mean_defined(precisions),
+                mean_defined(precisions[:, 0]),
+                float(recalled[counts].mean()) if objects else None,
+            )
+        )
+    return rows

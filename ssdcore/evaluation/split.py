@@ -1,4 +1,4 @@
-"""All images' objects and detections as arrays, from the annotation file and the predictions."""
+"""The objects and detections of all images as arrays."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -11,19 +11,19 @@ from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.pairs import Flags, Floats, Found, Ints, Truth, competition
 
 MOST_DETECTIONS = 100
-"""The best of a class in an image that COCO's protocol looks at."""
+"""Per class and image; COCO's protocol ignores the rest."""
 
 
 class Split(NamedTuple):
-    """What is to be compared, boxes and areas in pixels of the original images.
+    """Objects and detections, boxes and areas in pixels of the original images.
 
     Attributes:
-        names: of the classes in the order of their ids; the label is the place + 1.
+        names: of the classes in the order of their ids; the label is the index + 1.
         truth: M objects of all images, in the file's order.
         found: N detections, at most `MOST_DETECTIONS` of a class in an image.
         truth_area: (M,) as annotated: COCO's is the mask's, not the box's.
         found_area: (N,) of the boxes.
-        image_area: (images,) height · width, NaN where the file does not say.
+        image_area: (images,) height · width, NaN where the file does not give them.
     """
 
     names: tuple[str, ...]
@@ -34,7 +34,7 @@ class Split(NamedTuple):
     image_area: Floats
 
     def objects(self, among: Flags | None = None) -> Ints:
-        """Returns how many objects each class has (C,), crowds left out, of those in `among`."""
+        """Returns the number of objects (C,) of each class, without crowds, of those in `among`."""
         counted = ~self.truth.crowd if among is None else ~self.truth.crowd & among
         return np.bincount(self.truth.label[counted] - 1, minlength=len(self.names))
 

@@ -1,120 +1,180 @@
-"""The evaluation's files: predictions, metrics, the analysis, and its tables for DVC's plots."""
+"""All tables of the evaluation, and the files that hold them.
 
-import csv
-import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+A new figure is a function from a judged split to a table, added to `TABLES`: it then is in the
+metrics, in a CSV file, in MLflow, in the report and in the comparison of revisions.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ssdcore.coco.metrics import FIGURES
+import numpy as np
+
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.metrics import FIGURES, UNDEFINED
 from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core import layout
-from ssdcore.core.files import write_json, write_text
-from ssdcore.evaluation.analysis import Analysis, ClassAnalysis
+from ssdcore.core.errors import InputError
+from ssdcore.core.files import replacing_folder, write_json, write_text
+from ssdcore.evaluation.calibration import calibration
+from ssdcore.evaluation.coco_figures import coco_figures
+from ssdcore.evaluation.confusion import confusion
+from ssdcore.evaluation.curves import precision_recall, score_curves
+from ssdcore.evaluation.errors import errors
+from ssdcore.evaluation.judged import JudgedSplit, judge_split
+from ssdcore.evaluation.outcomes import judge_all
+from ssdcore.evaluation.pairs import Found, Truth
+from ssdcore.evaluation.per_class import per_class
+from ssdcore.evaluation.sizes import sizes_px, sizes_share
+from ssdcore.evaluation.split import Split
+from ssdcore.evaluation.table import Chart, Column, Table, parse_rows, to_csv
 
-Row = Mapping[str, Any]
+TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
+    per_class,
+    errors,
+    confusion,
+    precision_recall,
+    score_curves,
+    calibration,
+    sizes_px,
+    sizes_share,
+    coco_figures,
+)
+"""In the order of the report."""
+
+
+def analyse(
+    ground_truth_json: Path | CocoSplit, results: CocoResults, figures: Mapping[str, Any]
+) -> list[Table]:
+    """Computes all tables.
+
+    Args:
+        ground_truth_json: the COCO annotation file, or its content.
+        results: the detections, possibly none.
+        figures: `ssdcore.coco.metrics.evaluate` of the two.
+    """
+    judged = judge_split(ground_truth_json, results, figures)
+    return [table(judged) for table in TABLES]
+
+
+def empty_tables() -> list[Table]:
+    """Returns all tables of a split without classes: their columns and charts, without figures."""
+    none, nothing = np.zeros(0, np.int64), np.zeros(0)
+    truth = Truth(none, none, none > 0, np.zeros((0, 4)))
+    found = Found(none, none, nothing, np.zeros((0, 4)))
+    split = Split((), truth, found, nothing, nothing, nothing)
+    figures = {"per_class": [], "pr_curves": [], **dict.fromkeys(FIGURES, UNDEFINED)}
+    judged = JudgedSplit(split, judge_all(truth, found), figures)
+    return [table(judged) for table in TABLES]
+
+
+def scalars(tables: Iterable[Table]) -> dict[str, float]:
+    """Returns the scalars of all tables that are defined, by name."""
+    return {
+        name: value
+        for table in tables
+        for name, value in table.scalars.items()
+        if value is not None
+    }
+
+
+def figures_of_classes(tables: Iterable[Table]) -> list[tuple[str, dict[str, float]]]:
+    """Returns each class's name and its defined figures, in the order of the ids."""
+    (classes,) = (table for table in tables if table.name == layout.PER_CLASS.stem)
+    return [
+        (
+            row.pop("name"),
+            {key: value for key, value in row.items() if value not in (None, UNDEFINED)},
+        )
+        for row in classes.records()
+    ]
 
 
 def write_evaluation(
     figures: Mapping[str, Any],
-    analysis: Analysis,
+    tables: Iterable[Table],
     results: CocoResults,
     images: int,
     speed: float,
     milliseconds: Mapping[str, float],
     device: str,
 ) -> dict[str, Any]:
-    """Writes evaluation/ and metrics/evaluate.json, and returns the latter's content.
+    """Writes evaluation/ and metrics/evaluate.json, and returns the content of the latter.
 
     Args:
         figures: from `ssdcore.coco.metrics.evaluate`.
-        analysis: of the same detections.
+        tables: from `analyse`, of the same detections.
         results: the detections.
-        images: how many images were evaluated.
+        images: number of images evaluated.
         speed: images per second, decoding and suppression included.
-        milliseconds: spent on each part of the work, an image.
+        milliseconds: time of each part of the work per image.
         device: what computed at that speed.
     """
-    write_results(layout.PREDICTIONS, results)
-    write_json(layout.ANALYSIS, analysis.to_json())
-    for path, header, rows in _tables(analysis):
-        _write_csv(path, header, rows)
+    tables = list(tables)
+    with replacing_folder(layout.EVALUATION) as folder:
+        write_results(folder / layout.PREDICTIONS.name, results)
+        write_tables(folder, tables)
     metrics = {
         "bbox": {name: figures[name] for name in FIGURES},
         "images": images,
         "images_per_second": round(speed, 2),
         "milliseconds": {part: round(value, 3) for part, value in milliseconds.items()},
         "device": device,
-        "threshold": analysis.threshold,
+        **scalars(tables),
     }
     write_json(layout.EVALUATE_METRICS, metrics)
     return metrics
 
 
-def _tables(analysis: Analysis) -> Iterable[tuple[Path, Sequence[str], Iterable[Row]]]:
-    """Yields path, columns and rows of each table; what is undefined is an empty cell."""
-    names = [one.name for one in analysis.classes]
-    together = unlike("all", names)
-    yield (
-        layout.PER_CLASS,
-        [field.name for field in fields(ClassAnalysis)],
-        [asdict(one) for one in analysis.classes],
-    )
-    yield (
-        layout.PR_CURVES,
-        ["class", "recall", "precision"],
-        [
-            {"class": curve.name, "recall": recall, "precision": precision}
-            for curve in analysis.pr_curves
-            if curve.name is not None
-            for recall, precision in zip(curve.recall, curve.precision, strict=True)
-        ],
-    )
-    columns = ["score", "precision", "recall", "f1"]
-    yield (
-        layout.SCORE_CURVES,
-        ["class", *columns],
-        [
-            {"class": together if curve.name is None else curve.name}
-            | dict(zip(columns, point, strict=True))
-            for curve in analysis.score_curves
-            for point in zip(curve.score, curve.precision, curve.recall, curve.f1, strict=True)
-        ],
-    )
-    sides = [*names, unlike("background", names)]
-    yield (
-        layout.CONFUSION,
-        ["actual", "predicted"],
-        [
-            {"actual": actual, "predicted": predicted}
-            for actual, row in zip(sides, analysis.confusion.counts, strict=True)
-            for predicted, count in zip(sides, row, strict=True)
-            for _ in range(count)
-        ],
-    )
-    yield (
-        layout.ERRORS,
-        ["kind", "count", "AP50_cost"],
-        [asdict(one) for one in analysis.errors],
-    )
-    yield (
-        layout.CALIBRATION,
-        ["from", "to", "detections", "mean_score", "precision"],
-        analysis.to_json()["calibration"]["bins"],
-    )
+def write_tables(folder: Path, tables: Iterable[Table]) -> None:
+    """Writes the rows of each table to a CSV file and all the rest to one JSON file."""
+    described = []
+    for table in tables:
+        write_text(folder / layout.table(table.name).name, to_csv(table))
+        described.append({key: value for key, value in asdict(table).items() if key != "rows"})
+    write_json(folder / layout.TABLES.name, described)
 
 
-def unlike(word: str, names: Collection[str]) -> str:
-    """Returns the word, in as many brackets as it takes to be none of the names."""
-    while word in names:
-        word = f"({word})"
-    return word
+def read_tables(folder: Path = layout.EVALUATION) -> dict[str, Table]:
+    """Returns the tables that the evaluate stage wrote, by name, in the order of the report.
+
+    Raises:
+        InputError: the files are those of another version.
+    """
+
+    def read(path: Path) -> str:
+        with (folder / path.name).open(encoding="utf-8", newline="") as file:
+            return file.read()
+
+    return {table.name: table for table in parse_tables(read(layout.TABLES), read)}
 
 
-def _write_csv(path: Path, header: Sequence[str], rows: Iterable[Row]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, header, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(path, text.getvalue())
+def parse_tables(description: str, read: Callable[[Path], str]) -> list[Table]:
+    """Returns the tables that evaluation/tables.json describes.
+
+    Args:
+        description: the content of the JSON file.
+        read: returns the content of a CSV file.
+
+    Raises:
+        InputError: the files are those of another version.
+    """
+    try:
+        return [_parse_table(table, read) for table in json.loads(description)]
+    except (KeyError, TypeError, ValueError) as error:
+        expected = "the fields that this version writes"
+        remedy = "Run the evaluate stage"
+        raise InputError(str(layout.TABLES), str(error), expected, remedy) from error
+
+
+def _parse_table(described: Mapping[str, Any], read: Callable[[Path], str]) -> Table:
+    columns = tuple(Column(**column) for column in described["columns"])
+    path = layout.table(described["name"])
+    rows = parse_rows(read(path), columns, str(path))
+    chart: dict[str, Any] | None = described["chart"]
+    if chart:
+        chart = {key: tuple(v) if isinstance(v, list) else v for key, v in chart.items()}
+    drawn = Chart(**chart) if chart else None
+    return Table(**{**described, "columns": columns, "rows": rows, "chart": drawn})

@@ -1,153 +1,296 @@
-"""The charts of classes and boxes: AP by class, objects by class, sizes of boxes."""
+"""Draws a table as a chart for the page, by the table's own description."""
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import cycle
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from markupsafe import Markup
 
-from ssdcore.evaluation.analysis import ClassAnalysis
-from ssdcore.report.content import SplitSummary
+from ssdcore.evaluation.table import Chart, Column, Table
+from ssdcore.report import words
 from ssdcore.report.labels import chart_text
-from ssdcore.report.plotting import BLUE, GREEN, GREY, ORANGE, VIOLET, figure
+from ssdcore.report.plotting import BLUE, COLOURS, GREY, ORANGE, figure, fragment, line, smoothed
 
 PALE_BLUE = "rgba(61, 130, 200, 0.35)"
-SPLIT_COLOURS = (BLUE, ORANGE, GREEN, VIOLET)
-SIZE_BINS = np.geomspace(0.01, 1, 33)  # √area as a fraction of the image's side; 1 % is 3 px of 300
-SIZE_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1)
-NAME_LENGTH, HOVER_LENGTH = 22, 80  # characters of a class's name beside and over the chart
+MAX_NUMBERED = 12
+"""Classes up to which the cells of a heatmap show their counts."""
+MAX_NAMED = 40
+"""Classes up to which the axes of a heatmap name each one."""
+NAME_LENGTH, HOVER_LENGTH = 22, 80
+"""Characters of a row's name beside the chart and when hovering."""
 
 
-def rows_height_px(rows: int) -> int:
-    """Returns the height of a chart with `rows` horizontal rows, denser where there are many."""
-    return 80 + rows * (26 if rows <= 20 else 17)
+def draw(table: Table) -> go.Figure | None:
+    """Returns the chart of a table; None for one without a chart or anything to draw."""
+    if not (table.chart and table.chart.y and table.rows):
+        return None
+    drawing: go.Figure = {
+        "lines": _lines, "bars": _bars, "ranking": _ranking, "heatmap": _heatmap,
+    }[table.chart.kind](table, table.chart)  # fmt: skip
+    drawn = [trace for trace in drawing.data if _has_data(trace)]
+    return drawing if drawn else None
 
 
-def ap_by_class(classes: Sequence[ClassAnalysis]) -> go.Figure:
-    """Bars of AP in front of paler ones of AP50, the best class on top.
+def chart(table: Table) -> Markup | None:
+    """Returns the chart of a table as a part of the page; None as `draw`."""
+    drawing = draw(table)
+    return None if drawing is None else fragment(drawing, table.title, _height_px(table))
 
-    Classes without ground truth (-1) have no bar; the caller leaves them out or names them.
-    """
-    ranked = sorted((one for one in classes if one.AP >= 0), key=lambda one: one.AP)
-    hover = [
-        f"{chart_text(one.name, HOVER_LENGTH)}<br>AP {one.AP:.3f} · AP50 {one.AP50:.3f}"
-        f" · {one.objects:,} objects"
-        for one in ranked
-    ]
-    rows = list(range(len(ranked)))
-    look = {"orientation": "h", "y": rows, "hovertext": hover, "hoverinfo": "text"}
-    pale = go.Bar(x=[one.AP50 for one in ranked], name="AP50", marker={"color": PALE_BLUE}, **look)
-    strong = go.Bar(x=[one.AP for one in ranked], name="AP", marker={"color": BLUE}, **look)
-    return figure(
-        [pale, strong],
-        barmode="overlay",
-        bargap=0.25,
-        xaxis={"range": [0, 1], "tickformat": ".1f", "side": "bottom", "fixedrange": True},
-        yaxis=_names([one.name for one in ranked]),
-        legend_traceorder="reversed",
+
+def _lines(table: Table, chart: Chart) -> go.Figure:
+    x, y = table.find(chart.x), table.find(chart.y[0])
+    traces = _lines_by_group(table, chart) if chart.by else _lines_by_column(table, chart)
+    if chart.diagonal:
+        ideal = {"color": GREY, "width": 1.5, "dash": "dot"}
+        traces.append(line([0, 1], [0, 1], "ideal", line=ideal, hoverinfo="skip"))
+    drawing = figure(
+        traces,
+        hovermode="closest" if chart.by else "x unified",
+        showlegend=not chart.by and sum(t.showlegend is not False for t in traces) > 1,
+        xaxis=x_axis(x, chart),
+        yaxis=y_axis(y) | ({} if len(chart.y) == 1 else {"title": None}),
     )
+    if chart.smooth and traces:  # a few outliers must not flatten the rest
+        heights = [value for t in traces if t.showlegend for value in t.y if value is not None]
+        drawing.update_yaxes(range=[0, 1.15 * max(heights, default=1.0)])
+    for mark in chart.marks:
+        drawing.add_vline(x=mark, line={"color": GREY, "width": 1.5, "dash": "dot"})
+    return drawing
 
 
-def objects_by_class(splits: Sequence[SplitSummary]) -> go.Figure:
-    """Dots for the number of objects of each class in each split, the most frequent on top.
+def x_axis(column: Column, chart: Chart) -> dict[str, Any]:
+    """Returns the x axis of a chart of lines."""
+    axis: dict[str, Any] = {"title": {"text": column.heading}, "showgrid": False}
+    if column.format == "score":
+        axis |= {"range": [0, 1], "tickformat": ".1f"}
+    if column.format == "share":
+        axis |= {"tickformat": ".0%"}
+    if chart.log_x:
+        ticks = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1]
+        axis |= {"type": "log", "tickvals": ticks, "range": [-2, 0.02]}
+    return axis
 
-    The axis is logarithmic where the frequencies span more than two orders of magnitude; a
-    class without objects has no dot there.
+
+def y_axis(column: Column) -> dict[str, Any]:
+    """Returns the y axis of a chart of lines or bars, from zero."""
+    tickformat = {"score": ".3~f", "share": ".0%", "number": ".3~g"}.get(column.format, ",")
+    title = {"text": column.heading}
+    return {"title": title, "rangemode": "tozero", "tickformat": tickformat, "fixedrange": True}
+
+
+def _lines_by_group(table: Table, chart: Chart) -> list[Any]:
+    """Returns a thin line for each group and a thick one for the main group, on top.
+
+    The `meta` of a trace is the index of its group, -1 for the main one.
     """
-    names = sorted(
-        {name for split in splits for name in split.objects_by_class},
-        key=lambda name: (*(split.objects_by_class.get(name, 0) for split in splits), name),
-    )
-    counts = [[split.objects_by_class.get(name, 0) for name in names] for split in splits]
-    positive = [count for split in counts for count in split if count]
-    logarithmic = bool(positive) and max(positive) > 100 * min(positive)
-    traces = [
-        go.Scatter(
-            x=[count if count or not logarithmic else None for count in split_counts],
-            y=list(range(len(names))),
-            mode="markers",
-            cliponaxis=False,
-            name=chart_text(split.name, NAME_LENGTH),
-            marker={"color": colour, "size": 9, "opacity": 0.9},
-            hovertext=[
-                f"{chart_text(name, HOVER_LENGTH)}<br>{count:,} objects in "
-                f"{chart_text(split.name, NAME_LENGTH)}"
-                for name, count in zip(names, split_counts, strict=True)
-            ],
-            hoverinfo="text",
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in table.records():
+        groups.setdefault(row[chart.by], []).append(row)
+    main = groups.pop(chart.main, None)
+    if main and len(groups) == 1:
+        groups = {}  # its line would hide behind the main one
+    faint = 0.5 if len(groups) <= MAX_NUMBERED else 0.2
+    shown = [*enumerate(groups.items()), *([(-1, (f"{chart.main} classes", main))] if main else [])]
+    x, y = table.find(chart.x).heading, table.find(chart.y[0]).heading
+    return [
+        line(
+            [row[chart.x] for row in rows],
+            [row[chart.y[0]] for row in rows],
+            name,
+            meta=index,
+            line={"color": BLUE if index < 0 else GREY, "width": 3 if index < 0 else 1.2},
+            opacity=1 if index < 0 else faint,
+            hovertemplate=f"{chart_text(name, HOVER_LENGTH)}<br>{x} %{{x:.2f}} · {y} %{{y:.3f}}"
+            "<extra></extra>",
         )
-        for split, split_counts, colour in zip(splits, counts, cycle(SPLIT_COLOURS))
+        for index, (name, rows) in shown
     ]
-    across = {"type": "log", "dtick": 1} if logarithmic else {"rangemode": "tozero"}
-    title = "objects, on a logarithmic axis" if logarithmic else "objects"
+
+
+def _lines_by_column(table: Table, chart: Chart) -> list[Any]:
+    """Returns a line for each column; of a smoothed one also the raw line, thin."""
+    x = table.values(chart.x)
+    raw, strong = [], []
+    for column, colour in zip(chart.y, cycle(COLOURS)):
+        values, name = table.values(column), table.find(column).heading
+        look: dict[str, Any] = {"legendgroup": column}
+        shape = "hv" if chart.steps else "linear"
+        if chart.smooth:
+            thin = {"color": colour, "width": 1}
+            hidden = {"showlegend": False, "hoverinfo": "skip", "hovertemplate": None}
+            raw.append(line(x, values, name, line=thin, opacity=0.4, **hidden, **look))
+            values = smoothed(values)
+        thick = {"color": colour, "width": 2.5, "shape": shape}
+        look["mode"] = "lines" if len(x) > 30 else "lines+markers"
+        strong.append(line(x, values, name, line=thick, showlegend=True, **look))
+    return [*raw, *strong]
+
+
+def _bars(table: Table, chart: Chart) -> go.Figure:
+    """Draws the last column of y in front of the others, in the order of the rows."""
+    rows = [row for row in table.records() if words.defined(row[chart.y[-1]])]
+    names = [_name(table, row[chart.x]) for row in rows]
+    traces = [
+        go.Bar(x=names, y=[_shown(row[column]) for row in rows], **look)
+        for column, look in _looks(table, chart, rows)
+    ]
     return figure(
         traces,
-        xaxis={"title": {"text": title}, "fixedrange": True, "tickformat": ",", **across},
-        yaxis={**_names(names), "showgrid": True},
+        barmode="overlay",
+        bargap=0.25,
+        xaxis={"showgrid": False, "fixedrange": True, "type": "category"},
+        yaxis=y_axis(table.find(chart.y[-1])) | {"title": None},
+        legend_traceorder="reversed",
+        showlegend=len(traces) > 1,
     )
 
 
-def box_sizes(splits: Sequence[SplitSummary], default_box_scales: Sequence[float]) -> go.Figure:
-    """Steps for the share of each split's boxes by size, and the default boxes' scales as lines.
+def _ranking(table: Table, chart: Chart) -> go.Figure:
+    """Draws horizontal bars, the highest on top; counts of a wide range on a logarithmic axis.
 
-    Sizes are √area as a share of the image's side, on a logarithmic axis; what is smaller
-    than the first bin is counted in it.
+    Rows are numbers on the axis, so that rows of equal names stay apart.
     """
-    shares = [_shares(split.box_sizes) for split in splits]
+    rows = [row for row in table.records() if words.defined(row[chart.y[-1]])]
+    rows.sort(key=lambda row: tuple(row[column] for column in reversed(chart.y)))
+    counts = [row[column] for row in rows for column in chart.y if row[column]]
+    last = table.find(chart.y[-1])
+    wide = last.format == "count" and bool(counts) and max(counts) > 100 * min(counts)
     traces = [
-        go.Scatter(
-            x=SIZE_BINS.tolist(),
-            y=[*share, share[-1]],  # a step ends where the next one begins: repeat the last
-            mode="lines",
-            line={"shape": "hv", "color": colour, "width": 2},
-            fill="none" if order else "tozeroy",  # two fills would mix to a third colour
-            fillcolor=PALE_BLUE,
-            name=chart_text(split.name, NAME_LENGTH),
-            hovertemplate="%{y:.1%} of the boxes<br>from %{x:.1%} of the side",
+        go.Bar(
+            x=[None if wide and not row[column] else _shown(row[column]) for row in rows],
+            y=list(range(len(rows))),
+            orientation="h",
+            **look,
         )
-        for order, (split, share, colour) in enumerate(zip(splits, shares, cycle(SPLIT_COLOURS)))
+        for column, look in _looks(table, chart, rows)
     ]
-    top = max((max(share) for share in shares), default=0.0) * 1.05 or 1.0
-    marks = go.Scatter(
-        x=[x for scale in default_box_scales for x in (scale, scale, None)],
-        y=[y for _ in default_box_scales for y in (0.0, top, None)],
-        mode="lines",
-        line={"color": GREY, "width": 1.5, "dash": "dot"},
-        name="default boxes",
-        hovertemplate="default boxes of %{x:.1%}<extra></extra>",
-    )
-    return figure(
-        [*traces, marks],
-        xaxis={
-            "type": "log",
-            "title": {"text": "√area, share of the image's side"},
-            "tickvals": list(SIZE_TICKS),
-            "ticktext": [f"{100 * tick:g} %" for tick in SIZE_TICKS],
-            "range": [-2, 0.02],
-        },
-        yaxis={
-            "title": {"text": "share of the boxes"},
-            "tickformat": ".0%",
-            "range": [0, top],
-            "fixedrange": True,
-        },
-    )
-
-
-def _names(names: Sequence[str]) -> dict[str, object]:
-    """Returns an axis with a row for each name; rows are numbers, so that equal names stay two."""
-    return {
-        "tickvals": list(range(len(names))),
-        "ticktext": [chart_text(name, NAME_LENGTH) for name in names],
-        "range": [-0.6, len(names) - 0.4],
+    names = {
+        "tickvals": list(range(len(rows))),
+        "ticktext": [_name(table, row[chart.x], NAME_LENGTH) for row in rows],
+        "range": [-0.6, len(rows) - 0.4],
         "showgrid": False,
         "fixedrange": True,
     }
+    across = {**y_axis(last), **({"type": "log", "dtick": 1} if wide else {})}
+    if len(traces) > 1:
+        across["title"] = {"text": "on a logarithmic axis"} if wide else None
+    return figure(
+        traces,
+        barmode="overlay",
+        bargap=0.25,
+        xaxis=across,
+        yaxis=names,
+        legend_traceorder="reversed",
+        showlegend=len(traces) > 1,
+    )
 
 
-def _shares(sizes: Sequence[float]) -> list[float]:
-    """Returns the share of `sizes` in each of `SIZE_BINS`, zeros if there are none."""
-    inside = np.clip(np.asarray(sizes, np.float64), SIZE_BINS[0], SIZE_BINS[-1])
-    counts = np.histogram(inside, SIZE_BINS)[0]
-    shares: list[float] = (counts / max(1, len(inside))).round(5).tolist()
-    return shares
+def _looks(
+    table: Table, chart: Chart, rows: Sequence[dict[str, Any]]
+) -> list[tuple[str, dict[str, Any]]]:
+    """Returns the columns of y with the settings of their bars."""
+    told = [
+        column
+        for column in table.columns
+        if column.name in chart.y or (column.format == "count" and column.listed)
+    ]
+    hover = [
+        f"{_name(table, row[chart.x])}<br>"
+        + " · ".join(f"{c.heading} {words.cell(c, row[c.name])}" for c in told)
+        for row in rows
+    ]
+    colours = (PALE_BLUE, BLUE)[-len(chart.y) :]
+    return [
+        (
+            column,
+            {
+                "name": table.find(column).heading,
+                "marker": {"color": colour},
+                "hovertext": hover,
+                "hoverinfo": "text",
+            },
+        )
+        for column, colour in zip(chart.y, colours, strict=True)
+    ]
+
+
+def _heatmap(table: Table, chart: Chart) -> go.Figure:
+    """Counts the rows by y (down) and x (across); colours are shares of each y.
+
+    The diagonal is blue, all else orange.
+    """
+    sides = chart.order
+    count_of = Counter(zip(table.values(chart.y[0]), table.values(chart.x), strict=True))
+    counts = np.array([[count_of[down, across] for across in sides] for down in sides], np.float64)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    names = [chart_text(name, HOVER_LENGTH) for name in sides]
+    hover = [
+        [
+            f"{down} as {across}: {words.count(counts[i, j])} ({words.percent(shares[i, j])})"
+            for j, across in enumerate(names)
+        ]
+        for i, down in enumerate(names)
+    ]
+    text = [[f"{value:.0f}" if value else "" for value in row] for row in counts]
+    numbers = {"text": text, "texttemplate": "%{text}"} if len(sides) <= MAX_NUMBERED + 1 else {}
+    diagonal = np.eye(len(sides), dtype=bool)
+    maps = [
+        go.Heatmap(
+            z=np.where(kept & (counts > 0), shares, np.nan).round(4).tolist(),
+            zmin=0,
+            zmax=1,
+            colorscale=[[0, _faded(colour, 0.12)], [1, _faded(colour, 1)]],
+            showscale=False,
+            xgap=1,
+            ygap=1,
+            hovertext=hover,
+            hoverinfo="text",
+            hoverongaps=False,
+            **numbers,
+        )
+        for kept, colour in ((diagonal, BLUE), (~diagonal, ORANGE))
+    ]
+    ticks: dict[str, Any] = {"showgrid": False, "showticklabels": len(sides) <= MAX_NAMED + 1}
+    if ticks["showticklabels"]:
+        shown = [chart_text(name, NAME_LENGTH) for name in sides]
+        ticks |= {"tickvals": list(range(len(sides))), "ticktext": shown}
+    across, down = table.find(chart.x).heading, table.find(chart.y[0]).heading
+    return figure(
+        maps,
+        xaxis={"title": {"text": across}, "tickangle": -45, **ticks},
+        yaxis={"title": {"text": down}, "autorange": "reversed", **ticks},
+    )
+
+
+def _height_px(table: Table) -> int:
+    """Returns the height of a table's chart, denser where there are many rows."""
+    rows = len(table.rows)
+    if table.chart and table.chart.kind == "ranking":
+        return 80 + rows * (26 if rows <= 20 else 17)
+    if table.chart and table.chart.kind == "heatmap":
+        return min(760, 200 + 36 * len(table.chart.order))
+    return 320
+
+
+def _has_data(trace: Any) -> bool:
+    if trace.type == "heatmap":
+        return bool(np.isfinite(np.array(trace.z, np.float64)).any())
+    values = trace.x if trace.type == "bar" and trace.orientation == "h" else trace.y
+    return trace.name != "ideal" and any(value is not None for value in values)
+
+
+def _name(table: Table, value: Any, length: int = HOVER_LENGTH) -> str:
+    assert table.chart
+    return chart_text(words.cell(table.find(table.chart.x), value), length)
+
+
+def _shown(value: float | None) -> float | None:
+    return value if words.defined(value) else None
+
+
+def _faded(colour: str, opacity: float) -> str:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return f"rgba({red}, {green}, {blue}, {opacity})"

@@ -1,8 +1,8 @@
 """One HTML file that needs no network: the shared template, style, scripts and policy.
 
-Three things keep hostile names (of classes, files, parameters) harmless: Jinja escapes every
+Three measures make hostile names (of classes, files, parameters) harmless: Jinja escapes every
 text, charts get theirs through `chart_text` and escaped JSON, and a content security policy
-lets the browser run only the scripts whose hashes it names and load nothing at all.
+allows only the scripts whose hashes it names and forbids to load anything.
 """
 
 import base64
@@ -19,7 +19,7 @@ from ssdcore.report.labels import visible
 from ssdcore.report.plotting import plotly_js
 from ssdcore.report.templates import FOLDER
 
-LARGEST_BYTES = 10_000_000  # what mail and code hosts still take, and a phone opens at once
+LARGEST_BYTES = 10_000_000  # mail and code hosts accept it, and a phone opens it at once
 
 
 def render_document(name: str, **values: Any) -> str:
@@ -29,7 +29,7 @@ def render_document(name: str, **values: Any) -> str:
 
     Args:
         name: of the template, without its endings.
-        values: what the template is about.
+        values: the template's variables.
 
     Raises:
         InputError: the page would be larger than `LARGEST_BYTES`.
@@ -53,7 +53,7 @@ def render_document(name: str, **values: Any) -> str:
 
 
 def data_url(jpeg: bytes) -> str:
-    """Returns an image as an address that holds it."""
+    """Returns an image as a data URL."""
     return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
 
 
@@ -67,20 +67,20 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "score": words.score, "count": words.count, "percent": words.percent, "jpeg": data_url,
-        "visible": visible,
+        "visible": visible, "cell": lambda value, column: words.cell(column, value),
     }  # fmt: skip
     environment.tests["defined_figure"] = words.defined
     return environment
 
 
 def _parts(name: str, ending: str) -> list[Markup]:
-    """Returns the shared style or script and the page's own, without one that is not there."""
+    """Returns the shared style or script and the page's own, those that exist."""
     files = [FOLDER / f"{part}.{ending}" for part in ("document", name)]
     return [Markup(file.read_text(encoding="utf-8")) for file in files if file.exists()]
 
 
 def _policy(scripts: Sequence[Markup]) -> str:
-    """Returns the content security policy: nothing is fetched, only these scripts run."""
+    """Returns the content security policy: nothing is loaded, only these scripts run."""
     digests = (hashlib.sha256(script.encode("utf-8")).digest() for script in scripts)
     hashes = " ".join(f"'sha256-{base64.b64encode(digest).decode('ascii')}'" for digest in digests)
     return (

@@ -1,4 +1,4 @@
-"""Gathers what the report shows from the files that the stages before it left."""
+"""Gathers the report's content from the files of the stages before it."""
 
 import json
 from typing import NamedTuple
@@ -7,61 +7,61 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
 from ssdcore.core import layout
 from ssdcore.data.manifest import image_folder
-from ssdcore.evaluation.analysis import Analysis
+from ssdcore.evaluation.tables import read_tables
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params.schema import Params
-from ssdcore.report.content import History, ReportContent
+from ssdcore.report.content import ReportContent
+from ssdcore.report.environment import commands_to_repeat, describe_environment
 from ssdcore.report.examples import Example, draw_examples, draw_variations
 from ssdcore.report.gallery import at_a_step, gallery_images
 from ssdcore.report.split_images import SplitImages
-from ssdcore.report.summaries import commands_to_repeat, describe_environment, summarise_split
+from ssdcore.report.tables import SplitData, data_tables, training_tables
 
 
 class Gathered(NamedTuple):
-    """All that the page says, and the images that go beside it."""
+    """The content of the page, and the images of its gallery with their boxes drawn."""
 
     content: ReportContent
     examples: list[Example]
 
 
 def gather(settings: Params) -> Gathered:
-    """Reads the data's, the training's and the evaluation's files, and draws the images.
+    """Reads the files of data, training and evaluation, and draws the images.
 
     Raises:
         InputError: a file is not what its stage writes, or an image not what convert found.
     """
     wanted = settings.report
-    splits = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
+    truth = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
     conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
     skipped = {
         name: {file["file_name"] for file in conversion[name]["skipped_files"]}
         for name in layout.SPLITS
     }
-    analysis = Analysis.read_json(layout.ANALYSIS)
-    chosen = wanted.score_threshold
-    threshold = at_a_step(analysis.threshold if chosen is None else chosen)
-    results = read_results(layout.PREDICTIONS)
-    images = {
-        name: SplitImages(splits[name], image_folder(layout.SOURCE, name), skipped[name])
-        for name in layout.SPLITS
-    }
-    strengths = settings.train.augment
     metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
     source = json.loads(layout.SOURCE.read_text(encoding="utf-8"))
     environment = describe_environment(metrics["device"], source)
     scales = settings.model.default_box_scales
+    splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
+    tables = [
+        *read_tables().values(),
+        *training_tables(layout.HISTORY.read_text(encoding="utf-8")),
+        *data_tables(splits, default_boxes(scales), scales),
+    ]
+    chosen = wanted.score_threshold
+    threshold = at_a_step(metrics["threshold"] if chosen is None else chosen)
+    results = read_results(layout.PREDICTIONS)
+    images = {
+        name: SplitImages(truth[name], image_folder(layout.SOURCE, name), skipped[name])
+        for name in layout.SPLITS
+    }
+    strengths = settings.train.augment
     content = ReportContent(
         title=f"SSD300 on {settings.dataset.name}",
         params=settings.model_dump(mode="json"),
         environment=environment,
-        history=History.read_csv(layout.HISTORY),
         metrics=metrics,
-        analysis=analysis,
-        splits=[
-            summarise_split(name, splits[name], conversion[name], default_boxes(scales))
-            for name in layout.SPLITS
-        ],
-        default_box_scales=scales,
+        tables={table.name: table for table in tables},
         gallery=gallery_images(images["val"], results, wanted.images, threshold),
         score_threshold=threshold,
         strengths=strengths,

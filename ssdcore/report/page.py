@@ -1,5 +1,6 @@
-"""The report on one run: its content, charts and template made one HTML file."""
+"""The report on one run: content, charts and template as one HTML file."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,15 +9,37 @@ from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 
 from ssdcore.core.nested import leaves
-from ssdcore.evaluation.analysis import Analysis
-from ssdcore.report import charts, curves, evaluation_charts, words
+from ssdcore.evaluation import outcomes
+from ssdcore.evaluation.table import Table
+from ssdcore.report import words
+from ssdcore.report.charts import chart
 from ssdcore.report.content import GalleryImage, ReportContent
 from ssdcore.report.document import render_document
 from ssdcore.report.gallery import FAINTEST
-from ssdcore.report.plotting import fragment
-from ssdcore.report.verdict import verdict
+from ssdcore.report.tables import DATA, TRAINING
+from ssdcore.report.verdict import HEADINGS, verdict
 
-SHOWN_WIDTH, SHOWN_HEIGHT = 420, 330  # CSS pixels that an image of the gallery fills at most
+SHOWN_WIDTH, SHOWN_HEIGHT = 420, 330
+"""CSS pixels that an image of the gallery fills at most."""
+GLYPHS = {
+    "correct": "✓",
+    "class": "≠",
+    "localisation": "≈",
+    "both": "≉",
+    "duplicate": "2×",
+    "background": "✗",
+    "ignored": "∘",
+    "missed": "?",
+    "truth": "·",
+}
+"""Before the label of a box, so that its kind can be told without colours."""
+GALLERY_NAMES = {
+    "worst": "worst",
+    "best": "best",
+    "missed": "most missed",
+    "invented": "most invented",
+    "confused": "most confused",
+}
 
 
 def render(content: ReportContent) -> str:
@@ -25,147 +48,90 @@ def render(content: ReportContent) -> str:
     Raises:
         InputError: the page would be too large to open on a phone.
     """
-    analysis = content.analysis
     return render_document(
         "report",
         content=content,
-        analysis=analysis,
-        figures=content.metrics.get("bbox", {}),
-        verdict=verdict(content.metrics, analysis, content.history, content.splits),
-        unjudged=[one.name for one in analysis.classes if not words.defined(one.AP)],
-        meanings=words.COCO_FIGURES,
+        sections=_sections([*content.tables.values()]),
+        chart=chart,
+        groups=_groups,
+        verdict=zip(HEADINGS, verdict(content), strict=True),
         variations=words.variations(content.strengths),
-        params=_sections(content.params),
-        charts=_charts(content),
+        params=_params(content.params),
         kinds=_kinds_shown(content.gallery),
-        kind_names=words.KIND_NAMES,
-        kind_meanings=words.KIND_MEANINGS,
-        glyphs=words.GLYPHS,
+        meanings=outcomes.MEANINGS,
+        glyphs=GLYPHS,
         galleries=_galleries_shown(content.gallery),
-        score_curves=_score_curves(analysis) if content.gallery else None,
+        score_curves=_score_curves(content),
         faintest=min(FAINTEST, content.score_threshold),
-        sizes=[*zip(words.sizes(analysis.sizes), analysis.sizes, strict=True)],
-        shares=[*zip(words.shares(analysis.shares), analysis.shares, strict=True)],
         shown_size=_shown_size,
         outcome_counts=_outcome_counts,
     )
 
 
-def _charts(content: ReportContent) -> dict[str, Markup]:
-    """Returns the page's charts by name, without those that have nothing to show."""
+def _sections(tables: Sequence[Table]) -> dict[str, tuple[str, list[Table]]]:
+    """Returns the sections by id, with heading and tables; the template fills the others."""
+    headings = dict.fromkeys(table.section for table in tables)
+    of_evaluation = [heading for heading in headings if heading not in (TRAINING, DATA)]
+    order = [
+        "Result", "Images", *of_evaluation, TRAINING, "What training sees", DATA, "Parameters",
+        "Reproduce",
+    ]  # fmt: skip
     return {
-        **_charts_of_classes(content),
-        **_charts_of_judgement(content.analysis),
-        **_charts_of_training(content),
-        **_charts_of_data(content),
+        re.sub(r"[^a-z0-9]+", "-", heading.lower()): (
+            heading,
+            [table for table in tables if table.section == heading],
+        )
+        for heading in order
     }
 
 
-def _charts_of_classes(content: ReportContent) -> dict[str, Markup]:
-    judged = [one for one in content.analysis.classes if words.defined(one.AP)]
-    if not judged:
-        return {}
-    height = charts.rows_height_px(len(judged))
-    return {
-        "ap_by_class": fragment(charts.ap_by_class(judged), "AP and AP50 of each class", height)
-    }
-
-
-def _charts_of_judgement(analysis: Analysis) -> dict[str, Markup]:
-    found: dict[str, Markup] = {}
-    if any(one.count for one in analysis.errors):
-        drawing = evaluation_charts.error_costs(analysis)
-        found["errors"] = fragment(drawing, "what each kind of error costs in AP50", 260)
-    if any(any(row) for row in analysis.confusion.counts):
-        drawing = evaluation_charts.confusion(analysis.confusion)
-        rows = len(analysis.confusion.counts)
-        height = min(760, 200 + 36 * rows)
-        found["confusion"] = fragment(drawing, "what objects are against what was said", height)
-    if any(words.defined(one.AP) for one in analysis.classes):
-        drawing = evaluation_charts.precision_over_recall(analysis)
-        found["precision_recall"] = fragment(drawing, "precision over recall by class", 360)
-        drawing = evaluation_charts.f1_over_score(analysis)
-        found["f1"] = fragment(drawing, "F1 over the score threshold by class", 360)
-    if any(one.detections for one in analysis.calibration.bins):
-        drawing = evaluation_charts.calibration(analysis.calibration)
-        found["calibration"] = fragment(drawing, "share of correct detections over scores", 300)
-    for key, bins, labels in (
-        ("sizes", analysis.sizes, words.sizes(analysis.sizes)),
-        ("shares", analysis.shares, words.shares(analysis.shares)),
-    ):
-        if any(one.objects for one in bins):
-            drawing = evaluation_charts.figures_by_size(bins, labels)
-            found[key] = fragment(drawing, "AP and AP50 by size of the object", 280)
-    return found
-
-
-def _charts_of_training(content: ReportContent) -> dict[str, Markup]:
-    history = content.history
-    found: dict[str, Markup] = {}
-    if history.step:
-        found["loss"] = fragment(curves.loss(history), "training loss over steps", 360)
-        found["learning_rate"] = fragment(curves.learning_rate(history), "learning rate", 240)
-        found["speed"] = fragment(curves.speed(history), "training speed over steps", 240)
-    if any(value is not None for value in history.val_ap):
-        found["validation"] = fragment(curves.validation(history), "validation AP over steps")
-    return found
-
-
-def _charts_of_data(content: ReportContent) -> dict[str, Markup]:
-    splits = content.splits
-    names = {name for split in splits for name in split.objects_by_class}
-    found: dict[str, Markup] = {}
-    if names:
-        drawing = charts.objects_by_class(splits)
-        height = charts.rows_height_px(len(names))
-        found["objects"] = fragment(drawing, "number of objects by class and split", height)
-    if any(len(split.box_sizes) for split in splits):
-        drawing = charts.box_sizes(splits, content.default_box_scales)
-        found["box_sizes"] = fragment(drawing, "sizes of boxes by split", 360)
-    return found
+def _groups(table: Table) -> list[str]:
+    """Returns the lines of a chart that a reader can pick, by their index."""
+    if not (table.chart and table.chart.by):
+        return []
+    groups = dict.fromkeys(table.values(table.chart.by))
+    return [group for group in groups if group != table.chart.main]
 
 
 def _kinds_shown(gallery: Sequence[GalleryImage]) -> dict[str, str]:
-    """Returns the kinds of boxes that can be filtered by, with their names."""
+    """Returns the kinds of boxes to filter by, with their names."""
     ignored = any(one.kind == "ignored" for image in gallery for one in image.detections)
-    return {key: name for key, name in words.KIND_NAMES.items() if key != "ignored" or ignored}
+    return {key: name for key, name in outcomes.NAMES.items() if key != "ignored" or ignored}
 
 
 def _galleries_shown(gallery: Sequence[GalleryImage]) -> dict[str, str]:
     """Returns the galleries that have an image, with their names."""
     present = {key for image in gallery for key in image.galleries}
-    return {key: name for key, name in words.GALLERY_NAMES.items() if key in present}
+    return {key: name for key, name in GALLERY_NAMES.items() if key in present}
 
 
-def _score_curves(analysis: Analysis) -> Markup:
-    """Returns precision, recall and F1 at 101 thresholds by label, all classes under ""."""
-    labels = {one.name: str(label) for label, one in enumerate(analysis.classes, start=1)}
-    data = {
-        "" if curve.name is None else labels[curve.name]: [
-            [None if value is None else round(value, 3) for value in values]
-            for values in (curve.precision, curve.recall, curve.f1)
-        ]
-        for curve in analysis.score_curves
-    }
+def _score_curves(content: ReportContent) -> Markup:
+    """Returns precision, recall and F1 at 101 thresholds by label, of all classes under ""."""
+    labels = {name: str(label) for label, name in enumerate(content.classes, start=1)}
+    data: dict[str, list[list[float | None]]] = {}
+    for row in content.tables["score_curves"].records():
+        curves = data.setdefault(labels.get(row["class"], ""), [[], [], []])
+        for curve, name in zip(curves, ("precision", "recall", "f1"), strict=True):
+            curve.append(None if row[name] is None else round(row[name], 3))
     return Markup(htmlsafe_json_dumps(data))
 
 
 def _shown_size(image: GalleryImage) -> tuple[int, int]:
-    """Returns the width and height in CSS pixels at which an image shows, if there is room."""
+    """Returns width and height in CSS pixels of an image that has enough room."""
     scale = min(SHOWN_WIDTH / image.width, SHOWN_HEIGHT / image.height)
     return max(1, round(scale * image.width)), max(1, round(scale * image.height))
 
 
 def _outcome_counts(image: GalleryImage, score_threshold: float) -> str:
-    """Says what became of an image's objects and detections: 3 correct · 1 missed."""
+    """Counts the outcomes of an image: 3 correct · 1 missed."""
     counts = Counter(one.kind for one in image.detections if one.score >= score_threshold)
     counts["missed"] = sum(one.missed for one in image.objects)
     return " · ".join(
-        f"{counts[kind]} {name}" for kind, name in words.KIND_NAMES.items() if counts[kind]
+        f"{counts[kind]} {name}" for kind, name in outcomes.NAMES.items() if counts[kind]
     )
 
 
-def _sections(params: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
+def _params(params: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
     """Returns (dotted key, value) pairs by section; values outside a section come first."""
     loose = {key: value for key, value in params.items() if not isinstance(value, Mapping)}
     sections: dict[str, Mapping[str, Any]] = {"": loose} if loose else {}

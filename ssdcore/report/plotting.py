@@ -1,26 +1,34 @@
-"""The charts' common look, and how a figure becomes a part of the page.
+"""The style of all charts, lines, and the place of a chart in the page.
 
-Colours of text and grid are not set here: document.css gives them, so that a chart follows
-dark, light and print without being drawn again. The colours of data are legible on both grounds.
+Colours of text and grid are not set here: document.css sets them, so that a chart follows dark,
+light and print without being drawn again. The colours of data are legible on both backgrounds.
 """
 
 import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
-BLUE, ORANGE, GREEN, VIOLET, GREY = "#3d82c8", "#d4742a", "#2b9a6e", "#9068c9", "#838c96"
+from ssdcore.report.labels import chart_text
+from ssdcore.report.words import defined
 
+BLUE, ORANGE, GREEN, VIOLET, GREY = "#3d82c8", "#d4742a", "#2b9a6e", "#9068c9", "#838c96"
+COLOURS = (BLUE, ORANGE, GREEN, VIOLET, GREY)
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 CONFIG = {"displayModeBar": False, "responsive": True, "typesetMath": False}
+MAX_POINTS = 1500
+"""Of a line; more than a screen has pixels."""
+NAME_LENGTH = 80
+"""Characters of a line's name."""
 
 
-def figure(traces: Sequence[go.Scatter | go.Bar], **layout: Any) -> go.Figure:
-    """Returns a figure in the page's look; `layout` adds to it and wins over it."""
+def figure(traces: Sequence[Any], **layout: Any) -> go.Figure:
+    """Returns a figure in the page's style; `layout` overrides it."""
     axis = {
         "zeroline": False,
         "showline": False,
@@ -29,7 +37,7 @@ def figure(traces: Sequence[go.Scatter | go.Bar], **layout: Any) -> go.Figure:
         "automargin": True,
         "title": {"standoff": 10, "font": {"size": 12}},
     }
-    look = go.Layout(
+    style = go.Layout(
         template="none",
         font={"family": FONT, "size": 12},
         paper_bgcolor="rgba(0,0,0,0)",
@@ -44,11 +52,11 @@ def figure(traces: Sequence[go.Scatter | go.Bar], **layout: Any) -> go.Figure:
             "font": {"color": "#f2f4f6", "family": FONT},
         },
     )
-    return go.Figure(list(traces), look.update(layout))
+    return go.Figure(list(traces), style.update(layout))
 
 
 def fragment(drawing: go.Figure, description: str, height_px: int = 320) -> Markup:
-    """Returns a place for the chart and its data; the page's script draws the one into the other.
+    """Returns an empty box for the chart and its data, which the page's script draws into it.
 
     The data stand in a JSON block that no browser runs, with `<`, `>`, `&` and `'` escaped, so
     that no text in them can end it.
@@ -61,8 +69,58 @@ def fragment(drawing: go.Figure, description: str, height_px: int = 320) -> Mark
 
 
 def plotly_js() -> Markup:
-    """Returns plotly.js (4.8 MB) for the page's one script element, from the installed package."""
+    """Returns plotly.js (4.8 MB), from the installed package, for a script element.
+
+    Raises:
+        ValueError: it contains text that would end or change that element.
+    """
     source = get_plotlyjs()
     if "</script" in source.lower() or "<!--" in source:
         raise ValueError("plotly.js holds text that would end or change its script element")
     return Markup(source)
+
+
+def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any) -> go.Scatter:
+    """Returns a line of at most `MAX_POINTS` points, with gaps where y is undefined.
+
+    Args:
+        x: the points' places across.
+        y: as many values; None, NaN and negative ones are undefined.
+        name: for the legend, any text.
+        style: further settings of the trace, which override those of this function.
+    """
+    kept = thinned(len(x))
+    drawn = [y[i] for i in kept]
+    single = sum(defined(value) for value in y) == 1
+    settings = {
+        "mode": "lines+markers" if single else "lines",
+        "name": chart_text(name, NAME_LENGTH),
+        "hovertemplate": "%{y:.4g}",
+        "cliponaxis": False,
+    }
+    return go.Scatter(
+        x=[x[i] for i in kept],
+        y=[float(f"{value:.5g}") if defined(value) else None for value in drawn],
+        **{**settings, **style},
+    )
+
+
+def smoothed(values: Sequence[float | None]) -> list[float]:
+    """Returns the mean over a centred window of a fortieth of the line, without missing values."""
+    curve = np.asarray(values, np.float64)
+    reach = len(curve) // 80
+    total = np.concatenate([[0.0], np.nancumsum(curve)])
+    count = np.concatenate([[0], np.cumsum(~np.isnan(curve))])
+    middle = np.arange(len(curve))
+    first, last = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, len(curve))
+    means: list[float] = (
+        (total[last] - total[first]) / np.maximum(count[last] - count[first], 1)
+    ).tolist()
+    return means
+
+
+def thinned(count: int) -> list[int]:
+    """Returns at most `MAX_POINTS` indices of a line of `count` points, with first and last."""
+    indices = np.linspace(0, count - 1, min(count, MAX_POINTS)).round().astype(int)
+    kept: list[int] = np.unique(indices).tolist()
+    return kept

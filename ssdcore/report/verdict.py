@@ -1,36 +1,45 @@
-"""What a reader should take home: how good the detector is, where it fails, what to do next."""
+"""The conclusions: how good the detector is, where it fails, and what to do next."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ssdcore.evaluation.analysis import Analysis, ClassAnalysis
 from ssdcore.report import words
-from ssdcore.report.content import History, SplitSummary
+from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import isolated
 
-COSTS = 0.005
-"""AP50 that an error must cost to be worth a sentence."""
-FALLS = 0.02
-"""AP by which the last measurement must be below the best to say that training went too far."""
-TRUSTED = 0.1
-"""Calibration error up to which scores are said nothing of."""
-FITTED = 0.95
-"""Share of objects with a fitting default box up to which the boxes are to blame."""
+HEADINGS = ("How good it is", "Where it fails", "What to do next")
+MIN_COST = 0.005
+"""AP50 from which on the cost of an error is mentioned."""
+MIN_FALL = 0.02
+"""AP by which the last measurement must be below the best to call it overfitting."""
+MAX_CALIBRATION_ERROR = 0.1
+"""Calibration error up to which scores are not mentioned."""
+MIN_FITTED = 0.95
+"""Share of objects with a fitting default box below which the boxes are to blame."""
 FREQUENT = 10
-"""Objects from which on a class's AP says something of the detector."""
-CONFUSED = 3
-"""Times that one class must be called another to be worth a sentence."""
+"""Number of objects from which on the AP of a class is meaningful."""
+MIN_CONFUSED = 3
+"""Times that one class must be called another to be mentioned."""
+PLURALS = {
+    "class": "wrong classes",
+    "localisation": "loose boxes",
+    "both": "loose boxes of the wrong class",
+    "duplicate": "duplicates",
+    "background": "invented objects",
+    "missed": "missed objects",
+}
 REMEDIES = {
-    "missed": "More of what is missed helps: images with such objects, longer training, and "
-    "default boxes of their sizes (model.default_box_scales).",
+    "missed": "Add images with such objects, train longer, and add default boxes of their sizes "
+    "(model.default_box_scales).",
     "localisation": "Boxes are found but framed loosely: train longer at a falling rate "
     "(train.epochs, train.lr_end) and compare the default boxes with the sizes below.",
-    "class": "Classes are told apart badly: look at the confused images for wrong labels, then "
-    "add examples of both classes.",
+    "class": "Classes are confused: check the labels of the confused images, then add examples of "
+    "both classes.",
     "both": "Boxes that are loose and of the wrong class are mostly half-seen neighbours: look at "
     "those images, and train longer.",
-    "background": "Much is invented: raise the threshold where that matters, and add images "
-    "that show the invented thing's ground without any object.",
+    "background": "Many detections have no object: raise the threshold where that matters, and add "
+    "images with such backgrounds and no object.",
     "duplicate": "Objects are reported twice: lower evaluate.nms_iou.",
 }
 
@@ -43,71 +52,46 @@ class Verdict(NamedTuple):
     todo: tuple[str, ...]
 
 
-def verdict(
-    metrics: Mapping[str, Any],
-    analysis: Analysis,
-    history: History,
-    splits: Sequence[SplitSummary],
-) -> Verdict:
-    """Draws the conclusion; what was not measured is not spoken of.
-
-    Args:
-        metrics: as in `ReportContent`.
-        analysis: what the detections say beyond COCO's figures.
-        history: how training went.
-        splits: the data set, the training split first.
-    """
-    figures = metrics.get("bbox", {})
-    if not words.defined(figures.get("AP")):
-        nothing = "Nothing can be said of the detector: no AP was measured, or the validation set "
-        return Verdict((nothing + "has no objects.",), (), ())
-    return Verdict(
-        tuple(_good(figures, metrics.get("images"), analysis)),
-        tuple(_fails(figures, analysis)),
-        tuple(_todo(analysis, history, splits)),
-    )
+def verdict(content: ReportContent) -> Verdict:
+    """Draws the conclusions from metrics and tables; what was not measured is not mentioned."""
+    if not words.defined(content.metrics.get("bbox", {}).get("AP")):
+        nothing = "No conclusion: no AP was measured, or the validation set has no objects."
+        return Verdict((nothing,), (), ())
+    return Verdict(tuple(_good(content)), tuple(_fails(content)), tuple(_todo(content)))
 
 
-def _good(figures: Mapping[str, float], images: int | None, analysis: Analysis) -> Iterator[str]:
+def _good(content: ReportContent) -> Iterator[str]:
+    metrics = content.metrics
+    figures, images = metrics["bbox"], metrics.get("images")
     where = f"on {words.count(images)} validation images" if images else "on the validation set"
     yield f"AP is {words.score(figures['AP'])} {where}" + (
         f", and AP50, which accepts loosely framed boxes, {words.score(figures['AP50'])}."
         if words.defined(figures.get("AP50"))
         else "."
     )
-    point = analysis.operating_point
-    if point.recall is not None and point.precision is not None:
+    if {"recall", "precision"} <= set(metrics):
         yield (
-            f"At a score threshold of {words.score(analysis.threshold)} it finds "
-            f"{words.percent(point.recall)} of the objects, and {words.percent(point.precision)} "
-            f"of what it reports is right (F1 {words.score(point.f1)})."
+            f"At a score threshold of {words.score(metrics['threshold'])} it finds "
+            f"{words.percent(metrics['recall'])} of the objects, and "
+            f"{words.percent(metrics['precision'])} of its detections are correct "
+            f"(F1 {words.score(metrics['f1'])})."
         )
-    judged = _comparable(analysis)
-    if len(judged) > 1:
-        best = max(judged, key=lambda one: one.AP)
-        yield (
-            f"It is strongest on {isolated(best.name)} (AP {words.score(best.AP)}, "
-            f"{words.count(best.objects)} objects)."
-        )
+    classes = _comparable_classes(content)
+    if len(classes) > 1:
+        yield f"It is strongest on {_named(max(classes, key=lambda row: row['AP']))}."
 
 
-def _fails(figures: Mapping[str, float], analysis: Analysis) -> Iterator[str]:
-    dearest = _dearest(analysis)
-    if dearest:
+def _fails(content: ReportContent) -> Iterator[str]:
+    figures = content.metrics["bbox"]
+    if error := _costliest_error(content):
         yield (
-            f"Most AP50 is lost to {words.KIND_PLURALS[dearest.kind]}: "
-            f"{words.score(dearest.AP50_cost)}, by {words.count(dearest.count)} at any score."
+            f"Most AP50 is lost to {PLURALS[error['kind']]}: {words.score(error['AP50_cost'])}, "
+            f"by {words.count(error['count'])} at any score."
         )
-    judged = _comparable(analysis)
-    if len(judged) > 1:
-        worst = min(judged, key=lambda one: one.AP)
-        yield (
-            f"It is weakest on {isolated(worst.name)} (AP {words.score(worst.AP)}, "
-            f"{words.count(worst.objects)} objects)."
-        )
-    confused = _most_confused(analysis)
-    if confused:
-        yield confused
+    classes = _comparable_classes(content)
+    if len(classes) > 1:
+        yield f"It is weakest on {_named(min(classes, key=lambda row: row['AP']))}."
+    yield from _most_confused(content)
     small, large = figures.get("APs"), figures.get("APl")
     if words.defined(small) and words.defined(large) and small != large:
         order = ("small", "large") if small < large else ("large", "small")
@@ -116,63 +100,66 @@ def _fails(figures: Mapping[str, float], analysis: Analysis) -> Iterator[str]:
             f"It finds {order[0]} objects worse than {order[1]} ones: "
             f"AP {words.score(low)} against {words.score(high)}."
         )
-    error = analysis.calibration.error
-    if error is not None and error > TRUSTED:
-        yield f"Its scores are no probabilities: they are off by {words.score(error)} on average."
+    error = content.metrics.get("calibration_error", 0)
+    if error > MAX_CALIBRATION_ERROR:
+        yield f"Its scores are not probabilities: they are off by {words.score(error)} on average."
 
 
-def _todo(analysis: Analysis, history: History, splits: Sequence[SplitSummary]) -> Iterator[str]:
-    if analysis.operating_point.f1:
+def _todo(content: ReportContent) -> Iterator[str]:
+    metrics = content.metrics
+    if metrics.get("f1"):
         yield (
-            f"Report what scores {words.score(analysis.threshold)} or more: F1 is highest there. "
-            "The table of classes has each one's own best threshold."
+            f"Use a score threshold of {words.score(metrics['threshold'])}, which has the highest "
+            "F1. The table of classes has the best threshold of each class."
         )
-    dearest = _dearest(analysis)
-    if dearest:
-        yield REMEDIES[dearest.kind]
-    measured = [value for value in history.val_ap if value is not None]
+    if error := _costliest_error(content):
+        yield REMEDIES[error["kind"]]
+    measured = [ap for ap in content.tables["validation"].values("val_AP") if words.defined(ap)]
     if len(measured) > 1:
         if measured[-1] == max(measured):
             yield "AP was still rising when training ended: train longer (train.epochs)."
-        elif measured[-1] < max(measured) - FALLS:
+        elif measured[-1] < max(measured) - MIN_FALL:
             yield (
                 f"AP fell from {words.score(max(measured))} to {words.score(measured[-1])} before "
                 "training ended: vary images more (train.augment), or add some."
             )
-    for split in splits[:1]:
-        if split.fitted is not None and split.fitted < FITTED:
+    for fitted in content.tables["splits"].values("fitted")[:1]:
+        if fitted is not None and fitted < MIN_FITTED:
             yield (
-                f"Only {words.percent(split.fitted)} of the training objects have a default box "
-                "that fits: bring model.default_box_scales nearer to their sizes."
+                f"Only {words.percent(fitted)} of the training objects have a default box that "
+                "fits: bring model.default_box_scales nearer to their sizes."
             )
 
 
-def _comparable(analysis: Analysis) -> list[ClassAnalysis]:
-    """Returns the classes with an AP that is no matter of chance, or all where those are few."""
-    judged = [one for one in analysis.classes if words.defined(one.AP)]
-    frequent = [one for one in judged if one.objects >= FREQUENT]
-    return frequent if len(frequent) > 1 else judged
+def _named(row: dict[str, Any]) -> str:
+    details = f"AP {words.score(row['AP'])}, {words.count(row['objects'])} objects"
+    return f"{isolated(row['name'])} ({details})"
 
 
-def _dearest(analysis: Analysis) -> Any:
-    """Returns the error that costs most, None where none is worth a sentence."""
-    dearest = max(analysis.errors, key=lambda one: one.AP50_cost, default=None)
-    return dearest if dearest and dearest.AP50_cost >= COSTS else None
+def _comparable_classes(content: ReportContent) -> list[dict[str, Any]]:
+    """Returns the frequent classes, or all with an AP if fewer than two are frequent."""
+    rows = [row for row in content.tables["per_class"].records() if words.defined(row["AP"])]
+    frequent = [row for row in rows if row["objects"] >= FREQUENT]
+    return frequent if len(frequent) > 1 else rows
 
 
-def _most_confused(analysis: Analysis) -> str | None:
-    """Returns a sentence on the largest count beside the diagonal of two classes."""
-    names, counts = analysis.confusion.names, analysis.confusion.counts
-    pairs = [
-        (counts[row][column], -row, -column)
-        for row in range(len(names))
-        for column in range(len(names))
-        if row != column
-    ]
-    times, row, column = max(pairs, default=(0, 0, 0))
-    if times < CONFUSED:
-        return None
-    return (
-        f"Most often confused: {isolated(names[-row])}, called {isolated(names[-column])} "
-        f"{words.count(times)} times."
+def _costliest_error(content: ReportContent) -> dict[str, Any] | None:
+    rows = content.tables["errors"].records()
+    costliest = max(rows, key=lambda row: row["AP50_cost"], default=None)
+    return costliest if costliest and costliest["AP50_cost"] >= MIN_COST else None
+
+
+def _most_confused(content: ReportContent) -> Iterator[str]:
+    """Yields a sentence on the pair of classes that is confused most often."""
+    classes = set(content.classes)
+    pairs = Counter(
+        (actual, predicted)
+        for actual, predicted in content.tables["confusion"].rows
+        if actual != predicted and {actual, predicted} <= classes
     )
+    for (actual, predicted), times in pairs.most_common(1):
+        if times >= MIN_CONFUSED:
+            yield (
+                f"Most often confused: {isolated(str(actual))}, called {isolated(str(predicted))} "
+                f"{words.count(times)} times."
+            )

@@ -3,7 +3,7 @@ import csv
 import pytest
 
 from ssdcore.core.history import COLUMNS, write_history
-from ssdcore.report.content import History
+from ssdcore.report.tables import training_tables
 
 ROWS = [
     {"step": 1, "epoch": 1, "loss": 12.25, "loss_box": 4.0, "loss_class": 8.25, "lr": 1e-4,
@@ -18,12 +18,16 @@ ROWS = [
 def test_the_report_reads_what_training_writes(tmp_path):
     path = tmp_path / "plots/history.csv"
     write_history(path, ROWS)
-    history = History.read_csv(path)
-    assert history.step == [1, 2, 123456]
-    for name in ("epoch", "loss", "loss_box", "loss_class", "lr", "images_per_second"):
-        assert getattr(history, name) == pytest.approx([row[name] for row in ROWS], rel=1e-6)
-    assert history.val_ap == [None, 0.0, None]  # not measured, measured, undefined
-    assert history.val_ap50 == [None, 0.5, None]
+    tables = {table.name: table for table in training_tables(path.read_text())}
+    assert tables["loss"].values("step") == [1, 2, 123456]
+    for name, columns in {
+        "loss": ("loss", "loss_box", "loss_class"), "learning_rate": ["lr"],
+        "speed": ["images_per_second"],
+    }.items():  # fmt: skip
+        for column in columns:
+            expected = [row[column] for row in ROWS]
+            assert tables[name].values(column) == pytest.approx(expected, rel=1e-6)
+    assert tables["validation"].rows == [(2, 1, 0.0, 0.5), (123456, 2, -1.0, -1.0)]
 
 
 def test_a_row_checked_by_hand(tmp_path):
@@ -47,7 +51,7 @@ def test_without_rows_there_is_a_header(tmp_path):
     path = tmp_path / "history.csv"
     write_history(path, [])
     assert path.read_text() == ",".join(COLUMNS) + "\n"
-    assert History.read_csv(path).step == []
+    assert training_tables(path.read_text())[0].rows == []
 
 
 def test_rows_from_a_generator_and_a_failing_one_keeps_the_old_file(tmp_path):

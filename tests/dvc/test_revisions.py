@@ -9,7 +9,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.dvc.revisions import Origin, open_revisions
 
 PARAMS, HISTORY = Path("params.yaml"), Path("plots/history.csv")
-PER_CLASS, ANALYSIS = Path("evaluation/per_class.csv"), Path("evaluation/analysis.json")
+PER_CLASS, ERRORS = Path("evaluation/per_class.csv"), Path("evaluation/errors.csv")
 
 
 @pytest.fixture
@@ -63,10 +63,10 @@ def test_missing_outs_of_the_workspace_come_from_the_cache(inside, tmp_path, mon
     assert len(list((tmp_path / "val").iterdir())) == 3
 
 
-def test_a_file_that_a_revision_lacks_is_none(inside):
-    assert read("old", ANALYSIS) is None
+def test_what_a_state_never_had_is_none(inside):
+    assert read("old", ERRORS) is None
     assert read("old", Path("no/such.file")) is None
-    assert read("main", ANALYSIS) is not None
+    assert read("main", ERRORS) is not None
     with open_revisions(["old"]) as (old,):
         assert not old.fetch(Path("no/such"), inside / "never")
 

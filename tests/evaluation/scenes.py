@@ -1,4 +1,4 @@
-"""Made-up annotation files and detections with every kind of error, drawn from a seed."""
+"""Random annotation files and detections with every kind of error."""
 
 import json
 from pathlib import Path
@@ -6,14 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults
+from ssdcore.evaluation.judged import JudgedSplit, judge_split
+from ssdcore.evaluation.outcomes import judge_all
 from ssdcore.evaluation.pairs import Found, Truth
 from ssdcore.evaluation.split import Split
 
 NOTHING = CocoResults.from_rows([])
 HEIGHT, WIDTH = 240, 320
 CLASSES = {3: "cat", 5: "dog", 8: "owl", 9: "unseen"}
-"""By id; of the last one there are detections but no objects where a scene leaves it so."""
+"""By id; the last one has detections but no objects."""
 
 
 def write_scene(
@@ -21,8 +24,8 @@ def write_scene(
 ) -> tuple[Path, CocoResults]:
     """Writes an annotation file; returns its path and detections.
 
-    Scores are all different, rounded to six digits as in predictions.json, and the better a
-    detection the higher they tend to be.
+    Scores differ and are rounded to six digits as in predictions.json; better detections tend to
+    have higher ones.
     """
     rng = np.random.default_rng(seed)
     ids = list(CLASSES)[: 4 if unseen else 3]
@@ -78,8 +81,14 @@ def _detection(rng: np.random.Generator, thing: dict[str, Any], ids: list[int]) 
     return {"image_id": thing["image_id"], "category_id": label, "bbox": box, "score": merit}
 
 
-def one_image(objects: list[Any], detections: list[Any], classes: int = 2) -> Split:
-    """A split of (label, box), crowds with a negative label, and (label, score, box)."""
+def judged_scene(folder: Path, seed: int, **options: bool) -> JudgedSplit:
+    """A scene, judged."""
+    truth, results = write_scene(folder, seed, **options)
+    return judge_split(truth, results, evaluate(truth, results))
+
+
+def one_image(objects: list[Any], detections: list[Any], classes: int = 2) -> JudgedSplit:
+    """One image of (label, box), crowds with a negative label, and (label, score, box)."""
     n, m = len(detections), len(objects)
     truth = Truth(
         np.zeros(m, int),
@@ -94,4 +103,5 @@ def one_image(objects: list[Any], detections: list[Any], classes: int = 2) -> Sp
         np.array([box for _, _, box in detections], float).reshape(-1, 4),
     )
     names = tuple(str(number) for number in range(classes))
-    return Split(names, truth, found, np.zeros(m), np.zeros(n), np.zeros(1))
+    split = Split(names, truth, found, np.zeros(m), np.zeros(n), np.zeros(1))
+    return JudgedSplit(split, judge_all(truth, found), {})

@@ -2,10 +2,8 @@
 
 import pytest
 
-from ssdcore.evaluation.errors import Costs
-from ssdcore.evaluation.outcomes import judge_all
-from ssdcore.evaluation.split import read_split
-from tests.evaluation.scenes import one_image, write_scene
+from ssdcore.evaluation.errors import errors
+from tests.evaluation.scenes import judged_scene, one_image
 
 TIDECV = {
     "class": (22, 3.7720534157829064),
@@ -20,17 +18,21 @@ TIDECV = {
 """tidecv 1.0.1 on the scene of seed 1 without crowds: how many, and what they cost in percent."""
 BOX = (0, 0, 40, 40)
 ELSEWHERE = (200, 200, 40, 40)
-AWRY = (0, 0, 40, 10)  # IoU 0.25
+LOOSE = (0, 0, 40, 10)  # IoU 0.25
 
 
 def measure(objects, detections, classes=2):
     """Costs of (label, box) and (label, score, box), all in one image."""
-    split = one_image(objects, detections, classes)
-    return Costs(split, judge_all(split.truth, split.found))
+    return errors(one_image(objects, detections, classes))
 
 
-def by_kind(costs):
-    return {error.kind: (error.count, pytest.approx(error.AP50_cost)) for error in costs.by_kind()}
+def by_kind(table):
+    return {row["kind"]: (row["count"], pytest.approx(row["AP50_cost"])) for row in table.records()}
+
+
+def all_costs(table):
+    """The costs of all false positives and of all false negatives."""
+    return [table.scalars[f"AP50_cost/false_{kind}"] for kind in ("positives", "negatives")]
 
 
 def without(**expected):
@@ -39,57 +41,56 @@ def without(**expected):
 
 
 def test_equals_the_authors_code(tmp_path):
-    split = read_split(*write_scene(tmp_path, 1, crowds=False, unseen=False))
-    costs = Costs(split, judge_all(split.truth, split.found))
-    for error in costs.by_kind():
-        count, percent = TIDECV[error.kind]
-        assert error.count == count
-        assert error.AP50_cost == pytest.approx(percent / 100, abs=1e-12), error.kind
-    assert costs.of_false_positives() == pytest.approx(TIDECV["false positives"] / 100, abs=1e-12)
-    assert costs.of_false_negatives() == pytest.approx(TIDECV["false negatives"] / 100, abs=1e-12)
+    table = errors(judged_scene(tmp_path, 1, crowds=False, unseen=False))
+    for kind, (count, cost) in by_kind(table).items():
+        expected, percent = TIDECV[kind]
+        assert (count, cost) == (expected, percent / 100)
+        assert table.scalars[f"AP50_cost/{kind}"] == pytest.approx(percent / 100, abs=1e-12)
+    expected = [TIDECV["false positives"] / 100, TIDECV["false negatives"] / 100]
+    assert all_costs(table) == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_perfect_detector_makes_none():
     costs = measure([(1, BOX), (2, ELSEWHERE)], [(1, 0.9, BOX), (2, 0.8, ELSEWHERE)])
     assert by_kind(costs) == without()
-    assert costs.of_false_positives() == costs.of_false_negatives() == 0
+    assert all_costs(costs) == [0, 0]
 
 
 def test_a_class_error_moves_to_the_class_of_its_object():
     costs = measure([(1, BOX), (2, ELSEWHERE)], [(2, 0.9, BOX), (2, 0.8, ELSEWHERE)])
-    # class 1 has nothing, class 2 a precision of 1/2; mended both are perfect
+    # class 1 has nothing, class 2 a precision of 1/2; corrected both are perfect
     assert by_kind(costs)["class"] == (1, 1 - 0.25)
-    assert costs.of_false_positives() == pytest.approx(0.25)  # class 2's
-    assert costs.of_false_negatives() == pytest.approx(0.25)  # class 1 has nothing to find, or say
+    # class 2's wrong detection; class 1 without objects does not count
+    assert all_costs(costs) == pytest.approx([0.25, 0.25])
 
 
-def test_a_class_of_which_nothing_is_left_but_wrong_detections_has_an_ap_of_0():
+def test_a_class_with_wrong_detections_alone_has_an_ap_of_0():
     costs = measure([(1, BOX), (2, ELSEWHERE)], [(1, 0.9, ELSEWHERE), (2, 0.8, ELSEWHERE)])
-    assert costs.of_false_negatives() == pytest.approx(0)
+    assert all_costs(costs)[1] == pytest.approx(0)
 
 
-def test_a_badly_placed_box_is_mended_in_place():
-    costs = measure([(1, BOX)], [(1, 0.9, AWRY)])
+def test_a_loose_box_is_corrected():
+    costs = measure([(1, BOX)], [(1, 0.9, LOOSE)])
     assert by_kind(costs) == without(localisation=(1, 1))
 
 
-@pytest.mark.parametrize(("label", "box", "kind"), [(2, BOX, "class"), (1, AWRY, "localisation")])
-def test_an_error_on_an_object_that_was_found_goes_away(label, box, kind):
+@pytest.mark.parametrize(("label", "box", "kind"), [(2, BOX, "class"), (1, LOOSE, "localisation")])
+def test_an_error_on_a_found_object_is_removed(label, box, kind):
     objects = [(1, BOX), (2, ELSEWHERE)]
     found = [(1, 0.5, BOX), (label, 0.9, box), (2, 0.4, ELSEWHERE)]
     assert by_kind(measure(objects, found)) == without(**{kind: (1, 0.25)})
 
 
-def test_of_several_errors_on_one_object_the_best_score_is_mended_the_others_go():
+def test_of_several_errors_on_one_object_the_highest_score_is_corrected():
     objects = [(1, BOX)]
-    found = [(1, 0.8, AWRY), (1, 0.9, AWRY)]
+    found = [(1, 0.8, LOOSE), (1, 0.9, LOOSE)]
     assert by_kind(measure(objects, found))["localisation"] == (2, 1)
     # of two kinds too: the class error has the better claim, so the other goes away
-    rivals = by_kind(measure(objects, [(1, 0.8, AWRY), (2, 0.9, BOX)]))
+    rivals = by_kind(measure(objects, [(1, 0.8, LOOSE), (2, 0.9, BOX)]))
     assert rivals == without(localisation=(1, 0), **{"class": (1, 1)})
 
 
-def test_both_duplicates_and_background_go_away():
+def test_both_duplicates_and_background_are_removed():
     objects = [(1, BOX), (2, (100, 100, 40, 40))]
     found = [
         (1, 0.9, ELSEWHERE),
@@ -103,10 +104,10 @@ def test_both_duplicates_and_background_go_away():
     )
 
 
-def test_missed_objects_are_counted_no_more():
+def test_missed_objects_no_longer_count():
     costs = measure([(1, BOX), (1, ELSEWHERE)], [(1, 0.9, BOX)])
     assert by_kind(costs) == without(missed=(1, pytest.approx(50 / 101)))
-    assert costs.of_false_negatives() == pytest.approx(50 / 101)
+    assert all_costs(costs)[1] == pytest.approx(50 / 101)
 
 
 def test_nothing_detected_and_nothing_there():

@@ -11,10 +11,10 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from ssdcore.coco.results import read_results
-from ssdcore.evaluation.sizes import SHARES, SIDES_PX, by_size
-from ssdcore.evaluation.split import read_split
-from tests.evaluation.scenes import HEIGHT, NOTHING, WIDTH, write_scene
+from ssdcore.coco.results import CocoResults, read_results
+from ssdcore.evaluation.judged import judge_split
+from ssdcore.evaluation.sizes import SHARES, SIDES_PX, sizes_px, sizes_share
+from tests.evaluation.scenes import HEIGHT, WIDTH, write_scene
 
 CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
 
@@ -43,9 +43,12 @@ def _mean(values):
     return values[values > -1].mean() if (values > -1).any() else -1
 
 
-def measured(truth, results, sides=0):
-    split = read_split(truth, results)
-    return by_size(split, np.zeros(len(split.truth.label), bool))[sides]
+def measured(truth, results, table=sizes_px):
+    return table(judge_split(truth, results, {})).records()
+
+
+def precisions(rows):
+    return [(row["AP"], row["AP50"]) for row in rows]
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -53,7 +56,7 @@ def test_equals_pycocotools(tmp_path, seed):
     truth, results = write_scene(tmp_path, seed)
     expected = by_pycocotools(truth, results, SIDES_PX)
     ranges = measured(truth, results)
-    np.testing.assert_allclose([(one.AP, one.AP50) for one in ranges], expected, atol=1e-12)
+    np.testing.assert_allclose(precisions(ranges), expected, atol=1e-12)
     assert len(set(expected[:, 0])) == 6
 
 
@@ -62,8 +65,8 @@ def test_shares_are_areas_where_all_images_are_of_one_size(tmp_path, seed):
     truth, results = write_scene(tmp_path, seed)
     side = (HEIGHT * WIDTH) ** 0.5
     expected = by_pycocotools(truth, results, [share * side for share in SHARES[:-1]] + [np.inf])
-    ranges = measured(truth, results, sides=1)
-    np.testing.assert_allclose([(one.AP, one.AP50) for one in ranges], expected, atol=1e-12)
+    ranges = measured(truth, results, sizes_share)
+    np.testing.assert_allclose(precisions(ranges), expected, atol=1e-12)
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="outside evaluator cases are not here")
@@ -74,7 +77,7 @@ def test_equals_pycocotools_on_outside_cases(case):
     truth, results = CASES / case / "gt.json", read_results(CASES / case / "dt.json")
     ranges = measured(truth, results)
     expected = by_pycocotools(truth, results, SIDES_PX)
-    np.testing.assert_allclose([(one.AP, one.AP50) for one in ranges], expected, atol=1e-12)
+    np.testing.assert_allclose(precisions(ranges), expected, atol=1e-12)
 
 
 def one_object_of_each(sides_px):
@@ -95,33 +98,44 @@ def one_object_of_each(sides_px):
     }  # fmt: skip
 
 
+def of_squares(folder, sides_px, found=(), change=None):
+    """The two tables of squares, some of them found with a score of 0.9."""
+    content = one_object_of_each(sides_px)
+    content["images"][0].update(change or {})
+    path = folder / "truth.json"
+    path.write_text(json.dumps(content))
+    detections = [
+        {"image_id": i, "category_id": 1, "bbox": [0, 0, sides_px[i], sides_px[i]], "score": 0.9}
+        for i in found
+    ]
+    results = CocoResults.from_rows(detections)
+    return [measured(path, results, table) for table in (sizes_px, sizes_share)]
+
+
+def column(rows, name):
+    return [row[name] for row in rows]
+
+
 def test_objects_and_recall_by_hand(tmp_path):
-    path = tmp_path / "truth.json"
-    path.write_text(json.dumps(one_object_of_each([10, 16, 24, 300])))
-    split = read_split(path, NOTHING)
-    sizes, shares = by_size(split, np.array([True, False, False, True]))
+    sizes, shares = of_squares(tmp_path, [10, 16, 24, 300], found=[0, 3])
     # a border belongs to both neighbours, as in COCO
-    assert [one.objects for one in sizes] == [2, 2, 0, 0, 0, 1]
-    assert [one.recall for one in sizes] == [0.5, 0, None, None, None, 1]
-    assert [(one.low, one.high) for one in sizes][-1] == (192, None)
+    assert column(sizes, "objects") == [2, 2, 0, 0, 0, 1]
+    assert column(sizes, "recall") == [0.5, 0, None, None, None, 1]
+    assert column(sizes, "size")[::5] == ["0–16 px", "over 192 px"]
+    assert (sizes[-1]["from"], sizes[-1]["to"]) == (192, None)
     # of 400 pixels: 0.025, 0.04, 0.06, 0.75
-    assert [one.objects for one in shares] == [2, 1, 0, 0, 0, 1]
-    assert [one.AP for one in shares] == [0, 0, -1, -1, -1, 0]
-    assert [(one.low, one.high) for one in shares][-1] == (0.7, 1)
+    assert column(shares, "objects") == [2, 1, 0, 0, 0, 1]
+    assert column(shares, "AP")[1:] == [0, -1, -1, -1, pytest.approx(1)]
+    assert column(shares, "size")[::5] == ["0–5 %", "70–100 %"]
+    assert (shares[-1]["from"], shares[-1]["to"]) == (0.7, 1)
 
 
 def test_a_box_past_the_border_of_its_image_has_a_share(tmp_path):
-    path = tmp_path / "truth.json"
-    path.write_text(json.dumps(one_object_of_each([500])))
-    _, shares = by_size(read_split(path, NOTHING), np.array([True]))
-    assert shares[-1].objects == 1
+    _, shares = of_squares(tmp_path, [500])
+    assert shares[-1]["objects"] == 1
 
 
 def test_an_image_of_unknown_size_has_no_shares_but_sizes(tmp_path):
-    content = one_object_of_each([100])
-    del content["images"][0]["height"]
-    path = tmp_path / "truth.json"
-    path.write_text(json.dumps(content))
-    sizes, shares = by_size(read_split(path, NOTHING), np.array([True]))
-    assert sum(one.objects for one in sizes) == 1
-    assert sum(one.objects for one in shares) == 0
+    sizes, shares = of_squares(tmp_path, [100], change={"height": None})
+    assert sum(column(sizes, "objects")) == 1
+    assert sum(column(shares, "objects")) == 0

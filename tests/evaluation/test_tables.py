@@ -1,41 +1,129 @@
-"""The tables against the analysis that they are made of."""
+"""All tables of a random scene: they agree with each other and with COCO, and files keep them."""
 
 import csv
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from ssdcore.coco.metrics import FIGURES, evaluate
 from ssdcore.core import layout
-from ssdcore.evaluation.analyse import analyse
-from ssdcore.evaluation.analysis import Analysis
-from ssdcore.evaluation.tables import unlike, write_evaluation
+from ssdcore.core.errors import InputError
+from ssdcore.evaluation.tables import (
+    analyse,
+    empty_tables,
+    figures_of_classes,
+    read_tables,
+    scalars,
+    write_evaluation,
+    write_tables,
+)
 from tests.evaluation.scenes import NOTHING, write_scene
 
 
-def write(truth, results):
-    figures = evaluate(truth, results)
-    analysis = analyse(truth, results, figures)
-    return (
-        write_evaluation(figures, analysis, results, 40, 12.345, {"nms": 0.12345}, "CPU"),
-        figures,
-        analysis,
-    )
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    return write_scene(tmp_path_factory.mktemp("scene"), 2)
 
 
-@pytest.fixture
-def written(tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def figures(scene):
+    return evaluate(*scene)
+
+
+@pytest.fixture(scope="module")
+def tables(scene, figures):
+    return {table.name: table for table in analyse(*scene, figures)}
+
+
+@pytest.fixture(scope="module")
+def numbers(tables):
+    return scalars(tables.values())
+
+
+def of_scene(truth, results):
+    found = analyse(truth, results, evaluate(truth, results))
+    return {table.name: table for table in found}
+
+
+def test_classes_add_up_to_the_operating_point(scene, tables, numbers):
+    for name in ("correct", "invented", "missed"):
+        assert sum(tables["per_class"].values(name)) == numbers[name] > 0
+    shown = (scene[1].scores >= numbers["threshold"]).sum()
+    assert sum(tables["per_class"].values("detections")) == shown
+    assert shown > numbers["correct"] + numbers["invented"]  # the rest is in crowds
+
+
+def test_figures_are_cocos(figures, tables):
+    for row, expected in zip(tables["per_class"].records(), figures["per_class"], strict=True):
+        assert {name: row[name] for name in expected} == expected
+    assert tables["coco_figures"].values("value") == [figures[name] for name in FIGURES]
+    lines = tables["pr_curves"].records()
+    mean = [row["precision"] for row in lines if row["class"] == "all"]
+    assert np.mean(mean) == pytest.approx(figures["AP50"], abs=1e-12)
+    cat = [row["precision"] for row in lines if row["class"] == "cat"]
+    assert cat == figures["pr_curves"][0]["precision"]
+
+
+def test_thresholds_are_the_highest_points_of_the_curves(tables, numbers):
+    highest = {}
+    for row in tables["score_curves"].records():
+        highest[row["class"]] = max(highest.get(row["class"], 0), row["f1"] or 0)
+    assert list(highest) == ["all", "cat", "dog", "owl", "unseen"]
+    assert numbers["f1"] >= highest["all"]
+    for row in tables["per_class"].records()[:3]:
+        assert row["f1"] >= highest[row["name"]]
+        assert row["f1"] == pytest.approx(
+            2 * row["precision"] * row["recall"] / (row["precision"] + row["recall"])
+        )
+
+
+def test_a_class_without_objects_has_undefined_figures_and_no_line(tables):
+    unseen = tables["per_class"].records()[-1]
+    assert unseen["objects"] == 0
+    assert unseen["AP"] == unseen["AR100"] == -1
+    assert {unseen[name] for name in ("threshold", "precision", "recall", "f1")} == {None}
+    assert unseen["invented"] > 0
+    assert "unseen" not in tables["pr_curves"].values("class")
+
+
+def test_parts_add_up_to_all_objects_and_detections(tables, numbers):
+    objects = numbers["correct"] + numbers["missed"]
+    for name in ("sizes", "shares"):  # no object is on a border here
+        rows = [row for row in tables[name].records() if row["objects"]]
+        assert sum(row["objects"] for row in rows) == objects
+        found = sum(row["recall"] * row["objects"] for row in rows)
+        assert found == pytest.approx(numbers["correct"])
+    actual = tables["confusion"].values("actual")
+    assert len(actual) - actual.count("background") == objects
+    wrong = sum(row["count"] for row in tables["errors"].records() if row["kind"] != "missed")
+    assert sum(tables["calibration"].values("detections")) > wrong > 0
+
+
+def test_scalars_are_defined_numbers(scene, numbers):
+    assert numbers["AP50_cost/localisation"] > 0
+    assert len(numbers) == 16
+    without = scalars(of_scene(scene[0], NOTHING).values())
+    assert (without["threshold"], without["AP50_cost/false_negatives"]) == (0, 1)
+    assert {"precision", "calibration_error"}.isdisjoint(without)
+    assert all(isinstance(value, int | float) for value in without.values())
+
+
+def test_figures_of_classes_are_what_is_defined(tables):
+    (cat, figures), *_, (unseen, few) = figures_of_classes(tables.values())
+    assert (cat, unseen) == ("cat", "unseen")
+    assert figures["AP50"] == tables["per_class"].values("AP50")[0]
+    assert list(few) == ["objects", "detections", "correct", "invented", "missed"]
+
+
+def test_the_evaluation_is_written_and_read_back(tmp_path, monkeypatch, scene, figures, tables):
     monkeypatch.chdir(tmp_path)
-    return write(*write_scene(tmp_path, 2))
-
-
-def rows(path):
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def test_metrics(written):
-    metrics, figures, analysis = written
+    layout.EVALUATION.mkdir()
+    layout.table("of_another_version").touch()
+    metrics = write_evaluation(
+        figures, tables.values(), scene[1], 40, 12.345, {"nms": 0.12345}, "CPU"
+    )
     assert json.loads(layout.EVALUATE_METRICS.read_text()) == metrics
     assert metrics == {
         "bbox": {name: figures[name] for name in FIGURES},
@@ -43,76 +131,60 @@ def test_metrics(written):
         "images_per_second": 12.35,
         "milliseconds": {"nms": 0.123},
         "device": "CPU",
-        "threshold": analysis.threshold,
+        **scalars(tables.values()),
     }
+    assert read_tables() == tables
+    names = {layout.PREDICTIONS.name, layout.TABLES.name, *(f"{name}.csv" for name in tables)}
+    assert {path.name for path in layout.EVALUATION.iterdir()} == names
+    with layout.PER_CLASS.open(newline="") as file:
+        row = next(csv.DictReader(file))
+    assert (row["name"], float(row["AP50"])) == ("cat", figures["per_class"][0]["AP50"])
 
 
-def test_the_analysis_can_be_read_back(written):
-    assert Analysis.read_json(layout.ANALYSIS) == written[2]
+@pytest.mark.parametrize("change", [{"newer": 1}, {"columns": None}, {"chart": {"kind": "pie"}}])
+def test_tables_of_another_version_are_refused(tmp_path, tables, change):
+    write_tables(tmp_path, [tables["errors"]])
+    path = tmp_path / layout.TABLES.name
+    (described,) = json.loads(path.read_text())
+    path.write_text(json.dumps([described | change]))
+    with pytest.raises(InputError, match=r"tables\.json.*Run the evaluate stage"):
+        read_tables(tmp_path)
 
 
-def test_classes(written):
-    table = rows(layout.PER_CLASS)
-    assert next(iter(table[0])) == "name"
-    for row, one in zip(table, written[2].classes, strict=True):
-        assert (row["name"], float(row["AP50"]), int(row["objects"])) == (
-            one.name, one.AP50, one.objects,
-        )  # fmt: skip
-    assert table[-1]["threshold"] == ""  # undefined
-
-
-def test_curves(written):
-    analysis = written[2]
-    table = rows(layout.PR_CURVES)
-    assert len(table) == 3 * 101  # the fourth class has no objects
-    assert [float(row["precision"]) for row in table[:101]] == analysis.pr_curves[1].precision
-    table = rows(layout.SCORE_CURVES)
-    assert len(table) == 5 * 101
-    assert [row["class"] for row in table[::101]] == ["all", "cat", "dog", "owl", "unseen"]
-    assert [float(row["f1"]) for row in table[:101]] == analysis.score_curves[0].f1
-
-
-def test_confusion_has_a_row_for_each_object_and_invented_detection(written):
-    analysis = written[2]
-    table = [(row["actual"], row["predicted"]) for row in rows(layout.CONFUSION)]
-    names = [*analysis.confusion.names, "background"]
-    counts = [[table.count((there, said)) for said in names] for there in names]
-    assert counts == analysis.confusion.counts
-
-
-def test_errors_and_calibration(written):
-    analysis = written[2]
-    assert [float(row["AP50_cost"]) for row in rows(layout.ERRORS)] == [
-        error.AP50_cost for error in analysis.errors
-    ]
-    assert [int(row["detections"]) for row in rows(layout.CALIBRATION)] == [
-        one.detections for one in analysis.calibration.bins
-    ]
-
-
-def test_names_of_any_kind_and_those_that_the_tables_use(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_class_names_of_any_kind(tmp_path):
     truth, results = write_scene(tmp_path, 2)
     content = json.loads(truth.read_text())
     names = ["all", "background", '<b>"a",\n\u202eb;', "(background)"]
     for category, name in zip(content["categories"], names, strict=True):
         category["name"] = name
     truth.write_text(json.dumps(content))
-    write(truth, results)
-    assert [row["name"] for row in rows(layout.PER_CLASS)] == names
-    assert {row["class"] for row in rows(layout.SCORE_CURVES)} == {"(all)", *names}
-    assert {row["actual"] for row in rows(layout.CONFUSION)} >= {"((background))"}
+    tables = of_scene(truth, results)
+    write_tables(tmp_path, tables.values())
+    tables = read_tables(tmp_path)
+    assert tables["per_class"].values("name") == names
+    assert set(tables["score_curves"].values("class")) == {"(all)", *names}
+    assert set(tables["confusion"].values("actual")) >= {"((background))"}
 
 
-def test_a_word_unlike_all_names():
-    assert unlike("all", ["cat"]) == "all"
-    assert unlike("all", ["all", "(all)"]) == "((all))"
+@pytest.mark.parametrize("objects", [True, False])
+def test_nothing_found_or_nothing_there(tmp_path, scene, objects):
+    truth, results = scene
+    if not objects:
+        content = json.loads(truth.read_text())
+        truth = tmp_path / "truth.json"
+        truth.write_text(json.dumps({**content, "annotations": []}))
+    tables = of_scene(truth, NOTHING if objects else results)
+    json.dumps([table.rows for table in tables.values()], allow_nan=False)
+    confusion = tables["confusion"]
+    assert set(confusion.values("predicted" if objects else "actual")) == {"background"}
+    assert set(tables["pr_curves"].values("precision")) == ({0.0} if objects else set())
 
 
-def test_nothing_found_gives_tables_with_their_headers(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    truth, _ = write_scene(tmp_path, 2)
-    write(truth, NOTHING)
-    assert {row["predicted"] for row in rows(layout.CONFUSION)} == {"background"}
-    assert rows(layout.CALIBRATION)[0]["mean_score"] == ""
-    assert layout.PR_CURVES.read_text().startswith("class,recall,precision\n")
+def test_without_classes_each_table_has_its_columns_and_chart(tables):
+    for empty in empty_tables():
+        table = tables[empty.name]
+        assert empty.columns == table.columns
+        if empty.chart:
+            assert replace(empty.chart, marks=(), order=()) == replace(
+                table.chart, marks=(), order=()
+            )

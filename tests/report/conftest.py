@@ -1,33 +1,20 @@
 """A report's content with everything in it, small."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ssdcore.evaluation.analysis import (
-    Analysis,
-    Calibration,
-    ClassAnalysis,
-    Confusion,
-    ErrorCost,
-    OperatingPoint,
-    PrCurve,
-    ScoreBin,
-    ScoreCurve,
-    SizeRange,
-)
-from ssdcore.report.content import (
-    GalleryImage,
-    History,
-    ReportContent,
-    SplitSummary,
-    VariedImage,
-)
+from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
+from ssdcore.coco.boxes import Objects
+from ssdcore.evaluation.table import Table
+from ssdcore.evaluation.tables import empty_tables
+from ssdcore.report.content import GalleryImage, ReportContent, VariedImage
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.overlay import DetectionBox, ObjectBox
+from ssdcore.report.tables import SplitData, data_tables, training_tables
 from tests.augment_params import augment_params
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
@@ -48,61 +35,89 @@ def hostile_names() -> tuple[str, ...]:
     )
 
 
-@pytest.fixture
-def history() -> History:
-    return History(
-        step=[10, 20, 30, 40],
-        epoch=[0.5, 1.0, 1.5, 2.0],
-        loss=[8.0, 6.0, 5.0, 4.0],
-        loss_box=[3.0, 2.0, 2.0, 1.0],
-        loss_class=[5.0, 4.0, 3.0, 3.0],
-        lr=[0.001, 0.002, 0.001, 0.0],
-        images_per_second=[20.0, 21.0, 22.0, 21.0],
-        val_ap=[None, 0.2, None, 0.4],
-        val_ap50=[None, 0.4, None, 0.6],
-    )
+HISTORY = """step,epoch,loss,loss_box,loss_class,lr,loss_scale,images_per_second,val_AP,val_AP50
+10,1,8,3,5,0.001,1,20,,
+20,1,6,2,4,0.002,1,21,0.2,0.4
+30,2,5,2,3,0.001,1,22,,
+40,2,4,1,3,0,1,21,0.4,0.6
+"""
+CLASSES = [
+    ("circle", 0.3, 0.5, 0.25, 0.2, 0.35, 0.4, 1200, 1100, 0.45, 0.8, 0.6, 0.686, 900, 200, 300),
+    ("star", 0.7, 0.9, 0.8, 0.6, 0.7, 0.8, 30, 28, 0.3, 0.9, 0.95, 0.924, 27, 1, 3),
+    ("ghost", *[-1.0] * 6, 0, 0, None, None, None, None, 0, 0, 0),
+]
 
 
 @pytest.fixture
-def analysis() -> Analysis:
+def tables() -> dict[str, Table]:
     """Two classes with objects and one without; at 0.4 a circle is called a star three times."""
-    circle = ClassAnalysis(
-        "circle", 0.3, 0.5, 0.25, 0.2, 0.35, 0.4, 1200, 1100, 0.45, 0.8, 0.6, 0.686, 900, 200, 300
-    )
-    star = ClassAnalysis(
-        "star", 0.7, 0.9, 0.8, 0.6, 0.7, 0.8, 30, 28, 0.3, 0.9, 0.95, 0.924, 27, 1, 3
-    )
-    ghost = ClassAnalysis("ghost", *[-1.0] * 6, 0, 0, None, None, None, None, 0, 0, 0)
-    thresholds = [step / 100 for step in range(101)]
-    falling = [round(1 - score, 2) for score in thresholds]
+    grid = [step / 100 for step in range(101)]
     names = ["circle", "star", "ghost"]
-    return Analysis(
-        threshold=0.4,
-        operating_point=OperatingPoint(0.822, 0.754, 0.786, 927, 201, 303),
-        classes=[circle, star, ghost],
-        score_curves=[
-            ScoreCurve(name, thresholds, [*thresholds[:-1], None], falling, falling)
-            for name in (None, *names)
+    confused = {("circle", "circle"): 900, ("circle", "star"): 3, ("circle", "background"): 297,
+                ("star", "circle"): 1, ("star", "star"): 27, ("star", "background"): 2,
+                ("background", "circle"): 199}  # fmt: skip
+    rows: dict[str, list[tuple[object, ...]]] = {
+        "per_class": CLASSES,
+        "errors": [
+            ("class", 0.0125, 4, "a"), ("localisation", 0.0625, 50, "b"), ("both", 0.0, 6, "c"),
+            ("duplicate", 0.0031, 7, "d"), ("background", 0.02, 88, "e"),
+            ("missed", 0.05, 240, "f"),
         ],
-        pr_curves=[PrCurve(name, thresholds, falling) for name in (None, "circle", "star")]
-        + [PrCurve("ghost", [], [])],
-        confusion=Confusion(names, [[900, 3, 0, 297], [1, 27, 0, 2], [0, 0, 0, 0], [199, 0, 0, 0]]),
-        errors=[
-            ErrorCost("class", 4, 0.0125),
-            ErrorCost("localisation", 50, 0.0625),
-            ErrorCost("both", 6, 0.0),
-            ErrorCost("duplicate", 7, 0.0031),
-            ErrorCost("background", 88, 0.02),
-            ErrorCost("missed", 240, 0.05),
+        "confusion": [pair for pair, times in confused.items() for _ in range(times)],
+        "pr_curves": [(c, at, 1 - at) for c in ("all", "circle", "star") for at in grid],
+        "score_curves": [
+            (c, at, at if at < 1 else None, round(1 - at, 2), round(1 - at, 2))
+            for c in ("all", *names)
+            for at in grid
         ],
-        false_positives_cost=0.09,
-        false_negatives_cost=0.11,
-        sizes=[SizeRange(0, 16, 40, 0.1, 0.2, 0.3), SizeRange(192, None, 0, -1, -1, None)],
-        shares=[SizeRange(0, 0.05, 0, -1, -1, None), SizeRange(0.7, 1, 9, 0.5, 0.6, 0.7)],
-        calibration=Calibration(
-            [ScoreBin(0.4, 0.5, 10, 0.45, 0.2), ScoreBin(0.5, 0.6, 0, None, None)], 0.25
-        ),
-    )
+        "calibration": [(0.4, 0.5, 10, 0.45, 0.2), (0.5, 0.6, 0, None, None)],
+        "sizes": [
+            ("0–16 px", 0, 16, 40, 0.1, 0.2, 0.3), ("over 192 px", 192, None, 0, -1, -1, None),
+        ],
+        "shares": [("70–100 %", 0.7, 1, 9, 0.5, 0.6, 0.7)],
+        "coco_figures": [("AP", 0.5, "the score"), ("ARl", -1.0, "of large ones")],
+    }  # fmt: skip
+    found = {table.name: replace(table, rows=rows[table.name]) for table in empty_tables()}
+    confusion = found["confusion"]
+    chart = replace(confusion.chart, order=(*names, "background"))  # type: ignore[type-var]
+    found["confusion"] = replace(confusion, chart=chart)
+    return found
+
+
+@pytest.fixture
+def splits() -> dict[str, SplitData]:
+    """Two splits, in which convert kept 4000 and 500 images and left some out."""
+    return {
+        "train": SplitData(shapes_split({"circle": 90, "star": 3}), conversion(4000, 12, 7)),
+        "val": SplitData(shapes_split({"circle": 12, "star": 1}), conversion(500, 0, 0)),
+    }
+
+
+def shapes_split(objects: Mapping[str, int]) -> CocoSplit:
+    """A split of one image with so many objects of each class, all a fifth of its side."""
+    labels = [label for label, count in enumerate(objects.values(), 1) for _ in range(count)]
+    boxes = np.tile(np.array([[0.1, 0.1, 0.3, 0.3]], np.float32), (len(labels), 1))
+    found = Objects(boxes, np.array(labels, np.int32), np.zeros(len(labels), bool))
+    classes = tuple(CocoClass(id_, name) for id_, name in enumerate(objects, 1))
+    return CocoSplit(classes, (CocoImage(1, "1.jpg", 10, 10),), {1: found}, {}, {})
+
+
+def conversion(images: int, skipped: int, dropped: int) -> dict[str, Any]:
+    """An entry of conversion.json."""
+    return {
+        "images": {
+            "kept": images,
+            "skipped": {"no objects": skipped} if skipped else {},
+            "without_objects": 77,
+        },
+        "boxes": {
+            "crowd": 31,
+            "clipped": 88,
+            "in_skipped_images": 99,
+            "dropped": {"no area": dropped} if dropped else {},
+        },
+        "skipped_files": [],
+    }
 
 
 @pytest.fixture
@@ -134,34 +149,27 @@ def gallery() -> list[GalleryImage]:
 
 
 @pytest.fixture
-def content(history: History, analysis: Analysis, gallery: list[GalleryImage]) -> ReportContent:
-    splits = [
-        SplitSummary(
-            "train",
-            4000,
-            {"circle": 9000, "star": 270},
-            [0.1, 0.2, 0.4],
-            {"no objects": 12},
-            {"no area": 7},
-            31,
-            0.873,
-        ),
-        SplitSummary("val", 500, {"circle": 1200, "star": 30}, [0.2], {}, {}, 4, None),
-    ]
+def content(
+    tables: dict[str, Table], splits: dict[str, SplitData], gallery: list[GalleryImage]
+) -> ReportContent:
+    default_boxes = np.array([[0.2, 0.2, 0.4, 0.2]], np.float32)  # IoU 0.5 with all objects
+    found = [*training_tables(HISTORY), *data_tables(splits, default_boxes, [0.1, 0.2, 0.375])]
     figures = dict.fromkeys(("AP", "AP50", "AP75", "APm", "AR1", "AR10", "AR100"), 0.5)
     return ReportContent(
         title="SSD300 on shapes",
         params={"seed": 7, "train": {"epochs": 9, "augment": {"flip": 0.5, "colour": None}}},
         environment={"commit": "d66a075", "device": "CPU"},
-        history=history,
         metrics={
             "bbox": {**figures, "APs": 0.125, "APl": 0.625, "ARs": 0.2, "ARm": 0.4, "ARl": -1},
             "images": 500,
             "images_per_second": 24.3,
+            "threshold": 0.4,
+            "precision": 0.822,
+            "recall": 0.754,
+            "f1": 0.786,
+            "calibration_error": 0.25,
         },
-        analysis=analysis,
-        splits=splits,
-        default_box_scales=[0.1, 0.2, 0.375],
+        tables={**tables, **{table.name: table for table in found}},
         gallery=gallery,
         score_threshold=0.4,
         strengths=augment_params(flip=0.5, brightness=0.2),
@@ -170,28 +178,30 @@ def content(history: History, analysis: Analysis, gallery: list[GalleryImage]) -
     )
 
 
+def with_rows(content: ReportContent, name: str, rows: Sequence[Any]) -> ReportContent:
+    """Returns `content` with other rows in one of its tables."""
+    table = replace(content.tables[name], rows=[tuple(row) for row in rows])
+    return replace(content, tables={**content.tables, name: table})
+
+
 @pytest.fixture
 def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportContent:
     """Returns `content` with hostile words wherever others choose the words."""
-    splits = [
-        replace(
-            split,
-            name=hostile_names[1],
-            objects_by_class=dict.fromkeys(hostile_names, 3),
-            skipped=dict.fromkeys(hostile_names, 2),
-            dropped=dict.fromkeys(hostile_names, 1),
-        )
-        for split in content.splits
-    ]
-    known, _, unknown = content.analysis.classes
-    score_curve, pr_curve = content.analysis.score_curves[0], content.analysis.pr_curves[0]
-    analysis = replace(
-        content.analysis,
-        classes=[replace(one, name=name) for one in (known, unknown) for name in hostile_names],
-        score_curves=[replace(score_curve, name=name) for name in (None, *hostile_names)],
-        pr_curves=[replace(pr_curve, name=name) for name in (None, *hostile_names)],
-        confusion=Confusion([*hostile_names], np.eye(len(hostile_names) + 1, dtype=int).tolist()),
-    )
+    for name in ("per_class", "left_out", "objects", "sizes"):
+        rows = [
+            tuple(word if isinstance(cell, str) else cell for cell in row)
+            for row in content.tables[name].rows
+            for word in hostile_names
+        ]
+        content = with_rows(content, name, rows)
+    for name in ("pr_curves", "score_curves"):
+        points = [row[1:] for row in content.tables[name].rows if row[0] == "all"]
+        rows = [(word, *point) for word in ("all", *hostile_names) for point in points]
+        content = with_rows(content, name, rows)
+    content = with_rows(content, "confusion", [(word, word) for word in hostile_names])
+    confusion = content.tables["confusion"]
+    assert confusion.chart
+    chart = replace(confusion.chart, order=(*hostile_names, "background"))
     first = content.gallery[0]
     return replace(
         content,
@@ -203,8 +213,7 @@ def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportCon
             }
         },
         environment=dict(zip(hostile_names, hostile_names, strict=True)),
-        analysis=analysis,
-        splits=splits,
+        tables={**content.tables, "confusion": replace(confusion, chart=chart)},
         gallery=[
             replace(
                 first,
@@ -221,31 +230,17 @@ def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportCon
 
 @pytest.fixture
 def empty(content: ReportContent) -> ReportContent:
-    nothing: Mapping[str, Any] = {}
+    """A report on nothing: no class, no step, no split."""
+    tables = [*empty_tables(), *training_tables(HISTORY.splitlines()[0] + "\n")]
+    tables += data_tables({}, np.zeros((0, 4), np.float32), [])
     return replace(
         content,
-        params=nothing,
+        params={},
         environment={},
-        history=History([], [], [], [], [], [], [], [], []),
-        metrics=nothing,
-        analysis=Analysis(
-            threshold=0.0,
-            operating_point=OperatingPoint(None, None, None, 0, 0, 0),
-            classes=[],
-            score_curves=[],
-            pr_curves=[],
-            confusion=Confusion([], [[0]]),
-            errors=[ErrorCost("missed", 0, 0.0)],
-            false_positives_cost=0.0,
-            false_negatives_cost=0.0,
-            sizes=[],
-            shares=[],
-            calibration=Calibration([ScoreBin(0, 0.1, 0, None, None)], None),
-        ),
-        splits=[],
+        metrics={},
+        tables={table.name: table for table in tables},
         gallery=[],
         strengths=augment_params(),
         variations=[],
-        default_box_scales=[],
         commands=[],
     )

@@ -4,71 +4,137 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssdcore.evaluation.analysis import Analysis
-from ssdcore.report import charts
-from ssdcore.report.content import ReportContent, SplitSummary
+from ssdcore.evaluation.table import Chart, Column, Table
+from ssdcore.report.charts import draw
+
+FIGURES = (Column("name", "text"), Column("AP50"), Column("AP"))
+EVIL = "<b>x</b><a href='http://a.example'>"
 
 
-def split(name: str, objects: dict[str, int], sizes: list[float] | None = None) -> SplitSummary:
-    return SplitSummary(name, 1, objects, sizes or [], {}, {}, 0, None)
+def table(*rows, chart, columns=FIGURES) -> Table:
+    return Table("x", "X", "", columns, rows, chart=chart)
 
 
-def test_the_best_class_is_on_top_and_undefined_ones_have_no_bar(content: ReportContent) -> None:
-    figure = charts.ap_by_class(content.analysis.classes)
-    assert list(figure.layout.yaxis.ticktext) == ["circle", "star"]  # upwards
-    bars = {bar.name: list(bar.x) for bar in figure.data}
-    assert bars == {"AP50": [0.5, 0.9], "AP": [0.3, 0.7]}
+def ranking(*rows, **columns) -> Table:
+    return table(*rows, chart=Chart("ranking", "name", ("AP50", "AP")), **columns)
 
 
-def test_classes_of_one_name_stay_two_rows(analysis: Analysis) -> None:
-    twins = [replace(analysis.classes[0], name="x" * 100 + end) for end in "ab"]
-    figure = charts.ap_by_class(twins)
-    assert list(figure.data[0].y) == list(figure.layout.yaxis.tickvals) == [0, 1]
+def test_the_highest_is_on_top_and_undefined_ones_have_no_bar():
+    drawing = draw(ranking(("star", 0.9, 0.7), ("ghost", -1, -1), ("circle", 0.5, 0.3)))
+    assert list(drawing.layout.yaxis.ticktext) == ["circle", "star"]  # upwards
+    assert {bar.name: list(bar.x) for bar in drawing.data} == {"AP50": [0.5, 0.9], "AP": [0.3, 0.7]}
+    assert drawing.data[0].hovertext[1] == "star<br>AP50 0.900 · AP 0.700"
 
 
-def test_names_are_text_to_plotly(analysis: Analysis) -> None:
-    name = "<b>x</b><a href='http://a.example'>"
-    for figure in (
-        charts.ap_by_class([replace(analysis.classes[0], name=name)]),
-        charts.objects_by_class([split("<i>train", {name: 3})]),
-        charts.box_sizes([split("<i>train", {}, [0.5])], []),
+def test_rows_of_names_that_look_the_same_stay_apart():
+    drawing = draw(ranking(*(("x" * 100 + end, 0.5, 0.5) for end in "ab")))
+    assert list(drawing.data[0].y) == list(drawing.layout.yaxis.tickvals) == [0, 1]
+
+
+def test_a_wide_range_of_counts_is_logarithmic_without_zeros():
+    columns = (Column("name", "text"), Column("AP50", "count"), Column("AP", "count"))
+    wide = draw(ranking(("a", 200, 101), ("b", 5, 1), ("c", 0, 0), columns=columns))
+    assert wide.layout.xaxis.type == "log"
+    assert list(wide.data[1].x) == [None, 1, 101]
+    assert draw(ranking(("a", 9, 9), columns=columns)).layout.xaxis.type is None
+
+
+def test_bars_stand_in_the_order_of_the_rows():
+    chart = Chart("bars", "name", ("AP50", "AP"))
+    pale, strong = draw(table(("b", 0.2, 0.1), ("a", -1, -1), ("c", 0.4, 0.3), chart=chart)).data
+    assert (list(strong.x), list(strong.y), list(pale.y)) == (["b", "c"], [0.1, 0.3], [0.2, 0.4])
+
+
+LINES = (Column("class", "text"), Column("recall"), Column("precision"))
+BY_CLASS = Chart("lines", "recall", ("precision",), by="class", main="all", marks=(0.4,))
+
+
+def test_each_group_has_a_thin_line_and_the_main_one_a_thick_one_on_top():
+    rows = [(name, x, 1 - x) for name in ("all", "cat", "dog") for x in (0.0, 0.25, 1.0)]
+    drawing = draw(table(*rows, chart=BY_CLASS, columns=LINES))
+    assert [(line.meta, line.name) for line in drawing.data] == [
+        (0, "cat"), (1, "dog"), (-1, "all classes")
+    ]  # fmt: skip
+    assert drawing.data[-1].line.width > drawing.data[0].line.width
+    assert (list(drawing.data[0].x), list(drawing.data[0].y)) == ([0, 0.25, 1], [1, 0.75, 0])
+    assert drawing.layout.shapes[0].x0 == drawing.layout.shapes[0].x1 == 0.4
+
+
+def test_one_group_is_its_own_mean_and_undefined_values_are_gaps():
+    rows = [(name, x, y) for name in ("all", "cat") for x, y in ((0, None), (0.5, -1), (1, 0.5))]
+    (line,) = draw(table(*rows, chart=BY_CLASS, columns=LINES)).data
+    assert line.name == "all classes"
+    assert list(line.y) == [None, None, 0.5]
+
+
+STEPS = (Column("step", "count"), Column("loss", "number"), Column("part", "number"))
+
+
+def test_noisy_columns_are_drawn_raw_and_smoothed():
+    chart = Chart("lines", "step", ("loss", "part"), smooth=True)
+    rows = [(10, 8.0, 5.0), (20, 6.0, 4.0)]
+    traces = draw(table(*rows, chart=chart, columns=STEPS)).data
+    assert [(trace.name, trace.showlegend) for trace in traces] == [
+        ("loss", False), ("part", False), ("loss", True), ("part", True)
+    ]  # fmt: skip
+    assert (list(traces[0].x), list(traces[0].y)) == ([10, 20], [8, 6])
+    assert traces[0].line.width < traces[2].line.width
+
+
+def test_a_diagonal_and_a_single_point():
+    chart = Chart("lines", "recall", ("precision",), diagonal=True)
+    line, ideal = draw(table(("a", 0.5, 0.2), chart=chart, columns=LINES)).data
+    assert "markers" in line.mode
+    assert list(ideal.x) == list(ideal.y) == [0, 1]
+
+
+def matrix(counts, names) -> Table:
+    rows = [
+        (names[i], names[j])
+        for (i, j), count in np.ndenumerate(np.array(counts))
+        for _ in range(count)
+    ]
+    columns = (Column("actual", "text"), Column("predicted", "text"))
+    chart = Chart("heatmap", "predicted", ("actual",), order=tuple(names))
+    return table(*rows, chart=chart, columns=columns)
+
+
+def test_a_heatmap_shows_shares_of_rows_with_the_diagonal_apart():
+    names = ["circle", "star", "background"]
+    right, wrong = draw(matrix([[75, 5, 20], [0, 0, 0], [9, 0, 0]], names)).data
+    assert right.z[0][0] == 0.75
+    assert np.isnan(right.z[0][1])
+    assert wrong.z[0][1] == 0.05
+    assert np.isnan(wrong.z[0][0])
+    assert np.isnan(wrong.z[1]).all()
+    assert list(right.text[0]) == ["75", "5", "20"]
+    assert wrong.hovertext[0][1] == "circle as star: 5 (5\u00a0%)"
+
+
+@pytest.mark.parametrize(
+    ("classes", "numbered", "named"),
+    [(12, True, True), (13, False, True), (40, False, True), (41, False, False)],
+)
+def test_many_classes_leave_no_room_for_numbers_and_then_names(classes, numbered, named):
+    names = [f"class {n}" for n in range(classes + 1)]
+    drawing = draw(matrix(np.eye(classes + 1, dtype=int), names))
+    assert (drawing.data[0].text is not None) == numbered
+    assert drawing.layout.xaxis.showticklabels == named
+
+
+def test_names_are_text_to_plotly():
+    rows = [(EVIL, 0.5, 0.5), ("all", 0.5, 0.5), ("cat", 0.5, 0.5)]
+    for drawing in (
+        draw(ranking(*rows)),
+        draw(table(*rows, chart=BY_CLASS, columns=LINES)),
+        draw(matrix([[1]], [EVIL])),
     ):
-        text = json.dumps(json.loads(figure.to_json()))
-        without_own = text.replace("<br>", "").replace("<extra></extra>", "")
-        assert "<" not in without_own
+        text = json.dumps(json.loads(drawing.to_json()))
+        assert "<" not in text.replace("<br>", "").replace("<extra></extra>", "")
         assert "&lt;" in text
 
 
-def test_counts_of_each_split_the_most_frequent_on_top() -> None:
-    figure = charts.objects_by_class(
-        [split("train", {"a": 3, "b": 50, "c": 0}), split("val", {"a": 5})]
-    )
-    assert list(figure.layout.yaxis.ticktext) == ["c", "a", "b"]
-    assert [list(trace.x) for trace in figure.data] == [[0, 3, 50], [0, 5, 0]]
-    assert figure.layout.xaxis.type is None
-
-
-def test_a_wide_range_of_counts_is_logarithmic_without_zeros() -> None:
-    figure = charts.objects_by_class([split("train", {"a": 1, "b": 101, "c": 0})])
-    assert figure.layout.xaxis.type == "log"
-    assert list(figure.data[0].x) == [None, 1, 101]
-
-
-def test_every_box_is_counted_in_its_bin() -> None:
-    sizes = [0.001, 0.0101, 0.5, 0.5, 1.0]
-    figure = charts.box_sizes([split("train", {}, sizes), split("val", {}, [0.5])], [0.1, 0.2])
-    train, val, marks = figure.data
-    edges, shares = np.array(train.x), np.array(train.y[:-1])
-    assert shares.sum() == pytest.approx(1)
-    assert shares[0] == pytest.approx(2 / 5)  # the one below the first bin too
-    assert shares[-1] == pytest.approx(1 / 5)
-    middle = np.searchsorted(edges, 0.5) - 1
-    assert shares[middle] == pytest.approx(2 / 5)
-    assert val.y[middle] == pytest.approx(1)
-    assert list(marks.x) == [0.1, 0.1, None, 0.2, 0.2, None]
-
-
-def test_splits_without_boxes_are_flat() -> None:
-    figure = charts.box_sizes([split("train", {})], [0.1])
-    assert max(figure.data[0].y) == 0
-    assert figure.layout.yaxis.range[1] > 0
+def test_a_table_without_chart_or_data_has_no_drawing(tables):
+    assert draw(tables["coco_figures"]) is None
+    for name in ("per_class", "confusion", "pr_curves", "calibration"):
+        assert draw(replace(tables[name], rows=[])) is None

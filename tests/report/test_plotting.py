@@ -1,6 +1,8 @@
 import json
+import math
 from html.parser import HTMLParser
 
+import numpy as np
 import plotly.graph_objects as go
 import pytest
 
@@ -20,7 +22,7 @@ def test_data_are_visible_on_light_and_dark(name: str, ground: str) -> None:
     assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 1.4.11 for graphics
 
 
-def test_a_fragment_holds_its_data_out_of_reach_of_the_parser() -> None:
+def test_no_text_of_a_fragment_ends_its_data() -> None:
     evil = "</script><script>alert(1)</script><!--"
     figure = plotting.figure([go.Scatter(x=[1, 2], y=[3, 4], name=evil)])
     fragment = plotting.fragment(figure, 'a "chart" <b>', 240)
@@ -54,3 +56,22 @@ def test_plotly_js_can_stand_in_a_script_element(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(plotting, "get_plotlyjs", lambda: "x = '</SCRIPT>'")
     with pytest.raises(ValueError, match="script element"):
         plotting.plotly_js()
+
+
+def test_smoothing_is_a_centred_mean() -> None:
+    values = np.random.default_rng(0).random(200).tolist()  # reach 200 // 80 = 2
+    naive = [np.mean(values[max(0, i - 2) : i + 3]) for i in range(200)]
+    np.testing.assert_allclose(plotting.smoothed(values), naive)
+
+
+def test_a_missing_value_does_not_affect_the_others() -> None:
+    values = [1.0] * 200
+    values[50] = math.nan
+    assert plotting.smoothed(values) == pytest.approx([1.0] * 200)
+
+
+def test_a_long_line_is_thinned_with_its_ends_kept() -> None:
+    x = list(plotting.line(range(100_000), range(100_000), "a line").x)
+    assert len(x) <= plotting.MAX_POINTS
+    assert (x[0], x[-1]) == (0, 99_999)
+    assert max(np.diff(x)) <= 100_000 / plotting.MAX_POINTS + 1

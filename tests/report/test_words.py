@@ -3,10 +3,9 @@ from typing import Any
 
 import pytest
 
-from ssdcore.evaluation.analysis import SizeRange
-from ssdcore.evaluation.outcomes import KINDS
-from ssdcore.report import words
-from ssdcore.report.content import ReportContent
+from ssdcore.evaluation import outcomes
+from ssdcore.evaluation.table import Column
+from ssdcore.report import page, verdict, words
 from ssdcore.report.gallery import GALLERIES
 from tests.augment_params import augment_params
 
@@ -25,23 +24,30 @@ def test_count() -> None:
     assert words.count(None) == "–"
 
 
-def test_every_coco_figure_has_a_meaning(content: ReportContent) -> None:
-    assert set(words.COCO_FIGURES) == set(content.metrics["bbox"])
-    assert len(words.COCO_FIGURES) == 12
+@pytest.mark.parametrize(
+    ("format_", "value", "shown"),
+    [
+        ("text", "", ""), ("outcome", "background", "invented"), ("count", 1200, "1\u202f200"),
+        ("score", -1, "–"), ("share", 0.873, "87.3\u00a0%"), ("number", 0.0012345, "0.001234"),
+        ("number", None, "–"),
+    ],
+)  # fmt: skip
+def test_cell(format_: Any, value: Any, shown: str) -> None:
+    assert words.cell(Column("x", format_), value) == shown
 
 
-def test_variations_are_said_with_their_numbers_and_what_is_off() -> None:
+def test_variations_have_their_numbers_and_those_that_are_off() -> None:
     said = words.variations(augment_params(flip=0.5, saturation=0.4, hue=0.025)).replace(
         "\u00a0", " "
     )
     assert said == (
-        "Training varies an image anew in each epoch: mirrored left and right (50 % of the time); "
-        "saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
+        "Training varies each image anew in each epoch: mirrored left and right (50 % of the "
+        "time); saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
         "Off in this run: crop, zoom-out, brightness, contrast."
     )
 
 
-def test_all_variations_are_said_in_the_order_in_which_they_happen() -> None:
+def test_all_variations_are_in_the_order_of_their_application() -> None:
     said = words.variations(
         augment_params(
             crop=0.1,
@@ -54,7 +60,7 @@ def test_all_variations_are_said_in_the_order_in_which_they_happen() -> None:
         )
     ).replace("\u00a0", " ")
     assert said == (
-        "Training varies an image anew in each epoch: "
+        "Training varies each image anew in each epoch: "
         "zoomed out, on a plain ground of up to 4 times its sides (20 % of the time); "
         "cropped to a window of 30 % to 100 % of each side that shows some object "
         "(10 % of the time); mirrored left and right (30 % of the time); brightness by up to "
@@ -63,27 +69,19 @@ def test_all_variations_are_said_in_the_order_in_which_they_happen() -> None:
     )
 
 
-def test_no_variation_is_said_too() -> None:
+def test_no_variation() -> None:
     assert words.variations(augment_params()) == (
         "Training takes the images as they are: all of train.augment is 0."
     )
 
 
 def test_every_outcome_has_a_name_a_meaning_and_a_glyph_of_its_own() -> None:
-    kinds = {*KINDS, "missed"}
-    assert set(words.KIND_NAMES) == set(words.KIND_MEANINGS) == kinds
-    assert set(words.KIND_PLURALS) == kinds - {"correct", "ignored"}
-    assert set(words.GLYPHS) == {*kinds, "truth"}
-    assert len(set(words.GLYPHS.values())) == len(words.GLYPHS)
-    assert set(words.GALLERY_NAMES) == set(GALLERIES)
-
-
-def test_sizes_are_named() -> None:
-    def ranges(*ends: tuple[float, float | None]) -> list[SizeRange]:
-        return [SizeRange(low, high, 0, -1, -1, None) for low, high in ends]
-
-    assert words.sizes(ranges((0, 16), (192, None))) == ["0–16\u00a0px", "over 192\u00a0px"]
-    assert words.shares(ranges((0, 0.05), (0.7, 1))) == ["0–5\u00a0%", "70–100\u00a0%"]
+    kinds = {*outcomes.KINDS, "missed"}
+    assert set(outcomes.NAMES) == set(outcomes.MEANINGS) == kinds
+    assert set(verdict.PLURALS) == set(verdict.REMEDIES) == kinds - {"correct", "ignored"}
+    assert set(page.GLYPHS) == {*kinds, "truth"}
+    assert len(set(page.GLYPHS.values())) == len(page.GLYPHS)
+    assert set(page.GALLERY_NAMES) == set(GALLERIES)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,7 @@ from ssdcore.coco.results import CocoResults
 from ssdcore.core import layout
 from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import find_shards
-from ssdcore.evaluation.analyse import analyse
-from ssdcore.evaluation.tables import write_evaluation
+from ssdcore.evaluation.tables import analyse, write_evaluation
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector
@@ -108,8 +107,8 @@ def test_figures_are_pycocotools_own_of_the_written_file(
     }[source]
     results = CocoResults.from_rows(rows)
     figures = evaluate(annotations(folder), results)
-    analysis = analyse(annotations(folder), results, figures)
-    write_evaluation(figures, analysis, results, IMAGES, 1.0, {}, "CPU")
+    tables = analyse(annotations(folder), results, figures)
+    write_evaluation(figures, tables, results, IMAGES, 1.0, {}, "CPU")
     written = json.loads(layout.EVALUATE_METRICS.read_text())
     assert written["images"] == IMAGES
     assert json.loads(layout.PREDICTIONS.read_text()) == rows

@@ -1,4 +1,4 @@
-"""One of the compared revisions: what it says of itself, and what it does not."""
+"""One of the compared revisions: its values, and the files that it lacks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +15,8 @@ class Curve(NamedTuple):
     y: Sequence[float]
 
 
-class ClassResult(NamedTuple):
-    """One class's AP in 0…1, None where it is undefined, and its number of objects."""
-
-    ap: float | None
-    objects: int
-
-
 class Detected(NamedTuple):
-    """What was found in the validation split.
+    """The detections in the validation split.
 
     Attributes:
         split: its ground truth.
@@ -41,17 +34,18 @@ class Candidate:
     """One of the compared revisions.
 
     Attributes:
-        name: as the user calls it.
+        name: the user's name for it.
         facts: commit, experiment, device, versions, in the order to show.
         params: parameters by dotted key.
-        figures: numbers of the metrics files and of the error analysis, by dotted key, counts as
-            int; what is undefined is missing.
-        curves: `loss` and `val_AP` over steps, `precision` over recall, `f1` over the score;
-            what was not measured is missing.
-        classes: by name, in the order of the class ids.
-        detected: what it found; None where that is not known.
-        data: what stands for the validation set's content, the same where that is; "" if unknown.
-        lacks: files that the revision does not have, or not in a form that can be read.
+        figures: numbers of the metrics files by dotted key, counts as int; undefined ones are
+            missing.
+        curves: the line of each table with a chart of lines, by the table's name; what was not
+            measured is missing.
+        rows: of each table with bars the value of each row by its name, by the table's name; None
+            is undefined.
+        detected: its detections; None if unknown.
+        data: identifies the content of the validation set; "" if unknown.
+        lacks: files that the revision does not have, or not in a readable form.
     """
 
     name: str
@@ -59,7 +53,7 @@ class Candidate:
     params: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
-    classes: Mapping[str, ClassResult] = field(default_factory=dict)
+    rows: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
     detected: Detected | None = None
     data: str = ""
     lacks: Sequence[str] = ()

@@ -1,4 +1,4 @@
-"""Makes the page that compares revisions, out of what git and DVC keep of them."""
+"""Makes the page that compares revisions, from what git and DVC keep of them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,27 +14,27 @@ from ssdcore.report.comparison.images import ComparedImage, draw_images
 from ssdcore.report.comparison.page import render_comparison
 from ssdcore.report.comparison.reading import read_candidate
 
-USUAL_THRESHOLD = 0.4
-"""Least score to draw where neither the parameters nor the revision give one."""
+DEFAULT_THRESHOLD = 0.4
+"""Minimum score to draw where neither the parameters nor the revision give one."""
 
 
 def compare_revisions(
     names: Sequence[str], images: int, score_threshold: float | None = None
 ) -> str:
-    """Returns the page that compares states of the repository, the others with the first.
+    """Returns the page that compares revisions of the repository, the others with the first.
 
     Args:
-        names: of the states, see `open_revisions`; a single one is compared with the workspace.
-        images: validation images to show at most.
-        score_threshold: least score of a detection that is drawn; None is each state's own best.
+        names: of the revisions, see `open_revisions`; a single one is compared with the workspace.
+        images: maximum number of validation images to show.
+        score_threshold: minimum score of a detection to draw; None is each revision's own best.
 
     Raises:
-        InputError: a name is unknown or given twice, or something can't be had.
+        InputError: a name is unknown or given twice, or a file is nowhere.
     """
     if len(names) == 1:
         names = [*names, WORKSPACE]
     if len(set(names)) < len(names):
-        raise InputError("--compare", " ".join(names), "two states or more, each named once")
+        raise InputError("--compare", " ".join(names), "two revisions or more, each named once")
     with open_revisions(names) as revisions:
         candidates = [read_candidate(o.name, o.origin._asdict(), o.read) for o in revisions]
         drawn, remark = _draw(candidates, revisions, images, score_threshold)
@@ -47,34 +47,34 @@ def _draw(
     count: int,
     score_threshold: float | None,
 ) -> tuple[list[ComparedImage], str]:
-    """Draws the images, or says why there are none."""
+    """Returns the drawn images, and the reason if there are none."""
     able = {
         place: (one.detected, _threshold(one) if score_threshold is None else score_threshold)
         for place, one in enumerate(candidates)
         if one.detected
     }
     if not count:
-        return [], "None are asked for (report.images)."
+        return [], "No images are requested (report.images)."
     if len(able) < 2:
-        return [], "Fewer than two of them have both predictions and annotations to draw."
+        return [], "Fewer than two revisions have both predictions and annotations to draw."
     first = min(able)
     try:
         with revision_images(revisions[first], able[first][0].images) as folder:
             drawn = draw_images(able, folder, count)
     except InputError as error:
         return [], f"The images can't be read. {error}"
-    return drawn, "" if drawn else "They have no validation image in common."
+    return drawn, "" if drawn else "The revisions have no validation image in common."
 
 
 def _threshold(candidate: Candidate) -> float:
-    return candidate.figures.get("evaluate.threshold", USUAL_THRESHOLD)
+    return candidate.figures.get("evaluate.threshold", DEFAULT_THRESHOLD)
 
 
 @contextmanager
 def revision_images(revision: Revision, recorded: str) -> Iterator[Path]:
     """Yields the folder or archive of a revision's validation images.
 
-    What download put into data/raw is the revision's own; images elsewhere are as they are now.
+    Those in data/raw are the revision's own; images elsewhere are as they are now.
     """
     with TemporaryDirectory() as folder:
         copy = Path(folder, "images")

@@ -1,111 +1,153 @@
-"""Reads a candidate out of a revision's files, which may be of any age."""
+"""Reads a candidate from the files of a revision of any age.
 
-import math
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+A file that is missing or has another form is noted, not fatal. The tables are those of the present
+code; of each only the columns of its chart are read, which older revisions have as well.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from statistics import fmean
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.results import parse_results
 from ssdcore.core import layout
+from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
-from ssdcore.report.comparison.candidate import Candidate, ClassResult, Curve, Detected
-from ssdcore.report.comparison.files import Read, RevisionFiles, Row
+from ssdcore.evaluation.table import Table, parse_rows
+from ssdcore.evaluation.tables import empty_tables
+from ssdcore.report.comparison.candidate import Candidate, Curve, Detected
+from ssdcore.report.tables import TRAINING_TABLES
+from ssdcore.report.words import defined
+
+Read = Callable[[Path], bytes | None]
+"""Returns a file's content; None where the revision has no such file."""
+Parsed = TypeVar("Parsed")
+Records = list[dict[str, Any]]
+TABLES = [*((layout.HISTORY, table) for table in TRAINING_TABLES)] + [
+    (layout.table(table.name), table) for table in empty_tables()
+]
+"""All tables, with the files of their rows."""
+PINNED = re.compile(r"^(mindspore|numpy|opencv-python-headless|dvc|mlflow)==([^\s;\\]+)", re.M)
+"""The packages that results depend on, in the file of pinned requirements."""
 
 
 def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidate:
-    """Reads all that the page says of one revision.
+    """Reads all that the page shows of one revision.
 
     Args:
-        name: as the user calls it.
+        name: the user's name for it.
         origin: commit, experiment and the like, the first of its facts.
         read: returns a file's content.
 
     Raises:
-        InputError: what `read` raises.
+        InputError: as `read` raises.
     """
-    files = RevisionFiles(read)
-    evaluated = files.mapping(layout.EVALUATE_METRICS)
-    analysed = files.mapping(layout.ANALYSIS)
-    source = files.mapping(layout.SOURCE)
-    figures = {
-        "evaluate": evaluated,
-        "train": files.mapping(layout.TRAIN_METRICS),
-        "errors": {error["kind"]: error["AP50_cost"] for error in analysed.get("errors", [])},
-    }
-    curves = {
-        "loss": _curve(files.rows(layout.HISTORY), "step", "loss"),
-        "val_AP": _curve(files.rows(layout.VALIDATION), "step", "val_AP"),
-        "precision": _mean_curve(files.rows(layout.PR_CURVES), "recall", "precision"),
-        "f1": _curve_of_all(analysed, "score", "f1"),
-    }
+    files = _Files(read)
+    evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
+    trained = files.parse(layout.TRAIN_METRICS, _mapping) or {}
+    params = files.parse(layout.PARAMS, _yaml_mapping) or {}
+    source = files.parse(layout.SOURCE, _mapping) or {}
+    val = source.get("splits", {}).get("val", {})
+    split = files.parse(layout.annotations("val"), _split)
+    results = files.parse(layout.PREDICTIONS, parse_results)
+    curves: dict[str, Curve] = {}
+    rows: dict[str, dict[str, float | None]] = {}
+    for path, table in TABLES:
+        if table.chart and table.chart.kind == "lines":
+            curve = _main_line(table, files.records(path, table))
+            if curve.x:
+                curves[table.name] = curve
+        elif table.chart and table.chart.kind in ("bars", "ranking"):
+            key, value = table.chart.x, table.chart.y[-1]
+            rows[table.name] = {
+                record[key]: record[value] if defined(record[value]) else None
+                for record in files.records(path, table)
+            }
+    figures = {"evaluate": evaluated, "train": trained}
+    known = split is not None and results is not None and "images" in val
     return Candidate(
         name,
         {**origin, "device": str(evaluated.get("device", "")), **files.versions()},
-        params=dict(leaves(files.params())),
+        params=dict(leaves(params)),
         figures={key: value for key, value in leaves(figures) if _is_defined(value)},
-        curves={key: curve for key, curve in curves.items() if curve.x},
-        classes={row["name"]: _class_result(row) for row in files.rows(layout.PER_CLASS)},
-        detected=_detected(files, source),
-        data=_identity(source),
-        lacks=files.lacks,
+        curves=curves,
+        rows={name: values for name, values in rows.items() if values},
+        detected=Detected(split, results, val["images"]) if known and split and results else None,
+        data=" ".join(str(val[k]) for k in ("annotations_sha256", "images_sha256") if k in val),
+        lacks=list(files.lacks),
     )
 
 
-def _detected(files: RevisionFiles, source: Mapping[str, Any]) -> Detected | None:
-    split, results = files.split(), files.results()
-    images = _val(source).get("images")
-    if split is None or results is None or images is None:
-        return None
-    return Detected(split, results, images)
+class _Files:
+    """The files of one revision; `lacks` lists those that are missing or unreadable."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self.lacks: dict[str, None] = {}
+
+    def parse(self, path: Path, parse: Callable[[str], Parsed]) -> Parsed | None:
+        """Returns the parsed content of a file; None where there is none."""
+        content = self._read(path)
+        if content is None:
+            self.lacks[str(path)] = None
+            return None
+        try:
+            return parse(content.decode("utf-8"))
+        except (ValueError, TypeError, KeyError, AttributeError, YAMLError, InputError):
+            self.lacks[f"{path} (unreadable)"] = None
+            return None
+
+    def records(self, path: Path, table: Table) -> Records:
+        """Returns the rows of a table, with the columns of its chart alone."""
+        assert table.chart
+        wanted = [name for name in (table.chart.by, table.chart.x, table.chart.y[-1]) if name]
+        if table.chart.kind == "lines":
+            wanted[-1] = table.chart.y[0]
+        columns = [table.find(name) for name in wanted]
+        rows = self.parse(path, lambda text: parse_rows(text, columns, str(path))) or []
+        return [dict(zip(wanted, row, strict=True)) for row in rows]
+
+    def versions(self) -> dict[str, str]:
+        """Returns the packages that the revision pins, none where it pins none."""
+        content = self._read(layout.REQUIREMENTS) or b""
+        return dict(PINNED.findall(content.decode("utf-8", "replace")))
 
 
-def _curve(rows: Sequence[Row], x: str, y: str) -> Curve:
-    """Returns two columns, without the rows where one of them is empty or no number."""
-    points = [(_number(row.get(x)), _number(row.get(y))) for row in rows]
-    known = [(a, b) for a, b in points if a is not None and b is not None]
-    return Curve([a for a, _ in known], [b for _, b in known])
+def _main_line(table: Table, records: Records) -> Curve:
+    """Returns the line that stands out, or the mean of all lines where there is none."""
+    assert table.chart
+    x, y, by, main = table.chart.x, table.chart.y[0], table.chart.by, table.chart.main
+    if by and any(record[by] == main for record in records):
+        records = [record for record in records if record[by] == main]
+    values: dict[float, list[float]] = {}
+    for record in records:
+        if record[x] is not None and defined(record[y]):
+            values.setdefault(record[x], []).append(record[y])
+    return Curve(sorted(values), [fmean(values[at]) for at in sorted(values)])
 
 
-def _mean_curve(rows: Sequence[Row], x: str, y: str) -> Curve:
-    """Returns the mean over the classes at each x, rising."""
-    values: dict[float, list[float]] = defaultdict(list)
-    for a, b in zip(*_curve(rows, x, y), strict=True):
-        values[a].append(b)
-    return Curve(sorted(values), [fmean(values[a]) for a in sorted(values)])
+def _mapping(text: str) -> dict[str, Any]:
+    return dict(json.loads(text).items())
 
 
-def _curve_of_all(analysed: Mapping[str, Any], x: str, y: str) -> Curve:
-    for curve in analysed.get("score_curves", []):
-        if curve["name"] is None:
-            known = [(a, b) for a, b in zip(curve[x], curve[y], strict=True) if b is not None]
-            return Curve([a for a, _ in known], [b for _, b in known])
-    return Curve([], [])
+def _yaml_mapping(text: str) -> dict[str, Any]:
+    return dict(YAML(typ="safe", pure=True).load(text).items())
 
 
-def _class_result(row: Row) -> ClassResult:
-    ap, objects = _number(row.get("AP")), _number(row.get("objects"))
-    return ClassResult(ap if ap is not None and ap >= 0 else None, int(objects or 0))
-
-
-def _identity(source: Mapping[str, Any]) -> str:
-    """Returns the hashes of the validation annotations and images, as download hashed them."""
-    val = _val(source)
-    return " ".join(str(val[key]) for key in ("annotations_sha256", "images_sha256") if key in val)
-
-
-def _val(source: Mapping[str, Any]) -> Mapping[str, Any]:
-    record: Mapping[str, Any] = source.get("splits", {}).get("val", {})
-    return record
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        number = float(text or "")
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+def _split(text: str) -> CocoSplit:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, layout.annotations("val").name)
+        path.write_text(text, encoding="utf-8")
+        return read_coco(path)
 
 
 def _is_defined(value: Any) -> bool:
-    """Tells whether a value is a number, and not COCO's -1 for one that is undefined."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    """Tells whether a value is a number, and not COCO's -1."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and defined(value)

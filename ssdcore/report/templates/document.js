@@ -1,8 +1,8 @@
 "use strict";
 
-// Charts: each one's data stand in the JSON block right after its place. It is drawn when it comes
-// near the screen: a page with many opens at once, also on a phone.
-const coarse = matchMedia("(pointer: coarse)").matches; // a finger on a chart scrolls the page
+// Charts: the data of each stand in the JSON block right after it. It is drawn when it comes near
+// the screen, so that a page with many opens at once, also on a phone.
+const coarse = matchMedia("(pointer: coarse)").matches; // then dragging scrolls the page
 const charts = [...document.querySelectorAll(".chart")];
 const draw = (chart) => {
   coming.unobserve(chart);
@@ -16,14 +16,14 @@ const coming = new IntersectionObserver((seen) => {
 }, { rootMargin: "60% 0px" });
 for (const chart of charts) coming.observe(chart);
 
-// Paper: charts as wide as the sheet, everything unfolded; afterwards all as it was.
+// Print: charts as wide as the sheet, everything unfolded; restored afterwards.
 let folded = [];
 addEventListener("beforeprint", () => {
   folded = [...document.querySelectorAll("details:not([open])")];
   for (const details of folded) details.open = true;
   for (const chart of charts) {
     draw(chart);
-    Plotly.relayout(chart, { width: chart.closest(".pair") ? 330 : 680 });
+    Plotly.relayout(chart, { width: chart.closest(".half") ? 330 : 680 });
   }
 });
 addEventListener("afterprint", () => {
@@ -31,7 +31,7 @@ addEventListener("afterprint", () => {
   for (const chart of charts) Plotly.relayout(chart, { width: null, autosize: true });
 });
 
-// Contents: the section that is being read is marked, and kept in sight of a phone's narrow bar.
+// Contents: marks the section in view, and scrolls the bar of a phone to it.
 const entries = new Map([...document.querySelectorAll("nav a")].map((a) => [a.hash.slice(1), a]));
 const reading = new IntersectionObserver((seen) => {
   for (const { target, isIntersecting } of seen) {
@@ -45,10 +45,10 @@ const reading = new IntersectionObserver((seen) => {
 }, { rootMargin: "-20% 0px -79% 0px" });
 for (const id of entries.keys()) reading.observe(document.getElementById(id));
 
-// Tables: a click on a heading sorts by it, best first; another one turns the order. A cell may
-// give what it is sorted by in data-value; empty ones come last in either order.
+// Tables: a click on a heading sorts by it, highest number first; another click reverses. A cell
+// may give its value in data-value; empty ones come last in either order.
 for (const table of document.querySelectorAll("table.sortable")) {
-  const headings = [...[...table.tHead.rows].at(-1).cells]; // above them may be groups
+  const headings = [...table.tHead.rows[0].cells];
   const body = table.tBodies[0];
   const key = (row, column) => {
     const cell = row.cells[column];
@@ -77,8 +77,8 @@ for (const table of document.querySelectorAll("table.sortable")) {
   });
 }
 
-// Images: one opens large with what is drawn on it; the arrow keys turn the leaves, Escape
-// closes. What a filter has hidden is passed over.
+// Images: a click enlarges one with its boxes; the arrow keys go to the next or previous one that
+// no filter hides, Escape closes.
 const dialog = document.querySelector("dialog");
 let shown = null;
 const show = (figure) => {

@@ -1,8 +1,8 @@
 "use strict";
 
-// Galleries: which images and which of their boxes show, by gallery, kind, class and score. An
-// object is missed where no detection from that score on is correct or a class or localisation
-// error on it; what a detection is does not depend on fainter ones.
+// Galleries: shows images and their boxes by gallery, kind, class and score. An object is missed if
+// no detection from that score on is correct or a class or localisation error on it; the kind of a
+// detection does not depend on those of lower scores.
 const filters = document.querySelector(".filters");
 if (filters) {
   const gallery = document.querySelector(".gallery");
@@ -112,22 +112,20 @@ if (filters) {
   redraw();
 }
 
-// Curves: the class that is picked stands out.
-const pick = document.querySelector(".pick");
-if (pick) {
+// Lines by class: the class that is picked stands out.
+for (const pick of document.querySelectorAll(".pick")) {
+  const chart = pick.closest(".table").querySelector(".chart");
   pick.hidden = false;
   pick.addEventListener("change", ({ target }) => {
-    for (const chart of document.querySelectorAll(".by-class .chart")) {
-      draw(chart);
-      chart.own ??= chart.data.map(({ line, opacity }) => ({ ...line, opacity }));
-      const picked = { color: "#d4742a", width: 3, opacity: 1 };
-      const look = chart.data.map(({ meta }, index) =>
-        meta >= 0 && String(meta) === target.value ? picked : chart.own[index]);
-      Plotly.restyle(chart, {
-        "line.color": look.map(({ color }) => color),
-        "line.width": look.map(({ width }) => width),
-        opacity: look.map(({ opacity }) => opacity),
-      });
-    }
+    draw(chart);
+    chart.own ??= chart.data.map(({ line, opacity }) => ({ ...line, opacity }));
+    const picked = { color: "#d4742a", width: 3, opacity: 1 };
+    const look = chart.data.map(({ meta }, index) =>
+      meta >= 0 && String(meta) === target.value ? picked : chart.own[index]);
+    Plotly.restyle(chart, {
+      "line.color": look.map(({ color }) => color),
+      "line.width": look.map(({ width }) => width),
+      opacity: look.map(({ opacity }) => opacity),
+    });
   });
 }

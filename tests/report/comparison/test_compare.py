@@ -21,8 +21,8 @@ def test_a_tag_an_experiment_and_the_workspace():
     assert "3 revisions compared" in text
     assert "train.lr_max 0.1 0.4 0.5" in text
     assert "AP 0.333 1.000 +0.667 0.667 +0.333" in text
-    assert "<b>dog</b> 0.333 1.000 +0.667 0.667 +0.333 3" in text
-    assert "old does not have evaluation/analysis.json ;" in text
+    assert "<b>dog</b> 0.333 1.000 +0.667 0.667 +0.333" in text
+    assert "old does not have evaluation/errors.csv ," in text
     assert "missed – 0.000 0.333" in text
     assert "subject Begin" in text
     assert "mindspore 2.8.0 2.8.0 2.8.0" in text
@@ -38,10 +38,10 @@ def test_images_are_those_of_the_revisions():
 def test_a_single_one_is_compared_with_the_workspace():
     text = Page(compare_revisions(["old"], images=0)).text()
     assert "train.lr_max 0.1 0.5" in text
-    assert "None are asked for" in text
+    assert "No images are requested" in text
 
 
-def test_the_threshold_given_counts_for_all():
+def test_a_given_threshold_applies_to_all():
     page = Page(compare_revisions(["old", "try"], images=1, score_threshold=0.95))
     assert "1.png Ground truth old: 0 found" in page.text()
     assert "try from a score of 0.95" in page.text()
@@ -49,11 +49,11 @@ def test_the_threshold_given_counts_for_all():
 
 @pytest.mark.parametrize("names", [["workspace"], ["old", "old"], ["old", "try", "old"]])
 def test_one_alone_or_twice_the_same_is_refused(names):
-    with pytest.raises(InputError, match="two states or more, each named once"):
+    with pytest.raises(InputError, match="two revisions or more, each named once"):
         compare_revisions(names, images=1)
 
 
-def test_images_that_are_gone_are_said_to_be(small_repository, tmp_path, monkeypatch):
+def test_missing_images_are_mentioned(small_repository, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(small_repository, copy)
     source = copy / "data/raw/source.json"
@@ -66,7 +66,7 @@ def test_images_that_are_gone_are_said_to_be(small_repository, tmp_path, monkeyp
 
 
 def test_images_outside_of_data_raw_are_not_copied():
-    """They may be many, and DVC and git need not know them."""
+    """They may be many, and unknown to DVC and git."""
     revision = SimpleNamespace(name="old", fetch=lambda *given: pytest.fail("they were copied"))
     with revision_images(revision, "photos/val") as folder:
         assert folder == Path("photos/val")

@@ -36,13 +36,13 @@ def opened(browser: Any, file: Path) -> Iterator[Opened]:
 
 
 def test_a_heading_sorts_the_classes_by_its_revisions_changes(opened: Opened) -> None:
-    rows = "#classes tbody th"
+    rows = "#table-per_class tbody th"
     assert opened.shown(rows) == ["dog", "eel", "cat", "fly"]
-    heading = opened.page.locator("#classes thead button", has_text="second")
+    heading = opened.page.locator("#table-per_class thead button", has_text="second")
     heading.click()
     heading.click()
     assert opened.shown(rows) == ["cat", "eel", "dog", "fly"]
-    opened.page.locator("#classes thead button", has_text="class").click()
+    opened.page.locator("#table-per_class thead button", has_text="class").click()
     assert opened.shown(rows) == ["cat", "dog", "eel", "fly"]
 
 

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.report.comparison.candidate import Candidate, ClassResult, Curve
+from ssdcore.report.comparison.candidate import Candidate, Curve
 from ssdcore.report.comparison.images import ComparedImage, Panel
-from ssdcore.report.comparison.page import render_comparison
+from ssdcore.report.comparison.page import overlay, render_comparison, style
+from ssdcore.report.comparison.reading import TABLES
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
@@ -34,7 +35,7 @@ def hostile(name: str, names: tuple[str, ...]) -> Candidate:
         params={word: word for word in names},
         figures={f"evaluate.{word}": 0.5 for word in names},
         curves={"loss": Curve([1, 2], [3, 4])},
-        classes={word: ClassResult(0.5, 3) for word in names},
+        rows={"per_class": dict.fromkeys(names, 0.5)},
         lacks=names,
     )
 
@@ -46,20 +47,21 @@ def test_the_page_compares_with_the_first(candidates, image_files):
     assert "train.lr_max 0.1 0.2" in text
     assert "AP 0.500 0.750 +0.250 APs 0.250 0.250 ±0.000" in text
     assert "loss 2.000 3.000 +1.000 steps 1,000 500 \u2212500" in text
-    assert "dog 0.250 1.000 +0.750 3" in text
-    assert "cat 0.500 0.250 \u22120.250 12" in text
+    assert "dog 0.250 1.000 +0.750" in text
+    assert "cat 0.500 0.250 \u22120.250" in text
     assert "first: 3 found, 1 missed, 0 invented" in text
     assert "from a score of 0.40, second from a score of 0.25" in text
     assert "commit d66a075" in text
     assert "experiment warm-up device CPU CPU" in text
     assert "network 12.5 –" in text
+    assert "missed 0.200 0.100 \u22120.100" in text
 
 
 def test_only_what_differs_stands_open_and_all_in_the_fold(candidates):
     page = render_comparison(candidates, [])
     changed, fold = (
         page.split('id="changed"')[1].split('id="figures"')[0],
-        page.split("<details>")[1],
+        page.split('id="parameters"')[1],
     )
     assert "train.lr_max" in changed
     assert "train.loss" not in changed
@@ -82,16 +84,16 @@ def test_different_validation_sets_are_warned_of(candidates):
 
 
 def test_what_a_revision_lacks_is_said(candidates):
-    bare = Candidate("bare", lacks=["metrics/train.json", "evaluation/analysis.json"])
+    bare = Candidate("bare", lacks=["metrics/train.json", "evaluation/sizes.csv"])
     text = Page(render_comparison([candidates[0], bare], [], "Nothing to see.")).text()
-    assert "bare does not have metrics/train.json , evaluation/analysis.json ;" in text
+    assert "bare does not have metrics/train.json , evaluation/sizes.csv ;" in text
     assert "Nothing to see." in text
     assert "AP 0.500 –" in text
 
 
 def test_nothing_is_known_of_any():
     text = Page(render_comparison([Candidate("a"), Candidate("b")], [])).text()
-    for words in ("None of them was measured", "None of them has any", "the same parameters"):
+    for words in ("No revision was measured", "No revision has any", "the same parameters"):
         assert words in text
 
 
@@ -134,3 +136,39 @@ def test_a_page_too_large_is_refused(candidates, image_files):
 
 def test_the_same_content_gives_the_same_page(candidates, image_files):
     assert render_comparison(candidates, image_files) == render_comparison(candidates, image_files)
+
+
+LINES = {table.name: table for _, table in TABLES if table.chart and table.chart.kind == "lines"}
+
+
+def test_each_line_is_drawn_for_the_candidates_that_have_it(candidates):
+    drawn = {name: overlay(candidates, table) for name, table in LINES.items()}
+    assert {name: [trace.name for trace in one.data] for name, one in drawn.items() if one} == {
+        "loss": ["first", "second"],
+        "validation": ["first"],
+        "pr_curves": ["first"],
+        "score_curves": ["first"],
+    }
+    loss, val_ap = drawn["loss"].data, drawn["validation"].data
+    assert [(list(trace.x), list(trace.y)) for trace in loss] == [
+        ([1, 2, 3], [4, 3, 2]),
+        ([1, 2], [5, 4]),
+    ]
+    assert "markers" in val_ap[0].mode  # a single measurement shows
+
+
+def test_a_candidate_looks_the_same_in_all_charts(candidates):
+    late = [Candidate("bare"), *candidates]
+    for name in ("loss", "score_curves"):
+        assert overlay(late, LINES[name]).data[0].line.color == style(1)["color"]
+    assert len({tuple(style(n).values()) for n in range(20)}) == 20
+
+
+def test_only_noisy_lines_are_smoothed():
+    zigzag = Curve(list(range(8000)), [float(step % 2) for step in range(8000)])
+    long = Candidate("<a href='x'>", curves={"loss": zigzag, "score_curves": zigzag})
+    loss, f1 = (overlay([long], LINES[name]).data[0] for name in ("loss", "score_curves"))
+    assert (loss.x[0], loss.x[-1]) == (0, 7999)
+    assert all(0.4 < value < 0.6 for value in loss.y)
+    assert set(f1.y) == {0, 1}
+    assert loss.name == "&lt;a href='x'&gt;"

@@ -1,26 +1,20 @@
 from dataclasses import replace
 
-from ssdcore.report.comparison.candidate import Candidate, ClassResult
+from ssdcore.evaluation.table import HIGHER, LOWER, NEITHER
+from ssdcore.evaluation.tables import empty_tables
+from ssdcore.report.comparison.candidate import Candidate
 from ssdcore.report.comparison.differences import (
-    HIGHER,
-    LOWER,
-    NEITHER,
     FigureRow,
-    class_rows,
     figure_groups,
     parameter_rows,
+    table_rows,
 )
+
+TABLES = {table.name: table for table in empty_tables()}
 
 
 def row(*values: float | None, better: int = HIGHER) -> FigureRow:
-    """The one row that candidates with these values of a figure have."""
-    key = {HIGHER: "evaluate.bbox.AP", LOWER: "errors.missed", NEITHER: "train.steps"}[better]
-    found = [
-        Candidate(str(n), figures={} if value is None else {key: value})
-        for n, value in enumerate(values)
-    ]
-    ((only,),) = figure_groups(found).values()
-    return only
+    return FigureRow("a figure", values, better)
 
 
 def test_parameters_that_differ_and_that_only_one_has(candidates):
@@ -36,8 +30,7 @@ def test_figures_stand_under_their_headings(candidates):
     groups = figure_groups(candidates)
     assert {heading: [one.label for one in rows] for heading, rows in groups.items()} == {
         "COCO figures": ["AP", "APs"],
-        "AP50 that errors cost": ["missed"],
-        "Milliseconds an image": ["network"],
+        "Milliseconds per image": ["network"],
         "Evaluation": ["images", "images per second"],
         "Training": ["loss", "steps", "best AP"],
     }
@@ -61,8 +54,7 @@ def test_what_is_better_depends_on_the_figure(candidates):
     assert rows == {
         "COCO figures: AP": "better",
         "COCO figures: APs": "",
-        "AP50 that errors cost: missed": "better",
-        "Milliseconds an image: network": "",
+        "Milliseconds per image: network": "",
         "Evaluation: images": "",
         "Evaluation: images per second": "worse",
         "Training: loss": "worse",
@@ -81,24 +73,27 @@ def test_texts_have_the_decimals_of_their_row():
     assert row(0.0, 0.0).shown() == ["0.000", "0.000"]
 
 
-def test_classes_from_the_greatest_gain_to_the_greatest_loss(candidates):
-    rows = class_rows(candidates)
-    assert [(one.label, one.changes[1]) for one in rows] == [
-        ("dog", 0.75),
-        ("eel", 0),
-        ("cat", -0.25),
-        ("fly", None),
-    ]
-    assert [one.objects for one in rows] == [3, 1, 12, 0]
-
-
-def test_the_last_candidate_decides_the_order_of_classes(candidates):
-    third = Candidate("third", classes={"cat": ClassResult(0.9, 12), "dog": ClassResult(0.1, 3)})
-    rows = class_rows([*candidates, third])
+def test_rows_of_a_ranking_are_in_the_order_of_their_change(candidates):
+    rows = table_rows(candidates, TABLES["per_class"])
+    changes = [("dog", 0.75), ("eel", 0), ("cat", -0.25), ("fly", None)]
+    assert [(one.label, one.changes[1]) for one in rows] == changes
+    third = Candidate("third", rows={"per_class": {"cat": 0.9, "dog": 0.1}})
+    rows = table_rows([*candidates, third], TABLES["per_class"])
     assert [one.label for one in rows] == ["cat", "dog", "eel", "fly"]
 
 
-def test_a_change_that_does_not_show_is_neither_good_nor_bad():
+def test_rows_improve_as_their_column_says(candidates):
+    assert table_rows(candidates, TABLES["per_class"])[0].verdicts() == ["", "better"]
+    (missed,) = table_rows(candidates, TABLES["errors"])
+    assert missed.verdicts() == ["", "better"]  # it costs less
+
+
+def test_bars_keep_their_order():
+    sizes = [Candidate(str(n), rows={"sizes": {"small": n / 9, "large": n / 3}}) for n in (1, 2)]
+    assert [one.label for one in table_rows(sizes, TABLES["sizes"])] == ["small", "large"]
+
+
+def test_a_change_that_rounds_to_none_is_neither_better_nor_worse():
     assert row(0.5, 0.5004, 0.5006).verdicts() == ["", "", "better"]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssdcore.report.comparison.candidate import Candidate, ClassResult, Curve
+from ssdcore.report.comparison.candidate import Candidate, Curve
 from ssdcore.report.comparison.reading import read_candidate
 
 COCO = {
@@ -22,20 +22,16 @@ FILES = {
     "requirements.lock": "mindspore==2.8.0 \\\n  --hash=x\nmindspore-lite==9\ndvc==3.1 ; sys\n",
     "metrics/evaluate.json": '{"bbox": {"AP": 0.5, "APs": -1}, "images": 3, "device": "CPU"}',
     "metrics/train.json": '{"loss": 2.5, "best": {"epoch": 4}, "ok": true}',
-    "plots/history.csv": "step,loss,new\n1,4,x\n2,,x\n3,nan,x\n4,2.5,x\n",
-    "plots/validation.csv": "step,val_AP\n4,0.25\n",
+    "plots/history.csv": "step,loss,new,lr,images_per_second,val_AP\n"
+    "1,4,x,1,9,\n2,,x,1,9,\n3,nan,x,1,9,\n4,2.5,x,1,9,0.25\n",
     "evaluation/per_class.csv": 'name,AP,objects\n"cat, ""big""",0.5,3\ndog,-1,0\n',
     "evaluation/pr_curves.csv": "class,recall,precision\na,0,1\na,.5,.4\nb,.5,.2\nb,0,.5\n",
     "evaluation/predictions.json": json.dumps([RESULT]),
-    "evaluation/analysis.json": json.dumps(
-        {
-            "errors": [{"kind": "missed", "count": 2, "AP50_cost": 0.125}],
-            "score_curves": [
-                {"name": "cat", "score": [0, 1], "f1": [1, 1]},
-                {"name": None, "score": [0, 0.5, 1], "f1": [0.2, 0.6, None]},
-            ],
-        }
-    ),
+    "evaluation/score_curves.csv": "class,score,f1\ncat,0,1\nall,0,0.2\nall,.5,.6\nall,1,\n",
+    "evaluation/errors.csv": "kind,count,AP50_cost\nmissed,2,0.125\n",
+    "evaluation/calibration.csv": "mean_score,precision\n0.5,0.4\n,\n",
+    "evaluation/sizes.csv": "size,AP\nsmall,0.5\nlarge,-1\n",
+    "evaluation/shares.csv": "size,AP\nsmall,0.5\n",
     "data/raw/source.json": json.dumps(SOURCE),
     "data/raw/annotations/instances_val.json": json.dumps(COCO),
 }
@@ -56,21 +52,25 @@ def test_everything_is_read() -> None:
     assert one.params == {"train.lr_max": 1e-6, "train.clip.norm": None}
     assert one.figures == {
         "evaluate.bbox.AP": 0.5, "evaluate.images": 3, "train.loss": 2.5, "train.best.epoch": 4,
-        "errors.missed": 0.125,
     }  # fmt: skip
-    assert one.classes == {'cat, "big"': ClassResult(0.5, 3), "dog": ClassResult(None, 0)}
+    assert one.rows == {
+        "per_class": {'cat, "big"': 0.5, "dog": None},
+        "errors": {"missed": 0.125},
+        "sizes": {"small": 0.5, "large": None},
+        "shares": {"small": 0.5},
+    }
     assert one.data == "ab cd"
 
 
-def test_curves_leave_out_what_is_no_number() -> None:
+def test_curves_leave_out_undefined_points() -> None:
     curves = candidate(FILES).curves
     assert curves["loss"] == Curve([1, 4], [4, 2.5])
-    assert curves["val_AP"] == Curve([4], [0.25])
-    assert curves["f1"] == Curve([0, 0.5], [0.2, 0.6])
+    assert curves["validation"] == Curve([4], [0.25])
+    assert curves["score_curves"] == Curve([0, 0.5], [0.2, 0.6])
 
 
-def test_precision_is_the_mean_of_the_classes() -> None:
-    recall, precision = candidate(FILES).curves["precision"]
+def test_without_a_main_line_the_mean_of_all_counts() -> None:
+    recall, precision = candidate(FILES).curves["pr_curves"]
     assert recall == [0, 0.5]
     assert precision == pytest.approx([0.75, 0.3])
 
@@ -88,15 +88,14 @@ def test_detections_come_with_their_ground_truth() -> None:
 def test_a_missing_file_is_named_and_takes_nothing_else_with_it(name: str) -> None:
     gone = candidate({key: text for key, text in FILES.items() if key != name})
     assert gone.lacks == [name]
-    assert len(said(gone)) < len(said(candidate(FILES)))
-    assert said(gone) <= said(candidate(FILES))
+    assert len(keys_of(gone)) < len(keys_of(candidate(FILES)))
+    assert keys_of(gone) <= keys_of(candidate(FILES))
 
 
-def said(one: Candidate) -> set[str]:
-    """What a candidate knows, each with the kind of thing it is."""
-    kinds = {"params": one.params, "figures": one.figures, "curves": one.curves}
+def keys_of(one: Candidate) -> set[str]:
+    """The keys of all values of a candidate."""
+    kinds = {"params": one.params, "figures": one.figures, "curves": one.curves, "rows": one.rows}
     keys = {f"{kind} {key}" for kind, values in kinds.items() for key in values}
-    keys |= {f"class {name}" for name in one.classes}
     keys |= {"detections"} if one.detected else set()
     return keys | {f"data {one.data}"} - {"data "}
 
@@ -119,10 +118,4 @@ def test_detections_of_another_form_are_named(key: str) -> None:
 def test_nothing_at_all() -> None:
     one = candidate({})
     assert set(one.lacks) == set(FILES) - {"requirements.lock"}
-    assert (one.params, one.figures, one.curves, one.classes, one.detected) == (
-        {},
-        {},
-        {},
-        {},
-        None,
-    )
+    assert (one.params, one.figures, one.curves, one.rows, one.detected) == ({}, {}, {}, {}, None)

@@ -1,13 +1,10 @@
-"""Precision, recall and F1 over the score threshold, and the threshold of the highest F1."""
+"""Precision, recall and F1 at a score threshold, and the threshold of the highest F1."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-from ssdcore.evaluation.analysis import OperatingPoint, ScoreCurve
 from ssdcore.evaluation.pairs import Flags, Floats, Ints
-
-GRID = np.arange(101) / 100
 
 
 class Ranked(NamedTuple):
@@ -16,7 +13,7 @@ class Ranked(NamedTuple):
     Attributes:
         score: (n,).
         hits: (n + 1,) correct ones among the first 0, 1, … n.
-        objects: how many there are to find.
+        objects: number of objects to find.
     """
 
     score: Floats
@@ -24,8 +21,23 @@ class Ranked(NamedTuple):
     objects: int
 
     def kept(self, thresholds: Floats) -> Ints:
-        """Returns how many score each threshold or more."""
+        """Returns how many detections score each threshold or more."""
         return np.searchsorted(-self.score, -thresholds, side="right")
+
+
+class OperatingPoint(NamedTuple):
+    """The detections that score a threshold or more.
+
+    `correct` + `missed` are the objects, `correct` + `invented` the detections that count.
+    Precision is None without a detection, recall and F1 without an object.
+    """
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    correct: int
+    invented: int
+    missed: int
 
 
 def rank(score: Floats, correct: Flags, objects: int) -> Ranked:
@@ -35,7 +47,7 @@ def rank(score: Floats, correct: Flags, objects: int) -> Ranked:
 
 
 def best_threshold(ranked: Ranked) -> float | None:
-    """Returns the score of the highest F1, of equals the higher; None without a correct one."""
+    """Returns the score of the highest F1, the higher of equals; None without a correct one."""
     thresholds = np.unique(ranked.score)[::-1]
     kept = ranked.kept(thresholds)
     f1 = 2 * ranked.hits[kept] / (kept + ranked.objects)
@@ -43,10 +55,7 @@ def best_threshold(ranked: Ranked) -> float | None:
 
 
 def operating_point(ranked: Ranked, threshold: float) -> OperatingPoint:
-    """Counts and rates what scores the threshold or more.
-
-    Precision is None without a detection, recall and F1 without an object.
-    """
+    """Counts and rates the detections that score the threshold or more."""
     kept = int(ranked.kept(np.array([threshold]))[0])
     hits, objects = int(ranked.hits[kept]), ranked.objects
     return OperatingPoint(
@@ -56,16 +65,4 @@ def operating_point(ranked: Ranked, threshold: float) -> OperatingPoint:
         correct=hits,
         invented=kept - hits,
         missed=objects - hits,
-    )
-
-
-def curve(name: str | None, ranked: Ranked) -> ScoreCurve:
-    """Samples the figures at thresholds 0, 0.01, … 1."""
-    points = [operating_point(ranked, threshold) for threshold in GRID]
-    return ScoreCurve(
-        name,
-        GRID.tolist(),
-        [point.precision for point in points],
-        [point.recall for point in points],
-        [point.f1 for point in points],
     )

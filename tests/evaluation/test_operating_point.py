@@ -1,10 +1,14 @@
-"""Curves over the score against counting each threshold's detections; by hand."""
+"""Operating points and best thresholds against counting the detections; by hand."""
 
 import numpy as np
 import pytest
 
-from ssdcore.evaluation.analysis import OperatingPoint
-from ssdcore.evaluation.score_curves import best_threshold, curve, operating_point, rank
+from ssdcore.evaluation.operating_point import (
+    OperatingPoint,
+    best_threshold,
+    operating_point,
+    rank,
+)
 
 
 def ranked(scores, correct, objects):
@@ -35,13 +39,9 @@ def test_equals_counting_at_every_threshold(seed):
     scores = rng.integers(0, 101, 80) / 100  # many equal, and all on the grid
     correct = rng.random(80) < scores
     detections = ranked(scores, correct, 70)
-    found = curve("cat", detections)
-    assert found.score[29] == 0.29
-    for place, threshold in enumerate(found.score):
+    for threshold in (np.arange(101) / 100).tolist():
         expected = counted(scores, correct, 70, threshold)
-        assert (found.precision[place], found.recall[place], found.f1[place]) == pytest.approx(
-            expected
-        )
+        assert operating_point(detections, threshold)[:3] == pytest.approx(expected)
     best = max(counted(scores, correct, 70, one)[2] for one in scores)
     threshold = best_threshold(detections)
     assert threshold in scores
@@ -58,7 +58,6 @@ def test_without_detections():
     nothing = ranked([], [], 3)
     assert operating_point(nothing, 0) == OperatingPoint(None, 0, 0, 0, 0, 3)
     assert best_threshold(nothing) is None
-    assert curve(None, nothing).precision == [None] * 101
 
 
 def test_without_objects():

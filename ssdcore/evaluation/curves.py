@@ -1,0 +1,68 @@
+"""Precision over recall, and F1 over the score threshold, by class."""
+
+import numpy as np
+
+from ssdcore.evaluation.average_precision import RECALLS
+from ssdcore.evaluation.judged import JudgedSplit
+from ssdcore.evaluation.operating_point import operating_point
+from ssdcore.evaluation.table import Chart, Column, Row, Table
+
+THRESHOLDS = np.arange(101) / 100
+
+
+def precision_recall(judged: JudgedSplit) -> Table:
+    """COCO's 101 points of each class with objects, at IoU 0.5, after the mean of the classes."""
+    curves = {one["name"]: one["precision"] for one in judged.figures["pr_curves"]}
+    defined = [precision for precision in curves.values() if precision]
+    mean = np.mean(defined, axis=0).tolist() if defined else []
+    lines = {judged.all_classes: mean, **curves}
+    return Table(
+        name="pr_curves",
+        section="Curves",
+        title="Precision over recall, at IoU 0.5",
+        note="The thick line is the mean of the classes, each thin line one class.",
+        columns=(Column("class", "text"), Column("recall"), Column("precision")),
+        rows=[
+            (name, recall, precision)
+            for name, line in lines.items()
+            if line
+            for recall, precision in zip(RECALLS.tolist(), line, strict=True)
+        ],
+        chart=Chart("lines", "recall", ("precision",), by="class", main=judged.all_classes),
+        listed=False,
+    )
+
+
+def score_curves(judged: JudgedSplit) -> Table:
+    """The figures at thresholds 0, 0.01, … 1, all classes together first, and the best threshold.
+
+    Its scalars are the best threshold and the operating point there.
+    """
+    names = [judged.all_classes, *judged.split.names]
+    rows: list[Row] = []
+    for name, ranked in zip(names, [judged.ranked, *judged.ranked_by_class], strict=True):
+        for threshold in THRESHOLDS.tolist():
+            point = operating_point(ranked, threshold)
+            rows.append((name, threshold, point.precision, point.recall, point.f1))
+    best = operating_point(judged.ranked, judged.threshold)
+    return Table(
+        name="score_curves",
+        section="Curves",
+        title="F1 over the score threshold",
+        note="The thick line is of all classes together, each thin line one class. The dotted line "
+        f"is the threshold of the highest F1, {judged.threshold:.3f}.",
+        columns=(
+            Column("class", "text"),
+            Column("score", title="score threshold"),
+            Column("precision"),
+            Column("recall"),
+            Column("f1", title="F1"),
+        ),
+        rows=rows,
+        chart=Chart(
+            "lines", "score", ("f1",), by="class", main=judged.all_classes,
+            marks=(judged.threshold,),
+        ),
+        listed=False,
+        scalars={"threshold": judged.threshold, **best._asdict()},
+    )  # fmt: skip

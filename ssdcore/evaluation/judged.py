@@ -1,0 +1,89 @@
+"""A split whose detections are judged: the input of every table."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.results import CocoResults
+from ssdcore.evaluation.operating_point import Ranked, best_threshold, rank
+from ssdcore.evaluation.outcomes import CORRECT, IGNORED, Verdict, judge_all
+from ssdcore.evaluation.pairs import Flags
+from ssdcore.evaluation.split import Split, read_split
+
+
+@dataclass(frozen=True)
+class JudgedSplit:
+    """Objects, detections and the outcome of each, at IoU 0.5.
+
+    All detections that COCO's protocol looks at count, the best 100 of a class in an image,
+    except those in a crowd region of their class, which are neither correct nor wrong.
+
+    Attributes:
+        split: M objects, N detections, C classes.
+        verdict: the outcomes.
+        figures: `ssdcore.coco.metrics.evaluate` of the same detections.
+    """
+
+    split: Split
+    verdict: Verdict
+    figures: Mapping[str, Any]
+
+    @cached_property
+    def correct(self) -> Flags:
+        """(N,) detections that are correct."""
+        return self.verdict.kinds == CORRECT
+
+    @cached_property
+    def counted(self) -> Flags:
+        """(N,) detections that are either correct or wrong."""
+        return self.verdict.kinds != IGNORED
+
+    @cached_property
+    def ranked(self) -> Ranked:
+        """The detections that count, of all classes together."""
+        found, counted = self.split.found, self.counted
+        objects = int(self.split.objects().sum())
+        return rank(found.score[counted], self.correct[counted], objects)
+
+    @cached_property
+    def ranked_by_class(self) -> list[Ranked]:
+        """The detections that count of each class, C entries."""
+        found = self.split.found
+        members = [self.counted & (found.label == n + 1) for n in range(len(self.split.names))]
+        return [
+            rank(found.score[mine], self.correct[mine], int(objects))
+            for mine, objects in zip(members, self.split.objects(), strict=True)
+        ]
+
+    @cached_property
+    def threshold(self) -> float:
+        """The score of the highest F1 over all classes together; 0 without a correct detection."""
+        return best_threshold(self.ranked) or 0.0
+
+    @cached_property
+    def shown(self) -> Flags:
+        """(N,) detections that score the threshold or more."""
+        return self.split.found.score >= self.threshold
+
+    @cached_property
+    def all_classes(self) -> str:
+        """The word for all classes together, which no class has for a name."""
+        return unlike("all", self.split.names)
+
+
+def judge_split(
+    ground_truth_json: Path | CocoSplit, results: CocoResults, figures: Mapping[str, Any]
+) -> JudgedSplit:
+    """Judges the detections (possibly none) of an annotation file's images."""
+    split = read_split(ground_truth_json, results)
+    return JudgedSplit(split, judge_all(split.truth, split.found), figures)
+
+
+def unlike(word: str, names: Collection[str]) -> str:
+    """Returns the word, in as many brackets as it takes to differ from all names."""
+    while word in names:
+        word = f"({word})"
+    return word

@@ -1,0 +1,183 @@
+"""The report's own tables: how training went, and what the data set holds."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.core import layout
+from ssdcore.evaluation.table import HIGHER, LOWER, Chart, Column, Row, Table, parse_rows
+from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.default_boxes import corners
+from ssdcore.geometry.iou import areas
+from ssdcore.geometry.matching import POSITIVE_IOU, best_overlaps
+from ssdcore.report import words
+
+TRAINING, DATA = "Training", "Data set"
+STEP, EPOCH = Column("step", "count"), Column("epoch", "number")
+TRAINING_TABLES = (
+    Table(
+        "loss", TRAINING, "Loss and its two parts",
+        (STEP, Column("loss", "number", better=LOWER), Column("loss_class", "number", "class part"),
+         Column("loss_box", "number", "box part")),
+        [], "Thin lines as logged, thick lines smoothed.",
+        Chart("lines", "step", ("loss", "loss_class", "loss_box"), smooth=True), listed=False,
+    ),
+    Table(
+        "learning_rate", TRAINING, "Learning rate",
+        (STEP, Column("lr", "number", "learning rate")),
+        [], chart=Chart("lines", "step", ("lr",)), listed=False,
+    ),
+    Table(
+        "speed", TRAINING, "Images per second",
+        (STEP, Column("images_per_second", "number", "images per second", better=HIGHER)),
+        [], chart=Chart("lines", "step", ("images_per_second",), smooth=True), listed=False,
+    ),
+    Table(
+        "validation", TRAINING, "AP on the validation set during training",
+        (STEP, EPOCH, Column("val_AP", title="AP", better=HIGHER),
+         Column("val_AP50", title="AP50", better=HIGHER)),
+        [], chart=Chart("lines", "step", ("val_AP", "val_AP50")),
+    ),
+)  # fmt: skip
+"""Views of plots/history.csv, without their rows."""
+SIZE_BINS = np.geomspace(0.01, 1, 33)
+"""Borders of √area as a share of the image's side; 1 % is 3 pixels of 300."""
+FITTED_SAMPLE = 10_000
+"""Number of objects from which the share with a fitting default box is measured."""
+
+
+class SplitData(NamedTuple):
+    """One split of the data set: its ground truth and its entry of conversion.json."""
+
+    truth: CocoSplit
+    conversion: Mapping[str, Any]
+
+    def objects(self) -> tuple[Boxes, Counter[str]]:
+        """Returns the boxes (N, 4) y1 x1 y2 x2 in the shards without crowds, and their classes."""
+        skipped = {file["image_id"] for file in self.conversion["skipped_files"]}
+        kept = [self.truth.objects[i.id] for i in self.truth.images if i.id not in skipped]
+        single = [objects.select(~objects.crowd) for objects in kept]
+        boxes = np.concatenate([np.zeros((0, 4), np.float32), *(o.boxes_yxyx for o in single)])
+        labels = Counter(int(label) for objects in single for label in objects.labels)
+        return boxes, Counter({c.name: labels[n] for n, c in enumerate(self.truth.classes, 1)})
+
+
+def training_tables(history_csv: str) -> list[Table]:
+    """Returns the tables of plots/history.csv, without rows in which nothing was measured.
+
+    Raises:
+        InputError: the file is another one.
+    """
+    tables = []
+    for table in TRAINING_TABLES:
+        rows = parse_rows(history_csv, table.columns, str(layout.HISTORY))
+        tables.append(replace(table, rows=[row for row in rows if row[-1] is not None]))
+    epochs = parse_rows(history_csv, (STEP, EPOCH), str(layout.HISTORY))
+    if epochs:
+        step, epoch = epochs[-1]
+        note = f"{words.cell(STEP, step)} steps, {words.cell(EPOCH, epoch)} epochs. "
+        tables[0] = replace(tables[0], note=note + tables[0].note)
+    return tables
+
+
+def data_tables(
+    splits: Mapping[str, SplitData], default_boxes: Boxes, scales: Sequence[float]
+) -> list[Table]:
+    """Returns the tables of the data set.
+
+    Args:
+        splits: by name, the training split first.
+        default_boxes: (K, 4) (cy, cx, h, w) that training matches the objects to.
+        scales: sides of the default boxes as fractions of the image.
+    """
+    found = {name: split.objects() for name, split in splits.items()}
+    boxes_of = {name: boxes for name, (boxes, _) in found.items()}
+    classes_of = {name: classes for name, (_, classes) in found.items()}
+    return [
+        _splits(splits, boxes_of, default_boxes),
+        *_left_out(splits),
+        _box_sizes(boxes_of, scales),
+        _objects(classes_of),
+    ]
+
+
+def _splits(
+    splits: Mapping[str, SplitData], boxes_of: Mapping[str, Boxes], default_boxes: Boxes
+) -> Table:
+    rows: list[Row] = []
+    for name, (_, conversion) in splits.items():
+        images, boxes = conversion["images"], conversion["boxes"]
+        skipped, dropped = sum(images["skipped"].values()), sum(boxes["dropped"].values())
+        rows.append(
+            (name, images["kept"], len(boxes_of[name]), boxes["crowd"], skipped, dropped,
+             _share_fitted(boxes_of[name], default_boxes), images["without_objects"],
+             boxes["clipped"], boxes["in_skipped_images"])
+        )  # fmt: skip
+    return Table(
+        "splits", DATA, "Images and boxes of each split",
+        (Column("split", "text"), Column("images", "count"), Column("objects", "count"),
+         Column("crowds", "count"), Column("images_skipped", "count", "images skipped"),
+         Column("boxes_dropped", "count", "boxes dropped"),
+         Column("fitted", "share", "fitted"),
+         Column("without_objects", "count", "images without objects"),
+         Column("boxes_clipped", "count", "boxes clipped"),
+         Column("boxes_skipped", "count", "boxes in skipped images")),
+        rows, "Fitted are objects with a default box of IoU ≥ 0.5.",
+    )  # fmt: skip
+
+
+def _left_out(splits: Mapping[str, SplitData]) -> list[Table]:
+    """Returns a table of the reasons; none where nothing was left out."""
+    rows: list[Row] = [
+        (name, kind, reason, number)
+        for name, (_, conversion) in splits.items()
+        for kind, key in (("images", "skipped"), ("boxes", "dropped"))
+        for reason, number in conversion[kind][key].items()
+    ]
+    columns = (
+        Column("split", "text"), Column("what", "text"), Column("reason", "text"),
+        Column("number", "count"),
+    )  # fmt: skip
+    title = "What the conversion left out"
+    return [Table("left_out", DATA, title, columns, rows)] if rows else []
+
+
+def _box_sizes(boxes_of: Mapping[str, Boxes], scales: Sequence[float]) -> Table:
+    """A row a border of `SIZE_BINS`; boxes below the first one count in the first bin."""
+    shares = []
+    for boxes in boxes_of.values():
+        sizes = np.clip(np.sqrt(areas(boxes.astype(np.float64))), SIZE_BINS[0], SIZE_BINS[-1])
+        counts = np.histogram(sizes, SIZE_BINS)[0]
+        share = (counts / max(1, len(sizes))).round(5).tolist()
+        shares.append([*share, share[-1]])  # a step ends where the next begins: repeat the last
+    return Table(
+        "box_sizes", DATA, "Sizes of boxes, and of the default boxes they are matched to",
+        (Column("size", "share", "√area, share of the image's side"),
+         *(Column(name, "share") for name in boxes_of)),
+        [*zip(SIZE_BINS.tolist(), *shares, strict=True)],
+        "Share of the boxes of each split. Dotted lines are the scales of the default boxes.",
+        Chart("lines", "size", tuple(boxes_of), steps=True, log_x=True, marks=tuple(scales)),
+        listed=False,
+    )  # fmt: skip
+
+
+def _objects(classes_of: Mapping[str, Counter[str]]) -> Table:
+    names = dict.fromkeys(name for classes in classes_of.values() for name in classes)
+    return Table(
+        "objects", DATA, "Objects of each class",
+        (Column("class", "text"), *(Column(split, "count") for split in classes_of)),
+        [(name, *(classes[name] for classes in classes_of.values())) for name in names],
+        chart=Chart("ranking", "class", tuple(classes_of)),
+    )  # fmt: skip
+
+
+def _share_fitted(boxes_yxyx: Boxes, default_boxes: Boxes) -> float | None:
+    """Returns the share of objects with a default box of IoU 0.5 or more, of a sample if many."""
+    if not len(boxes_yxyx):
+        return None
+    chosen = np.random.default_rng(0).permutation(len(boxes_yxyx))[:FITTED_SAMPLE]
+    return float((best_overlaps(boxes_yxyx[chosen], corners(default_boxes)) >= POSITIVE_IOU).mean())

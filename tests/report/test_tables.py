@@ -1,0 +1,61 @@
+"""The tables of training and data set, from the files of their stages."""
+
+import numpy as np
+import pytest
+
+from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
+from ssdcore.coco.boxes import Objects
+from ssdcore.core.errors import InputError
+from ssdcore.report.tables import SIZE_BINS, SplitData, data_tables, training_tables
+from tests.report.conftest import HISTORY, conversion
+
+
+def training(text):
+    return {table.name: table for table in training_tables(text)}
+
+
+def test_history_is_read_into_its_tables():
+    tables = training(HISTORY)
+    assert tables["loss"].rows == [(10, 8, 5, 3), (20, 6, 4, 2), (30, 5, 3, 2), (40, 4, 3, 1)]
+    assert tables["loss"].note.startswith("40 steps, 2 epochs. ")
+    assert tables["learning_rate"].values("lr") == [0.001, 0.002, 0.001, 0]
+    assert tables["speed"].values("images_per_second") == [20, 21, 22, 21]
+    assert tables["validation"].rows == [(20, 1, 0.2, 0.4), (40, 2, 0.4, 0.6)]
+
+
+def test_history_without_a_step_has_no_rows():
+    assert [table.rows for table in training_tables(HISTORY.splitlines()[0])] == [[]] * 4
+
+
+def test_another_history_is_refused():
+    with pytest.raises(InputError, match=r"^plots/history.csv:1: found 'step,loss', expected a"):
+        training("step,loss\n")
+    with pytest.raises(InputError, match=r"^plots/history.csv:2, loss: found 'oops', expected a n"):
+        training(HISTORY.replace("8,3", "oops,3"))
+
+
+def test_a_split_by_hand():
+    boxes = np.array([[0, 0, 0.5, 0.5], [0, 0, 0.2, 0.8], [0, 0, 1, 1]], np.float32)
+    objects = Objects(boxes, np.array([2, 2, 1], np.int32), np.array([False, False, True]))
+    split = CocoSplit(
+        (CocoClass(1, "cat"), CocoClass(9, "dog")),
+        (CocoImage(5, "a.jpg", 10, 10), CocoImage(6, "b.jpg", 10, 10)),
+        {5: objects, 6: objects}, {}, {},
+    )  # fmt: skip
+    converted = {**conversion(1, 2, 3), "skipped_files": [{"file_name": "b.jpg", "image_id": 6}]}
+    default_boxes = np.array([[0.25, 0.25, 0.5, 0.5]], np.float32)  # (cy, cx, h, w)
+    data = {"val": SplitData(split, converted)}
+    tables = {table.name: table for table in data_tables(data, default_boxes, [0.1])}
+    # one of two objects fits; the crowd does not count
+    assert tables["splits"].rows == [("val", 1, 2, 31, 2, 3, 0.5, 77, 88, 99)]
+    assert tables["left_out"].rows == [("val", "images", "no objects", 2),
+                                       ("val", "boxes", "no area", 3)]  # fmt: skip
+    assert tables["objects"].rows == [("cat", 0), ("dog", 2)]
+    share = np.array(tables["box_sizes"].values("val"))
+    assert share[:-1].sum() == 1
+    assert share[np.searchsorted(SIZE_BINS, 0.5, "right") - 1] == 0.5
+
+
+def test_nothing_left_out_has_no_table(splits):
+    tables = data_tables({"val": splits["val"]}, np.zeros((1, 4), np.float32), [])
+    assert "left_out" not in [table.name for table in tables]
