@@ -16,12 +16,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.coco.metrics import evaluate, load_backend
     from ssdcore.core.files import sha256_of_file
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.evaluation.tables import (
-        analyse,
-        figures_of_classes,
-        scalars,
-        write_evaluation,
-    )
+    from ssdcore.evaluation.tables import analyse, figures_of_classes, scalars, write_evaluation
     from ssdcore.inference.decode import Thresholds
     from ssdcore.inference.detector import Detector
     from ssdcore.inference.split import predict_split

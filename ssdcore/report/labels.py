@@ -1,9 +1,9 @@
-"""Names that others chose (classes, files), made safe for one line of an image or a chart."""
+"""Makes names that others chose (classes, files) safe for one line of an image or a chart."""
 
 import html
 import unicodedata
 
-# Marks that turn the direction of the text after them, also of text that is not theirs.
+# Marks that change the direction of the text after them, also outside of the name.
 DIRECTION_MARKS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
@@ -20,7 +20,7 @@ def one_line(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Returns `text`, or words in its place if it has no character that can be seen."""
+    """Returns `text`, or a remark instead if it has no visible character."""
     seen = any(unicodedata.category(character)[0] in "LNPS" for character in text)
     return text if seen else "(no visible name)"
 
@@ -31,14 +31,14 @@ def shortened(text: str, length: int) -> str:
 
 
 def isolated(text: str) -> str:
-    """Returns `text` for a sentence: one line, shortened, and without effect on its direction."""
+    """Returns `text` for a sentence: one line, shortened, no effect on the text's direction."""
     return f"\u2068{shortened(one_line(visible(text)), 60)}\u2069"
 
 
 def chart_text(text: str, length: int) -> str:
-    """Returns `text` for a chart: one line, shortened, and without a meaning for Plotly.
+    """Returns `text` for a chart: one line, shortened, without markup for Plotly.
 
-    Plotly reads tags such as `<b>` and `<a href>` in labels and turns entities back into
-    characters, so that escaped text shows as it was.
+    Plotly interprets tags such as `<b>` and `<a href>` in labels, and shows entities as their
+    characters.
     """
     return html.escape(shortened(one_line(visible(text)), length), quote=False)

@@ -3,8 +3,10 @@ from dataclasses import replace
 
 import pytest
 
+from ssdcore.evaluation.table import Chart, Column, Table
 from ssdcore.report.content import ReportContent
 from ssdcore.report.data import as_data
+from ssdcore.report.page import render
 from ssdcore.report.text import WIDTH, as_text
 from tests.report.conftest import with_rows
 
@@ -83,3 +85,15 @@ def test_the_same_figures_are_plain_json(content: ReportContent) -> None:
     assert data["environment"]["commit"] == "d66a075"
     assert data["commands"] == ["dvc repro"]
     assert "It is strongest on star (AP 0.700, 30 objects)." in data["verdict"]["good"]
+
+
+def test_a_new_table_is_in_page_text_and_data(content: ReportContent) -> None:
+    columns = (Column("ratio", "text"), Column("recall"))
+    chart = Chart("bars", "ratio", ("recall",))
+    table = Table("ratios", "Shapes", "Recall by ratio", columns, [("wide", 0.25)], chart=chart)
+    more = replace(content, tables={**content.tables, "ratios": table})
+    page = render(more)
+    assert '<section id="shapes">' in page
+    assert page.count('class="chart"') == render(content).count('class="chart"') + 1
+    assert "wide 0.250" in rows(as_text(more))
+    assert as_data(more)["tables"]["ratios"] == [{"ratio": "wide", "recall": 0.25}]
