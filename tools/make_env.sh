@@ -35,6 +35,7 @@ else
 fi
 found=
 for name; do
+  [ -n "$name" ] || continue # uv found none
   python=$("$name" -E -s -c "$probe" ${uv:+uv} 2>/dev/null) && break
   found="$found
   $name ${python:-is not there or does not run}" python=
