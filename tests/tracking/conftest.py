@@ -70,10 +70,10 @@ def ask() -> Callable[..., Any]:
     """`ask("get_run", run_id)` calls a method of MLflow's own client."""
 
     def ask(method: str, *arguments: Any) -> Any:
-        with quiet():
-            from mlflow.tracking.client import MlflowClient
+        from ssdcore.tracking.client import open_client  # a new database takes its lock
 
-            return getattr(MlflowClient(locate().uri), method)(*arguments)
+        with quiet():
+            return getattr(open_client(locate()), method)(*arguments)
 
     return ask
 
