@@ -1,1 +1,1 @@
-"""One Typer command a stage over ssdcore; run as `python -m stages.NAME`."""
+"""One Typer command per stage, on the library ssdcore; run as `python -m stages.NAME`."""

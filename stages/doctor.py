@@ -25,18 +25,16 @@ def examine(params: ParamsOption) -> None:
 
 def sync() -> None:
     """Send to MLflow what stages tracked while it could not be reached."""
-    from ssdcore.tracking.upload import sync
+    from ssdcore.tracking.uploader import sync
 
     left: dict[str, list[str]] = {}
     found = False
     for sent in sync():
         found, name = True, sent.folder.name
         if sent.refused:
-            print(
-                f"{name}: some of it is refused for good ({sent.refused}), and kept in {sent.kept}"
-            )
+            print(f"{name}: the store rejected part of it ({sent.refused}); saved in {sent.kept}")
         if sent.running:
-            print(f"{name}: its stage is running, and sends it itself")
+            print(f"{name}: its stage is running and uploads it")
         elif sent.left:
             left.setdefault(sent.left, []).append(name)
         elif not sent.refused:

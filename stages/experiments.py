@@ -84,7 +84,7 @@ def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     except UnavailableError as error:
         print(f"warning: MLflow does not answer ({error})", file=sys.stderr)
     else:
-        page = found.page if found else f"no run of it in {store.uri}"
+        page = found.page if found else f"no MLflow run of this experiment in {store.uri}"
         serve = "   (while `mlflow ui --workers 1` runs)" if found and store.database else ""
         yield f"see it:   {page}{serve}"
 

@@ -52,7 +52,7 @@ Camera = Annotated[
     int | None, typer.Option("--camera", min=0, help="Number of a camera; stops at Ctrl-C.")
 ]
 Seconds = Annotated[
-    float | None, typer.Option("--seconds", min=0, help="Stop the camera after so many seconds.")
+    float | None, typer.Option("--seconds", min=0, help="Stop the camera after this many seconds.")
 ]
 DEVICES = ("auto", "Ascend", "GPU", "CPU")
 
@@ -72,7 +72,7 @@ def main(
 ) -> None:
     """Detect objects in images: draw them, and write predictions.json in COCO's format.
 
-    Exit status: 0 success, 1 some inputs can't be used, 2 there is none, 75 stopped by a signal.
+    Exit status: 0 success, 1 some inputs are unreadable, 2 no input, 75 stopped by a signal.
     """
     settings = read_params(params)
     wanted, runtime = settings.evaluate, settings.runtime

@@ -39,7 +39,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     from ssdcore.serving.candidate import read_candidate
     from ssdcore.serving.version import comparison, is_better, require_comparable
     from ssdcore.tracking.store import UnavailableError, locate, root_folder
-    from ssdcore.tracking.upload import sync
+    from ssdcore.tracking.uploader import sync
 
     candidate = read_candidate(Path())
     for sent in sync():  # the model's run may be in a spool

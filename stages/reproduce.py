@@ -86,7 +86,10 @@ def _reasons(recorded: Record, repeated: Record) -> Iterator[str]:
         known = {name: repeated.machine.get(name) for name in recorded.machine}
         others += differences(recorded.machine, known)
     else:
-        yield "The commit's report is in no cache or remote here, so its machine is unknown."
+        yield (
+            "The commit's report is in neither the DVC cache nor a remote, so its machine is "
+            "unknown."
+        )
     yield from (f"  {one.name}: {one.recorded} → {one.repeated}" for one in others)
     if not files and not others:
         yield "Code, data, parameters, device and versions do not differ, as far as known."

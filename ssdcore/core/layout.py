@@ -29,7 +29,7 @@ REPORT_JSON = REPORT / "report.json"
 REPORT_TEXT = REPORT / "report.txt"
 GALLERY = REPORT / "gallery"
 COMPARISON_PAGE = REPORT / "compare.html"
-"""Not an out of the pipeline: it shows other revisions of the repository."""
+"""Not an output of a DVC stage: it shows other revisions of the repository."""
 EXPORT = Path("export")
 PARITY = EXPORT / "parity.json"
 

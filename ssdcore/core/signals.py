@@ -1,4 +1,4 @@
-"""Handles signals between two steps of long work."""
+"""Records signals; the training loop checks them after each step."""
 
 import signal
 from collections.abc import Callable

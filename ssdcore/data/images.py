@@ -26,16 +26,16 @@ UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
 LYING = (5, 6, 7, 8)
 """The orientations that swap height and width."""
 JPEG_QUALITY = 95
-"""Of images that are encoded again; COCO's images have about the same."""
+"""Quality of images that are encoded again; COCO's images have about the same."""
 MAX_PIXELS = 1 << 28
-"""The largest phone photos have 200 million."""
+"""The largest phone photos have 200 million pixels."""
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower, and it warns at half of it
 warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # several COCO images
 MAX_STORED_BYTES = 30 << 20
 """A row of MindRecord has to fit a page of 32 MiB."""
 MAX_REDUCTION = 8
-"""libjpeg decodes to at least an eighth of the sides, which reads the whole file with a fraction
-of the work."""
+"""libjpeg can decode to an eighth of each side at the smallest. It reads the whole file then, but
+with less work."""
 SHORTER_SIDE_PX = 1000
 """Pixels of the shorter side that the network can use: the smallest crop is 0.3 of a side and is
 resized to 300 pixels."""
@@ -134,7 +134,7 @@ def decode_for_network(data: bytes) -> NDArray[np.uint8]:
 
     The shorter side keeps at least `SHORTER_SIDE_PX` pixels, so no crop loses visible detail;
     libjpeg averages pixels, while a later resize would skip them. Training, evaluation and
-    prediction all use this function, with any augmentation.
+    prediction all use this function, whatever the augmentation.
     """
     return _decoded(data, _reduction(data))
 

@@ -25,6 +25,8 @@ SCHEMA = {
     "objects": {"type": "float32", "shape": [-1, 6]},
 }
 COLUMNS = tuple(SCHEMA)
+DESCRIPTION = "pictures and their boxes (y1 x1 y2 x2 fractions, label, crowd)"
+"""Part of each shard's header: another word changes the hash of every shard."""
 ROWS_AT_ONCE = 64
 BYTES_AT_ONCE = 64 << 20
 """Maximum rows in a call of the writer, and bytes of images that end a group earlier."""
@@ -74,7 +76,7 @@ def write_shards(path: Path, records: Iterable[Record], shards: int = 1) -> list
 
 def _open(path: Path) -> FileWriter:
     writer = FileWriter(str(path), overwrite=True)
-    writer.add_schema(SCHEMA, "images and their boxes (y1 x1 y2 x2 fractions, label, crowd)")
+    writer.add_schema(SCHEMA, DESCRIPTION)
     return writer
 
 

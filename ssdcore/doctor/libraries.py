@@ -27,7 +27,7 @@ DEBIAN_PACKAGES = {
 
 
 def check_import(name: str, module: str) -> Finding:
-    """Imports a module in a process of its own, since native code may crash it."""
+    """Imports a module in a separate process, because native code may crash."""
     done = subprocess.run(
         [sys.executable, "-c", f"import {module}; print({module}.__version__)"],
         env=os.environ | {"GLOG_v": "3"},  # suppresses MindSpore's warnings

@@ -1,4 +1,4 @@
-"""Checks the device and the best checkpoint, in a process of its own.
+"""Checks the device and the best checkpoint, in a separate process.
 
 MindSpore's native code ends the process on a machine that it does not support.
 """

@@ -68,7 +68,8 @@ def check_mlflow() -> Finding:
     if fault:
         return Finding(
             "fault", "MLflow", f"{store.written(root_folder())}: {fault}",
-            "Stages run on and keep what they track; repair the store, or set MLFLOW_TRACKING_URI",
+            "Stages continue and store tracking data locally; repair the store, or set "
+            "MLFLOW_TRACKING_URI",
         )  # fmt: skip
     waiting = spools(root_folder())
     if waiting:

@@ -153,7 +153,7 @@ def _fetch_checked(address: str, pin: str, path: Path, key: str, check: Check | 
         part.drop()
         if in_one_attempt or is_second:
             raise fault
-        say(f"{name}: the parts do not form the right file; starting over")
+        say(f"{name}: the checksum of the resumed download is wrong; starting over")
 
 
 def _fault(

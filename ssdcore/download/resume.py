@@ -1,6 +1,6 @@
 """Fetches a file in several attempts; each resumes where the previous one stopped.
 
-What has arrived survives the process: the next run resumes as the next attempt does.
+Downloaded bytes are kept when the process ends: the next run resumes like the next attempt.
 """
 
 import json

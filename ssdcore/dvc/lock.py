@@ -22,7 +22,7 @@ class LockedStage(NamedTuple):
 
     Attributes:
         deps: MD5 of each file or folder that the stage read, by path from the repository root; a
-            folder's hash ends in `.dir`, and a hash that is not an MD5 is an empty string.
+            folder's hash ends in `.dir`, and an entry without an MD5 has an empty string.
         params: values of the parameters that the stage depends on, by dotted key.
         outs: MD5 of each file or folder that the stage wrote, like `deps`.
     """

@@ -103,8 +103,8 @@ class Revision:
                 f"{path} of {self.name}",
                 in_one_line(error),
                 "a file in DVC's cache or its remote",
-                "Push it where it was made (`dvc push`, `dvc exp push`), or make it again: check "
-                "out the commit or apply the experiment, then `dvc repro`",
+                "Push it from where it was made (`dvc push`, `dvc exp push`), or reproduce it: "
+                "check out the commit or apply the experiment, then `dvc repro`",
             ) from None
 
 

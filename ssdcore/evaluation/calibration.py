@@ -41,7 +41,7 @@ def calibration(judged: JudgedSplit) -> Table:
         section="Curves",
         title="Precision over score",
         note="On the dotted line, seven in ten of the detections with a score of 0.7 are correct. "
-        "Below it the detector is too sure of itself."
+        "Below it, the detector is overconfident."
         + ("" if error is None else f" The mean distance from the line is {error:.3f}."),
         columns=(
             Column("from", "number"),

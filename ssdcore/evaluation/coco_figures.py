@@ -6,9 +6,9 @@ from ssdcore.evaluation.table import HIGHER, Column, Table
 
 MEANINGS = {
     "AP": "The COCO score: average precision, the mean over all classes and over ten IoU "
-    "thresholds from 0.50 (roughly there) to 0.95 (nearly exact).",
-    "AP50": "Average precision where a box counts from IoU 0.50: found, but maybe loosely framed.",
-    "AP75": "Average precision where a box counts from IoU 0.75: found and well framed.",
+    "thresholds from 0.50 (loose) to 0.95 (nearly exact).",
+    "AP50": "Average precision where a box counts from IoU 0.50: found, perhaps poorly localised.",
+    "AP75": "Average precision where a box counts from IoU 0.75: found and well localised.",
     "APs": "AP of small objects, below 32 by 32 pixels in the original image.",
     "APm": "AP of medium objects, from 32 by 32 to 96 by 96 pixels.",
     "APl": "AP of large objects, above 96 by 96 pixels.",
@@ -23,7 +23,7 @@ MEANINGS = {
 
 
 def coco_figures(judged: JudgedSplit) -> Table:
-    """A row a figure, in COCO's order; -1 is undefined."""
+    """One row per figure, in COCO's order; -1 is undefined."""
     return Table(
         name="coco_figures",
         section="COCO figures",

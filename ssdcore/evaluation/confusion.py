@@ -2,15 +2,15 @@
 
 import numpy as np
 
+from ssdcore.evaluation.coco_matching import NOTHING, in_rounds, take
 from ssdcore.evaluation.judged import JudgedSplit, unlike
-from ssdcore.evaluation.matching import NOTHING, in_rounds, take
 from ssdcore.evaluation.outcomes import FOREGROUND_IOU
 from ssdcore.evaluation.pairs import Flags, Ints, overlapping, ranks
 from ssdcore.evaluation.table import Chart, Column, Table
 
 
 def confusion(judged: JudgedSplit) -> Table:
-    """A row for each object and for each invented detection: the class it has, the class it got.
+    """One table row for each object and each invented detection: actual class, predicted class.
 
     The rows of a class are its objects, those with a predicted class its detections that count.
     """
@@ -38,8 +38,8 @@ def confusion_matrix(judged: JudgedSplit, shown: Flags) -> Ints:
     """Counts actual classes (rows) against predicted ones (columns), at IoU 0.5.
 
     Correct detections and their objects come first. The rest is paired regardless of class, each
-    detection with the free object that it overlaps most, by falling score. What then is left is
-    paired with the background. So each object that is not a crowd counts once in its row, and
+    detection with the free object that it overlaps most, by falling score. Whatever is still left
+    is paired with the background. So each object that is not a crowd counts once in its row, and
     each shown detection (N,) that is not ignored once in its column.
 
     Returns:

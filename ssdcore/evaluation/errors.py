@@ -28,9 +28,9 @@ REMOVED = (BOTH, DUPLICATE, BACKGROUND)
 def errors(judged: JudgedSplit) -> Table:
     """How often each kind of error occurs at any score, and the AP50 that it costs.
 
-    A class counts if it has objects. If none of them is left, since all were missed, its AP50 is
-    0; if nothing was detected of it either, it does not count, as in the authors' code. (Theirs
-    divides by zero if no class counts; here AP50 is then 1: nothing is left to gain.)
+    A class counts if it has objects. If the correction removes all of them, its AP50 is 0; if it
+    also has no detections, it does not count, as in the authors' code. (Theirs divides by zero if
+    no class counts; here AP50 is then 1.)
     """
     costs = _Costs(judged)
     counts = np.bincount(judged.verdict.kinds, minlength=len(KINDS))

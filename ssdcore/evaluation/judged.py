@@ -18,8 +18,8 @@ from ssdcore.evaluation.split import Split, read_split
 class JudgedSplit:
     """Objects, detections and the outcome of each, at IoU 0.5.
 
-    All detections that COCO's protocol looks at count, the best 100 of a class in an image,
-    except those in a crowd region of their class, which are neither correct nor wrong.
+    The best 100 detections of a class in an image count, as in COCO's protocol, except those in a
+    crowd region of their class, which are neither correct nor wrong.
 
     Attributes:
         split: M objects, N detections, C classes.
@@ -83,7 +83,7 @@ def judge_split(
 
 
 def unlike(word: str, names: Collection[str]) -> str:
-    """Returns the word, in as many brackets as it takes to differ from all names."""
+    """Returns the word, in parentheses until it differs from all names."""
     while word in names:
         word = f"({word})"
     return word

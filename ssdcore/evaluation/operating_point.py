@@ -47,7 +47,7 @@ def rank(score: Floats, correct: Flags, objects: int) -> Ranked:
 
 
 def best_threshold(ranked: Ranked) -> float | None:
-    """Returns the score of the highest F1, the higher of equals; None without a correct one."""
+    """Returns the highest score of the best F1; None if no detection is correct."""
     thresholds = np.unique(ranked.score)[::-1]
     kept = ranked.kept(thresholds)
     f1 = 2 * ranked.hits[kept] / (kept + ranked.objects)

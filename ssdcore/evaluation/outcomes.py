@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
-from ssdcore.evaluation.matching import NOTHING, in_rounds, take
+from ssdcore.evaluation.coco_matching import NOTHING, in_rounds, take
 from ssdcore.evaluation.pairs import (
     Flags,
     Floats,
@@ -50,14 +50,14 @@ NAMES = {
 }
 """The outcomes, for people."""
 MEANINGS = {
-    "correct": "The right class, framed with an IoU of 0.5 or more.",
-    "class": "An object framed well (IoU 0.5 or more), but called by another class.",
-    "localisation": "The right class, but framed loosely (IoU 0.1 to 0.5).",
-    "both": "Framed loosely, and called by another class.",
-    "duplicate": "An object that a detection of a higher score had found already.",
+    "correct": "The right class, with an IoU of 0.5 or more.",
+    "class": "Well localised (IoU 0.5 or more), but the wrong class.",
+    "localisation": "The right class, but poorly localised (IoU 0.1 to 0.5).",
+    "both": "Poorly localised (IoU 0.1 to 0.5), and the wrong class.",
+    "duplicate": "A detection with a higher score already matched the object.",
     "background": "Nothing is there (IoU below 0.1 with every object).",
     "ignored": "In a region marked as a crowd; neither correct nor wrong.",
-    MISSED: "An object that no detection comes near.",
+    MISSED: "An object that no detection matches or overlaps.",
 }
 FOREGROUND_IOU = 0.5
 BACKGROUND_IOU = 0.1

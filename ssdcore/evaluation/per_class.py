@@ -27,7 +27,7 @@ COLUMNS = (
 
 
 def per_class(judged: JudgedSplit) -> Table:
-    """A row a class, in the order of the ids; crowd regions are not among the objects.
+    """One row per class, in the order of the ids; crowd regions are not counted as objects.
 
     The AP and AR are COCO's, -1 without objects; a threshold is None without a correct detection.
     """

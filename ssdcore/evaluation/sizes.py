@@ -7,8 +7,8 @@ import numpy as np
 
 from ssdcore.coco.metrics import mean_defined
 from ssdcore.evaluation.average_precision import average_precisions
+from ssdcore.evaluation.coco_matching import NOTHING, in_rounds, take
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.matching import NOTHING, in_rounds, take
 from ssdcore.evaluation.pairs import Floats, competition, overlapping
 from ssdcore.evaluation.table import HIGHER, Chart, Column, Row, Table
 
@@ -68,8 +68,8 @@ def _by_size(
 ) -> list[Row]:
     """Measures each range of √area as COCO does for an area range, borders included.
 
-    Objects of other sizes are ignored like crowds, but each only once; so are detections of other
-    sizes that take nothing.
+    Objects of other sizes don't count, as crowds don't, but only one detection can take each.
+    Detections of other sizes that take no object don't count either.
     """
     split = judged.split
     pairs = overlapping(split.truth, split.found, IOUS[0])

@@ -1,7 +1,7 @@
 """The form of every figure of the evaluation: a named table, with its chart and its metrics.
 
 Metrics, CSV files, MLflow, the report and the comparison of revisions go over a list of such
-tables and know none of them by name, so that a new figure is one function that returns a table.
+tables and depend on none of them by name: a new figure is one function that returns a table.
 """
 
 import csv
@@ -65,10 +65,10 @@ class Chart:
         kind: lines over x; bars in the order of the rows; a ranking is horizontal bars, the
             highest first; a heatmap counts the rows by x and y and shows shares of each y.
         x: column across; of bars and of a ranking the one with their names.
-        y: columns up, each a line or a bar.
-        by: column that splits the rows into lines; empty for one line a column of `y`.
+        y: columns of the vertical axis, each a line or a bar.
+        by: column that splits the rows into lines; empty for one line per column of `y`.
         main: value of `by` whose line stands out.
-        marks: values of x where a dotted line stands.
+        marks: values of x marked by a dotted line.
         order: all values of a heatmap's sides, in their order.
         smooth: also draw each line smoothed, for noisy values.
         steps: draw lines as steps.
@@ -95,7 +95,7 @@ class Table:
 
     Attributes:
         name: of its CSV file; lower case, unique.
-        section: heading of the report under which it stands, with others that name the same.
+        section: heading in the report; tables of the same section are grouped.
         title: says what the table shows.
         columns: the first one names the row.
         rows: as many cells as columns.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from ssdcore.export.graph import BATCH, Graph, Value
+from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, MAX_LOG_RATIO, SIZE_VARIANCE
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds

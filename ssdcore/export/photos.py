@@ -14,7 +14,7 @@ from onnx import TensorProto, compose
 
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
 from ssdcore.export.detections import detection
-from ssdcore.export.graph import BATCH, Graph, Value
+from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds

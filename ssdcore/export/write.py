@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ssdcore.data.loader import InputBatch
-from ssdcore.export.graph import save
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.mindir import save_mindir
-from ssdcore.export.onnx_graph import to_onnx
+from ssdcore.export.network_to_onnx import to_onnx
+from ssdcore.export.onnx_builder import save
 from ssdcore.export.photos import with_photos
 from ssdcore.export.precision import to_float16, to_int8
 from ssdcore.models.ssd import SSD

@@ -75,10 +75,9 @@ def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES) -> Boxes:
 def corners(default_boxes: Boxes) -> Boxes:
     """Returns the corners (K, 4) float32 y1 x1 y2 x2 of default boxes (K, 4), rounded once.
 
-    All default boxes of one shape inside a larger ground truth have the same IoU with it, up to
-    the last bit of the corners, which therefore decides the best one. To agree with the
-    reference, the corners of an SSD300 table are computed from the unrounded grid instead of the
-    float32 table.
+    All default boxes of one shape inside a larger ground truth have the same IoU with it except for
+    rounding, so the last bit of the corners decides which is best. To agree with the reference, the
+    corners of an SSD300 table are computed from the unrounded grid instead of the float32 table.
     """
     return _corners(np.ascontiguousarray(default_boxes, np.float32).tobytes())
 

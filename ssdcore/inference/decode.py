@@ -14,7 +14,7 @@ from ssdcore.inference.nms import suppress
 from ssdcore.params.schema import EvaluateParams
 
 FIRST_TRY, FIRST_TRY_MAX = 8, 2000
-"""Candidates per image in the first attempt: per wanted detection, and maximum."""
+"""Candidates per image in the first attempt: for each wanted detection, and at most."""
 
 
 class Thresholds(NamedTuple):

@@ -40,8 +40,7 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[
     lines = [_compare_classes(ours, theirs)]
     if source_metadata.loss != metadata.loss:
         reason = (
-            f"class logits for {source_metadata.loss} loss mean something else to "
-            f"{metadata.loss} loss"
+            f"the class heads of {source_metadata.loss} and {metadata.loss} loss are incompatible"
         )
         unused = dict.fromkeys(sorted(predictors), reason)
         arrays = {name: value for name, value in arrays.items() if name not in predictors}

@@ -31,7 +31,7 @@ class ClassLoss(nn.Cell):
     Attributes:
         activation: turns logits (…, C) into scores: "softmax" over the classes, whose scores sum
             to one, or "sigmoid" of each column by itself.
-        object_prior: share of the default boxes that count in the loss which the untrained
+        object_prior: of the default boxes that count in the loss, the share that the untrained
             network takes for objects.
         min_negatives: minimum number of negatives an image trains on, for losses that select them.
     """

@@ -46,7 +46,7 @@ ROLES = ("weight", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 TORCH_ROLES = {"running_mean": "moving_mean", "running_var": "moving_variance"}
 TORCH_NORM_ROLES = {"weight": "gamma", "bias": "beta"}
 FOREIGN = "not a weight of VGG16's layers"
-TWICE = "another array is loaded there"
+TWICE = "another array maps to the same parameter"
 HEAD = "fc8 only separates ImageNet's classes"
 NORMED = "the network's batch norm replaces the bias"
 FOLDED = "subtracted from the moving mean, as the network has no bias before batch norm"
@@ -77,7 +77,7 @@ def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], place: str) -> 
     if convolutions not in (len(CONVOLUTIONS), len(BLOCKS)):
         raise _refusal(place, f"{convolutions} convolutions", arrays)
     if not normed and any("gamma" in roles for roles in blocks.values()):
-        remedy = "Set model.batch_norm to true, or take the weights of a VGG16 without"
+        remedy = "Set model.batch_norm to true, or use VGG16 weights without batch norm"
         raise InputError(place, "a VGG16 with batch norm", "one without, as the network is", remedy)
 
     loaded: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """The parameters: one frozen model for each section of params.yaml.
 
-Types are strict (no "2" for 2), unknown keys are refused, and ranges are checked here and nowhere
-else. `ssdcore.params.reader` reads a file.
+Types are strict (no "2" for 2), unknown keys are refused, and ranges are checked in this package
+and nowhere else. `ssdcore.params.reader` reads a file.
 """
 
 from typing import Annotated, ClassVar, Literal
@@ -74,7 +74,7 @@ class AugmentParams(Section):
 
 
 class TrainParams(Section):
-    """How it learns.
+    """Training parameters.
 
     Attributes:
         WITHOUT_EFFECT: keys that may change while a training is interrupted: the steps that

@@ -23,9 +23,9 @@ from ssdcore.report.box_annotations import draw_detections
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 DEFAULT_FPS = 25.0
 MIN_FPS, MAX_FPS = 1.0, 240.0
-"""Frame rates that are believed; some containers give the ticks of their clock instead."""
+"""Plausible frame rates; some containers give the ticks of their clock instead."""
 MIN_SHARE = 0.9
-"""Of the announced frames that an intact video has: most containers only estimate the number."""
+"""Minimum share of the announced frames in a complete video; most containers only estimate them."""
 CODEC = "mp4v"
 """MPEG-4 part 2: OpenCV's wheels can write it on every system, unlike H.264."""
 SILENT = 0

@@ -1,4 +1,4 @@
-"""What another person needs to make the same run."""
+"""What is needed to reproduce a run."""
 
 import os
 import platform
@@ -39,7 +39,7 @@ def describe_environment(device: str, source: Mapping[str, Any]) -> dict[str, st
 
 
 def _processor() -> str:
-    """Returns the model of the processor, which the last digits of all results depend on."""
+    """Returns the processor model; results differ between models in the last digits."""
     if CPUINFO.exists():  # only Linux
         for line in CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
             name, _, value = line.partition(":")

@@ -29,7 +29,8 @@ def gather(settings: Params) -> Gathered:
     """Reads the files of data, training and evaluation, and draws the images.
 
     Raises:
-        InputError: a file is not what its stage writes, or an image not what convert found.
+        InputError: a file has another format than its stage writes, or an image has changed since
+            convert.
     """
     wanted = settings.report
     truth = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}

@@ -32,7 +32,7 @@ GLYPHS = {
     "missed": "?",
     "truth": "·",
 }
-"""Before the label of a box, so that its kind can be told without colours."""
+"""Before the label of a box, so that kinds can be distinguished without colours."""
 GALLERY_NAMES = {
     "worst": "worst",
     "best": "best",

@@ -22,9 +22,9 @@ COLOURS = (BLUE, ORANGE, GREEN, VIOLET, GREY)
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 CONFIG = {"displayModeBar": False, "responsive": True, "typesetMath": False}
 MAX_POINTS = 1500
-"""Of a line; more than a screen has pixels."""
+"""Maximum points of a line; more than a screen has pixels."""
 NAME_LENGTH = 80
-"""Characters of a line's name."""
+"""Maximum characters in a line's name."""
 
 
 def figure(traces: Sequence[Any], **layout: Any) -> go.Figure:

@@ -70,7 +70,7 @@ def training_tables(history_csv: str) -> list[Table]:
     """Returns the tables of plots/history.csv, without rows in which nothing was measured.
 
     Raises:
-        InputError: the file is another one.
+        InputError: the file has another format.
     """
     tables = []
     for table in TRAINING_TABLES:
@@ -147,7 +147,7 @@ def _left_out(splits: Mapping[str, SplitData]) -> list[Table]:
 
 
 def _box_sizes(boxes_of: Mapping[str, Boxes], scales: Sequence[float]) -> Table:
-    """A row a border of `SIZE_BINS`; boxes below the first one count in the first bin."""
+    """One row per border of `SIZE_BINS`; boxes below the first one count in the first bin."""
     shares = []
     for boxes in boxes_of.values():
         sizes = np.clip(np.sqrt(areas(boxes.astype(np.float64))), SIZE_BINS[0], SIZE_BINS[-1])

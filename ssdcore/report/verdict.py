@@ -32,11 +32,11 @@ PLURALS = {
 REMEDIES = {
     "missed": "Add images with such objects, train longer, and add default boxes of their sizes "
     "(model.default_box_scales).",
-    "localisation": "Boxes are found but framed loosely: train longer at a falling rate "
+    "localisation": "Objects are found but poorly localised: train longer at a falling rate "
     "(train.epochs, train.lr_end) and compare the default boxes with the sizes below.",
     "class": "Classes are confused: check the labels of the confused images, then add examples of "
     "both classes.",
-    "both": "Boxes that are loose and of the wrong class are mostly half-seen neighbours: look at "
+    "both": "Loose boxes of the wrong class are often partly visible neighbours: look at "
     "those images, and train longer.",
     "background": "Many detections have no object: raise the threshold where that matters, and add "
     "images with such backgrounds and no object.",
@@ -127,7 +127,7 @@ def _todo(content: ReportContent) -> Iterator[str]:
         if fitted is not None and fitted < MIN_FITTED:
             yield (
                 f"Only {words.percent(fitted)} of the training objects have a default box that "
-                "fits: bring model.default_box_scales nearer to their sizes."
+                "fits: adjust model.default_box_scales to their sizes."
             )
 
 

@@ -1,4 +1,4 @@
-"""A detector in a process of its own: both ends of the pipe.
+"""A detector in a separate process: both ends of the pipe.
 
 MindSpore 2.8 aborts in a process in which MLflow has loaded Protocol Buffers first. So the served
 model (MLflow) starts this module as a child process (MindSpore); the child never imports MLflow.

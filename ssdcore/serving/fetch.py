@@ -1,4 +1,4 @@
-"""Fetches a model file from MLflow; run as a process of its own, without MindSpore.
+"""Fetches a model file from MLflow; runs as a separate process, without MindSpore.
 
 `ssdcore.serving.detector_process` says why.
 """

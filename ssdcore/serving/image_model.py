@@ -17,7 +17,7 @@ from ssdcore.serving.messages import CHECKPOINT, IMAGE, to_record, to_source, to
 
 
 class ImageModel(PythonModel):
-    """Answers one request at a time; the answer to a broken image has its fault."""
+    """Answers one request at a time; a broken image gets an error text."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Loads the checkpoint and compiles the network, so that no request waits for it."""

@@ -85,7 +85,7 @@ class Registry:
             )
 
     def promote(self, version: Version) -> None:
-        """Gives the alias to a version; the one that had it loses it."""
+        """Moves the alias to a version."""
         with mlflow_errors():
             self._client.set_registered_model_alias(self._name, CHAMPION, version.number)
 

@@ -119,7 +119,7 @@ def photographed(rng: np.random.Generator, scene: Planes) -> NDArray[np.uint8]:
 
 
 def draw_distractors(rng: np.random.Generator, canvas: Planes) -> None:
-    """Draws things of no class onto `canvas` (3, H, W), in place; none resembles a class."""
+    """Draws distractors, which resemble no class, onto `canvas` (3, H, W), in place."""
     fewest, most = DISTRACTORS
     for _ in range(rng.integers(fewest, most + 1)):
         mask = np.zeros(canvas.shape[1:], np.uint8)

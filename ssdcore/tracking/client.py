@@ -1,4 +1,4 @@
-"""MLflow's client with silence and errors as this project needs them. It takes seconds to import.
+"""MLflow's client, with its messages suppressed and its errors translated. Slow to import.
 
 No stage of DVC imports this module.
 """
@@ -39,7 +39,7 @@ MAX_REASON = 300  # characters
 
 @contextmanager
 def mlflow_errors(*, upload: bool = False) -> Iterator[None]:
-    """Suppresses MLflow's messages inside the block and turns its errors into two.
+    """Suppresses MLflow's messages inside the block and turns its errors into one of two kinds.
 
     Args:
         upload: whether the block uploads files. The SDKs of S3, GCS and Azure raise their own

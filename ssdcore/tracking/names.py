@@ -24,7 +24,7 @@ def finite_or_nan(value: float) -> float:
 
 
 def safe_name(name: str, *, ascii_only: bool = False) -> str:
-    """Returns `name` with `_` for what MLflow forbids (`AP@[.5]` → `AP__.5_`), as a clean path.
+    """Replaces characters that MLflow forbids by `_` (`AP@[.5]` → `AP__.5_`); returns a clean path.
 
     Letters of all scripts stay, for class names, unless `ascii_only`, which image names need.
     """

@@ -1,4 +1,4 @@
-"""The stage's end of the process that uploads its spool; `ssdcore.tracking.upload` is the other."""
+"""The stage's side of the upload process; `ssdcore.tracking.uploader` is the other."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ PROJECT = Path(__file__).parents[2]
 FLUSH, END = b"f", b"e"
 """Signals to the process: upload now; the stage has ended. A pipe that closes means END, too."""
 LAST_RESORT_S, SHARE = 120.0, 0.05
-"""After so many seconds and this share of the run's time, the process is stuck."""
+"""The process is stuck after these seconds plus this share of the run's time."""
 KILLED_S = 5.0
 """A process that hangs in the kernel, on a dead network disk, can't even be killed."""
 
@@ -31,7 +31,7 @@ class UploadProcess:
     def __init__(self, folder: Path) -> None:
         paths = filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ssdcore.tracking.upload", str(folder)],
+            [sys.executable, "-m", "ssdcore.tracking.uploader", str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},

@@ -45,7 +45,7 @@ def tracked(
 
     The stage writes events to a spool on disk, in microseconds, and a separate process uploads them
     to MLflow. If that fails, one warning on stderr says so, the stage continues, and the next
-    stage, or `ssdcore.tracking.upload.sync`, uploads the spool. The end of the block waits for the
+    stage or `ssdcore.tracking.uploader.sync` uploads the spool. The end of the block waits for the
     upload 10 s at most, 2 s if the store is slow, or 3% of the time that the run was open if that
     is more; it doesn't wait for a store that can't be reached.
 

@@ -8,7 +8,7 @@
     images/             pixels
     uploaded.json       how much of the journal is uploaded
     refused.jsonl       what the store never accepts, and why
-  refused/              spools of which only such lines are left
+  refused/              uploaded spools with rejected events
 
 Each event has the keys `event` and `time_ms` (milliseconds since 1970), and by kind:
   Open      store (as `Store.written` names it), experiment, stage, key (identifies the run before
@@ -171,7 +171,7 @@ def spools(root: Path) -> list[Path]:
 
 
 def refused_folder(folder: Path) -> Path:
-    """Returns where a spool goes of which the store refused something."""
+    """Returns the folder for a spool with rejected events."""
     return folder.with_name("refused") / folder.name
 
 
@@ -189,7 +189,7 @@ def settle(folder: Path) -> None:
 
 
 def sweep(home: Path) -> None:
-    """Deletes removed spools, including those of a process that was killed at it."""
+    """Deletes removed spools, including those left by a killed process."""
     for path in home.glob(f"{REMOVED}*"):
         shutil.rmtree(path, ignore_errors=True)
 

@@ -121,7 +121,7 @@ class StepReport(Report):
 
 @dataclass(frozen=True)
 class Measurement(Report):
-    """Validation figures by name; on request of SIGUSR1 within an epoch, nothing depends on them.
+    """Validation figures by name; a measurement on SIGUSR1 does not affect the training.
 
     Attributes:
         figures: None if this epoch was not measured.

@@ -119,8 +119,8 @@ def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray
         return rates, []
     factor = loader.images_per_step / BASE_IMAGES
     note = (
-        f"learning rates times {factor:g}: {loader.images_per_step} images an update, given for "
-        f"{BASE_IMAGES}; highest {train.lr_max * factor:g}"
+        f"learning rates scaled by {factor:g} ({loader.images_per_step} images per update, base "
+        f"{BASE_IMAGES}); maximum {train.lr_max * factor:g}"
     )
     return rates * rates.dtype.type(factor), [note]
 
@@ -143,7 +143,7 @@ def _align_group(
     for cell in cells:
         if isinstance(cell, Dropout):
             cell.set_stream(group.rank)
-    note = f"{group.size} processes, {loader.images_per_step} images an update"
+    note = f"{group.size} processes, {loader.images_per_step} images per update"
     if any(isinstance(cell, nn.BatchNorm2d) for cell in cells):
         note += "; batch norm uses each process's own batch, its statistics are averaged"
     return [note]

@@ -22,7 +22,7 @@ from ssdcore.core.progress import say
 KEEP = 2
 PROGRESS, ARRAYS, MANIFEST = "progress.json", "arrays.safetensors", "manifest.json"
 DIGITS = 10
-"""Of a folder's name, so that names sort like numbers."""
+"""Digits in a folder's name, so that names sort like numbers."""
 
 
 class Snapshot(NamedTuple):
@@ -43,7 +43,7 @@ class Snapshots:
     """The snapshots in a folder.
 
     Args:
-        folder: of the snapshots alone; created with the first one.
+        folder: holds only snapshots; created with the first one.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -111,7 +111,7 @@ class TrainingState:
 
         The state is saved at the last step of each epoch, before the measurement, which can take
         long; within an epoch if the last snapshot is old enough; and when the training stops.
-        Before each snapshot the caller has processed the report that it follows.
+        A snapshot is written only after the caller has processed the report before it.
 
         Raises:
             Stopped: the training stopped; the state is saved.

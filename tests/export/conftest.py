@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.export.graph import BATCH, Graph, Value
 from ssdcore.export.metadata import ExportMetadata
+from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.export.photos import NETWORK_INPUT
 from ssdcore.inference.decode import Thresholds
 from ssdcore.models.metadata import ModelMetadata

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from ssdcore.data.preprocess import DEVIATION_RGB, to_network_input
-from ssdcore.export.graph import BATCH, Graph, Value
+from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.export.photos import NETWORK_INPUT, preprocessing, with_photos
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds, detect

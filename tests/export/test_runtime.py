@@ -3,7 +3,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.export.graph import save
+from ssdcore.export.onnx_builder import save
 from ssdcore.export.photos import with_photos
 from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
 from ssdcore.geometry.default_boxes import default_boxes

@@ -81,7 +81,7 @@ def test_class_predictors_for_another_loss_stay_fresh(pair):
     for name in predictor_names(network):
         np.testing.assert_array_equal(values(network)[name], initial[name])
     assert not any(line.startswith("classes") for line in lines)
-    assert any("multibox loss mean something else to focal loss" in line for line in lines)
+    assert any("class heads of multibox and focal loss are incompatible" in line for line in lines)
 
 
 def test_parameters_that_do_not_fit_are_named(pair):

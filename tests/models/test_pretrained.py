@@ -330,7 +330,7 @@ def test_arrays_that_are_not_loaded_have_a_reason(rng):
         "classifier.3.bias": "values that are not finite",
         **dict.fromkeys(foreign, "not a weight of VGG16's layers"),
         **dict.fromkeys(heads, "fc8 only separates ImageNet's classes"),
-        **dict.fromkeys(twice, "another array is loaded there"),
+        **dict.fromkeys(twice, "another array maps to the same parameter"),
     }
     first = parameters(network)["backbone.conv1.0.conv.weight"]
     np.testing.assert_array_equal(first, arrays["features.0.weight"])

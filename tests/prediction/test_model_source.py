@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.export.graph import save
 from ssdcore.export.metadata import ExportMetadata
-from ssdcore.export.onnx_graph import to_onnx
+from ssdcore.export.network_to_onnx import to_onnx
+from ssdcore.export.onnx_builder import save
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.load import load_photo_detector
 from ssdcore.models.checkpoint import load

@@ -13,7 +13,7 @@ from ssdcore.params.reader import read_params
 from ssdcore.tracking import tracked
 from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.spool import spools
-from ssdcore.tracking.upload import sync
+from ssdcore.tracking.uploader import sync
 from tests.serving.repositories import ROOT, write_repository
 
 

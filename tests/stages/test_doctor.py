@@ -89,7 +89,7 @@ def test_what_is_sent_is_listed(repository: Path) -> None:
     assert done.stdout.splitlines() == [
         f"{sent[0].name}: sent",
         f"{sent[1].name}: sent",
-        f"{running.folder.name}: its stage is running, and sends it itself",
+        f"{running.folder.name}: its stage is running and uploads it",
     ]
     assert spools(repository) == [running.folder]
 
@@ -114,8 +114,8 @@ def test_what_is_refused_is_told_once(repository: Path) -> None:
     done = doctor(repository, "sync")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        f"{folder.name}: some of it is refused for good ({JOURNAL} has no beginning), "
-        f"and kept in {refused_folder(folder)}\n"
+        f"{folder.name}: the store rejected part of it ({JOURNAL} has no beginning); "
+        f"saved in {refused_folder(folder)}\n"
     )
     assert doctor(repository, "sync").stdout == "Nothing to send.\n"
 

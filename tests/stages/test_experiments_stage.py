@@ -63,7 +63,7 @@ def test_the_best_comes_first_with_its_changed_parameters(printed, tmp_path):
         "",
         "best: it's, AP 0.6250 (main itself: 0.5000)",
         "apply it: dvc exp apply 'it'\"'\"'s'",
-        f"see it:   no run of it in sqlite:///{tmp_path}/mlflow.db",
+        f"see it:   no MLflow run of this experiment in sqlite:///{tmp_path}/mlflow.db",
     ]
 
 

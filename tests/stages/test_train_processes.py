@@ -74,7 +74,7 @@ def run(folder: Path, devices: int, batch_size: int) -> Outcome:
 def test_two_processes_train_like_one(folder):
     one, two = run(folder, 1, 2), run(folder, 2, 1)
     assert "best: AP" in two.output
-    assert "2 processes, 2 images an update" in two.output
+    assert "2 processes, 2 images per update" in two.output
     assert len(one.history) == len(two.history) == 6
     for name in ("loss", "loss_box", "loss_class", "lr"):
         assert two.column(name) == pytest.approx(one.column(name), rel=1e-5)

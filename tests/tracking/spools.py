@@ -5,7 +5,7 @@ from typing import Any
 
 from ssdcore.tracking import tracked
 from ssdcore.tracking.spool import Event, Spool
-from ssdcore.tracking.upload import Uploader
+from ssdcore.tracking.uploader import Uploader
 
 STORE = "http://127.0.0.1:1"
 SQLITE = "sqlite:///mlflow.db"

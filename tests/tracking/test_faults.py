@@ -13,7 +13,7 @@ from benchmarks.faulty_proxy import FaultyProxy
 from benchmarks.tracking_faults import FAULTS, METRICS, Bench, is_possible, measure_fault
 from ssdcore.tracking import Run, tracked
 from ssdcore.tracking.spool import spools
-from ssdcore.tracking.upload import sync
+from ssdcore.tracking.uploader import sync
 from tests.tracking.spools import MODEL, PARAMS
 
 STEPS = 60

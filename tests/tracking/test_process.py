@@ -18,10 +18,10 @@ import pytest
 
 from ssdcore.tracking import Run, tracked
 from ssdcore.tracking import process as process_module
+from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.process import UploadProcess
-from ssdcore.tracking.replay import KILLED
 from ssdcore.tracking.spool import spools
-from ssdcore.tracking.upload import sync
+from ssdcore.tracking.uploader import sync
 from tests.tracking.spools import MODEL, PARAMS, evaluate, spooled, train
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ import pytest
 from ssdcore.core.errors import Stopped
 from ssdcore.tracking import tracked
 from ssdcore.tracking.spool import HOME, Spool, spools
-from ssdcore.tracking.upload import sync
+from ssdcore.tracking.uploader import sync
 from tests.tracking.spools import MODEL, PARAMS, evaluate, train
 
 Ask = Callable[..., Any]

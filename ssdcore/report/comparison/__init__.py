@@ -1,1 +1,1 @@
-"""Several revisions on one page: what they say, how they differ, the same images by each."""
+"""Compares revisions on one page: parameters, metrics, and detections on the same images."""

@@ -29,7 +29,7 @@ def compare_revisions(
         score_threshold: minimum score of a detection to draw; None is each revision's own best.
 
     Raises:
-        InputError: a name is unknown or given twice, or a file is nowhere.
+        InputError: a name is unknown or given twice, or no cache or remote has a file.
     """
     if len(names) == 1:
         names = [*names, WORKSPACE]

@@ -83,7 +83,7 @@ def test_all_receive_the_same(answers):
 def test_the_log_says_how_they_divide_the_work(answers):
     for each in answers:
         assert each.words["notes"] == [
-            "2 processes, 2 images an update; "
+            "2 processes, 2 images per update; "
             "batch norm uses each process's own batch, its statistics are averaged"
         ]
 

@@ -2,7 +2,7 @@
 
 MLflow's store is idempotent: a metric with the same key, step, time and value, a parameter or tag
 with the same value, a data set and a file of the same name are stored once, however often they
-are sent. So the offset is saved after a request, and what was uncertain is sent again.
+are sent. So the offset is saved after a request, and unconfirmed events are sent again.
 """
 
 import json
@@ -39,7 +39,7 @@ THUMBNAIL_PX = (256, 256)
 
 
 class FilesUnavailableError(UnavailableError):
-    """Only files and images could not be stored; everything else is."""
+    """Only files and images could not be stored; everything else is stored."""
 
 
 class GoneError(Exception):
@@ -279,7 +279,7 @@ class Replay:
         self._save()
 
     def _open(self, client: MlflowClient, experiment_id: str) -> Run:
-        """Returns the run with the stage's key, or the newest to join, or a new one.
+        """Returns the run with the stage's key, or the newest run that it may join, or a new run.
 
         A run that exists is RUNNING again, and loses the error of an earlier attempt.
         """

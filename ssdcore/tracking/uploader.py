@@ -1,6 +1,6 @@
 """Uploads spools to MLflow: while a stage runs, in a separate process, or later by `sync`.
 
-`python -m ssdcore.tracking.upload SPOOL` is the process; see `ssdcore.tracking.process`.
+`python -m ssdcore.tracking.uploader SPOOL` is the process; see `ssdcore.tracking.process`.
 """
 
 import os
@@ -19,7 +19,7 @@ from ssdcore.tracking.process import END
 from ssdcore.tracking.store import REMEDY, UnavailableError, root_folder, store_of, warn
 
 if TYPE_CHECKING:
-    from ssdcore.tracking.replay import Replay
+    from ssdcore.tracking.mlflow_writer import Replay
 
 SYNC_S = 60.0
 """Seconds that `sync` waits for another uploader."""
@@ -28,19 +28,19 @@ INTERVAL_S = 5.0
 MAX_PAUSE_S = 60.0
 """Between two attempts. The pause after the first failure is 1 s; each failure doubles it."""
 WARN_AFTER = 2
-"""Failures in a row. A single one is often over a second later."""
+"""Failures in a row. A single failure has often passed a second later."""
 IMPORT_S = 60.0
 """MLflow's import takes 2 to 5 s, on a busy machine longer; the wait for the store starts then."""
 PROMPT_S, SLOW_S, FAILING_S, SHARE = 10.0, 2.0, 0.5, 0.03
 """How long a stage's end waits for a store: seconds, or a share of the time the run was open."""
 QUIET_S = 10.0
-"""A stage's end waits so long without a message."""
+"""Seconds of waiting at a stage's end after which a message is printed."""
 SLOW_UPLOAD_S = 5.0
 """A store is slow if the last upload took, or the present one takes, longer."""
 
 
 class Sent(NamedTuple):
-    """What became of one spool.
+    """The result of uploading one spool.
 
     Attributes:
         folder: its folder.
@@ -110,7 +110,7 @@ class Uploader:
         self.unreachable = unreachable
 
     def _send(self, folder: Path, unreachable: dict[str, str], *, abandoned: bool) -> Sent:
-        from ssdcore.tracking.replay import FilesUnavailableError, Replay
+        from ssdcore.tracking.mlflow_writer import FilesUnavailableError, Replay
 
         opening = spool.opening_of(folder)
         store = opening["store"]
@@ -172,7 +172,7 @@ class StageUploader:
 
     def run(self) -> None:
         """Returns when all is uploaded, or when the stage has ended and the rest must wait."""
-        from ssdcore.tracking import replay  # noqa: F401  # takes seconds; `_follow` limits them
+        from ssdcore.tracking import mlflow_writer  # noqa: F401 - slow; `_follow` limits it
 
         self._ready_s = monotonic()
         while True:
@@ -225,7 +225,10 @@ class StageUploader:
             sleep(0.05)
             if not warned and monotonic() > ended_s + QUIET_S:
                 warned = True
-                warn(f"Still uploading to {self._uri}; Ctrl-C leaves the rest for later.")
+                warn(
+                    f"Still uploading to {self._uri}. Press Ctrl-C to skip; the next stage uploads "
+                    "the rest."
+                )
         os._exit(0)
 
     def _deadline_s(self, ended_s: float, *, slow: bool) -> float:

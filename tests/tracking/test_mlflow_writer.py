@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ssdcore.tracking.replay import KILLED
+from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.spool import FILES, HOME, JOURNAL, UPLOADED, Spool, spools
 from ssdcore.tracking.store import locate
-from ssdcore.tracking.upload import sync
+from ssdcore.tracking.uploader import sync
 from tests.tracking.spools import FINISH, SQLITE, event, metrics, opening, spooled
 
 Ask = Callable[..., Any]

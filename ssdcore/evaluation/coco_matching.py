@@ -18,7 +18,7 @@ class Rounds(NamedTuple):
     each other, so a round is one step for all groups.
 
     Attributes:
-        pairs: by round, then by detection, the better overlap last, of equals the later object.
+        pairs: sorted by round, detection, rising overlap and object row.
         position: (P,) of the pair among those of its detection, from 0.
         ends: where each round begins, and at last P.
     """

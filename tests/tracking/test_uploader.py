@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from ssdcore.tracking.replay import KILLED
+from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, Spool, refused_folder, spools
-from ssdcore.tracking.upload import Uploader, sync
+from ssdcore.tracking.uploader import Uploader, sync
 from tests.tracking.spools import FINISH, SQLITE, STORE, event, metrics, opening, spooled
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@ import numpy as np
 import onnx
 import pytest
 
-from ssdcore.export.graph import BATCH, Graph, Value, save
+from ssdcore.export.onnx_builder import BATCH, Graph, Value, save
 
 
 def test_a_constant_is_kept_once_and_a_clash_is_refused():

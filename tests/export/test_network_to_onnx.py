@@ -5,8 +5,8 @@ import onnxruntime
 import pytest
 from mindspore import Tensor, nn
 
-from ssdcore.export.graph import save
-from ssdcore.export.onnx_graph import to_onnx
+from ssdcore.export.network_to_onnx import to_onnx
+from ssdcore.export.onnx_builder import save
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network

@@ -12,7 +12,7 @@ import numpy as np
 from mindspore import Parameter, nn
 from numpy.typing import NDArray
 
-from ssdcore.export.graph import BATCH, Graph, Value
+from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.geometry.default_boxes import IMAGE_SIZE, NUM_DEFAULT_BOXES
 from ssdcore.models.layers import CaffeInput, ConvBlock, Dropout, L2Norm
 from ssdcore.models.losses import Activation, make_class_loss
