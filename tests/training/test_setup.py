@@ -32,7 +32,7 @@ def test_auto_lr_scales_rates_with_the_images_per_update(images, model):
     np.testing.assert_allclose(auto.rates, alike.rates * 4 / 32, rtol=1e-6)
     (note,) = auto.notes
     assert note.startswith("learning rates scaled by 0.125 (4 images per update")
-    assert note.endswith("highest 0.00025")
+    assert note.endswith("maximum 0.00025")
 
 
 def test_the_average_is_saved(images, model, tmp_path):
