@@ -20,9 +20,9 @@ from mindspore import Parameter, Tensor
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError
-from ssdcore.models.load_report import LoadReport
 from ssdcore.models.ssd import SSD
 from ssdcore.models.vgg16 import STAGES
+from ssdcore.models.weight_files import LoadReport
 
 CONVOLUTIONS = tuple(f"conv{s}.{i}" for s, stage in enumerate(STAGES, 1) for i in range(len(stage)))
 BLOCKS = (*CONVOLUTIONS, "fc6", "fc7")

@@ -71,7 +71,7 @@ def load_detector(
         exported = OnnxNetwork(file, batch_size)
         metadata = exported.metadata.network
         return PhotoDetector(exported, metadata.default_boxes, metadata.classes, workers)
-    from ssdcore.inference.load import load_photo_detector
+    from ssdcore.inference.detector import load_photo_detector
     from ssdcore.models.device import configure
 
     configure(device)

@@ -9,8 +9,7 @@ from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector, Found
-from ssdcore.inference.split import find_in_split, split_results
+from ssdcore.inference.detector import Detector, Found, find_in_split, split_results
 from ssdcore.training.distributed.group import Group
 from ssdcore.training.setup import Training
 

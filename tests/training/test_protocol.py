@@ -17,8 +17,7 @@ from ssdcore.data.mindrecord import find_shards
 from ssdcore.evaluation.tables import analyse, write_evaluation
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector
-from ssdcore.inference.split import predict_split
+from ssdcore.inference.detector import Detector, predict_split
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, seed_all
 from ssdcore.sources.shapes import write_shapes
