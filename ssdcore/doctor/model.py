@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ssdcore.core import layout
 from ssdcore.doctor.finding import Finding, Grade
-from ssdcore.doctor.libraries import import_fault
+from ssdcore.doctor.machine import import_fault
 
 TIMEOUT_S = 120.0
 SUBJECTS = ("device", "model")

@@ -14,7 +14,7 @@ from mindspore import Parameter, Tensor
 from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.files import replacing, sha256_of_json
 from ssdcore.training.distributed.group import ALONE, Group
-from ssdcore.training.finite import require_finite
+from ssdcore.training.optimizer import require_finite
 from ssdcore.training.reports import START, EpochReport, Position, Report, StepReport
 from ssdcore.training.run_files import RunFiles
 from ssdcore.training.snapshots import Snapshot, Snapshots

@@ -15,8 +15,8 @@ from ssdcore.models.checkpoint import load
 from ssdcore.models.device import seed_all
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import AugmentParams
-from ssdcore.training.finite import NonFiniteError
 from ssdcore.training.loop import train
+from ssdcore.training.optimizer import NonFiniteError
 from ssdcore.training.reports import START, EpochReport, Measurement, StepReport
 from ssdcore.training.run_files import RunFiles, RunPaths
 from ssdcore.training.setup import prepare_training

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from ssdcore.training.profile import WARM_UP, Profile
 from ssdcore.training.reports import START, StepReport
+from ssdcore.training.run_files import WARM_UP, Profile
 
 
 def report(waiting, computing, between):
