@@ -26,7 +26,7 @@ NAME_TAG, BASELINE_TAG = "dvc.exp_name", "dvc.baseline_rev"
 TAGS = {NAME_TAG: EXPERIMENT, BASELINE_TAG: BASELINE}
 PROJECT = Path(__file__).parents[2]
 RECORDER = "ssdcore.tracking.failed"
-"""Started as a process and not imported, so it is no dep of any stage."""
+"""Module that is run as a process and not imported, so that it is no dep of any stage."""
 MAX_SHOWN = 3  # changed parameters
 
 

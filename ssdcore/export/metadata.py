@@ -20,7 +20,7 @@ PREPROCESSING = {
     "mean": MEAN_RGB.tolist(),
     "deviation": DEVIATION_RGB.tolist(),
 }
-"""From the levels 0 … 255 of a photo to images (B, 3, 300, 300): (level - mean) / deviation."""
+"""How levels 0 … 255 of a photo become images (B, 3, 300, 300): (level - mean) / deviation."""
 VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
 UNKNOWN = "unknown"
 

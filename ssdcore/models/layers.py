@@ -16,7 +16,7 @@ MURMUR_STEPS = ((16, -2048144789), (13, -1028477387), (16, 1))
 GOLDEN = -1640531527
 """2³² divided by the golden ratio: spreads calls and seeds over all integers."""
 STREAM = 0x632BE5AB
-"""Odd and different from `GOLDEN`, so that two processes never use the same mask."""
+"""Number per process in the seed; odd and not `GOLDEN`, so no two processes share a mask."""
 MASK_BITS = 24
 """Bits of each hash that are compared with the threshold; float32 holds as many exactly."""
 

@@ -49,7 +49,7 @@ def read_arrays(path: Path) -> Arrays:
         raise
     except Exception as error:  # readers of damaged files raise many types
         found = f"{type(error).__name__}: {str(error)[:300]}"
-        remedy = "Fetch the file again; delete it first where it lies in the cache"
+        remedy = "Fetch the file again; delete it first if it is in the cache"
         raise InputError(str(path), found, f"a whole {path.suffix} file", remedy) from error
     if not arrays:
         raise InputError(str(path), "no arrays", "a network's weights", "Take another file")

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.core.files import write_json
-from ssdcore.core.history import VALIDATION_COLUMNS, HistoryRows, write_history
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
+from ssdcore.training.history import VALIDATION_COLUMNS, HistoryRows, write_history
 from ssdcore.training.reports import EpochReport, Report, StepReport
 
 WARM_UP = 3
@@ -82,7 +82,7 @@ class RunPaths(NamedTuple):
         history: CSV, a row per step.
         validation: CSV, a row per measurement.
         metrics: JSON, the result of the training.
-        faults: the steps that were not finite, a JSON object a line.
+        faults: the steps that were not finite, one JSON object per line.
         profile: JSON, where the time of the first steps went.
     """
 

@@ -24,7 +24,7 @@ OVERFLOW = StepOutcome(1, 1, updated=False, loss_scale=512.0, rescaled=True)
 
 
 class FakeLoader:
-    """Two steps an epoch, of one batch and of two."""
+    """Two steps per epoch, of one batch and of two."""
 
     steps_per_epoch = 2
 

@@ -15,9 +15,7 @@ from mindspore import Tensor, communication, nn, ops
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.loader import Share
-
-ROLE = "MS_ROLE"
-"""Environment variable that msrun sets in each process that it starts."""
+from ssdcore.training.distributed.worker import ROLE
 
 WAIT, WAIT_SECONDS = "MS_NODE_TIMEOUT", 1800
 """How long a process on a CPU waits for the others; MindSpore's 30 s are too short for a write.
