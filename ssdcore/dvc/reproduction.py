@@ -18,7 +18,7 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.nested import leaves
 from ssdcore.dvc.lock import LOCK, LockedStage, parse_lock
-from ssdcore.dvc.revisions import Revision
+from ssdcore.dvc.repository import Revision
 
 REMOVED_PREFIXES = ("DVC_", "GIT_", "MLFLOW_", "PYTHONPATH")
 """Environment variables that may name another repository or another MLflow store."""

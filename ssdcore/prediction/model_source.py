@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ssdcore.core.errors import InputError
-from ssdcore.dvc.revisions import open_revisions
+from ssdcore.dvc.repository import open_revisions
 from ssdcore.inference.photo_detector import PhotoDetector
 
 if TYPE_CHECKING:
