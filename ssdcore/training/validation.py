@@ -22,7 +22,7 @@ def make_validation(
     workers: int,
     group: Group,
     on_batch: Callable[[], None],
-    on_results: Callable[[CocoResults], None] = lambda results: None,
+    on_results: Callable[[CocoResults], None],
 ) -> Callable[[], dict[str, Any]]:
     """Returns a function that measures the network; its first call compiles.
 
