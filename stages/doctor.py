@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 ABOUT = """Check this machine and the pipeline; print a line for each check, with the remedy.
 
-Exit status 1: something is broken. Work that has not been done yet is listed, but is no fault.
+Exit status 1: something is broken. Work that has not been done yet is listed, but is not an error.
 """
 
 
 def examine(params: ParamsOption) -> None:
     """Run all checks."""
-    faults = 0
+    errors = 0
     for finding in _findings(params):
-        faults += finding.is_fault
+        errors += finding.is_error
         print(finding, flush=True)
-    if faults:
-        print(f"{faults} to fix", file=sys.stderr)
+    if errors:
+        print(f"{errors} to fix", file=sys.stderr)
         sys.exit(1)
 
 
@@ -42,7 +42,7 @@ def _findings(params: Path) -> Iterator[Finding]:
     yield machine.check_disk(Path.cwd())
     parameters = pipeline.check_params(params)
     yield parameters
-    device = "auto" if parameters.is_fault else read_params(params).runtime.device
+    device = "auto" if parameters.is_error else read_params(params).runtime.device
     yield from model.check_model(device)
     yield pipeline.check_data()
     yield pipeline.check_dvc()

@@ -44,7 +44,7 @@ def check_python(found: tuple[int, ...] = sys.version_info[:2]) -> Finding:
     if first <= found < beyond:
         return Finding("ok", "Python", text)
     return Finding(
-        "fault", "Python", f"{text}, expected 3.{first[1]} to 3.{beyond[1] - 1}",
+        "error", "Python", f"{text}, expected 3.{first[1]} to 3.{beyond[1] - 1}",
         "Run make env, which finds one or says which to install",
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ def check_packages(lock: Path) -> Finding:
     """Compares the installed packages with requirements.lock."""
     subject = "packages"
     if not lock.is_file():
-        return Finding("fault", subject, f"{lock} is missing", f"Run git checkout {lock}")
+        return Finding("error", subject, f"{lock} is missing", f"Run git checkout {lock}")
     pinned_versions = pins(lock.read_text(encoding="utf-8"))
     wrong = [
         f"{name} {present or 'missing'} instead of {pinned}"
@@ -83,7 +83,7 @@ def check_packages(lock: Path) -> Finding:
     if not wrong:
         return Finding("ok", subject, f"all {len(pinned_versions)} as in {lock}")
     more = f" and {len(wrong) - MAX_LISTED} more" if len(wrong) > MAX_LISTED else ""
-    return Finding("fault", subject, f"{', '.join(wrong[:MAX_LISTED])}{more}", "Run make env")
+    return Finding("error", subject, f"{', '.join(wrong[:MAX_LISTED])}{more}", "Run make env")
 
 
 def check_disk(folder: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
@@ -93,7 +93,7 @@ def check_disk(folder: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
     if free >= min_free_bytes:
         return Finding("ok", "disk", text)
     return Finding(
-        "fault", "disk", f"{text}, expected {min_free_bytes / 1e9:.0f} GB",
+        "error", "disk", f"{text}, expected {min_free_bytes / 1e9:.0f} GB",
         "Free some space; dvc gc --workspace removes outs of earlier experiments",
     )  # fmt: skip
 
@@ -109,15 +109,15 @@ def check_import(name: str, module: str) -> Finding:
         errors="replace",
     )
     if done.returncode:
-        return import_fault(name, done.stderr, done.returncode)
+        return import_error(name, done.stderr, done.returncode)
     return Finding("ok", name, done.stdout.strip())
 
 
-def import_fault(name: str, stderr: str, status: int) -> Finding:
+def import_error(name: str, stderr: str, status: int) -> Finding:
     """Explains why a process that imported a package ended with `status`, not 0."""
     if not (missing := MISSING.search(stderr)):
         lines = stderr.strip().splitlines() or [f"exit status {status}, no message"]
-        return Finding("fault", name, f"cannot be imported: {lines[-1]}", "Run make env")
+        return Finding("error", name, f"cannot be imported: {lines[-1]}", "Run make env")
     library = missing[1]
     if library == "libGL.so.1":  # only a build with windows loads it
         remedy = (
@@ -128,16 +128,16 @@ def import_fault(name: str, stderr: str, status: int) -> Finding:
         remedy = f"On Debian or Ubuntu: sudo apt install {package}; then run make again"
     else:
         remedy = f"Install the package that `apt-file search {library}` names; then run make again"
-    return Finding("fault", name, f"the system lacks the shared library {library}", remedy)
+    return Finding("error", name, f"the system lacks the shared library {library}", remedy)
 
 
 def main() -> int:
-    """Prints the faults of all packages; returns the exit status."""
+    """Prints the errors of all packages; returns the exit status."""
     findings = [check_import(name, module) for name, module in MODULES.items()]
-    faults = [finding for finding in findings if finding.is_fault]
-    for fault in faults:
-        print(fault, file=sys.stderr)
-    return 2 if faults else 0
+    errors = [finding for finding in findings if finding.is_error]
+    for error in errors:
+        print(error, file=sys.stderr)
+    return 2 if errors else 0
 
 
 if __name__ == "__main__":

@@ -26,13 +26,13 @@ def test_the_versions_are_those_of_pyproject():
 
 
 @pytest.mark.parametrize(
-    ("python", "fault"),
+    ("python", "error"),
     [((3, 9), True), ((3, 10), False), ((3, 12), False), ((3, 13), True), ((4, 0), True)],
 )
-def test_supported_pythons(python, fault):
+def test_supported_pythons(python, error):
     finding = check_python(python)
-    assert finding.is_fault == fault
-    assert bool(finding.remedy) == fault
+    assert finding.is_error == error
+    assert bool(finding.remedy) == error
 
 
 LOCK = """# written by hand
@@ -59,16 +59,16 @@ def test_wrong_and_missing_packages_are_named(tmp_path):
     assert check_packages(lock).grade == "ok"
     lock.write_text("numpy==0.1\nno-such-package==2\n" + "".join(f"no{n}==1\n" for n in range(9)))
     finding = check_packages(lock)
-    assert finding.is_fault
+    assert finding.is_error
     assert f"numpy {numpy} instead of 0.1, no-such-package missing instead of 2" in finding.text
     assert finding.text.endswith("and 6 more")
     assert finding.remedy == "Run make env"
-    assert check_packages(tmp_path / "none").is_fault
+    assert check_packages(tmp_path / "none").is_error
 
 
-def test_too_little_free_space_is_a_fault(tmp_path):
+def test_too_little_free_space_is_an_error(tmp_path):
     assert check_disk(tmp_path, min_free_bytes=1).grade == "ok"
-    assert check_disk(tmp_path, min_free_bytes=1 << 60).is_fault
+    assert check_disk(tmp_path, min_free_bytes=1 << 60).is_error
 
 
 ROOT = Path(__file__).parents[2]
@@ -104,7 +104,7 @@ def test_the_installed_opencv_loads():
 def test_a_missing_library_and_its_package_are_named(modules, library, remedy):
     fail(modules / "cv2.py", library)
     finding = check_import("OpenCV", "cv2")
-    assert finding.is_fault
+    assert finding.is_error
     assert finding.text == f"the system lacks the shared library {library}"
     assert remedy in finding.remedy
 
@@ -119,7 +119,7 @@ def test_a_missing_library_and_its_package_are_named(modules, library, remedy):
 def test_another_failure_is_quoted(modules, source, text):
     (modules / "mindspore.py").write_text(source)
     finding = check_import("MindSpore", "mindspore")
-    assert finding == ("fault", "MindSpore", f"cannot be imported: {text}", "Run make env")
+    assert finding == ("error", "MindSpore", f"cannot be imported: {text}", "Run make env")
 
 
 @pytest.mark.parametrize(("module", "status"), [(None, 0), ("mindspore", 2)])
