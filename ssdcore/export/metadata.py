@@ -62,8 +62,8 @@ class ExportMetadata(NamedTuple):
         return {name: json.dumps(value) for name, value in values.items()}
 
     @classmethod
-    def from_texts(cls, texts: Mapping[str, str], place: str) -> "ExportMetadata":
-        """Reads the texts of the file at `place`.
+    def from_texts(cls, texts: Mapping[str, str], where: str) -> "ExportMetadata":
+        """Reads the texts of a file; `where` names it in messages.
 
         Raises:
             InputError: the file was not exported by this project, or is damaged.
@@ -74,6 +74,6 @@ class ExportMetadata(NamedTuple):
             return cls(network, Thresholds(**values["thresholds"]), values["origin"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                place, f"metadata {sorted(texts)} ({str(error)[:100]})",
+                where, f"metadata {sorted(texts)} ({str(error)[:100]})",
                 "a network that this project exported", "Make one with dvc repro export",
             ) from None  # fmt: skip

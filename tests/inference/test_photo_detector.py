@@ -69,7 +69,7 @@ def test_damaged_exif_data_are_ignored():
     ("source", "reason"),
     [
         (b"", "file empty"),
-        (BrokenImageError("not to be had"), "not to be had"),
+        (BrokenImageError("no such address"), "no such address"),
         (jpeg()[:-900], "image damaged or cut short"),
         (np.zeros((4, 4, 3), np.float32), "pixels float32 .4, 4, 3., not uint8 .H, W, 3."),
         (np.zeros((4, 4), np.uint8), "pixels uint8 .4, 4., not uint8 .H, W, 3."),
@@ -99,10 +99,10 @@ class Bright:
     batch_size = 2
 
     def __init__(self) -> None:
-        self.asked: list[int] = []
+        self.batch_sizes: list[int] = []
 
     def answers(self, images):
-        self.asked.append(len(images))
+        self.batch_sizes.append(len(images))
         probabilities = np.zeros((len(images), 2, 3), np.float32)
         darkest, brightest = (
             to_network_input(np.full((1, 1, 3), level, np.uint8)).mean() for level in (0, 255)
@@ -135,7 +135,7 @@ def test_each_photo_has_its_own_result(workers):
     for one in (results[0], results[3]):
         np.testing.assert_allclose(one.detections.boxes_yxyx, [[0, 0.25, 0.5, 0.75]], atol=1e-6)
     assert [(s.height, s.width) for s in results[2:5]] == [(40, 100), (20, 10), (0, 0)]
-    assert network.asked == [1, 2, 1]  # a batch of broken photos alone is not computed
+    assert network.batch_sizes == [1, 2, 1]  # a batch of broken photos alone is not computed
 
 
 def test_thresholds_are_arguments():

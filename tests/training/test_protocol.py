@@ -56,7 +56,7 @@ def annotations(folder):
 
 @pytest.fixture(scope="module")
 def predicted(folder, model):
-    """What an untrained network says, in batches of which the last is of one image."""
+    """Outputs of an untrained network in batches; the last batch has one image."""
     configure("CPU")
     seed_all(1)
     split = read_coco(annotations(folder))

@@ -52,15 +52,15 @@ class Group(Share):
         """Returns for each request whether at least one process has it."""
         return [any(of_all) for of_all in zip(*self.gather(requests), strict=True)]
 
-    def require_same(self, place: str, digest: bytes) -> None:
+    def require_same(self, where: str, digest: bytes) -> None:
         """Checks by a hash that something is the same in all processes.
 
         Raises:
-            InputError: the hashes differ; raised in every process, about `place`.
+            InputError: the hashes differ; raised in every process, about `where`.
         """
         if len(set(self.gather(digest))) > 1:
             raise InputError(
-                place, "not the same in all processes", "equal files on every machine",
+                where, "not the same in all processes", "equal files on every machine",
                 "Copy them from the first machine to the others",
             )  # fmt: skip
 
