@@ -1,26 +1,52 @@
 """Checks the machine and the pipeline. A command for people, not a stage of the pipeline."""
 
+from __future__ import annotations
+
 import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ssdcore.core.command import ParamsOption, run_one_of
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ssdcore.doctor.finding import Finding
+
 ABOUT = """Check this machine and the pipeline; print a line for each check, with the remedy.
 
-Exit status 1: something is broken. Work that has not been done yet is listed, but is no fault.
+Exit status 1: something is broken. Work that has not been done yet is listed, but is not an error.
 """
 
 
 def examine(params: ParamsOption) -> None:
     """Run all checks."""
-    from ssdcore.doctor.checks import run_checks
-
-    faults = 0
-    for finding in run_checks(params):
-        faults += finding.is_fault
+    errors = 0
+    for finding in _findings(params):
+        errors += finding.is_error
         print(finding, flush=True)
-    if faults:
-        print(f"{faults} to fix", file=sys.stderr)
+    if errors:
+        print(f"{errors} to fix", file=sys.stderr)
         sys.exit(1)
+
+
+def _findings(params: Path) -> Iterator[Finding]:
+    """Yields the finding of each check as soon as it is known, those first that others need."""
+    from ssdcore.core import layout
+    from ssdcore.doctor import machine, model, pipeline
+    from ssdcore.params.reader import read_params
+
+    yield machine.check_python()
+    yield machine.check_packages(layout.REQUIREMENTS)
+    yield machine.check_import("OpenCV", "cv2")
+    yield machine.check_disk(Path.cwd())
+    parameters = pipeline.check_params(params)
+    yield parameters
+    device = "auto" if parameters.is_error else read_params(params).runtime.device
+    yield from model.check_model(device)
+    yield pipeline.check_data()
+    yield pipeline.check_dvc()
+    yield pipeline.check_mlflow()
 
 
 def sync() -> None:

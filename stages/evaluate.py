@@ -18,9 +18,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.evaluation.tables import analyse, figures_of_classes, scalars, write_evaluation
     from ssdcore.inference.decode import Thresholds
-    from ssdcore.inference.detector import Detector
-    from ssdcore.inference.split import predict_split
-    from ssdcore.inference.time_spent import TimeSpent
+    from ssdcore.inference.detector import Detector, TimeSpent, predict_split
     from ssdcore.models.checkpoint import load
     from ssdcore.models.device import configure
     from ssdcore.tracking import tracked

@@ -36,8 +36,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     from ssdcore.core import layout
     from ssdcore.evaluation.score_to_show import score_to_show
     from ssdcore.inference.decode import Thresholds
-    from ssdcore.serving.candidate import read_candidate
-    from ssdcore.serving.version import comparison, is_better, require_comparable
+    from ssdcore.serving.version import comparison, is_better, read_candidate, require_comparable
     from ssdcore.tracking.store import UnavailableError, locate, root_folder
     from ssdcore.tracking.uploader import sync
 

@@ -34,9 +34,8 @@ def main(
 
     Exit status 0: every out and every figure is equal. 1: something differs, however slightly.
     """
-    from ssdcore.dvc.clone import make_clone, programs_for, run
-    from ssdcore.dvc.reproduction import differences, read_record
-    from ssdcore.dvc.revisions import WORKSPACE, open_revisions
+    from ssdcore.dvc.repository import WORKSPACE, open_revisions
+    from ssdcore.dvc.reproduction import differences, make_clone, programs_for, read_record, run
 
     with open_revisions([revision], "REV") as (original,):
         commit = original.origin.commit

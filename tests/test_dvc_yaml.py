@@ -157,8 +157,8 @@ def test_every_parameter_is_some_stages_or_of_no_consequence():
 def test_plots_name_columns_and_templates_that_are_there(tmp_path, monkeypatch):
     from ssdcore.coco.metrics import evaluate
     from ssdcore.coco.results import CocoResults
-    from ssdcore.core import history
     from ssdcore.evaluation.tables import analyse, write_evaluation
+    from ssdcore.training import history
 
     truth = ROOT / "examples/local/annotations/val.json"
     nothing = CocoResults.from_rows([])

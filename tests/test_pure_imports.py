@@ -37,7 +37,9 @@ def test_the_test_above_can_fail():
 
 def test_a_served_models_two_processes_have_one_of_them_each():
     """Together in one, MindSpore ends it: see `ssdcore.serving.detector_process`."""
-    assert loaded_by("ssdcore.serving.detector_process", "ssdcore.inference.load") == {"mindspore"}
+    assert loaded_by("ssdcore.serving.detector_process", "ssdcore.inference.detector") == {
+        "mindspore"
+    }
     assert loaded_by(
         "ssdcore.serving.registry", "ssdcore.serving.image_model", "ssdcore.serving.fetch"
     ) == {"mlflow"}

@@ -85,7 +85,7 @@ if [ "$made_before" != "$made_of" ] || ! .venv/bin/python -E -s -c '' 2>/dev/nul
   echo "$made_of" >.venv/made-of
 fi
 if [ ! -e .venv/ready ]; then
-  .venv/bin/python -m ssdcore.doctor.libraries || exit
+  .venv/bin/python -m ssdcore.doctor.machine || exit
   : >.venv/ready
   echo 'The environment is ready.'
 fi

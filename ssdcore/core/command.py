@@ -17,7 +17,7 @@ import typer
 
 from ssdcore.core import layout
 from ssdcore.core.errors import Ending, InputError, Stopped
-from ssdcore.core.failure import report_at_exit
+from ssdcore.core.experiment import report_at_exit
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 DEFAULT_PARAMS = layout.PARAMS

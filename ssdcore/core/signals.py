@@ -17,7 +17,7 @@ class Signals:
     """SIGTERM and SIGINT (Ctrl-C) request a stop, SIGUSR1 an evaluation; a context manager.
 
     A second stop signal has the effect that it had before the block, which usually ends the
-    process at once. MindSpore installs handlers of its own when it compiles a graph and when it
+    process at once. MindSpore installs other handlers when it compiles a graph and when it
     makes a data set iterator. `arm` installs these again; it takes microseconds, so call it after
     every such operation.
 

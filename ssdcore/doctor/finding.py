@@ -2,14 +2,14 @@
 
 from typing import Literal, NamedTuple
 
-Grade = Literal["ok", "to do", "fault"]
+Grade = Literal["ok", "to do", "error"]
 
 
 class Finding(NamedTuple):
     """The result of one check, printed as one line.
 
     Attributes:
-        grade: "to do" means not done yet, "fault" means broken.
+        grade: "to do" means not done yet, "error" means broken.
         subject: what was checked.
         text: what was found.
         remedy: what to do, an imperative sentence without a full stop; empty if nothing.
@@ -21,9 +21,9 @@ class Finding(NamedTuple):
     remedy: str = ""
 
     @property
-    def is_fault(self) -> bool:
+    def is_error(self) -> bool:
         """Whether something is broken."""
-        return self.grade == "fault"
+        return self.grade == "error"
 
     def __str__(self) -> str:
         line = " ".join(f"{self.subject}: {self.text}".split())

@@ -1,8 +1,13 @@
-"""Checks Python, the installed packages and the disk."""
+"""Checks Python, the installed packages, the libraries they load, and the disk.
 
+`make env` runs this module after it has installed the packages.
+"""
+
+import os
 import platform
 import re
 import shutil
+import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,6 +21,20 @@ MAX_LISTED = 5
 """Packages that a finding lists at most."""
 MIN_FREE_BYTES = 2_000_000_000
 """The demo's data, checkpoints and caches take half of it."""
+MODULES = {"OpenCV": "cv2", "MindSpore": "mindspore"}
+"""The packages that load shared libraries of the system."""
+MISSING = re.compile(r"(lib[\w.+-]+\.so[.\d]*): cannot open shared object")
+DEBIAN_PACKAGES = {
+    "libGL.so.1": "libgl1",
+    "libbz2.so.1": "libbz2-1.0",
+    "libgcc_s.so.1": "libgcc-s1",
+    "libglib-2.0.so.0": "libglib2.0-0",
+    "libgomp.so.1": "libgomp1",
+    "libgthread-2.0.so.0": "libglib2.0-0",
+    "liblzma.so.5": "liblzma5",
+    "libstdc++.so.6": "libstdc++6",
+    "libz.so.1": "zlib1g",
+}
 
 
 def check_python(found: tuple[int, ...] = sys.version_info[:2]) -> Finding:
@@ -25,7 +44,7 @@ def check_python(found: tuple[int, ...] = sys.version_info[:2]) -> Finding:
     if first <= found < beyond:
         return Finding("ok", "Python", text)
     return Finding(
-        "fault", "Python", f"{text}, expected 3.{first[1]} to 3.{beyond[1] - 1}",
+        "error", "Python", f"{text}, expected 3.{first[1]} to 3.{beyond[1] - 1}",
         "Run make env, which finds one or says which to install",
     )  # fmt: skip
 
@@ -54,7 +73,7 @@ def check_packages(lock: Path) -> Finding:
     """Compares the installed packages with requirements.lock."""
     subject = "packages"
     if not lock.is_file():
-        return Finding("fault", subject, f"{lock} is missing", f"Run git checkout {lock}")
+        return Finding("error", subject, f"{lock} is missing", f"Run git checkout {lock}")
     pinned_versions = pins(lock.read_text(encoding="utf-8"))
     wrong = [
         f"{name} {present or 'missing'} instead of {pinned}"
@@ -64,7 +83,7 @@ def check_packages(lock: Path) -> Finding:
     if not wrong:
         return Finding("ok", subject, f"all {len(pinned_versions)} as in {lock}")
     more = f" and {len(wrong) - MAX_LISTED} more" if len(wrong) > MAX_LISTED else ""
-    return Finding("fault", subject, f"{', '.join(wrong[:MAX_LISTED])}{more}", "Run make env")
+    return Finding("error", subject, f"{', '.join(wrong[:MAX_LISTED])}{more}", "Run make env")
 
 
 def check_disk(folder: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
@@ -74,6 +93,52 @@ def check_disk(folder: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
     if free >= min_free_bytes:
         return Finding("ok", "disk", text)
     return Finding(
-        "fault", "disk", f"{text}, expected {min_free_bytes / 1e9:.0f} GB",
+        "error", "disk", f"{text}, expected {min_free_bytes / 1e9:.0f} GB",
         "Free some space; dvc gc --workspace removes outs of earlier experiments",
     )  # fmt: skip
+
+
+def check_import(name: str, module: str) -> Finding:
+    """Imports a module in a separate process, because native code may crash."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {module}; print({module}.__version__)"],
+        env=os.environ | {"GLOG_v": "3"},  # suppresses MindSpore's warnings
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    if done.returncode:
+        return import_error(name, done.stderr, done.returncode)
+    return Finding("ok", name, done.stdout.strip())
+
+
+def import_error(name: str, stderr: str, status: int) -> Finding:
+    """Explains why a process that imported a package ended with `status`, not 0."""
+    if not (missing := MISSING.search(stderr)):
+        lines = stderr.strip().splitlines() or [f"exit status {status}, no message"]
+        return Finding("error", name, f"cannot be imported: {lines[-1]}", "Run make env")
+    library = missing[1]
+    if library == "libGL.so.1":  # only a build with windows loads it
+        remedy = (
+            "Uninstall opencv-python and opencv-contrib-python, then run make env: "
+            "opencv-python-headless does not need libGL; or sudo apt install libgl1"
+        )
+    elif package := DEBIAN_PACKAGES.get(library):
+        remedy = f"On Debian or Ubuntu: sudo apt install {package}; then run make again"
+    else:
+        remedy = f"Install the package that `apt-file search {library}` names; then run make again"
+    return Finding("error", name, f"the system lacks the shared library {library}", remedy)
+
+
+def main() -> int:
+    """Prints the errors of all packages; returns the exit status."""
+    findings = [check_import(name, module) for name, module in MODULES.items()]
+    errors = [finding for finding in findings if finding.is_error]
+    for error in errors:
+        print(error, file=sys.stderr)
+    return 2 if errors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

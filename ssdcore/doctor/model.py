@@ -10,14 +10,14 @@ from pathlib import Path
 
 from ssdcore.core import layout
 from ssdcore.doctor.finding import Finding, Grade
-from ssdcore.doctor.libraries import import_fault
+from ssdcore.doctor.machine import import_error
 
 TIMEOUT_S = 120.0
 SUBJECTS = ("device", "model")
-GRADES: dict[str, Grade] = {"ok": "ok", "to do": "to do", "fault": "fault"}
+GRADES: dict[str, Grade] = {"ok": "ok", "to do": "to do", "error": "error"}
 REMEDIES = {
-    ("device", "fault"): "Set runtime.device to auto; docs/devices.md says what each device needs",
-    ("model", "fault"): "Run dvc checkout --force model/best.ckpt, or dvc repro train",
+    ("device", "error"): "Set runtime.device to auto; docs/devices.md says what each device needs",
+    ("model", "error"): "Run dvc checkout --force model/best.ckpt, or dvc repro train",
     ("model", "to do"): "Run dvc repro",
 }
 SCRIPT = """
@@ -29,14 +29,14 @@ from ssdcore.models.device import configure, describe_choice
 try:
     print("ok", *describe_choice(sys.argv[1], configure(sys.argv[1])), sep="\\t")
 except InputError as error:
-    print("fault", error, sep="\\t")
+    print("error", error, sep="\\t")
 path = Path(sys.argv[2])
 if path.exists():
     try:
         metadata = load(path)[1]
         print("ok", f"{path}, {len(metadata.classes)} classes, step {metadata.step}", sep="\\t")
     except InputError as error:
-        print("fault", error, sep="\\t")
+        print("error", error, sep="\\t")
 else:
     print("to do", f"no {path} yet", sep="\\t")
 """
@@ -54,11 +54,11 @@ def check_model(device: str, checkpoint: Path = layout.BEST_CHECKPOINT) -> Itera
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired:
-        yield Finding("fault", "device", f"no answer in {TIMEOUT_S:.0f} s", "Run make env")
+        yield Finding("error", "device", f"no answer in {TIMEOUT_S:.0f} s", "Run make env")
         return
     lines = [line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line]
     for subject, (grade, text) in zip(SUBJECTS, lines, strict=False):
         remedy = REMEDIES.get((subject, grade), "")
         yield Finding(GRADES[grade], subject, text.removeprefix("device: "), remedy)
     if len(lines) < len(SUBJECTS):
-        yield import_fault("MindSpore", done.stderr, done.returncode)
+        yield import_error("MindSpore", done.stderr, done.returncode)

@@ -24,7 +24,7 @@ def check_params(path: Path) -> Finding:
     try:
         params = read_params(path)
     except InputError as error:
-        return Finding("fault", "parameters", str(error).rstrip("."))
+        return Finding("error", "parameters", str(error).rstrip("."))
     return Finding("ok", "parameters", f"{path}, data set {params.dataset.name}")
 
 
@@ -37,14 +37,14 @@ def check_data() -> Finding:
         shards = find_shards(layout.mindrecord(split))
         indices = [shard.with_name(f"{shard.name}.db") for shard in shards]
         if missing := [str(index) for index in indices if not index.exists()]:
-            return Finding("fault", "data", f"{', '.join(missing)} is missing", remedy)
+            return Finding("error", "data", f"{', '.join(missing)} is missing", remedy)
         if not shards:
-            return Finding("fault", "data", f"{layout.mindrecord(split)} is missing", remedy)
+            return Finding("error", "data", f"{layout.mindrecord(split)} is missing", remedy)
     try:
         kept = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
         counts = [f"{kept[split]['images']['kept']} for {split}" for split in layout.SPLITS]
     except (OSError, ValueError, KeyError, TypeError):
-        return Finding("fault", "data", f"{layout.CONVERSION} cannot be read", remedy)
+        return Finding("error", "data", f"{layout.CONVERSION} cannot be read", remedy)
     return Finding("ok", "data", f"images: {', '.join(counts)}")
 
 
@@ -53,9 +53,9 @@ def check_dvc() -> Finding:
     try:
         changed = changed_stages()
     except InputError as error:
-        return Finding("fault", "DVC", str(error).rstrip("."))
+        return Finding("error", "DVC", str(error).rstrip("."))
     except RunError as error:
-        return Finding("fault", "DVC", str(error).removeprefix("DVC: "), "Run dvc status -v")
+        return Finding("error", "DVC", str(error).removeprefix("DVC: "), "Run dvc status -v")
     if changed:
         return Finding("to do", "DVC", f"changed: {', '.join(changed)}", "Run dvc repro")
     return Finding("ok", "DVC", "every stage is up to date")
@@ -64,10 +64,10 @@ def check_dvc() -> Finding:
 def check_mlflow() -> Finding:
     """Checks that the store can be reached and that everything has been sent to it."""
     store = locate()
-    fault = _fault_of(store)
-    if fault:
+    error = _error_of(store)
+    if error:
         return Finding(
-            "fault", "MLflow", f"{store.written(root_folder())}: {fault}",
+            "error", "MLflow", f"{store.written(root_folder())}: {error}",
             "Stages continue and store tracking data locally; repair the store, or set "
             "MLFLOW_TRACKING_URI",
         )  # fmt: skip
@@ -78,7 +78,7 @@ def check_mlflow() -> Finding:
     return Finding("ok", "MLflow", f"{store.written(root_folder())}, everything has been sent")
 
 
-def _fault_of(store: Store) -> str:
+def _error_of(store: Store) -> str:
     """Returns why a store cannot be used; empty if it can, or if a stage will create it."""
     if store.database is not None:
         if not store.database.exists():

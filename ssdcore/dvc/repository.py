@@ -1,11 +1,19 @@
-"""Opens the DVC repository and checks which stages have changed."""
+"""The DVC repository: opens it, lists its changed stages, and reads files of its revisions."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ssdcore.core.errors import InputError, RunError
+
+WORKSPACE = "workspace"
+"""The name of the working folder as it is now, as in DVC's own commands."""
+SHORT = 12  # digits of an abbreviated commit hash
+DVC_MESSAGE = "dvc: commit experiment "
+"""How DVC begins the message of a commit that it makes itself."""
 
 
 @contextmanager
@@ -44,3 +52,150 @@ def changed_stages() -> list[str]:
 def in_one_line(error: Exception) -> str:
     """Returns the text of an error without line breaks."""
     return " ".join(str(error).split())
+
+
+class Origin(NamedTuple):
+    """Where a revision comes from; unknown fields are empty.
+
+    Attributes:
+        commit: the abbreviated commit hash; for the working folder, that of HEAD.
+        subject: the first line of the commit message, unless DVC wrote it.
+        date: the day of the commit, in UTC.
+        experiment: the name of the DVC experiment.
+        baseline: the abbreviated hash of the commit that the experiment started from.
+    """
+
+    commit: str = ""
+    subject: str = ""
+    date: str = ""
+    experiment: str = ""
+    baseline: str = ""
+
+
+class Revision:
+    """One revision of the repository.
+
+    Args:
+        name: the name that the user gave.
+        origin: where it comes from.
+        filesystem: its `DVCFileSystem`.
+        folder: the working folder, whose files on disk take precedence; None for a commit.
+    """
+
+    def __init__(
+        self, name: str, origin: Origin, filesystem: Any, folder: Path | None = None
+    ) -> None:
+        self.name, self.origin = name, origin
+        self._filesystem, self._folder = filesystem, folder
+
+    def read(self, path: Path) -> bytes | None:
+        """Returns the content of a file; None if the revision has no such file.
+
+        Raises:
+            InputError: the revision has the file, but neither DVC's cache nor a remote holds it.
+        """
+        if self._folder and (self._folder / path).is_file():
+            return (self._folder / path).read_bytes()
+        with self._explained(path):
+            if not self._has(path):
+                return None
+            content: bytes = self._filesystem.read_bytes(path.as_posix())
+            return content
+
+    def fetch(self, folder: Path, target: Path) -> bool:
+        """Copies a folder to the new folder `target`; returns False if there is none to copy.
+
+        Raises:
+            InputError: like `read`.
+        """
+        if self._folder and (self._folder / folder).is_dir():
+            shutil.copytree(self._folder / folder, target)
+            return True
+        with self._explained(folder):
+            if not self._has(folder):
+                return False
+            self._filesystem.get(folder.as_posix(), str(target), recursive=True)
+        return True
+
+    def _has(self, path: Path) -> bool:
+        try:
+            self._filesystem.info(path.as_posix())
+        except FileNotFoundError:
+            return False
+        return True
+
+    @contextmanager
+    def _explained(self, path: Path) -> Iterator[None]:
+        """Turns DVC's errors within the block into one that names the file and a remedy."""
+        from dvc.exceptions import DvcException
+        from dvc_data.index import DataIndexError
+
+        try:
+            yield
+        except (OSError, DataIndexError, DvcException) as error:
+            raise InputError(
+                f"{path} of {self.name}",
+                in_one_line(error),
+                "a file in DVC's cache or its remote",
+                "Push it from where it was made (`dvc push`, `dvc exp push`), or reproduce it: "
+                "check out the commit or apply the experiment, then `dvc repro`",
+            ) from None
+
+
+@contextmanager
+def open_revisions(
+    names: Sequence[str], option: str = "--compare", folder: Path | None = None
+) -> Iterator[list[Revision]]:
+    """Opens revisions of a repository, in the order of their names.
+
+    Args:
+        names: `workspace`, an experiment, or a tag, branch or hash of git.
+        option: the command line option that names them, for error messages.
+        folder: any folder of the repository; None for the working folder.
+
+    Raises:
+        InputError: the folder is not in a repository of git and DVC, or a name is unknown.
+        RunError: DVC cannot open the repository.
+    """
+    from dvc.scm import NoSCM
+
+    with open_repository(folder) as repo:
+        if isinstance(repo.scm, NoSCM):
+            raise InputError(repo.root_dir, "no git", "a git repository, which has revisions")
+        yield [_open(repo, name, option) for name in names]
+
+
+def _open(repo: Any, name: str, option: str) -> Revision:
+    from dvc.api import DVCFileSystem
+
+    commit = _commit(repo, "HEAD" if name == WORKSPACE else name, option)
+    if name == WORKSPACE:
+        origin, folder = Origin(commit.hexsha[:SHORT]), Path(repo.root_dir)
+        return Revision(name, origin, DVCFileSystem(repo.root_dir), folder)
+    experiment = repo.experiments.get_exact_name([commit.hexsha])[commit.hexsha] or ""
+    subject = commit.message.partition("\n")[0]
+    origin = Origin(
+        commit.hexsha[:SHORT],
+        "" if subject.startswith(DVC_MESSAGE) else subject,
+        datetime.fromtimestamp(commit.commit_time, timezone.utc).date().isoformat(),
+        experiment,
+        commit.parents[0][:SHORT] if experiment else "",
+    )
+    return Revision(name, origin, DVCFileSystem(repo.root_dir, rev=commit.hexsha))
+
+
+def _commit(repo: Any, name: str, option: str) -> Any:
+    from dvc.scm import SCMError, resolve_rev
+
+    try:
+        if name:  # git takes an empty name for HEAD
+            return repo.scm.resolve_commit(resolve_rev(repo.scm, name))
+    except SCMError:
+        pass
+    raise InputError(
+        option,
+        name,
+        "the name of one experiment, tag, branch or commit",
+        "`dvc exp show --all-commits` and `git log` list them; "
+        "if several experiments share a name, give the hash",
+    )

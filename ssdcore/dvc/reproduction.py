@@ -1,20 +1,28 @@
-"""Reads the record of a run from a revision and compares it with the record of another run.
+"""Repeats a run in a clone of its commit, and compares the records of the two runs.
 
-dvc.lock holds the hash of each file that the run read and wrote, metrics/ holds the figures, and
-the report, which only DVC keeps, holds the machine.
+The clone is isolated from other repositories. A run's record is read from its revision: dvc.lock
+holds the hash of each file that the run read and wrote, metrics/ holds the figures, and the
+report, which only DVC keeps, holds the machine.
 """
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ssdcore.core import layout
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.nested import leaves
 from ssdcore.dvc.lock import LOCK, LockedStage, parse_lock
-from ssdcore.dvc.revisions import Revision
+from ssdcore.dvc.repository import Revision
 
+REMOVED_PREFIXES = ("DVC_", "GIT_", "MLFLOW_", "PYTHONPATH")
+"""Environment variables that may name another repository or another MLflow store."""
+KEPT = {"DVC_NO_ANALYTICS", "MLFLOW_DISABLE_TELEMETRY"}
 METRICS = (layout.TRAIN_METRICS, layout.EVALUATE_METRICS)
 REPORT = (layout.REPORT_PAGE, layout.REPORT_JSON, layout.REPORT_TEXT)
 TIMED = [str(path) for path in (*METRICS, layout.HISTORY, *REPORT)]
@@ -24,6 +32,65 @@ NOT_COMPARED = {"images_per_second", "device"}
 NOT_MACHINE = {"commit", "DVC experiment"}
 """Keys of the report's environment that do not describe the machine."""
 AP = f"{layout.EVALUATE_METRICS} bbox.AP"
+
+
+def make_clone(repository: Path, commit: str, folder: Path) -> None:
+    """Clones `commit` into `folder`.
+
+    The clone shares the repository's git objects, so it can also check out experiments.
+
+    Raises:
+        InputError: `folder` exists.
+        RunError: git failed.
+    """
+    if folder.exists():
+        raise InputError(
+            str(folder), "a folder", "a new folder", "Remove it, or name another one with --into"
+        )
+    run(repository, "git", "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
+    run(folder, "git", "checkout", "--quiet", "--detach", commit)
+
+
+def programs_for(repository: Path, clone: Path) -> Path:
+    """Returns the folder of the Python that has the packages which the clone requires.
+
+    If the clone requires the same versions as the repository, this is the running Python's folder;
+    otherwise `make env` makes an environment in the clone.
+
+    Raises:
+        RunError: the environment cannot be made.
+    """
+    required, ours = (
+        path.read_bytes() if path.exists() else None
+        for path in (clone / layout.REQUIREMENTS, repository / layout.REQUIREMENTS)
+    )
+    if required == ours:
+        return Path(sys.executable).parent
+    run(clone, "make", "env")
+    return clone.resolve() / ".venv/bin"
+
+
+def run(folder: Path, *command: str, programs: Path | None = None) -> None:
+    """Runs a command in `folder`; its output goes to the terminal.
+
+    Args:
+        folder: the working folder.
+        command: program and arguments.
+        programs: a folder that is searched for programs first.
+
+    Raises:
+        RunError: the exit status is not 0.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT or not name.startswith(REMOVED_PREFIXES)
+    }
+    if programs:
+        inherited["PATH"] = os.pathsep.join((str(programs), os.environ.get("PATH", os.defpath)))
+    done = subprocess.run(command, cwd=folder, env=inherited, check=False)
+    if done.returncode:
+        raise RunError(f"`{' '.join(command)}` ended with status {done.returncode} in {folder}")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds
 
 NO_DETECTION = -1.0
-"""Below every score: marks suppressed entries until the scores are sorted."""
+"""Score of suppressed entries until the scores are sorted; below every real score."""
 
 
 def detection(default_boxes: Boxes, num_classes: int, thresholds: Thresholds) -> Any:

@@ -20,7 +20,7 @@ PREPROCESSING = {
     "mean": MEAN_RGB.tolist(),
     "deviation": DEVIATION_RGB.tolist(),
 }
-"""From the levels 0 … 255 of a photo to images (B, 3, 300, 300): (level - mean) / deviation."""
+"""How levels 0 … 255 of a photo become images (B, 3, 300, 300): (level - mean) / deviation."""
 VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
 UNKNOWN = "unknown"
 
@@ -62,8 +62,8 @@ class ExportMetadata(NamedTuple):
         return {name: json.dumps(value) for name, value in values.items()}
 
     @classmethod
-    def from_texts(cls, texts: Mapping[str, str], place: str) -> "ExportMetadata":
-        """Reads the texts of the file at `place`.
+    def from_texts(cls, texts: Mapping[str, str], where: str) -> "ExportMetadata":
+        """Reads the texts of a file; `where` names it in messages.
 
         Raises:
             InputError: the file was not exported by this project, or is damaged.
@@ -74,6 +74,6 @@ class ExportMetadata(NamedTuple):
             return cls(network, Thresholds(**values["thresholds"]), values["origin"])
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
-                place, f"metadata {sorted(texts)} ({str(error)[:100]})",
+                where, f"metadata {sorted(texts)} ({str(error)[:100]})",
                 "a network that this project exported", "Make one with dvc repro export",
             ) from None  # fmt: skip

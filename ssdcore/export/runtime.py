@@ -25,7 +25,6 @@ class OnnxNetwork:
     Args:
         path: a file of the network alone, such as export/ssd300.onnx.
         batch_size: images per call that callers should use; the network takes any number.
-        threads: for computing; 0 is one per core.
 
     Attributes:
         metadata: of the file.
@@ -34,8 +33,8 @@ class OnnxNetwork:
         InputError: the file is no ONNX file, not from this project, or takes photos.
     """
 
-    def __init__(self, path: Path, batch_size: int = 1, threads: int = 0) -> None:
-        self._session, self.metadata = _open(path, NETWORK_OUTPUTS, threads)
+    def __init__(self, path: Path, batch_size: int = 1) -> None:
+        self._session, self.metadata = _open(path, NETWORK_OUTPUTS)
         self.batch_size = batch_size
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
@@ -49,7 +48,6 @@ class OnnxDetector:
 
     Args:
         path: a file of the detector, such as export/ssd300_photos.onnx.
-        threads: for computing; 0 is one per core.
 
     Attributes:
         metadata: of the file.
@@ -58,8 +56,8 @@ class OnnxDetector:
         InputError: the file is no ONNX file, not from this project, or does not take photos.
     """
 
-    def __init__(self, path: Path, threads: int = 0) -> None:
-        self._session, self.metadata = _open(path, DETECTOR_OUTPUTS, threads)
+    def __init__(self, path: Path) -> None:
+        self._session, self.metadata = _open(path, DETECTOR_OUTPUTS)
 
     def detect(self, photos: NDArray[np.uint8]) -> list[Detections]:
         """Returns the detections in each of photos (B, H, W, 3), red, green, blue."""
@@ -74,10 +72,9 @@ class OnnxDetector:
         return found
 
 
-def _open(path: Path, outputs: Sequence[str], threads: int) -> tuple[Any, ExportMetadata]:
+def _open(path: Path, outputs: Sequence[str]) -> tuple[Any, ExportMetadata]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = ERRORS_ONLY
-    options.intra_op_num_threads = threads
     # spinning threads would occupy cores that MindSpore and decoders need
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     remedy = "Make one with dvc repro export"

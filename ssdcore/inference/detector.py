@@ -1,23 +1,66 @@
-"""Applies a trained network to images: in batches, compiled once, for any number of images."""
+"""Applies a trained network to batches of images, to a split or to photos; compiled once."""
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import perf_counter
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import mindspore as ms
 import numpy as np
 from mindspore import Tensor
 from numpy.typing import NDArray
 
-from ssdcore.coco.results import Detections
-from ssdcore.data.loader import InputBatch
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.results import CocoResults, Detections, to_results
+from ssdcore.data.loader import WHOLE, InputBatch, Share, input_batches
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds, detect
-from ssdcore.inference.time_spent import TimeSpent
-from ssdcore.models.cpu_wait import CpuWait
+from ssdcore.inference.photo_detector import PhotoDetector
+from ssdcore.models.checkpoint import load
+from ssdcore.models.device import CpuWait
 from ssdcore.models.losses import activation_cell, make_class_loss
 from ssdcore.models.ssd import SSD
 from ssdcore.params.types import LossName
+
+Part = Literal["decode", "network", "nms"]
+Item = TypeVar("Item")
+
+
+class TimeSpent:
+    """Sums up the wall-clock time that one process spends on each part.
+
+    - decode: the wait for images. Worker threads decode and resize them while the network
+      computes, so this is near zero as long as they keep up. It includes the loader's start.
+    - network: from images to offsets and class probabilities in memory.
+    - nms: thresholds, decoding of boxes and suppression.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[Part, float] = dict.fromkeys(get_args(Part), 0.0)
+
+    @contextmanager
+    def on(self, part: Part) -> Iterator[None]:
+        """Adds the time of its block."""
+        started = perf_counter()
+        yield
+        self._seconds[part] += perf_counter() - started
+
+    def waiting_for(self, part: Part, items: Iterable[Item]) -> Iterator[Item]:
+        """Yields the items; adds the wait for each."""
+        iterator = iter(items)
+        while True:
+            with self.on(part):
+                try:
+                    item = next(iterator)
+                except StopIteration:
+                    return
+            yield item
+
+    def milliseconds(self, images: int) -> dict[str, float]:
+        """Returns the time of each part per image."""
+        return {part: 1000 * seconds / images for part, seconds in self._seconds.items()}
 
 
 class Found(NamedTuple):
@@ -76,3 +119,78 @@ class Detector:
                 found = detect(*answers, self._default_boxes, thresholds, softmax=self._softmax)
             for image_id, detections in zip(batch.image_ids, found, strict=True):
                 yield Found(int(image_id), detections)
+
+
+def predict_split(
+    detector: Detector,
+    shards: Sequence[Path],
+    split: CocoSplit,
+    thresholds: Thresholds,
+    workers: int,
+    spent: TimeSpent | None = None,
+) -> CocoResults:
+    """Returns the detections in every image of the shards.
+
+    Args:
+        detector: the network.
+        shards: the split's images.
+        split: its annotation file, for ids and sizes.
+        thresholds: which boxes are detections.
+        workers: threads that decode.
+        spent: receives the time of each part, if given.
+    """
+    found = find_in_split(detector, shards, thresholds, workers, spent=spent)
+    return split_results(found, split)
+
+
+def find_in_split(
+    detector: Detector,
+    shards: Sequence[Path],
+    thresholds: Thresholds,
+    workers: int,
+    share: Share = WHOLE,
+    on_batch: Callable[[], None] = lambda: None,
+    spent: TimeSpent | None = None,
+) -> Iterator[Found]:
+    """Yields the detections in every image of this process's share of the shards.
+
+    Args:
+        detector: the network.
+        shards: the split's images.
+        thresholds: which boxes are detections.
+        workers: threads that decode.
+        share: the images that this process handles.
+        on_batch: called before each batch; an exception from it ends the work.
+        spent: receives the time of each part, if given.
+    """
+
+    def watched() -> Iterator[InputBatch]:
+        for batch in input_batches(shards, detector.batch_size, workers, share):
+            on_batch()
+            yield batch
+
+    return detector.detect(watched(), thresholds, spent or TimeSpent())
+
+
+def split_results(found: Iterable[Found], split: CocoSplit) -> CocoResults:
+    """Returns detections with the ids and image sizes of the split's annotation file."""
+    image_of = {image.id: image for image in split.images}
+    everything = list(found)
+    images = [image_of[one.image_id] for one in everything]
+    return to_results(images, [one.detections for one in everything], split.classes)
+
+
+def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> PhotoDetector:
+    """Loads a detector for photos; call `ssdcore.models.device.configure` first.
+
+    Args:
+        checkpoint: written by `ssdcore.models.checkpoint.save`.
+        batch_size: images per batch.
+        workers: threads that decode.
+
+    Raises:
+        InputError: the file is no checkpoint of this project, or is damaged.
+    """
+    network, metadata = load(checkpoint)
+    detector = Detector(network, metadata.default_boxes, metadata.loss, batch_size)
+    return PhotoDetector(detector, metadata.default_boxes, metadata.classes, workers)

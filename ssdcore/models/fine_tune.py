@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import load
-from ssdcore.models.load_report import LoadReport
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD, class_predictors
+from ssdcore.models.weight_files import LoadReport
 
 
 def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[str]:

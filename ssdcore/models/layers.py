@@ -16,7 +16,7 @@ MURMUR_STEPS = ((16, -2048144789), (13, -1028477387), (16, 1))
 GOLDEN = -1640531527
 """2³² divided by the golden ratio: spreads calls and seeds over all integers."""
 STREAM = 0x632BE5AB
-"""Odd and different from `GOLDEN`, so that two processes never use the same mask."""
+"""Number per process in the seed; odd and not `GOLDEN`, so no two processes share a mask."""
 MASK_BITS = 24
 """Bits of each hash that are compared with the threshold; float32 holds as many exactly."""
 
@@ -82,14 +82,16 @@ class L2Norm(nn.Cell):
     that start at 20 brings it into their range (section 3.1 of the SSD paper).
 
     Attributes:
+        INITIAL_SCALE: the learnt scales before training.
         TINY: keeps the length of a position without activations above zero.
     """
 
+    INITIAL_SCALE = 20.0
     TINY = 1e-10
 
-    def __init__(self, channels: int, initial_scale: float = 20.0) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.scale = Parameter(initializer(Constant(initial_scale), (1, channels, 1, 1)))
+        self.scale = Parameter(initializer(Constant(self.INITIAL_SCALE), (1, channels, 1, 1)))
 
     def construct(self, x: Tensor) -> Tensor:
         """Normalises x (B, channels, H, W)."""

@@ -92,7 +92,7 @@ class FocalLoss(ClassLoss):
 class MultiboxLoss(ClassLoss):
     """Softmax cross-entropy of the positives and the hardest negatives (SSD paper, section 2.2).
 
-    In each image, the 3 negatives of highest loss per positive take part, and at least
+    In each image, the 3 negatives of highest loss per positive count, and at least
     `min_negatives`, so that an image without objects trains too. Ties in the ranking go to the
     earlier default box. The prior is the share of objects that this selection leaves.
     """

@@ -20,9 +20,9 @@ from mindspore import Parameter, Tensor
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError
-from ssdcore.models.load_report import LoadReport
 from ssdcore.models.ssd import SSD
 from ssdcore.models.vgg16 import STAGES
+from ssdcore.models.weight_files import LoadReport
 
 CONVOLUTIONS = tuple(f"conv{s}.{i}" for s, stage in enumerate(STAGES, 1) for i in range(len(stage)))
 BLOCKS = (*CONVOLUTIONS, "fc6", "fc7")
@@ -55,7 +55,7 @@ ALONE = "the weight of its layer was not loaded"
 NOT_FINITE = "values that are not finite"
 
 
-def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], place: str) -> LoadReport:
+def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], where: str) -> LoadReport:
     """Loads VGG16's weights into the network's backbone, in place.
 
     A bias b before a batch norm with the moving mean m is folded into the mean: x + b - m =
@@ -65,7 +65,7 @@ def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], place: str) -> 
     Args:
         network: of `model.width` 1; otherwise nothing fits.
         arrays: the file's arrays by name, from `read_arrays`.
-        place: the parameter that names the file (`model.pretrained`), for error messages.
+        where: the parameter that names the file (`model.pretrained`), for error messages.
 
     Raises:
         InputError: the file is not a VGG16, none of its weights fits, or it has batch norm and
@@ -75,10 +75,10 @@ def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], place: str) -> 
     normed = _parameter("conv1.0", "gamma") in parameters
     blocks, unused, convolutions = _find_layers(arrays)
     if convolutions not in (len(CONVOLUTIONS), len(BLOCKS)):
-        raise _refusal(place, f"{convolutions} convolutions", arrays)
+        raise _refusal(where, f"{convolutions} convolutions", arrays)
     if not normed and any("gamma" in roles for roles in blocks.values()):
         remedy = "Set model.batch_norm to true, or use VGG16 weights without batch norm"
-        raise InputError(place, "a VGG16 with batch norm", "one without, as the network is", remedy)
+        raise InputError(where, "a VGG16 with batch norm", "one without, as the network is", remedy)
 
     loaded: dict[str, str] = {}
     values: dict[str, NDArray[Any]] = {}
@@ -103,7 +103,7 @@ def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], place: str) -> 
                 loaded[target] = name
                 values[target] = value - shift if role == "moving_mean" else value
     if not loaded:
-        raise _refusal(place, "no array that fits", arrays)
+        raise _refusal(where, "no array that fits", arrays)
     for target, value in values.items():
         parameters[target].set_data(Tensor(np.ascontiguousarray(value, np.float32)))
     return LoadReport(loaded, unused, tuple(name for name in parameters if name not in loaded))
@@ -171,10 +171,10 @@ def _reduced(block: str, role: str, array: NDArray[Any]) -> NDArray[Any]:
     return array[::4, :, ::3, ::3] if block == "fc6" else array[::4, ::4]
 
 
-def _refusal(place: str, found: str, arrays: Mapping[str, NDArray[Any]]) -> InputError:
+def _refusal(where: str, found: str, arrays: Mapping[str, NDArray[Any]]) -> InputError:
     some = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:4])
     return InputError(
-        place, f"{found}: {some} … ({len(arrays)} arrays)",
+        where, f"{found}: {some} … ({len(arrays)} arrays)",
         "VGG16's 13 convolutions (features.0.weight (64, 3, 3, 3) …) for a model.width of 1.0",
         "Set model.width to 1.0, or take VGG16 from torchvision, timm or MindCV",
     )  # fmt: skip

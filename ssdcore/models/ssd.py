@@ -19,7 +19,7 @@ EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0)
 """Blocks 8 to 11: channels of the 1×1, channels, stride and padding of the 3×3 after it."""
 MIN_BACKBONE_MAPS = len(FEATURE_MAPS) - len(EXTRAS)
 HEAD_DEVIATION = 0.01
-"""Of a predictor's initial weights. Small, so the biases dominate at first."""
+"""Standard deviation of a predictor's initial weights: small, so the biases dominate at first."""
 
 
 class ExtraBlock(nn.Cell):

@@ -1,12 +1,13 @@
-"""Reads weights in published formats (safetensors, MindSpore, PyTorch) as plain arrays.
+"""Reads published weights (safetensors, MindSpore, PyTorch), and reports what a network took.
 
 No reader executes code from the file: pickles are read by PyTorch's restricted unpickler alone.
 """
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import mindspore as ms
 import numpy as np
@@ -25,6 +26,7 @@ SAFETENSORS_TYPES = {
 """NumPy's names of the element types; NumPy has no bfloat16."""
 WRAPPERS = ("state_dict", "model")
 """Keys under which training scripts save the weights beside other state."""
+SHOWN_NAMES = 4
 
 
 def read_arrays(path: Path) -> Arrays:
@@ -47,7 +49,7 @@ def read_arrays(path: Path) -> Arrays:
         raise
     except Exception as error:  # readers of damaged files raise many types
         found = f"{type(error).__name__}: {str(error)[:300]}"
-        remedy = "Fetch the file again; delete it first where it lies in the cache"
+        remedy = "Fetch the file again; delete it first if it is in the cache"
         raise InputError(str(path), found, f"a whole {path.suffix} file", remedy) from error
     if not arrays:
         raise InputError(str(path), "no arrays", "a network's weights", "Take another file")
@@ -107,3 +109,41 @@ READERS: dict[str, Callable[[Path], Arrays]] = {
     ".pt": _read_torch,
     ".bin": _read_torch,
 }
+
+
+class LoadReport(NamedTuple):
+    """The outcome for every parameter of the network and every array of the file, each once.
+
+    Attributes:
+        loaded: network parameter → the array of the file that it now holds.
+        unused: array of the file → why it was not loaded as it is.
+        fresh: network parameters that keep their initial values.
+    """
+
+    loaded: dict[str, str]
+    unused: dict[str, str]
+    fresh: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Yields lines for a log: the counts, then the names, grouped by reason."""
+        yield (
+            f"{len(self.loaded)} parameters loaded, {len(self.fresh)} fresh; "
+            f"{len(self.unused)} arrays of the file unused"
+        )
+        if self.loaded:
+            yield f"loaded: {_shortened(self.loaded)}"
+        if self.fresh:
+            yield f"fresh: {_shortened(self.fresh)}"
+        groups = defaultdict(list)
+        for name, reason in self.unused.items():
+            groups[reason].append(name)
+        for reason, names in groups.items():
+            yield f"unused, {reason}: {_shortened(names)}"
+
+
+def _shortened(names: Iterable[str]) -> str:
+    """Lists up to 4 names; of more, the first, the last and their count."""
+    names = list(names)
+    if len(names) <= SHOWN_NAMES:
+        return ", ".join(names)
+    return f"{names[0]} … {names[-1]} ({len(names)})"

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES
 from ssdcore.data.images import BrokenImageError
-from ssdcore.inference.photos import Source
+from ssdcore.inference.photo_detector import Source
 from ssdcore.prediction.videos import SUFFIXES as VIDEO_SUFFIXES
 
 LONGEST_STEM = 50

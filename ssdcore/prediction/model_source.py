@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ssdcore.core.errors import InputError
-from ssdcore.dvc.revisions import open_revisions
+from ssdcore.dvc.repository import open_revisions
 from ssdcore.inference.photo_detector import PhotoDetector
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def load_detector(
         exported = OnnxNetwork(file, batch_size)
         metadata = exported.metadata.network
         return PhotoDetector(exported, metadata.default_boxes, metadata.classes, workers)
-    from ssdcore.inference.load import load_photo_detector
+    from ssdcore.inference.detector import load_photo_detector
     from ssdcore.models.device import configure
 
     configure(device)

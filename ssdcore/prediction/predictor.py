@@ -14,8 +14,7 @@ from ssdcore.core.signals import Signals
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.photo_detector import PhotoDetector, PhotoResult
-from ssdcore.inference.photos import Source
+from ssdcore.inference.photo_detector import PhotoDetector, PhotoResult, Source
 from ssdcore.prediction.inputs import Input
 from ssdcore.prediction.results import ResultFiles
 from ssdcore.prediction.videos import Clip, open_camera, open_video, write_video

@@ -25,8 +25,8 @@ class ResultFiles:
 
     Args:
         classes: in the order of the labels 1 … C-1.
-        images: file for COCO's images, an object a line.
-        annotations: file for COCO's annotations.
+        images: file for COCO's images, one object per line.
+        annotations: file for COCO's annotations, likewise.
         table: file for the table, or None.
 
     Attributes:

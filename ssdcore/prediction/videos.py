@@ -41,7 +41,7 @@ class Clip:
         capture: an open `cv2.VideoCapture`.
 
     Attributes:
-        fps: frames a second.
+        fps: frames per second.
         announced: the number of frames in the file's header; None if unknown.
         frames_read: the number of frames read so far.
     """
@@ -122,7 +122,7 @@ def write_video(
 
     Args:
         results: of the frames, in order.
-        fps: frames a second.
+        fps: frames per second.
         classes: in the order of the labels 1 … C-1.
         path: of the MP4 file, which is there when the iterator is exhausted.
         threads: that draw.

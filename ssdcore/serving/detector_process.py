@@ -18,8 +18,7 @@ import numpy as np
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import RunError
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.photo_detector import PhotoResult
-from ssdcore.inference.photos import Source
+from ssdcore.inference.photo_detector import PhotoResult, Source
 
 LIBRARY = Path(__file__).parents[2]
 """The folder this library is imported from; the child must import the same one."""
@@ -99,7 +98,7 @@ def run_child(pipe: Connection, checkpoint: Path, device: str, batch_size: int) 
     """Sends the classes after compiling the network, then answers requests until EOF."""
     os.environ.setdefault("GLOG_v", "3")  # MindSpore warns about every missing accelerator
 
-    from ssdcore.inference.load import load_photo_detector
+    from ssdcore.inference.detector import load_photo_detector
     from ssdcore.models.device import configure
 
     configure(device)  # type: ignore[arg-type] # MindSpore refuses unknown devices

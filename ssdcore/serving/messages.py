@@ -12,8 +12,7 @@ from ssdcore.coco.results import to_results
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.photo_detector import PhotoResult
-from ssdcore.inference.photos import Source
+from ssdcore.inference.photo_detector import PhotoResult, Source
 
 IMAGE = "image"
 """The input's column."""

@@ -23,13 +23,13 @@ MODEL_CODE = Path(__file__).with_name("image_model.py")
 LIBRARY = MODEL_CODE.parents[1]
 LOCK = LIBRARY.with_name("requirements.lock")
 SETTINGS = {"device": "auto", "batch_size": 1}
-"""Of a served model: requests usually have one image. `load_model(…, model_config=…)` changes them
-for larger requests."""
+"""Settings of a served model: requests usually have one image. `load_model(…, model_config=…)`
+changes them for larger requests."""
 PACKAGES = (
     "mindspore", "mlflow", "numpy", "opencv-python-headless", "pillow", "pydantic",
     "pydantic-core", "typing-extensions",
 )  # fmt: skip
-"""Imported by `ssdcore.serving.image_model` and the modules that it imports."""
+"""Packages that `ssdcore.serving.image_model` and the modules it imports need."""
 
 
 def save(

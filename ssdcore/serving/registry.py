@@ -4,9 +4,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ssdcore.inference.decode import Thresholds
-from ssdcore.serving.candidate import Candidate
 from ssdcore.serving.package import save
-from ssdcore.serving.version import Version, identity, tags_of
+from ssdcore.serving.version import Candidate, Version, identity, tags_of
 from ssdcore.tracking.client import MISSING, experiment_id_of, mlflow_errors, newest_run
 from ssdcore.tracking.context import MODEL_TAG, provenance
 from ssdcore.tracking.quiet import quiet

@@ -120,7 +120,7 @@ def coverage(outline: Outline, height: int, width: int) -> Plane:
 
 
 def fine_mask(outline: Outline, rows: slice, cols: slice, edge_px: int = 0) -> Mask:
-    """Returns the window with `SUPERSAMPLING` rows and columns a pixel.
+    """Returns the window with `SUPERSAMPLING` rows and columns per pixel.
 
     Args:
         outline: the outline, in pixels of the image.

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.core import layout
-from ssdcore.core.dvc_environment import NAME_TAG, experiment_tags
 from ssdcore.core.errors import InputError
+from ssdcore.core.experiment import NAME_TAG, experiment_tags
 from ssdcore.core.files import sha256_of_json
 from ssdcore.core.git import git_output
 from ssdcore.dvc.lock import LOCK, read_lock

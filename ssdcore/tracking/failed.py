@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ssdcore.core.dvc_environment import experiment_tags
 from ssdcore.core.errors import InputError
+from ssdcore.core.experiment import experiment_tags
 from ssdcore.params.reader import check_params, read_values
 from ssdcore.tracking.run import Run
 

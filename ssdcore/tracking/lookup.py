@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ssdcore.core import layout
-from ssdcore.core.dvc_environment import BASELINE_TAG, NAME_TAG
 from ssdcore.core.errors import InputError
+from ssdcore.core.experiment import BASELINE_TAG, NAME_TAG
 from ssdcore.core.files import sha256_of_json
 from ssdcore.dvc.experiments import Experiment
 from ssdcore.params.reader import check_params

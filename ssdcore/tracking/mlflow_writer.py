@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from ssdcore.core.dvc_environment import TAGS
+from ssdcore.core.experiment import TAGS
 from ssdcore.core.files import write_json
 from ssdcore.tracking.client import experiment_id_of, mlflow_errors, newest_run, open_client
 from ssdcore.tracking.context import KEY_TAG, STAGE_TAG

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ssdcore.core.dvc_environment import experiment_tags
 from ssdcore.core.errors import Stopped
-from ssdcore.core.failure import mark_as_tracked
+from ssdcore.core.experiment import experiment_tags, mark_as_tracked
 from ssdcore.tracking.context import MODEL_TAG, identity, provenance, run_name
 from ssdcore.tracking.names import MAX_TAG, cut, distinct_names, finite_or_nan, flatten, safe_name
 from ssdcore.tracking.process import UploadProcess

@@ -9,7 +9,7 @@ from ssdcore.core.errors import Stopped
 from ssdcore.core.signals import Signals
 from ssdcore.params.schema import TrainParams
 from ssdcore.training.distributed.group import ALONE, Group
-from ssdcore.training.finite import NonFiniteError, require_finite
+from ssdcore.training.optimizer import NonFiniteError, require_finite
 from ssdcore.training.reports import (
     START,
     WATCHED,

@@ -1,12 +1,14 @@
-"""From gradients to new weights: loss scale, finite check, clipping, weight decay, optimiser."""
+"""From gradients to new weights: loss scale, clipping, weight decay, optimiser, finite checks."""
 
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 import mindspore as ms
+import numpy as np
 from mindspore import Parameter, Tensor, nn, ops
 from numpy.typing import NDArray
 
+from ssdcore.core.errors import RunError
 from ssdcore.params.types import OptimizerName
 from ssdcore.training.ema import WeightAverage
 
@@ -115,3 +117,26 @@ def _square_sum(gradient: Tensor) -> Tensor:
 
 def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
     return ops.mul(gradient, factor)
+
+
+class NonFiniteError(RunError):
+    """Losses, gradients or weights are not finite; further steps would only spread this."""
+
+
+def require_finite(parameters: Iterable[Parameter], where: str) -> None:
+    """Refuses parameters that are about to be written and are not finite.
+
+    Args:
+        parameters: of the network, or of the training's whole state.
+        where: the moment, for the message.
+
+    Raises:
+        NonFiniteError: a parameter holds infinite values or NaN; the message lists the names.
+    """
+    broken = [p.name for p in parameters if not np.isfinite(p.asnumpy()).all()]
+    if broken:
+        raise NonFiniteError(
+            f"{where}: {len(broken)} parameters hold values that are not finite "
+            f"({', '.join(broken[:3])}). The files written before are unchanged. Lower "
+            "train.lr_max or train.clip_norm, or look at the images of the steps before"
+        )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ssdcore.core.history import COLUMNS
+from ssdcore.training.history import COLUMNS
 
 WATCHED = ("AP", "AP50")
 """Validation figures that are printed, tracked and written; the first one selects the best."""

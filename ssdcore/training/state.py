@@ -14,8 +14,8 @@ from mindspore import Parameter, Tensor
 from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.files import replacing, sha256_of_json
 from ssdcore.training.distributed.group import ALONE, Group
-from ssdcore.training.finite import require_finite
-from ssdcore.training.reports import START, EpochReport, Position, Report, StepReport
+from ssdcore.training.optimizer import require_finite
+from ssdcore.training.reports import EpochReport, Position, Report, StepReport
 from ssdcore.training.run_files import RunFiles
 from ssdcore.training.snapshots import Snapshot, Snapshots
 
@@ -106,7 +106,7 @@ class TrainingState:
         self.notes = snapshot.progress["notes"]
         return Position(**snapshot.progress["position"])
 
-    def save_along(self, reports: Iterator[Report], start: Position = START) -> Iterator[Report]:
+    def save_along(self, reports: Iterator[Report], start: Position) -> Iterator[Report]:
         """Yields the reports of a training, and saves its state in between.
 
         The state is saved at the last step of each epoch, before the measurement, which can take

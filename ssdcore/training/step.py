@@ -7,7 +7,7 @@ import mindspore as ms
 from mindspore import Parameter, ParameterTuple, Tensor, nn, ops
 
 from ssdcore.data.loader import TrainingBatch
-from ssdcore.models.cpu_wait import CpuWait
+from ssdcore.models.device import CpuWait
 from ssdcore.models.losses import DetectionLoss, num_positives
 from ssdcore.training.distributed.group import ALONE, Group, GroupSum
 from ssdcore.training.optimizer import Update

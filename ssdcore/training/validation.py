@@ -9,8 +9,7 @@ from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector, Found
-from ssdcore.inference.split import find_in_split, split_results
+from ssdcore.inference.detector import Detector, Found, find_in_split, split_results
 from ssdcore.training.distributed.group import Group
 from ssdcore.training.setup import Training
 
@@ -23,7 +22,7 @@ def make_validation(
     workers: int,
     group: Group,
     on_batch: Callable[[], None],
-    on_results: Callable[[CocoResults], None] = lambda results: None,
+    on_results: Callable[[CocoResults], None],
 ) -> Callable[[], dict[str, Any]]:
     """Returns a function that measures the network; its first call compiles.
 

@@ -14,17 +14,17 @@ def test_an_available_device_without_a_model(tmp_path):
 def test_a_missing_device_and_a_damaged_model(tmp_path):
     (tmp_path / "best.ckpt").write_text("hello")
     device, model = check_model("Ascend", tmp_path / "best.ckpt")
-    assert device.is_fault
+    assert device.is_error
     assert "no driver is loaded" in device.text
-    assert model.is_fault
+    assert model.is_error
     assert "best.ckpt" in model.text
     assert "dvc checkout" in model.remedy
 
 
 @pytest.mark.parametrize("script", ["import os; os.abort()", "raise ImportError('libgomp.so.1')"])
-def test_a_crash_is_a_fault(tmp_path, monkeypatch, script):
+def test_a_crash_is_an_error(tmp_path, monkeypatch, script):
     monkeypatch.setattr(module, "SCRIPT", script)
     (finding,) = check_model("CPU", tmp_path / "best.ckpt")
-    assert finding.is_fault
+    assert finding.is_error
     assert finding.subject == "MindSpore"
     assert finding.remedy == "Run make env"

@@ -24,8 +24,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_a_finding_is_one_line():
-    line = str(Finding("fault", "data", "a\n  file  is\tgone", "Make it"))
-    assert line == "fault  data: a file is gone. Make it."
+    line = str(Finding("error", "data", "a\n  file  is\tgone", "Make it"))
+    assert line == "error  data: a file is gone. Make it."
     assert str(Finding("ok", "data", "there")) == "ok     data: there"
 
 
@@ -35,7 +35,7 @@ def test_parameters(folder):
     text = Path("params.yaml").read_text().replace("epochs: 5", "epochs: 0")
     Path("params.yaml").write_text(text)
     finding = check_params(Path("params.yaml"))
-    assert finding.is_fault
+    assert finding.is_error
     assert "train.epochs: found 0" in finding.text
 
 
@@ -51,16 +51,16 @@ def test_data():
     assert check_data() == Finding("ok", "data", "images: 8 for train, 2 for val")
     layout.mindrecord("val").with_suffix(".mindrecord.db").unlink()
     finding = check_data()
-    assert finding.is_fault
+    assert finding.is_error
     assert "val.mindrecord.db is missing" in finding.text
     layout.mindrecord("train").unlink()
     assert "train.mindrecord is missing" in check_data().text
 
 
-def test_a_missing_or_broken_repository_is_a_fault(folder):
+def test_a_missing_or_broken_repository_is_an_error(folder):
     (folder / "dvc.yaml").write_text("stages: 3\n")
     finding = check_dvc()
-    assert finding.is_fault
+    assert finding.is_error
     assert finding.remedy == "Run dvc status -v"
     shutil.rmtree(".dvc")
     assert "no .dvc" in check_dvc().text
@@ -81,7 +81,7 @@ def test_mlflows_database(folder):
     assert check_mlflow().grade == "ok"
     Path("mlflow.db").write_bytes(b"no database, but long enough to be looked at" * 100)
     finding = check_mlflow()
-    assert finding.is_fault
+    assert finding.is_error
     assert "not a database" in finding.text
 
 
@@ -91,7 +91,7 @@ def test_mlflows_server(monkeypatch):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://user:secret@127.0.0.1:{port}")
         assert check_mlflow().grade == "ok"
     finding = check_mlflow()
-    assert finding.is_fault
+    assert finding.is_error
     assert "refused" in finding.text
     assert "secret" not in str(finding)
 

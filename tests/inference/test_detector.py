@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 
+from ssdcore.coco.annotations import CocoImage
+from ssdcore.coco.results import to_results
+from ssdcore.core.errors import InputError
 from ssdcore.data.loader import InputBatch, input_batches
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector
-from ssdcore.inference.split import predict_split
-from ssdcore.inference.time_spent import TimeSpent
-from ssdcore.models.checkpoint import build_network
+from ssdcore.inference.detector import Detector, TimeSpent, load_photo_detector, predict_split
+from ssdcore.models.checkpoint import build_network, load, save
+from ssdcore.models.metadata import ModelMetadata
 
 PRIORS = default_boxes()
 
@@ -62,3 +64,80 @@ def test_a_split_becomes_coco_results(model, images):
     assert min(spent.milliseconds(images=10).values()) > 0
     assert results.image_ids.tolist() == [i.id for i in images.split.images for _ in "12"]
     assert set(results.category_ids.tolist()) <= {c.id for c in images.split.classes}
+
+
+class Clock:
+    """A clock that only its user moves."""
+
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("ssdcore.inference.detector.perf_counter", clock)
+    return clock
+
+
+def test_each_part_has_its_own_time(clock):
+    def slowly():
+        for item in range(4):
+            clock.now += 0.02
+            yield item
+
+    spent, seen = TimeSpent(), []
+    for item in spent.waiting_for("decode", slowly()):
+        seen.append(item)
+        clock.now += 0.01
+        with spent.on("network"):
+            clock.now += 0.04
+    assert seen == [0, 1, 2, 3]
+    assert spent.milliseconds(images=8) == pytest.approx({"decode": 10, "network": 20, "nms": 0})
+
+
+def test_an_error_goes_through():
+    spent = TimeSpent()
+
+    def failing():
+        yield 1
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        list(spent.waiting_for("decode", failing()))
+    with pytest.raises(KeyError), spent.on("network"):
+        raise KeyError
+
+
+THRESHOLDS = Thresholds(score=0.002, max_detections=5)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_photos_have_the_detections_of_the_evaluation(model, images, tmp_path, workers):
+    classes = images.split.classes
+    network = build_network(model, len(classes), "multibox")
+    save(tmp_path / "best.ckpt", network, ModelMetadata(model, classes, "multibox", 0))
+    network, metadata = load(tmp_path / "best.ckpt")
+    evaluated = predict_split(
+        Detector(network, metadata.default_boxes, metadata.loss, batch_size=4),
+        images.shards, images.split, THRESHOLDS, workers=1,
+    )  # fmt: skip
+    files = [images.annotations.parents[1] / "train" / i.file_name for i in images.split.images]
+    detector = load_photo_detector(tmp_path / "best.ckpt", batch_size=4, workers=workers)
+    assert detector.classes == classes
+    found = list(detector.detect(files, THRESHOLDS))
+    sizes = [
+        CocoImage(image.id, image.file_name, seen.height, seen.width)
+        for image, seen in zip(images.split.images, found, strict=True)
+    ]
+    results = to_results(sizes, [seen.detections for seen in found], detector.classes)
+    assert len(results) == 5 * len(files)
+    assert list(results.rows()) == list(evaluated.rows())
+
+
+def test_a_missing_checkpoint_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no file"):
+        load_photo_detector(tmp_path / "best.ckpt", batch_size=1)

@@ -9,7 +9,7 @@ from ssdcore.models.layers import scaled_channels
 from ssdcore.models.pretrained import load_vgg16
 from ssdcore.models.ssd import SSD
 
-PLACE = "model.pretrained"
+WHERE = "model.pretrained"
 CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 POOLED_AFTER = (1, 3, 6, 9)
 """Convolutions (from 0) with a 2×2 pooling behind them, up to conv4_3."""
@@ -138,7 +138,7 @@ def assert_complete(transfer, network, arrays):
 
 def test_the_imported_backbone_computes_what_the_file_s_network_does(full, rng):
     arrays = features(rng, CHANNELS)
-    transfer = load_vgg16(full, arrays, PLACE)
+    transfer = load_vgg16(full, arrays, WHERE)
     assert len(transfer.loaded) == 26
     assert transfer.unused == {}
     assert_complete(transfer, full, arrays)
@@ -162,7 +162,7 @@ def test_the_imported_backbone_computes_what_the_file_s_network_does(full, rng):
 def test_batch_norms_infer_what_the_file_s_network_does(rng):
     network = narrow(batch_norm=True).set_train(False)
     arrays = {**normed_features(rng), **classifier(rng)}
-    transfer = load_vgg16(network, arrays, PLACE)
+    transfer = load_vgg16(network, arrays, WHERE)
     assert_complete(transfer, network, arrays)
     assert len(transfer.loaded) == 13 * 5 + 2
     for i in NORMED:
@@ -206,7 +206,7 @@ def test_the_names_of_other_projects_are_understood(rng, style, first, second):
     arrays = {**features(rng, style=style), **classifier(rng, first, second)}
     names = list(arrays)
     rng.shuffle(names)
-    transfer = load_vgg16(network, {name: arrays[name] for name in names}, PLACE)
+    transfer = load_vgg16(network, {name: arrays[name] for name in names}, WHERE)
     assert transfer.unused == {}
     assert_complete(transfer, network, arrays)
 
@@ -227,7 +227,7 @@ def test_the_names_of_other_projects_are_understood(rng, style, first, second):
 def test_batch_norms_of_either_framework_are_understood(rng, style, roles):
     network = narrow(batch_norm=True)
     arrays = normed_features(rng, style, roles, bias=False)
-    transfer = load_vgg16(network, arrays, PLACE)
+    transfer = load_vgg16(network, arrays, WHERE)
     assert transfer.unused == {}
     assert_complete(transfer, network, arrays)
     after = parameters(network)
@@ -265,7 +265,7 @@ def test_fc6_and_fc7_keep_every_fourth_output_and_every_third_tap(full, linear):
         f"{second}.weight": np.broadcast_to(OUTPUTS.reshape(-1, 1, *one), fc7),
         f"{second}.bias": OUTPUTS + 1,
     }
-    load_vgg16(full, {**blank_features(), **by_output}, PLACE)
+    load_vgg16(full, {**blank_features(), **by_output}, WHERE)
     after = parameters(full)
     fourths = np.arange(0, 4096, 4)
     assert after["backbone.fc6.conv.weight"].shape == (1024, 512, 3, 3)
@@ -279,7 +279,7 @@ def test_fc6_and_fc7_keep_every_fourth_output_and_every_third_tap(full, linear):
         f"{first}.weight": np.broadcast_to(INPUTS.reshape(fc6[1:]), fc6),
         f"{second}.weight": np.broadcast_to(OUTPUTS.reshape(-1, *one), fc7),
     }
-    load_vgg16(full, {**blank_features(), **by_input}, PLACE)
+    load_vgg16(full, {**blank_features(), **by_input}, WHERE)
     after = parameters(full)
     channel, row, column = np.ogrid[:512, :3, :3]
     kept = channel * 49 + 3 * row * 7 + 3 * column
@@ -292,7 +292,7 @@ def test_reduced_fc6_and_fc7_are_taken_as_they_are(full):
     fc7 = np.broadcast_to(np.arange(1024, dtype=np.float32), (1024, 1024))
     arrays = {**blank_features(), "classifier.0.weight": fc6, "classifier.3.weight": fc7}
     arrays["classifier.0.bias"] = np.arange(1024, dtype=np.float16)
-    assert load_vgg16(full, arrays, PLACE).unused == {}
+    assert load_vgg16(full, arrays, WHERE).unused == {}
     after = parameters(full)
     assert (after["backbone.fc6.conv.weight"] == fc6).all()
     assert (after["backbone.fc7.conv.weight"][:, :, 0, 0] == fc7).all()
@@ -318,7 +318,7 @@ def test_arrays_that_are_not_loaded_have_a_reason(rng):
     }
     twice = {"module.features.0.weight": arrays["features.0.weight"] + 1}
     everything = {**arrays, **foreign, **heads, **twice}
-    transfer = load_vgg16(network, everything, PLACE)
+    transfer = load_vgg16(network, everything, WHERE)
     assert_complete(transfer, network, everything)
     shape = "shape {} where the network has {}"
     assert transfer.unused == {
@@ -343,7 +343,7 @@ def test_biases_that_are_not_loaded_have_a_reason(rng):
         ({"batch_norm": True}, "the network's batch norm replaces the bias"),
         ({"conv_bias": False}, "the network has no bias there"),
     ):
-        transfer = load_vgg16(narrow(**settings), arrays, PLACE)
+        transfer = load_vgg16(narrow(**settings), arrays, WHERE)
         assert transfer.unused == dict.fromkeys(biases, reason)
         assert len(transfer.loaded) == 13
 
@@ -353,7 +353,7 @@ def test_a_bias_that_does_not_fit_is_not_folded(rng):
     arrays["features.0.bias"][0] = np.nan
     arrays["features.3.bias"] = np.ones(3, np.float32)
     network = narrow(batch_norm=True)
-    unused = load_vgg16(network, arrays, PLACE).unused
+    unused = load_vgg16(network, arrays, WHERE).unused
     assert "not finite" in unused["features.0.bias"]
     assert "shape (3,)" in unused["features.3.bias"]
     after = parameters(network)
@@ -365,8 +365,8 @@ def test_a_bias_that_does_not_fit_is_not_folded(rng):
 def refusal(network, arrays):
     before = parameters(network)
     with pytest.raises(InputError) as caught:
-        load_vgg16(network, arrays, PLACE)
-    assert caught.value.where == PLACE
+        load_vgg16(network, arrays, WHERE)
+    assert caught.value.where == WHERE
     for name, value in parameters(network).items():
         np.testing.assert_array_equal(value, before[name])
     return str(caught.value)
@@ -388,7 +388,7 @@ def test_other_networks_are_refused(rng):
     assert "'0 convolutions: conv1.weight (64, 3, 7, 7)" in refusal(
         network, {"conv1.weight": np.zeros((64, 3, 7, 7), np.float32)}
     )
-    load_vgg16(network, thirteen, PLACE)
+    load_vgg16(network, thirteen, WHERE)
 
 
 def test_batch_norms_for_a_network_without_are_refused(rng):

@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from ssdcore.core.errors import InputError
-from ssdcore.models.weight_files import read_arrays
+from ssdcore.models.weight_files import LoadReport, read_arrays
 
 ARRAYS = {
     "features.0.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2) / 7,
@@ -162,3 +162,28 @@ def test_real_pytorch_files_come_back(tmp_path):
     assert_equal(read_arrays(tmp_path / "a.bin"), {"a": ARRAYS["features.0.bias"]})
     torch.save({"a": sys.exit}, tmp_path / "a.pt")
     assert "whole .pt file" in refusal(tmp_path / "a.pt")
+
+
+def test_lines_give_counts_and_names_by_reason():
+    transfer = LoadReport(
+        loaded={f"backbone.{i}": f"features.{i}" for i in range(30)},
+        unused={"head.a": "another class", "step": "foreign", "head.b": "another class"},
+        fresh=("heads.0", "heads.1"),
+    )
+    assert list(transfer.lines()) == [
+        "30 parameters loaded, 2 fresh; 3 arrays of the file unused",
+        "loaded: backbone.0 … backbone.29 (30)",
+        "fresh: heads.0, heads.1",
+        "unused, another class: head.a, head.b",
+        "unused, foreign: step",
+    ]
+
+
+def test_names_are_shortened_where_there_are_more_than_four():
+    def fresh(count):
+        names = tuple("abcdef"[:count])
+        return list(LoadReport({}, {}, names).lines())[1:]
+
+    assert fresh(4) == ["fresh: a, b, c, d"]
+    assert fresh(5) == ["fresh: a … e (5)"]
+    assert fresh(0) == []

@@ -14,12 +14,12 @@ from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.network_to_onnx import to_onnx
 from ssdcore.export.onnx_builder import save
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.load import load_photo_detector
+from ssdcore.inference.detector import load_photo_detector
 from ssdcore.models.checkpoint import load
 from ssdcore.prediction.model_source import load_detector, model_file
-from ssdcore.serving.candidate import read_candidate
 from ssdcore.serving.fetch import fetch
 from ssdcore.serving.registry import Registry
+from ssdcore.serving.version import read_candidate
 from ssdcore.tracking.client import experiment_id_of, mlflow_errors, open_client
 from ssdcore.tracking.store import UnavailableError, locate
 from tests.serving.repositories import ROOT, write_repository

@@ -16,8 +16,7 @@ from ssdcore.coco.results import Detections
 from ssdcore.core.errors import Stopped
 from ssdcore.core.signals import Signals
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.photo_detector import PhotoResult
-from ssdcore.inference.photos import read_photo
+from ssdcore.inference.photo_detector import PhotoResult, read_photo
 from ssdcore.prediction import predictor as module
 from ssdcore.prediction import videos
 from ssdcore.prediction.inputs import Input, find_inputs

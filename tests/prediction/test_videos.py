@@ -10,8 +10,7 @@ from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.results import NOTHING, Detections
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.images import BrokenImageError
-from ssdcore.inference.photo_detector import PhotoResult
-from ssdcore.inference.photos import Photo
+from ssdcore.inference.photo_detector import Photo, PhotoResult
 from ssdcore.prediction import videos
 from ssdcore.prediction.videos import DEFAULT_FPS, Clip, open_camera, open_video, write_video
 from ssdcore.report.colours import class_colour

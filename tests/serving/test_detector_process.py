@@ -11,7 +11,7 @@ import pytest
 from ssdcore.core.errors import RunError
 from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.load import load_photo_detector
+from ssdcore.inference.detector import load_photo_detector
 from ssdcore.serving.detector_process import DetectorProcess
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ import pytest
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import decode
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.load import load_photo_detector
+from ssdcore.inference.detector import load_photo_detector
 from ssdcore.serving.messages import to_record
 from ssdcore.serving.package import PACKAGES, pinned_requirements, save
 from ssdcore.tracking.quiet import quiet

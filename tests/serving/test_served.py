@@ -17,7 +17,7 @@ import requests
 
 from ssdcore.data.images import decode
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.load import load_photo_detector
+from ssdcore.inference.detector import load_photo_detector
 from ssdcore.serving.messages import to_record
 from tests.serving.repositories import ROOT, write_repository
 

@@ -126,7 +126,7 @@ def test_another_parameter_file(repository: Path) -> None:
     (repository / "mine.yaml").write_text(text.replace("epochs: 5", "epochs: 0"))
     done = doctor(repository, "--params", "mine.yaml")
     (line,) = (line for line in done.stdout.splitlines() if " parameters: " in line)
-    assert line.startswith("fault  parameters: mine.yaml: train.epochs: found 0")
+    assert line.startswith("error  parameters: mine.yaml: train.epochs: found 0")
 
 
 def test_every_check_prints_a_line(repository: Path) -> None:
@@ -138,9 +138,9 @@ def test_every_check_prints_a_line(repository: Path) -> None:
         "Python", "packages", "OpenCV", "disk", "parameters", "device", "model", "data", "DVC",
         "MLflow",
     ]  # fmt: skip
-    assert grades["packages"] == "fault"  # there is no requirements.lock here
+    assert grades["packages"] == "error"  # there is no requirements.lock here
     assert grades["parameters"] == grades["device"] == grades["MLflow"] == "ok"
     assert grades["model"] == grades["data"] == "todo"
-    faults = sum(grade == "fault" for grade in grades.values())
+    errors = sum(grade == "error" for grade in grades.values())
     assert done.returncode == 1
-    assert done.stderr == f"{faults} to fix\n"
+    assert done.stderr == f"{errors} to fix\n"

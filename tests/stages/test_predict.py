@@ -13,7 +13,7 @@ import pytest
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import to_results
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.load import load_photo_detector
+from ssdcore.inference.detector import load_photo_detector
 from tests.models.tiny_checkpoint import ROOT, write_checkpoint
 from tests.prediction.clips import write_clip
 

@@ -26,7 +26,7 @@ fi
 echo "python $*" >>{log}
 case "$*" in
   *"-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; exit {status} ;;
-  *doctor.libraries*) exit {libraries} ;;
+  *doctor.machine*) exit {libraries} ;;
 esac
 exit {status}
 """

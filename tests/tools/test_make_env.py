@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-CHECK = "python -m ssdcore.doctor.libraries"
+CHECK = "python -m ssdcore.doctor.machine"
 
 
 @pytest.fixture

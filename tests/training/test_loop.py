@@ -10,8 +10,8 @@ from mindspore import nn
 from ssdcore.core.signals import Signals
 from ssdcore.data.loader import TrainingBatch
 from ssdcore.params.reader import read_params
-from ssdcore.training.finite import NonFiniteError
 from ssdcore.training.loop import train
+from ssdcore.training.optimizer import NonFiniteError
 from ssdcore.training.reports import EpochReport, Position, Remark, StepReport
 from ssdcore.training.setup import Training
 from ssdcore.training.step import StepOutcome
@@ -24,7 +24,7 @@ OVERFLOW = StepOutcome(1, 1, updated=False, loss_scale=512.0, rescaled=True)
 
 
 class FakeLoader:
-    """Two steps an epoch, of one batch and of two."""
+    """Two steps per epoch, of one batch and of two."""
 
     steps_per_epoch = 2
 

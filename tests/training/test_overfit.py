@@ -12,8 +12,7 @@ from ssdcore.coco.metrics import evaluate
 from ssdcore.core.signals import Signals
 from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector
-from ssdcore.inference.split import predict_split
+from ssdcore.inference.detector import Detector, predict_split
 from ssdcore.models.layers import ConvBlock
 from ssdcore.models.losses import make_class_loss
 from ssdcore.models.ssd import SSD

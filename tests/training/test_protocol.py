@@ -17,8 +17,7 @@ from ssdcore.data.mindrecord import find_shards
 from ssdcore.evaluation.tables import analyse, write_evaluation
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector
-from ssdcore.inference.split import predict_split
+from ssdcore.inference.detector import Detector, predict_split
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, seed_all
 from ssdcore.sources.shapes import write_shapes
@@ -57,7 +56,7 @@ def annotations(folder):
 
 @pytest.fixture(scope="module")
 def predicted(folder, model):
-    """What an untrained network says, in batches of which the last is of one image."""
+    """Outputs of an untrained network in batches; the last batch has one image."""
     configure("CPU")
     seed_all(1)
     split = read_coco(annotations(folder))

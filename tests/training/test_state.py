@@ -15,8 +15,8 @@ from ssdcore.models.checkpoint import load
 from ssdcore.models.device import seed_all
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import AugmentParams
-from ssdcore.training.finite import NonFiniteError
 from ssdcore.training.loop import train
+from ssdcore.training.optimizer import NonFiniteError
 from ssdcore.training.reports import START, EpochReport, Measurement, StepReport
 from ssdcore.training.run_files import RunFiles, RunPaths
 from ssdcore.training.setup import prepare_training
@@ -25,7 +25,7 @@ from ssdcore.training.state import TrainingState
 DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
 STILL = dict.fromkeys(AugmentParams.model_fields, 0.0)
 HARD = {"accumulate": 2, "ema_decay": 0.9, "loss_scale": "dynamic", "batch_size": 2}
-"""Settings with state besides the weights; ten images make two steps an epoch."""
+"""Settings with state besides the weights; ten images make two steps per epoch."""
 FILES = RunPaths(
     "best.ckpt", "last.ckpt", "history.csv", "validation.csv", "metrics.json", "faults.jsonl",
     "profile.json",

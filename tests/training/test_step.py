@@ -137,7 +137,7 @@ def test_accumulated_batches_equal_one_large_batch(batches, scale):
     """Without batch norm, whose statistics are of a batch."""
     large = type(batches[0])(*map(np.concatenate, zip(*batches, strict=True)))
     one, several = Bench(norm=False), Bench(norm=False, accumulate=4, scale=scale)
-    for _ in range(2):  # the second step sees that the sums were emptied
+    for _ in range(2):  # the second step needs the sums to be zero again
         expected, got = one.step([large]), several.step(batches)
         assert got[:2] == pytest.approx(expected[:2], rel=1e-5)
     after = values(one.network)

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.data.manifest import recorded_images
-from ssdcore.dvc.revisions import WORKSPACE, Revision, open_revisions
+from ssdcore.dvc.repository import WORKSPACE, Revision, open_revisions
 from ssdcore.report.comparison.candidate import Candidate
 from ssdcore.report.comparison.images import ComparedImage, draw_images
 from ssdcore.report.comparison.page import render_comparison

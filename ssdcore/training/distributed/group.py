@@ -15,9 +15,7 @@ from mindspore import Tensor, communication, nn, ops
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.loader import Share
-
-ROLE = "MS_ROLE"
-"""Environment variable that msrun sets in each process that it starts."""
+from ssdcore.training.distributed.worker import ROLE
 
 WAIT, WAIT_SECONDS = "MS_NODE_TIMEOUT", 1800
 """How long a process on a CPU waits for the others; MindSpore's 30 s are too short for a write.
@@ -54,15 +52,15 @@ class Group(Share):
         """Returns for each request whether at least one process has it."""
         return [any(of_all) for of_all in zip(*self.gather(requests), strict=True)]
 
-    def require_same(self, place: str, digest: bytes) -> None:
+    def require_same(self, where: str, digest: bytes) -> None:
         """Checks by a hash that something is the same in all processes.
 
         Raises:
-            InputError: the hashes differ; raised in every process, about `place`.
+            InputError: the hashes differ; raised in every process, about `where`.
         """
         if len(set(self.gather(digest))) > 1:
             raise InputError(
-                place, "not the same in all processes", "equal files on every machine",
+                where, "not the same in all processes", "equal files on every machine",
                 "Copy them from the first machine to the others",
             )  # fmt: skip
 

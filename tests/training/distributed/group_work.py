@@ -19,8 +19,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.loader import TrainingBatch
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector
-from ssdcore.inference.split import find_in_split, split_results
+from ssdcore.inference.detector import Detector, find_in_split, split_results
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, seed_all
 from ssdcore.models.losses import DetectionLoss, MultiboxLoss

@@ -34,7 +34,7 @@ def folder(tmp_path, monkeypatch) -> Path:
 
 
 def start(runtime: RuntimeParams, *ways: str, **environment: str) -> "subprocess.Popen[str]":
-    """Starts a launcher as a process of its own."""
+    """Starts a launcher as a separate process."""
     script = (
         "from ssdcore.params.schema import RuntimeParams\n"
         "from ssdcore.training.distributed.launch import launch\n"

@@ -34,7 +34,7 @@ class Job:
         self.children = []
 
     def run(self, *ways: str) -> int:
-        """Runs a process for each way; sees that it does not take long and leaves none behind."""
+        """Runs one process per way; checks that it ends in time and leaves no process behind."""
         for rank in range(len(ways)):
             with (self.folder / f"{worker_name(rank)}.log").open("wb") as log:
                 child = subprocess.Popen(

@@ -2,8 +2,8 @@ import csv
 
 import pytest
 
-from ssdcore.core.history import COLUMNS, write_history
 from ssdcore.report.tables import training_tables
+from ssdcore.training.history import COLUMNS, write_history
 
 ROWS = [
     {"step": 1, "epoch": 1, "loss": 12.25, "loss_box": 4.0, "loss_class": 8.25, "lr": 1e-4,

@@ -2,28 +2,14 @@ import json
 
 import pytest
 
-from ssdcore.training.profile import WARM_UP, Profile
 from ssdcore.training.reports import START, StepReport
+from ssdcore.training.run_files import WARM_UP, Profile
 
 
 def report(waiting, computing, between):
+    losses, speed = (1.0, 0.5, 0.5), 10.0
     return StepReport(
-        1,
-        1,
-        1.0,
-        0.5,
-        0.5,
-        0.1,
-        1.0,
-        10.0,
-        True,
-        True,
-        (1,),
-        waiting,
-        computing,
-        between,
-        False,
-        START,
+        1, 1, *losses, 0.1, 1.0, speed, True, True, (1,), waiting, computing, between, False, START
     )
 
 

@@ -1,4 +1,4 @@
-"""Writes plots/history.csv, a row per step, and plots/validation.csv, a row per validation."""
+"""Writes plots/history.csv, one row per step, and plots/validation.csv, one per validation."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ COLUMNS = (
 """The last two are empty except at steps after which the validation split was evaluated."""
 INTEGER_COLUMNS = ("step", "epoch")
 VALIDATION_COLUMNS = ("step", "epoch", "val_AP", "val_AP50")
-"""A file of its own, because DVC draws empty cells of the history as 0."""
+"""Columns of the separate file of validations: DVC draws empty cells of the history as 0."""
 
 
 class HistoryRows:

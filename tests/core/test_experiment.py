@@ -1,4 +1,4 @@
-"""What a failed stage prints and starts when it ends, in a real repository."""
+"""Experiments by their environment variables; what a failed stage prints and starts at its end."""
 
 import os
 import subprocess
@@ -7,17 +7,57 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.core.failure import changed_params
+from ssdcore.core.experiment import (
+    changed_params,
+    experiment_tags,
+    is_workspace,
+    stage_of_experiment,
+)
+
+
+@pytest.fixture(autouse=True)
+def outside_dvc(monkeypatch):
+    for name in ("DVC_STAGE", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_dvc_there_is_no_experiment():
+    assert (stage_of_experiment(), experiment_tags(), is_workspace()) == ("", {}, False)
+
+
+def test_repro_is_not_an_experiment(monkeypatch, tmp_path):
+    monkeypatch.setenv("DVC_STAGE", "train")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert (stage_of_experiment(), experiment_tags()) == ("", {})
+
+
+def test_an_experiment_has_a_name_and_a_baseline(monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "train")
+    monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "b" * 40)
+    assert stage_of_experiment() == "train"
+    assert experiment_tags() == {"dvc.exp_name": "furry-paws", "dvc.baseline_rev": "b" * 40}
+
+
+def test_the_workspace_is_dvcs_root_even_through_a_link(monkeypatch, tmp_path):
+    (tmp_path / "original").mkdir()
+    (tmp_path / "link").symlink_to("original")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "link"))
+    monkeypatch.chdir(tmp_path / "original")
+    assert is_workspace()
+    monkeypatch.chdir(tmp_path)
+    assert not is_workspace()
+
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = """
 import sys
 from pathlib import Path
-from ssdcore.core import failure
+from ssdcore.core import experiment
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.errors import InputError, Stopped
 
-failure.RECORDER = "tests.recorder"
+experiment.RECORDER = "tests.recorder"
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     '''Fail.'''
@@ -31,7 +71,7 @@ TRACKED = """
     try:
         raise InputError('train.lr_max', 'abc', 'a number')
     except InputError as error:
-        failure.mark_as_tracked(error)
+        experiment.mark_as_tracked(error)
         raise"""
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.dvc.revisions import Origin, open_revisions
+from ssdcore.dvc.repository import Origin, open_revisions
 
 PARAMS, HISTORY = Path("params.yaml"), Path("plots/history.csv")
 PER_CLASS, ERRORS = Path("evaluation/per_class.csv"), Path("evaluation/errors.csv")

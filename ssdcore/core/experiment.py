@@ -1,7 +1,8 @@
-"""Reports the failure of a stage in a DVC experiment, to MLflow and to the user.
+"""The DVC experiment of a stage: DVC's environment variables, and the report of a failure.
 
-Nobody watches the queue, so the list of runs shows the failure. In the workspace `dvc exp run`
-leaves the values of `-S` in params.yaml, and the next run would use them.
+Without DVC the variables are missing. A failure is reported to MLflow and to the user: nobody
+watches the queue, so the list of runs shows it. In the workspace `dvc exp run` leaves the values
+of `-S` in params.yaml, and the next run would use them.
 """
 
 import atexit
@@ -16,14 +17,39 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ssdcore.core.dvc_environment import is_workspace, stage_of_experiment
 from ssdcore.core.git import git_output
 from ssdcore.core.nested import leaves
 
+STAGE, ROOT = "DVC_STAGE", "DVC_ROOT"
+EXPERIMENT, BASELINE = "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"
+NAME_TAG, BASELINE_TAG = "dvc.exp_name", "dvc.baseline_rev"
+TAGS = {NAME_TAG: EXPERIMENT, BASELINE_TAG: BASELINE}
 PROJECT = Path(__file__).parents[2]
 RECORDER = "ssdcore.tracking.failed"
-"""Started as a process and not imported, so it is no dep of any stage."""
+"""Module that is run as a process and not imported, so that it is no dep of any stage."""
 MAX_SHOWN = 3  # changed parameters
+
+
+def stage_of_experiment() -> str:
+    """Returns the stage that `dvc exp run` or the queue runs here; empty outside experiments."""
+    return os.environ.get(STAGE, "") if os.environ.get(EXPERIMENT) else ""
+
+
+def is_workspace() -> bool:
+    """Returns whether DVC runs the stage in the user's own working folder.
+
+    With `--temp` and in the queue, the working folder is a copy and DVC_ROOT is the original.
+    """
+    root = os.environ.get(ROOT)
+    return bool(root) and Path(str(root)).resolve() == Path.cwd()
+
+
+def experiment_tags() -> dict[str, str]:
+    """Returns the tags that identify the experiment of a run; empty outside experiments.
+
+    Both tags are needed, since DVC may reuse a name on another commit.
+    """
+    return {tag: value for tag, name in TAGS.items() if (value := os.environ.get(name))}
 
 
 def mark_as_tracked(error: BaseException) -> None:
