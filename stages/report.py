@@ -31,11 +31,10 @@ def main(
         return
 
     from ssdcore.core.files import replacing_folder, sha256_of_file, write_json, write_text
-    from ssdcore.report.data import as_data
     from ssdcore.report.drawing import encode_jpeg
     from ssdcore.report.gather import gather
     from ssdcore.report.page import render
-    from ssdcore.report.text import as_text
+    from ssdcore.report.text import as_data, as_text
     from ssdcore.tracking import tracked
 
     content, examples = gather(settings)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ssdcore.coco.metrics import UNDEFINED
-from ssdcore.evaluation.pairs import Flags, Floats, Found, Ints
+from ssdcore.evaluation.matching import Flags, Floats, Found, Ints
 
 RECALLS = np.linspace(0, 1, 101)
 """Where COCO samples the precision."""

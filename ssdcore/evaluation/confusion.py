@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ssdcore.evaluation.coco_matching import NOTHING, in_rounds, take
 from ssdcore.evaluation.judged import JudgedSplit, unlike
+from ssdcore.evaluation.matching import NOTHING, Flags, Ints, in_rounds, overlapping, take
 from ssdcore.evaluation.outcomes import FOREGROUND_IOU
-from ssdcore.evaluation.pairs import Flags, Ints, overlapping, ranks
 from ssdcore.evaluation.table import Chart, Column, Table
 
 
@@ -45,17 +44,16 @@ def confusion_matrix(judged: JudgedSplit, shown: Flags) -> Ints:
     Returns:
         (C + 1, C + 1), the background last.
     """
-    split, verdict = judged.split, judged.verdict
+    split = judged.split
     correct = shown & judged.correct
     free = ~split.truth.crowd
-    free[verdict.objects[correct]] = False
+    free[judged.outcomes.objects[correct]] = False
     left = shown & judged.counted & ~correct
     pairs = overlapping(split.truth, split.found, FOREGROUND_IOU)
     pairs = pairs.select(left[pairs.detection] & free[pairs.object])
-    image = split.found.image
-    rounds = in_rounds(pairs, image, ranks(image, split.found.score))
+    rounds = in_rounds(pairs, split.found.image, split.found.score)
     nothing = np.zeros(len(free), bool)
-    took = take(rounds, np.array([FOREGROUND_IOU]), nothing, nothing, len(image))[:, 0]
+    took = take(rounds, np.array([FOREGROUND_IOU]), nothing, nothing, len(left))[:, 0]
     confused = took != NOTHING
     free[took[confused]] = False
     invented = left & ~confused

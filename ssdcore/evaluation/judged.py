@@ -4,14 +4,44 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ssdcore.coco.annotations import CocoSplit
+import numpy as np
+
+from ssdcore.coco.annotations import CocoSplit, read_ground_truth
+from ssdcore.coco.metrics import positions
 from ssdcore.coco.results import CocoResults
+from ssdcore.evaluation.matching import Flags, Floats, Found, Ints, Truth, ranks
 from ssdcore.evaluation.operating_point import Ranked, best_threshold, rank
-from ssdcore.evaluation.outcomes import CORRECT, IGNORED, Verdict, judge_all
-from ssdcore.evaluation.pairs import Flags
-from ssdcore.evaluation.split import Split, read_split
+from ssdcore.evaluation.outcomes import CORRECT, IGNORED, Outcomes, judge
+
+MOST_DETECTIONS = 100
+"""Per class and image; COCO's protocol ignores the rest."""
+
+
+class Split(NamedTuple):
+    """Objects and detections, boxes and areas in pixels of the original images.
+
+    Attributes:
+        names: of the classes in the order of their ids; the label is the index + 1.
+        truth: M objects of all images, in the file's order.
+        found: N detections, at most `MOST_DETECTIONS` of a class in an image.
+        truth_area: (M,) as annotated: COCO's is the mask's, not the box's.
+        found_area: (N,) of the boxes.
+        image_area: (images,) height · width, NaN where the file does not give them.
+    """
+
+    names: tuple[str, ...]
+    truth: Truth
+    found: Found
+    truth_area: Floats
+    found_area: Floats
+    image_area: Floats
+
+    def objects(self, among: Flags | None = None) -> Ints:
+        """Returns the number of objects (C,) of each class, without crowds, of those in `among`."""
+        counted = ~self.truth.crowd if among is None else ~self.truth.crowd & among
+        return np.bincount(self.truth.label[counted] - 1, minlength=len(self.names))
 
 
 @dataclass(frozen=True)
@@ -23,40 +53,40 @@ class JudgedSplit:
 
     Attributes:
         split: M objects, N detections, C classes.
-        verdict: the outcomes.
+        outcomes: of its objects and detections.
         figures: `ssdcore.coco.metrics.evaluate` of the same detections.
     """
 
     split: Split
-    verdict: Verdict
+    outcomes: Outcomes
     figures: Mapping[str, Any]
 
     @cached_property
     def correct(self) -> Flags:
         """(N,) detections that are correct."""
-        return self.verdict.kinds == CORRECT
+        return self.outcomes.kinds == CORRECT
 
     @cached_property
     def counted(self) -> Flags:
         """(N,) detections that are either correct or wrong."""
-        return self.verdict.kinds != IGNORED
+        return self.outcomes.kinds != IGNORED
 
     @cached_property
     def ranked(self) -> Ranked:
         """The detections that count, of all classes together."""
-        found, counted = self.split.found, self.counted
-        objects = int(self.split.objects().sum())
-        return rank(found.score[counted], self.correct[counted], objects)
+        return self._rank(self.counted, int(self.split.objects().sum()))
 
     @cached_property
     def ranked_by_class(self) -> list[Ranked]:
         """The detections that count of each class, C entries."""
-        found = self.split.found
-        members = [self.counted & (found.label == n + 1) for n in range(len(self.split.names))]
+        label = self.split.found.label
         return [
-            rank(found.score[mine], self.correct[mine], int(objects))
-            for mine, objects in zip(members, self.split.objects(), strict=True)
+            self._rank(self.counted & (label == number), objects)
+            for number, objects in enumerate(self.split.objects().tolist(), start=1)
         ]
+
+    def _rank(self, among: Flags, objects: int) -> Ranked:
+        return rank(self.split.found.score[among], self.correct[among], objects)
 
     @cached_property
     def threshold(self) -> float:
@@ -77,9 +107,48 @@ class JudgedSplit:
 def judge_split(
     ground_truth_json: Path | CocoSplit, results: CocoResults, figures: Mapping[str, Any]
 ) -> JudgedSplit:
-    """Judges the detections (possibly none) of an annotation file's images."""
+    """Judges the detections (possibly none) of an annotation file's images.
+
+    Args:
+        ground_truth_json: the COCO annotation file, or its content if it has been read.
+        results: the detections.
+        figures: `ssdcore.coco.metrics.evaluate` of the two.
+    """
     split = read_split(ground_truth_json, results)
-    return JudgedSplit(split, judge_all(split.truth, split.found), figures)
+    return JudgedSplit(split, judge(split.truth, split.found), figures)
+
+
+def read_split(ground_truth_json: Path | CocoSplit, results: CocoResults) -> Split:
+    """Reads what pycocotools would compare, in the order in which it does.
+
+    Images without objects count.
+    """
+    split = read_ground_truth(ground_truth_json)
+    images = sorted(split.images, key=lambda image: image.id)
+    image_ids = np.sort(split.image_ids)
+    class_ids = np.array([one.id for one in split.classes], np.int64)
+    rows = split.annotations.compared()
+    truth = Truth(
+        positions(image_ids, split.image_ids[rows.image]),
+        rows.label,
+        rows.crowd,
+        rows.boxes_xywh_px,
+    )
+    found = Found(
+        positions(image_ids, results.image_ids),
+        positions(class_ids, results.category_ids) + 1,
+        results.scores,
+        results.boxes_xywh_px,
+    )
+    found = found.select(ranks(found.group, found.score) < MOST_DETECTIONS)
+    return Split(
+        tuple(one.name for one in split.classes),
+        truth,
+        found,
+        rows.areas_px,
+        found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3],
+        np.array([image.height * image.width or np.nan for image in images], np.float64),
+    )
 
 
 def unlike(word: str, names: Collection[str]) -> str:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssdcore.evaluation.pairs import Flags, Floats, Ints
+from ssdcore.evaluation.matching import Flags, Floats, Ints
 
 
 class Ranked(NamedTuple):

@@ -17,20 +17,20 @@ the outcome of those above it.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
-from ssdcore.evaluation.coco_matching import NOTHING, in_rounds, take
-from ssdcore.evaluation.pairs import (
+from ssdcore.evaluation.matching import (
+    NOTHING,
     Flags,
     Floats,
     Found,
     Ints,
     Pairs,
     Truth,
-    competition,
+    in_rounds,
     overlapping,
+    take,
 )
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
 
@@ -64,63 +64,50 @@ BACKGROUND_IOU = 0.1
 
 
 class Outcomes(NamedTuple):
-    """The outcomes of the detections and objects of one image.
+    """The outcomes of N detections and M objects.
 
     Attributes:
-        kinds: (N,) one of `KINDS` for each detection, in their order.
+        kinds: (N,) indices into `KINDS`.
         objects: (N,) the object a detection took or is about, -1 for background and ignored.
-        ious: (N,) IoU with that object, 0 without one.
         missed: (M,) objects that no detection is correct on, nor a class or localisation error;
             False for crowds.
     """
 
-    kinds: tuple[str, ...]
-    objects: NDArray[np.int32]
-    ious: NDArray[np.float32]
+    kinds: Ints
+    objects: Ints
     missed: Flags
 
-
-class Verdict(NamedTuple):
-    """`Outcomes` of many images, kinds as indices into `KINDS`."""
-
-    kinds: NDArray[np.int64]
-    objects: NDArray[np.int64]
-    ious: Floats
-    missed: Flags
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The kinds by name, N of `KINDS`."""
+        return tuple(KINDS[kind] for kind in self.kinds)
 
 
-def judge(truth: Objects, found: Detections) -> Outcomes:
+def judge_image(objects: Objects, found: Detections) -> Outcomes:
     """Judges the detections and objects of one image; the objects may include crowds."""
-    verdict = judge_all(
-        Truth(
-            np.zeros(len(truth.labels), np.int64),
-            truth.labels.astype(np.int64),
-            truth.crowd,
-            yxyx_to_xywh_px(truth.boxes_yxyx, 1, 1),
-        ),
-        Found(
-            np.zeros(len(found.labels), np.int64),
-            found.labels.astype(np.int64),
-            found.scores.astype(np.float64),
-            yxyx_to_xywh_px(found.boxes_yxyx, 1, 1),
-        ),
+
+    def columns(rows: Objects | Detections) -> tuple[Ints, Ints, Floats]:
+        labels = rows.labels.astype(np.int64)
+        return np.zeros_like(labels), labels, yxyx_to_xywh_px(rows.boxes_yxyx, 1, 1)
+
+    (image, label, boxes), (found_image, found_label, found_boxes) = (
+        columns(objects),
+        columns(found),
     )
-    return Outcomes(
-        tuple(KINDS[kind] for kind in verdict.kinds),
-        verdict.objects.astype(np.int32),
-        verdict.ious.astype(np.float32),
-        verdict.missed,
+    return judge(
+        Truth(image, label, objects.crowd, boxes),
+        Found(found_image, found_label, found.scores.astype(np.float64), found_boxes),
     )
 
 
-def judge_all(truth: Truth, found: Found) -> Verdict:
+def judge(truth: Truth, found: Found) -> Outcomes:
     """Judges the detections and objects of all images."""
     pairs = overlapping(truth, found, BACKGROUND_IOU)
     crowd = truth.crowd[pairs.object]
     same = truth.label[pairs.object] == found.label[pairs.detection]
     near = pairs.overlap >= FOREGROUND_IOU
 
-    rounds = in_rounds(pairs.select(same & near), *competition(found))
+    rounds = in_rounds(pairs.select(same & near), found.group, found.score)
     taken = take(rounds, np.array([FOREGROUND_IOU]), truth.crowd, truth.crowd, len(found.label))
     took = taken[:, 0].astype(np.int64)
     in_crowd = (took != NOTHING) & np.append(truth.crowd, False)[took]
@@ -147,12 +134,9 @@ def judge_all(truth: Truth, found: Found) -> Verdict:
         [took, mine, other],
         NOTHING,
     )
-    ious = np.zeros(len(kinds))
-    about = pairs.select(pairs.object == objects[pairs.detection])
-    ious[about.detection] = about.overlap
     missed = ~truth.crowd
     missed[objects[np.isin(kinds, [CORRECT, LOCALISATION, CLASS])]] = False
-    return Verdict(kinds, objects, ious, missed)
+    return Outcomes(kinds, objects, missed)
 
 
 def _best(pairs: Pairs, detections: int) -> tuple[Ints, Floats]:

@@ -7,9 +7,8 @@ import numpy as np
 
 from ssdcore.coco.metrics import mean_defined
 from ssdcore.evaluation.average_precision import average_precisions
-from ssdcore.evaluation.coco_matching import NOTHING, in_rounds, take
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.pairs import Floats, competition, overlapping
+from ssdcore.evaluation.matching import NOTHING, Floats, in_rounds, overlapping, take
 from ssdcore.evaluation.table import HIGHER, Chart, Column, Row, Table
 
 IOUS = np.linspace(0.5, 0.95, 10)
@@ -24,8 +23,8 @@ def sizes_px(judged: JudgedSplit) -> Table:
     split = judged.split
     names = [f"{low:g}–{high:g} px" for low, high in pairwise(SIDES_PX[:-1])]
     names.append(f"over {SIDES_PX[-2]:g} px")
-    rows = _by_size(judged, split.truth_area, split.found_area, SIDES_PX, names)
-    return _table("sizes", "AP by size in pixels of the original image", rows)
+    title = "AP by size in pixels of the original image"
+    return _by_size(judged, "sizes", title, split.truth_area, split.found_area, SIDES_PX, names)
 
 
 def sizes_share(judged: JudgedSplit) -> Table:
@@ -34,11 +33,45 @@ def sizes_share(judged: JudgedSplit) -> Table:
     truth = np.minimum(split.truth_area / split.image_area[split.truth.image], 1)
     found = np.minimum(split.found_area / split.image_area[split.found.image], 1)
     names = [f"{100 * low:g}–{100 * high:g} %" for low, high in pairwise(SHARES)]
-    rows = _by_size(judged, truth, found, SHARES, names)
-    return _table("shares", "AP by size as a share of the image’s side", rows)
+    title = "AP by size as a share of the image’s side"
+    return _by_size(judged, "shares", title, truth, found, SHARES, names)
 
 
-def _table(name: str, title: str, rows: Sequence[Row]) -> Table:
+def _by_size(
+    judged: JudgedSplit,
+    name: str,
+    title: str,
+    truth_area: Floats,
+    found_area: Floats,
+    borders: Sequence[float],
+    names: Sequence[str],
+) -> Table:
+    """Measures each range of √area as COCO does for an area range, borders included.
+
+    Objects of other sizes don't count, as crowds don't, but only one detection can take each.
+    Detections of other sizes that take no object don't count either.
+    """
+    split = judged.split
+    pairs = overlapping(split.truth, split.found, IOUS[0])
+    same = split.truth.label[pairs.object] == split.found.label[pairs.detection]
+    rounds = in_rounds(pairs.select(same), split.found.group, split.found.score)
+    recalled = np.zeros(len(truth_area), bool)
+    recalled[judged.outcomes.objects[judged.correct & judged.shown]] = True
+    rows: list[Row] = []
+    for size, (low, high) in zip(names, pairwise(borders), strict=True):
+        of_size, found_of_size = (
+            (area >= low**2) & (area <= high**2) for area in (truth_area, found_area)
+        )
+        counts = of_size & ~split.truth.crowd
+        took = take(rounds, IOUS, split.truth.crowd, ~counts, len(found_area))
+        correct = np.append(counts, False)[took]
+        wrong = (took == NOTHING) & found_of_size[:, None]
+        precisions = average_precisions(split.found, correct, wrong, split.objects(of_size))
+        objects = int(counts.sum())
+        recall = float(recalled[counts].mean()) if objects else None
+        end = high if np.isfinite(high) else None
+        ap, ap50 = mean_defined(precisions), mean_defined(precisions[:, 0])
+        rows.append((size, low, end, objects, ap, ap50, recall))
     return Table(
         name=name,
         section="Sizes",
@@ -57,46 +90,3 @@ def _table(name: str, title: str, rows: Sequence[Row]) -> Table:
         rows=rows,
         chart=Chart("bars", "size", ("AP50", "AP")),
     )
-
-
-def _by_size(
-    judged: JudgedSplit,
-    truth_area: Floats,
-    found_area: Floats,
-    borders: Sequence[float],
-    names: Sequence[str],
-) -> list[Row]:
-    """Measures each range of √area as COCO does for an area range, borders included.
-
-    Objects of other sizes don't count, as crowds don't, but only one detection can take each.
-    Detections of other sizes that take no object don't count either.
-    """
-    split = judged.split
-    pairs = overlapping(split.truth, split.found, IOUS[0])
-    same = split.truth.label[pairs.object] == split.found.label[pairs.detection]
-    rounds = in_rounds(pairs.select(same), *competition(split.found))
-    recalled = np.zeros(len(truth_area), bool)
-    recalled[judged.verdict.objects[judged.correct & judged.shown]] = True
-    rows: list[Row] = []
-    for name, (low, high) in zip(names, pairwise(borders), strict=True):
-        of_size, found_of_size = (
-            (area >= low**2) & (area <= high**2) for area in (truth_area, found_area)
-        )
-        counts = of_size & ~split.truth.crowd
-        took = take(rounds, IOUS, split.truth.crowd, ~counts, len(found_area))
-        correct = np.append(counts, False)[took]
-        wrong = (took == NOTHING) & found_of_size[:, None]
-        precisions = average_precisions(split.found, correct, wrong, split.objects(of_size))
-        objects = int(counts.sum())
-        rows.append(
-            (
-                name,
-                low,
-                high if np.isfinite(high) else None,
-                objects,
-                mean_defined(precisions),
-                mean_defined(precisions[:, 0]),
-                float(recalled[counts].mean()) if objects else None,
-            )
-        )
-    return rows

@@ -19,16 +19,14 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing_folder, write_json, write_text
 from ssdcore.evaluation.calibration import calibration
-from ssdcore.evaluation.coco_figures import coco_figures
+from ssdcore.evaluation.coco_figures import coco_figures, per_class
 from ssdcore.evaluation.confusion import confusion
 from ssdcore.evaluation.curves import precision_recall, score_curves
 from ssdcore.evaluation.errors import errors
-from ssdcore.evaluation.judged import JudgedSplit, judge_split
-from ssdcore.evaluation.outcomes import judge_all
-from ssdcore.evaluation.pairs import Found, Truth
-from ssdcore.evaluation.per_class import per_class
+from ssdcore.evaluation.judged import JudgedSplit, Split, judge_split
+from ssdcore.evaluation.matching import Found, Truth
+from ssdcore.evaluation.outcomes import judge
 from ssdcore.evaluation.sizes import sizes_px, sizes_share
-from ssdcore.evaluation.split import Split
 from ssdcore.evaluation.table import Chart, Column, Table, parse_rows, to_csv
 
 TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
@@ -66,7 +64,7 @@ def empty_tables() -> list[Table]:
     found = Found(none, none, nothing, np.zeros((0, 4)))
     split = Split((), truth, found, nothing, nothing, nothing)
     figures = {"per_class": [], "pr_curves": [], **dict.fromkeys(FIGURES, UNDEFINED)}
-    judged = JudgedSplit(split, judge_all(truth, found), figures)
+    judged = JudgedSplit(split, judge(truth, found), figures)
     return [table(judged) for table in TABLES]
 
 
@@ -143,36 +141,20 @@ def read_tables(folder: Path = layout.EVALUATION) -> dict[str, Table]:
     Raises:
         InputError: the files are those of another version.
     """
-
-    def read(path: Path) -> str:
-        with (folder / path.name).open(encoding="utf-8", newline="") as file:
-            return file.read()
-
-    return {table.name: table for table in parse_tables(read(layout.TABLES), read)}
-
-
-def parse_tables(description: str, read: Callable[[Path], str]) -> list[Table]:
-    """Returns the tables that evaluation/tables.json describes.
-
-    Args:
-        description: the content of the JSON file.
-        read: returns the content of a CSV file.
-
-    Raises:
-        InputError: the files are those of another version.
-    """
     try:
-        return [_parse_table(table, read) for table in json.loads(description)]
+        described = json.loads((folder / layout.TABLES.name).read_text(encoding="utf-8"))
+        return {table["name"]: _read_table(folder, table) for table in described}
     except (KeyError, TypeError, ValueError) as error:
         expected = "the fields that this version writes"
         remedy = "Run the evaluate stage"
         raise InputError(str(layout.TABLES), str(error), expected, remedy) from error
 
 
-def _parse_table(described: Mapping[str, Any], read: Callable[[Path], str]) -> Table:
+def _read_table(folder: Path, described: Mapping[str, Any]) -> Table:
     columns = tuple(Column(**column) for column in described["columns"])
     path = layout.table(described["name"])
-    rows = parse_rows(read(path), columns, str(path))
+    with (folder / path.name).open(encoding="utf-8", newline="") as file:
+        rows = parse_rows(file.read(), columns, str(path))
     chart: dict[str, Any] | None = described["chart"]
     if chart:
         chart = {key: tuple(v) if isinstance(v, list) else v for key, v in chart.items()}

@@ -1,12 +1,18 @@
 """How ground truth and detections are drawn: a box, a caption, the colour of the class."""
 
 from collections.abc import Sequence
+from functools import cache
+
+import cv2
+import numpy as np
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
-from ssdcore.report.colours import class_colour
-from ssdcore.report.drawing import Annotations, Rgb, draw_boxes, side_by_side
+from ssdcore.report.drawing import Annotations, Colour, Rgb, draw_boxes, side_by_side
+
+DISTINCT = 200
+"""Colours before the palette repeats; more would look alike."""
 
 
 def annotate_objects(objects: Objects, classes: Sequence[CocoClass]) -> Annotations:
@@ -38,3 +44,29 @@ def draw_side_by_side(
     """Returns the image with its ground truth on the left, with detections on the right."""
     truth = annotate_objects(objects, classes)
     return side_by_side(rgb, truth, annotate_detections(found, classes), width_px)
+
+
+def class_colour(label: int) -> Colour:
+    """Returns the colour of a class by its label, 1 … C-1; it does not depend on C."""
+    return _palette()[(label - 1) % DISTINCT]
+
+
+@cache
+def _palette() -> tuple[Colour, ...]:
+    """Picks colours one by one, each the farthest in CIELAB from those picked before.
+
+    The candidates are saturated and of medium lightness: they stand out from photographs, and
+    black or white text is legible on them.
+    """
+    levels = np.arange(0, 256, 15, np.uint8)
+    rgb = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    lab = cv2.cvtColor((rgb / 255).astype(np.float32)[None], cv2.COLOR_RGB2LAB)[0]  # L 0…100
+    suitable = (np.hypot(lab[:, 1], lab[:, 2]) > 40) & (lab[:, 0] > 45) & (lab[:, 0] < 90)
+    rgb, lab = rgb[suitable], lab[suitable]
+    orange = (255, 150, 30)
+    picked = [int(np.abs(rgb - np.array(orange)).sum(axis=1).argmin())]
+    nearest = np.full(len(lab), np.inf)
+    while len(picked) < DISTINCT:
+        nearest = np.minimum(nearest, np.linalg.norm(lab - lab[picked[-1]], axis=1))
+        picked.append(int(nearest.argmax()))
+    return tuple((int(r), int(g), int(b)) for r, g, b in rgb[picked])

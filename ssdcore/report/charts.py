@@ -28,7 +28,7 @@ def draw(table: Table) -> go.Figure | None:
     if not (table.chart and table.chart.y and table.rows):
         return None
     drawing: go.Figure = {
-        "lines": _lines, "bars": _bars, "ranking": _ranking, "heatmap": _heatmap,
+        "lines": _lines, "bars": _bars, "ranking": _bars, "heatmap": _heatmap,
     }[table.chart.kind](table, table.chart)  # fmt: skip
     drawn = [trace for trace in drawing.data if _has_data(trace)]
     return drawing if drawn else None
@@ -130,59 +130,43 @@ def _lines_by_column(table: Table, chart: Chart) -> list[Any]:
 
 
 def _bars(table: Table, chart: Chart) -> go.Figure:
-    """Draws the last column of y in front of the others, in the order of the rows."""
-    rows = [row for row in table.records() if words.defined(row[chart.y[-1]])]
-    names = [_name(table, row[chart.x]) for row in rows]
-    traces = [
-        go.Bar(x=names, y=[_shown(row[column]) for row in rows], **look)
-        for column, look in _looks(table, chart, rows)
-    ]
-    return figure(
-        traces,
-        barmode="overlay",
-        bargap=0.25,
-        xaxis={"showgrid": False, "fixedrange": True, "type": "category"},
-        yaxis=y_axis(table.find(chart.y[-1])) | {"title": None},
-        legend_traceorder="reversed",
-        showlegend=len(traces) > 1,
-    )
+    """Draws a bar a row, the last column of y in front of the others.
 
-
-def _ranking(table: Table, chart: Chart) -> go.Figure:
-    """Draws horizontal bars, the highest on top; counts of a wide range on a logarithmic axis.
-
-    Rows are numbers on the axis, so that rows of equal names stay apart.
+    A ranking has horizontal bars, the highest on top, and counts of a wide range on a logarithmic
+    axis. Its rows are numbers on the axis of names, so that rows of equal names stay apart.
     """
+    ranking = chart.kind == "ranking"
     rows = [row for row in table.records() if words.defined(row[chart.y[-1]])]
-    rows.sort(key=lambda row: tuple(row[column] for column in reversed(chart.y)))
-    counts = [row[column] for row in rows for column in chart.y if row[column]]
+    if ranking:
+        rows.sort(key=lambda row: tuple(row[column] for column in reversed(chart.y)))
     last = table.find(chart.y[-1])
-    wide = last.format == "count" and bool(counts) and max(counts) > 100 * min(counts)
-    traces = [
-        go.Bar(
-            x=[None if wide and not row[column] else _shown(row[column]) for row in rows],
-            y=list(range(len(rows))),
-            orientation="h",
-            **look,
-        )
-        for column, look in _looks(table, chart, rows)
-    ]
-    names = {
-        "tickvals": list(range(len(rows))),
-        "ticktext": [_name(table, row[chart.x], NAME_LENGTH) for row in rows],
-        "range": [-0.6, len(rows) - 0.4],
-        "showgrid": False,
-        "fixedrange": True,
-    }
-    across = {**y_axis(last), **({"type": "log", "dtick": 1} if wide else {})}
-    if len(traces) > 1:
+    counts = [row[column] for row in rows for column in chart.y if row[column]]
+    wide = ranking and last.format == "count" and bool(counts) and max(counts) > 100 * min(counts)
+    names = [_name(table, row[chart.x], NAME_LENGTH if ranking else HOVER_LENGTH) for row in rows]
+    places = list(range(len(rows)))
+    traces = []
+    for column, look in _looks(table, chart, rows):
+        values = [row[column] if words.defined(row[column]) else None for row in rows]
+        if wide:
+            values = [value or None for value in values]
+        if ranking:
+            traces.append(go.Bar(x=values, y=places, orientation="h", **look))
+        else:
+            traces.append(go.Bar(x=names, y=values, **look))
+    along: dict[str, Any] = {"showgrid": False, "fixedrange": True}
+    across = y_axis(last) | ({"type": "log", "dtick": 1} if wide else {})
+    if ranking:
+        along |= {"tickvals": places, "ticktext": names, "range": [-0.6, len(rows) - 0.4]}
+    else:
+        along |= {"type": "category"}
+    if len(traces) > 1 or not ranking:
         across["title"] = {"text": "on a logarithmic axis"} if wide else None
     return figure(
         traces,
         barmode="overlay",
         bargap=0.25,
-        xaxis=across,
-        yaxis=names,
+        xaxis=across if ranking else along,
+        yaxis=along if ranking else across,
         legend_traceorder="reversed",
         showlegend=len(traces) > 1,
     )
@@ -285,10 +269,6 @@ def _has_data(trace: Any) -> bool:
 def _name(table: Table, value: Any, length: int = HOVER_LENGTH) -> str:
     assert table.chart
     return chart_text(words.cell(table.find(table.chart.x), value), length)
-
-
-def _shown(value: float | None) -> float | None:
-    return value if words.defined(value) else None
 
 
 def _faded(colour: str, opacity: float) -> str:

@@ -1,26 +1,43 @@
-"""Draws boxes with captions on images, legible at any image size."""
+"""Draws boxes with captions on images, legible at any image size and in any script."""
 
 import io
 import math
 from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.report.colours import Colour, text_colour
-from ssdcore.report.fonts import font_for
 from ssdcore.report.labels import one_line, shortened
 
 Rgb = NDArray[np.uint8]  # (H, W, 3), red, green, blue
 Rectangle = tuple[int, int, int, int]  # left, top, right, bottom in pixels, all inclusive
 
+Colour = tuple[int, int, int]  # red, green, blue in 0…255
+
 HALO: Colour = (16, 18, 20)  # outlines the lines, so that they show on any background
 GAP: Colour = (28, 32, 36)  # between and above two panels
 HEADER: Colour = (226, 230, 234)
 LONGEST_CAPTION = 120  # characters
+# Tried in this order if DejaVu Sans lacks a character; Pillow searches the system's folders.
+SYSTEM_FONTS = (
+    "NotoSansCJK-Regular.ttc",
+    "NotoSansCJKsc-Regular.otf",
+    "wqy-microhei.ttc",
+    "wqy-zenhei.ttc",
+    "DroidSansFallbackFull.ttf",
+    "msyh.ttc",
+    "PingFang.ttc",
+    "Hiragino Sans GB.ttc",
+    "Arial Unicode.ttf",
+    "NotoSansDevanagari-Regular.ttf",
+    "NotoSansThai-Regular.ttf",
+)
+ABSENT = "\U0010ffff"  # in no font: renders as the font's sign for a missing character
 
 
 class Annotations(NamedTuple):
@@ -101,6 +118,24 @@ def encode_jpeg(rgb: Rgb, quality: int = 85) -> bytes:
     return file.getvalue()
 
 
+def text_colour(background: Colour) -> Colour:
+    """Returns black or white, whichever is easier to read on `background`."""
+    luma = np.dot(background, (0.299, 0.587, 0.114))  # ITU-R BT.601
+    return (0, 0, 0) if luma > 128 else (255, 255, 255)
+
+
+def font_for(text: str, size_px: int) -> ImageFont.FreeTypeFont:
+    """Returns the first font that has every character of `text`, `size_px` high.
+
+    DejaVu Sans, which Matplotlib ships, covers Latin, Greek, Cyrillic, Arabic and Hebrew; other
+    scripts need one of `SYSTEM_FONTS`. If no font has all characters, DejaVu Sans is used and the
+    missing ones show as boxes.
+    """
+    characters = frozenset(text) - {" "}
+    fonts = (name for name in (_dejavu(), *SYSTEM_FONTS) if _has(name, characters))
+    return _load(next(fonts, _dejavu()), size_px)
+
+
 def _to_pillow(rgb: Rgb) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(rgb))
 
@@ -167,3 +202,25 @@ def _place_label(
 
 def _overlap(a: Rectangle, b: Rectangle) -> bool:
     return a[0] <= b[2] and b[0] <= a[2] and a[1] <= b[3] and b[1] <= a[3]
+
+
+@cache
+def _dejavu() -> str:
+    from matplotlib import get_data_path  # takes 0.6 s, and only images need it
+
+    return str(Path(get_data_path(), "fonts", "ttf", "DejaVuSans.ttf"))
+
+
+@cache
+def _load(name: str, size_px: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(name, size_px)
+
+
+@cache
+def _has(name: str, characters: frozenset[str]) -> bool:
+    try:
+        font = _load(name, 16)
+    except OSError:  # not installed
+        return False
+    absent = bytes(font.getmask(ABSENT))
+    return all(bytes(font.getmask(character)) != absent for character in characters)

@@ -10,7 +10,7 @@ import numpy as np
 from ssdcore.coco.annotations import CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import CocoResults, Detections, from_results
-from ssdcore.evaluation.outcomes import Outcomes, judge
+from ssdcore.evaluation.outcomes import Outcomes, judge_image
 from ssdcore.report.content import GalleryImage
 from ssdcore.report.drawing import Rgb, encode_jpeg, scale_to_fit
 from ssdcore.report.overlay import detection_boxes, object_boxes
@@ -64,7 +64,7 @@ class JudgedImage(NamedTuple):
     @property
     def tally(self) -> Tally:
         """The outcomes, counted; crowds are neither hits nor misses."""
-        kinds = Counter(self.outcomes.kinds)
+        kinds = Counter(self.outcomes.names)
         return Tally(
             hits=kinds["correct"],
             misses=int((~self.objects.crowd).sum()) - kinds["correct"],
@@ -92,7 +92,7 @@ def judge_images(
     for image in images:
         objects = split.objects[image.id]
         found = from_results(by_image.get(image.id, nothing), image, split.classes)
-        judged.append(JudgedImage(image, objects, found, judge(objects, found)))
+        judged.append(JudgedImage(image, objects, found, judge_image(objects, found)))
     return judged
 
 

@@ -1,7 +1,6 @@
 """Gathers the report's content from the files of the stages before it."""
 
 import json
-from typing import NamedTuple
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
@@ -18,15 +17,11 @@ from ssdcore.report.split_images import SplitImages
 from ssdcore.report.tables import SplitData, data_tables, training_tables
 
 
-class Gathered(NamedTuple):
-    """The content of the page, and the images of its gallery with their boxes drawn."""
-
-    content: ReportContent
-    examples: list[Example]
-
-
-def gather(settings: Params) -> Gathered:
+def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     """Reads the files of data, training and evaluation, and draws the images.
+
+    Returns:
+        The content of the page, and the images of report/gallery with their boxes drawn.
 
     Raises:
         InputError: a file has another format than its stage writes, or an image has changed since
@@ -34,13 +29,10 @@ def gather(settings: Params) -> Gathered:
     """
     wanted = settings.report
     truth = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
-    conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
-    skipped = {
-        name: {file["file_name"] for file in conversion[name]["skipped_files"]}
-        for name in layout.SPLITS
-    }
-    metrics = json.loads(layout.EVALUATE_METRICS.read_text(encoding="utf-8"))
-    source = json.loads(layout.SOURCE.read_text(encoding="utf-8"))
+    conversion, metrics, source = (
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in (layout.CONVERSION, layout.EVALUATE_METRICS, layout.SOURCE)
+    )
     environment = describe_environment(metrics["device"], source)
     scales = settings.model.default_box_scales
     splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
@@ -53,7 +45,11 @@ def gather(settings: Params) -> Gathered:
     threshold = at_a_step(metrics["threshold"] if chosen is None else chosen)
     results = read_results(layout.PREDICTIONS)
     images = {
-        name: SplitImages(truth[name], image_folder(layout.SOURCE, name), skipped[name])
+        name: SplitImages(
+            truth[name],
+            image_folder(layout.SOURCE, name),
+            {file["file_name"] for file in conversion[name]["skipped_files"]},
+        )
         for name in layout.SPLITS
     }
     strengths = settings.train.augment
@@ -70,4 +66,4 @@ def gather(settings: Params) -> Gathered:
         commands=commands_to_repeat(environment),
     )
     examples = draw_examples(images["val"], results, wanted.images, threshold)
-    return Gathered(content, list(examples))
+    return content, list(examples)

@@ -66,7 +66,7 @@ def detection_boxes(
     names = ["", *(one.name for one in classes)]
     labels, scores = found.labels.tolist(), found.scores.astype(float).round(3).tolist()
     about = [int(objects.labels[index]) if index >= 0 else 0 for index in outcomes.objects]
-    columns = (_places(found.boxes_yxyx), labels, scores, outcomes.kinds, outcomes.objects, about)
+    columns = (_places(found.boxes_yxyx), labels, scores, outcomes.names, outcomes.objects, about)
     return tuple(
         DetectionBox(place, label, names[label], score, kind, int(index), other, names[other])
         for place, label, score, kind, index, other in zip(*columns, strict=True)

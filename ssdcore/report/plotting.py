@@ -81,7 +81,7 @@ def plotly_js() -> Markup:
 
 
 def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any) -> go.Scatter:
-    """Returns a line of at most `MAX_POINTS` points, with gaps where y is undefined.
+    """Returns a line of at most `MAX_POINTS` points, the ends kept, with gaps for undefined y.
 
     Args:
         x: the points' places across.
@@ -89,8 +89,8 @@ def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any)
         name: for the legend, any text.
         style: further settings of the trace, which override those of this function.
     """
-    kept = thinned(len(x))
-    drawn = [y[i] for i in kept]
+    spread = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int)
+    kept: list[int] = np.unique(spread).tolist()
     single = sum(defined(value) for value in y) == 1
     settings = {
         "mode": "lines+markers" if single else "lines",
@@ -100,7 +100,7 @@ def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any)
     }
     return go.Scatter(
         x=[x[i] for i in kept],
-        y=[float(f"{value:.5g}") if defined(value) else None for value in drawn],
+        y=[float(f"{value:.5g}") if defined(value) else None for value in (y[i] for i in kept)],
         **{**settings, **style},
     )
 
@@ -117,10 +117,3 @@ def smoothed(values: Sequence[float | None]) -> list[float]:
         (total[last] - total[first]) / np.maximum(count[last] - count[first], 1)
     ).tolist()
     return means
-
-
-def thinned(count: int) -> list[int]:
-    """Returns at most `MAX_POINTS` indices of a line of `count` points, with first and last."""
-    indices = np.linspace(0, count - 1, min(count, MAX_POINTS)).round().astype(int)
-    kept: list[int] = np.unique(indices).tolist()
-    return kept

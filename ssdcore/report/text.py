@@ -1,7 +1,8 @@
-"""The page's figures for a terminal: report/report.txt, at most 100 columns wide."""
+"""The page's figures without the page: report/report.txt, 100 columns wide, and report.json."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ssdcore.core.nested import leaves
 from ssdcore.evaluation.table import Table
@@ -31,6 +32,22 @@ def as_text(content: ReportContent) -> str:
         lines += body
     text = "\n".join(line.rstrip() for line in lines) + "\n"
     return text.replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def as_data(content: ReportContent) -> dict[str, Any]:
+    """Returns the page's content in plain JSON types, without images and long curves."""
+    return {
+        "title": content.title,
+        "verdict": {
+            part: [one_line(sentence) for sentence in sentences]
+            for part, sentences in verdict(content)._asdict().items()
+        },
+        "metrics": content.metrics,
+        "tables": {table.name: table.records() for table in content.listed},
+        "params": content.params,
+        "environment": content.environment,
+        "commands": list(content.commands),
+    }
 
 
 def _verdict(content: ReportContent) -> Iterator[str]:

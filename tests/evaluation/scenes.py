@@ -8,10 +8,9 @@ import numpy as np
 
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults
-from ssdcore.evaluation.judged import JudgedSplit, judge_split
-from ssdcore.evaluation.outcomes import judge_all
-from ssdcore.evaluation.pairs import Found, Truth
-from ssdcore.evaluation.split import Split
+from ssdcore.evaluation.judged import JudgedSplit, Split, judge_split
+from ssdcore.evaluation.matching import Found, Truth
+from ssdcore.evaluation.outcomes import judge
 
 NOTHING = CocoResults.from_rows([])
 HEIGHT, WIDTH = 240, 320
@@ -104,4 +103,4 @@ def one_image(objects: list[Any], detections: list[Any], classes: int = 2) -> Ju
     )
     names = tuple(str(number) for number in range(classes))
     split = Split(names, truth, found, np.zeros(m), np.zeros(n), np.zeros(1))
-    return JudgedSplit(split, judge_all(truth, found), {})
+    return JudgedSplit(split, judge(truth, found), {})

@@ -5,7 +5,7 @@ import pytest
 
 from ssdcore.coco.metrics import UNDEFINED, mean_defined
 from ssdcore.evaluation.average_precision import average_precisions
-from ssdcore.evaluation.pairs import Found
+from ssdcore.evaluation.matching import Found
 
 
 def found(labels, scores):

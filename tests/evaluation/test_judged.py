@@ -1,14 +1,16 @@
-"""A split's judgement against COCO's figures, on random scenes and outside cases."""
+"""A split's arrays against its files, its judgement against COCO's figures."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ssdcore.coco.metrics import evaluate
-from ssdcore.coco.results import read_results
+from ssdcore.coco.results import CocoResults, read_results
+from ssdcore.core.errors import InputError
 from ssdcore.evaluation.average_precision import average_precisions
-from ssdcore.evaluation.judged import judge_split, unlike
+from ssdcore.evaluation.judged import judge_split, read_split, unlike
 from tests.evaluation.scenes import write_scene
 
 CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
@@ -40,3 +42,57 @@ def test_the_judgement_is_pycocotools_on_outside_cases(case):
 def test_a_word_unlike_all_names():
     assert unlike("all", ["cat"]) == "all"
     assert unlike("all", ["all", "(all)"]) == "((all))"
+
+
+def test_all_that_is_in_the_files_is_there(tmp_path):
+    truth, results = write_scene(tmp_path, 5)
+    content = json.loads(truth.read_text())
+    split = read_split(truth, results)
+    assert split.names == ("cat", "dog", "owl", "unseen")
+    assert len(split.truth.label) == len(content["annotations"])
+    assert len(split.found.label) == len(results)
+    assert len(split.image_area) == len(content["images"])
+    single = [row["category_id"] for row in content["annotations"] if not row["iscrowd"]]
+    assert split.objects().tolist() == [single.count(id_) for id_ in (3, 5, 8, 9)]
+    assert split.truth.crowd.sum() == 8
+
+
+def test_ids_become_places_in_their_order(tmp_path):
+    content = {
+        "images": [{"id": 7, "height": 10, "width": 20}, {"id": 2}],
+        "categories": [{"id": 9, "name": "b"}, {"id": 1, "name": "a"}],
+        "annotations": [{"id": 1, "image_id": 7, "category_id": 9, "bbox": [1, 2, 3, 4]}],
+    }
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(content))
+    split = read_split(
+        path,
+        CocoResults.from_rows(
+            [{"image_id": 2, "category_id": 1, "score": 0.5, "bbox": [0, 0, 5, 6]}]
+        ),
+    )
+    assert split.names == ("a", "b")
+    assert (split.truth.image, split.truth.label, split.truth_area) == (1, 2, 12)
+    assert (split.found.image, split.found.label, split.found_area) == (0, 1, 30)
+    assert split.image_area[1] == 200
+    assert split.image_area[0] != split.image_area[0]  # NaN: unknown
+
+
+def test_the_best_hundred_of_a_class_in_an_image_count(tmp_path):
+    truth, _ = write_scene(tmp_path, 5)
+    results = [
+        {"image_id": 1, "category_id": 3, "score": n / 1000, "bbox": [0, 0, 5, 5]}
+        for n in range(150)
+    ]
+    other = {"image_id": 1, "category_id": 5, "score": 0.001, "bbox": [0, 0, 5, 5]}
+    split = read_split(truth, CocoResults.from_rows([*results, other]))
+    assert len(split.found.score) == 101
+    assert sorted(split.found.score)[:2] == [0.001, 0.05]
+
+
+@pytest.mark.parametrize("wrong", [{"image_id": 41}, {"image_id": 0}, {"category_id": 4}])
+def test_what_the_annotation_file_does_not_know_is_no_neighbours(tmp_path, wrong):
+    truth, _ = write_scene(tmp_path, 5)
+    result = {"image_id": 1, "category_id": 3, "score": 0.5, "bbox": [0, 0, 5, 5], **wrong}
+    with pytest.raises(InputError, match=f"found {next(iter(wrong.values()))}, expected"):
+        read_split(truth, CocoResults.from_rows([result]))

@@ -5,7 +5,7 @@ import pytest
 
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
-from ssdcore.evaluation.outcomes import KINDS, judge
+from ssdcore.evaluation.outcomes import KINDS, judge_image
 from ssdcore.geometry.iou import areas, intersections, iou_matrix
 
 
@@ -30,55 +30,53 @@ SQUARE = (1, 0, 0, 0.5, 0.5)
 
 
 @pytest.mark.parametrize(
-    ("box", "kind", "overlap"),
+    ("box", "kind"),
     [
-        ((1, 0.9, 0, 0, 0.5, 0.5), "correct", 1),
-        ((1, 0.9, 0, 0, 0.5, 0.25), "correct", 0.5),
-        ((2, 0.9, 0, 0, 0.5, 0.5), "class", 1),
-        ((2, 0.9, 0, 0, 0.5, 0.25), "class", 0.5),
-        ((1, 0.9, 0, 0, 0.5, 0.125), "localisation", 0.25),
-        ((2, 0.9, 0, 0, 0.5, 0.125), "both", 0.25),
-        ((1, 0.9, 0, 0, 0.5, 0.03125), "background", 0),
-        ((2, 0.9, 0, 0, 0.5, 0.03125), "background", 0),
-        ((1, 0.9, 0.75, 0.75, 1, 1), "background", 0),
+        ((1, 0.9, 0, 0, 0.5, 0.5), "correct"),
+        ((1, 0.9, 0, 0, 0.5, 0.25), "correct"),
+        ((2, 0.9, 0, 0, 0.5, 0.5), "class"),
+        ((2, 0.9, 0, 0, 0.5, 0.25), "class"),
+        ((1, 0.9, 0, 0, 0.5, 0.125), "localisation"),
+        ((2, 0.9, 0, 0, 0.5, 0.125), "both"),
+        ((1, 0.9, 0, 0, 0.5, 0.03125), "background"),
+        ((2, 0.9, 0, 0, 0.5, 0.03125), "background"),
+        ((1, 0.9, 0.75, 0.75, 1, 1), "background"),
     ],
 )
-def test_one_detection_of_one_object(box, kind, overlap):
-    outcomes = judge(objects(SQUARE), detections(box))
-    assert outcomes.kinds == (kind,)
+def test_one_detection_of_one_object(box, kind):
+    outcomes = judge_image(objects(SQUARE), detections(box))
+    assert outcomes.names == (kind,)
     assert outcomes.objects.tolist() == [-1 if kind == "background" else 0]
-    assert outcomes.ious.tolist() == [overlap]
     assert outcomes.missed.tolist() == [kind in ("both", "background")]
 
 
 def test_the_better_score_takes_the_object_though_it_comes_later_and_fits_worse():
     found = detections((1, 0.5, 0, 0, 0.5, 0.5), (1, 0.9, 0, 0, 0.5, 0.4375))
-    outcomes = judge(objects(SQUARE), found)
-    assert outcomes.kinds == ("duplicate", "correct")
+    outcomes = judge_image(objects(SQUARE), found)
+    assert outcomes.names == ("duplicate", "correct")
     assert outcomes.objects.tolist() == [0, 0]
-    assert outcomes.ious.tolist() == [1, 0.875]
 
 
 def test_a_detection_takes_the_free_object_where_the_better_one_is_taken():
     truth = objects(SQUARE, (1, 0, 0, 0.5, 0.4375))
     found = detections((1, 0.9, 0, 0, 0.5, 0.5), (1, 0.8, 0, 0, 0.5, 0.5))
-    assert judge(truth, found).objects.tolist() == [0, 1]
+    assert judge_image(truth, found).objects.tolist() == [0, 1]
 
 
 def test_of_equal_overlaps_the_later_object_is_taken_as_in_pycocotools():
-    assert judge(objects(SQUARE, SQUARE), detections((1, 0.9, *SQUARE[1:]))).objects == [1]
+    assert judge_image(objects(SQUARE, SQUARE), detections((1, 0.9, *SQUARE[1:]))).objects == [1]
 
 
 def test_of_equal_overlaps_an_error_is_about_the_earlier_object_as_in_tide():
-    outcomes = judge(objects(SQUARE, SQUARE), detections((2, 0.9, *SQUARE[1:])))
+    outcomes = judge_image(objects(SQUARE, SQUARE), detections((2, 0.9, *SQUARE[1:])))
     assert outcomes.objects == [0]
     assert outcomes.missed.tolist() == [False, True]
 
 
 def test_a_wrong_class_on_an_object_that_was_found_is_a_class_error_of_it():
     found = detections((1, 0.9, *SQUARE[1:]), (2, 0.8, *SQUARE[1:]))
-    outcomes = judge(objects(SQUARE), found)
-    assert outcomes.kinds == ("correct", "class")
+    outcomes = judge_image(objects(SQUARE), found)
+    assert outcomes.names == ("correct", "class")
     assert outcomes.objects.tolist() == [0, 0]
 
 
@@ -91,29 +89,29 @@ def test_within_a_crowd_of_its_class_a_detection_is_ignored():
         (1, 0.6, 0.4375, 0, 0.6875, 0.25),  # less than half
         (2, 0.5, 0, 0, 0.25, 0.25),  # of another class
     )
-    outcomes = judge(crowd, found)
-    assert outcomes.kinds == ("ignored", "ignored", "ignored", "background", "background")
+    outcomes = judge_image(crowd, found)
+    assert outcomes.names == ("ignored", "ignored", "ignored", "background", "background")
     assert outcomes.objects.tolist() == [-1] * 5
     assert not outcomes.missed.any()
 
 
 def test_an_object_within_a_crowd_is_found_before_the_crowd_hides_the_detection():
     truth = objects((-1, 0, 0, 1, 1), SQUARE)
-    outcomes = judge(truth, detections((1, 0.9, *SQUARE[1:]), (1, 0.8, *SQUARE[1:])))
-    assert outcomes.kinds == ("correct", "ignored")
+    outcomes = judge_image(truth, detections((1, 0.9, *SQUARE[1:]), (1, 0.8, *SQUARE[1:])))
+    assert outcomes.names == ("correct", "ignored")
     assert outcomes.objects.tolist() == [1, -1]
 
 
 def test_nothing_at_all():
-    assert judge(objects(), detections()).kinds == ()
-    assert judge(objects(), detections((1, 0.9, 0, 0, 1, 1))).kinds == ("background",)
-    outcomes = judge(objects(SQUARE, (-1, 0, 0, 1, 1)), detections())
+    assert judge_image(objects(), detections()).names == ()
+    assert judge_image(objects(), detections((1, 0.9, 0, 0, 1, 1))).names == ("background",)
+    outcomes = judge_image(objects(SQUARE, (-1, 0, 0, 1, 1)), detections())
     assert outcomes.missed.tolist() == [True, False]
-    assert outcomes.objects.shape == outcomes.ious.shape == (0,)
+    assert outcomes.objects.shape == (0,)
 
 
 def naive(truth, found):
-    """`judge` as a loop, from the words of its module."""
+    """`judge_image` as a loop, from the words of its module."""
     overlap = iou_matrix(found.boxes_yxyx.astype(float), truth.boxes_yxyx.astype(float))
     within = intersections(found.boxes_yxyx[:, None], truth.boxes_yxyx)
     within = within / areas(found.boxes_yxyx)[:, None]
@@ -169,9 +167,9 @@ def test_equals_a_naive_loop(rng):
             rng.integers(1, 4, n).astype(np.int32),
             rng.random(n).astype(np.float32),
         )
-        outcomes = judge(truth, found)
+        outcomes = judge_image(truth, found)
         kinds, about, missed = naive(truth, found)
-        assert outcomes.kinds == tuple(kinds)
+        assert outcomes.names == tuple(kinds)
         assert outcomes.objects.tolist() == about
         assert outcomes.missed.tolist() == missed
         seen |= set(kinds)

@@ -1,18 +1,23 @@
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib import get_data_path
 from numpy.typing import NDArray
 from PIL import Image
 
+from ssdcore.report import drawing
 from ssdcore.report.drawing import (
     HALO,
     Annotations,
     Rgb,
     draw_boxes,
     encode_jpeg,
+    font_for,
     scale_to_fit,
     side_by_side,
+    text_colour,
 )
 
 RED, LIME = (250, 20, 30), (20, 250, 30)
@@ -184,3 +189,26 @@ def test_a_jpeg_keeps_the_image() -> None:
     image[:, 20:] = (200, 40, 40)
     decoded = np.asarray(Image.open(io.BytesIO(encode_jpeg(image))))
     assert np.abs(decoded[:, [5, 35]].astype(int) - image[:, [5, 35]]).max() < 10
+
+
+def test_text_is_black_on_yellow_and_white_on_blue() -> None:
+    assert text_colour((255, 220, 0)) == (0, 0, 0)
+    assert text_colour((30, 40, 200)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("text", ["circle 0.97", "Größe", "Кошка", "\u05e9\u05dc\u05d5\u05dd"])
+def test_dejavu_is_used_for_the_scripts_it_covers(text: str) -> None:
+    font = font_for(text, 17)
+    assert Path(str(font.path)).name == "DejaVuSans.ttf"
+    assert font.size == 17
+
+
+def test_a_system_font_is_used_for_other_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    last_resort = str(Path(get_data_path(), "fonts/ttf/LastResortHE-Regular.ttf"))
+    monkeypatch.setattr(drawing, "SYSTEM_FONTS", ("no such font.ttf", last_resort))
+    assert font_for("\u732b 0.9", 17).path == last_resort  # Chinese: cat
+
+
+def test_dejavu_is_used_if_no_font_has_the_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "SYSTEM_FONTS", ())
+    assert Path(str(font_for("\u732b", 17).path)).name == "DejaVuSans.ttf"

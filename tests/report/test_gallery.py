@@ -5,7 +5,7 @@ import pytest
 from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
-from ssdcore.evaluation.outcomes import judge
+from ssdcore.evaluation.outcomes import judge_image
 from ssdcore.report.gallery import (
     ENCODINGS,
     GALLERIES,
@@ -33,7 +33,7 @@ def tally(objects: list[tuple], found: list[tuple]) -> Tally:
     detections = Detections(
         np.array(boxes, np.float32).reshape(-1, 4), np.int32(labels), np.float32(scores)
     )
-    return JudgedImage(IMAGE, truth, detections, judge(truth, detections)).tally
+    return JudgedImage(IMAGE, truth, detections, judge_image(truth, detections)).tally
 
 
 def test_hits_misses_and_extras_by_hand() -> None:
@@ -163,12 +163,12 @@ def test_outcomes_do_not_depend_on_detections_below_the_threshold(rng):
                           rng.random(8) < 0.1)  # fmt: skip
         scores = np.sort(rng.random(30).astype(np.float32))[::-1]
         every = Detections(random_boxes(rng, 30), rng.integers(1, 4, 30).astype(np.int32), scores)
-        judged = judge(objects, every)
+        judged = judge_image(objects, every)
         for count in (0, 1, 7, 20):
-            some = judge(objects, Detections(*(column[:count] for column in every)))
-            assert some.kinds == judged.kinds[:count]
+            some = judge_image(objects, Detections(*(column[:count] for column in every)))
+            assert some.names == judged.names[:count]
             np.testing.assert_array_equal(some.objects, judged.objects[:count])
-            accounts = [kind in ("correct", "class", "localisation") for kind in some.kinds]
+            accounts = [kind in ("correct", "class", "localisation") for kind in some.names]
             seen = set(some.objects[accounts])
             missed = [not crowd and n not in seen for n, crowd in enumerate(objects.crowd)]
             assert some.missed.tolist() == missed

@@ -3,7 +3,7 @@ import numpy as np
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
-from ssdcore.evaluation.outcomes import Outcomes
+from ssdcore.evaluation.outcomes import BACKGROUND, CLASS, Outcomes
 from ssdcore.report.overlay import DetectionBox, ObjectBox, detection_boxes, object_boxes
 
 CLASSES = (CocoClass(7, "cat"), CocoClass(9, "dog"))
@@ -17,10 +17,7 @@ FOUND = Detections(
     np.array([1, 2], np.int32),
     np.array([0.8766, 0.3], np.float32),
 )
-OUTCOMES = Outcomes(
-    ("class", "background"), np.array([0, -1], np.int32), np.array([0.804, 0], np.float32),
-    np.array([False, False]),
-)  # fmt: skip
+OUTCOMES = Outcomes(np.array([CLASS, BACKGROUND]), np.array([0, -1]), np.array([False, False]))
 
 
 def test_objects_have_boxes_in_percent_and_names() -> None:
@@ -41,6 +38,6 @@ def test_detections_are_clipped_and_refer_to_their_objects() -> None:
 def test_an_empty_image_has_no_boxes() -> None:
     objects = OBJECTS.select(np.zeros(2, bool))
     found = Detections(*(column[:0] for column in FOUND))
-    nothing = Outcomes((), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, bool))
+    nothing = Outcomes(*(column[:0] for column in OUTCOMES))
     assert object_boxes(objects, nothing, CLASSES) == ()
     assert detection_boxes(found, nothing, objects, CLASSES) == ()

@@ -5,9 +5,8 @@ import pytest
 
 from ssdcore.evaluation.table import Chart, Column, Table
 from ssdcore.report.content import ReportContent
-from ssdcore.report.data import as_data
 from ssdcore.report.page import render
-from ssdcore.report.text import WIDTH, as_text
+from ssdcore.report.text import WIDTH, as_data, as_text
 from tests.report.conftest import with_rows
 
 

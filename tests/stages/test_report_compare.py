@@ -45,7 +45,7 @@ def test_the_page_lies_beside_the_report(repository, arguments):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--compare", "nope"), "--compare: found 'nope', expected an experiment"),
+        (("--compare", "nope"), "--compare: found 'nope', expected the name of one experiment"),
         (("--compare", "old", "old"), "each named once"),
         (("old", "try"), "Put --compare first"),
     ],

@@ -1,18 +1,44 @@
-"""One of the compared revisions: its values, and the files that it lacks."""
+"""One of the compared revisions, read from its files, of whatever age they are.
 
-from collections.abc import Mapping, Sequence
+A file that is missing or has another form is noted, not fatal. The tables are those of the present
+code; of each only the columns of its chart are read, which older revisions have as well.
+"""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple, TypeVar
 
-from ssdcore.coco.annotations import CocoSplit
-from ssdcore.coco.results import CocoResults
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
+from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.results import CocoResults, parse_results
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.core.nested import leaves
+from ssdcore.evaluation.table import Table, parse_rows
+from ssdcore.evaluation.tables import empty_tables
+from ssdcore.report.tables import TRAINING_TABLES
+from ssdcore.report.words import defined
 
-class Curve(NamedTuple):
-    """A line of a chart: as many y as x."""
-
-    x: Sequence[float]
-    y: Sequence[float]
+Read = Callable[[Path], bytes | None]
+"""Returns a file's content; None where the revision has no such file."""
+Parsed = TypeVar("Parsed")
+TABLES = [
+    *((layout.HISTORY, table) for table in TRAINING_TABLES),
+    *((layout.table(table.name), table) for table in empty_tables()),
+]
+"""All tables, with the files of their rows."""
+COMPARED = ("lines", "bars", "ranking")
+"""Kinds of charts whose tables are compared."""
+PINNED = re.compile(r"^(mindspore|numpy|opencv-python-headless|dvc|mlflow)==([^\s;\\]+)", re.M)
+"""The packages that results depend on, in the file of pinned requirements."""
 
 
 class Detected(NamedTuple):
@@ -39,10 +65,8 @@ class Candidate:
         params: parameters by dotted key.
         figures: numbers of the metrics files by dotted key, counts as int; undefined ones are
             missing.
-        curves: the line of each table with a chart of lines, by the table's name; what was not
-            measured is missing.
-        rows: of each table with bars the value of each row by its name, by the table's name; None
-            is undefined.
+        values: by the name of a table with a chart: of lines the points, y by x, without those
+            that were not measured; of bars the value of each row by its name, None if undefined.
         detected: its detections; None if unknown.
         data: identifies the content of the validation set; "" if unknown.
         lacks: files that the revision does not have, or not in a readable form.
@@ -52,8 +76,112 @@ class Candidate:
     facts: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     figures: Mapping[str, float] = field(default_factory=dict)
-    curves: Mapping[str, Curve] = field(default_factory=dict)
-    rows: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    values: Mapping[str, Mapping[Any, float | None]] = field(default_factory=dict)
     detected: Detected | None = None
     data: str = ""
     lacks: Sequence[str] = ()
+
+
+def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidate:
+    """Reads all that the page shows of one revision.
+
+    Args:
+        name: the user's name for it.
+        origin: commit, experiment and the like, the first of its facts.
+        read: returns a file's content.
+
+    Raises:
+        InputError: as `read` raises.
+    """
+    files = _Files(read)
+    evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
+    trained = files.parse(layout.TRAIN_METRICS, _mapping) or {}
+    params = files.parse(layout.PARAMS, _yaml_mapping) or {}
+    source = files.parse(layout.SOURCE, _mapping) or {}
+    val = source.get("splits", {}).get("val", {})
+    split = files.parse(layout.annotations("val"), _split)
+    results = files.parse(layout.PREDICTIONS, parse_results)
+    values = {
+        table.name: files.values(path, table)
+        for path, table in TABLES
+        if table.chart and table.chart.kind in COMPARED
+    }
+    detected = None
+    if split and results and "images" in val:
+        detected = Detected(split, results, val["images"])
+    figures = {"evaluate": evaluated, "train": trained}
+    return Candidate(
+        name,
+        {**origin, "device": str(evaluated.get("device", "")), **files.versions()},
+        params=dict(leaves(params)),
+        figures={key: value for key, value in leaves(figures) if _is_defined(value)},
+        values={name: found for name, found in values.items() if found},
+        detected=detected,
+        data=" ".join(str(val[k]) for k in ("annotations_sha256", "images_sha256") if k in val),
+        lacks=list(files.lacks),
+    )
+
+
+class _Files:
+    """The files of one revision; `lacks` lists those that are missing or unreadable."""
+
+    def __init__(self, read: Read) -> None:
+        self._read = read
+        self.lacks: dict[str, None] = {}
+
+    def parse(self, path: Path, parse: Callable[[str], Parsed]) -> Parsed | None:
+        """Returns the parsed content of a file; None where there is none."""
+        content = self._read(path)
+        if content is None:
+            self.lacks[str(path)] = None
+            return None
+        try:
+            return parse(content.decode("utf-8"))
+        except (ValueError, TypeError, KeyError, AttributeError, YAMLError, InputError):
+            self.lacks[f"{path} (unreadable)"] = None
+            return None
+
+    def values(self, path: Path, table: Table) -> dict[Any, float | None]:
+        """Returns what the chart of a table shows, see `Candidate.values`.
+
+        Of several lines it is the one that stands out, or the mean of all where there is none.
+        """
+        chart = table.chart
+        assert chart
+        names = (chart.x, chart.y[0 if chart.kind == "lines" else -1], chart.by)
+        columns = [table.find(name) for name in names if name]
+        rows: list[Any] = self.parse(path, lambda text: parse_rows(text, columns, str(path))) or []
+        if chart.kind != "lines":
+            return {name: value if defined(value) else None for name, value in rows}
+        if any(row[2:] == (chart.main,) for row in rows):
+            rows = [row for row in rows if row[2] == chart.main]
+        points = defaultdict(list)
+        for x, y, *_ in rows:
+            if x is not None and defined(y):
+                points[x].append(y)
+        return {x: fmean(points[x]) for x in sorted(points)}
+
+    def versions(self) -> dict[str, str]:
+        """Returns the packages that the revision pins, none where it pins none."""
+        content = self._read(layout.REQUIREMENTS) or b""
+        return dict(PINNED.findall(content.decode("utf-8", "replace")))
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    return dict(json.loads(text).items())
+
+
+def _yaml_mapping(text: str) -> dict[str, Any]:
+    return dict(YAML(typ="safe", pure=True).load(text).items())
+
+
+def _split(text: str) -> CocoSplit:
+    with TemporaryDirectory() as folder:
+        path = Path(folder, layout.annotations("val").name)
+        path.write_text(text, encoding="utf-8")
+        return read_coco(path)
+
+
+def _is_defined(value: Any) -> bool:
+    """Tells whether a value is a number, and not COCO's -1."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and defined(value)

@@ -9,10 +9,9 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.data.manifest import recorded_images
 from ssdcore.dvc.repository import WORKSPACE, Revision, open_revisions
-from ssdcore.report.comparison.candidate import Candidate
+from ssdcore.report.comparison.candidate import Candidate, read_candidate
 from ssdcore.report.comparison.images import ComparedImage, draw_images
 from ssdcore.report.comparison.page import render_comparison
-from ssdcore.report.comparison.reading import read_candidate
 
 DEFAULT_THRESHOLD = 0.4
 """Minimum score to draw where neither the parameters nor the revision give one."""

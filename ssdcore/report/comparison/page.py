@@ -1,29 +1,80 @@
-"""The page that compares candidates: rows, charts and images in its template."""
+"""The page that compares candidates: their parameters, figures, tables and charts side by side."""
 
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
-from markupsafe import Markup
 
 from ssdcore.evaluation.coco_figures import MEANINGS
-from ssdcore.evaluation.table import Table
+from ssdcore.evaluation.table import HIGHER, LOWER, NEITHER, Table
+from ssdcore.report import words
 from ssdcore.report.charts import x_axis, y_axis
-from ssdcore.report.comparison.candidate import Candidate
-from ssdcore.report.comparison.differences import (
-    COCO,
-    FigureRow,
-    figure_groups,
-    parameter_rows,
-    table_rows,
-)
+from ssdcore.report.comparison.candidate import TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage
-from ssdcore.report.comparison.reading import TABLES
 from ssdcore.report.document import render_document
 from ssdcore.report.plotting import COLOURS, figure, fragment, line, smoothed
 
+COCO = "COCO figures"
+GROUPS = {
+    COCO: ("evaluate.bbox.", HIGHER),
+    "Milliseconds per image": ("evaluate.milliseconds.", LOWER),
+    "Evaluation": ("evaluate.", NEITHER),
+    "Training": ("train.", NEITHER),
+}
+"""Headings of the figures by the beginning of their keys; the first that fits counts."""
+DIRECTIONS = {
+    "train.loss": LOWER, "train.loss_box": LOWER, "train.loss_class": LOWER,
+    "train.best.AP": HIGHER, "train.best.AP50": HIGHER,
+    "train.images_per_second": HIGHER, "evaluate.images_per_second": HIGHER,
+    "evaluate.precision": HIGHER, "evaluate.recall": HIGHER, "evaluate.f1": HIGHER,
+    "evaluate.calibration_error": LOWER,
+}  # fmt: skip
+IN_A_TABLE = "/"
+"""In the key of a scalar that is a row of a table as well, and not shown twice."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """The next one when the colours are used up."""
+
+
+class FigureRow(NamedTuple):
+    """A figure of all candidates.
+
+    Attributes:
+        label: its name.
+        values: one a candidate, None where it was not measured.
+        better: `HIGHER`, `LOWER` or `NEITHER`.
+    """
+
+    label: str
+    values: Sequence[float | None]
+    better: int = NEITHER
+
+    @property
+    def changes(self) -> list[float | None]:
+        """The difference of each to the first, None where one of them was not measured."""
+        first = self.values[0]
+        return [None if v is None or first is None else v - first for v in self.values]
+
+    def shown(self) -> list[str]:
+        """Returns the values as text, all with the same decimals."""
+        return [words.DASH if v is None else f"{v:,.{self._decimals}f}" for v in self.values]
+
+    def shown_changes(self) -> list[str]:
+        """Returns the changes as text with their signs, "" where one was not measured."""
+        texts = ("" if c is None else f"{c:+,.{self._decimals}f}" for c in self.changes)
+        return [re.sub(r"^[+-](?=[0.]+$)", "±", text).replace("-", "\u2212") for text in texts]
+
+    def verdicts(self) -> list[str]:
+        """Returns `better`, `worse` or "" for each change; "" also where it rounds to none."""
+        rounded = [round(change or 0.0, self._decimals) * self.better for change in self.changes]
+        return ["better" if c > 0 else "worse" if c < 0 else "" for c in rounded]
+
+    @property
+    def _decimals(self) -> int:
+        known = [value for value in self.values if value is not None]
+        if all(isinstance(value, int) for value in known):
+            return 0
+        return 3 if max(known, default=0) < 10 else 1
 
 
 def render_comparison(
@@ -39,41 +90,101 @@ def render_comparison(
     Raises:
         InputError: the page would be too large to open on a phone.
     """
-    groups = figure_groups(candidates)
+    params, groups = parameters(candidates), figure_groups(candidates)
     coco = {row.label: row for row in groups.get(COCO, [])}
+    charts = {
+        table.title: fragment(drawn, f"{table.title}, a line a revision")
+        for _, table in TABLES
+        if (drawn := overlay(candidates, table))
+    }
     return render_document(
         "compare",
         title=f"{len(candidates)} revisions compared",
         candidates=candidates,
         colours=[style(index)["color"] for index in range(len(candidates))],
-        facts={key: [one.facts.get(key, "") for one in candidates] for key in _facts(candidates)},
+        facts={
+            key: values
+            for key in _all_keys(one.facts for one in candidates)
+            if any(values := [one.facts.get(key, "") for one in candidates])
+        },
         same_data=len({one.data for one in candidates}) == 1,
-        parameters=parameter_rows(candidates),
+        parameters=params,
+        changed={key: values for key, values in params.items() if len(set(values)) > 1},
         groups=groups,
         ap=coco.get("AP"),
         meanings=MEANINGS,
-        tables=_tables(candidates),
-        charts=_charts(candidates),
+        tables=[(table, rows) for _, table in TABLES if (rows := table_rows(candidates, table))],
+        charts=charts,
         images=images,
         remark=remark,
     )
 
 
+def parameters(candidates: Sequence[Candidate]) -> dict[str, list[str | None]]:
+    """Returns every parameter of any candidate: one text a candidate, None where it has none."""
+    return {
+        key: [words.setting(one.params[key]) if key in one.params else None for one in candidates]
+        for key in _all_keys(one.params for one in candidates)
+    }
+
+
+def figure_groups(candidates: Sequence[Candidate]) -> dict[str, list[FigureRow]]:
+    """Returns all figures under their headings, without empty headings.
+
+    Losses of different kinds have different scales: none of them is better.
+    """
+    same_loss = len({one.params.get("train.loss") for one in candidates}) == 1
+    groups: dict[str, list[FigureRow]] = {heading: [] for heading in GROUPS}
+    for key in _all_keys(one.figures for one in candidates):
+        if IN_A_TABLE in key:
+            continue
+        heading, (prefix, better) = next(
+            (name, rule) for name, rule in GROUPS.items() if key.startswith(rule[0])
+        )
+        values = [one.figures.get(key) for one in candidates]
+        label = key.removeprefix(prefix).replace("_", " ").replace(".", " ")
+        better = DIRECTIONS.get(key, better)
+        if key.startswith("train.loss") and not same_loss:
+            better = NEITHER
+        groups[heading].append(FigureRow(label, values, better))
+    return {heading: rows for heading, rows in groups.items() if rows}
+
+
+def table_rows(candidates: Sequence[Candidate], table: Table) -> list[FigureRow]:
+    """Returns the rows of a table with bars, by its last bar; none of another table.
+
+    Those of a ranking are in the order of the change of the last candidate, the highest first,
+    those without a change last.
+    """
+    if not table.chart or table.chart.kind not in ("bars", "ranking"):
+        return []
+    name, value = (table.find(column) for column in (table.chart.x, table.chart.y[-1]))
+    found = [one.values.get(table.name, {}) for one in candidates]
+    rows = [
+        FigureRow(words.cell(name, key), [values.get(key) for values in found], value.better)
+        for key in _all_keys(found)
+    ]
+    if table.chart.kind == "ranking":
+        rows.sort(key=lambda row: (row.changes[-1] is None, -(row.changes[-1] or 0.0)))
+    return rows
+
+
 def overlay(candidates: Sequence[Candidate], table: Table) -> go.Figure | None:
-    """Draws the line of each candidate that has one; None where none does.
+    """Draws the line of each candidate that has one; None where none has.
 
     A candidate has the same colour and dash in all charts.
     """
-    assert table.chart
-    curves = {n: o.curves[table.name] for n, o in enumerate(candidates) if table.name in o.curves}
+    if not table.chart or table.chart.kind != "lines":
+        return None
+    points = {n: o.values[table.name] for n, o in enumerate(candidates) if table.name in o.values}
     traces = [
         line(
-            x,
-            smoothed(y) if table.chart.smooth else y,
+            [*values],
+            smoothed([*values.values()]) if table.chart.smooth else [*values.values()],
             candidates[index].name,
             line={**style(index), "width": 2},
         )
-        for index, (x, y) in curves.items()
+        for index, values in points.items()
     ]
     if not traces:
         return None
@@ -94,25 +205,5 @@ def style(index: int) -> dict[str, Any]:
     }
 
 
-def _facts(candidates: Sequence[Candidate]) -> list[str]:
-    """Returns the facts that any candidate has, in their order."""
-    keys = dict.fromkeys(key for one in candidates for key in one.facts)
-    return [key for key in keys if any(one.facts.get(key) for one in candidates)]
-
-
-def _tables(candidates: Sequence[Candidate]) -> list[tuple[Table, str, list[FigureRow]]]:
-    """Returns the tables with bars that any candidate has, the heading of the values, the rows."""
-    return [
-        (table, table.find(table.chart.y[-1]).heading, rows)
-        for _, table in TABLES
-        if table.chart and (rows := table_rows(candidates, table))
-    ]
-
-
-def _charts(candidates: Sequence[Candidate]) -> list[tuple[str, Markup]]:
-    """Returns title and chart of the tables with lines that any candidate has."""
-    return [
-        (table.title, fragment(drawn, f"{table.title}, a line a revision"))
-        for _, table in TABLES
-        if table.chart and (drawn := overlay(candidates, table))
-    ]
+def _all_keys(mappings: Iterable[Mapping[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(key for mapping in mappings for key in mapping))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssdcore.report.comparison.candidate import Candidate, Curve
+from ssdcore.report.comparison.candidate import Candidate
 
 
 @pytest.fixture
@@ -17,11 +17,9 @@ def candidates() -> list[Candidate]:
             "evaluate.AP50_cost/missed": 0.2,
             "evaluate.milliseconds.network": 12.5, "train.steps": 1000,
         },
-        curves={
-            "loss": Curve([1, 2, 3], [4, 3, 2]), "validation": Curve([3], [0.5]),
-            "pr_curves": Curve([0, 1], [1, 0.5]), "score_curves": Curve([0, 1], [0.1, 0.7]),
-        },
-        rows={
+        values={
+            "loss": {1: 4, 2: 3, 3: 2}, "validation": {3: 0.5},
+            "pr_curves": {0: 1, 1: 0.5}, "score_curves": {0: 0.1, 1: 0.7},
             "per_class": {"cat": 0.5, "dog": 0.25, "eel": 0.5, "fly": None},
             "errors": {"missed": 0.2},
         },
@@ -36,8 +34,8 @@ def candidates() -> list[Candidate]:
             "evaluate.images_per_second": 20.0, "train.loss": 3.0,
             "train.steps": 500, "train.best.AP": 0.7,
         },
-        curves={"loss": Curve([1, 2], [5, 4])},
-        rows={
+        values={
+            "loss": {1: 5, 2: 4},
             "per_class": {"cat": 0.25, "dog": 1.0, "fly": 0.5, "eel": 0.5},
             "errors": {"missed": 0.1},
         },

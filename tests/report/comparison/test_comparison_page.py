@@ -5,10 +5,18 @@ import numpy as np
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.report.comparison.candidate import Candidate, Curve
+from ssdcore.evaluation.table import HIGHER, LOWER, NEITHER
+from ssdcore.report.comparison.candidate import TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage, Panel
-from ssdcore.report.comparison.page import overlay, render_comparison, style
-from ssdcore.report.comparison.reading import TABLES
+from ssdcore.report.comparison.page import (
+    FigureRow,
+    figure_groups,
+    overlay,
+    parameters,
+    render_comparison,
+    style,
+    table_rows,
+)
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
@@ -34,8 +42,7 @@ def hostile(name: str, names: tuple[str, ...]) -> Candidate:
         facts={word: word for word in names},
         params={word: word for word in names},
         figures={f"evaluate.{word}": 0.5 for word in names},
-        curves={"loss": Curve([1, 2], [3, 4])},
-        rows={"per_class": dict.fromkeys(names, 0.5)},
+        values={"loss": {1: 3, 2: 4}, "per_class": dict.fromkeys(names, 0.5)},
         lacks=names,
     )
 
@@ -138,11 +145,11 @@ def test_the_same_content_gives_the_same_page(candidates, image_files):
     assert render_comparison(candidates, image_files) == render_comparison(candidates, image_files)
 
 
-LINES = {table.name: table for _, table in TABLES if table.chart and table.chart.kind == "lines"}
+OF_NAME = {table.name: table for _, table in TABLES}
 
 
 def test_each_line_is_drawn_for_the_candidates_that_have_it(candidates):
-    drawn = {name: overlay(candidates, table) for name, table in LINES.items()}
+    drawn = {name: overlay(candidates, table) for name, table in OF_NAME.items()}
     assert {name: [trace.name for trace in one.data] for name, one in drawn.items() if one} == {
         "loss": ["first", "second"],
         "validation": ["first"],
@@ -160,15 +167,108 @@ def test_each_line_is_drawn_for_the_candidates_that_have_it(candidates):
 def test_a_candidate_looks_the_same_in_all_charts(candidates):
     late = [Candidate("bare"), *candidates]
     for name in ("loss", "score_curves"):
-        assert overlay(late, LINES[name]).data[0].line.color == style(1)["color"]
+        assert overlay(late, OF_NAME[name]).data[0].line.color == style(1)["color"]
     assert len({tuple(style(n).values()) for n in range(20)}) == 20
 
 
 def test_only_noisy_lines_are_smoothed():
-    zigzag = Curve(list(range(8000)), [float(step % 2) for step in range(8000)])
-    long = Candidate("<a href='x'>", curves={"loss": zigzag, "score_curves": zigzag})
-    loss, f1 = (overlay([long], LINES[name]).data[0] for name in ("loss", "score_curves"))
+    zigzag = {step: float(step % 2) for step in range(8000)}
+    long = Candidate("<a href='x'>", values={"loss": zigzag, "score_curves": zigzag})
+    loss, f1 = (overlay([long], OF_NAME[name]).data[0] for name in ("loss", "score_curves"))
     assert (loss.x[0], loss.x[-1]) == (0, 7999)
     assert all(0.4 < value < 0.6 for value in loss.y)
     assert set(f1.y) == {0, 1}
     assert loss.name == "&lt;a href='x'&gt;"
+
+
+def row(*values: float | None, better: int = HIGHER) -> FigureRow:
+    return FigureRow("a figure", values, better)
+
+
+def test_parameters_that_differ_and_that_only_one_has(candidates):
+    assert parameters(candidates) == {
+        "train.lr_max": ["0.1", "0.2"],
+        "train.loss": ["focal", "focal"],
+        "old": ["1, 2", None],
+        "new": [None, "null"],
+    }
+
+
+def test_figures_stand_under_their_headings(candidates):
+    groups = figure_groups(candidates)
+    assert {heading: [one.label for one in rows] for heading, rows in groups.items()} == {
+        "COCO figures": ["AP", "APs"],
+        "Milliseconds per image": ["network"],
+        "Evaluation": ["images", "images per second"],
+        "Training": ["loss", "steps", "best AP"],
+    }
+
+
+def test_changes_are_to_the_first(candidates):
+    assert row(0.5, 0.75, 0.25).changes == [0, 0.25, -0.25]
+    assert row(0.5, None).changes == [0, None]
+    assert row(None, 0.5).changes == [None, None]
+
+
+def test_what_is_better_depends_on_the_figure(candidates):
+    assert row(0.5, 0.75, 0.25, 0.5).verdicts() == ["", "better", "worse", ""]
+    assert row(0.5, 0.75, 0.25, better=LOWER).verdicts() == ["", "worse", "better"]
+    assert row(5, 7, better=NEITHER).verdicts() == ["", ""]
+    rows = {
+        f"{heading}: {one.label}": one.verdicts()[1]
+        for heading, rows in figure_groups(candidates).items()
+        for one in rows
+    }
+    assert rows == {
+        "COCO figures: AP": "better",
+        "COCO figures: APs": "",
+        "Milliseconds per image: network": "",
+        "Evaluation: images": "",
+        "Evaluation: images per second": "worse",
+        "Training: loss": "worse",
+        "Training: steps": "",
+        "Training: best AP": "",
+    }
+
+
+def test_texts_have_the_decimals_of_their_row():
+    assert row(0.5, 0.75, None, 0.5).shown() == ["0.500", "0.750", "–", "0.500"]
+    assert row(0.5, 0.75, None, 0.4999).shown_changes() == ["±0.000", "+0.250", "", "±0.000"]
+    assert row(0.5, 0.25).shown_changes()[1] == "\u22120.250"
+    assert row(1000, 500, 1000, better=NEITHER).shown() == ["1,000", "500", "1,000"]
+    assert row(1000, 500, 1000, better=NEITHER).shown_changes() == ["±0", "\u2212500", "±0"]
+    assert row(47.37, 20).shown() == ["47.4", "20.0"]
+    assert row(0.0, 0.0).shown() == ["0.000", "0.000"]
+
+
+def test_rows_of_a_ranking_are_in_the_order_of_their_change(candidates):
+    rows = table_rows(candidates, OF_NAME["per_class"])
+    changes = [("dog", 0.75), ("eel", 0), ("cat", -0.25), ("fly", None)]
+    assert [(one.label, one.changes[1]) for one in rows] == changes
+    third = Candidate("third", values={"per_class": {"cat": 0.9, "dog": 0.1}})
+    rows = table_rows([*candidates, third], OF_NAME["per_class"])
+    assert [one.label for one in rows] == ["cat", "dog", "eel", "fly"]
+
+
+def test_rows_improve_as_their_column_says(candidates):
+    assert table_rows(candidates, OF_NAME["per_class"])[0].verdicts() == ["", "better"]
+    (missed,) = table_rows(candidates, OF_NAME["errors"])
+    assert missed.verdicts() == ["", "better"]  # it costs less
+
+
+def test_bars_keep_their_order():
+    sizes = [Candidate(str(n), values={"sizes": {"small": n / 9, "large": n / 3}}) for n in (1, 2)]
+    assert [one.label for one in table_rows(sizes, OF_NAME["sizes"])] == ["small", "large"]
+
+
+def test_a_change_that_rounds_to_none_is_neither_better_nor_worse():
+    assert row(0.5, 0.5004, 0.5006).verdicts() == ["", "", "better"]
+
+
+def test_losses_of_different_kinds_are_neither_better_nor_worse(candidates):
+    other = replace(candidates[1], params={"train.loss": "multibox"})
+    ((loss, *_),) = [
+        rows for h, rows in figure_groups([candidates[0], other]).items() if h == "Training"
+    ]
+    assert loss.changes[1] == 1
+    assert loss.verdicts() == ["", ""]

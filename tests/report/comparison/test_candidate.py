@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssdcore.report.comparison.candidate import Candidate, Curve
-from ssdcore.report.comparison.reading import read_candidate
+from ssdcore.report.comparison.candidate import Candidate, read_candidate
 
 COCO = {
     "images": [{"id": 4, "file_name": "a.jpg", "height": 10, "width": 20}],
@@ -53,7 +52,8 @@ def test_everything_is_read() -> None:
     assert one.figures == {
         "evaluate.bbox.AP": 0.5, "evaluate.images": 3, "train.loss": 2.5, "train.best.epoch": 4,
     }  # fmt: skip
-    assert one.rows == {
+    bars = {name: one.values[name] for name in ("per_class", "errors", "sizes", "shares")}
+    assert bars == {
         "per_class": {'cat, "big"': 0.5, "dog": None},
         "errors": {"missed": 0.125},
         "sizes": {"small": 0.5, "large": None},
@@ -63,16 +63,14 @@ def test_everything_is_read() -> None:
 
 
 def test_curves_leave_out_undefined_points() -> None:
-    curves = candidate(FILES).curves
-    assert curves["loss"] == Curve([1, 4], [4, 2.5])
-    assert curves["validation"] == Curve([4], [0.25])
-    assert curves["score_curves"] == Curve([0, 0.5], [0.2, 0.6])
+    values = candidate(FILES).values
+    assert values["loss"] == {1: 4, 4: 2.5}
+    assert values["validation"] == {4: 0.25}
+    assert values["score_curves"] == {0: 0.2, 0.5: 0.6}
 
 
 def test_without_a_main_line_the_mean_of_all_counts() -> None:
-    recall, precision = candidate(FILES).curves["pr_curves"]
-    assert recall == [0, 0.5]
-    assert precision == pytest.approx([0.75, 0.3])
+    assert candidate(FILES).values["pr_curves"] == pytest.approx({0: 0.75, 0.5: 0.3})
 
 
 def test_detections_come_with_their_ground_truth() -> None:
@@ -94,7 +92,7 @@ def test_a_missing_file_is_named_and_takes_nothing_else_with_it(name: str) -> No
 
 def keys_of(one: Candidate) -> set[str]:
     """The keys of all values of a candidate."""
-    kinds = {"params": one.params, "figures": one.figures, "curves": one.curves, "rows": one.rows}
+    kinds = {"params": one.params, "figures": one.figures, "values": one.values}
     keys = {f"{kind} {key}" for kind, values in kinds.items() for key in values}
     keys |= {"detections"} if one.detected else set()
     return keys | {f"data {one.data}"} - {"data "}
@@ -118,4 +116,4 @@ def test_detections_of_another_form_are_named(key: str) -> None:
 def test_nothing_at_all() -> None:
     one = candidate({})
     assert set(one.lacks) == set(FILES) - {"requirements.lock"}
-    assert (one.params, one.figures, one.curves, one.rows, one.detected) == ({}, {}, {}, {}, None)
+    assert (one.params, one.figures, one.values, one.detected) == ({}, {}, {}, None)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
-from ssdcore.evaluation import pairs
-from ssdcore.evaluation.pairs import Found, Truth, competition, overlapping, ranks
+from ssdcore.evaluation import matching
+from ssdcore.evaluation.matching import Found, Truth, overlapping, ranks
 
 
 @pytest.mark.parametrize("at_once", [1, 40, 1 << 18])
 def test_equals_pycocotools(rng, monkeypatch, at_once):
-    monkeypatch.setattr(pairs, "AT_ONCE", at_once)
+    monkeypatch.setattr(matching, "AT_ONCE", at_once)
     n, m, images = 120, 60, 9
     truth = Truth(
         rng.integers(0, images, m), np.ones(m, int), rng.random(m) < 0.2, rng.random((m, 4)) * 90
@@ -49,7 +49,8 @@ def test_ranks_are_places_by_falling_score_equals_in_their_order():
 
 def test_only_detections_of_one_image_and_class_compete():
     image, label = np.array([0, 0, 1, 0]), np.array([1, 2, 1, 1])
-    group, rank = competition(Found(image, label, np.array([0.5, 0.6, 0.7, 0.8]), np.zeros((4, 4))))
+    found = Found(image, label, np.array([0.5, 0.6, 0.7, 0.8]), np.zeros((4, 4)))
+    group = found.group
     assert group[0] == group[3]
     assert len(set(group.tolist())) == 3
-    assert rank.tolist() == [1, 0, 0, 0]
+    assert ranks(group, found.score).tolist() == [1, 0, 0, 0]
