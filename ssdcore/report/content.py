@@ -6,7 +6,7 @@ from typing import Any
 
 from ssdcore.evaluation.table import Table
 from ssdcore.params.schema import AugmentParams
-from ssdcore.report.overlay import DetectionBox, ObjectBox
+from ssdcore.report.overlay import Box
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,7 @@ class GalleryImage:
         jpeg: the image, possibly scaled down.
         width, height: of the original, in pixels.
         galleries: the galleries that show it, with its position in each, from 0.
-        objects: the ground truth.
-        detections: best first, including those below the threshold.
+        boxes: the ground truth, then the detections, best first, with those below the threshold.
     """
 
     file_name: str
@@ -27,8 +26,7 @@ class GalleryImage:
     width: int
     height: int
     galleries: Mapping[str, int]
-    objects: Sequence[ObjectBox]
-    detections: Sequence[DetectionBox]
+    boxes: Sequence[Box]
 
 
 @dataclass(frozen=True)

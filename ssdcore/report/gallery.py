@@ -151,8 +151,10 @@ def gallery_images(
             faint.image.width,
             faint.image.height,
             ranks[index],
-            object_boxes(faint.objects, judged[index].outcomes, split.classes),
-            detection_boxes(faint.found, faint.outcomes, faint.objects, split.classes),
+            [
+                *object_boxes(faint.objects, judged[index].outcomes, split.classes),
+                *detection_boxes(faint.found, faint.outcomes, faint.objects, split.classes),
+            ],
         )
         for index, faint, jpeg in zip(ranks, with_faint, jpegs, strict=True)
     ]

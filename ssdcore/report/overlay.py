@@ -8,69 +8,61 @@ import numpy as np
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
-from ssdcore.evaluation.outcomes import Outcomes
+from ssdcore.evaluation.outcomes import MISSED, Outcomes
 from ssdcore.geometry.boxes import Boxes, yxyx_to_xywh_px
 
 Place = tuple[float, float, float, float]  # left, top, width, height in percent of the image
 
 
-class ObjectBox(NamedTuple):
-    """An object of the ground truth; `label` and `name` are its class, 1 … C-1."""
-
-    place: Place
-    label: int
-    name: str
-    crowd: bool
-    missed: bool
-
-
-class DetectionBox(NamedTuple):
-    """A detection and its outcome.
+class Box(NamedTuple):
+    """An object of the ground truth, or a detection and its outcome.
 
     Attributes:
-        place: its box.
+        place: where it is.
+        kind: of an object `missed` or `truth`; of a detection one of `outcomes.KINDS`.
         label: its class, 1 … C-1.
         name: the name of that class.
-        score: in 0…1.
-        kind: one of `ssdcore.evaluation.outcomes.KINDS`.
-        object: index of the object that the outcome refers to, -1 if none.
-        about: class of that object, 0 if none.
+        about: class of the object that a detection's outcome refers to, 0 if none; of an object
+            its own.
         about_name: name of that class, "" if none.
+        link: of a detection the index of that object, -1 if none; of an object `object` or `crowd`.
+        score: of a detection, in 0…1; None of an object.
     """
 
     place: Place
+    kind: str
     label: int
     name: str
-    score: float
-    kind: str
-    object: int
     about: int
     about_name: str
+    link: int | str
+    score: float | None = None
 
 
-def object_boxes(
-    objects: Objects, outcomes: Outcomes, classes: Sequence[CocoClass]
-) -> tuple[ObjectBox, ...]:
+def object_boxes(objects: Objects, outcomes: Outcomes, classes: Sequence[CocoClass]) -> list[Box]:
     """Returns the boxes of an image's ground truth, in its order."""
     columns = (_places(objects.boxes_yxyx), objects.labels, objects.crowd, outcomes.missed)
-    return tuple(
-        ObjectBox(place, int(label), classes[label - 1].name, bool(crowd), bool(missed))
-        for place, label, crowd, missed in zip(*columns, strict=True)
-    )
+    boxes = []
+    for place, label, crowd, missed in zip(*columns, strict=True):
+        kind, link = MISSED if missed else "truth", "crowd" if crowd else "object"
+        name = classes[label - 1].name
+        boxes.append(Box(place, kind, int(label), name, int(label), name, link))
+    return boxes
 
 
 def detection_boxes(
     found: Detections, outcomes: Outcomes, objects: Objects, classes: Sequence[CocoClass]
-) -> tuple[DetectionBox, ...]:
+) -> list[Box]:
     """Returns the boxes of an image's detections, in their order."""
     names = ["", *(one.name for one in classes)]
     labels, scores = found.labels.tolist(), found.scores.astype(float).round(3).tolist()
-    about = [int(objects.labels[index]) if index >= 0 else 0 for index in outcomes.objects]
-    columns = (_places(found.boxes_yxyx), labels, scores, outcomes.names, outcomes.objects, about)
-    return tuple(
-        DetectionBox(place, label, names[label], score, kind, int(index), other, names[other])
-        for place, label, score, kind, index, other in zip(*columns, strict=True)
-    )
+    links = outcomes.objects.tolist()
+    columns = (_places(found.boxes_yxyx), outcomes.names, labels, links, scores)
+    boxes = []
+    for place, kind, label, link, score in zip(*columns, strict=True):
+        about = int(objects.labels[link]) if link >= 0 else 0
+        boxes.append(Box(place, kind, label, names[label], about, names[about], link, score))
+    return boxes
 
 
 def _places(boxes_yxyx: Boxes) -> list[Place]:

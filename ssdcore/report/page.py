@@ -95,7 +95,7 @@ def _groups(table: Table) -> list[str]:
 
 def _kinds_shown(gallery: Sequence[GalleryImage]) -> dict[str, str]:
     """Returns the kinds of boxes to filter by, with their names."""
-    ignored = any(one.kind == "ignored" for image in gallery for one in image.detections)
+    ignored = any(box.kind == "ignored" for image in gallery for box in image.boxes)
     return {key: name for key, name in outcomes.NAMES.items() if key != "ignored" or ignored}
 
 
@@ -124,8 +124,9 @@ def _shown_size(image: GalleryImage) -> tuple[int, int]:
 
 def _outcome_counts(image: GalleryImage, score_threshold: float) -> str:
     """Counts the outcomes of an image: 3 correct · 1 missed."""
-    counts = Counter(one.kind for one in image.detections if one.score >= score_threshold)
-    counts["missed"] = sum(one.missed for one in image.objects)
+    counts = Counter(
+        box.kind for box in image.boxes if box.score is None or box.score >= score_threshold
+    )
     return " · ".join(
         f"{counts[kind]} {name}" for kind, name in outcomes.NAMES.items() if counts[kind]
     )

@@ -13,7 +13,7 @@ from ssdcore.evaluation.table import Table
 from ssdcore.evaluation.tables import empty_tables
 from ssdcore.report.content import GalleryImage, ReportContent, VariedImage
 from ssdcore.report.drawing import encode_jpeg
-from ssdcore.report.overlay import DetectionBox, ObjectBox
+from ssdcore.report.overlay import Box
 from ssdcore.report.tables import SplitData, data_tables, training_tables
 from tests.augment_params import augment_params
 
@@ -130,20 +130,20 @@ def gallery() -> list[GalleryImage]:
     return [
         GalleryImage(
             "first.jpg", JPEG, 200, 100, {"worst": 0, "missed": 0, "invented": 0},
-            (
-                ObjectBox((10, 10, 20, 40), 1, "circle", crowd=False, missed=False),
-                ObjectBox((50, 10, 20, 40), 1, "circle", crowd=False, missed=True),
-            ),
-            (
-                DetectionBox((10, 10, 20, 40), 1, "circle", 0.9, "correct", 0, 1, "circle"),
-                DetectionBox((70, 50, 20, 40), 2, "star", 0.5, "background", -1, 0, ""),
-                DetectionBox((50, 10, 20, 44), 1, "circle", 0.2, "correct", 1, 1, "circle"),
-            ),
+            [
+                Box((10, 10, 20, 40), "truth", 1, "circle", 1, "circle", "object"),
+                Box((50, 10, 20, 40), "missed", 1, "circle", 1, "circle", "object"),
+                Box((10, 10, 20, 40), "correct", 1, "circle", 1, "circle", 0, 0.9),
+                Box((70, 50, 20, 40), "background", 2, "star", 0, "", -1, 0.5),
+                Box((50, 10, 20, 44), "correct", 1, "circle", 1, "circle", 1, 0.2),
+            ],
         ),
         GalleryImage(
             "second.jpg", JPEG, 200, 100, {"worst": 1, "confused": 0},
-            (ObjectBox((30, 30, 30, 30), 2, "star", crowd=False, missed=False),),
-            (DetectionBox((30, 30, 30, 30), 1, "circle", 0.7, "class", 0, 2, "star"),),
+            [
+                Box((30, 30, 30, 30), "truth", 2, "star", 2, "star", "object"),
+                Box((30, 30, 30, 30), "class", 1, "circle", 2, "star", 0, 0.7),
+            ],
         ),
     ]  # fmt: skip
 
@@ -218,8 +218,7 @@ def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportCon
             replace(
                 first,
                 file_name=name,
-                objects=[one._replace(name=name) for one in first.objects],
-                detections=[one._replace(name=name, about_name=name) for one in first.detections],
+                boxes=[one._replace(name=name, about_name=name) for one in first.boxes],
             )
             for name in hostile_names
         ],

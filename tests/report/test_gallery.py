@@ -16,7 +16,7 @@ from ssdcore.report.gallery import (
     encode_within,
     gallery_images,
 )
-from ssdcore.report.overlay import DetectionBox, ObjectBox
+from ssdcore.report.overlay import Box
 from tests.report.grey_images import row, table, write_split
 
 A, B = [0.0, 0.0, 0.4, 0.4], [0.5, 0.5, 0.9, 0.9]
@@ -116,17 +116,17 @@ def test_boxes_are_in_percent_with_their_outcomes(tmp_path):
     results = table(row(1, score=0.3), row(1, bbox=(60, 0, 20, 15)), row(1, score=0.04))
     (image,) = gallery_images(write_split(tmp_path, 1), results, 1, 0.5)
     assert (image.width, image.height) == (80, 60)
-    assert image.objects == (ObjectBox((12.5, 50, 50, 33.33), 1, "cat", False, missed=True),)
-    assert image.detections == (
-        DetectionBox((75, 0, 25, 25), 1, "cat", 0.9, "background", -1, 0, ""),
-        DetectionBox((12.5, 50, 50, 33.33), 1, "cat", 0.3, "correct", 0, 1, "cat"),
-    )  # the one of 0.3 can be shown, but did not count; the one of 0.04 is left out
+    assert image.boxes == [
+        Box((12.5, 50, 50, 33.33), "missed", 1, "cat", 1, "cat", "object"),
+        Box((75, 0, 25, 25), "background", 1, "cat", 0, "", -1, 0.9),
+        Box((12.5, 50, 50, 33.33), "correct", 1, "cat", 1, "cat", 0, 0.3),
+    ]  # the one of 0.3 can be shown, but did not count; the one of 0.04 is left out
 
 
 def test_a_low_threshold_includes_fainter_detections(tmp_path):
     results = table(row(1, score=0.04), row(1, score=0.01))
     (image,) = gallery_images(write_split(tmp_path, 1), results, 1, 0.02)
-    assert [one.score for one in image.detections] == [0.04]
+    assert [box.score for box in image.boxes if box.score] == [0.04]
 
 
 def test_the_image_is_encoded_without_boxes(tmp_path):

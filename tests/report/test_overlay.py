@@ -4,7 +4,7 @@ from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
 from ssdcore.evaluation.outcomes import BACKGROUND, CLASS, Outcomes
-from ssdcore.report.overlay import DetectionBox, ObjectBox, detection_boxes, object_boxes
+from ssdcore.report.overlay import Box, detection_boxes, object_boxes
 
 CLASSES = (CocoClass(7, "cat"), CocoClass(9, "dog"))
 OBJECTS = Objects(
@@ -22,22 +22,22 @@ OUTCOMES = Outcomes(np.array([CLASS, BACKGROUND]), np.array([0, -1]), np.array([
 
 def test_objects_have_boxes_in_percent_and_names() -> None:
     missed = OUTCOMES._replace(missed=np.array([True, False]))
-    assert object_boxes(OBJECTS, missed, CLASSES) == (
-        ObjectBox((20, 10, 40, 40), 2, "dog", crowd=False, missed=True),
-        ObjectBox((50, 50, 50, 50), 1, "cat", crowd=True, missed=False),
-    )
+    assert object_boxes(OBJECTS, missed, CLASSES) == [
+        Box((20, 10, 40, 40), "missed", 2, "dog", 2, "dog", "object"),
+        Box((50, 50, 50, 50), "truth", 1, "cat", 1, "cat", "crowd"),
+    ]
 
 
 def test_detections_are_clipped_and_refer_to_their_objects() -> None:
-    assert detection_boxes(FOUND, OUTCOMES, OBJECTS, CLASSES) == (
-        DetectionBox((20, 10, 50, 40), 1, "cat", 0.877, "class", 0, 2, "dog"),
-        DetectionBox((90, 0, 10, 10), 2, "dog", 0.3, "background", -1, 0, ""),
-    )
+    assert detection_boxes(FOUND, OUTCOMES, OBJECTS, CLASSES) == [
+        Box((20, 10, 50, 40), "class", 1, "cat", 2, "dog", 0, 0.877),
+        Box((90, 0, 10, 10), "background", 2, "dog", 0, "", -1, 0.3),
+    ]
 
 
 def test_an_empty_image_has_no_boxes() -> None:
     objects = OBJECTS.select(np.zeros(2, bool))
     found = Detections(*(column[:0] for column in FOUND))
     nothing = Outcomes(*(column[:0] for column in OUTCOMES))
-    assert object_boxes(objects, nothing, CLASSES) == ()
-    assert detection_boxes(found, nothing, objects, CLASSES) == ()
+    assert object_boxes(objects, nothing, CLASSES) == []
+    assert detection_boxes(found, nothing, objects, CLASSES) == []

@@ -244,9 +244,7 @@ def test_a_full_page_stays_small(content: ReportContent) -> None:
     noisy = np.clip(soft + rng.normal(0, 6, soft.shape), 0, 255).astype(np.uint8)
     jpegs = encode_within([noisy] * 40, BUDGET_BYTES)
     one = content.gallery[0]
-    image = replace(
-        one, jpeg=jpegs[0], detections=[*one.detections] * 15, objects=[*one.objects] * 5
-    )
+    image = replace(one, jpeg=jpegs[0], boxes=[*one.boxes[:2]] * 5 + [*one.boxes[2:]] * 15)
     names = [f"class {i}" for i in range(80)]
     big = with_rows(content, "per_class", [(name, *CLASSES[0][1:]) for name in names])
     for table in ("pr_curves", "score_curves"):
