@@ -254,7 +254,10 @@ def locked(_: Bench, repository: Path) -> Iterator[str]:
     """The repository's default database exists, and is locked from the start."""
     from mlflow.tracking.client import MlflowClient
 
-    MlflowClient(f"sqlite:///{repository}/mlflow.db").search_experiments()
+    from ssdcore.tracking.quiet import quiet
+
+    with quiet():
+        MlflowClient(f"sqlite:///{repository}/mlflow.db").search_experiments()
     database = sqlite3.connect(repository / "mlflow.db", isolation_level=None)
     with contextlib.closing(database):
         database.execute("BEGIN EXCLUSIVE")
