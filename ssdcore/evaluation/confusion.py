@@ -18,7 +18,7 @@ def confusion(judged: JudgedSplit) -> Table:
     return Table(
         name="confusion",
         section="Errors",
-        title="Which class is taken for which",
+        title="Confusion matrix",
         note=f"From a score of {judged.threshold:.3f} on. A row is the class of the objects, a "
         "column the predicted class; colours are shares of the row. Blue is correct, orange is "
         "wrong. The last column is what was missed, the last row what was invented.",
