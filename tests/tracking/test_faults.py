@@ -51,6 +51,7 @@ def check(ask: Ask, stored: Stored, stages: str = "train") -> None:
     assert len(ask("get_run", run.info.run_id).inputs.dataset_inputs) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_loses_and_doubles_nothing_and_stops_no_training(tools: Bench, name: str) -> None:
     if not is_possible(tools, name):
