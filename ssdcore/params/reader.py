@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,28 @@ from ssdcore.core.errors import InputError
 from ssdcore.params.schema import Params
 from ssdcore.params.types import RELATION
 
+RENAMED = {
+    ("report", "pictures"): "images",
+    ("export", "calibration_pictures"): "calibration_images",
+    ("export", "parity_pictures"): "parity_images",
+    ("tracking", "pictures"): "images",
+}
+"""The present name of each parameter by its section and its name in earlier versions."""
+
 
 def read_params(path: Path) -> Params:
-    """Reads and checks a parameter file.
+    """Reads and checks a parameter file; a line on stderr names each parameter of an old name.
 
     Raises:
         InputError: see `read_values` and `check_params`.
     """
-    return check_params(read_values(path), path)
+    values = read_values(path)
+    params = check_params(values, path)
+    for (section, old), new in RENAMED.items():
+        if old in values[section]:
+            ignored = ", which is set too and counts" if new in values[section] else ""
+            sys.stderr.write(f"{path}: {section}.{old} is now {section}.{new}{ignored}.\n")
+    return params
 
 
 def read_values(path: Path) -> Mapping[str, Any]:
@@ -49,16 +64,25 @@ def read_values(path: Path) -> Mapping[str, Any]:
 
 
 def check_params(values: Mapping[str, Any], path: Path) -> Params:
-    """Checks the values that `read_values` returns.
+    """Checks the values that `read_values` returns; takes names of earlier versions, too.
 
     Raises:
         InputError: a key is unknown, missing, of the wrong type or out of range; the message
             names the file and the key, such as `train.lr_max`.
     """
     try:
-        return Params.model_validate(values)
+        return Params.model_validate(_with_present_names(values))
     except ValidationError as error:
         raise _translated(error.errors(), path) from None
+
+
+def _with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    present = dict(values)
+    for (section, old), new in RENAMED.items():
+        if isinstance(present.get(section), Mapping) and old in present[section]:
+            present[section] = dict(present[section])
+            present[section].setdefault(new, present[section].pop(old))
+    return present
 
 
 PLAIN_WORDS = {

@@ -71,6 +71,20 @@ def test_a_mistake_is_named(tmp_path, old, new, key, found, hint):
     assert "\n" not in message
 
 
+def test_a_parameter_of_an_earlier_version_counts_under_its_present_name(tmp_path, capsys):
+    path = edited(tmp_path, "  parity_images: 100", "  parity_pictures: 7")
+    assert read_params(path).export.parity_images == 7
+    assert (
+        capsys.readouterr().err == f"{path}: export.parity_pictures is now export.parity_images.\n"
+    )
+
+
+def test_the_present_name_counts_where_both_are_set(tmp_path, capsys):
+    path = edited(tmp_path, "  parity_images: 100", "  parity_images: 9\n  parity_pictures: 7")
+    assert read_params(path).export.parity_images == 9
+    assert "export.parity_images, which is set too and counts." in capsys.readouterr().err
+
+
 def test_a_training_starts_from_one_file(tmp_path):
     both = edited(tmp_path, "pretrained: null", "pretrained: vgg16.safetensors")
     both.write_text(both.read_text().replace("init_from: null", "init_from: best.ckpt"))
