@@ -7,6 +7,8 @@ PARAMS = Path("params.yaml")
 REQUIREMENTS = Path("requirements.lock")
 RAW = Path("data/raw")
 SOURCE = RAW / "source.json"
+UNUSED = RAW / "unused.json"
+"""Only there if something of the input is not used."""
 MINDRECORD = Path("data/mindrecord")
 CLASSES = MINDRECORD / "classes.json"
 CONVERSION = MINDRECORD / "conversion.json"

@@ -8,7 +8,7 @@ from ssdcore.coco.annotations import CocoClass, CocoSplit, read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
-from ssdcore.data.manifest import FetchedSplit, SplitSource, annotation_file, describe
+from ssdcore.data.manifest import FetchedSplit, SplitSource, annotation_file, describe, write_unused
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.sources.selection import select
 
@@ -32,6 +32,7 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         read[split] = read_coco(annotations)
         entries[split] = describe(read[split], sha256_of_file(annotations), fetched[split])
     _require_same_classes(fetched, read)
+    write_unused(folder, {split: fetched[split].unused for split in layout.SPLITS})
     splits = {split: entry._asdict() for split, entry in entries.items()}
     write_json(folder / layout.SOURCE.name, {"name": dataset.name, "splits": splits})
     return entries
