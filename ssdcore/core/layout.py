@@ -62,6 +62,11 @@ def table(name: str) -> Path:
     return EVALUATION / f"{name}.csv"
 
 
+def ground_truth(split: str) -> Path:
+    """Returns the path of a split's checked COCO file, which stages after convert read."""
+    return MINDRECORD / f"ground_truth_{split}.json"
+
+
 def mindrecord(split: str) -> Path:
     """Returns the path of a split's MindRecord file; several shards have a number appended."""
     return MINDRECORD / f"{split}.mindrecord"
