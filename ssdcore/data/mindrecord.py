@@ -98,13 +98,13 @@ def mindrecord_errors(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         text = str(error)
         if "No free disk" in text or shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
         told = re.search(r"^\[ERROR\] (.*)$", text, re.MULTILINE)
-        reason = told[1] if told else text.strip().partition("\n")[0]
-        raise RunError(f"{path}: {reason} Run the convert stage again.") from None
+        reason = (told[1] if told else text.strip().partition("\n")[0]).rstrip(".!")
+        raise RunError(f"{path}: {reason}. Run the convert stage again.") from None
 
 
 def _open(path: Path) -> FileWriter:
