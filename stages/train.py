@@ -44,13 +44,12 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     group = join_group()
     require_precision(device, runtime.amp)
     seed_all(runtime.seed)
-    annotations = layout.annotations("val")
-    val = read_coco(annotations)
+    val = read_coco(layout.ground_truth("val"))
     shards, val_shards = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
     training = prepare_training(
         settings.model, train, runtime, val.classes, shards, group, model_folder=layout.MODEL
     )
-    inputs = [*sorted(layout.MINDRECORD.iterdir()), annotations, *training.weights]
+    inputs = [*sorted(layout.MINDRECORD.iterdir()), *training.weights]
     fingerprint = training_fingerprint(settings, device, inputs)
     group.require_same("parameters, data or code", bytes.fromhex(fingerprint))
     folder = layout.states() / "train" / fingerprint
