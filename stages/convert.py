@@ -4,6 +4,7 @@ from typing import Any
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 
 
@@ -29,9 +30,9 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 faults = [f"{file.file_name}: {file.reason}" for file in conversion.skipped[:3]]
                 raise InputError(str(images), faults, "at least one usable image")
             summaries[name] = conversion.summary()
-            print(_summary_line(name, summaries[name]))
+            say(_summary_line(name, summaries[name]))
             if table := table_of_losses(conversion):
-                print(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
+                say(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
         write_json(folder / layout.CLASSES.name, [c._asdict() for c in split.classes])
         write_json(folder / layout.CONVERSION.name, summaries)
 
