@@ -41,8 +41,8 @@ def main(
     with open_revisions([revision], "REV") as (original,):
         commit = original.origin.commit
         recorded = read_record(original)
-    clone = into or layout.states() / "reproduced" / commit
-    make_clone(Path.cwd(), commit, clone)
+    folder = into or layout.states() / "reproduced" / commit
+    clone = make_clone(Path.cwd(), commit, folder)
     say(f"{revision} is {commit}, repeated in {clone}")
     programs = programs_for(Path.cwd(), clone)
     repro = ("-m", "dvc", "repro", "--force", "--no-run-cache")
