@@ -4,6 +4,7 @@ from typing import Any
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 
 
@@ -44,18 +45,18 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 "repeated_files": [file._asdict() for file in own],
                 "unused": not_used,
             }
-            print(_summary_line(name, summaries[name]))
+            say(_summary_line(name, summaries[name]))
             if table := table_of_losses(conversion):
-                print(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
+                say(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
             for line in notes(conversion, own, not_used):
-                print(line)
+                say(line)
             objects = conversion.boxes["kept"] - conversion.boxes["crowd"]
             if not objects and name == "train":
                 where = str(layout.annotations(name))
                 crowds = f"no usable box, and {conversion.boxes['crowd']} crowd regions"
                 raise InputError(where, crowds, "boxes of objects to train on")
             if not objects:
-                print("  no object: AP can't be measured on this split")
+                say("  no object: AP can't be measured on this split")
         write_json(folder / layout.CLASSES.name, [c._asdict() for c in split.classes])
         write_json(folder / layout.CONVERSION.name, summaries)
 

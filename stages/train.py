@@ -4,6 +4,7 @@ import sys
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 
 
@@ -113,7 +114,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
             for path in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY):
                 tracker.log_artifact(path, path.parent.name)
     best = ", ".join(f"{name} {value:.3g}" for name, value in files.best.items())
-    print(f"best: {best} → {layout.BEST_CHECKPOINT}")
+    say(f"best: {best} → {layout.BEST_CHECKPOINT}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,8 @@ import numpy as np
 
 from ssdcore.coco.results import Detections
 from ssdcore.core.files import replacing
-from ssdcore.core.progress import Progress, say
+from ssdcore.core.messages import say
+from ssdcore.core.progress import Progress
 from ssdcore.core.retry import retrying
 from ssdcore.core.signals import Signals
 from ssdcore.data.images import BrokenImageError

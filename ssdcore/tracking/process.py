@@ -6,7 +6,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+from ssdcore.core.children import child_environment
+
 FLUSH, END = b"f", b"e"
 """Signals to the process: upload now; the stage has ended. A pipe that closes means END, too."""
 LAST_RESORT_S, SHARE = 120.0, 0.05
@@ -29,12 +30,11 @@ class UploadProcess:
     """
 
     def __init__(self, folder: Path) -> None:
-        paths = filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ssdcore.tracking.uploader", str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=child_environment(),
             start_new_session=True,
             bufsize=0,
         )

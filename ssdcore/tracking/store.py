@@ -2,7 +2,6 @@
 
 import os
 import re
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from ssdcore.core.messages import say
 from ssdcore.tracking.context import repository
 
 LOCK_SECONDS = 60.0  # creating a database takes 4 s, and each process that starts with it waits
@@ -104,8 +104,7 @@ def store_of(written: str, root: Path) -> Store:
 
 def warn(line: str) -> None:
     """Prints a line on stderr without the user and password of an address."""
-    sys.stderr.write(USER.sub("//***@", line) + "\n")
-    sys.stderr.flush()
+    say(USER.sub("//***@", line), error=True)
 
 
 def _store(uri: str, root: Path) -> Store:
