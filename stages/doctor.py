@@ -58,7 +58,7 @@ def sync() -> None:
     for sent in sync():
         found, name = True, sent.folder.name
         if sent.refused:
-            print(f"{name}: the store rejected part of it ({sent.refused}); saved in {sent.kept}")
+            print(f"{name}: the store rejected part of it ({sent.refused}); saved in {sent.folder}")
         if sent.running:
             print(f"{name}: its stage is running and uploads it")
         elif sent.left:
