@@ -35,7 +35,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.training.distributed.group import join_group
     from ssdcore.training.fingerprint import training_fingerprint
     from ssdcore.training.loop import train as train_network
-    from ssdcore.training.reports import START, EpochReport, StepReport
+    from ssdcore.training.reports import START, StepReport
     from ssdcore.training.run_files import RunFiles, RunPaths
     from ssdcore.training.setup import prepare_training
     from ssdcore.training.state import TrainingState
@@ -104,8 +104,6 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                     tracker.log_image(rgb, name, report.step)
                 if isinstance(report, StepReport):
                     progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
-                if isinstance(report, EpochReport):
-                    tracker.flush()
             if not writes:
                 return
             files.finish()
