@@ -2,6 +2,7 @@
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 
 
@@ -62,7 +63,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 detector,
                 metadata,
                 images,
-                read_coco(layout.annotations("val")),
+                read_coco(layout.ground_truth("val")),
                 wanted.tolerance,
             )
             if parity.faults:
@@ -71,7 +72,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 )
             write_json(folder / layout.PARITY.name, parity.figures)
         tracker.log_artifact(layout.EXPORT)
-    print(f"{parity} → {layout.PARITY}")
+    say(f"{parity} → {layout.PARITY}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import typer
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import ReportParams
 
@@ -55,7 +56,7 @@ def main(
             tracker.log_artifact(file)
         for one in examples:
             tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
-    print(f"report → {layout.REPORT_PAGE.resolve()}")
+    say(f"report → {layout.REPORT_PAGE.resolve()}")
 
 
 def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams) -> None:
@@ -68,7 +69,7 @@ def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams
     names = [*compare, *further]
     page = compare_revisions(names, wanted.images, wanted.score_threshold)
     write_text(layout.COMPARISON_PAGE, page)
-    print(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
+    say(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import sys
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 
 
@@ -34,7 +35,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.training.distributed.group import join_group
     from ssdcore.training.fingerprint import training_fingerprint
     from ssdcore.training.loop import train as train_network
-    from ssdcore.training.reports import START, EpochReport, StepReport
+    from ssdcore.training.reports import START, StepReport
     from ssdcore.training.run_files import RunFiles, RunPaths
     from ssdcore.training.setup import prepare_training
     from ssdcore.training.state import TrainingState
@@ -44,13 +45,12 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     group = join_group()
     require_precision(device, runtime.amp)
     seed_all(runtime.seed)
-    annotations = layout.annotations("val")
-    val = read_coco(annotations)
+    val = read_coco(layout.ground_truth("val"))
     shards, val_shards = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
     training = prepare_training(
         settings.model, train, runtime, val.classes, shards, group, model_folder=layout.MODEL
     )
-    inputs = [*sorted(layout.MINDRECORD.iterdir()), annotations, *training.weights]
+    inputs = [*sorted(layout.MINDRECORD.iterdir()), *training.weights]
     fingerprint = training_fingerprint(settings, device, inputs)
     group.require_same("parameters, data or code", bytes.fromhex(fingerprint))
     folder = layout.states() / "train" / fingerprint
@@ -104,8 +104,6 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                     tracker.log_image(rgb, name, report.step)
                 if isinstance(report, StepReport):
                     progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
-                if isinstance(report, EpochReport):
-                    tracker.flush()
             if not writes:
                 return
             files.finish()
@@ -114,7 +112,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
             for path in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY):
                 tracker.log_artifact(path, path.parent.name)
     best = ", ".join(f"{name} {value:.3g}" for name, value in files.best.items())
-    print(f"best: {best} → {layout.BEST_CHECKPOINT}")
+    say(f"best: {best} → {layout.BEST_CHECKPOINT}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from typing import Protocol
 from zipfile import ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.retry import retrying
 from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 from ssdcore.data.images import BrokenImageError
 
@@ -46,6 +47,7 @@ class ImageFiles(Protocol):
 
         Raises:
             BrokenImageError: the file is missing, unreadable or outside the root.
+            RunError: the machine fails to read it.
         """
 
     def names(self) -> list[str]:
@@ -70,6 +72,7 @@ def open_image_files(path: Path) -> Iterator[ImageFiles]:
 
     Raises:
         InputError: neither a folder nor a zip archive, or one that `open_archive` refuses.
+        RunError: the machine fails to read it.
     """
     if path.is_dir():
         yield _Folder(path)
@@ -88,7 +91,7 @@ class _Folder:
             try:
                 if not path.resolve().is_relative_to(self._resolved):
                     raise BrokenImageError(LEAVES)
-                return path.read_bytes()
+                return retrying(path.read_bytes, str(path))
             except FileNotFoundError:
                 continue
             except (OSError, RuntimeError, ValueError):  # RuntimeError: circular links
@@ -117,13 +120,16 @@ class _Archive:
         if entry.file_size > LARGEST_BYTES:
             raise BrokenImageError(UNREADABLE)
         try:
-            with self._lock, self._archive.open(entry) as file:  # zipfile is not thread-safe
-                return file.read(entry.file_size)  # `read()` would unpack more than is stated
+            return retrying(lambda: self._read(entry), f"{self._archive.filename}: {file_name}")
         except (OSError, *BROKEN_ENTRY):
             raise BrokenImageError(UNREADABLE) from None
 
     def names(self) -> list[str]:
         return sorted(name.removeprefix(self._top) for name in self._entries)
+
+    def _read(self, entry: ZipInfo) -> bytes:
+        with self._lock, self._archive.open(entry) as file:  # zipfile is not thread-safe
+            return file.read(entry.file_size)  # `read()` would unpack more than is stated
 
     def _found(self, file_name: str) -> ZipInfo:
         for spelling in _spellings(file_name):
