@@ -6,7 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from zipfile import ZIP_BZIP2, ZIP_LZMA, BadZipFile, ZipFile
 
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.retry import retrying
 
 MAX_RATIO = 200
 """Maximum of unpacked bytes to the archive's own; images and annotations stay below 30."""
@@ -28,9 +29,12 @@ def open_archive(path: Path, expected: str = "a zip archive") -> ZipFile:
 
     Raises:
         InputError: no such archive; the message expects `expected`.
+        RunError: the machine fails to read it.
     """
     try:
-        archive = ZipFile(path)
+        archive = retrying(lambda: ZipFile(path), str(path))
+    except RunError:
+        raise
     except Exception as error:  # zipfile raises many types for damaged bytes
         found = getattr(error, "strerror", None) or str(error) or type(error).__name__
         raise InputError(str(path), found, expected) from None

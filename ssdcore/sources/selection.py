@@ -103,24 +103,22 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, where: 
 def merge_names(path: Path) -> None:
     """Makes the classes of the same name one class in a COCO annotation file, in place.
 
-    The class keeps the first of their ids. See `ssdcore.coco.annotations.same_name`.
+    The class has the lowest of their ids and its name. See `ssdcore.coco.annotations.same_name`.
 
     Args:
         path: the annotation file, valid for `read_coco`.
     """
     content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
-    kept: dict[str, int | None] = {}
-    id_of: dict[int | None, int | None] = {}
+    kept: dict[str, dict[str, Any]] = {}
+    id_of: dict[int | None, Any] = {}
     for category in sorted(content["categories"], key=lambda one: whole_number(one["id"]) or 0):
-        id_ = whole_number(category["id"])
-        id_of[id_] = kept.setdefault(same_name(category["name"]), id_)
-    content["categories"] = [
-        one for one in content["categories"] if whole_number(one["id"]) in kept.values()
-    ]
+        name = category["name"]
+        one = kept.setdefault(same_name(name), {**category, "name": " ".join(name.split())})
+        id_of[whole_number(category["id"])] = one["id"]
     for row in content["annotations"]:
-        id_ = whole_number(row.get("category_id"))
-        row["category_id"] = id_of.get(id_, row.get("category_id"))
-    write_text(path, json.dumps(content))
+        unknown = row.get("category_id")  # convert drops and counts the box
+        row["category_id"] = id_of.get(whole_number(unknown), unknown)
+    write_text(path, json.dumps({**content, "categories": list(kept.values())}))
 
 
 def _selected(categories: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:

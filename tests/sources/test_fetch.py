@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
+from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.metrics import evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -185,6 +186,28 @@ def test_both_splits_need_the_same_classes(home, tmp_path, categories, differenc
         fetch(local(home), tmp_path / "raw")
     for part in ("train.json", "val.json", f"'{difference}'"):
         assert part in str(error.value)
+
+
+def test_a_name_of_two_ids_is_refused_or_its_classes_are_merged(home, tmp_path):
+    categories = [(7, "cat"), (3, "dog"), (5, "Cat ")]
+    for split in layout.SPLITS:
+        images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+        rows = [box(1, 7, A), box(1, "5", B), box(2, 3, A), box(2, 9, A)]
+        write_coco(home / f"{split}.json", images, rows, categories)
+    found = r"train\.json: categories: found \"5 'Cat ' and 7 'cat'\""
+    with pytest.raises(InputError, match=found):
+        fetch(local(home), tmp_path / "raw")
+    merging = local(home).model_copy(update={"merge_names": True, "classes": ("Cat",)})
+    fetch(merging, tmp_path / "raw")
+    split = read_coco(tmp_path / "raw/annotations/instances_val.json")
+    assert split.classes == ((5, "Cat"),)
+    assert split.objects[1].labels.tolist() == [1, 1]
+
+
+def test_boxes_in_fractions_are_refused_by_download(home, tmp_path):
+    annotate(home / "val.json", [box(1, 1, [0.1, 0.2, 0.3, 0.4])])
+    with pytest.raises(InputError, match=r"val\.json: annotations: .*Multiply"):
+        fetch(local(home), tmp_path / "raw")
 
 
 def test_classes_are_selected_before_the_images_are_hashed(home, tmp_path):
