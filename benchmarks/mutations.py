@@ -199,7 +199,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             lines = list(faults(reader, count, Path(folder)))
         grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
-        print("\n".join(lines), file=sys.stderr)
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
         rows.append((name, count, len(lines), grown_kib >> 10))
         found += len(lines)
     print(table(("reader", "damaged copies", "faults", "more memory, MiB"), rows))

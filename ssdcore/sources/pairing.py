@@ -8,6 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ssdcore.data.manifest import UNLABELLED
 from ssdcore.sources.coco_writer import ImageEntry
 
 Key = Callable[[Any], Hashable]
@@ -41,7 +42,7 @@ def unused(readings: Mapping[str, Reading]) -> dict[str, dict[str, list[str]]]:
                 reasons[reason].append(name)
                 done.add(path)
         if reading.unlabelled:
-            reasons["image without a label file"] += reading.unlabelled
+            reasons[UNLABELLED] += reading.unlabelled
         found[split] = {reason: sorted(names) for reason, names in sorted(reasons.items())}
     return found
 

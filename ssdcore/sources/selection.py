@@ -92,8 +92,9 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, where: 
         if not images:
             raise InputError("dataset.classes", list(classes), f"classes that occur in {where}")
     if limit is not None:
-        kept = set(shuffled((_name(image) for image in images), LIMIT_SEED)[:limit])
-        images = [image for image in images if _name(image) in kept]
+        rank = {n: r for r, n in enumerate(shuffled(map(_name, images), LIMIT_SEED))}
+        order = sorted(range(len(images)), key=lambda index: rank[_name(images[index])])
+        images = [images[index] for index in sorted(order[:limit])]  # a name may occur twice
         ids = {whole_number(image["id"]) for image in images}
         rows = [row for row in rows if whole_number(row.get("image_id")) in ids]
     content.update(images=images, annotations=rows)

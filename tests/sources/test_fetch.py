@@ -12,7 +12,7 @@ from ssdcore.coco.metrics import evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file
-from ssdcore.data.manifest import image_folder
+from ssdcore.data.manifest import image_folder, read_unused
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.reader import read_params
 from ssdcore.params.types import Section
@@ -109,6 +109,7 @@ def test_the_hashes_of_shapes_depend_on_the_seed(tmp_path):
 
 def test_local_images_stay_in_place(home, tmp_path):
     folder = tmp_path / "raw"
+    annotate(home / "train.json", [box(1, 1, A), box(1, 5, B)])
     splits = fetch(local(home), folder)
     written = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert written == {
@@ -118,6 +119,26 @@ def test_local_images_stay_in_place(home, tmp_path):
         assert image_folder(folder / "source.json", split) == home / split
         assert splits[split].listed == 2
         assert splits[split].annotations_sha256 == sha256_of_file(home / f"{split}.json")
+
+
+def test_classes_without_a_box_are_named(home, tmp_path):
+    annotate(home / "train.json", [box(1, 5, A)])
+    fetch(local(home), tmp_path / "raw")
+    assert read_unused(tmp_path / "raw") == {"train": {"class without a box": ["cat"]}}
+    chosen = local(home).model_copy(update={"classes": ("dog",)})
+    annotate(home / "val.json", [box(1, 5, A)])
+    fetch(chosen, tmp_path / "chosen")
+    assert read_unused(tmp_path / "chosen") == {}
+
+
+def test_images_that_no_entry_lists_are_named(home, tmp_path):
+    for split in layout.SPLITS:
+        annotate(home / f"{split}.json", [box(1, 1, A), box(1, 5, B)])
+    (home / "val/c.JPG").write_bytes(jpeg())
+    (home / "val/notes.md").write_bytes(b"")
+    fetch(local(home), tmp_path / "raw")
+    reason = "image that the annotation file does not list"
+    assert read_unused(tmp_path / "raw") == {"val": {reason: ["c.JPG"]}}
 
 
 def test_local_annotations_are_copied_byte_for_byte(home, tmp_path):
