@@ -38,6 +38,8 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     elif params.format == "voc":
         readings = _read_voc(params)
         classes = class_names(reading.entries for reading in readings.values())
+        if not classes:
+            raise InputError(params.train_annotations, "XML files without any object", "<object>")
         write_coco(folder, _divided(readings, params), classes, "Converted from Pascal VOC")
     else:
         readings, classes = _read_yolo(params)

@@ -81,6 +81,81 @@ def test_a_folder_of_xml_files_alone(tmp_path):
     assert [p.file_name for p in everything(root, images)] == ["a.jpg", "b.jpg"]
 
 
+def boxes_and_rest(tmp_path, files, list_name=None):
+    """Returns the class on each image, and the files that are not used."""
+    with open_image_files(make_folder(tmp_path / "set", files)) as opened:
+        voc = Voc(opened, "set", opened)
+        reading = voc.listed(list_name) if list_name else voc.everything()
+    found = {image.file_name: image.boxes[0].name for image in reading.entries}
+    return found, dict(sorted(reading.rest.values()))
+
+
+def one_box(kind, file_name="1.jpg", folder="x"):
+    return voc_xml(file_name, [(kind, (1, 2, 3, 4))]).replace("<folder>x", f"<folder>{folder}")
+
+
+ALONE, NO_XML = "XML file without an image of its own", "image without an XML file"
+
+
+@pytest.mark.parametrize(
+    ("files", "found", "rest"),
+    [
+        (
+            {"a/1.xml": "cat", "b/1.xml": "dog", "a/1.jpg": "", "b/1.jpg": ""},
+            {"a/1.jpg": "cat", "b/1.jpg": "dog"}, {},
+        ),
+        (
+            {"Annotations/1.xml": "cat", "Annotations/more/2.xml": "dog", "JPEGImages/1.jpg": "",
+             "JPEGImages/2.jpg": ""},
+            {"JPEGImages/1.jpg": "cat", "JPEGImages/2.jpg": "dog"}, {},
+        ),
+        (
+            {"Annotations/a/1.xml": "cat", "Annotations/b/1.xml": "dog", "JPEGImages/a/1.jpg": "",
+             "JPEGImages/b/1.jpg": ""},
+            {"JPEGImages/a/1.jpg": "cat", "JPEGImages/b/1.jpg": "dog"}, {},
+        ),
+        (
+            {"labelled/1.xml": "cat", "labelled/1.jpg": "", "other/1.jpg": ""},
+            {"labelled/1.jpg": "cat"}, {"other/1.jpg": NO_XML},
+        ),
+        (
+            {"Annotations/1.xml": "cat", "x/1.jpg": "", "y/1.jpg": ""},  # <folder>x</folder>
+            {"x/1.jpg": "cat"}, {"y/1.jpg": NO_XML},
+        ),
+        (
+            {"Annotations/1.xml": "cat", "y/1.jpg": "", "z/1.jpg": ""},
+            {}, {"Annotations/1.xml": ALONE, "y/1.jpg": NO_XML, "z/1.jpg": NO_XML},
+        ),
+        (
+            {"a/1.xml": "cat", "b/1.xml": "dog", "b/2.xml": "dog", "b/2.jpg": "", "a/1.jpg": ""},
+            {"a/1.jpg": "cat", "b/2.jpg": "dog"}, {"b/1.xml": ALONE},
+        ),
+        (
+            {"Annotations/IMG_1.xml": "cat", "JPEGImages/img_1.JPG": "", "more/1.xml": "dog"},
+            {"JPEGImages/img_1.JPG": "cat"}, {"more/1.xml": "XML file outside Annotations"},
+        ),
+    ],
+    ids=["beside images", "subfolder", "same subfolders", "own folder", "by <folder>", "ambiguous",
+         "second XML", "letter case"],
+)  # fmt: skip
+def test_images_of_the_same_name_and_xml_in_subfolders(tmp_path, files, found, rest):
+    files = {name: one_box(kind) if kind else jpeg() for name, kind in files.items()}
+    assert boxes_and_rest(tmp_path, files) == (found, rest)
+
+
+def test_lists_name_files_in_subfolders_and_the_others_are_named(tmp_path):
+    files = {f"Annotations/{name}.xml": one_box("cat") for name in ("a/1", "b/1", "2", "b/3")}
+    files |= {f"JPEGImages/{name}.jpg": jpeg() for name in ("a/1", "b/1", "2", "b/3")}
+    files["ImageSets/Main/train.txt"] = "b/1\n3\n"
+    found, rest = boxes_and_rest(tmp_path, files, "train")
+    assert list(found) == ["JPEGImages/b/1.jpg", "JPEGImages/b/3.jpg"]
+    reason = "XML file in no list"
+    assert rest == {"Annotations/2.xml": reason, "Annotations/a/1.xml": reason}
+    (tmp_path / "set/ImageSets/Main/train.txt").write_text("2\n1\n")
+    with pytest.raises(InputError, match=r"train\.txt, line 2: found .*1 for .*a/1\.xml.*b/1\.xml"):
+        listed(tmp_path / "set", "train")
+
+
 @pytest.mark.parametrize("named", ["old name.jpg", "C:\\Users\\me\\a.jpg", "/home/me/a.jpg", ""])
 def test_a_renamed_image_is_found_by_the_annotations_name(tmp_path, named):
     image = one(tmp_path, voc_xml(named, []), **{"JPEGImages/a.jpg": jpeg()})

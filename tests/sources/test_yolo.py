@@ -1,4 +1,5 @@
 import io
+from collections import defaultdict
 
 import pytest
 from PIL import Image
@@ -37,8 +38,12 @@ def names(tmp_path, **files):
 
 
 def read(root, images, inner=""):
+    return reading(root, images, inner).entries
+
+
+def reading(root, images, inner=""):
     with open_image_files(root) as files, open_image_files(images) as image_files:
-        return read_yolo(files, "where", image_files, inner, NAMES).entries
+        return read_yolo(files, "where", image_files, inner, NAMES)
 
 
 def test_ultralytics_layout(tmp_path):
@@ -81,6 +86,47 @@ def test_labels_beside_the_images(tmp_path):
     files = {"a.jpg": jpeg(60, 80), "a.txt": TREE["labels/train/a.txt"], "classes.txt": "x"}
     root = make_folder(tmp_path / "yolo", files)
     assert read(root, root) == [A]
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("images/IMG_1.jpg", "labels/img_1.txt"),
+        ("images/a.jpg", "labels/A.TXT"),
+        ("Images/a.jpg", "Labels/a.txt"),
+        ("two/images/a.jpg", "two/images/a.txt"),
+        ("one/a.jpg", "one/a.txt"),
+        ("images/\u00fc.jpg", "labels/u\u0308.txt"),
+        ("images/images/a.jpg", "images/labels/a.txt"),
+    ],
+)
+def test_a_label_is_found_beside_the_image_and_in_other_letter_case(tmp_path, image, label):
+    files = {image: jpeg(60, 80), label: TREE["labels/train/a.txt"]}
+    root = make_zip(tmp_path / "y.zip", {**files, "classes.txt": "x"})
+    assert read(root, root) == [A._replace(file_name=image)]
+
+
+def test_what_fits_no_image_is_named(tmp_path):
+    text = TREE["labels/train/a.txt"]
+    files = {
+        "images/a.jpg": jpeg(60, 80), "images/a.png": jpeg(), "images/b.jpg": jpeg(),
+        "images/Cc.jpg": jpeg(), "images/A.jpg": jpeg(), "labels/a.txt": text, "images/a.txt": text,
+        "labels/b.jpg.txt": text, "labels/cC.txt": text, "labels/CC.txt": text, "d/e.txt": "",
+        "classes.txt": "x", "README.txt": "made by hand", "train.txt": "images/a.jpg",
+    }  # fmt: skip
+    root = make_zip(tmp_path / "y.zip", files)
+    found = reading(root, root)
+    assert [image.file_name for image in found.entries if image.boxes] == ["images/a.jpg"]
+    assert found.unlabelled == ["images/A.jpg", "images/Cc.jpg", "images/b.jpg"]
+    reasons = defaultdict(list)
+    for name, reason in found.rest.values():
+        reasons[reason].append(name)
+    assert reasons == {
+        "second image of a label file": ["images/a.png"],
+        "label file without an image of its own": [
+            "d/e.txt", "images/a.txt", "labels/CC.txt", "labels/b.jpg.txt", "labels/cC.txt",
+        ],
+    }  # fmt: skip
 
 
 def test_boxes_refer_to_the_upright_image(tmp_path):
