@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from ssdcore.coco.annotations import CocoClass
+from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError, decode, decode_for_network
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.inference.decode import Thresholds
@@ -113,6 +114,12 @@ class Bright:
 
 def grey(level: int, height: int = 40, width: int = 100) -> bytes:
     return cv2.imencode(".png", np.full((height, width, 3), level, np.uint8))[1].tobytes()
+
+
+def test_a_network_of_other_default_boxes_is_refused():
+    detector = PhotoDetector(Bright(), np.tile(PRIORS, (3, 1)), CLASSES)
+    with pytest.raises(InputError, match="the network: found '2 boxes an image', expected 6"):
+        list(detector.detect([grey(51)], Thresholds()))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
