@@ -59,7 +59,8 @@ def sync() -> None:
     for sent in sync():
         found, name = True, sent.folder.name
         if sent.refused:
-            say(f"{name}: the store rejected part of it ({sent.refused}); saved in {sent.kept}")
+            why = f"the store rejected part of it ({sent.refused})"
+            say(f"{name}: {why}; saved in {sent.folder}")
         if sent.running:
             say(f"{name}: its stage is running and uploads it")
         elif sent.left:

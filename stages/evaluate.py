@@ -27,7 +27,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     load_backend(wanted.backend)  # a missing one is an error before the work, not after it
     device = configure(runtime.device)
     network, metadata = load(layout.BEST_CHECKPOINT)
-    val = read_coco(layout.annotations("val"))
+    val = read_coco(layout.ground_truth("val"))
     shards = find_shards(layout.mindrecord("val"))
     thresholds = Thresholds.of(wanted)
     detector = Detector(network, metadata.default_boxes, metadata.loss, wanted.batch_size)

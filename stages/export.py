@@ -63,7 +63,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 detector,
                 metadata,
                 images,
-                read_coco(layout.annotations("val")),
+                read_coco(layout.ground_truth("val")),
                 wanted.tolerance,
             )
             if parity.faults:

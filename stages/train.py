@@ -35,7 +35,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.training.distributed.group import join_group
     from ssdcore.training.fingerprint import training_fingerprint
     from ssdcore.training.loop import train as train_network
-    from ssdcore.training.reports import START, EpochReport, StepReport
+    from ssdcore.training.reports import START, StepReport
     from ssdcore.training.run_files import RunFiles, RunPaths
     from ssdcore.training.setup import prepare_training
     from ssdcore.training.state import TrainingState
@@ -45,13 +45,12 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     group = join_group()
     require_precision(device, runtime.amp)
     seed_all(runtime.seed)
-    annotations = layout.annotations("val")
-    val = read_coco(annotations)
+    val = read_coco(layout.ground_truth("val"))
     shards, val_shards = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
     training = prepare_training(
         settings.model, train, runtime, val.classes, shards, group, model_folder=layout.MODEL
     )
-    inputs = [*sorted(layout.MINDRECORD.iterdir()), annotations, *training.weights]
+    inputs = [*sorted(layout.MINDRECORD.iterdir()), *training.weights]
     fingerprint = training_fingerprint(settings, device, inputs)
     group.require_same("parameters, data or code", bytes.fromhex(fingerprint))
     folder = layout.states() / "train" / fingerprint
@@ -105,8 +104,6 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                     tracker.log_image(rgb, name, report.step)
                 if isinstance(report, StepReport):
                     progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
-                if isinstance(report, EpochReport):
-                    tracker.flush()
             if not writes:
                 return
             files.finish()
