@@ -57,7 +57,8 @@ def load(path: Path) -> tuple[SSD, ModelMetadata]:
         raise InputError(str(path), "no file", "a checkpoint", REMEDY)
     try:
         values = ms.load_checkpoint(str(path))
-        description = json.loads(str(values.pop(METADATA)))
+        # MindSpore may return a string of invalid characters, which UTF-8 does not have
+        description = json.loads(str(values.pop(METADATA)).encode())
     except Exception as error:  # MindSpore raises many types for a damaged file
         found = f"{type(error).__name__}: {error}"
         raise InputError(str(path), found, "a whole SSD300 checkpoint", REMEDY) from None
