@@ -18,12 +18,15 @@ class ModelMetadata(NamedTuple):
         classes: in the order of the labels 1 … C-1.
         loss: name of the class loss it was trained with, which defines how to read its logits.
         step: optimiser steps taken.
+        cores: of the CPU that trained it, on which the last digits depend; None for an accelerator
+            or if unknown.
     """
 
     model: ModelParams
     classes: tuple[CocoClass, ...]
     loss: LossName
     step: int
+    cores: int | None = None
 
     @property
     def default_boxes(self) -> Boxes:
@@ -37,6 +40,7 @@ class ModelMetadata(NamedTuple):
             "classes": [c._asdict() for c in self.classes],
             "loss": self.loss,
             "step": self.step,
+            "cores": self.cores,
         }
 
     @classmethod
@@ -56,4 +60,5 @@ class ModelMetadata(NamedTuple):
             tuple(CocoClass(**c) for c in classes),
             content["loss"],
             content["step"],
+            content.get("cores"),
         )
