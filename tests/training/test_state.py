@@ -207,7 +207,7 @@ def test_sigusr1_measures_and_decides_nothing(start):
         if run.requested:
             signal.raise_signal(signal.SIGUSR1)
     assert seen[:3] == [StepReport, Measurement, StepReport]
-    assert run.files.best == {"AP": 0.3, "AP50": 0.3, "epoch": 1}
+    assert run.files.best == {"AP": 0.3, "AP50": 0.3, "epoch": 2}
     assert run.checkpoints() == plain.checkpoints()
 
 
