@@ -3,6 +3,7 @@
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.locks import writing_outs
+from ssdcore.core.messages import say
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.reader import read_params
 
@@ -21,7 +22,7 @@ def _download(dataset: DatasetParams) -> None:
     with replacing_folder(layout.RAW) as folder:
         splits = fetch(dataset, folder)
     listed = ", ".join(f"{split.listed} {name} images" for name, split in splits.items())
-    print(f"{dataset.name}: {listed} → {layout.RAW}")
+    say(f"{dataset.name}: {listed} → {layout.RAW}")
 
 
 if __name__ == "__main__":

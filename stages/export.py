@@ -3,6 +3,7 @@
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.locks import writing_outs
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params
 
@@ -69,7 +70,7 @@ def _export(settings: Params) -> None:
                 detector,
                 metadata,
                 images,
-                read_coco(layout.annotations("val")),
+                read_coco(layout.ground_truth("val")),
                 wanted.tolerance,
             )
             if parity.faults:
@@ -78,7 +79,7 @@ def _export(settings: Params) -> None:
                 )
             write_json(folder / layout.PARITY.name, parity.figures)
         tracker.log_artifact(layout.EXPORT)
-    print(f"{parity} → {layout.PARITY}")
+    say(f"{parity} → {layout.PARITY}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.locks import writing_outs
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params, ReportParams
 
@@ -60,7 +61,7 @@ def _report(settings: Params) -> None:
             tracker.log_artifact(file)
         for one in examples:
             tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
-    print(f"report → {layout.REPORT_PAGE.resolve()}")
+    say(f"report → {layout.REPORT_PAGE.resolve()}")
 
 
 def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams) -> None:
@@ -73,7 +74,7 @@ def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams
     names = [*compare, *further]
     page = compare_revisions(names, wanted.images, wanted.score_threshold)
     write_text(layout.COMPARISON_PAGE, page)
-    print(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
+    say(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.locks import writing_outs
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params
 
@@ -55,7 +56,7 @@ def _train(settings: Params) -> None:
         training_folder,
     )
     from ssdcore.training.loop import train as train_network
-    from ssdcore.training.reports import START, EpochReport, StepReport
+    from ssdcore.training.reports import START, StepReport
     from ssdcore.training.run_files import RunFiles, RunPaths
     from ssdcore.training.setup import prepare_training
     from ssdcore.training.state import TrainingState
@@ -65,15 +66,14 @@ def _train(settings: Params) -> None:
     group = join_group()
     require_precision(device, runtime.amp)
     seed_all(runtime.seed)
-    annotations = layout.annotations("val")
-    val = read_coco(annotations)
+    val = read_coco(layout.ground_truth("val"))
     shards, val_shards = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
     cores = visible_cores(device)
     training = prepare_training(
         settings.model, train, runtime, val.classes, shards, group, cores=cores,
         model_folder=layout.MODEL,
     )  # fmt: skip
-    inputs = [*sorted(layout.MINDRECORD.iterdir()), annotations, *training.weights]
+    inputs = [*sorted(layout.MINDRECORD.iterdir()), *training.weights]
     fingerprint = training_fingerprint(settings, device, inputs)
     group.require_same("parameters, data or code", bytes.fromhex(fingerprint))
     folder = training_folder(layout.states() / "train", fingerprint, group.gather(cores))
@@ -137,8 +137,6 @@ def _train(settings: Params) -> None:
                     tracker.log_image(rgb, name, report.step)
                 if isinstance(report, StepReport):
                     progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
-                if isinstance(report, EpochReport):
-                    tracker.flush()
             if not writes:
                 return
             if not state.finished:
@@ -148,7 +146,7 @@ def _train(settings: Params) -> None:
             for path in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY):
                 tracker.log_artifact(path, path.parent.name)
     best = ", ".join(f"{name} {value:.3g}" for name, value in files.best.items())
-    print(f"best: {best} → {layout.BEST_CHECKPOINT}")
+    say(f"best: {best} → {layout.BEST_CHECKPOINT}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.files import write_json
-from ssdcore.core.progress import say
+from ssdcore.core.messages import say
 
 LOCKS = Path(".ssd/locks")
 """In the working folder, like the outs: `dvc exp run --temp` has a folder of its own."""

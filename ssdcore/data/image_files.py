@@ -11,6 +11,7 @@ from typing import Protocol
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.retry import retrying
 from ssdcore.data.images import BrokenImageError
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -46,6 +47,7 @@ class ImageFiles(Protocol):
 
         Raises:
             BrokenImageError: the file is missing, unreadable or outside the root.
+            RunError: the machine fails to read it.
         """
 
     def names(self) -> list[str]:
@@ -70,12 +72,13 @@ def open_image_files(path: Path) -> Iterator[ImageFiles]:
 
     Raises:
         InputError: neither a folder nor a zip archive.
+        RunError: the machine fails to read it.
     """
     if path.is_dir():
         yield _Folder(path)
         return
     try:
-        archive = ZipFile(path)
+        archive = retrying(lambda: ZipFile(path), str(path))
     except (OSError, BadZipFile) as error:
         found = getattr(error, "strerror", None) or str(error)
         raise InputError(str(path), found, "a folder or a zip archive of images") from None
@@ -93,7 +96,7 @@ class _Folder:
             try:
                 if not path.resolve().is_relative_to(self._resolved):
                     raise BrokenImageError(LEAVES)
-                return path.read_bytes()
+                return retrying(path.read_bytes, str(path))
             except FileNotFoundError:
                 continue
             except (OSError, RuntimeError, ValueError):  # RuntimeError: circular links
@@ -122,13 +125,16 @@ class _Archive:
         if entry.file_size > LARGEST_BYTES:
             raise BrokenImageError(UNREADABLE)
         try:
-            with self._lock:  # zipfile is not thread-safe
-                return self._archive.read(entry)
+            return retrying(lambda: self._read(entry), f"{self._archive.filename}: {file_name}")
         except (OSError, *BROKEN_ENTRY):
             raise BrokenImageError(UNREADABLE) from None
 
     def names(self) -> list[str]:
         return sorted(name.removeprefix(self._top) for name in self._entries)
+
+    def _read(self, entry: ZipInfo) -> bytes:
+        with self._lock:  # zipfile is not thread-safe
+            return self._archive.read(entry)
 
     def _found(self, file_name: str) -> ZipInfo:
         for spelling in _spellings(file_name):

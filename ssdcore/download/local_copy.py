@@ -13,7 +13,7 @@ from platformdirs import user_cache_path
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
-from ssdcore.core.progress import say
+from ssdcore.core.messages import say
 from ssdcore.download.resume import PartFile, fetch
 
 CACHE = "ssd-pipeline"

@@ -18,7 +18,7 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.nested import leaves
 from ssdcore.dvc.lock import LOCK, LockedStage, parse_lock
-from ssdcore.dvc.repository import Revision
+from ssdcore.dvc.repository import Revision, folder_in_git, open_repository
 
 REMOVED_PREFIXES = ("DVC_", "GIT_", "MLFLOW_", "PYTHONPATH")
 """Environment variables that may name another repository or another MLflow store."""
@@ -34,8 +34,8 @@ NOT_MACHINE = {"commit", "DVC experiment"}
 AP = f"{layout.EVALUATE_METRICS} bbox.AP"
 
 
-def make_clone(repository: Path, commit: str, folder: Path) -> None:
-    """Clones `commit` into `folder`.
+def make_clone(repository: Path, commit: str, folder: Path) -> Path:
+    """Clones `commit` into `folder`; returns the folder in it that corresponds to `repository`.
 
     The clone shares the repository's git objects, so it can also check out experiments.
 
@@ -47,8 +47,11 @@ def make_clone(repository: Path, commit: str, folder: Path) -> None:
         raise InputError(
             str(folder), "a folder", "a new folder", "Remove it, or name another one with --into"
         )
-    run(repository, "git", "clone", "--quiet", "--shared", "--no-checkout", ".", str(folder))
+    with open_repository(repository) as repo:
+        top, inside = repo.scm.root_dir, folder_in_git(repo)
+    run(repository, "git", "clone", "--quiet", "--shared", "--no-checkout", top, str(folder))
     run(folder, "git", "checkout", "--quiet", "--detach", commit)
+    return folder / inside
 
 
 def programs_for(repository: Path, clone: Path) -> Path:

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.results import NOTHING, Detections
+from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import MISSING, UNREADABLE
 from ssdcore.data.images import (
-    LYING,
-    UPRIGHT,
     BrokenImageError,
     decode,
     decode_for_network,
     inspect,
+    upright,
 )
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.thread_map import map_in_threads
@@ -47,7 +47,7 @@ class Photo(NamedTuple):
     height: int
     width: int
     encoded: bytes = b""
-    orientation: int | None = None
+    orientation: int = 1
 
     def whole(self) -> NDArray[np.uint8]:
         """Returns the whole photo (H, W, 3), upright, to draw on.
@@ -57,7 +57,7 @@ class Photo(NamedTuple):
         Raises:
             BrokenImageError: OpenCV can't decode the whole photo.
         """
-        return _upright(decode(self.encoded), self.orientation) if self.encoded else self.rgb
+        return upright(decode(self.encoded), self.orientation) if self.encoded else self.rgb
 
 
 def read_photo(source: Source) -> Photo:
@@ -76,10 +76,8 @@ def read_photo(source: Source) -> Photo:
     head = inspect(data)
     decoded = decode_for_network(data)
     is_whole = decoded.shape[:2] == (head.height, head.width)
-    is_lying = head.orientation in LYING
-    height, width = (head.width, head.height) if is_lying else (head.height, head.width)
-    rgb = _upright(decoded, head.orientation)
-    return Photo(rgb, height, width, b"" if is_whole else data, head.orientation)
+    rgb = upright(decoded, head.orientation)
+    return Photo(rgb, *head.upright_hw, b"" if is_whole else data, head.orientation)
 
 
 def _read_bytes(source: bytes | Path | BrokenImageError) -> bytes:
@@ -88,16 +86,11 @@ def _read_bytes(source: bytes | Path | BrokenImageError) -> bytes:
     if isinstance(source, BrokenImageError):
         raise source
     try:
-        return source.read_bytes()
+        return retrying(source.read_bytes, str(source))
     except FileNotFoundError:
         raise BrokenImageError(MISSING) from None
     except OSError:
         raise BrokenImageError(UNREADABLE) from None
-
-
-def _upright(rgb: NDArray[np.uint8], orientation: int | None) -> NDArray[np.uint8]:
-    turn = UPRIGHT.get(orientation)
-    return np.ascontiguousarray(turn(rgb)) if turn else rgb
 
 
 class Network(Protocol):
@@ -182,8 +175,9 @@ class PhotoDetector:
 
 def _prepare(source: Source) -> tuple[NDArray[np.float32] | None, PhotoResult]:
     """Returns the network's input and a result without detections, or only why it is broken."""
+    name = str(source) if isinstance(source, Path) else "a photo"
     try:
-        photo = read_photo(source)
+        photo = retrying(lambda: read_photo(source), name)
     except BrokenImageError as error:
         return None, PhotoResult.broken(str(error))
     return to_network_input(photo.rgb), PhotoResult(NOTHING, photo.height, photo.width, "", photo)

@@ -58,11 +58,13 @@ class DatasetParams(Section):
         name: the data source: one of the sections below, and a module of `ssdcore.sources`.
         classes: names of the classes to keep; None keeps all.
         limit: maximum number of images in each split; None keeps all.
+        merge_names: whether classes of the same name become one class.
     """
 
     name: str
     classes: Names | None
     limit: Count | None
+    merge_names: bool = False  # files of earlier versions lack it
     shapes: ShapesParams
     bccd: BccdParams
     coco2017: Coco2017Params

@@ -2,7 +2,6 @@
 
 import difflib
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import say
 from ssdcore.params.schema import Params
 from ssdcore.params.types import RELATION
 
@@ -36,7 +36,7 @@ def read_params(path: Path) -> Params:
     for (section, old), new in RENAMED.items():
         if old in values[section]:
             ignored = ", which is set too and counts" if new in values[section] else ""
-            sys.stderr.write(f"{path}: {section}.{old} is now {section}.{new}{ignored}.\n")
+            say(f"{path}: {section}.{old} is now {section}.{new}{ignored}.", error=True)
     return params
 
 

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from ssdcore.coco.annotations import CocoClass, CocoSplit, read_coco
+from ssdcore.coco.annotations import CocoClass, CocoSplit, read_coco, require_plausible
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
-from ssdcore.data.manifest import FetchedSplit, SplitSource, annotation_file, describe
+from ssdcore.data.manifest import FetchedSplit, SplitSource, annotation_file, describe, write_unused
 from ssdcore.params.dataset import DatasetParams
-from ssdcore.sources.selection import select
+from ssdcore.sources.selection import merge_names, select
 
 
 def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
@@ -27,11 +27,16 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
     read, entries = {}, {}
     for split in layout.SPLITS:
         annotations = annotation_file(folder, split)
+        if dataset.merge_names:
+            read_coco(annotations)
+            merge_names(annotations)
         if dataset.classes is not None or dataset.limit is not None:
             select(annotations, dataset.classes, dataset.limit, fetched[split].annotations)
         read[split] = read_coco(annotations)
+        require_plausible(read[split], fetched[split].annotations)
         entries[split] = describe(read[split], sha256_of_file(annotations), fetched[split])
     _require_same_classes(fetched, read)
+    write_unused(folder, {split: fetched[split].unused for split in layout.SPLITS})
     splits = {split: entry._asdict() for split, entry in entries.items()}
     write_json(folder / layout.SOURCE.name, {"name": dataset.name, "splits": splits})
     return entries

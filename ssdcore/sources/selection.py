@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ssdcore.coco.annotations import same_name
 from ssdcore.coco.rows import whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_text
@@ -96,6 +97,29 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, where: 
         ids = {whole_number(image["id"]) for image in images}
         rows = [row for row in rows if whole_number(row.get("image_id")) in ids]
     content.update(images=images, annotations=rows)
+    write_text(path, json.dumps(content))
+
+
+def merge_names(path: Path) -> None:
+    """Makes the classes of the same name one class in a COCO annotation file, in place.
+
+    The class keeps the first of their ids. See `ssdcore.coco.annotations.same_name`.
+
+    Args:
+        path: the annotation file, valid for `read_coco`.
+    """
+    content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
+    kept: dict[str, int | None] = {}
+    id_of: dict[int | None, int | None] = {}
+    for category in sorted(content["categories"], key=lambda one: whole_number(one["id"]) or 0):
+        id_ = whole_number(category["id"])
+        id_of[id_] = kept.setdefault(same_name(category["name"]), id_)
+    content["categories"] = [
+        one for one in content["categories"] if whole_number(one["id"]) in kept.values()
+    ]
+    for row in content["annotations"]:
+        id_ = whole_number(row.get("category_id"))
+        row["category_id"] = id_of.get(id_, row.get("category_id"))
     write_text(path, json.dumps(content))
 
 

@@ -20,7 +20,7 @@ from safetensors.numpy import load_file, save_file
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
-from ssdcore.core.progress import say
+from ssdcore.core.messages import say
 
 KEEP = 2
 KEEP_FINISHED = 2

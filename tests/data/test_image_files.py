@@ -1,4 +1,6 @@
+import errno
 import io
+import os
 import threading
 import time
 import unicodedata
@@ -8,7 +10,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
-from ssdcore.core.errors import InputError
+from ssdcore.core import retry
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.data import image_files as images_module
 from ssdcore.data.image_files import open_image_files
 from ssdcore.data.images import BrokenImageError
@@ -99,6 +102,31 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     (folder / "circle.jpg").symlink_to(folder / "circle.jpg")
     assert reason(folder, "link.jpg") == "file name leaves the image folder"
     assert reason(folder, "circle.jpg") == "file unreadable"
+
+
+@pytest.mark.parametrize("kind", [make_folder, make_zip])
+@pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE, errno.ENOMEM])
+def test_an_error_of_the_machine_is_no_fault_of_the_file(tmp_path, kind, code, monkeypatch):
+    """It is tried again, and if it stays, the run ends; the file is not left out."""
+    monkeypatch.setattr(retry, "PAUSES_S", (0.0, 0.0))
+    errors = []
+
+    def failing(read):
+        def wrapped(*arguments):
+            if errors:
+                raise errors.pop()
+            return read(*arguments)
+
+        return wrapped
+
+    for reader, name in ((Path, "read_bytes"), (ZipFile, "read")):
+        monkeypatch.setattr(reader, name, failing(getattr(reader, name)))
+    with open_image_files(kind(tmp_path / "in")) as image_files:
+        errors += [OSError(code, os.strerror(code))] * 2
+        assert image_files.read("a.jpg") == b"1"
+        errors += [OSError(code, os.strerror(code))] * 3
+        with pytest.raises(RunError, match=rf"a\.jpg: {os.strerror(code)}, 3 times in a row"):
+            image_files.read("a.jpg")
 
 
 def test_a_name_may_include_the_top_folder(tmp_path):

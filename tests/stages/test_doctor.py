@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.tracking.spool import JOURNAL, Spool, refused_folder, spools
-from tests.tracking.spools import FINISH, STORE, metrics, opening, spooled
+from ssdcore.tracking.spool import JOURNAL, spools
+from tests.tracking.spools import FINISH, STORE, metrics, open_spool, spooled
 
 ROOT = Path(__file__).parents[2]
 HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc", "numpy"}
@@ -82,7 +82,7 @@ def test_what_is_sent_is_listed(repository: Path) -> None:
         spooled(repository, *metrics(1), FINISH, **fields),
         spooled(repository, FINISH, stage="report", **fields),
     ]
-    running = Spool(repository, opening("evaluate", **fields))
+    running = open_spool(repository, stage="evaluate", **fields)
     done = doctor(repository, "sync")
     running.close()
     assert (done.returncode, done.stderr) == (0, "")
@@ -113,9 +113,10 @@ def test_what_is_refused_is_told_once(repository: Path) -> None:
     (folder / JOURNAL).write_bytes(b"\0\n")
     done = doctor(repository, "sync")
     assert (done.returncode, done.stderr) == (0, "")
+    (kept,) = spools(repository, refused=True)
     assert done.stdout == (
         f"{folder.name}: the store rejected part of it ({JOURNAL} has no beginning); "
-        f"saved in {refused_folder(folder)}\n"
+        f"saved in {kept}\n"
     )
     assert doctor(repository, "sync").stdout == "Nothing to send.\n"
 

@@ -99,7 +99,10 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     params = files.parse(layout.PARAMS, _yaml_mapping) or {}
     source = files.parse(layout.SOURCE, _mapping) or {}
     val = source.get("splits", {}).get("val", {})
-    split = files.parse(layout.annotations("val"), _split)
+    truth = layout.ground_truth("val")
+    if read(truth) is None:  # a revision of an earlier version
+        truth = layout.annotations("val")
+    split = files.parse(truth, _split)
     results = files.parse(layout.PREDICTIONS, parse_results)
     values = {
         table.name: files.values(path, table)

@@ -1,0 +1,22 @@
+"""Each reader of users' files against damaged copies; the benchmark takes forty times as many."""
+
+from benchmarks.mutations import Reader, faults, mutations
+
+
+def test_damage_is_the_same_in_every_run_and_varies():
+    copies = list(mutations(b"0123456789", 50))
+    assert copies == list(mutations(b"0123456789", 50)) != list(mutations(b"0123456789", 50, 2))
+    assert len(set(copies)) > 40
+
+
+def test_a_failing_and_a_hanging_reader_are_found(tmp_path, monkeypatch):
+    def read(path):
+        if path.name == "1-x":
+            while True:
+                pass
+        raise KeyError(path.name)
+
+    monkeypatch.setattr("benchmarks.mutations.LIMIT_S", 0.05)
+    first, second = faults(Reader("x", b"valid", read), 2, tmp_path)
+    assert "0-x: KeyError" in first
+    assert "1-x: TooSlow: more than 0.05 s" in second
