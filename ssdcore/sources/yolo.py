@@ -35,13 +35,22 @@ def read_names(files: ImageFiles, where: str) -> list[str]:
     Raises:
         InputError: no such file, or no list of distinct names.
     """
-    found = [name for name in files.names() if PurePosixPath(name).name in NAMES]
+    found = _files_of_names(files)
     if not found:
         raise InputError(where, "no file of class names", " or ".join((NAMES[0], NAMES[3])))
-    name = min(found, key=lambda n: (n.count("/"), NAMES.index(PurePosixPath(n).name), n))
-    text = _text(files, name, where)
-    where = f"{where}/{name}"
-    if name.endswith((".yaml", ".yml")):
+    return _names_in(files, found[0], where)
+
+
+def _files_of_names(files: ImageFiles) -> list[str]:
+    """Returns the files of class names; the first one counts."""
+    found = [name for name in files.names() if PurePosixPath(name).name.lower() in NAMES]
+    rank = {name: NAMES.index(PurePosixPath(name).name.lower()) for name in found}
+    return sorted(found, key=lambda name: (name.count("/"), rank[name], name))
+
+
+def _names_in(files: ImageFiles, name: str, where: str) -> list[str]:
+    text, where = _text(files, name, where), f"{where}/{name}"
+    if name.lower().endswith((".yaml", ".yml")):
         names = _names_of_yaml(text, where)
     else:
         names = [line.strip() for line in text.rstrip().splitlines()]
@@ -55,6 +64,13 @@ def read_names(files: ImageFiles, where: str) -> list[str]:
         if (first := number_of.setdefault(class_name, number)) < number:
             raise InputError(where, f"{class_name} for classes {first} and {number}", expected)
     return names
+
+
+def _has_other_names(files: ImageFiles, name: str, names: list[str]) -> bool:
+    try:
+        return _names_in(files, name, "") != names
+    except InputError:
+        return True
 
 
 def _names_of_yaml(text: str, where: str) -> list[str]:
@@ -141,12 +157,15 @@ def read_yolo(
     for label in sorted(set(known) - set(label_of.values())):
         if _is_label(files, label):
             rest[labels_root / label] = (label, "label file without an image of its own")
+    for name in _files_of_names(files)[1:]:
+        if _has_other_names(files, name, names):
+            rest[labels_root / name] = (name, "file of other class names")
     return Reading(entries, used, rest, unlabelled)
 
 
 def _may_be_label(name: str) -> bool:
     path = PurePosixPath(name)
-    return path.suffix.lower() == ".txt" and path.name not in NAMES
+    return path.suffix.lower() == ".txt" and path.name.lower() not in NAMES
 
 
 def _is_label(files: ImageFiles, name: str) -> bool:
