@@ -6,7 +6,6 @@ or `train/images/a.jpg` and `train/labels/a.txt`. It may also lie beside the ima
 letter case. An image without a label file has no objects.
 """
 
-from collections.abc import Callable
 from math import isfinite
 from pathlib import Path, PurePosixPath
 
@@ -179,35 +178,20 @@ def _is_label(files: ImageFiles, name: str) -> bool:
         return False
 
 
-def _moved(path: str) -> str:
-    """Returns an image's path without suffix, with `labels` for the last folder `images`."""
-    *folders, stem = PurePosixPath(path).with_suffix("").parts
-    for index in reversed(range(len(folders))):
-        if folders[index].lower() == "images":
-            folders[index] = "labels"
-            break
-    return "/".join([*folders, stem])
-
-
-def _stem(path: str) -> str:
-    return str(PurePosixPath(path).with_suffix(""))
-
-
-def _without(folder: str) -> Callable[[str], str]:
-    """Returns a function that drops the suffix and all folders of this name from a path."""
+def _key(folder: str = "", instead: str = "") -> Key:
+    """Returns a function that drops a path's suffix and replaces its last folder of this name."""
 
     def key(path: str) -> str:
         *folders, stem = PurePosixPath(path).with_suffix("").parts
-        return "/".join([*(part for part in folders if part.lower() != folder), stem])
+        found = [index for index, part in enumerate(folders) if part.lower() == folder]
+        if found:
+            folders[found[-1] : found[-1] + 1] = [instead] if instead else []
+        return "/".join([*folders, stem])
 
     return key
 
 
-LEVELS: list[tuple[Key, Key]] = [
-    (_moved, _stem),
-    (_stem, _stem),
-    (_without("images"), _without("labels")),
-]
+LEVELS = [(_key("images", "labels"), _key()), (_key(), _key()), (_key("images"), _key("labels"))]
 """How the paths of an image and its label file correspond, the most precise first."""
 
 
