@@ -194,7 +194,9 @@ def main() -> None:
     options.add_argument("--count", type=int, default=COUNT, help="damaged copies of each file")
     count = options.parse_args().count
     rows, found = [], 0
-    for name, reader in READERS.items():
+    from benchmarks.model_files import model_readers  # imports MindSpore
+
+    for name, reader in (READERS | model_readers()).items():
         before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with tempfile.TemporaryDirectory() as folder:
             lines = list(faults(reader, count, Path(folder)))

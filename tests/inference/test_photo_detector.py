@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.core import retry
-from ssdcore.core.errors import RunError
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.images import BrokenImageError, decode, decode_for_network
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.inference.decode import Thresholds
@@ -140,6 +140,12 @@ class Bright:
 
 def grey(level: int, height: int = 40, width: int = 100) -> bytes:
     return cv2.imencode(".png", np.full((height, width, 3), level, np.uint8))[1].tobytes()
+
+
+def test_a_network_of_other_default_boxes_is_refused():
+    detector = PhotoDetector(Bright(), np.tile(PRIORS, (3, 1)), CLASSES)
+    with pytest.raises(InputError, match="the network: found '2 boxes an image', expected 6"):
+        list(detector.detect([grey(51)], Thresholds()))
 
 
 @pytest.mark.parametrize("workers", [1, 3])
