@@ -2,7 +2,7 @@
 
 Every reader of users' files gets 2,000 damaged copies, the same in every run. A reader fails if it
 raises anything but its documented errors, or takes longer than 5 seconds. The suite does the same
-with 50 copies. Three minutes; the exit status is 1 if a reader fails.
+with 50 copies. One minute; the exit status is 1 if a reader fails.
 """
 
 import io

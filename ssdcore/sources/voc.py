@@ -77,21 +77,21 @@ class Voc:
             InputError: the list or an XML file is missing or wrong.
         """
         path = f"{self._lists / name}.txt"
-        files = defaultdict(list)
+        by_path = {str(_stem(xml).relative_to(self._home)): xml for xml in self._xml}
+        by_stem = defaultdict(list)
         for xml in self._xml:
-            inner = PurePosixPath(xml).relative_to(self._home).with_suffix("")
-            for spelling in {inner.name, str(inner)}:
-                files[spelling].append(xml)
+            by_stem[_stem(xml).name].append(xml)
         chosen = []
         for number, line in enumerate(self._text(path).splitlines(), start=1):
             stem = " ".join(line.split())
-            if stem and len(files.get(stem, ())) != 1:
+            found = [by_path[stem]] if stem in by_path else by_stem.get(stem, [])
+            if stem and len(found) != 1:
                 where = f"{self._where}/{path}, line {number}"
-                found = f"{stem} for {files[stem]}" if stem in files else stem
                 raise InputError(
-                    where, found, "a name without suffix that has one file in Annotations"
-                )
-            chosen += files[stem] if stem else []
+                    where, f"{stem} for {found}" if found else stem,
+                    "a name without suffix that has one file in Annotations",
+                )  # fmt: skip
+            chosen += found
         return self._read_all(chosen, "XML file in no list")
 
     def everything(self) -> Reading:

@@ -146,11 +146,11 @@ def test_images_of_the_same_name_and_xml_in_subfolders(tmp_path, files, found, r
 def test_lists_name_files_in_subfolders_and_the_others_are_named(tmp_path):
     files = {f"Annotations/{name}.xml": one_box("cat") for name in ("a/1", "b/1", "2", "b/3")}
     files |= {f"JPEGImages/{name}.jpg": jpeg() for name in ("a/1", "b/1", "2", "b/3")}
-    files["ImageSets/Main/train.txt"] = "b/1\n3\n"
+    files |= {"Annotations/a/2.xml": one_box("dog"), "ImageSets/Main/train.txt": "b/1\n3\n2\n"}
     found, rest = boxes_and_rest(tmp_path, files, "train")
-    assert list(found) == ["JPEGImages/b/1.jpg", "JPEGImages/b/3.jpg"]
+    assert list(found) == ["JPEGImages/b/1.jpg", "JPEGImages/b/3.jpg", "JPEGImages/2.jpg"]
     reason = "XML file in no list"
-    assert rest == {"Annotations/2.xml": reason, "Annotations/a/1.xml": reason}
+    assert rest == {"Annotations/a/1.xml": reason, "Annotations/a/2.xml": reason}
     (tmp_path / "set/ImageSets/Main/train.txt").write_text("2\n1\n")
     with pytest.raises(InputError, match=r"train\.txt, line 2: found .*1 for .*a/1\.xml.*b/1\.xml"):
         listed(tmp_path / "set", "train")

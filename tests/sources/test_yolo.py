@@ -112,7 +112,8 @@ def test_what_fits_no_image_is_named(tmp_path):
         "images/a.jpg": jpeg(60, 80), "images/a.png": jpeg(), "images/b.jpg": jpeg(),
         "images/Cc.jpg": jpeg(), "images/A.jpg": jpeg(), "labels/a.txt": text, "images/a.txt": text,
         "labels/b.jpg.txt": text, "labels/cC.txt": text, "labels/CC.txt": text, "d/e.txt": "",
-        "classes.txt": "x", "README.txt": "made by hand", "train.txt": "images/a.jpg",
+        "classes.txt": "\n".join(NAMES), "README.txt": "made by hand", "train.txt": "images/a.jpg",
+        "labels/classes.txt": "cat\nsüßer Hund\n", "labels/Data.yaml": "names: [dog]",
     }  # fmt: skip
     root = make_zip(tmp_path / "y.zip", files)
     found = reading(root, root)
@@ -123,6 +124,7 @@ def test_what_fits_no_image_is_named(tmp_path):
         reasons[reason].append(name)
     assert reasons == {
         "second image of a label file": ["images/a.png"],
+        "file of other class names": ["labels/Data.yaml"],
         "label file without an image of its own": [
             "d/e.txt", "images/a.txt", "labels/CC.txt", "labels/b.jpg.txt", "labels/cC.txt",
         ],
