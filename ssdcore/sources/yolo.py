@@ -81,7 +81,9 @@ def _names_of_yaml(text: str, where: str) -> list[str]:
     """
     try:
         root = yaml.compose(text, yaml.BaseLoader)
-    except Exception as error:  # YAMLError, RecursionError where brackets nest, ValueError, …
+    except RecursionError:
+        raise InputError(where, "hundreds of nested brackets", "a list of names") from None
+    except Exception as error:  # YAMLError, ValueError, …
         raise InputError(where, " ".join(str(error).split()), "valid YAML") from None
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     nodes = [value for key, value in pairs if key.value == "names"]
