@@ -4,6 +4,7 @@ If both splits name the same annotations and images, `val_share` of the images b
 validation split. VOC's own lists (train and val, else trainval and test) take precedence.
 """
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -47,7 +48,7 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     else:
         readings, classes = _read_yolo(params)
         write_coco(folder, _divided(readings, params), classes, "Converted from YOLO")
-    left = unused({split: _with_foreign(params, split, r) for split, r in readings.items()})
+    left = unused({split: _with_rest(params, split, r) for split, r in readings.items()})
     return {
         split: FetchedSplit(Path(images), images, annotations, unused=left.get(split, {}))
         for split in layout.SPLITS
@@ -55,15 +56,25 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     }
 
 
-def _with_foreign(params: LocalParams, split: str, reading: Reading) -> Reading:
-    """Adds the images whose format is not read; an annotation file may list them all the same."""
-    path = Path(_paths(params, split)[0])
-    with open_image_files(path) as files:
-        names = [name for name in files.names() if name.lower().endswith(FOREIGN_SUFFIXES)]
-    foreign = {
-        path.resolve() / name: (name, "image of a format that is not read") for name in names
-    }
-    return reading._replace(rest={**foreign, **reading.rest})
+def _with_rest(params: LocalParams, split: str, reading: Reading) -> Reading:
+    """Adds the images whose format is not read and the folders that are not entered."""
+    images, annotations = map(Path, _paths(params, split))
+    with open_image_files(images) as files:
+        foreign = [name for name in files.names() if name.lower().endswith(FOREIGN_SUFFIXES)]
+    rest = {images.resolve() / n: (n, "image of a format that is not read") for n in foreign}
+    for root in filter(Path.is_dir, (annotations, images)):
+        for folder in _not_entered(root):
+            name = str(folder.relative_to(root))
+            rest[folder] = (name, "folder that is a link or cannot be read")
+    return reading._replace(rest={**rest, **reading.rest})
+
+
+def _not_entered(root: Path) -> list[Path]:
+    """Returns the folders below `root` whose files `ImageFiles` does not list."""
+    found: list[Path] = []
+    walk = os.walk(root, onerror=lambda error: found.append(Path(error.filename)))
+    below = [Path(folder, name) for folder, names, _ in walk for name in names]
+    return found + [folder for folder in below if folder.is_symlink()]
 
 
 def _paths(params: LocalParams, split: str) -> tuple[str, str]:

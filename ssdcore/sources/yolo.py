@@ -20,8 +20,10 @@ from ssdcore.sources.pairing import Key, Reading, pair
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
 """Files of class names; the first that exists is read."""
-MAX_YAML_BYTES = 1 << 18
-"""Ten thousand names; larger files are no list of classes, and take minutes."""
+MAX_NAMES_BYTES = 1 << 18
+"""Ten thousand names; YAML that is larger takes minutes."""
+MAX_BYTES = 8 << 20
+"""Of a label file: more than 100,000 boxes."""
 TOLERANCE = 0.01
 """How far rounding may put a box outside the image; convert clips it."""
 
@@ -48,7 +50,7 @@ def _files_of_names(files: ImageFiles) -> list[str]:
 
 
 def _names_in(files: ImageFiles, name: str, where: str) -> list[str]:
-    text, where = _text(files, name, where), f"{where}/{name}"
+    text, where = _text(files, name, where, MAX_NAMES_BYTES), f"{where}/{name}"
     if name.lower().endswith((".yaml", ".yml")):
         names = _names_of_yaml(text, where)
     else:
@@ -77,11 +79,11 @@ def _names_of_yaml(text: str, where: str) -> list[str]:
 
     Nodes are read, not values: YAML has no numbers then, and aliases do not multiply.
     """
-    if len(text) > MAX_YAML_BYTES:
-        raise InputError(where, f"{len(text)} characters", f"at most {MAX_YAML_BYTES}")
     try:
         root = yaml.compose(text, yaml.BaseLoader)
-    except Exception as error:  # YAMLError, RecursionError where brackets nest, ValueError, …
+    except RecursionError:
+        raise InputError(where, "hundreds of nested brackets", "a list of names") from None
+    except Exception as error:  # YAMLError, ValueError, …
         raise InputError(where, " ".join(str(error).split()), "valid YAML") from None
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     nodes = [value for key, value in pairs if key.value == "names"]
@@ -195,9 +197,12 @@ LEVELS = [(_key("images", "labels"), _key()), (_key(), _key()), (_key("images"),
 """How the paths of an image and its label file correspond, the most precise first."""
 
 
-def _text(files: ImageFiles, name: str, where: str) -> str:
+def _text(files: ImageFiles, name: str, where: str, most: int = MAX_BYTES) -> str:
     try:
-        return files.read(name).decode("utf-8-sig")
+        data = files.read(name)
+        if len(data) > most:
+            raise InputError(f"{where}/{name}", f"{len(data)} bytes", f"at most {most} bytes")
+        return data.decode("utf-8-sig")
     except (BrokenImageError, UnicodeDecodeError) as error:
         raise InputError(f"{where}/{name}", str(error), "a readable text in UTF-8") from None
 

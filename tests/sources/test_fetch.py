@@ -227,6 +227,11 @@ def test_a_name_of_two_ids_is_refused_or_its_classes_are_merged(home, tmp_path):
     split = read_coco(tmp_path / "raw/annotations/instances_val.json")
     assert split.classes == ((5, "Cat"),)
     assert split.objects[1].labels.tolist() == [1, 1]
+    annotate(home / "val.json")
+    annotate(home / "train.json")
+    fetch(local(home).model_copy(update={"merge_names": True}), tmp_path / "raw")
+    copy = tmp_path / "raw/annotations/instances_val.json"
+    assert copy.read_bytes() == (home / "val.json").read_bytes()
 
 
 def test_boxes_in_fractions_are_refused_by_download(home, tmp_path):

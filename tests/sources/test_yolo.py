@@ -174,6 +174,12 @@ def test_mistakes_are_named_with_file_and_line(tmp_path, line, message):
     assert message in str(error.value)
 
 
+def test_a_huge_label_file_is_refused(tmp_path):
+    root = make_folder(tmp_path / "yolo", {"a.jpg": jpeg(), "a.txt": "0 .5 .5 .1 .1\n" * 600_000})
+    with pytest.raises(InputError, match=r"where/a\.txt: found '8400000 bytes'"):
+        read(root, root)
+
+
 def test_labels_without_images_are_refused(tmp_path):
     root = make_folder(tmp_path / "yolo", {"images/a.jpg": jpeg(), "labels/b.txt": ""})
     with pytest.raises(InputError, match=r"labels of none of 1 images such as images/a\.jpg"):
@@ -228,8 +234,9 @@ def test_more_than_ten_numbered_names(tmp_path):
         ({"data.yaml": "names: [[a]]"}, "found 'no name, or several, of class 0'"),
         ({"data.yaml": "names: [a, '']"}, "found 'no name, or several, of class 1'"),
         ({"data.yaml": "names: [a"}, "expected valid YAML"),
-        ({"data.yaml": "names: " + "[" * 500 + "]" * 500}, "expected valid YAML"),
-        ({"data.yaml": "names: [x" + ", x" * 99_999 + "]"}, "at most 262144"),
+        ({"data.yaml": "names: " + "[" * 500 + "]" * 500}, "hundreds of nested brackets"),
+        ({"data.yaml": "names: [x" + ", x" * 99_999 + "]"}, "at most 262144 bytes"),
+        ({"classes.txt": "x\n" * 200_000}, "at most 262144 bytes"),
         ({"data.yaml": BOMB}, "found 'no name, or several, of class 0'"),
         ({"classes.txt": "\n"}, "where/classes.txt: found 'no list of names'"),
         ({"classes.txt": "a\n\nb\n"}, "found 'no name, or several, of class 1'"),
