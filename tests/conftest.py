@@ -12,10 +12,16 @@ from tests.small_repository import make_repository
 ROOT = Path(__file__).parent.parent
 
 
+LONG = {"training", "tracking", "serving", "stages"}
+"""Folders whose tests train or start processes."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs files with many slow tests first, so that no process is left with them at the end."""
+    """Runs long files first, so that no process is left with one at the end."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(
+        key=lambda item: (-slow[item.path], LONG.isdisjoint(item.path.relative_to(ROOT).parts))
+    )
 
 
 @pytest.fixture(scope="session")
