@@ -31,7 +31,6 @@ def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """A repository whose store has the model registered, and in a run; and that run's id."""
     home = write_repository(tmp_path_factory.mktemp("home"), checkpoint)
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setenv("DVC_ROOT", str(home))
         registry = Registry(locate(), "ssd300")
         registry.promote(registry.register(read_candidate(home), "tries", THRESHOLDS))
@@ -45,8 +44,6 @@ def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 @pytest.fixture
 def at_home(home: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> str:
     """The run's id, in the repository."""
-    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
-        monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(home[0])
     return home[1]
 
@@ -90,8 +87,6 @@ def test_a_model_file_outside_the_model_is_refused(at_home, tmp_path, path):
 
 
 def test_a_missing_store_is_not_created(tmp_path, monkeypatch):
-    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
-        monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     model = "models:/ssd300@champion"
     with pytest.raises(InputError, match=f"^{model}: found 'no database "), model_file(model):

@@ -31,7 +31,6 @@ def printed(
 ) -> Callable[..., list[str]]:
     """`printed([…])` returns the lines that `best` prints of these; nothing is in MLflow."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
     def printed(listed: Sequence[Experiment], top: int = 10, commits: int = 1) -> list[str]:
