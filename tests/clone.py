@@ -42,10 +42,10 @@ def make_clone(folder: Path) -> None:
     params = yaml.load(ROOT / "params.yaml")
     params["dataset"]["shapes"].update(train_images=6, val_images=2)
     params["model"]["width"] = 0.02
-    params["train"].update(epochs=2, batch_size=2, validate_every=1)
+    params["train"].update(epochs=1, batch_size=3)
     params["report"]["images"] = 2
     yaml.dump(params, folder / "params.yaml")
-    run(folder, "git", "init", "--quiet")
+    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
     run(folder, "git", "add", ".")
     run(folder, "git", "commit", "--quiet", "--message", "Start")
 

@@ -1,5 +1,6 @@
 """Fixtures for several test files."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -10,12 +11,23 @@ from numpy.typing import NDArray
 from tests.small_repository import make_repository
 
 ROOT = Path(__file__).parent.parent
+AROUND_US = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
+LONG = {"training", "tracking", "serving", "stages"}
+"""Folders whose tests train or start processes."""
+
+
+def pytest_configure() -> None:
+    """Unsets what a stage or a shell around the tests may have set."""
+    for name in AROUND_US:
+        os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Runs files with many slow tests first, so that no process is left with them at the end."""
+    """Runs long files first, so that no process is left with one at the end."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    items.sort(
+        key=lambda item: (-slow[item.path], LONG.isdisjoint(item.path.relative_to(ROOT).parts))
+    )
 
 
 @pytest.fixture(scope="session")

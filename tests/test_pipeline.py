@@ -47,11 +47,19 @@ def test_it_runs(clone, command):
         run_the_queue(clone, words)
     else:
         if "weights/start.ckpt" in command:
+            change_params(clone, "tracking", enabled=False)  # the runs before it were tracked
             (clone / "weights").mkdir()
             shutil.copy(clone / "model/best.ckpt", clone / "weights/start.ckpt")
         output = run(clone, *words)
     if check := AFTER.get(command):
         check(clone, output)
+
+
+def change_params(clone: Path, section: str, **values: object) -> None:
+    yaml = YAML()
+    params = yaml.load(clone / "params.yaml")
+    params[section].update(values)
+    yaml.dump(params, clone / "params.yaml")
 
 
 def run_the_queue(clone: Path, words: list[str]) -> None:
@@ -91,6 +99,7 @@ def after_repro(clone: Path, output: str) -> None:
     assert "bbox.AP" in run(clone, "dvc", "metrics", "show")
     run(clone, "git", "add", ".")
     run(clone, "git", "commit", "--quiet", "--message", "Run")
+    run(clone, "git", "tag", "--annotate", "ssd300@v1.0.0", "--message", "The first")
 
 
 def after_an_experiment(clone: Path, output: str) -> None:
@@ -157,13 +166,50 @@ def test_the_results_of_all_commands_are_there(clone):
 def test_local_images_take_the_same_path(clone):
     """The example in params.yaml stands for the user's own photos."""
     run(clone, "dvc", "repro", "--quiet", "convert")
-    yaml = YAML()
-    params = yaml.load(clone / "params.yaml")
-    params["dataset"]["name"] = "local"
-    yaml.dump(params, clone / "params.yaml")
+    change_params(clone, "dataset", name="local")
     run(clone, "dvc", "repro", "convert")
     conversion = json.loads((clone / "data/mindrecord/conversion.json").read_text())
     assert conversion["train"]["images"]["kept"] == 6
     assert conversion["val"]["images"]["kept"] == 2
     source = json.loads((clone / "data/raw/source.json").read_text())
     assert source["splits"]["val"]["images"] == "examples/local/val"
+
+
+@pytest.fixture(scope="module")
+def origin(clone, tmp_path_factory) -> Path:
+    """The clone, with the outs of all commits in a DVC remote."""
+    remote = tmp_path_factory.mktemp("remote")
+    run(clone, "dvc", "remote", "add", "--quiet", "--default", "team", str(remote))
+    run(clone, "git", "commit", "--quiet", "--message", "Add the remote", ".dvc/config")
+    run(clone, "dvc", "push", "--quiet", "--all-commits")
+    return clone
+
+
+def test_a_fresh_clone_pulls_everything_and_runs_nothing(origin, tmp_path):
+    run(tmp_path, "git", "clone", "--quiet", str(origin), "fresh")
+    fresh = tmp_path / "fresh"
+    assert not (fresh / "model").exists()
+    run(fresh, "dvc", "pull", "--quiet")
+    output = run(fresh, "dvc", "repro")
+    assert "Running stage" not in output
+    assert "Data and pipelines are up to date." in output
+    assert run(fresh, "git", "status", "--porcelain") == ""
+
+    pulled, metrics = fresh / "evaluation/predictions.json", fresh / "metrics/evaluate.json"
+    detections, figures = pulled.read_bytes(), json.loads(metrics.read_text())["bbox"]
+    pulled.unlink()
+    output = run(fresh, "dvc", "repro", "--single-item", "--force", "evaluate")
+    assert "Running stage 'evaluate'" in output
+    assert len(json.loads(detections)) > 0
+    assert pulled.read_bytes() == detections
+    assert json.loads(metrics.read_text())["bbox"] == figures
+
+
+def test_the_model_is_downloaded_by_its_name_without_a_clone(origin, tmp_path):
+    get = ("dvc", "get", str(origin), "model/best.ckpt", "--rev", "main", "--out", "best.ckpt")
+    run(tmp_path, *get)
+    for extra in ((), ("--rev", "v1.0.0")):
+        named = ("dvc", "artifacts", "get", str(origin), "ssd300", *extra)
+        run(tmp_path, *named, "--force", "--out", "named.ckpt")
+        assert (tmp_path / "named.ckpt").read_bytes() == (tmp_path / "best.ckpt").read_bytes()
+        (tmp_path / "named.ckpt").unlink()

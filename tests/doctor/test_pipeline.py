@@ -17,8 +17,6 @@ ROOT = Path(__file__).parents[2]
 def folder(tmp_path, monkeypatch):
     """An empty repository, and the working folder."""
     monkeypatch.chdir(tmp_path)
-    for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
-        monkeypatch.delenv(name, raising=False)
     (tmp_path / ".dvc").mkdir()
     return tmp_path
 

@@ -35,8 +35,15 @@ def trained(network, rng):
     return network
 
 
-@pytest.mark.parametrize("loss", ["multibox", "focal"])
-@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize(
+    ("style", "loss"),
+    [
+        ("as it is", "multibox"),
+        ("tutorial", "focal"),
+        ("separable", "focal"),
+        ("paper", "multibox"),
+    ],
+)
 def test_the_outputs_equal_mindspores(model, style, loss, rng, tmp_path):
     network = trained(build_network(model.model_copy(update=STYLES[style]), 3, loss), rng)
     save(tmp_path / "a.onnx", to_onnx(network, loss), {})

@@ -1,10 +1,7 @@
 """`--model` as a path, a revision, a registered model, a run and an exported network."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +19,7 @@ from ssdcore.serving.registry import Registry
 from ssdcore.serving.version import read_candidate
 from ssdcore.tracking.client import experiment_id_of, mlflow_errors, open_client
 from ssdcore.tracking.store import UnavailableError, locate
+from tests.project import loaded
 from tests.serving.repositories import ROOT, write_repository
 from tests.small_repository import dvc, run
 
@@ -33,7 +31,6 @@ def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     """A repository whose store has the model registered, and in a run; and that run's id."""
     home = write_repository(tmp_path_factory.mktemp("home"), checkpoint)
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setenv("DVC_ROOT", str(home))
         registry = Registry(locate(), "ssd300")
         registry.promote(registry.register(read_candidate(home), "tries", THRESHOLDS))
@@ -47,8 +44,6 @@ def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
 @pytest.fixture
 def at_home(home: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> str:
     """The run's id, in the repository."""
-    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
-        monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(home[0])
     return home[1]
 
@@ -92,8 +87,6 @@ def test_a_model_file_outside_the_model_is_refused(at_home, tmp_path, path):
 
 
 def test_a_missing_store_is_not_created(tmp_path, monkeypatch):
-    for variable in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
-        monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)
     model = "models:/ssd300@champion"
     with pytest.raises(InputError, match=f"^{model}: found 'no database "), model_file(model):
@@ -201,16 +194,8 @@ def test_an_exported_network_refuses_another_device(exported):
 def test_an_exported_network_needs_no_mindspore(exported, jpeg, tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg)
     shutil.copy(exported, tmp_path / "net.onnx")
-    script = (
-        "import runpy, sys\n"
-        "sys.argv = ['predict', 'a.jpg', '--model', 'net.onnx', '--score', '0.34', '--params',"
-        " sys.argv[1]]\n"
-        "try: runpy.run_module('stages.predict', run_name='__main__', alter_sys=True)\n"
-        "finally: print('mindspore' in sys.modules)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(ROOT / "params.yaml")], cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith("boxes in 1 images → predictions\nFalse\n")
+    words = ("a.jpg", "--model", "net.onnx", "--score", "0.34", "--params", ROOT / "params.yaml")
+    status, lines, packages = loaded(tmp_path, "predict", *words)
+    assert status == 0
+    assert lines[-1].endswith("boxes in 1 images → predictions")
+    assert "mindspore" not in packages

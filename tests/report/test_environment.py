@@ -10,7 +10,6 @@ SOURCE = {
 
 
 def test_environment_names_commit_data_device_and_versions(tmp_path, monkeypatch):
-    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
     here = describe_environment("CPU", SOURCE)
     assert here["device"] == "CPU"
     assert set(PACKAGES) | {"processor", "system"} < set(here)

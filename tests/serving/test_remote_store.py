@@ -27,7 +27,6 @@ def address(tmp_path_factory) -> Iterator[str]:
 @pytest.fixture
 def home(address: str, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A repository that uses the server."""
-    monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
     monkeypatch.chdir(tmp_path)
     return write_repository(tmp_path, checkpoint)

@@ -1,19 +1,24 @@
 """The stages' command lines; one process a stage runs all of its cases, as `python -m` would."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.harness import write_params
+from tests.project import HEAVY, loaded, python, stage
+
 STAGES = ("download", "convert", "train", "evaluate", "export", "report")
-HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc"}
 MISTAKES = {"train.lr_max": "abc", "train.epochs": 2.5, "dataset.name": "cocoo"}
+HELP = {
+    ("doctor",): "Send to MLflow what stages tracked",
+    ("doctor", "sync"): "Send to MLflow what stages tracked",
+    ("experiments", "best"): "List experiments by AP",
+    ("predict",): "IMAGE_OR_FOLDER",
+    ("promote",): "champion",
+}
+"""What the help of the commands that are no stage says."""
 RUN_ALL = """
 import contextlib, io, json, runpy, sys
 
@@ -41,12 +46,9 @@ print(json.dumps(outcomes))
 def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of parameter files, each with one mistake and named after its key."""
     folder = tmp_path_factory.mktemp("params")
-    yaml = YAML()
     for key, value in MISTAKES.items():
-        params = yaml.load(ROOT / "params.yaml")
-        section, _, name = key.partition(".")
-        params[section][name] = value
-        yaml.dump(params, folder / f"{key}.yaml")
+        write_params(folder, {key: value})
+        (folder / "params.yaml").rename(folder / f"{key}.yaml")
     return folder
 
 
@@ -56,15 +58,8 @@ def outcomes(
 ) -> dict[str, Any]:
     """What a stage did on each command line, and the files it left in its working folder."""
     folder = tmp_path_factory.mktemp(request.param)
-    done = subprocess.run(
-        [sys.executable, "-c", RUN_ALL % list(MISTAKES), request.param, str(mistaken)],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"},
-        capture_output=True,
-        check=True,
-        text=True,
-    )
-    assert done.stderr == ""
+    done = python(folder, "-c", RUN_ALL % list(MISTAKES), request.param, mistaken)
+    assert (done.returncode, done.stderr) == (0, "")
     return {**json.loads(done.stdout), "files": [str(path) for path in folder.rglob("*")]}
 
 
@@ -104,14 +99,19 @@ def test_none_of_it_touches_the_working_folder(outcomes):
 
 def test_a_fully_spelt_command_line(tmp_path, mistaken):
     """The one case that goes through the shell's door, to show that the others mean the same."""
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.train", "--params", mistaken / "train.epochs.yaml"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    done = stage(tmp_path, "train", "--params", mistaken / "train.epochs.yaml")
     assert done.returncode == 2
     assert "train.epochs: found 2.5, expected a whole number" in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", HELP)
+def test_help_of_the_other_commands_loads_nothing_heavy(tmp_path, command):
+    (tmp_path / ".dvc").mkdir()
+    status, lines, packages = loaded(tmp_path, *command, "--help")
+    assert status == 0
+    assert any(HELP[command] in line for line in lines)
+    assert {"typer", "ssdcore"} <= packages
+    assert not packages & {*HEAVY, "numpy"}
+    assert [path.name for path in tmp_path.iterdir()] == [".dvc"]

@@ -1,20 +1,16 @@
 """The download stage in a process: after a kill at any moment, the next run completes it."""
 
 import json
-import os
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
+from benchmarks.harness import write_params
 from tests.coco_files import box, jpeg, write_coco
 from tests.download.web_server import Server, serving
+from tests.project import python
 from tests.sources.archives import make_zip
-
-ROOT = Path(__file__).parents[2]
 
 KILL = """
 import hashlib, json, os, random, shutil, signal, sys, time
@@ -95,25 +91,16 @@ def slow_server(body):
 @pytest.fixture
 def folder(tmp_path, servers) -> Path:
     work = tmp_path / "work"
-    work.mkdir()
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["dataset"]["name"] = "coco2017"
-    for name, server in servers.items():
-        params["dataset"]["coco2017"][name] = server.address(f"{name}.zip")
-    yaml.dump(params, work / "params.yaml")
+    addresses = {name: server.address(f"{name}.zip") for name, server in servers.items()}
+    archives = {f"dataset.coco2017.{name}": address for name, address in addresses.items()}
+    write_params(work, {"dataset.name": "coco2017", **archives})
     return work
 
 
 def test_a_killed_download_is_made_good(folder, servers):
     """Killed at ten moments; the children are forked, to import only once."""
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "no_proxy": "127.0.0.1",
-        "XDG_CACHE_HOME": str(folder.parent / "cache"),
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, "-c", KILL], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    cache = str(folder.parent / "cache")
+    done = python(folder, "-c", KILL, no_proxy="127.0.0.1", XDG_CACHE_HOME=cache)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["early"] >= 3

@@ -1,15 +1,13 @@
 """The export stage as a process: what it leaves, and what it refuses to leave."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[2]
+from benchmarks import harness
+from tests.project import python, stage
+
 PREPARE = """
 from pathlib import Path
 from ssdcore.core import layout
@@ -43,27 +41,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_params(folder: Path, **export: object) -> None:
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["model"]["width"] = 0.02
-    params["tracking"]["enabled"] = False
-    params["export"].update({"formats": ["onnx"], "parity_images": 3, **export})
-    yaml.dump(params, folder / "params.yaml")
-
-
-def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "GLOG_v": "3"},
-        capture_output=True,
-        text=True,
-    )
+    fixed = {"model.width": 0.02, "tracking.enabled": False}
+    changed = {"formats": ["onnx"], "parity_images": 3, **export}
+    harness.write_params(folder, fixed | {f"export.{key}": v for key, v in changed.items()})
 
 
 def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
     write_params(folder)
-    done = python(folder, "-m", "stages.export")
+    done = stage(folder, "export")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("3 images: checkpoint AP ")
     assert {path.name for path in (folder / "export").iterdir()} == {
@@ -79,7 +64,7 @@ def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
 ) -> None:
     before = (folder / "export/parity.json").read_bytes()
     write_params(folder, tolerance=1e-12)
-    done = python(folder, "-m", "stages.export")
+    done = stage(folder, "export")
     assert done.returncode == 1
     assert done.stderr.startswith("error: not the network of model/best.ckpt: onnx: offsets ")
     assert "at most 1e-12" in done.stderr

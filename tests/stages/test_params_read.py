@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from benchmarks import harness
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params
 from ssdcore.params.types import Section
@@ -46,13 +47,9 @@ PATHS = paths(Params)
 def read(tmp_path_factory) -> dict[str, set[str]]:
     """Runs every stage on a few images and notes the keys that it touches."""
     folder = tmp_path_factory.mktemp("run")
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["dataset"]["shapes"].update(train_images=2, val_images=1)
-    params["model"]["width"] = 0.02
-    params["train"].update(epochs=1, batch_size=2)
-    params["tracking"]["enabled"] = False
-    yaml.dump(params, folder / "params.yaml")
+    changes = {"model.width": 0.02, "train.epochs": 1, "train.batch_size": 2}
+    data = harness.data_params(None, 2, 1)
+    harness.write_params(folder, {**data, **changes, "tracking.enabled": False})
     touched: dict[str, set[str]] = {}
     from_file: dict[int, Section] = {}  # by identity: a checkpoint holds such sections, too
     plain = Section.__getattribute__

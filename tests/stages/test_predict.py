@@ -1,9 +1,7 @@
 """`python -m stages.predict` as users run it."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -16,8 +14,8 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import load_photo_detector
 from tests.models.tiny_checkpoint import ROOT, write_checkpoint
 from tests.prediction.clips import write_clip
+from tests.project import stage
 
-HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc", "numpy"}
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer"))
 MODEL = ("--model", "best.ckpt", "--params", str(ROOT / "params.yaml"))
 SCORE = 0.34
@@ -40,14 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def predict(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return run(folder, "-m", "stages.predict", *words)
-
-
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"}
-    return subprocess.run(
-        [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True
-    )
+    return stage(folder, "predict", *words)
 
 
 def test_photos_are_drawn_and_recorded(folder):
@@ -71,22 +62,6 @@ def test_photos_are_drawn_and_recorded(folder):
     assert cv2.imread(str(folder / "out/b.jpg")).shape == (90, 160, 3)
 
 
-def test_broken_photos_are_reported_and_the_others_drawn(folder):
-    words = ("broken", "photos/b.jpg", "--out", "out-some", "--classes", "cat", "--score", "0")
-    done = predict(folder, *words, *MODEL)
-    assert done.returncode == 1
-    assert done.stdout.splitlines()[:2] == [
-        "broken/cut.jpg: image damaged or cut short",
-        "broken/page.png: no BMP, JPEG, PNG, TIFF or WebP image",
-    ]
-    assert done.stdout.endswith("1 images → out-some; 2 can't be used\n")
-    coco = json.loads((folder / "out-some/predictions.json").read_text())
-    assert [image["file_name"] for image in coco["images"]] == ["photos/b.jpg"]
-    assert [one["file_name"] for one in coco["broken"]] == ["broken/cut.jpg", "broken/page.png"]
-    assert {box["category_id"] for box in coco["annotations"]} == {3}
-    assert (folder / "out-some/b.jpg").is_file()
-
-
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -100,6 +75,7 @@ def test_broken_photos_are_reported_and_the_others_drawn(folder):
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
         ((), "expected an image"),
         (("photos", "--model", "model/none.ckpt"), "--model: found 'model/none.ckpt', expected a"),
+        (("photos", "--model", "photos/b.jpg"), "photos/b.jpg: found"),
         (("photos", "--classes", "dog"), "--classes: found 'dog', expected one of cat, <b>größer"),
     ],
 )
@@ -111,35 +87,24 @@ def test_wrong_input_exits_with_2_and_one_message(folder, words, message):
     assert not (folder / "predictions").exists()
 
 
-def test_videos_are_drawn_and_broken_ones_reported(folder):
+def test_broken_files_are_reported_and_the_other_photos_and_videos_drawn(folder):
     write_clip(folder / "clip.avi", 6)
     (folder / "broken.mp4").write_bytes(b"no video")
-    words = ("*.avi", "photos/b.jpg", "broken.mp4", "--out", "out-video", "--score", str(SCORE))
-    done = predict(folder, *words, *MODEL)
+    words = ("broken", "*.avi", "photos/b.jpg", "broken.mp4", "--out", "some", "--classes", "cat")
+    done = predict(folder, *words, *MODEL, "--score", str(SCORE))
     assert (done.returncode, done.stderr) == (1, "")
-    told, total = done.stdout.splitlines()
-    assert told == "broken.mp4: no video that can be decoded"
-    assert total.endswith(" boxes in 7 images → out-video; 1 can't be used")
-    coco = json.loads((folder / "out-video/predictions.json").read_text())
+    *told, total = done.stdout.splitlines()
+    assert told == [
+        "broken/cut.jpg: image damaged or cut short",
+        "broken/page.png: no BMP, JPEG, PNG, TIFF or WebP image",
+        "broken.mp4: no video that can be decoded",
+    ]
+    assert total.endswith(" boxes in 7 images → some; 3 can't be used")
+    coco = json.loads((folder / "some/predictions.json").read_text())
     names = [image["file_name"] for image in coco["images"]]
     assert names == ["photos/b.jpg", *(f"clip.avi#{n:06}" for n in range(6))]
-    made = {path.name for path in (folder / "out-video").iterdir()}
+    broken = [one["file_name"] for one in coco["broken"]]
+    assert broken == ["broken/cut.jpg", "broken/page.png", "broken.mp4"]
+    assert {box["category_id"] for box in coco["annotations"]} == {3}
+    made = {path.name for path in (folder / "some").iterdir()}
     assert made == {"b.jpg", "clip.avi.mp4", "predictions.json"}
-
-
-def test_a_file_that_is_no_checkpoint_is_refused(folder):
-    done = predict(folder, "photos", *MODEL, "--model", "photos/b.jpg")
-    assert done.returncode == 2
-    assert "photos/b.jpg: found" in done.stderr
-
-
-def test_help_imports_nothing_heavy(folder):
-    script = (
-        "import runpy, sys\n"
-        "sys.argv = ['predict', *sys.argv[1:]]\n"
-        "try: runpy.run_module('stages.predict', run_name='__main__', alter_sys=True)\n"
-        "finally: print(*{name.partition('.')[0] for name in sys.modules})\n"
-    )
-    done = run(folder, "-c", script, "--help")
-    assert "IMAGE_OR_FOLDER" in done.stdout
-    assert not set(done.stdout.splitlines()[-1].split()) & HEAVY

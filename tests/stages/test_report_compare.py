@@ -1,14 +1,12 @@
 """`python -m stages.report --compare`, from the command line."""
 
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.project import ROOT, stage
 
 
 @pytest.fixture(scope="module")
@@ -20,13 +18,7 @@ def repository(small_repository, tmp_path_factory) -> Path:
 
 
 def report(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stages.report", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    return stage(folder, "report", *arguments)
 
 
 @pytest.mark.parametrize(

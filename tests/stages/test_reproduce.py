@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clone import ROOT, environment, run
+from tests.clone import run
+from tests.project import stage
 
 PIPELINE = """
 stages:
@@ -88,15 +89,7 @@ def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def reproduce(repository: Path, tmp_path: Path) -> Callable[..., Done]:
-    def reproduce(*arguments: str) -> Done:
-        into = ("--into", str(tmp_path / "again"))
-        return subprocess.run(
-            [sys.executable, "-m", "stages.reproduce", *into, *arguments],
-            cwd=repository, env=environment() | {"PYTHONPATH": str(ROOT)},
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-
-    return reproduce
+    return lambda *words: stage(repository, "reproduce", "--into", tmp_path / "again", *words)
 
 
 def test_equal_results_have_status_0(repository, reproduce, machine, tmp_path):

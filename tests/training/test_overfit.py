@@ -83,8 +83,7 @@ def require_learnt(images, head, loss, **options):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("head", ["separable", "conv"])
-@pytest.mark.parametrize("loss", ["focal", "multibox"])
+@pytest.mark.parametrize(("loss", "head"), [("focal", "separable"), ("multibox", "conv")])
 def test_four_images_are_learnt_by_heart(loss, head, four_images):
     require_learnt(four_images, head, loss)
 

@@ -44,7 +44,7 @@ class TinySSD(nn.Cell):
         self.conv = nn.Conv2d(3, 4, 6, stride=6, pad_mode="valid", has_bias=not batch_norm)
         self.norm = nn.BatchNorm2d(4) if batch_norm else nn.Identity()
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
-        self.hidden = nn.Dense(1, 8, activation="relu")
+        self.hidden = nn.Dense(1, 8, activation="tanh")
         self.offsets, self.logits = nn.Dense(8, 4), nn.Dense(8, num_classes)
 
     def construct(self, images):

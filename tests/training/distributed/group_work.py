@@ -20,7 +20,6 @@ from ssdcore.data.loader import TrainingBatch
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, find_in_split, split_results
-from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, seed_all
 from ssdcore.models.losses import DetectionLoss, MultiboxLoss
 from ssdcore.params.reader import read_params
@@ -31,7 +30,7 @@ from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
 from ssdcore.training.setup import Training, prepare_training
 from ssdcore.training.step import TrainingStep
 from ssdcore.training.validation import gather_found
-from tests.training.tiny import TinyDetector, tiny_batch
+from tests.training.tiny import TinyDetector, build_tiny, tiny_batch
 
 ROOT = Path(__file__).parents[3]
 PARAMS = read_params(ROOT / "params.yaml")
@@ -67,6 +66,7 @@ def prepare(work: Work, group: Group, batch_size: int) -> Training:
         read_coco(Path(work.annotations)).classes,
         [Path(shard) for shard in work.shards],
         group,
+        build=build_tiny,
     )
     for _, cell in training.network.cells_and_names():
         if isinstance(cell, nn.BatchNorm2d):
@@ -83,7 +83,7 @@ def train(training: Training) -> dict[str, Any]:
 def initial() -> dict[str, Any]:
     """Returns what `train` starts from."""
     seed_all(SEED)
-    return values(build_network(MODEL, 6, "multibox"))
+    return values(build_tiny(MODEL, 6, "multibox"))
 
 
 def tiny_step(group: Group, accumulate: int, *, batch_norm: bool) -> tuple[TrainingStep, Any]:
@@ -147,7 +147,7 @@ def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
     """Detects with an untrained network."""
     split = read_coco(Path(work.annotations))
     seed_all(4)
-    network = build_network(MODEL, len(split.classes), "multibox")
+    network = build_tiny(MODEL, len(split.classes), "multibox")
     detector = Detector(network, PRIORS, "multibox", batch_size)
     shards = [Path(shard) for shard in work.shards]
     found = find_in_split(detector, shards, Thresholds(score=work.score), 1, group)

@@ -1,0 +1,39 @@
+"""Runs this code in another folder, as its users do."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.clone import ROOT, environment
+
+HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc"}
+"""Packages that take long to import."""
+RUN_AND_LIST = """
+import runpy, sys
+stage = sys.argv.pop(1)
+try:
+    runpy.run_module(f"stages.{stage}", run_name="__main__", alter_sys=True)
+finally:
+    print(*{name.partition(".")[0] for name in sys.modules})
+"""
+
+
+def python(folder: Path, *words: str | Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Runs Python in `folder`, with `more` in its environment."""
+    env = environment() | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", "GLOG_v": "3"} | more
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+
+
+def stage(folder: Path, name: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Runs a stage in `folder`."""
+    return python(folder, "-m", f"stages.{name}", *words)
+
+
+def loaded(folder: Path, name: str, *words: str | Path) -> tuple[int, list[str], set[str]]:
+    """Runs a stage; returns its status, the lines that it prints, and the packages it imports."""
+    done = python(folder, "-c", RUN_AND_LIST, name, *words)
+    assert done.stderr == ""
+    *lines, packages = done.stdout.splitlines()
+    return done.returncode, lines, set(packages.split())
