@@ -4,34 +4,65 @@ from typing import Any
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.locks import writing_outs
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import ConvertParams
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Check every image and box and write them to MindRecord shards."""
     convert = read_params(params).convert
+    with writing_outs("convert"):
+        _convert(convert)
 
-    from ssdcore.coco.annotations import read_coco
+
+def _convert(convert: ConvertParams) -> None:
+    from ssdcore.coco.ground_truth import write_ground_truth
     from ssdcore.core.errors import InputError
     from ssdcore.core.files import replacing_folder, write_json
-    from ssdcore.data.conversion_report import table_of_losses
-    from ssdcore.data.convert import convert_split
-    from ssdcore.data.manifest import image_folder
+    from ssdcore.data.conversion_report import notes, table_of_losses
+    from ssdcore.data.convert import convert_split, read_split, repeated_files
+    from ssdcore.data.manifest import image_folder, read_unused
+
+    splits = {}
+    for name in layout.SPLITS:
+        images = image_folder(layout.SOURCE, name)
+        splits[name] = read_split(layout.annotations(name), images), images
+    repeated, unused = repeated_files(splits), read_unused(layout.RAW)
+    if convert.strict and (repeated or unused):
+        found = [f"{file}: listed under several ids" for file in repeated]
+        found += [f"{name}: {why}" for own in unused.values() for why in own for name in own[why]]
+        remedy = "Correct the data set, or set convert.strict to false"
+        raise InputError(str(layout.RAW), found[:3], "that all is used, and once", remedy)
 
     summaries = {}
     with replacing_folder(layout.MINDRECORD) as folder:
-        for name in layout.SPLITS:
-            split = read_coco(layout.annotations(name))
-            images = image_folder(layout.SOURCE, name)
+        for name, (split, images) in splits.items():
             shards = folder / layout.mindrecord(name).name
             conversion = convert_split(split, images, shards, convert.shards, strict=convert.strict)
             if not conversion.kept:
                 faults = [f"{file.file_name}: {file.reason}" for file in conversion.skipped[:3]]
                 raise InputError(str(images), faults, "at least one usable image")
-            summaries[name] = conversion.summary()
-            print(_summary_line(name, summaries[name]))
+            write_ground_truth(folder / layout.ground_truth(name).name, split)
+            own = [file for file in repeated if name in file.image_ids]
+            not_used = unused.get(name, {})
+            summaries[name] = conversion.summary() | {
+                "repeated_files": [file._asdict() for file in own],
+                "unused": not_used,
+            }
+            say(_summary_line(name, summaries[name]))
             if table := table_of_losses(conversion):
-                print(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
+                say(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
+            for line in notes(conversion, own, not_used):
+                say(line)
+            objects = conversion.boxes["kept"] - conversion.boxes["crowd"]
+            if not objects and name == "train":
+                where = str(layout.annotations(name))
+                crowds = f"no usable box, and {conversion.boxes['crowd']} crowd regions"
+                raise InputError(where, crowds, "boxes of objects to train on")
+            if not objects:
+                say("  no object: AP can't be measured on this split")
         write_json(folder / layout.CLASSES.name, [c._asdict() for c in split.classes])
         write_json(folder / layout.CONVERSION.name, summaries)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssdcore.core.command import ParamsOption, run_one_of
+from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +25,9 @@ def examine(params: ParamsOption) -> None:
     errors = 0
     for finding in _findings(params):
         errors += finding.is_error
-        print(finding, flush=True)
+        say(str(finding))
     if errors:
-        print(f"{errors} to fix", file=sys.stderr)
+        say(f"{errors} to fix", error=True)
         sys.exit(1)
 
 
@@ -58,17 +59,18 @@ def sync() -> None:
     for sent in sync():
         found, name = True, sent.folder.name
         if sent.refused:
-            print(f"{name}: the store rejected part of it ({sent.refused}); saved in {sent.kept}")
+            why = f"the store rejected part of it ({sent.refused})"
+            say(f"{name}: {why}; saved in {sent.folder}")
         if sent.running:
-            print(f"{name}: its stage is running and uploads it")
+            say(f"{name}: its stage is running and uploads it")
         elif sent.left:
             left.setdefault(sent.left, []).append(name)
         elif not sent.refused:
-            print(f"{name}: sent")
+            say(f"{name}: sent")
     if not found:
-        print("Nothing to send.")
+        say("Nothing to send.")
     for reason, names in left.items():
-        print(f"left in .ssd/tracking: {', '.join(names)} ({reason})", file=sys.stderr)
+        say(f"left in .ssd/tracking: {', '.join(names)} ({reason})", error=True)
     if left:
         sys.exit(1)
 

@@ -2,12 +2,20 @@
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.locks import writing_outs
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Detect in every validation image, compute the COCO figures, and analyse the errors."""
     settings = read_params(params)
+    with writing_outs("evaluate"):
+        _evaluate(settings)
+
+
+def _evaluate(settings: Params) -> None:
     wanted, runtime = settings.evaluate, settings.runtime
 
     from time import perf_counter
@@ -26,7 +34,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     load_backend(wanted.backend)  # a missing one is an error before the work, not after it
     device = configure(runtime.device)
     network, metadata = load(layout.BEST_CHECKPOINT)
-    val = read_coco(layout.annotations("val"))
+    val = read_coco(layout.ground_truth("val"))
     shards = find_shards(layout.mindrecord("val"))
     thresholds = Thresholds.of(wanted)
     detector = Detector(network, metadata.default_boxes, metadata.loss, wanted.batch_size)
@@ -53,7 +61,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, metadata.step)
         tracker.log_metrics_of("evaluate/class", figures_of_classes(tables), metadata.step)
         tracker.log_artifact(layout.EVALUATION)
-    print(
+    say(
         f"{len(val.images)} images at {speed:.1f} images/s: AP {figures['AP']:.3f}, "
         f"AP50 {figures['AP50']:.3f} → {layout.EVALUATE_METRICS}"
     )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ssdcore.core.command import run_one_of
+from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,17 +44,17 @@ def best(
     ranked = [one for one in measured if one.data == measured[0].data]
     ranked.sort(key=lambda one: one.metrics["AP"], reverse=True)
     for line in _table(ranked, top):
-        print(line)
+        say(line)
     if others := len(measured) - len(ranked):
-        print(f"{others} on other data, whose AP is not comparable")
+        say(f"{others} on other data, whose AP is not comparable")
     states = Counter(one.state for one in experiments)
     for state in filter(states.get, NEXT_COMMANDS):
-        print(f"{states[state]} {state}: {NEXT_COMMANDS[str(state)]}")
+        say(f"{states[state]} {state}: {NEXT_COMMANDS[str(state)]}")
     winner = next((one for one in ranked if not _repeats(one, ranked)), None)
     if winner:
-        print(*_about(winner, ranked), sep="\n")
+        say("\n".join(_about(winner, ranked)))
     elif not any(states[state] for state in NEXT_COMMANDS):
-        print(f"No other experiments yet: {EXAMPLE}")
+        say(f"No other experiments yet: {EXAMPLE}")
 
 
 def _table(ranked: Sequence[Experiment], top: int) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     try:
         found = find_run(store, winner)
     except UnavailableError as error:
-        print(f"warning: MLflow does not answer ({error})", file=sys.stderr)
+        say(f"warning: MLflow does not answer ({error})", error=True)
     else:
         page = found.page if found else f"no MLflow run of this experiment in {store.uri}"
         serve = "   (while `mlflow ui --workers 1` runs)" if found and store.database else ""

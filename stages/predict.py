@@ -13,6 +13,7 @@ import typer
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def main(
                 predictor.predict_video(video)
         if camera is not None:
             predictor.predict_camera(camera, seconds)
-    print(
+    say(
         f"{results.boxes} boxes in {results.photos} images → {out}"
         + (f"; {len(results.broken)} can't be used" if results.broken else "")
     )

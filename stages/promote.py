@@ -13,6 +13,7 @@ import typer
 
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 
 FORBIDDEN = '/:"'
@@ -43,7 +44,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     candidate = read_candidate(Path())
     for sent in sync():  # the model's run may be in a spool
         if sent.left:
-            print(f"{sent.folder.name} is not sent: {sent.left}", file=sys.stderr)
+            say(f"{sent.folder.name} is not sent: {sent.left}", error=True)
     store = locate()
     shown = score_to_show(settings.report.score_threshold, layout.EVALUATE_METRICS)
     thresholds = Thresholds.of(settings.evaluate, shown)
@@ -56,17 +57,17 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
         version = registry.find(candidate) or registry.register(
             candidate, settings.tracking.experiment, thresholds
         )
-        print(*comparison(version, champion), sep="\n")
+        say("\n".join(comparison(version, champion)))
         if champion and champion.number != version.number:
             require_comparable(version, champion)
             if not is_better(version, champion):
-                print(f"{name}: version {champion.number} stays the {CHAMPION}.")
+                say(f"{name}: version {champion.number} stays the {CHAMPION}.")
                 sys.exit(1)
         registry.promote(version)
     except UnavailableError as error:
         raise RunError(f"{store.written(root_folder())}: {error}") from error
-    print(f"{name}: version {version.number} is the {CHAMPION}. To serve it:")
-    print(f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local")
+    say(f"{name}: version {version.number} is the {CHAMPION}. To serve it:")
+    say(f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local")
 
 
 if __name__ == "__main__":

@@ -7,8 +7,10 @@ import typer
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.errors import InputError
+from ssdcore.core.locks import writing_outs
+from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
-from ssdcore.params.schema import ReportParams
+from ssdcore.params.schema import Params, ReportParams
 
 Compare = Annotated[
     list[str] | None,
@@ -29,7 +31,11 @@ def main(
     if compare or further:
         _compare(compare, further or [], settings.report)
         return
+    with writing_outs("report"):
+        _report(settings)
 
+
+def _report(settings: Params) -> None:
     from ssdcore.core.files import replacing_folder, sha256_of_file, write_json, write_text
     from ssdcore.report.drawing import encode_jpeg
     from ssdcore.report.gather import gather
@@ -55,7 +61,7 @@ def main(
             tracker.log_artifact(file)
         for one in examples:
             tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
-    print(f"report → {layout.REPORT_PAGE.resolve()}")
+    say(f"report → {layout.REPORT_PAGE.resolve()}")
 
 
 def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams) -> None:
@@ -68,7 +74,7 @@ def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams
     names = [*compare, *further]
     page = compare_revisions(names, wanted.images, wanted.score_threshold)
     write_text(layout.COMPARISON_PAGE, page)
-    print(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
+    say(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import typer
 
 from ssdcore.core import layout
 from ssdcore.core.command import run as run_command
+from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,17 +41,17 @@ def main(
     with open_revisions([revision], "REV") as (original,):
         commit = original.origin.commit
         recorded = read_record(original)
-    clone = into or layout.states() / "reproduced" / commit
-    make_clone(Path.cwd(), commit, clone)
-    print(f"{revision} is {commit}, repeated in {clone}", flush=True)
+    folder = into or layout.states() / "reproduced" / commit
+    clone = make_clone(Path.cwd(), commit, folder)
+    say(f"{revision} is {commit}, repeated in {clone}")
     programs = programs_for(Path.cwd(), clone)
     repro = ("-m", "dvc", "repro", "--force", "--no-run-cache")
     run(clone, str(programs / "python"), *repro, programs=programs)
     with open_revisions([WORKSPACE], "REV", clone) as (copy,):
         repeated = read_record(copy)
-    print("", *_comparison(recorded, repeated, tolerance), sep="\n")
+    say("\n".join(("", *_comparison(recorded, repeated, tolerance))))
     if any(differences(recorded.results, repeated.results)):
-        print("", *_reasons(recorded, repeated), sep="\n")
+        say("\n".join(("", *_reasons(recorded, repeated))))
         sys.exit(DIFFERS)
 
 

@@ -48,3 +48,11 @@ def small_repository(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("small") / "repository"
     make_repository(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def nested_repository(tmp_path_factory) -> Path:
+    """The same in a subfolder of a git repository."""
+    folder = tmp_path_factory.mktemp("mono") / "projects/small"
+    make_repository(folder, git_root=folder.parents[1])
+    return folder

@@ -28,17 +28,18 @@ ENVIRONMENT = {
 }  # fmt: skip
 
 
-def make_repository(folder: Path) -> None:
+def make_repository(folder: Path, git_root: Path | None = None) -> None:
     """Makes the tag `old`, the branch `main` after it, and an experiment `try` from `main`.
 
     They find 1, 2 and 3 of the three images' objects, and `old` has no errors.csv. The working
-    folder is as `main` has it, apart from train.lr_max.
+    folder is as `main` has it, apart from train.lr_max. With `git_root`, a folder above, it is a
+    DVC project in a subfolder of a git repository.
     """
-    folder.mkdir()
-    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    folder.mkdir(parents=True)
+    run(git_root or folder, "git", "init", "--quiet", "--initial-branch", "main")
     for key in ("user.name", "user.email"):  # DVC's own commits ignore the environment
         run(folder, "git", "config", key, "a")
-    dvc(folder, "init", "--quiet")
+    dvc(folder, "init", "--quiet", *(["--subdir"] if git_root else []))
     _write(folder, lr_max=0.1, found=[1], outs=OUTS)
     _commit(folder, "Begin\n\nSlowly.")
     run(folder, "git", "tag", "--annotate", "--message", "The first", "old")

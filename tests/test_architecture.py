@@ -40,6 +40,14 @@ def test_every_package_is_in_the_contract():
     assert set(re.findall(r"ssdcore\.(\w+)", contract)) == PACKAGES
 
 
+def test_all_messages_go_through_one_function():
+    """Which shows control characters instead of printing them; ruff (T20) refuses `print`."""
+    paths = [path for folder in ("ssdcore", "stages") for path in (ROOT / folder).rglob("*.py")]
+    others = re.compile(r"sys\.std(out|err)\.write|\b(echo|secho|tqdm\.write)\(")
+    found = {path.name for path in paths if others.search(path.read_text(encoding="utf-8"))}
+    assert found == {"messages.py"}
+
+
 def test_a_package_has_at_most_thirty_modules():
     """Beyond that, a reader no longer finds a concept by its file name."""
     graph = grimp.build_graph("ssdcore")

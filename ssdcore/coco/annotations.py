@@ -1,8 +1,8 @@
-"""Reads a COCO annotation file once, for training and for evaluation."""
+"""Reads a COCO annotation file; every field is checked and typed here, and nowhere else."""
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from ssdcore.coco.rows import Row, load_rows, whole_number
 from ssdcore.core.errors import InputError
 
 MAX_DESCRIBED = 1000
-"""Dropped boxes that are described per reason."""
+"""Boxes that are described per reason."""
+AREA_UNUSABLE = "area is no number of at least 0"
 NO_ANNOTATIONS = check_boxes((), np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2)))
 
 
@@ -38,11 +39,11 @@ class CocoImage(NamedTuple):
     width: int
 
 
-class DroppedBox(NamedTuple):
-    """A dropped box as the file has it: ids unchanged, or as shortened JSON.
+class FaultyBox(NamedTuple):
+    """A box with a fault as the file has it: ids unchanged, or as shortened JSON.
 
     Attributes:
-        reason: one of `ssdcore.coco.boxes.REASONS`.
+        reason: one of `ssdcore.coco.boxes.REASONS`, or `AREA_UNUSABLE`.
         file_name: of its image, empty if unknown.
         annotation_id: id of the annotation.
         image_id: id of the image.
@@ -66,9 +67,12 @@ class CocoSplit(NamedTuple):
         images: in the file's order.
         objects: ground truth for training by image id; every image has an entry.
         boxes: counts over all boxes: "listed", "kept", "clipped" (kept, but clipped to the
-            image) and "crowd" (kept as a crowd region).
+            image), "crowd" (kept as a crowd region) and "area_from_box" (its listed area is
+            unusable).
         dropped: number of dropped boxes by reason.
         dropped_boxes: the first `MAX_DESCRIBED` of each reason, in the file's order.
+        repaired_boxes: the first `MAX_DESCRIBED` whose area is that of the box.
+        sizes_from_files: number of images whose size is that of the image file.
         clipped_in: number of clipped boxes by image id; images without any are missing.
         annotations: all boxes as they are listed, for the evaluation.
     """
@@ -78,7 +82,9 @@ class CocoSplit(NamedTuple):
     objects: Mapping[int, Objects]
     boxes: Mapping[str, int]
     dropped: Mapping[str, int]
-    dropped_boxes: tuple[DroppedBox, ...] = ()
+    dropped_boxes: tuple[FaultyBox, ...] = ()
+    repaired_boxes: tuple[FaultyBox, ...] = ()
+    sizes_from_files: int = 0
     clipped_in: Mapping[int, int] = MappingProxyType({})
     annotations: Annotations = NO_ANNOTATIONS
 
@@ -93,8 +99,13 @@ def read_ground_truth(source: Path | CocoSplit) -> CocoSplit:
     return source if isinstance(source, CocoSplit) else read_coco(source)
 
 
-def read_coco(path: Path) -> CocoSplit:
+def read_coco(path: Path, size_of: Callable[[str], tuple[int, int]] | None = None) -> CocoSplit:
     """Reads and checks an annotation file.
+
+    Args:
+        path: the file.
+        size_of: returns height and width of an image file, for images of unknown size; (0, 0) if
+            it can't be read.
 
     Raises:
         InputError: the file as a whole is unusable: it is missing, not JSON, not a COCO detection
@@ -105,10 +116,58 @@ def read_coco(path: Path) -> CocoSplit:
         sorted(CocoClass(_required_id(row, path), _required_name(row, path))
                for row in content["categories"])
     )  # fmt: skip
-    images = tuple(_image(row, path) for row in content["images"])
+    images = [_image(row, path) for row in content["images"]]
     _require_unique(path, "categories", [c.id for c in classes])
     _require_unique(path, "images", [i.id for i in images])
-    return _collect(content["annotations"], classes, images)
+    sizes_from_files = 0
+    if size_of:
+        for index, image in enumerate(images):
+            if image.file_name and min(image.height, image.width) < 1:
+                height, width = size_of(image.file_name)
+                images[index] = image._replace(height=height, width=width)
+                sizes_from_files += height > 0
+    split = _collect(content["annotations"], classes, tuple(images))
+    return split._replace(sizes_from_files=sizes_from_files)
+
+
+def require_plausible(split: CocoSplit, where: str) -> None:
+    """Checks that the classes differ and that the boxes are in pixels.
+
+    Names that differ in letter case and spaces alone are the same class, but for single letters,
+    which are classes of their own in the images of a text.
+
+    Args:
+        split: the content of an annotation file.
+        where: name of the file in messages.
+
+    Raises:
+        InputError: two ids have the same name, or all boxes are fractions of the image.
+    """
+    ids: dict[str, CocoClass] = {}
+    for one in split.classes:
+        first = ids.setdefault(same_name(one.name), one)
+        if first is not one:
+            raise InputError(
+                f"{where}: categories",
+                f"{first.id} {first.name!r} and {one.id} {one.name!r}",
+                "each name once",
+                "Rename one, or set dataset.merge_names to true to make them one class",
+            )
+    boxes = split.annotations.boxes_xywh_px
+    boxes = boxes[(boxes[:, 2:] > 0).all(axis=1)]
+    if len(boxes) and (boxes >= 0).all() and (boxes <= 1).all() and (boxes[:, 2:] < 1).any():
+        raise InputError(
+            f"{where}: annotations",
+            f"{len(boxes)} boxes of less than a pixel, such as {boxes[0].tolist()}",
+            "left, top, width and height in pixels",
+            "Multiply fractions by the width and height of their image",
+        )
+
+
+def same_name(name: str) -> str:
+    """Returns what the names of one class have in common; see `require_plausible`."""
+    words = " ".join(name.split())
+    return words.casefold() if len(words) > 1 else words
 
 
 def _collect(
@@ -128,6 +187,7 @@ def _collect(
         "kept": int(kept.sum()),
         "clipped": int(boxes.clipped.sum()),
         "crowd": int(boxes.crowd[kept].sum()),
+        "area_from_box": int(boxes.area_unusable[kept].sum()),
     }
     reasons = Counter(REASONS[verdict] for verdict in boxes.verdict[~kept].tolist())
     return CocoSplit(
@@ -137,6 +197,8 @@ def _collect(
         counts,
         dict(sorted(reasons.items())),
         _describe_dropped(rows, boxes, images),
+        _describe(rows, boxes, images, np.flatnonzero(boxes.area_unusable & kept)[:MAX_DESCRIBED]),
+        0,
         Counter(image_ids[boxes.image[boxes.clipped]].tolist()),
         boxes,
     )
@@ -152,17 +214,25 @@ def _column(
 
 def _describe_dropped(
     rows: Sequence[Row], boxes: Annotations, images: Sequence[CocoImage]
-) -> tuple[DroppedBox, ...]:
+) -> tuple[FaultyBox, ...]:
     first_of_each = [
         np.flatnonzero(boxes.verdict == verdict)[:MAX_DESCRIBED]
         for verdict in range(KEPT + 1, len(REASONS))
     ]
-    dropped = []
-    for index in np.sort(np.concatenate(first_of_each)).tolist():
+    return _describe(rows, boxes, images, np.sort(np.concatenate(first_of_each)))
+
+
+def _describe(
+    rows: Sequence[Row], boxes: Annotations, images: Sequence[CocoImage], indices: NDArray[np.int64]
+) -> tuple[FaultyBox, ...]:
+    """Describes some rows; those that are kept are there because of their area."""
+    found = []
+    for index in indices.tolist():
         row, image = rows[index], int(boxes.image[index])
-        dropped.append(
-            DroppedBox(
-                REASONS[boxes.verdict[index]],
+        verdict = int(boxes.verdict[index])
+        found.append(
+            FaultyBox(
+                AREA_UNUSABLE if verdict == KEPT else REASONS[verdict],
                 "" if image == UNLISTED else images[image].file_name,
                 _described_id(row.get("id")),
                 _described_id(row.get("image_id")),
@@ -170,7 +240,7 @@ def _describe_dropped(
                 json.dumps(row.get("bbox"))[:80],
             )
         )
-    return tuple(dropped)
+    return tuple(found)
 
 
 def _described_id(id_: object) -> int | str:

@@ -3,14 +3,14 @@
 Boxes are columns of arrays, because a million boxes as Python objects need a gigabyte.
 """
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from math import isfinite
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdcore.coco.rows import finite_number, flag
 from ssdcore.geometry.boxes import Boxes
 
 REASONS = (
@@ -19,18 +19,20 @@ REASONS = (
     "image of unknown size",
     "unknown category",
     "malformed box",
+    "iscrowd neither 0 nor 1",
     "box without area",
     "box outside the image",
     "duplicate box",
 )
 """Why a box is dropped, by verdict; if several reasons apply, the first one is counted. A
 duplicate has the image, category, crowd flag and coordinates of an earlier box."""
-KEPT, WITHOUT_AREA, DUPLICATE = (
-    REASONS.index(reason) for reason in ("kept", "box without area", "duplicate box")
+KEPT, UNKNOWN_SIZE, WITHOUT_AREA, DUPLICATE = (
+    REASONS.index(reason)
+    for reason in ("kept", "image of unknown size", "box without area", "duplicate box")
 )
 UNLISTED = -1
 """Index of an image that the file does not list."""
-NOT_CROWD = (0, None, "", "0")
+NO_BOX = (np.nan,) * 4
 
 
 class Objects(NamedTuple):
@@ -58,8 +60,9 @@ class Annotations(NamedTuple):
         image: (R,) int64 index of the image in the file, or `UNLISTED`.
         label: (R,) int64 1 … C-1, 0 if the category is unknown.
         crowd: (R,) bool.
-        boxes_xywh_px: (R, 4) float64 as listed, NaN if malformed.
+        boxes_xywh_px: (R, 4) float64 as listed, NaN if malformed or if iscrowd is unusable.
         areas_px: (R,) float64 as listed (COCO's is that of the outline), else that of the box.
+        area_unusable: (R,) bool, an area is listed, but is no number of at least 0.
         boxes_yxyx: (R, 4) float32, fractions of the image, clipped to it.
         verdict: (R,) int64 index into `REASONS`.
         clipped: (R,) bool, kept but clipped.
@@ -70,6 +73,7 @@ class Annotations(NamedTuple):
     crowd: NDArray[np.bool_]
     boxes_xywh_px: NDArray[np.float64]
     areas_px: NDArray[np.float64]
+    area_unusable: NDArray[np.bool_]
     boxes_yxyx: NDArray[np.float32]
     verdict: NDArray[np.int64]
     clipped: NDArray[np.bool_]
@@ -80,8 +84,21 @@ class Annotations(NamedTuple):
         Unlike training, it takes boxes as they are listed: outside the image, without area, or
         twice. Only malformed boxes and those of unknown images or categories are left out.
         """
-        rows = (self.image != UNLISTED) & (self.label != 0) & ~np.isnan(self.boxes_xywh_px[:, 0])
-        return Annotations(*(column[rows] for column in self))
+        return self._select(
+            (self.image != UNLISTED) & (self.label != 0) & ~np.isnan(self.boxes_xywh_px[:, 0])
+        )
+
+    def ground_truth(self) -> "Annotations":
+        """Returns the rows of the converted ground truth: of `compared`, those that are kept.
+
+        Boxes of images of unknown size stay: such an image is skipped, so its objects are missed.
+        """
+        rows = self.compared()
+        return rows._select(np.isin(rows.verdict, (KEPT, UNKNOWN_SIZE)))
+
+    def _select(self, rows: NDArray[np.bool_]) -> "Annotations":
+        columns: list[Any] = [column[rows] for column in self]
+        return Annotations(*columns)
 
     def by_image(self, images: int) -> list[Objects]:
         """Returns the kept boxes of each image, in the file's order."""
@@ -109,25 +126,29 @@ def check_boxes(
         label: (R,) 1 … C-1, 0 if the category is unknown.
         sizes_hw: (images, 2) height and width in pixels, 0 if unknown.
     """
-    crowd = np.fromiter((row.get("iscrowd") not in NOT_CROWD for row in rows), bool, len(rows))
-    nothing = [np.nan] * 4
-    listed = (row.get("bbox") for row in rows)
-    boxes_xywh_px = np.array([b if _is_box(b) else nothing for b in listed], float).reshape(-1, 4)
+    crowd_or_none = [flag(row.get("iscrowd")) for row in rows]
+    crowd = np.array([value is True for value in crowd_or_none], bool)
+    crowd_unusable = np.array([value is None for value in crowd_or_none], bool)
+    listed = chain.from_iterable(_box(row.get("bbox")) for row in rows)
+    boxes_xywh_px = np.fromiter(listed, float, 4 * len(rows)).reshape(-1, 4)
+    malformed = np.isnan(boxes_xywh_px[:, 0])
+    boxes_xywh_px[crowd_unusable] = NO_BOX
+    areas_px = np.fromiter((_area(row.get("area")) for row in rows), float, len(rows))
+    no_area = np.isnan(areas_px)
+    area_unusable = no_area & np.fromiter(("area" in row for row in rows), bool, len(rows))
     height, width = sizes_hw[image].T
     x, y, w, h = boxes_xywh_px.T
     with np.errstate(all="ignore"):  # coordinates far outside any image, sizes of 0
+        areas_px = np.where(no_area, np.minimum(w * h, np.finfo(float).max), areas_px)
         x1, y1 = np.maximum(x, 0), np.maximum(y, 0)
         right, bottom = x + w, y + h
         x2, y2 = np.minimum(right, width), np.minimum(bottom, height)
         # From COCO's x y w h in pixels to y1 x1 y2 x2 in fractions.
         yxyx = np.stack([y1 / height, x1 / width, y2 / height, x2 / width], axis=1)
         yxyx = yxyx.astype(np.float32)
-        listed = (row.get("area") for row in rows)
-        areas_px = np.array([a if _is_number(a) else np.nan for a in listed], float)
-        areas_px = np.where(np.isnan(areas_px), w * h, areas_px)
     no_float32_area = (yxyx[:, 2:] <= yxyx[:, :2]).any(axis=1)
     faults = [
-        image == UNLISTED, (height < 1) | (width < 1), label == 0, np.isnan(x),
+        image == UNLISTED, (height < 1) | (width < 1), label == 0, malformed, crowd_unusable,
         (w <= 0) | (h <= 0), (x2 <= x1) | (y2 <= y1), no_float32_area,
     ]  # fmt: skip
     verdict = np.select(faults, [*range(1, len(faults)), WITHOUT_AREA], KEPT)
@@ -136,19 +157,22 @@ def check_boxes(
     verdict[kept[repeated]] = DUPLICATE
     cut = (x1 != x) | (y1 != y) | (x2 != right) | (y2 != bottom)
     clipped = cut & (verdict == KEPT)
-    return Annotations(image, label, crowd, boxes_xywh_px, areas_px, yxyx, verdict, clipped)
+    return Annotations(
+        image, label, crowd, boxes_xywh_px, areas_px, area_unusable, yxyx, verdict, clipped
+    )
 
 
-def _is_box(bbox: Any) -> bool:
-    """Returns whether an annotation's bbox is a list of four finite numbers."""
-    return isinstance(bbox, list) and len(bbox) == 4 and all(map(_is_number, bbox))
+def _box(bbox: Any) -> Iterable[float]:
+    """Returns an annotation's bbox, or NaN if it is no list of four finite numbers."""
+    if not isinstance(bbox, list) or len(bbox) != len(NO_BOX):
+        return NO_BOX
+    numbers = [number for value in bbox if (number := finite_number(value)) is not None]
+    return numbers if len(numbers) == len(NO_BOX) else NO_BOX
 
 
-def _is_number(value: Any) -> bool:
-    try:
-        return isinstance(value, int | float) and isfinite(value)
-    except OverflowError:  # an integer of over 300 digits
-        return False
+def _area(area: Any) -> float:
+    number = finite_number(area)
+    return np.nan if number is None or number < 0 else number
 
 
 def _repeated(*columns: NDArray[Any]) -> NDArray[np.bool_]:

@@ -1,7 +1,10 @@
-"""Loads the rows of a COCO annotation file without the keys that the project does not use.
+"""Loads the rows of a COCO annotation file, and reads the values of their fields.
 
-Most of COCO's train2017, 448 MB of JSON, is outlines. They are dropped object by object while
-parsing; the whole content would need over 3 GB of memory.
+Most of COCO's train2017, 448 MB of JSON, is outlines. They and all other keys that are not used are
+dropped object by object while parsing; the whole content would need over 3 GB of memory.
+
+Labelling tools write numbers as text; tables turn whole numbers into fractions and empty cells into
+NaN. So no value is used before one of the functions here has read it.
 """
 
 import gc
@@ -9,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,10 @@ LISTS = ("images", "annotations", "categories")
 KEYS = {*LISTS, "id", "file_name", "height", "width", "name"}
 KEYS |= {"image_id", "category_id", "bbox", "area", "iscrowd", "score"}
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
+NO = ("", "0", "0.0", "false", "nan", "no", "none", "null")
+YES = ("1", "1.0", "true", "yes")
+FLAGS = {**dict.fromkeys(NO, False), **dict.fromkeys(YES, True)}
+"""What a flag says, by its text in lower case."""
 REMEDY = "Export the data set as a COCO detection file (instances_*.json)"
 
 
@@ -44,10 +52,7 @@ def load_rows(path: Path) -> dict[str, list[Row]]:
 
 
 def whole_number(value: object) -> int | None:
-    """Returns a value of the file as a 64-bit whole number, or None if it is none.
-
-    Labelling tools write numbers as text ("17"), and tables turn them into fractions (17.0).
-    """
+    """Returns a value such as 17, 17.0 or "17" as a 64-bit whole number, others as None."""
     if isinstance(value, bool):
         return None
     if isinstance(value, str) and WHOLE_NUMBER.fullmatch(value):
@@ -55,6 +60,24 @@ def whole_number(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
+
+
+def finite_number(value: object) -> float | None:
+    """Returns a value such as 1.5 or "1.5" as a finite number, others as None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):  # OverflowError: an integer of over 300 digits
+        return None
+    return number if isfinite(number) else None
+
+
+def flag(value: object) -> bool | None:
+    """Returns a value such as 1, true, "false" or null as a flag, others as None."""
+    if value is None or isinstance(value, int | float | str):
+        return FLAGS.get(str(value).strip().lower())
+    return None
 
 
 def _parse(path: Path) -> Any:

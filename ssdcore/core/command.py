@@ -8,6 +8,7 @@ import errno
 import functools
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ import typer
 from ssdcore.core import layout
 from ssdcore.core.errors import Ending, InputError, Stopped
 from ssdcore.core.experiment import report_at_exit
+from ssdcore.core.messages import prepare_output, say
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 DEFAULT_PARAMS = layout.PARAMS
@@ -68,6 +70,7 @@ def run_one_of(
 
 
 def _app(**settings: Any) -> typer.Typer:
+    prepare_output()
     for name, level in ERRORS_ONLY.items():
         os.environ.setdefault(name, level)
     return typer.Typer(
@@ -82,14 +85,15 @@ def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
             with _reporting_failure(arguments.get("params", DEFAULT_PARAMS)):
                 function(**arguments)
         except Ending as ending:
-            typer.secho(f"{ending.word}: {ending}", err=True, fg=typer.colors.RED)
+            say(f"{ending.word}: {ending}", error=True, red=True)
             sys.exit(ending.status)
-        except OSError as error:
-            if error.errno not in DISK_FULL:
-                raise
+        except Exception as error:
+            if not isinstance(error, OSError) or error.errno not in DISK_FULL:
+                say(traceback.format_exc().rstrip(), error=True)
+                sys.exit(1)
             where = error.filename or "a file"
             text = f"{where}: {error.strerror}. Free some space, then run the same command again."
-            typer.secho(f"error: {text}", err=True, fg=typer.colors.RED)
+            say(f"error: {text}", error=True, red=True)
             sys.exit(InputError.status)
 
     return wrapped

@@ -17,14 +17,15 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from ssdcore.core.children import child_environment
 from ssdcore.core.git import git_output
+from ssdcore.core.messages import say
 from ssdcore.core.nested import leaves
 
 STAGE, ROOT = "DVC_STAGE", "DVC_ROOT"
 EXPERIMENT, BASELINE = "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"
 NAME_TAG, BASELINE_TAG = "dvc.exp_name", "dvc.baseline_rev"
 TAGS = {NAME_TAG: EXPERIMENT, BASELINE_TAG: BASELINE}
-PROJECT = Path(__file__).parents[2]
 RECORDER = "ssdcore.tracking.failed"
 """Module that is run as a process and not imported, so that it is no dep of any stage."""
 MAX_SHOWN = 3  # changed parameters
@@ -77,14 +78,12 @@ def _report(stage: str, params: Path, reason: str | None) -> None:
         shown = ", ".join(changes[:MAX_SHOWN]) + (", …" if len(changes) > MAX_SHOWN else "")
         line = f"note: {params} still has the values of this experiment ({shown}). "
         remedy = f"`git checkout HEAD -- {params}` restores the committed ones."
-        print(line + remedy, file=sys.stderr)
+        say(line + remedy, error=True)
     if reason is not None:
-        sys.stderr.flush()
-        paths = filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))
         subprocess.run(
             [sys.executable, "-m", RECORDER, stage, str(params)],
             input=reason.encode("utf-8", "backslashreplace"),
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            env=child_environment(),
             check=False,
         )
 

@@ -7,6 +7,8 @@ PARAMS = Path("params.yaml")
 REQUIREMENTS = Path("requirements.lock")
 RAW = Path("data/raw")
 SOURCE = RAW / "source.json"
+UNUSED = RAW / "unused.json"
+"""Only there if something of the input is not used."""
 MINDRECORD = Path("data/mindrecord")
 CLASSES = MINDRECORD / "classes.json"
 CONVERSION = MINDRECORD / "conversion.json"
@@ -20,8 +22,6 @@ EVALUATE_METRICS = Path("metrics/evaluate.json")
 EVALUATION = Path("evaluation")
 PREDICTIONS = EVALUATION / "predictions.json"
 PER_CLASS = EVALUATION / "per_class.csv"
-PR_CURVES = EVALUATION / "pr_curves.csv"
-CONFUSION = EVALUATION / "confusion.csv"
 TABLES = EVALUATION / "tables.json"
 REPORT = Path("report")
 REPORT_PAGE = REPORT / "index.html"
@@ -58,6 +58,11 @@ def images(split: str) -> Path:
 def table(name: str) -> Path:
     """The CSV file of one of the evaluation's tables."""
     return EVALUATION / f"{name}.csv"
+
+
+def ground_truth(split: str) -> Path:
+    """Returns the path of a split's checked COCO file, which stages after convert read."""
+    return MINDRECORD / f"ground_truth_{split}.json"
 
 
 def mindrecord(split: str) -> Path:

@@ -7,13 +7,9 @@ from typing import Any
 from tqdm import tqdm
 from typing_extensions import Self
 
+from ssdcore.core.messages import printable, say
+
 SECONDS_BETWEEN_LINES = 20.0
-
-
-def say(line: str) -> None:
-    """Prints a line immediately, above the progress bar if there is one."""
-    tqdm.write(line)
-    sys.stdout.flush()
 
 
 class _Display:
@@ -49,12 +45,12 @@ class Progress(_Display):
     """
 
     def __init__(self, total: int | None, done: int = 0, unit: str = "step") -> None:
-        super().__init__(total=total, initial=done, unit=unit)
+        super().__init__(total=total, initial=done, unit=printable(unit))
         self._total, self._unit = total, unit
 
     def step(self, number: int, text: str) -> None:
         """Counts a finished step; `text` describes it."""
-        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.set_postfix_str(printable(text), refresh=False)
         self._bar.update()
         if self._line_is_due():
             of_total = f"/{self._total}" if self._total else ""
@@ -69,7 +65,7 @@ class ByteProgress(_Display):
     """
 
     def __init__(self, name: str) -> None:
-        super().__init__(desc=name, unit="B", unit_scale=True)
+        super().__init__(desc=printable(name), unit="B", unit_scale=True)
         self._name = name
         self.start_at(0, None)
 

@@ -1,12 +1,15 @@
-"""What a conversion leaves out, as a table for the terminal."""
+"""What a conversion leaves out, repairs and finds, as text for the terminal."""
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ssdcore.data.convert import Conversion
+from ssdcore.data.convert import Conversion, RepeatedFile
+from ssdcore.data.manifest import UNLABELLED
 
 EXAMPLE_LENGTH = 60
 """Maximum characters of an example; file names and boxes can have any length."""
+EXAMPLES = 3
 
 
 class Row(NamedTuple):
@@ -32,6 +35,45 @@ def table_of_losses(conversion: Conversion) -> str:
         f"  {row.reason:{first}}  {row.images:>{images}}  {row.boxes:>{boxes}}  {row.first_example}"
         for row in [header, *rows]
     )
+
+
+def notes(
+    conversion: Conversion,
+    repeated: Sequence[RepeatedFile],
+    unused: Mapping[str, Sequence[str]],
+) -> list[str]:
+    """Returns a line for each kind of repair, and of input that is listed twice or not used.
+
+    Args:
+        conversion: of the split.
+        repeated: image files of the split with several entries.
+        unused: names that no record uses by reason, see `ssdcore.data.manifest.read_unused`.
+    """
+    split, lines = conversion.split, []
+    if split.sizes_from_files:
+        images = _count(split.sizes_from_files, "image")
+        lines.append(f"  {images} without a listed size: that of the file counts")
+    if split.repaired_boxes:
+        boxes = _count(split.boxes["area_from_box"], "box", "boxes")
+        names = [f"{box.file_name}: box {box.annotation_id}" for box in split.repaired_boxes]
+        lines.append(f"  {boxes} of unusable area: that of the box counts{_such_as(names)}")
+    if repeated:
+        files = _count(len(repeated), "file")
+        lines.append(f"  {files} listed under several ids{_such_as(list(map(str, repeated)))}")
+    for reason, unused_names in unused.items():
+        is_class = reason.startswith("class")
+        files = _count(len(unused_names), *(("class", "classes") if is_class else ("file",)))
+        what = files if reason == UNLABELLED else f"{files} not used"
+        lines.append(f"  {what}: {reason}{_such_as(unused_names)}")
+    return lines
+
+
+def _count(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
+def _such_as(names: Sequence[str]) -> str:
+    return f", such as {', '.join(map(_short, names[:EXAMPLES]))}"
 
 
 def _image_rows(conversion: Conversion) -> list[Row]:

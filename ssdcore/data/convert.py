@@ -1,17 +1,19 @@
 """Converts COCO to MindRecord: each listed image is written or skipped for a counted reason."""
 
 import os
-from collections import Counter
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssdcore.coco.annotations import CocoImage, CocoSplit
+from ssdcore.coco.annotations import CocoImage, CocoSplit, read_coco, require_plausible
 from ssdcore.core.errors import InputError
 from ssdcore.core.progress import Progress
+from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import open_image_files
-from ssdcore.data.images import BrokenImageError, checked
+from ssdcore.data.images import BrokenImageError, checked, read_header
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.thread_map import map_in_threads
 
@@ -23,6 +25,17 @@ class Skipped(NamedTuple):
     reason: str
     boxes: int
     image_id: int
+
+
+class RepeatedFile(NamedTuple):
+    """An image file that several entries name, and their image ids by split."""
+
+    file_name: str
+    image_ids: Mapping[str, list[int]]
+
+    def __str__(self) -> str:
+        ids = (f"{split} {', '.join(map(str, ids))}" for split, ids in self.image_ids.items())
+        return f"{self.file_name} ({'; '.join(ids)})"
 
 
 class Conversion(NamedTuple):
@@ -54,17 +67,67 @@ class Conversion(NamedTuple):
                 "listed": len(self.split.images),
                 "kept": self.kept,
                 "without_objects": self.without_objects,
+                "sizes_from_files": self.split.sizes_from_files,
                 "skipped": dict(sorted(reasons.items())),
             },
             "boxes": {
                 "listed": self.split.boxes["listed"],
                 **self.boxes,
+                "area_from_box": self.split.boxes["area_from_box"],
                 "in_skipped_images": sum(skipped.boxes for skipped in self.skipped),
                 "dropped": dict(self.split.dropped),
             },
             "skipped_files": [skipped._asdict() for skipped in self.skipped],
             "dropped_boxes": [box._asdict() for box in self.split.dropped_boxes],
+            "repaired_boxes": [box._asdict() for box in self.split.repaired_boxes],
         }
+
+
+def read_split(annotations: Path, folder: Path) -> CocoSplit:
+    """Reads the annotation file of a split; the size of an image without one is that of its file.
+
+    Tools that write no size draw their boxes on the upright image.
+
+    Args:
+        annotations: the file.
+        folder: of the images, or the zip archive that contains them.
+
+    Raises:
+        InputError: the file as a whole is unusable, see `read_coco` and `require_plausible`.
+    """
+    with open_image_files(folder) as files:
+
+        def size_of(name: str) -> tuple[int, int]:
+            try:
+                return retrying(lambda: read_header(files.read(name)).upright_hw, name)
+            except BrokenImageError:
+                return 0, 0  # `convert_split` skips the image for the same reason
+
+        split = read_coco(annotations, size_of)
+    require_plausible(split, str(annotations))
+    return split
+
+
+def repeated_files(splits: Mapping[str, tuple[CocoSplit, Path]]) -> list[RepeatedFile]:
+    """Finds the image files with several entries, in one split or in several.
+
+    Args:
+        splits: content of the annotation file and image folder or archive by name.
+    """
+    entries: dict[str, list[tuple[str, CocoImage]]] = defaultdict(list)
+    for name, (split, folder) in splits.items():
+        root = os.path.realpath(folder)
+        for image in filter(lambda image: image.file_name, split.images):
+            path = os.path.normpath(f"{root}/{image.file_name}".replace("\\", "/"))
+            entries[unicodedata.normalize("NFC", path)].append((name, image))
+    repeated = []
+    for same in entries.values():
+        if len(same) > 1:
+            ids = defaultdict(list)
+            for name, image in same:
+                ids[name].append(image.id)
+            repeated.append(RepeatedFile(same[0][1].file_name, dict(ids)))
+    return repeated
 
 
 def convert_split(
@@ -89,9 +152,10 @@ def convert_split(
 
     Raises:
         InputError: `strict` is set and something would be left out.
+        RunError: the machine fails to read an image.
     """
-    if strict and split.dropped_boxes:
-        box = split.dropped_boxes[0]
+    if strict and (faulty := split.dropped_boxes + split.repaired_boxes):
+        box = faulty[0]
         where = f"{box.file_name or 'no image'} (image {box.image_id}): box {box.annotation_id}"
         raise _fault(where, f"{box.reason}: {box.bbox}", "a box within a listed image and category")
     skipped: list[Skipped] = []
@@ -124,8 +188,12 @@ def convert_split(
 
         def check(image: CocoImage) -> bytes | BrokenImageError:
             try:
-                _require_complete(image)
-                return checked(image_files.read(image.file_name), image.height, image.width)
+                if not image.file_name:
+                    raise BrokenImageError("entry without file name")
+                return retrying(
+                    lambda: checked(image_files.read(image.file_name), image.height, image.width),
+                    image.file_name,
+                )
             except BrokenImageError as error:
                 return error
 
@@ -133,13 +201,6 @@ def convert_split(
         with closing(outcomes):
             write_shards(target, records(outcomes), shards)
     return Conversion(split, len(object_counts), object_counts.count(0), tuple(skipped), boxes)
-
-
-def _require_complete(image: CocoImage) -> None:
-    if not image.file_name:
-        raise BrokenImageError("entry without file name")
-    if min(image.height, image.width) < 1:
-        raise BrokenImageError("entry without size")
 
 
 def _fault(where: str, value: str, expected: str) -> InputError:

@@ -3,14 +3,15 @@
 import posixpath
 import threading
 import unicodedata
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Protocol
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.retry import retrying
+from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 from ssdcore.data.images import BrokenImageError
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -20,16 +21,16 @@ LARGEST_BYTES = 1 << 28
 NAMES_ARE_UTF8 = 0x800
 MISSING = "file missing"
 UNREADABLE = "file unreadable"
-BROKEN_ENTRY = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
-"""What zipfile raises for damaged or encrypted entries and unknown compression methods."""
 LEAVES = "file name leaves the image folder"
 
 
 def archive_fault(path: Path) -> str:
     """Returns why a file is not an intact zip archive, or "" if every entry has its checksum."""
     try:
-        with ZipFile(path) as archive:
+        with open_archive(path) as archive:
             damaged = archive.testzip()
+    except InputError as error:
+        return str(error.value)
     except (OSError, *BROKEN_ENTRY) as error:
         return str(error)
     return f"{damaged} is damaged" if damaged is not None else ""
@@ -46,6 +47,7 @@ class ImageFiles(Protocol):
 
         Raises:
             BrokenImageError: the file is missing, unreadable or outside the root.
+            RunError: the machine fails to read it.
         """
 
     def names(self) -> list[str]:
@@ -69,17 +71,13 @@ def open_image_files(path: Path) -> Iterator[ImageFiles]:
     other's file position.
 
     Raises:
-        InputError: neither a folder nor a zip archive.
+        InputError: neither a folder nor a zip archive, or one that `open_archive` refuses.
+        RunError: the machine fails to read it.
     """
     if path.is_dir():
         yield _Folder(path)
         return
-    try:
-        archive = ZipFile(path)
-    except (OSError, BadZipFile) as error:
-        found = getattr(error, "strerror", None) or str(error)
-        raise InputError(str(path), found, "a folder or a zip archive of images") from None
-    with archive:
+    with open_archive(path, "a folder or a zip archive of images") as archive:
         yield _Archive(archive)
 
 
@@ -93,7 +91,7 @@ class _Folder:
             try:
                 if not path.resolve().is_relative_to(self._resolved):
                     raise BrokenImageError(LEAVES)
-                return path.read_bytes()
+                return retrying(path.read_bytes, str(path))
             except FileNotFoundError:
                 continue
             except (OSError, RuntimeError, ValueError):  # RuntimeError: circular links
@@ -122,13 +120,16 @@ class _Archive:
         if entry.file_size > LARGEST_BYTES:
             raise BrokenImageError(UNREADABLE)
         try:
-            with self._lock:  # zipfile is not thread-safe
-                return self._archive.read(entry)
+            return retrying(lambda: self._read(entry), f"{self._archive.filename}: {file_name}")
         except (OSError, *BROKEN_ENTRY):
             raise BrokenImageError(UNREADABLE) from None
 
     def names(self) -> list[str]:
         return sorted(name.removeprefix(self._top) for name in self._entries)
+
+    def _read(self, entry: ZipInfo) -> bytes:
+        with self._lock, self._archive.open(entry) as file:  # zipfile is not thread-safe
+            return file.read(entry.file_size)  # `read()` would unpack more than is stated
 
     def _found(self, file_name: str) -> ZipInfo:
         for spelling in _spellings(file_name):

@@ -13,7 +13,7 @@ from PIL import Image, UnidentifiedImageError
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that OpenCV decodes on all platforms, by Pillow's names."""
 ORIENTATION_TAG = 0x0112
-UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     2: np.fliplr,
     3: lambda rgb: np.rot90(rgb, 2),
     4: np.flipud,
@@ -22,7 +22,7 @@ UPRIGHT: dict[object, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     7: lambda rgb: np.rot90(rgb, 2).swapaxes(0, 1),
     8: np.rot90,
 }
-"""Functions that turn an image upright, by EXIF orientation."""
+"""Functions that turn an image upright, by EXIF orientation; 1 is upright."""
 LYING = (5, 6, 7, 8)
 """The orientations that swap height and width."""
 JPEG_QUALITY = 95
@@ -30,7 +30,9 @@ JPEG_QUALITY = 95
 MAX_PIXELS = 1 << 28
 """The largest phone photos have 200 million pixels."""
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower, and it warns at half of it
-warnings.filterwarnings("ignore", "Corrupt EXIF data", UserWarning)  # several COCO images
+warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # damaged EXIF data, …
+BYTES_PER_PIXEL = 12
+"""Memory for decoding: a copy of Pillow's, one of OpenCV's, and what their decoders need."""
 MAX_STORED_BYTES = 30 << 20
 """A row of MindRecord has to fit a page of 32 MiB."""
 MAX_REDUCTION = 8
@@ -52,19 +54,36 @@ class BrokenImageError(Exception):
 
 
 class Header(NamedTuple):
-    """The properties of a complete image.
+    """The properties of an image.
 
     Attributes:
         height: in pixels, as `decode` returns it.
         width: likewise.
         format: by Pillow's name.
-        orientation: EXIF orientation of the result of `decode`; None if there is none.
+        orientation: EXIF orientation of the result of `decode`, 2 … 8, or 1 if it is upright or
+            the tag makes no sense.
     """
 
     height: int
     width: int
     format: str
-    orientation: int | None
+    orientation: int
+
+    @property
+    def upright_hw(self) -> tuple[int, int]:
+        """Height and width in pixels of the image turned upright."""
+        is_lying = self.orientation in LYING
+        return (self.width, self.height) if is_lying else (self.height, self.width)
+
+
+def read_header(data: bytes) -> Header:
+    """Reads an image's size and orientation without decoding it, unless it is a TIFF.
+
+    Raises:
+        BrokenImageError: empty, no image, an unknown format or too large.
+        MemoryError: there is not enough memory to tell.
+    """
+    return _read(data, lambda image: None)
 
 
 def inspect(data: bytes) -> Header:
@@ -72,24 +91,21 @@ def inspect(data: bytes) -> Header:
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large or cut short.
+        MemoryError: there is not enough memory to tell.
     """
-    if not data:
-        raise BrokenImageError("file empty")
-    try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            (width, height), image_format = image.size, str(image.format)
-            if width * height > MAX_PIXELS:
-                raise BrokenImageError("image of too many pixels")
-            orientation = _orientation(image)
-            image.draft(None, tuple(max(side // MAX_REDUCTION, 1) for side in image.size))
-            image.load()
-    except UnidentifiedImageError:
-        raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP image") from None
-    except BrokenImageError:
-        raise
-    except Exception:  # Pillow raises many types for damaged bytes: struct.error, KeyError, …
-        raise BrokenImageError("image damaged or cut short") from None
-    return Header(height, width, image_format, orientation)
+
+    def load(image: Image.Image) -> None:
+        width, height = image.size
+        image.draft(None, (max(width // MAX_REDUCTION, 1), max(height // MAX_REDUCTION, 1)))
+        image.load()
+
+    return _read(data, load)
+
+
+def upright(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """Turns pixels (H, W, 3) as `decode` returns them upright."""
+    turn = UPRIGHT.get(orientation)
+    return np.ascontiguousarray(turn(rgb)) if turn else rgb
 
 
 def checked(data: bytes, height: int, width: int) -> bytes:
@@ -104,6 +120,7 @@ def checked(data: bytes, height: int, width: int) -> bytes:
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large, cut short or of
             another size.
+        MemoryError: there is not enough memory to tell.
     """
     header = inspect(data)
     if (header.height, header.width) == (height, width):
@@ -112,8 +129,8 @@ def checked(data: bytes, height: int, width: int) -> bytes:
         if header.format != "JPEG":
             decode(data)  # Pillow decodes some images that OpenCV does not, such as float TIFF
         return data
-    if header.orientation in LYING and (header.width, header.height) == (height, width):
-        return _to_jpeg(UPRIGHT[header.orientation](decode(data)))
+    if header.upright_hw == (height, width):
+        return _to_jpeg(upright(decode(data), header.orientation))
     raise BrokenImageError("size differs from the annotation file's")
 
 
@@ -125,6 +142,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
     Raises:
         BrokenImageError: OpenCV can't decode it.
+        MemoryError: there is not enough memory to tell.
     """
     return _decoded(data, 1)
 
@@ -139,14 +157,52 @@ def decode_for_network(data: bytes) -> NDArray[np.uint8]:
     return _decoded(data, _reduction(data))
 
 
-def _orientation(image: Image.Image) -> int | None:
+def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
+    """Opens an image with Pillow and calls `use`."""
+    if not data:
+        raise BrokenImageError("file empty")
+    width = height = 0
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            (width, height), image_format = image.size, str(image.format)
+            if width * height > MAX_PIXELS:
+                raise BrokenImageError("image of too many pixels")
+            orientation = _orientation(image)
+            use(image)
+    except UnidentifiedImageError:
+        raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP image") from None
+    except BrokenImageError:
+        raise
+    except MemoryError:
+        raise MemoryError(f"for {width}×{height} pixels") from None
+    except Exception:  # Pillow raises many types for damaged bytes: struct.error, KeyError, …
+        _require_memory(height, width)
+        raise BrokenImageError("image damaged or cut short") from None
+    if image_format == "TIFF":  # Pillow and OpenCV read some types of its orientation differently
+        height, width = decode(data).shape[:2]
+    return Header(height, width, image_format, orientation)
+
+
+def _orientation(image: Image.Image) -> int:
     """Returns the EXIF orientation; OpenCV and Pillow apply that of TIFF themselves."""
     if image.format == "TIFF":
-        return None
+        return 1
     try:
-        return image.getexif().get(ORIENTATION_TAG)
+        value = image.getexif().get(ORIENTATION_TAG)
     except Exception:  # damaged EXIF data; the image itself can be intact
-        return None
+        return 1
+    return value if isinstance(value, int) and value in UPRIGHT else 1
+
+
+def _require_memory(height: int, width: int) -> None:
+    """Raises a MemoryError if an image of this size can't be decoded at the moment.
+
+    Decoders report a lack of memory in the same way as damaged bytes.
+    """
+    try:
+        np.empty(height * width * BYTES_PER_PIXEL, np.uint8)
+    except MemoryError:
+        raise MemoryError(f"for {width}×{height} pixels") from None
 
 
 def _to_jpeg(rgb: NDArray[np.uint8]) -> bytes:
@@ -158,20 +214,28 @@ def _to_jpeg(rgb: NDArray[np.uint8]) -> bytes:
 
 
 def _reduction(data: bytes) -> int:
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:  # reads only the header
-            shorter = min(image.size)
-    except Exception:  # not a JPEG, or a damaged one, which `_decoded` reports
-        return 1
+    shorter = min(_size_hw(data, ("JPEG",)))
     return next(factor for factor in REDUCED if factor == 1 or shorter >= factor * SHORTER_SIDE_PX)
+
+
+def _size_hw(data: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[int, int]:
+    """Returns the size in an image's header; (0, 0) if it is damaged or of another format."""
+    try:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
+            return image.height, image.width
+    except Exception:  # not of these formats, or damaged, which `_decoded` reports
+        return 0, 0
 
 
 def _decoded(data: bytes, reduction: int) -> NDArray[np.uint8]:
     flags = REDUCED[reduction] | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         rgb = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error:  # for example too many pixels
+    except cv2.error as error:  # for example too many pixels
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError from None
         rgb = None
     if rgb is None:
+        _require_memory(*_size_hw(data))
         raise BrokenImageError("image of a kind that can't be decoded")
     return rgb

@@ -7,16 +7,19 @@ the data from one step to the next; the threads here pass it on.
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from time import sleep
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from mindspore import dataset
 from numpy.typing import NDArray
 
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.retry import PAUSES_S, retrying
 from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.image_cache import ImageCache
-from ssdcore.data.mindrecord import COLUMNS, to_sample
+from ssdcore.data.images import BrokenImageError
+from ssdcore.data.mindrecord import COLUMNS, mindrecord_errors, to_sample
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
@@ -137,7 +140,7 @@ class TrainingLoader:
         self._augmentation = augmentation
         self._seed = seed
         self._workers = workers
-        self.num_images = _rows(shards).get_dataset_size()
+        self.num_images = _size(shards)
         self.images_per_step = batch_size * accumulate * share.size
         self.steps_per_epoch = self.num_images // self.images_per_step
         if self.steps_per_epoch == 0:
@@ -169,8 +172,8 @@ class TrainingLoader:
             )
 
         ahead = STEPS_AHEAD * self._batch_size * self._accumulate
-        rows = _rows(self._shards, [int(index) for index in order])
-        samples = map_in_threads(read, _values(rows), self._workers, ahead)
+        rows = _rows(self._shards, order.tolist())
+        samples = map_in_threads(read, rows, self._workers, ahead)
         prepared = map_in_threads(prepare, samples, self._workers, ahead)
         batches = map(_to_training_batch, _groups(prepared, self._batch_size))
         for first in batches:
@@ -198,13 +201,8 @@ def input_batches(
         image_id, sample = _read(row)
         return image_id, to_network_input(sample.rgb)
 
-    rows = _rows(shards)
-    if share.size > 1:
-        mine = list(range(share.rank, rows.get_dataset_size(), share.size))
-        if not mine:
-            return
-        rows = _rows(shards, mine)
-    prepared = map_in_threads(prepare, _values(rows), workers, STEPS_AHEAD * batch_size)
+    rows = _rows(shards, range(share.rank, _size(shards), share.size))
+    prepared = map_in_threads(prepare, rows, workers, STEPS_AHEAD * batch_size)
     for members in _groups(prepared, batch_size):
         ids, images = zip(*members, strict=True)
         yield InputBatch(np.array(ids, np.int64), np.stack(images))
@@ -214,31 +212,58 @@ def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample
     """Returns the image ids and samples of up to `count` images, evenly spread over the shards."""
     if not count:
         return []
-    rows = np.linspace(0, _rows(shards).get_dataset_size() - 1, count).round().astype(int)
-    return [_read(row) for row in _values(_rows(shards, np.unique(rows).tolist()))]
+    rows = np.linspace(0, _size(shards) - 1, count).round().astype(int)
+    return [_read(row) for row in _rows(shards, np.unique(rows).tolist())]
 
 
 def read_images(shards: Sequence[Path], workers: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yields the id and pixels (H, W, 3) of every image of the shards, in their order."""
-    for image_id, sample in map_in_threads(_read, _values(_rows(shards)), workers):
+    rows = _rows(shards, range(_size(shards)))
+    for image_id, sample in map_in_threads(_read, rows, workers):
         yield image_id, sample.rgb
 
 
-def _rows(shards: Sequence[Path], order: Sequence[int] | None = None) -> Any:
-    """Opens the shards: all rows, or those with the indices in `order`."""
-    sampler = dataset.SequentialSampler() if order is None else dataset.SubsetSampler(order)
-    return dataset.MindDataset(
-        [str(shard) for shard in shards], columns_list=list(COLUMNS), sampler=sampler
-    )
+def _rows(shards: Sequence[Path], order: Sequence[int]) -> Iterator[Row]:
+    """Yields the rows with the indices in `order`; opens the shards again after a failed read.
+
+    Raises:
+        RunError: the shards are damaged, or the machine fails to read them.
+    """
+    done = 0
+    for pause in (*PAUSES_S, None):
+        try:
+            with mindrecord_errors(shards[0]):
+                if done < len(order):
+                    sampler = dataset.SubsetSampler(list(order[done:]))
+                    rows = _dataset(shards, sampler)
+                    for row in rows.create_tuple_iterator(num_epochs=1, output_numpy=True):
+                        done += 1
+                        yield row
+            return
+        except RunError:
+            if pause is None:
+                raise
+            sleep(pause)
 
 
-def _values(rows: Any) -> Iterator[Row]:
-    yield from rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
+def _size(shards: Sequence[Path]) -> int:
+    """Returns the number of images in the shards."""
+    with mindrecord_errors(shards[0]):
+        return int(_dataset(shards, dataset.SequentialSampler()).get_dataset_size())
+
+
+def _dataset(shards: Sequence[Path], sampler: Any) -> Any:
+    paths = [str(shard) for shard in shards]
+    return dataset.MindDataset(paths, columns_list=list(COLUMNS), sampler=sampler)
 
 
 def _read(row: Row) -> tuple[int, Sample]:
     image_id, *columns = row
-    return int(image_id), to_sample(*columns)
+    what = f"image {int(image_id)} of the shards"
+    try:
+        return int(image_id), retrying(lambda: to_sample(*columns), what)
+    except BrokenImageError as error:
+        raise RunError(f"{what}: {error}. Run the convert stage again.") from None
 
 
 def _groups(items: Iterator[T], size: int) -> Iterator[list[T]]:

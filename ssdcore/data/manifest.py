@@ -1,16 +1,26 @@
-"""The manifest data/raw/source.json: where the images of each split are, and their hashes."""
+"""What download writes beside the annotation files of data/raw, for later stages.
+
+The manifest source.json says where the images of each split are, with their hashes. The list
+unused.json names what the input contains and no record uses.
+"""
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
+from ssdcore.core.files import write_json
 from ssdcore.data.image_files import archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.download.local_copy import local_copy
+
+UNLABELLED = "image without a label file, taken to show no objects"
+"""The reason in unused.json of images that are used all the same."""
 
 
 class FetchedSplit(NamedTuple):
@@ -21,12 +31,14 @@ class FetchedSplit(NamedTuple):
         recorded: path or address under which later stages find it.
         annotations: name of the annotations in messages, such as the user's own path.
         images_sha256: hash of the archive that holds the images, if it is known.
+        unused: what no record uses: names of files (or classes) by the reason.
     """
 
     images: Path
     recorded: str
     annotations: str
     images_sha256: str = ""
+    unused: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class SplitSource(NamedTuple):
@@ -49,6 +61,26 @@ class SplitSource(NamedTuple):
 def annotation_file(folder: Path, split: str) -> Path:
     """Returns the path of a split's annotation file, with `folder` in place of data/raw."""
     return folder / layout.annotations(split).relative_to(layout.RAW)
+
+
+def write_unused(raw: Path, unused: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    """Writes unused.json to `raw`: the names by split and reason; nothing if all is used.
+
+    Reasons read like "label file without an image" and are the same for all files of a kind. Each
+    name appears once, under the first split that could use it.
+    """
+    found = {
+        split: {reason: list(names) for reason, names in reasons.items() if names}
+        for split, reasons in unused.items()
+    }
+    if found := {split: reasons for split, reasons in found.items() if reasons}:
+        write_json(raw / layout.UNUSED.name, found)
+
+
+def read_unused(raw: Path) -> dict[str, dict[str, list[str]]]:
+    """Returns what `write_unused` wrote to `raw`; empty if all of the input is used."""
+    path = raw / layout.UNUSED.name
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def image_folder(source_json: Path, split: str) -> Path:

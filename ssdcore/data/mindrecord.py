@@ -5,7 +5,12 @@ with `END`. An empty array is read as a scalar, so the number of objects is stor
 image without objects has one row of zeros.
 """
 
+import errno
+import os
+import re
+import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +19,7 @@ from mindspore.mindrecord import FileWriter
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
+from ssdcore.core.errors import RunError
 from ssdcore.data.augment import Sample
 from ssdcore.data.images import decode_for_network
 
@@ -27,6 +33,8 @@ SCHEMA = {
 COLUMNS = tuple(SCHEMA)
 DESCRIPTION = "pictures and their boxes (y1 x1 y2 x2 fractions, label, crowd)"
 """Part of each shard's header: another word changes the hash of every shard."""
+LEAST_FREE_BYTES = 1 << 20
+"""With less, an error of MindRecord counts as that of a full disk."""
 ROWS_AT_ONCE = 64
 BYTES_AT_ONCE = 64 << 20
 """Maximum rows in a call of the writer, and bytes of images that end a group earlier."""
@@ -56,6 +64,10 @@ def write_shards(path: Path, records: Iterable[Record], shards: int = 1) -> list
 
     Returns:
         The shards, without the .db files.
+
+    Raises:
+        OSError: the disk is full.
+        RunError: the writer fails for another reason.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     digits = len(str(shards - 1))
@@ -67,11 +79,32 @@ def write_shards(path: Path, records: Iterable[Record], shards: int = 1) -> list
             if shard == len(writers):
                 number = f"{shard:0{digits}}" if shards > 1 else ""
                 writers.append(_open(path.with_name(path.name + number)))
-            writers[shard].write_raw_data([_to_row(record) for record in group[turn::shards]])
+            with mindrecord_errors(path):
+                writers[shard].write_raw_data([_to_row(record) for record in group[turn::shards]])
         written += len(group)
-    for writer in writers:
-        writer.commit()
+    with mindrecord_errors(path):
+        for writer in writers:
+            writer.commit()
     return find_shards(path)
+
+
+@contextmanager
+def mindrecord_errors(path: Path) -> Iterator[None]:
+    """Turns an error of MindRecord, a stack of C++ calls, into one line.
+
+    Raises:
+        OSError: the disk is full.
+        RunError: anything else.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        text = str(error)
+        if "No free disk" in text or shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
+        told = re.search(r"^\[ERROR\] (.*)$", text, re.MULTILINE)
+        reason = (told[1] if told else text.strip().partition("\n")[0]).rstrip(".!")
+        raise RunError(f"{path}: {reason}. Run the convert stage again.") from None
 
 
 def _open(path: Path) -> FileWriter:

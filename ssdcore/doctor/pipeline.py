@@ -12,11 +12,12 @@ from ssdcore.data.mindrecord import find_shards
 from ssdcore.doctor.finding import Finding
 from ssdcore.dvc.repository import changed_stages
 from ssdcore.params.reader import read_params
-from ssdcore.tracking.spool import spools
-from ssdcore.tracking.store import Store, locate, root_folder
+from ssdcore.tracking.spool import HOME, REFUSED, spools
+from ssdcore.tracking.store import IN_MEMORY, Store, locate, root_folder
 
 SERVER_TIMEOUT_S = 3.0
 PORTS = {"http": 80, "https": 443}
+SYNC = "Run python -m stages.doctor sync"
 
 
 def check_params(path: Path) -> Finding:
@@ -71,15 +72,29 @@ def check_mlflow() -> Finding:
             "Stages continue and store tracking data locally; repair the store, or set "
             "MLFLOW_TRACKING_URI",
         )  # fmt: skip
-    waiting = spools(root_folder())
-    if waiting:
-        text = f"not sent yet: {', '.join(spool.name for spool in waiting)}"
-        return Finding("to do", "MLflow", text, "Run python -m stages.doctor sync")
+    if moved := store.moved_from():
+        return Finding(
+            "to do", "MLflow", f"artifacts are looked for in {', '.join(moved)}, not beside the "
+            "database, which was moved", SYNC,
+        )  # fmt: skip
+    if waiting := spools(root_folder()):
+        return Finding("to do", "MLflow", f"not sent yet: {_names(waiting)}", SYNC)
+    if refused := spools(root_folder(), refused=True):
+        return Finding(
+            "to do", "MLflow", f"the store refused a part of {_names(refused)}",
+            f"Read {HOME}/refused/*/{REFUSED}, then delete these folders",
+        )  # fmt: skip
     return Finding("ok", "MLflow", f"{store.written(root_folder())}, everything has been sent")
+
+
+def _names(folders: list[Path]) -> str:
+    return ", ".join(folder.name for folder in folders)
 
 
 def _error_of(store: Store) -> str:
     """Returns why a store cannot be used; empty if it can, or if a stage will create it."""
+    if store.is_in_memory:
+        return IN_MEMORY
     if store.database is not None:
         if not store.database.exists():
             return ""

@@ -40,7 +40,7 @@ class Experiment:
     @property
     def has_results(self) -> bool:
         """Whether the metrics are its own: DVC shows the baseline's for unfinished ones."""
-        return self.state in DONE and "AP" in self.metrics
+        return self.state in DONE and isinstance(self.metrics.get("AP"), int | float)
 
 
 def list_experiments(commits: int) -> list[Experiment]:

@@ -1,5 +1,10 @@
-"""The DVC repository: opens it, lists its changed stages, and reads files of its revisions."""
+"""The DVC repository: opens it, lists its changed stages, and reads files of its revisions.
 
+The repository is a git repository, or a subfolder of one, with or without `dvc init --subdir`.
+Paths are relative to its root; `folder_in_git` says where that lies in a commit.
+"""
+
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -49,6 +54,11 @@ def changed_stages() -> list[str]:
         return [name for name, changes in repo.status().items() if changes]
 
 
+def folder_in_git(repo: Any) -> Path:
+    """Returns the root of a DVC repository, relative to the root of the git repository."""
+    return Path(os.path.relpath(repo.root_dir, Path(repo.scm.root_dir).resolve()))
+
+
 def in_one_line(error: Exception) -> str:
     """Returns the text of an error without line breaks."""
     return " ".join(str(error).split())
@@ -79,14 +89,15 @@ class Revision:
         name: the name that the user gave.
         origin: where it comes from.
         filesystem: its `DVCFileSystem`.
+        root: the repository's root in that file system.
         folder: the working folder, whose files on disk take precedence; None for a commit.
     """
 
     def __init__(
-        self, name: str, origin: Origin, filesystem: Any, folder: Path | None = None
+        self, name: str, origin: Origin, filesystem: Any, root: Path, folder: Path | None = None
     ) -> None:
         self.name, self.origin = name, origin
-        self._filesystem, self._folder = filesystem, folder
+        self._filesystem, self._root, self._folder = filesystem, root, folder
 
     def read(self, path: Path) -> bytes | None:
         """Returns the content of a file; None if the revision has no such file.
@@ -99,7 +110,7 @@ class Revision:
         with self._explained(path):
             if not self._has(path):
                 return None
-            content: bytes = self._filesystem.read_bytes(path.as_posix())
+            content: bytes = self._filesystem.read_bytes(self._inside(path))
             return content
 
     def fetch(self, folder: Path, target: Path) -> bool:
@@ -114,15 +125,18 @@ class Revision:
         with self._explained(folder):
             if not self._has(folder):
                 return False
-            self._filesystem.get(folder.as_posix(), str(target), recursive=True)
+            self._filesystem.get(self._inside(folder), str(target), recursive=True)
         return True
 
     def _has(self, path: Path) -> bool:
         try:
-            self._filesystem.info(path.as_posix())
+            self._filesystem.info(self._inside(path))
         except FileNotFoundError:
             return False
         return True
+
+    def _inside(self, path: Path) -> str:
+        return (self._root / path).as_posix()
 
     @contextmanager
     def _explained(self, path: Path) -> Iterator[None]:
@@ -171,7 +185,7 @@ def _open(repo: Any, name: str, option: str) -> Revision:
     commit = _commit(repo, "HEAD" if name == WORKSPACE else name, option)
     if name == WORKSPACE:
         origin, folder = Origin(commit.hexsha[:SHORT]), Path(repo.root_dir)
-        return Revision(name, origin, DVCFileSystem(repo.root_dir), folder)
+        return Revision(name, origin, DVCFileSystem(repo.root_dir), Path(), folder)
     experiment = repo.experiments.get_exact_name([commit.hexsha])[commit.hexsha] or ""
     subject = commit.message.partition("\n")[0]
     origin = Origin(
@@ -181,7 +195,9 @@ def _open(repo: Any, name: str, option: str) -> Revision:
         experiment,
         commit.parents[0][:SHORT] if experiment else "",
     )
-    return Revision(name, origin, DVCFileSystem(repo.root_dir, rev=commit.hexsha))
+    # the file system of a commit begins at git's root, where DVC's repository is a nested one
+    filesystem = DVCFileSystem(repo.root_dir, rev=commit.hexsha, subrepos=True)
+    return Revision(name, origin, filesystem, folder_in_git(repo))
 
 
 def _commit(repo: Any, name: str, option: str) -> Any:

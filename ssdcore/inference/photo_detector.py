@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.results import NOTHING, Detections
+from ssdcore.core.errors import InputError
+from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import MISSING, UNREADABLE
 from ssdcore.data.images import (
-    LYING,
-    UPRIGHT,
     BrokenImageError,
     decode,
     decode_for_network,
     inspect,
+    upright,
 )
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.thread_map import map_in_threads
@@ -47,7 +48,7 @@ class Photo(NamedTuple):
     height: int
     width: int
     encoded: bytes = b""
-    orientation: int | None = None
+    orientation: int = 1
 
     def whole(self) -> NDArray[np.uint8]:
         """Returns the whole photo (H, W, 3), upright, to draw on.
@@ -57,7 +58,7 @@ class Photo(NamedTuple):
         Raises:
             BrokenImageError: OpenCV can't decode the whole photo.
         """
-        return _upright(decode(self.encoded), self.orientation) if self.encoded else self.rgb
+        return upright(decode(self.encoded), self.orientation) if self.encoded else self.rgb
 
 
 def read_photo(source: Source) -> Photo:
@@ -76,10 +77,8 @@ def read_photo(source: Source) -> Photo:
     head = inspect(data)
     decoded = decode_for_network(data)
     is_whole = decoded.shape[:2] == (head.height, head.width)
-    is_lying = head.orientation in LYING
-    height, width = (head.width, head.height) if is_lying else (head.height, head.width)
-    rgb = _upright(decoded, head.orientation)
-    return Photo(rgb, height, width, b"" if is_whole else data, head.orientation)
+    rgb = upright(decoded, head.orientation)
+    return Photo(rgb, *head.upright_hw, b"" if is_whole else data, head.orientation)
 
 
 def _read_bytes(source: bytes | Path | BrokenImageError) -> bytes:
@@ -88,16 +87,11 @@ def _read_bytes(source: bytes | Path | BrokenImageError) -> bytes:
     if isinstance(source, BrokenImageError):
         raise source
     try:
-        return source.read_bytes()
+        return retrying(source.read_bytes, str(source))
     except FileNotFoundError:
         raise BrokenImageError(MISSING) from None
     except OSError:
         raise BrokenImageError(UNREADABLE) from None
-
-
-def _upright(rgb: NDArray[np.uint8], orientation: int | None) -> NDArray[np.uint8]:
-    turn = UPRIGHT.get(orientation)
-    return np.ascontiguousarray(turn(rgb)) if turn else rgb
 
 
 class Network(Protocol):
@@ -162,6 +156,9 @@ class PhotoDetector:
         """Yields the result of each photo, in their order; also of broken ones.
 
         Reads two batches ahead, so that the next batch is decoded while the network computes.
+
+        Raises:
+            InputError: the network has another number of default boxes.
         """
         size = self._network.batch_size
         prepared = map_in_threads(_prepare, photos, self._workers, ahead=2 * size)
@@ -176,14 +173,19 @@ class PhotoDetector:
     ) -> list[Detections]:
         if not images:
             return []
-        answers = self._network.answers(np.stack(images))
-        return detect(*answers, self._default_boxes, thresholds)
+        offsets, probabilities = self._network.answers(np.stack(images))
+        if offsets.shape[1] != len(self._default_boxes):
+            raise InputError(
+                "the network", f"{offsets.shape[1]} boxes an image", str(len(self._default_boxes))
+            )
+        return detect(offsets, probabilities, self._default_boxes, thresholds)
 
 
 def _prepare(source: Source) -> tuple[NDArray[np.float32] | None, PhotoResult]:
     """Returns the network's input and a result without detections, or only why it is broken."""
+    name = str(source) if isinstance(source, Path) else "a photo"
     try:
-        photo = read_photo(source)
+        photo = retrying(lambda: read_photo(source), name)
     except BrokenImageError as error:
         return None, PhotoResult.broken(str(error))
     return to_network_input(photo.rgb), PhotoResult(NOTHING, photo.height, photo.width, "", photo)

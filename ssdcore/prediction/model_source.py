@@ -1,6 +1,5 @@
 """Resolves `--model` to a detector: a file, a revision of the repository, a model in MLflow."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from ssdcore.core.children import child_environment
 from ssdcore.core.errors import InputError
 from ssdcore.dvc.repository import open_revisions
 from ssdcore.inference.photo_detector import PhotoDetector
@@ -22,7 +22,6 @@ KINDS = (
     "a checkpoint, an exported .onnx file, REVISION:model/best.ckpt, models:/NAME@ALIAS or "
     "runs:/RUN/model/best.ckpt"
 )
-PROJECT = Path(__file__).parents[2]
 
 
 @contextmanager
@@ -92,10 +91,9 @@ def _fetch_from_revision(model: str, folder: Path) -> Path:
 
 def _fetch_from_mlflow(model: str, folder: Path) -> Path:
     """Fetches in another process: see `ssdcore.serving.detector_process`."""
-    paths = filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))
     done = subprocess.run(
         [sys.executable, "-m", "ssdcore.serving.fetch", model, str(folder)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        env=child_environment() | {"PYTHONIOENCODING": "utf-8:backslashreplace"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

@@ -9,7 +9,9 @@ import numpy as np
 
 from ssdcore.coco.results import Detections
 from ssdcore.core.files import replacing
-from ssdcore.core.progress import Progress, say
+from ssdcore.core.messages import say
+from ssdcore.core.progress import Progress
+from ssdcore.core.retry import retrying
 from ssdcore.core.signals import Signals
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.thread_map import map_in_threads
@@ -131,7 +133,7 @@ class Predictor:
         if not result.photo:
             return result
         try:
-            rgb = result.photo.whole()
+            rgb = retrying(result.photo.whole, photo.name)
         except BrokenImageError as error:
             return PhotoResult.broken(str(error))
         drawn = draw_detections(rgb, result.detections, self.detector.classes)

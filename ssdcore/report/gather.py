@@ -28,7 +28,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
             convert.
     """
     wanted = settings.report
-    truth = {name: read_coco(layout.annotations(name)) for name in layout.SPLITS}
+    truth = {name: read_coco(layout.ground_truth(name)) for name in layout.SPLITS}
     conversion, metrics, source = (
         json.loads(path.read_text(encoding="utf-8"))
         for path in (layout.CONVERSION, layout.EVALUATE_METRICS, layout.SOURCE)

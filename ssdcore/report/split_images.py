@@ -8,6 +8,7 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoImage, CocoSplit
 from ssdcore.core.errors import InputError
+from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import ImageFiles, open_image_files
 from ssdcore.data.images import BrokenImageError, checked, decode
 from ssdcore.report.drawing import Rgb
@@ -78,9 +79,14 @@ def read_image(files: ImageFiles, image: CocoImage) -> Rgb:
 
     Raises:
         InputError: the image has changed since convert read it.
+        RunError: the machine fails to read it.
     """
-    try:
+
+    def read() -> Rgb:
         return decode(checked(files.read(image.file_name), image.height, image.width))
+
+    try:
+        return retrying(read, image.file_name)
     except BrokenImageError as error:
         raise InputError(
             image.file_name,

@@ -55,7 +55,7 @@ def _checkpoint_in(model: Path) -> Path:
 
 if __name__ == "__main__":
     try:
-        print(fetch(locate(), sys.argv[1], Path(sys.argv[2])))
+        print(fetch(locate(), sys.argv[1], Path(sys.argv[2])))  # noqa: T201 - to the parent
     except (LookupError, UnavailableError) as error:
-        print(error, file=sys.stderr)
+        print(error, file=sys.stderr)  # noqa: T201
         sys.exit(1)

@@ -6,7 +6,13 @@ from tempfile import TemporaryDirectory
 from ssdcore.inference.decode import Thresholds
 from ssdcore.serving.package import save
 from ssdcore.serving.version import Candidate, Version, identity, tags_of
-from ssdcore.tracking.client import MISSING, experiment_id_of, mlflow_errors, newest_run
+from ssdcore.tracking.client import (
+    MISSING,
+    experiment_id_of,
+    mlflow_errors,
+    newest_run,
+    open_client,
+)
 from ssdcore.tracking.context import MODEL_TAG, provenance
 from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import Store
@@ -16,7 +22,6 @@ with quiet():
     from mlflow.entities import LoggedModelOutput
     from mlflow.entities.model_registry import ModelVersion, RegisteredModel
     from mlflow.exceptions import MlflowException
-    from mlflow.tracking.client import MlflowClient
 
 CHAMPION = "champion"
 RUN_TAGS = ("params.sha256", "git.commit", "git.dirty", "dvc.exp_name", "dvc.baseline_rev")
@@ -34,8 +39,7 @@ class Registry:
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
         mlflow.set_tracking_uri(store.uri)  # the registry's client reads this global setting
-        with mlflow_errors(), store.locked():
-            self._client = MlflowClient(store.uri)
+        self._client = open_client(store)
 
     def champion(self) -> Version | None:
         """Returns the version that has the alias, None if no version has it."""

@@ -1,11 +1,8 @@
 """The sizes of images, from their headers alone."""
 
-import io
-
-from PIL import Image
-
+from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import ImageFiles
-from ssdcore.data.images import FORMATS, ORIENTATION_TAG, BrokenImageError
+from ssdcore.data.images import BrokenImageError, read_header
 
 UNKNOWN = (1, 1)
 """The size of an unreadable image; convert skips it with the reason."""
@@ -26,10 +23,7 @@ def upright_size_hw(image_files: ImageFiles, file_name: str) -> tuple[int, int]:
 
 def _sizes_hw(image_files: ImageFiles, file_name: str) -> tuple[tuple[int, int], tuple[int, int]]:
     try:
-        data = image_files.read(file_name)
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            is_rotated = image.getexif().get(ORIENTATION_TAG, 1) >= 5
-            width, height = image.size
-    except (BrokenImageError, OSError, SyntaxError, ValueError):
+        header = retrying(lambda: read_header(image_files.read(file_name)), file_name)
+    except BrokenImageError:
         return UNKNOWN, UNKNOWN
-    return (height, width), (width, height) if is_rotated else (height, width)
+    return (header.height, header.width), header.upright_hw

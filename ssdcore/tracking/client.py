@@ -4,6 +4,8 @@ No stage of DVC imports this module.
 """
 
 import os
+import re
+import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -13,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from ssdcore.tracking.names import cut
 from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.store import USER, RefusedError, Store, UnavailableError
+from ssdcore.tracking.store import IN_MEMORY, USER, RefusedError, Store, UnavailableError, warn
 
 # MLflow would repeat a request for 247 s, and may create a run twice if only the response was
 # lost. The uploader repeats instead, and looks for the run first.
@@ -29,12 +31,13 @@ with quiet():
     from mlflow.tracking.client import MlflowClient
 
 # The errors of HTTP and of file locks are OSErrors; a database's driver may not be installed.
-FAILURES = (MlflowException, SQLAlchemyError, CommandError, OSError, ImportError)
+FAILURES = (MlflowException, SQLAlchemyError, sqlite3.Error, CommandError, OSError, ImportError)
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 REFUSED = {MISSING, "INVALID_PARAMETER_VALUE"}
 REFUSED_STATUS = {400, 413, 414, 415, 422}
 """HTTP status of an upload that can't succeed: the name is not allowed, the file too large."""
 MAX_REASON = 300  # characters
+PLAIN = re.compile(r"[\w.-]*", re.ASCII)
 
 
 @contextmanager
@@ -64,17 +67,21 @@ def open_client(store: Store) -> MlflowClient:
     """Returns MLflow's client; creates a database's tables, or migrates them.
 
     Raises:
-        UnavailableError: the store can't be read or written, or its URI is invalid.
+        UnavailableError: the store can't be read or written, keeps nothing, or its URI is invalid.
     """
+    if store.is_in_memory:
+        raise UnavailableError(IN_MEMORY)
     try:
         with mlflow_errors(), store.locked():
-            return MlflowClient(store.uri)
+            client = MlflowClient(store.uri)
+            store.follow_move()
+            return client
     except RefusedError as error:  # the URI is refused, not what is to be stored
         raise UnavailableError(str(error)) from error
 
 
 def experiment_id_of(client: MlflowClient, name: str, store: Store) -> str:
-    """Returns the id of an experiment; creates it if it doesn't exist.
+    """Returns the id of an experiment; creates it if it doesn't exist, restores a deleted one.
 
     Raises:
         UnavailableError: the store can't be read or written.
@@ -88,19 +95,29 @@ def experiment_id_of(client: MlflowClient, name: str, store: Store) -> str:
                 found = client.get_experiment_by_name(name)
                 if found is None:
                     raise
+        if found.lifecycle_stage != "active":
+            client.restore_experiment(found.experiment_id)
+            warn(f"note: the experiment {name} was deleted; it is restored for new values.")
         return str(found.experiment_id)
 
 
 def newest_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> Run | None:
-    """Returns the newest run of an experiment with all these tags; None if there is none."""
-    having = " AND ".join(f"tags.`{key}` = {_quoted(value)}" for key, value in tags.items())
-    runs = client.search_runs([experiment_id], having, order_by=["start_time DESC"], max_results=1)
-    return runs[0] if runs else None
+    """Returns the newest run of an experiment with all these tags; None if there is none.
 
-
-def _quoted(value: str) -> str:
-    """Returns a value for a search. Git allows either quote in a name, and MLflow has no escape."""
-    return f'"{value}"' if "'" in value else f"'{value}'"
+    MLflow's filters can't quote every value, so only plain ones, such as hashes, are searched for.
+    """
+    having = " AND ".join(f"tags.`{k}` = '{v}'" for k, v in tags.items() if PLAIN.fullmatch(v))
+    page_token = None
+    while True:
+        page = client.search_runs(
+            [experiment_id], having, max_results=100, order_by=["start_time DESC"],
+            page_token=page_token,
+        )  # fmt: skip
+        for run in page:
+            if tags.items() <= run.data.tags.items():
+                return run
+        if not (page_token := page.token):
+            return None
 
 
 def _reason(error: BaseException) -> str:

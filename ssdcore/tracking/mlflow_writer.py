@@ -1,80 +1,47 @@
-"""Replays one spool into an MLflow run, from the saved offset on.
+"""Sends one spool to an MLflow run, from where the last upload ended.
 
 MLflow's store is idempotent: a metric with the same key, step, time and value, a parameter or tag
 with the same value, a data set and a file of the same name are stored once, however often they
-are sent. So the offset is saved after a request, and unconfirmed events are sent again.
+are sent. So what is uploaded is noted after a request, and sent again if it is not noted.
 """
 
 import json
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
-from shutil import copyfile
-from stat import S_IWUSR
-from tempfile import TemporaryDirectory
+from pathlib import Path
 from typing import Any
-
-import numpy as np
-import PIL.Image
 
 from ssdcore.core.experiment import TAGS
 from ssdcore.core.files import write_json
-from ssdcore.tracking.client import experiment_id_of, mlflow_errors, newest_run, open_client
+from ssdcore.tracking import spool
+from ssdcore.tracking.client import (
+    MISSING,
+    experiment_id_of,
+    mlflow_errors,
+    newest_run,
+    open_client,
+)
 from ssdcore.tracking.context import KEY_TAG, STAGE_TAG
 from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.spool import FILES, IMAGES, JOURNAL, REFUSED, UPLOADED, Event, read
-from ssdcore.tracking.store import RefusedError, Store, UnavailableError
+from ssdcore.tracking.spool import JOURNAL, UPLOADED, Event
+from ssdcore.tracking.store import RefusedError, Store, UnavailableError, warn
 
 with quiet():
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
     from mlflow.entities import DatasetInput, InputTag, Metric, Param, Run, RunTag
+    from mlflow.exceptions import MlflowException
     from mlflow.tracking.client import MlflowClient
 
 KILLED = "the process ended without a message: it was killed, or the machine stopped"
 MAX_EVENTS = 1000  # in one batch, so that memory stays bounded
 MAX_DIGEST = 36  # characters, MLflow's limit
-THUMBNAIL_PX = (256, 256)
-
-
-class FilesUnavailableError(UnavailableError):
-    """Only files and images could not be stored; everything else is stored."""
-
-
-class GoneError(Exception):
-    """The run or its experiment was deleted: nothing more of the spool can be stored."""
-
-
-@dataclass
-class Progress:
-    """How much of a spool is uploaded.
-
-    Attributes:
-        run_id: MLflow's id of the run; empty if not known yet.
-        records: bytes of the journal of which everything but files is stored.
-        files: bytes of the journal of which files and images are stored.
-        finished: whether the run has its final status.
-    """
-
-    run_id: str = ""
-    records: int = 0
-    files: int = 0
-    finished: bool = False
-
-    @classmethod
-    def of(cls, folder: Path) -> "Progress":
-        """Reads a spool's progress; without a readable file, everything is sent again."""
-        try:
-            return cls(**json.loads((folder / UPLOADED).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
-            return cls()
 
 
 class Replay:
-    """Uploads one spool as far as it is written; call `send` again as it grows or after an error.
+    """Uploads what a spool has by now.
 
-    What the store refuses for good goes to refused.jsonl.
+    A run or experiment that was deleted meanwhile is restored, with a line on stderr. What the
+    store refuses for good is noted in the spool.
 
     Args:
         folder: the spool.
@@ -84,58 +51,75 @@ class Replay:
 
     def __init__(self, folder: Path, opening: Event, store: Store) -> None:
         self._folder, self._opening, self._store = folder, opening, store
-        self._progress = Progress()
         self._client: MlflowClient
-        self._run_id = ""
-        self._gone = False
+        self._run_id, self._sent, self._is_open = "", 0, False
+        try:
+            noted = json.loads((folder / UPLOADED).read_text(encoding="utf-8"))
+            self._run_id, self._sent = str(noted["run_id"]), int(noted["sent"])
+        except (OSError, ValueError, TypeError, KeyError):
+            pass  # all is sent again
         self.refused = ""
         """The first reason why the store refused something."""
 
-    def send(self, *, abandoned: bool) -> None:
-        """Uploads what the journal has by now.
+    def send_events(self, *, abandoned: bool) -> None:
+        """Uploads all but files.
 
         Args:
             abandoned: whether the stage has ended. A run without a final status is KILLED then.
 
         Raises:
             UnavailableError: the rest must wait.
-            FilesUnavailableError: only files must wait.
         """
-        if self._gone:
-            return
-        self._progress = Progress.of(self._folder)  # another process may have sent more
         try:
-            events = read(self._folder, self._progress.records)
+            if any(spool.read(self._folder, self._sent)):
+                self._connect()
+            events = spool.read(self._folder, self._sent)
             while batch := list(islice(events, MAX_EVENTS)):
-                self._send_events([event for _, event in batch])
-                self._progress.records = batch[-1][0]
-                self._save()
-            if abandoned and not self._progress.finished:
+                self._send([event for _, event in batch])
+                self._note_sent(batch[-1][0])
+            if abandoned and not any(
+                event.get("event") == "Finish" for _, event in spool.read(self._folder)
+            ):
                 time_ms = int((self._folder / JOURNAL).stat().st_mtime * 1000)
-                self._send_events(
+                self._connect()
+                self._send(
                     [{"event": "Finish", "status": "KILLED", "error": KILLED, "time_ms": time_ms}]
                 )
-                self._progress.finished = True
-                self._save()
-            self._send_files()
-        except GoneError as error:
-            self._gone = True
-            self._note_refused(f"{JOURNAL} from byte {self._progress.records} on", error)
         except OSError as error:  # the spool's own; the store's are UnavailableErrors
             raise UnavailableError(f"{type(error).__name__}: {error}") from error
 
-    def _send_events(self, events: list[Event]) -> None:
-        """Sends all but files; if that is refused, halves find the events that are refused."""
+    def send_files(self) -> None:
+        """Uploads files, and removes them from the spool.
+
+        Raises:
+            UnavailableError: the rest must wait.
+        """
         try:
-            self._connect()
+            for file, path in spool.files_to_send(self._folder):
+                self._connect()
+                parent = str(path.parent) if path.parent.name else None
+                try:
+                    with mlflow_errors(upload=True):
+                        self._client.log_artifact(self._run_id, str(file), parent)
+                    file.unlink()
+                except RefusedError as error:
+                    self._refuse(str(path), error)
+                    kept = self._folder / spool.REFUSED_FILES / path
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    file.replace(kept)
+        except OSError as error:
+            raise UnavailableError(f"{type(error).__name__}: {error}") from error
+
+    def _send(self, events: list[Event]) -> None:
+        """Sends events together; if that is refused, one by one, to find those that are refused."""
+        try:
             self._send_together(events)
         except RefusedError as error:
             if len(events) == 1:
-                self._refuse(events[0], error)
-            else:
-                half = len(events) // 2
-                self._send_events(events[:half])
-                self._send_events(events[half:])
+                self._refuse(str(events[0]), error)
+                return
+            for event in events:
+                self._send([event])
 
     def _send_together(self, events: list[Event]) -> None:
         metrics: list[Metric] = []
@@ -153,8 +137,6 @@ class Replay:
                     self._log_dataset(name, digest, source)
                 case {"event": "Finish"}:
                     finish = event
-                case {"event": "Artifact" | "Image"}:
-                    pass
                 case _:
                     raise RefusedError("not an event that this version knows")
         if error := finish.get("error"):
@@ -163,7 +145,6 @@ class Replay:
         if finish:
             with mlflow_errors():
                 self._client.set_terminated(self._run_id, finish["status"], finish["time_ms"])
-            self._progress.finished = True
 
     def _log(self, params: Any = (), metrics: Any = (), tags: Any = ()) -> None:
         if params or metrics or tags:
@@ -182,101 +163,35 @@ class Replay:
             used = DatasetInput(dataset._to_mlflow_entity(), tags)
             self._client.log_inputs(self._run_id, datasets=[used])
 
-    def _send_files(self) -> None:
-        """Sends files and images; a file that was logged often is sent once.
-
-        The spool keeps only the newest version. The journal is read first, so a version that
-        replaces it meanwhile has a later event, and is sent next time.
-        """
-        events, end = [], self._progress.files
-        for end, event in read(self._folder, self._progress.files):
-            if event.get("event") in ("Artifact", "Image"):
-                events.append((end, event))
-        if events:
-            self._connect()
-        sent: set[str] = set()
-        for event_end, event in events:
-            try:
-                match event:
-                    case {"event": "Artifact", "path": path} if path not in sent:
-                        self._log_file(path)
-                        sent.add(path)
-                    case {"event": "Image"}:
-                        self._log_image(event)
-            except RefusedError as error:
-                self._refuse(event, error)
-            except UnavailableError as error:
-                raise FilesUnavailableError(str(error)) from error
-            self._progress.files = event_end
-            self._save()
-        if end > self._progress.files:
-            self._progress.files = end
-            self._save()
-
-    def _log_file(self, path: str) -> None:
-        """Stores a file of the spool under the same path in the run.
-
-        MLflow copies permissions, and can't replace a read-only copy later. DVC may have made the
-        file read-only, so MLflow gets a writable copy.
-
-        Raises:
-            RefusedError: the disk lost the file.
-        """
-        kept = self._folder / FILES / path
-        if not kept.is_file():
-            raise RefusedError(f"{kept} is missing")
-        parent = PurePosixPath(path).parent
-        with ExitStack() as stack:
-            if not kept.stat().st_mode & S_IWUSR:
-                folder = stack.enter_context(TemporaryDirectory(dir=self._folder))
-                kept = Path(copyfile(kept, Path(folder, kept.name)))
-            with mlflow_errors(upload=True):
-                target = str(parent) if parent.name else None
-                self._client.log_artifact(self._run_id, str(kept), target)
-
-    def _log_image(self, event: Event) -> None:
-        """Stores an image as PNG, and as a small WebP for the run's page.
-
-        MLflow's own log_image invents a new file name at each call, so an image that is sent again
-        would be stored twice. These names have the same form, with the event's key.
-
-        Raises:
-            RefusedError: the disk lost the pixels.
-        """
-        name, step = event["name"].replace("/", "~"), event["step"]
-        stem = f"{name}+step+{step}+timestamp+{event['time_ms']}+{event['key']}"
-        try:
-            image = PIL.Image.fromarray(np.load(self._folder / IMAGES / f"{event['key']}.npy"))
-        except (OSError, ValueError, EOFError) as error:
-            raise RefusedError(f"the pixels can't be read: {error}") from error
-        with mlflow_errors(upload=True), TemporaryDirectory() as folder:
-            image.save(Path(folder, f"{stem}.png"))
-            image.thumbnail(THUMBNAIL_PX)
-            image.save(Path(folder, f"{stem}+compressed.webp"))
-            self._client.log_artifacts(self._run_id, folder, "images")
-            self._client.set_tag(self._run_id, "mlflow.loggedImages", "True")
-
     def _connect(self) -> None:
-        """Opens the run, or continues the one that was opened before.
+        """Opens the run, or continues the one that was opened before; once is enough.
 
         Raises:
             UnavailableError: the store can't be reached, read or written.
-            GoneError: the run or the experiment is deleted.
         """
-        if self._run_id:
+        if self._is_open:
             return
+        self._client = client = open_client(self._store)
+        experiment_id = experiment_id_of(client, self._opening["experiment"], self._store)
+        with mlflow_errors():
+            if run := self._noted_run():
+                if run.info.lifecycle_stage != "active":
+                    client.restore_run(self._run_id)
+                    warn(f"note: run {self._run_id} was deleted; it is restored for new values.")
+            else:
+                run = self._open(client, experiment_id)
+                self._run_id, self._sent = run.info.run_id, 0
+        self._note_sent(self._sent)
+        self._is_open = True
+
+    def _noted_run(self) -> Run | None:
+        """Returns the run that an earlier upload opened; None if the store doesn't have it."""
         try:
-            self._client = client = open_client(self._store)
-            experiment_id = experiment_id_of(client, self._opening["experiment"], self._store)
-            with mlflow_errors():
-                known_id = self._progress.run_id
-                run = client.get_run(known_id) if known_id else self._open(client, experiment_id)
-        except RefusedError as error:
-            raise GoneError(str(error)) from error
-        if run.info.lifecycle_stage != "active":
-            raise GoneError(f"run {run.info.run_id} is deleted")
-        self._run_id = self._progress.run_id = run.info.run_id
-        self._save()
+            return self._client.get_run(self._run_id) if self._run_id else None
+        except MlflowException as error:
+            if error.error_code == MISSING:
+                return None
+            raise
 
     def _open(self, client: MlflowClient, experiment_id: str) -> Run:
         """Returns the run with the stage's key, or the newest run that it may join, or a new run.
@@ -312,25 +227,18 @@ class Replay:
         params = {n: value for n, value in opening["params"].items() if n not in run.params}
         self._log(params=params, tags=tags | {STAGE_TAG: ",".join(dict.fromkeys(stages))})
 
-    def _refuse(self, event: Event, error: RefusedError) -> None:
-        """Notes that the store refuses an event.
+    def _refuse(self, what: str, error: RefusedError) -> None:
+        """Notes that the store refuses an event or a file.
 
         Raises:
-            GoneError: it refuses because the run is deleted.
+            UnavailableError: it refuses because the run was deleted just now.
         """
-        try:
-            with mlflow_errors():
-                active = self._client.get_run(self._run_id).info.lifecycle_stage == "active"
-        except RefusedError:
-            active = False
-        if not active:
-            raise GoneError(f"run {self._run_id} is not in the store any more") from error
-        self._note_refused(str(event), error)
-
-    def _note_refused(self, what: str, error: Exception) -> None:
+        with mlflow_errors():
+            if self._client.get_run(self._run_id).info.lifecycle_stage != "active":
+                raise UnavailableError(f"run {self._run_id} is deleted") from error
         self.refused = self.refused or str(error)
-        with (self._folder / REFUSED).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"reason": str(error), "refused": what}) + "\n")
+        spool.refuse(self._folder, what, str(error))
 
-    def _save(self) -> None:
-        write_json(self._folder / UPLOADED, asdict(self._progress))
+    def _note_sent(self, sent: int) -> None:
+        self._sent = sent
+        write_json(self._folder / UPLOADED, {"run_id": self._run_id, "sent": sent})

@@ -1,25 +1,34 @@
 """The stage's side of the upload process; `ssdcore.tracking.uploader` is the other."""
 
-import os
+import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from select import select
+from threading import Timer
 
-PROJECT = Path(__file__).parents[2]
-FLUSH, END = b"f", b"e"
-"""Signals to the process: upload now; the stage has ended. A pipe that closes means END, too."""
-LAST_RESORT_S, SHARE = 120.0, 0.05
-"""The process is stuck after these seconds plus this share of the run's time."""
+from ssdcore.core.children import child_environment
+from ssdcore.tracking.store import warn
+
+PROMPT_S, SHARE = 10.0, 0.03
+"""How long a stage's end waits for a store: seconds, or a share of the time the run was open."""
+IMPORT_S = 60.0
+"""MLflow's import takes 2 to 5 s, on a busy machine longer; the wait for the store starts then."""
+QUIET_S = 10.0
+"""Seconds of waiting after which a message is printed."""
 KILLED_S = 5.0
 """A process that hangs in the kernel, on a dead network disk, can't even be killed."""
 
 
 class UploadProcess:
-    """Uploads a spool in a separate process, which also limits how long the stage's end waits.
+    """Uploads a spool in a separate process, and limits how long the stage's end waits for it.
 
     MLflow takes seconds to import, and its database work would hold the GIL. A crash, a leak or a
-    locked database stays in that process, and Ctrl-C in the terminal doesn't reach it.
+    locked database stays in that process, and Ctrl-C in the terminal doesn't reach it. The stage
+    tells it on its standard input that it has ended (also by being killed); the process closes its
+    standard output once it has imported MLflow.
 
     Args:
         folder: the spool.
@@ -29,41 +38,55 @@ class UploadProcess:
     """
 
     def __init__(self, folder: Path) -> None:
-        paths = filter(None, (str(PROJECT), os.environ.get("PYTHONPATH")))
         self._process = subprocess.Popen(
             [sys.executable, "-m", "ssdcore.tracking.uploader", str(folder)],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+            stdout=subprocess.PIPE,
+            env=child_environment(),
             start_new_session=True,
             bufsize=0,
         )
-        assert self._process.stdin
-        self._signals = self._process.stdin
-        os.set_blocking(self._signals.fileno(), False)
 
-    def flush(self) -> None:
-        """Lets the process upload now what is written so far, instead of in some seconds."""
-        self._signal(FLUSH)
-
-    def close(self, open_s: float) -> None:
+    def close(self, open_s: float, uri: str) -> None:
         """Waits until the process has uploaded everything or leaves the rest; Ctrl-C ends the wait.
 
         Args:
             open_s: how long the run was open.
+            uri: the store, for the message.
         """
-        self._signal(END)
-        with suppress(KeyboardInterrupt):
-            self._wait(LAST_RESORT_S + SHARE * open_s)
-        self._process.kill()
+        process = self._process
+        assert process.stdin
+        assert process.stdout
+        text = f"Still uploading to {uri}. Press Ctrl-C to skip; the next stage uploads the rest."
+        message = Timer(QUIET_S, warn, [text])
+        message.daemon = True
+        with _until_ctrl_c():
+            message.start()
+            with suppress(BrokenPipeError):
+                process.stdin.write(b"e")  # closing it says nothing if a child keeps it open
+            if select([process.stdout], [], [], IMPORT_S)[0]:
+                self._wait(max(PROMPT_S, SHARE * open_s))
+        message.cancel()
+        process.kill()
         self._wait(KILLED_S)
-        self._signals.close()
-
-    def _signal(self, signal: bytes) -> None:
-        # A full pipe holds enough signals, and `close` notices a dead process.
-        with suppress(BlockingIOError, BrokenPipeError):
-            os.write(self._signals.fileno(), signal)
+        process.stdin.close()
+        process.stdout.close()
 
     def _wait(self, seconds: float) -> None:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
+
+
+@contextmanager
+def _until_ctrl_c() -> Iterator[None]:
+    """Ends the block at the first Ctrl-C, also in a stage that only notes it to stop later."""
+    before = signal.getsignal(signal.SIGINT)
+    with suppress(ValueError):  # only the main thread may set a handler
+        if before is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with suppress(KeyboardInterrupt):
+            yield
+    finally:
+        with suppress(ValueError):
+            signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import json
 import time
+from collections import deque
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -13,16 +16,19 @@ from ssdcore.core.experiment import experiment_tags, mark_as_tracked
 from ssdcore.tracking.context import MODEL_TAG, identity, provenance, run_name
 from ssdcore.tracking.names import MAX_TAG, cut, distinct_names, finite_or_nan, flatten, safe_name
 from ssdcore.tracking.process import UploadProcess
-from ssdcore.tracking.spool import HOME, Event, Spool
+from ssdcore.tracking.spool import HOME, Spool
 from ssdcore.tracking.store import REMEDY, locate, root_folder, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-MAX_IMAGE_NAME = 150  # characters; MLflow makes a file name of it and a hundred more
+MAX_IMAGE_NAME = 150  # characters; a hundred more follow in the file name
+THUMBNAIL_PX = (256, 256)
+MAX_WAITING = 10_000
+"""Events that wait in memory while the disk is full."""
 
 
 @contextmanager
@@ -44,9 +50,10 @@ def tracked(
 
     The stage writes events to a spool on disk, in microseconds, and a separate process uploads them
     to MLflow. If that fails, one warning on stderr says so, the stage continues, and the next
-    stage or `ssdcore.tracking.uploader.sync` uploads the spool. The end of the block waits for the
-    upload 10 s at most, 2 s if the store is slow, or 3% of the time that the run was open if that
-    is more; it doesn't wait for a store that can't be reached.
+    stage or `ssdcore.tracking.uploader.sync` uploads the spool. While the disk is full, events wait
+    in memory. The end of the block waits for the upload 10 s at most, 2 s if the store is slow, or
+    3% of the time that the run was open if that is more, and for the import of MLflow; it doesn't
+    wait for a store that can't be reached.
 
     The run ends as FINISHED; as KILLED on Ctrl-C and if a signal stopped the stage; as FAILED, with
     the tag `error`, if the block raises anything else. Exceptions of the block always pass through.
@@ -84,7 +91,7 @@ def tracked(
 
 
 class Run:
-    """One MLflow run, opened by `tracked`; does nothing if tracking is off, failed or ended.
+    """One MLflow run, opened by `tracked`; does nothing if tracking is off or the run has ended.
 
     Attributes:
         key: identifies the run of a stage in all stores. A stage that joins another stage's run
@@ -94,9 +101,12 @@ class Run:
     def __init__(self, stage: str, key: str = "") -> None:
         self.key = key or uuid4().hex
         self._stage, self._uri, self._root = stage, "", Path()
+        self._opening = b""
         self._spool: Spool | None = None
         self._process: UploadProcess | None = None
-        self._broken = self._warned = False
+        self._waiting: deque[Callable[[Spool], None]] = deque()
+        self._lost = 0
+        self._warned = False
         self._opened_s = time.monotonic()
 
     def set_model(self, sha256: str) -> None:
@@ -108,7 +118,7 @@ class Run:
         self._append("Tags", tags={name: cut(value, MAX_TAG) for name, value in tags.items()})
 
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Logs the values of one step; they are uploaded every few seconds, and soon after `flush`.
+        """Logs the values of one step; they are uploaded every few seconds.
 
         Characters that MLflow forbids in a name become `_`; an infinite value becomes NaN.
         """
@@ -127,40 +137,46 @@ class Run:
         }
         self.log_metrics(values, step)
 
-    def flush(self) -> None:
-        """Starts the upload of what is logged so far; doesn't wait for it."""
-        if self._process:
-            self._process.flush()
-
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Stores a file or folder, as it is now, in the run's `folder`.
 
-        A file of a megabyte or more must afterwards be replaced, as `ssdcore.core.files` does, and
-        not written into.
+        A later file of the same path replaces it.
 
         Raises:
             FileNotFoundError: `path` does not exist.
             ValueError: `folder` lies outside the run's own.
         """
         path.resolve(strict=True)
-        with self._writing() as spool:
-            if spool:
-                for kept in spool.keep(path.absolute(), folder):
-                    spool.append(_event("Artifact", path=kept))
+        path, target = path.absolute(), PurePosixPath(folder)
+        if target.is_absolute() or ".." in target.parts:
+            raise ValueError(f"folder: found {folder!r}, expected a folder inside the run's own.")
+        self._write(lambda spool: spool.keep(path, target))
 
     def log_image(self, rgb: NDArray[np.uint8], name: str, step: int = 0) -> None:
         """Stores an image, uint8 (H, W, 3), that the run's page shows by step.
+
+        The page finds it by the names and the tag that MLflow's own `log_image` gives: a PNG, and a
+        small WebP.
 
         Raises:
             ValueError: the image has another type or shape.
         """
         if rgb.dtype != "uint8" or rgb.ndim != 3 or rgb.shape[2] != 3:
             raise ValueError(f"{name}: found {rgb.dtype} {rgb.shape}, expected uint8 (H, W, 3).")
-        safe, key = safe_name(name, ascii_only=True)[:MAX_IMAGE_NAME], str(uuid4())
-        with self._writing() as spool:
-            if spool:
-                spool.keep_pixels(rgb, key)
-                spool.append(_event("Image", name=safe, step=int(step), key=key))
+        if not self._opening:
+            return
+
+        from PIL import Image
+
+        safe = safe_name(name, ascii_only=True)[:MAX_IMAGE_NAME].replace("/", "~")
+        stem = f"{safe}+step+{int(step)}+timestamp+{_now_ms()}+{uuid4()}"
+        image, png, webp = Image.fromarray(rgb), io.BytesIO(), io.BytesIO()
+        image.save(png, "PNG", compress_level=1)  # 3 ms; the default takes 15
+        image.thumbnail(THUMBNAIL_PX)
+        image.save(webp, "WEBP", method=0)
+        for suffix, content in ((".png", png), ("+compressed.webp", webp)):
+            self._keep_bytes(f"images/{stem}{suffix}", content.getvalue())
+        self.set_tags({"mlflow.loggedImages": "True"})
 
     def log_dataset(self, name: str, digest: str, source: str) -> None:
         """Names the data that the stage read: its hash, and its folder or URL."""
@@ -181,7 +197,7 @@ class Run:
         self._uri = store.uri
         tags = provenance(Path.cwd()) | identity(params, model_sha256)
         tags |= {"device": device} if device else {}
-        opening = _event(
+        self._opening = _line(
             "Open",
             store=store.written(self._root),
             experiment=experiment,
@@ -193,54 +209,81 @@ class Run:
             join=dict(join),
             resumes=resumes,
         )
-        with self._writing():
-            self._spool = Spool(self._root, opening)
-        if self._spool:
-            try:
-                self._process = UploadProcess(self._spool.folder)
-            except OSError as error:  # too many processes, or no memory for one
-                warn(
-                    f"warning: what {self._stage} tracks can't be uploaded now ({error}). {REMEDY}"
-                )
+        self._write_waiting()
 
     def end(self, status: str, error: str = "") -> None:
         """Ends the run as FINISHED, FAILED or KILLED, and waits for the upload; see `tracked`."""
+        if not self._opening:
+            return
+        self._append("Finish", status=status, error=cut(error, MAX_TAG))
+        while len(self._waiting) > 1:  # a file may not fit where a line does
+            self._waiting.popleft()
+            self._lost += 1
+            self._write_waiting()
+        self._lost += len(self._waiting)
+        self._opening = b""
+        if self._lost:
+            warn(
+                f"warning: {self._lost} events of {self._stage} are not tracked: they could not be "
+                f"written to {self._root / HOME}."
+            )
         if self._spool is None:
             return
-        self._broken = False  # the disk may have room again, and the status matters most
-        self._append("Finish", status=status, error=cut(error, MAX_TAG))
-        spool, self._spool = self._spool, None
-        spool.close()
+        self._spool.close()
         if self._process:
-            self._process.close(time.monotonic() - self._opened_s)
-        if spool.folder.exists():
-            kept = spool.folder.relative_to(self._root)
+            self._process.close(time.monotonic() - self._opened_s, self._uri)
+        if self._spool.folder.exists():
+            kept = self._spool.folder.relative_to(self._root)
             warn(
                 f"{self._stage}: not everything is uploaded to {self._uri}; {kept} keeps it. "
                 f"{REMEDY}"
             )
 
     def _append(self, kind: str, **fields: Any) -> None:
-        with self._writing() as spool:
-            if spool:
-                spool.append(_event(kind, **fields))
+        line = _line(kind, **fields)
+        self._write(lambda spool: spool.append(line))
 
-    @contextmanager
-    def _writing(self) -> Iterator[Spool | None]:
-        """Yields the spool if it can be written; the first failure warns and turns this run off."""
+    def _keep_bytes(self, path: str, content: bytes) -> None:
+        self._write(lambda spool: spool.keep_bytes(path, content))
+
+    def _write(self, one: Callable[[Spool], None]) -> None:
+        """Writes one thing to the spool, after those that could not be written before."""
+        if self._opening:
+            self._waiting.append(one)
+            if len(self._waiting) > MAX_WAITING:
+                self._waiting.popleft()
+                self._lost += 1
+            self._write_waiting()
+
+    def _write_waiting(self) -> None:
+        """Writes all that waits, opening the spool first; the first failure prints a warning."""
         try:
-            yield None if self._broken else self._spool
+            spool = self._spool or self._open()
+            while self._waiting:
+                self._waiting[0](spool)
+                self._waiting.popleft()
         except (OSError, NotImplementedError) as error:  # the latter without file locks
-            self._broken = True
             if not self._warned:
                 self._warned = True
-                reason = f"{type(error).__name__}: {error}"
                 warn(
-                    f"warning: tracking can't write to {self._root / HOME} ({reason}); "
-                    f"{self._stage} continues untracked. "
-                    "tracking.enabled: false turns tracking off."
+                    f"warning: tracking can't write to {self._root / HOME} "
+                    f"({type(error).__name__}: {error}); {self._stage} continues, and tries again "
+                    "at each event. tracking.enabled: false turns tracking off."
                 )
 
+    def _open(self) -> Spool:
+        self._spool = Spool(self._root, f"{self._stage}-{self.key[:8]}", self._opening)
+        try:
+            self._process = UploadProcess(self._spool.folder)
+        except OSError as error:  # too many processes, or no memory for one
+            warn(f"warning: what {self._stage} tracks can't be uploaded now ({error}). {REMEDY}")
+        return self._spool
 
-def _event(kind: str, **fields: Any) -> Event:
-    return {"event": kind, "time_ms": time.time_ns() // 1_000_000, **fields}
+
+def _line(kind: str, **fields: Any) -> bytes:
+    """Returns an event as a line of the spool's journal."""
+    return json.dumps({"event": kind, "time_ms": _now_ms(), **fields}).encode() + b"\n"
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -3,12 +3,13 @@
 .ssd/tracking/
   000007-train-3f2a91c0/  numbered in the order of creation
     lock                held by the stage while it can still write
-    journal.jsonl       its events in order, one JSON object a line
-    files/              artifacts as they were logged, under their paths in the run
-    images/             pixels
-    uploaded.json       how much of the journal is uploaded
+    journal.jsonl       its events in order, one JSON object a line; removed first
+    files/              artifacts and images as they were logged, under their paths in the run
+    sending/            those that are being uploaded; each is removed afterwards
+    uploaded.json       MLflow's id of the run, and how much of the journal is uploaded
     refused.jsonl       what the store never accepts, and why
-  refused/              uploaded spools with rejected events
+    refused/            files among that
+  refused/              spools of which the store refused a part
 
 Each event has the keys `event` and `time_ms` (milliseconds since 1970), and by kind:
   Open      store (as `Store.written` names it), experiment, stage, key (identifies the run before
@@ -17,11 +18,10 @@ Each event has the keys `event` and `time_ms` (milliseconds since 1970), and by 
   Metrics   step, values
   Tags      tags
   Dataset   name, digest, source
-  Artifact  path in the run's artifacts and in files/
-  Image     name, step, key (of its file in images/)
   Finish    status (FINISHED, FAILED or KILLED), error; always the last
 """
 
+import errno
 import json
 import os
 import re
@@ -32,32 +32,28 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 from filelock import FileLock, Timeout
-from numpy.typing import NDArray
 
 Event = dict[str, Any]
 HOME = Path(".ssd/tracking")
 JOURNAL, UPLOADED, REFUSED = "journal.jsonl", "uploaded.json", "refused.jsonl"
-FILES, IMAGES, LOCK = "files", "images", "lock"
-REMOVED = ".removed-"
+FILES, SENDING, REFUSED_FILES, LOCK = "files", "sending", "refused", "lock"
 NUMBERED = re.compile(r"(\d+)-.")
-LINKED_BYTES = 1 << 20
-"""Files of this size or more are linked; copying a smaller one takes less than a millisecond."""
 
 
 class Spool:
-    """The writer of a spool. Every method may raise OSError: disk full, or no permission.
+    """The writer of a spool. Every method may raise OSError (disk full, no permission).
 
-    Nothing is synced to the disk, which can take seconds: events survive the process, but may
-    not survive a power failure.
+    After that the same call may succeed later. Nothing is synced to the disk, which can take
+    seconds: events survive the process, but may not survive a power failure.
 
     Args:
         root: the repository.
-        opening: the first event.
+        name: of the folder, after its number.
+        opening: the journal's first line.
     """
 
-    def __init__(self, root: Path, opening: Event) -> None:
+    def __init__(self, root: Path, name: str, opening: bytes) -> None:
         home = root / HOME
         home.mkdir(parents=True, exist_ok=True)
         new = home / f".new-{uuid4().hex}"  # becomes a spool once it has a lock and a first line
@@ -69,50 +65,38 @@ class Spool:
             undo.callback(self._lock.release)
             self._journal = os.open(new / JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
             undo.callback(os.close, self._journal)
+            self._end, self._is_torn = 0, False
             self.append(opening)
-            name = f"{_next_number(home):06}-{opening['stage']}-{opening['key'][:8]}"
-            self.folder = new.rename(home / name)
+            self.folder = new.rename(home / f"{_next_number(home):06}-{name}")
             undo.pop_all()
 
-    def append(self, event: Event) -> None:
-        """Appends an event, whole or not at all."""
-        line = json.dumps(event).encode() + b"\n"
-        if (written := os.write(self._journal, line)) < len(line):  # the disk is full
-            os.ftruncate(self._journal, os.fstat(self._journal).st_size - written)
-            raise OSError(f"only {written} of {len(line)} bytes were written to {JOURNAL}")
+    def append(self, line: bytes) -> None:
+        """Appends an event; a reader takes a line without an end for none."""
+        if self._is_torn:
+            os.ftruncate(self._journal, self._end)
+        self._is_torn = True
+        if (written := os.write(self._journal, line)) < len(line):
+            text = f"only {written} of {len(line)} bytes were written to {JOURNAL}"
+            raise OSError(errno.ENOSPC, text)
+        self._end += len(line)
+        self._is_torn = False
 
-    def keep(self, path: Path, folder: str) -> list[str]:
-        """Keeps a file, or all files in a folder, as they are now.
+    def keep(self, path: Path, target: PurePosixPath) -> None:
+        """Copies a file, or all files in a folder, to the folder `target` of the run.
 
-        A later file with the same path in the run replaces an earlier one. Large files are linked
-        and must be replaced, not written into, as `ssdcore.core.files` does.
-
-        Args:
-            path: the file or folder.
-            folder: where in the run's artifacts, with `/`; empty for the top.
-
-        Returns:
-            The paths of the files in the run's artifacts, with `/`.
-
-        Raises:
-            ValueError: `folder` lies outside the artifacts.
+        What has disappeared since it was logged is left out.
         """
-        target = PurePosixPath(folder)
-        if target.is_absolute() or ".." in target.parts:
-            raise ValueError(f"folder: found {folder!r}, expected a folder inside the run's own.")
-        kept = []
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
-                within = target / file.relative_to(path.parent).as_posix()
-                _snapshot(file.resolve(), self.folder / FILES / within)
-                kept.append(str(within))
-        return kept
+                part = self.folder / ".part"
+                shutil.copyfile(file, part)
+                self._replace(part, target / file.relative_to(path.parent).as_posix())
 
-    def keep_pixels(self, pixels: NDArray[np.uint8], key: str) -> None:
-        """Keeps an image's pixels under `key`."""
-        folder = self.folder / IMAGES
-        folder.mkdir(exist_ok=True)
-        np.save(folder / f"{key}.npy", pixels)
+    def keep_bytes(self, path: str, content: bytes) -> None:
+        """Writes a file of the run."""
+        part = self.folder / ".part"
+        part.write_bytes(content)
+        self._replace(part, PurePosixPath(path))
 
     def close(self) -> None:
         """Ends the writing; calling it again does nothing."""
@@ -120,6 +104,11 @@ class Spool:
             os.close(self._journal)
             self._journal = -1
             self._lock.release()
+
+    def _replace(self, part: Path, path: PurePosixPath) -> None:
+        target = self.folder / FILES / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(target)
 
 
 def read(folder: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
@@ -163,35 +152,51 @@ def has_writer(folder: Path) -> bool:
         return True
 
 
-def spools(root: Path) -> list[Path]:
-    """Returns the folders of all spools, oldest first."""
-    home = root / HOME
+def files_to_send(folder: Path) -> Iterator[tuple[Path, PurePosixPath]]:
+    """Yields each file of a spool that is not uploaded, and its path in the run.
+
+    They are moved to `sending/` first, so the stage may log the same path again meanwhile.
+    """
+    sending = folder / SENDING
+    for file in _files_in(folder / FILES):
+        target = sending / file.relative_to(folder / FILES)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        file.replace(target)
+    for file in _files_in(sending):
+        yield file, PurePosixPath(file.relative_to(sending).as_posix())
+
+
+def spools(root: Path, *, refused: bool = False) -> list[Path]:
+    """Returns the folders of all spools, oldest first.
+
+    Args:
+        root: the repository.
+        refused: those of which the store refused a part, instead of those to upload.
+    """
+    home = root / HOME / "refused" if refused else root / HOME
     found = home.iterdir() if home.is_dir() else ()
     return sorted(path for path in found if NUMBERED.match(path.name))
 
 
-def refused_folder(folder: Path) -> Path:
-    """Returns the folder for a spool with rejected events."""
-    return folder.with_name("refused") / folder.name
+def refuse(folder: Path, what: str, reason: str) -> None:
+    """Notes what the store refuses of a spool."""
+    with (folder / REFUSED).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"reason": reason, "refused": what}) + "\n")
 
 
-def settle(folder: Path) -> None:
-    """Removes an uploaded spool; if the store refused something, moves it to `refused/`."""
+def settle(folder: Path) -> Path:
+    """Removes an uploaded spool; if the store refused a part, moves it to `refused/`.
+
+    Returns:
+        Where it was, or is.
+    """
     if (folder / REFUSED).exists():
-        target = refused_folder(folder)
+        target = folder.with_name("refused") / folder.name
         target.parent.mkdir(exist_ok=True)
-        folder.rename(target)
-    else:
-        folder.rename(
-            folder.with_name(f"{REMOVED}{uuid4().hex}")
-        )  # one step, so never half a spool
-        sweep(folder.parent)
-
-
-def sweep(home: Path) -> None:
-    """Deletes removed spools, including those left by a killed process."""
-    for path in home.glob(f"{REMOVED}*"):
-        shutil.rmtree(path, ignore_errors=True)
+        return folder.rename(target)
+    (folder / JOURNAL).unlink(missing_ok=True)  # if this process is killed, the next one goes on
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def _next_number(home: Path) -> int:
@@ -200,22 +205,5 @@ def _next_number(home: Path) -> int:
     return 1 + max((int(match[1]) for match in map(NUMBERED.match, names) if match), default=0)
 
 
-def _snapshot(source: Path, target: Path) -> None:
-    """Replaces `target` by a link to or a copy of `source`."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
-    part.unlink(missing_ok=True)
-    try:
-        if source.stat().st_size < LINKED_BYTES or not _linked(source, part):
-            shutil.copyfile(source, part)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)  # renaming a link to another link of the file keeps both
-
-
-def _linked(source: Path, target: Path) -> bool:
-    try:
-        target.hardlink_to(source)
-    except OSError:  # another file system, or one without links
-        return False
-    return True
+def _files_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())

@@ -2,20 +2,34 @@
 
 import os
 import re
-import sys
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
+from ssdcore.core.messages import say
 from ssdcore.tracking.context import repository
 
 LOCK_SECONDS = 60.0  # creating a database takes 4 s, and each process that starts with it waits
 SQLITE = "sqlite:///"
+DEFAULT = f"{SQLITE}mlflow.db"
+NOT_IN_URI = "?%"
+"""Characters of a path that SQLAlchemy quotes in a URI, or takes for something else."""
 USER = re.compile(r"//[^/@\s]+@")
 """The user and password in an address."""
+MEMORY = re.compile(r"sqlite[^:]*:/*$|sqlite.*(:memory:|mode=memory)")
+IN_MEMORY = "a database in memory keeps nothing; MLFLOW_TRACKING_URI may name a file or a server"
+MOVING = {
+    "experiments": ("artifact_location",),
+    "runs": ("artifact_uri",),
+    "logged_models": ("artifact_location",),
+    "model_versions": ("source", "storage_location"),
+}
+"""Columns of MLflow's database with absolute paths of artifacts."""
 REMEDY = "The next stage uploads it, as does `python -m stages.doctor sync`."
 
 
@@ -40,6 +54,11 @@ class Store:
     database: Path | None
 
     @property
+    def is_in_memory(self) -> bool:
+        """Whether it is a database that ends with its process."""
+        return bool(MEMORY.match(self.uri))
+
+    @property
     def artifacts(self) -> str | None:
         """The URI of the folder for artifacts, beside the database; None lets a server choose.
 
@@ -54,8 +73,50 @@ class Store:
         It has no password, and a database inside the repository is relative to its root.
         """
         if self.database and self.database.is_relative_to(root):
-            return f"{SQLITE}{self.database.relative_to(root).as_posix()}"
+            return _sqlite_uri(self.database.relative_to(root).as_posix())
         return USER.sub("//", self.uri)
+
+    def moved_from(self) -> list[str]:
+        """Returns the folders of artifacts in which the database was, before both were moved.
+
+        MLflow stores absolute paths. A folder that still exists counts only if it was copied: if
+        a run of it has artifacts beside the database, too.
+        """
+        if self.database is None or not self.database.exists():
+            return []
+        found: dict[str, bool] = {}
+        with suppress(sqlite3.Error), closing(_read_only(self.database)) as connection:
+            for folder, run_id in connection.execute(
+                "SELECT artifact_location, run_uuid FROM experiments LEFT JOIN runs USING "
+                "(experiment_id) WHERE artifact_location LIKE 'file:///%/mlartifacts'"
+            ):
+                here = self.database.with_name("mlartifacts") / (run_id or "no run")
+                moved = here.exists() or not _path(folder).exists()
+                found[folder] = moved or found.get(folder, False)
+        return [folder for folder, moved in found.items() if moved and folder != self.artifacts]
+
+    def follow_move(self) -> None:
+        """Lets MLflow find artifacts, and store new ones, where the database was moved to."""
+        for old in self.moved_from():
+            assert self.database
+            with closing(sqlite3.connect(self.database)) as connection, connection:
+                connection.create_function("moved", 1, lambda uri, old=old: self._moved(uri, old))
+                for table, columns in MOVING.items():
+                    for column in columns:
+                        connection.execute(
+                            f"UPDATE {table} SET {column} = moved({column}) "
+                            f"WHERE {column} LIKE 'file:///%/mlartifacts%'"
+                        )
+            warn(
+                f"note: the tracking database was moved; its artifacts are now in {self.artifacts}."
+            )
+
+    def _moved(self, uri: str, old: str) -> str:
+        """Returns where an artifact is now; one that exists only in the old folder stays."""
+        if uri != old and not uri.startswith(f"{old}/"):
+            return uri
+        here = f"{self.artifacts}{uri.removeprefix(old)}"
+        return uri if uri != old and _path(uri).exists() and not _path(here).exists() else here
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -90,26 +151,51 @@ def locate() -> Store:
 
     A relative SQLite URI is relative to that root.
     """
-    return _store(os.environ.get("MLFLOW_TRACKING_URI") or f"{SQLITE}mlflow.db", root_folder())
+    return _store(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT, root_folder())
 
 
 def store_of(written: str, root: Path) -> Store:
-    """Returns the store that `Store.written` named.
+    """Returns the store that `Store.written` named; the present one instead of one in memory.
 
     If it is the present one, it has the user and password of `MLFLOW_TRACKING_URI`.
     """
     current = locate()
-    return current if current.written(root) == written else _store(written, root)
+    is_current = current.written(root) == written or MEMORY.match(written)
+    return current if is_current else _store(written, root)
 
 
 def warn(line: str) -> None:
     """Prints a line on stderr without the user and password of an address."""
-    sys.stderr.write(USER.sub("//***@", line) + "\n")
-    sys.stderr.flush()
+    say(USER.sub("//***@", line), error=True)
 
 
 def _store(uri: str, root: Path) -> Store:
-    if not uri.startswith(SQLITE):
+    if uri == DEFAULT:
+        name = "mlflow.db"
+    elif uri.startswith(SQLITE) and not uri.startswith(f"{SQLITE}file:") and not MEMORY.match(uri):
+        from sqlalchemy.engine import make_url  # takes 0.2 s
+
+        name = str(make_url(uri).database)
+    else:
         return Store(uri, None)
-    database = (root / uri.removeprefix(SQLITE)).resolve()
-    return Store(f"{SQLITE}{database.as_posix()}", database)
+    database = (root / name).resolve()
+    path = database.as_posix()
+    if set(path) & set(NOT_IN_URI):  # MLflow would also make a folder of the quoted name
+        path = os.path.relpath(path)
+    return Store(_sqlite_uri(path), database)
+
+
+def _sqlite_uri(path: str) -> str:
+    if not set(path) & set(NOT_IN_URI):
+        return f"{SQLITE}{path}"
+    from sqlalchemy.engine import URL
+
+    return URL.create("sqlite", database=path).render_as_string()
+
+
+def _read_only(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
+
+
+def _path(uri: str) -> Path:
+    return Path(unquote(urlsplit(uri).path))

@@ -1,11 +1,12 @@
 import json
 import tracemalloc
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
 from ssdcore.coco import annotations as module
-from ssdcore.coco.annotations import CocoClass, CocoImage, read_coco
+from ssdcore.coco.annotations import CocoClass, CocoImage, read_coco, require_plausible
 from ssdcore.core.errors import InputError
 from tests.coco_files import box, write_coco
 
@@ -31,7 +32,7 @@ def test_every_box_is_kept_or_counted(tmp_path):
     split = read_coco(path)
     assert split.classes == (CocoClass(1, "cat"), CocoClass(5, "dog"))
     assert [image.id for image in split.images] == [7, 3]
-    assert split.boxes == {"listed": 11, "kept": 3, "clipped": 1, "crowd": 1}
+    assert split.boxes == {"listed": 11, "kept": 3, "clipped": 1, "crowd": 1, "area_from_box": 0}
     assert split.dropped == {
         "box outside the image": 1, "box without area": 2,
         "malformed box": 3, "unknown category": 1, "unknown image": 1,
@@ -185,7 +186,7 @@ def test_a_box_listed_twice_counts_once(tmp_path):
         box(1, 1, [70, 50, 20, 20]),  # the same once clipped
     ]
     split = read_coco(write_coco(tmp_path / "a.json", images, rows))
-    assert split.boxes == {"listed": 8, "kept": 6, "clipped": 0, "crowd": 1}
+    assert (split.boxes["kept"], split.boxes["crowd"]) == (6, 1)
     assert split.dropped == {"duplicate box": 2}
     assert split.dropped_boxes[0] == ("duplicate box", "a.jpg", 90, 1, 1, "[8, 6, 16, 12]")
     assert split.objects[1].labels.tolist() == [1, 2, 1, 1, 1]
@@ -199,11 +200,13 @@ def test_a_box_listed_twice_counts_once(tmp_path):
         ([10**400, 1, 5, 5], "malformed box"),
         ([1e308, 1, 1e308, 5], "box outside the image"),
         ([1, 1, float("inf"), 5], "malformed box"),
-        ([1, 1, "5", 5], "malformed box"),
+        ([1, 1, "five", 5], "malformed box"),
+        ([1, 1, True, 5], "malformed box"),
         ([1, 1, None, 5], "malformed box"),
         (None, "malformed box"),
         ([10, 10, 1e-9, 5], "box without area"),
         ([80, 10, 5, 5], "box outside the image"),
+        (["80", "10", "5.0", 5], "box outside the image"),
     ],
 )
 def test_malformed_and_degenerate_boxes(tmp_path, bbox, reason):
@@ -214,13 +217,95 @@ def test_malformed_and_degenerate_boxes(tmp_path, bbox, reason):
 
 
 @pytest.mark.parametrize(
-    ("iscrowd", "crowd"),
-    [(0, False), (1, True), ("0", False), ("1", True), (None, False), (True, True), ([], True)],
+    ("values", "crowd"),
+    [
+        ((0, 0.0, False, "0", "0.0", "false", "False ", "no", "", None, float("nan")), False),
+        ((1, 1.0, True, "1", "1.0", "true", "TRUE", "yes"), True),
+        ((2, -1, 0.5, "2", "maybe", [], [1], {}, 10**400), None),
+    ],
 )
-def test_values_of_iscrowd(tmp_path, iscrowd, crowd):
+def test_values_of_iscrowd(tmp_path, values, crowd):
+    images = [{"id": n, "file_name": f"{n}.jpg"} for n in range(len(values))]
+    rows = [box(n, 1, [1, 1, 5, 5], iscrowd=value) for n, value in enumerate(values)]
+    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    if crowd is None:
+        assert split.dropped == {"iscrowd neither 0 nor 1": len(values)}
+        assert len(split.annotations.compared().crowd) == 0
+    else:
+        assert split.boxes["kept"] == len(values)
+        assert split.boxes["crowd"] == crowd * len(values)
+        assert split.annotations.compared().crowd.tolist() == [crowd] * len(values)
+
+
+@pytest.mark.parametrize(
+    ("area", "expected", "unusable"),
+    [
+        (7, 7, False), (7.5, 7.5, False), ("7.5", 7.5, False), (0, 0, False),
+        (None, 400, True), (-7, 400, True), ("-7", 400, True), (float("nan"), 400, True),
+        (float("inf"), 400, True), ("large", 400, True), ([7], 400, True), ({}, 400, True),
+        (True, 400, True), (10**400, 400, True),
+    ],
+)  # fmt: skip
+def test_values_of_area(tmp_path, area, expected, unusable):
+    """An unusable area is that of the box, as of results in pycocotools."""
     images = [{"id": 1, "file_name": "a.jpg"}]
-    rows = [box(1, 1, [1, 1, 5, 5], iscrowd=iscrowd)]
-    assert read_coco(write_coco(tmp_path / "a.json", images, rows)).boxes["crowd"] == crowd
+    rows = [box(1, 1, [50, 30, 20, 20], area=area), box(1, 1, [1, 1, 5, 5])]
+    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    assert split.annotations.compared().areas_px.tolist() == [expected, 25]
+    assert split.boxes["area_from_box"] == unusable
+    described = ("area is no number of at least 0", "a.jpg", 1, 1, 1, "[50, 30, 20, 20]")
+    assert split.repaired_boxes == ((described,) if unusable else ())
+
+
+def test_the_size_of_an_image_without_one_comes_from_its_file(tmp_path):
+    images = [{"id": 1, "file_name": "a.jpg", "width": None}, {"id": 2, "file_name": "b.jpg"},
+              {"id": 3, "file_name": "gone.jpg", "height": "?"}]  # fmt: skip
+    rows = [box(n, 1, [10, 10, 20, 20]) for n in (1, 2, 3)]
+    path = write_coco(tmp_path / "a.json", images, rows)
+    split = read_coco(path, {"a.jpg": (40, 50), "gone.jpg": (0, 0)}.__getitem__)
+    assert [image[2:] for image in split.images] == [(40, 50), (60, 80), (0, 0)]
+    assert split.sizes_from_files == 1
+    np.testing.assert_allclose(split.objects[1].boxes_yxyx, [[0.25, 0.2, 0.75, 0.6]], rtol=1e-6)
+    assert split.dropped == {"image of unknown size": 1}
+
+
+@pytest.mark.parametrize("second", ["cat", "Cat", " cat ", "CAT\n"])
+def test_two_ids_of_one_name_are_refused(tmp_path, second):
+    path = write_coco(
+        tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [], [(3, "cat"), (8, second)]
+    )
+    with pytest.raises(InputError, match=r"mine: categories: .*3 'cat' and 8 .*merge_names"):
+        require_plausible(read_coco(path), "mine")
+
+
+def test_names_that_differ_are_accepted_and_so_are_single_letters(tmp_path):
+    categories = enumerate(("cat", "cats", "big cat", "bigcat", "A", "a", "é", "É"))
+    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [], [*categories])
+    require_plausible(read_coco(path), "mine")
+
+
+@pytest.mark.parametrize(
+    ("boxes", "refused"),
+    [
+        ([[0.1, 0.2, 0.5, 0.5], [0.0, 0.0, 1.0, 1.0]], True),
+        ([[0.1, 0.2, 0.5, 0.5], [1, 1]], True),
+        ([[0.1, 0.2, 0.5, 0.5], [0, 0, 1.5, 1]], False),
+        ([[0, 0, 1, 1]], False),
+        ([[-0.1, 0.2, 0.5, 0.5]], False),
+        ([[0.1, 0.2, 0, 0]], False),
+        ([], False),
+    ],
+)
+def test_boxes_in_fractions_are_refused(tmp_path, boxes, refused):
+    rows = [box(1, 1, bbox) for bbox in boxes]
+    split = read_coco(write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows))
+    expected = (
+        pytest.raises(InputError, match=r"mine: annotations: .*\[0.1, 0.2, 0.5, 0.5\].*Multiply")
+        if refused
+        else nullcontext()
+    )
+    with expected:
+        require_plausible(split, "mine")
 
 
 def test_the_first_boxes_of_each_reason_are_described_in_file_order(tmp_path, monkeypatch):
@@ -237,7 +322,7 @@ def test_the_evaluation_compares_boxes_as_they_are_listed(tmp_path):
     images = [{"id": 2**60 + 1, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg", "width": 0}]
     rows = [
         box(2**60 + 1, 5, [70, 50, 20, 20], area=7),
-        box(2**60 + 1, 5, [70, 50, 20, 20], area="7"),  # a duplicate; the area is that of the box
+        box(2**60 + 1, 5, [70, 50, 20, 20]),  # a duplicate; the area is that of the box
         box(2**60 + 1, 1, [90, 0, 5, 5], iscrowd=1),
         box(3, 1, [1, 1, 0, 5]),
         box(3, 1, [1, 1, 5]),

@@ -1,4 +1,4 @@
-from ssdcore.coco.annotations import CocoSplit, DroppedBox
+from ssdcore.coco.annotations import CocoSplit, FaultyBox
 from ssdcore.data.conversion_report import table_of_losses
 from ssdcore.data.convert import Conversion, Skipped
 
@@ -13,9 +13,9 @@ def test_reasons_are_counted_with_their_first_example():
         conversion(
             [Skipped("b.jpg", "file missing", 3, 1), Skipped("a.jpg", "file missing", 4, 2),
              Skipped("c.jpg", "file empty", 0, 3), Skipped("", "entry without file name", 1, 9)],
-            [DroppedBox("unknown image", "", 7, "x", 1, "[1]"),
-             DroppedBox("malformed box", "d.jpg", 8, 2, 1, '"all"'),
-             DroppedBox("malformed box", "e.jpg", 9, 2, 1, "[]")],
+            [FaultyBox("unknown image", "", 7, "x", 1, "[1]"),
+             FaultyBox("malformed box", "d.jpg", 8, 2, 1, '"all"'),
+             FaultyBox("malformed box", "e.jpg", 9, 2, 1, "[]")],
             {"malformed box": 1200, "unknown image": 1},
         )
     )  # fmt: skip

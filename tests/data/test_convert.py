@@ -3,11 +3,14 @@ import hashlib
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
+from benchmarks.mutations import Reader, faults
 from ssdcore.coco.annotations import read_coco
+from ssdcore.coco.ground_truth import write_ground_truth
 from ssdcore.core import progress
 from ssdcore.core.errors import InputError
-from ssdcore.data.convert import convert_split
+from ssdcore.data.convert import convert_split, read_split, repeated_files
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
 from tests.coco_files import box, jpeg, write_coco
 
@@ -26,7 +29,7 @@ def faulty(tmp_path):
     path = write_coco(
         tmp_path / "a.json",
         [{"id": 10 + n, "file_name": name} for n, name in enumerate(names)],
-        [box(10, 5, [8, 6, 16, 12]), box(10, 1, [0, 0, 40, 30], iscrowd=1),
+        [box(10, 5, [8, 6, 16, 12], area="?"), box(10, 1, [0, 0, 40, 30], iscrowd=1),
          box(10, 1, [1, 1, 0, 0]), box(11, 1, [1, 1, 5, 5])],
     )  # fmt: skip
     return read_coco(path), images
@@ -44,15 +47,15 @@ def test_every_image_is_written_or_has_a_reason(faulty, tmp_path):
     conversion = convert_split(split, images, tmp_path / "out/val.mindrecord", shards=1)
     assert conversion.summary() == {
         "images": {
-            "listed": 6, "kept": 2, "without_objects": 1,
+            "listed": 6, "kept": 2, "without_objects": 1, "sizes_from_files": 0,
             "skipped": {
                 "file empty": 1, "file missing": 1, "image damaged or cut short": 1,
                 "size differs from the annotation file's": 1,
             },
         },
         "boxes": {
-            "listed": 4, "kept": 2, "clipped": 0, "crowd": 1, "in_skipped_images": 1,
-            "dropped": {"box without area": 1},
+            "listed": 4, "kept": 2, "clipped": 0, "crowd": 1, "area_from_box": 1,
+            "in_skipped_images": 1, "dropped": {"box without area": 1},
         },
         "skipped_files": [
             {"file_name": "missing.jpg", "reason": "file missing", "boxes": 1, "image_id": 11},
@@ -65,6 +68,10 @@ def test_every_image_is_written_or_has_a_reason(faulty, tmp_path):
         "dropped_boxes": [
             {"reason": "box without area", "file_name": "good.jpg", "annotation_id": 3,
              "image_id": 10, "category_id": 1, "bbox": "[1, 1, 0, 0]"},
+        ],
+        "repaired_boxes": [
+            {"reason": "area is no number of at least 0", "file_name": "good.jpg",
+             "annotation_id": 1, "image_id": 10, "category_id": 5, "bbox": "[8, 6, 16, 12]"},
         ],
     }  # fmt: skip
 
@@ -89,29 +96,83 @@ def test_the_kept_counts_equal_what_is_written(tmp_path):
     (images / "short.jpg").write_bytes(jpeg()[:-900])
     listed = [{"id": 1, "file_name": "whole.jpg"}, {"id": 2, "file_name": "short.jpg"},
               {"id": 3, "file_name": None}, {"id": 4, "file_name": "sizeless.jpg", "width": 0},
-              {"id": 5, "file_name": "missing.jpg"}]  # fmt: skip
+              {"id": 5, "file_name": "missing.jpg"},
+              {"id": 6, "file_name": "missing.jpg", "width": 0}]  # fmt: skip
     rows_ = [
         box(image, 1, bbox, iscrowd=crowd)
-        for image in (1, 2, 3, 4, 5)
+        for image in (1, 2, 3, 4, 5, 6)
         for bbox, crowd in (([70, 1, 20, 5], 0), ([1, 1, 5, 5], 0), ([0, 0, 99, 99], 1))
     ]
-    split = read_coco(write_coco(tmp_path / "a.json", listed, rows_))
+    split = read_split(write_coco(tmp_path / "a.json", listed, rows_), images)
     summary = convert_split(split, images, tmp_path / "x", 1).summary()
     assert summary["images"] == {
-        "listed": 5, "kept": 1, "without_objects": 0,
-        "skipped": {"entry without file name": 1, "entry without size": 1, "file missing": 1,
+        "listed": 6, "kept": 2, "without_objects": 0, "sizes_from_files": 1,
+        "skipped": {"entry without file name": 1, "file missing": 2,
                     "image damaged or cut short": 1},
     }  # fmt: skip
     boxes = summary["boxes"]
     assert boxes == {
-        "listed": 15, "kept": 3, "clipped": 2, "crowd": 1, "in_skipped_images": 9,
-        "dropped": {"image of unknown size": 3},
+        "listed": 18, "kept": 6, "clipped": 4, "crowd": 2, "area_from_box": 0,
+        "in_skipped_images": 9, "dropped": {"image of unknown size": 3},
     }  # fmt: skip
     assert [(s["file_name"], s["boxes"]) for s in summary["skipped_files"]] == [
-        ("short.jpg", 3), ("", 3), ("sizeless.jpg", 0), ("missing.jpg", 3),
+        ("short.jpg", 3), ("", 3), ("missing.jpg", 3), ("missing.jpg", 0),
     ]  # fmt: skip
+    written = rows(find_shards(tmp_path / "x"))
+    assert sum(int(row["num_objects"]) for row in written) == boxes["kept"]
+    assert sum(row["objects"][:, 5].sum() for row in written) == boxes["crowd"]
+
+
+def test_a_size_that_is_not_listed_is_that_of_the_upright_image(tmp_path):
+    """As tools that write no size show it."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (80, 60)).save(tmp_path / "sideways.jpg", exif=exif)
+    path = write_coco(
+        tmp_path / "a.json",
+        [{"id": 1, "file_name": "sideways.jpg", "height": None}],
+        [box(1, 1, [15, 20, 30, 40])],
+    )
+    split = read_split(path, tmp_path)
+    assert (split.images[0].height, split.images[0].width) == (80, 60)
+    np.testing.assert_allclose(split.objects[1].boxes_yxyx, [[0.25, 0.25, 0.75, 0.75]])
+    assert convert_split(split, tmp_path, tmp_path / "x", 1).kept == 1
     (row,) = rows(find_shards(tmp_path / "x"))
-    assert (int(row["num_objects"]), row["objects"][:, 5].sum()) == (boxes["kept"], boxes["crowd"])
+    assert to_sample(row["image"], row["num_objects"], row["objects"]).rgb.shape == (80, 60, 3)
+
+
+def test_files_with_several_entries_are_found_in_one_split_and_across(tmp_path):
+    def split(*names, first=1):
+        images = [{"id": n, "file_name": name} for n, name in enumerate(names, start=first)]
+        return read_coco(write_coco(tmp_path / "a.json", images, []))
+
+    (tmp_path / "all/val").mkdir(parents=True)
+    train = split("a.jpg", "./a.jpg", "ü.jpg", "val/b.jpg", "c.jpg", "")
+    val = split("b.jpg", "c.jpg", "../ü.jpg", "", "", first=7)
+    found = repeated_files({"train": (train, tmp_path / "all"), "val": (val, tmp_path / "all/val")})
+    assert [one.image_ids for one in found] == [
+        {"train": [1, 2]}, {"train": [3], "val": [9]}, {"train": [4], "val": [7]},
+    ]  # fmt: skip
+    assert str(found[0]) == "a.jpg (train 1, 2)"
+    assert repeated_files({"train": (train, tmp_path / "x"), "val": (val, tmp_path / "y")}) == [
+        found[0]
+    ]
+
+
+def test_a_damaged_annotation_file_is_read_or_refused(tmp_path):
+    """Whatever is read can be converted, and later stages read the same from the result."""
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    rows = [box(1, 5, [8, 6, 16.5, 12], area=9, iscrowd=0), box(1, 1, [0, 0, 40, 30], iscrowd=1)]
+    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows)
+
+    def read(path):
+        split = read_split(path, tmp_path)
+        write_ground_truth(tmp_path / "b.json", split)
+        again = read_coco(tmp_path / "b.json")
+        assert again.boxes["kept"] == split.boxes["kept"]
+        assert (again.classes, again.images) == (split.classes, split.images)
+
+    assert list(faults(Reader("a.json", path.read_bytes(), read), 50, tmp_path)) == []
 
 
 def test_the_same_input_gives_the_same_bytes(faulty, tmp_path):
@@ -168,7 +229,9 @@ def test_strict_stops_at_the_first_dropped_box(faulty, tmp_path):
 
 def test_strict_stops_at_the_first_skipped_image(faulty, tmp_path):
     split, images = faulty
-    split = split._replace(dropped={}, dropped_boxes=())
+    with pytest.raises(InputError, match=r"good\.jpg .* box 1: found 'area is no number"):
+        convert_split(split._replace(dropped_boxes=()), images, tmp_path / "out/x", 1, strict=True)
+    split = split._replace(dropped_boxes=(), repaired_boxes=())
     with pytest.raises(InputError) as error:
         convert_split(split, images, tmp_path / "out/x", 1, strict=True)
     for part in (str(images), "missing.jpg", "image 11", "file missing"):
@@ -177,7 +240,7 @@ def test_strict_stops_at_the_first_skipped_image(faulty, tmp_path):
 
 def test_strict_accepts_intact_data(faulty, tmp_path):
     split, images = faulty
-    whole = split._replace(images=split.images[::2][:2], dropped={}, dropped_boxes=())
+    whole = split._replace(images=split.images[::2][:2], dropped_boxes=(), repaired_boxes=())
     assert convert_split(whole, images, tmp_path / "x", 1, strict=True).kept == 2
 
 

@@ -83,6 +83,24 @@ def test_mlflows_database(folder):
     assert "not a database" in finding.text
 
 
+def test_a_database_in_memory_keeps_no_runs(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite://")
+    finding = check_mlflow()
+    assert finding.is_error
+    assert "a database in memory keeps nothing" in finding.text
+
+
+def test_runs_that_would_go_to_the_old_folder_of_a_moved_repository(folder):
+    with sqlite3.connect("mlflow.db") as connection:
+        connection.execute("CREATE TABLE runs (run_uuid, experiment_id)")
+        connection.execute("CREATE TABLE experiments (experiment_id, artifact_location)")
+        connection.execute("INSERT INTO experiments VALUES (1, 'file:///gone/mlartifacts')")
+    finding = check_mlflow()
+    assert finding.grade == "to do"
+    assert "file:///gone/mlartifacts" in finding.text
+    assert "doctor sync" in finding.remedy
+
+
 def test_mlflows_server(monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -102,3 +120,16 @@ def test_unsent_runs_are_to_do(folder):
     assert finding.grade == "to do"
     assert finding.text == f"not sent yet: {spool.name}"
     assert "doctor sync" in finding.remedy
+
+
+def test_what_the_store_refused_is_to_do(folder):
+    from ssdcore.tracking.spool import refuse, settle
+    from tests.tracking.spools import spooled
+
+    refused = spooled(folder, store="sqlite:///mlflow.db")
+    refuse(refused, "an event", "a reason")
+    settle(refused)
+    finding = check_mlflow()
+    assert finding.grade == "to do"
+    assert finding.text == f"the store refused a part of {refused.name}"
+    assert "refused.jsonl" in finding.remedy

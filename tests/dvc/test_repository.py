@@ -12,10 +12,22 @@ PARAMS, HISTORY = Path("params.yaml"), Path("plots/history.csv")
 PER_CLASS, ERRORS = Path("evaluation/per_class.csv"), Path("evaluation/errors.csv")
 
 
+@pytest.fixture(params=["small_repository", "nested_repository"])
+def inside(request, monkeypatch) -> Path:
+    """The working folder: a repository, or a project in a subfolder of one."""
+    folder: Path = request.getfixturevalue(request.param)
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture
-def inside(small_repository, monkeypatch) -> Path:
-    monkeypatch.chdir(small_repository)
-    return small_repository
+def copy(inside, tmp_path, monkeypatch) -> Path:
+    """A copy of that, to change."""
+    top = inside if (inside / ".git").exists() else inside.parents[1]
+    shutil.copytree(top, tmp_path / "copy")
+    folder = tmp_path / "copy" / inside.relative_to(top)
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def read(name: str, path: Path) -> bytes | None:
@@ -36,11 +48,8 @@ def test_an_out_comes_from_the_cache(inside, name, ap):
     assert f"cat,{ap},".encode() in read(name, PER_CLASS)
 
 
-def test_the_workspace_is_read_from_the_disk(inside, tmp_path, monkeypatch):
-    copy = tmp_path / "copy"
-    shutil.copytree(inside, copy)
-    shutil.rmtree(copy / ".dvc/cache")
-    monkeypatch.chdir(copy)
+def test_the_workspace_is_read_from_the_disk(copy, tmp_path):
+    shutil.rmtree(".dvc/cache")
     PER_CLASS.unlink()
     PER_CLASS.write_text("mine")
     shutil.rmtree("data/raw/annotations")  # the folder differs from dvc.lock
@@ -51,10 +60,7 @@ def test_the_workspace_is_read_from_the_disk(inside, tmp_path, monkeypatch):
     assert len(list((tmp_path / "val").iterdir())) == 3
 
 
-def test_missing_outs_of_the_workspace_come_from_the_cache(inside, tmp_path, monkeypatch):
-    copy = tmp_path / "copy"
-    shutil.copytree(inside, copy)
-    monkeypatch.chdir(copy)
+def test_missing_outs_of_the_workspace_come_from_the_cache(copy, tmp_path):
     PER_CLASS.unlink()
     shutil.rmtree("data/raw")
     with open_revisions(["workspace"]) as (workspace,):
@@ -102,11 +108,8 @@ def test_an_unknown_name_is_wrong_input(inside, name):
         pytest.fail("it was opened")
 
 
-def test_an_out_in_neither_cache_nor_remote_is_wrong_input(inside, tmp_path, monkeypatch):
-    copy = tmp_path / "copy"
-    shutil.copytree(inside, copy)
-    shutil.rmtree(copy / ".dvc/cache")
-    monkeypatch.chdir(copy)
+def test_an_out_in_neither_cache_nor_remote_is_wrong_input(copy, tmp_path):
+    shutil.rmtree(".dvc/cache")
     with open_revisions(["old", "workspace"]) as (old, workspace):
         assert old.read(PARAMS)
         assert workspace.read(HISTORY)  # it is on the disk
@@ -117,13 +120,10 @@ def test_an_out_in_neither_cache_nor_remote_is_wrong_input(inside, tmp_path, mon
             old.fetch(Path("data/raw/val"), tmp_path / "val")
 
 
-def test_a_remote_provides_what_the_cache_lacks(inside, tmp_path, monkeypatch):
-    copy = tmp_path / "copy"
-    shutil.copytree(inside, copy)
+def test_a_remote_provides_what_the_cache_lacks(copy, tmp_path):
     (copy / ".dvc/cache").rename(tmp_path / "remote")
     config = f"['remote \"elsewhere\"']\n    url = {tmp_path / 'remote'}\n"
     (copy / ".dvc/config.local").write_text(f"[core]\n    remote = elsewhere\n{config}")
-    monkeypatch.chdir(copy)
     assert b"cat,0.3333" in read("old", PER_CLASS)
 
 

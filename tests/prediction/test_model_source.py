@@ -130,6 +130,15 @@ def test_a_revisions_checkpoint_comes_from_the_cache(repository, checkpoint, mon
         assert not file.exists()
 
 
+def test_so_does_that_of_a_project_in_a_subfolder(nested_repository, monkeypatch):
+    monkeypatch.chdir(nested_repository)
+    for name, figure in (("old", "0.333"), ("try", "1.0")):
+        with model_file(f"{name}:evaluation/per_class.csv") as file:
+            assert f"cat,{figure}" in file.read_text()
+        with model_file(f"{name}:metrics/evaluate.json") as file:
+            assert f'"AP": {figure}' in file.read_text()
+
+
 @pytest.mark.parametrize(
     ("model", "message"),
     [

@@ -123,6 +123,47 @@ def test_strict_prints_one_line_and_writes_nothing(raw):
     assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
 
 
+def test_what_is_repeated_or_not_used_is_printed_listed_and_refused_if_strict(raw):
+    for split in ("train", "val"):
+        path = raw / f"data/raw/annotations/instances_{split}.json"
+        content = json.loads(path.read_text())
+        content["images"] = [*content["images"][1:], {"id": 90, "file_name": "8.jpg"}]
+        content["annotations"] = [{**content["annotations"][1], "area": "?"}]
+        path.write_text(json.dumps(content))
+    unused = {"train": {"label file without an image": ["labels/a\x1b.txt", "labels/b.txt"]}}
+    (raw / "data/raw/unused.json").write_text(json.dumps(unused))
+    done = python(raw, "-m", "stages.convert")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout[: done.stdout.index("val:")].splitlines() == [
+        "train: 30 of 30 images (29 without objects), 1 of 1 boxes (0 clipped, 0 crowd)",
+        "  1 image without a listed size: that of the file counts",
+        "  1 box of unusable area: that of the box counts, such as 1.jpg: box 2",
+        "  1 file listed under several ids, such as 8.jpg (train 8, 90)",
+        r"  2 files not used: label file without an image, such as labels/a\x1b.txt, labels/b.txt",
+    ]
+    train = json.loads((raw / "data/mindrecord/conversion.json").read_text())["train"]
+    assert train["unused"] == unused["train"]
+    assert train["repeated_files"] == [{"file_name": "8.jpg", "image_ids": {"train": [8, 90]}}]
+    assert train["images"]["sizes_from_files"] == train["boxes"]["area_from_box"] == 1
+
+    write_params(raw, strict=True)
+    done = python(raw, "-m", "stages.convert")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "8.jpg (train 8, 90): listed under several ids" in done.stderr
+
+
+def test_a_split_without_objects_can_be_measured_on_but_not_trained_on(raw):
+    for split, rows in (("val", []), ("train", [box(7, 1, [1, 2, 9, 9], iscrowd=1)])):
+        path = raw / f"data/raw/annotations/instances_{split}.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "annotations": rows}))
+        done = python(raw, "-m", "stages.convert")
+        if split == "val":
+            assert (done.returncode, done.stderr) == (0, "")
+            assert "  no object: AP can't be measured on this split" in done.stdout
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "instances_train.json: found 'no usable box, and 1 crowd regions'" in done.stderr
+
+
 def test_a_killed_conversion_leaves_all_or_nothing_and_the_next_run_completes(raw):
     """Killed at ten random moments; children are forked, so modules are imported only once."""
     done = python(raw, "-c", KILL)
@@ -132,4 +173,5 @@ def test_a_killed_conversion_leaves_all_or_nothing_and_the_next_run_completes(ra
     assert outcome["left"] == ["mindrecord", "raw"]
     shards = [f"{split}.mindrecord{n}{db}"
               for split in ("train", "val") for n in "01" for db in ("", ".db")]  # fmt: skip
-    assert outcome["files"] == sorted(["classes.json", "conversion.json", *shards])
+    truth = [f"ground_truth_{split}.json" for split in ("train", "val")]
+    assert outcome["files"] == sorted(["classes.json", "conversion.json", *truth, *shards])

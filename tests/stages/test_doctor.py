@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.tracking.spool import JOURNAL, Spool, refused_folder, spools
+from ssdcore.tracking.spool import JOURNAL, spools
 from tests.project import HEAVY, ROOT, loaded, stage
-from tests.tracking.spools import FINISH, STORE, metrics, opening, spooled
+from tests.tracking.spools import FINISH, STORE, metrics, open_spool, spooled
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_what_is_sent_is_listed_and_what_is_left_is_one_line_and_status_1(
         spooled(repository, FINISH, stage="report", **fields),
     ]
     left = [spooled(repository, FINISH), spooled(repository, FINISH, stage="report")]
-    running = Spool(repository, opening("evaluate", **fields))
+    running = open_spool(repository, stage="evaluate", **fields)
     done = doctor(repository, "sync")
     running.close()
     assert done.returncode == 1
@@ -65,9 +65,10 @@ def test_what_is_refused_is_told_once(repository: Path) -> None:
     (folder / JOURNAL).write_bytes(b"\0\n")
     done = doctor(repository, "sync")
     assert (done.returncode, done.stderr) == (0, "")
+    (kept,) = spools(repository, refused=True)
     assert done.stdout == (
         f"{folder.name}: the store rejected part of it ({JOURNAL} has no beginning); "
-        f"saved in {refused_folder(folder)}\n"
+        f"saved in {kept}\n"
     )
     assert doctor(repository, "sync").stdout == "Nothing to send.\n"
 

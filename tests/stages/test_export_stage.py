@@ -12,6 +12,7 @@ PREPARE = """
 from pathlib import Path
 from ssdcore.core import layout
 from ssdcore.coco.annotations import read_coco
+from ssdcore.coco.ground_truth import write_ground_truth
 from ssdcore.data.convert import convert_split
 from ssdcore.sources.shapes import write_shapes
 from ssdcore.models.metadata import ModelMetadata
@@ -23,6 +24,7 @@ write_shapes(layout.RAW, seed=1, train_images=4, val_images=4)
 for split in layout.SPLITS:
     coco = read_coco(layout.annotations(split))
     convert_split(coco, layout.images(split), layout.mindrecord(split), shards=1)
+    write_ground_truth(layout.ground_truth(split), coco)
 network = build_network(model, len(coco.classes), "multibox")
 save(layout.BEST_CHECKPOINT, network, ModelMetadata(model, coco.classes, "multibox", 1))
 """

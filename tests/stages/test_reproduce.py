@@ -54,12 +54,11 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commits: empty, equal, doctored (its AP was edited), stale (its inputs changed later)."""
-    folder = tmp_path_factory.mktemp("repository")
-    run(folder, "git", "init", "--quiet")
-    run(folder, "dvc", "init", "--quiet")
+def make_project(folder: Path, machine: Path, git_root: Path | None = None) -> Path:
+    """Makes the commits empty and equal; with `git_root` in a subfolder of a git repository."""
+    folder.mkdir(parents=True)
+    run(git_root or folder, "git", "init", "--quiet")
+    run(folder, "dvc", "init", "--quiet", *(["--subdir"] if git_root else []))
     (folder / ".gitignore").write_text("/.ssd/\n/model\n/report\n")
     (folder / "dvc.yaml").write_text(PIPELINE.format(machine=machine))
     (folder / "params.yaml").write_text("rate: 0.1\n")
@@ -69,12 +68,21 @@ def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(folder, "dvc", "repro")
     write(folder / "metrics/train.json", loss=2.5, images_per_second=9.0)
     save(folder, "equal")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Commits: empty, equal, doctored (its AP was edited), stale (its inputs changed), torn."""
+    folder = make_project(tmp_path_factory.mktemp("repository") / "project", machine)
     write(folder / "metrics/evaluate.json", bbox={"AP": 0.625, "AP50": 0.75}, device="GPU")
     save(folder, "doctored")
     run(folder, "git", "checkout", "--quiet", "equal", "--", "metrics")
     write(folder / "evaluate.json", bbox={"AP": 0.5, "AP50": 0.75}, device="CPU", images=4)
     (folder / "params.yaml").write_text("rate: 0.2\n")
     save(folder, "stale")
+    (folder / "metrics/train.json").write_text('{"loss": ')
+    save(folder, "torn")
     run(folder, "git", "checkout", "--quiet", "--detach", "equal")
     return folder
 
@@ -94,6 +102,15 @@ def test_equal_results_have_status_0(repository, reproduce, machine, tmp_path):
     assert "as far as known" not in done.stdout
     assert (tmp_path / "again/model/best.ckpt").read_text() == "1.5"
     assert run(repository, "git", "status", "--porcelain") == ""
+
+
+def test_a_project_in_a_subfolder_is_repeated_there(machine, tmp_path, monkeypatch):
+    set_machine(machine, "1.5", "A64")
+    project = make_project(tmp_path / "mono/project", machine, git_root=tmp_path / "mono")
+    done = stage(project, "reproduce", "equal", "--into", "again")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "equal    train: model/best.ckpt\n" in done.stdout
+    assert (project / "again/project/model/best.ckpt").read_text() == "1.5"
 
 
 @pytest.mark.parametrize(
@@ -172,6 +189,7 @@ def test_other_requirements_get_their_own_environment(repository, reproduce, tmp
         ("", "REV: found ''"),
         ("--all", "REV: found '--all'"),
         ("empty", "dvc.lock of empty: found 'no file', expected a run's results"),
+        ("torn", "metrics/train.json of torn: found 'no JSON object', expected a run's results"),
     ],
 )
 def test_an_unknown_commit_or_one_without_a_run_is_wrong_input(

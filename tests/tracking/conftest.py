@@ -10,7 +10,7 @@ from benchmarks.faulty_proxy import FaultyProxy
 from benchmarks.tracking_faults import Bench, bench
 from ssdcore.tracking import run as run_module
 from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.store import locate
+from ssdcore.tracking.store import Store, locate
 from tests.tracking.spools import UploadHere, UploadNever
 
 ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
@@ -42,6 +42,16 @@ def own(tmp_path: Path, no_environment: None, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's database without a run, to be copied: MLflow takes seconds to create one."""
+    from ssdcore.tracking.client import open_client
+
+    database = tmp_path_factory.mktemp("database") / "mlflow.db"
+    open_client(Store(f"sqlite:///{database}", database))
+    return database
 
 
 @pytest.fixture(scope="session")

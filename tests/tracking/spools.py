@@ -1,11 +1,12 @@
 """Spools, stages and uploads for the tests."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-from ssdcore.tracking import tracked
+from ssdcore.tracking import Run, tracked
 from ssdcore.tracking.spool import Event, Spool
-from ssdcore.tracking.uploader import Uploader
+from ssdcore.tracking.uploader import upload
 
 STORE = "http://127.0.0.1:1"
 SQLITE = "sqlite:///mlflow.db"
@@ -32,39 +33,45 @@ def opening(stage: str = "train", **fields: Any) -> Event:
     return event("Open", **(known | rest | fields))
 
 
+def line(event: Event) -> bytes:
+    return json.dumps(event).encode() + b"\n"
+
+
+def open_spool(root: Path, *events: Event, stage: str = "train", **fields: Any) -> Spool:
+    """A spool whose stage is running."""
+    spool = Spool(root, f"{stage}-x", line(opening(stage, **fields)))
+    for one in events:
+        spool.append(line(one))
+    return spool
+
+
 def spooled(root: Path, *events: Event, stage: str = "train", **fields: Any) -> Path:
     """A spool whose stage has ended."""
-    spool = Spool(root, opening(stage, **fields))
-    for one in events:
-        spool.append(one)
+    spool = open_spool(root, *events, stage=stage, **fields)
     spool.close()
     return spool.folder
+
+
+def send(run: Run) -> None:
+    """Uploads what a run has logged by now."""
+    assert run._spool
+    assert not any(sent.left for sent in upload(run._root, run._spool.folder))
 
 
 class UploadHere:
     """Replaces `UploadProcess`: uploads in this process, which has MLflow imported."""
 
     def __init__(self, folder: Path) -> None:
-        self._uploader = Uploader(folder.parents[2], folder)
+        self._folder = folder
 
-    def flush(self) -> None:
-        assert not any(sent.left for sent in self._uploader.upload())
-
-    def close(self, open_s: float) -> None:
-        self.flush()
+    def close(self, open_s: float, uri: str) -> None:
+        assert not any(sent.left for sent in upload(self._folder.parents[2], self._folder))
 
 
-class UploadMidway(UploadHere):
-    """Uploads at each flush, and leaves the end to others."""
-
-    def close(self, open_s: float) -> None:
-        pass
-
-
-class UploadNever(UploadMidway):
+class UploadNever(UploadHere):
     """As if no store could be reached."""
 
-    def flush(self) -> None:
+    def close(self, open_s: float, uri: str) -> None:
         pass
 
 

@@ -111,11 +111,12 @@ def test_values_without_a_json_type_are_stored_as_text(
 def test_names_with_quotes_find_their_run(
     write: Callable[..., Path], experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("it's", 'a"b'):
+    names = ["it's", 'a"b', """a'b"c"""]
+    for name in names:
         monkeypatch.setenv("DVC_EXP_NAME", name)
         train(experiment)
         record_failure("report", write(), name)
-    assert [run.data.tags["error"] for run in stored()] == ['a"b', "it's"]
+    assert [run.data.tags["error"] for run in stored()] == names[::-1]
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,21 @@
 """What a replayed spool leaves in a store, however often it is sent."""
 
+import json
 import math
 import os
 import shutil
-import stat
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 import pytest
 
 from ssdcore.tracking.mlflow_writer import KILLED
-from ssdcore.tracking.spool import FILES, HOME, JOURNAL, UPLOADED, Spool, spools
+from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, REFUSED_FILES, UPLOADED, spools
 from ssdcore.tracking.store import locate
-from ssdcore.tracking.uploader import sync
-from tests.tracking.spools import FINISH, SQLITE, event, metrics, opening, spooled
+from ssdcore.tracking.uploader import sync, upload
+from tests.tracking.spools import FINISH, SQLITE, event, line, metrics, open_spool, spooled
 
 Ask = Callable[..., Any]
 Stored = Callable[[], list[Any]]
@@ -30,20 +30,17 @@ def store(request: pytest.FixtureRequest) -> str:
 
 def full_spool(experiment: str, store: str) -> Path:
     """A spool with all kinds of events."""
-    root = Path.cwd()
-    spool = Spool(
-        root, opening(store=store, experiment=experiment, params={"a": "1"}, tags={"b": "2"})
-    )
-    (root / "page.html").write_text("<h1>")
-    for step in range(120):
-        spool.append(event("Metrics", step=step, values={"loss": step / 3, "gap": math.nan}))
-    spool.append(event("Tags", tags={"note": "x"}))
-    spool.append(event("Dataset", name="shapes", digest="c0ffee" * 8, source="data/raw"))
-    for path in spool.keep(root / "page.html", "pages"):
-        spool.append(event("Artifact", path=path))
-    spool.keep_pixels(np.full((20, 30, 3), 7, np.uint8), "k")
-    spool.append(event("Image", name="gallery/00", step=3, key="k"))
-    spool.append(FINISH)
+    values = [
+        event("Metrics", step=step, values={"loss": step / 3, "gap": math.nan})
+        for step in range(120)
+    ]
+    dataset = event("Dataset", name="shapes", digest="c0ffee" * 8, source="data/raw")
+    spool = open_spool(
+        Path.cwd(), *values, event("Tags", tags={"note": "x"}), dataset, FINISH,
+        store=store, experiment=experiment, params={"a": "1"}, tags={"b": "2"},
+    )  # fmt: skip
+    spool.keep_bytes("pages/page.html", b"<h1>")
+    spool.keep_bytes("top.txt", b"top")
     spool.close()
     return spool.folder
 
@@ -70,9 +67,7 @@ def test_a_store_keeps_what_is_sent_twice_once(
     assert tags == {"b": "2", "note": "x", "dvc.stage": "train", "run.key": "train-key"}
     (page,) = ask("list_artifacts", run.info.run_id, "pages")
     assert (page.path, page.file_size) == ("pages/page.html", 4)
-    images = sorted(file.path for file in ask("list_artifacts", run.info.run_id, "images"))
-    stem = "images/gallery~00+step+3+timestamp+1000+k"
-    assert images == [f"{stem}+compressed.webp", f"{stem}.png"]
+    assert [file.path for file in ask("list_artifacts", run.info.run_id)] == ["pages", "top.txt"]
     (used,) = ask("get_run", run.info.run_id).inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("shapes", "c0ffee" * 6)
     assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "train")]
@@ -97,8 +92,8 @@ def test_progress_makes_a_second_upload_short(
     list(sync())
     shutil.move(copy, folder)
     lines = (folder / JOURNAL).read_bytes().splitlines(keepends=True)
-    progress = f'{{"run_id": "{stored()[0].info.run_id}", "records": {len(b"".join(lines[:21]))}}}'
-    (folder / UPLOADED).write_text(progress)
+    progress = {"run_id": stored()[0].info.run_id, "sent": len(b"".join(lines[:21]))}
+    (folder / UPLOADED).write_text(json.dumps(progress))
     list(sync())
     assert sum(sent) == 30 + 10
     assert len(stored()) == 1
@@ -114,50 +109,62 @@ def test_a_stage_that_was_killed_gets_the_time_of_its_last_event(
     assert (run.info.status, run.info.end_time, run.data.tags["error"]) == ("KILLED", 5000, KILLED)
 
 
-def test_a_read_only_file_can_be_replaced_later(
-    root: Path, experiment: str, stored: Stored
-) -> None:
+def test_a_file_can_be_replaced_later(root: Path, experiment: str, stored: Stored) -> None:
     """DVC makes files of its cache read-only, and MLflow copies permissions."""
     for text in ("first", "second"):
-        spool = Spool(root, opening(store=SQLITE, experiment=experiment))
+        spool = open_spool(root, FINISH, store=SQLITE, experiment=experiment)
         (root / "best.ckpt").write_text(text)
-        spool.append(event("Artifact", path=spool.keep(root / "best.ckpt", "")[0]))
-        (spool.folder / FILES / "best.ckpt").chmod(0o444)
-        spool.append(FINISH)
+        (root / "best.ckpt").chmod(0o444)
+        spool.keep(root / "best.ckpt", PurePosixPath())
+        (root / "best.ckpt").unlink()
         spool.close()
         assert [sent.left for sent in sync()] == [""]
     (run,) = stored()
     file = root / "mlartifacts" / run.info.run_id / "artifacts/best.ckpt"
     assert file.read_text() == "second"
-    assert file.stat().st_mode & stat.S_IWUSR
+    assert os.access(file, os.W_OK)
 
 
-def test_refused_events_are_kept_and_the_rest_is_uploaded(
-    root: Path, experiment: str, stored: Stored
+def test_refused_events_and_files_are_kept_and_the_rest_is_uploaded(
+    root: Path, experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names are made safe before they are logged; these are not."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.tracking.client import MlflowClient
+
+    log_artifact = MlflowClient.log_artifact
+
+    def too_large(client: Any, run_id: str, file: str, parent: str | None) -> None:
+        if file.endswith("large"):
+            raise MlflowException.invalid_parameter_value("too large")
+        log_artifact(client, run_id, file, parent)
+
+    monkeypatch.setattr(MlflowClient, "log_artifact", too_large)
     events = [
         event("Metrics", step=1, values={"loss": 1.0}),
         event("Metrics", step=1, values={"AP@[.5]": 2.0}),
         event("Tags", tags={"a\0b": "c"}),
-        event("Artifact", path="lost"),
-        event("Image", name="i", step=0, key="lost"),
         event("Dance"),
         event("Tags", tags={"good": "tag"}),
         FINISH,
     ]
-    spooled(root, *events, store=SQLITE, experiment=experiment)
+    spool = open_spool(root, *events, store=SQLITE, experiment=experiment)
+    for name in ("deep/large", "small"):
+        spool.keep_bytes(name, b"x")
+    spool.close()
     (sent,) = sync()
     assert sent.left == ""
     assert "Invalid value" in sent.refused
     (run,) = stored()
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 1.0})
     assert run.data.tags["good"] == "tag"
-    refused = (sent.kept / "refused.jsonl").read_text()
-    for word in ("AP@", "a\\\\x00b", "'path': 'lost'", "'key': 'lost'", "Dance"):
+    assert (root / "mlartifacts" / run.info.run_id / "artifacts/small").is_file()
+    refused = (sent.folder / REFUSED).read_text()
+    for word in ("AP@", "a\\\\x00b", "Dance", "too large"):
         assert word in refused
-    assert refused.count("\n") == 5
-    shutil.rmtree(sent.kept)
+    assert refused.count("\n") == 4
+    assert (sent.folder / REFUSED_FILES / "deep/large").is_file()
+    shutil.rmtree(sent.folder)
 
 
 def test_an_artifact_store_may_raise_any_error(
@@ -168,11 +175,8 @@ def test_an_artifact_store_may_raise_any_error(
     def upload(*_: object) -> None:
         raise RuntimeError("Unable to locate credentials")  # boto3 raises a plain Exception
 
-    spool = Spool(root, opening(store=SQLITE, experiment=experiment))
-    for path in spool.keep(Path(__file__), ""):
-        spool.append(event("Artifact", path=path))
-    for one in (*metrics(1), FINISH):
-        spool.append(one)
+    spool = open_spool(root, *metrics(1), FINISH, store=SQLITE, experiment=experiment)
+    spool.keep_bytes("page.html", b"<h1>")
     spool.close()
     younger = spooled(root, FINISH, stage="report", store=SQLITE, experiment=experiment)
     with monkeypatch.context() as patch:
@@ -183,35 +187,35 @@ def test_an_artifact_store_may_raise_any_error(
     assert [one.left for one in sync()] == [""]
 
 
-def test_a_deleted_run_moves_its_spool_away(
-    root: Path, experiment: str, ask: Ask, stored: Stored
+@pytest.mark.parametrize("what", ["run", "experiment"])
+def test_what_is_deleted_while_values_wait_is_restored(
+    store: str, experiment: str, what: str, ask: Ask, stored: Stored, capfd: Any
 ) -> None:
-    list(sync())
-    folder = spooled(root, *metrics(1), store=SQLITE, experiment=experiment)
-    copy = shutil.copytree(folder, root / "copy")
-    list(sync())
+    spool = open_spool(Path.cwd(), *metrics(1), store=store, experiment=experiment)
+    list(upload(Path.cwd(), spool.folder))
     (run,) = stored()
-    ask("delete_run", run.info.run_id)
-    shutil.move(copy, folder)
-    (folder / UPLOADED).write_text(f'{{"run_id": "{run.info.run_id}"}}')
+    ids = {"run": run.info.run_id, "experiment": run.info.experiment_id}
+    ask(f"delete_{what}", ids[what])
+    spool.append(line(*metrics(2)))
+    spool.append(line(FINISH))
+    spool.close()
     (sent,) = sync()
-    assert f"run {run.info.run_id} is deleted" in sent.refused
-    assert sent.kept.is_dir()
-    assert list(sync()) == []
-    shutil.rmtree(sent.kept)
+    assert (sent.left, sent.refused) == ("", "")
+    assert "was deleted; it is restored" in capfd.readouterr().err
+    assert ask("get_experiment", ids["experiment"]).lifecycle_stage == "active"
+    (again,) = stored()
+    assert again.info.run_id == ids["run"]
+    assert (again.info.status, again.data.metrics) == ("FINISHED", {"loss": 0.5})
 
 
-def test_a_deleted_experiment_blocks_no_other(
-    root: Path, experiment: str, ask: Ask, stored: Stored
+def test_a_run_that_the_store_has_lost_is_made_anew(
+    root: Path, experiment: str, stored: Stored
 ) -> None:
-    ask("delete_experiment", ask("create_experiment", f"{experiment} deleted"))
-    spooled(root, FINISH, store=SQLITE, experiment=f"{experiment} deleted")
-    spooled(root, FINISH, store=SQLITE, experiment=experiment)
-    first, second = sync()
-    assert "must be in the 'active' state" in first.refused
-    assert (second.refused, second.left) == ("", "")
-    assert len(stored()) == 1
-    shutil.rmtree(first.kept)
+    folder = spooled(root, *metrics(1), FINISH, store=SQLITE, experiment=experiment)
+    (folder / UPLOADED).write_text(json.dumps({"run_id": "0" * 32, "sent": 200}))
+    assert [(sent.left, sent.refused) for sent in sync()] == [("", "")]
+    (run,) = stored()
+    assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 0.25})
 
 
 def test_a_mistake_of_our_own_is_raised(

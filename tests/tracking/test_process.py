@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -41,11 +42,15 @@ def use(run: Run, file: Path) -> None:
     """Calls every method, log_metrics often."""
     for step in range(200):
         run.log_metrics({"loss": 1.0, "lr": 1e-3}, step)
-    run.flush()
     run.set_model(MODEL)
     run.log_artifact(file)
     run.log_image(np.zeros((4, 4, 3), np.uint8), "x")
     run.log_dataset("train", "0", "data")
+
+
+def told(err: str) -> list[str]:
+    """The lines on stderr; a busy machine takes longer than 10 s, and says so."""
+    return [line for line in err.splitlines() if not line.startswith("Still uploading")]
 
 
 @contextlib.contextmanager
@@ -93,16 +98,41 @@ def test_a_healthy_store_gets_everything_without_a_message(
         until(lambda: stored() and stored()[0].data.metrics == {"loss": 1.0})
         assert stored()[0].info.status == "RUNNING"
         run.log_metrics({"loss": 2.0}, 2)
-        run.flush()
         until(lambda: stored()[0].data.metrics == {"loss": 2.0})
     evaluate(experiment)
     out, err = capfd.readouterr()
-    # a busy machine takes longer than 10 s, and says so
-    assert [line for line in err.splitlines() if not line.startswith("Still uploading")] == []
-    assert out == ""
+    assert (out, told(err)) == ("", [])
     (run,) = stored()
     assert (run.info.status, run.data.tags["dvc.stage"]) == ("FINISHED", "train,evaluate")
     assert spools(root) == []
+
+
+def test_a_repository_of_any_name_may_be_moved(
+    tmp_path: Path, no_environment: None, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = tmp_path / "what? 50%25 #ü", tmp_path / "%3F"
+    (before / ".dvc").mkdir(parents=True)
+    shutil.copy(database, before / "mlflow.db")
+    monkeypatch.chdir(before)
+    (before / "page.html").write_text("<h1>")
+    with tracked("train", params=PARAMS, experiment="x") as run:
+        run.log_artifact(before / "page.html")
+    before.rename(after)
+    monkeypatch.chdir(after)
+    (run_id,) = (folder.name for folder in (after / "mlartifacts").iterdir())
+    command = [
+        sys.executable,
+        "-m",
+        "ssdcore.serving.fetch",
+        f"runs:/{run_id}/page.html",
+        "fetched",
+    ]
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
+    assert Path("fetched/page.html").read_text() == "<h1>"
+    with tracked("report", params=PARAMS, experiment="x") as run:
+        run.log_artifact(after / "page.html")
+    assert len(list((after / "mlartifacts").rglob("page.html"))) == 2
+    assert [path.name for path in tmp_path.iterdir()] == [after.name]
 
 
 def test_a_dead_server_costs_no_time_and_two_lines(
@@ -123,7 +153,7 @@ def test_a_dead_server_costs_no_time_and_two_lines(
     kept = folder.relative_to(own)
     out, err = capfd.readouterr()
     assert out == ""
-    first, second = err.splitlines()
+    first, second = told(err)
     uri = f"http://***@{address}"
     assert first.startswith(f"warning: tracking at {uri} failed (ConnectionRefusedError: ")
     assert f"train continues, and what it tracks is kept in {kept}." in first
@@ -160,17 +190,25 @@ def test_an_upload_that_is_killed_is_continued(root: Path, experiment: str, stor
     assert (stored_run.info.status, stored_run.data.metrics) == ("FINISHED", {"loss": 2.0})
 
 
-def test_ctrl_c_ends_only_the_wait(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = """
-from ssdcore.tracking.process import UploadProcess
-wait = UploadProcess._wait
-def says(self, seconds):
-    print("waits", flush=True)
-    return wait(self, seconds)
-UploadProcess._wait = says
-with tracked("train", params={}, experiment="x") as run:
-    run.log_metrics({"loss": 1.0}, 1)
-print("continues", flush=True)
+@pytest.mark.parametrize(
+    ("around", "hang"), [("Signals()", ""), ("nullcontext()", "SIGSTOP")], ids=["silent", "stuck"]
+)
+def test_the_first_ctrl_c_ends_only_the_wait(
+    own: Path, monkeypatch: pytest.MonkeyPatch, around: str, hang: str
+) -> None:
+    """Also in a stage that notes Ctrl-C to stop after a step, and if the process is stuck."""
+    script = f"""
+import signal
+from contextlib import nullcontext
+from ssdcore.core.signals import Signals
+from ssdcore.tracking import process
+process.QUIET_S = 0.05
+with {around}:
+    with tracked("train", params={{}}, experiment="x") as run:
+        run.log_metrics({{"loss": 1.0}}, 1)
+        if {bool(hang)}:
+            os.kill(run._process._process.pid, signal.SIGSTOP)
+    print("continues", signal.getsignal(signal.SIGINT), flush=True)
 """
     with socket.socket() as silent:  # takes connections and never answers
         silent.bind(("127.0.0.1", 0))
@@ -178,12 +216,16 @@ print("continues", flush=True)
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with stage(own, script) as process:
-            assert process.stdout
-            assert process.stdout.readline() == "waits\n"
+            assert process.stderr
+            told = process.stderr.readline()
+            assert told.startswith(f"Still uploading to {uri}. Press Ctrl-C")
             process.send_signal(signal.SIGINT)
+            began = time.monotonic()
             out, err = process.communicate(timeout=PATIENCE_S)
+    assert time.monotonic() - began < 5.0
     assert process.returncode == 0
-    assert "continues" in out
+    assert out.startswith("continues <")
+    assert ("_note_stop" in out) == (around == "Signals()")  # the handler is the stage's again
     assert err.startswith(f"train: not everything is uploaded to {uri}; ")
     assert len(spools(own)) == 1
 
@@ -214,7 +256,7 @@ def test_an_mlflow_that_breaks_the_process_breaks_no_stage(
 ) -> None:
     (own / "mlflow.py").write_text(broken)  # the working folder comes first
     if "sleep" in broken:
-        monkeypatch.setattr(process_module, "LAST_RESORT_S", 0.01)
+        monkeypatch.setattr(process_module, "IMPORT_S", 0.01)
     began = time.monotonic()
     train("x")
     assert time.monotonic() - began < 30.0
@@ -224,17 +266,11 @@ def test_an_mlflow_that_breaks_the_process_breaks_no_stage(
     assert len(spools(own)) == 1
 
 
-def test_signals_never_block_nor_fail(own: Path) -> None:
-    """Neither if the process doesn't read them nor if it is dead."""
+def test_a_process_that_is_dead_costs_nothing(own: Path) -> None:
     process = UploadProcess(spooled(own))
-    pid = process._process.pid
-    os.kill(pid, signal.SIGSTOP)
-    for _ in range(100_000):  # a pipe holds 65,536
-        process.flush()
-    os.kill(pid, signal.SIGKILL)
+    os.kill(process._process.pid, signal.SIGKILL)
     process._process.wait()
-    process.flush()
-    process.close(0.0)
+    process.close(0.0, "http://127.0.0.1:1")
 
 
 def test_a_process_that_cannot_be_started_leaves_all_to_the_next(

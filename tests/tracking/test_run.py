@@ -1,11 +1,14 @@
 """The run as stages use it, uploaded to a real SQLite store."""
 
+import contextlib
 import errno
 import math
+import os
 import re
+import shutil
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +16,36 @@ import numpy as np
 import pytest
 
 from ssdcore.core.errors import Stopped
-from ssdcore.tracking import tracked
+from ssdcore.tracking import Run, tracked
+from ssdcore.tracking import run as run_module
 from ssdcore.tracking.spool import HOME, Spool, spools
 from ssdcore.tracking.uploader import sync
-from tests.tracking.spools import MODEL, PARAMS, evaluate, train
+from tests.tracking.spools import MODEL, PARAMS, evaluate, send, train
 
 Ask = Callable[..., Any]
 Stored = Callable[[], list[Any]]
 
 pytestmark = pytest.mark.usefixtures("here", "root")
+
+
+@pytest.fixture
+def full(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+    """`with full():` fills the disk: a file takes five bytes more."""
+
+    @contextlib.contextmanager
+    def full() -> Iterator[None]:
+        write = os.write
+
+        def no_room(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", lambda file, line: write(file, line[:5]))
+            patch.setattr(shutil, "copyfile", no_room)
+            patch.setattr(Spool, "keep_bytes", no_room)
+            yield
+
+    return full
 
 
 def keys(runs: list[Any]) -> list[str]:
@@ -84,7 +108,7 @@ def test_evaluate_joins_the_newest_run_of_its_model(experiment: str, stored: Sto
 def test_a_joined_run_is_running_until_the_stage_ends(experiment: str, stored: Stored) -> None:
     train(experiment)
     with tracked("report", params=PARAMS, experiment=experiment, model_sha256=MODEL) as run:
-        run.flush()
+        send(run)
         assert [found.info.status for found in stored()] == ["RUNNING"]
     assert [found.info.status for found in stored()] == ["FINISHED"]
 
@@ -112,7 +136,7 @@ def test_a_resumed_stage_continues_its_run(experiment: str, stored: Stored) -> N
     with tracked("train", params=PARAMS, experiment=experiment, key=first.key) as again:
         assert again.key == first.key
         again.log_metrics({"loss": 1.0}, 2)
-        again.flush()
+        send(again)
         (run,) = stored()
         assert run.info.status == "RUNNING"
         assert "error" not in run.data.tags
@@ -311,7 +335,6 @@ def test_disabled_it_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         run.log_metrics({"loss": 1.0}, 1)
         run.log_artifact(Path(__file__))
         run.log_image(np.zeros((4, 4, 3), np.uint8), "x")
-        run.flush()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -328,37 +351,78 @@ def test_a_long_run_takes_no_memory(experiment: str) -> None:
     assert grown < 50_000
 
 
-@pytest.mark.parametrize("when", ["from the start", "midway"])
-def test_a_full_disk_turns_tracking_off_with_one_warning(
-    root: Path, experiment: str, stored: Stored, monkeypatch: Any, capfd: Any, when: str
-) -> None:
-    def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+def log_everything(run: Run, folder: Path) -> None:
+    run.log_metrics({"loss": 2.0}, 2)
+    (folder / "page.html").write_text("<h1>")
+    run.log_artifact(folder / "page.html")
+    run.log_image(np.zeros((4, 4, 3), np.uint8), "x")
 
-    with monkeypatch.context() as patch:
+
+@pytest.mark.parametrize("when", ["from the start", "midway"])
+def test_what_a_full_disk_does_not_take_waits_until_there_is_room(
+    root: Path, experiment: str, ask: Ask, stored: Stored, full: Any, capfd: Any, when: str
+) -> None:
+    with contextlib.ExitStack() as disk:
         if when == "from the start":
-            patch.setattr(Spool, "append", full)
+            disk.enter_context(full())
         with tracked("train", params=PARAMS, experiment=experiment) as run:
             run.log_metrics({"loss": 1.0}, 1)
-            patch.setattr(Spool, "append", full)
-            run.log_metrics({"loss": 2.0}, 2)
-            patch.undo()  # there is room again
+            if when == "midway":
+                disk.enter_context(full())
+            log_everything(run, root)
+            disk.close()  # there is room again
             run.log_metrics({"loss": 3.0}, 3)
     out, err = capfd.readouterr()
     assert (out, err.count("\n")) == ("", 1)
-    assert f"can't write to {root / HOME} (OSError: [Errno 28] No space left" in err
-    assert "train continues untracked" in err
-    expected = [("FINISHED", {"loss": 1.0})] if when == "midway" else []
-    assert [(found.info.status, found.data.metrics) for found in stored()] == expected
+    assert f"can't write to {root / HOME} (OSError: [Errno 28] only 5 of" in err
+    assert "train continues, and tries again" in err
+    (found,) = stored()
+    losses = ask("get_metric_history", found.info.run_id, "loss")
+    assert [(one.step, one.value) for one in losses] == [(1, 1.0), (2, 2.0), (3, 3.0)]
+    assert found.info.status == "FINISHED"
+    files = {file.path for file in ask("list_artifacts", found.info.run_id)}
+    assert files == {"images", "page.html"}
     assert spools(root) == []
 
 
-def test_a_folder_that_cannot_be_created_turns_tracking_off(
+def test_what_stays_unwritten_is_counted_and_the_status_is_stored(
+    root: Path, experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    """The last block of the journal may have room for a line where no file has."""
+
+    def full_copy(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with tracked("train", params=PARAMS, experiment=experiment) as run:
+        monkeypatch.setattr(Spool, "keep", full_copy)
+        run.log_artifact(Path(__file__))
+        run.log_metrics({"loss": 3.0}, 3)
+    assert "warning: 1 events of train are not tracked" in capfd.readouterr().err
+    (found,) = stored()
+    assert (found.info.status, found.data.metrics) == ("FINISHED", {"loss": 3.0})
+
+
+def test_a_disk_that_stays_full_takes_little_memory(
+    experiment: str, stored: Stored, full: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    monkeypatch.setattr(run_module, "MAX_WAITING", 10)
+    with tracked("train", params=PARAMS, experiment=experiment) as run:
+        with full():
+            for step in range(30):
+                run.log_metrics({"loss": step}, step)
+        run.log_metrics({"loss": 30}, 30)
+    assert "warning: 21 events of train are not tracked" in capfd.readouterr().err
+    (found,) = stored()
+    assert (found.info.status, found.data.metrics) == ("FINISHED", {"loss": 30.0})
+
+
+def test_a_folder_that_cannot_be_created_stops_no_stage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / ".ssd").write_text("a file instead of the folder")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     train("x")
     err = capfd.readouterr().err
-    assert err.count("\n") == 1
-    assert "continues untracked" in err
+    assert err.count("\n") == 2
+    assert "warning: 2 events of train are not tracked" in err
+    assert "train continues" in err

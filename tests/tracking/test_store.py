@@ -2,16 +2,21 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ssdcore.tracking.spool import spools
 from ssdcore.tracking.store import Store, locate, store_of
+from ssdcore.tracking.uploader import sync
+from tests.tracking.spools import FINISH, open_spool, spooled
 
 pytestmark = pytest.mark.usefixtures("no_environment")
 
@@ -129,3 +134,66 @@ def test_a_database_moves_along_with_its_repository(
     assert store_of(written, after) == sqlite_at(after)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/else/mlflow.db")
     assert store_of(locate().written(after), tmp_path) == sqlite_at(tmp_path / "else")
+
+
+@pytest.mark.parametrize(
+    "uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true"]
+)
+def test_a_database_in_memory_is_not_used(
+    own: Path, database: Path, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+    folder = spooled(own, FINISH, store=locate().written(own))
+    (sent,) = sync()
+    assert "a database in memory keeps nothing" in sent.left
+    assert spools(own) == [folder]
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    shutil.copy(database, own / "mlflow.db")
+    assert [sent.left for sent in sync()] == [""]
+
+
+def store_a_file(root: Path) -> Path:
+    """Stores a file of a new run, and returns its path."""
+    before = set((root / "mlartifacts").rglob("page"))
+    spool = open_spool(root, FINISH, store="sqlite:///mlflow.db", key=os.urandom(4).hex())
+    spool.keep_bytes("page", b"<h1>")
+    spool.close()
+    assert [sent.left for sent in sync()] == [""]
+    (new,) = set((root / "mlartifacts").rglob("page")) - before
+    return new
+
+
+def test_artifacts_are_beside_their_database_after_a_move_and_in_a_copy(
+    tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    roots = [tmp_path / name for name in ("first", "moved", "copy")]
+    (roots[0] / ".dvc").mkdir(parents=True)
+    shutil.copy(database, roots[0] / "mlflow.db")
+    monkeypatch.chdir(roots[0])
+    old = store_a_file(roots[0])
+    roots[0].rename(roots[1])
+    shutil.copytree(roots[1], roots[2])
+    for root, others in ((roots[1], 1), (roots[2], 1)):
+        monkeypatch.chdir(root)
+        assert locate().moved_from() == [(roots[0] / "mlartifacts").as_uri()]
+        list(sync())
+        assert locate().moved_from() == []
+        assert "the tracking database was moved" in capfd.readouterr().err
+        store_a_file(root)
+        assert len(list((root / "mlartifacts").rglob("page"))) == 1 + others
+        with contextlib.closing(sqlite3.connect(root / "mlflow.db")) as runs:
+            locations = [uri for (uri,) in runs.execute("SELECT artifact_uri FROM runs")]
+        assert old.relative_to(roots[0]).parent.as_posix() in locations[0]
+        assert all(uri.startswith(f"{root.as_uri()}/mlartifacts/") for uri in locations)
+    assert not roots[0].exists()
+
+
+def test_a_folder_for_artifacts_that_the_user_chose_stays(
+    own: Path, database: Path, ask: Callable[..., Any]
+) -> None:
+    shutil.copy(database, own / "mlflow.db")
+    chosen = own / "disk/mlartifacts"
+    chosen.mkdir(parents=True)
+    ask("create_experiment", "mine", chosen.as_uri())
+    store_a_file(own)
+    assert locate().moved_from() == []

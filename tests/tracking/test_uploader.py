@@ -13,9 +13,18 @@ import pytest
 from filelock import FileLock
 
 from ssdcore.tracking.mlflow_writer import KILLED
-from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, Spool, refused_folder, spools
-from ssdcore.tracking.uploader import Uploader, sync
-from tests.tracking.spools import FINISH, SQLITE, STORE, event, metrics, opening, spooled
+from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, spools
+from ssdcore.tracking.uploader import sync, upload
+from tests.tracking.spools import (
+    FINISH,
+    SQLITE,
+    STORE,
+    event,
+    line,
+    metrics,
+    open_spool,
+    spooled,
+)
 
 ROOT = Path(__file__).parents[2]
 Stored = Callable[[], list[Any]]
@@ -50,10 +59,8 @@ def test_a_running_stage_is_left_alone_until_it_ends_or_is_killed(
     script = f"""
 import sys
 from pathlib import Path
-from ssdcore.tracking.spool import Spool
-from tests.tracking.spools import metrics, opening
-spool = Spool(Path(sys.argv[1]), opening(store={SQLITE!r}, experiment={experiment!r}))
-spool.append(*metrics(1))
+from tests.tracking.spools import metrics, open_spool
+spool = open_spool(Path(sys.argv[1]), *metrics(1), store={SQLITE!r}, experiment={experiment!r})
 print("created", flush=True)
 sys.stdin.read()
 """
@@ -81,19 +88,16 @@ def test_a_stages_process_uploads_older_spools_of_its_store_only(
     fields = {"store": SQLITE, "experiment": experiment}
     older = spooled(root, FINISH, key="older", **fields)
     other = spooled(root, FINISH)
-    spool = Spool(root, opening(key="own", **fields))
-    for one in metrics(1):
-        spool.append(one)
-    uploader = Uploader(root, spool.folder)
-    assert [sent.folder for sent in uploader.upload()] == [older, spool.folder]
+    spool = open_spool(root, *metrics(1), key="own", **fields)
+    assert [sent.folder for sent in upload(root, spool.folder)] == [older, spool.folder]
     assert spools(root) == [other, spool.folder]
     assert {key: run.info.status for key, run in zip(keys(stored()), stored(), strict=True)} == {
         "older": "FINISHED",
         "own": "RUNNING",
     }
-    spool.append(FINISH)
+    spool.append(line(FINISH))
     spool.close()
-    list(uploader.upload())
+    list(upload(root, spool.folder))
     assert spools(root) == [other]
     shutil.rmtree(other)
 
@@ -118,27 +122,29 @@ def test_a_spool_without_a_beginning_is_moved_away(own: Path, journal: bytes) ->
     (folder / JOURNAL).write_bytes(journal)
     (sent,) = sync()
     assert "no beginning" in sent.refused
-    assert (refused_folder(folder) / JOURNAL).read_bytes() == journal
-    assert (refused_folder(folder) / REFUSED).is_file()
+    assert spools(own, refused=True) == [sent.folder]
+    assert (sent.folder / JOURNAL).read_bytes() == journal
+    assert (sent.folder / REFUSED).is_file()
     assert list(sync()) == []
+    assert spooled(own).name != folder.name  # the number is still in use
 
 
-def test_a_run_that_is_deleted_while_its_stage_runs_is_left_alone(
-    root: Path, experiment: str, ask: Callable[..., Any], stored: Stored
+def test_what_a_killed_process_left_of_an_uploaded_spool_is_removed(own: Path) -> None:
+    (spooled(own) / JOURNAL).unlink()
+    assert list(sync()) == []
+    assert spools(own) == []
+
+
+def test_a_run_that_cannot_be_opened_blocks_no_other(
+    root: Path, experiment: str, stored: Stored
 ) -> None:
-    """Otherwise each later event would be a request, and refused by itself."""
-    spool = Spool(root, opening(store=SQLITE, experiment=experiment))
-    uploader = Uploader(root, spool.folder)
-    list(uploader.upload())
-    (run,) = stored()
-    ask("delete_run", run.info.run_id)
-    for step in range(5):
-        spool.append(*metrics(step))
-        (sent,) = uploader.upload()
-    assert sent.refused == f"run {run.info.run_id} is not in the store any more"
-    assert (spool.folder / REFUSED).read_text().count("\n") == 1
-    spool.close()
-    shutil.rmtree(spool.folder)
+    blocked = spooled(root, FINISH, store=SQLITE, experiment="")
+    spooled(root, FINISH, store=SQLITE, experiment=experiment)
+    first, second = sync()
+    assert "Invalid" in first.left
+    assert second.left == ""
+    assert len(stored()) == 1
+    shutil.rmtree(blocked)
 
 
 def test_one_process_at_a_time_uploads(root: Path, experiment: str) -> None:
@@ -146,7 +152,7 @@ def test_one_process_at_a_time_uploads(root: Path, experiment: str) -> None:
     lock = FileLock(root / HOME / "upload.lock", thread_local=False)
     lock.acquire()
     with pytest.raises(TimeoutError):
-        list(Uploader(root).upload(0.1))
+        list(upload(root, timeout_s=0.1))
     threading.Timer(0.5, lock.release).start()
     began = time.monotonic()
     assert [sent.left for sent in sync()] == [""]

@@ -13,6 +13,7 @@ from subprocess import STDOUT, Popen
 from time import strftime
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import say
 from ssdcore.params.schema import RuntimeParams
 from ssdcore.training.distributed.supervise import Supervisor
 from ssdcore.training.distributed.worker import ROLE
@@ -26,6 +27,11 @@ CONNECT_SECONDS = 600
 def is_launcher(runtime: RuntimeParams) -> bool:
     """Returns whether this process must start others instead of training itself."""
     return runtime.devices * runtime.machines > 1 and ROLE not in os.environ
+
+
+def is_first() -> bool:
+    """Returns whether this process is the first of a training: no worker, and on machine 0."""
+    return ROLE not in os.environ and os.environ.get(NODE_RANK, "0") == "0"
 
 
 def launch(module: str, arguments: Sequence[str], runtime: RuntimeParams, logs: Path) -> int:
@@ -60,7 +66,7 @@ def launch(module: str, arguments: Sequence[str], runtime: RuntimeParams, logs: 
     # msrun starts the first `python` on the search path
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1"}
-    print(f"{size} processes, logs in {os.path.relpath(folder)}", flush=True)
+    say(f"{size} processes, logs in {os.path.relpath(folder)}")
     with (folder / "msrun.log").open("wb") as log:
         # in its own session, so that Ctrl+C in a terminal reaches it only through this process
         msrun = Popen(command, stdout=log, stderr=STDOUT, env=environment, start_new_session=True)

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from time import monotonic, sleep
 from types import FrameType
 from typing import Any, NamedTuple
 
+from ssdcore.core.messages import say
 from ssdcore.training.distributed.worker import (
     SCHEDULER,
     end_mark,
@@ -148,9 +148,9 @@ class Supervisor:
     def _failed(self, name: str, failure: str) -> int:
         """Prints the failure and the end of the log; returns the exit status."""
         path = self._log(name)
-        print(f"error: {name} {failure}; the end of {path}:", file=sys.stderr)
+        say(f"error: {name} {failure}; the end of {path}:", error=True)
         for line in _last_lines(path, LINES_SHOWN):
-            print(f"  {line}", file=sys.stderr)
+            say(f"  {line}", error=True)
         return FAILED
 
     def _ended_early(self, workers: Sequence[Worker], status: int) -> int:
@@ -160,7 +160,7 @@ class Supervisor:
             _print(_last_lines(self._log(mistaken[0]), 1))
         if status or not self._signals:
             return status
-        print(f"stopped by {self._signals[0].name}", file=sys.stderr)
+        say(f"stopped by {self._signals[0].name}", error=True)
         return SIGNALLED + self._signals[0]
 
     def _wait_for_exit(self) -> None:
@@ -218,7 +218,7 @@ def _lines(content: bytes) -> list[str]:
 def _print(lines: Sequence[str]) -> None:
     """Prints lines of a process, its errors to standard error."""
     for line in lines:
-        print(line, file=sys.stderr if line.startswith("error: ") else sys.stdout, flush=True)
+        say(line, error=line.startswith("error: "))
 
 
 @contextmanager

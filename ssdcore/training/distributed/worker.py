@@ -18,6 +18,7 @@ from time import sleep
 from typing import NamedTuple
 
 from ssdcore.core.files import write_json
+from ssdcore.core.messages import say
 
 ROLE = "MS_ROLE"
 """Environment variable that msrun sets in each process that it starts."""
@@ -84,7 +85,7 @@ def _run_module(module: str, arguments: Sequence[str]) -> int:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
+            say(end.code, error=True)
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:
         sys.excepthook(*sys.exc_info())
@@ -100,7 +101,7 @@ def _run_scheduler() -> int:
     try:
         ms.communication.init()
     except RuntimeError as error:  # a process was lost; its own launcher reports it
-        print(error, file=sys.stderr)
+        say(str(error), error=True)
         return 1
     return 0
 

@@ -1,5 +1,6 @@
 """The whole comparison, of a small repository's revisions."""
 
+import re
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +27,15 @@ def test_a_tag_an_experiment_and_the_workspace():
     assert "missed – 0.000 0.333" in text
     assert "subject Begin" in text
     assert "mindspore 2.8.0 2.8.0 2.8.0" in text
+
+
+def test_a_project_in_a_subfolder_has_the_same_page(nested_repository, monkeypatch):
+    names = ["old", "try", "workspace"]
+    alone = Page(compare_revisions(names, images=2)).text()
+    monkeypatch.chdir(nested_repository)
+    nested = Page(compare_revisions(names, images=2)).text()
+    hash_ = r"\b[0-9a-f]{12}\b"
+    assert re.sub(hash_, "HASH", nested) == re.sub(hash_, "HASH", alone)
 
 
 def test_images_are_those_of_the_revisions():

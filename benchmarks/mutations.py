@@ -1,0 +1,216 @@
+"""Damages valid files at random and reads them: each must give a value or an error in plain words.
+
+Every reader of users' files gets 2,000 damaged copies, the same in every run. A reader fails if it
+raises anything but its documented errors, or takes longer than 5 seconds. The suite does the same
+with 50 copies. Three minutes.
+"""
+
+import io
+import json
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from types import FrameType
+from typing import Any, NamedTuple
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from PIL import Image
+
+from benchmarks.harness import ROOT, Content, run, table
+from ssdcore.coco.annotations import read_coco
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import archive_fault, open_image_files
+from ssdcore.data.images import BrokenImageError
+from ssdcore.params.reader import read_params
+from ssdcore.sources.unzip import extract_one, unzip
+from ssdcore.sources.xml_nodes import parse_xml
+from ssdcore.sources.yolo import read_names, read_yolo
+
+COUNT, QUICK_COUNT = 2000, 50
+LIMIT_S = 5.0
+MOST_CHANGES = 4
+"""In one copy."""
+TOKENS = tuple(
+    b"\0,\xff\xfe,\r,\n,[,],{,},(,:,&a ,*a,!!int ,%,',\",\\u,<,</,>,<!--,<![CDATA[,&#0;,&#xD800;,"
+    b"-1,1e999,NaN,9999999999999999999999,null,true,0x1F,PK\x01\x02,PK\x03\x04,\xef\xbb\xbf,\x1b["
+    .split(b",")
+)  # fmt: skip
+"""What parsers stumble over."""
+
+
+class Reader(NamedTuple):
+    """A reader of users' files.
+
+    Attributes:
+        file_name: name of the file that it reads.
+        valid: content of an intact file, small.
+        read: reads the file at a path.
+        errors: what it may raise for a damaged file.
+    """
+
+    file_name: str
+    valid: bytes
+    read: Callable[[Path], object]
+    errors: tuple[type[Exception], ...] = (InputError,)
+
+
+class TooSlow(BaseException):
+    """A reader exceeded the time limit. No Exception, so that no reader catches it."""
+
+
+def mutations(data: bytes, count: int, seed: int = 1) -> Iterator[bytes]:
+    """Yields `count` damaged copies of `data`, the same for the same seed."""
+    rng = Random(seed)
+    for _ in range(count):
+        damaged = bytearray(data)
+        for _ in range(rng.randint(1, MOST_CHANGES)):
+            start = rng.randint(0, len(damaged))
+            end = min(start + rng.choice((1, 1, 4, 30)), len(damaged))
+            match rng.randrange(7):
+                case 0 if damaged:  # flip a bit
+                    damaged[min(start, len(damaged) - 1)] ^= 1 << rng.randrange(8)
+                case 1:  # overwrite
+                    damaged[start:end] = rng.randbytes(end - start)
+                case 2:  # leave out
+                    del damaged[start:end]
+                case 3:  # repeat
+                    damaged[start:start] = bytes(damaged[start:end]) * rng.choice((1, 3, 1000))
+                case 4:  # cut off
+                    if rng.random() < 0.3:
+                        del damaged[start:]
+                case 5:  # insert
+                    damaged[start:start] = rng.choice(TOKENS) * rng.choice((1, 1, 2, 3000))
+                case _:  # replace
+                    damaged[start:end] = rng.choice(TOKENS)
+        yield bytes(damaged)
+
+
+def faults(reader: Reader, count: int, folder: Path, seed: int = 1) -> Iterator[str]:
+    """Yields a line for each damaged copy that the reader fails on; leaves that copy in `folder`.
+
+    Needs the main thread: an alarm ends a reader that hangs.
+    """
+    for number, data in enumerate(mutations(reader.valid, count, seed)):
+        path = folder / f"{number}-{reader.file_name}"
+        path.write_bytes(data)
+        try:
+            with _time_limit(LIMIT_S):
+                reader.read(path)
+        except reader.errors:
+            pass
+        except (Exception, TooSlow) as error:
+            yield f"{path}: {type(error).__name__}: {error}"[:300]
+            continue
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        raise TooSlow(f"more than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _image() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 6)).save(file, "PNG")
+    return file.getvalue()
+
+
+def _archive() -> bytes:
+    file = io.BytesIO()
+    with ZipFile(file, "w", ZIP_DEFLATED) as archive:
+        for name, data in (("images/ä.png", _image()), ("labels/ä.txt", "0 .5 .5 .2 .2\n" * 9)):
+            archive.writestr(name, data)
+        archive.writestr("classes.txt", "cat")
+    return file.getvalue()
+
+
+def _coco() -> bytes:
+    image = {"id": 1, "file_name": "ä.png", "height": 6, "width": 8}
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2.5, 2], "area": 5}
+    content = {"images": [image], "categories": [{"id": 1, "name": "süß"}]}
+    return json.dumps({**content, "annotations": [{**box, "iscrowd": 0}]}).encode()
+
+
+def _read_yolo_archive(path: Path) -> None:
+    with open_image_files(path) as files:
+        read_yolo(files, str(path), files, "", read_names(files, str(path)))
+
+
+def _read_names(path: Path) -> None:
+    files = path.with_suffix(".folder")
+    files.mkdir(exist_ok=True)
+    path.rename(files / "data.yaml")
+    with open_image_files(files) as opened:
+        read_names(opened, str(path))
+
+
+def _extract(path: Path) -> None:
+    unzip(path, path.with_suffix(".all"))
+    extract_one(path, "classes.txt", path.with_suffix(".one"))
+
+
+def _read_archive(path: Path) -> None:
+    archive_fault(path)
+    with open_image_files(path) as files:
+        for name in files.names():
+            files.read(name)
+
+
+XML = """<?xml version="1.0" encoding="gbk"?>
+<annotation><filename>a.jpg</filename><size><width>8</width><height>6</height></size>
+<object><name>猫 &amp; x</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3.5</xmax></bndbox>
+</object></annotation>""".encode("gbk")
+YAML = "path: &root .\nnc: 2\nnames:  # by number\n  0: cat\n  1: 'süß, ''x'''\ntrain: [*root]\n"
+READERS = {
+    "annotation file (JSON)": Reader("a.json", _coco(), read_coco),
+    "VOC annotation (XML)": Reader("a.xml", XML, lambda p: parse_xml(p.read_bytes(), str(p))),
+    "YOLO class names (YAML)": Reader("data.yaml", YAML.encode(), _read_names),
+    "YOLO data set (zip)": Reader("yolo.zip", _archive(), _read_yolo_archive),
+    "archive of images (zip)": Reader(
+        "images.zip", _archive(), _read_archive, (InputError, BrokenImageError)
+    ),
+    "archive to extract (zip)": Reader("all.zip", _archive(), _extract),
+    "parameters (YAML)": Reader("params.yaml", (ROOT / "params.yaml").read_bytes(), read_params),
+}
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Reads the damaged copies of each kind of file and counts failures."""
+    from benchmarks.model_files import model_readers  # imports MindSpore
+
+    count = QUICK_COUNT if quick else COUNT
+    rows = []
+    for name, reader in (READERS | model_readers()).items():
+        before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with tempfile.TemporaryDirectory() as folder:
+            lines = list(faults(reader, count, Path(folder)))
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
+        grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
+        rows.append(
+            {"reader": name, "copies": count, "failures": len(lines), "mib": grown_kib >> 10}
+        )
+    return {"rows": rows}
+
+
+def as_table(content: Content) -> str:
+    """Returns a row for each reader."""
+    header = ("reader", "damaged copies", "failures", "more memory, MiB")
+    return table(header, [tuple(row.values()) for row in content["rows"]])
+
+
+if __name__ == "__main__":
+    run("mutations", __doc__, measure, as_table, "pillow", "mindspore", "onnx")

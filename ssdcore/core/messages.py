@@ -1,0 +1,57 @@
+"""Prints messages: the only way from a text to the terminal or the log.
+
+Texts may come from files and servers: names in archives, class names, answers of a server. A
+terminal executes control characters in them, so they are printed as escapes.
+"""
+
+import io
+import os
+import sys
+
+RED, PLAIN = "\x1b[31m", "\x1b[0m"
+ON_UNKNOWN = "backslashreplace"
+"""What happens to characters that the encoding of the terminal or log lacks."""
+
+
+def printable(text: str) -> str:
+    r"""Returns `text` with escapes such as \x1b in place of what is not printable.
+
+    Letters of all languages and line breaks stay.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def say(text: str, *, error: bool = False, red: bool = False) -> None:
+    """Prints a text and a line break immediately, above the progress bar if there is one.
+
+    It never fails: work that is done stays done when nobody reads the output (`| head -1`) or the
+    disk of the log is full. Further output of the process is then dropped.
+
+    Args:
+        text: printed as `printable` returns it.
+        error: whether it goes to standard error.
+        red: whether it is red on a terminal.
+    """
+    from tqdm import tqdm  # here, since the help of a command does not need it
+
+    stream = sys.stderr if error else sys.stdout
+    text = printable(text)
+    try:
+        tqdm.write(f"{RED}{text}{PLAIN}" if red and stream.isatty() else text, file=stream)
+        stream.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def prepare_output() -> None:
+    """Prepares this process and its children for output that their terminal or log can't show."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # it was closed when the process started
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ON_UNKNOWN)
+    encoding = os.environ.get("PYTHONIOENCODING", "").partition(":")[0]
+    os.environ["PYTHONIOENCODING"] = f"{encoding}:{ON_UNKNOWN}"

@@ -1,0 +1,56 @@
+"""Tries again where the machine fails: errors of the disk or of memory are not those of a file."""
+
+import errno
+from collections.abc import Callable
+from threading import RLock
+from time import sleep
+from typing import TypeVar
+
+from ssdcore.core.errors import RunError
+
+Result = TypeVar("Result")
+
+PAUSES_S = (0.05, 0.2, 0.8)
+"""Before each further attempt."""
+FAULTS_OF_A_FILE = frozenset({
+    errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP,
+    errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENXIO, None,
+})  # fmt: skip
+"""What a wrong or damaged file causes, at every attempt; None is an error of a library."""
+_one_at_a_time = RLock()  # work may itself retry a part
+
+
+def retrying(work: Callable[[], Result], what: str) -> Result:
+    """Returns `work()`, which is called again after errors of the machine, such as EIO or EMFILE.
+
+    Later attempts of all threads take turns, since several at a time may need too much memory.
+
+    Args:
+        work: may be called several times; its other exceptions are passed on.
+        what: the file in messages.
+
+    Raises:
+        RunError: the last attempt failed as well.
+    """
+    try:
+        return work()
+    except (OSError, MemoryError) as error:
+        fault = _require_fault_of_machine(error)
+    for pause in PAUSES_S:
+        sleep(pause)
+        try:
+            with _one_at_a_time:
+                return work()
+        except (OSError, MemoryError) as error:
+            fault = _require_fault_of_machine(error)
+    reason = fault.strerror if isinstance(fault, OSError) else f"not enough memory {fault}".strip()
+    raise RunError(
+        f"{what}: {reason}, {1 + len(PAUSES_S)} times in a row. This is an error of the machine, "
+        "not of the file. Run the same command again."
+    ) from fault
+
+
+def _require_fault_of_machine(error: OSError | MemoryError) -> OSError | MemoryError:
+    if isinstance(error, OSError) and error.errno in FAULTS_OF_A_FILE:
+        raise error
+    return error
