@@ -19,7 +19,8 @@ from ssdcore.data.images import decode
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import load_photo_detector
 from ssdcore.serving.messages import to_record
-from tests.serving.repositories import ROOT, write_repository
+from tests.project import stage
+from tests.serving.repositories import write_repository
 
 BIN = Path(sys.executable).parent
 SECONDS = 50.0
@@ -38,10 +39,7 @@ def environment() -> dict[str, str]:
 def address(checkpoint: Path, tmp_path_factory, environment) -> Iterator[str]:
     """The server's address; it runs in a folder with a model, its figures and a store."""
     home = write_repository(tmp_path_factory.mktemp("repository"), checkpoint)
-    subprocess.run(
-        [sys.executable, "-m", "stages.promote"], cwd=home, check=True, capture_output=True,
-        env=environment | {"PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    assert stage(home, "promote").returncode == 0
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]

@@ -1,17 +1,13 @@
 """The convert stage as a process: its output, and its files after a kill."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests/data"))
-from tests.coco_files import box, jpeg, write_coco  # noqa: E402
+from benchmarks import harness
+from tests.coco_files import box, jpeg, write_coco
+from tests.project import python
 
 KILL = """
 import hashlib, json, os, random, shutil, signal, sys, time
@@ -71,16 +67,7 @@ def raw(tmp_path) -> Path:
 
 
 def write_params(folder: Path, **convert: object) -> None:
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["convert"].update(convert)
-    yaml.dump(params, folder / "params.yaml")
-
-
-def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "GLOG_v": "3"}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    harness.write_params(folder, {f"convert.{key}": value for key, value in convert.items()})
 
 
 def test_what_is_left_out_is_printed_as_a_table(raw):

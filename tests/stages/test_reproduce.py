@@ -107,10 +107,7 @@ def test_equal_results_have_status_0(repository, reproduce, machine, tmp_path):
 def test_a_project_in_a_subfolder_is_repeated_there(machine, tmp_path, monkeypatch):
     set_machine(machine, "1.5", "A64")
     project = make_project(tmp_path / "mono/project", machine, git_root=tmp_path / "mono")
-    done = subprocess.run(
-        [sys.executable, "-m", "stages.reproduce", "equal", "--into", "again"],
-        cwd=project, env=environment() | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True,
-    )  # fmt: skip
+    done = stage(project, "reproduce", "equal", "--into", "again")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "equal    train: model/best.ckpt\n" in done.stdout
     assert (project / "again/project/model/best.ckpt").read_text() == "1.5"
