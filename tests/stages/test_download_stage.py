@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from stages.download import main
 from tests.coco_files import box, jpeg, write_coco
 from tests.download.web_server import Server, serving
-from tests.sources.archives import make_zip
+from tests.sources.archives import make_folder, make_zip
 
 ROOT = Path(__file__).parents[2]
 
@@ -122,3 +123,21 @@ def test_a_killed_download_is_made_good(folder, servers):
     names = {Path(name).name for name in outcome["files"] if name.startswith("data/")}
     assert names == {"instances_train.json", "instances_val.json", "source.json"}
     assert max(servers["train_images"].starts) > 0
+
+
+def test_what_is_not_used_is_counted_with_an_example(tmp_path, monkeypatch, capsys):
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["dataset"]["name"], params["dataset"]["local"]["format"] = "local", "yolo"
+    for key in ("train_annotations", "train_images", "val_annotations", "val_images"):
+        params["dataset"]["local"][key] = str(tmp_path / "set")
+    yaml.dump(params, tmp_path / "params.yaml")
+    label = "0 .5 .5 .1 .1"
+    files = {"a.jpg": jpeg(), "a.txt": label, "b.jpg": jpeg(), "b.txt": label}
+    files |= {"classes.txt": "cat", "gone\x1b[31m.txt": "", "lost.txt": ""}
+    make_folder(tmp_path / "set", files)
+    monkeypatch.chdir(tmp_path)
+    main(Path("params.yaml"))
+    out = capsys.readouterr().out
+    reason = "label file without an image of its own: 2, such as gone\\x1b[31m.txt"
+    assert f"  train: {reason}; all are in data/raw/unused.json\n" in out
