@@ -57,7 +57,7 @@ def _fault(archive: ZipFile, size: int) -> tuple[str, str] | None:
             return f"{entry.filename} packed with bzip2 or LZMA", "entries packed with Deflate"
         if not entry.filename:
             return "an entry without name", "a name for each entry"
-        if entry.filename in names:
+        if entry.filename in names and not entry.is_dir():
             return f"{entry.filename} twice", "each name once"
         names.add(entry.filename)
     total, most = sum(entry.file_size for entry in entries), max(SMALL_BYTES, MAX_RATIO * size)

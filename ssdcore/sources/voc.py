@@ -174,8 +174,9 @@ class Voc:
         if min(height, width) < 1:  # some tools do not write the size
             height, width = upright_size_hw(self._images, file_name)
         objects = root.all("object")
+        direct = set(objects)
         for node in root.everything():
-            if node.tag.lower() == "object" and node not in objects:
+            if node.tag.lower() == "object" and node not in direct:
                 line = f"{where}, line {node.line}"
                 raise InputError(line, f"<{node.tag}>", "<object> directly in <annotation>")
         boxes = tuple(_box(node, where) for node in objects)

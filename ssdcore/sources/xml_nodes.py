@@ -24,7 +24,7 @@ BYTE_ORDER_MARKS = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
     """An element.
 

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness import write_params
+from stages.download import main
 from tests.coco_files import box, jpeg, write_coco
 from tests.download.web_server import Server, serving
 from tests.project import python
-from tests.sources.archives import make_zip
+from tests.sources.archives import make_folder, make_zip
 
 KILL = """
 import hashlib, json, os, random, shutil, signal, sys, time
@@ -109,3 +110,18 @@ def test_a_killed_download_is_made_good(folder, servers):
     names = {Path(name).name for name in outcome["files"] if name.startswith("data/")}
     assert names == {"instances_train.json", "instances_val.json", "source.json"}
     assert max(servers["train_images"].starts) > 0
+
+
+def test_what_is_not_used_is_counted_with_an_example(tmp_path, monkeypatch, capsys):
+    keys = ("train_annotations", "train_images", "val_annotations", "val_images")
+    local = {f"dataset.local.{key}": str(tmp_path / "set") for key in keys}
+    write_params(tmp_path, {"dataset.name": "local", "dataset.local.format": "yolo", **local})
+    label = "0 .5 .5 .1 .1"
+    files = {"a.jpg": jpeg(), "a.txt": label, "b.jpg": jpeg(), "b.txt": label}
+    files |= {"classes.txt": "cat", "gone\x1b[31m.txt": "", "lost.txt": ""}
+    make_folder(tmp_path / "set", files)
+    monkeypatch.chdir(tmp_path)
+    main(Path("params.yaml"))
+    out = capsys.readouterr().out
+    reason = "label file without an image of its own: 2, such as gone\\x1b[31m.txt"
+    assert f"  train: {reason}; all are in data/raw/unused.json\n" in out
