@@ -8,7 +8,6 @@ import io
 import os
 import sys
 
-RED, PLAIN = "\x1b[31m", "\x1b[0m"
 ON_UNKNOWN = "backslashreplace"
 """What happens to characters that the encoding of the terminal or log lacks."""
 
@@ -21,7 +20,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
-def say(text: str, *, error: bool = False, red: bool = False) -> None:
+def say(text: str, *, error: bool = False) -> None:
     """Prints a text and a line break immediately, above the progress bar if there is one.
 
     It never fails: work that is done stays done when nobody reads the output (`| head -1`) or the
@@ -30,14 +29,12 @@ def say(text: str, *, error: bool = False, red: bool = False) -> None:
     Args:
         text: printed as `printable` returns it.
         error: whether it goes to standard error.
-        red: whether it is red on a terminal.
     """
     from tqdm import tqdm  # here, since the help of a command does not need it
 
     stream = sys.stderr if error else sys.stdout
-    text = printable(text)
     try:
-        tqdm.write(f"{RED}{text}{PLAIN}" if red and stream.isatty() else text, file=stream)
+        tqdm.write(printable(text), file=stream)
         stream.flush()
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
