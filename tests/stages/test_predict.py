@@ -18,7 +18,7 @@ from tests.models.tiny_checkpoint import ROOT, write_checkpoint
 from tests.prediction.clips import write_clip
 
 HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc", "numpy"}
-CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer"))
+CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer\x1b]0;PWN\x07"))
 MODEL = ("--model", "best.ckpt", "--params", str(ROOT / "params.yaml"))
 SCORE = 0.34
 
@@ -100,7 +100,7 @@ def test_broken_photos_are_reported_and_the_others_drawn(folder):
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
         ((), "expected an image"),
         (("photos", "--model", "model/none.ckpt"), "--model: found 'model/none.ckpt', expected a"),
-        (("photos", "--classes", "dog"), "--classes: found 'dog', expected one of cat, <b>größer"),
+        (("photos", "--classes", "dog"), r"expected one of cat, <b>größer\x1b]0;PWN\x07."),
     ],
 )
 def test_wrong_input_exits_with_2_and_one_message(folder, words, message):
@@ -108,6 +108,7 @@ def test_wrong_input_exits_with_2_and_one_message(folder, words, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert "\x1b" not in done.stderr
     assert not (folder / "predictions").exists()
 
 
