@@ -4,14 +4,20 @@ from typing import Any
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import ConvertParams
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Check every image and box and write them to MindRecord shards."""
     convert = read_params(params).convert
+    with writing_outs("convert"):
+        _convert(convert)
 
+
+def _convert(convert: ConvertParams) -> None:
     from ssdcore.coco.ground_truth import write_ground_truth
     from ssdcore.core.errors import InputError
     from ssdcore.core.files import replacing_folder, write_json

@@ -2,13 +2,20 @@
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Detect in every validation image, compute the COCO figures, and analyse the errors."""
     settings = read_params(params)
+    with writing_outs("evaluate"):
+        _evaluate(settings)
+
+
+def _evaluate(settings: Params) -> None:
     wanted, runtime = settings.evaluate, settings.runtime
 
     from time import perf_counter

@@ -2,8 +2,10 @@
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -13,6 +15,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     checkpoint's by more than export.tolerance.
     """
     settings = read_params(params)
+    with writing_outs("export"):
+        _export(settings)
+
+
+def _export(settings: Params) -> None:
     wanted, evaluate, runtime = settings.export, settings.evaluate, settings.runtime
 
     from itertools import islice

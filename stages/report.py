@@ -7,9 +7,10 @@ import typer
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
 from ssdcore.core.errors import InputError
+from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
-from ssdcore.params.schema import ReportParams
+from ssdcore.params.schema import Params, ReportParams
 
 Compare = Annotated[
     list[str] | None,
@@ -30,7 +31,11 @@ def main(
     if compare or further:
         _compare(compare, further or [], settings.report)
         return
+    with writing_outs("report"):
+        _report(settings)
 
+
+def _report(settings: Params) -> None:
     from ssdcore.core.files import replacing_folder, sha256_of_file, write_json, write_text
     from ssdcore.report.drawing import encode_jpeg
     from ssdcore.report.gather import gather

@@ -1,39 +1,60 @@
 """Trains the detector: model/, plots/history.csv and metrics/train.json."""
 
 import sys
+from contextlib import nullcontext
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Train SSD300 on the MindRecord shards; keep the best and the last checkpoint.
 
-    An interrupted training resumes. Exit status 75: stopped by SIGTERM or Ctrl-C, with its state
-    saved. SIGUSR1 measures at once.
+    An interrupted training resumes; a finished one, whose outs DVC has not recorded, is not
+    trained again. Exit status 75: stopped by SIGTERM or Ctrl-C, with its state saved. SIGUSR1
+    measures at once.
     """
     settings = read_params(params)
+
+    from ssdcore.training.distributed.launch import is_first, is_launcher, launch
+
+    with writing_outs("train") if is_first() else nullcontext():
+        if is_launcher(settings.runtime):
+            logs = layout.states() / "logs"
+            sys.exit(launch("stages.train", ["--params", str(params)], settings.runtime, logs))
+        _train(settings)
+
+
+def _train(settings: Params) -> None:
     train, runtime = settings.train, settings.runtime
 
-    from ssdcore.training.distributed.launch import is_launcher, launch
-
-    if is_launcher(runtime):
-        logs = layout.states() / "logs"
-        sys.exit(launch("stages.train", ["--params", str(params)], runtime, logs))
-
     from ssdcore.coco.annotations import read_coco
+    from ssdcore.core.experiment import experiment_tags
     from ssdcore.core.files import sha256_of_file
     from ssdcore.core.progress import Progress
     from ssdcore.core.signals import Signals
     from ssdcore.data.loader import spread_samples
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.models.device import configure, describe_choice, require_precision, seed_all
+    from ssdcore.dvc.lock import recorded_outs
+    from ssdcore.models.device import (
+        configure,
+        describe_choice,
+        require_precision,
+        seed_all,
+        visible_cores,
+    )
     from ssdcore.report.previews import SAMPLES_PER_IMAGE, Previews
     from ssdcore.tracking import tracked
     from ssdcore.training.distributed.group import join_group
-    from ssdcore.training.fingerprint import training_fingerprint
+    from ssdcore.training.fingerprint import (
+        on_other_cores,
+        training_fingerprint,
+        training_folder,
+    )
     from ssdcore.training.loop import train as train_network
     from ssdcore.training.reports import START, StepReport
     from ssdcore.training.run_files import RunFiles, RunPaths
@@ -47,25 +68,25 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     seed_all(runtime.seed)
     val = read_coco(layout.ground_truth("val"))
     shards, val_shards = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
+    cores = visible_cores(device)
     training = prepare_training(
-        settings.model, train, runtime, val.classes, shards, group, model_folder=layout.MODEL
-    )
+        settings.model, train, runtime, val.classes, shards, group, cores=cores,
+        model_folder=layout.MODEL,
+    )  # fmt: skip
     inputs = [*sorted(layout.MINDRECORD.iterdir()), *training.weights]
     fingerprint = training_fingerprint(settings, device, inputs)
     group.require_same("parameters, data or code", bytes.fromhex(fingerprint))
-    folder = layout.states() / "train" / fingerprint
+    folder = training_folder(layout.states() / "train", fingerprint, group.gather(cores))
     paths = RunPaths(
         layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY, layout.VALIDATION,
         layout.TRAIN_METRICS, folder / "nonfinite.jsonl", folder / "profile.json",
     )  # fmt: skip
     writes = group.is_writer
     files = RunFiles(training.network, training.metadata, paths, train.profile, writes=writes)
-    state = TrainingState(
-        folder, training.step.state, files, 60 * train.save_minutes, writes=writes
-    )
+    state = TrainingState(folder, training.step.state, files, train, writes=writes)
 
     with state.locked(), Signals() as signals:
-        start = state.resume(group)
+        start = state.resume(group, recorded_outs())
         total = len(training.rates)
         images = settings.tracking.images if settings.tracking.enabled and writes else 0
         samples = spread_samples(val_shards, SAMPLES_PER_IMAGE * images)
@@ -74,6 +95,9 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
             training, train.batch_size, val, val_shards, runtime.workers, group,
             on_batch=signals.check, on_results=previews.update,
         )  # fmt: skip
+        experiment = experiment_tags()
+        # another experiment's finished training, which keeps its own run
+        is_shared = state.finished and state.notes["experiment"] != experiment
         with (
             tracked(
                 "train",
@@ -81,20 +105,29 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                 experiment=settings.tracking.experiment,
                 device=device,
                 enabled=settings.tracking.enabled and writes,
-                key=state.notes.get("run", ""),
+                key="" if is_shared else state.notes.get("run", ""),
             ) as tracker,
             Progress(total, start.step if start else 0) as progress,
         ):
-            state.notes["run"] = tracker.key
+            state.notes |= {"run": tracker.key, "experiment": experiment}
             data = sha256_of_file(layout.SOURCE)
             tracker.log_dataset(settings.dataset.name, data, str(layout.RAW))
             for note in (*describe_choice(runtime.device, device), *training.notes):
                 progress.say(note)
             progress.say(f"{training.loader.num_images} images, {total} steps on {device}")
-            if start:
+            if state.finished:
+                progress.say(f"already trained; the outputs come from {folder}")
+            elif start:
                 progress.say(f"resuming after step {start.step}, epoch {start.epoch}: {folder}")
+            else:
+                for other in on_other_cores(folder):
+                    progress.say(f"not resumed, since the number of cores differs: {other}")
             start = start or START
             reports = train_network(training, train, validate, signals, start=start, group=group)
+            if state.finished:
+                reports = iter(())
+                for step, values in files.tracked() if is_shared else ():
+                    tracker.log_metrics(values, step)
             for report in state.save_along(reports, start):
                 for line in (*report.lines(), *files.add(report)):
                     progress.say(line)
@@ -106,8 +139,9 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
                     progress.step(report.step, f"epoch {report.epoch}, loss {report.loss:.3f}")
             if not writes:
                 return
-            files.finish()
-            state.clear()
+            if not state.finished:
+                files.finish()
+                state.finish()
             tracker.set_model(sha256_of_file(layout.BEST_CHECKPOINT))
             for path in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY):
                 tracker.log_artifact(path, path.parent.name)

@@ -45,6 +45,15 @@ def read_lock(path: Path) -> dict[str, LockedStage]:
     return parse_lock(text, str(path))
 
 
+def recorded_outs(path: Path = LOCK) -> dict[str, str]:
+    """Returns the MD5 of every out in a dvc.lock by path; empty without a valid dvc.lock."""
+    try:
+        stages = read_lock(path).values()
+    except InputError:
+        return {}
+    return {out: md5 for stage in stages for out, md5 in stage.outs.items()}
+
+
 def parse_lock(text: str, where: str = str(LOCK)) -> dict[str, LockedStage]:
     """Returns the records in the text of a dvc.lock by stage.
 

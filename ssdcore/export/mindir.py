@@ -1,5 +1,6 @@
 """The network as MINDIR, MindSpore's graph format, which MindSpore Lite reads too."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.models.losses import activation_cell, make_class_loss
 from ssdcore.models.ssd import SSD
 from ssdcore.params.types import LossName
+
+NAME_LIST = re.compile(r"(\$\w+)+(?=:\d+$)")
 
 
 class _Answers(nn.Cell):
@@ -33,6 +36,8 @@ class _Answers(nn.Cell):
 def save_mindir(path: Path, network: SSD, loss: LossName, texts: Mapping[str, str]) -> None:
     """Writes images (B, 3, 300, 300) → offsets, probabilities, with B free.
 
+    Equal networks give equal bytes.
+
     Args:
         path: ends in .mindir.
         network: the trained network; its parameters are renamed.
@@ -45,10 +50,28 @@ def save_mindir(path: Path, network: SSD, loss: LossName, texts: Mapping[str, st
         ms.export(_Answers(network, loss), images, file_name=str(part), file_format="MINDIR")
         model = ModelProto()
         model.ParseFromString(part.read_bytes())
+        _remove_traces_of_the_process(model)
         for key, text in texts.items():
             model.user_info.add(key=key, value=text)
         part.unlink()  # MindSpore leaves it 0400
         part.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _remove_traces_of_the_process(model: ModelProto) -> None:
+    """Removes the time of compilation, and from names a list in the order of memory addresses.
+
+    A name such as `CNode_79$input_data$maps:1` is unique without the list.
+    """
+    graph = model.graph
+    for index, attribute in reversed(list(enumerate(graph.attribute))):
+        if attribute.name == "compile_phase":
+            del graph.attribute[index]
+    for node in graph.node:
+        node.name = NAME_LIST.sub("", node.name)
+        for names in (node.input, node.output):
+            names[:] = [NAME_LIST.sub("", name) for name in names]
+    for output in graph.output:
+        output.name = NAME_LIST.sub("", output.name)
 
 
 class MindirNetwork:

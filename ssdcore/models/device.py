@@ -74,6 +74,19 @@ def describe_choice(wanted: Device, chosen: str) -> list[str]:
     return ["; ".join([f"device: {chosen}", *map(why_not, before)])]
 
 
+def visible_cores(device: str) -> int | None:
+    """Returns the number of cores that a CPU computes on; None for an accelerator.
+
+    MindSpore's kernels for CPUs split their sums by this number, so results differ in the last
+    digits between numbers of cores. No setting of MindSpore 2.8 fixes it.
+    """
+    if device != "CPU":
+        return None
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
 def require_precision(device: str, amp: str) -> None:
     """Refuses mixed precision on a CPU, where it only costs time.
 

@@ -30,6 +30,7 @@ class _Description(BaseModel):
     classes: Annotated[tuple[_Class, ...], Field(min_length=1, strict=False, fail_fast=True)]
     loss: LossName
     step: Annotated[Int64, Field(ge=0)]
+    cores: Annotated[Int64, Field(ge=1)] | None = None
 
 
 class ModelMetadata(NamedTuple):
@@ -40,12 +41,15 @@ class ModelMetadata(NamedTuple):
         classes: in the order of the labels 1 … C-1.
         loss: name of the class loss it was trained with, which defines how to read its logits.
         step: optimiser steps taken.
+        cores: of the CPU that trained it, on which the last digits depend; None for an accelerator
+            or if unknown.
     """
 
     model: ModelParams
     classes: tuple[CocoClass, ...]
     loss: LossName
     step: int
+    cores: int | None = None
 
     @property
     def default_boxes(self) -> Boxes:
@@ -59,6 +63,7 @@ class ModelMetadata(NamedTuple):
             "classes": [c._asdict() for c in self.classes],
             "loss": self.loss,
             "step": self.step,
+            "cores": self.cores,
         }
 
     @classmethod
@@ -70,4 +75,4 @@ class ModelMetadata(NamedTuple):
         """
         found = checked(_Description, content, file, REMEDY)
         classes = tuple(CocoClass(one.id, one.name) for one in found.classes)
-        return cls(found.model, classes, found.loss, found.step)
+        return cls(found.model, classes, found.loss, found.step, found.cores)

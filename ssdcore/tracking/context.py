@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.core import layout
-from ssdcore.core.errors import InputError
 from ssdcore.core.experiment import NAME_TAG, experiment_tags
 from ssdcore.core.files import sha256_of_json
 from ssdcore.core.git import git_output
-from ssdcore.dvc.lock import LOCK, read_lock
+from ssdcore.dvc.lock import LOCK, recorded_outs
 
 PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"
 KEY_TAG, STAGE_TAG = "run.key", "dvc.stage"
@@ -36,7 +35,7 @@ def provenance(folder: Path) -> dict[str, str]:
     experiment HEAD is its baseline, so `dvc.exp_name` identifies it in `dvc exp show`.
     """
     root = repository(folder)
-    outs = _locked_outs(root)
+    outs = recorded_outs(root / LOCK)
     tags = {
         "dvc.data_md5": outs.get(str(layout.MINDRECORD)),
         "git.commit": git_output(root, "rev-parse", "HEAD"),
@@ -50,15 +49,6 @@ def run_name(tags: dict[str, str]) -> str | None:
     commit = tags.get("git.commit", "")[:7]
     dirty = "-dirty" if tags.get("git.dirty") == "true" else ""
     return tags.get(NAME_TAG) or (f"{commit}{dirty}" if commit else None)
-
-
-def _locked_outs(root: Path) -> dict[str, str]:
-    """Returns the md5 of every out in dvc.lock by path; empty without a valid dvc.lock."""
-    try:
-        stages = read_lock(root / LOCK).values()
-    except InputError:
-        return {}
-    return {path: md5 for stage in stages for path, md5 in stage.outs.items()}
 
 
 def _dirty(root: Path, outs: list[str]) -> str | None:

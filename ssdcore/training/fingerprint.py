@@ -19,6 +19,24 @@ RUNTIME = ("seed", "amp", "devices", "machines")
 LENGTH = 16
 
 
+def training_folder(trainings: Path, fingerprint: str, cores: Iterable[int | None]) -> Path:
+    """Returns the folder of a training, whose result also depends on the cores of a CPU.
+
+    Args:
+        trainings: holds the folders of all trainings.
+        fingerprint: see `training_fingerprint`.
+        cores: of each process, None where an accelerator computes.
+    """
+    numbers = sorted({number for number in cores if number is not None})
+    return trainings / "-".join([fingerprint, *map(str, numbers)])
+
+
+def on_other_cores(folder: Path) -> list[Path]:
+    """Returns the folders of the same training on other numbers of cores."""
+    same = folder.parent.glob(f"{folder.name.partition('-')[0]}-*/")
+    return sorted(path for path in same if path.name != folder.name)
+
+
 def training_fingerprint(settings: Params, device: str, files: Iterable[Path]) -> str:
     """Returns a hash of parameters, device, files, code and library versions.
 

@@ -1,6 +1,7 @@
 """The training loop. It yields reports; the caller writes files and tracks."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from math import isfinite
 from time import monotonic, perf_counter
 from typing import Any
@@ -57,6 +58,9 @@ def train(
     loader, rates, began = training.loader, training.rates, monotonic()
     max_bad = 0 if params.on_nonfinite == "stop" else params.on_nonfinite
     at = start
+    if _is_late(at, params):  # interrupted during its last measurement
+        yield from _end_late(training, at, params, validate)
+        return
     for epoch in range(start.epoch, params.epochs + 1):
         step_began = data_requested = perf_counter()
         for batches in loader.epoch(epoch, at.in_epoch):
@@ -91,7 +95,7 @@ def train(
                 waiting_s=data_received - data_requested,
                 computing_s=computed - data_received,
                 between_s=data_requested - step_began,
-                ends_epoch=at.in_epoch == loader.steps_per_epoch,
+                ends_epoch=at.in_epoch == loader.steps_per_epoch or _is_late(at, params),
                 after=at,
             )
             step_began = computed
@@ -101,16 +105,15 @@ def train(
             if at.bad > max_bad:
                 raise NonFiniteError(report.fault())
 
-            late = params.max_minutes is not None and at.seconds > 60 * params.max_minutes
-            stop, measure, end = group.any(signals.stop is not None, signals.measure_now(), late)
+            stop, measure, late = group.any(
+                signals.stop is not None, signals.measure_now(), _is_late(at, params)
+            )
             if stop:
                 raise Stopped(signals.stop.name if signals.stop else "another process")
             if measure:
                 yield Measurement(at.step, validate())
-            if end:
-                yield _end_epoch(training, epoch, at, validate())
-                limit = f"{params.max_minutes:g} minutes (train.max_minutes)"
-                yield Remark(at.step, f"ended after {limit}")
+            if late:
+                yield from _end_late(training, at, params, validate)
                 return
             data_requested = perf_counter()
 
@@ -128,6 +131,17 @@ def train(
             return
 
 
+def _is_late(at: Position, params: TrainParams) -> bool:
+    return params.max_minutes is not None and at.seconds > 60 * params.max_minutes
+
+
+def _end_late(
+    training: Training, at: Position, params: TrainParams, validate: Callable[[], Mapping[str, Any]]
+) -> Iterator[Report]:
+    yield _end_epoch(training, at.epoch, at, validate())
+    yield Remark(at.step, f"ended after {params.max_minutes:g} minutes (train.max_minutes)")
+
+
 def _end_epoch(
     training: Training, epoch: int, at: Position, figures: Mapping[str, Any] | None
 ) -> EpochReport:
@@ -137,5 +151,7 @@ def _end_epoch(
         NonFiniteError: the network holds values that are not finite.
     """
     require_finite(training.network.get_parameters(), f"after step {at.step}")
-    after = at if figures is None else at.measured(figures[WATCHED[0]])
-    return EpochReport(at.step, figures, epoch, after)
+    report = EpochReport(at.step, figures, epoch, at)
+    if figures is None:
+        return report
+    return replace(report, after=at.measured(report.watched().get(WATCHED[0])))

@@ -9,6 +9,8 @@ from ssdcore.training.history import COLUMNS
 WATCHED = ("AP", "AP50")
 """Validation figures that are printed, tracked and written; the first one selects the best."""
 
+NO_AP = "no AP, since the validation images show no objects"
+
 
 class Position(NamedTuple):
     """How far a training has come.
@@ -19,8 +21,8 @@ class Position(NamedTuple):
         step: steps taken in total.
         updates: steps that changed the weights.
         bad: number of last steps in a row without a finite loss and gradient.
-        best: highest validation AP so far, None before the first measurement.
-        stale: measurements since then.
+        best: highest validation AP so far, None as long as there is none.
+        stale: measurements since AP last rose; 0 as long as it is 0 or undefined.
         seconds: time spent on training, including the parts before an interruption.
     """
 
@@ -33,10 +35,10 @@ class Position(NamedTuple):
     stale: int = 0
     seconds: float = 0.0
 
-    def measured(self, ap: float) -> "Position":
-        """Returns the position after a measurement of the validation AP."""
-        if self.best is None or ap > self.best:
-            return self._replace(best=ap, stale=0)
+    def measured(self, ap: float | None) -> "Position":
+        """Returns the position after a measurement of the validation AP, None if undefined."""
+        if ap is None or not self.best or ap > self.best:
+            return self._replace(best=self.best if ap is None else ap, stale=0)
         return self._replace(stale=self.stale + 1)
 
 
@@ -75,7 +77,7 @@ class StepReport(Report):
         waiting_s: wait for the images.
         computing_s: losses, gradients and update.
         between_s: time that the caller took between the previous step and this one.
-        ends_epoch: whether it is the last step of its epoch.
+        ends_epoch: whether it is the last step of its epoch, or of a training without more time.
         after: position after the step.
     """
 
@@ -130,8 +132,12 @@ class Measurement(Report):
     figures: Mapping[str, Any] | None
 
     def watched(self) -> dict[str, float]:
-        """Returns the watched figures, nothing without a measurement."""
-        return {} if self.figures is None else {name: self.figures[name] for name in WATCHED}
+        """Returns the watched figures, nothing without a measurement.
+
+        COCO's -1, for figures that are undefined without objects, is left out.
+        """
+        figures = self.figures or {}
+        return {name: figures[name] for name in WATCHED if figures and figures[name] >= 0}
 
     def metrics(self) -> dict[str, float]:
         """Returns the watched figures by their names in tracking."""
@@ -139,8 +145,10 @@ class Measurement(Report):
 
     def lines(self) -> list[str]:
         """Returns a line such as `epoch 3: AP 0.123, AP50 0.456`."""
+        if self.figures is None:
+            return []
         figures = ", ".join(f"{name} {value:.3f}" for name, value in self.watched().items())
-        return [f"{self._when()}: {figures}"] if figures else []
+        return [f"{self._when()}: {figures or NO_AP}"]
 
     def _when(self) -> str:
         return f"step {self.step}, measured on SIGUSR1"
@@ -159,8 +167,8 @@ class EpochReport(Measurement):
 
     @property
     def is_best(self) -> bool:
-        """Whether this measurement is the best so far."""
-        return self.figures is not None and self.after.stale == 0
+        """Whether no measurement so far has a higher AP; of equal ones the latest is the best."""
+        return self.figures is not None and self.watched().get(WATCHED[0]) == self.after.best
 
     def _when(self) -> str:
         return f"epoch {self.epoch}"

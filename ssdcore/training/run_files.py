@@ -1,7 +1,7 @@
 """The files of a training: checkpoints, history, metrics, bad steps, and the profile of steps."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any, NamedTuple
@@ -77,7 +77,7 @@ class RunPaths(NamedTuple):
     """Where the files of a training go.
 
     Attributes:
-        best: checkpoint of the highest validation AP.
+        best: checkpoint of the highest validation AP; of several, or without an AP, the latest.
         last: checkpoint of the last epoch.
         history: CSV, a row per step.
         validation: CSV, a row per measurement.
@@ -93,6 +93,11 @@ class RunPaths(NamedTuple):
     metrics: Path
     faults: Path
     profile: Path
+
+    def outs(self) -> dict[str, Path]:
+        """Returns the outs of the stage by file name."""
+        outs = (self.best, self.last, self.history, self.validation, self.metrics)
+        return {path.name: path for path in outs}
 
 
 class RunFiles:
@@ -190,6 +195,12 @@ class RunFiles:
         """Restores a `state`."""
         self.best = dict(best)
         self._rows = HistoryRows(history)
+
+    def tracked(self) -> Iterator[tuple[int, dict[str, float]]]:
+        """Yields each step with its values by their names in tracking."""
+        for row in self._rows:
+            values = {name.replace("val_", "val/"): value for name, value in row.items()}
+            yield int(values.pop("step")), values
 
     def _write_fault(self, report: StepReport) -> None:
         values = {"step": report.step, **report.metrics()}

@@ -62,6 +62,7 @@ def prepare_training(
     shards: Sequence[Path],
     group: Group = ALONE,
     *,
+    cores: int | None = None,
     model_folder: Path | None = None,
     build: Callable[[ModelParams, int, LossName], SSD] = build_network,
 ) -> Training:
@@ -74,6 +75,7 @@ def prepare_training(
         classes: in the order of the labels 1 … C-1.
         shards: the training split.
         group: the processes that train together; each builds the same and starts alike.
+        cores: of the CPU that computes; see `ssdcore.models.device.visible_cores`.
         model_folder: receives this training's checkpoints; it must not start from one of them.
         build: returns the untrained network; pass another one for another backbone.
 
@@ -81,7 +83,7 @@ def prepare_training(
         InputError: the parameters don't fit the data, or the weights to start from don't fit the
             parameters.
     """
-    metadata = ModelMetadata(model, tuple(classes), train.loss, step=0)
+    metadata = ModelMetadata(model, tuple(classes), train.loss, step=0, cores=cores)
     loader = TrainingLoader(
         shards, train.batch_size, train.accumulate, metadata.default_boxes,
         train.augment, runtime.seed, runtime.workers, group,

@@ -1,16 +1,19 @@
-"""Snapshots on disk, written atomically; the newest two are kept.
+"""Snapshots on disk, written atomically; the newest two are kept, or that of the finished training.
 
-A snapshot is a folder named by a step: `progress.json`, `arrays.safetensors`, other files, and
-`manifest.json` with the hash of each, because a truncated checkpoint can load without an error.
+A snapshot is a folder named by a step, or `finished`: `progress.json`, `arrays.safetensors`, copies
+of other files, and `manifest.json` with the hash of each, because a truncated checkpoint can load
+without an error.
 """
 
 import json
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
@@ -20,7 +23,10 @@ from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
 from ssdcore.core.messages import say
 
 KEEP = 2
+KEEP_FINISHED = 2
+"""Finished trainings besides the present one. Each is two checkpoints and its history."""
 PROGRESS, ARRAYS, MANIFEST = "progress.json", "arrays.safetensors", "manifest.json"
+FINISHED = "finished"
 DIGITS = 10
 """Digits in a folder's name, so that names sort like numbers."""
 
@@ -31,7 +37,7 @@ class Snapshot(NamedTuple):
     Attributes:
         progress: values for JSON.
         arrays: by name.
-        files: path by name. They are hard-linked, so they must be replaced, never modified.
+        files: path by name; they are copied.
     """
 
     progress: dict[str, Any]
@@ -55,14 +61,29 @@ class Snapshots:
         Raises:
             InputError: it cannot be written; earlier ones are unchanged.
         """
+        self._write(f"{number:0{DIGITS}}", snapshot)
+        for old in self.numbers()[:-KEEP]:
+            shutil.rmtree(self._path(old))
+
+    def finish(self, snapshot: Snapshot) -> None:
+        """Writes the snapshot of the finished training; removes all others.
+
+        Raises:
+            InputError: it cannot be written; earlier ones are unchanged.
+        """
+        self._write(FINISHED, snapshot)
+        for number in self.numbers():
+            shutil.rmtree(self._path(number))
+
+    def _write(self, name: str, snapshot: Snapshot) -> None:
         try:
-            with replacing_folder(self._path(number)) as part:
+            with replacing_folder(self.folder / name) as part:
                 write_json(part / PROGRESS, snapshot.progress)
                 # a copy: slices and transposed arrays would be saved in the order of their memory
                 whole = {name: np.array(a, order="C") for name, a in snapshot.arrays.items()}
                 save_file(whole, part / ARRAYS)
                 for name, source in snapshot.files.items():
-                    _link_or_copy(source, part / name)
+                    shutil.copyfile(source, part / name)
                 manifest = {file.name: sha256_of_file(file) for file in sorted(part.iterdir())}
                 write_json(part / MANIFEST, manifest)
                 for file in part.iterdir():
@@ -76,23 +97,15 @@ class Snapshots:
             raise InputError(
                 str(self.folder), found, "a writable disk with enough space", remedy
             ) from error
-        for old in self.numbers()[:-KEEP]:
-            shutil.rmtree(self._path(old))
 
     def newest(self) -> Snapshot | None:
         """Returns the newest whole snapshot, None if there is none; warns of damaged ones."""
-        for number in reversed(self.numbers()):
-            folder = self._path(number)
-            try:
-                manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-                damaged = [n for n, sha in manifest.items() if sha256_of_file(folder / n) != sha]
-                if not damaged and {PROGRESS, ARRAYS} <= set(manifest):
-                    return _read(folder, set(manifest) - {PROGRESS, ARRAYS})
-                reason = f"{', '.join(damaged)} changed after it was written"
-            except (OSError, ValueError) as error:
-                reason = str(error)
-            say(f"warning: the state in {folder} is damaged ({reason}); trying an older one")
-        return None
+        return next(filter(None, (_read(self._path(n)) for n in reversed(self.numbers()))), None)
+
+    def finished(self) -> Snapshot | None:
+        """Returns the snapshot of the finished training; None if it is missing or damaged."""
+        folder = self.folder / FINISHED
+        return _read(folder) if folder.is_dir() else None
 
     def numbers(self) -> list[int]:
         """Returns the numbers of the snapshots, ascending."""
@@ -101,25 +114,63 @@ class Snapshots:
 
     def clear(self) -> None:
         """Removes all snapshots, and the folder if nothing else is in it."""
-        for number in self.numbers():
-            shutil.rmtree(self._path(number))
+        for path in (*map(self._path, self.numbers()), self.folder / FINISHED):
+            shutil.rmtree(path, ignore_errors=True)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+    def remove_finished(self) -> None:
+        """Removes the snapshot of the finished training."""
+        shutil.rmtree(self.folder / FINISHED)
+
+    def remove_parts(self) -> None:
+        """Removes what killed processes wrote in part; call it while no other process writes."""
+        for part in self.folder.glob(".*"):
+            shutil.rmtree(part, ignore_errors=True)
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:0{DIGITS}}"
 
 
-def _read(folder: Path, files: set[str]) -> Snapshot:
-    progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
-    return Snapshot(progress, load_file(folder / ARRAYS), {name: folder / name for name in files})
+def tidy(trainings: Path, present: str) -> None:
+    """Removes what earlier trainings left: half-written snapshots, and old finished ones.
+
+    Args:
+        trainings: holds a folder for each training, and its lock.
+        present: the name of the folder of the training that starts; it is not touched, nor are
+            those of trainings that run.
+    """
+    ended = []
+    for folder in trainings.iterdir():
+        if folder.is_dir() and folder.name != present:
+            with suppress(Timeout), FileLock(lock_of(folder)).acquire(blocking=False):
+                Snapshots(folder).remove_parts()
+                if (folder / FINISHED).is_dir():
+                    ended.append(folder)
+    ended.sort(key=lambda folder: (folder / FINISHED).stat().st_mtime)
+    for folder in ended[:-KEEP_FINISHED]:
+        Snapshots(folder).clear()
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def lock_of(folder: Path) -> Path:
+    """Returns the path of the lock of the training in a folder."""
+    return folder.with_name(f"{folder.name}.lock")
+
+
+def _read(folder: Path) -> Snapshot | None:
+    """Returns a snapshot; None, with a warning, if it is damaged."""
     try:
-        os.link(source, target)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(source, target)
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        damaged = [name for name, sha in manifest.items() if sha256_of_file(folder / name) != sha]
+        if not damaged and {PROGRESS, ARRAYS} <= set(manifest):
+            progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
+            files = {name: folder / name for name in set(manifest) - {PROGRESS, ARRAYS}}
+            return Snapshot(progress, load_file(folder / ARRAYS), files)
+        reason = f"{', '.join(damaged)} changed after it was written"
+    except (OSError, ValueError) as error:
+        reason = str(error)
+    say(f"warning: the state in {folder} is damaged ({reason}); trying an older one")
+    return None
 
 
 def _to_disk(path: Path) -> None:

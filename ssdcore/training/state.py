@@ -5,22 +5,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 from mindspore import Parameter, Tensor
+from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError, Stopped
-from ssdcore.core.files import replacing, sha256_of_json
+from ssdcore.core.files import md5_of_file, replacing, sha256_of_json
+from ssdcore.core.locks import locked
+from ssdcore.params.schema import TrainParams
 from ssdcore.training.distributed.group import ALONE, Group
 from ssdcore.training.optimizer import require_finite
-from ssdcore.training.reports import EpochReport, Position, Report, StepReport
+from ssdcore.training.reports import START, EpochReport, Position, Report, StepReport
 from ssdcore.training.run_files import RunFiles
-from ssdcore.training.snapshots import Snapshot, Snapshots
+from ssdcore.training.snapshots import Snapshot, Snapshots, lock_of, tidy
 
 HISTORY = "history"
-BEST = "best.ckpt"
 
 
 class TrainingState:
@@ -29,13 +31,15 @@ class TrainingState:
     Args:
         folder: used by this training alone; see `ssdcore.training.fingerprint`.
         parameters: all that steps change, by name.
-        files: its history and best checkpoint are part of the state.
-        every_s: seconds between two snapshots within an epoch.
+        files: its history and best checkpoint are part of the state; all its files are once the
+            training is finished.
+        params: the section `train`. A finished training counts only for the same section.
         writes: False in all processes of a group but one; they hold the same state.
 
     Attributes:
         folder: as given.
         notes: further values that the caller needs after resuming, for JSON.
+        finished: whether `resume` found the training finished.
     """
 
     def __init__(
@@ -43,68 +47,82 @@ class TrainingState:
         folder: Path,
         parameters: Mapping[str, Parameter],
         files: RunFiles,
-        every_s: float,
+        params: TrainParams,
         *,
         writes: bool = True,
     ) -> None:
         self.folder = folder
         self.notes: dict[str, Any] = {}
+        self.finished = False
         self._snapshots = Snapshots(folder)
         self._parameters = parameters
         self._files = files
-        self._every_s = every_s
+        self._params = params.model_dump(mode="json")
+        self._every_s = 60 * params.save_minutes
         self._saved_s = monotonic()
+        self._at = START
         self._writes = writes
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Locks this training against other processes.
+        """Locks this training; if another process runs it, waits until that process ends.
 
-        Raises:
-            InputError: another process runs it.
+        Experiments that differ after the training only share one. The second resumes it, or takes
+        its result. Also removes what earlier trainings left behind; see `tidy`.
         """
         if not self._writes:
             yield
             return
-        folder = self.folder
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder.with_name(f"{folder.name}.lock"))
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise InputError(
-                str(folder), "another process that trains with the same parameters and data",
-                "one at a time", "Wait for it or end it",
-            ) from None  # fmt: skip
-        try:
+        with locked(lock_of(self.folder), f"the training in {self.folder}", wait=True):
+            self._snapshots.remove_parts()
+            tidy(self.folder.parent, self.folder.name)
             yield
-        finally:
-            lock.release()
 
-    def resume(self, group: Group = ALONE) -> Position | None:
-        """Restores the newest whole snapshot; returns its position, None if there is none.
+    def resume(
+        self, group: Group = ALONE, recorded: Mapping[str, str] = MappingProxyType({})
+    ) -> Position | None:
+        """Restores the finished training or else the newest whole snapshot.
 
         Args:
             group: the processes that resume together from one snapshot.
+            recorded: the MD5 of outs that DVC has recorded, by path. A finished training with these
+                outs is removed: whoever runs it once more wants it trained again.
+
+        Returns:
+            The position of the snapshot, None if there is none.
 
         Raises:
             InputError: the snapshot has other parameters, or not all processes see the same one.
         """
-        snapshot = self._snapshots.newest()
+        found = self._snapshots.finished()
+        self.finished = found is not None and self._is_wanted(found, recorded)
+        snapshot = found if self.finished else self._snapshots.newest()
         digest = sha256_of_json(snapshot.progress if snapshot else None)
         group.require_same(str(self.folder), bytes.fromhex(digest))
+        if found and not self.finished and self._writes:
+            self._snapshots.remove_finished()
         if snapshot is None:
             return None
         history = snapshot.arrays.pop(HISTORY)
-        self._require_fit(snapshot)
-        for name, parameter in self._parameters.items():
-            parameter.set_data(Tensor(snapshot.arrays[name]))
+        if not self.finished:
+            self._require_fit(snapshot)
+        for name, array in snapshot.arrays.items():
+            self._parameters[name].set_data(Tensor(array))
         self._files.restore(snapshot.progress["best"], history)
-        if self._writes and BEST in snapshot.files:
-            with replacing(self._files.paths.best) as part:
-                shutil.copyfile(snapshot.files[BEST], part)
+        outs = self._files.paths.outs()
+        for name, source in snapshot.files.items() if self._writes else ():
+            with replacing(outs[name]) as part:
+                shutil.copyfile(source, part)
         self.notes = snapshot.progress["notes"]
         return Position(**snapshot.progress["position"])
+
+    def _is_wanted(self, finished: Snapshot, recorded: Mapping[str, str]) -> bool:
+        outs = self._files.paths.outs()
+        is_recorded = all(
+            recorded.get(str(outs[name])) == md5_of_file(path)
+            for name, path in finished.files.items()
+        )
+        return finished.progress["params"] == self._params and not is_recorded
 
     def save_along(self, reports: Iterator[Report], start: Position) -> Iterator[Report]:
         """Yields the reports of a training, and saves its state in between.
@@ -117,19 +135,19 @@ class TrainingState:
             Stopped: the training stopped; the state is saved.
             InputError, NonFiniteError: see `save`.
         """
-        at = start
+        self._at = start
         try:
             for report in reports:
                 if isinstance(report, StepReport | EpochReport):
-                    at = report.after
+                    self._at = report.after
                 yield report
                 is_due = monotonic() - self._saved_s >= self._every_s
                 if isinstance(report, StepReport) and (report.ends_epoch or is_due):
-                    self.save(at)
+                    self.save(self._at)
         except Stopped as stopped:
-            self.save(at)
+            self.save(self._at)
             raise Stopped(
-                f"{stopped}: stopped after step {at.step}, state saved in {self.folder}. "
+                f"{stopped}: stopped after step {self._at.step}, state saved in {self.folder}. "
                 "The same command resumes it"
             ) from None
 
@@ -143,17 +161,36 @@ class TrainingState:
         require_finite(self._parameters.values(), f"after step {position.step}")
         if not self._writes:
             return
-        best, history = self._files.state()
-        progress = {"position": position._asdict(), "best": best, "notes": self.notes}
-        arrays = {name: p.asnumpy() for name, p in self._parameters.items()} | {HISTORY: history}
-        files = {BEST: self._files.paths.best} if best else {}
-        self._snapshots.save(position.step, Snapshot(progress, arrays, files))
+        arrays = {name: p.asnumpy() for name, p in self._parameters.items()}
+        best = self._files.paths.best
+        files = {best.name: best} if self._files.best else {}
+        self._snapshots.save(position.step, self._snapshot(position, arrays, files))
         self._saved_s = monotonic()
 
-    def clear(self) -> None:
-        """Removes the snapshots of a finished training."""
+    def finish(self) -> None:
+        """Replaces the snapshots by one of the finished training: its files and history.
+
+        It stays after the process, which may be killed before DVC has recorded the outs.
+
+        Raises:
+            InputError: it cannot be written; the snapshots are unchanged.
+        """
         if self._writes:
-            self._snapshots.clear()
+            outs = self._files.paths.outs()
+            self._snapshots.finish(self._snapshot(self._at, {}, outs))
+
+    def _snapshot(
+        self, position: Position, arrays: Mapping[str, NDArray[Any]], files: dict[str, Path]
+    ) -> Snapshot:
+        best, history = self._files.state()
+        return Snapshot(
+            {
+                "position": position._asdict(), "best": best, "notes": self.notes,
+                "params": self._params,
+            },
+            {**arrays, HISTORY: history},
+            files,
+        )  # fmt: skip
 
     def _require_fit(self, snapshot: Snapshot) -> None:
         ours = {name: tuple(p.shape) for name, p in self._parameters.items()}

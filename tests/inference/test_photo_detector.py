@@ -1,6 +1,9 @@
 """Photos as Pillow turns them; a network with known answers, so that results are arithmetic."""
 
+import errno
 import io
+import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,7 +11,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.core.errors import InputError
+from ssdcore.core import retry
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.images import BrokenImageError, decode, decode_for_network
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.inference.decode import Thresholds
@@ -88,6 +92,28 @@ def test_a_missing_file_and_a_folder_have_a_reason(tmp_path):
         read_photo(tmp_path / "a.jpg")
     with pytest.raises(BrokenImageError, match="file unreadable"):
         read_photo(tmp_path)
+
+
+def test_a_machine_that_fails_ends_the_prediction(tmp_path, monkeypatch):
+    """The photo is not reported as broken; a single failure does not matter."""
+    monkeypatch.setattr(retry, "PAUSES_S", (0.0,))
+    path, read, errors = tmp_path / "a.png", Path.read_bytes, []
+    path.write_bytes(grey(204))
+
+    def failing(self):
+        if errors:
+            raise errors.pop()
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    for count in (1, 2):
+        errors += [OSError(errno.EMFILE, os.strerror(errno.EMFILE))] * count
+        found = PhotoDetector(Bright(), PRIORS, CLASSES).detect([path], Thresholds())
+        if count == 1:
+            assert next(found).fault == ""
+        else:
+            with pytest.raises(RunError, match=r"a\.png: Too many open files, 2 times in a row"):
+                next(found)
 
 
 PRIORS = np.array([[0.25, 0.5, 0.5, 0.5], [0.75, 0.25, 0.2, 0.2]], np.float32)  # cy cx h w

@@ -72,8 +72,7 @@ def make_project(folder: Path, machine: Path, git_root: Path | None = None) -> P
 
 @pytest.fixture(scope="module")
 def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commits: empty, equal, doctored (its AP was edited), stale (its inputs changed later),
-    torn."""
+    """Commits: empty, equal, doctored (its AP was edited), stale (its inputs changed), torn."""
     folder = make_project(tmp_path_factory.mktemp("repository") / "project", machine)
     write(folder / "metrics/evaluate.json", bbox={"AP": 0.625, "AP50": 0.75}, device="GPU")
     save(folder, "doctored")

@@ -135,11 +135,21 @@ def test_patience_ends_it(run):
     reports = list(run([GOOD] * 18, ap=(0.3, 0.3, 0.2), epochs=9, patience=2, rates=np.ones(18)))
     ends = [report for report in reports if isinstance(report, EpochReport)]
     assert [(report.epoch, report.is_best) for report in ends] == [
-        (1, True), (2, False), (3, False),
+        (1, True), (2, True), (3, False),
     ]  # fmt: skip
     assert reports[-1] == Remark(
         6, "ended after epoch 3: no better AP in 2 measurements (train.patience)"
     )
+
+
+@pytest.mark.parametrize("ap", [-1.0, 0.0])
+def test_patience_waits_for_a_first_ap_and_of_equal_ones_the_latest_is_the_best(run, ap):
+    reports = run([GOOD] * 18, ap=(ap,) * 9, epochs=9, patience=2, rates=np.ones(18))
+    ends = [report for report in reports if isinstance(report, EpochReport)]
+    assert [report.is_best for report in ends] == [True] * 9
+    said = "AP 0.000, AP50 0.000" if ap == 0 else "no AP, since the validation images show no obj"
+    assert ends[8].lines()[0].startswith(f"epoch 9: {said}")
+    assert ends[8].metrics() == ({"val/AP": 0.0, "val/AP50": 0.0} if ap == 0 else {})
 
 
 def test_the_time_limit_ends_it_with_a_measurement_and_counts_earlier_parts(run):
@@ -148,6 +158,9 @@ def test_the_time_limit_ends_it_with_a_measurement_and_counts_earlier_parts(run)
     assert (step.step, epoch.figures["AP"], epoch.step) == (1, 0.3, 1)
     assert 300 < epoch.after.seconds < 400
     assert remark.text == "ended after 5 minutes (train.max_minutes)"
+    assert step.ends_epoch  # so that the decision is saved
+    epoch, remark = run([], epochs=9, max_minutes=5.0, start=step.after)
+    assert (epoch.figures["AP"], epoch.step) == (0.3, 1)
 
 
 def test_the_time_of_a_step_is_the_sum_of_its_parts(run):

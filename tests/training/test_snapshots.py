@@ -81,8 +81,10 @@ def test_an_unfinished_one_is_none(store, monkeypatch):
     assert store.newest().progress == {"step": 3}
 
 
-def test_clearing_keeps_foreign_files(store):
+def test_the_finished_one_replaces_all_others_and_clearing_keeps_foreign_files(store):
     store.save(1, snapshot(1))
+    store.finish(snapshot(2))
+    assert (store.newest(), store.finished().progress) == (None, {"step": 2})
     (store.folder / "profile.json").write_text("{}")
     store.clear()
     assert [p.name for p in store.folder.iterdir()] == ["profile.json"]

@@ -3,24 +3,29 @@
 import csv
 import hashlib
 import json
+import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import mindspore as ms
 import numpy as np
 import pytest
 
 from ssdcore.core.errors import InputError, Stopped
+from ssdcore.core.files import md5_of_file
 from ssdcore.core.signals import Signals
-from ssdcore.models.checkpoint import load
+from ssdcore.models.checkpoint import METADATA
 from ssdcore.models.device import seed_all
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import AugmentParams
 from ssdcore.training.loop import train
 from ssdcore.training.optimizer import NonFiniteError
-from ssdcore.training.reports import START, EpochReport, Measurement, StepReport
+from ssdcore.training.reports import START, EpochReport, Measurement, Remark, StepReport
 from ssdcore.training.run_files import RunFiles, RunPaths
 from ssdcore.training.setup import prepare_training
 from ssdcore.training.state import TrainingState
+from tests.training.tiny import build_tiny
 
 DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
 STILL = dict.fromkeys(AugmentParams.model_fields, 0.0)
@@ -35,21 +40,26 @@ FILES = RunPaths(
 class Run:
     """One process's part of a training, with its files in `folder`."""
 
-    def __init__(self, folder, images, model, *, every_s=1e9, workers=1, still=True, **changes):
+    def __init__(self, folder, images, model, *, workers=1, still=True, recorded=(), **changes):
         augment = DEFAULTS.train.augment.model_copy(update=STILL if still else {})
-        update = {"epochs": 2, "batch_size": 4, "warmup_epochs": 0.5, "validate_every": 1}
+        update = {
+            "epochs": 2, "batch_size": 4, "warmup_epochs": 0.5, "validate_every": 1,
+            "save_minutes": 1e9,
+        }  # fmt: skip
         self.params = DEFAULTS.train.model_copy(update={**update, "augment": augment, **changes})
         runtime = DEFAULTS.runtime.model_copy(update={"workers": workers})
         seed_all(runtime.seed)
         self.training = prepare_training(
-            model, self.params, runtime, images.split.classes, images.shards
+            model, self.params, runtime, images.split.classes, images.shards, build=build_tiny
         )
         self.paths = RunPaths(*(folder / name for name in FILES))
         self.files = RunFiles(
             self.training.network, self.training.metadata, self.paths, self.params.profile
         )
-        self.state = TrainingState(folder / "state", self.training.step.state, self.files, every_s)
-        self.start = self.state.resume() or START
+        self.state = TrainingState(
+            folder / "states/1", self.training.step.state, self.files, self.params
+        )
+        self.start = self.state.resume(recorded=dict(recorded)) or START
         self.measured = self.start.epoch - 1
         self.lines = []
 
@@ -68,9 +78,14 @@ class Run:
                 yield report
 
     def finish(self):
-        reports = list(self.reports())
-        self.files.finish()
+        reports = [] if self.state.finished else list(self.reports())
+        if not self.state.finished:
+            self.files.finish()
+            self.state.finish()
         return reports
+
+    def outs(self):
+        return {path: path.read_bytes() for path in self.paths.outs().values()}
 
     def checkpoints(self):
         return {
@@ -111,7 +126,8 @@ def test_equal_params_and_data_give_equal_checkpoints(start, with_dropout):
     metrics = json.loads(run.paths.metrics.read_text())
     assert metrics["best"] == {"AP": 0.3, "AP50": 0.3, "epoch": 1}
     assert metrics["steps"] == 4
-    assert load(run.paths.last)[1].step == 4
+    written = ms.load_checkpoint(str(run.paths.last))[METADATA]
+    assert json.loads(str(written))["step"] == 4
     rows = run.history()
     assert [row["val_AP"] for row in rows] == ["", "0.3", "", "0.15"]
     assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
@@ -132,7 +148,7 @@ def test_interrupted_at_any_step_it_resumes_to_the_same_bits(start, with_dropout
     whole = start("whole", **changes)
     whole.finish()
     for steps in parts:
-        run = start("parts", every_s=0, **changes)
+        run = start("parts", save_minutes=1e-9, **changes)
         reports = run.reports()
         for _ in range(steps):
             report = next(r for r in reports if isinstance(r, StepReport))
@@ -159,7 +175,7 @@ def test_a_signal_stops_it_with_its_state_and_it_resumes(start):
     reports = run.reports()
     assert next(reports).step == 1
     signal.raise_signal(signal.SIGTERM)
-    with pytest.raises(Stopped, match=r"SIGTERM: stopped after step 1, state saved in .*state"):
+    with pytest.raises(Stopped, match=r"SIGTERM: stopped after step 1, state saved in .*states"):
         list(reports)
     again = start()
     assert (again.start.step, again.start.in_epoch) == (1, 1)
@@ -194,7 +210,7 @@ def test_sigusr1_measures_and_decides_nothing(start):
         if run.requested:
             signal.raise_signal(signal.SIGUSR1)
     assert seen[:3] == [StepReport, Measurement, StepReport]
-    assert run.files.best == {"AP": 0.3, "AP50": 0.3, "epoch": 1}
+    assert run.files.best == {"AP": 0.3, "AP50": 0.3, "epoch": 2}
     assert run.checkpoints() == plain.checkpoints()
 
 
@@ -214,9 +230,9 @@ def test_a_broken_network_does_not_replace_a_good_one(start):
     while not isinstance(next(reports), EpochReport):
         pass
     before = run.checkpoints()
-    parameter = run.training.network.parameters_dict()["extras.0.reduce.norm.moving_mean"]
+    parameter = run.training.network.parameters_dict()["norm.moving_mean"]
     parameter.set_data(parameter * np.nan)
-    with pytest.raises(NonFiniteError, match=r"extras\.0\.reduce\.norm\.moving_mean"):
+    with pytest.raises(NonFiniteError, match=r"norm\.moving_mean"):
         list(reports)
     assert run.checkpoints() == before
     assert start().start.step == 2  # the state before it broke
@@ -225,7 +241,7 @@ def test_a_broken_network_does_not_replace_a_good_one(start):
 @pytest.mark.parametrize(("policy", "steps"), [("stop", 1), (1, 2)])
 def test_steps_without_a_finite_loss_are_listed_and_follow_the_policy(start, images, policy, steps):
     run = start(on_nonfinite=policy, lr_max=1e-3)
-    infinite = {p.name: p for p in run.training.step.parameters}["class_heads.5.bias"]
+    infinite = {p.name: p for p in run.training.step.parameters}["logits.bias"]
     # class logits that no float32 can hold, from a network whose values are all finite
     value = np.full(infinite.shape, 3e38, np.float32)
     value[0] = -3e38
@@ -240,19 +256,104 @@ def test_steps_without_a_finite_loss_are_listed_and_follow_the_policy(start, ima
     assert run.lines[0] == f"such steps are listed in {run.paths.faults}"
 
 
-def test_two_processes_do_not_share_a_training(start):
+def test_a_second_process_waits_for_the_training_and_takes_its_result(start, capsys):
     first, second = start(), start()
-    with (
-        first.state.locked(),
-        pytest.raises(InputError, match="another process that trains"),
-        second.state.locked(),
-    ):
+    with ThreadPoolExecutor(1) as threads:
+        with first.state.locked():
+            resumed = threads.submit(lambda: _locked_start(start))
+            first.finish()
+            assert not resumed.done()
+        second = resumed.result(timeout=60)
+    assert second.state.finished
+    assert f"waiting for process {os.getpid()} on " in capsys.readouterr().out
+
+
+def test_a_finished_training_writes_its_outs_again(start):
+    """Killed before DVC has recorded them, or in another experiment with the same training."""
+    run = start()
+    run.finish()
+    outs = run.outs()
+    for path in outs:
+        path.unlink()
+    again = start()
+    assert again.finish() == []
+    assert again.outs() == outs
+    assert again.files.best == run.files.best
+    assert dict(again.files.tracked())[4]["val/AP"] == 0.15
+    (folder,) = again.paths.best.parent.glob("states/1/*")
+    assert {path.name for path in folder.iterdir()} >= {path.name for path in outs}
+
+
+@pytest.mark.parametrize("reason", ["recorded", "patience"])
+def test_a_recorded_or_otherwise_ended_training_is_trained_again(start, reason):
+    """Of outs that DVC has recorded, `dvc repro --force` wants new ones."""
+    run = start()
+    run.finish()
+    recorded = {str(path): md5_of_file(path) for path in run.paths.outs().values()}
+    again = start(recorded=recorded) if reason == "recorded" else start(patience=1)
+    assert (again.state.finished, again.start) == (False, START)
+    assert len(again.finish()) == 6
+    assert again.checkpoints() == run.checkpoints()
+
+
+def test_a_state_survives_what_happens_to_the_outs(start):
+    """A file that is copied over an out writes into it, and so into all links to it."""
+    run = start(epochs=3)
+    reports = run.reports()
+    while next(reports).step < 5:
         pass
-    with second.state.locked():
-        pass
+    run.state.save(run.start)
+    best = run.paths.best.read_bytes()
+    with run.paths.best.open("r+b") as file:
+        file.write(b"another file")
+    again = start(epochs=3)
+    assert again.start != START
+    assert again.paths.best.read_bytes() == best
+
+
+def test_the_time_limit_is_part_of_the_state(start):
+    """Killed during the last measurement, the training doesn't go on."""
+    run = start(epochs=4, max_minutes=1e-9)
+    for report in run.reports():
+        if isinstance(report, EpochReport):
+            break  # before any file of this epoch is written
+    again = start(epochs=4, max_minutes=1e-9)
+    assert [type(report) for report in again.finish()] == [EpochReport, Remark]
+    assert load(again.paths.last)[1].step == 1
+
+
+def test_without_a_better_ap_the_latest_network_is_the_best(start):
+    for ap, best in ((-1.0, {"epoch": 2}), (0.0, {"AP": 0.0, "AP50": 0.0, "epoch": 2})):
+        run = start(f"ap {ap}", patience=1)
+        run.figures = lambda ap=ap: dict.fromkeys(("AP", "AP50"), ap)
+        run.finish()
+        assert len(set(run.checkpoints().values())) == 1
+        assert json.loads(run.paths.metrics.read_text())["best"] == best
+        assert "-1" not in run.paths.validation.read_text()
+
+
+def test_what_killed_trainings_left_is_removed_at_the_next_start(start, tmp_path):
+    run = start()
+    for number, name in enumerate(("2/finished", "3/finished", "4/finished", "5/0000000007")):
+        folder = run.state.folder.parent / name
+        folder.mkdir(parents=True)
+        os.utime(folder, (number, number))
+    (run.state.folder / ".0000000001.part").mkdir(parents=True)
+    (run.state.folder.parent / "5/.0000000008.part").mkdir()
+    with run.state.locked():
+        left = {
+            str(path.relative_to(run.state.folder.parent)) for path in tmp_path.glob("a/states/*/*")
+        }
+    assert left == {"3/finished", "4/finished", "5/0000000007"}
+
+
+def _locked_start(start):
+    run = start()
+    with run.state.locked():
+        return start()
 
 
 def test_a_state_of_another_network_is_refused(start, model):
     start().state.save(START)
     with pytest.raises(InputError, match="expected a state of this training"):
-        start(network=model.model_copy(update={"head": "separable"}))
+        start(network=model.model_copy(update={"batch_norm": False}))
