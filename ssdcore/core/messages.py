@@ -7,6 +7,7 @@ terminal executes control characters in them, so they are printed as escapes.
 import io
 import os
 import sys
+from contextlib import nullcontext
 
 ON_UNKNOWN = "backslashreplace"
 """What happens to characters that the encoding of the terminal or log lacks."""
@@ -30,12 +31,12 @@ def say(text: str, *, error: bool = False) -> None:
         text: printed as `printable` returns it.
         error: whether it goes to standard error.
     """
-    from tqdm import tqdm  # here, since the help of a command does not need it
-
     stream = sys.stderr if error else sys.stdout
+    bars = sys.modules.get("tqdm")  # a process that shows no bar need not have it
     try:
-        tqdm.write(printable(text), file=stream)
-        stream.flush()
+        with bars.tqdm.external_write_mode(stream) if bars else nullcontext():
+            stream.write(f"{printable(text)}\n")
+            stream.flush()
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
