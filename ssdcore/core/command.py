@@ -85,7 +85,7 @@ def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
             with _reporting_failure(arguments.get("params", DEFAULT_PARAMS)):
                 function(**arguments)
         except Ending as ending:
-            say(f"{ending.word}: {ending}", error=True, red=True)
+            say(f"{ending.word}: {ending}", error=True)
             sys.exit(ending.status)
         except Exception as error:
             if not isinstance(error, OSError) or error.errno not in DISK_FULL:
@@ -93,7 +93,7 @@ def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
                 sys.exit(1)
             where = error.filename or "a file"
             text = f"{where}: {error.strerror}. Free some space, then run the same command again."
-            say(f"error: {text}", error=True, red=True)
+            say(f"error: {text}", error=True)
             sys.exit(InputError.status)
 
     return wrapped

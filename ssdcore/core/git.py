@@ -15,6 +15,7 @@ def git_output(folder: Path, *arguments: str) -> str | None:
             capture_output=True,
             check=True,
             encoding="utf-8",
+            errors="replace",
             timeout=TIMEOUT_S,
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):

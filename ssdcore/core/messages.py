@@ -7,8 +7,8 @@ terminal executes control characters in them, so they are printed as escapes.
 import io
 import os
 import sys
+from contextlib import nullcontext
 
-RED, PLAIN = "\x1b[31m", "\x1b[0m"
 ON_UNKNOWN = "backslashreplace"
 """What happens to characters that the encoding of the terminal or log lacks."""
 
@@ -21,7 +21,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
-def say(text: str, *, error: bool = False, red: bool = False) -> None:
+def say(text: str, *, error: bool = False) -> None:
     """Prints a text and a line break immediately, above the progress bar if there is one.
 
     It never fails: work that is done stays done when nobody reads the output (`| head -1`) or the
@@ -30,15 +30,13 @@ def say(text: str, *, error: bool = False, red: bool = False) -> None:
     Args:
         text: printed as `printable` returns it.
         error: whether it goes to standard error.
-        red: whether it is red on a terminal.
     """
-    from tqdm import tqdm  # here, since the help of a command does not need it
-
     stream = sys.stderr if error else sys.stdout
-    text = printable(text)
+    bars = sys.modules.get("tqdm")  # a process that shows no bar need not have it
     try:
-        tqdm.write(f"{RED}{text}{PLAIN}" if red and stream.isatty() else text, file=stream)
-        stream.flush()
+        with bars.tqdm.external_write_mode(stream) if bars else nullcontext():
+            stream.write(f"{printable(text)}\n")
+            stream.flush()
     except OSError:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

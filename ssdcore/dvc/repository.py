@@ -4,7 +4,6 @@ The repository is a git repository, or a subfolder of one, with or without `dvc 
 Paths are relative to its root; `folder_in_git` says where that lies in a commit.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -56,7 +55,8 @@ def changed_stages() -> list[str]:
 
 def folder_in_git(repo: Any) -> Path:
     """Returns the root of a DVC repository, relative to the root of the git repository."""
-    return Path(os.path.relpath(repo.root_dir, Path(repo.scm.root_dir).resolve()))
+    root, top = (Path(folder).resolve() for folder in (repo.root_dir, repo.scm.root_dir))
+    return root.relative_to(top)
 
 
 def in_one_line(error: Exception) -> str:

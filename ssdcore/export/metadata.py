@@ -36,8 +36,8 @@ class _Thresholds(BaseModel):
     score: Fraction
     nms_iou: Fraction
     max_detections: Count
-    max_per_class: Count | None
-    max_candidates: Count | None
+    max_per_class: Count | None = None
+    max_candidates: Count | None = None
 
 
 class _Description(BaseModel):

@@ -65,14 +65,14 @@ def load(path: Path) -> tuple[SSD, ModelMetadata]:
     metadata = ModelMetadata.from_json(description, str(path))
     with no_init_parameters():
         network = build_network(metadata.model, len(metadata.classes), metadata.loss)
-    expected = {p.name: _form(p) for p in network.get_parameters()}
-    forms = {name: _form(value) for name, value in values.items()}
-    for name in expected | forms:
-        if forms.get(name) != expected.get(name):
+    described = {p.name: _form(p) for p in network.get_parameters()}
+    held = {name: _form(value) for name, value in values.items()}
+    for name in described | held:
+        found, expected = (forms.get(name, "no such weight") for forms in (held, described))
+        if found != expected:
             raise InputError(
-                f"{path}: {name}", forms.get(name), f"{expected.get(name)}, as it describes itself",
-                REMEDY,
-            )  # fmt: skip
+                f"{path}: {name}", found, f"{expected}, as it describes itself", REMEDY
+            )
     ms.load_param_into_net(network, values, strict_load=True)
     return network, metadata
 

@@ -32,7 +32,7 @@ FULL_FC = 4096
 
 NAME = re.compile(
     r"(?:(?:module|model|backbone|network|vgg)\.)*"
-    r"(?:(?:features\.|layers\.)?(?P<index>\d+)"
+    r"(?:(?:features\.|layers\.)?(?P<index>\d{1,9})"
     r"|(?P<fc>classifier\.[036]|pre_logits\.fc[12]|head\.fc|fc[678]))"
     r"\.(?P<role>weight|bias|gamma|beta|running_mean|running_var|moving_mean|moving_variance)"
 )

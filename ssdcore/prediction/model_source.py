@@ -28,8 +28,9 @@ KINDS = (
 def model_file(model: str) -> Iterator[Path]:
     """Yields the model's file; one that had to be fetched is deleted after the block.
 
-    An existing path takes precedence. REVISION:PATH is a file of any state of the repository, as
-    git writes it; git allows no colon in a revision's name. models:/ and runs:/ are MLflow's.
+    An existing path takes precedence. REVISION:PATH is a file of any state of the repository, its
+    path from the project's root; git allows no colon in a revision's name. models:/ and runs:/ are
+    MLflow's.
 
     Raises:
         InputError: there is no such file, revision, model or run.

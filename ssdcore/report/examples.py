@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ssdcore.coco.annotations import CocoImage
-from ssdcore.coco.results import CocoResults, from_results
+from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.params.schema import AugmentParams
 from ssdcore.report.box_annotations import annotate_objects, draw_side_by_side
 from ssdcore.report.content import VariedImage
 from ssdcore.report.drawing import Rgb, draw_boxes, encode_jpeg, scale_to_fit
+from ssdcore.report.gallery import judge_images
 from ssdcore.report.split_images import SEED, SplitImages
 
 VARIED_IMAGES, VARIATIONS = 4, 3
@@ -41,10 +42,9 @@ def draw_examples(
         InputError: an image has changed since convert read it.
     """
     split, chosen = images.split, images.examples(count)
-    for image, rgb in zip(chosen, images.read(chosen), strict=True):
-        shown = (results.image_ids == image.id) & (results.scores >= score_threshold)
-        found = from_results(results.select(shown), image, split.classes)
-        yield Example(image, draw_side_by_side(rgb, split.objects[image.id], found, split.classes))
+    judged = judge_images(split, chosen, results, score_threshold)
+    for one, rgb in zip(judged, images.read(chosen), strict=True):
+        yield Example(one.image, draw_side_by_side(rgb, one.objects, one.found, split.classes))
 
 
 def draw_variations(images: SplitImages, strengths: AugmentParams) -> Iterator[VariedImage]:

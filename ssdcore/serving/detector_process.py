@@ -16,13 +16,12 @@ from threading import Lock
 import numpy as np
 
 from ssdcore.coco.annotations import CocoClass
+from ssdcore.core.children import PROJECT
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.messages import printable
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.photo_detector import PhotoResult, Source
 
-LIBRARY = Path(__file__).parents[2]
-"""The folder this library is imported from; the child must import the same one."""
 EXIT_SECONDS = 10.0
 
 
@@ -80,7 +79,7 @@ class DetectorProcess:
             command = [sys.executable, "-m", __name__, str(child_end.fileno())]
             self._process = subprocess.Popen(
                 [*command, *self._arguments],
-                cwd=LIBRARY,  # -m searches it first
+                cwd=PROJECT,  # -m searches it first: the child imports the same library
                 pass_fds=[child_end.fileno()],
                 start_new_session=True,  # Ctrl-C reaches the parent alone
             )

@@ -8,3 +8,10 @@ def test_the_message_has_all_four_parts():
 
 def test_remedy_may_be_left_out():
     assert str(InputError("a.json", 3, "a list")) == "a.json: found 3, expected a list."
+
+
+def test_a_long_value_is_cut():
+    message = str(InputError("a.ckpt: classes", [1] * 1_000_000, "text"))
+    assert message.startswith("a.ckpt: classes: found [1, 1, ")
+    assert message.endswith("1, 1…, expected text.")
+    assert len(message) < 600

@@ -175,6 +175,15 @@ def test_changes_by_key(repository):
     ]
 
 
+def test_a_committed_file_need_not_be_utf_8(repository):
+    path = repository / "params.yaml"
+    path.write_bytes("größe: 1\n".encode("latin-1"))
+    git = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
+    subprocess.run([*git, "commit", "-qam", "second"], cwd=repository, check=True)
+    path.write_text("a: 2\n")
+    assert changed_params(path)[-1] == "a: none → 2"
+
+
 @pytest.mark.parametrize("text", ["a: [", "- 1", None])
 def test_an_unreadable_file_has_no_changes(repository, text):
     path = repository / "params.yaml"

@@ -60,12 +60,6 @@ def test_so_are_errors_and_bugs(tmp_path, error):
     assert "\x1b" not in done.stderr
 
 
-def test_errors_are_red_on_a_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    say("error: \x1b[8m", error=True, red=True)
-    assert capsys.readouterr().err == "\x1b[31merror: \\x1b[8m\x1b[0m\n"
-
-
 BODY = """
     from pathlib import Path
     from ssdcore.core.messages import say

@@ -51,7 +51,7 @@ def test_a_dead_process_is_reported_and_restarted(process, jpeg):
 def test_a_missing_checkpoint_is_reported(tmp_path, capfd):
     with pytest.raises(RunError, match="ended with status 1"):
         DetectorProcess(tmp_path / "best.ckpt", "CPU", 1)
-    assert "best.ckpt: found 'no file'" in capfd.readouterr().err
+    assert capfd.readouterr().err.startswith(f"error: {tmp_path}/best.ckpt: found 'no file'")
 
 
 def test_it_exits_when_its_parent_is_killed(checkpoint):

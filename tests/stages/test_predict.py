@@ -16,7 +16,7 @@ from tests.models.tiny_checkpoint import ROOT, write_checkpoint
 from tests.prediction.clips import write_clip
 from tests.project import stage
 
-CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer"))
+CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer\x1b]0;PWN\x07"))
 MODEL = ("--model", "best.ckpt", "--params", str(ROOT / "params.yaml"))
 SCORE = 0.34
 
@@ -76,7 +76,7 @@ def test_photos_are_drawn_and_recorded(folder):
         ((), "expected an image"),
         (("photos", "--model", "model/none.ckpt"), "--model: found 'model/none.ckpt', expected a"),
         (("photos", "--model", "photos/b.jpg"), "photos/b.jpg: found"),
-        (("photos", "--classes", "dog"), "--classes: found 'dog', expected one of cat, <b>größer"),
+        (("photos", "--classes", "dog"), r"expected one of cat, <b>größer\x1b]0;PWN\x07."),
     ],
 )
 def test_wrong_input_exits_with_2_and_one_message(folder, words, message):
@@ -84,6 +84,7 @@ def test_wrong_input_exits_with_2_and_one_message(folder, words, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+    assert "\x1b" not in done.stderr
     assert not (folder / "predictions").exists()
 
 
