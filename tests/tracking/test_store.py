@@ -133,8 +133,10 @@ def test_a_database_moves_along_with_its_repository(
     assert written == "sqlite:///mlflow.db"
     monkeypatch.setenv("DVC_ROOT", str(after))
     assert store_of(written, after) == sqlite_at(after)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/else/mlflow.db")
-    assert store_of(locate().written(after), tmp_path) == sqlite_at(tmp_path / "else")
+    for name in ("else", "50%25", "ann@home"):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/{name}/mlflow.db")
+        database = locate().database
+        assert store_of(locate().written(after), tmp_path).database == database
 
 
 @pytest.mark.parametrize(
