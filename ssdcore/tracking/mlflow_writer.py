@@ -137,6 +137,8 @@ class Replay:
                     self._log_dataset(name, digest, source)
                 case {"event": "Finish"}:
                     finish = event
+                case {"event": "Artifact"}:
+                    pass  # of an earlier version; the file itself is among the spool's
                 case _:
                     raise RefusedError("not an event that this version knows")
         if error := finish.get("error"):

@@ -21,14 +21,15 @@ NOT_IN_URI = "?%"
 """Characters of a path that SQLAlchemy quotes in a URI, or takes for something else."""
 USER = re.compile(r"//[^/@\s]+@")
 """The user and password in an address."""
-MEMORY = re.compile(r"sqlite[^:]*:/*$|sqlite.*(:memory:|mode=memory)")
+MEMORY = re.compile(r"sqlite[^:]*:/*$|sqlite.*(:memory:|[?&]mode=memory)")
 IN_MEMORY = "a database in memory keeps nothing; MLFLOW_TRACKING_URI may name a file or a server"
-MOVING = {
-    "experiments": ("artifact_location",),
-    "runs": ("artifact_uri",),
-    "logged_models": ("artifact_location",),
-    "model_versions": ("source", "storage_location"),
-}
+MOVING = (
+    "experiments.artifact_location",
+    "runs.artifact_uri",
+    "logged_models.artifact_location",
+    "model_versions.source",
+    "model_versions.storage_location",
+)
 """Columns of MLflow's database with absolute paths of artifacts."""
 REMEDY = "The next stage uploads it, as does `python -m stages.doctor sync`."
 
@@ -72,9 +73,11 @@ class Store:
 
         It has no password, and a database inside the repository is relative to its root.
         """
-        if self.database and self.database.is_relative_to(root):
-            return _sqlite_uri(self.database.relative_to(root).as_posix())
-        return USER.sub("//", self.uri)
+        if self.database is None:
+            return USER.sub("//", self.uri)
+        is_inside = self.database.is_relative_to(root)
+        path = self.database.relative_to(root) if is_inside else self.database
+        return _sqlite_uri(path.as_posix())
 
     def moved_from(self) -> list[str]:
         """Returns the folders of artifacts in which the database was, before both were moved.
@@ -101,12 +104,11 @@ class Store:
             assert self.database
             with closing(sqlite3.connect(self.database)) as connection, connection:
                 connection.create_function("moved", 1, lambda uri, old=old: self._moved(uri, old))
-                for table, columns in MOVING.items():
-                    for column in columns:
-                        connection.execute(
-                            f"UPDATE {table} SET {column} = moved({column}) "
-                            f"WHERE {column} LIKE 'file:///%/mlartifacts%'"
-                        )
+                for table, column in (one.split(".") for one in MOVING):
+                    connection.execute(
+                        f"UPDATE {table} SET {column} = moved({column}) "
+                        f"WHERE {column} LIKE 'file:///%/mlartifacts%'"
+                    )
             warn(
                 f"note: the tracking database was moved; its artifacts are now in {self.artifacts}."
             )
