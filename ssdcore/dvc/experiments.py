@@ -39,8 +39,11 @@ class Experiment:
 
     @property
     def has_results(self) -> bool:
-        """Whether the metrics are its own: DVC shows the baseline's for unfinished ones."""
-        return self.state in DONE and "AP" in self.metrics
+        """Whether the metrics are its own: DVC shows the baseline's for unfinished ones.
+
+        COCO's AP is -1 without objects, which is no result.
+        """
+        return self.state in DONE and self.metrics.get("AP", -1) >= 0
 
 
 def list_experiments(commits: int) -> list[Experiment]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ STAGES = ("download", "convert", "train", "evaluate", "export", "report")
 HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc"}
 MISTAKES = {"train.lr_max": "abc", "train.epochs": 2.5, "dataset.name": "cocoo"}
 RUN_ALL = """
-import contextlib, io, json, runpy, sys
+import contextlib, io, json, os, runpy, sys
 
 stage, folder = sys.argv[1:]
 def run(*arguments):
@@ -33,6 +34,10 @@ outcomes = {"--help": run("--help")}
 for key in %r:
     outcomes[key] = run("--params", f"{folder}/{key}.yaml")
 outcomes["no file"] = run()
+os.chdir(folder)
+from ssdcore.core.locks import writing_outs
+with writing_outs(stage):
+    outcomes["held"] = run("--params", "right.yaml")
 print(json.dumps(outcomes))
 """
 
@@ -47,6 +52,7 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Path:
         section, _, name = key.partition(".")
         params[section][name] = value
         yaml.dump(params, folder / f"{key}.yaml")
+    shutil.copy(ROOT / "params.yaml", folder / "right.yaml")
     return folder
 
 
@@ -92,8 +98,16 @@ def test_a_missing_file_is_one_line(outcomes):
     assert told["err"].count("\n") == 1
 
 
+def test_one_process_at_a_time_writes_the_outs(outcomes, mistaken):
+    told = outcomes["held"]
+    assert (told["status"], told["out"]) == (1, "")
+    assert "are being written by process " in told["err"]
+    assert told["err"].count("\n") == 1
+    assert {path.suffix for path in mistaken.iterdir()} == {".yaml", ""}  # and .ssd
+
+
 def test_none_of_it_loads_a_heavy_library(outcomes):
-    loaded = set(outcomes["no file"]["loaded"])
+    loaded = set(outcomes["held"]["loaded"])
     assert {"ssdcore", "pydantic"} <= loaded  # the names are those of top-level packages
     assert not loaded & HEAVY
 
