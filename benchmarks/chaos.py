@@ -18,16 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from benchmarks.harness import (
-    circumstances,
-    command,
-    environment,
-    parser,
-    run_stages,
-    table,
-    write_params,
-    write_results,
-)
+from benchmarks import harness
 from ssdcore.core.errors import Stopped
 
 KILLS = 20
@@ -37,24 +28,18 @@ MAX_DELAY_S = 1.5
 STATUS = {"SIGKILL": -signal.SIGKILL, "SIGTERM": Stopped.status}
 
 
-def main() -> None:
-    own = parser(__doc__)
-    own.add_argument(
-        "--kills", type=int, default=KILLS, help="number of interruptions by each signal"
-    )
-    arguments = own.parse_args()
-    kills, machine = arguments.kills, circumstances("mindspore")
+def measure(*, quick: bool) -> dict[str, Any]:
+    """Returns a row for each signal, and one for two processes."""
+    kills, in_group = (2, 1) if quick else (KILLS, IN_GROUP)
     with tempfile.TemporaryDirectory(prefix="chaos-") as temporary:
         rows = [run(Path(temporary) / name, [name] * kills) for name in STATUS]
-        rows.append(run(Path(temporary) / "two", ["SIGTERM"] * min(kills, IN_GROUP), devices=2))
-    print(as_table({"rows": rows}))
-    if not arguments.print_only:
-        write_results("chaos", {"rows": rows}, machine)
+        rows.append(run(Path(temporary) / "two", ["SIGTERM"] * in_group, devices=2))
+    return {"rows": rows}
 
 
-def as_table(content: dict[str, Any]) -> str:
+def as_table(content: harness.Content) -> str:
     """Returns the figures as a markdown table; `run` fails if the results differ."""
-    return table(
+    return harness.table(
         ["processes", "ended by", "times", "before a new step", "steps", "equal, bit for bit"],
         [
             [*(row[key] for key in ("processes", "signal", "kills", "early", "steps")), "yes"]
@@ -70,7 +55,7 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
         SystemExit: a process ended with an unexpected status, or the results differ.
     """
     prepare(folder, epochs=4 + 4 * len(names), devices=devices)
-    run_stages(folder, "train")
+    harness.run_stages(folder, "train")
     expected = outcome(folder)
     for made in ("model", "plots", "metrics", ".ssd"):
         shutil.rmtree(folder / made)
@@ -89,7 +74,7 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
             raise SystemExit(f"status {process.returncode} after {name}, not {STATUS[name]}")
         early += is_early
         shutil.rmtree(folder / "model", ignore_errors=True)  # as DVC does before it runs a stage
-    run_stages(folder, "train")
+    harness.run_stages(folder, "train")
     if outcome(folder) != expected:
         raise SystemExit(f"after {names} the results differ")
     steps = len(expected["history"])
@@ -117,13 +102,13 @@ def prepare(folder: Path, epochs: int, devices: int) -> None:
         "runtime.devices": devices,
         "tracking.enabled": False,
     }
-    write_params(folder, changes)
-    run_stages(folder, "download", "convert")
+    harness.write_params(folder, changes)
+    harness.run_stages(folder, "download", "convert")
 
 
 def start(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        command("train"), cwd=folder, env=environment(), text=True,
+        harness.command("train"), cwd=folder, env=harness.environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
@@ -145,4 +130,4 @@ def outcome(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main()
+    harness.run("chaos", __doc__, measure, as_table, "mindspore")

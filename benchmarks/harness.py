@@ -51,7 +51,10 @@ def run(
         libraries: distributions whose versions matter, as pip names them.
         takes_data: whether the command has the option --data.
     """
-    own = parser(doc or "")
+    own = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    own.add_argument("--print-only", action="store_true", help="write no results")
     own.add_argument("--quick", action="store_true", help="smallest sizes; write no results")
     if takes_data:
         own.add_argument("--data", type=Path, help="folder in COCO's layout; default: drawn images")
@@ -65,15 +68,6 @@ def run(
         print(f"No results written: {content['incomplete']}", file=sys.stderr)
     elif not print_only:
         write_results(name, content, machine)
-
-
-def parser(doc: str) -> argparse.ArgumentParser:
-    """Returns a parser described by a module's docstring, with the option --print-only."""
-    own = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    own.add_argument("--print-only", action="store_true", help="write no results")
-    return own
 
 
 def circumstances(*libraries: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from ssdcore.data.image_files import archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.params.reader import read_params
 from ssdcore.sources.unzip import extract_one, unzip
-from ssdcore.sources.voc import parse_xml
+from ssdcore.sources.xml_nodes import parse_xml
 from ssdcore.sources.yolo import read_names, read_yolo
 
 COUNT = 2000
@@ -106,7 +106,7 @@ def faults(reader: Reader, count: int, folder: Path, seed: int = 1) -> Iterator[
         except (Exception, TooSlow) as error:
             yield f"{path}: {type(error).__name__}: {error}"[:300]
             continue
-        path.unlink()
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -156,7 +156,6 @@ def _read_names(path: Path) -> None:
     path.rename(files / "data.yaml")
     with open_image_files(files) as opened:
         read_names(opened, str(path))
-    path.write_bytes(b"")
 
 
 def _extract(path: Path) -> None:
@@ -195,12 +194,14 @@ def main() -> None:
     options.add_argument("--count", type=int, default=COUNT, help="damaged copies of each file")
     count = options.parse_args().count
     rows, found = [], 0
-    for name, reader in READERS.items():
+    from benchmarks.model_files import model_readers  # imports MindSpore
+
+    for name, reader in (READERS | model_readers()).items():
         before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         with tempfile.TemporaryDirectory() as folder:
             lines = list(faults(reader, count, Path(folder)))
         grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
-        print("\n".join(lines), file=sys.stderr)
+        sys.stderr.write("".join(f"{line}\n" for line in lines))
         rows.append((name, count, len(lines), grown_kib >> 10))
         found += len(lines)
     print(table(("reader", "damaged copies", "faults", "more memory, MiB"), rows))

@@ -1,14 +1,12 @@
 """Measures what a failing MLflow costs a simulated training: a server, a disk or a database fails.
 
-`python -m benchmarks.tracking_faults` takes ten minutes, `--seconds 6` two. Each training is a
-process whose steps sleep and compute; a training without tracking runs first and last, so a change
-of the machine's load shows. Afterwards the fault is repaired, `doctor sync` runs, and every point
-is looked up in the store. The table goes to standard output, the figures to
-benchmarks/results/tracking_faults.json. The growth of the time should be below 5%, and nothing be
-lost or doubled. To fill a disk takes the right to mount one; else that row is missing.
+Each training is a process whose steps sleep and compute; a training without tracking runs first and
+last, so a change of the machine's load shows. Afterwards the fault is repaired, `doctor sync` runs,
+and every point is looked up in the store. The growth of the time should be below 5%, and nothing be
+lost or doubled. To fill a disk takes the right to mount one; else that row is missing. Ten minutes;
+two with --quick.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -26,9 +24,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks import harness
 from benchmarks.faulty_proxy import FaultyProxy, mlflow_server
-from benchmarks.harness import ROOT, circumstances, parser, table, write_results
 
+SECONDS, QUICK_SECONDS = 60.0, 6.0
+"""Length of each training."""
 STEP_S = 0.1
 STEPS_AN_EPOCH = 50
 METRICS = ("loss", "loss_box", "loss_class", "lr")
@@ -60,20 +60,10 @@ class Bench(NamedTuple):
         return round(self.seconds / STEP_S)
 
 
-def main() -> None:
-    own = parser(__doc__)
-    own.add_argument("--seconds", type=float, default=60.0, help="length of each training")
-    own.add_argument("--train", nargs=2, metavar=("EXPERIMENT", "STEPS"), help=argparse.SUPPRESS)
-    arguments = own.parse_args()
-    if arguments.train:
-        experiment, steps = arguments.train
-        print(json.dumps(train(experiment, int(steps), enabled=experiment != "off")))
-        return
-    machine = circumstances("mlflow")
-    content = {"seconds": arguments.seconds, "faults": measure(arguments.seconds)}
-    print(as_table(content))
-    if not arguments.print_only:
-        write_results("tracking_faults", content, machine)
+def print_training() -> None:
+    """Simulates the training that the command line names; prints its figures as JSON."""
+    experiment, steps = sys.argv[1:]
+    print(json.dumps(train(experiment, int(steps), enabled=experiment != "off")))
 
 
 def train(experiment: str, steps: int, *, enabled: bool) -> dict[str, float]:
@@ -103,22 +93,23 @@ def train(experiment: str, steps: int, *, enabled: bool) -> dict[str, float]:
     return {"seconds": ended - began, "tracking_s": tracking_s, "logging_s": logging_s}
 
 
-def measure(seconds: float) -> list[dict[str, Any]]:
+def measure(*, quick: bool) -> dict[str, Any]:
+    """Returns a row for each fault that this machine allows, after one without tracking."""
+    seconds = QUICK_SECONDS if quick else SECONDS
     with bench(seconds) as tools:
         baseline = [run_training(tools, "off", tools.folder)["seconds"]]
         rows = [measure_fault(tools, name) for name in FAULTS if is_possible(tools, name)]
         baseline.append(run_training(tools, "off", tools.folder)["seconds"])
     alone_s = sum(baseline) / len(baseline)
-    return [
-        {"fault": "tracking off", "seconds": alone_s, "both": baseline},
-        *({**row, "growth": row["seconds"] / alone_s - 1} for row in rows),
-    ]
+    without = {"fault": "tracking off", "seconds": alone_s, "both": baseline}
+    grown = [{**row, "growth": row["seconds"] / alone_s - 1} for row in rows]
+    return {"seconds": seconds, "faults": [without, *grown]}
 
 
-def as_table(content: dict[str, Any]) -> str:
-    """Renders the figures in markdown."""
+def as_table(content: harness.Content) -> str:
+    """Returns a row for each fault."""
     without, *rows = content["faults"]
-    return table(
+    return harness.table(
         ["fault", "seconds", "growth", "in tracking", "points", "lost", "doubled"],
         [
             [f"({without['fault']})", f"{without['seconds']:.1f}", "", "", "", "", ""],
@@ -180,9 +171,9 @@ def measure_fault(tools: Bench, name: str) -> dict[str, Any]:
 def run_training(
     tools: Bench, experiment: str, repository: Path, uri: str = ""
 ) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.tracking_faults", "--train", experiment]
+    command = harness.call("benchmarks.tracking_faults.print_training")
     done = subprocess.run(
-        [*command, str(tools.steps)],
+        [*command, experiment, str(tools.steps)],
         cwd=repository,
         env=environment(uri),
         stdout=subprocess.PIPE,
@@ -194,7 +185,7 @@ def run_training(
 
 def environment(uri: str) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if k not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")}
-    return kept | {"PYTHONPATH": str(ROOT)} | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
+    return kept | {"PYTHONPATH": str(harness.ROOT)} | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
 
 
 def count(uri: str, experiment: str, steps: int) -> dict[str, int]:
@@ -282,4 +273,4 @@ FAULTS: dict[str, Callable[[Bench, Path], contextlib.AbstractContextManager[str]
 }
 
 if __name__ == "__main__":
-    main()
+    harness.run("tracking_faults", __doc__, measure, as_table, "mlflow")

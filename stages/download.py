@@ -17,12 +17,17 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
 
 def _download(dataset: DatasetParams) -> None:
     from ssdcore.core.files import replacing_folder
+    from ssdcore.data.manifest import read_unused
     from ssdcore.sources.fetch import fetch
 
     with replacing_folder(layout.RAW) as folder:
         splits = fetch(dataset, folder)
     listed = ", ".join(f"{split.listed} {name} images" for name, split in splits.items())
     say(f"{dataset.name}: {listed} → {layout.RAW}")
+    for split, reasons in read_unused(layout.RAW).items():
+        for reason, names in reasons.items():
+            found = f"{reason}: {len(names)}, such as {names[0]}"
+            say(f"  {split}: {found}; all are in {layout.UNUSED}")
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def require_plausible(split: CocoSplit, where: str) -> None:
                 "Rename one, or set dataset.merge_names to true to make them one class",
             )
     boxes = split.annotations.boxes_xywh_px
-    boxes = boxes[~np.isnan(boxes[:, 0])]
+    boxes = boxes[(boxes[:, 2:] > 0).all(axis=1)]
     if len(boxes) and (boxes >= 0).all() and (boxes <= 1).all() and (boxes[:, 2:] < 1).any():
         raise InputError(
             f"{where}: annotations",

@@ -13,6 +13,10 @@ class Ending(Exception):  # noqa: N818 - a requested stop is not an error
     word = "error"
 
 
+LONGEST_VALUE = 500
+"""Characters of a value in a message; a file may hold values of any length."""
+
+
 class InputError(Ending):
     """The user's input (a parameter, a file, a folder) is wrong; commands exit with status 2.
 
@@ -27,7 +31,10 @@ class InputError(Ending):
 
     def __init__(self, where: str, value: object, expected: str, remedy: str = "") -> None:
         self.where, self.value, self.expected, self.remedy = where, value, expected, remedy
-        message = f"{where}: found {value!r}, expected {expected}"
+        shown = repr(value)
+        if len(shown) > LONGEST_VALUE:
+            shown = shown[:LONGEST_VALUE] + "…"
+        message = f"{where}: found {shown}, expected {expected}"
         super().__init__(f"{message}. {remedy}." if remedy else f"{message}.")
 
 

@@ -45,8 +45,8 @@ def retrying(work: Callable[[], Result], what: str) -> Result:
             fault = _require_fault_of_machine(error)
     reason = fault.strerror if isinstance(fault, OSError) else f"not enough memory {fault}".strip()
     raise RunError(
-        f"{what}: {reason}, {1 + len(PAUSES_S)} times in a row. The machine failed, which says "
-        "nothing about the file. Run the same command again."
+        f"{what}: {reason}, {1 + len(PAUSES_S)} times in a row. This is an error of the machine, "
+        "not of the file. Run the same command again."
     ) from fault
 
 

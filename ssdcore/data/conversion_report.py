@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from ssdcore.data.convert import Conversion, RepeatedFile
+from ssdcore.data.manifest import UNLABELLED
 
 EXAMPLE_LENGTH = 60
 """Maximum characters of an example; file names and boxes can have any length."""
@@ -62,7 +63,8 @@ def notes(
     for reason, unused_names in unused.items():
         is_class = reason.startswith("class")
         files = _count(len(unused_names), *(("class", "classes") if is_class else ("file",)))
-        lines.append(f"  {files} not used: {reason}{_such_as(unused_names)}")
+        what = files if reason == UNLABELLED else f"{files} not used"
+        lines.append(f"  {what}: {reason}{_such_as(unused_names)}")
     return lines
 
 

@@ -3,15 +3,15 @@
 import posixpath
 import threading
 import unicodedata
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import Protocol
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.retry import retrying
+from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 from ssdcore.data.images import BrokenImageError
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -21,16 +21,16 @@ LARGEST_BYTES = 1 << 28
 NAMES_ARE_UTF8 = 0x800
 MISSING = "file missing"
 UNREADABLE = "file unreadable"
-BROKEN_ENTRY = (BadZipFile, EOFError, NotImplementedError, RuntimeError, zlib.error)
-"""What zipfile raises for damaged or encrypted entries and unknown compression methods."""
 LEAVES = "file name leaves the image folder"
 
 
 def archive_fault(path: Path) -> str:
     """Returns why a file is not an intact zip archive, or "" if every entry has its checksum."""
     try:
-        with ZipFile(path) as archive:
+        with open_archive(path) as archive:
             damaged = archive.testzip()
+    except InputError as error:
+        return str(error.value)
     except (OSError, *BROKEN_ENTRY) as error:
         return str(error)
     return f"{damaged} is damaged" if damaged is not None else ""
@@ -71,18 +71,13 @@ def open_image_files(path: Path) -> Iterator[ImageFiles]:
     other's file position.
 
     Raises:
-        InputError: neither a folder nor a zip archive.
+        InputError: neither a folder nor a zip archive, or one that `open_archive` refuses.
         RunError: the machine fails to read it.
     """
     if path.is_dir():
         yield _Folder(path)
         return
-    try:
-        archive = retrying(lambda: ZipFile(path), str(path))
-    except (OSError, BadZipFile) as error:
-        found = getattr(error, "strerror", None) or str(error)
-        raise InputError(str(path), found, "a folder or a zip archive of images") from None
-    with archive:
+    with open_archive(path, "a folder or a zip archive of images") as archive:
         yield _Archive(archive)
 
 
@@ -133,8 +128,8 @@ class _Archive:
         return sorted(name.removeprefix(self._top) for name in self._entries)
 
     def _read(self, entry: ZipInfo) -> bytes:
-        with self._lock:  # zipfile is not thread-safe
-            return self._archive.read(entry)
+        with self._lock, self._archive.open(entry) as file:  # zipfile is not thread-safe
+            return file.read(entry.file_size)  # `read()` would unpack more than is stated
 
     def _found(self, file_name: str) -> ZipInfo:
         for spelling in _spellings(file_name):

@@ -19,6 +19,9 @@ from ssdcore.data.image_files import archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.download.local_copy import local_copy
 
+UNLABELLED = "image without a label file, taken to show no objects"
+"""The reason in unused.json of images that are used all the same."""
+
 
 class FetchedSplit(NamedTuple):
     """A split as a data source provides it.

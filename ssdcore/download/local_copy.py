@@ -19,6 +19,8 @@ from ssdcore.download.resume import PartFile, fetch
 CACHE = "ssd-pipeline"
 """Folder of the copies in the user's cache folder (~/.cache or $XDG_CACHE_HOME)."""
 PIN = "#sha256="
+LIKE_A_PIN = re.compile(r"#(?:[^/#=:]*[=:]|\W*(?:sha|md5)|[0-9a-f]{32})", re.IGNORECASE)
+"""What is a pin or was meant to be one: `#SHA256=`, `#sha-256:`, `#md5=`, a hash alone."""
 SLOW_BYTES = 1 << 30
 """Size from which a check takes seconds and is announced."""
 Check = Callable[[Path], str]
@@ -46,8 +48,8 @@ def local_copy(reference: str, key: str, check: Check | None = None) -> Path:
     location, pin = _split_pin(reference, key)
     if "://" in location:
         return _fetched(location, pin, key, check)
-    path = Path(location)
-    if not path.is_file():
+    path = _file(location)
+    if path is None:
         remedy = "Give a file's path, or an address with its scheme (https://…)"
         raise InputError(key, location, "a file that exists", remedy)
     if pin and (actual := sha256_of_file(path)) != pin:
@@ -96,14 +98,25 @@ def _file_name(address: str) -> str:
     return re.sub(r"[^\w.-]", "_", last_part)[-80:] or "file"
 
 
+def _file(path: str) -> Path | None:
+    """Returns a path with `~` expanded; None if there is no file."""
+    try:
+        found = Path(path).expanduser()
+        return found if found.is_file() else None
+    except (OSError, RuntimeError):  # a name too long; no home folder
+        return None
+
+
 def _split_pin(reference: str, key: str) -> tuple[str, str]:
     """Returns path or address, and the pinned hash or ""."""
-    location, separator, pin = reference.rpartition(PIN)
-    if not separator:
+    mark = LIKE_A_PIN.search(reference)
+    if mark is None or _file(reference):
         return reference, ""
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", pin):
-        raise InputError(key, reference, f"64 hexadecimal digits after {PIN}")
-    return location, pin.lower()
+    location, pin = reference[: mark.start()], reference[mark.start() :]
+    if not re.fullmatch(PIN + "[0-9a-fA-F]{64}", pin):
+        remedy = f"Write {PIN} and the hash at the end; %23 in an address is a # of its own"
+        raise InputError(key, reference, f"64 hexadecimal digits after {PIN}", remedy)
+    return location, pin.removeprefix(PIN).lower()
 
 
 def _fetched(address: str, pin: str, key: str, check: Check | None) -> Path:

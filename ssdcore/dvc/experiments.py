@@ -43,7 +43,8 @@ class Experiment:
 
         COCO's AP is -1 without objects, which is no result.
         """
-        return self.state in DONE and self.metrics.get("AP", -1) >= 0
+        ap = self.metrics.get("AP")
+        return self.state in DONE and isinstance(ap, int | float) and ap >= 0
 
 
 def list_experiments(commits: int) -> list[Experiment]:

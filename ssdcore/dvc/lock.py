@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
@@ -40,8 +39,9 @@ def read_lock(path: Path) -> dict[str, LockedStage]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(str(path), error.strerror, EXPECTED, REMEDY) from None
+    except (OSError, UnicodeDecodeError) as error:
+        found = getattr(error, "strerror", str(error))
+        raise InputError(str(path), found, EXPECTED, REMEDY) from None
     return parse_lock(text, str(path))
 
 
@@ -65,13 +65,11 @@ def parse_lock(text: str, where: str = str(LOCK)) -> dict[str, LockedStage]:
         InputError: the text is not a dvc.lock.
     """
     try:
-        content = YAML(typ="safe").load(text)
-    except YAMLError as error:
-        raise InputError(where, " ".join(str(error).split()), EXPECTED, REMEDY) from None
-    stages = content.get("stages") if isinstance(content, Mapping) else None
-    if not isinstance(stages, Mapping):
-        raise InputError(where, "no stages", EXPECTED, REMEDY)
-    return {name: _locked_stage(record) for name, record in stages.items()}
+        stages = YAML(typ="safe").load(text)["stages"]
+        return {name: _locked_stage(record) for name, record in stages.items()}
+    except Exception as error:  # whatever YAML's reader and a file of another form raise
+        found = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(where, found, EXPECTED, REMEDY) from None
 
 
 def _locked_stage(record: Mapping[str, Any]) -> LockedStage:

@@ -139,17 +139,17 @@ def read_record(revision: Revision) -> Record:
     """Returns the record of a revision's run.
 
     Raises:
-        InputError: the revision has no dvc.lock or no metrics.
+        InputError: the revision has no dvc.lock or no metrics, or unreadable ones.
     """
-    texts = {path: (revision.read(path) or b"").decode() for path in (LOCK, *METRICS)}
+    texts = {path: revision.read(path) or b"" for path in (LOCK, *METRICS)}
     for path, text in texts.items():
         if not text:
-            raise InputError(
-                f"{path} of {revision.name}", "no file", "a run's results",
-                "Name a commit that has them: `dvc repro`, then commit dvc.lock and metrics/",
-            )  # fmt: skip
-    stages = parse_lock(texts[LOCK], f"{LOCK} of {revision.name}")
-    metrics = {path: json.loads(texts[path]) for path in METRICS}
+            raise _no_results(path, revision, "no file")
+    stages = parse_lock(texts[LOCK].decode(errors="replace"), f"{LOCK} of {revision.name}")
+    metrics = {path: _mapping(texts[path]) for path in METRICS}
+    for path, content in metrics.items():
+        if not content:
+            raise _no_results(path, revision, "no JSON object")
     return Record(
         files=_by_stage(stages, "deps", {path for stage in stages.values() for path in stage.outs}),
         params=_by_stage(stages, "params"),
@@ -178,11 +178,26 @@ def _by_stage(
 def _machine(revision: Revision) -> dict[str, Any]:
     """Returns the machine that the report names; empty without a report in cache or remote."""
     try:
-        report = json.loads(revision.read(layout.REPORT_JSON) or b"{}")
+        report = _mapping(revision.read(layout.REPORT_JSON) or b"")
     except InputError:
         return {}
-    environment = report.get("environment", {})
-    return {name: value for name, value in environment.items() if name not in NOT_MACHINE}
+    environment = report.get("environment")
+    known = environment if isinstance(environment, Mapping) else {}
+    return {name: value for name, value in known.items() if name not in NOT_MACHINE}
+
+
+def _mapping(text: bytes) -> Mapping[str, Any]:
+    """Returns a JSON object; an empty one if the text is none."""
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, Mapping) else {}
+
+
+def _no_results(path: Path, revision: Revision, found: str) -> InputError:
+    remedy = "Name a commit that has them: `dvc repro`, then commit dvc.lock and metrics/"
+    return InputError(f"{path} of {revision.name}", found, "a run's results", remedy)
 
 
 def differences(recorded: Mapping[str, Any], repeated: Mapping[str, Any]) -> Iterator[Difference]:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel, ConfigDict
+
 from ssdcore.core.errors import InputError
 from ssdcore.core.git import git_output
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
@@ -12,6 +14,7 @@ from ssdcore.geometry.box_coder import CENTRE_VARIANCE, SIZE_VARIANCE
 from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds
 from ssdcore.models.metadata import ModelMetadata
+from ssdcore.params.types import Count, Fraction, checked
 
 PREPROCESSING = {
     "size": [IMAGE_SIZE, IMAGE_SIZE],
@@ -23,6 +26,26 @@ PREPROCESSING = {
 """How levels 0 … 255 of a photo become images (B, 3, 300, 300): (level - mean) / deviation."""
 VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
 UNKNOWN = "unknown"
+REMEDY = "Make one with dvc repro export"
+
+
+class _Thresholds(BaseModel):
+    """`Thresholds` as they stand in the file."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    score: Fraction
+    nms_iou: Fraction
+    max_detections: Count
+    max_per_class: Count | None
+    max_candidates: Count | None
+
+
+class _Description(BaseModel):
+    """What the file's texts say besides the network's description."""
+
+    model_config = ConfigDict(strict=True)
+    thresholds: _Thresholds
+    origin: dict[str, str]
 
 
 def origin(dataset: str, checkpoint_sha256: str, repository: Path) -> dict[str, str]:
@@ -70,10 +93,11 @@ class ExportMetadata(NamedTuple):
         """
         try:
             values = {name: json.loads(text) for name, text in texts.items()}
-            network = ModelMetadata.from_json(values)
-            return cls(network, Thresholds(**values["thresholds"]), values["origin"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                where, f"metadata {sorted(texts)} ({str(error)[:100]})",
-                "a network that this project exported", "Make one with dvc repro export",
-            ) from None  # fmt: skip
+        except (ValueError, RecursionError) as error:
+            raise InputError(where, str(error), "metadata that are JSON", REMEDY) from None
+        if "model" not in values:
+            expected = "a network that this project exported"
+            raise InputError(where, f"metadata {sorted(values)}", expected, REMEDY)
+        network = ModelMetadata.from_json(values, where)
+        found = checked(_Description, values, where, REMEDY)
+        return cls(network, Thresholds(**found.thresholds.model_dump()), found.origin)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.results import Detections
 from ssdcore.core.errors import InputError
-from ssdcore.export.metadata import ExportMetadata
+from ssdcore.export.metadata import REMEDY, ExportMetadata
 from ssdcore.geometry.boxes import Boxes
 
 ERRORS_ONLY = 3
@@ -34,12 +34,22 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: Path, batch_size: int = 1) -> None:
-        self._session, self.metadata = _open(path, NETWORK_OUTPUTS)
+        self._file = _File(path, "images", NETWORK_OUTPUTS)
+        self.metadata = self._file.metadata
         self.batch_size = batch_size
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
-        """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b images."""
-        offsets, probabilities = self._session.run(NETWORK_OUTPUTS, {"images": images})
+        """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b images.
+
+        Raises:
+            InputError: the network does not compute these.
+        """
+        offsets, probabilities = self._file.run(images)
+        found = (offsets.shape, probabilities.shape)
+        boxes, classes = offsets.shape[1:2], len(self.metadata.network.classes) + 1
+        expected = ((len(images), *boxes, 4), (len(images), *boxes, classes))
+        if found != expected:
+            raise self._file.refusal(f"outputs of shapes {found}", f"shapes {expected}")
         return offsets, probabilities
 
 
@@ -57,11 +67,16 @@ class OnnxDetector:
     """
 
     def __init__(self, path: Path) -> None:
-        self._session, self.metadata = _open(path, DETECTOR_OUTPUTS)
+        self._file = _File(path, "photos", DETECTOR_OUTPUTS)
+        self.metadata = self._file.metadata
 
     def detect(self, photos: NDArray[np.uint8]) -> list[Detections]:
-        """Returns the detections in each of photos (B, H, W, 3), red, green, blue."""
-        rows = zip(*self._session.run(DETECTOR_OUTPUTS, {"photos": photos}), strict=True)
+        """Returns the detections in each of photos (B, H, W, 3), red, green, blue.
+
+        Raises:
+            InputError: the network does not compute them.
+        """
+        rows = zip(*self._file.run(photos), strict=True)
         height, width = photos.shape[1:3]
         sides = np.array((height, width, height, width), np.float32)
         found = []
@@ -72,23 +87,41 @@ class OnnxDetector:
         return found
 
 
-def _open(path: Path, outputs: Sequence[str]) -> tuple[Any, ExportMetadata]:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = ERRORS_ONLY
-    # spinning threads would occupy cores that MindSpore and decoders need
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    remedy = "Make one with dvc repro export"
-    if not path.is_file():
-        raise InputError(str(path), "no file", "an exported ONNX file", remedy)
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # its exceptions have no common base class
-        raise InputError(str(path), str(error)[:200], "an ONNX file", remedy) from None
-    metadata = ExportMetadata.from_texts(session.get_modelmeta().custom_metadata_map, str(path))
-    names = tuple(output.name for output in session.get_outputs())
-    if names != tuple(outputs):
-        remedy = "The file with _photos in its name takes photos, the other one images"
-        raise InputError(str(path), f"outputs {names}", f"outputs {tuple(outputs)}", remedy)
-    return session, metadata
+class _File:
+    """An ONNX file with one input; see `OnnxNetwork`."""
+
+    def __init__(self, path: Path, name: str, outputs: Sequence[str]) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = ERRORS_ONLY
+        # spinning threads would occupy cores that MindSpore and decoders need
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._path, self._input, self._outputs = path, name, outputs
+        if not path.is_file():
+            raise self.refusal("no file", "an exported ONNX file")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+            texts = self._session.get_modelmeta().custom_metadata_map
+        except Exception as error:  # its exceptions have no common base class
+            raise self.refusal(str(error), "an ONNX file") from None
+        self.metadata = ExportMetadata.from_texts(texts, str(path))
+        values = (self._session.get_inputs(), self._session.get_outputs())
+        found = [tuple(value.name for value in side) for side in values]
+        if found != [(name,), tuple(outputs)]:
+            raise self.refusal(
+                f"inputs {found[0]}, outputs {found[1]}", f"input {name}, outputs {tuple(outputs)}",
+                "The file with _photos in its name takes photos, the other one images",
+            )  # fmt: skip
+
+    def run(self, batch: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Returns the outputs."""
+        try:
+            return self._session.run(self._outputs, {self._input: batch})
+        except Exception as error:  # see above
+            found = f"{error} for {self._input} {batch.shape}"
+            raise self.refusal(found, "a network that this project exported") from None
+
+    def refusal(self, found: str, expected: str, remedy: str = REMEDY) -> InputError:
+        """Returns the error that names the file."""
+        return InputError(str(self._path), found, expected, remedy)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.results import NOTHING, Detections
+from ssdcore.core.errors import InputError
 from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import MISSING, UNREADABLE
 from ssdcore.data.images import (
@@ -155,6 +156,9 @@ class PhotoDetector:
         """Yields the result of each photo, in their order; also of broken ones.
 
         Reads two batches ahead, so that the next batch is decoded while the network computes.
+
+        Raises:
+            InputError: the network has another number of default boxes.
         """
         size = self._network.batch_size
         prepared = map_in_threads(_prepare, photos, self._workers, ahead=2 * size)
@@ -169,8 +173,12 @@ class PhotoDetector:
     ) -> list[Detections]:
         if not images:
             return []
-        answers = self._network.answers(np.stack(images))
-        return detect(*answers, self._default_boxes, thresholds)
+        offsets, probabilities = self._network.answers(np.stack(images))
+        if offsets.shape[1] != len(self._default_boxes):
+            raise InputError(
+                "the network", f"{offsets.shape[1]} boxes an image", str(len(self._default_boxes))
+            )
+        return detect(offsets, probabilities, self._default_boxes, thresholds)
 
 
 def _prepare(source: Source) -> tuple[NDArray[np.float32] | None, PhotoResult]:

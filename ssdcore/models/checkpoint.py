@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mindspore as ms
+from mindspore.nn.utils import no_init_parameters
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing
 from ssdcore.models.losses import make_class_loss
-from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.metadata import REMEDY, ModelMetadata
 from ssdcore.models.ssd import SSD
 from ssdcore.params.schema import ModelParams
 from ssdcore.params.types import LossName
@@ -45,21 +47,35 @@ def save(path: Path, network: SSD, metadata: ModelMetadata) -> None:
 def load(path: Path) -> tuple[SSD, ModelMetadata]:
     """Builds the network that a checkpoint describes and loads its weights.
 
+    Takes memory for the weights that the file holds, not for those that it describes.
+
     Raises:
         InputError: the file is no checkpoint of this project, is damaged, or holds other weights
             than its metadata describe.
     """
-    remedy = "Train one with dvc repro, or fetch it with dvc pull"
     if not path.is_file():
-        raise InputError(str(path), "no file", "a checkpoint", remedy)
+        raise InputError(str(path), "no file", "a checkpoint", REMEDY)
     try:
         values = ms.load_checkpoint(str(path))
-        metadata = ModelMetadata.from_json(json.loads(str(values.pop(METADATA))))
+        # MindSpore may return a string of invalid characters, which UTF-8 does not have
+        description = json.loads(str(values.pop(METADATA)).encode())
+    except Exception as error:  # MindSpore raises many types for a damaged file
+        found = f"{type(error).__name__}: {error}"
+        raise InputError(str(path), found, "a whole SSD300 checkpoint", REMEDY) from None
+    metadata = ModelMetadata.from_json(description, str(path))
+    with no_init_parameters():
         network = build_network(metadata.model, len(metadata.classes), metadata.loss)
-        missing, unknown = ms.load_param_into_net(network, values, strict_load=True)
-    except (KeyError, ValueError, RuntimeError) as error:
-        raise InputError(str(path), str(error)[:200], "a whole SSD300 checkpoint", remedy) from None
-    if missing or unknown:
-        found = [*missing, *unknown][:5]
-        raise InputError(str(path), found, "the weights that its metadata describe", remedy)
+    expected = {p.name: _form(p) for p in network.get_parameters()}
+    forms = {name: _form(value) for name, value in values.items()}
+    for name in expected | forms:
+        if forms.get(name) != expected.get(name):
+            raise InputError(
+                f"{path}: {name}", forms.get(name), f"{expected.get(name)}, as it describes itself",
+                REMEDY,
+            )  # fmt: skip
+    ms.load_param_into_net(network, values, strict_load=True)
     return network, metadata
+
+
+def _form(value: Any) -> str:
+    return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, ms.Tensor) else repr(value)

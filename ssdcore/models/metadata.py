@@ -1,13 +1,36 @@
 """The description of a trained network that is stored in its checkpoint and exported files."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params.schema import ModelParams
-from ssdcore.params.types import LossName
+from ssdcore.params.types import LossName, checked
+
+REMEDY = "Make one with dvc repro, or fetch it with dvc pull"
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
+
+class _Class(BaseModel):
+    """A class as it stands in the file."""
+
+    model_config = ConfigDict(strict=True)
+    id: Int64
+    name: str
+
+
+class _Description(BaseModel):
+    """The description as it stands in the file. Nothing of its size is allocated for the check."""
+
+    model_config = ConfigDict(strict=True)
+    model: ModelParams
+    classes: Annotated[tuple[_Class, ...], Field(min_length=1, strict=False, fail_fast=True)]
+    loss: LossName
+    step: Annotated[Int64, Field(ge=0)]
+    cores: Annotated[Int64, Field(ge=1)] | None = None
 
 
 class ModelMetadata(NamedTuple):
@@ -44,21 +67,12 @@ class ModelMetadata(NamedTuple):
         }
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> "ModelMetadata":
-        """Reads what `to_json` returned; ignores other keys.
+    def from_json(cls, content: object, file: str) -> "ModelMetadata":
+        """Reads what `to_json` returned; ignores other keys. `file` names it in messages.
 
         Raises:
-            KeyError: a key is missing.
-            ValueError: the model's parameters are invalid or the loss is unknown.
+            InputError: a value is missing, of another type or out of range.
         """
-        classes: Sequence[dict[str, Any]] = content["classes"]
-        known = get_args(LossName)
-        if content["loss"] not in known:
-            raise ValueError(f"loss {content['loss']!r}, known are {', '.join(known)}")
-        return cls(
-            ModelParams.model_validate(content["model"]),
-            tuple(CocoClass(**c) for c in classes),
-            content["loss"],
-            content["step"],
-            content.get("cores"),
-        )
+        found = checked(_Description, content, file, REMEDY)
+        classes = tuple(CocoClass(one.id, one.name) for one in found.classes)
+        return cls(found.model, classes, found.loss, found.step, found.cores)

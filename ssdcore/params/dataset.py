@@ -1,11 +1,15 @@
 """The parameters of the data set: one model per data source."""
 
+from os.path import expanduser
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 from pydantic_core import PydanticKnownError
 
 from ssdcore.params.types import Count, Names, Reference, Section
+
+DataPath = Annotated[str, AfterValidator(expanduser)]
+"""A path of the user's; `~` stands for the home folder."""
 
 
 class ShapesParams(Section):
@@ -39,14 +43,14 @@ class TutorialParams(Section):
 class LocalParams(Section):
     """The user's own annotations and images; see `ssdcore.sources.local`.
 
-    Paths are absolute or from the repository root.
+    Paths are absolute or from the repository root. DVC itself does not expand `~` in its deps.
     """
 
     format: Literal["coco", "voc", "yolo"]
-    train_annotations: str
-    train_images: str
-    val_annotations: str
-    val_images: str
+    train_annotations: DataPath
+    train_images: DataPath
+    val_annotations: DataPath
+    val_images: DataPath
     val_share: Annotated[float, Field(gt=0, lt=1)]
     split_seed: Annotated[int, Field(ge=0)]
 

@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import say
 from ssdcore.params.schema import Params
-from ssdcore.params.types import RELATION
+from ssdcore.params.types import explain
 
 RENAMED = {
     ("report", "pictures"): "images",
@@ -85,18 +85,6 @@ def _with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
     return present
 
 
-PLAIN_WORDS = {
-    "bool_type": "true or false",
-    "float_type": "a number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "model_type": "a section with its keys",
-    "string_type": "text",
-    "tuple_type": "a list",
-}
-"""What was expected, by the type of pydantic's error; others keep pydantic's wording."""
-
-
 def _translated(errors: list[ErrorDetails], path: Path) -> InputError:
     """Returns one of pydantic's errors in words for the user who edits the file.
 
@@ -104,20 +92,11 @@ def _translated(errors: list[ErrorDetails], path: Path) -> InputError:
     """
     error = min(errors, key=lambda error: error["type"] != "extra_forbidden")
     *section, name = error["loc"] or ("",)
-    name, value = str(name), error["input"]
-    key = ".".join(map(str, error["loc"]))
+    key, value, expected = explain(error)
     if error["type"] == "extra_forbidden":
         known = list(_section_at(section).model_fields)
-        expected = "a known key" + _did_you_mean(name, known)
+        expected = "a known key" + _did_you_mean(str(name), known)
         return InputError(f"{path}: {key}", value, expected, f"Known here: {', '.join(known)}")
-    if error["type"] == "missing":
-        value, expected = None, "a value"
-    elif error["type"] == RELATION:
-        context = error["ctx"]
-        key = ".".join(map(str, [*error["loc"], context["key"]]))
-        value, expected = context["value"], context["expected"]
-    else:
-        expected = PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Input should be "))
     if error["type"] == "literal_error":
         choices = re.findall("'([^']+)'", error["ctx"]["expected"])
         expected += _did_you_mean(str(value), choices)

@@ -1,10 +1,12 @@
 """The base of all sections, and the types of the parameters with their ranges."""
 
 from math import isfinite
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from ssdcore.core.errors import InputError
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -75,3 +77,45 @@ class Section(BaseModel):
     """Base of all sections: frozen, strictly typed, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+PLAIN_WORDS = {
+    "bool_type": "true or false",
+    "float_type": "a number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "model_type": "a section with its keys",
+    "string_type": "text",
+    "tuple_type": "a list",
+}
+"""What was expected, by the type of pydantic's error; others keep pydantic's wording."""
+
+
+def explain(error: ErrorDetails) -> tuple[str, object, str]:
+    """Returns the dotted key, the value and what was expected, of one of pydantic's errors."""
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "missing":
+        return key, None, "a value"
+    if error["type"] == RELATION:
+        context = error["ctx"]
+        key = ".".join(map(str, [*error["loc"], context["key"]]))
+        return key, context["value"], context["expected"]
+    expected = PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Input should be "))
+    return key, error["input"], expected
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def checked(model: type[Model], content: object, file: str, remedy: str) -> Model:
+    """Returns the description in a file as a `model`.
+
+    Raises:
+        InputError: it is not valid; the message names the file, the key and the value.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        key, value, expected = explain(error.errors()[0])
+        where = f"{file}: {key}" if key else file
+        raise InputError(where, value, expected, remedy) from None

@@ -95,7 +95,11 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
 
 
 def _allowed_address(word: str, allow_url: bool) -> str:
-    if urlsplit(word).scheme not in WEB:
+    try:
+        scheme = urlsplit(word).scheme
+    except ValueError as error:
+        raise InputError(word, str(error), "a web address") from None
+    if scheme not in WEB:
         raise InputError(_without_secrets(word), word.partition(":")[0], " or ".join(WEB))
     if not allow_url:
         raise InputError(

@@ -16,7 +16,8 @@ from threading import Lock
 import numpy as np
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.core.errors import RunError
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.messages import printable
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.photo_detector import PhotoResult, Source
 
@@ -115,4 +116,7 @@ def run_child(pipe: Connection, checkpoint: Path, device: str, batch_size: int) 
 
 if __name__ == "__main__":
     descriptor, checkpoint, device, batch_size = sys.argv[1:]
-    run_child(Connection(int(descriptor)), Path(checkpoint), device, int(batch_size))
+    try:
+        run_child(Connection(int(descriptor)), Path(checkpoint), device, int(batch_size))
+    except InputError as error:
+        sys.exit(printable(f"error: {error}"))

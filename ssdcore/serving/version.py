@@ -56,12 +56,12 @@ def read_candidate(repository: Path) -> Candidate:
     """
     checkpoint, metrics = repository / layout.BEST_CHECKPOINT, repository / layout.EVALUATE_METRICS
     stage = _locked_stage(repository / LOCK)
-    _require(checkpoint, stage.deps[layout.BEST_CHECKPOINT.as_posix()])
-    _require(metrics, stage.outs[layout.EVALUATE_METRICS.as_posix()])
+    _require(checkpoint, stage.deps.get(layout.BEST_CHECKPOINT.as_posix()))
+    _require(metrics, stage.outs.get(layout.EVALUATE_METRICS.as_posix()))
     return Candidate(
         checkpoint,
         sha256_of_file(checkpoint),
-        stage.deps[layout.MINDRECORD.as_posix()],
+        stage.deps.get(layout.MINDRECORD.as_posix(), ""),
         {name: stage.params.get(f"{STAGE}.{name}") for name in COUNTED},
         json.loads(metrics.read_text(encoding="utf-8"))["bbox"],
     )
@@ -74,7 +74,7 @@ def _locked_stage(lock: Path) -> LockedStage:
     return stages[STAGE]
 
 
-def _require(path: Path, md5: str) -> None:
+def _require(path: Path, md5: str | None) -> None:
     if not path.is_file():
         raise InputError(str(path), "no file", "the one that dvc.lock has", "Run dvc pull")
     if (found := md5_of_file(path)) != md5:
@@ -94,9 +94,17 @@ class Version(NamedTuple):
     tags: Mapping[str, str]
 
     def figure(self, name: str) -> float | None:
-        """Returns one of its figures; None if it is undefined."""
-        value: float | None = json.loads(self.tags.get(f"{FIGURE}{name}", "null"))
-        return value
+        """Returns one of its figures; None if it is undefined.
+
+        Raises:
+            InputError: the tag holds something else.
+        """
+        text = self.tags.get(f"{FIGURE}{name}", "null")
+        try:
+            return None if text == "null" else float(text)
+        except ValueError:
+            tag = f"{FIGURE}{name} of version {self.number}"
+            raise InputError(tag, text, "a number", "Correct the tag in MLflow") from None
 
 
 def tags_of(candidate: Candidate) -> dict[str, str]:

@@ -29,7 +29,7 @@ def fetch(params: BccdParams, folder: Path) -> dict[str, FetchedSplit]:
     archive = local_copy(params.archive, "dataset.bccd.archive", archive_fault)
     with open_image_files(archive) as files:
         voc = Voc(files, params.archive, files)
-        splits = {split: voc.listed(name) for split, name in LISTS.items()}
+        splits = {split: voc.listed(name).entries for split, name in LISTS.items()}
         if unknown := set(class_names(splits.values())) - set(CLASSES):
             raise InputError(params.archive, sorted(unknown), f"the classes {', '.join(CLASSES)}")
         for split, images in splits.items():

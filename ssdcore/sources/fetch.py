@@ -36,10 +36,19 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         require_plausible(read[split], fetched[split].annotations)
         entries[split] = describe(read[split], sha256_of_file(annotations), fetched[split])
     _require_same_classes(fetched, read)
-    write_unused(folder, {split: fetched[split].unused for split in layout.SPLITS})
+    unused = {split: dict(fetched[split].unused) for split in layout.SPLITS}
+    if dataset.name == "local" and dataset.limit is None:  # a few images need not show all
+        unused["train"]["class without a box"] = _without_box(read["train"])
+    write_unused(folder, unused)
     splits = {split: entry._asdict() for split, entry in entries.items()}
     write_json(folder / layout.SOURCE.name, {"name": dataset.name, "splits": splits})
     return entries
+
+
+def _without_box(split: CocoSplit) -> list[str]:
+    """Returns the classes that no kept box shows; nothing can be learnt of them."""
+    shown = {label for objects in split.objects.values() for label in objects.labels.tolist()}
+    return [c.name for label, c in enumerate(split.classes, start=1) if label not in shown]
 
 
 def _require_same_classes(

@@ -5,17 +5,18 @@ validation split. VOC's own lists (train and val, else trainval and test) take p
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ssdcore.coco.annotations import read_coco
+from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import ImageFiles, open_image_files
+from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
 from ssdcore.sources.coco_writer import ImageEntry, write_coco
+from ssdcore.sources.pairing import Reading, plain_name, unused
 from ssdcore.sources.selection import partition, val_names
 from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo
@@ -29,20 +30,26 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     Raises:
         InputError: something is missing or wrong; the message names file and line.
     """
-    splits = {}
     for split in layout.SPLITS:
-        recorded, annotations = _paths(params, split)
-        splits[split] = FetchedSplit(Path(recorded), recorded, annotations)
-        _require_existing(recorded, f"dataset.local.{split}_images", "archive of images")
+        images, _ = _paths(params, split)
+        _require_existing(images, f"dataset.local.{split}_images", "archive of images")
     if params.format == "coco":
-        _copy_coco(params, folder)
+        readings = _copy_coco(params, folder)
     elif params.format == "voc":
-        entries = _read_voc(params)
-        write_coco(folder, entries, class_names(entries.values()), "Converted from Pascal VOC")
+        readings = _read_voc(params)
+        classes = class_names(reading.entries for reading in readings.values())
+        if not classes:
+            raise InputError(params.train_annotations, "XML files without any object", "<object>")
+        write_coco(folder, _divided(readings, params), classes, "Converted from Pascal VOC")
     else:
-        entries, names = _read_yolo(params)
-        write_coco(folder, entries, names, "Converted from YOLO")
-    return splits
+        readings, classes = _read_yolo(params)
+        write_coco(folder, _divided(readings, params), classes, "Converted from YOLO")
+    left = unused(readings)
+    return {
+        split: FetchedSplit(Path(images), images, annotations, unused=left.get(split, {}))
+        for split in layout.SPLITS
+        for images, annotations in [_paths(params, split)]
+    }
 
 
 def _paths(params: LocalParams, split: str) -> tuple[str, str]:
@@ -65,37 +72,57 @@ def _is_one_set(params: LocalParams) -> bool:
     return _same_annotations(params) and Path(params.train_images) == Path(params.val_images)
 
 
-def _copy_coco(params: LocalParams, folder: Path) -> None:
+def _copy_coco(params: LocalParams, folder: Path) -> dict[str, Reading]:
     train, val = (annotation_file(folder, split) for split in layout.SPLITS)
     source = Path(params.train_annotations)
-    read_coco(source)  # so that messages name the user's file, not the copy
+    listed = {"train": read_coco(source)}  # so that messages name the user's file, not the copy
     if _is_one_set(params):
         partition(source, train, val, params.val_share, params.split_seed)
-        return
-    if not _same_annotations(params):
-        read_coco(Path(params.val_annotations))
-    train.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, train)
-    shutil.copyfile(params.val_annotations, val)
+    else:
+        is_same = _same_annotations(params)
+        listed["val"] = listed["train"] if is_same else read_coco(Path(params.val_annotations))
+        train.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, train)
+        shutil.copyfile(params.val_annotations, val)
+    return {
+        split: _images_beside(Path(_paths(params, split)[0]), content)
+        for split, content in listed.items()
+    }
 
 
-def _read_voc(params: LocalParams) -> dict[str, list[ImageEntry]]:
-    splits: dict[str, list[ImageEntry]] = {}
+def _images_beside(path: Path, content: CocoSplit) -> Reading:
+    """Returns which images at a path the annotation file lists, and which it does not."""
+    with open_image_files(path) as files:
+        found = image_names(files)
+    root = path.resolve()
+    listed = {plain_name(image.file_name) for image in content.images}
+    # a list of an archive's files may omit the top folder
+    listed |= {name.partition("/")[2] for name in listed if path.is_file()}
+    rest = {
+        root / name: (name, "image that the annotation file does not list")
+        for name in found
+        if plain_name(name) not in listed
+    }
+    return Reading([], {root / name for name in found} - set(rest), rest)
+
+
+def _read_voc(params: LocalParams) -> dict[str, Reading]:
+    readings: dict[str, Reading] = {}
     for split in layout.SPLITS:
         with _opened(params, split) as (files, where, images):
-            voc = Voc(files, where, images)
+            voc = Voc(files, where, images, _paths(params, split)[0])
             pair = next((p for p in VOC_LISTS if all(map(voc.has_list, p))), None)
             if _same_annotations(params) and pair is not None:
-                splits[split] = voc.listed(pair[layout.SPLITS.index(split)])
-            elif _is_one_set(params):
-                return _divided(voc.everything(), params)
+                readings[split] = voc.listed(pair[layout.SPLITS.index(split)])
             else:
-                splits[split] = voc.everything()
-    return splits
+                readings[split] = voc.everything()
+                if _is_one_set(params):
+                    break
+    return readings
 
 
-def _read_yolo(params: LocalParams) -> tuple[dict[str, list[ImageEntry]], list[str]]:
-    splits: dict[str, list[ImageEntry]] = {}
+def _read_yolo(params: LocalParams) -> tuple[dict[str, Reading], list[str]]:
+    readings: dict[str, Reading] = {}
     names: list[str] = []
     for split in layout.SPLITS:
         with _opened(params, split) as (files, where, images):
@@ -104,11 +131,12 @@ def _read_yolo(params: LocalParams) -> tuple[dict[str, list[ImageEntry]], list[s
                 expected = f"those of {params.train_annotations}: {names}"
                 raise InputError(f"{where}: class names", own_names, expected)
             names = own_names
-            inner = _inner_path(Path(_paths(params, split)[0]), Path(where))
-            splits[split] = read_yolo(files, where, images, inner, names)
+            path = _paths(params, split)[0]
+            inner = _inner_path(Path(path), Path(where))
+            readings[split] = read_yolo(files, where, images, inner, names, path)
         if _is_one_set(params):
-            return _divided(splits[split], params), names
-    return splits, names
+            break
+    return readings, names
 
 
 def _inner_path(images: Path, folder: Path) -> str:
@@ -130,7 +158,13 @@ def _opened(params: LocalParams, split: str) -> Iterator[tuple[ImageFiles, str, 
         yield files, annotations, image_files
 
 
-def _divided(images: list[ImageEntry], params: LocalParams) -> dict[str, list[ImageEntry]]:
+def _divided(
+    readings: Mapping[str, Reading], params: LocalParams
+) -> dict[str, Sequence[ImageEntry]]:
+    """Returns the images of each split; the images of one set are divided."""
+    if len(readings) > 1:
+        return {split: reading.entries for split, reading in readings.items()}
+    (images,) = (reading.entries for reading in readings.values())
     names = [image.file_name for image in images]
     val = val_names(names, params.val_share, params.split_seed, params.train_annotations)
     return {

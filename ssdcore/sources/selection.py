@@ -92,8 +92,9 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, where: 
         if not images:
             raise InputError("dataset.classes", list(classes), f"classes that occur in {where}")
     if limit is not None:
-        kept = set(shuffled((_name(image) for image in images), LIMIT_SEED)[:limit])
-        images = [image for image in images if _name(image) in kept]
+        rank = {n: r for r, n in enumerate(shuffled(map(_name, images), LIMIT_SEED))}
+        order = sorted(range(len(images)), key=lambda index: rank[_name(images[index])])
+        images = [images[index] for index in sorted(order[:limit])]  # a name may occur twice
         ids = {whole_number(image["id"]) for image in images}
         rows = [row for row in rows if whole_number(row.get("image_id")) in ids]
     content.update(images=images, annotations=rows)
@@ -103,24 +104,22 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, where: 
 def merge_names(path: Path) -> None:
     """Makes the classes of the same name one class in a COCO annotation file, in place.
 
-    The class keeps the first of their ids. See `ssdcore.coco.annotations.same_name`.
+    The class has the lowest of their ids and its name. See `ssdcore.coco.annotations.same_name`.
 
     Args:
         path: the annotation file, valid for `read_coco`.
     """
     content = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
-    kept: dict[str, int | None] = {}
-    id_of: dict[int | None, int | None] = {}
+    kept: dict[str, dict[str, Any]] = {}
+    id_of: dict[int | None, Any] = {}
     for category in sorted(content["categories"], key=lambda one: whole_number(one["id"]) or 0):
-        id_ = whole_number(category["id"])
-        id_of[id_] = kept.setdefault(same_name(category["name"]), id_)
-    content["categories"] = [
-        one for one in content["categories"] if whole_number(one["id"]) in kept.values()
-    ]
+        name = category["name"]
+        one = kept.setdefault(same_name(name), {**category, "name": " ".join(name.split())})
+        id_of[whole_number(category["id"])] = one["id"]
     for row in content["annotations"]:
-        id_ = whole_number(row.get("category_id"))
-        row["category_id"] = id_of.get(id_, row.get("category_id"))
-    write_text(path, json.dumps(content))
+        unknown = row.get("category_id")  # convert drops and counts the box
+        row["category_id"] = id_of.get(whole_number(unknown), unknown)
+    write_text(path, json.dumps({**content, "categories": list(kept.values())}))
 
 
 def _selected(categories: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:

@@ -3,11 +3,11 @@
 import stat
 from pathlib import Path, PurePosixPath
 from shutil import copyfileobj
-from zipfile import BadZipFile, ZipFile, ZipInfo
+from zipfile import ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing, replacing_folder
-from ssdcore.data.image_files import BROKEN_ENTRY
+from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 
 MAX_BYTES = 8 << 30
 MAX_FILES = 200_000
@@ -30,7 +30,7 @@ def unzip(
     Raises:
         InputError: no intact zip archive, too large, or with an entry outside the folder.
     """
-    with _opened(archive) as entries:
+    with open_archive(archive) as entries:
         infos = entries.infolist()
         total = sum(info.file_size for info in infos)
         if total > max_bytes or len(infos) > max_files:
@@ -50,7 +50,7 @@ def extract_one(archive: Path, name: str, target: Path) -> None:
     Raises:
         InputError: no intact zip archive, no such entry, or one that is too large.
     """
-    with _opened(archive) as entries:
+    with open_archive(archive) as entries:
         try:
             info = entries.getinfo(name)
         except KeyError:
@@ -61,14 +61,6 @@ def extract_one(archive: Path, name: str, target: Path) -> None:
             raise InputError(str(archive), found, f"at most {MAX_BYTES} bytes", REMEDY)
         with replacing(target) as part:
             _write(archive, entries, info, part)
-
-
-def _opened(archive: Path) -> ZipFile:
-    try:
-        return ZipFile(archive)
-    except (OSError, BadZipFile) as error:
-        found = getattr(error, "strerror", None) or str(error)
-        raise InputError(str(archive), found, "a zip archive", REMEDY) from None
 
 
 def _parts(info: ZipInfo) -> tuple[str, ...]:

@@ -3,97 +3,29 @@
 Boxes are [xmin, ymin, xmax - xmin, ymax - ymin], as most tools write them; VOC's own boxes are
 half a pixel off then. Objects marked `difficult` count like all others.
 
-The XML is untrusted. A document type is refused: it can declare entities, which expand to
-gigabytes or include other files. VOC annotations have none.
+An image and its XML file have the same name: in the same folder, or in the same folder below
+`JPEGImages` and `Annotations`. The elements `folder` and `filename`, which are out of date where
+files were renamed, decide where names do not.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from math import isfinite
-from pathlib import PurePosixPath
-from xml.parsers import expat
+from functools import cache
+from math import isfinite, nan
+from pathlib import Path, PurePosixPath
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry
 from ssdcore.sources.image_sizes import upright_size_hw
+from ssdcore.sources.pairing import Key, Reading, pair
+from ssdcore.sources.xml_nodes import Node, parse_xml
 
-MAX_XML_BYTES = 8 << 20
-MAX_DEPTH = 100
 SIDES = ("height", "width")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-
-
-@dataclass
-class Node:
-    """An element.
-
-    Attributes:
-        tag: its name.
-        line: line of its start tag, from 1.
-        children: the elements in it, in order.
-        text: the text directly in it.
-    """
-
-    tag: str
-    line: int
-    children: list["Node"] = field(default_factory=list)
-    text: str = ""
-
-    def all(self, tag: str) -> list["Node"]:
-        """Returns the children with this tag."""
-        return [child for child in self.children if child.tag == tag]
-
-    def first(self, tag: str) -> "Node | None":
-        """Returns the first child with this tag, if any."""
-        return next(iter(self.all(tag)), None)
-
-
-def parse_xml(data: bytes, where: str) -> Node:
-    """Returns the root element.
-
-    Args:
-        data: the content of the file.
-        where: its name in messages.
-
-    Raises:
-        InputError: malformed XML, a document type, or far larger than any annotation.
-    """
-    if len(data) > MAX_XML_BYTES:
-        raise InputError(where, f"{len(data)} bytes", f"at most {MAX_XML_BYTES} bytes of XML")
-    top = Node("", 0)
-    path = [top]
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-
-    def start(tag: str, attributes: dict[str, str]) -> None:
-        node = Node(tag, parser.CurrentLineNumber)
-        if len(path) > MAX_DEPTH:
-            raise InputError(
-                f"{where}, line {node.line}", tag, f"at most {MAX_DEPTH} nested elements"
-            )
-        path[-1].children.append(node)
-        path.append(node)
-
-    def end(tag: str) -> None:
-        path.pop()
-
-    def characters(text: str) -> None:
-        path[-1].text += text
-
-    def doctype(name: str, *_: object) -> None:
-        line = f"{where}, line {parser.CurrentLineNumber}"
-        raise InputError(line, f"<!DOCTYPE {name}>", "no document type", "Delete the line")
-
-    parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = characters, doctype
-    try:
-        parser.Parse(data, True)
-    except expat.ExpatError as error:
-        reason = expat.ErrorString(error.code)
-        raise InputError(f"{where}, line {error.lineno}", reason, "well-formed XML") from None
-    return top.children[0]
+IMAGE_FOLDERS = ("jpegimages", "images")
+ALONE = "XML file without an image of its own"
 
 
 class Voc:
@@ -101,58 +33,115 @@ class Voc:
 
     Args:
         files: its files.
-        where: its name in messages.
+        where: its path, which messages name.
         images: the images.
+        images_where: their path.
 
     Raises:
         InputError: there is no XML file, or several folders are named Annotations.
     """
 
-    def __init__(self, files: ImageFiles, where: str, images: ImageFiles) -> None:
+    def __init__(
+        self, files: ImageFiles, where: str, images: ImageFiles, images_where: str = ""
+    ) -> None:
         self._files, self._where, self._images = files, where, images
+        self._images_where = images_where or where
         self._names = frozenset(files.names())
-        names = [PurePosixPath(name) for name in sorted(self._names)]
-        annotations = [name for name in names if name.suffix.lower() == ".xml"]
-        homes = {name.parent for name in annotations if name.parent.name == "Annotations"}
-        if len(homes) > 1 or not annotations:
+        found = [name for name in map(PurePosixPath, self._names) if name.suffix.lower() == ".xml"]
+        homes = {home for name in found if (home := _home(name)) is not None}
+        if len(homes) > 1 or not found:
             several = sorted(map(str, homes)) or "no XML file"
             raise InputError(
                 where, several, "one folder named Annotations with an XML file for each image",
                 "Name the folder that contains Annotations and, if there are lists, ImageSets",
             )  # fmt: skip
         home = homes.pop() if homes else None
-        chosen = [name for name in annotations if home is None or name.parent == home]
-        self._xml = {name.stem: str(name) for name in chosen}
+        self._home = home or PurePosixPath()
+        inside = [name for name in found if home is None or name.is_relative_to(home)]
+        self._xml = [str(name) for name in sorted(inside, key=lambda name: (name.stem, name))]
+        self._outside = sorted(map(str, set(found) - set(inside)))
         self._lists = (home.parent if home is not None else PurePosixPath()) / "ImageSets" / "Main"
-        found = [PurePosixPath(name) for name in image_names(images)]
-        self._by_name = {name.name: str(name) for name in found}
-        self._by_stem = {name.stem: str(name) for name in found}
+        self._image_names = image_names(images)
+        paths = map(PurePosixPath, self._image_names)
+        self._known = {name.casefold() for path in paths for name in (path.name, path.stem)}
+        self._image_of = self._paired()
 
     def has_list(self, name: str) -> bool:
         """Returns whether there is a list of this name, such as `train`."""
         return f"{self._lists / name}.txt" in self._names
 
-    def listed(self, name: str) -> list[ImageEntry]:
+    def listed(self, name: str) -> Reading:
         """Reads the images of a list.
 
         Raises:
             InputError: the list or an XML file is missing or wrong.
         """
         path = f"{self._lists / name}.txt"
-        stems = []
+        files = defaultdict(list)
+        for xml in self._xml:
+            inner = PurePosixPath(xml).relative_to(self._home).with_suffix("")
+            for spelling in {inner.name, str(inner)}:
+                files[spelling].append(xml)
+        chosen = []
         for number, line in enumerate(self._text(path).splitlines(), start=1):
             stem = " ".join(line.split())
-            if stem and stem not in self._xml:
+            if stem and len(files.get(stem, ())) != 1:
                 where = f"{self._where}/{path}, line {number}"
+                found = f"{stem} for {files[stem]}" if stem in files else stem
                 raise InputError(
-                    where, stem, "a name without suffix that has a file in Annotations"
+                    where, found, "a name without suffix that has one file in Annotations"
                 )
-            stems += [stem] if stem else []
-        return [self._read(stem) for stem in stems]
+            chosen += files[stem] if stem else []
+        return self._read_all(chosen, "XML file in no list")
 
-    def everything(self) -> list[ImageEntry]:
+    def everything(self) -> Reading:
         """Reads the images of all XML files, ordered by name."""
-        return [self._read(stem) for stem in sorted(self._xml)]
+        return self._read_all(self._xml)
+
+    def _read_all(self, chosen: list[str], not_chosen: str = ALONE) -> Reading:
+        entries, used, rest = [], set(), {}
+        images, files = Path(self._images_where).resolve(), Path(self._where).resolve()
+        for xml in chosen:
+            entry = self._read(xml)
+            if entry is None:
+                rest[files / xml] = (xml, ALONE)
+                continue
+            entries.append(entry)
+            used |= {files / xml, images / entry.file_name}
+        rest |= {files / xml: (xml, not_chosen) for xml in set(self._xml) - set(chosen)}
+        rest |= {files / xml: (xml, "XML file outside Annotations") for xml in self._outside}
+        paired = set(self._image_of.values())
+        for image in self._image_names:
+            if image not in paired:
+                rest[images / image] = (image, "image without an XML file")
+        return Reading(entries, used, rest)
+
+    def _paired(self) -> dict[str, str]:
+        """Returns the image of each XML file that has one."""
+
+        @cache
+        def named(xml: str) -> tuple[str, str]:
+            root = parse_xml(self._bytes(xml), f"{self._where}/{xml}")
+            return _last_part(root.text_of("folder")), _last_part(root.text_of("filename"))
+
+        stems: list[tuple[Key, Key]] = [
+            (_below_images, lambda xml: str(_stem(xml).relative_to(self._home))),
+            (lambda image: _stem(image).name, lambda xml: _stem(xml).name),
+        ]
+        names: list[tuple[Key, Key]] = [
+            (lambda image: PurePosixPath(image).parts[-2:], named),
+            (lambda image: PurePosixPath(image).name, lambda xml: named(xml)[1] or None),
+        ]
+        beside: list[tuple[Key, Key]] = [(_stem, _stem)]
+        image_of = pair(self._image_names, self._xml, beside)
+        folders = {PurePosixPath(xml).parent for xml in image_of}
+        others = [xml for xml in self._xml if PurePosixPath(xml).parent not in folders]
+        image_of = pair(self._image_names, others, [*stems, *names], image_of)
+        # an XML file whose folder holds the images of others has its own there, or none
+        in_folder: list[tuple[Key, Key]] = [
+            (PurePosixPath, lambda xml: PurePosixPath(xml).parent / named(xml)[1])
+        ]
+        return pair(self._image_names, self._xml, in_folder, image_of)
 
     def _bytes(self, name: str) -> bytes:
         try:
@@ -166,10 +155,18 @@ class Voc:
         except UnicodeDecodeError as error:
             raise InputError(f"{self._where}/{name}", str(error), "text in UTF-8") from None
 
-    def _read(self, stem: str) -> ImageEntry:
-        where = f"{self._where}/{self._xml[stem]}"
-        root = parse_xml(self._bytes(self._xml[stem]), where)
-        file_name = self._image_of(root, stem)
+    def _read(self, xml: str) -> ImageEntry | None:
+        """Returns the image of an XML file; None if only other files' images have its name.
+
+        Convert counts an image that does not exist.
+        """
+        where = f"{self._where}/{xml}"
+        root = parse_xml(self._bytes(xml), where)
+        file_name = self._image_of.get(xml)
+        if file_name is None:
+            file_name = _last_part(root.text_of("filename")) or _stem(xml).name
+            if not self._known.isdisjoint({file_name.casefold(), _stem(xml).name.casefold()}):
+                return None
         size = root.first("size") or root
         if all(size.first(side) for side in SIDES):
             height, width = (_number(size, side, where) for side in SIDES)
@@ -180,41 +177,53 @@ class Voc:
         boxes = tuple(_box(node, where) for node in root.all("object"))
         return ImageEntry(file_name, int(height), int(width), boxes)
 
-    def _image_of(self, root: Node, stem: str) -> str:
-        """Returns the image that the file names, or else the image with the file's own stem.
-
-        Files of renamed images still contain the old name, and some contain Windows paths.
-        """
-        node = root.first("filename")
-        named = node.text.strip().replace("\\", "/").rpartition("/")[2] if node else ""
-        known = self._by_name.get(named) or self._by_stem.get(stem)
-        return known or named or stem
-
 
 def class_names(splits: Iterable[Iterable[ImageEntry]]) -> list[str]:
     """Returns the names of all boxes' classes, sorted."""
     return sorted({box.name for images in splits for image in images for box in image.boxes})
 
 
+def _home(xml: PurePosixPath) -> PurePosixPath | None:
+    """Returns the topmost folder named Annotations that contains a file, if any."""
+    parents = [parent for parent in xml.parents if parent.name == "Annotations"]
+    return parents[-1] if parents else None
+
+
+def _stem(name: str) -> PurePosixPath:
+    return PurePosixPath(name).with_suffix("")
+
+
+def _below_images(image: str) -> str:
+    """Returns an image's path without suffix below the last folder for images."""
+    parts = _stem(image).parts
+    tops = [n for n, part in enumerate(parts[:-1], start=1) if part.lower() in IMAGE_FOLDERS]
+    return "/".join(parts[tops[-1] if tops else 0 :])
+
+
+def _last_part(path: str) -> str:
+    """Returns the last part of a path, which may be one of Windows."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 def _box(node: Node, where: str) -> Box:
-    name = node.first("name")
-    if name is None or not name.text.strip():
+    name = node.text_of("name")
+    if not name:
         raise InputError(f"{where}, line {node.line}", "an object without name", "<name>")
     box = node.first("bndbox")
     if box is None:
         raise InputError(f"{where}, line {node.line}", "an object without box", "<bndbox>")
     x1, y1, x2, y2 = (_number(box, corner, where) for corner in CORNERS)
-    return Box(name.text.strip(), (x1, y1, x2 - x1, y2 - y1))
+    return Box(name, (x1, y1, x2 - x1, y2 - y1))
 
 
 def _number(parent: Node, tag: str, where: str) -> float:
     node = parent.first(tag)
+    found = node.text.strip() if node else None
     try:
-        value = float(node.text) if node else None
+        value = float(found or "")
     except ValueError:
-        value = None
-    if value is None or not isfinite(value):
-        found = node.text.strip() if node else None
+        value = nan
+    if not isfinite(value):
         line = (node or parent).line
         raise InputError(f"{where}, line {line}", found, f"a number in <{tag}>")
     return value

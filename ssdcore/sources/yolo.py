@@ -2,30 +2,35 @@
 
 The label file of an image has the same path with `labels` instead of `images` and the suffix
 `.txt`, as in exports of Ultralytics and Roboflow: `images/train/a.jpg` and `labels/train/a.txt`,
-or `train/images/a.jpg` and `train/labels/a.txt`. An image without a label file has no objects.
+or `train/images/a.jpg` and `train/labels/a.txt`. It may also lie beside the image, or differ in
+letter case. An image without a label file has no objects.
 """
 
-from io import StringIO
+from collections.abc import Callable
 from math import isfinite
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+import yaml  # type: ignore[import-untyped]
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry
 from ssdcore.sources.image_sizes import upright_size_hw
+from ssdcore.sources.pairing import Key, Reading, pair
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
 """Files of class names; the first that exists is read."""
+MAX_YAML_BYTES = 1 << 18
+"""Ten thousand names; larger files are no list of classes, and take minutes."""
 TOLERANCE = 0.01
 """How far rounding may put a box outside the image; convert clips it."""
 
 
 def read_names(files: ImageFiles, where: str) -> list[str]:
     """Returns the class names by number, from the topmost `data.yaml` or `classes.txt`.
+
+    Names are taken as written: `no`, `1.10` and `0x1F` are text.
 
     Raises:
         InputError: no such file, or no list of distinct names.
@@ -36,48 +41,89 @@ def read_names(files: ImageFiles, where: str) -> list[str]:
     name = min(found, key=lambda n: (n.count("/"), NAMES.index(PurePosixPath(n).name), n))
     text = _text(files, name, where)
     where = f"{where}/{name}"
-    if not name.endswith((".yaml", ".yml")):
-        names: object = [line.strip() for line in text.splitlines() if line.strip()]
+    if name.endswith((".yaml", ".yml")):
+        names = _names_of_yaml(text, where)
     else:
-        try:
-            content = YAML(typ="safe", pure=True).load(StringIO(text))
-        except YAMLError as error:
-            raise InputError(where, " ".join(str(error).split()), "valid YAML") from None
-        names = content.get("names") if isinstance(content, dict) else None
-        if isinstance(names, dict) and sorted(names, key=str) == sorted(range(len(names)), key=str):
-            names = [names[number] for number in range(len(names))]
-    if not isinstance(names, list) or not names or len({str(n) for n in names}) < len(names):
-        raise InputError(where, names, "names: a list of distinct names, or names numbered 0, 1, …")
-    return [str(name) for name in names]
+        names = [line.strip() for line in text.rstrip().splitlines()]
+    expected = "names: a list of distinct names, or names numbered 0, 1, …"
+    if not names:
+        raise InputError(where, "no list of names", expected)
+    number_of: dict[str, int] = {}
+    for number, class_name in enumerate(names):
+        if not class_name:
+            raise InputError(where, f"no name, or several, of class {number}", expected)
+        if (first := number_of.setdefault(class_name, number)) < number:
+            raise InputError(where, f"{class_name} for classes {first} and {number}", expected)
+    return names
+
+
+def _names_of_yaml(text: str, where: str) -> list[str]:
+    """Returns the texts of the entry `names`; "" where a name is missing, twice or no text.
+
+    Nodes are read, not values: YAML has no numbers then, and aliases do not multiply.
+    """
+    if len(text) > MAX_YAML_BYTES:
+        raise InputError(where, f"{len(text)} characters", f"at most {MAX_YAML_BYTES}")
+    try:
+        root = yaml.compose(text, yaml.BaseLoader)
+    except Exception as error:  # YAMLError, RecursionError where brackets nest, ValueError, …
+        raise InputError(where, " ".join(str(error).split()), "valid YAML") from None
+    pairs = root.value if isinstance(root, yaml.MappingNode) else []
+    nodes = [value for key, value in pairs if key.value == "names"]
+    if len(nodes) > 1:
+        line = f"{where}, line {nodes[1].start_mark.line + 1}"
+        raise InputError(line, "names for the second time", "one entry names")
+    found = nodes[0] if nodes else None
+    if isinstance(found, yaml.MappingNode):
+        numbered: dict[str, yaml.Node | None] = {}
+        for key, value in found.value:
+            numbered[str(key.value)] = None if str(key.value) in numbered else value
+        values = [numbered.get(str(number)) for number in range(len(found.value))]
+    else:
+        values = found.value if isinstance(found, yaml.SequenceNode) else []
+    return [node.value if isinstance(node, yaml.ScalarNode) else "" for node in values]
 
 
 def read_yolo(
-    files: ImageFiles, where: str, images: ImageFiles, inner: str, names: list[str]
-) -> list[ImageEntry]:
+    files: ImageFiles,
+    where: str,
+    images: ImageFiles,
+    inner: str,
+    names: list[str],
+    images_where: str = "",
+) -> Reading:
     """Reads the images and their labels, ordered by name.
 
     Args:
         files: the label files.
-        where: name of their folder or archive in messages.
+        where: path of their folder or archive, which messages name.
         images: the images.
         inner: path of `images` inside `files`; "" if it is elsewhere.
         names: the classes.
+        images_where: path of the images.
 
     Raises:
         InputError: there is no image, no image has labels, or a line is wrong.
     """
-    labels = {
-        _key(path, "labels"): str(path)
-        for path in map(PurePosixPath, files.names())
-        if path.suffix == ".txt" and path.name not in NAMES
-    }
-    entries, labelled = [], 0
-    for file_name in image_names(images):
+    known = [name for name in files.names() if _may_be_label(name)]
+    first_of: dict[PurePosixPath, str] = {}
+    for name in (all_images := image_names(images)):
+        first_of.setdefault(PurePosixPath(name).with_suffix(""), name)
+    by_path = {f"{inner}/{name}" if inner else name: name for name in first_of.values()}
+    label_of = {by_path[path]: label for label, path in pair(list(by_path), known, LEVELS).items()}
+    entries, unlabelled = [], []
+    labels_root, images_root = Path(where).resolve(), Path(images_where or where).resolve()
+    rest = {}
+    for file_name in all_images:
+        label = label_of.get(file_name)
+        if label is None and first_of[PurePosixPath(file_name).with_suffix("")] in label_of:
+            rest[images_root / file_name] = (file_name, "second image of a label file")
+            continue
         height, width = upright_size_hw(images, file_name)
-        label = labels.get(_key(PurePosixPath(inner) / file_name, "images"))
         boxes: tuple[Box, ...] = ()
-        if label is not None:
-            labelled += 1
+        if label is None:
+            unlabelled.append(file_name)
+        else:
             lines = _text(files, label, where).splitlines()
             boxes = tuple(
                 _box(line, f"{where}/{label}, line {number}", names, height, width)
@@ -85,17 +131,65 @@ def read_yolo(
                 if line.strip()
             )
         entries.append(ImageEntry(file_name, height, width, boxes))
-    if not labelled:
+    if not label_of:
         found = f"labels of none of {len(entries)} images"
         example = f" such as {entries[0].file_name}" if entries else ""
         expected = "labels/….txt beside images/…, with the same names"
         raise InputError(where, found + example, expected)
-    return entries
+    used = {labels_root / label for label in label_of.values()}
+    used |= {images_root / entry.file_name for entry in entries}
+    for label in sorted(set(known) - set(label_of.values())):
+        if _is_label(files, label):
+            rest[labels_root / label] = (label, "label file without an image of its own")
+    return Reading(entries, used, rest, unlabelled)
 
 
-def _key(path: PurePosixPath, folder: str) -> tuple[str, ...]:
-    """Returns the common part of the paths of an image and its label file."""
-    return (*(part for part in path.parts[:-1] if part != folder), path.stem)
+def _may_be_label(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix.lower() == ".txt" and path.name not in NAMES
+
+
+def _is_label(files: ImageFiles, name: str) -> bool:
+    """Says whether a text is of labels: by its folder, or since it is empty or starts so."""
+    if "labels" in PurePosixPath(name.lower()).parts[:-1]:
+        return True
+    try:
+        first = files.read(name).split(maxsplit=1)[:1]
+        return not first or float(first[0]) >= 0
+    except (BrokenImageError, ValueError):
+        return False
+
+
+def _moved(path: str) -> str:
+    """Returns an image's path without suffix, with `labels` for the last folder `images`."""
+    *folders, stem = PurePosixPath(path).with_suffix("").parts
+    for index in reversed(range(len(folders))):
+        if folders[index].lower() == "images":
+            folders[index] = "labels"
+            break
+    return "/".join([*folders, stem])
+
+
+def _stem(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
+
+
+def _without(folder: str) -> Callable[[str], str]:
+    """Returns a function that drops the suffix and all folders of this name from a path."""
+
+    def key(path: str) -> str:
+        *folders, stem = PurePosixPath(path).with_suffix("").parts
+        return "/".join([*(part for part in folders if part.lower() != folder), stem])
+
+    return key
+
+
+LEVELS: list[tuple[Key, Key]] = [
+    (_moved, _stem),
+    (_stem, _stem),
+    (_without("images"), _without("labels")),
+]
+"""How the paths of an image and its label file correspond, the most precise first."""
 
 
 def _text(files: ImageFiles, name: str, where: str) -> str:

@@ -1,6 +1,13 @@
 """Each reader of users' files against damaged copies; the benchmark takes forty times as many."""
 
-from benchmarks.mutations import Reader, faults, mutations
+import pytest
+
+from benchmarks.mutations import READERS, Reader, faults, mutations
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_damaged_files_give_a_value_or_a_documented_error(name, tmp_path):
+    assert list(faults(READERS[name], 50, tmp_path)) == []
 
 
 def test_damage_is_the_same_in_every_run_and_varies():

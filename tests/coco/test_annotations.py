@@ -292,6 +292,7 @@ def test_names_that_differ_are_accepted_and_so_are_single_letters(tmp_path):
         ([[0.1, 0.2, 0.5, 0.5], [0, 0, 1.5, 1]], False),
         ([[0, 0, 1, 1]], False),
         ([[-0.1, 0.2, 0.5, 0.5]], False),
+        ([[0.1, 0.2, 0, 0]], False),
         ([], False),
     ],
 )

@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.mutations import Reader, faults
 from ssdcore.coco.annotations import read_coco
+from ssdcore.coco.ground_truth import write_ground_truth
 from ssdcore.core import progress
 from ssdcore.core.errors import InputError
 from ssdcore.data.convert import convert_split, read_split, repeated_files
@@ -155,6 +157,22 @@ def test_files_with_several_entries_are_found_in_one_split_and_across(tmp_path):
     assert repeated_files({"train": (train, tmp_path / "x"), "val": (val, tmp_path / "y")}) == [
         found[0]
     ]
+
+
+def test_a_damaged_annotation_file_is_read_or_refused(tmp_path):
+    """Whatever is read can be converted, and later stages read the same from the result."""
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    rows = [box(1, 5, [8, 6, 16.5, 12], area=9, iscrowd=0), box(1, 1, [0, 0, 40, 30], iscrowd=1)]
+    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows)
+
+    def read(path):
+        split = read_split(path, tmp_path)
+        write_ground_truth(tmp_path / "b.json", split)
+        again = read_coco(tmp_path / "b.json")
+        assert again.boxes["kept"] == split.boxes["kept"]
+        assert (again.classes, again.images) == (split.classes, split.images)
+
+    assert list(faults(Reader("a.json", path.read_bytes(), read), 50, tmp_path)) == []
 
 
 def test_the_same_input_gives_the_same_bytes(faulty, tmp_path):

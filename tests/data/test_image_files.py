@@ -12,6 +12,7 @@ import pytest
 
 from ssdcore.core import retry
 from ssdcore.core.errors import InputError, RunError
+from ssdcore.data import archives
 from ssdcore.data import image_files as images_module
 from ssdcore.data.image_files import open_image_files
 from ssdcore.data.images import BrokenImageError
@@ -112,14 +113,14 @@ def test_an_error_of_the_machine_is_no_fault_of_the_file(tmp_path, kind, code, m
     errors = []
 
     def failing(read):
-        def wrapped(*arguments):
+        def wrapped(*arguments, **options):
             if errors:
                 raise errors.pop()
-            return read(*arguments)
+            return read(*arguments, **options)
 
         return wrapped
 
-    for reader, name in ((Path, "read_bytes"), (ZipFile, "read")):
+    for reader, name in ((Path, "read_bytes"), (ZipFile, "open")):
         monkeypatch.setattr(reader, name, failing(getattr(reader, name)))
     with open_image_files(kind(tmp_path / "in")) as image_files:
         errors += [OSError(code, os.strerror(code))] * 2
@@ -203,15 +204,15 @@ def test_an_archive_is_read_by_one_thread_at_a_time(tmp_path, monkeypatch):
     busy, collisions = threading.Event(), []
 
     class Watching(ZipFile):
-        def read(self, entry):
+        def open(self, entry):
             if busy.is_set():
                 collisions.append(entry)
             busy.set()
             time.sleep(0.005)
             busy.clear()
-            return super().read(entry)
+            return super().open(entry)
 
-    monkeypatch.setattr(images_module, "ZipFile", Watching)
+    monkeypatch.setattr(archives, "ZipFile", Watching)
     with (
         open_image_files(make_zip(tmp_path / "in.zip")) as image_files,
         ThreadPoolExecutor(4) as pool,
@@ -241,7 +242,7 @@ def test_an_archive_is_opened_once(tmp_path, monkeypatch):
             opened.append(file)
             super().__init__(io.BytesIO(Path(file).read_bytes()))
 
-    monkeypatch.setattr(images_module, "ZipFile", Counting)
+    monkeypatch.setattr(archives, "ZipFile", Counting)
     source = make_zip(tmp_path / "in.zip")
     with open_image_files(source) as image_files:
         assert [image_files.read("a.jpg") for _ in range(3)] == [b"1"] * 3

@@ -1,5 +1,6 @@
 import io
 import math
+import resource
 import struct
 import zlib
 
@@ -170,8 +171,11 @@ def test_damaged_bytes_raise_only_broken_image_errors(kind, tmp_path):
         assert decode(stored).shape[:2] == header.upright_hw
         assert decode_for_network(stored).shape[2] == 3
 
+    before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     data = saved(noisy((30, 20)), kind, **({} if kind == "BMP" else exif(kind, 3, 6)))
     assert list(faults(Reader("a", data, read, (BrokenImageError,)), 50, tmp_path)) == []
+    grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
+    assert grown_kib << 10 < images.MAX_PIXELS * images.BYTES_PER_PIXEL / 4
 
 
 def exif(kind: str, field_type: int, *values: object) -> dict[str, object]:
@@ -197,6 +201,21 @@ def ramp(kind: str, **options: object) -> bytes:
     pixels = np.zeros((60, 80, 3), np.uint8)
     pixels[..., 0], pixels[..., 1] = np.mgrid[:60, :80] * 3
     return saved(Image.fromarray(pixels), kind, **options)
+
+
+def test_a_lack_of_memory_is_no_fault_of_the_image(monkeypatch):
+    """Pillow and OpenCV report it like damaged bytes, so they are asked again later."""
+    whole, damaged = jpeg(), jpeg()[:-900]
+    with monkeypatch.context() as patch:
+        patch.setattr(Image.Image, "load", lambda image: (_ for _ in ()).throw(MemoryError))
+        patch.setattr("PIL.ImageFile.ImageFile.load", Image.Image.load)
+        with pytest.raises(MemoryError, match="for 80×60 pixels"):
+            checked(whole, 60, 80)
+    monkeypatch.setattr(images, "BYTES_PER_PIXEL", 1 << 50)
+    assert checked(whole, 60, 80) is whole
+    for read in (inspect, decode):
+        with pytest.raises(MemoryError, match="for 80×60 pixels"):
+            read(damaged if read is inspect else whole[:-1200].replace(b"\xff\xda", b"\xff\xff"))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,7 +1,11 @@
+import os
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.data import loader as module
 from ssdcore.data.augment import Sample
 from ssdcore.data.loader import (
     TrainingLoader,
@@ -9,12 +13,14 @@ from ssdcore.data.loader import (
     spread_samples,
     to_training_example,
 )
+from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.matching import BACKGROUND, IGNORED
 from ssdcore.training.distributed.group import ALONE, Group
 from tests.augment_params import augment_params
+from tests.coco_files import jpeg
 from tests.data.samples import NOTHING, objects, painted
 
 PRIORS = default_boxes()
@@ -160,6 +166,38 @@ def test_processes_share_the_images(images, size):
     ]
     assert sorted(i for share in shares for i in share) == sorted(images.split.objects)
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_a_failed_read_is_repeated_and_the_order_stays(tmp_path, monkeypatch):
+    """The shard is short for a moment, as on a network drive."""
+    (shard,) = write_shards(tmp_path / "x", (Record(n, jpeg(), NOTHING) for n in range(150)))
+    whole, ids, failed_at = shard.read_bytes(), [], []
+
+    def restore(pause):
+        failed_at.append(len(ids))
+        shard.write_bytes(whole)
+
+    monkeypatch.setattr(module, "sleep", restore)
+    for batch in input_batches([shard], 1, workers=1):
+        ids += batch.image_ids.tolist()
+        if not failed_at:
+            os.truncate(shard, 17_000)
+    assert ids == list(range(150))
+    assert 0 < failed_at[0] < 150
+
+    monkeypatch.setattr(module, "sleep", lambda pause: None)
+    os.truncate(shard, 17_000)
+    with pytest.raises(RunError, match=r"/x: .*Failed to read file\. Run the convert stage again"):
+        list(input_batches([shard], 1, workers=1))
+    shard.unlink()
+    with pytest.raises(RunError, match="does not exist"):
+        loader(SimpleNamespace(shards=[shard]))
+
+
+def test_a_damaged_image_in_the_shards_is_named(tmp_path):
+    shards = write_shards(tmp_path / "x", [Record(7, b"no image", NOTHING)])
+    with pytest.raises(RunError, match=r"image 7 of the shards: image of a kind .*convert stage"):
+        list(input_batches(shards, 1, workers=1))
 
 
 def test_samples_are_spread_over_the_shards(images):

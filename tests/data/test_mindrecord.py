@@ -1,7 +1,11 @@
+import errno
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
 
+from ssdcore.core.errors import RunError
 from ssdcore.data import mindrecord
 from ssdcore.data.mindrecord import COLUMNS, Record, find_shards, to_sample, write_shards
 from tests.data.samples import NOTHING, objects
@@ -68,3 +72,23 @@ def test_samples_of_large_images_are_reduced():
     row = np.zeros((1, 6), np.float32)
     sample = to_sample(np.array(data + mindrecord.END), np.array(0), row)
     assert sample.rgb.shape == (1000, 1200, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "free", "error", "told"),
+    [
+        ("[ERROR] No free disk to be used.\n", 1 << 40, OSError, "No space left on device"),
+        ("Failed to commit.\n", 0, OSError, "No space left on device"),
+        ("Failed.\n---\n[ERROR] A b.\n--- C++ Call Stack", 1 << 40, RunError, r"/x: A b\. Run"),
+        ("Failed.\nstack", 1 << 40, RunError, r"/x: Failed\. Run the convert stage again\.$"),
+    ],
+)
+def test_an_error_of_the_writer_is_one_line(tmp_path, monkeypatch, text, free, error, told):
+    def fail(*arguments):
+        raise RuntimeError(text)
+
+    monkeypatch.setattr(mindrecord.FileWriter, "write_raw_data", fail)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free))
+    with pytest.raises(error, match=told) as caught:
+        write_shards(tmp_path / "x", records(2))
+    assert error is RunError or caught.value.errno == errno.ENOSPC

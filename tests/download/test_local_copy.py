@@ -58,11 +58,35 @@ def test_a_file_with_other_content_than_pinned_is_refused_and_left_alone(tmp_pat
     assert path.read_bytes() == BODY
 
 
-@pytest.mark.parametrize("pin", ["", "12ab", PIN[:-1] + "g", PIN + "0"])
-def test_a_pin_that_is_no_hash_is_refused(tmp_path, refusal, pin):
-    path = tmp_path / "a.bin"
+@pytest.mark.parametrize(
+    "pin",
+    [
+        "#sha256=", "#sha256=12ab", f"#sha256={PIN[:-1]}g", f"#sha256={PIN}0", f"#SHA256={PIN}",
+        f"#sha-256={PIN}", f"#sha256:{PIN}", f"#sha256-{PIN}", "#md5=0123", f"# sha256 = {PIN}",
+        f"#{PIN}", f"#a=b#sha256={PIN}", f"#sha256={PIN}#a=b", f"#sha256={PIN} ",
+    ],
+)  # fmt: skip
+def test_a_pin_of_another_spelling_is_refused(tmp_path, refusal, pin):
+    (tmp_path / "a.bin").write_bytes(BODY)
+    for reference in (f"{tmp_path}/a.bin", "http://127.0.0.1:1/a.bin"):
+        assert "expected 64 hexadecimal digits after #sha256=" in refusal(reference + pin)
+
+
+def test_a_file_may_have_a_name_like_a_pin(tmp_path):
+    path = tmp_path / "C#=1.bin"
     path.write_bytes(BODY)
-    assert "64 hexadecimal digits" in refusal(f"{path}#sha256={pin}")
+    assert local_copy(str(path), KEY) == path
+
+
+def test_a_tilde_stands_for_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "a.bin").write_bytes(BODY)
+    assert local_copy(f"~/a.bin#sha256={PIN}", KEY) == tmp_path / "a.bin"
+
+
+@pytest.mark.parametrize("reference", ["http://[::1", "x" * 5000, "s3://", "a\0b", "http://h\0/"])
+def test_a_malformed_reference_is_refused(refusal, reference):
+    assert refusal(reference)
 
 
 def test_an_address_is_fetched_once(server, cache, kept):

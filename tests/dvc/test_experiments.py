@@ -95,8 +95,9 @@ def test_earlier_commits_are_listed_on_request(listed):
     assert list(listed(2)) == [one.name for one in found]
 
 
-def state(name: str | None, rev: str, ap: float | None, **train: Any) -> ExpState:
-    metrics = {} if ap is None else {"metrics/evaluate.json": {"data": {"bbox": {"AP": ap}}}}
+def state(name: str | None, rev: str, ap: float | str | None, **train: Any) -> ExpState:
+    figures = {"AP": None if ap == "undefined" else ap}
+    metrics = {} if ap is None else {"metrics/evaluate.json": {"data": {"bbox": figures}}}
     params = {"params.yaml": {"data": {"train": train}}}
     return ExpState(rev, name, SerializableExp(rev, params=params, metrics=metrics))
 
@@ -107,6 +108,7 @@ def state(name: str | None, rev: str, ap: float | None, **train: Any) -> ExpStat
         (None, 0.3, True),
         ("success", 0.3, True),
         ("success", None, False),
+        ("success", "undefined", False),
         ("failed", 0.3, False),
         ("running", 0.3, False),
         ("queued", None, False),

@@ -47,9 +47,23 @@ def test_the_committed_lock():
     assert stages["evaluate"].params["evaluate.nms_iou"] == 0.45
 
 
-@pytest.mark.parametrize("text", ["<<<<<<< HEAD\n: [", "", "schema: '2.0'", "[]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<<<<<<< HEAD\n: [",
+        "",
+        "schema: '2.0'",
+        "[]",
+        "stages: []",
+        "stages: {a: }",
+        "\udcff",
+        "stages: {a: {outs: [{md5: b}]}}",
+        "stages: {a: {params: [b]}}",
+        "? {}\n: 2020-99-99",
+    ],
+)
 def test_a_broken_lock_is_wrong_input(tmp_path, text):
-    (tmp_path / "dvc.lock").write_text(text)
+    (tmp_path / "dvc.lock").write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(InputError, match=r"dvc\.lock: found .* Run dvc repro"):
         read_lock(tmp_path / "dvc.lock")
 

@@ -1,6 +1,5 @@
 """Random annotation files and detections with every kind of error."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.judged import JudgedSplit, Split, judge_split
 from ssdcore.evaluation.matching import Found, Truth
 from ssdcore.evaluation.outcomes import judge
+from tests.coco_files import write_coco
 
 NOTHING = CocoResults.from_rows([])
 HEIGHT, WIDTH = 240, 320
@@ -46,16 +46,9 @@ def write_scene(
     found.sort(key=lambda one: one["score"] + rng.normal())
     for one, score in zip(found, scores, strict=True):
         one["score"] = round(float(score), 6)
-    content = {
-        "images": [
-            {"id": i, "file_name": f"{i}.jpg", "height": HEIGHT, "width": WIDTH}
-            for i in range(1, images + 1)
-        ],
-        "categories": [{"id": id_, "name": CLASSES[id_]} for id_ in ids],
-        "annotations": [{"id": n, **thing} for n, thing in enumerate(truth, start=1)],
-    }
-    path = folder / "truth.json"
-    path.write_text(json.dumps(content))
+    size = {"height": HEIGHT, "width": WIDTH}
+    listed = [{"id": i, "file_name": f"{i}.jpg", **size} for i in range(1, images + 1)]
+    path = write_coco(folder / "truth.json", listed, truth, [(id_, CLASSES[id_]) for id_ in ids])
     return path, CocoResults.from_rows(found)
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import json
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from pycocotools.cocoeval import COCOeval
 from ssdcore.coco.results import CocoResults, read_results
 from ssdcore.evaluation.judged import judge_split
 from ssdcore.evaluation.sizes import SHARES, SIDES_PX, sizes_px, sizes_share
+from tests.coco_files import box, write_coco
 from tests.evaluation.scenes import HEIGHT, WIDTH, write_scene
 
 CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
@@ -80,30 +80,13 @@ def test_equals_pycocotools_on_outside_cases(case):
     np.testing.assert_allclose(precisions(ranges), expected, atol=1e-12)
 
 
-def one_object_of_each(sides_px):
-    """An annotation file of a class with squares of these sides, each in an image of its own."""
-    return {
-        "images": [
-            {"id": i, "file_name": f"{i}.jpg", "height": 400, "width": 400}
-            for i in range(len(sides_px))
-        ],
-        "categories": [{"id": 1, "name": "square"}],
-        "annotations": [
-            {
-                "id": i + 1, "image_id": i, "category_id": 1, "bbox": [0, 0, side, side],
-                "area": side * side, "iscrowd": 0,
-            }
-            for i, side in enumerate(sides_px)
-        ],
-    }  # fmt: skip
-
-
 def of_squares(folder, sides_px, found=(), change=None):
-    """The two tables of squares, some of them found with a score of 0.9."""
-    content = one_object_of_each(sides_px)
-    content["images"][0].update(change or {})
-    path = folder / "truth.json"
-    path.write_text(json.dumps(content))
+    """The two tables of squares, each in an image of its own, some found with a score of 0.9."""
+    size = {"height": 400, "width": 400}
+    images = [{"id": i, "file_name": f"{i}.jpg", **size} for i in range(len(sides_px))]
+    images[0].update(change or {})
+    squares = [box(i, 1, [0, 0, side, side], area=side**2) for i, side in enumerate(sides_px)]
+    path = write_coco(folder / "truth.json", images, squares, [(1, "square")])
     detections = [
         {"image_id": i, "category_id": 1, "bbox": [0, 0, sides_px[i], sides_px[i]], "score": 0.9}
         for i in found

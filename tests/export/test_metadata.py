@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -21,15 +22,31 @@ def test_the_texts_contain_the_preprocessing(metadata, rng):
     assert to_network_input(image) == pytest.approx(by_hand, abs=1e-5)
 
 
-@pytest.mark.parametrize("missing", ["model", "classes", "loss", "thresholds", "origin"])
+@pytest.mark.parametrize("missing", ["classes", "loss", "thresholds", "origin"])
 def test_a_foreign_file_is_refused(metadata, missing):
     texts = metadata.texts()
     del texts[missing]
-    with pytest.raises(InputError, match=r"^a\.onnx: found .*this project exported.*dvc repro"):
+    with pytest.raises(InputError, match=rf"^a\.onnx: {missing}: found None, .* dvc repro"):
         ExportMetadata.from_texts(texts, "a.onnx")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "3"])
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("classes", "null", "classes: found None, expected a list"),
+        ("loss", '["focal"]', "loss: found ['focal'], expected 'focal' or 'multibox'"),
+        ("thresholds", '{"score": NaN}', "thresholds.score: found nan, expected "),
+        ("thresholds", '{"score": 0.5, "nms_iou": "0.5"}', "nms_iou: found '0.5', expected a numb"),
+        ("thresholds", '{"score": 0.5, "nms_iou": 0.5, "max_detections": 0}', "_detections: found"),
+        ("origin", '{"dataset": 3}', "origin.dataset: found 3, expected text"),
+    ],
+)
+def test_a_wrong_value_is_named(metadata, name, text, message):
+    with pytest.raises(InputError, match=rf"^a\.onnx: .*{re.escape(message)}"):
+        ExportMetadata.from_texts({**metadata.texts(), name: text}, "a.onnx")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "3", "[" * 100_000])
 def test_damaged_texts_are_refused(metadata, text):
     with pytest.raises(InputError, match=r"^a\.onnx"):
         ExportMetadata.from_texts({**metadata.texts(), "thresholds": text}, "a.onnx")

@@ -1,6 +1,5 @@
 """Networks with known outputs: the figures are plain arithmetic."""
 
-import json
 import math
 
 import numpy as np
@@ -10,6 +9,7 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import Detections
 from ssdcore.export.parity import CHECKPOINT, compare, judge
 from ssdcore.inference.decode import Thresholds
+from tests.coco_files import box, write_coco
 
 PRIORS = np.array([[0.5, 0.5, 0.4, 0.4], [0.25, 0.25, 0.2, 0.2]], np.float32)  # cy cx h w
 BOX_PX = [30.0, 30.0, 40.0, 40.0]  # the first of them, in images of 100×100
@@ -18,19 +18,10 @@ BOX_PX = [30.0, 30.0, 40.0, 40.0]  # the first of them, in images of 100×100
 @pytest.fixture
 def annotations(tmp_path):
     """Five images with one object each, at the first default box."""
-    content = {
-        "images": [
-            {"id": i, "file_name": f"{i}.png", "height": 100, "width": 100} for i in range(1, 6)
-        ],
-        "categories": [{"id": 4, "name": "thing"}],
-        "annotations": [
-            {"id": i, "image_id": i, "category_id": 4, "bbox": BOX_PX, "area": 1600.0, "iscrowd": 0}
-            for i in range(1, 6)
-        ],
-    }
-    path = tmp_path / "truth.json"
-    path.write_text(json.dumps(content))
-    return path
+    ids = range(1, 6)
+    images = [{"id": i, "file_name": f"{i}.png", "height": 100, "width": 100} for i in ids]
+    boxes = [box(i, 4, BOX_PX, area=1600.0) for i in ids]
+    return write_coco(tmp_path / "truth.json", images, boxes, [(4, "thing")])
 
 
 def images(count):

@@ -43,7 +43,7 @@ def test_boxes_are_fractions_of_a_photo_of_any_size(files, rng):
     np.testing.assert_allclose(stretched.boxes_yxyx, square.boxes_yxyx, atol=1e-3)
 
 
-def test_files_that_are_no_exported_network_are_refused(tmp_path, files, network):
+def test_files_that_are_no_exported_network_are_refused(tmp_path, files, network, metadata):
     (tmp_path / "text.onnx").write_text("hello")
     save(tmp_path / "foreign.onnx", network, {})
     for name, expected in (
@@ -53,7 +53,13 @@ def test_files_that_are_no_exported_network_are_refused(tmp_path, files, network
     ):
         with pytest.raises(InputError, match=f"{name}.*{expected}"):
             OnnxNetwork(tmp_path / name)
-    with pytest.raises(InputError, match=r"a_photos\.onnx.*boxes.*expected outputs.*offsets"):
+    two_classes = metadata.texts() | {"classes": '[{"id": 1, "name": "a"}]'}
+    save(tmp_path / "other.onnx", network, two_classes)
+    with pytest.raises(InputError, match=r"other\.onnx: found .*36, 3\).* expected .*36, 2\)"):
+        OnnxNetwork(tmp_path / "other.onnx").answers(np.zeros((1, 3, 300, 300), np.float32))
+    with pytest.raises(InputError, match=r"a\.onnx: found .*indices.* for images \(1, 3, 10, 9\)"):
+        OnnxNetwork(files[0]).answers(np.zeros((1, 3, 10, 9), np.float32))
+    with pytest.raises(InputError, match=r"a_photos\.onnx.*boxes.*expected input images.*offsets"):
         OnnxNetwork(files[1])
-    with pytest.raises(InputError, match=r"a\.onnx.*offsets.*expected outputs.*boxes"):
+    with pytest.raises(InputError, match=r"a\.onnx.*offsets.*expected input photos.*boxes"):
         OnnxDetector(files[0])

@@ -1,6 +1,9 @@
 """Photos as Pillow turns them; a network with known answers, so that results are arithmetic."""
 
+import errno
 import io
+import os
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -8,6 +11,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from ssdcore.coco.annotations import CocoClass
+from ssdcore.core import retry
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.images import BrokenImageError, decode, decode_for_network
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.inference.decode import Thresholds
@@ -89,6 +94,28 @@ def test_a_missing_file_and_a_folder_have_a_reason(tmp_path):
         read_photo(tmp_path)
 
 
+def test_a_machine_that_fails_ends_the_prediction(tmp_path, monkeypatch):
+    """The photo is not reported as broken; a single failure does not matter."""
+    monkeypatch.setattr(retry, "PAUSES_S", (0.0,))
+    path, read, errors = tmp_path / "a.png", Path.read_bytes, []
+    path.write_bytes(grey(204))
+
+    def failing(self):
+        if errors:
+            raise errors.pop()
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", failing)
+    for count in (1, 2):
+        errors += [OSError(errno.EMFILE, os.strerror(errno.EMFILE))] * count
+        found = PhotoDetector(Bright(), PRIORS, CLASSES).detect([path], Thresholds())
+        if count == 1:
+            assert next(found).fault == ""
+        else:
+            with pytest.raises(RunError, match=r"a\.png: Too many open files, 2 times in a row"):
+                next(found)
+
+
 PRIORS = np.array([[0.25, 0.5, 0.5, 0.5], [0.75, 0.25, 0.2, 0.2]], np.float32)  # cy cx h w
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
 
@@ -113,6 +140,12 @@ class Bright:
 
 def grey(level: int, height: int = 40, width: int = 100) -> bytes:
     return cv2.imencode(".png", np.full((height, width, 3), level, np.uint8))[1].tobytes()
+
+
+def test_a_network_of_other_default_boxes_is_refused():
+    detector = PhotoDetector(Bright(), np.tile(PRIORS, (3, 1)), CLASSES)
+    with pytest.raises(InputError, match="the network: found '2 boxes an image', expected 6"):
+        list(detector.detect([grey(51)], Thresholds()))
 
 
 @pytest.mark.parametrize("workers", [1, 3])

@@ -1,7 +1,10 @@
+import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 
 import mindspore as ms
 import numpy as np
@@ -77,11 +80,34 @@ def test_other_files_are_refused(tmp_path, metadata):
             load(tmp_path / f"{name}.ckpt")
 
 
-def test_a_checkpoint_of_an_unknown_loss_is_refused(tmp_path, metadata):
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("loss", "hinge", "loss: found 'hinge', expected 'focal' or 'multibox'"),
+        ("loss", ["focal"], "loss: found ['focal'], expected 'focal' or 'multibox'"),
+        ("classes", None, "classes: found None, expected a list"),
+        ("classes", [], "classes: found [], expected "),
+        ("classes", [{"id": "3", "name": "a"}], "classes.0.id: found '3', expected a whole number"),
+        ("classes", [{"id": 3}], "classes.0.name: found None, expected a value"),
+        ("classes", [None] * 300_000, "classes.0: found None, expected "),
+        ("step", float("nan"), "step: found nan, expected a whole number"),
+        ("model", {"width": float("inf")}, "model.width: found inf, expected "),
+        ("model", {"default_box_scales": [1.0] * 7}, "default_box_scales: found [1.0, 1.0, "),
+        ("model", {"width": 4.0}, "backbone.conv1.0.conv.weight: found 'Float32 (8, 3, 3, 3)', "),
+        ("classes", [{"id": 1, "name": "a"}] * 100_000, "class_heads.0."),
+    ],
+)
+def test_a_description_that_is_not_ours_is_refused(tmp_path, metadata, key, value, message):
+    """Before memory of its size is taken: the last two describe networks of many gigabytes."""
+    card = metadata.to_json()
+    card[key] = card[key] | value if isinstance(value, dict) else value
     network = build_network(metadata.model, 2, "multibox")
-    save(tmp_path / "a.ckpt", network, metadata._replace(loss="hinge"))
-    with pytest.raises(InputError, match=r"a\.ckpt: .*loss 'hinge', known are focal, multibox"):
+    ms.save_checkpoint(network, str(tmp_path / "a.ckpt"), append_dict={"ssd300": json.dumps(card)})
+    before_kib = getrusage(RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=rf"a\.ckpt: .*{re.escape(message)}") as caught:
         load(tmp_path / "a.ckpt")
+    assert len(str(caught.value)) < 1000
+    assert getrusage(RUSAGE_SELF).ru_maxrss - before_kib < 1 << 20
 
 
 def test_weights_that_do_not_fit_the_metadata_are_refused(tmp_path, metadata):

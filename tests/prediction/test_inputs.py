@@ -156,3 +156,8 @@ def test_an_incomplete_file_is_broken(monkeypatch):
         monkeypatch.setattr(streams, "open_web", lambda *_, stream=stream: nullcontext(stream))
         found = fetched("http://x/a.jpg")
         assert (str(found) if isinstance(found, BrokenImageError) else found) == expected
+
+
+def test_a_malformed_address_is_refused():
+    with pytest.raises(InputError, match=r"^http://\[::1: found 'Invalid IPv6 URL'"):
+        found("http://[::1", allow_url=True)

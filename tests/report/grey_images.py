@@ -1,6 +1,5 @@
 """A small split: grey images of 80 × 60 pixels, each with one object of 40 × 20 at (10, 30)."""
 
-import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import CocoResults
 from ssdcore.report.split_images import SplitImages
+from tests.coco_files import box, write_coco
 
 BOX = (10, 30, 40, 20)
 
@@ -18,12 +18,8 @@ BOX = (10, 30, 40, 20)
 def write_split(folder: Path, count: int, skipped: Collection[str] = ()) -> SplitImages:
     """Writes 1.png, 2.png, … whose ids are their numbers."""
     numbers = range(1, count + 1)
-    content = {
-        "images": [{"id": n, "file_name": f"{n}.png", "height": 60, "width": 80} for n in numbers],
-        "annotations": [{"id": n, "image_id": n, "category_id": 7, "bbox": BOX} for n in numbers],
-        "categories": [{"id": 7, "name": "cat"}],
-    }
-    (folder / "a.json").write_text(json.dumps(content))
+    images = [{"id": n, "file_name": f"{n}.png"} for n in numbers]
+    write_coco(folder / "a.json", images, [box(n, 7, BOX) for n in numbers], [(7, "cat")])
     for n in numbers:
         cv2.imwrite(str(folder / f"{n}.png"), np.full((60, 80, 3), 128, np.uint8))
     return SplitImages(read_coco(folder / "a.json"), folder, skipped)

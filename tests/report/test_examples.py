@@ -1,5 +1,4 @@
 import io
-import json
 from pathlib import Path
 
 import cv2
@@ -15,6 +14,7 @@ from ssdcore.report.drawing import draw_boxes, encode_jpeg
 from ssdcore.report.examples import draw_examples, draw_variations
 from ssdcore.report.split_images import SEED, SplitImages
 from tests.augment_params import augment_params
+from tests.coco_files import box, write_coco
 from tests.report.grey_images import row, table, write_split
 
 GREY, GREEN = (128, 128, 128), (0, 160, 0)
@@ -58,18 +58,10 @@ def training(tmp_path: Path) -> SplitImages:
     images, annotations = [], []
     for n in range(1, 7):
         images.append({"id": n, "file_name": f"{n}.png", "height": 200, "width": 400})
-        annotations += [
-            {"image_id": n, "category_id": 7, "bbox": [20, 60, 100, 80]},
-            {"image_id": n, "category_id": 8, "bbox": [30, 150, 60, 40]},
-        ]
+        annotations += [box(n, 7, [20, 60, 100, 80]), box(n, 8, [30, 150, 60, 40])]
         cv2.imwrite(str(tmp_path / f"{n}.png"), rgb[..., ::-1])
-    content = {
-        "images": images,
-        "annotations": annotations,
-        "categories": [{"id": 7, "name": "leaf"}, {"id": 8, "name": "stone"}],
-    }
-    (tmp_path / "a.json").write_text(json.dumps(content))
-    return SplitImages(read_coco(tmp_path / "a.json"), tmp_path)
+    path = write_coco(tmp_path / "a.json", images, annotations, [(7, "leaf"), (8, "stone")])
+    return SplitImages(read_coco(path), tmp_path)
 
 
 def decoded(jpeg: bytes) -> NDArray[np.int64]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import cv2
 import pytest
 
+from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.metrics import evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file
-from ssdcore.data.manifest import image_folder
+from ssdcore.data.manifest import image_folder, read_unused
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.reader import read_params
 from ssdcore.params.types import Section
@@ -108,6 +109,7 @@ def test_the_hashes_of_shapes_depend_on_the_seed(tmp_path):
 
 def test_local_images_stay_in_place(home, tmp_path):
     folder = tmp_path / "raw"
+    annotate(home / "train.json", [box(1, 1, A), box(1, 5, B)])
     splits = fetch(local(home), folder)
     written = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
     assert written == {
@@ -117,6 +119,26 @@ def test_local_images_stay_in_place(home, tmp_path):
         assert image_folder(folder / "source.json", split) == home / split
         assert splits[split].listed == 2
         assert splits[split].annotations_sha256 == sha256_of_file(home / f"{split}.json")
+
+
+def test_classes_without_a_box_are_named(home, tmp_path):
+    annotate(home / "train.json", [box(1, 5, A)])
+    fetch(local(home), tmp_path / "raw")
+    assert read_unused(tmp_path / "raw") == {"train": {"class without a box": ["cat"]}}
+    chosen = local(home).model_copy(update={"classes": ("dog",)})
+    annotate(home / "val.json", [box(1, 5, A)])
+    fetch(chosen, tmp_path / "chosen")
+    assert read_unused(tmp_path / "chosen") == {}
+
+
+def test_images_that_no_entry_lists_are_named(home, tmp_path):
+    for split in layout.SPLITS:
+        annotate(home / f"{split}.json", [box(1, 1, A), box(1, 5, B)])
+    (home / "val/c.JPG").write_bytes(jpeg())
+    (home / "val/notes.md").write_bytes(b"")
+    fetch(local(home), tmp_path / "raw")
+    reason = "image that the annotation file does not list"
+    assert read_unused(tmp_path / "raw") == {"val": {reason: ["c.JPG"]}}
 
 
 def test_local_annotations_are_copied_byte_for_byte(home, tmp_path):
@@ -185,6 +207,28 @@ def test_both_splits_need_the_same_classes(home, tmp_path, categories, differenc
         fetch(local(home), tmp_path / "raw")
     for part in ("train.json", "val.json", f"'{difference}'"):
         assert part in str(error.value)
+
+
+def test_a_name_of_two_ids_is_refused_or_its_classes_are_merged(home, tmp_path):
+    categories = [(7, "cat"), (3, "dog"), (5, "Cat ")]
+    for split in layout.SPLITS:
+        images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+        rows = [box(1, 7, A), box(1, "5", B), box(2, 3, A), box(2, 9, A)]
+        write_coco(home / f"{split}.json", images, rows, categories)
+    found = r"train\.json: categories: found \"5 'Cat ' and 7 'cat'\""
+    with pytest.raises(InputError, match=found):
+        fetch(local(home), tmp_path / "raw")
+    merging = local(home).model_copy(update={"merge_names": True, "classes": ("Cat",)})
+    fetch(merging, tmp_path / "raw")
+    split = read_coco(tmp_path / "raw/annotations/instances_val.json")
+    assert split.classes == ((5, "Cat"),)
+    assert split.objects[1].labels.tolist() == [1, 1]
+
+
+def test_boxes_in_fractions_are_refused_by_download(home, tmp_path):
+    annotate(home / "val.json", [box(1, 1, [0.1, 0.2, 0.3, 0.4])])
+    with pytest.raises(InputError, match=r"val\.json: annotations: .*Multiply"):
+        fetch(local(home), tmp_path / "raw")
 
 
 def test_classes_are_selected_before_the_images_are_hashed(home, tmp_path):

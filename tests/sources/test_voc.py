@@ -5,9 +5,8 @@ from PIL import Image
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import open_image_files
-from ssdcore.sources import voc
 from ssdcore.sources.coco_writer import Box, ImageEntry
-from ssdcore.sources.voc import Voc, class_names, parse_xml
+from ssdcore.sources.voc import Voc, class_names
 from tests.coco_files import jpeg
 from tests.sources.archives import make_folder, make_zip, voc_xml
 
@@ -25,20 +24,16 @@ TREE = {
     "ImageSets/Main/ungood.txt": "a\n\nc\n",
     "ImageSets/Layout/val.txt": "a",
 }
-EXPANDING = """<?xml version="1.0"?>
-<!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]>
-<annotation>&b;</annotation>"""
-OUTSIDE = """<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x>&e;</x>"""
 
 
 def everything(root, images=None):
     with open_image_files(root) as files, open_image_files(images or root) as image_files:
-        return Voc(files, str(root), image_files).everything()
+        return Voc(files, str(root), image_files).everything().entries
 
 
 def listed(root, name):
     with open_image_files(root) as files:
-        return Voc(files, str(root), files).listed(name)
+        return Voc(files, str(root), files).listed(name).entries
 
 
 def error(root, **files):
@@ -84,6 +79,81 @@ def test_a_folder_of_xml_files_alone(tmp_path):
     root = make_folder(tmp_path / "xml", {"a.xml": A, "x/b.xml": voc_xml("b.jpg", [])})
     images = make_folder(tmp_path / "images", {"a.jpg": jpeg()})
     assert [p.file_name for p in everything(root, images)] == ["a.jpg", "b.jpg"]
+
+
+def boxes_and_rest(tmp_path, files, list_name=None):
+    """Returns the class on each image, and the files that are not used."""
+    with open_image_files(make_folder(tmp_path / "set", files)) as opened:
+        voc = Voc(opened, "set", opened)
+        reading = voc.listed(list_name) if list_name else voc.everything()
+    found = {image.file_name: image.boxes[0].name for image in reading.entries}
+    return found, dict(sorted(reading.rest.values()))
+
+
+def one_box(kind, file_name="1.jpg", folder="x"):
+    return voc_xml(file_name, [(kind, (1, 2, 3, 4))]).replace("<folder>x", f"<folder>{folder}")
+
+
+ALONE, NO_XML = "XML file without an image of its own", "image without an XML file"
+
+
+@pytest.mark.parametrize(
+    ("files", "found", "rest"),
+    [
+        (
+            {"a/1.xml": "cat", "b/1.xml": "dog", "a/1.jpg": "", "b/1.jpg": ""},
+            {"a/1.jpg": "cat", "b/1.jpg": "dog"}, {},
+        ),
+        (
+            {"Annotations/1.xml": "cat", "Annotations/more/2.xml": "dog", "JPEGImages/1.jpg": "",
+             "JPEGImages/2.jpg": ""},
+            {"JPEGImages/1.jpg": "cat", "JPEGImages/2.jpg": "dog"}, {},
+        ),
+        (
+            {"Annotations/a/1.xml": "cat", "Annotations/b/1.xml": "dog", "JPEGImages/a/1.jpg": "",
+             "JPEGImages/b/1.jpg": ""},
+            {"JPEGImages/a/1.jpg": "cat", "JPEGImages/b/1.jpg": "dog"}, {},
+        ),
+        (
+            {"labelled/1.xml": "cat", "labelled/1.jpg": "", "other/1.jpg": ""},
+            {"labelled/1.jpg": "cat"}, {"other/1.jpg": NO_XML},
+        ),
+        (
+            {"Annotations/1.xml": "cat", "x/1.jpg": "", "y/1.jpg": ""},  # <folder>x</folder>
+            {"x/1.jpg": "cat"}, {"y/1.jpg": NO_XML},
+        ),
+        (
+            {"Annotations/1.xml": "cat", "y/1.jpg": "", "z/1.jpg": ""},
+            {}, {"Annotations/1.xml": ALONE, "y/1.jpg": NO_XML, "z/1.jpg": NO_XML},
+        ),
+        (
+            {"a/1.xml": "cat", "b/1.xml": "dog", "b/2.xml": "dog", "b/2.jpg": "", "a/1.jpg": ""},
+            {"a/1.jpg": "cat", "b/2.jpg": "dog"}, {"b/1.xml": ALONE},
+        ),
+        (
+            {"Annotations/IMG_1.xml": "cat", "JPEGImages/img_1.JPG": "", "more/1.xml": "dog"},
+            {"JPEGImages/img_1.JPG": "cat"}, {"more/1.xml": "XML file outside Annotations"},
+        ),
+    ],
+    ids=["beside images", "subfolder", "same subfolders", "own folder", "by <folder>", "ambiguous",
+         "second XML", "letter case"],
+)  # fmt: skip
+def test_images_of_the_same_name_and_xml_in_subfolders(tmp_path, files, found, rest):
+    files = {name: one_box(kind) if kind else jpeg() for name, kind in files.items()}
+    assert boxes_and_rest(tmp_path, files) == (found, rest)
+
+
+def test_lists_name_files_in_subfolders_and_the_others_are_named(tmp_path):
+    files = {f"Annotations/{name}.xml": one_box("cat") for name in ("a/1", "b/1", "2", "b/3")}
+    files |= {f"JPEGImages/{name}.jpg": jpeg() for name in ("a/1", "b/1", "2", "b/3")}
+    files["ImageSets/Main/train.txt"] = "b/1\n3\n"
+    found, rest = boxes_and_rest(tmp_path, files, "train")
+    assert list(found) == ["JPEGImages/b/1.jpg", "JPEGImages/b/3.jpg"]
+    reason = "XML file in no list"
+    assert rest == {"Annotations/2.xml": reason, "Annotations/a/1.xml": reason}
+    (tmp_path / "set/ImageSets/Main/train.txt").write_text("2\n1\n")
+    with pytest.raises(InputError, match=r"train\.txt, line 2: found .*1 for .*a/1\.xml.*b/1\.xml"):
+        listed(tmp_path / "set", "train")
 
 
 @pytest.mark.parametrize("named", ["old name.jpg", "C:\\Users\\me\\a.jpg", "/home/me/a.jpg", ""])
@@ -157,43 +227,3 @@ def test_a_folder_without_voc_files_is_refused(tmp_path):
     both = {"VOC2007/Annotations/a.xml": A, "VOC2012/Annotations/b.xml": A}
     with pytest.raises(InputError, match=r"two: found .*VOC2007/Annotations.*VOC2012/Annotations"):
         everything(make_folder(tmp_path / "two", both))
-
-
-def test_elements_have_text_children_and_lines():
-    root = parse_xml("<a>\n <b>süß &amp; x</b>\n <c><b/>\n<b>2</b></c></a>".encode(), "f.xml")
-    assert (root.tag, root.line) == ("a", 1)
-    assert [(child.tag, child.line) for child in root.children] == [("b", 2), ("c", 3)]
-    assert root.first("b").text == "süß & x"
-    assert [(b.text, b.line) for b in root.first("c").all("b")] == [("", 3), ("2", 4)]
-    assert root.first("none") is None
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "iso-8859-1"])
-def test_other_encodings(encoding):
-    declared = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>'
-    assert parse_xml(f"{declared}<a>süß</a>".encode(encoding), "f.xml").text == "süß"
-
-
-@pytest.mark.parametrize("text", [EXPANDING, OUTSIDE, "<!DOCTYPE a><a/>"])
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_document_type_is_refused(text, encoding):
-    with pytest.raises(InputError, match=r"^f\.xml, line \d: found '<!DOCTYPE"):
-        parse_xml(text.removeprefix('<?xml version="1.0"?>\n').encode(encoding), "f.xml")
-
-
-@pytest.mark.parametrize(
-    ("data", "line"), [(b"", 1), (b"<a>\n<b></a>", 2), (b"<a/>\n\ntext", 3), (b"<a>\n\xff</a>", 2)]
-)
-def test_malformed_xml_is_named_with_its_line(data, line):
-    with pytest.raises(InputError, match=rf"^f\.xml, line {line}: .*well-formed"):
-        parse_xml(data, "f.xml")
-
-
-def test_files_that_are_too_large_or_too_deep_are_refused(monkeypatch):
-    with pytest.raises(InputError, match="at most 100 nested elements"):
-        parse_xml(b"<a>" * 1000, "f.xml")
-    assert parse_xml(b"<a>" * 100 + b"</a>" * 100, "f.xml").tag == "a"
-    monkeypatch.setattr(voc, "MAX_XML_BYTES", 8)
-    assert parse_xml(b"<a> </a>", "f.xml").text == " "
-    with pytest.raises(InputError, match=r"9 bytes.*at most 8"):
-        parse_xml(b"<a>  </a>", "f.xml")

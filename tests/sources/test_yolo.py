@@ -1,4 +1,5 @@
 import io
+from collections import defaultdict
 
 import pytest
 from PIL import Image
@@ -22,6 +23,10 @@ TREE = {
     "labels/train/ü b.txt": "",
     "labels/val/a.txt": "0 0.5 0.5 1 1",
 }
+BOMB = "a: &a [x]\n" + "".join(
+    f"{name}: &{name} [{', '.join(f'*{before}' for _ in range(9))}]\n"
+    for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+) + "names: *i\n"  # fmt: skip
 A = ImageEntry(
     "a.jpg", 60, 80, (Box("süßer Hund", (30, 15, 20, 30)), Box("cat", (0, 0, 20, 30)))
 )  # fmt: skip
@@ -33,6 +38,10 @@ def names(tmp_path, **files):
 
 
 def read(root, images, inner=""):
+    return reading(root, images, inner).entries
+
+
+def reading(root, images, inner=""):
     with open_image_files(root) as files, open_image_files(images) as image_files:
         return read_yolo(files, "where", image_files, inner, NAMES)
 
@@ -77,6 +86,47 @@ def test_labels_beside_the_images(tmp_path):
     files = {"a.jpg": jpeg(60, 80), "a.txt": TREE["labels/train/a.txt"], "classes.txt": "x"}
     root = make_folder(tmp_path / "yolo", files)
     assert read(root, root) == [A]
+
+
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [
+        ("images/IMG_1.jpg", "labels/img_1.txt"),
+        ("images/a.jpg", "labels/A.TXT"),
+        ("Images/a.jpg", "Labels/a.txt"),
+        ("two/images/a.jpg", "two/images/a.txt"),
+        ("one/a.jpg", "one/a.txt"),
+        ("images/\u00fc.jpg", "labels/u\u0308.txt"),
+        ("images/images/a.jpg", "images/labels/a.txt"),
+    ],
+)
+def test_a_label_is_found_beside_the_image_and_in_other_letter_case(tmp_path, image, label):
+    files = {image: jpeg(60, 80), label: TREE["labels/train/a.txt"]}
+    root = make_zip(tmp_path / "y.zip", {**files, "classes.txt": "x"})
+    assert read(root, root) == [A._replace(file_name=image)]
+
+
+def test_what_fits_no_image_is_named(tmp_path):
+    text = TREE["labels/train/a.txt"]
+    files = {
+        "images/a.jpg": jpeg(60, 80), "images/a.png": jpeg(), "images/b.jpg": jpeg(),
+        "images/Cc.jpg": jpeg(), "images/A.jpg": jpeg(), "labels/a.txt": text, "images/a.txt": text,
+        "labels/b.jpg.txt": text, "labels/cC.txt": text, "labels/CC.txt": text, "d/e.txt": "",
+        "classes.txt": "x", "README.txt": "made by hand", "train.txt": "images/a.jpg",
+    }  # fmt: skip
+    root = make_zip(tmp_path / "y.zip", files)
+    found = reading(root, root)
+    assert [image.file_name for image in found.entries if image.boxes] == ["images/a.jpg"]
+    assert found.unlabelled == ["images/A.jpg", "images/Cc.jpg", "images/b.jpg"]
+    reasons = defaultdict(list)
+    for name, reason in found.rest.values():
+        reasons[reason].append(name)
+    assert reasons == {
+        "second image of a label file": ["images/a.png"],
+        "label file without an image of its own": [
+            "d/e.txt", "images/a.txt", "labels/CC.txt", "labels/b.jpg.txt", "labels/cC.txt",
+        ],
+    }  # fmt: skip
 
 
 def test_boxes_refer_to_the_upright_image(tmp_path):
@@ -148,6 +198,16 @@ def test_names_by_number(tmp_path, files):
     assert names(tmp_path, **files) == NAMES
 
 
+def test_names_are_taken_as_written(tmp_path):
+    words = ["02146", "1.10", "1e3", "null", "true", "no", "0x1F", "~", "1:30", "2001-99-99", "1_0"]
+    for text in (f"names: [{', '.join(words)}]", "names:\n" + "".join(f"- {w}\n" for w in words)):
+        assert names(tmp_path, **{"data.yaml": text}) == words
+    numbered = "".join(f"  {n}: {word}\n" for n, word in enumerate(words))
+    assert names(tmp_path, **{"data.yaml": f"names:\n{numbered}"}) == words
+    tagged = "names: [!!int abc, !!python/object/apply:os.system x, &a '1', 'süß: #']"
+    assert names(tmp_path, **{"data.yaml": tagged}) == ["abc", "x", "1", "süß: #"]
+
+
 def test_more_than_ten_numbered_names(tmp_path):
     text = "names:\n" + "".join(f"  {n}: n{n}\n" for n in reversed(range(12)))
     assert names(tmp_path, **{"data.yaml": text}) == [f"n{n}" for n in range(12)]
@@ -157,13 +217,20 @@ def test_more_than_ten_numbered_names(tmp_path):
     ("files", "message"),
     [
         ({"a.txt": ""}, "where: found 'no file of class names'"),
-        ({"data.yaml": "names: {0: a, 2: b}"}, "where/data.yaml: found {0: 'a', 2: 'b'}"),
-        ({"data.yaml": "names: [a, a]"}, "where/data.yaml: found ['a', 'a']"),
-        ({"data.yaml": "nc: 2"}, "where/data.yaml: found None"),
-        ({"data.yaml": "- a"}, "where/data.yaml: found None"),
+        ({"data.yaml": "names: {0: a, 2: b}"}, "found 'no name, or several, of class 1'"),
+        ({"data.yaml": "names: [a, a]"}, "where/data.yaml: found 'a for classes 0 and 1'"),
+        ({"data.yaml": "nc: 2"}, "where/data.yaml: found 'no list of names'"),
+        ({"data.yaml": "- a"}, "where/data.yaml: found 'no list of names'"),
+        ({"data.yaml": "names: {0: a, 1: b, 1: c}"}, "found 'no name, or several, of class 1'"),
+        ({"data.yaml": "names: [a]\nnames: [b]"}, "data.yaml, line 2: found 'names for the second"),
+        ({"data.yaml": "names: [[a]]"}, "found 'no name, or several, of class 0'"),
+        ({"data.yaml": "names: [a, '']"}, "found 'no name, or several, of class 1'"),
         ({"data.yaml": "names: [a"}, "expected valid YAML"),
-        ({"data.yaml": "names: !!python/object/apply:os.system ['x']"}, "where/data.yaml"),
-        ({"classes.txt": "\n"}, "where/classes.txt: found []"),
+        ({"data.yaml": "names: " + "[" * 500 + "]" * 500}, "expected valid YAML"),
+        ({"data.yaml": "names: [x" + ", x" * 99_999 + "]"}, "at most 262144"),
+        ({"data.yaml": BOMB}, "found 'no name, or several, of class 0'"),
+        ({"classes.txt": "\n"}, "where/classes.txt: found 'no list of names'"),
+        ({"classes.txt": "a\n\nb\n"}, "found 'no name, or several, of class 1'"),
         ({"classes.txt": b"\xff"}, "expected a readable text in UTF-8"),
     ],
 )

@@ -72,7 +72,7 @@ def make_project(folder: Path, machine: Path, git_root: Path | None = None) -> P
 
 @pytest.fixture(scope="module")
 def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Commits: empty, equal, doctored (its AP was edited), stale (its inputs changed later)."""
+    """Commits: empty, equal, doctored (its AP was edited), stale (its inputs changed), torn."""
     folder = make_project(tmp_path_factory.mktemp("repository") / "project", machine)
     write(folder / "metrics/evaluate.json", bbox={"AP": 0.625, "AP50": 0.75}, device="GPU")
     save(folder, "doctored")
@@ -80,6 +80,8 @@ def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(folder / "evaluate.json", bbox={"AP": 0.5, "AP50": 0.75}, device="CPU", images=4)
     (folder / "params.yaml").write_text("rate: 0.2\n")
     save(folder, "stale")
+    (folder / "metrics/train.json").write_text('{"loss": ')
+    save(folder, "torn")
     run(folder, "git", "checkout", "--quiet", "--detach", "equal")
     return folder
 
@@ -197,6 +199,7 @@ def test_other_requirements_get_their_own_environment(repository, reproduce, tmp
         ("", "REV: found ''"),
         ("--all", "REV: found '--all'"),
         ("empty", "dvc.lock of empty: found 'no file', expected a run's results"),
+        ("torn", "metrics/train.json of torn: found 'no JSON object', expected a run's results"),
     ],
 )
 def test_an_unknown_commit_or_one_without_a_run_is_wrong_input(

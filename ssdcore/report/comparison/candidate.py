@@ -15,12 +15,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.coco.results import CocoResults, parse_results
 from ssdcore.core import layout
-from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
 from ssdcore.evaluation.table import Table, parse_rows
 from ssdcore.evaluation.tables import empty_tables
@@ -97,8 +95,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
     trained = files.parse(layout.TRAIN_METRICS, _mapping) or {}
     params = files.parse(layout.PARAMS, _yaml_mapping) or {}
-    source = files.parse(layout.SOURCE, _mapping) or {}
-    val = source.get("splits", {}).get("val", {})
+    val = files.parse(layout.SOURCE, _val_source) or {}
     truth = layout.ground_truth("val")
     if read(truth) is None:  # a revision of an earlier version
         truth = layout.annotations("val")
@@ -111,7 +108,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     }
     detected = None
     if split and results and "images" in val:
-        detected = Detected(split, results, val["images"])
+        detected = Detected(split, results, str(val["images"]))
     figures = {"evaluate": evaluated, "train": trained}
     return Candidate(
         name,
@@ -140,7 +137,7 @@ class _Files:
             return None
         try:
             return parse(content.decode("utf-8"))
-        except (ValueError, TypeError, KeyError, AttributeError, YAMLError, InputError):
+        except Exception:  # whatever the readers raise for a file of another form
             self.lacks[f"{path} (unreadable)"] = None
             return None
 
@@ -172,6 +169,10 @@ class _Files:
 
 def _mapping(text: str) -> dict[str, Any]:
     return dict(json.loads(text).items())
+
+
+def _val_source(text: str) -> dict[str, Any]:
+    return dict(json.loads(text).get("splits", {}).get("val", {}))
 
 
 def _yaml_mapping(text: str) -> dict[str, Any]:

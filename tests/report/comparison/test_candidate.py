@@ -104,6 +104,13 @@ def test_an_unreadable_file_is_named(name: str, text: str) -> None:
     assert candidate({**FILES, name: text}).lacks == [f"{name} (unreadable)"]
 
 
+@pytest.mark.parametrize("text", ['{"splits": []}', '{"splits": {"val": 3}}', "[" * 9999])
+def test_a_source_of_another_form_is_named(text: str) -> None:
+    assert candidate({**FILES, "data/raw/source.json": text}).lacks == [
+        "data/raw/source.json (unreadable)"
+    ]
+
+
 @pytest.mark.parametrize("key", RESULT)
 def test_detections_of_another_form_are_named(key: str) -> None:
     name = "evaluation/predictions.json"

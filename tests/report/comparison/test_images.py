@@ -1,5 +1,4 @@
 import io
-import json
 
 import cv2
 import numpy as np
@@ -11,8 +10,9 @@ from ssdcore.coco.results import CocoResults
 from ssdcore.core.errors import InputError
 from ssdcore.report.comparison.candidate import Detected
 from ssdcore.report.comparison.images import SIDE, draw_images, shared_images
+from tests import coco_files
+from tests.coco_files import write_coco
 
-SIZE = {"height": 60, "width": 80}
 BOX = [10, 10, 30, 20]
 
 
@@ -20,21 +20,9 @@ BOX = [10, 10, 30, 20]
 def split_of(tmp_path):
     def make(images, categories=((7, "cat"), (9, "dog")), box=BOX) -> CocoSplit:
         """Images by id with a category each, 1.png, 2.png, … in this order."""
-        path = tmp_path / "val.json"
-        rows = [
-            {"id": n, "image_id": id_, "category_id": category, "bbox": box}
-            for n, (id_, category) in enumerate(images.items(), start=1)
-        ]
-        content = {
-            "images": [
-                {"id": id_, "file_name": f"{n}.png", **SIZE}
-                for n, id_ in enumerate(images, start=1)
-            ],
-            "annotations": rows,
-            "categories": [{"id": id_, "name": name} for id_, name in categories],
-        }
-        path.write_text(json.dumps(content))
-        return read_coco(path)
+        rows = [coco_files.box(id_, category, box) for id_, category in images.items()]
+        listed = [{"id": id_, "file_name": f"{n}.png"} for n, id_ in enumerate(images, start=1)]
+        return read_coco(write_coco(tmp_path / "val.json", listed, rows, categories))
 
     return make
 

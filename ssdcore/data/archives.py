@@ -1,0 +1,64 @@
+"""Opens untrusted zip archives: what they unpack to is bounded before anything is read."""
+
+import struct
+import zlib
+from itertools import pairwise
+from pathlib import Path
+from zipfile import ZIP_BZIP2, ZIP_LZMA, BadZipFile, ZipFile
+
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.retry import retrying
+
+MAX_RATIO = 200
+"""Maximum of unpacked bytes to the archive's own; images and annotations stay below 30."""
+SMALL_BYTES = 1 << 30
+"""Unpacked bytes that are accepted at any ratio."""
+HEADER_BYTES = 30
+"""Of an entry before its name."""
+BROKEN_ENTRY = (
+    BadZipFile, EOFError, RuntimeError, ValueError, LookupError, OverflowError, struct.error,
+    zlib.error,
+)  # fmt: skip
+"""What zipfile raises for damaged or encrypted entries and unknown compression methods."""
+
+
+def open_archive(path: Path, expected: str = "a zip archive") -> ZipFile:
+    """Opens an archive whose entries have distinct names and bytes and a plausible size.
+
+    The stated sizes bound what is read: zipfile stops there.
+
+    Raises:
+        InputError: no such archive; the message expects `expected`.
+        RunError: the machine fails to read it.
+    """
+    try:
+        archive = retrying(lambda: ZipFile(path), str(path))
+    except RunError:
+        raise
+    except Exception as error:  # zipfile raises many types for damaged bytes
+        found = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise InputError(str(path), found, expected) from None
+    if fault := _fault(archive, path.stat().st_size):
+        archive.close()
+        raise InputError(str(path), *fault, "Pack it again, or use another source of it")
+    return archive
+
+
+def _fault(archive: ZipFile, size: int) -> tuple[str, str] | None:
+    """Returns what is wrong with an archive's directory and what is expected, if anything."""
+    entries = sorted(archive.infolist(), key=lambda entry: entry.header_offset)
+    for entry, following in pairwise(entries):
+        # one compressed body under thousands of names unpacks for hours
+        if entry.header_offset + HEADER_BYTES + entry.compress_size > following.header_offset:
+            return f"{entry.filename} and {following.filename} overlap", "separate entries"
+    names = set()
+    for entry in entries:
+        if entry.compress_type in (ZIP_BZIP2, ZIP_LZMA):  # zipfile unpacks them without a limit
+            return f"{entry.filename} packed with bzip2 or LZMA", "entries packed with Deflate"
+        if entry.filename in names:
+            return f"{entry.filename} twice", "each name once"
+        names.add(entry.filename)
+    total, most = sum(entry.file_size for entry in entries), max(SMALL_BYTES, MAX_RATIO * size)
+    if total > most:
+        return f"{len(entries)} entries of {total} bytes unpacked", f"at most {most} bytes"
+    return None

@@ -1,0 +1,98 @@
+"""Pairs images with their label files, and lists what of the input no record uses."""
+
+import posixpath
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from ssdcore.data.manifest import UNLABELLED
+from ssdcore.sources.coco_writer import ImageEntry
+
+Key = Callable[[Any], Hashable]
+"""Returns what a file's name shares with its counterpart's; None if there is no such thing."""
+
+
+class Reading(NamedTuple):
+    """A split's images, and the files that it does not use.
+
+    Attributes:
+        entries: the images with their boxes.
+        used: paths of the files that the entries come from.
+        rest: the names of the other files by path, with the reason; another split may use them.
+        unlabelled: names of images without a label file, which count as images without objects.
+    """
+
+    entries: list[ImageEntry]
+    used: Set[Path] = frozenset()
+    rest: Mapping[Path, tuple[str, str]] = MappingProxyType({})
+    unlabelled: Sequence[str] = ()
+
+
+def unused(readings: Mapping[str, Reading]) -> dict[str, dict[str, list[str]]]:
+    """Returns the names of the files that no split uses, by split and reason, each once."""
+    done = {path for reading in readings.values() for path in reading.used}
+    found: dict[str, dict[str, list[str]]] = {}
+    for split, reading in readings.items():
+        reasons = defaultdict(list)
+        for path, (name, reason) in reading.rest.items():
+            if path not in done:
+                reasons[reason].append(name)
+                done.add(path)
+        if reading.unlabelled:
+            reasons[UNLABELLED] += reading.unlabelled
+        found[split] = {reason: sorted(names) for reason, names in sorted(reasons.items())}
+    return found
+
+
+def plain_name(name: str) -> str:
+    """Returns a file's name in the one spelling that the readers of images find, too."""
+    return unicodedata.normalize("NFC", posixpath.normpath(name.replace("\\", "/")))
+
+
+def pair(
+    images: Sequence[str],
+    labels: Sequence[str],
+    levels: Iterable[tuple[Key, Key]],
+    before: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, str]:
+    """Returns the image of each label file that has one.
+
+    At each level, a label file belongs to the one image with the same key. It stays alone if
+    several images have this key, if another label file has it, or if the image is taken. Then all
+    levels are tried again without regard to letter case and composed letters.
+
+    Args:
+        images: names of all images.
+        labels: names of the label files.
+        levels: the key of an image and the key of a label file, the most precise first.
+        before: pairs of earlier calls; the result includes them.
+    """
+    image_of = dict(before)
+    levels = list(levels)
+    spellings: tuple[Key, Key] = (lambda key: key, _folded)
+    for spelling in spellings:
+        for image_key, label_key in levels:
+            alone = [label for label in labels if label not in image_of]
+            if not alone:
+                return image_of
+            having, claiming = defaultdict(list), defaultdict(list)
+            for image in images:
+                having[spelling(image_key(image))].append(image)
+            for label in alone:
+                claiming[spelling(label_key(label))].append(label)
+            taken = set(image_of.values())
+            for key, claimants in claiming.items():
+                found = having.get(key, ()) if key else ()
+                if len(claimants) == len(found) == 1 and found[0] not in taken:
+                    image_of[claimants[0]] = found[0]
+    return image_of
+
+
+def _folded(key: Any) -> Any:
+    """Returns a key without the differences of systems: letter case, composed letters."""
+    if isinstance(key, tuple):
+        return tuple(map(_folded, key))
+    return unicodedata.normalize("NFC", str(key or "")).casefold()

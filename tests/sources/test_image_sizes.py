@@ -1,0 +1,23 @@
+import pytest
+from PIL import Image
+
+from ssdcore.data.image_files import open_image_files
+from ssdcore.sources.image_sizes import stored_size_hw, upright_size_hw
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize(("orientation", "turned"), [(1, False), (3, False), (6, True), (9, False)])
+def test_sizes_as_stored_and_upright(tmp_path, suffix, orientation, turned):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (80, 60)).save(tmp_path / f"a.{suffix}", exif=exif)
+    with open_image_files(tmp_path) as files:
+        assert upright_size_hw(files, f"a.{suffix}") == ((80, 60) if turned else (60, 80))
+        if suffix != "tif":  # which OpenCV and Pillow decode upright
+            assert stored_size_hw(files, f"a.{suffix}") == (60, 80)
+
+
+def test_an_unreadable_image_has_a_size_for_convert_to_skip(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"<html>")
+    with open_image_files(tmp_path) as files:
+        assert upright_size_hw(files, "a.jpg") == stored_size_hw(files, "b.jpg") == (1, 1)
