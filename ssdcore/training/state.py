@@ -96,12 +96,14 @@ class TrainingState:
         """
         found = self._snapshots.finished()
         self.finished = found is not None and self._is_wanted(found, recorded)
-        snapshot = found if self.finished else self._snapshots.newest()
+        snapshot = found or self._snapshots.newest()
+        if found and not self.finished:
+            snapshot = None
         digest = sha256_of_json(snapshot.progress if snapshot else None)
         group.require_same(str(self.folder), bytes.fromhex(digest))
-        if found and not self.finished and self._writes:
-            self._snapshots.remove_finished()
         if snapshot is None:
+            if found and self._writes:
+                self._snapshots.clear()
             return None
         history = snapshot.arrays.pop(HISTORY)
         if not self.finished:
