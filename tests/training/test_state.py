@@ -310,6 +310,11 @@ def test_a_state_survives_what_happens_to_the_outs(start):
     best = run.paths.best.read_bytes()
     with run.paths.best.open("r+b") as file:
         file.write(b"another file")
+    run.paths.best.unlink()
+    with pytest.raises(
+        InputError, match=r"best\.ckpt: found 'no file', expected the file that thi"
+    ):
+        run.state.save(run.start)
     again = start(epochs=3)
     assert again.start != START
     assert again.paths.best.read_bytes() == best
