@@ -18,7 +18,7 @@ from ssdcore.core.files import write_text
 
 NAMES = (
     "ablation", "chaos", "coco_at_size", "data", "evaluate", "full_network", "growth", "inference",
-    "operators", "peers", "scaling", "shares", "start_up", "tracking_faults",
+    "mutations", "operators", "peers", "scaling", "shares", "start_up", "tracking_faults",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
 

@@ -100,10 +100,6 @@ class Run:
                     for row in csv.DictReader(file)]  # fmt: skip
 
 
-def written_step(path):
-    return json.loads(str(ms.load_checkpoint(str(path))[METADATA]))["step"]
-
-
 @pytest.fixture
 def start(tmp_path, images, model):
     """Starts or resumes a training."""
@@ -119,6 +115,10 @@ def with_dropout(model):
     return model.model_copy(update={"dropout": 0.5})
 
 
+def step_of(checkpoint: Path) -> int:
+    return int(json.loads(str(ms.load_checkpoint(str(checkpoint))[METADATA]))["step"])
+
+
 def test_equal_params_and_data_give_equal_checkpoints(start, with_dropout):
     found = []
     for workers in (1, 2):
@@ -130,7 +130,7 @@ def test_equal_params_and_data_give_equal_checkpoints(start, with_dropout):
     metrics = json.loads(run.paths.metrics.read_text())
     assert metrics["best"] == {"AP": 0.3, "AP50": 0.3, "epoch": 1}
     assert metrics["steps"] == 4
-    assert written_step(run.paths.last) == 4
+    assert step_of(run.paths.last) == 4
     rows = run.history()
     assert [row["val_AP"] for row in rows] == ["", "0.3", "", "0.15"]
     assert [row["step"] for row in rows] == ["1", "2", "3", "4"]
@@ -328,7 +328,7 @@ def test_the_time_limit_is_part_of_the_state(start):
             break  # before any file of this epoch is written
     again = start(epochs=4, max_minutes=1e-9)
     assert [type(report) for report in again.finish()] == [EpochReport, Remark]
-    assert written_step(again.paths.last) == 1
+    assert step_of(again.paths.last) == 1
 
 
 def test_without_a_better_ap_the_latest_network_is_the_best(start):
