@@ -24,11 +24,11 @@ from PIL import Image
 from benchmarks.harness import ROOT, Content, run, table
 from ssdcore.coco.annotations import read_coco
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import archive_fault, open_image_files
+from ssdcore.data.image_files import ImageFiles, archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.params.reader import read_params
 from ssdcore.sources.unzip import extract_one, unzip
-from ssdcore.sources.xml_nodes import parse_xml
+from ssdcore.sources.voc import Voc
 from ssdcore.sources.yolo import read_names, read_yolo
 
 COUNT, QUICK_COUNT = 2000, 50
@@ -150,12 +150,30 @@ def _read_yolo_archive(path: Path) -> None:
         read_yolo(files, str(path), files, "", read_names(files, str(path)))
 
 
+@contextmanager
+def _alone(path: Path, name: str) -> Iterator[ImageFiles]:
+    """Opens a folder with the file under a name, an image and its class."""
+    folder = path.with_suffix(".folder")
+    folder.mkdir(exist_ok=True)
+    for other, data in (("a.png", _image()), ("classes.txt", b"cat"), (name, path.read_bytes())):
+        (folder / other).write_bytes(data)
+    with open_image_files(folder) as files:
+        yield files
+
+
 def _read_names(path: Path) -> None:
-    files = path.with_suffix(".folder")
-    files.mkdir(exist_ok=True)
-    path.rename(files / "data.yaml")
-    with open_image_files(files) as opened:
-        read_names(opened, str(path))
+    with _alone(path, "data.yaml") as files:
+        read_names(files, str(path))
+
+
+def _read_label(path: Path) -> None:
+    with _alone(path, "a.txt") as files:
+        read_yolo(files, str(path), files, "", ["cat"])
+
+
+def _read_voc(path: Path) -> None:
+    with _alone(path, "a.xml") as files:
+        Voc(files, str(path), files).everything()
 
 
 def _extract(path: Path) -> None:
@@ -172,12 +190,13 @@ def _read_archive(path: Path) -> None:
 
 XML = """<?xml version="1.0" encoding="gbk"?>
 <annotation><filename>a.jpg</filename><size><width>8</width><height>6</height></size>
-<object><name>猫 &amp; x</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3.5</xmax></bndbox>
-</object></annotation>""".encode("gbk")
+<object><name>猫 &amp; x</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>3.5</xmax>
+<ymax>4</ymax></bndbox></object></annotation>""".encode("gbk")
 YAML = "path: &root .\nnc: 2\nnames:  # by number\n  0: cat\n  1: 'süß, ''x'''\ntrain: [*root]\n"
 READERS = {
     "annotation file (JSON)": Reader("a.json", _coco(), read_coco),
-    "VOC annotation (XML)": Reader("a.xml", XML, lambda p: parse_xml(p.read_bytes(), str(p))),
+    "VOC annotation (XML)": Reader("a.xml", XML, _read_voc),
+    "YOLO label file": Reader("a.txt", b"0 0.5 0.5 0.25 1e-1\n\n0 .5 .5 1 1\n", _read_label),
     "YOLO class names (YAML)": Reader("data.yaml", YAML.encode(), _read_names),
     "YOLO data set (zip)": Reader("yolo.zip", _archive(), _read_yolo_archive),
     "archive of images (zip)": Reader(

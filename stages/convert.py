@@ -22,7 +22,12 @@ def _convert(convert: ConvertParams) -> None:
     from ssdcore.core.errors import InputError
     from ssdcore.core.files import replacing_folder, write_json
     from ssdcore.data.conversion_report import notes, table_of_losses
-    from ssdcore.data.convert import convert_split, read_split, repeated_files
+    from ssdcore.data.convert import (
+        convert_split,
+        read_split,
+        repeated_files,
+        require_used_once,
+    )
     from ssdcore.data.manifest import image_folder, read_unused
 
     splits = {}
@@ -30,12 +35,8 @@ def _convert(convert: ConvertParams) -> None:
         images = image_folder(layout.SOURCE, name)
         splits[name] = read_split(layout.annotations(name), images), images
     repeated, unused = repeated_files(splits), read_unused(layout.RAW)
-    if convert.strict and (repeated or unused):
-        found = [f"{file}: listed under several ids" for file in repeated]
-        found += [f"{name}: {why}" for own in unused.values() for why in own for name in own[why]]
-        remedy = "Correct the data set, or set convert.strict to false"
-        raise InputError(str(layout.RAW), found[:3], "that all is used, and once", remedy)
-
+    if convert.strict:
+        require_used_once(repeated, unused)
     summaries = {}
     with replacing_folder(layout.MINDRECORD) as folder:
         for name, (split, images) in splits.items():

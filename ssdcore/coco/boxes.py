@@ -94,7 +94,8 @@ class Annotations(NamedTuple):
         Boxes of images of unknown size stay: such an image is skipped, so its objects are missed.
         """
         rows = self.compared()
-        return rows._select(np.isin(rows.verdict, (KEPT, UNKNOWN_SIZE)))
+        has_area = (rows.boxes_xywh_px[:, 2:] > 0).all(axis=1)
+        return rows._select(np.isin(rows.verdict, (KEPT, UNKNOWN_SIZE)) & has_area)
 
     def _select(self, rows: NDArray[np.bool_]) -> "Annotations":
         columns: list[Any] = [column[rows] for column in self]

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.retry import retrying
 
 Row = dict[str, Any]
 """An image, annotation or category, reduced to `KEYS`."""
@@ -37,6 +38,7 @@ def load_rows(path: Path) -> dict[str, list[Row]]:
     Raises:
         InputError: the file is missing, not JSON, not a COCO detection file, or has no categories
             or no images.
+        RunError: the machine fails to read it.
     """
     content = _parse(path)
     if not isinstance(content, dict):
@@ -82,7 +84,7 @@ def flag(value: object) -> bool | None:
 
 def _parse(path: Path) -> Any:
     try:
-        data = path.read_bytes()
+        data = retrying(path.read_bytes, str(path))
     except OSError as error:
         raise InputError(str(path), error.strerror, "a readable COCO annotation file") from None
     try:

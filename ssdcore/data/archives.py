@@ -55,6 +55,8 @@ def _fault(archive: ZipFile, size: int) -> tuple[str, str] | None:
     for entry in entries:
         if entry.compress_type in (ZIP_BZIP2, ZIP_LZMA):  # zipfile unpacks them without a limit
             return f"{entry.filename} packed with bzip2 or LZMA", "entries packed with Deflate"
+        if not entry.filename:
+            return "an entry without name", "a name for each entry"
         if entry.filename in names:
             return f"{entry.filename} twice", "each name once"
         names.add(entry.filename)

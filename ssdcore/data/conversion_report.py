@@ -4,12 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ssdcore.data.convert import Conversion, RepeatedFile
+from ssdcore.core.messages import printable
+from ssdcore.data.convert import EXAMPLES, Conversion, RepeatedFile
 from ssdcore.data.manifest import UNLABELLED
 
 EXAMPLE_LENGTH = 60
 """Maximum characters of an example; file names and boxes can have any length."""
-EXAMPLES = 3
 
 
 class Row(NamedTuple):
@@ -101,6 +101,6 @@ def _box_rows(conversion: Conversion) -> list[Row]:
 
 
 def _short(text: str) -> str:
-    """Shortens a text and escapes control characters, which the terminal would interpret."""
-    safe = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    """Shortens a text and escapes control characters and line breaks."""
+    safe = printable(text).replace("\n", r"\n")
     return safe if len(safe) <= EXAMPLE_LENGTH else safe[: EXAMPLE_LENGTH - 1] + "…"

@@ -3,7 +3,7 @@
 import os
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,9 @@ from ssdcore.data.image_files import open_image_files
 from ssdcore.data.images import BrokenImageError, checked, read_header
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.thread_map import map_in_threads
+
+EXAMPLES = 3
+"""Maximum in a message."""
 
 
 class Skipped(NamedTuple):
@@ -128,6 +131,27 @@ def repeated_files(splits: Mapping[str, tuple[CocoSplit, Path]]) -> list[Repeate
                 ids[name].append(image.id)
             repeated.append(RepeatedFile(same[0][1].file_name, dict(ids)))
     return repeated
+
+
+def require_used_once(
+    repeated: Sequence[RepeatedFile], unused: Mapping[str, Mapping[str, Sequence[str]]]
+) -> None:
+    """Refuses files with several entries, and input that no record uses.
+
+    Args:
+        repeated: from `repeated_files`.
+        unused: names by split and reason, see `ssdcore.data.manifest.read_unused`.
+
+    Raises:
+        InputError: there are some.
+    """
+    found = [f"{file}: several ids" for file in repeated]
+    found += [f"{name}: {reason}" for own in unused.values() for reason in own
+              for name in own[reason]]  # fmt: skip
+    if found:
+        value = f"{'; '.join(found[:EXAMPLES])}{'; …' if len(found) > EXAMPLES else ''}"
+        remedy = "Correct them, or set convert.strict to false"
+        raise InputError("the data set", value, "that each file is used, and once", remedy)
 
 
 def convert_split(

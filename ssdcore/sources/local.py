@@ -4,6 +4,7 @@ If both splits name the same annotations and images, `val_share` of the images b
 validation split. VOC's own lists (train and val, else trainval and test) take precedence.
 """
 
+import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,9 @@ from ssdcore.sources.selection import partition, val_names
 from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo
 
+FOREIGN_SUFFIXES = (
+    ".avif", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm",
+)  # fmt: skip
 VOC_LISTS = (("train", "val"), ("trainval", "test"))
 
 
@@ -44,12 +48,33 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     else:
         readings, classes = _read_yolo(params)
         write_coco(folder, _divided(readings, params), classes, "Converted from YOLO")
-    left = unused(readings)
+    left = unused({split: _with_rest(params, split, r) for split, r in readings.items()})
     return {
         split: FetchedSplit(Path(images), images, annotations, unused=left.get(split, {}))
         for split in layout.SPLITS
         for images, annotations in [_paths(params, split)]
     }
+
+
+def _with_rest(params: LocalParams, split: str, reading: Reading) -> Reading:
+    """Adds the images whose format is not read and the folders that are not entered."""
+    images, annotations = map(Path, _paths(params, split))
+    with open_image_files(images) as files:
+        foreign = [name for name in files.names() if name.lower().endswith(FOREIGN_SUFFIXES)]
+    rest = {images.resolve() / n: (n, "image of a format that is not read") for n in foreign}
+    for root in filter(Path.is_dir, (annotations, images)):
+        for folder in _not_entered(root):
+            name = str(folder.relative_to(root))
+            rest[folder] = (name, "folder that is a link or cannot be read")
+    return reading._replace(rest={**rest, **reading.rest})
+
+
+def _not_entered(root: Path) -> list[Path]:
+    """Returns the folders below `root` whose files `ImageFiles` does not list."""
+    found: list[Path] = []
+    walk = os.walk(root, onerror=lambda error: found.append(Path(error.filename)))
+    below = [Path(folder, name) for folder, names, _ in walk for name in names]
+    return found + [folder for folder in below if folder.is_symlink()]
 
 
 def _paths(params: LocalParams, split: str) -> tuple[str, str]:
@@ -93,17 +118,15 @@ def _copy_coco(params: LocalParams, folder: Path) -> dict[str, Reading]:
 def _images_beside(path: Path, content: CocoSplit) -> Reading:
     """Returns which images at a path the annotation file lists, and which it does not."""
     with open_image_files(path) as files:
-        found = image_names(files)
+        names, images = files.names(), image_names(files)
     root = path.resolve()
     listed = {plain_name(image.file_name) for image in content.images}
-    # a list of an archive's files may omit the top folder
+    # a list of an archive's files may include the top folder
     listed |= {name.partition("/")[2] for name in listed if path.is_file()}
-    rest = {
-        root / name: (name, "image that the annotation file does not list")
-        for name in found
-        if plain_name(name) not in listed
-    }
-    return Reading([], {root / name for name in found} - set(rest), rest)
+    used = {name for name in names if plain_name(name) in listed}
+    reason = "image that the annotation file does not list"
+    rest = {root / name: (name, reason) for name in images if name not in used}
+    return Reading([], {root / name for name in used}, rest)
 
 
 def _read_voc(params: LocalParams) -> dict[str, Reading]:

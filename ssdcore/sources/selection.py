@@ -105,6 +105,7 @@ def merge_names(path: Path) -> None:
     """Makes the classes of the same name one class in a COCO annotation file, in place.
 
     The class has the lowest of their ids and its name. See `ssdcore.coco.annotations.same_name`.
+    A file without such classes stays as it is.
 
     Args:
         path: the annotation file, valid for `read_coco`.
@@ -116,6 +117,8 @@ def merge_names(path: Path) -> None:
         name = category["name"]
         one = kept.setdefault(same_name(name), {**category, "name": " ".join(name.split())})
         id_of[whole_number(category["id"])] = one["id"]
+    if len(kept) == len(content["categories"]):
+        return
     for row in content["annotations"]:
         unknown = row.get("category_id")  # convert drops and counts the box
         row["category_id"] = id_of.get(whole_number(unknown), unknown)

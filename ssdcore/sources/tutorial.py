@@ -113,21 +113,22 @@ def _read_shards(folder: Path, name: str, where: str, classes: int) -> Iterator[
     shards = sorted(path for path in folder.glob(f"{name}[0-9]*") if path.suffix != ".db")
     try:
         reader = FileReader([str(shard) for shard in shards])
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        try:
+            columns, rows = set(reader.schema()), list(reader.get_next())
+        finally:
+            reader.close()
+    except Exception as error:  # MindSpore raises many types for damaged shards
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(where, reason, "MindRecord shards, each with its .db") from None
-    try:
-        if missing := COLUMNS - set(reader.schema()):
-            raise InputError(where, f"no columns {sorted(missing)}", f"{sorted(COLUMNS)}")
-        seen: set[int] = set()
-        for values in reader.get_next():
-            row = _checked(values, where, classes)
-            if row.image_id in seen:
-                raise InputError(where, f"img_id {row.image_id} twice", "each image once")
-            seen.add(row.image_id)
-            yield row
-    finally:
-        reader.close()
+    if missing := COLUMNS - columns:
+        raise InputError(where, f"no columns {sorted(missing)}", f"{sorted(COLUMNS)}")
+    seen: set[int] = set()
+    for values in rows:
+        row = _checked(values, where, classes)
+        if row.image_id in seen:
+            raise InputError(where, f"img_id {row.image_id} twice", "each image once")
+        seen.add(row.image_id)
+        yield row
 
 
 def _checked(values: dict[str, Any], where: str, classes: int) -> Row:

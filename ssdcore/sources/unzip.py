@@ -1,4 +1,4 @@
-"""Extracts untrusted zip archives: no file outside the folder, a limited total size."""
+"""Extracts untrusted zip archives: no file outside the folder; `open_archive` limits the size."""
 
 import stat
 from pathlib import Path, PurePosixPath
@@ -9,14 +9,10 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing, replacing_folder
 from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 
-MAX_BYTES = 8 << 30
-MAX_FILES = 200_000
 REMEDY = "Use another source of the archive"
 
 
-def unzip(
-    archive: Path, folder: Path, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES
-) -> None:
+def unzip(archive: Path, folder: Path) -> None:
     """Extracts all of `archive`; replaces `folder` once everything is extracted.
 
     Every entry is checked before the first is written. Links are refused, modes ignored.
@@ -24,19 +20,12 @@ def unzip(
     Args:
         archive: the zip file.
         folder: for the files.
-        max_bytes: maximum of all extracted files together.
-        max_files: maximum number of files.
 
     Raises:
-        InputError: no intact zip archive, too large, or with an entry outside the folder.
+        InputError: as `open_archive`; or an entry is damaged or leads outside the folder.
     """
     with open_archive(archive) as entries:
         infos = entries.infolist()
-        total = sum(info.file_size for info in infos)
-        if total > max_bytes or len(infos) > max_files:
-            found = f"{len(infos)} files of {total} bytes extracted"
-            expected = f"at most {max_files} files and {max_bytes} bytes"
-            raise InputError(str(archive), found, expected, REMEDY)
         for info in infos:
             _require_inside(archive, info)
         with replacing_folder(folder) as part:
@@ -48,7 +37,7 @@ def extract_one(archive: Path, name: str, target: Path) -> None:
     """Extracts the one entry `name`.
 
     Raises:
-        InputError: no intact zip archive, no such entry, or one that is too large.
+        InputError: as `open_archive`; or there is no such entry, or a damaged one.
     """
     with open_archive(archive) as entries:
         try:
@@ -56,9 +45,6 @@ def extract_one(archive: Path, name: str, target: Path) -> None:
         except KeyError:
             found = f"no entry {name}"
             raise InputError(str(archive), found, f"an archive with {name}") from None
-        if info.file_size > MAX_BYTES:
-            found = f"{name} of {info.file_size} bytes"
-            raise InputError(str(archive), found, f"at most {MAX_BYTES} bytes", REMEDY)
         with replacing(target) as part:
             _write(archive, entries, info, part)
 

@@ -77,21 +77,21 @@ class Voc:
             InputError: the list or an XML file is missing or wrong.
         """
         path = f"{self._lists / name}.txt"
-        files = defaultdict(list)
+        by_path = {str(_stem(xml).relative_to(self._home)): xml for xml in self._xml}
+        by_stem = defaultdict(list)
         for xml in self._xml:
-            inner = PurePosixPath(xml).relative_to(self._home).with_suffix("")
-            for spelling in {inner.name, str(inner)}:
-                files[spelling].append(xml)
+            by_stem[_stem(xml).name].append(xml)
         chosen = []
         for number, line in enumerate(self._text(path).splitlines(), start=1):
             stem = " ".join(line.split())
-            if stem and len(files.get(stem, ())) != 1:
+            found = [by_path[stem]] if stem in by_path else by_stem.get(stem, [])
+            if stem and len(found) != 1:
                 where = f"{self._where}/{path}, line {number}"
-                found = f"{stem} for {files[stem]}" if stem in files else stem
                 raise InputError(
-                    where, found, "a name without suffix that has one file in Annotations"
-                )
-            chosen += files[stem] if stem else []
+                    where, f"{stem} for {found}" if found else stem,
+                    "a name without suffix that has one file in Annotations",
+                )  # fmt: skip
+            chosen += found
         return self._read_all(chosen, "XML file in no list")
 
     def everything(self) -> Reading:
@@ -103,8 +103,8 @@ class Voc:
         images, files = Path(self._images_where).resolve(), Path(self._where).resolve()
         for xml in chosen:
             entry = self._read(xml)
-            if entry is None:
-                rest[files / xml] = (xml, ALONE)
+            if isinstance(entry, str):
+                rest[files / xml] = (xml, entry)
                 continue
             entries.append(entry)
             used |= {files / xml, images / entry.file_name}
@@ -155,18 +155,17 @@ class Voc:
         except UnicodeDecodeError as error:
             raise InputError(f"{self._where}/{name}", str(error), "text in UTF-8") from None
 
-    def _read(self, xml: str) -> ImageEntry | None:
-        """Returns the image of an XML file; None if only other files' images have its name.
-
-        Convert counts an image that does not exist.
-        """
+    def _read(self, xml: str) -> ImageEntry | str:
+        """Returns the image of an XML file, or why it has none. Convert counts a missing image."""
         where = f"{self._where}/{xml}"
         root = parse_xml(self._bytes(xml), where)
+        if root.tag.lower() != "annotation":
+            return "XML file that is no VOC annotation"
         file_name = self._image_of.get(xml)
         if file_name is None:
             file_name = _last_part(root.text_of("filename")) or _stem(xml).name
             if not self._known.isdisjoint({file_name.casefold(), _stem(xml).name.casefold()}):
-                return None
+                return ALONE
         size = root.first("size") or root
         if all(size.first(side) for side in SIDES):
             height, width = (_number(size, side, where) for side in SIDES)
@@ -174,7 +173,12 @@ class Voc:
             height = width = 0
         if min(height, width) < 1:  # some tools do not write the size
             height, width = upright_size_hw(self._images, file_name)
-        boxes = tuple(_box(node, where) for node in root.all("object"))
+        objects = root.all("object")
+        for node in root.everything():
+            if node.tag.lower() == "object" and node not in objects:
+                line = f"{where}, line {node.line}"
+                raise InputError(line, f"<{node.tag}>", "<object> directly in <annotation>")
+        boxes = tuple(_box(node, where) for node in objects)
         return ImageEntry(file_name, int(height), int(width), boxes)
 
 
@@ -209,9 +213,11 @@ def _box(node: Node, where: str) -> Box:
     name = node.text_of("name")
     if not name:
         raise InputError(f"{where}, line {node.line}", "an object without name", "<name>")
-    box = node.first("bndbox")
-    if box is None:
-        raise InputError(f"{where}, line {node.line}", "an object without box", "<bndbox>")
+    boxes = node.all("bndbox")
+    if len(boxes) != 1:
+        found = f"an object with {len(boxes)} boxes" if boxes else "an object without box"
+        raise InputError(f"{where}, line {node.line}", found, "one <bndbox>")
+    (box,) = boxes
     x1, y1, x2, y2 = (_number(box, corner, where) for corner in CORNERS)
     return Box(name, (x1, y1, x2 - x1, y2 - y1))
 

@@ -6,6 +6,7 @@ can declare entities, which expand to gigabytes or include other files.
 
 import codecs
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
@@ -51,6 +52,12 @@ class Node:
     def first(self, tag: str) -> "Node | None":
         """Returns the first child with this tag, if any."""
         return next(iter(self.all(tag)), None)
+
+    def everything(self) -> Iterator["Node"]:
+        """Yields all elements in it, at any depth."""
+        for child in self.children:
+            yield child
+            yield from child.everything()
 
     def text_of(self, tag: str) -> str:
         """Returns the stripped text of the first child with this tag, or ""."""

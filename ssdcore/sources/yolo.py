@@ -6,7 +6,6 @@ or `train/images/a.jpg` and `train/labels/a.txt`. It may also lie beside the ima
 letter case. An image without a label file has no objects.
 """
 
-from collections.abc import Callable
 from math import isfinite
 from pathlib import Path, PurePosixPath
 
@@ -21,8 +20,10 @@ from ssdcore.sources.pairing import Key, Reading, pair
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
 """Files of class names; the first that exists is read."""
-MAX_YAML_BYTES = 1 << 18
-"""Ten thousand names; larger files are no list of classes, and take minutes."""
+MAX_NAMES_BYTES = 1 << 18
+"""Ten thousand names; YAML that is larger takes minutes."""
+MAX_BYTES = 8 << 20
+"""Of a label file: more than 100,000 boxes."""
 TOLERANCE = 0.01
 """How far rounding may put a box outside the image; convert clips it."""
 
@@ -35,13 +36,22 @@ def read_names(files: ImageFiles, where: str) -> list[str]:
     Raises:
         InputError: no such file, or no list of distinct names.
     """
-    found = [name for name in files.names() if PurePosixPath(name).name in NAMES]
+    found = _files_of_names(files)
     if not found:
         raise InputError(where, "no file of class names", " or ".join((NAMES[0], NAMES[3])))
-    name = min(found, key=lambda n: (n.count("/"), NAMES.index(PurePosixPath(n).name), n))
-    text = _text(files, name, where)
-    where = f"{where}/{name}"
-    if name.endswith((".yaml", ".yml")):
+    return _names_in(files, found[0], where)
+
+
+def _files_of_names(files: ImageFiles) -> list[str]:
+    """Returns the files of class names; the first one counts."""
+    found = [name for name in files.names() if PurePosixPath(name).name.lower() in NAMES]
+    rank = {name: NAMES.index(PurePosixPath(name).name.lower()) for name in found}
+    return sorted(found, key=lambda name: (name.count("/"), rank[name], name))
+
+
+def _names_in(files: ImageFiles, name: str, where: str) -> list[str]:
+    text, where = _text(files, name, where, MAX_NAMES_BYTES), f"{where}/{name}"
+    if name.lower().endswith((".yaml", ".yml")):
         names = _names_of_yaml(text, where)
     else:
         names = [line.strip() for line in text.rstrip().splitlines()]
@@ -57,16 +67,23 @@ def read_names(files: ImageFiles, where: str) -> list[str]:
     return names
 
 
+def _has_other_names(files: ImageFiles, name: str, names: list[str]) -> bool:
+    try:
+        return _names_in(files, name, "") != names
+    except InputError:
+        return True
+
+
 def _names_of_yaml(text: str, where: str) -> list[str]:
     """Returns the texts of the entry `names`; "" where a name is missing, twice or no text.
 
     Nodes are read, not values: YAML has no numbers then, and aliases do not multiply.
     """
-    if len(text) > MAX_YAML_BYTES:
-        raise InputError(where, f"{len(text)} characters", f"at most {MAX_YAML_BYTES}")
     try:
         root = yaml.compose(text, yaml.BaseLoader)
-    except Exception as error:  # YAMLError, RecursionError where brackets nest, ValueError, …
+    except RecursionError:
+        raise InputError(where, "hundreds of nested brackets", "a list of names") from None
+    except Exception as error:  # YAMLError, ValueError, …
         raise InputError(where, " ".join(str(error).split()), "valid YAML") from None
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     nodes = [value for key, value in pairs if key.value == "names"]
@@ -141,12 +158,15 @@ def read_yolo(
     for label in sorted(set(known) - set(label_of.values())):
         if _is_label(files, label):
             rest[labels_root / label] = (label, "label file without an image of its own")
+    for name in _files_of_names(files)[1:]:
+        if _has_other_names(files, name, names):
+            rest[labels_root / name] = (name, "file of other class names")
     return Reading(entries, used, rest, unlabelled)
 
 
 def _may_be_label(name: str) -> bool:
     path = PurePosixPath(name)
-    return path.suffix.lower() == ".txt" and path.name not in NAMES
+    return path.suffix.lower() == ".txt" and path.name.lower() not in NAMES
 
 
 def _is_label(files: ImageFiles, name: str) -> bool:
@@ -160,41 +180,29 @@ def _is_label(files: ImageFiles, name: str) -> bool:
         return False
 
 
-def _moved(path: str) -> str:
-    """Returns an image's path without suffix, with `labels` for the last folder `images`."""
-    *folders, stem = PurePosixPath(path).with_suffix("").parts
-    for index in reversed(range(len(folders))):
-        if folders[index].lower() == "images":
-            folders[index] = "labels"
-            break
-    return "/".join([*folders, stem])
-
-
-def _stem(path: str) -> str:
-    return str(PurePosixPath(path).with_suffix(""))
-
-
-def _without(folder: str) -> Callable[[str], str]:
-    """Returns a function that drops the suffix and all folders of this name from a path."""
+def _key(folder: str = "", instead: str = "") -> Key:
+    """Returns a function that drops a path's suffix and replaces its last folder of this name."""
 
     def key(path: str) -> str:
         *folders, stem = PurePosixPath(path).with_suffix("").parts
-        return "/".join([*(part for part in folders if part.lower() != folder), stem])
+        found = [index for index, part in enumerate(folders) if part.lower() == folder]
+        if found:
+            folders[found[-1] : found[-1] + 1] = [instead] if instead else []
+        return "/".join([*folders, stem])
 
     return key
 
 
-LEVELS: list[tuple[Key, Key]] = [
-    (_moved, _stem),
-    (_stem, _stem),
-    (_without("images"), _without("labels")),
-]
+LEVELS = [(_key("images", "labels"), _key()), (_key(), _key()), (_key("images"), _key("labels"))]
 """How the paths of an image and its label file correspond, the most precise first."""
 
 
-def _text(files: ImageFiles, name: str, where: str) -> str:
+def _text(files: ImageFiles, name: str, where: str, most: int = MAX_BYTES) -> str:
     try:
-        return files.read(name).decode("utf-8-sig")
+        data = files.read(name)
+        if len(data) > most:
+            raise InputError(f"{where}/{name}", f"{len(data)} bytes", f"at most {most} bytes")
+        return data.decode("utf-8-sig")
     except (BrokenImageError, UnicodeDecodeError) as error:
         raise InputError(f"{where}/{name}", str(error), "a readable text in UTF-8") from None
 

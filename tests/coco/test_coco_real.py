@@ -25,15 +25,16 @@ def test_no_image_or_box_is_lost(name, tmp_path):
     path = REAL / f"annotations/instances_{name}.json"
     split = read_coco(path)
     conversion = convert_split(split, REAL / "images" / name, tmp_path / "x", 1)
-    nobody = {"skipped": {}, "without_objects": 0}
+    nobody = {"skipped": {}, "without_objects": 0, "sizes_from_files": 0}
     assert conversion.summary() == {
         "images": {"listed": images, "kept": images, **nobody},
         "boxes": {
             "listed": boxes, "kept": boxes, "clipped": 0, "crowd": crowds,
-            "in_skipped_images": 0, "dropped": {},
+            "area_from_box": 0, "in_skipped_images": 0, "dropped": {},
         },
         "skipped_files": [],
         "dropped_boxes": [],
+        "repaired_boxes": [],
     }  # fmt: skip
     assert len(split.classes) == 80
     assert (split.classes[0], split.classes[79]) == ((1, "person"), (90, "toothbrush"))

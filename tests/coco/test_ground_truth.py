@@ -62,7 +62,9 @@ def test_what_convert_drops_is_no_ground_truth(tmp_path):
 
 def test_objects_of_an_image_of_unknown_size_stay_to_be_missed(tmp_path):
     images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "gone.jpg", "width": 0}]
-    _, path = converted(tmp_path, images, [box(1, 1, BBOX), box(2, 1, BBOX)])
+    _, path = converted(
+        tmp_path, images, [box(1, 1, BBOX), box(2, 1, BBOX), box(2, 1, [1, 1, 0, 2])]
+    )
     figures = evaluate(path, [{"image_id": 1, "category_id": 1, "bbox": BBOX, "score": 1}])
     assert (figures["per_class"][0]["objects"], figures["AR100"]) == (2, 0.5)
 

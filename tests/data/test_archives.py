@@ -37,10 +37,11 @@ def of_one_body(entries):
     [
         (of_one_body(60_000), "overlap"),
         (zipped([("a.jpg", "1"), ("a.jpg", "2")]), "a.jpg twice"),
+        (zipped([("a", "1")]).replace(b"a", b"\0"), "an entry without name"),
         (zipped([("a", bytes(9000))], ZIP_BZIP2), "bzip2 or LZMA"),
         (zipped([("a", bytes(9000))], ZIP_LZMA), "bzip2 or LZMA"),
     ],
-    ids=["one body under many names", "a name twice", "bzip2", "LZMA"],
+    ids=["one body under many names", "a name twice", "no name", "bzip2", "LZMA"],
 )
 def test_a_hostile_archive_is_refused(tmp_path, content, reason):
     path = tmp_path / "a.zip"

@@ -31,6 +31,11 @@ def test_classes_and_limit_are_optional(tmp_path):
     assert read(tmp_path, "limit", 100).limit == 100
 
 
+def test_a_tilde_in_a_data_path_stands_for_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert read(tmp_path, "local.train_images", "~/photos").local.train_images == "/home/me/photos"
+
+
 @pytest.mark.parametrize("name", ["shapes", "bccd", "coco2017", "tutorial", "local"])
 def test_the_name_chooses_a_section(tmp_path, name):
     dataset = read(tmp_path, "name", name)

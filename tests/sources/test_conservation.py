@@ -23,7 +23,8 @@ from tests.coco_files import jpeg
 from tests.sources.archives import make_folder, make_zip, voc_xml
 
 DATASET = read_params(Path(__file__).parents[2] / "params.yaml").dataset
-JPEG = jpeg(60, 80)
+HEIGHT, WIDTH = 60, 800
+JPEG = jpeg(HEIGHT, WIDTH)
 TRIALS = 60
 
 
@@ -43,17 +44,20 @@ IMAGES = (".jpg", ".JPG", ".png")
 
 
 def yolo_label(image: str, positions: list[int]) -> str:
-    return "".join(f"0 {(x + 2) / 80} 0.5 0.05 0.1\n" for x in positions)
+    return "".join(f"0 {(x + 2) / WIDTH} 0.5 {4 / WIDTH} 0.1\n" for x in positions)
 
 
 def voc_label(image: str, positions: list[int]) -> str:
-    return voc_xml(PurePosixPath(image).name, [("cat", (x, 10, x + 4, 16)) for x in positions])
+    boxes = [("cat", (x, 10, x + 4, 16)) for x in positions]
+    return voc_xml(PurePosixPath(image).name, boxes, (HEIGHT, WIDTH))
 
 
-def drawn(rng: random.Random, folders: tuple[str, str], suffix: str, write: Write) -> DataSet:
-    """Draws a data set whose images and labels are below two folders, which may be the same."""
+def draw(
+    data: DataSet, rng: random.Random, folders: tuple[str, str], suffix: str, write: Write
+) -> None:
+    """Adds images and labels below two folders, which may be the same."""
     images, labels = folders
-    data, position = DataSet({}, {}, {}), iter(range(1, 70))
+    position = iter(range(1 + len(data.files) * 20, WIDTH - 10))
 
     def label(path: str, image: str, least: int = 0) -> None:
         data.labels[path] = [next(position) for _ in range(rng.randint(least, 2))]
@@ -78,15 +82,14 @@ def drawn(rng: random.Random, folders: tuple[str, str], suffix: str, write: Writ
         ]:
             if rng.random() < (0.6 if (place, spelling) == (labels, f"{folder}{name}") else 0.12):
                 label(f"{place}{spelling}{suffix}", image)
-    return data
 
 
-def records(raw: Path) -> tuple[Counter[str], Counter[tuple[str, int]]]:
+def records(raw: Path, prefixes: dict[str, str]) -> tuple[Counter[str], Counter[tuple[str, int]]]:
     """Returns how often an image is listed, and its boxes by position."""
     images, boxes = Counter[str](), Counter[tuple[str, int]]()
-    for split in layout.SPLITS:
+    for split, prefix in prefixes.items():
         content = json.loads((raw / f"annotations/instances_{split}.json").read_text())
-        names = {image["id"]: image["file_name"] for image in content["images"]}
+        names = {image["id"]: prefix + image["file_name"] for image in content["images"]}
         images.update(names.values())
         boxes.update(
             (names[row["image_id"]], round(row["bbox"][0])) for row in content["annotations"]
@@ -94,13 +97,15 @@ def records(raw: Path) -> tuple[Counter[str], Counter[tuple[str, int]]]:
     return images, boxes
 
 
-def check(data: DataSet, raw: Path) -> None:
-    listed, boxes = records(raw)
-    reasons = read_unused(raw).get("train", {})
-    assert "val" not in read_unused(raw)  # both splits are one set
-    reasons.pop("class without a box", None)
-    unlabelled = reasons.pop(UNLABELLED, [])
-    named = Counter(name for names in reasons.values() for name in names)
+def check(data: DataSet, raw: Path, prefixes: dict[str, str]) -> None:
+    """Checks the sums; the names of a split's images are below its prefix."""
+    listed, boxes = records(raw, prefixes)
+    named, unlabelled = Counter[str](), set[str]()
+    for split, reasons in read_unused(raw).items():
+        reasons.pop("class without a box", None)
+        unlabelled |= {prefixes[split] + name for name in reasons.pop(UNLABELLED, [])}
+        for name in (name for names in reasons.values() for name in names):
+            named[name if name in data.labels else prefixes[split] + name] += 1
 
     images = Counter(name for name in data.files if name.endswith(IMAGES))
     existing = Counter({name: number for name, number in listed.items() if name in images})
@@ -117,31 +122,45 @@ def check(data: DataSet, raw: Path) -> None:
     named_by = {x: data.image_of[name] for name, xs in used.items() for x in xs}
     for image, x in boxes:
         assert PurePosixPath(image).stem.casefold() == PurePosixPath(named_by[x]).stem.casefold()
-    assert not {image for image, _ in boxes} & set(unlabelled)
+    assert not {image for image, _ in boxes} & unlabelled
 
 
-def params(path: Path, format: str) -> DatasetParams:
-    keys = [f"{split}_{kind}" for split in layout.SPLITS for kind in ("annotations", "images")]
-    values = {**dict.fromkeys(keys, str(path)), "format": format, "val_share": 0.3}
+def params(root: Path, format: str, image_folders: dict[str, str]) -> DatasetParams:
+    values = {f"{split}_annotations": str(root) for split in layout.SPLITS}
+    values |= {f"{split}_images": str(root / image_folders[split]) for split in layout.SPLITS}
+    values |= {"format": format, "val_share": 0.3}
     return DATASET.model_copy(
         update={"name": "local", "local": DATASET.local.model_copy(update=values)}
     )
 
 
+FORMATS = {"yolo": (".txt", yolo_label), "voc": (".xml", voc_label)}
+LAYOUTS = {
+    "yolo": (("images/", "labels/"), ("t/images/", "t/labels/"), ("", "")),
+    "voc": (("JPEGImages/", "Annotations/"), ("", ""), ("i/", "x/")),
+}
+
+
 @pytest.mark.parametrize("seed", range(TRIALS))
-@pytest.mark.parametrize("format", ["yolo", "voc"])
-def test_each_image_label_file_and_box_is_used_or_named(tmp_path, format, seed):
-    rng = random.Random(seed)
+@pytest.mark.parametrize("format", FORMATS)
+def test_each_image_label_file_and_box_of_one_set_is_used_or_named(tmp_path, format, seed):
+    rng, data = random.Random(seed), DataSet({}, {}, {})
+    draw(data, rng, rng.choice(LAYOUTS[format]), *FORMATS[format])
     if format == "yolo":
-        folders = rng.choice((("images/", "labels/"), ("t/images/", "t/labels/"), ("", "")))
-        data = drawn(rng, folders, ".txt", yolo_label)
         data.files["data.yaml"] = "names: [cat]"
-    else:
-        folders = rng.choice((("JPEGImages/", "Annotations/"), ("", ""), ("i/", "x/")))
-        data = drawn(rng, folders, ".xml", voc_label)
-    if rng.random() < 0.5:
-        path = make_zip(tmp_path / "set.zip", data.files)
-    else:
-        path = make_folder(tmp_path / "set", data.files)
-    fetch(params(path, format), tmp_path / "raw")
-    check(data, tmp_path / "raw")
+    is_zip = rng.random() < 0.5
+    make = make_zip if is_zip else make_folder
+    root = make(tmp_path / ("set.zip" if is_zip else "set"), data.files)
+    fetch(params(root, format, {"train": "", "val": ""}), tmp_path / "raw")
+    check(data, tmp_path / "raw", {"train": "", "val": ""})
+
+
+@pytest.mark.parametrize("seed", range(TRIALS))
+def test_of_two_splits_with_one_folder_of_labels_nothing_is_lost(tmp_path, seed):
+    rng, data = random.Random(seed), DataSet({"data.yaml": "names: [cat]"}, {}, {})
+    for split in layout.SPLITS:
+        draw(data, rng, (f"images/{split}/", f"labels/{split}/"), ".txt", yolo_label)
+    root = make_folder(tmp_path / "set", data.files)
+    prefixes = {split: f"images/{split}/" for split in layout.SPLITS}
+    fetch(params(root, "yolo", prefixes), tmp_path / "raw")
+    check(data, tmp_path / "raw", prefixes)

@@ -134,11 +134,15 @@ def test_classes_without_a_box_are_named(home, tmp_path):
 def test_images_that_no_entry_lists_are_named(home, tmp_path):
     for split in layout.SPLITS:
         annotate(home / f"{split}.json", [box(1, 1, A), box(1, 5, B)])
-    (home / "val/c.JPG").write_bytes(jpeg())
-    (home / "val/notes.md").write_bytes(b"")
+    for name in ("c.JPG", "d.HEIC", "notes.md"):
+        (home / "val" / name).write_bytes(jpeg())
     fetch(local(home), tmp_path / "raw")
-    reason = "image that the annotation file does not list"
-    assert read_unused(tmp_path / "raw") == {"val": {reason: ["c.JPG"]}}
+    assert read_unused(tmp_path / "raw") == {
+        "val": {
+            "image of a format that is not read": ["d.HEIC"],
+            "image that the annotation file does not list": ["c.JPG"],
+        }
+    }
 
 
 def test_local_annotations_are_copied_byte_for_byte(home, tmp_path):
@@ -223,6 +227,11 @@ def test_a_name_of_two_ids_is_refused_or_its_classes_are_merged(home, tmp_path):
     split = read_coco(tmp_path / "raw/annotations/instances_val.json")
     assert split.classes == ((5, "Cat"),)
     assert split.objects[1].labels.tolist() == [1, 1]
+    annotate(home / "val.json")
+    annotate(home / "train.json")
+    fetch(local(home).model_copy(update={"merge_names": True}), tmp_path / "raw")
+    copy = tmp_path / "raw/annotations/instances_val.json"
+    assert copy.read_bytes() == (home / "val.json").read_bytes()
 
 
 def test_boxes_in_fractions_are_refused_by_download(home, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.data.manifest import image_folder
+from ssdcore.data.manifest import image_folder, read_unused
 from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import fetch
 from tests.coco_files import box, jpeg, write_coco
@@ -197,3 +197,11 @@ def test_an_invalid_coco_file_is_named_by_the_users_path(tmp_path):
     with pytest.raises(InputError) as error:
         fetch(dataset((annotations, images)), tmp_path / "raw")
     assert error.value.where.startswith(str(annotations))
+
+
+def test_a_folder_behind_a_link_is_named(tmp_path):
+    train, val = (tree(tmp_path / name, "voc")["train"] for name in ("t", "v"))
+    (train[1] / "more").symlink_to(val[1])
+    fetch(dataset(train, val, format="voc"), tmp_path / "raw")
+    reason = "folder that is a link or cannot be read"
+    assert read_unused(tmp_path / "raw") == {"train": {reason: ["more"]}}

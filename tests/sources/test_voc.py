@@ -134,23 +134,30 @@ ALONE, NO_XML = "XML file without an image of its own", "image without an XML fi
             {"Annotations/IMG_1.xml": "cat", "JPEGImages/img_1.JPG": "", "more/1.xml": "dog"},
             {"JPEGImages/img_1.JPG": "cat"}, {"more/1.xml": "XML file outside Annotations"},
         ),
+        (
+            {"1.xml": "cat", "1.jpg": "", "2.xml": "<annotations/>"},
+            {"1.jpg": "cat"}, {"2.xml": "XML file that is no VOC annotation"},
+        ),
     ],
     ids=["beside images", "subfolder", "same subfolders", "own folder", "by <folder>", "ambiguous",
-         "second XML", "letter case"],
+         "second XML", "letter case", "another kind"],
 )  # fmt: skip
 def test_images_of_the_same_name_and_xml_in_subfolders(tmp_path, files, found, rest):
-    files = {name: one_box(kind) if kind else jpeg() for name, kind in files.items()}
+    files = {
+        name: (kind if "<" in kind else one_box(kind)) if kind else jpeg()
+        for name, kind in files.items()
+    }
     assert boxes_and_rest(tmp_path, files) == (found, rest)
 
 
 def test_lists_name_files_in_subfolders_and_the_others_are_named(tmp_path):
     files = {f"Annotations/{name}.xml": one_box("cat") for name in ("a/1", "b/1", "2", "b/3")}
     files |= {f"JPEGImages/{name}.jpg": jpeg() for name in ("a/1", "b/1", "2", "b/3")}
-    files["ImageSets/Main/train.txt"] = "b/1\n3\n"
+    files |= {"Annotations/a/2.xml": one_box("dog"), "ImageSets/Main/train.txt": "b/1\n3\n2\n"}
     found, rest = boxes_and_rest(tmp_path, files, "train")
-    assert list(found) == ["JPEGImages/b/1.jpg", "JPEGImages/b/3.jpg"]
+    assert list(found) == ["JPEGImages/b/1.jpg", "JPEGImages/b/3.jpg", "JPEGImages/2.jpg"]
     reason = "XML file in no list"
-    assert rest == {"Annotations/2.xml": reason, "Annotations/a/1.xml": reason}
+    assert rest == {"Annotations/a/1.xml": reason, "Annotations/a/2.xml": reason}
     (tmp_path / "set/ImageSets/Main/train.txt").write_text("2\n1\n")
     with pytest.raises(InputError, match=r"train\.txt, line 2: found .*1 for .*a/1\.xml.*b/1\.xml"):
         listed(tmp_path / "set", "train")
@@ -201,6 +208,20 @@ def test_mistakes_are_named_with_file_and_line(tmp_path, old, new, message):
     assert old in A
     actual = error(tmp_path / "voc", **{"Annotations/a.xml": A.replace(old, new)})
     assert actual.startswith(f"{tmp_path}/voc/Annotations/a.xml, {message}")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("<object><name>cat", "<x><object/></x><object><name>cat", "found '<object>'"),
+        ("<object><name>cat", "<Object/><object><name>cat", "found '<Object>'"),
+        ("<bndbox><xmin>10", "<bndbox/><bndbox><xmin>10", "found 'an object with 2 boxes'"),
+    ],
+)
+def test_objects_and_boxes_in_other_places_are_refused(tmp_path, old, new, message):
+    assert old in A
+    actual = error(tmp_path / "voc", **{"Annotations/a.xml": A.replace(old, new)})
+    assert f"a.xml, line 9: {message}" in actual
 
 
 def test_an_object_without_box(tmp_path):

@@ -112,7 +112,8 @@ def test_what_fits_no_image_is_named(tmp_path):
         "images/a.jpg": jpeg(60, 80), "images/a.png": jpeg(), "images/b.jpg": jpeg(),
         "images/Cc.jpg": jpeg(), "images/A.jpg": jpeg(), "labels/a.txt": text, "images/a.txt": text,
         "labels/b.jpg.txt": text, "labels/cC.txt": text, "labels/CC.txt": text, "d/e.txt": "",
-        "classes.txt": "x", "README.txt": "made by hand", "train.txt": "images/a.jpg",
+        "classes.txt": "\n".join(NAMES), "README.txt": "made by hand", "train.txt": "images/a.jpg",
+        "labels/classes.txt": "cat\nsüßer Hund\n", "labels/Data.yaml": "names: [dog]",
     }  # fmt: skip
     root = make_zip(tmp_path / "y.zip", files)
     found = reading(root, root)
@@ -123,6 +124,7 @@ def test_what_fits_no_image_is_named(tmp_path):
         reasons[reason].append(name)
     assert reasons == {
         "second image of a label file": ["images/a.png"],
+        "file of other class names": ["labels/Data.yaml"],
         "label file without an image of its own": [
             "d/e.txt", "images/a.txt", "labels/CC.txt", "labels/b.jpg.txt", "labels/cC.txt",
         ],
@@ -170,6 +172,12 @@ def test_mistakes_are_named_with_file_and_line(tmp_path, line, message):
         read(root, root)
     assert error.value.where == "where/labels/train/a.txt, line 3"
     assert message in str(error.value)
+
+
+def test_a_huge_label_file_is_refused(tmp_path):
+    root = make_folder(tmp_path / "yolo", {"a.jpg": jpeg(), "a.txt": "0 .5 .5 .1 .1\n" * 600_000})
+    with pytest.raises(InputError, match=r"where/a\.txt: found '8400000 bytes'"):
+        read(root, root)
 
 
 def test_labels_without_images_are_refused(tmp_path):
@@ -226,8 +234,9 @@ def test_more_than_ten_numbered_names(tmp_path):
         ({"data.yaml": "names: [[a]]"}, "found 'no name, or several, of class 0'"),
         ({"data.yaml": "names: [a, '']"}, "found 'no name, or several, of class 1'"),
         ({"data.yaml": "names: [a"}, "expected valid YAML"),
-        ({"data.yaml": "names: " + "[" * 500 + "]" * 500}, "expected valid YAML"),
-        ({"data.yaml": "names: [x" + ", x" * 99_999 + "]"}, "at most 262144"),
+        ({"data.yaml": "names: " + "[" * 500 + "]" * 500}, "hundreds of nested brackets"),
+        ({"data.yaml": "names: [x" + ", x" * 99_999 + "]"}, "at most 262144 bytes"),
+        ({"classes.txt": "x\n" * 200_000}, "at most 262144 bytes"),
         ({"data.yaml": BOMB}, "found 'no name, or several, of class 0'"),
         ({"classes.txt": "\n"}, "where/classes.txt: found 'no list of names'"),
         ({"classes.txt": "a\n\nb\n"}, "found 'no name, or several, of class 1'"),

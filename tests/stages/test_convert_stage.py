@@ -149,7 +149,9 @@ def test_what_is_repeated_or_not_used_is_printed_listed_and_refused_if_strict(ra
     write_params(raw, strict=True)
     done = python(raw, "-m", "stages.convert")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert "8.jpg (train 8, 90): listed under several ids" in done.stderr
+    assert (
+        "8.jpg (train 8, 90): several ids; 8.jpg (val 8, 90): several ids; labels/a" in done.stderr
+    )
 
 
 def test_a_split_without_objects_can_be_measured_on_but_not_trained_on(raw):
