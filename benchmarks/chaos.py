@@ -57,7 +57,7 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
     prepare(folder, epochs=4 + 4 * len(names), devices=devices)
     harness.run_stages(folder, "train")
     expected = outcome(folder)
-    for made in ("model", "plots", "metrics"):
+    for made in ("model", "plots", "metrics", ".ssd"):
         shutil.rmtree(folder / made)
     dice, early = Random(seed), 0
     for done, name in enumerate(names):

@@ -61,9 +61,10 @@ def _evaluate(settings: Params) -> None:
         tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, metadata.step)
         tracker.log_metrics_of("evaluate/class", figures_of_classes(tables), metadata.step)
         tracker.log_artifact(layout.EVALUATION)
+    found = ", ".join(f"{key} {figures[key]:.3f}" for key in ("AP", "AP50") if figures[key] >= 0)
     say(
-        f"{len(val.images)} images at {speed:.1f} images/s: AP {figures['AP']:.3f}, "
-        f"AP50 {figures['AP50']:.3f} → {layout.EVALUATE_METRICS}"
+        f"{len(val.images)} images at {speed:.1f} images/s: "
+        f"{found or 'no AP, since they show no objects'} → {layout.EVALUATE_METRICS}"
     )
 
 

@@ -116,7 +116,7 @@ def _train(settings: Params) -> None:
                 progress.say(note)
             progress.say(f"{training.loader.num_images} images, {total} steps on {device}")
             if state.finished:
-                progress.say(f"already trained; the outputs come from {folder}")
+                progress.say(f"already trained; the stage goes on with the outputs in {folder}")
             elif start:
                 progress.say(f"resuming after step {start.step}, epoch {start.epoch}: {folder}")
             else:

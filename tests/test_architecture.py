@@ -53,3 +53,11 @@ def test_a_package_has_at_most_thirty_modules():
     graph = grimp.build_graph("ssdcore")
     sizes = {name: len(graph.find_children(f"ssdcore.{name}")) for name in PACKAGES}
     assert max(sizes.values()) <= 30
+
+
+def test_each_lock_has_a_test():
+    listed = section("What is locked")
+    tests = re.findall(r"`(tests/[\w/]+\.py)::(\w+)` \|$", listed, re.M)
+    assert len(tests) == listed.count("\n| ") - 1  # without the header
+    for path, name in tests:
+        assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")

@@ -39,8 +39,12 @@ class Experiment:
 
     @property
     def has_results(self) -> bool:
-        """Whether the metrics are its own: DVC shows the baseline's for unfinished ones."""
-        return self.state in DONE and isinstance(self.metrics.get("AP"), int | float)
+        """Whether the metrics are its own: DVC shows the baseline's for unfinished ones.
+
+        COCO's AP is -1 without objects, which is no result.
+        """
+        ap = self.metrics.get("AP")
+        return self.state in DONE and isinstance(ap, int | float) and ap >= 0
 
 
 def list_experiments(commits: int) -> list[Experiment]:

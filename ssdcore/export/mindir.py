@@ -58,11 +58,15 @@ def save_mindir(path: Path, network: SSD, loss: LossName, texts: Mapping[str, st
 
 
 def _remove_traces_of_the_process(model: ModelProto) -> None:
-    """Removes the time of compilation, and from names a list in the order of memory addresses.
+    """Removes the time of compilation, and what is in the order of memory addresses.
 
-    A name such as `CNode_79$input_data$maps:1` is unique without the list.
+    A name such as `CNode_79$input_data$maps:1` has a list in that order, and is unique without it.
+    Operators are found by name.
     """
     graph = model.graph
+    operators = sorted(model.primitives, key=lambda operator: operator.name)
+    del model.primitives[:]
+    model.primitives.extend(operators)
     for index, attribute in reversed(list(enumerate(graph.attribute))):
         if attribute.name == "compile_phase":
             del graph.attribute[index]

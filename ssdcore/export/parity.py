@@ -67,7 +67,8 @@ class Parity(NamedTuple):
     def __str__(self) -> str:
         rows = ((name, row) for name, row in self.figures.items() if isinstance(row, dict))
         return f"{self.figures['images']} images: " + ", ".join(
-            f"{name} AP {row['AP']:.4f}" for name, row in rows
+            f"{name} AP {row['AP']:.4f}" if row["AP"] >= 0 else f"{name} without AP"
+            for name, row in rows
         )
 
 

@@ -1,7 +1,6 @@
 """The training loop. It yields reports; the caller writes files and tracks."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from math import isfinite
 from time import monotonic, perf_counter
 from typing import Any
@@ -151,7 +150,6 @@ def _end_epoch(
         NonFiniteError: the network holds values that are not finite.
     """
     require_finite(training.network.get_parameters(), f"after step {at.step}")
-    report = EpochReport(at.step, figures, epoch, at)
-    if figures is None:
-        return report
-    return replace(report, after=at.measured(report.watched().get(WATCHED[0])))
+    if figures is not None:
+        at = at.measured(Measurement(at.step, figures).watched().get(WATCHED[0]))
+    return EpochReport(at.step, figures, epoch, at)

@@ -119,10 +119,6 @@ class Snapshots:
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
 
-    def remove_finished(self) -> None:
-        """Removes the snapshot of the finished training."""
-        shutil.rmtree(self.folder / FINISHED)
-
     def remove_parts(self) -> None:
         """Removes what killed processes wrote in part; call it while no other process writes."""
         for part in self.folder.glob(".*"):
@@ -140,16 +136,15 @@ def tidy(trainings: Path, present: str) -> None:
         present: the name of the folder of the training that starts; it is not touched, nor are
             those of trainings that run.
     """
-    ended = []
-    for folder in trainings.iterdir():
-        if folder.is_dir() and folder.name != present:
+    folders = [path for path in trainings.iterdir() if path.is_dir() and path.name != present]
+    with suppress(FileNotFoundError):  # another process tidies, too
+        finished = sorted((p.stat().st_mtime, p.parent) for p in trainings.glob(f"*/{FINISHED}"))
+        old = [folder for _, folder in finished if folder in folders]
+        for folder in folders:
             with suppress(Timeout), FileLock(lock_of(folder)).acquire(blocking=False):
                 Snapshots(folder).remove_parts()
-                if (folder / FINISHED).is_dir():
-                    ended.append(folder)
-    ended.sort(key=lambda folder: (folder / FINISHED).stat().st_mtime)
-    for folder in ended[:-KEEP_FINISHED]:
-        Snapshots(folder).clear()
+                if folder in old[:-KEEP_FINISHED]:
+                    Snapshots(folder).clear()
 
 
 def lock_of(folder: Path) -> Path:

@@ -96,12 +96,14 @@ class TrainingState:
         """
         found = self._snapshots.finished()
         self.finished = found is not None and self._is_wanted(found, recorded)
-        snapshot = found if self.finished else self._snapshots.newest()
+        snapshot = found or self._snapshots.newest()
+        if found and not self.finished:
+            snapshot = None
         digest = sha256_of_json(snapshot.progress if snapshot else None)
         group.require_same(str(self.folder), bytes.fromhex(digest))
-        if found and not self.finished and self._writes:
-            self._snapshots.remove_finished()
         if snapshot is None:
+            if found and self._writes:
+                self._snapshots.clear()
             return None
         history = snapshot.arrays.pop(HISTORY)
         if not self.finished:
@@ -155,7 +157,8 @@ class TrainingState:
         """Writes a snapshot of the training at its present position.
 
         Raises:
-            InputError: the snapshot cannot be written; earlier ones are unchanged.
+            InputError: the snapshot cannot be written, or an out is gone; earlier ones are
+                unchanged.
             NonFiniteError: the training holds values that are not finite; likewise.
         """
         require_finite(self._parameters.values(), f"after step {position.step}")
@@ -173,7 +176,7 @@ class TrainingState:
         It stays after the process, which may be killed before DVC has recorded the outs.
 
         Raises:
-            InputError: it cannot be written; the snapshots are unchanged.
+            InputError: it cannot be written, or an out is gone; the snapshots are unchanged.
         """
         if self._writes:
             outs = self._files.paths.outs()
@@ -182,6 +185,12 @@ class TrainingState:
     def _snapshot(
         self, position: Position, arrays: Mapping[str, NDArray[Any]], files: dict[str, Path]
     ) -> Snapshot:
+        if missing := [path for path in files.values() if not path.is_file()]:
+            raise InputError(
+                str(missing[0]), "no file", "the file that this training wrote",
+                "DVC removes it before it starts the stage, even if the stage then finds that "
+                "another process trains. Run the same command again: the training resumes",
+            )  # fmt: skip
         best, history = self._files.state()
         return Snapshot(
             {

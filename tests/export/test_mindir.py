@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from mindspore.train.mind_ir_pb2 import ModelProto
@@ -28,3 +32,29 @@ def test_a_file_equals_the_network_for_any_batch(model, tmp_path, loss, rng):
     for batch in (3, 1):
         for a, b in zip(again.answers(images[:batch]), expected, strict=True):
             np.testing.assert_allclose(a, b[:batch], atol=1e-5)
+
+
+SAVE = """
+import sys
+from pathlib import Path
+from ssdcore.export.mindir import save_mindir
+from ssdcore.models.checkpoint import build_network
+from ssdcore.models.device import configure, seed_all
+from ssdcore.params.reader import read_params
+
+configure("CPU")
+seed_all(1)
+model = read_params(Path("params.yaml")).model.model_copy(update={"width": 0.02})
+save_mindir(Path(sys.argv[1]), build_network(model, 2, "focal"), "focal", {"a": "b"})
+"""
+
+
+def test_two_processes_write_the_same_bytes(tmp_path):
+    paths = [tmp_path / name for name in ("a.mindir", "b.mindir")]
+    saving = [
+        subprocess.Popen([sys.executable, "-c", SAVE, path], cwd=Path(__file__).parents[2])
+        for path in paths
+    ]
+    assert [process.wait() for process in saving] == [0, 0]
+    first, second = (path.read_bytes() for path in paths)
+    assert first == second

@@ -21,7 +21,7 @@ CLASSES = (CocoClass(3, "café"), CocoClass(90, "dog"))
 
 @pytest.fixture
 def metadata(model):
-    return ModelMetadata(model, CLASSES, "multibox", step=7)
+    return ModelMetadata(model, CLASSES, "multibox", step=7, cores=2)
 
 
 def values(network):

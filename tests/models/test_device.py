@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import mindspore as ms
@@ -5,7 +6,13 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.models import device as runtime
-from ssdcore.models.device import configure, describe_choice, require_precision, why_not
+from ssdcore.models.device import (
+    configure,
+    describe_choice,
+    require_precision,
+    visible_cores,
+    why_not,
+)
 
 
 @pytest.fixture
@@ -61,3 +68,15 @@ def test_mixed_precision_is_refused_on_a_cpu_alone():
         require_precision("CPU", "O2")
     require_precision("CPU", "O0")
     require_precision("Ascend", "O2")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="only Linux limits a process")
+def test_the_visible_cores_are_those_that_the_process_may_use():
+    allowed = os.sched_getaffinity(0)
+    assert visible_cores("CPU") == len(allowed)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert visible_cores("CPU") == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert visible_cores("Ascend") is None

@@ -1,13 +1,14 @@
 """The stages' command lines; one process a stage runs all of its cases, as `python -m` would."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from benchmarks.harness import write_params
-from tests.project import HEAVY, loaded, python, stage
+from tests.project import HEAVY, ROOT, loaded, python, stage
 
 STAGES = ("download", "convert", "train", "evaluate", "export", "report")
 MISTAKES = {"train.lr_max": "abc", "train.epochs": 2.5, "dataset.name": "cocoo"}
@@ -20,7 +21,7 @@ HELP = {
 }
 """What the help of the commands that are no stage says."""
 RUN_ALL = """
-import contextlib, io, json, runpy, sys
+import contextlib, io, json, os, runpy, sys
 
 stage, folder = sys.argv[1:]
 def run(*arguments):
@@ -38,6 +39,10 @@ outcomes = {"--help": run("--help")}
 for key in %r:
     outcomes[key] = run("--params", f"{folder}/{key}.yaml")
 outcomes["no file"] = run()
+os.chdir(folder)
+from ssdcore.core.locks import writing_outs
+with writing_outs(stage):
+    outcomes["held"] = run("--params", "right.yaml")
 print(json.dumps(outcomes))
 """
 
@@ -49,6 +54,7 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for key, value in MISTAKES.items():
         write_params(folder, {key: value})
         (folder / "params.yaml").rename(folder / f"{key}.yaml")
+    shutil.copy(ROOT / "params.yaml", folder / "right.yaml")
     return folder
 
 
@@ -87,8 +93,16 @@ def test_a_missing_file_is_one_line(outcomes):
     assert told["err"].count("\n") == 1
 
 
+def test_one_process_at_a_time_writes_the_outs(outcomes, mistaken):
+    told = outcomes["held"]
+    assert (told["status"], told["out"]) == (1, "")
+    assert "are being written by process " in told["err"]
+    assert told["err"].count("\n") == 1
+    assert {path.suffix for path in mistaken.iterdir()} == {".yaml", ""}  # and .ssd
+
+
 def test_none_of_it_loads_a_heavy_library(outcomes):
-    loaded = set(outcomes["no file"]["loaded"])
+    loaded = set(outcomes["held"]["loaded"])
     assert {"ssdcore", "pydantic"} <= loaded  # the names are those of top-level packages
     assert not loaded & HEAVY
 

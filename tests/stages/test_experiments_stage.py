@@ -112,6 +112,15 @@ def test_unfinished_experiments_are_counted_with_the_next_command(printed):
     assert lines[2:] == ["1 queued: dvc queue start", "1 failed: dvc queue logs NAME"]
 
 
+def test_without_objects_there_is_no_ap_to_rank(printed):
+    lines = printed([commit(-1.0), done("paws", 0.4), done("empty", -1.0)])
+    assert lines[1:4] == [
+        "0.4000 0.7500  paws        train.lr_max 0.01",
+        "",
+        "best: paws, AP 0.4000",
+    ]
+
+
 def test_top_limits_the_rows(printed):
     lines = printed([commit(0.5), done("a", 0.3), done("b", 0.6)], top=1)
     assert [line.split()[2] for line in lines[1:2]] == ["b"]

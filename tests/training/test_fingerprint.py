@@ -6,7 +6,12 @@ import pytest
 
 from ssdcore.params.reader import read_params
 from ssdcore.training import fingerprint as module
-from ssdcore.training.fingerprint import code_hashes, training_fingerprint
+from ssdcore.training.fingerprint import (
+    code_hashes,
+    on_other_cores,
+    training_fingerprint,
+    training_folder,
+)
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = read_params(ROOT / "params.yaml")
@@ -56,6 +61,17 @@ def test_the_device_and_the_content_of_files_change_it(tmp_path):
     first = of(files=[weights])
     weights.write_bytes(b"b")
     assert len({of(), of(device="GPU"), first, of(files=[weights])}) == 4
+
+
+def test_each_number_of_cores_has_its_own_state(tmp_path):
+    two, one, accelerator = (training_folder(tmp_path, of(), [c, c]) for c in (2, 1, None))
+    assert len({one, two, accelerator}) == 3
+    assert training_folder(tmp_path, of(), [2]) == two
+    assert on_other_cores(one) == []
+    for folder in (one, two, training_folder(tmp_path, of(device="GPU"), [2])):
+        folder.mkdir()
+    two.with_name(f"{two.name}.lock").touch()
+    assert on_other_cores(one) == [two]
 
 
 def test_other_code_changes_it(monkeypatch):

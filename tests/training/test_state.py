@@ -203,6 +203,7 @@ def test_a_signal_during_a_measurement_stops_it_and_the_measurement_is_repeated(
 
 def test_sigusr1_measures_and_decides_nothing(start):
     plain = start("plain")
+    plain.figures = lambda: dict.fromkeys(("AP", "AP50"), 0.3)
     plain.finish()
     run = start("requested")
     run.figures = lambda: {"AP": 0.9 if run.requested else 0.3, "AP50": 0.3}
@@ -309,6 +310,11 @@ def test_a_state_survives_what_happens_to_the_outs(start):
     best = run.paths.best.read_bytes()
     with run.paths.best.open("r+b") as file:
         file.write(b"another file")
+    run.paths.best.unlink()
+    with pytest.raises(
+        InputError, match=r"best\.ckpt: found 'no file', expected the file that thi"
+    ):
+        run.state.save(run.start)
     again = start(epochs=3)
     assert again.start != START
     assert again.paths.best.read_bytes() == best
