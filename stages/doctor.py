@@ -52,7 +52,7 @@ def _findings(params: Path) -> Iterator[Finding]:
 
 def sync() -> None:
     """Send to MLflow what stages tracked while it could not be reached."""
-    from ssdcore.tracking.uploader import sync
+    from ssdcore.tracking.sender import sync
 
     left: dict[str, list[str]] = {}
     found = False

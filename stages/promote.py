@@ -38,8 +38,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     from ssdcore.evaluation.score_to_show import score_to_show
     from ssdcore.inference.decode import Thresholds
     from ssdcore.serving.version import comparison, is_better, read_candidate, require_comparable
+    from ssdcore.tracking.sender import sync
     from ssdcore.tracking.store import UnavailableError, locate, root_folder
-    from ssdcore.tracking.uploader import sync
 
     candidate = read_candidate(Path())
     for sent in sync():  # the model's run may be in a spool

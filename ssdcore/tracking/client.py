@@ -18,7 +18,7 @@ from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import IN_MEMORY, USER, RefusedError, Store, UnavailableError, warn
 
 # MLflow would repeat a request for 247 s, and may create a run twice if only the response was
-# lost. The uploader repeats instead, and looks for the run first.
+# lost. The sender repeats instead, and looks for the run first.
 os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"] = "0"
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds a request
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

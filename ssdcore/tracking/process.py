@@ -1,4 +1,4 @@
-"""The stage's side of the upload process; `ssdcore.tracking.uploader` is the other."""
+"""The stage's side of the upload process; `ssdcore.tracking.sender` is the other."""
 
 import signal
 import subprocess
@@ -16,7 +16,7 @@ PROMPT_S, SHARE = 10.0, 0.03
 """How long a stage's end waits for a store: seconds, or a share of the time the run was open."""
 IMPORT_S = 60.0
 """MLflow's import takes 2 to 5 s, on a busy machine longer; the wait for the store starts then."""
-QUIET_S = 10.0
+QUIET_S = 4.0
 """Seconds of waiting after which a message is printed."""
 KILLED_S = 5.0
 """A process that hangs in the kernel, on a dead network disk, can't even be killed."""
@@ -39,7 +39,7 @@ class UploadProcess:
 
     def __init__(self, folder: Path) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "ssdcore.tracking.uploader", str(folder)],
+            [sys.executable, "-m", "ssdcore.tracking.sender", str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=child_environment(),
@@ -57,7 +57,7 @@ class UploadProcess:
         process = self._process
         assert process.stdin
         assert process.stdout
-        text = f"Still uploading to {uri}. Press Ctrl-C to skip; the next stage uploads the rest."
+        text = f"Still sending to {uri}. Press Ctrl-C to skip; the next stage uploads the rest."
         message = Timer(QUIET_S, warn, [text])
         message.daemon = True
         with _until_ctrl_c():

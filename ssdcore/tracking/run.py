@@ -50,7 +50,7 @@ def tracked(
 
     The stage writes events to a spool on disk, in microseconds, and a separate process uploads them
     to MLflow. If that fails, one warning on stderr says so, the stage continues, and the next
-    stage or `ssdcore.tracking.uploader.sync` uploads the spool. While the disk is full, events wait
+    stage or `ssdcore.tracking.sender.sync` uploads the spool. While the disk is full, events wait
     in memory. The end of the block waits for the upload 10 s at most, 2 s if the store is slow, or
     3% of the time that the run was open if that is more, and for the import of MLflow; it doesn't
     wait for a store that can't be reached.

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.tracking import Run, tracked
+from ssdcore.tracking.sender import upload
 from ssdcore.tracking.spool import Event, Spool
-from ssdcore.tracking.uploader import upload
 
 STORE = "http://127.0.0.1:1"
 SQLITE = "sqlite:///mlflow.db"

@@ -12,8 +12,8 @@ import pytest
 from benchmarks.faulty_proxy import FaultyProxy
 from benchmarks.tracking_faults import FAULTS, METRICS, Bench, is_possible, measure_fault
 from ssdcore.tracking import Run, tracked
+from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
-from ssdcore.tracking.uploader import sync
 from tests.tracking.spools import MODEL, PARAMS
 
 STEPS = 60
@@ -66,7 +66,7 @@ def test_a_fault_loses_and_doubles_nothing_and_stops_no_training(tools: Bench, n
 def test_every_answer_is_lost_once(
     own: Path, proxy: FaultyProxy, experiment: str, ask: Ask, stored: Stored
 ) -> None:
-    """The server does each request, and the uploader doesn't know."""
+    """The server does each request, and the sender doesn't know."""
     with tracked("train", params=PARAMS, experiment=experiment) as run:
         for half in HALVES:
             log_half(run, own, half)

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from ssdcore.tracking.mlflow_writer import KILLED
+from ssdcore.tracking.sender import sync, upload
 from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, REFUSED_FILES, UPLOADED, spools
 from ssdcore.tracking.store import locate
-from ssdcore.tracking.uploader import sync, upload
 from tests.tracking.spools import FINISH, SQLITE, event, line, metrics, open_spool, spooled
 
 Ask = Callable[..., Any]
@@ -48,7 +48,7 @@ def full_spool(experiment: str, store: str) -> Path:
 def test_a_store_keeps_what_is_sent_twice_once(
     store: str, experiment: str, ask: Ask, stored: Stored
 ) -> None:
-    """The claim that the uploader builds on: MLflow's store is idempotent."""
+    """The claim that the sender builds on: MLflow's store is idempotent."""
     folder = full_spool(experiment, store)
     for turn in ("again", "last"):
         copy = shutil.copytree(folder, folder.with_name(f"{folder.name}-{turn}"))

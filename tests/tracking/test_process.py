@@ -21,8 +21,8 @@ from ssdcore.tracking import Run, tracked
 from ssdcore.tracking import process as process_module
 from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.process import UploadProcess
+from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
-from ssdcore.tracking.uploader import sync
 from tests.tracking.spools import MODEL, PARAMS, evaluate, spooled, train
 
 ROOT = Path(__file__).parents[2]
@@ -49,8 +49,8 @@ def use(run: Run, file: Path) -> None:
 
 
 def told(err: str) -> list[str]:
-    """The lines on stderr; a busy machine takes longer than 10 s, and says so."""
-    return [line for line in err.splitlines() if not line.startswith("Still uploading")]
+    """The lines on stderr; a busy machine takes longer than 4 s, and says so."""
+    return [line for line in err.splitlines() if not line.startswith("Still sending")]
 
 
 @contextlib.contextmanager
@@ -218,7 +218,7 @@ with {around}:
         with stage(own, script) as process:
             assert process.stderr
             told = process.stderr.readline()
-            assert told.startswith(f"Still uploading to {uri}. Press Ctrl-C")
+            assert told.startswith(f"Still sending to {uri}. Press Ctrl-C")
             process.send_signal(signal.SIGINT)
             began = time.monotonic()
             out, err = process.communicate(timeout=PATIENCE_S)

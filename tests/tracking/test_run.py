@@ -18,8 +18,8 @@ import pytest
 from ssdcore.core.errors import Stopped
 from ssdcore.tracking import Run, tracked
 from ssdcore.tracking import run as run_module
+from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import HOME, Spool, spools
-from ssdcore.tracking.uploader import sync
 from tests.tracking.spools import MODEL, PARAMS, evaluate, send, train
 
 Ask = Callable[..., Any]

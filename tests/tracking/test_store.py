@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
 from ssdcore.tracking.store import Store, locate, store_of
-from ssdcore.tracking.uploader import sync
 from tests.tracking.spools import FINISH, open_spool, spooled
 
 pytestmark = pytest.mark.usefixtures("no_environment")
@@ -102,7 +102,7 @@ def test_three_processes_create_a_store_without_a_message(own: Path) -> None:
             racer.wait()
     lines = [line for _, err in outputs for line in err.splitlines()]
     # a busy machine takes longer than 10 s, and says so
-    late = ("Still uploading", "train: not everything is uploaded")
+    late = ("Still sending", "train: not everything is uploaded")
     assert [line for line in lines if not line.startswith(late)] == []
     assert [sent.left for sent in sync() if sent.left] == []
     assert len({out for out, _ in outputs}) == 3

@@ -1,6 +1,6 @@
 """Uploads spools to MLflow: while a stage runs, in a separate process, or later by `sync`.
 
-`python -m ssdcore.tracking.uploader SPOOL` is the process; see `ssdcore.tracking.process`.
+`python -m ssdcore.tracking.sender SPOOL` is the process; see `ssdcore.tracking.process`.
 """
 
 import os
@@ -29,7 +29,7 @@ from ssdcore.tracking.store import (
 )
 
 SYNC_S = 60.0
-"""Seconds that `sync` waits for another uploader."""
+"""Seconds that `sync` waits for another sender."""
 INTERVAL_S = 5.0
 """Between two uploads of a running stage."""
 MAX_PAUSE_S = 60.0
@@ -68,7 +68,7 @@ def upload(root: Path, own: Path | None = None, timeout_s: float = -1.0) -> Iter
         root: the repository.
         own: the spool of the running stage that this process serves. Spools of other stores are
             left out then.
-        timeout_s: how long to wait for another uploader; negative for no limit.
+        timeout_s: how long to wait for another sender; negative for no limit.
 
     Raises:
         TimeoutError: another process uploads for longer than that.

@@ -13,8 +13,8 @@ import pytest
 from filelock import FileLock
 
 from ssdcore.tracking.mlflow_writer import KILLED
+from ssdcore.tracking.sender import sync, upload
 from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, spools
-from ssdcore.tracking.uploader import sync, upload
 from tests.tracking.spools import (
     FINISH,
     SQLITE,
