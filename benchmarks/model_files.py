@@ -10,8 +10,8 @@ import mindspore as ms
 import numpy as np
 from safetensors.numpy import save as to_safetensors
 
+from benchmarks.damage import Reader
 from benchmarks.harness import ROOT
-from benchmarks.mutations import Reader
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError

@@ -8,20 +8,19 @@ with 50 copies. Three minutes.
 import io
 import json
 import resource
-import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random
-from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from PIL import Image
 
+from benchmarks.damage import Reader, faults
 from benchmarks.harness import ROOT, Content, run, table
+from benchmarks.model_files import model_readers
 from ssdcore.coco.annotations import read_coco
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, archive_fault, open_image_files
@@ -32,95 +31,6 @@ from ssdcore.sources.voc import Voc
 from ssdcore.sources.yolo import read_names, read_yolo
 
 COUNT, QUICK_COUNT = 2000, 50
-LIMIT_S = 5.0
-MOST_CHANGES = 4
-"""In one copy."""
-TOKENS = tuple(
-    b"\0,\xff\xfe,\r,\n,[,],{,},(,:,&a ,*a,!!int ,%,',\",\\u,<,</,>,<!--,<![CDATA[,&#0;,&#xD800;,"
-    b"-1,1e999,NaN,9999999999999999999999,null,true,0x1F,PK\x01\x02,PK\x03\x04,\xef\xbb\xbf,\x1b["
-    .split(b",")
-)  # fmt: skip
-"""What parsers stumble over."""
-
-
-class Reader(NamedTuple):
-    """A reader of users' files.
-
-    Attributes:
-        file_name: name of the file that it reads.
-        valid: content of an intact file, small.
-        read: reads the file at a path.
-        errors: what it may raise for a damaged file.
-    """
-
-    file_name: str
-    valid: bytes
-    read: Callable[[Path], object]
-    errors: tuple[type[Exception], ...] = (InputError,)
-
-
-class TooSlow(BaseException):
-    """A reader exceeded the time limit. No Exception, so that no reader catches it."""
-
-
-def mutations(data: bytes, count: int, seed: int = 1) -> Iterator[bytes]:
-    """Yields `count` damaged copies of `data`, the same for the same seed."""
-    rng = Random(seed)
-    for _ in range(count):
-        damaged = bytearray(data)
-        for _ in range(rng.randint(1, MOST_CHANGES)):
-            start = rng.randint(0, len(damaged))
-            end = min(start + rng.choice((1, 1, 4, 30)), len(damaged))
-            match rng.randrange(7):
-                case 0 if damaged:  # flip a bit
-                    damaged[min(start, len(damaged) - 1)] ^= 1 << rng.randrange(8)
-                case 1:  # overwrite
-                    damaged[start:end] = rng.randbytes(end - start)
-                case 2:  # leave out
-                    del damaged[start:end]
-                case 3:  # repeat
-                    damaged[start:start] = bytes(damaged[start:end]) * rng.choice((1, 3, 1000))
-                case 4:  # cut off
-                    if rng.random() < 0.3:
-                        del damaged[start:]
-                case 5:  # insert
-                    damaged[start:start] = rng.choice(TOKENS) * rng.choice((1, 1, 2, 3000))
-                case _:  # replace
-                    damaged[start:end] = rng.choice(TOKENS)
-        yield bytes(damaged)
-
-
-def faults(reader: Reader, count: int, folder: Path, seed: int = 1) -> Iterator[str]:
-    """Yields a line for each damaged copy that the reader fails on; leaves that copy in `folder`.
-
-    Needs the main thread: an alarm ends a reader that hangs.
-    """
-    for number, data in enumerate(mutations(reader.valid, count, seed)):
-        path = folder / f"{number}-{reader.file_name}"
-        path.write_bytes(data)
-        try:
-            with _time_limit(LIMIT_S):
-                reader.read(path)
-        except reader.errors:
-            pass
-        except (Exception, TooSlow) as error:
-            yield f"{path}: {type(error).__name__}: {error}"[:300]
-            continue
-        path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    def stop(signal_number: int, frame: FrameType | None) -> None:
-        raise TooSlow(f"more than {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _image() -> bytes:
@@ -209,8 +119,6 @@ READERS = {
 
 def measure(quick: bool) -> dict[str, Any]:
     """Reads the damaged copies of each kind of file and counts failures."""
-    from benchmarks.model_files import model_readers  # imports MindSpore
-
     count = QUICK_COUNT if quick else COUNT
     rows = []
     for name, reader in (READERS | model_readers()).items():

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,17 @@ LONG = {"training", "tracking", "serving", "stages"}
 
 def pytest_configure() -> None:
     """Unsets what a stage or a shell around the tests may have set."""
+    _unset()
+
+
+@pytest.fixture(autouse=True)
+def _environment() -> Iterator[None]:
+    """Unsets what a test has left: MLflow keeps the address of its store in a variable."""
+    yield
+    _unset()
+
+
+def _unset() -> None:
     for name in AROUND_US:
         os.environ.pop(name, None)
 

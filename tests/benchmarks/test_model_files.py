@@ -3,8 +3,8 @@
 import pytest
 
 import tests.network_fixtures  # noqa: F401 - quietens MindSpore
+from benchmarks.damage import faults
 from benchmarks.model_files import model_readers
-from benchmarks.mutations import faults
 
 READERS = model_readers()
 

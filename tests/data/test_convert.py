@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.mutations import Reader, faults
+from benchmarks.damage import Reader, faults
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.ground_truth import write_ground_truth
 from ssdcore.core import progress

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageOps, TiffImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
-from benchmarks.mutations import Reader, faults
+from benchmarks.damage import Reader, faults
 from ssdcore.data import images
 from ssdcore.data.augment import CROP_SIDES
 from ssdcore.data.images import (

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.test_train_processes import ROOT, folder, write_params  # noqa: F401
+from tests.project import ROOT
+from tests.stages.test_train_processes import folder, write_params  # noqa: F401
 
 OUTS = ("model/best.ckpt", "model/last.ckpt", "plots/history.csv", "plots/validation.csv",
         "metrics/train.json")  # fmt: skip

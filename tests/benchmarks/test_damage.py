@@ -2,7 +2,8 @@
 
 import pytest
 
-from benchmarks.mutations import READERS, Reader, faults, mutations
+from benchmarks.damage import Reader, faults, mutations
+from benchmarks.mutations import READERS
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -23,7 +24,7 @@ def test_a_failing_and_a_hanging_reader_are_found(tmp_path, monkeypatch):
                 pass
         raise KeyError(path.name)
 
-    monkeypatch.setattr("benchmarks.mutations.LIMIT_S", 0.05)
+    monkeypatch.setattr("benchmarks.damage.LIMIT_S", 0.05)
     first, second = faults(Reader("x", b"valid", read), 2, tmp_path)
     assert "0-x: KeyError" in first
     assert "1-x: TooSlow: more than 0.05 s" in second
