@@ -1,15 +1,19 @@
 """Tries again where the machine fails: errors of the disk or of memory are not those of a file."""
 
 import errno
+import os
 from collections.abc import Callable
 from threading import RLock
-from time import sleep
+from time import monotonic, sleep
 from typing import TypeVar
 
 from ssdcore.core.errors import RunError
+from ssdcore.core.messages import say
 
 Result = TypeVar("Result")
 
+ROOM_S = 60.0
+"""How long to wait for room on a full disk."""
 PAUSES_S = (0.05, 0.2, 0.8)
 """Before each further attempt."""
 FAULTS_OF_A_FILE = frozenset({
@@ -54,3 +58,30 @@ def _require_fault_of_machine(error: OSError | MemoryError) -> OSError | MemoryE
     if isinstance(error, OSError) and error.errno in FAULTS_OF_A_FILE:
         raise error
     return error
+
+
+def with_room(work: Callable[[], Result], where: str) -> Result:
+    """Returns `work()`, which is called again for `ROOM_S` seconds while the disk is full.
+
+    A moment without room then does not end a training of days.
+
+    Args:
+        work: writes files, whole or not at all; may be called several times.
+        where: the folder in the message.
+
+    Raises:
+        Exception: what `work` raises, if it is something else or the disk stays full.
+    """
+    until = monotonic() + ROOM_S
+    told = False
+    while True:
+        try:
+            return work()
+        except Exception as error:  # safetensors has an exception of its own without errno
+            text = os.strerror(errno.ENOSPC)
+            if text not in str(error) or monotonic() > until:
+                raise
+        if not told:
+            say(f"{where}: {text}; trying again for {ROOM_S:g} s", error=True)
+            told = True
+        sleep(min(0.5, ROOM_S / 10))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.core.files import write_json
+from ssdcore.core.retry import with_room
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
@@ -163,8 +164,10 @@ class RunFiles:
             self._rows.amend({f"val_{name}": value for name, value in measured.items()})
         if report.is_best:
             self.best = {**measured, "epoch": report.epoch}
-        if not self._writes:
-            return
+        if self._writes:
+            with_room(lambda: self._write_outs(report), str(self.paths.best.parent))
+
+    def _write_outs(self, report: EpochReport) -> None:
         metadata = self._metadata._replace(step=report.step)
         if report.is_best:
             save(self.paths.best, self._network, metadata)

@@ -21,6 +21,7 @@ from safetensors.numpy import load_file, save_file
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
 from ssdcore.core.messages import say
+from ssdcore.core.retry import with_room
 
 KEEP = 2
 KEEP_FINISHED = 2
@@ -77,18 +78,7 @@ class Snapshots:
 
     def _write(self, name: str, snapshot: Snapshot) -> None:
         try:
-            with replacing_folder(self.folder / name) as part:
-                write_json(part / PROGRESS, snapshot.progress)
-                # a copy: slices and transposed arrays would be saved in the order of their memory
-                whole = {name: np.array(a, order="C") for name, a in snapshot.arrays.items()}
-                save_file(whole, part / ARRAYS)
-                for name, source in snapshot.files.items():
-                    shutil.copyfile(source, part / name)
-                manifest = {file.name: sha256_of_file(file) for file in sorted(part.iterdir())}
-                write_json(part / MANIFEST, manifest)
-                for file in part.iterdir():
-                    _to_disk(file)
-            _to_disk(self.folder)
+            with_room(lambda: self._write_once(name, snapshot), str(self.folder))
         except (OSError, SafetensorError) as error:
             remedy = "Free space or repair the disk, then run the same command again"
             if kept := self.numbers():
@@ -97,6 +87,20 @@ class Snapshots:
             raise InputError(
                 str(self.folder), found, "a writable disk with enough space", remedy
             ) from error
+
+    def _write_once(self, name: str, snapshot: Snapshot) -> None:
+        with replacing_folder(self.folder / name) as part:
+            write_json(part / PROGRESS, snapshot.progress)
+            # a copy: slices and transposed arrays would be saved in the order of their memory
+            whole = {name: np.array(a, order="C") for name, a in snapshot.arrays.items()}
+            save_file(whole, part / ARRAYS)
+            for name, source in snapshot.files.items():
+                shutil.copyfile(source, part / name)
+            manifest = {file.name: sha256_of_file(file) for file in sorted(part.iterdir())}
+            write_json(part / MANIFEST, manifest)
+            for file in part.iterdir():
+                _to_disk(file)
+        _to_disk(self.folder)
 
     def newest(self) -> Snapshot | None:
         """Returns the newest whole snapshot, None if there is none; warns of damaged ones."""

@@ -7,7 +7,7 @@ import pytest
 
 from ssdcore.core import retry
 from ssdcore.core.errors import RunError
-from ssdcore.core.retry import retrying
+from ssdcore.core.retry import retrying, with_room
 
 
 @pytest.fixture(autouse=True)
@@ -78,3 +78,32 @@ def test_threads_try_again_one_at_a_time():
     with ThreadPoolExecutor(4) as pool:
         done = pool.map(lambda calls: retrying(lambda: work(calls), "a.jpg"), ([], [], [], []))
         assert list(done) == ["read"] * 4
+
+
+FULL = "No space left on device"
+
+
+class LibraryError(Exception):
+    """As safetensors raises it: the error of the system is in the text only."""
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, FULL), LibraryError(f"{FULL} (code 28)")])
+def test_a_disk_that_is_full_for_a_moment_is_waited_for(error, monkeypatch, capsys):
+    monkeypatch.setattr(retry, "sleep", lambda seconds: None)
+    work = Failing(error, error)
+    assert with_room(work, "model") == "read"
+    assert work.calls == 3
+    assert capsys.readouterr().err == f"model: {FULL}; trying again for 60 s\n"
+
+
+def test_a_disk_that_stays_full_ends_the_wait(monkeypatch):
+    monkeypatch.setattr(retry, "ROOM_S", 0.01)
+    with pytest.raises(OSError, match=FULL):
+        with_room(Failing(*[OSError(errno.ENOSPC, FULL)] * 1000), "model")
+
+
+def test_other_errors_are_not_waited_for():
+    work = Failing(OSError(errno.EACCES, "Permission denied"))
+    with pytest.raises(PermissionError):
+        with_room(work, "model")
+    assert work.calls == 1
