@@ -1,5 +1,7 @@
 """Exceptions that end a command with a message instead of a traceback, and their exit status."""
 
+import reprlib
+
 
 class Ending(Exception):  # noqa: N818 - a requested stop is not an error
     """Ends the command; the text says why, in full sentences.
@@ -15,6 +17,11 @@ class Ending(Exception):  # noqa: N818 - a requested stop is not an error
 
 LONGEST_VALUE = 500
 """Characters of a value in a message; a file may hold values of any length."""
+NESTED = reprlib.Repr()
+"""Shows lists and dicts in part: a YAML file of a kilobyte can describe more than memory holds."""
+NESTED.maxlevel = 3
+NESTED.maxlist = NESTED.maxtuple = NESTED.maxdict = NESTED.maxset = NESTED.maxfrozenset = 20
+NESTED.maxstring = NESTED.maxother = NESTED.maxlong = LONGEST_VALUE
 
 
 class InputError(Ending):
@@ -31,7 +38,7 @@ class InputError(Ending):
 
     def __init__(self, where: str, value: object, expected: str, remedy: str = "") -> None:
         self.where, self.value, self.expected, self.remedy = where, value, expected, remedy
-        shown = repr(value)
+        shown = repr(value) if isinstance(value, str) else NESTED.repr(value)
         if len(shown) > LONGEST_VALUE:
             shown = shown[:LONGEST_VALUE] + "…"
         message = f"{where}: found {shown}, expected {expected}"

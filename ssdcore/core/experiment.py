@@ -96,7 +96,7 @@ def changed_params(path: Path) -> list[str]:
     committed = git_output(path.parent, "show", f"HEAD:./{path.name}")
     try:
         before, after = _flat(committed), _flat(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, YAMLError):
+    except (OSError, ValueError, YAMLError, RecursionError):
         return []
     keys = [key for key in before | after if before.get(key, ...) != after.get(key, ...)]
     return [f"{key}: {_shown(before, key)} → {_shown(after, key)}" for key in keys]

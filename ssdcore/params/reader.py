@@ -56,6 +56,8 @@ def read_values(path: Path) -> Mapping[str, Any]:
         ) from None
     except YAMLError as error:
         raise InputError(str(path), " ".join(str(error).split()), "valid YAML 1.2") from None
+    except RecursionError:
+        raise InputError(str(path), "hundreds of nested brackets", "valid YAML 1.2") from None
     if not isinstance(values, Mapping):
         raise InputError(
             str(path), values, "a section for each of " + ", ".join(Params.model_fields)

@@ -13,5 +13,12 @@ def test_remedy_may_be_left_out():
 def test_a_long_value_is_cut():
     message = str(InputError("a.ckpt: classes", [1] * 1_000_000, "text"))
     assert message.startswith("a.ckpt: classes: found [1, 1, ")
-    assert message.endswith("1, 1…, expected text.")
+    assert message.endswith("1, ...], expected text.")
     assert len(message) < 600
+
+
+def test_a_value_of_lists_that_multiply_is_cut():
+    value = ["x"]
+    for _ in range(30):
+        value = [value] * 10  # 10 ** 30 elements, written out
+    assert len(str(InputError("params.yaml: train.epochs", value, "a whole number"))) < 600

@@ -129,3 +129,26 @@ def test_a_file_without_a_mapping_is_refused(tmp_path, content, hint):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="--params FILE"):
         read_params(tmp_path / "none.yaml")
+
+
+def test_nested_brackets_are_one_message(tmp_path):
+    path = edited(tmp_path, "runtime:", f"deep: {'[' * 5000}{']' * 5000}\nruntime:")
+    with pytest.raises(
+        InputError, match="found 'hundreds of nested brackets', expected valid YAML"
+    ):
+        read_params(path)
+
+
+def test_anchors_that_multiply_are_one_short_message(tmp_path):
+    """Ten lists of ten: written out, the last has ten thousand million elements."""
+    anchors = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
+    for level in range(1, 10):
+        anchors.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 10)}]")
+    sections = "\n".join(f"  {line}" for line in anchors)
+    path = edited(tmp_path, "  epochs: 5", "  epochs: *a9")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"report_: \n{sections}\n{text}", encoding="utf-8")
+    with pytest.raises(InputError) as error:
+        read_params(path)
+    assert "expected a known key (did you mean report?)" in str(error.value)
+    assert len(str(error.value)) < 800
