@@ -13,14 +13,6 @@ from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import Store, locate
 from tests.tracking.spools import UploadHere, UploadNever
 
-ENVIRONMENT = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
-
-
-@pytest.fixture
-def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ENVIRONMENT:
-        monkeypatch.delenv(name, raising=False)
-
 
 @pytest.fixture(scope="session")
 def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,14 +22,14 @@ def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def root(shared_root: Path, no_environment: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(shared_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder: a repository whose SQLite store the tests share."""
     monkeypatch.chdir(shared_root)
     return shared_root
 
 
 @pytest.fixture
-def own(tmp_path: Path, no_environment: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The working folder: a repository of the test's own."""
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)

@@ -7,8 +7,6 @@ import pytest
 
 from ssdcore.tracking.context import provenance, run_name
 
-pytestmark = pytest.mark.usefixtures("no_environment")
-
 LOCK = """
 schema: '2.0'
 stages:

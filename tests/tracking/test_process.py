@@ -108,7 +108,7 @@ def test_a_healthy_store_gets_everything_without_a_message(
 
 
 def test_a_repository_of_any_name_may_be_moved(
-    tmp_path: Path, no_environment: None, database: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, after = tmp_path / "what? 50%25 #ü", tmp_path / "%3F"
     (before / ".dvc").mkdir(parents=True)

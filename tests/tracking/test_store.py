@@ -18,8 +18,6 @@ from ssdcore.tracking.spool import spools
 from ssdcore.tracking.store import Store, locate, store_of
 from tests.tracking.spools import FINISH, open_spool, spooled
 
-pytestmark = pytest.mark.usefixtures("no_environment")
-
 RACER = """
 import sys, time
 from pathlib import Path
