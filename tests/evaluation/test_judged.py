@@ -10,7 +10,8 @@ from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults, read_results
 from ssdcore.core.errors import InputError
 from ssdcore.evaluation.average_precision import average_precisions
-from ssdcore.evaluation.judged import judge_split, read_split, unlike
+from ssdcore.evaluation.judged import judge_split, unlike
+from ssdcore.evaluation.split import read_split
 from tests.evaluation.scenes import write_scene
 
 CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
