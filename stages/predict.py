@@ -40,7 +40,7 @@ Score = Annotated[
         "--score",
         min=0,
         max=1,
-        help="Minimum score of a box [report.score_threshold or that of best F1].",
+        help="Minimum score of a box [report.score_threshold or the model's, of its best F1].",
     ),
 ]
 Classes = Annotated[
@@ -86,8 +86,8 @@ def main(
 
     found = find_inputs(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
 
+    from ssdcore.coco.operating_point import UNMEASURED_SCORE
     from ssdcore.core.signals import Signals
-    from ssdcore.evaluation.score_to_show import score_to_show
     from ssdcore.inference.decode import Thresholds
     from ssdcore.prediction.model_source import load_detector, model_file
     from ssdcore.prediction.predictor import Predictor
@@ -105,8 +105,14 @@ def main(
     if unknown := [name for name in classes or () if name not in names]:
         raise InputError("--classes", unknown[0], f"one of {', '.join(names)}")
     labels = [names.index(name) + 1 for name in classes or names]
-    chosen = settings.report.score_threshold if score is None else score
-    thresholds = Thresholds.of(wanted, score_to_show(chosen, layout.EVALUATE_METRICS))
+    if score is None:
+        score = settings.report.score_threshold
+    if score is None and detector.score_threshold:
+        score = detector.score_threshold.score
+    if score is None:
+        score = UNMEASURED_SCORE
+        say(f"{model} carries no score threshold: boxes from {score} on are shown; see --score")
+    thresholds = Thresholds.of(wanted, score)
 
     with writing_results(out, detector.classes, table=csv) as results, Signals() as signals:
         predictor = Predictor(detector, thresholds, labels, out, results, runtime.workers, signals)

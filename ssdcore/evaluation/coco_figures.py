@@ -3,8 +3,8 @@
 import numpy as np
 
 from ssdcore.coco.metrics import FIGURES
+from ssdcore.coco.operating_point import best_threshold, operating_point
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.operating_point import best_threshold, operating_point
 from ssdcore.evaluation.table import HIGHER, Chart, Column, Row, Table
 
 MEANINGS = {

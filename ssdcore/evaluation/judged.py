@@ -9,14 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit, read_ground_truth
-from ssdcore.coco.metrics import positions
+from ssdcore.coco.matching import Flags, Floats, Found, Ints, Truth, compared
+from ssdcore.coco.operating_point import Ranked, best_threshold, rank
 from ssdcore.coco.results import CocoResults
-from ssdcore.evaluation.matching import Flags, Floats, Found, Ints, Truth, ranks
-from ssdcore.evaluation.operating_point import Ranked, best_threshold, rank
 from ssdcore.evaluation.outcomes import CORRECT, IGNORED, Outcomes, judge
-
-MOST_DETECTIONS = 100
-"""Per class and image; COCO's protocol ignores the rest."""
 
 
 class Split(NamedTuple):
@@ -25,7 +21,7 @@ class Split(NamedTuple):
     Attributes:
         names: of the classes in the order of their ids; the label is the index + 1.
         truth: M objects of all images, in the file's order.
-        found: N detections, at most `MOST_DETECTIONS` of a class in an image.
+        found: N detections, at most 100 of a class in an image.
         truth_area: (M,) as annotated: COCO's is the mask's, not the box's.
         found_area: (N,) of the boxes.
         image_area: (images,) height · width, NaN where the file does not give them.
@@ -55,11 +51,14 @@ class JudgedSplit:
         split: M objects, N detections, C classes.
         outcomes: of its objects and detections.
         figures: `ssdcore.coco.metrics.evaluate` of the same detections.
+        chosen: minimum score of the detections that people see, as the model carries it; None
+            takes the one of the highest F1.
     """
 
     split: Split
     outcomes: Outcomes
     figures: Mapping[str, Any]
+    chosen: float | None = None
 
     @cached_property
     def correct(self) -> Flags:
@@ -89,9 +88,14 @@ class JudgedSplit:
         return rank(self.split.found.score[among], self.correct[among], objects)
 
     @cached_property
-    def threshold(self) -> float:
+    def best_threshold(self) -> float:
         """The score of the highest F1 over all classes together; 0 without a correct detection."""
         return best_threshold(self.ranked) or 0.0
+
+    @property
+    def threshold(self) -> float:
+        """The minimum score of the detections that people see."""
+        return self.best_threshold if self.chosen is None else self.chosen
 
     @cached_property
     def shown(self) -> Flags:
@@ -105,7 +109,10 @@ class JudgedSplit:
 
 
 def judge_split(
-    ground_truth_json: Path | CocoSplit, results: CocoResults, figures: Mapping[str, Any]
+    ground_truth_json: Path | CocoSplit,
+    results: CocoResults,
+    figures: Mapping[str, Any],
+    threshold: float | None = None,
 ) -> JudgedSplit:
     """Judges the detections (possibly none) of an annotation file's images.
 
@@ -113,9 +120,10 @@ def judge_split(
         ground_truth_json: the COCO annotation file, or its content if it has been read.
         results: the detections.
         figures: `ssdcore.coco.metrics.evaluate` of the two.
+        threshold: minimum score of the detections that people see; None is that of the highest F1.
     """
     split = read_split(ground_truth_json, results)
-    return JudgedSplit(split, judge(split.truth, split.found), figures)
+    return JudgedSplit(split, judge(split.truth, split.found), figures, threshold)
 
 
 def read_split(ground_truth_json: Path | CocoSplit, results: CocoResults) -> Split:
@@ -125,27 +133,12 @@ def read_split(ground_truth_json: Path | CocoSplit, results: CocoResults) -> Spl
     """
     split = read_ground_truth(ground_truth_json)
     images = sorted(split.images, key=lambda image: image.id)
-    image_ids = np.sort(split.image_ids)
-    class_ids = np.array([one.id for one in split.classes], np.int64)
-    rows = split.annotations.compared()
-    truth = Truth(
-        positions(image_ids, split.image_ids[rows.image]),
-        rows.label,
-        rows.crowd,
-        rows.boxes_xywh_px,
-    )
-    found = Found(
-        positions(image_ids, results.image_ids),
-        positions(class_ids, results.category_ids) + 1,
-        results.scores,
-        results.boxes_xywh_px,
-    )
-    found = found.select(ranks(found.group, found.score) < MOST_DETECTIONS)
+    truth, found = compared(split, results)
     return Split(
         tuple(one.name for one in split.classes),
         truth,
         found,
-        rows.areas_px,
+        split.annotations.compared().areas_px,
         found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3],
         np.array([image.height * image.width or np.nan for image in images], np.float64),
     )

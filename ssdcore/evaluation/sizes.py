@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from ssdcore.coco.matching import NOTHING, Floats, in_rounds, overlapping, take
 from ssdcore.coco.metrics import mean_defined
 from ssdcore.evaluation.average_precision import average_precisions
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.matching import NOTHING, Floats, in_rounds, overlapping, take
 from ssdcore.evaluation.table import HIGHER, Chart, Column, Row, Table
 
 IOUS = np.linspace(0.5, 0.95, 10)
@@ -77,7 +77,7 @@ def _by_size(
         section="Sizes",
         title=title,
         note="The size of an object is the square root of its area; borders belong to both sides. "
-        "Recall is the share of the objects found at the threshold of the highest F1.",
+        "Recall is the share of the objects found at the model's score threshold.",
         columns=(
             Column("size", "text"),
             Column("from", "number", listed=False),

@@ -70,7 +70,9 @@ def load_detector(
 
         exported = OnnxNetwork(file, batch_size)
         metadata = exported.metadata.network
-        return PhotoDetector(exported, metadata.default_boxes, metadata.classes, workers)
+        return PhotoDetector(
+            exported, metadata.default_boxes, metadata.classes, workers, metadata.score_threshold
+        )
     from ssdcore.inference.detector import load_photo_detector
     from ssdcore.models.device import configure
 

@@ -14,7 +14,7 @@ from ssdcore.report.environment import commands_to_repeat, describe_environment
 from ssdcore.report.examples import Example, draw_examples, draw_variations
 from ssdcore.report.gallery import at_a_step, gallery_images
 from ssdcore.report.split_images import SplitImages
-from ssdcore.report.tables import SplitData, data_tables, training_tables
+from ssdcore.report.tables import REMARK, SplitData, data_tables, training_tables
 
 
 def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
@@ -38,7 +38,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
     tables = [
         *read_tables().values(),
-        *training_tables(layout.HISTORY.read_text(encoding="utf-8")),
+        *training_tables(layout.HISTORY.read_text(encoding="utf-8"), metrics.get(REMARK, "")),
         *data_tables(splits, default_boxes(scales), scales),
     ]
     chosen = wanted.score_threshold

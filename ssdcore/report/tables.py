@@ -44,6 +44,8 @@ TRAINING_TABLES = (
     ),
 )  # fmt: skip
 """Views of plots/history.csv, without their rows."""
+REMARK = "validation_remark"
+"""In metrics/evaluate.json, how training measured AP, if not as the evaluation did."""
 SIZE_BINS = np.geomspace(0.01, 1, 33)
 """Borders of √area as a share of the image's side; 1 % is 3 pixels of 300."""
 FITTED_SAMPLE = 10_000
@@ -66,8 +68,12 @@ class SplitData(NamedTuple):
         return boxes, Counter({c.name: labels[n] for n, c in enumerate(self.truth.classes, 1)})
 
 
-def training_tables(history_csv: str) -> list[Table]:
+def training_tables(history_csv: str, remark: str = "") -> list[Table]:
     """Returns the tables of plots/history.csv, without rows in which nothing was measured.
+
+    Args:
+        history_csv: the content of the file.
+        remark: how the AP was measured, if not as in the evaluation.
 
     Raises:
         InputError: the file has another format.
@@ -75,7 +81,8 @@ def training_tables(history_csv: str) -> list[Table]:
     tables = []
     for table in TRAINING_TABLES:
         rows = parse_rows(history_csv, table.columns, str(layout.HISTORY))
-        tables.append(replace(table, rows=[row for row in rows if row[-1] is not None]))
+        note = remark if table.name == "validation" else table.note
+        tables.append(replace(table, rows=[r for r in rows if r[-1] is not None], note=note))
     epochs = parse_rows(history_csv, (STEP, EPOCH), str(layout.HISTORY))
     if epochs:
         step, epoch = epochs[-1]

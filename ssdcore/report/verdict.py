@@ -107,7 +107,13 @@ def _fails(content: ReportContent) -> Iterator[str]:
 
 def _todo(content: ReportContent) -> Iterator[str]:
     metrics = content.metrics
-    if metrics.get("f1"):
+    best = metrics.get("best_threshold", metrics.get("threshold"))
+    if metrics.get("best_f1") and words.score(best) != words.score(metrics["threshold"]):
+        yield (
+            f"The model's score threshold is {words.score(metrics['threshold'])}. F1 is highest at "
+            f"{words.score(best)}, {words.score(metrics['best_f1'])}: set report.score_threshold."
+        )
+    elif metrics.get("f1"):
         yield (
             f"Use a score threshold of {words.score(metrics['threshold'])}, which has the highest "
             "F1. The table of classes has the best threshold of each class."

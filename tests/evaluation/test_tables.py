@@ -79,6 +79,21 @@ def test_thresholds_are_the_highest_points_of_the_curves(tables, numbers):
         )
 
 
+def test_counts_are_at_the_models_threshold_and_the_highest_f1_is_a_figure(scene, numbers):
+    truth, results = scene
+    found = analyse(truth, results, evaluate(truth, results), 0.8)
+    given = scalars(found)
+    assert given["threshold"] == 0.8
+    assert (given["best_f1"], given["best_threshold"]) == (numbers["f1"], numbers["threshold"])
+    assert given["f1"] < given["best_f1"] == numbers["best_f1"]
+    (classes,) = (table for table in found if table.name == "per_class")
+    assert sum(classes.values("detections")) == (results.scores >= 0.8).sum()
+    (curves,) = (table for table in found if table.name == "score_curves")
+    assert f"the model's threshold, 0.800. The highest F1 is at {numbers['threshold']:.3f}." in (
+        curves.note
+    )
+
+
 def test_a_class_without_objects_has_undefined_figures_and_no_line(tables):
     unseen = tables["per_class"].records()[-1]
     assert unseen["objects"] == 0
@@ -103,7 +118,7 @@ def test_parts_add_up_to_all_objects_and_detections(tables, numbers):
 
 def test_scalars_are_defined_numbers(scene, numbers):
     assert numbers["AP50_cost/localisation"] > 0
-    assert len(numbers) == 16
+    assert len(numbers) == 18
     without = scalars(of_scene(scene[0], NOTHING).values())
     assert (without["threshold"], without["AP50_cost/false_negatives"]) == (0, 1)
     assert {"precision", "calibration_error"}.isdisjoint(without)

@@ -5,9 +5,10 @@ from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample
-from ssdcore.report.previews import MIN_SCORE, WIDTH_PX, Previews
+from ssdcore.report.previews import WIDTH_PX, Previews
 
 IDS = (7, 3, 11, 5)
+MIN_SCORE = 0.3
 CLASSES = (CocoClass(2, "cat"), CocoClass(9, "<b>dog</b>"))
 
 
@@ -22,7 +23,7 @@ def result(image_id: int, score: float = 0.9) -> dict:
 
 
 def update(previews: Previews, *results: dict) -> None:
-    previews.update(CocoResults.from_rows(results))
+    previews.update(CocoResults.from_rows(results), MIN_SCORE)
 
 
 @pytest.fixture

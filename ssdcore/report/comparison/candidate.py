@@ -22,7 +22,7 @@ from ssdcore.core import layout
 from ssdcore.core.nested import leaves
 from ssdcore.evaluation.table import Table, parse_rows
 from ssdcore.evaluation.tables import empty_tables
-from ssdcore.report.tables import TRAINING_TABLES
+from ssdcore.report.tables import REMARK, TRAINING_TABLES
 from ssdcore.report.words import defined
 
 Read = Callable[[Path], bytes | None]
@@ -112,7 +112,12 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     figures = {"evaluate": evaluated, "train": trained}
     return Candidate(
         name,
-        {**origin, "device": str(evaluated.get("device", "")), **files.versions()},
+        {
+            **origin,
+            "device": str(evaluated.get("device", "")),
+            "training": str(evaluated.get(REMARK, "")),
+            **files.versions(),
+        },
         params=dict(leaves(params)),
         figures={key: value for key, value in leaves(figures) if _is_defined(value)},
         values={name: found for name, found in values.items() if found},

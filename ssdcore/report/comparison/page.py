@@ -28,6 +28,7 @@ DIRECTIONS = {
     "train.best.AP": HIGHER, "train.best.AP50": HIGHER,
     "train.images_per_second": HIGHER, "evaluate.images_per_second": HIGHER,
     "evaluate.precision": HIGHER, "evaluate.recall": HIGHER, "evaluate.f1": HIGHER,
+    "evaluate.best_f1": HIGHER,
     "evaluate.calibration_error": LOWER,
 }  # fmt: skip
 IN_A_TABLE = "/"
