@@ -43,16 +43,16 @@ class Ranked(NamedTuple):
 class OperatingPoint(NamedTuple):
     """The detections that score a threshold or more.
 
-    `correct` + `missed` are the objects, `correct` + `invented` the detections that count.
+    `found` + `not_found` are the objects, `found` + `wrong` the detections that count.
     Precision is None without a detection, recall and F1 without an object.
     """
 
     precision: float | None
     recall: float | None
     f1: float | None
-    correct: int
-    invented: int
-    missed: int
+    found: int
+    wrong: int
+    not_found: int
 
 
 def rank(score: Floats, correct: Flags, objects: int) -> Ranked:
@@ -86,7 +86,7 @@ def operating_point(ranked: Ranked, threshold: float) -> OperatingPoint:
         precision=hits / kept if kept else None,
         recall=hits / objects if objects else None,
         f1=2 * hits / (kept + objects) if objects else None,
-        correct=hits,
-        invented=kept - hits,
-        missed=objects - hits,
+        found=hits,
+        wrong=kept - hits,
+        not_found=objects - hits,
     )

@@ -5,7 +5,7 @@ import numpy as np
 from ssdcore.coco.operating_point import operating_point
 from ssdcore.evaluation.average_precision import RECALLS
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.table import Chart, Column, Row, Table
+from ssdcore.evaluation.named_table import Chart, Column, Row, Table
 
 THRESHOLDS = np.arange(101) / 100
 
@@ -34,14 +34,15 @@ def precision_recall(judged: JudgedSplit) -> Table:
 
 
 def score_curves(judged: JudgedSplit) -> Table:
-    """The figures at thresholds 0, 0.01, … 1, all classes together first.
+    """The figures at thresholds 0, 0.01, … 1 and the best one, all classes together first.
 
     Its scalars are the threshold, the operating point there, and the best F1 with its threshold.
     """
+    thresholds = np.union1d(THRESHOLDS, judged.threshold).tolist()
     names = [judged.all_classes, *judged.split.names]
     rows: list[Row] = []
     for name, ranked in zip(names, [judged.ranked, *judged.ranked_by_class], strict=True):
-        for threshold in THRESHOLDS.tolist():
+        for threshold in thresholds:
             point = operating_point(ranked, threshold)
             rows.append((name, threshold, point.precision, point.recall, point.f1))
     threshold, best = judged.threshold, judged.best_threshold

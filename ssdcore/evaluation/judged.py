@@ -4,40 +4,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from ssdcore.coco.annotations import CocoSplit, read_ground_truth
-from ssdcore.coco.matching import Flags, Floats, Found, Ints, Truth, compared
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.matching import Flags
 from ssdcore.coco.operating_point import Ranked, best_threshold, rank
 from ssdcore.coco.results import CocoResults
+from ssdcore.evaluation.bootstrap import Bootstrap, bootstrap
 from ssdcore.evaluation.outcomes import CORRECT, IGNORED, Outcomes, judge
-
-
-class Split(NamedTuple):
-    """Objects and detections, boxes and areas in pixels of the original images.
-
-    Attributes:
-        names: of the classes in the order of their ids; the label is the index + 1.
-        truth: M objects of all images, in the file's order.
-        found: N detections, at most 100 of a class in an image.
-        truth_area: (M,) as annotated: COCO's is the mask's, not the box's.
-        found_area: (N,) of the boxes.
-        image_area: (images,) height · width, NaN where the file does not give them.
-    """
-
-    names: tuple[str, ...]
-    truth: Truth
-    found: Found
-    truth_area: Floats
-    found_area: Floats
-    image_area: Floats
-
-    def objects(self, among: Flags | None = None) -> Ints:
-        """Returns the number of objects (C,) of each class, without crowds, of those in `among`."""
-        counted = ~self.truth.crowd if among is None else ~self.truth.crowd & among
-        return np.bincount(self.truth.label[counted] - 1, minlength=len(self.names))
+from ssdcore.evaluation.split import Split, read_split
 
 
 @dataclass(frozen=True)
@@ -103,6 +78,11 @@ class JudgedSplit:
         return self.split.found.score >= self.threshold
 
     @cached_property
+    def bootstrap(self) -> Bootstrap:
+        """The figures of resamples of the images."""
+        return bootstrap(self.split)
+
+    @cached_property
     def all_classes(self) -> str:
         """The word for all classes together, which no class has for a name."""
         return unlike("all", self.split.names)
@@ -124,24 +104,6 @@ def judge_split(
     """
     split = read_split(ground_truth_json, results)
     return JudgedSplit(split, judge(split.truth, split.found), figures, threshold)
-
-
-def read_split(ground_truth_json: Path | CocoSplit, results: CocoResults) -> Split:
-    """Reads what pycocotools would compare, in the order in which it does.
-
-    Images without objects count.
-    """
-    split = read_ground_truth(ground_truth_json)
-    images = sorted(split.images, key=lambda image: image.id)
-    truth, found = compared(split, results)
-    return Split(
-        tuple(one.name for one in split.classes),
-        truth,
-        found,
-        split.annotations.compared().areas_px,
-        found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3],
-        np.array([image.height * image.width or np.nan for image in images], np.float64),
-    )
 
 
 def unlike(word: str, names: Collection[str]) -> str:

@@ -37,7 +37,7 @@ from ssdcore.geometry.boxes import yxyx_to_xywh_px
 KINDS = ("correct", "class", "localisation", "both", "duplicate", "background", "ignored")
 CORRECT, CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, IGNORED = range(len(KINDS))
 MISSED = "missed"
-"""The outcome of an object that no detection is about."""
+"""The outcome of an object that no detection is correct on, nor a class or localisation error."""
 NAMES = {
     "correct": "correct",
     "class": "wrong class",
@@ -57,7 +57,7 @@ MEANINGS = {
     "duplicate": "A detection with a higher score already matched the object.",
     "background": "Nothing is there (IoU below 0.1 with every object).",
     "ignored": "In a region marked as a crowd; neither correct nor wrong.",
-    MISSED: "An object that no detection matches or overlaps.",
+    MISSED: "An object without a detection that is correct, of the wrong class, or loose.",
 }
 FOREGROUND_IOU = MATCH_IOU
 BACKGROUND_IOU = 0.1
@@ -76,6 +76,13 @@ class Outcomes(NamedTuple):
     kinds: Ints
     objects: Ints
     missed: Flags
+
+    def missed_from(self, shown: Flags, crowd: Flags) -> Flags:
+        """Returns the objects (M,) that are missed if only some detections (N,) are shown."""
+        about = self.objects[shown & np.isin(self.kinds, [CORRECT, LOCALISATION, CLASS])]
+        missed = ~crowd
+        missed[about] = False
+        return missed
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -129,9 +136,8 @@ def judge(truth: Truth, found: Found) -> Outcomes:
         [took, mine, other],
         NOTHING,
     )
-    missed = ~truth.crowd
-    missed[objects[np.isin(kinds, [CORRECT, LOCALISATION, CLASS])]] = False
-    return Outcomes(kinds, objects, missed)
+    outcomes = Outcomes(kinds, objects, ~truth.crowd)
+    return outcomes._replace(missed=outcomes.missed_from(kinds >= 0, truth.crowd))
 
 
 def _best(pairs: Pairs, detections: int) -> tuple[Ints, Floats]:

@@ -25,10 +25,11 @@ from ssdcore.evaluation.coco_figures import coco_figures, per_class
 from ssdcore.evaluation.confusion import confusion
 from ssdcore.evaluation.curves import precision_recall, score_curves
 from ssdcore.evaluation.errors import errors
-from ssdcore.evaluation.judged import JudgedSplit, Split, judge_split
+from ssdcore.evaluation.judged import JudgedSplit, judge_split
+from ssdcore.evaluation.named_table import Chart, Column, Table, parse_rows, to_csv
 from ssdcore.evaluation.outcomes import judge
 from ssdcore.evaluation.sizes import sizes_px, sizes_share
-from ssdcore.evaluation.table import Chart, Column, Table, parse_rows, to_csv
+from ssdcore.evaluation.split import Split
 
 TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
     per_class,

@@ -1,6 +1,7 @@
 """Gathers the report's content from the files of the stages before it."""
 
 import json
+from datetime import datetime
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
@@ -12,7 +13,7 @@ from ssdcore.params.schema import Params
 from ssdcore.report.content import ReportContent
 from ssdcore.report.environment import commands_to_repeat, describe_environment
 from ssdcore.report.examples import Example, draw_examples, draw_variations
-from ssdcore.report.gallery import at_a_step, gallery_images
+from ssdcore.report.gallery import gallery_images
 from ssdcore.report.split_images import SplitImages
 from ssdcore.report.tables import REMARK, SplitData, data_tables, training_tables
 
@@ -42,7 +43,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         *data_tables(splits, default_boxes(scales), scales),
     ]
     chosen = wanted.score_threshold
-    threshold = at_a_step(metrics["threshold"] if chosen is None else chosen)
+    threshold = metrics["threshold"] if chosen is None else chosen
     results = read_results(layout.PREDICTIONS)
     images = {
         name: SplitImages(
@@ -55,6 +56,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     strengths = settings.train.augment
     content = ReportContent(
         title=f"SSD300 on {settings.dataset.name}",
+        made=f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
         params=settings.model_dump(mode="json"),
         environment=environment,
         metrics=metrics,

@@ -9,7 +9,7 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
-from ssdcore.evaluation.table import HIGHER, LOWER, Chart, Column, Row, Table, parse_rows
+from ssdcore.evaluation.named_table import Chart, Column, Row, Table, parse_rows
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import corners
 from ssdcore.geometry.iou import areas
@@ -21,7 +21,7 @@ STEP, EPOCH = Column("step", "count"), Column("epoch", "number")
 TRAINING_TABLES = (
     Table(
         "loss", TRAINING, "Loss and its two parts",
-        (STEP, Column("loss", "number", better=LOWER), Column("loss_class", "number", "class part"),
+        (STEP, Column("loss", "number"), Column("loss_class", "number", "class part"),
          Column("loss_box", "number", "box part")),
         [], "Thin lines as logged, thick lines smoothed.",
         Chart("lines", "step", ("loss", "loss_class", "loss_box"), smooth=True), listed=False,
@@ -33,13 +33,13 @@ TRAINING_TABLES = (
     ),
     Table(
         "speed", TRAINING, "Images per second",
-        (STEP, Column("images_per_second", "number", "images per second", better=HIGHER)),
+        (STEP, Column("images_per_second", "number", "images per second")),
         [], chart=Chart("lines", "step", ("images_per_second",), smooth=True), listed=False,
     ),
     Table(
         "validation", TRAINING, "AP on the validation set during training",
-        (STEP, EPOCH, Column("val_AP", title="AP", better=HIGHER),
-         Column("val_AP50", title="AP50", better=HIGHER)),
+        (STEP, EPOCH, Column("val_AP", title="AP"),
+         Column("val_AP50", title="AP50")),
         [], chart=Chart("lines", "step", ("val_AP", "val_AP50")),
     ),
 )  # fmt: skip

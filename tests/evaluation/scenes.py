@@ -10,6 +10,7 @@ from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.judged import JudgedSplit, Split, judge_split
 from ssdcore.evaluation.outcomes import judge
+from ssdcore.evaluation.split import Split
 from tests.coco_files import write_coco
 
 NOTHING = CocoResults.from_rows([])

@@ -14,6 +14,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.evaluation.average_precision import average_precisions
 from ssdcore.evaluation.judged import judge_split, read_split, unlike
 from ssdcore.evaluation.outcomes import IGNORED
+from ssdcore.evaluation.split import read_split
 from tests.evaluation.scenes import write_scene
 
 CASES = Path(__file__).parents[3] / "shared/data/eval_parity"

@@ -6,31 +6,26 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from ssdcore.coco.matching import Floats
+from ssdcore.core import layout
+from ssdcore.evaluation.bootstrap import RESAMPLES, interval
 from ssdcore.evaluation.coco_figures import MEANINGS
-from ssdcore.evaluation.table import HIGHER, LOWER, NEITHER, Table
+from ssdcore.evaluation.named_table import Table
 from ssdcore.report import words
 from ssdcore.report.charts import x_axis, y_axis
-from ssdcore.report.comparison.candidate import TABLES, Candidate
+from ssdcore.report.comparison.candidate import BBOX, CLASS, TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage
 from ssdcore.report.document import render_document
 from ssdcore.report.plotting import COLOURS, figure, fragment, line, smoothed
 
 COCO = "COCO figures"
 GROUPS = {
-    COCO: ("evaluate.bbox.", HIGHER),
-    "Milliseconds per image": ("evaluate.milliseconds.", LOWER),
-    "Evaluation": ("evaluate.", NEITHER),
-    "Training": ("train.", NEITHER),
+    BBOX: COCO,
+    "evaluate.milliseconds.": "Milliseconds per image",
+    "evaluate.": "Evaluation",
+    "train.": "Training",
 }
 """Headings of the figures by the beginning of their keys; the first that fits counts."""
-DIRECTIONS = {
-    "train.loss": LOWER, "train.loss_box": LOWER, "train.loss_class": LOWER,
-    "train.best.AP": HIGHER, "train.best.AP50": HIGHER,
-    "train.images_per_second": HIGHER, "evaluate.images_per_second": HIGHER,
-    "evaluate.precision": HIGHER, "evaluate.recall": HIGHER, "evaluate.f1": HIGHER,
-    "evaluate.best_f1": HIGHER,
-    "evaluate.calibration_error": LOWER,
-}  # fmt: skip
 IN_A_TABLE = "/"
 """In the key of a scalar that is a row of a table as well, and not shown twice."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -43,12 +38,12 @@ class FigureRow(NamedTuple):
     Attributes:
         label: its name.
         values: one a candidate, None where it was not measured.
-        better: `HIGHER`, `LOWER` or `NEITHER`.
+        resamples: (B,) a candidate, of the same resamples of the images; None where unknown.
     """
 
     label: str
     values: Sequence[float | None]
-    better: int = NEITHER
+    resamples: Sequence[Floats | None] = ()
 
     @property
     def changes(self) -> list[float | None]:
@@ -65,10 +60,31 @@ class FigureRow(NamedTuple):
         texts = ("" if c is None else f"{c:+,.{self._decimals}f}" for c in self.changes)
         return [re.sub(r"^[+-](?=[0.]+$)", "±", text).replace("-", "\u2212") for text in texts]
 
+    @property
+    def noise(self) -> list[tuple[float, float] | None]:
+        """The 95% interval over images of each change, None where unknown."""
+        first = self.resamples[0] if self.resamples else None
+        intervals = [
+            (None, None) if first is None or other is None else interval(other - first)
+            for other in self.resamples
+        ]
+        return [None if low is None or high is None else (low, high) for low, high in intervals]
+
+    def shown_noise(self) -> list[str]:
+        """Returns the intervals as text, "" where unknown."""
+        texts = ("" if n is None else f"{n[0]:+.3f} to {n[1]:+.3f}" for n in self.noise)
+        return [text.replace("-", "\u2212") for text in texts]
+
     def verdicts(self) -> list[str]:
-        """Returns `better`, `worse` or "" for each change; "" also where it rounds to none."""
-        rounded = [round(change or 0.0, self._decimals) * self.better for change in self.changes]
-        return ["better" if c > 0 else "worse" if c < 0 else "" for c in rounded]
+        """Returns `better` or `worse` for a change outside its noise, `noise` for one within.
+
+        "" is a change whose noise is unknown.
+        """
+        words = (
+            "" if n is None else "better" if n[0] > 0 else "worse" if n[1] < 0 else "noise"
+            for n in self.noise
+        )
+        return [*words] or [""] * len(self.values)
 
     @property
     def _decimals(self) -> int:
@@ -108,6 +124,7 @@ def render_comparison(
             for key in _all_keys(one.facts for one in candidates)
             if any(values := [one.facts.get(key, "") for one in candidates])
         },
+        resamples=RESAMPLES,
         same_data=len({one.data for one in candidates}) == 1,
         parameters=params,
         changed={key: values for key, values in params.items() if len(set(values)) > 1},
@@ -130,24 +147,16 @@ def parameters(candidates: Sequence[Candidate]) -> dict[str, list[str | None]]:
 
 
 def figure_groups(candidates: Sequence[Candidate]) -> dict[str, list[FigureRow]]:
-    """Returns all figures under their headings, without empty headings.
-
-    Losses of different kinds have different scales: none of them is better.
-    """
-    same_loss = len({one.params.get("train.loss") for one in candidates}) == 1
-    groups: dict[str, list[FigureRow]] = {heading: [] for heading in GROUPS}
+    """Returns all figures under their headings, without empty headings."""
+    groups: dict[str, list[FigureRow]] = {heading: [] for heading in GROUPS.values()}
     for key in _all_keys(one.figures for one in candidates):
         if IN_A_TABLE in key:
             continue
-        heading, (prefix, better) = next(
-            (name, rule) for name, rule in GROUPS.items() if key.startswith(rule[0])
-        )
+        prefix, heading = next(rule for rule in GROUPS.items() if key.startswith(rule[0]))
+        name = key.removeprefix(prefix)
         values = [one.figures.get(key) for one in candidates]
-        label = key.removeprefix(prefix).replace("_", " ").replace(".", " ")
-        better = DIRECTIONS.get(key, better)
-        if key.startswith("train.loss") and not same_loss:
-            better = NEITHER
-        groups[heading].append(FigureRow(label, values, better))
+        label = name.replace("_", " ").replace(".", " ")
+        groups[heading].append(FigureRow(label, values, _resamples(candidates, key)))
     return {heading: rows for heading, rows in groups.items() if rows}
 
 
@@ -159,10 +168,14 @@ def table_rows(candidates: Sequence[Candidate], table: Table) -> list[FigureRow]
     """
     if not table.chart or table.chart.kind not in ("bars", "ranking"):
         return []
-    name, value = (table.find(column) for column in (table.chart.x, table.chart.y[-1]))
+    name = table.find(table.chart.x)
     found = [one.values.get(table.name, {}) for one in candidates]
     rows = [
-        FigureRow(words.cell(name, key), [values.get(key) for values in found], value.better)
+        FigureRow(
+            words.cell(name, key),
+            [values.get(key) for values in found],
+            _resamples(candidates, f"{CLASS}{key}") if table.name == layout.PER_CLASS.stem else [],
+        )
         for key in _all_keys(found)
     ]
     if table.chart.kind == "ranking":
@@ -204,6 +217,12 @@ def style(index: int) -> dict[str, Any]:
         "color": COLOURS[index % len(COLOURS)],
         "dash": DASHES[index // len(COLOURS) % len(DASHES)],
     }
+
+
+def _resamples(candidates: Sequence[Candidate], key: str) -> list[Floats | None]:
+    """Returns the resamples of a figure, none where the validation sets differ or are unknown."""
+    paired = candidates[0].data and len({one.data for one in candidates}) == 1
+    return [one.resamples.get(key) for one in candidates] if paired else []
 
 
 def _all_keys(mappings: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -82,6 +82,16 @@ def test_detections_come_with_their_ground_truth() -> None:
     np.testing.assert_allclose(detected.split.objects[4].boxes_yxyx, [[0, 0, 0.5, 0.5]])
 
 
+def test_the_figures_of_resamples_are_there() -> None:
+    resamples = candidate(FILES).resamples
+    assert {"evaluate.bbox.AP", "evaluate.bbox.ARl", "class/cat"} < set(resamples)
+    assert resamples["evaluate.bbox.AP50"] == pytest.approx(1)
+    elsewhere = json.dumps([{**RESULT, "image_id": 5}])
+    other = candidate({**FILES, "evaluation/predictions.json": elsewhere})
+    assert other.resamples == {}
+    assert other.lacks == ["evaluation/predictions.json (of another validation set)"]
+
+
 @pytest.mark.parametrize("name", sorted(set(FILES) - {"requirements.lock"}))
 def test_a_missing_file_is_named_and_takes_nothing_else_with_it(name: str) -> None:
     gone = candidate({key: text for key, text in FILES.items() if key != name})
