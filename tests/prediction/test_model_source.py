@@ -179,6 +179,8 @@ def test_an_exported_network_detects_what_its_checkpoint_does(exported, checkpoi
     detector = load_detector(exported, 2, 1, "CPU", device_is_required=True)
     reference = load_photo_detector(checkpoint, 2)
     assert detector.classes == reference.classes
+    assert detector.score_threshold == reference.score_threshold
+    assert detector.score_threshold.score == 0.4
     (found,), (expected,) = (one.detect([jpeg], THRESHOLDS) for one in (detector, reference))
     assert len(found.detections.scores) == len(expected.detections.scores) > 0
     for a, b in zip(found.detections, expected.detections, strict=True):

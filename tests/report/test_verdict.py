@@ -47,6 +47,16 @@ def test_the_advice_is_in_the_order_of_what_is_lost(content: ReportContent) -> N
     assert todo == (REMEDIES["localisation"], FRAMING, rising)
 
 
+def test_a_better_threshold_than_the_models_is_mentioned(content: ReportContent) -> None:
+    metrics = {**content.metrics, "best_f1": 0.791, "best_threshold": 0.4001}
+    assert "has the highest F1" in said(replace(content, metrics=metrics)).todo[0]
+    metrics["best_threshold"] = 0.35
+    assert said(replace(content, metrics=metrics)).todo[0] == (
+        "The model's score threshold is 0.400. F1 is highest at 0.350, 0.791: set "
+        "report.score_threshold."
+    )
+
+
 def test_default_boxes_that_do_not_fit_are_mentioned(content: ReportContent) -> None:
     for fitted, mentioned in ((0.873, True), (0.96, False), (None, False)):
         rows = [

@@ -131,7 +131,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
         {
             **origin,
             "device": str(evaluated.get("device", "")),
-            "training": str(evaluated.get(REMARK, "")),
+            **({"training": str(evaluated[REMARK])} if REMARK in evaluated else {}),
             **files.versions(),
         },
         params=dict(leaves(params)),
