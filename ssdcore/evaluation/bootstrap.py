@@ -15,6 +15,7 @@ from ssdcore.coco.metrics import IOU_50, IOU_75, UNDEFINED
 from ssdcore.evaluation.average_precision import weighted_precisions
 from ssdcore.evaluation.split import Split, decide, rounds_of_classes
 
+Interval = tuple[float, float]
 RESAMPLES, SEED = 1000, 1
 PERCENTILES = (2.5, 97.5)
 """Ends of the interval that holds 95 % of the resamples."""
@@ -51,8 +52,9 @@ def bootstrap(split: Split, resamples: int = RESAMPLES) -> Bootstrap:
         precisions = weighted_precisions(split.found, correct, wrong, objects, weights)
         figures[f"AP{area}"] = _mean(precisions)
         if not area:
-            figures |= {"AP50": _mean(precisions[:, [IOU_50]])}
-            figures |= {"AP75": _mean(precisions[:, [IOU_75]])}
+            figures["AP50"], figures["AP75"] = (
+                _mean(precisions[:, [iou]]) for iou in (IOU_50, IOU_75)
+            )
             classes = np.where(objects > 0, precisions.mean(axis=1), np.nan)
         for most in MOST if not area else MOST[-1:]:
             found = np.stack(
@@ -77,11 +79,11 @@ def draw(images: int, resamples: int = RESAMPLES) -> Floats:
     return np.ascontiguousarray(drawn.T, np.float64)
 
 
-def interval(values: Floats) -> tuple[float | None, float | None]:
+def interval(values: Floats) -> Interval | None:
     """Returns the ends of the interval of values (B,), None without a defined one."""
     defined = values[~np.isnan(values)]
     if not len(defined):
-        return None, None
+        return None
     low, high = np.percentile(defined, PERCENTILES).tolist()
     return low, high
 

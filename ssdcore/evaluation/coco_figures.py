@@ -51,7 +51,8 @@ def coco_figures(judged: JudgedSplit) -> Table:
 
     Its scalars are the interval of AP.
     """
-    intervals = {name: interval(values) for name, values in judged.bootstrap.figures.items()}
+    resamples = judged.bootstrap.figures
+    intervals = {name: interval(resamples[name]) or (None, None) for name in FIGURES}
     low, high = intervals["AP"]
     return Table(
         name="coco_figures",
@@ -86,7 +87,7 @@ def per_class(judged: JudgedSplit) -> Table:
         threshold = best_threshold(ranked)
         own = operating_point(ranked, np.inf if threshold is None else threshold)
         overall = operating_point(ranked, judged.threshold)
-        low, high = interval(resamples)
+        low, high = interval(resamples) or (None, None)
         cells = {
             **figures,
             "AP_low": low,

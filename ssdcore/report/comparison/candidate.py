@@ -37,8 +37,8 @@ TABLES = [
     *((layout.table(table.name), table) for table in empty_tables()),
 ]
 """All tables, with the files of their rows."""
-BBOX, CLASS = "evaluate.bbox.", "class/"
-"""Beginnings of the keys of COCO's figures, and of the resamples of the classes."""
+BBOX = "evaluate.bbox."
+"""The keys of COCO's figures begin with it."""
 COMPARED = ("lines", "bars", "ranking")
 """Kinds of charts whose tables are compared."""
 PINNED = re.compile(r"^(mindspore|numpy|opencv-python-headless|dvc|mlflow)==([^\s;\\]+)", re.M)
@@ -73,7 +73,7 @@ class Candidate:
             that were not measured; of bars the value of each row by its name, None if undefined.
         detected: its detections; None if unknown.
         resamples: figures of the same resamples of the images for all revisions: COCO's by dotted
-            key, AP of the classes by `CLASS` and their name; none if the detections are unknown.
+            key, AP of a class by its table and name; none if the detections are unknown.
         data: identifies the content of the validation set; "" if unknown.
         lacks: files that the revision does not have, or not in a readable form.
     """
@@ -121,7 +121,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
         try:
             figures, classes = bootstrap(read_split(split, results))
             resamples = {BBOX + name: values for name, values in figures.items()}
-            names = (CLASS + one.name for one in split.classes)
+            names = (f"{layout.PER_CLASS.stem}/{one.name}" for one in split.classes)
             resamples |= zip(names, classes, strict=True)
         except InputError:  # an image or a category that the split does not have
             files.lacks[f"{layout.PREDICTIONS} (of another validation set)"] = None

@@ -6,14 +6,12 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
-from ssdcore.coco.matching import Floats
-from ssdcore.core import layout
-from ssdcore.evaluation.bootstrap import RESAMPLES, interval
+from ssdcore.evaluation.bootstrap import RESAMPLES, Interval, interval
 from ssdcore.evaluation.coco_figures import MEANINGS
 from ssdcore.evaluation.named_table import Table
 from ssdcore.report import words
 from ssdcore.report.charts import x_axis, y_axis
-from ssdcore.report.comparison.candidate import BBOX, CLASS, TABLES, Candidate
+from ssdcore.report.comparison.candidate import BBOX, TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage
 from ssdcore.report.document import render_document
 from ssdcore.report.plotting import COLOURS, figure, fragment, line, smoothed
@@ -38,12 +36,12 @@ class FigureRow(NamedTuple):
     Attributes:
         label: its name.
         values: one a candidate, None where it was not measured.
-        resamples: (B,) a candidate, of the same resamples of the images; None where unknown.
+        noise: the 95% interval of each change over images, None where unknown.
     """
 
     label: str
     values: Sequence[float | None]
-    resamples: Sequence[Floats | None] = ()
+    noise: Sequence[Interval | None]
 
     @property
     def changes(self) -> list[float | None]:
@@ -60,31 +58,17 @@ class FigureRow(NamedTuple):
         texts = ("" if c is None else f"{c:+,.{self._decimals}f}" for c in self.changes)
         return [re.sub(r"^[+-](?=[0.]+$)", "±", text).replace("-", "\u2212") for text in texts]
 
-    @property
-    def noise(self) -> list[tuple[float, float] | None]:
-        """The 95% interval over images of each change, None where unknown."""
-        first = self.resamples[0] if self.resamples else None
-        intervals = [
-            (None, None) if first is None or other is None else interval(other - first)
-            for other in self.resamples
-        ]
-        return [None if low is None or high is None else (low, high) for low, high in intervals]
-
     def shown_noise(self) -> list[str]:
         """Returns the intervals as text, "" where unknown."""
-        texts = ("" if n is None else f"{n[0]:+.3f} to {n[1]:+.3f}" for n in self.noise)
+        texts = ("" if one is None else f"{one[0]:+.3f} to {one[1]:+.3f}" for one in self.noise)
         return [text.replace("-", "\u2212") for text in texts]
 
     def verdicts(self) -> list[str]:
-        """Returns `better` or `worse` for a change outside its noise, `noise` for one within.
-
-        "" is a change whose noise is unknown.
-        """
-        words = (
-            "" if n is None else "better" if n[0] > 0 else "worse" if n[1] < 0 else "noise"
-            for n in self.noise
-        )
-        return [*words] or [""] * len(self.values)
+        """Returns `better` or `worse` outside the noise, `noise` within, "" where it is unknown."""
+        return [
+            "" if one is None else "better" if one[0] > 0 else "worse" if one[1] < 0 else "noise"
+            for one in self.noise
+        ]
 
     @property
     def _decimals(self) -> int:
@@ -156,7 +140,7 @@ def figure_groups(candidates: Sequence[Candidate]) -> dict[str, list[FigureRow]]
         name = key.removeprefix(prefix)
         values = [one.figures.get(key) for one in candidates]
         label = name.replace("_", " ").replace(".", " ")
-        groups[heading].append(FigureRow(label, values, _resamples(candidates, key)))
+        groups[heading].append(FigureRow(label, values, _noise(candidates, key)))
     return {heading: rows for heading, rows in groups.items() if rows}
 
 
@@ -174,7 +158,7 @@ def table_rows(candidates: Sequence[Candidate], table: Table) -> list[FigureRow]
         FigureRow(
             words.cell(name, key),
             [values.get(key) for values in found],
-            _resamples(candidates, f"{CLASS}{key}") if table.name == layout.PER_CLASS.stem else [],
+            _noise(candidates, f"{table.name}/{key}"),
         )
         for key in _all_keys(found)
     ]
@@ -219,10 +203,14 @@ def style(index: int) -> dict[str, Any]:
     }
 
 
-def _resamples(candidates: Sequence[Candidate], key: str) -> list[Floats | None]:
-    """Returns the resamples of a figure, none where the validation sets differ or are unknown."""
+def _noise(candidates: Sequence[Candidate], key: str) -> list[Interval | None]:
+    """Returns the interval of each change to the first, None unless both have the same images."""
+    first, *_ = found = [one.resamples.get(key) for one in candidates]
     paired = candidates[0].data and len({one.data for one in candidates}) == 1
-    return [one.resamples.get(key) for one in candidates] if paired else []
+    return [
+        None if not paired or first is None or one is None else interval(one - first)
+        for one in found
+    ]
 
 
 def _all_keys(mappings: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -29,8 +29,9 @@ def candidates() -> list[Candidate]:
         },
         resamples={
             "evaluate.bbox.AP": 0.5 + NOISE, "evaluate.bbox.APs": 0.25 + NOISE,
-            "class/cat": 0.5 + NOISE, "class/dog": 0.25 + NOISE, "class/eel": 0.5 + NOISE,
-            "class/fly": np.full(101, np.nan),
+            "per_class/cat": 0.5 + NOISE, "per_class/dog": 0.25 + NOISE,
+            "per_class/eel": 0.5 + NOISE,
+            "per_class/fly": np.full(101, np.nan),
         },
         data="ab cd",
     )  # fmt: skip
@@ -50,8 +51,8 @@ def candidates() -> list[Candidate]:
         },
         resamples={
             "evaluate.bbox.AP": 0.75 + NOISE, "evaluate.bbox.APs": 0.25 - NOISE,
-            "class/cat": 0.25 + NOISE, "class/dog": 1 + NOISE, "class/eel": 0.5 - NOISE,
-            "class/fly": 0.5 + NOISE,
+            "per_class/cat": 0.25 + NOISE, "per_class/dog": 1 + NOISE, "per_class/eel": 0.5 - NOISE,
+            "per_class/fly": 0.5 + NOISE,
         },
         data="ab cd",
     )  # fmt: skip

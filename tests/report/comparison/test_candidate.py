@@ -90,7 +90,7 @@ def test_detections_come_with_their_ground_truth() -> None:
 
 def test_the_figures_of_resamples_are_there() -> None:
     resamples = candidate(FILES).resamples
-    assert {"evaluate.bbox.AP", "evaluate.bbox.ARl", "class/cat"} < set(resamples)
+    assert {"evaluate.bbox.AP", "evaluate.bbox.ARl", "per_class/cat"} < set(resamples)
     assert resamples["evaluate.bbox.AP50"] == pytest.approx(1)
     elsewhere = json.dumps([{**RESULT, "image_id": 5}])
     other = candidate({**FILES, "evaluation/predictions.json": elsewhere})

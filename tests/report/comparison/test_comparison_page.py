@@ -188,7 +188,7 @@ def test_only_noisy_lines_are_smoothed():
 
 
 def row(*values: float | None) -> FigureRow:
-    return FigureRow("a figure", values)
+    return FigureRow("a figure", values, [None] * len(values))
 
 
 def test_parameters_that_differ_and_that_only_one_has(candidates):
@@ -239,13 +239,16 @@ def test_only_changes_with_a_known_noise_are_better_or_worse(candidates):
     assert missed.verdicts() == ["", ""]
 
 
-def test_the_noise_is_that_of_pairs():
-    pairs = row(0.5, 0.52)._replace(resamples=[NOISE, NOISE + 0.02])
-    assert pairs.noise[1] == pytest.approx((0.02, 0.02))
-    assert pairs.verdicts()[1] == "better"
-    turned = pairs._replace(resamples=[NOISE, 0.02 - NOISE])
-    assert turned.noise[1] == pytest.approx((0.02 - 0.76, 0.02 + 0.76))
-    assert turned.verdicts()[1] == "noise"
+def test_the_noise_is_that_of_pairs(candidates):
+    first, second = candidates
+    for resamples, interval, verdict in (
+        (0.52 + NOISE, (0.02, 0.02), "better"),
+        (0.52 - NOISE, (0.02 - 0.76, 0.02 + 0.76), "noise"),
+    ):
+        other = replace(second, resamples={"evaluate.bbox.AP": resamples})
+        ap = figure_groups([first, other])["COCO figures"][0]
+        assert ap.noise[1] == pytest.approx(interval)
+        assert ap.verdicts()[1] == verdict
 
 
 def test_texts_have_the_decimals_of_their_row():
