@@ -58,7 +58,7 @@ clean: ## remove the files that the pipeline and the tools made, and list what i
 lock: ## compile requirements.lock from pyproject.toml (UPGRADE=1: to the newest versions)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH"; \
 	command -v uv >/dev/null || { $(MAKE) env && .venv/bin/python -m pip install --quiet uv; } || exit; \
-	echo 'python-dateutil<3' | uv pip compile pyproject.toml --group dev --constraint - \
+	echo 'python-dateutil<3' | uv pip compile pyproject.toml --extra train --group dev --constraint - \
 	  --universal --python-version 3.10 --no-python-downloads --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  $(if $(UPGRADE),--upgrade) --quiet --output-file requirements.lock
