@@ -8,6 +8,8 @@ from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = sorted(path.parent.name for path in (ROOT / "ssdcore").glob("*/__init__.py"))
+AFTER_DOCUMENTS = "---\nsearch:\n  boost: 0.1\n---\n\n"
+"""Lists a page below the documents where the search finds both."""
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -21,7 +23,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that no file in docs/ holds."""
     files.append(File.generated(config, "index.md", content=home()))
     for name in PACKAGES:
-        content = f"# ssdcore.{name}\n\n::: ssdcore.{name}\n"
+        content = f"{AFTER_DOCUMENTS}# ssdcore.{name}\n\n::: ssdcore.{name}\n"
         files.append(File.generated(config, f"api/{name}.md", content=content))
     return files
 

@@ -67,8 +67,13 @@ def test_the_pages_load_nothing_from_elsewhere_and_fit_a_phone(browser, address)
     page.close()
 
 
-def test_the_search_finds_a_function(browser, address):
+@pytest.mark.parametrize(
+    ("words", "first"), [("resume training", "Training"), ("encode_targets", "ssdcore.geometry")]
+)
+def test_the_search_finds_documents_and_functions(browser, address, words, first):
     page = browser.new_page()
-    page.goto(f"{address}/index.html?q=encode_targets")
-    page.locator(".md-search-result__article", has_text="encode_targets").first.wait_for()
+    page.goto(f"{address}/index.html?q={words}")
+    result = page.locator(".md-search-result__item h1").first
+    result.wait_for()
+    assert result.inner_text() == first
     page.close()
