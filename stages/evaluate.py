@@ -1,7 +1,7 @@
 """Measures the best checkpoint on the validation split: evaluation/ and metrics/evaluate.json."""
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
@@ -85,5 +85,7 @@ def _evaluate(settings: Params) -> None:
         )
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

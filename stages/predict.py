@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import EvaluateParams, Params, ReportParams, RuntimeParams
 
 if TYPE_CHECKING:
     from ssdcore.params.types import Device
@@ -56,6 +57,15 @@ Seconds = Annotated[
     float | None, typer.Option("--seconds", min=0, help="Stop the camera after this many seconds.")
 ]
 DEVICES = ("auto", "Ascend", "GPU", "CPU")
+DEFAULTS = Params.model_construct(
+    evaluate=EvaluateParams.model_construct(
+        batch_size=4, score_threshold=0.01, nms_iou=0.45, max_detections=100, max_per_class=None,
+        max_candidates=None,
+    ),
+    report=ReportParams.model_construct(score_threshold=None),
+    runtime=RuntimeParams.model_construct(device="auto", workers=2),
+)  # fmt: skip
+"""Parameters where there is no params.yaml."""
 
 
 def main(
@@ -73,9 +83,11 @@ def main(
 ) -> None:
     """Detect objects in images: draw them, and write predictions.json in COCO's format.
 
+    Without a params.yaml, default thresholds apply.
+
     Exit status: 0 success, 1 some inputs are unreadable, 2 no input, 75 stopped by a signal.
     """
-    settings = read_params(params)
+    settings = read_params(params) if params.exists() or params != DEFAULT_PARAMS else DEFAULTS
     wanted, runtime = settings.evaluate, settings.runtime
     if device not in (None, *DEVICES):
         raise InputError("--device", device, ", ".join(DEVICES))
@@ -130,5 +142,7 @@ def main(
         sys.exit(1)
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

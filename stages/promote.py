@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
@@ -68,5 +68,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     say(f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local")
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

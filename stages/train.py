@@ -4,7 +4,7 @@ import sys
 from contextlib import nullcontext
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
@@ -25,7 +25,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     with writing_outs("train") if is_first() else nullcontext():
         if is_launcher(settings.runtime):
             logs = layout.states() / "logs"
-            sys.exit(launch("stages.train", ["--params", str(params)], settings.runtime, logs))
+            sys.exit(launch(__spec__.name, ["--params", str(params)], settings.runtime, logs))
         _train(settings)
 
 
@@ -156,5 +156,7 @@ def _train(settings: Params) -> None:
         say(remark)
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)
