@@ -43,6 +43,11 @@ TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
     coco_figures,
 )
 """In the order of the report."""
+TRACKED = (
+    "AP", "AP_low", "AP_high", "AP50", "AP75", "APs", "APm", "APl", "AR100", "f1", "precision",
+    "recall", "threshold",
+)  # fmt: skip
+"""Scalars with a chart in MLflow, which shows the CSV files of all figures as tables."""
 
 
 def analyse(
@@ -82,18 +87,6 @@ def scalars(tables: Iterable[Table]) -> dict[str, float]:
         for name, value in table.scalars.items()
         if value is not None
     }
-
-
-def figures_of_classes(tables: Iterable[Table]) -> list[tuple[str, dict[str, float]]]:
-    """Returns each class's name and its defined figures, in the order of the ids."""
-    (classes,) = (table for table in tables if table.name == layout.PER_CLASS.stem)
-    return [
-        (
-            row.pop("name"),
-            {key: value for key, value in row.items() if value not in (None, UNDEFINED)},
-        )
-        for row in classes.records()
-    ]
 
 
 def write_evaluation(

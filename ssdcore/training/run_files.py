@@ -15,8 +15,8 @@ from ssdcore.inference.decode import VALIDATION
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
-from ssdcore.training.history import VALIDATION_COLUMNS, HistoryRows, write_history
-from ssdcore.training.reports import EpochReport, Report, StepReport
+from ssdcore.training.history import COLUMNS, VALIDATION_COLUMNS, HistoryRows, write_history
+from ssdcore.training.reports import TRACKED, EpochReport, Report, StepReport
 
 WARM_UP = 3
 """Steps skipped at the start: the first compiles, and the loader fills its buffers."""
@@ -204,11 +204,10 @@ class RunFiles:
     def tracked(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields each step with its values by their names in tracking."""
         for row in self._rows:
-            values = {name.replace("val_", "val/"): value for name, value in row.items()}
-            yield int(values.pop("step")), values
+            yield int(row["step"]), {TRACKED[name]: row[name] for name in row if name in TRACKED}
 
     def _write_fault(self, report: StepReport) -> None:
-        values = {"step": report.step, **report.metrics()}
+        values = {name: value for name, value in vars(report).items() if name in COLUMNS}
         line = {name: v if np.isfinite(v) else str(v) for name, v in values.items()}
         self.paths.faults.parent.mkdir(parents=True, exist_ok=True)
         with self.paths.faults.open("a", encoding="utf-8") as file:

@@ -11,9 +11,9 @@ from ssdcore.coco.metrics import FIGURES, evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.evaluation.tables import (
+    TRACKED,
     analyse,
     empty_tables,
-    figures_of_classes,
     read_tables,
     scalars,
     write_evaluation,
@@ -148,11 +148,8 @@ def test_scalars_are_defined_numbers(scene, numbers):
     assert all(isinstance(value, int | float) for value in without.values())
 
 
-def test_figures_of_classes_are_what_is_defined(tables):
-    (cat, figures), *_, (unseen, few) = figures_of_classes(tables.values())
-    assert (cat, unseen) == ("cat", "unseen")
-    assert figures["AP50"] == tables["per_class"].values("AP50")[0]
-    assert list(few) == ["objects", "detections", "found", "wrong", "not_found"]
+def test_what_is_tracked_is_a_figure(figures, numbers):
+    assert set(TRACKED) <= figures.keys() | numbers.keys()
 
 
 def test_the_evaluation_is_written_and_read_back(tmp_path, monkeypatch, scene, figures, tables):
