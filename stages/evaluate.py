@@ -58,7 +58,8 @@ def _evaluate(settings: Params) -> None:
             figures, tables, results, len(val.images), speed, milliseconds, device
         )
         overall = metrics["bbox"] | scalars(tables)
-        tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, metadata.step)
+        measured = {f"evaluate/{k}": v for k, v in overall.items() if v is not None}
+        tracker.log_metrics(measured, metadata.step)
         tracker.log_metrics_of("evaluate/class", figures_of_classes(tables), metadata.step)
         tracker.log_artifact(layout.EVALUATION)
     found = ", ".join(f"{key} {figures[key]:.3f}" for key in ("AP", "AP50") if figures[key] >= 0)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ssdcore.coco.metrics import FIGURES
+from ssdcore.coco.metrics import FIGURES, defined
 from ssdcore.evaluation.judged import JudgedSplit
 from ssdcore.evaluation.operating_point import best_threshold, operating_point
 from ssdcore.evaluation.table import HIGHER, Chart, Column, Row, Table
@@ -44,7 +44,7 @@ COLUMNS = (
 
 
 def coco_figures(judged: JudgedSplit) -> Table:
-    """One row per figure, in COCO's order; -1 is undefined."""
+    """One row per figure, in COCO's order; None is undefined."""
     return Table(
         name="coco_figures",
         section="COCO figures",
@@ -54,14 +54,15 @@ def coco_figures(judged: JudgedSplit) -> Table:
             Column("value", better=HIGHER),
             Column("meaning", "text", "what it means"),
         ),
-        rows=[(name, judged.figures[name], MEANINGS[name]) for name in FIGURES],
+        rows=[(name, defined(judged.figures[name]), MEANINGS[name]) for name in FIGURES],
     )
 
 
 def per_class(judged: JudgedSplit) -> Table:
     """One row per class, in the order of the ids; crowd regions are not counted as objects.
 
-    The AP and AR are COCO's, -1 without objects; a threshold is None without a correct detection.
+    The AP and AR are COCO's, None without objects; a threshold is None without a correct
+    detection.
     """
     labels = judged.split.found.label[judged.shown]
     detections = np.bincount(labels - 1, minlength=len(judged.split.names)).tolist()
@@ -73,7 +74,7 @@ def per_class(judged: JudgedSplit) -> Table:
         own = operating_point(ranked, np.inf if threshold is None else threshold)
         overall = operating_point(ranked, judged.threshold)
         cells = {
-            **figures,
+            **{name: defined(figure) for name, figure in figures.items()},
             "detections": shown,
             "threshold": threshold,
             **own._asdict(),

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
-from ssdcore.coco.metrics import FIGURES, UNDEFINED
+from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined
 from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -84,7 +84,7 @@ def figures_of_classes(tables: Iterable[Table]) -> list[tuple[str, dict[str, flo
     return [
         (
             row.pop("name"),
-            {key: value for key, value in row.items() if value not in (None, UNDEFINED)},
+            {key: value for key, value in row.items() if value is not None},
         )
         for row in classes.records()
     ]
@@ -115,7 +115,7 @@ def write_evaluation(
         write_results(folder / layout.PREDICTIONS.name, results)
         write_tables(folder, tables)
     metrics = {
-        "bbox": {name: figures[name] for name in FIGURES},
+        "bbox": {name: defined(figures[name]) for name in FIGURES},
         "images": images,
         "images_per_second": round(speed, 2),
         "milliseconds": {part: round(value, 3) for part, value in milliseconds.items()},
