@@ -1,6 +1,10 @@
 """Exceptions that end a command with a message instead of a traceback, and their exit status."""
 
+import errno
+import os
 import reprlib
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Ending(Exception):  # noqa: N818 - a requested stop is not an error
@@ -47,6 +51,18 @@ class InputError(Ending):
 
 class RunError(Ending):
     """The work failed for another reason than the user's input; commands exit with status 1."""
+
+
+def disk_fault(error: BaseException) -> str:
+    """Returns why nothing can be written (no room, no quota, read-only), or "" for other errors.
+
+    Libraries such as safetensors raise errors of their own, which tell it in their text alone.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return str(error.strerror) if error.errno in DISK_FULL else ""
+    texts = {os.strerror(number): os.strerror(number) for number in DISK_FULL}
+    texts["No free disk"] = os.strerror(errno.ENOSPC)  # MindRecord's
+    return next((reason for text, reason in texts.items() if text in str(error)), "")
 
 
 class Stopped(Ending):

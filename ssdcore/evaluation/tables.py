@@ -15,7 +15,7 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.matching import Found, Truth
-from ssdcore.coco.metrics import FIGURES, UNDEFINED
+from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined
 from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -116,7 +116,7 @@ def write_evaluation(
         write_results(folder / layout.PREDICTIONS.name, results)
         write_tables(folder, tables)
     metrics = {
-        "bbox": {name: figures[name] for name in FIGURES},
+        "bbox": {name: defined(figures[name]) for name in FIGURES},
         "images": images,
         "images_per_second": round(speed, 2),
         "milliseconds": {part: round(value, 3) for part, value in milliseconds.items()},

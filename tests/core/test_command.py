@@ -156,6 +156,9 @@ def test_a_full_disk_is_one_line_and_other_file_errors_are_not(tmp_path):
     assert done.stderr == (
         "error: a/b: No space left. Free some space, then run the same command again.\n"
     )
+    own = "raise Exception('IoError: No space left on device (os error 28)')"
+    done = run_script(tmp_path, own)  # as safetensors raises it
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     done = run_script(tmp_path, "open('/nowhere/at/all')")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
