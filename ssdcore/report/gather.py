@@ -14,7 +14,7 @@ from ssdcore.report.environment import commands_to_repeat, describe_environment
 from ssdcore.report.examples import Example, draw_examples, draw_variations
 from ssdcore.report.gallery import at_a_step, gallery_images
 from ssdcore.report.split_images import SplitImages
-from ssdcore.report.tables import SplitData, data_tables, training_tables
+from ssdcore.report.tables import SplitData, data_tables, loss_rise, training_tables
 
 
 def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
@@ -36,9 +36,10 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     environment = describe_environment(metrics["device"], source)
     scales = settings.model.default_box_scales
     splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
+    history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
-        *training_tables(layout.HISTORY.read_text(encoding="utf-8")),
+        *training_tables(history),
         *data_tables(splits, default_boxes(scales), scales),
     ]
     chosen = wanted.score_threshold
@@ -64,6 +65,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         strengths=strengths,
         variations=list(draw_variations(images["train"], strengths)),
         commands=commands_to_repeat(environment),
+        rise=loss_rise(history),
     )
     examples = draw_examples(images["val"], results, wanted.images, threshold)
     return content, list(examples)

@@ -107,6 +107,8 @@ def _fails(content: ReportContent) -> Iterator[str]:
 
 def _todo(content: ReportContent) -> Iterator[str]:
     metrics = content.metrics
+    if content.rise:
+        yield content.rise.advice()
     if metrics.get("f1"):
         yield (
             f"Use a score threshold of {words.score(metrics['threshold'])}, which has the highest "

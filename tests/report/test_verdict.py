@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from ssdcore.params.rates import Rise
 from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import one_line
 from ssdcore.report.verdict import REMEDIES, Verdict, verdict
@@ -42,6 +43,12 @@ def test_what_to_do_next(content: ReportContent) -> None:
         REMEDIES["localisation"],
         "AP was still rising when training ended: train longer (train.epochs).",
     )
+
+
+def test_a_learning_rate_too_high_is_the_first_advice(content: ReportContent) -> None:
+    rise = Rise(epoch=2, loss=31.5, start=8.4, rate=0.6)
+    todo = said(replace(content, rise=rise)).todo
+    assert todo == (rise.advice(), *said(content).todo)
 
 
 def test_default_boxes_that_do_not_fit_are_mentioned(content: ReportContent) -> None:
