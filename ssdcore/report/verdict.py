@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 from typing import Any, NamedTuple
 
 from ssdcore.report import words
@@ -121,6 +122,8 @@ def _todo(content: ReportContent) -> list[str]:
 def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
     """Yields what is lost with the remedy."""
     metrics = content.metrics
+    if content.rise:
+        yield inf, content.rise.advice()
     best = metrics.get("best_threshold")
     if best is not None and words.score(best) != words.score(metrics["threshold"]):
         yield (

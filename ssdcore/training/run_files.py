@@ -15,6 +15,7 @@ from ssdcore.inference.decode import VALIDATION
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
+from ssdcore.params.rates import StepLoss, find_rise
 from ssdcore.training.history import COLUMNS, VALIDATION_COLUMNS, HistoryRows, write_history
 from ssdcore.training.reports import TRACKED, EpochReport, Report, StepReport
 
@@ -138,7 +139,7 @@ class RunFiles:
         """Adds a report and writes the files that are due.
 
         Returns:
-            Lines for the log about the files.
+            Lines for the log: about the files, and once about a learning rate that is too high.
 
         Raises:
             OSError: a file cannot be written.
@@ -147,6 +148,9 @@ class RunFiles:
             return self._add_step(report)
         if isinstance(report, EpochReport):
             self._add_epoch(report)
+            rise = find_rise(map(StepLoss._make, self._rows.columns(StepLoss._fields)))
+            if rise and rise.epoch == report.epoch:
+                return [rise.advice()]
         return []
 
     def _add_step(self, report: StepReport) -> list[str]:
