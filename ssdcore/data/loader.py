@@ -25,6 +25,7 @@ from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.matching import encode_targets
 from ssdcore.params.schema import AugmentParams
+from ssdcore.params.types import Matching
 
 ORDER_STREAM = 0
 """Separates the random stream of an epoch's order from those of its images."""
@@ -110,6 +111,7 @@ class TrainingLoader:
         workers: threads that decode and augment.
         share: the part of each step that this process loads.
         cache_bytes: memory for decoded images.
+        matching: how objects get their default boxes.
 
     Attributes:
         share: as given.
@@ -130,6 +132,7 @@ class TrainingLoader:
         workers: int,
         share: Share = WHOLE,
         cache_bytes: int = 0,
+        matching: Matching = "reference",
     ) -> None:
         self._shards = shards
         self._cache = ImageCache(cache_bytes)
@@ -138,6 +141,7 @@ class TrainingLoader:
         self._accumulate = accumulate
         self._default_boxes = default_boxes
         self._augmentation = augmentation
+        self._matching = matching
         self._seed = seed
         self._workers = workers
         self.num_images = _size(shards)
@@ -168,7 +172,7 @@ class TrainingLoader:
             image_id, sample = item
             rng = image_generator(self._seed, epoch, image_id)
             return image_id, to_training_example(
-                sample, self._default_boxes, self._augmentation, rng
+                sample, self._default_boxes, self._augmentation, rng, self._matching
             )
 
         ahead = STEPS_AHEAD * self._batch_size * self._accumulate
@@ -181,11 +185,16 @@ class TrainingLoader:
 
 
 def to_training_example(
-    sample: Sample, default_boxes: Boxes, augmentation: AugmentParams, rng: np.random.Generator
+    sample: Sample,
+    default_boxes: Boxes,
+    augmentation: AugmentParams,
+    rng: np.random.Generator,
+    matching: Matching = "reference",
 ) -> TrainingExample:
     """Augments a sample, then prepares the image and encodes its objects."""
-    rgb, objects = augment(sample, augmentation, rng)
-    targets = encode_targets(objects.boxes_yxyx, objects.labels, default_boxes, objects.crowd)
+    rgb, (boxes, labels, crowd) = augment(sample, augmentation, rng)
+    one_to_one = matching == "best"
+    targets = encode_targets(boxes, labels, default_boxes, crowd, one_to_one=one_to_one)
     return TrainingExample(to_network_input(rgb), targets.offsets, targets.labels)
 
 

@@ -20,6 +20,7 @@ from ssdcore.params.types import (
     Head,
     LossName,
     LossScale,
+    Matching,
     NonNegative,
     Normalisation,
     OnNonFinite,
@@ -87,6 +88,7 @@ class TrainParams(Section):
     epochs: Count
     batch_size: Count
     accumulate: Count
+    matching: Matching
     loss: LossName
     min_negatives: Annotated[int, Field(ge=0, le=8732)]
     optimizer: OptimizerName

@@ -21,6 +21,7 @@ Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, stric
 
 Head = Literal["conv", "separable"]
 Normalisation = Literal["imagenet", "caffe"]
+Matching = Literal["reference", "best"]
 LossName = Literal["focal", "multibox"]
 OptimizerName = Literal["momentum", "adam"]
 Backend = Literal["pycocotools", "faster-coco-eval"]
