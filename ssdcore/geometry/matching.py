@@ -28,7 +28,7 @@ BOXES_AT_ONCE = 256
 
 
 class Targets(NamedTuple):
-    """The training targets of one image; K = 8732.
+    """The training targets of one image; K default boxes.
 
     Attributes:
         offsets: (K, 4) float32, zero where the label is not positive.
