@@ -47,11 +47,12 @@ def _export(settings: Params) -> None:
     source = origin(settings.dataset.name, model_sha256, Path.cwd())
     metadata = ExportMetadata(description, thresholds, source)
     train, val = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
-    size = evaluate.batch_size
+    size, side = evaluate.batch_size, description.model.input_size
     calibration = islice(
-        input_batches(train, size, runtime.workers), ceil(wanted.calibration_images / size)
+        input_batches(train, size, runtime.workers, input_size=side),
+        ceil(wanted.calibration_images / size),
     )
-    images = islice(read_images(val, runtime.workers), wanted.parity_images)
+    images = islice(read_images(val, runtime.workers, side), wanted.parity_images)
     detector = Detector(network, description.default_boxes, description.loss, size)
     with tracked(
         "export",

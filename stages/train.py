@@ -12,7 +12,7 @@ from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Train SSD300 on the MindRecord shards; keep the best and the last checkpoint.
+    """Train the detector on the MindRecord shards; keep the best and the last checkpoint.
 
     An interrupted training resumes; a finished one, whose outs DVC has not recorded, is not
     trained again. Exit status 75: stopped by SIGTERM or Ctrl-C, with its state saved. SIGUSR1

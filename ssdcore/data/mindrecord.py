@@ -22,6 +22,7 @@ from ssdcore.coco.boxes import Objects
 from ssdcore.core.errors import RunError, disk_fault
 from ssdcore.data.augment import Sample
 from ssdcore.data.images import decode_for_network
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 
 END = b"\x01"
 SCHEMA = {
@@ -146,8 +147,13 @@ def _to_row(record: Record) -> dict[str, Any]:
     }
 
 
-def to_sample(image: NDArray[Any], num_objects: NDArray[Any], objects: NDArray[Any]) -> Sample:
-    """Converts the columns of a row, as MindDataset returns them, to a sample."""
+def to_sample(
+    image: NDArray[Any],
+    num_objects: NDArray[Any],
+    objects: NDArray[Any],
+    size: int = IMAGE_SIZE,
+) -> Sample:
+    """Converts the columns of a row, as MindDataset returns them, for a network of `size`."""
     rows = objects[: int(num_objects)]
     ground_truth = Objects(rows[:, :4], rows[:, 4].astype(np.int32), rows[:, 5] > 0)
-    return Sample(decode_for_network(image.tobytes()[: -len(END)]), ground_truth)
+    return Sample(decode_for_network(image.tobytes()[: -len(END)], size), ground_truth)

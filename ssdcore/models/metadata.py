@@ -81,8 +81,8 @@ class ModelMetadata(NamedTuple):
 
     @property
     def default_boxes(self) -> Boxes:
-        """The default boxes (8732, 4) that the network's outputs refer to."""
-        return default_boxes(self.model.default_box_scales)
+        """The default boxes (K, 4) that the network's outputs refer to."""
+        return default_boxes(self.model.default_box_scales, self.model.input_size)
 
     def to_json(self) -> dict[str, Any]:
         """Returns a dict for JSON; `from_json` reads it."""

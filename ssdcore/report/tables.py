@@ -48,7 +48,7 @@ TRAINING_TABLES = (
 REMARK = "validation_remark"
 """In metrics/evaluate.json, how training measured AP, if not as the evaluation did."""
 SIZE_BINS = np.geomspace(0.01, 1, 33)
-"""Borders of √area as a share of the image's side; 1 % is 3 pixels of 300."""
+"""Borders of √area as a share of the image's side; 1 % is 3 pixels of SSD300's."""
 FITTED_SAMPLE = 10_000
 """Number of objects from which the share with a fitting default box is measured."""
 

@@ -238,6 +238,14 @@ def test_an_object_gives_its_label_and_its_box(rng):
     np.testing.assert_array_equal(example.image, to_network_input(sample.rgb))
 
 
+def test_of_two_objects_in_one_place_both_have_a_default_box_under_best(rng):
+    two = Sample(one(BOX).rgb, objects([BOX, BOX], [5, 6], [False, False]))
+    example = to_training_example(two, PRIORS, augment_params(), rng, "best")
+    assert set(example.labels) == {BACKGROUND, 5, 6}
+    example = to_training_example(two, PRIORS, augment_params(), rng)
+    assert set(example.labels) == {BACKGROUND, 5}
+
+
 def test_image_and_boxes_are_augmented_together(rng):
     sample = painted(rng)
     plain = to_training_example(sample, PRIORS, augment_params(), rng)

@@ -8,11 +8,10 @@ import pytest
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.onnx_builder import BATCH, Graph, Value
-from ssdcore.export.photos import NETWORK_INPUT
 from ssdcore.inference.decode import Thresholds
 from ssdcore.models.metadata import ModelMetadata, ScoreThreshold
 from ssdcore.params.reader import read_params
-from tests.network_fixtures import four_images, images, model, seeded  # noqa: F401
+from tests.network_fixtures import four_images, images, model, model_512, seeded  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 BOXES = 36
@@ -47,7 +46,7 @@ def network(rng):
     graph.add("Softmax", "logits", axis=-1, outputs=["probabilities"])
     return graph.model(
         "small",
-        [Value("images", np.float32, NETWORK_INPUT)],
+        [Value("images", np.float32, (BATCH, 3, 300, 300))],
         [
             Value("offsets", np.float32, (BATCH, BOXES, 4)),
             Value("probabilities", np.float32, (BATCH, BOXES, 3)),

@@ -169,6 +169,27 @@ def test_everything_found(rng):
     assert len(found.scores) < 500
 
 
+def test_no_row_of_a_large_network_is_lost(rng):
+    """SSD512 has 24,564 default boxes: the order of the detections is that of a plain sort."""
+    rows, side = 24_564, 157
+    low = np.stack(np.divmod(np.arange(rows), side), axis=1) / side  # of cells that do not touch
+    size = np.full((rows, 2), 0.5 / side)
+    priors = np.concatenate([low + size, size], axis=1).astype(np.float32)
+    offsets = np.zeros((2, rows, 4), np.float32)
+    scores = np.zeros((2, rows, 3), np.float32)
+    for table in scores:
+        found = rng.choice(rows, 200, replace=False)
+        table[found, 1:] = rng.integers(1, 50, (200, 2)) / 50  # with ties
+    for table, detections in zip(
+        scores, detect(offsets, scores, priors, Thresholds(max_detections=400)), strict=True
+    ):
+        ranked = sorted((-table[row, label], label, row) for row, label in np.argwhere(table))
+        assert detections.labels.tolist() == [label for _, label, _ in ranked]
+        assert detections.scores.tolist() == [-score for score, _, _ in ranked]
+        expected = decode(offsets[0], priors)[[row for _, _, row in ranked]]
+        np.testing.assert_array_equal(detections.boxes_yxyx, expected)
+
+
 @pytest.mark.parametrize(
     ("preset", "expected"),
     [("coco2017", (0.01, 0.45, 200, None, 400)), ("tutorial", (0.1, 0.6, 8000, 100, None))],

@@ -49,6 +49,23 @@ def test_a_checkpoint_of_an_earlier_version_carries_no_threshold(tmp_path, metad
     assert load(tmp_path / "a.ckpt")[1] == metadata._replace(score_threshold=None)
 
 
+def test_a_checkpoint_of_an_earlier_version_is_of_ssd300(tmp_path, metadata):
+    network = build_network(metadata.model, 2, "multibox")
+    description = metadata.to_json()
+    assert description["model"].pop("input_size") == 300
+    path = tmp_path / "old.ckpt"
+    ms.save_checkpoint(network, str(path), append_dict={"ssd300": json.dumps(description)})
+    assert load(path)[1] == metadata
+
+
+def test_a_checkpoint_of_ssd512_comes_back_as_such(tmp_path, model_512):
+    network = build_network(model_512, 2, "multibox")
+    save(tmp_path / "a.ckpt", network, ModelMetadata(model_512, CLASSES, "multibox", step=7))
+    again, loaded = load(tmp_path / "a.ckpt")
+    assert again.input_size == 512
+    assert loaded.default_boxes.shape == (24_564, 4)
+
+
 def test_equal_networks_give_equal_bytes(tmp_path, metadata):
     for name in ("a.ckpt", "b.ckpt"):
         ms.set_seed(1)
