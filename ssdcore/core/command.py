@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from ssdcore.core import layout
-from ssdcore.core.errors import Ending, InputError, Stopped
+from ssdcore.core.errors import Ending, InputError, Stopped, path_error
 from ssdcore.core.experiment import report_at_exit
 from ssdcore.core.messages import prepare_output, say
 
@@ -88,15 +88,21 @@ def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
             say(f"{ending.word}: {ending}", error=True)
             sys.exit(ending.status)
         except Exception as error:
-            if not isinstance(error, OSError) or error.errno not in DISK_FULL:
+            if not isinstance(error, OSError) or not (message := _about_file(error)):
                 say(traceback.format_exc().rstrip(), error=True)
                 sys.exit(1)
-            where = error.filename or "a file"
-            text = f"{where}: {error.strerror}. Free some space, then run the same command again."
-            say(f"error: {text}", error=True)
+            say(f"error: {message}", error=True)
             sys.exit(InputError.status)
 
     return wrapped
+
+
+def _about_file(error: OSError) -> str:
+    """Returns the message for a full disk or a path that cannot be used; else an empty text."""
+    if error.errno in DISK_FULL:
+        where = error.filename or "a file"
+        return f"{where}: {error.strerror}. Free some space, then run the same command again."
+    return str(path_error(error) or "")
 
 
 @contextmanager

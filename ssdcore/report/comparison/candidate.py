@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.coco.results import CocoResults, parse_results
 from ssdcore.core import layout
+from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
 from ssdcore.evaluation.table import Table, parse_rows
 from ssdcore.evaluation.tables import empty_tables
@@ -33,6 +34,7 @@ TABLES = [
     *((layout.table(table.name), table) for table in empty_tables()),
 ]
 """All tables, with the files of their rows."""
+NOT_FETCHED = " (not fetched)"
 COMPARED = ("lines", "bars", "ranking")
 """Kinds of charts whose tables are compared."""
 PINNED = re.compile(r"^(mindspore|numpy|opencv-python-headless|dvc|mlflow)==([^\s;\\]+)", re.M)
@@ -67,7 +69,8 @@ class Candidate:
             that were not measured; of bars the value of each row by its name, None if undefined.
         detected: its detections; None if unknown.
         data: identifies the content of the validation set; "" if unknown.
-        lacks: files that the revision does not have, or not in a readable form.
+        lacks: files that the revision does not have, or not in a readable form, or (with
+            `NOT_FETCHED`) not on this machine.
     """
 
     name: str
@@ -86,10 +89,8 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     Args:
         name: the user's name for it.
         origin: commit, experiment and the like, the first of its facts.
-        read: returns a file's content.
-
-    Raises:
-        InputError: as `read` raises.
+        read: returns a file's content; raises an InputError where DVC records one that is here in
+            neither its cache nor a remote.
     """
     files = _Files(read)
     evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
@@ -97,7 +98,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     params = files.parse(layout.PARAMS, _yaml_mapping) or {}
     val = files.parse(layout.SOURCE, _val_source) or {}
     truth = layout.ground_truth("val")
-    if read(truth) is None:  # a revision of an earlier version
+    if files.read(truth) is None:  # a revision of an earlier version
         truth = layout.annotations("val")
     split = files.parse(truth, _split)
     results = files.parse(layout.PREDICTIONS, parse_results)
@@ -127,13 +128,22 @@ class _Files:
 
     def __init__(self, read: Read) -> None:
         self._read = read
+        self._not_fetched: dict[Path, str] = {}
         self.lacks: dict[str, None] = {}
+
+    def read(self, path: Path) -> bytes | None:
+        """Returns the content of a file; None where there is none to read here."""
+        try:
+            return self._read(path)
+        except InputError:
+            self._not_fetched[path] = NOT_FETCHED
+            return None
 
     def parse(self, path: Path, parse: Callable[[str], Parsed]) -> Parsed | None:
         """Returns the parsed content of a file; None where there is none."""
-        content = self._read(path)
+        content = self.read(path)
         if content is None:
-            self.lacks[str(path)] = None
+            self.lacks[f"{path}{self._not_fetched.get(path, '')}"] = None
             return None
         try:
             return parse(content.decode("utf-8"))
@@ -163,7 +173,7 @@ class _Files:
 
     def versions(self) -> dict[str, str]:
         """Returns the packages that the revision pins, none where it pins none."""
-        content = self._read(layout.REQUIREMENTS) or b""
+        content = self.read(layout.REQUIREMENTS) or b""
         return dict(PINNED.findall(content.decode("utf-8", "replace")))
 
 
