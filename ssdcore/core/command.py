@@ -20,7 +20,7 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from ssdcore.core import layout
-from ssdcore.core.errors import Ending, InputError, Stopped, disk_fault
+from ssdcore.core.errors import Ending, InputError, Stopped, disk_fault, path_error
 from ssdcore.core.experiment import report_at_exit
 from ssdcore.core.messages import prepare_output, say
 
@@ -118,16 +118,21 @@ def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
             say(f"{ending.word}: {ending}", error=True)
             sys.exit(ending.status)
         except Exception as error:
-            reason = disk_fault(error)
-            if not reason:
+            if not (message := _about_file(error)):
                 say(traceback.format_exc().rstrip(), error=True)
                 sys.exit(1)
-            where = getattr(error, "filename", None) or "a file"
-            text = f"{where}: {reason}. Free some space, then run the same command again."
-            say(f"error: {text}", error=True)
+            say(f"error: {message}", error=True)
             sys.exit(InputError.status)
 
     return wrapped
+
+
+def _about_file(error: Exception) -> str:
+    """Returns the message for a full disk or a path that cannot be used; else an empty text."""
+    if reason := disk_fault(error):
+        where = getattr(error, "filename", None) or "a file"
+        return f"{where}: {reason}. Free some space, then run the same command again."
+    return str(isinstance(error, OSError) and path_error(error) or "")
 
 
 @contextmanager

@@ -74,3 +74,33 @@ class Stopped(Ending):
 
     status = 75
     word = "stopped"
+
+
+FOUND_INSTEAD = {
+    errno.ENOENT: "no file",
+    errno.EISDIR: "a folder",
+    errno.ENOTDIR: "a file in place of a folder",
+    errno.EEXIST: "a file in place of a folder",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+}
+EXPECTED = {
+    errno.ENOENT: (
+        "a file", "If a stage makes it, run `dvc repro`, which runs the stages in order"
+    ),
+    errno.EISDIR: ("a file", ""),
+}  # fmt: skip
+
+
+def found_instead(error: Exception) -> str:
+    """Returns what is in place of a usable file, or else the text of the error."""
+    found = FOUND_INSTEAD.get(getattr(error, "errno", None) or 0)
+    return found or getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def path_error(error: OSError) -> InputError | None:
+    """Returns the message for a path that cannot be used; None if another fault is to blame."""
+    if error.filename is None or error.errno not in FOUND_INSTEAD:
+        return None
+    expected, remedy = EXPECTED.get(error.errno, ("a path that can be used", ""))
+    return InputError(str(error.filename), FOUND_INSTEAD[error.errno], expected, remedy)
