@@ -1,7 +1,7 @@
 """Exports the best checkpoint and checks that the files are the same network: export/."""
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
@@ -47,11 +47,12 @@ def _export(settings: Params) -> None:
     source = origin(settings.dataset.name, model_sha256, Path.cwd())
     metadata = ExportMetadata(description, thresholds, source)
     train, val = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
-    size = evaluate.batch_size
+    size, side = evaluate.batch_size, description.model.input_size
     calibration = islice(
-        input_batches(train, size, runtime.workers), ceil(wanted.calibration_images / size)
+        input_batches(train, size, runtime.workers, input_size=side),
+        ceil(wanted.calibration_images / size),
     )
-    images = islice(read_images(val, runtime.workers), wanted.parity_images)
+    images = islice(read_images(val, runtime.workers, side), wanted.parity_images)
     detector = Detector(network, description.default_boxes, description.loss, size)
     with tracked(
         "export",
@@ -82,5 +83,7 @@ def _export(settings: Params) -> None:
     say(f"{parity} → {layout.PARITY}")
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

@@ -92,7 +92,7 @@ def after_repro(clone: Path, output: str) -> None:
     (first,) = runs(clone)
     assert first["status"] == "FINISHED"
     assert set(first["dvc.stage"].split(",")) == TRACKED
-    assert first["evaluate/AP"] == pytest.approx(metrics["bbox"]["AP"])
+    assert first["AP"] == pytest.approx(metrics["bbox"]["AP"])
     assert Path(first["artifacts"].removeprefix("file://")).is_relative_to(clone / "mlartifacts")
 
     assert "up to date" in run(clone, "dvc", "repro")
@@ -131,7 +131,7 @@ def after_the_queue(clone: Path, output: str) -> None:
         assert stored["dvc.data_md5"] == row["outs"]["data/mindrecord"]["hash"]
         assert float(stored["train.lr_max"]) == rate(row)
         assert len(figures(row)) == 12
-        assert figures(row) == {key: stored[f"evaluate/{key}"] for key in figures(row)}
+        assert stored.items() >= {key: figures(row)[key] for key in ("AP", "AP50")}.items()
 
 
 def after_ranking(clone: Path, output: str) -> None:

@@ -16,7 +16,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, found_instead
 from ssdcore.core.retry import retrying
 
 Row = dict[str, Any]
@@ -86,7 +86,9 @@ def _parse(path: Path) -> Any:
     try:
         data = retrying(path.read_bytes, str(path))
     except OSError as error:
-        raise InputError(str(path), error.strerror, "a readable COCO annotation file") from None
+        raise InputError(
+            str(path), found_instead(error), "a readable COCO annotation file"
+        ) from None
     try:
         text = data.decode(json.detect_encoding(data))
         del data  # the text needs as much memory again

@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from ssdcore.data.preprocess import SMALLEST_CROP
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
+
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that OpenCV decodes on all platforms, by Pillow's names."""
 ORIENTATION_TAG = 0x0112
@@ -38,9 +41,6 @@ MAX_STORED_BYTES = 30 << 20
 MAX_REDUCTION = 8
 """libjpeg can decode to an eighth of each side at the smallest. It reads the whole file then, but
 with less work."""
-SHORTER_SIDE_PX = 1000
-"""Pixels of the shorter side that the network can use: the smallest crop is 0.3 of a side and is
-resized to 300 pixels."""
 REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
     4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -147,14 +147,15 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     return _decoded(data, 1)
 
 
-def decode_for_network(data: bytes) -> NDArray[np.uint8]:
+def decode_for_network(data: bytes, size: int = IMAGE_SIZE) -> NDArray[np.uint8]:
     """Decodes like `decode`, but a large JPEG to a half, a quarter or an eighth of its sides.
 
-    The shorter side keeps at least `SHORTER_SIDE_PX` pixels, so no crop loses visible detail;
+    The smallest crop keeps at least the network's `size` in pixels, so none loses visible detail;
     libjpeg averages pixels, while a later resize would skip them. Training, evaluation and
     prediction all use this function, whatever the augmentation.
     """
-    return _decoded(data, _reduction(data))
+    shorter = min(_size_hw(data, ("JPEG",))) / round(size / SMALLEST_CROP)
+    return _decoded(data, next(factor for factor in REDUCED if factor == 1 or shorter >= factor))
 
 
 def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
@@ -211,11 +212,6 @@ def _to_jpeg(rgb: NDArray[np.uint8]) -> bytes:
     if len(data) > MAX_STORED_BYTES:
         raise BrokenImageError("image too large to store")
     return data
-
-
-def _reduction(data: bytes) -> int:
-    shorter = min(_size_hw(data, ("JPEG",)))
-    return next(factor for factor in REDUCED if factor == 1 or shorter >= factor * SHORTER_SIDE_PX)
 
 
 def _size_hw(data: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[int, int]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ssdcore.coco.matching import Flags, Floats, Found, Ints
 from ssdcore.coco.metrics import UNDEFINED
-from ssdcore.evaluation.matching import Flags, Floats, Found, Ints
 
 RECALLS = np.linspace(0, 1, 101)
 """Where COCO samples the precision."""

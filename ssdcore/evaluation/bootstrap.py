@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ssdcore.coco.matching import Flags, Floats, Ints, ranks
 from ssdcore.coco.metrics import IOU_50, IOU_75, UNDEFINED
 from ssdcore.evaluation.average_precision import weighted_precisions
-from ssdcore.evaluation.matching import Flags, Floats, Ints, ranks
 from ssdcore.evaluation.split import Split, decide, rounds_of_classes
 
 Interval = tuple[float, float]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from ssdcore.coco.matching import NOTHING, Flags, Ints, in_rounds, overlapping, take
 from ssdcore.evaluation.judged import JudgedSplit, unlike
-from ssdcore.evaluation.matching import NOTHING, Flags, Ints, in_rounds, overlapping, take
 from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.evaluation.outcomes import FOREGROUND_IOU
 

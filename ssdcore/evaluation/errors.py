@@ -6,9 +6,9 @@ Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors" 
 
 import numpy as np
 
+from ssdcore.coco.matching import Flags, Found, Ints
 from ssdcore.evaluation.average_precision import average_precisions
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.matching import Flags, Found, Ints
 from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.evaluation.outcomes import (
     BACKGROUND,

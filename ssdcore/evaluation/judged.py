@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.matching import Flags
+from ssdcore.coco.operating_point import Ranked, best_threshold, rank
 from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.bootstrap import Bootstrap, bootstrap
-from ssdcore.evaluation.matching import Flags
-from ssdcore.evaluation.operating_point import Ranked, best_threshold, rank
 from ssdcore.evaluation.outcomes import CORRECT, IGNORED, Outcomes, judge
 from ssdcore.evaluation.split import Split, read_split
 
@@ -26,11 +26,14 @@ class JudgedSplit:
         split: M objects, N detections, C classes.
         outcomes: of its objects and detections.
         figures: `ssdcore.coco.metrics.evaluate` of the same detections.
+        chosen: minimum score of the detections that people see, as the model carries it; None
+            takes the one of the highest F1.
     """
 
     split: Split
     outcomes: Outcomes
     figures: Mapping[str, Any]
+    chosen: float | None = None
 
     @cached_property
     def correct(self) -> Flags:
@@ -60,9 +63,14 @@ class JudgedSplit:
         return rank(self.split.found.score[among], self.correct[among], objects)
 
     @cached_property
-    def threshold(self) -> float:
+    def best_threshold(self) -> float:
         """The score of the highest F1 over all classes together; 0 without a correct detection."""
         return best_threshold(self.ranked) or 0.0
+
+    @property
+    def threshold(self) -> float:
+        """The minimum score of the detections that people see."""
+        return self.best_threshold if self.chosen is None else self.chosen
 
     @cached_property
     def shown(self) -> Flags:
@@ -81,7 +89,10 @@ class JudgedSplit:
 
 
 def judge_split(
-    ground_truth_json: Path | CocoSplit, results: CocoResults, figures: Mapping[str, Any]
+    ground_truth_json: Path | CocoSplit,
+    results: CocoResults,
+    figures: Mapping[str, Any],
+    threshold: float | None = None,
 ) -> JudgedSplit:
     """Judges the detections (possibly none) of an annotation file's images.
 
@@ -89,9 +100,10 @@ def judge_split(
         ground_truth_json: the COCO annotation file, or its content if it has been read.
         results: the detections.
         figures: `ssdcore.coco.metrics.evaluate` of the two.
+        threshold: minimum score of the detections that people see; None is that of the highest F1.
     """
     split = read_split(ground_truth_json, results)
-    return JudgedSplit(split, judge(split.truth, split.found), figures)
+    return JudgedSplit(split, judge(split.truth, split.found), figures, threshold)
 
 
 def unlike(word: str, names: Collection[str]) -> str:

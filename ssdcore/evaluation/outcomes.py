@@ -19,8 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.coco.results import Detections
-from ssdcore.evaluation.matching import (
+from ssdcore.coco.matching import (
     NOTHING,
     Flags,
     Floats,
@@ -28,10 +27,11 @@ from ssdcore.evaluation.matching import (
     Ints,
     Pairs,
     Truth,
-    in_rounds,
+    matched,
     overlapping,
-    take,
 )
+from ssdcore.coco.operating_point import MATCH_IOU
+from ssdcore.coco.results import Detections
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
 
 KINDS = ("correct", "class", "localisation", "both", "duplicate", "background", "ignored")
@@ -59,7 +59,7 @@ MEANINGS = {
     "ignored": "In a region marked as a crowd; neither correct nor wrong.",
     MISSED: "An object without a detection that is correct, of the wrong class, or loose.",
 }
-FOREGROUND_IOU = 0.5
+FOREGROUND_IOU = MATCH_IOU
 BACKGROUND_IOU = 0.1
 
 
@@ -112,12 +112,7 @@ def judge(truth: Truth, found: Found) -> Outcomes:
     pairs = overlapping(truth, found, BACKGROUND_IOU)
     crowd = truth.crowd[pairs.object]
     same = truth.label[pairs.object] == found.label[pairs.detection]
-    near = pairs.overlap >= FOREGROUND_IOU
-
-    rounds = in_rounds(pairs.select(same & near), found.group, found.score)
-    taken = take(rounds, np.array([FOREGROUND_IOU]), truth.crowd, truth.crowd, len(found.label))
-    took = taken[:, 0].astype(np.int64)
-    in_crowd = (took != NOTHING) & np.append(truth.crowd, False)[took]
+    took, in_crowd = matched(pairs, truth, found, FOREGROUND_IOU)
     mine, iou_mine = _best(pairs.select(same & ~crowd), len(found.label))
     other, iou_other = _best(pairs.select(~same & ~crowd), len(found.label))
     kinds = np.select(

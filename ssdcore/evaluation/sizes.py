@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ssdcore.coco.metrics import mean_defined
+from ssdcore.coco.metrics import defined, mean_defined
 from ssdcore.evaluation.average_precision import average_precisions
 from ssdcore.evaluation.judged import JudgedSplit
 from ssdcore.evaluation.named_table import Chart, Column, Row, Table
@@ -59,14 +59,14 @@ def _by_size(
         objects = int(counts.sum())
         recall = float(recalled[counts].mean()) if objects else None
         end = high if np.isfinite(high) else None
-        ap, ap50 = mean_defined(precisions), mean_defined(precisions[:, 0])
+        ap, ap50 = (defined(mean_defined(some)) for some in (precisions, precisions[:, 0]))
         rows.append((size, low, end, objects, ap, ap50, recall))
     return Table(
         name=name,
         section="Sizes",
         title=title,
         note="The size of an object is the square root of its area; borders belong to both sides. "
-        "Recall is the share of the objects found at the threshold of the highest F1.",
+        "Recall is the share of the objects found at the model's score threshold.",
         columns=(
             Column("size", "text"),
             Column("from", "number", listed=False),

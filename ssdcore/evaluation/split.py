@@ -6,9 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit, read_ground_truth
-from ssdcore.coco.metrics import positions
-from ssdcore.coco.results import CocoResults
-from ssdcore.evaluation.matching import (
+from ssdcore.coco.matching import (
     NOTHING,
     Flags,
     Floats,
@@ -16,15 +14,14 @@ from ssdcore.evaluation.matching import (
     Ints,
     Rounds,
     Truth,
+    compared,
     in_rounds,
     overlapping,
-    ranks,
     take,
 )
+from ssdcore.coco.results import CocoResults
 
 IOUS = np.linspace(0.5, 0.95, 10)
-MOST_DETECTIONS = 100
-"""Per class and image; COCO's protocol ignores the rest."""
 
 
 class Split(NamedTuple):
@@ -73,27 +70,12 @@ def read_split(ground_truth_json: Path | CocoSplit, results: CocoResults) -> Spl
     """
     split = read_ground_truth(ground_truth_json)
     images = sorted(split.images, key=lambda image: image.id)
-    image_ids = np.sort(split.image_ids)
-    class_ids = np.array([one.id for one in split.classes], np.int64)
-    rows = split.annotations.compared()
-    truth = Truth(
-        positions(image_ids, split.image_ids[rows.image]),
-        rows.label,
-        rows.crowd,
-        rows.boxes_xywh_px,
-    )
-    found = Found(
-        positions(image_ids, results.image_ids),
-        positions(class_ids, results.category_ids) + 1,
-        results.scores,
-        results.boxes_xywh_px,
-    )
-    found = found.select(ranks(found.group, found.score) < MOST_DETECTIONS)
+    truth, found = compared(split, results)
     return Split(
         tuple(one.name for one in split.classes),
         truth,
         found,
-        rows.areas_px,
+        split.annotations.compared().areas_px,
         found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3],
         np.array([image.height * image.width or np.nan for image in images], np.float64),
     )

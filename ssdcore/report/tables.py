@@ -14,6 +14,7 @@ from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import corners
 from ssdcore.geometry.iou import areas
 from ssdcore.geometry.matching import POSITIVE_IOU, best_overlaps
+from ssdcore.params.rates import Rise, StepLoss, find_rise
 from ssdcore.report import words
 
 TRAINING, DATA = "Training", "Data set"
@@ -44,8 +45,10 @@ TRAINING_TABLES = (
     ),
 )  # fmt: skip
 """Views of plots/history.csv, without their rows."""
+REMARK = "validation_remark"
+"""In metrics/evaluate.json, how training measured AP, if not as the evaluation did."""
 SIZE_BINS = np.geomspace(0.01, 1, 33)
-"""Borders of √area as a share of the image's side; 1 % is 3 pixels of 300."""
+"""Borders of √area as a share of the image's side; 1 % is 3 pixels of SSD300's."""
 FITTED_SAMPLE = 10_000
 """Number of objects from which the share with a fitting default box is measured."""
 
@@ -66,8 +69,12 @@ class SplitData(NamedTuple):
         return boxes, Counter({c.name: labels[n] for n, c in enumerate(self.truth.classes, 1)})
 
 
-def training_tables(history_csv: str) -> list[Table]:
+def training_tables(history_csv: str, remark: str = "") -> list[Table]:
     """Returns the tables of plots/history.csv, without rows in which nothing was measured.
+
+    Args:
+        history_csv: the content of the file.
+        remark: how the AP was measured, if not as in the evaluation.
 
     Raises:
         InputError: the file has another format.
@@ -75,13 +82,21 @@ def training_tables(history_csv: str) -> list[Table]:
     tables = []
     for table in TRAINING_TABLES:
         rows = parse_rows(history_csv, table.columns, str(layout.HISTORY))
-        tables.append(replace(table, rows=[row for row in rows if row[-1] is not None]))
+        note = remark if table.name == "validation" else table.note
+        tables.append(replace(table, rows=[r for r in rows if r[-1] is not None], note=note))
     epochs = parse_rows(history_csv, (STEP, EPOCH), str(layout.HISTORY))
     if epochs:
         step, epoch = epochs[-1]
         note = f"{words.cell(STEP, step)} steps, {words.cell(EPOCH, epoch)} epochs. "
         tables[0] = replace(tables[0], note=note + tables[0].note)
     return tables
+
+
+def loss_rise(history_csv: str) -> Rise | None:
+    """Returns where the loss of plots/history.csv rose; see `ssdcore.params.rates`."""
+    columns = [Column(name, "number") for name in StepLoss._fields]
+    rows = parse_rows(history_csv, columns, str(layout.HISTORY))
+    return find_rise(StepLoss._make(row) for row in rows if None not in row)
 
 
 def data_tables(

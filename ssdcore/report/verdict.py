@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 from typing import Any, NamedTuple
 
 from ssdcore.report import words
@@ -120,6 +121,16 @@ def _todo(content: ReportContent) -> list[str]:
 
 def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
     """Yields what is lost with the remedy."""
+    metrics = content.metrics
+    if content.rise:
+        yield inf, content.rise.advice()
+    best = metrics.get("best_threshold")
+    if best is not None and words.score(best) != words.score(metrics["threshold"]):
+        yield (
+            metrics["best_f1"] - metrics["f1"],
+            f"The model's score threshold is {words.score(metrics['threshold'])}. F1 is highest at "
+            f"{words.score(best)}, {words.score(metrics['best_f1'])}: set report.score_threshold.",
+        )
     if (framing := _framing(content)) >= MIN_COST:
         yield framing, FRAMING
     if error := _costliest_error(content):

@@ -5,7 +5,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssdcore.core.files import write_json
+from ssdcore.data.image_files import ImageFiles, header_of
 from ssdcore.data.manifest import annotation_file
+
+UNKNOWN_HW = (1, 1)
+"""The listed size of an unreadable image; convert skips it with the reason."""
 
 
 class Box(NamedTuple):
@@ -22,6 +26,15 @@ class ImageEntry(NamedTuple):
     height: int
     width: int
     boxes: tuple[Box, ...]
+
+
+def upright_size_hw(files: ImageFiles, file_name: str) -> tuple[int, int]:
+    """Returns height and width in pixels after rotation by the EXIF orientation.
+
+    Tools that write no size draw their boxes on the upright image.
+    """
+    header = header_of(files, file_name)
+    return header.upright_hw if header else UNKNOWN_HW
 
 
 def write_coco(

@@ -13,11 +13,12 @@ from pathlib import Path
 from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
+from ssdcore.core.file_names import plain_name
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
 from ssdcore.sources.coco_writer import ImageEntry, write_coco
-from ssdcore.sources.pairing import Reading, plain_name, unused
+from ssdcore.sources.pairing import Reading, unused
 from ssdcore.sources.selection import partition, val_names
 from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo

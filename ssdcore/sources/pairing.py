@@ -1,6 +1,5 @@
 """Pairs images with their label files, and lists what of the input no record uses."""
 
-import posixpath
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
@@ -45,11 +44,6 @@ def unused(readings: Mapping[str, Reading]) -> dict[str, dict[str, list[str]]]:
             reasons[UNLABELLED] += reading.unlabelled
         found[split] = {reason: sorted(names) for reason, names in sorted(reasons.items())}
     return found
-
-
-def plain_name(name: str) -> str:
-    """Returns a file's name in the one spelling that the readers of images find, too."""
-    return unicodedata.normalize("NFC", posixpath.normpath(name.replace("\\", "/")))
 
 
 def pair(

@@ -14,8 +14,7 @@ import yaml  # type: ignore[import-untyped]
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
-from ssdcore.sources.coco_writer import Box, ImageEntry
-from ssdcore.sources.image_sizes import upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
 from ssdcore.sources.pairing import Key, Reading, pair
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")

@@ -22,7 +22,6 @@ from ssdcore.data.images import (
     read_header,
     upright,
 )
-from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from tests.coco_files import jpeg
 
 
@@ -313,8 +312,12 @@ def test_other_formats_and_small_jpegs_are_decoded_in_full_size():
         decode_for_network(b"<html>")
 
 
-def test_the_shorter_side_suffices_for_the_smallest_crop():
-    assert math.isclose(images.SHORTER_SIDE_PX * CROP_SIDES[0], IMAGE_SIZE)
+@pytest.mark.parametrize(("size", "shorter"), [(300, 1000), (512, 1707)])
+def test_the_shorter_side_suffices_for_the_smallest_crop(size, shorter):
+    assert math.isclose(shorter * CROP_SIDES[0], size, rel_tol=1e-3)
+    for side, decoded in ((2 * shorter, shorter), (2 * shorter - 1, 2 * shorter - 1)):
+        data = saved(Image.new("L", (side + 80, side)), "JPEG")
+        assert decode_for_network(data, size).shape[0] == decoded
 
 
 def test_orientation_is_ignored_in_reduced_images_too():

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+from ssdcore.params.rates import Rise
 from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import one_line
 from ssdcore.report.verdict import FRAMING, REMEDIES, Verdict, verdict
@@ -45,6 +46,22 @@ def test_the_advice_is_in_the_order_of_what_is_lost(content: ReportContent) -> N
     exact = {**content.metrics, "bbox": {**content.metrics["bbox"], "AP50": 0.52}}
     todo = said(replace(slowly, metrics=exact)).todo
     assert todo == (REMEDIES["localisation"], FRAMING, rising)
+
+
+def test_a_better_threshold_than_the_models_is_mentioned(content: ReportContent) -> None:
+    metrics = {**content.metrics, "best_f1": 0.791, "best_threshold": 0.4001}
+    assert "has the highest F1" in said(replace(content, metrics=metrics)).todo[0]
+    metrics["best_threshold"] = 0.35
+    assert said(replace(content, metrics=metrics)).todo[0] == (
+        "The model's score threshold is 0.400. F1 is highest at 0.350, 0.791: set "
+        "report.score_threshold."
+    )
+
+
+def test_a_learning_rate_too_high_is_the_first_advice(content: ReportContent) -> None:
+    rise = Rise(epoch=2, loss=31.5, start=8.4, rate=0.6)
+    todo = said(replace(content, rise=rise)).todo
+    assert todo == (rise.advice(), *said(content).todo)
 
 
 def test_default_boxes_that_do_not_fit_are_mentioned(content: ReportContent) -> None:

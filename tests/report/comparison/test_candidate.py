@@ -62,6 +62,12 @@ def test_everything_is_read() -> None:
     assert one.data == "ab cd"
 
 
+def test_a_training_that_measured_otherwise_is_a_fact() -> None:
+    said = "AP in training is measured with nms_iou 0.45 (evaluate: 0.5)"
+    evaluated = json.dumps({"bbox": {}, "validation_remark": said})
+    assert candidate({**FILES, "metrics/evaluate.json": evaluated}).facts["training"] == said
+
+
 def test_curves_leave_out_undefined_points() -> None:
     values = candidate(FILES).values
     assert values["loss"] == {1: 4, 4: 2.5}

@@ -4,7 +4,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssdcore.evaluation.matching import Flags, Floats, Ints
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.matching import (
+    NOTHING,
+    Flags,
+    Floats,
+    Ints,
+    compared,
+    matched,
+    overlapping,
+)
+from ssdcore.coco.results import CocoResults
+
+MATCH_IOU = 0.5
+"""From which on a detection is correct."""
+UNMEASURED_SCORE = 0.4
+"""Minimum score of the detections to show where no best threshold is known."""
 
 
 class Ranked(NamedTuple):
@@ -52,6 +67,15 @@ def best_threshold(ranked: Ranked) -> float | None:
     kept = ranked.kept(thresholds)
     f1 = 2 * ranked.hits[kept] / (kept + ranked.objects)
     return float(thresholds[f1.argmax()]) if f1.any() else None
+
+
+def best_f1_threshold(split: CocoSplit, results: CocoResults) -> float | None:
+    """Returns the `best_threshold` of the detections in a split, of all classes together."""
+    truth, found = compared(split, results)
+    took, in_crowd = matched(overlapping(truth, found, MATCH_IOU), truth, found, MATCH_IOU)
+    counted = ~in_crowd
+    objects = int((~truth.crowd).sum())
+    return best_threshold(rank(found.score[counted], took[counted] != NOTHING, objects))
 
 
 def operating_point(ranked: Ranked, threshold: float) -> OperatingPoint:
