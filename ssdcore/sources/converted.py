@@ -80,7 +80,7 @@ def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder:
             classes = {one["name"] for row in text.splitlines() if row.strip()
                        for one in _objects(json.loads(row))}  # fmt: skip
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            fault = str(error) or type(error).__name__
+            fault = f"{type(error).__name__}: {error}"
             raise InputError(f"{where}/{name}", fault, "rows of Labelbox's export v2") from None
         (folder / "rows.ndjson").write_text("\n".join(filter(str.strip, text.splitlines())))
         key = "EXTERNAL_ID" if '"external_id"' in text else "GLOBAL_KEY"
