@@ -3,7 +3,7 @@
 from typing import Any
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
@@ -78,5 +78,7 @@ def _summary_line(name: str, summary: dict[str, Any]) -> str:
     )
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

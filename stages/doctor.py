@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssdcore.core.command import ParamsOption, run_one_of
+from ssdcore.core.command import ParamsOption, run, subcommands
 from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
@@ -75,5 +75,7 @@ def sync() -> None:
         sys.exit(1)
 
 
+app = subcommands(sync, about=ABOUT, otherwise=examine)
+
 if __name__ == "__main__":
-    run_one_of(sync, about=ABOUT, otherwise=examine)
+    run(app)

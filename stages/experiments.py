@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssdcore.core.command import run_one_of
+from ssdcore.core.command import run, subcommands
 from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
@@ -107,5 +107,7 @@ def _origin(one: Experiment, ranked: Sequence[Experiment]) -> Experiment | None:
     return next((commit for commit in commits if commit.baseline == one.baseline), None)
 
 
+app = subcommands(best, about=__doc__ or "")
+
 if __name__ == "__main__":
-    run_one_of(best, about=__doc__ or "")
+    run(app)

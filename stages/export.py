@@ -1,7 +1,7 @@
 """Exports the best checkpoint and checks that the files are the same network: export/."""
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
@@ -83,5 +83,7 @@ def _export(settings: Params) -> None:
     say(f"{parity} → {layout.PARITY}")
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

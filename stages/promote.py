@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
@@ -34,8 +34,6 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     if set(name) & set(FORBIDDEN) or not name.strip():
         raise InputError("--name", name, f"a name without {' '.join(FORBIDDEN)}")
 
-    from ssdcore.core import layout
-    from ssdcore.evaluation.score_to_show import score_to_show
     from ssdcore.inference.decode import Thresholds
     from ssdcore.serving.version import comparison, is_better, read_candidate, require_comparable
     from ssdcore.tracking.sender import sync
@@ -46,8 +44,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
         if sent.left:
             say(f"{sent.folder.name} is not sent: {sent.left}", error=True)
     store = locate()
-    shown = score_to_show(settings.report.score_threshold, layout.EVALUATE_METRICS)
-    thresholds = Thresholds.of(settings.evaluate, shown)
+    chosen = settings.report.score_threshold
+    thresholds = Thresholds.of(settings.evaluate, candidate.score if chosen is None else chosen)
 
     from ssdcore.serving.registry import CHAMPION, Registry
 
@@ -70,5 +68,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     say(f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local")
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

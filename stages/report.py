@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
@@ -77,5 +77,7 @@ def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams
     say(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

@@ -12,6 +12,7 @@ NOT_RUN = {
     "make demo": "creates an environment and takes minutes; .ci/run runs it",
     "make test": "is the suite of this file",
     "make check": "runs that suite",
+    "make docs": "tests/tools/test_docs_site.py runs the command that it calls",
     "make reproduce REV=HEAD": "tests/stages/test_reproduce.py runs the command that it calls",
     "make lock": "needs a package index; a test checks its result",
     "source .venv/bin/activate": "the tests run in an active environment",

@@ -199,4 +199,6 @@ def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> 
     """
     network, metadata = load(checkpoint)
     detector = Detector(network, metadata.default_boxes, metadata.loss, batch_size)
-    return PhotoDetector(detector, metadata.default_boxes, metadata.classes, workers)
+    return PhotoDetector(
+        detector, metadata.default_boxes, metadata.classes, workers, metadata.score_threshold
+    )

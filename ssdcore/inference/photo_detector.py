@@ -30,6 +30,7 @@ from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.models.metadata import ScoreThreshold
 
 Source = bytes | Path | NDArray[np.uint8] | BrokenImageError
 """An encoded image, its file, or pixels (H, W, 3), red, green, blue; or why there is none."""
@@ -148,6 +149,7 @@ class PhotoDetector:
         default_boxes: (K, 4), those the network was trained with.
         classes: in the order of the labels 1 … C-1.
         workers: decoding threads.
+        score_threshold: minimum score to show, as the model carries it; None if it does not.
     """
 
     def __init__(
@@ -156,11 +158,13 @@ class PhotoDetector:
         default_boxes: Boxes,
         classes: Sequence[CocoClass],
         workers: int = 1,
+        score_threshold: ScoreThreshold | None = None,
     ) -> None:
         self._network = network
         self._default_boxes = default_boxes
         self._workers = workers
         self.classes = tuple(classes)
+        self.score_threshold = score_threshold
 
     def detect(self, photos: Iterable[Source], thresholds: Thresholds) -> Iterator[PhotoResult]:
         """Yields the result of each photo, in their order; also of broken ones.

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -70,7 +71,9 @@ def load_detector(
 
         exported = OnnxNetwork(file, batch_size)
         metadata = exported.metadata.network
-        return PhotoDetector(exported, metadata.default_boxes, metadata.classes, workers)
+        return PhotoDetector(
+            exported, metadata.default_boxes, metadata.classes, workers, metadata.score_threshold
+        )
     from ssdcore.inference.detector import load_photo_detector
     from ssdcore.models.device import configure
 
@@ -92,6 +95,8 @@ def _fetch_from_revision(model: str, folder: Path) -> Path:
 
 def _fetch_from_mlflow(model: str, folder: Path) -> Path:
     """Fetches in another process: see `ssdcore.serving.detector_process`."""
+    if not find_spec("mlflow"):
+        raise ModuleNotFoundError(name="mlflow")
     done = subprocess.run(
         [sys.executable, "-m", "ssdcore.serving.fetch", model, str(folder)],
         env=child_environment() | {"PYTHONIOENCODING": "utf-8:backslashreplace"},

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ssdcore.models.metadata import ScoreThreshold
 from ssdcore.training.history import COLUMNS
 
 WATCHED = ("AP", "AP50")
@@ -138,6 +139,11 @@ class Measurement(Report):
         """
         figures = self.figures or {}
         return {name: figures[name] for name in WATCHED if figures and figures[name] >= 0}
+
+    @property
+    def score_threshold(self) -> ScoreThreshold | None:
+        """The threshold of the highest F1; None if none was measured."""
+        return (self.figures or {}).get("score_threshold")
 
     def metrics(self) -> dict[str, float]:
         """Returns the watched figures by their names in tracking."""

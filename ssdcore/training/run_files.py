@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ssdcore.core.files import write_json
 from ssdcore.core.retry import with_room
+from ssdcore.inference.decode import VALIDATION
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
@@ -168,7 +169,7 @@ class RunFiles:
             with_room(lambda: self._write_outs(report), str(self.paths.best.parent))
 
     def _write_outs(self, report: EpochReport) -> None:
-        metadata = self._metadata._replace(step=report.step)
+        metadata = self._metadata._replace(step=report.step, score_threshold=report.score_threshold)
         if report.is_best:
             save(self.paths.best, self._network, metadata)
         save(self.paths.last, self._network, metadata)
@@ -184,6 +185,7 @@ class RunFiles:
         metrics = {
             **{name: fmean(row[name] for row in last) for name in losses if last},
             "best": self.best,
+            "measured_with": str(VALIDATION),
             "steps": len(rows),
             "images_per_second": median(row["images_per_second"] for row in rows),
         }

@@ -5,18 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.core.command import DEFAULT_PARAMS, ERRORS_ONLY, ParamsOption, run, run_one_of
+from ssdcore.core.command import (
+    DEFAULT_PARAMS,
+    ERRORS_ONLY,
+    ParamsOption,
+    command,
+    modules,
+    run,
+    subcommands,
+)
 from ssdcore.core.errors import InputError
 
 SCRIPT = """
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     '''Try it.'''
     {body}
 
-run(main)
+run(command(main))
 """
 
 
@@ -71,7 +79,7 @@ def test_wrong_input_as_a_cause_does_not_hide_a_bug(arguments, capsys):
             raise RuntimeError("a bug") from error
 
     with pytest.raises(SystemExit) as exit_:
-        run(main)
+        run(command(main))
     assert exit_.value.code == 1
     assert capsys.readouterr().err.endswith("\nRuntimeError: a bug\n")
 
@@ -88,7 +96,7 @@ def test_success_is_status_0(arguments, capsys, words, expected):
 
     arguments(*words)
     with pytest.raises(SystemExit) as exit_:
-        run(main)
+        run(command(main))
     assert exit_.value.code == 0
     assert given == [expected]
     assert capsys.readouterr() == ("done\n", "")
@@ -97,7 +105,7 @@ def test_success_is_status_0(arguments, capsys, words, expected):
 def test_an_unknown_option_is_status_2_and_runs_nothing(arguments, capsys):
     arguments("--parms", "a.yaml")
     with pytest.raises(SystemExit) as exit_:
-        run(lambda params=DEFAULT_PARAMS: pytest.fail("it ran"))
+        run(command(lambda params=DEFAULT_PARAMS: pytest.fail("it ran")))
     assert exit_.value.code == 2
     assert "--parms" in capsys.readouterr().err
 
@@ -109,7 +117,7 @@ def test_help_is_the_docstring(arguments, capsys):
 
     arguments("--help")
     with pytest.raises(SystemExit) as exit_:
-        run(main)
+        run(command(main))
     assert exit_.value.code == 0
     out = capsys.readouterr().out
     assert "Repair it." in out
@@ -125,7 +133,7 @@ def test_libraries_log_errors_only_by_default(arguments, monkeypatch, name, leve
         monkeypatch.setenv(name, level)
     seen = []
     with pytest.raises(SystemExit):
-        run(lambda: seen.append(os.environ[name]))
+        run(command(lambda: seen.append(os.environ[name])))
     assert seen == [level or ERRORS_ONLY[name]]
 
 
@@ -166,13 +174,13 @@ def test_the_first_word_selects_the_function(arguments, capsys):
 
     arguments("repair", "--params", "a.yaml")
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(repair, damage, about="Tools.")
+        run(subcommands(repair, damage, about="Tools."))
     assert exit_.value.code == 0
     assert done == [Path("a.yaml")]
 
     arguments("--help")
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(repair, damage, about="Tools.")
+        run(subcommands(repair, damage, about="Tools."))
     assert exit_.value.code == 0
     out = capsys.readouterr().out
     assert [text in out for text in ("Tools.", "Repair it", "Break it")] == [True] * 3
@@ -181,7 +189,7 @@ def test_the_first_word_selects_the_function(arguments, capsys):
 def test_a_single_function_needs_its_name_too(arguments, capsys):
     arguments()
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(lambda: pytest.fail("it ran"), about="Tools.")
+        run(subcommands(lambda: pytest.fail("it ran"), about="Tools."))
     assert exit_.value.code == 2
     assert "Tools." in "".join(capsys.readouterr())
 
@@ -192,7 +200,7 @@ def test_wrong_input_of_a_subcommand_is_one_line_and_status_2(arguments, capsys)
 
     arguments("repair")
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(repair, about="Tools.")
+        run(subcommands(repair, about="Tools."))
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: a.json: found 1, expected a list.\n"
 
@@ -215,7 +223,7 @@ def test_without_a_subcommand_the_other_function_runs(arguments, words, expected
 
     arguments(*words)
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(repair, about="Tools.", otherwise=lambda params: done.append(params))
+        run(subcommands(repair, about="Tools.", otherwise=lambda params: done.append(params)))
     assert exit_.value.code == 0
     assert done == expected
 
@@ -225,6 +233,25 @@ def test_the_other_function_has_the_same_exit_statuses(arguments, capsys):
         raise InputError("a.json", 3, "a list")
 
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(about="Tools.", otherwise=fail)
+        run(subcommands(about="Tools.", otherwise=fail))
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: a.json: found 3, expected a list.\n"
+
+
+def test_a_module_is_imported_when_its_command_is_called(arguments, capsys, tmp_path, monkeypatch):
+    package = tmp_path / "tools"
+    package.mkdir()
+    (package / "broken.py").write_text("raise AssertionError('imported')")
+    (package / "repair.py").write_text(
+        "from ssdcore.core.command import command\n"
+        "def main(times: int = 1) -> None: print('done', times)\n"
+        "app = command(main)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    app = modules("tools", {"broken": "Break it.", "repair": "Repair it."}, "Tools.")
+    for words, told in ((("--help",), "Break it."), (("repair", "--times", "2"), "done 2\n")):
+        arguments(*words)
+        with pytest.raises(SystemExit) as exit_:
+            run(app)
+        assert exit_.value.code == 0
+        assert told in capsys.readouterr().out

@@ -48,11 +48,11 @@ def of_scene(truth, results):
 
 
 def test_classes_add_up_to_the_operating_point(scene, tables, numbers):
-    for name in ("correct", "invented", "missed"):
+    for name in ("found", "wrong", "not_found"):
         assert sum(tables["per_class"].values(name)) == numbers[name] > 0
     shown = (scene[1].scores >= numbers["threshold"]).sum()
     assert sum(tables["per_class"].values("detections")) == shown
-    assert shown > numbers["correct"] + numbers["invented"]  # the rest is in crowds
+    assert shown > numbers["found"] + numbers["wrong"]  # the rest is in crowds
 
 
 def test_figures_are_cocos(figures, tables):
@@ -66,12 +66,35 @@ def test_figures_are_cocos(figures, tables):
     assert cat == figures["pr_curves"][0]["precision"]
 
 
+def test_ap_has_an_interval(figures, tables, numbers):
+    assert 0 < numbers["AP_low"] < figures["AP"] < numbers["AP_high"] < 1
+    low, high = tables["coco_figures"].values("low"), tables["coco_figures"].values("high")
+    assert (low[0], high[0]) == (numbers["AP_low"], numbers["AP_high"])
+    assert all(a < figures[name] < b for a, name, b in zip(low, FIGURES, high, strict=True))
+    for row in tables["per_class"].records()[:3]:
+        assert row["AP_low"] < row["AP"] < row["AP_high"]
+
+
+def test_what_is_not_found_is_missed_or_has_a_wrong_detection(tables, numbers):
+    rows = {row["kind"]: row for row in tables["errors"].records()}
+    kinds = ("localisation", "class")
+    others = sum(rows[kind]["from_threshold"] for kind in kinds)
+    missed = rows["missed"]["from_threshold"]
+    assert rows["missed"]["count"] < missed < numbers["not_found"] <= missed + others
+    wrong = sum(row["from_threshold"] for kind, row in rows.items() if kind != "missed")
+    assert wrong == numbers["wrong"]
+
+
 def test_thresholds_are_the_highest_points_of_the_curves(tables, numbers):
     highest = {}
     for row in tables["score_curves"].records():
         highest[row["class"]] = max(highest.get(row["class"], 0), row["f1"] or 0)
     assert list(highest) == ["all", "cat", "dog", "owl", "unseen"]
-    assert numbers["f1"] >= highest["all"]
+    assert numbers["f1"] == highest["all"]
+    at_best = [
+        row for row in tables["score_curves"].records() if row["score"] == numbers["threshold"]
+    ]
+    assert at_best[0]["recall"] == numbers["recall"]
     for row in tables["per_class"].records()[:3]:
         assert row["f1"] >= highest[row["name"]]
         assert row["f1"] == pytest.approx(
@@ -79,22 +102,37 @@ def test_thresholds_are_the_highest_points_of_the_curves(tables, numbers):
         )
 
 
+def test_counts_are_at_the_models_threshold_and_the_highest_f1_is_a_figure(scene, numbers):
+    truth, results = scene
+    found = analyse(truth, results, evaluate(truth, results), 0.8)
+    given = scalars(found)
+    assert given["threshold"] == 0.8
+    assert (given["best_f1"], given["best_threshold"]) == (numbers["f1"], numbers["threshold"])
+    assert given["f1"] < given["best_f1"] == numbers["best_f1"]
+    (classes,) = (table for table in found if table.name == "per_class")
+    assert sum(classes.values("detections")) == (results.scores >= 0.8).sum()
+    (curves,) = (table for table in found if table.name == "score_curves")
+    assert f"the model's threshold, 0.800. The highest F1 is at {numbers['threshold']:.3f}." in (
+        curves.note
+    )
+
+
 def test_a_class_without_objects_has_undefined_figures_and_no_line(tables):
     unseen = tables["per_class"].records()[-1]
     assert unseen["objects"] == 0
     assert unseen["AP"] == unseen["AR100"] == -1
     assert {unseen[name] for name in ("threshold", "precision", "recall", "f1")} == {None}
-    assert unseen["invented"] > 0
+    assert unseen["wrong"] > 0
     assert "unseen" not in tables["pr_curves"].values("class")
 
 
 def test_parts_add_up_to_all_objects_and_detections(tables, numbers):
-    objects = numbers["correct"] + numbers["missed"]
+    objects = numbers["found"] + numbers["not_found"]
     for name in ("sizes", "shares"):  # no object is on a border here
         rows = [row for row in tables[name].records() if row["objects"]]
         assert sum(row["objects"] for row in rows) == objects
         found = sum(row["recall"] * row["objects"] for row in rows)
-        assert found == pytest.approx(numbers["correct"])
+        assert found == pytest.approx(numbers["found"])
     actual = tables["confusion"].values("actual")
     assert len(actual) - actual.count("background") == objects
     wrong = sum(row["count"] for row in tables["errors"].records() if row["kind"] != "missed")
@@ -103,7 +141,7 @@ def test_parts_add_up_to_all_objects_and_detections(tables, numbers):
 
 def test_scalars_are_defined_numbers(scene, numbers):
     assert numbers["AP50_cost/localisation"] > 0
-    assert len(numbers) == 16
+    assert len(numbers) == 20
     without = scalars(of_scene(scene[0], NOTHING).values())
     assert (without["threshold"], without["AP50_cost/false_negatives"]) == (0, 1)
     assert {"precision", "calibration_error"}.isdisjoint(without)
@@ -114,7 +152,7 @@ def test_figures_of_classes_are_what_is_defined(tables):
     (cat, figures), *_, (unseen, few) = figures_of_classes(tables.values())
     assert (cat, unseen) == ("cat", "unseen")
     assert figures["AP50"] == tables["per_class"].values("AP50")[0]
-    assert list(few) == ["objects", "detections", "correct", "invented", "missed"]
+    assert list(few) == ["objects", "detections", "found", "wrong", "not_found"]
 
 
 def test_the_evaluation_is_written_and_read_back(tmp_path, monkeypatch, scene, figures, tables):

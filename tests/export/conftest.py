@@ -9,7 +9,7 @@ from ssdcore.coco.annotations import CocoClass
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.inference.decode import Thresholds
-from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.metadata import ModelMetadata, ScoreThreshold
 from ssdcore.params.reader import read_params
 from tests.network_fixtures import four_images, images, model, model_512, seeded  # noqa: F401
 
@@ -21,9 +21,9 @@ BOXES = 36
 def metadata() -> ExportMetadata:
     model = read_params(ROOT / "params.yaml").model
     classes = (CocoClass(3, 'café "<b>" \U0001f408'), CocoClass(90, "dog"))
-    return ExportMetadata(
-        ModelMetadata(model, classes, "multibox", 7), Thresholds(0.2, 0.5, 9), {"dataset": "shapes"}
-    )
+    threshold = ScoreThreshold(score=0.37, split="val", images=9, nms_iou=0.45, match_iou=0.5)
+    network = ModelMetadata(model, classes, "multibox", 7, score_threshold=threshold)
+    return ExportMetadata(network, Thresholds(0.2, 0.5, 9), {"dataset": "shapes"})
 
 
 @pytest.fixture

@@ -9,7 +9,13 @@ from ssdcore.geometry.box_coder import decode, encode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.iou import iou
 from ssdcore.inference import decode as decode_module
-from ssdcore.inference.decode import Candidates, Thresholds, detect, find_candidates
+from ssdcore.inference.decode import (
+    Candidates,
+    Thresholds,
+    detect,
+    find_candidates,
+    validation_remark,
+)
 from ssdcore.inference.nms import nms
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams
@@ -192,6 +198,24 @@ def test_presets_have_the_published_thresholds(preset, expected):
     """Liu et al., section 3.7 and its prototxt; the tutorial's configuration."""
     params = read_params(Path(__file__).parents[2] / f"presets/{preset}.yaml")
     assert Thresholds.of(params.evaluate) == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "remark"),
+    [
+        ("params.yaml", ""),
+        ("presets/custom.yaml", ""),
+        ("presets/bccd.yaml", ""),
+        (
+            "presets/coco2017.yaml",
+            "AP in training is measured with max_detections 100 (evaluate: 200), "
+            "max_candidates null (evaluate: 400)",
+        ),
+    ],
+)
+def test_training_says_where_the_evaluation_measures_otherwise(params, remark):
+    wanted = read_params(Path(__file__).parents[2] / params).evaluate
+    assert validation_remark(wanted) == remark
 
 
 def test_thresholds_come_from_the_parameters_and_the_score_can_be_overridden():

@@ -5,7 +5,7 @@ from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample
-from ssdcore.report.previews import MIN_SCORE, WIDTH_PX, Previews
+from ssdcore.report.previews import WIDTH_PX, Previews
 
 IDS = (7, 3, 11, 5)
 CLASSES = (CocoClass(2, "cat"), CocoClass(9, "<b>dog</b>"))
@@ -21,8 +21,8 @@ def result(image_id: int, score: float = 0.9) -> dict:
     return {"image_id": image_id, "category_id": 9, "bbox": [50, 30, 30, 20], "score": score}
 
 
-def update(previews: Previews, *results: dict) -> None:
-    previews.update(CocoResults.from_rows(results))
+def update(previews: Previews, *results: dict, min_score: float = 0.3) -> None:
+    previews.update(CocoResults.from_rows(results), min_score)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_detections_below_the_minimum_score_are_not_drawn(split):
     previews = previews_of(split)
     update(previews)
     nothing = drawn(previews)["validation/000003"]
-    update(previews, result(3, score=MIN_SCORE - 0.01), result(5, score=MIN_SCORE))
+    update(previews, result(3, score=0.49), result(5, score=0.5), min_score=0.5)
     found = drawn(previews)
     np.testing.assert_array_equal(found["validation/000003"], nothing)
     assert (found["validation/000005"] != nothing).any()

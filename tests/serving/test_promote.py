@@ -15,7 +15,7 @@ from ssdcore.core.files import sha256_of_file
 from ssdcore.params.reader import read_params
 from ssdcore.tracking.quiet import quiet
 from tests.project import stage
-from tests.serving.repositories import COUNTED, DATA_MD5, ROOT, write_repository
+from tests.serving.repositories import COUNTED, DATA_MD5, MEASURED, ROOT, write_repository
 
 OTHER_DATA = "da7a" * 8 + ".dir"
 
@@ -102,6 +102,7 @@ def test_the_first_version_becomes_champion_with_all_its_tags(
         "model.sha256": sha256_of_file(checkpoint),
         "dvc.data_md5": DATA_MD5,
         "evaluate.counted": json.dumps(COUNTED, sort_keys=True),
+        "score_threshold": MEASURED,
         "bbox.AP": "0.25", "bbox.AP50": "0.25", "bbox.AP75": "0.25",
         "bbox.APs": "null", "bbox.APm": "0.25", "bbox.APl": "0.25",
     }  # fmt: skip

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-TARGETS = {"help", "demo", "test", "check", "lint", "bench", "reproduce", "clean", "lock", "env"}
+TARGETS = {
+    "help", "demo", "test", "check", "lint", "docs", "bench", "reproduce", "clean", "lock", "env"
+}  # fmt: skip
 TEST = "python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder"
 LINT = [
     "python -m ruff format --check .",
@@ -40,6 +42,7 @@ def test_help_is_the_default_and_lists_every_target(make):
     [
         ("test", [TEST]),
         ("check", [*LINT, TEST]),
+        ("docs", ["python -m mkdocs build --strict --quiet"]),
         ("bench", ["python -m benchmarks"]),
         ("demo", ["python -m dvc repro", "python -m dvc metrics show"]),
     ],
@@ -68,7 +71,7 @@ def test_a_failing_tool_stops_make(log, environment, make):
 
 def test_clean_removes_what_was_made_and_keeps_the_rest(checkout, make):
     made = ["data/raw/a", "model/best.ckpt", "report/index.html", ".ssd/train/x/y", "rank_0/om/z"]
-    made += ["ssdcore/__pycache__/a.pyc", ".mypy_cache/b"]
+    made += ["ssdcore/__pycache__/a.pyc", ".mypy_cache/b", "site/index.html", "dist/a.whl"]
     kept = ["data/mine.txt", "metrics/train.json", ".venv/lib/__pycache__/c.pyc", "mlflow.db"]
     kept += [".ssd/tracking/a", ".dvc/cache/d", "dvc.lock", "ssdcore/report/page.py"]
     for name in made + kept:

@@ -17,12 +17,16 @@ from typing import Any, NamedTuple, TypeVar
 from ruamel.yaml import YAML
 
 from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.matching import Floats
 from ssdcore.coco.results import CocoResults, parse_results
 from ssdcore.core import layout
+from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
-from ssdcore.evaluation.table import Table, parse_rows
+from ssdcore.evaluation.bootstrap import bootstrap
+from ssdcore.evaluation.named_table import Table, parse_rows
+from ssdcore.evaluation.split import read_split
 from ssdcore.evaluation.tables import empty_tables
-from ssdcore.report.tables import TRAINING_TABLES
+from ssdcore.report.tables import REMARK, TRAINING_TABLES
 from ssdcore.report.words import defined
 
 Read = Callable[[Path], bytes | None]
@@ -33,6 +37,8 @@ TABLES = [
     *((layout.table(table.name), table) for table in empty_tables()),
 ]
 """All tables, with the files of their rows."""
+BBOX = "evaluate.bbox."
+"""The keys of COCO's figures begin with it."""
 COMPARED = ("lines", "bars", "ranking")
 """Kinds of charts whose tables are compared."""
 PINNED = re.compile(r"^(mindspore|numpy|opencv-python-headless|dvc|mlflow)==([^\s;\\]+)", re.M)
@@ -66,6 +72,8 @@ class Candidate:
         values: by the name of a table with a chart: of lines the points, y by x, without those
             that were not measured; of bars the value of each row by its name, None if undefined.
         detected: its detections; None if unknown.
+        resamples: figures of the same resamples of the images for all revisions: COCO's by dotted
+            key, AP of a class by its table and name; none if the detections are unknown.
         data: identifies the content of the validation set; "" if unknown.
         lacks: files that the revision does not have, or not in a readable form.
     """
@@ -76,6 +84,7 @@ class Candidate:
     figures: Mapping[str, float] = field(default_factory=dict)
     values: Mapping[str, Mapping[Any, float | None]] = field(default_factory=dict)
     detected: Detected | None = None
+    resamples: Mapping[str, Floats] = field(default_factory=dict)
     data: str = ""
     lacks: Sequence[str] = ()
 
@@ -106,17 +115,30 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
         for path, table in TABLES
         if table.chart and table.chart.kind in COMPARED
     }
-    detected = None
+    detected, resamples = None, {}
     if split and results and "images" in val:
         detected = Detected(split, results, str(val["images"]))
-    figures = {"evaluate": evaluated, "train": trained}
+        try:
+            figures, classes = bootstrap(read_split(split, results))
+            resamples = {BBOX + name: values for name, values in figures.items()}
+            names = (f"{layout.PER_CLASS.stem}/{one.name}" for one in split.classes)
+            resamples |= zip(names, classes, strict=True)
+        except InputError:  # an image or a category that the split does not have
+            files.lacks[f"{layout.PREDICTIONS} (of another validation set)"] = None
+    measured = {"evaluate": evaluated, "train": trained}
     return Candidate(
         name,
-        {**origin, "device": str(evaluated.get("device", "")), **files.versions()},
+        {
+            **origin,
+            "device": str(evaluated.get("device", "")),
+            **({"training": str(evaluated[REMARK])} if REMARK in evaluated else {}),
+            **files.versions(),
+        },
         params=dict(leaves(params)),
-        figures={key: value for key, value in leaves(figures) if _is_defined(value)},
+        figures={key: value for key, value in leaves(measured) if _is_defined(value)},
         values={name: found for name, found in values.items() if found},
         detected=detected,
+        resamples=resamples,
         data=" ".join(str(val[k]) for k in ("annotations_sha256", "images_sha256") if k in val),
         lacks=list(files.lacks),
     )

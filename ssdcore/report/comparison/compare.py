@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ssdcore.coco.operating_point import UNMEASURED_SCORE
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.data.manifest import recorded_images
@@ -12,9 +13,6 @@ from ssdcore.dvc.repository import WORKSPACE, Revision, open_revisions
 from ssdcore.report.comparison.candidate import Candidate, read_candidate
 from ssdcore.report.comparison.images import ComparedImage, draw_images
 from ssdcore.report.comparison.page import render_comparison
-
-DEFAULT_THRESHOLD = 0.4
-"""Minimum score to draw where neither the parameters nor the revision give one."""
 
 
 def compare_revisions(
@@ -25,7 +23,7 @@ def compare_revisions(
     Args:
         names: of the revisions, see `open_revisions`; a single one is compared with the workspace.
         images: maximum number of validation images to show.
-        score_threshold: minimum score of a detection to draw; None is each revision's own best.
+        score_threshold: minimum score of a detection to draw; None is each model's own.
 
     Raises:
         InputError: a name is unknown or given twice, or no cache or remote has a file.
@@ -66,7 +64,7 @@ def _draw(
 
 
 def _threshold(candidate: Candidate) -> float:
-    return candidate.figures.get("evaluate.threshold", DEFAULT_THRESHOLD)
+    return candidate.figures.get("evaluate.threshold", UNMEASURED_SCORE)
 
 
 @contextmanager

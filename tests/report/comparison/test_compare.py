@@ -40,8 +40,8 @@ def test_a_project_in_a_subfolder_has_the_same_page(nested_repository, monkeypat
 
 def test_images_are_those_of_the_revisions():
     text = Page(compare_revisions(["old", "try"], images=2)).text()
-    assert "2.png Ground truth old: 0 found, 1 missed, 0 invented try: 1 found," in text
-    assert "3.png Ground truth old: 0 found, 1 missed, 0 invented try: 1 found," in text
+    assert "2.png Ground truth old: 0 found, 1 not found, 0 wrong try: 1 found," in text
+    assert "3.png Ground truth old: 0 found, 1 not found, 0 wrong try: 1 found," in text
     assert "1.png" not in text
 
 
