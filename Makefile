@@ -21,12 +21,15 @@ demo: env ## run the pipeline of params.yaml, from the data to the report
 	@test -e .git || git rev-parse --git-dir >/dev/null 2>&1 || { \
 	  echo "This copy has no git history; DVC now runs without git (.dvc/config.local)."; \
 	  $(RUN) dvc config --local core.no_scm true; }
-	@$(RUN) dvc repro
-	@echo
-	@$(RUN) dvc metrics show
-	@echo
+	@began=$$(date +%s); $(RUN) dvc repro || exit; took=$$(($$(date +%s) - began)); \
+	  echo; sed -n '/^How good/,/^$$/p' report/report.txt; \
+	  echo "The pipeline took $$((took / 60)) min $$((took % 60)) s."
 	@echo "The report:  report/index.html"
-	@echo "The runs:    .venv/bin/mlflow ui --workers 1   (from this folder; then http://127.0.0.1:5000)"
+	@echo "The runs:    .venv/bin/mlflow ui --workers 1, then open http://127.0.0.1:5000"
+	@! git rev-parse --git-dir >/dev/null 2>&1 || \
+	  git -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 || printf '%s\n' \
+	  'Experiments are git commits. Before `dvc exp run`, tell git who you are:' \
+	  '  git config user.name "Your Name"; git config user.email you@example.com'
 
 # All tests of a file run in one process, so that they share the models that its fixtures train.
 test: env ## run the whole test suite, two files at a time

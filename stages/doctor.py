@@ -41,6 +41,7 @@ def _findings(params: Path) -> Iterator[Finding]:
     yield machine.check_packages(layout.REQUIREMENTS)
     yield machine.check_import("OpenCV", "cv2")
     yield machine.check_disk(Path.cwd())
+    yield machine.check_git(Path.cwd())
     parameters = pipeline.check_params(params)
     yield parameters
     device = "auto" if parameters.is_error else read_params(params).runtime.device

@@ -27,7 +27,7 @@ def _evaluate(settings: Params) -> None:
     from ssdcore.coco.metrics import evaluate, load_backend
     from ssdcore.core.files import sha256_of_file
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.evaluation.tables import analyse, figures_of_classes, scalars, write_evaluation
+    from ssdcore.evaluation.tables import TRACKED, analyse, scalars, write_evaluation
     from ssdcore.inference.decode import Thresholds, validation_remark
     from ssdcore.inference.detector import Detector, TimeSpent, predict_split
     from ssdcore.models.checkpoint import load
@@ -66,8 +66,7 @@ def _evaluate(settings: Params) -> None:
             {key: remark for key, remark in remarks.items() if remark},
         )  # fmt: skip
         overall = metrics["bbox"] | scalars(tables)
-        tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, metadata.step)
-        tracker.log_metrics_of("evaluate/class", figures_of_classes(tables), metadata.step)
+        tracker.log_metrics({name: overall.get(name) for name in TRACKED}, 0)
         tracker.log_artifact(layout.EVALUATION)
     found = ", ".join(f"{key} {figures[key]:.3f}" for key in ("AP", "AP50") if figures[key] >= 0)
     say(

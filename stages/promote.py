@@ -5,6 +5,7 @@ A command for users; not a stage of the DVC pipeline. Exit status: 0 the model i
 file is missing.
 """
 
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 
+FIRST_PORT, LAST_PORT = 5001, 5100
 FORBIDDEN = '/:"'
 """Characters that a name may not have in MLflow's registry or its search."""
 NameOption = Annotated[
@@ -65,7 +67,17 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     except UnavailableError as error:
         raise RunError(f"{store.written(root_folder())}: {error}") from error
     say(f"{name}: version {version.number} is the {CHAMPION}. To serve it:")
-    say(f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local")
+    serve = f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local"
+    say(f"{serve} --port {_free_port()}")
+
+
+def _free_port() -> int:
+    """Returns the first free port from 5001 on; `mlflow ui` uses 5000."""
+    for port in range(FIRST_PORT, LAST_PORT):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):  # nobody answers
+                return port
+    return LAST_PORT
 
 
 app = command(main)

@@ -59,8 +59,6 @@ def _report(settings: Params) -> None:
     ) as tracker:
         for file in (layout.REPORT_PAGE, layout.REPORT_JSON, layout.REPORT_TEXT):
             tracker.log_artifact(file)
-        for one in examples:
-            tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
     say(f"report → {layout.REPORT_PAGE.resolve()}")
 
 

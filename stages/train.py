@@ -127,6 +127,9 @@ def _train(settings: Params) -> None:
             else:
                 for other in on_other_cores(folder):
                     progress.say(f"not resumed, since the number of cores differs: {other}")
+            if not state.finished and train.jit:
+                about = " (about 10 s)" if device == "CPU" else ""
+                progress.say(f"compiling the network{about}…")
             start = start or START
             reports = train_network(training, train, validate, signals, start=start, group=group)
             if state.finished:

@@ -17,7 +17,7 @@ NOT_RUN = {
     "make lock": "needs a package index; a test checks its result",
     "source .venv/bin/activate": "the tests run in an active environment",
     (
-        "dvc exp run -S model.width=1.0 -S model.batch_norm=false "
+        "dvc exp run --temp -S model.width=1.0 -S model.batch_norm=false "
         "-S model.pretrained=vgg16.safetensors"
     ): "needs 500 MB of weights; tests/models/test_pretrained.py uses synthetic ones",
 }

@@ -5,6 +5,8 @@
 # "unfinished" until everything is installed, so that an interrupted installation starts again.
 # Exit status: 0 ready, 1 the installation failed, 2 something to fix first.
 
+began=$(date +%s)
+
 fail() {
   printf '%s\n' "$@" >&2
   exit 2
@@ -89,5 +91,6 @@ fi
 if [ ! -e .venv/ready ]; then
   .venv/bin/python -m ssdcore.doctor.machine || exit
   : >.venv/ready
-  echo 'The environment is ready.'
+  took=$(($(date +%s) - began))
+  echo "The environment is ready after $((took / 60)) min $((took % 60)) s."
 fi

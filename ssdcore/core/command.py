@@ -4,7 +4,6 @@ Exit status 0: done. 2: the user's input is wrong; one message says where and wh
 stopped by a signal; the same command resumes the work. 1: anything else.
 """
 
-import errno
 import functools
 import os
 import sys
@@ -21,13 +20,12 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from ssdcore.core import layout
-from ssdcore.core.errors import Ending, InputError, Stopped
+from ssdcore.core.errors import Ending, InputError, Stopped, disk_fault, path_error
 from ssdcore.core.experiment import report_at_exit
 from ssdcore.core.messages import prepare_output, say
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 DEFAULT_PARAMS = layout.PARAMS
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 ERRORS_ONLY = {"GLOG_v": "3", "OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 """Log levels unless the environment sets others. On a CPU, MindSpore warns about every missing
 accelerator; OpenCV and FFmpeg warn about unreadable files, which the stages count and report."""
@@ -120,15 +118,21 @@ def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
             say(f"{ending.word}: {ending}", error=True)
             sys.exit(ending.status)
         except Exception as error:
-            if not isinstance(error, OSError) or error.errno not in DISK_FULL:
+            if not (message := _about_file(error)):
                 say(traceback.format_exc().rstrip(), error=True)
                 sys.exit(1)
-            where = error.filename or "a file"
-            text = f"{where}: {error.strerror}. Free some space, then run the same command again."
-            say(f"error: {text}", error=True)
+            say(f"error: {message}", error=True)
             sys.exit(InputError.status)
 
     return wrapped
+
+
+def _about_file(error: Exception) -> str:
+    """Returns the message for a full disk or a path that cannot be used; else an empty text."""
+    if reason := disk_fault(error):
+        where = getattr(error, "filename", None) or "a file"
+        return f"{where}: {reason}. Free some space, then run the same command again."
+    return str((isinstance(error, OSError) and path_error(error)) or "")
 
 
 @contextmanager

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from time import sleep
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -16,7 +15,7 @@ from mindspore import dataset
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.core.retry import PAUSES_S, retrying
+from ssdcore.core.retry import resuming, retrying
 from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.image_cache import ImageCache
 from ssdcore.data.images import BrokenImageError
@@ -255,21 +254,14 @@ def _rows(shards: Sequence[Path], order: Sequence[int]) -> Iterator[Row]:
     Raises:
         RunError: the shards are damaged, or the machine fails to read them.
     """
-    done = 0
-    for pause in (*PAUSES_S, None):
-        try:
-            with mindrecord_errors(shards[0]):
-                if done < len(order):
-                    sampler = dataset.SubsetSampler(list(order[done:]))
-                    rows = _dataset(shards, sampler)
-                    for row in rows.create_tuple_iterator(num_epochs=1, output_numpy=True):
-                        done += 1
-                        yield row
-            return
-        except RunError:
-            if pause is None:
-                raise
-            sleep(pause)
+
+    def rows_from(done: int) -> Iterator[Row]:
+        with mindrecord_errors(shards[0]):
+            if done < len(order):
+                rows = _dataset(shards, dataset.SubsetSampler(list(order[done:])))
+                yield from rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
+
+    yield from resuming(rows_from)
 
 
 def _size(shards: Sequence[Path]) -> int:

@@ -19,7 +19,7 @@ from mindspore.mindrecord import FileWriter
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.core.errors import RunError
+from ssdcore.core.errors import RunError, disk_fault
 from ssdcore.data.augment import Sample
 from ssdcore.data.images import decode_for_network
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
@@ -101,7 +101,7 @@ def mindrecord_errors(path: Path) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError) as error:
         text = str(error)
-        if "No free disk" in text or shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
+        if disk_fault(error) or shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
         told = re.search(r"^\[ERROR\] (.*)$", text, re.MULTILINE)
         reason = (told[1] if told else text.strip().partition("\n")[0]).rstrip(".!")

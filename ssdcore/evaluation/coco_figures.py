@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ssdcore.coco.metrics import FIGURES
+from ssdcore.coco.metrics import FIGURES, defined
 from ssdcore.coco.operating_point import best_threshold, operating_point
 from ssdcore.evaluation.bootstrap import RESAMPLES, interval
 from ssdcore.evaluation.judged import JudgedSplit
@@ -47,7 +47,7 @@ COLUMNS = (
 
 
 def coco_figures(judged: JudgedSplit) -> Table:
-    """One row per figure, in COCO's order, with its interval; -1 is undefined.
+    """One row per figure, in COCO's order, with its interval; None is undefined.
 
     Its scalars are the interval of AP.
     """
@@ -67,7 +67,10 @@ def coco_figures(judged: JudgedSplit) -> Table:
             Column("high"),
             Column("meaning", "text", "what it means"),
         ),
-        rows=[(name, judged.figures[name], *intervals[name], MEANINGS[name]) for name in FIGURES],
+        rows=[
+            (name, defined(judged.figures[name]), *intervals[name], MEANINGS[name])
+            for name in FIGURES
+        ],
         scalars={"AP_low": low, "AP_high": high},
     )
 
@@ -75,7 +78,8 @@ def coco_figures(judged: JudgedSplit) -> Table:
 def per_class(judged: JudgedSplit) -> Table:
     """One row per class, in the order of the ids; crowd regions are not counted as objects.
 
-    The AP and AR are COCO's, -1 without objects; a threshold is None without a correct detection.
+    The AP and AR are COCO's, None without objects; a threshold is None without a correct
+    detection.
     """
     labels = judged.split.found.label[judged.shown]
     detections = np.bincount(labels - 1, minlength=len(judged.split.names)).tolist()
@@ -89,7 +93,7 @@ def per_class(judged: JudgedSplit) -> Table:
         overall = operating_point(ranked, judged.threshold)
         low, high = interval(resamples) or (None, None)
         cells = {
-            **figures,
+            **{name: defined(figure) for name, figure in figures.items()},
             "AP_low": low,
             "AP_high": high,
             "detections": shown,

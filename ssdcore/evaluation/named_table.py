@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ssdcore.core.errors import InputError
 
 Cell = str | int | float | None
-"""An undefined figure is None, or -1 where COCO defines it so."""
+"""An undefined figure is None."""
 Row = tuple[Cell, ...]
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from ssdcore.coco.metrics import mean_defined
+from ssdcore.coco.metrics import defined, mean_defined
 from ssdcore.evaluation.average_precision import average_precisions
 from ssdcore.evaluation.judged import JudgedSplit
 from ssdcore.evaluation.named_table import Chart, Column, Row, Table
@@ -59,7 +59,7 @@ def _by_size(
         objects = int(counts.sum())
         recall = float(recalled[counts].mean()) if objects else None
         end = high if np.isfinite(high) else None
-        ap, ap50 = mean_defined(precisions), mean_defined(precisions[:, 0])
+        ap, ap50 = (defined(mean_defined(some)) for some in (precisions, precisions[:, 0]))
         rows.append((size, low, end, objects, ap, ap50, recall))
     return Table(
         name=name,

@@ -15,7 +15,7 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.matching import Found, Truth
-from ssdcore.coco.metrics import FIGURES, UNDEFINED
+from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined
 from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -43,6 +43,11 @@ TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
     coco_figures,
 )
 """In the order of the report."""
+TRACKED = (
+    "AP", "AP_low", "AP_high", "AP50", "AP75", "APs", "APm", "APl", "AR100", "f1", "precision",
+    "recall", "threshold",
+)  # fmt: skip
+"""Scalars with a chart in MLflow, which shows the CSV files of all figures as tables."""
 
 
 def analyse(
@@ -84,18 +89,6 @@ def scalars(tables: Iterable[Table]) -> dict[str, float]:
     }
 
 
-def figures_of_classes(tables: Iterable[Table]) -> list[tuple[str, dict[str, float]]]:
-    """Returns each class's name and its defined figures, in the order of the ids."""
-    (classes,) = (table for table in tables if table.name == layout.PER_CLASS.stem)
-    return [
-        (
-            row.pop("name"),
-            {key: value for key, value in row.items() if value not in (None, UNDEFINED)},
-        )
-        for row in classes.records()
-    ]
-
-
 def write_evaluation(
     figures: Mapping[str, Any],
     tables: Iterable[Table],
@@ -123,7 +116,7 @@ def write_evaluation(
         write_results(folder / layout.PREDICTIONS.name, results)
         write_tables(folder, tables)
     metrics = {
-        "bbox": {name: figures[name] for name in FIGURES},
+        "bbox": {name: defined(figures[name]) for name in FIGURES},
         "images": images,
         "images_per_second": round(speed, 2),
         "milliseconds": {part: round(value, 3) for part, value in milliseconds.items()},

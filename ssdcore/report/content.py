@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ssdcore.evaluation.named_table import Table
+from ssdcore.params.rates import Rise
 from ssdcore.params.schema import AugmentParams
 from ssdcore.report import words
 from ssdcore.report.overlay import Box
@@ -54,6 +55,7 @@ class ReportContent:
         strengths: how far training varied its images.
         variations: training images and their variations, in the order to show.
         commands: commands that make this report again, a line each.
+        rise: where the training loss rose, None if it did not.
     """
 
     title: str
@@ -67,6 +69,7 @@ class ReportContent:
     strengths: AugmentParams
     variations: Sequence[VariedImage]
     commands: Sequence[str] = ()
+    rise: Rise | None = None
 
     @property
     def classes(self) -> list[str]:

@@ -15,7 +15,7 @@ from ssdcore.report.environment import commands_to_repeat, describe_environment
 from ssdcore.report.examples import Example, draw_examples, draw_variations
 from ssdcore.report.gallery import gallery_images
 from ssdcore.report.split_images import SplitImages
-from ssdcore.report.tables import REMARK, SplitData, data_tables, training_tables
+from ssdcore.report.tables import REMARK, SplitData, data_tables, loss_rise, training_tables
 
 
 def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
@@ -37,9 +37,10 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     environment = describe_environment(metrics["device"], source)
     scales, input_size = settings.model.default_box_scales, settings.model.input_size
     splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
+    history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
-        *training_tables(layout.HISTORY.read_text(encoding="utf-8"), metrics.get(REMARK, "")),
+        *training_tables(history, metrics.get(REMARK, "")),
         *data_tables(splits, default_boxes(scales, input_size), scales),
     ]
     chosen = wanted.score_threshold
@@ -66,6 +67,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         strengths=strengths,
         variations=list(draw_variations(images["train"], strengths, input_size)),
         commands=commands_to_repeat(environment),
+        rise=loss_rise(history),
     )
     examples = draw_examples(images["val"], results, wanted.images, threshold)
     return content, list(examples)

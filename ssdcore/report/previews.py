@@ -42,8 +42,8 @@ class Previews:
         if self._results is None:
             return
         results, self._results = self._results, None
-        for image_id, (rgb, objects) in sorted(self._shown.items()):
+        for number, (image_id, (rgb, objects)) in enumerate(sorted(self._shown.items()), 1):
             rows = results.select(results.image_ids == image_id)
             found = from_results(rows, self._images[image_id], self._classes)
             drawn = draw_side_by_side(rgb, objects, found, self._classes, WIDTH_PX)
-            yield f"validation/{image_id:06}", drawn
+            yield f"val/image_{number}", drawn

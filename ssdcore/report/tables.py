@@ -14,6 +14,7 @@ from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import corners
 from ssdcore.geometry.iou import areas
 from ssdcore.geometry.matching import POSITIVE_IOU, best_overlaps
+from ssdcore.params.rates import Rise, StepLoss, find_rise
 from ssdcore.report import words
 
 TRAINING, DATA = "Training", "Data set"
@@ -89,6 +90,13 @@ def training_tables(history_csv: str, remark: str = "") -> list[Table]:
         note = f"{words.cell(STEP, step)} steps, {words.cell(EPOCH, epoch)} epochs. "
         tables[0] = replace(tables[0], note=note + tables[0].note)
     return tables
+
+
+def loss_rise(history_csv: str) -> Rise | None:
+    """Returns where the loss of plots/history.csv rose; see `ssdcore.params.rates`."""
+    columns = [Column(name, "number") for name in StepLoss._fields]
+    rows = parse_rows(history_csv, columns, str(layout.HISTORY))
+    return find_rise(StepLoss._make(row) for row in rows if None not in row)
 
 
 def data_tables(

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 from typing import Any, NamedTuple
 
 from ssdcore.report import words
@@ -77,9 +78,10 @@ def _good(content: ReportContent) -> Iterator[str]:
     )
     if {"recall", "precision"} <= set(metrics):
         yield (
-            f"At a score threshold of {words.score(metrics['threshold'])}, which has the highest "
-            f"F1 ({words.score(metrics['f1'])}), it finds {words.percent(metrics['recall'])} of "
-            f"the objects, and {words.percent(metrics['precision'])} of its detections are correct."
+            f"At a score threshold of {words.score(metrics['threshold'])} it finds "
+            f"{words.percent(metrics['recall'])} of the objects, and "
+            f"{words.percent(metrics['precision'])} of its detections are correct "
+            f"(F1 {words.score(metrics['f1'])})."
         )
     classes = _comparable_classes(content)
     if len(classes) > 1:
@@ -121,6 +123,8 @@ def _todo(content: ReportContent) -> list[str]:
 def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
     """Yields what is lost with the remedy."""
     metrics = content.metrics
+    if content.rise:
+        yield inf, content.rise.advice()
     best = metrics.get("best_threshold")
     if best is not None and words.score(best) != words.score(metrics["threshold"]):
         yield (

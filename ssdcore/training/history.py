@@ -47,6 +47,11 @@ class HistoryRows:
         """Returns a copy of all values, (rows, columns)."""
         return np.array(self._values).reshape(-1, len(COLUMNS))
 
+    def columns(self, names: Sequence[str]) -> list[list[float]]:
+        """Returns some values of every row, in the order of `names`."""
+        values: list[list[float]] = self.table()[:, [COLUMNS.index(n) for n in names]].tolist()
+        return values
+
     def __len__(self) -> int:
         return len(self._values) // len(COLUMNS)
 

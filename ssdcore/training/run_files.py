@@ -15,8 +15,9 @@ from ssdcore.inference.decode import VALIDATION
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
-from ssdcore.training.history import VALIDATION_COLUMNS, HistoryRows, write_history
-from ssdcore.training.reports import EpochReport, Report, StepReport
+from ssdcore.params.rates import StepLoss, find_rise
+from ssdcore.training.history import COLUMNS, VALIDATION_COLUMNS, HistoryRows, write_history
+from ssdcore.training.reports import TRACKED, EpochReport, Report, StepReport
 
 WARM_UP = 3
 """Steps skipped at the start: the first compiles, and the loader fills its buffers."""
@@ -138,7 +139,7 @@ class RunFiles:
         """Adds a report and writes the files that are due.
 
         Returns:
-            Lines for the log about the files.
+            Lines for the log: about the files, and once about a learning rate that is too high.
 
         Raises:
             OSError: a file cannot be written.
@@ -147,6 +148,9 @@ class RunFiles:
             return self._add_step(report)
         if isinstance(report, EpochReport):
             self._add_epoch(report)
+            rise = find_rise(map(StepLoss._make, self._rows.columns(StepLoss._fields)))
+            if rise and rise.epoch == report.epoch:
+                return [rise.advice()]
         return []
 
     def _add_step(self, report: StepReport) -> list[str]:
@@ -204,11 +208,10 @@ class RunFiles:
     def tracked(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields each step with its values by their names in tracking."""
         for row in self._rows:
-            values = {name.replace("val_", "val/"): value for name, value in row.items()}
-            yield int(values.pop("step")), values
+            yield int(row["step"]), {TRACKED[name]: row[name] for name in row if name in TRACKED}
 
     def _write_fault(self, report: StepReport) -> None:
-        values = {"step": report.step, **report.metrics()}
+        values = {name: value for name, value in vars(report).items() if name in COLUMNS}
         line = {name: v if np.isfinite(v) else str(v) for name, v in values.items()}
         self.paths.faults.parent.mkdir(parents=True, exist_ok=True)
         with self.paths.faults.open("a", encoding="utf-8") as file:

@@ -69,6 +69,41 @@ def test_a_bug_is_a_traceback_and_status_1(tmp_path):
     assert ", in main\n" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "open('model/a.ckpt')",
+            "model/a.ckpt: found 'no file', expected a file. "
+            "If a stage makes it, run `dvc repro`, which runs the stages in order.",
+        ),
+        ("open('folder')", "folder: found 'a folder', expected a file."),
+        (
+            "open('script.py/a')",
+            "script.py/a: found 'a file in place of a folder', expected a path that can be used.",
+        ),
+        (
+            "DEFAULT_PARAMS.with_name('script.py').mkdir()",
+            "script.py: found 'a file in place of a folder', expected a path that can be used.",
+        ),
+        (
+            "raise PermissionError(13, 'Permission denied', 'report')",
+            "report: found 'no permission', expected a path that can be used.",
+        ),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_one_line_and_status_2(tmp_path, body, message):
+    (tmp_path / "folder").mkdir()
+    done = run_script(tmp_path, body)
+    assert (done.returncode, done.stderr, done.stdout) == (2, f"error: {message}\n", "")
+
+
+def test_an_os_error_without_a_path_is_a_bug(tmp_path):
+    done = run_script(tmp_path, "raise FileNotFoundError(2, 'No such file or directory')")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback (most recent call last):")
+
+
 def test_wrong_input_as_a_cause_does_not_hide_a_bug(arguments, capsys):
     """Only an InputError that leaves the function counts, not one that caused another error."""
 
@@ -150,13 +185,16 @@ def test_other_endings_have_their_own_word_and_status(tmp_path, error, status, t
     assert (done.returncode, done.stdout, done.stderr) == (status, "", text)
 
 
-def test_a_full_disk_is_one_line_and_other_file_errors_are_not(tmp_path):
+def test_a_full_disk_is_one_line_and_other_errors_of_the_machine_are_not(tmp_path):
     done = run_script(tmp_path, "import errno; raise OSError(errno.ENOSPC, 'No space left', 'a/b')")
     assert done.returncode == 2
     assert done.stderr == (
         "error: a/b: No space left. Free some space, then run the same command again.\n"
     )
-    done = run_script(tmp_path, "open('/nowhere/at/all')")
+    own = "raise Exception('IoError: No space left on device (os error 28)')"
+    done = run_script(tmp_path, own)  # as safetensors raises it
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    done = run_script(tmp_path, "import errno; raise OSError(errno.EIO, 'I/O error', 'a/b')")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
 

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssdcore.coco.metrics import FIGURES, evaluate
+from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined, evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.evaluation.tables import (
+    TRACKED,
     analyse,
     empty_tables,
-    figures_of_classes,
     read_tables,
     scalars,
     write_evaluation,
@@ -57,8 +57,9 @@ def test_classes_add_up_to_the_operating_point(scene, tables, numbers):
 
 def test_figures_are_cocos(figures, tables):
     for row, expected in zip(tables["per_class"].records(), figures["per_class"], strict=True):
-        assert {name: row[name] for name in expected} == expected
-    assert tables["coco_figures"].values("value") == [figures[name] for name in FIGURES]
+        known = {name: value for name, value in expected.items() if value != UNDEFINED}
+        assert {name: row[name] for name in expected if row[name] is not None} == known
+    assert tables["coco_figures"].values("value") == [defined(figures[name]) for name in FIGURES]
     lines = tables["pr_curves"].records()
     mean = [row["precision"] for row in lines if row["class"] == "all"]
     assert np.mean(mean) == pytest.approx(figures["AP50"], abs=1e-12)
@@ -120,7 +121,7 @@ def test_counts_are_at_the_models_threshold_and_the_highest_f1_is_a_figure(scene
 def test_a_class_without_objects_has_undefined_figures_and_no_line(tables):
     unseen = tables["per_class"].records()[-1]
     assert unseen["objects"] == 0
-    assert unseen["AP"] == unseen["AR100"] == -1
+    assert unseen["AP"] is unseen["AR100"] is None  # not COCO's -1
     assert {unseen[name] for name in ("threshold", "precision", "recall", "f1")} == {None}
     assert unseen["wrong"] > 0
     assert "unseen" not in tables["pr_curves"].values("class")
@@ -139,6 +140,20 @@ def test_parts_add_up_to_all_objects_and_detections(tables, numbers):
     assert sum(tables["calibration"].values("detections")) > wrong > 0
 
 
+def test_without_objects_no_file_has_a_figure_below_zero(tmp_path, monkeypatch, scene):
+    """Nobody should take COCO's -1 for an AP."""
+    truth = tmp_path / "truth.json"
+    content = json.loads(scene[0].read_text())
+    truth.write_text(json.dumps({**content, "annotations": []}))
+    monkeypatch.chdir(tmp_path)
+    figures = evaluate(truth, scene[1])
+    tables = analyse(truth, scene[1], figures)
+    metrics = write_evaluation(figures, tables, scene[1], 40, 1.0, {}, "CPU")
+    assert metrics["bbox"] == dict.fromkeys(FIGURES)
+    for name in ("per_class", "coco_figures", "sizes", "shares"):
+        assert "-1" not in layout.table(name).read_text()
+
+
 def test_scalars_are_defined_numbers(scene, numbers):
     assert numbers["AP50_cost/localisation"] > 0
     assert len(numbers) == 20
@@ -148,11 +163,8 @@ def test_scalars_are_defined_numbers(scene, numbers):
     assert all(isinstance(value, int | float) for value in without.values())
 
 
-def test_figures_of_classes_are_what_is_defined(tables):
-    (cat, figures), *_, (unseen, few) = figures_of_classes(tables.values())
-    assert (cat, unseen) == ("cat", "unseen")
-    assert figures["AP50"] == tables["per_class"].values("AP50")[0]
-    assert list(few) == ["objects", "detections", "found", "wrong", "not_found"]
+def test_what_is_tracked_is_a_figure(figures, numbers):
+    assert set(TRACKED) <= figures.keys() | numbers.keys()
 
 
 def test_the_evaluation_is_written_and_read_back(tmp_path, monkeypatch, scene, figures, tables):
@@ -164,7 +176,7 @@ def test_the_evaluation_is_written_and_read_back(tmp_path, monkeypatch, scene, f
     )
     assert json.loads(layout.EVALUATE_METRICS.read_text()) == metrics
     assert metrics == {
-        "bbox": {name: figures[name] for name in FIGURES},
+        "bbox": {name: defined(figures[name]) for name in FIGURES},
         "images": 40,
         "images_per_second": 12.35,
         "milliseconds": {"nms": 0.123},

@@ -41,6 +41,14 @@ def test_loading_gives_the_network_and_its_metadata_back(tmp_path, metadata):
     assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
 
 
+def test_a_checkpoint_of_an_earlier_version_carries_no_threshold(tmp_path, metadata):
+    card = metadata.to_json()
+    del card["score_threshold"]
+    network = build_network(metadata.model, 2, "multibox")
+    ms.save_checkpoint(network, str(tmp_path / "a.ckpt"), append_dict={"ssd300": json.dumps(card)})
+    assert load(tmp_path / "a.ckpt")[1] == metadata._replace(score_threshold=None)
+
+
 def test_a_checkpoint_of_an_earlier_version_is_of_ssd300(tmp_path, metadata):
     network = build_network(metadata.model, 2, "multibox")
     description = metadata.to_json()
@@ -56,14 +64,6 @@ def test_a_checkpoint_of_ssd512_comes_back_as_such(tmp_path, model_512):
     again, loaded = load(tmp_path / "a.ckpt")
     assert again.input_size == 512
     assert loaded.default_boxes.shape == (24_564, 4)
-
-
-def test_a_checkpoint_of_an_earlier_version_carries_no_threshold(tmp_path, metadata):
-    card = metadata.to_json()
-    del card["score_threshold"]
-    network = build_network(metadata.model, 2, "multibox")
-    ms.save_checkpoint(network, str(tmp_path / "a.ckpt"), append_dict={"ssd300": json.dumps(card)})
-    assert load(tmp_path / "a.ckpt")[1] == metadata._replace(score_threshold=None)
 
 
 def test_equal_networks_give_equal_bytes(tmp_path, metadata):

@@ -130,6 +130,17 @@ def test_a_revisions_checkpoint_comes_from_the_cache(repository, checkpoint, mon
         assert not file.exists()
 
 
+def test_so_does_a_model_that_a_training_is_about_to_replace(repository, monkeypatch, capsys):
+    """DVC removes the outs of a stage before it runs it."""
+    monkeypatch.chdir(repository)
+    assert not Path("model/best.ckpt").exists()
+    with model_file("model/best.ckpt") as file:
+        assert file.read_bytes() == b"tried"
+    assert capsys.readouterr().out == (
+        "model/best.ckpt is not there, as while a training replaces it; using the last one\n"
+    )
+
+
 def test_so_does_that_of_a_project_in_a_subfolder(nested_repository, monkeypatch):
     monkeypatch.chdir(nested_repository)
     for name, figure in (("old", "0.333"), ("try", "1.0")):

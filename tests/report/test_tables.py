@@ -6,7 +6,7 @@ import pytest
 from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.core.errors import InputError
-from ssdcore.report.tables import SIZE_BINS, SplitData, data_tables, training_tables
+from ssdcore.report.tables import SIZE_BINS, SplitData, data_tables, loss_rise, training_tables
 from tests.report.conftest import HISTORY, conversion
 
 
@@ -21,6 +21,14 @@ def test_history_is_read_into_its_tables():
     assert tables["learning_rate"].values("lr") == [0.001, 0.002, 0.001, 0]
     assert tables["speed"].values("images_per_second") == [20, 21, 22, 21]
     assert tables["validation"].rows == [(20, 1, 0.2, 0.4), (40, 2, 0.4, 0.6)]
+
+
+def test_a_rise_of_the_loss_is_found():
+    assert loss_rise(HISTORY) is None
+    higher = HISTORY.replace("30,2,5,2,3", "30,2,50,2,3")
+    rise = loss_rise(higher)
+    assert rise
+    assert (rise.epoch, rise.loss, rise.start, rise.rate) == (2, 27, 7, 0.002)
 
 
 def test_history_without_a_step_has_no_rows():

@@ -1,5 +1,6 @@
 """`make env`: which Python it chooses, when it makes .venv again, and what it prints."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -67,6 +68,12 @@ def test_an_outdated_or_broken_environment_is_made_again(spoil, checkout, env, m
     folder = checkout if checkout.exists() else checkout.with_name("moved")
     assert len(env(folder=folder)) == 4
     assert not (folder / ".venv/leftover").exists()
+
+
+def test_it_says_how_long_it_took(make, make_python):
+    make_python()
+    assert re.search(r"^The environment is ready after 0 min \d+ s\.$", make("env").stdout, re.M)
+    assert "ready" not in make("env").stdout
 
 
 def test_a_failed_installation_starts_again(env, make, make_python):

@@ -1,6 +1,10 @@
 """The Makefile's targets, with commands that only record how they are called."""
 
+import os
 import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,6 +19,11 @@ LINT = [
     "python -m mypy",
     "lint-imports --no-logo",
 ]
+
+
+def printed(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Returns the lines without those in which make names the folder."""
+    return [line for line in done.stdout.splitlines() if not line.startswith("make: ")]
 
 
 @pytest.fixture
@@ -44,7 +53,7 @@ def test_help_is_the_default_and_lists_every_target(make):
         ("check", [*LINT, TEST]),
         ("docs", ["python -m mkdocs build --strict --quiet"]),
         ("bench", ["python -m benchmarks"]),
-        ("demo", ["python -m dvc repro", "python -m dvc metrics show"]),
+        ("demo", ["python -m dvc repro"]),
     ],
 )
 def test_a_target_runs_its_tools_in_turn(target, expected, checkout, log, make):
@@ -52,9 +61,40 @@ def test_a_target_runs_its_tools_in_turn(target, expected, checkout, log, make):
     done = make("-j4", target)
     assert (done.returncode, done.stderr) == (0, "")
     assert [line.strip() for line in log.read_text().splitlines()] == expected
-    if target == "demo":
-        assert "report/index.html" in done.stdout
-        assert ".venv/bin/mlflow ui" in done.stdout
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_demo_ends_with_its_result_its_time_and_where_to_look(checkout, make):
+    (checkout / ".git").mkdir()
+    lines = printed(make("demo"))
+    assert lines[:3] == ["", "How good it is", "  - AP is 0.599."]
+    assert re.fullmatch(r"The pipeline took 0 min \d s\.", lines[4])
+    assert "report/index.html" in lines[5]
+    assert ".venv/bin/mlflow ui" in lines[6]
+    assert max(map(len, lines)) <= 80
+
+
+def test_the_demo_says_what_git_needs_for_experiments(checkout, make, environment, commands):
+    (commands / "git").symlink_to(str(shutil.which("git", path=os.defpath)))
+    git = (str(commands / "git"), "-C", str(checkout))
+    subprocess.run([*git, "init", "--quiet"], check=True)
+    *_, told, remedy = printed(make("demo"))
+    assert told == "Experiments are git commits. Before `dvc exp run`, tell git who you are:"
+    assert max(len(told), len(remedy)) <= 80
+    for command in remedy.split(";"):
+        subprocess.run([*git, *shlex.split(command)[1:]], check=True)
+    assert not [line for line in printed(make("demo")) if "git" in line]
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_failed_pipeline_is_not_called_a_result(checkout, make, environment):
+    (checkout / ".git").mkdir()
+    python = environment / "python"
+    fails = '#!/bin/sh\ncase "$*" in *dvc*) exit 3 ;; esac\n'
+    python.write_text(python.read_text().replace("#!/bin/sh\n", fails))
+    done = make("demo")
+    assert done.returncode == 2
+    assert "took" not in done.stdout
 
 
 @pytest.mark.usefixtures("environment")

@@ -119,6 +119,22 @@ def step_of(checkpoint: Path) -> int:
     return int(json.loads(str(ms.load_checkpoint(str(checkpoint))[METADATA]))["step"])
 
 
+def test_a_rate_too_high_is_told_once_and_the_training_goes_on(start):
+    run = start(optimizer="momentum", lr_max=1e4, clip_norm=1.0, epochs=4)
+    run.finish()
+    (line,) = run.lines
+    assert line.startswith("The loss rose from ")
+    assert "a learning rate of 1e+04 is too high. Lower train.lr_max to " in line
+    assert step_of(run.paths.last) == 8
+    assert run.paths.metrics.is_file()
+
+
+def test_a_rate_that_is_not_too_high_is_not_mentioned(start):
+    run = start()
+    run.finish()
+    assert run.lines == []
+
+
 def test_equal_params_and_data_give_equal_checkpoints(start, with_dropout):
     found = []
     for workers in (1, 2):

@@ -39,6 +39,7 @@ TABLES = [
 """All tables, with the files of their rows."""
 BBOX = "evaluate.bbox."
 """The keys of COCO's figures begin with it."""
+NOT_FETCHED = " (not fetched)"
 COMPARED = ("lines", "bars", "ranking")
 """Kinds of charts whose tables are compared."""
 PINNED = re.compile(r"^(mindspore|numpy|opencv-python-headless|dvc|mlflow)==([^\s;\\]+)", re.M)
@@ -75,7 +76,8 @@ class Candidate:
         resamples: figures of the same resamples of the images for all revisions: COCO's by dotted
             key, AP of a class by its table and name; none if the detections are unknown.
         data: identifies the content of the validation set; "" if unknown.
-        lacks: files that the revision does not have, or not in a readable form.
+        lacks: files that the revision does not have, or not in a readable form, or (with
+            `NOT_FETCHED`) not on this machine.
     """
 
     name: str
@@ -95,10 +97,8 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     Args:
         name: the user's name for it.
         origin: commit, experiment and the like, the first of its facts.
-        read: returns a file's content.
-
-    Raises:
-        InputError: as `read` raises.
+        read: returns a file's content; raises an InputError where DVC records one that is here in
+            neither its cache nor a remote.
     """
     files = _Files(read)
     evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
@@ -106,7 +106,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     params = files.parse(layout.PARAMS, _yaml_mapping) or {}
     val = files.parse(layout.SOURCE, _val_source) or {}
     truth = layout.ground_truth("val")
-    if read(truth) is None:  # a revision of an earlier version
+    if files.read(truth) is None:  # a revision of an earlier version
         truth = layout.annotations("val")
     split = files.parse(truth, _split)
     results = files.parse(layout.PREDICTIONS, parse_results)
@@ -149,13 +149,22 @@ class _Files:
 
     def __init__(self, read: Read) -> None:
         self._read = read
+        self._not_fetched: dict[Path, str] = {}
         self.lacks: dict[str, None] = {}
+
+    def read(self, path: Path) -> bytes | None:
+        """Returns the content of a file; None where there is none to read here."""
+        try:
+            return self._read(path)
+        except InputError:
+            self._not_fetched[path] = NOT_FETCHED
+            return None
 
     def parse(self, path: Path, parse: Callable[[str], Parsed]) -> Parsed | None:
         """Returns the parsed content of a file; None where there is none."""
-        content = self._read(path)
+        content = self.read(path)
         if content is None:
-            self.lacks[str(path)] = None
+            self.lacks[f"{path}{self._not_fetched.get(path, '')}"] = None
             return None
         try:
             return parse(content.decode("utf-8"))
@@ -185,7 +194,7 @@ class _Files:
 
     def versions(self) -> dict[str, str]:
         """Returns the packages that the revision pins, none where it pins none."""
-        content = self._read(layout.REQUIREMENTS) or b""
+        content = self.read(layout.REQUIREMENTS) or b""
         return dict(PINNED.findall(content.decode("utf-8", "replace")))
 
 

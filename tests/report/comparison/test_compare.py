@@ -75,6 +75,25 @@ def test_missing_images_are_mentioned(small_repository, tmp_path, monkeypatch):
     assert "The images can't be read. elsewhere: found" in page
 
 
+def test_what_neither_cache_nor_remote_has_is_mentioned(
+    small_repository, tmp_path, monkeypatch, capsys
+):
+    """As in a clone of a repository whose author has not pushed the outs."""
+    copy = tmp_path / "copy"
+    shutil.copytree(small_repository, copy)
+    shutil.rmtree(copy / ".dvc/cache")
+    monkeypatch.chdir(copy)
+    text = Page(compare_revisions(["old", "workspace"], images=1)).text()
+    assert "AP 0.333 0.667 +0.333" in text  # git has it
+    assert "old does not have data/raw/source.json (not fetched)" in text
+    assert "(not fetched)" not in text.split("workspace does not have")[1]
+    assert "Fewer than two revisions have both predictions and annotations" in text
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("old: ")
+    assert "in neither DVC's cache nor a remote, such as data/raw/source.json" in line
+    assert "`dvc pull`" in line
+
+
 def test_images_outside_of_data_raw_are_not_copied():
     """They may be many, and unknown to DVC and git."""
     revision = SimpleNamespace(name="old", fetch=lambda *given: pytest.fail("they were copied"))

@@ -1,0 +1,65 @@
+"""Tells from the losses of a training that its learning rate was too high."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from math import inf, isfinite
+from statistics import fmean
+from typing import NamedTuple
+
+FIRST_STEPS = 10
+"""Steps whose mean loss is that of the start, fewer in a short first epoch; the warm-up keeps
+their rate low."""
+NOISE = 1.1
+"""Ratio to the start's loss from which on a loss is above it; the images alone vary it by less."""
+
+
+class StepLoss(NamedTuple):
+    """A step of the history."""
+
+    epoch: float
+    loss: float
+    lr: float
+
+
+class Rise(NamedTuple):
+    """The first epoch whose mean loss is above that of the first steps.
+
+    Attributes:
+        epoch: its number.
+        loss: its mean loss.
+        start: the mean loss of the first steps.
+        rate: the highest learning rate so far.
+    """
+
+    epoch: int
+    loss: float
+    start: float
+    rate: float
+
+    def advice(self) -> str:
+        """Returns what happened and what to do."""
+        return (
+            f"The loss rose from {self.start:.3g} in the first steps to {self.loss:.3g} in epoch "
+            f"{self.epoch}: a learning rate of {self.rate:.3g} is too high. Lower train.lr_max to "
+            f"{self.rate / 3:.1g} or less."
+        )
+
+
+def find_rise(steps: Iterable[StepLoss]) -> Rise | None:
+    """Returns where the loss of a training rose, None if it did not.
+
+    Args:
+        steps: in their order. Those whose loss is not finite are left out.
+    """
+    start, highest = inf, 0.0
+    for epoch, of_epoch in groupby(steps, lambda step: step.epoch):
+        finite = [step for step in of_epoch if isfinite(step.loss)]
+        if not finite:
+            continue
+        if start == inf:
+            start = fmean(step.loss for step in finite[:FIRST_STEPS])
+        loss = fmean(step.loss for step in finite)
+        highest = max(highest, *(step.lr for step in finite))
+        if loss > NOISE * start:
+            return Rise(int(epoch), loss, start, highest)
+    return None
