@@ -47,9 +47,9 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
     unused = {split: dict(fetched[split].unused) for split in layout.SPLITS}
     if dataset.name == "local" and dataset.limit is None:  # a few images need not show all
         unused["train"][WITHOUT_BOX] = _require_learnable(fetched, read)
-        if dataset.classes is None:
+        if dataset.classes is None and (useless := _never_listed(read)):
             for split in layout.SPLITS:
-                drop_classes(annotation_file(folder, split), _never_listed(read))
+                drop_classes(annotation_file(folder, split), useless)
                 read[split] = read_coco(annotation_file(folder, split))
     entries = {
         split: describe(read[split], sha256_of_file(annotation_file(folder, split)), fetched[split])
