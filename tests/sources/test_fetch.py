@@ -124,7 +124,9 @@ def test_local_images_stay_in_place(home, tmp_path):
 def test_classes_without_a_box_are_named(home, tmp_path):
     annotate(home / "train.json", [box(1, 5, A)])
     fetch(local(home), tmp_path / "raw")
-    assert read_unused(tmp_path / "raw") == {"train": {"class without a box": ["cat"]}}
+    assert read_unused(tmp_path / "raw") == {
+        "train": {"class without a box in any split, left out": ["cat"]}
+    }
     assert [c["name"] for c in copied(tmp_path / "raw")["categories"]] == ["dog"]
     chosen = local(home).model_copy(update={"classes": ("dog",)})
     annotate(home / "val.json", [box(1, 5, A)])

@@ -131,7 +131,7 @@ def test_test_images_are_counted_and_coco_keeps_its_ids_without_the_group(tmp_pa
         assert [c["id"] for c in part["categories"]] == [1, 2, 3, 4, 5, 6]  # 0 is the group of all
     assert read_unused(tmp_path / "raw") == {
         "train": {
-            "class without a box": ["objects"],
+            "class without a box in any split, left out": ["objects"],
             UNUSED_TEST: [f"test/{data.photos[0].name}"],
         }
     }
