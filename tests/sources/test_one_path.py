@@ -154,6 +154,23 @@ def test_uploads_are_found_by_their_names_and_those_that_are_not_stay_to_be_coun
     assert told in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("tool", ["ultralytics", "label_img", "labelme"])
+def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path, tool):
+    """Some exports have folders of train and val, and more."""
+    data = original(EXAMPLE)
+    files = EXPORTS[tool](data)
+    if tool != "ultralytics":
+        files = {f"{name.partition('-')[0]}/{name}": content for name, content in files.items()}
+    folder, photo = ("images/" if tool == "ultralytics" else ""), data.photos[0].data
+    files |= {f"{folder}test/t.jpg": photo, f"{folder}more/m.jpg": photo}
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    assert (len(parts["train"]["images"]), len(parts["val"]["images"])) == (6, 2)
+    (reasons,) = read_unused(tmp_path / "raw").values()
+    assert sorted(name for names in reasons.values() for name in names) == [
+        f"{folder}more/m.jpg", f"{folder}test/t.jpg",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("yaml", "train", "val"),
     [
