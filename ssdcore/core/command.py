@@ -132,7 +132,7 @@ def _about_file(error: Exception) -> str:
     if reason := disk_fault(error):
         where = getattr(error, "filename", None) or "a file"
         return f"{where}: {reason}. Free some space, then run the same command again."
-    return str(isinstance(error, OSError) and path_error(error) or "")
+    return str((isinstance(error, OSError) and path_error(error)) or "")
 
 
 @contextmanager

@@ -14,7 +14,9 @@ from ssdcore.core.retry import retrying
 from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 from ssdcore.data.images import BrokenImageError, Header, read_header
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    ".avif", ".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 """Suffixes, in lower case, by which images are found among other files."""
 LARGEST_BYTES = 1 << 28
 """Maximum unpacked size of an archive entry: a zip of a few kilobytes can claim terabytes."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssdcore.coco.matching import Flags, Floats, Ints, ranks
+from ssdcore.coco.matching import Flags, Floats, Found, Truth, ranks
 from ssdcore.coco.metrics import IOU_50, IOU_75, UNDEFINED
 from ssdcore.evaluation.average_precision import weighted_precisions
 from ssdcore.evaluation.split import Split, decide, rounds_of_classes
@@ -28,7 +28,7 @@ MOST = (1, 10, 100)
 class Bootstrap(NamedTuple):
     """The figures of B resamples, NaN where undefined.
 
-    The same resamples of as many images are drawn each time: those of two detectors are pairs.
+    The resamples of as many images are always the same, so those of two detectors are pairs.
 
     Attributes:
         figures: COCO's twelve by name, (B,) each.
@@ -48,25 +48,19 @@ def bootstrap(split: Split, resamples: int = RESAMPLES) -> Bootstrap:
     classes = np.zeros((len(split.names), resamples))
     for area, (low, high) in AREAS.items():
         counts, correct, wrong = decide(split, rounds, low, high)
-        objects = _by_class(split, split.truth.image, split.truth.label, counts, weights)
+        objects = _by_class(split, split.truth, counts, weights)
         precisions = weighted_precisions(split.found, correct, wrong, objects, weights)
         figures[f"AP{area}"] = _mean(precisions)
         if not area:
-            figures["AP50"], figures["AP75"] = (
-                _mean(precisions[:, [iou]]) for iou in (IOU_50, IOU_75)
-            )
+            figures["AP50"] = _mean(precisions[:, [IOU_50]])
+            figures["AP75"] = _mean(precisions[:, [IOU_75]])
             classes = np.where(objects > 0, precisions.mean(axis=1), np.nan)
-        for most in MOST if not area else MOST[-1:]:
-            found = np.stack(
-                [
-                    _by_class(split, split.found.image, split.found.label, hits, weights)
-                    for hits in (correct & (rank < most)[:, None]).T
-                ],
-                axis=1,
-            )
-            recalls = found / np.maximum(objects, 1)[:, None]
-            recalls = np.where(objects[:, None] > 0, recalls, UNDEFINED)
-            figures[f"AR{area or most}"] = _mean(recalls)
+        for most in MOST[-1:] if area else MOST:
+            found = [
+                _by_class(split, split.found, hits & (rank < most), weights) for hits in correct.T
+            ]
+            recalls = np.stack(found, axis=1) / np.maximum(objects, 1)[:, None]
+            figures[f"AR{area or most}"] = _mean(np.where(objects[:, None], recalls, UNDEFINED))
     return Bootstrap(figures, classes)
 
 
@@ -88,10 +82,10 @@ def interval(values: Floats) -> Interval | None:
     return low, high
 
 
-def _by_class(split: Split, image: Ints, label: Ints, among: Flags, weights: Floats) -> Floats:
-    """Returns how many rows of each class there are in each resample, (C, B)."""
+def _by_class(split: Split, rows: Truth | Found, among: Flags, weights: Floats) -> Floats:
+    """Returns how many of some rows there are of each class in each resample, (C, B)."""
     images, classes = len(weights), len(split.names)
-    cells = (label[among] - 1) * images + image[among]
+    cells = (rows.label[among] - 1) * images + rows.image[among]
     counts = np.bincount(cells, minlength=classes * images).reshape(classes, images)
     return counts.astype(np.float64) @ weights
 

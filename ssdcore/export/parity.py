@@ -29,6 +29,7 @@ Finder = Callable[[Rgb], Detections]
 """An image (H, W, 3) → its detections."""
 
 CHECKPOINT = "checkpoint"
+BROKEN = "broken"
 OUTPUTS = ("offsets", "probabilities")
 AP_FIGURES = ("AP", "AP50")
 PHOTOS, PHOTOS_RESIZING = "onnx_photos", "onnx_photos_resizing"
@@ -36,6 +37,10 @@ PHOTOS, PHOTOS_RESIZING = "onnx_photos", "onnx_photos_resizing"
 whole images, which the graph resizes. The latter equals OpenCV's resize on x86_64 only."""
 APPROXIMATE = ("float16", "int8", PHOTOS_RESIZING)
 """These need not equal the checkpoint; their loss is measured."""
+
+
+LARGEST_OFFSET = 1000.0
+"""An offset of 1000 moves a box by a hundred times its size, so the network has diverged."""
 
 
 class Comparison(NamedTuple):
@@ -66,11 +71,32 @@ class Parity(NamedTuple):
     faults: list[str]
 
     def __str__(self) -> str:
+        if BROKEN in self.figures:
+            return f"not compared: the network is broken, {self.figures[BROKEN]}"
         rows = ((name, row) for name, row in self.figures.items() if isinstance(row, dict))
         return f"{self.figures['images']} images: " + ", ".join(
             f"{name} AP {row['AP']:.4f}" if row["AP"] >= 0 else f"{name} without AP"
             for name, row in rows
         )
+
+
+def why_broken(network: Answers, images: Iterable[tuple[int, Rgb]]) -> str:
+    """Returns why no comparison means anything, as after too high a learning rate; else "".
+
+    Args:
+        network: the checkpoint.
+        images: ids and pixels (H, W, 3) of one batch.
+    """
+    offsets, probabilities = network(np.stack([to_network_input(rgb) for _, rgb in images]))
+    if not (np.isfinite(offsets).all() and np.isfinite(probabilities).all()):
+        return "its outputs are not finite"
+    largest = float(np.abs(offsets).max())
+    return f"its offsets reach {largest:.2g}" if largest > LARGEST_OFFSET else ""
+
+
+def not_compared(reason: str, tolerance: float) -> Parity:
+    """Returns the verdict on the exports of a broken network: nothing is compared."""
+    return Parity({"images": 0, "tolerance": tolerance, BROKEN: reason}, [])
 
 
 def check_exports(

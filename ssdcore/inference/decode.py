@@ -169,6 +169,9 @@ def _select(
     images, labels = np.divmod(groups, classes)
     flat = images * len(default_boxes) + rows
     boxes = decode(offsets.reshape(-1, 4).take(flat, axis=0), default_boxes.take(rows, axis=0))
+    if not (finite := np.isfinite(boxes).all(axis=1)).all():  # of a network that diverged
+        boxes, groups, scores = boxes[finite], groups[finite], scores[finite]
+        images, labels = images[finite], labels[finite]
     most = thresholds.max_detections
     if thresholds.max_per_class is not None:
         most = min(most, thresholds.max_per_class)

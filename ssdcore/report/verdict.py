@@ -78,9 +78,10 @@ def _good(content: ReportContent) -> Iterator[str]:
     )
     if {"recall", "precision"} <= set(metrics):
         yield (
-            f"At a score threshold of {words.score(metrics['threshold'])}, which has the highest "
-            f"F1 ({words.score(metrics['f1'])}), it finds {words.percent(metrics['recall'])} of "
-            f"the objects, and {words.percent(metrics['precision'])} of its detections are correct."
+            f"At a score threshold of {words.score(metrics['threshold'])} it finds "
+            f"{words.percent(metrics['recall'])} of the objects, and "
+            f"{words.percent(metrics['precision'])} of its detections are correct "
+            f"(F1 {words.score(metrics['f1'])})."
         )
     classes = _comparable_classes(content)
     if len(classes) > 1:

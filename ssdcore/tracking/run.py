@@ -123,8 +123,8 @@ class Run:
         An undefined value, None, is left out. Characters that MLflow forbids in a name become `_`.
         ±∞ becomes NaN, a gap in the chart; MLflow stores ∞ as 1.8e308, which flattens the chart.
         """
-        known = {safe_name(n): float(v) for n, v in values.items() if v is not None}
-        finite = {name: v if math.isfinite(v) else math.nan for name, v in known.items()}
+        known = {safe_name(name): value for name, value in values.items() if value is not None}
+        finite = {n: float(v) if math.isfinite(v) else math.nan for n, v in known.items()}
         self._append("Metrics", step=int(step), values=finite)
 
     def log_artifact(self, path: Path, folder: str = "") -> None:

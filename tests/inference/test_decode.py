@@ -156,6 +156,15 @@ def test_nothing_found():
     assert len(found.labels) == len(found.scores) == 0
 
 
+def test_a_box_that_is_not_finite_is_no_detection():
+    box = np.array([0.2, 0.2, 0.6, 0.6], np.float32)
+    offsets, probabilities = output((0, box, 1, 0.9), (8000, box, 1, 0.8))
+    offsets[0] = np.nan
+    found = detect_one((offsets, probabilities), Thresholds(score=0.5))
+    assert found.scores.tolist() == [np.float32(0.8)]
+    assert found.boxes_yxyx[0] == pytest.approx(box, abs=1e-6)
+
+
 def test_everything_found(rng):
     """An untrained network detects every class in every default box."""
     offsets = rng.normal(size=(1, 8732, 4)).astype(np.float32)

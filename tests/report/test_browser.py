@@ -90,10 +90,18 @@ def opened(browser: Any, content: ReportContent, tmp_path: Path) -> Iterator[Any
         assert one.troubles == []
 
 
-def test_all_charts_are_drawn_without_scrolling(opened: Any) -> None:
+def test_all_charts_are_drawn_when_the_page_has_loaded(opened: Any) -> None:
     page = opened().page
     assert page.locator(".chart").count() == CHARTS
+    assert page.locator(".chart .main-svg:first-child").count() == CHARTS
+
+
+def test_charts_follow_without_scrolling_on_a_phone_and_all_are_in_print(opened: Any) -> None:
+    phone = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    page = opened(**phone).page
     page.locator(".chart").last.locator(".main-svg").first.wait_for()
+    page = opened(**phone).page
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
     assert page.locator(".chart .main-svg:first-child").count() == CHARTS
 
 
@@ -103,12 +111,6 @@ def test_the_ticks_of_tiny_values_differ(opened: Any, content: ReportContent) ->
     page.locator("#table-sizes .main-svg").first.wait_for()
     ticks = page.locator("#table-sizes .ytick text").all_text_contents()
     assert len(set(ticks)) == len(ticks) > 2
-
-
-def test_print_draws_charts_that_are_not_drawn_yet(opened: Any) -> None:
-    page = opened().page
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator(".chart .main-svg:first-child").count() == CHARTS
 
 
 def test_a_request_or_an_error_is_noticed(browser: Any, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def test_every_document_and_every_package_has_a_page(site):
 def test_the_home_page_is_the_readme_and_links_pages_of_the_site(site):
     text = (site / "index.html").read_text(encoding="utf-8")
     assert "make demo" in text
-    assert 'href="your-images.html"' in text
+    assert 'href="own-data.html"' in text
     assert "flowchart" not in text
 
 

@@ -22,7 +22,7 @@ def test_the_load_of_the_machine_is_stored_unless_mlflow_is_told_not_to(
     from ssdcore.tracking.machine import MachineLoad
 
     monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", str(wanted).lower())
-    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.001")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "1e-9")
     spool = open_spool(root, store=SQLITE, experiment=experiment)
     load = MachineLoad(spool.folder)
     load.sample()

@@ -264,7 +264,6 @@ def test_images_have_the_names_that_mlflow_gives_them(
     assert names(found.info.run_id) == names(other.info.run_id)
     newest = [image for image in images(found.info.run_id) if "+step+0+" in image.name]
     assert [image.suffix for image in newest] == [".webp", ".png"]
-    assert newest[1].read_bytes() == images(other.info.run_id)[1].read_bytes()
     tag = "mlflow.loggedImages"
     theirs = ask("get_run", other.info.run_id).data.tags[tag]
     assert ask("get_run", found.info.run_id).data.tags[tag] == theirs

@@ -1,7 +1,7 @@
 "use strict";
 
-// Charts: the data of each stand in the JSON block right after it. They are drawn one by one once
-// the page is there, so that a page with many opens at once, also on a phone.
+// Charts: the data of each stand in the JSON block right after it. All are there when the page has
+// loaded, also for a capture of the whole page; on a phone they follow one by one.
 const coarse = matchMedia("(pointer: coarse)").matches; // then dragging scrolls the page
 const charts = [...document.querySelectorAll(".chart")];
 const draw = (chart) => {
@@ -16,7 +16,8 @@ const drawNext = () => {
   draw(next);
   setTimeout(drawNext);
 };
-setTimeout(drawNext);
+if (coarse) drawNext();
+else charts.forEach(draw);
 
 // Print: charts as wide as the sheet, everything unfolded; restored afterwards.
 let folded = [];
