@@ -111,14 +111,22 @@ def read_coco(path: Path, size_of: Callable[[str], tuple[int, int]] | None = Non
         InputError: the file as a whole is unusable: it is missing, not JSON, not a COCO detection
             file, has no categories or no images, or an entry has no unique id.
     """
-    content = load_rows(path)
+    return check_rows(load_rows(path), str(path), size_of)
+
+
+def check_rows(
+    content: Mapping[str, Sequence[Row]],
+    where: str,
+    size_of: Callable[[str], tuple[int, int]] | None = None,
+) -> CocoSplit:
+    """Checks the rows of an annotation file, which messages call `where`; see `read_coco`."""
     classes = tuple(
-        sorted(CocoClass(_required_id(row, path), _required_name(row, path))
+        sorted(CocoClass(_required_id(row, where), _required_name(row, where))
                for row in content["categories"])
     )  # fmt: skip
-    images = [_image(row, path) for row in content["images"]]
-    _require_unique(path, "categories", [c.id for c in classes])
-    _require_unique(path, "images", [i.id for i in images])
+    images = [_image(row, where) for row in content["images"]]
+    _require_unique(where, "categories", [c.id for c in classes])
+    _require_unique(where, "images", [i.id for i in images])
     sizes_from_files = 0
     if size_of:
         for index, image in enumerate(images):
@@ -247,27 +255,27 @@ def _described_id(id_: object) -> int | str:
     return id_ if isinstance(id_, int) else json.dumps(id_)[:80]
 
 
-def _image(row: Row, path: Path) -> CocoImage:
+def _image(row: Row, where: str) -> CocoImage:
     name = row.get("file_name")
     height, width = (max(whole_number(row.get(side)) or 0, 0) for side in ("height", "width"))
-    return CocoImage(_required_id(row, path), name if isinstance(name, str) else "", height, width)
+    return CocoImage(_required_id(row, where), name if isinstance(name, str) else "", height, width)
 
 
-def _required_id(row: Row, path: Path) -> int:
+def _required_id(row: Row, where: str) -> int:
     number = whole_number(row.get("id"))
     if number is None:
-        raise InputError(f"{path}: id of {json.dumps(row)[:80]}", row.get("id"), "a whole number")
+        raise InputError(f"{where}: id of {json.dumps(row)[:80]}", row.get("id"), "a whole number")
     return number
 
 
-def _required_name(row: Row, path: Path) -> str:
+def _required_name(row: Row, where: str) -> str:
     name = row.get("name")
     if not isinstance(name, str) or any("\ud800" <= c <= "\udfff" for c in name):
-        raise InputError(f"{path}: name of {json.dumps(row)[:80]}", name, "text")
+        raise InputError(f"{where}: name of {json.dumps(row)[:80]}", name, "text")
     return name
 
 
-def _require_unique(path: Path, key: str, ids: Sequence[int]) -> None:
+def _require_unique(where: str, key: str, ids: Sequence[int]) -> None:
     repeated = [id_ for id_, count in Counter(ids).items() if count > 1]
     if repeated:
-        raise InputError(f"{path}: {key}", repeated[:5], "each id once")
+        raise InputError(f"{where}: {key}", repeated[:5], "each id once")

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
+from ssdcore.coco.annotations import check_rows
 from ssdcore.coco.rows import parse_rows
 from ssdcore.core.errors import InputError
 from ssdcore.core.file_names import plain_name
@@ -54,6 +55,7 @@ def read_coco_export(
             content = parse_rows(lambda name=name: files.read(name), file)  # type: ignore[misc]
         except BrokenImageError as error:
             raise InputError(file, str(error), "a readable COCO annotation file") from None
+        check_rows(content, file)  # so that messages name the user's file, not the copy
         images = [image for image in all_images if split_of(image) in ("", split)] or all_images
         if split == "":
             images = all_images

@@ -4,12 +4,13 @@ The format is recognised. The tool's own folders of train and val are the splits
 `val_share` of the images becomes the validation split. A test split is left out and counted.
 """
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import write_json
+from ssdcore.core.files import write_text
 from ssdcore.core.messages import printable, say
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
@@ -77,9 +78,9 @@ def _write_coco_export(
     where = str(params.path)
     names, contents, readings = read_coco_export(files, where, found.files)
     train, val = (annotation_file(folder, split) for split in layout.SPLITS)
-    write_json(train, contents.get("train", contents.get("")))
+    write_text(train, json.dumps(contents.get("train", contents.get(""))))
     if "val" in contents:
-        write_json(val, contents["val"])
+        write_text(val, json.dumps(contents["val"]))
     else:
         named = f"{where}/{names['']}"
         partition(train, train, val, params.val_share, params.split_seed, named)

@@ -96,9 +96,9 @@ def _found(files: ImageFiles, names: list[str]) -> Iterator[Recognised]:
         yield Recognised("voc", (example,))
     tops = [name for name in xml if PurePosixPath(name).name == "annotations.xml"]
     if cvat := [name for name in tops if b"<annotations>" in _read(files, name)[:4096]]:
-        yield Recognised("cvat", tuple(cvat), "CVAT")
+        yield Recognised("cvat", tuple(cvat))
     if rows := _ending(names, ".ndjson"):
-        yield Recognised("labelbox", tuple(rows), "Labelbox")
+        yield Recognised("labelbox", tuple(rows))
     labels = [name for name in names if may_be_label(name)]
     if _first(files, labels, _is_line_of_numbers):
         named = files_of_names(files)

@@ -222,7 +222,7 @@ def read_yolo(
         first_of.setdefault(PurePosixPath(name).with_suffix(""), name)
     by_path = {f"{inner}/{name}" if inner else name: name for name in first_of.values()}
     label_of = {by_path[path]: label for label, path in pair(list(by_path), known, LEVELS).items()}
-    entries, unlabelled = [], []
+    entries, unlabelled, outlines = [], [], 0
     labels_root, images_root = Path(where).resolve(), Path(images_where or where).resolve()
     rest = {}
     for file_name in all_images:
@@ -236,6 +236,7 @@ def read_yolo(
             unlabelled.append(file_name)
         else:
             lines = _text(files, label, where).splitlines()
+            outlines += sum(len(line.split()) > 5 for line in lines)
             boxes = tuple(
                 _box(line, f"{where}/{label}, line {number}", names, height, width)
                 for number, line in enumerate(lines, start=1)
@@ -255,7 +256,8 @@ def read_yolo(
     for name in files_of_names(files)[1:]:
         if _has_other_names(files, name, names):
             rest[labels_root / name] = (name, "file of other class names")
-    return Reading(entries, used, rest, unlabelled)
+    notes = (f"{outlines} outlines became the boxes around them",) if outlines else ()
+    return Reading(entries, used, rest, unlabelled, notes)
 
 
 def may_be_label(name: str) -> bool:

@@ -32,8 +32,8 @@ FOUND = {
     "voc": "Pascal VOC (Annotations/train-",
     "labelme": "LabelMe (train-",
     "kitti": "KITTI (training/label_2/train-",
-    "cvat_xml": "CVAT for images as CVAT writes it (annotations.xml)",
-    "labelbox": "Labelbox as Labelbox writes it (export.ndjson)",
+    "cvat_xml": "CVAT for images (annotations.xml)",
+    "labelbox": "Labelbox (export.ndjson)",
 }
 
 
@@ -95,7 +95,10 @@ def test_an_export_has_the_images_and_boxes_of_the_original(
     path = make_folder(tmp_path / "export", EXPORTS[tool](data))
     edits = {"dataset.name": "local", "dataset.local.path": str(path)}
     found = counts(converted(tmp_path / "own", edits, monkeypatch))
-    assert f"{path}: {FOUND[tool]}" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert f"{path}: {FOUND[tool]}" in out
+    if tool in ("ultralytics", "roboflow_yolo"):
+        assert " outlines became the boxes around them" in out
     if tool in SPLIT:
         assert found == expected
     else:
@@ -221,6 +224,8 @@ def test_the_entries_of_a_data_yaml_are_the_splits(tmp_path, yaml, train, val):
         ({"annotations.xml": "<annotations><!DOCTYPE a></annotations>"}, "no document type"),
         ({"annotations.xml": "<annotations></annotation>"}, "that labelformat can read"),
         ({"annotations.xml": "<annotations><track /></annotations>"}, "tracks of a video"),
+        ({"a.json": '{"images": [{"id": "x"}], "annotations": [], "categories": [{"id": 1, '
+          '"name": "a"}]}'}, r"set/a\.json: id of .*: found 'x', expected a whole number"),
         ({f"{n}/instances.json": '{"images": [], "annotations": [], "categories": []}'
           for n in "ab"}, r"COCO files: found \['a/instances"),
     ],
