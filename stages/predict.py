@@ -86,6 +86,7 @@ def main(
 
     found = find_inputs(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
 
+    from ssdcore.core.files import require_writable
     from ssdcore.core.signals import Signals
     from ssdcore.evaluation.score_to_show import score_to_show
     from ssdcore.inference.decode import Thresholds
@@ -108,6 +109,7 @@ def main(
     chosen = settings.report.score_threshold if score is None else score
     thresholds = Thresholds.of(wanted, score_to_show(chosen, layout.EVALUATE_METRICS))
 
+    require_writable(out, "--out")
     with writing_results(out, detector.classes, table=csv) as results, Signals() as signals:
         predictor = Predictor(detector, thresholds, labels, out, results, runtime.workers, signals)
         predictor.predict_photos([one for one in found if not one.is_video])

@@ -45,6 +45,11 @@ def test_the_verdict_comes_first(content: ReportContent) -> None:
     assert places == sorted(places)
 
 
+def test_sentences_fit_a_narrow_terminal(content: ReportContent) -> None:
+    verdict, _, _ = as_text(content).partition("The twelve COCO figures")
+    assert 60 < max(map(len, verdict.splitlines())) <= 80
+
+
 def test_columns_stand_under_their_headings(content: ReportContent) -> None:
     lines = as_text(content).splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("class "))
