@@ -1,4 +1,4 @@
-"""The page's figures without the page: report/report.txt, 80 columns wide, tables 100, and report.json."""
+"""The page's figures without the page: report/report.txt, at most 100 columns, and report.json."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
