@@ -12,8 +12,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Write the detector for ONNX Runtime and MindSpore Lite; compare it with the checkpoint.
 
     Exit status 1, and no file: the outputs or AP of an exported network differ from the
-    checkpoint's by more than export.tolerance. Those of a network that diverged in training are
-    written without int8 and not compared.
+    checkpoint's by more than export.tolerance. A network that diverged in training is no error.
     """
     settings = read_params(params)
     with writing_outs("export"):

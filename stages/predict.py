@@ -99,6 +99,7 @@ def main(
     found = find_inputs(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
 
     from ssdcore.coco.operating_point import UNMEASURED_SCORE
+    from ssdcore.core.files import require_writable
     from ssdcore.core.signals import Signals
     from ssdcore.inference.decode import Thresholds
     from ssdcore.prediction.model_source import load_detector, model_file
@@ -126,6 +127,7 @@ def main(
         say(f"{model} carries no score threshold: boxes from {score} on are shown; see --score")
     thresholds = Thresholds.of(wanted, score)
 
+    require_writable(out, "--out")
     with writing_results(out, detector.classes, table=csv) as results, Signals() as signals:
         predictor = Predictor(detector, thresholds, labels, out, results, runtime.workers, signals)
         predictor.predict_photos([one for one in found if not one.is_video])

@@ -7,7 +7,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
+
+from ssdcore.core.errors import InputError, found_instead
 
 
 @contextmanager
@@ -37,17 +40,39 @@ def replacing_folder(path: Path) -> Iterator[Path]:
     On an error the temporary folder is removed and the old folder stays.
     """
     part, old = (path.with_name(f".{path.name}.{word}") for word in ("part", "old"))
-    shutil.rmtree(part, ignore_errors=True)
+    _remove(part)
     part.mkdir(parents=True)
     try:
         yield part
         if path.exists():  # rename before removing, since only renaming is immediate
-            shutil.rmtree(old, ignore_errors=True)
+            _remove(old)
             path.rename(old)
         part.rename(path)
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        _remove(part)
+
+
+def _remove(path: Path) -> None:
+    """Removes a folder, or a file in its place, as far as possible."""
+    if path.is_file():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def require_writable(folder: Path, where: str) -> None:
+    """Creates a folder if it is missing, and checks that files can be written into it.
+
+    Raises:
+        InputError: they cannot, with `where` as the place.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        found, expected = f"{folder} ({found_instead(error)})", "a folder that can be written to"
+        raise InputError(where, found, expected, "Name another one") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -19,7 +19,7 @@ from mindspore.mindrecord import FileWriter
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.core.errors import RunError, disk_fault
+from ssdcore.core.errors import InputError, RunError, disk_fault
 from ssdcore.data.augment import Sample
 from ssdcore.data.images import decode_for_network
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
@@ -34,6 +34,7 @@ SCHEMA = {
 COLUMNS = tuple(SCHEMA)
 DESCRIPTION = "pictures and their boxes (y1 x1 y2 x2 fractions, label, crowd)"
 """Part of each shard's header: another word changes the hash of every shard."""
+REMEDY = "Run dvc checkout --force data/mindrecord, or dvc repro --force convert"
 LEAST_FREE_BYTES = 1 << 20
 """With less, an error of MindRecord counts as that of a full disk."""
 ROWS_AT_ONCE = 64
@@ -86,7 +87,7 @@ def write_shards(path: Path, records: Iterable[Record], shards: int = 1) -> list
     with mindrecord_errors(path):
         for writer in writers:
             writer.commit()
-    return find_shards(path)
+    return find_shards(path) if written else []
 
 
 @contextmanager
@@ -115,8 +116,16 @@ def _open(path: Path) -> FileWriter:
 
 
 def find_shards(path: Path) -> list[Path]:
-    """Returns the shards that `write_shards` wrote at `path`, in their order."""
+    """Returns the shards that `write_shards` wrote at `path`, in their order.
+
+    Raises:
+        InputError: there is none, or one without its index, a file with the suffix .db.
+    """
     shards = [p for p in path.parent.glob(f"{path.name}*") if p.suffix != ".db"]
+    indices = [shard.with_name(f"{shard.name}.db") for shard in shards]
+    for file in indices or [path]:
+        if not file.is_file():
+            raise InputError(str(file), "no file", "a MindRecord file or its index", REMEDY)
     return sorted(shards, key=lambda shard: (len(shard.name), shard.name))
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.data.mindrecord import find_shards
+from ssdcore.data.mindrecord import REMEDY, find_shards
 from ssdcore.doctor.finding import Finding
 from ssdcore.dvc.repository import changed_stages
 from ssdcore.params.reader import read_params
@@ -33,19 +33,16 @@ def check_data() -> Finding:
     """Checks that the MindRecord files, their indices and the conversion report are there."""
     if not layout.MINDRECORD.exists():
         return Finding("to do", "data", f"no {layout.MINDRECORD} yet", "Run dvc repro convert")
-    remedy = f"Run dvc checkout --force {layout.MINDRECORD}, or dvc repro --force convert"
     for split in layout.SPLITS:
-        shards = find_shards(layout.mindrecord(split))
-        indices = [shard.with_name(f"{shard.name}.db") for shard in shards]
-        if missing := [str(index) for index in indices if not index.exists()]:
-            return Finding("error", "data", f"{', '.join(missing)} is missing", remedy)
-        if not shards:
-            return Finding("error", "data", f"{layout.mindrecord(split)} is missing", remedy)
+        try:
+            find_shards(layout.mindrecord(split))
+        except InputError as error:
+            return Finding("error", "data", f"{error.where} is missing", error.remedy)
     try:
         kept = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
         counts = [f"{kept[split]['images']['kept']} for {split}" for split in layout.SPLITS]
     except (OSError, ValueError, KeyError, TypeError):
-        return Finding("error", "data", f"{layout.CONVERSION} cannot be read", remedy)
+        return Finding("error", "data", f"{layout.CONVERSION} cannot be read", REMEDY)
     return Finding("ok", "data", f"images: {', '.join(counts)}")
 
 

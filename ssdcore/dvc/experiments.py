@@ -8,7 +8,7 @@ from typing import Any
 
 from ssdcore.core import layout
 from ssdcore.core.nested import leaves
-from ssdcore.dvc.repository import WORKSPACE, open_repository
+from ssdcore.dvc.repository import WORKSPACE, open_repository, status
 
 DONE = {None, "success"}
 """DVC's states of experiments with results; None if the experiment ran in the workspace."""
@@ -64,8 +64,8 @@ def list_experiments(commits: int) -> list[Experiment]:
         RunError: DVC cannot list them.
     """
     with open_repository() as repo:
-        changed = repo.status(targets=[EVALUATE], with_deps=True)
-        return list(read_states(repo.experiments.show(num=commits), CHANGED if changed else None))
+        workspace = CHANGED if status(repo, EVALUATE) else None
+        return list(read_states(repo.experiments.show(num=commits), workspace))
 
 
 def read_states(states: Iterable[Any], workspace: str | None = None) -> Iterator[Experiment]:

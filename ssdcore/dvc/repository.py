@@ -5,6 +5,7 @@ Paths are relative to its root; `folder_in_git` says where that lies in a commit
 """
 
 import shutil
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -50,7 +51,20 @@ def changed_stages() -> list[str]:
         InputError, RunError: as `open_repository`.
     """
     with open_repository() as repo:
-        return [name for name, changes in repo.status().items() if changes]
+        return status(repo)
+
+
+def status(repo: Any, *stages: str) -> list[str]:
+    """Returns which of the stages, and of those before them, have changed since they ran.
+
+    Args:
+        repo: from `open_repository`.
+        stages: names; all of dvc.yaml without any.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of a library of DVC's
+        found = repo.status(targets=list(stages) or None, with_deps=bool(stages))
+    return [name for name, changes in found.items() if changes]
 
 
 def folder_in_git(repo: Any) -> Path:

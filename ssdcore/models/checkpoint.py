@@ -54,7 +54,8 @@ def load(path: Path) -> tuple[SSD, ModelMetadata]:
             than its metadata describe.
     """
     if not path.is_file():
-        raise InputError(str(path), "no file", "a checkpoint", REMEDY)
+        found = "a folder" if path.is_dir() else "no file"
+        raise InputError(str(path), found, "a checkpoint", REMEDY)
     try:
         values = ms.load_checkpoint(str(path))
         # MindSpore may return a string of invalid characters, which UTF-8 does not have

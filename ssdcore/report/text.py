@@ -1,4 +1,4 @@
-"""The page's figures without the page: report/report.txt, 100 columns wide, and report.json."""
+"""The page's figures without the page: report/report.txt, at most 100 columns, and report.json."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
@@ -12,6 +12,8 @@ from ssdcore.report.labels import one_line, shortened, visible
 from ssdcore.report.verdict import HEADINGS, verdict
 
 WIDTH = 100
+PROSE_WIDTH = 80
+"""Of sentences, which `make demo` prints on terminals of any width."""
 NAME_WIDTH = 20
 """Characters of the first column; longer names end in an ellipsis."""
 
@@ -88,7 +90,7 @@ def _wrapped(start: str, text: str) -> list[str]:
     """Returns the text after `start` in lines, the further ones indented as far."""
     lines = textwrap.wrap(
         one_line(text),
-        WIDTH,
+        PROSE_WIDTH,
         initial_indent=start,
         subsequent_indent=" " * len(start),
         break_on_hyphens=False,

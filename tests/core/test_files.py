@@ -3,10 +3,12 @@ import json
 
 import pytest
 
+from ssdcore.core.errors import InputError
 from ssdcore.core.files import (
     md5_of_file,
     replacing,
     replacing_folder,
+    require_writable,
     sha256_of_file,
     sha256_of_json,
     write_json,
@@ -67,3 +69,20 @@ def test_hashes(tmp_path):
     assert md5_of_file(path) == hashlib.md5(b"x" * 3_000_000).hexdigest()
     assert sha256_of_json({"b": 1, "a": [1.5]}) == sha256_of_json({"a": [1.5], "b": 1})
     assert sha256_of_json({"a": 1}) != sha256_of_json({"a": 2})
+
+
+def test_a_file_in_place_of_the_folder_is_replaced(tmp_path):
+    (tmp_path / "out").write_text("a file")
+    with replacing_folder(tmp_path / "out") as folder:
+        (folder / "a").touch()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
+
+
+def test_a_folder_is_made_and_a_file_in_its_place_is_refused(tmp_path):
+    require_writable(tmp_path / "new/out", "--out")
+    assert list((tmp_path / "new/out").iterdir()) == []
+    (tmp_path / "file").touch()
+    for path in ("file", "file/out"):
+        with pytest.raises(InputError, match=r"--out: found .*a file in place of a folder"):
+            require_writable(tmp_path / path, "--out")

@@ -5,7 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
-from ssdcore.core.errors import RunError
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.data import mindrecord
 from ssdcore.data.mindrecord import COLUMNS, Record, find_shards, to_sample, write_shards
 from tests.data.samples import NOTHING, objects
@@ -47,6 +47,16 @@ def test_rows_are_distributed_in_turn_and_no_shard_is_empty(tmp_path, rows, shar
     assert [p.name for p in found] == names
     expected = [n for first in range(len(found)) for n in range(first, rows, len(found))]
     assert ids(found) == expected
+
+
+def test_a_missing_shard_or_index_is_named(tmp_path):
+    (shard,) = write_shards(tmp_path / "x", records(2), 1)
+    (tmp_path / "x.db").unlink()
+    with pytest.raises(InputError, match=r"x\.db: found 'no file'.* dvc repro --force convert"):
+        find_shards(tmp_path / "x")
+    shard.unlink()
+    with pytest.raises(InputError, match="x: found 'no file'"):
+        find_shards(tmp_path / "x")
 
 
 def test_rows_of_several_shards_are_found_by_their_position(tmp_path):

@@ -50,6 +50,11 @@ def test_the_verdict_comes_first(content: ReportContent) -> None:
     assert places == sorted(places)
 
 
+def test_sentences_fit_a_narrow_terminal(content: ReportContent) -> None:
+    sentences = as_text(content).partition("\n\nHow good it is")[2].partition("\n---")[0]
+    assert 60 < max(map(len, sentences.splitlines())) <= 80
+
+
 def test_columns_stand_under_their_headings(content: ReportContent) -> None:
     lines = as_text(content).splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("class "))

@@ -88,7 +88,7 @@ def test_a_network_that_diverged_ends_no_stage(tmp_path: Path) -> None:
         done = stage(tmp_path, name)
         assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == (
-        "not compared: the network is broken, its outputs are not finite → export/parity.json\n"
+        "not the same: the network is broken, its outputs are not finite → export/parity.json\n"
     )
     assert json.loads((tmp_path / "metrics/evaluate.json").read_text())["bbox"]["AP"] == 0
     assert {path.name for path in (tmp_path / "export").iterdir()} == {

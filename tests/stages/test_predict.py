@@ -77,6 +77,10 @@ def test_a_model_without_a_threshold_gets_a_stated_one(folder):
         (("http://127.0.0.1/a.jpg",), "Allow addresses with --allow-url"),
         (("photos", "--out", "photos"), "photos: found 'no image'"),
         (("photos/b.jpg", "--out", "photos"), "--out: found 'photos'"),
+        (
+            ("photos", "--out", "best.ckpt", "--score", "0.5"),
+            "--out: found 'best.ckpt (a file in place of a folder)', expected a folder that can be",
+        ),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
         (("photos", "--score", "1.5"), "--score"),
         (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera as well"),
