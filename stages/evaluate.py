@@ -7,9 +7,6 @@ from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params
 
-LOST_F1 = 0.001
-"""Difference to the highest F1 from which on another score threshold is mentioned."""
-
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Detect in every validation image, compute the COCO figures, and analyse the errors."""
@@ -27,6 +24,7 @@ def _evaluate(settings: Params) -> None:
     from ssdcore.coco.metrics import evaluate, load_backend
     from ssdcore.core.files import sha256_of_file
     from ssdcore.data.mindrecord import find_shards
+    from ssdcore.evaluation.curves import lost_f1
     from ssdcore.evaluation.tables import TRACKED, analyse, scalars, write_evaluation
     from ssdcore.inference.decode import Thresholds, validation_remark
     from ssdcore.inference.detector import Detector, TimeSpent, predict_split
@@ -75,12 +73,11 @@ def _evaluate(settings: Params) -> None:
     )
     if remarks["validation_remark"]:
         say(remarks["validation_remark"])
-    best = metrics.get("best_f1") or 0
-    if best and (not measured or best - metrics["f1"] > LOST_F1):
+    if metrics.get("best_f1") and (not measured or lost_f1(metrics)):
         carried = f"carries {measured}; F1 {metrics['f1']:.3f}" if measured else "carries none"
         say(
-            f"score threshold: the model {carried}. The highest F1 here is {best:.3f}, at "
-            f"{metrics['best_threshold']:.3f}"
+            f"score threshold: the model {carried}. The highest F1 here is "
+            f"{metrics['best_f1']:.3f}, at {metrics['best_threshold']:.3f}"
         )
 
 

@@ -1,5 +1,8 @@
 """Precision over recall, and F1 over the score threshold, by class."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from ssdcore.coco.operating_point import operating_point
@@ -8,6 +11,14 @@ from ssdcore.evaluation.judged import JudgedSplit
 from ssdcore.evaluation.named_table import Chart, Column, Row, Table
 
 THRESHOLDS = np.arange(101) / 100
+NOTABLE_F1 = 0.001
+"""Difference of F1 from which on another score threshold is worth a word."""
+
+
+def lost_f1(scalars: Mapping[str, Any]) -> float:
+    """Returns how much lower F1 is at the threshold than at its highest; 0 below `NOTABLE_F1`."""
+    lost = float(scalars.get("best_f1") or 0) - float(scalars.get("f1") or 0)
+    return lost if lost >= NOTABLE_F1 else 0.0
 
 
 def precision_recall(judged: JudgedSplit) -> Table:

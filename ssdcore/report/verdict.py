@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Any, NamedTuple
 
+from ssdcore.evaluation.curves import lost_f1
 from ssdcore.report import words
 from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import isolated
@@ -125,12 +126,12 @@ def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
     metrics = content.metrics
     if content.rise:
         yield inf, content.rise.advice()
-    best = metrics.get("best_threshold")
-    if best is not None and words.score(best) != words.score(metrics["threshold"]):
+    if lost := lost_f1(metrics):
         yield (
-            metrics["best_f1"] - metrics["f1"],
+            lost,
             f"The model's score threshold is {words.score(metrics['threshold'])}. F1 is highest at "
-            f"{words.score(best)}, {words.score(metrics['best_f1'])}: set report.score_threshold.",
+            f"{words.score(metrics['best_threshold'])}, {words.score(metrics['best_f1'])}: set "
+            "report.score_threshold.",
         )
     if (framing := _framing(content)) >= MIN_COST:
         yield framing, FRAMING
