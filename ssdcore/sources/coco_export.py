@@ -43,6 +43,9 @@ def read_coco_export(
         InputError: a file is unusable, or several are of the same split.
     """
     chosen = _of_splits(where, annotations)
+    root = Path(where).resolve()
+    others = set(annotations) - set(chosen.values())
+    rest_of_all = {root / name: (name, "COCO file that is not used") for name in sorted(others)}
     all_images = image_names(files)
     contents, readings = {}, {}
     for split, name in chosen.items():
@@ -59,8 +62,10 @@ def read_coco_export(
         for row in content["images"]:
             if _has_name(row):
                 row["file_name"] = image_of.get(row["file_name"], row["file_name"])
-        root, used = Path(where).resolve(), set(image_of.values())
-        rest = {root / image: (image, UNLISTED) for image in images if image not in used}
+        used = set(image_of.values())
+        rest = rest_of_all | {
+            root / image: (image, UNLISTED) for image in images if image not in used
+        }
         notes: tuple[str, ...] = ()
         if by_name:
             example = next(iter(by_name.items()))

@@ -48,6 +48,12 @@ def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Rea
     from labelformat.formats import KittiObjectDetectionInput
     from labelformat.model.image import Image
 
+    class OneImage(KittiObjectDetectionInput):
+        """The boxes of labels.txt; their image is not read, and its size is not needed."""
+
+        def get_images(self) -> Iterable[Image]:
+            return [Image(0, "labels.png", 1, 1)]
+
     texts = {name: _read(files, name, where) for name in files.names() if may_be_label(name)}
     labels = {name: data for name, data in texts.items() if is_kitti(data) or not data.strip()}
     images = image_names(files)
@@ -55,18 +61,12 @@ def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Rea
     image_of = pair(images, list(labels), levels)
     entries = []
     for name, image in image_of.items():
-        lines = [
-            line for line in labels[name].decode("utf-8", "replace").splitlines() if line.strip()
-        ]
+        lines = list(filter(str.strip, labels[name].decode("utf-8", "replace").splitlines()))
         (folder / "labels.txt").write_text("\n".join(lines))
         classes = dict.fromkeys(" ".join(line.split(" ")[:-14]) for line in lines)
-        reader = KittiObjectDetectionInput(folder, ",".join(classes))
-        height, width = upright_size_hw(files, image)
-        image_of_labels = Image(0, "labels.png", width, height)
-        setattr(reader, "get_images", lambda one=image_of_labels: [one])  # noqa: B010
-        ((_, boxes),) = _boxes(reader, f"{where}/{name}") if lines else [("", ())]
+        ((_, boxes),) = _boxes(OneImage(folder, ",".join(classes)), f"{where}/{name}")
         kept = tuple(box for box in boxes if box.name != DONT_CARE)
-        entries.append(ImageEntry(image, height, width, kept))
+        entries.append(ImageEntry(image, *upright_size_hw(files, image), kept))
     return _reading(where, images, entries, list(labels), image_of)
 
 

@@ -17,6 +17,7 @@ from ssdcore.params.dataset import DatasetParams
 from ssdcore.sources.selection import crowd_as_objects, drop_classes, merge_names, select
 
 WITHOUT_BOX = "class without a box"
+LEFT_OUT = "class without a box in any split, left out"
 
 
 def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
@@ -46,10 +47,13 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
     _require_same_classes(fetched, read)
     unused = {split: dict(fetched[split].unused) for split in layout.SPLITS}
     if dataset.name == "local" and dataset.limit is None:  # a few images need not show all
-        unused["train"][WITHOUT_BOX] = _require_learnable(fetched, read)
-        if dataset.classes is None:
+        missing = _require_learnable(fetched, read)
+        useless = _never_listed(read) if dataset.classes is None else []
+        unused["train"][WITHOUT_BOX] = [name for name in missing if name not in useless]
+        unused["train"][LEFT_OUT] = useless
+        if useless:
             for split in layout.SPLITS:
-                drop_classes(annotation_file(folder, split), _never_listed(read))
+                drop_classes(annotation_file(folder, split), useless)
                 read[split] = read_coco(annotation_file(folder, split))
     entries = {
         split: describe(read[split], sha256_of_file(annotation_file(folder, split)), fetched[split])

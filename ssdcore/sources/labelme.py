@@ -52,10 +52,10 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
         (lambda image: PurePosixPath(image).name, lambda name: _last(found[name].image)),
     ]
     image_of = pair(images, list(found), levels)
-    entries, used = [], set()
+    entries, used, file_names = [], set(), {PurePosixPath(image).name for image in images}
     for name, labels in found.items():
         image = image_of.get(name)
-        if image is None and _last(labels.image) in {PurePosixPath(one).name for one in images}:
+        if image is None and _last(labels.image) in file_names:
             rest[root / name] = (name, ALONE)
             continue
         image = image or plain_name(f"{_folder(name)}/{_last(labels.image) or _stem(name)}")

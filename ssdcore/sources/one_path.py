@@ -22,10 +22,11 @@ from ssdcore.sources.labelme import read_labelme
 from ssdcore.sources.pairing import Reading, unused, with_rest
 from ssdcore.sources.recognise import NAMES, Recognised, recognise
 from ssdcore.sources.selection import partition, val_entries
-from ssdcore.sources.splits import TEST, Subset, by_split
+from ssdcore.sources.splits import TEST, Subset, by_split, split_of
 from ssdcore.sources.voc import VOC_LISTS, Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo, split_images
 
+OUTSIDE = "image outside the folders of train and val"
 UNUSED_TEST = "image of a test split, which is not used"
 
 
@@ -55,8 +56,11 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
             say(printable(f"  {note}"))
         left = unused({s: with_rest(files, where, where, r) for s, r in readings.items()})
         first = left.get("train", left.get("", {}))
+        known = {name for reading in readings.values() for name in (*reading.used, *reading.rest)}
+        root, images = path.resolve(), image_names(files)
         if TEST in readings:
-            first[UNUSED_TEST] = _images_of(readings[TEST], files, path)
+            first[UNUSED_TEST] = [n for n in images if root / n in readings[TEST].used]
+        first[OUTSIDE] = [name for name in images if root / name not in known]
     return {
         split: FetchedSplit(
             path, where, f"{where}/{names[split]}" if split in names else where,
@@ -93,6 +97,8 @@ def _write_others(
         classes = read_names(files, where)
         readings = {
             split: read_yolo(files, where, Subset(files, images), "", classes)
+            if split != TEST
+            else _unread(where, [*images, *(n for n in files.names() if split_of(n) == TEST)])
             for split, images in split_images(files, where).items()
         }
     elif found.format == "voc":
@@ -103,7 +109,7 @@ def _write_others(
             if found.format in CONVERTED
             else read_labelme(files, where)
         )
-        readings = _divided(whole)
+        readings = _divided(whole, where)
     entries: dict[str, Sequence[ImageEntry]] = {
         split: reading.entries for split, reading in readings.items() if split != TEST
     }
@@ -122,6 +128,8 @@ def _read_voc(files: ImageFiles, where: str) -> dict[str, Reading]:
     if len(parts) > 1:
         return {
             split: Voc(Subset(files, names), where, Subset(files, names)).everything()
+            if split != TEST
+            else _unread(where, names)
             for split, names in parts.items()
         }
     voc = Voc(files, where, files)
@@ -131,18 +139,25 @@ def _read_voc(files: ImageFiles, where: str) -> dict[str, Reading]:
     return {split: voc.listed(name) for split, name in zip(layout.SPLITS, lists, strict=True)}
 
 
-def _images_of(reading: Reading, files: ImageFiles, path: Path) -> list[str]:
-    root, own = path.resolve(), {entry.file_name for entry in reading.entries}
-    return [name for name in image_names(files) if name in own or root / name in reading.used]
+def _unread(where: str, names: Sequence[str]) -> Reading:
+    """Returns the files of a test split, whose labels may be missing."""
+    root = Path(where).resolve()
+    return Reading([], {root / name for name in names})
 
 
-def _divided(reading: Reading) -> dict[str, Reading]:
+def _divided(reading: Reading, where: str) -> dict[str, Reading]:
     """Divides what was read by the folders of the images."""
     entry_of = {entry.file_name: entry for entry in reading.entries}
     parts = by_split(list(entry_of))
-    if len(parts) == 1:
+    if len(parts) == 1 and "" in parts and len(parts[""]) == len(entry_of):
         return {"": reading}
-    divided = {split: Reading([entry_of[name] for name in names]) for split, names in parts.items()}
+    root = Path(where).resolve()
+    images = {root / name for name in entry_of}
+    divided = {
+        split: Reading([entry_of[name] for name in names], {root / name for name in names})
+        for split, names in parts.items()
+    }
     whole = next(iter(divided))
-    divided[whole] = reading._replace(entries=divided[whole].entries)
+    used = divided[whole].used | (reading.used - images)
+    divided[whole] = reading._replace(entries=divided[whole].entries, used=used)
     return divided

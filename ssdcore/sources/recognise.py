@@ -1,7 +1,7 @@
 """Recognises the format of a data set by the names of its files and the content of a few."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -100,7 +100,7 @@ def _found(files: ImageFiles, names: list[str]) -> Iterator[Recognised]:
     if rows := _ending(names, ".ndjson"):
         yield Recognised("labelbox", tuple(rows), "Labelbox")
     labels = [name for name in names if may_be_label(name)]
-    if _first(files, labels, lambda data: _is_line_of_numbers(data)):
+    if _first(files, labels, _is_line_of_numbers):
         named = files_of_names(files)
         example = named[0] if named else "labels without a file of class names"
         tool = "Ultralytics" if example.endswith((".yaml", ".yml")) else ""
@@ -115,7 +115,8 @@ def _ending(names: Iterable[str], suffix: str) -> list[str]:
     return sorted(found, key=lambda name: (name.count("/"), name))
 
 
-def _first(files: ImageFiles, names: Iterable[str], is_one) -> str:  # type: ignore[no-untyped-def]
+def _first(files: ImageFiles, names: Iterable[str], is_one: Callable[[bytes], bool]) -> str:
+    """Returns the first file whose content is of a kind; "" if there is none."""
     return next((n for n in islice(names, MOST_READ) if is_one(_read(files, n))), "")
 
 
@@ -154,6 +155,6 @@ def _is_line_of_numbers(data: bytes) -> bool:
 
 
 def is_kitti(data: bytes) -> bool:
-    """Tells whether the first line is a class (of several words), and 14 or 15 numbers."""
+    """Tells whether the first line is a class (of any number of words) and 14 numbers."""
     words = _words(data)
-    return len(words) >= 15 and not _is_number(words[0]) and all(map(_is_number, words[-14:]))
+    return len(words) >= 15 and [_is_number(word) for word in words[-15:]] == [False, *[True] * 14]

@@ -178,9 +178,7 @@ def crowd_as_objects(path: Path) -> None:
 
 
 def drop_classes(path: Path, names: Collection[str]) -> None:
-    """Removes classes without boxes from a COCO annotation file, in place, if there are any."""
-    if not names:
-        return
+    """Removes classes without boxes from a COCO annotation file, in place."""
     content = _content(path)
     kept = [category for category in content["categories"] if category["name"] not in names]
     write_text(path, json.dumps({**content, "categories": kept}))

@@ -103,6 +103,8 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
         raise InputError(f"{where}/{source}: {split}", ", ".join(paths), expected, remedy)
     if found["train"] == found["val"]:
         del found["val"]
+    else:  # the folder of train may be the one around that of val
+        found["train"] = sorted(set(found["train"]) - set(found["val"]) - set(found[TEST]))
     return complete(found) or by_split(images)
 
 

@@ -19,6 +19,8 @@ COLUMNS = {
     "duration": 76,
 }
 """Columns of the list and their widths in pixels: 700 px remain beside MLflow's two side bars."""
+SECTIONS = ("val", "Model metrics", "System metrics")
+"""Of the charts over all runs; MLflow adds those of further groups of metrics."""
 IMAGES = 4
 """The first images of a run have a card without parameters."""
 
@@ -33,7 +35,7 @@ def experiment_tags() -> dict[str, str]:
         "columnOrder": list(COLUMNS),
         "columnWidths": COLUMNS,
         "compareRunCharts": [image | {"uuid": name, "imageKeys": [name]} for name in names],
-        "compareRunSections": [card | {"uuid": "val", "name": "val", "display": True}],
+        "compareRunSections": [card | {"uuid": s, "name": s, "display": True} for s in SECTIONS],
     }
     view = {"name": "Training", "createdAt": 0, "state": json.dumps(state)}
     return {

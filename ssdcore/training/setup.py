@@ -25,11 +25,13 @@ from ssdcore.params.schema import ModelParams, RuntimeParams, TrainParams
 from ssdcore.params.types import LossName
 from ssdcore.training.distributed.group import ALONE, Group
 from ssdcore.training.ema import WeightAverage
-from ssdcore.training.optimizer import Update, gradient_ratio, make_loss_scaler, make_optimizer
+from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
 from ssdcore.training.schedule import BASE_IMAGES, learning_rates
 from ssdcore.training.step import TrainingStep
 
 BYTES_PER_MB = 1_000_000
+HIGH_FOR_ADAM = 0.01
+"""Rate from which on the demo's training with Adam breaks."""
 
 
 class Training(NamedTuple):
@@ -104,8 +106,7 @@ def prepare_training(
     optimizer = make_optimizer(
         train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay
     )
-    ratio = gradient_ratio(train.optimizer, train.max_step, train.momentum, float(rates.max()))
-    update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average, ratio)
+    update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average)
     loss = DetectionLoss(make_class_loss(train.loss, train.min_negatives))
     step = TrainingStep(computed, loss, update, train.accumulate, group, compiled=train.jit)
     notes += _align_group(group, network, loader, step)
@@ -118,14 +119,20 @@ def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray
         loader.steps_per_epoch, train.epochs, train.warmup_epochs,
         train.lr_init, train.lr_max, train.lr_end,
     )  # fmt: skip
-    if not train.auto_lr:
-        return rates, []
-    factor = loader.images_per_step / BASE_IMAGES
-    note = (
-        f"learning rates scaled by {factor:g} ({loader.images_per_step} images per update, base "
-        f"{BASE_IMAGES}); maximum {train.lr_max * factor:g}"
-    )
-    return rates * rates.dtype.type(factor), [note]
+    notes = []
+    if train.auto_lr:
+        factor = loader.images_per_step / BASE_IMAGES
+        rates *= rates.dtype.type(factor)
+        notes.append(
+            f"learning rates scaled by {factor:g} ({loader.images_per_step} images per update, "
+            f"base {BASE_IMAGES}); maximum {train.lr_max * factor:g}"
+        )
+    if train.optimizer == "adam" and rates.max() > HIGH_FOR_ADAM:
+        notes.append(
+            f"a learning rate of {rates.max():.2g} is high for Adam, which moves every weight by "
+            "about the rate: 0.0005 to 0.005 are usual for train.lr_max"
+        )
+    return rates, notes
 
 
 def _align_group(

@@ -36,6 +36,13 @@ def test_a_tilde_in_a_data_path_stands_for_the_home_folder(tmp_path, monkeypatch
     assert read(tmp_path, "local.train_images", "~/photos").local.train_images == "/home/me/photos"
 
 
+@pytest.mark.parametrize(
+    ("value", "counts"), [("examples/local", False), (None, False), ("/photos", True)]
+)
+def test_the_example_stands_for_the_four_paths(tmp_path, value, counts):
+    assert read(tmp_path, "local.path", value).local.is_one_path is counts
+
+
 @pytest.mark.parametrize("name", ["shapes", "bccd", "coco2017", "tutorial", "local"])
 def test_the_name_chooses_a_section(tmp_path, name):
     dataset = read(tmp_path, "name", name)

@@ -18,7 +18,7 @@ from ssdcore.core import layout
 from ssdcore.data.manifest import UNLABELLED, read_unused
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.reader import read_params
-from ssdcore.sources.fetch import fetch
+from ssdcore.sources.fetch import LEFT_OUT, WITHOUT_BOX, fetch
 from tests.coco_files import jpeg
 from tests.sources.archives import make_folder, make_zip, voc_xml
 
@@ -102,7 +102,8 @@ def check(data: DataSet, raw: Path, prefixes: dict[str, str]) -> None:
     listed, boxes = records(raw, prefixes)
     named, unlabelled = Counter[str](), set[str]()
     for split, reasons in read_unused(raw).items():
-        reasons.pop("class without a box", None)
+        for reason in (WITHOUT_BOX, LEFT_OUT):
+            reasons.pop(reason, None)
         unlabelled |= {prefixes[split] + name for name in reasons.pop(UNLABELLED, [])}
         for name in (name for names in reasons.values() for name in names):
             named[name if name in data.labels else prefixes[split] + name] += 1

@@ -124,11 +124,25 @@ def test_local_images_stay_in_place(home, tmp_path):
 def test_classes_without_a_box_are_named(home, tmp_path):
     annotate(home / "train.json", [box(1, 5, A)])
     fetch(local(home), tmp_path / "raw")
-    assert read_unused(tmp_path / "raw") == {"train": {"class without a box": ["cat"]}}
+    assert read_unused(tmp_path / "raw") == {
+        "train": {"class without a box in any split, left out": ["cat"]}
+    }
+    assert [c["name"] for c in copied(tmp_path / "raw")["categories"]] == ["dog"]
     chosen = local(home).model_copy(update={"classes": ("dog",)})
     annotate(home / "val.json", [box(1, 5, A)])
     fetch(chosen, tmp_path / "chosen")
     assert read_unused(tmp_path / "chosen") == {}
+
+
+def test_crowd_regions_become_objects(home, tmp_path):
+    """Exports of masks write `iscrowd: 1` for each object."""
+    for split in layout.SPLITS:
+        annotate(home / f"{split}.json", [box(1, 1, A, iscrowd=1), box(1, 5, B, iscrowd=1)])
+    settings = local(home).model_copy(update={"crowd_as_objects": True})
+    fetch(settings, tmp_path / "raw")
+    for split in layout.SPLITS:
+        assert [row["iscrowd"] for row in copied(tmp_path / "raw", split)["annotations"]] == [0, 0]
+    assert read_unused(tmp_path / "raw") == {}
 
 
 def test_images_that_no_entry_lists_are_named(home, tmp_path):
@@ -146,7 +160,9 @@ def test_images_that_no_entry_lists_are_named(home, tmp_path):
 
 
 def test_local_annotations_are_copied_byte_for_byte(home, tmp_path):
-    annotate(home / "val.json", [box(1, 1, [5, 5, 4, float("nan")], colour="süß")])
+    rows = [box(1, 1, [5, 5, 4, float("nan")], colour="süß"), box(1, 5, B)]
+    for split in layout.SPLITS:
+        annotate(home / f"{split}.json", rows)
     fetch(local(home), tmp_path / "raw")
     copy = tmp_path / "raw/annotations/instances_val.json"
     assert copy.read_bytes() == (home / "val.json").read_bytes()

@@ -127,11 +127,11 @@ def test_an_archive_is_read_like_a_folder(tmp_path, tool):
 def test_test_images_are_counted_and_coco_keeps_its_ids_without_the_group(tmp_path):
     data = original(EXAMPLE)
     path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data))
-    train = fetched(path, tmp_path / "raw")["train"]
-    assert [c["id"] for c in train["categories"]] == [1, 2, 3, 4, 5, 6]  # 0 is the group of all
+    for part in fetched(path, tmp_path / "raw").values():
+        assert [c["id"] for c in part["categories"]] == [1, 2, 3, 4, 5, 6]  # 0 is the group of all
     assert read_unused(tmp_path / "raw") == {
         "train": {
-            "class without a box": ["objects"],
+            "class without a box in any split, left out": ["objects"],
             UNUSED_TEST: [f"test/{data.photos[0].name}"],
         }
     }
@@ -152,6 +152,23 @@ def test_uploads_are_found_by_their_names_and_those_that_are_not_stay_to_be_coun
     assert "../../../etc/passwd" in found  # convert refuses it: it leaves the folder
     told = "7 of 8 images are not at the listed path and were found by their name, such as "
     assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("tool", ["ultralytics", "label_img", "labelme"])
+def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path, tool):
+    """Some exports have folders of train and val, and more."""
+    data = original(EXAMPLE)
+    files = EXPORTS[tool](data)
+    if tool != "ultralytics":
+        files = {f"{name.partition('-')[0]}/{name}": content for name, content in files.items()}
+    folder, photo = ("images/" if tool == "ultralytics" else ""), data.photos[0].data
+    files |= {f"{folder}test/t.jpg": photo, f"{folder}more/m.jpg": photo}
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    assert (len(parts["train"]["images"]), len(parts["val"]["images"])) == (6, 2)
+    (reasons,) = read_unused(tmp_path / "raw").values()
+    assert sorted(name for names in reasons.values() for name in names) == [
+        f"{folder}more/m.jpg", f"{folder}test/t.jpg",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -239,7 +256,7 @@ def test_nothing_outside_the_folder_is_read(tmp_path, tool):
         fetched(path, tmp_path / "raw")
 
 
-def test_a_class_that_only_val_shows_is_refused_and_one_without_boxes_dropped(tmp_path):
+def test_a_class_that_only_val_shows_is_refused(tmp_path):
     data = original(EXAMPLE)
     files = EXPORTS["cvat_coco"](data)
     train = json.loads(files["annotations/instances_train.json"])
