@@ -14,7 +14,6 @@ from ssdcore.params.types import Format, LossName
 NUM_CLASSES = 80
 """Without background."""
 RATE = 1e-4
-BOXES = LAYOUTS[IMAGE_SIZE].num_default_boxes
 POSITIVES = 20
 """Of each image of the example."""
 CHECKPOINT = "best.ckpt"
@@ -24,16 +23,16 @@ CALIBRATION = 8
 os.environ.setdefault("GLOG_v", "3")  # no warnings of MindSpore between the tables
 
 
-def example(batch: int) -> dict[str, Any]:
+def example(batch: int, size: int = IMAGE_SIZE) -> dict[str, Any]:
     """Returns a batch of noise with encoded targets, always the same: images, offsets, labels."""
-    rng = np.random.default_rng(batch)
-    labels = np.zeros((batch, BOXES), np.int32)
+    rng, boxes = np.random.default_rng(batch), LAYOUTS[size].num_default_boxes
+    labels = np.zeros((batch, boxes), np.int32)
     for row in labels:
-        chosen = rng.choice(BOXES, POSITIVES, replace=False)
+        chosen = rng.choice(boxes, POSITIVES, replace=False)
         row[chosen] = rng.integers(1, NUM_CLASSES + 1, POSITIVES)
     return {
-        "images": rng.normal(size=(batch, 3, IMAGE_SIZE, IMAGE_SIZE)).astype(np.float32),
-        "offsets": rng.normal(size=(batch, BOXES, 4)).astype(np.float32),
+        "images": rng.normal(size=(batch, 3, size, size)).astype(np.float32),
+        "offsets": rng.normal(size=(batch, boxes, 4)).astype(np.float32),
         "labels": labels,
     }
 
@@ -85,7 +84,7 @@ def training_step(network: Any, train: TrainParams, batch: int) -> Callable[[], 
     step = TrainingStep(
         network, DetectionLoss(make_class_loss(train.loss, train.min_negatives)), update
     )
-    batches = [TrainingBatch(np.arange(batch), **example(batch))]
+    batches = [TrainingBatch(np.arange(batch), **example(batch, network.input_size))]
     return lambda: (step(batches).total,)
 
 

@@ -2,6 +2,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
+from mindspore.nn.utils import no_init_parameters
 
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.feature_maps import LAYOUTS
@@ -31,6 +32,15 @@ def test_trainable_values_of_the_tutorials_network():
         81, head="separable", batch_norm=False, extra_relu=False, l2_norm=False, conv_bias=False
     )
     assert sum(p.size for p in network.trainable_params()) == 24_261_814
+
+
+def test_trainable_values_of_the_full_ssd512():
+    """An extra block of 256 → 128 → 256 channels, and six more boxes on maps of 256 channels."""
+    with no_init_parameters():
+        small, large = (SSD(81, batch_norm=False, input_size=size) for size in LAYOUTS)
+    values = [sum(p.size for p in network.trainable_params()) for network in (small, large)]
+    block = (256 + 1) * 128 + (128 * 4 * 4 + 1) * 256
+    assert values[1] - values[0] == block + 6 * (81 + 4) * (256 * 3 * 3 + 1)
 
 
 class Given(nn.Cell):
