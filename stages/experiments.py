@@ -11,6 +11,7 @@ import typer
 
 from ssdcore.core.command import run, subcommands
 from ssdcore.core.messages import say
+from ssdcore.dvc.repository import WORKSPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +23,6 @@ NEXT_COMMANDS = {
     "running": "dvc queue status",
     "failed": "dvc queue logs NAME",
 }
-WORKSPACE = "workspace"
 EXAMPLE = "dvc exp run --queue -S 'train.lr_max=0.001,0.002'"
 
 

@@ -8,14 +8,16 @@ import json
 import shlex
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
 from ssdcore.params.reader import read_params
 from tests import clone as clones
+from tests import outcomes
 from tests.clone import ROOT, make_clone
-from tests.outcomes import figures, listed, rate, runs
+from tests.outcomes import figures, listed, rate
 from tests.pages import first_page
 from tests.readme import RUN
 
@@ -63,6 +65,12 @@ def test_it_runs(clone, command):
         assert read_params(clone / "params.yaml") == read_params(ROOT / words[1])
     if check := AFTER.get(command):
         check(clone, output)
+
+
+def runs(clone: Path) -> list[dict[str, Any]]:
+    """Returns every run in the clone's MLflow store, once all is sent: a busy machine lags."""
+    run(clone, "python", "-m", "stages.doctor", "sync")
+    return outcomes.runs(clone)
 
 
 def change_params(clone: Path, section: str, **values: object) -> None:

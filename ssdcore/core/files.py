@@ -61,14 +61,13 @@ def _remove(path: Path) -> None:
 
 
 def require_writable(folder: Path, where: str) -> None:
-    """Creates a folder if it is missing, and checks that files can be written into it.
+    """Checks that files can be written into a folder, which need not exist yet.
 
     Raises:
         InputError: they cannot, with `where` as the place.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryFile(dir=folder):
+        with TemporaryFile(dir=next(path for path in (folder, *folder.parents) if path.exists())):
             pass
     except OSError as error:
         found, expected = f"{folder} ({found_instead(error)})", "a folder that can be written to"

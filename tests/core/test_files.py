@@ -79,9 +79,9 @@ def test_a_file_in_place_of_the_folder_is_replaced(tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a"]
 
 
-def test_a_folder_is_made_and_a_file_in_its_place_is_refused(tmp_path):
+def test_a_file_in_place_of_a_folder_to_write_to_is_refused(tmp_path):
     require_writable(tmp_path / "new/out", "--out")
-    assert list((tmp_path / "new/out").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
     (tmp_path / "file").touch()
     for path in ("file", "file/out"):
         with pytest.raises(InputError, match=r"--out: found .*a file in place of a folder"):

@@ -45,13 +45,16 @@ def runs(folder: Path) -> list[tuple[str, int]]:
 def test_a_finished_training_is_there_for_who_runs_it_again(folder):
     """Killed before DVC has recorded the outs; then another experiment with the same training."""
     write_params(folder, devices=1, batch_size=2)
-    assert "best: AP" in train(folder, **LATIN)
+    first = train(folder, **LATIN)
+    assert "compiling the network (about 10 s)" in first
+    assert "best: AP" in first
     outs = {name: (folder / name).read_bytes() for name in OUTS}
     steps = json.loads(outs["metrics/train.json"])["steps"]
     for name in OUTS:
         (folder / name).unlink()
     again = train(folder, **NO_LOCALE)
     assert "already trained" in again
+    assert "compiling" not in again
     assert "best: AP" in again
     assert {name: (folder / name).read_bytes() for name in OUTS} == outs
     assert runs(folder) == [("FINISHED", steps)]
