@@ -65,7 +65,7 @@ def _export(settings: Params) -> None:
         with replacing_folder(layout.EXPORT) as folder:
             detector.warm_up()
             broken = why_broken(detector.answers, islice(read_images(val, runtime.workers), size))
-            # int8 needs the ranges of finite activations
+            # int8 needs the ranges of activations
             formats = [form for form in wanted.formats if not broken or form != "int8"]
             write_exports(folder, network, metadata, formats, calibration)
             parity = not_compared(broken, wanted.tolerance) if broken else check_exports(

@@ -27,7 +27,8 @@ for split in layout.SPLITS:
     write_ground_truth(layout.ground_truth(split), coco)
 network = build_network(model, len(coco.classes), "multibox")
 for parameter in network.get_parameters():  # 1 but in a test of a broken network
-    parameter.set_data(parameter * SCALE)
+    if "heads" in parameter.name:
+        parameter.set_data(parameter * SCALE)
 save(layout.BEST_CHECKPOINT, network, ModelMetadata(model, coco.classes, "multibox", 1))
 """
 
@@ -83,13 +84,11 @@ def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
 def test_a_network_that_diverged_ends_no_stage(tmp_path: Path) -> None:
     """As after too high a learning rate: the experiment ends with AP 0, not with an error."""
     write_params(tmp_path, formats=["onnx", "int8"])
-    prepare(tmp_path, scale=1e19)
+    prepare(tmp_path, scale=1e6)
     for name in ("evaluate", "export"):
         done = stage(tmp_path, name)
         assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == (
-        "not the same: the network is broken, its outputs are not finite → export/parity.json\n"
-    )
+    assert done.stdout.startswith("not compared: the network is broken, its offsets reach ")
     assert json.loads((tmp_path / "metrics/evaluate.json").read_text())["bbox"]["AP"] == 0
     assert {path.name for path in (tmp_path / "export").iterdir()} == {
         "ssd300.onnx", "ssd300_photos.onnx", "parity.json",
