@@ -5,44 +5,29 @@ it can be shown, compared and applied like any other. Existing ones are not run 
 none and shows the existing ones. About seven minutes each on two cores.
 """
 
-import subprocess
-import sys
 from itertools import product
 from typing import Any
 
 from benchmarks import harness
 
-DVC = (sys.executable, "-m", "dvc")
 ZOOM_PROBABILITY = 0.5
 VARIANTS = tuple(product(("multibox", "focal"), (True, False), (False, True)))
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
     """Runs the missing experiments and returns a row for each variant."""
-    import dvc.api
-
     rows = []
     for loss, batch_norm, zoom_out in VARIANTS:
         norm, zoom = "norm" if batch_norm else "plain", "zoom" if zoom_out else "still"
         experiment = f"ablation-{loss}-{norm}-{zoom}"
-        existing = subprocess.run(
-            [*DVC, "exp", "list", "--name-only"], cwd=harness.ROOT, capture_output=True, text=True,
-            check=True,
-        ).stdout.split()  # fmt: skip
-        if experiment not in existing:
-            if quick:
-                continue
-            changes = (
-                f"train.loss={loss}",
-                f"model.batch_norm={str(batch_norm).lower()}",
-                f"train.augment.zoom_out={ZOOM_PROBABILITY if zoom_out else 0.0}",
-            )
-            options = [option for change in changes for option in ("-S", change)]
-            subprocess.run(
-                [*DVC, "exp", "run", "--temp", "--name", experiment, *options],
-                cwd=harness.ROOT, stdout=sys.stderr, check=True,
-            )  # fmt: skip
-        metrics: Any = dvc.api.metrics_show(repo=str(harness.ROOT), rev=experiment)
+        changes = {
+            "train.loss": loss,
+            "model.batch_norm": str(batch_norm).lower(),
+            "train.augment.zoom_out": ZOOM_PROBABILITY if zoom_out else 0.0,
+        }
+        metrics = harness.experiment(experiment, changes, run=not quick)
+        if metrics is None:
+            continue
         row = {"loss": loss, "batch_norm": batch_norm, "zoom_out": zoom_out}
         row |= {key: metrics["bbox"][key] for key in ("AP", "AP50")}
         rows.append({**row, "best_epoch": metrics["best"]["epoch"]})

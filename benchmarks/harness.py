@@ -221,6 +221,33 @@ def data_params(data: Path | None, train_images: int, val_images: int) -> dict[s
     return changes
 
 
+def experiment(
+    name: str, changes: Content, stage: str | None = None, *, run: bool = True
+) -> dict[str, Any] | None:
+    """Returns the metrics of a DVC experiment, which runs in a temporary copy if it is missing.
+
+    Args:
+        name: of the experiment.
+        changes: to the parameters; sections and keys as for `dvc exp run -S`.
+        stage: the last one to run; None runs all.
+        run: False returns None for a missing experiment.
+    """
+    import dvc.api
+
+    line = [sys.executable, "-m", "dvc", "exp"]
+    existing = subprocess.run(
+        [*line, "list", "--name-only"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    if name not in existing:
+        if not run:
+            return None
+        options = [option for key, value in changes.items() for option in ("-S", f"{key}={value}")]
+        line += ["run", "--temp", "--name", name, *options, *([stage] if stage else [])]
+        subprocess.run(line, cwd=ROOT, stdout=sys.stderr, check=True)
+    metrics: dict[str, Any] = dvc.api.metrics_show(repo=str(ROOT), rev=name)
+    return metrics
+
+
 def measured(folder: Path, line: Sequence[str]) -> Usage:
     """Runs a command in `folder`; its output goes to standard error.
 

@@ -118,6 +118,7 @@ class TrainParams(Section):
     momentum: Annotated[float, Field(ge=0, lt=1)]
     weight_decay: NonNegative
     clip_norm: Positive
+    max_step: NonNegative
     loss_scale: LossScale
     ema_decay: Annotated[float, Field(ge=0, lt=1)]
     validate_every: Count

@@ -17,7 +17,9 @@ LossScaler: TypeAlias = "ms.amp.StaticLossScaler | ms.amp.DynamicLossScaler"
 FIRST_DYNAMIC_SCALE = 2**16
 STEPS_TO_DOUBLE = 2000
 """Updates without an overflow after which a dynamic scale doubles."""
-EACH, SUM = ops.HyperMap(), ops.ReduceSum()
+SMALLEST_NORM = 1e-3
+"""Norm that a channel of smaller weights counts as; it could never leave zero otherwise."""
+EACH, SUM, SUM_OF_ROW = ops.HyperMap(), ops.ReduceSum(), ops.ReduceSum(keep_dims=True)
 """A Python loop over the gradients, and their methods, would double the compilation time."""
 
 
@@ -56,6 +58,24 @@ def decays(parameter: Parameter) -> bool:
     return sum(side > 1 for side in parameter.shape) > 1
 
 
+def gradient_ratio(
+    optimizer: OptimizerName, max_step: float, momentum: float, lr_max: float
+) -> float:
+    """Returns the ratio for `bounded` under which no update changes a channel by more.
+
+    The momentum adds up gradients to at most 1 / (1 - momentum) of one, each bounded by the
+    weights of its time. The bound falls with the rate: an update at half the highest rate changes
+    a channel by half of `max_step` at most.
+
+    Args:
+        optimizer: "adam" divides gradients by their size, so that no bound holds; it has none.
+        max_step: maximum change at the highest rate, as a share of the weights' norm; 0 is none.
+        momentum: of the gradient's running mean.
+        lr_max: the highest rate.
+    """
+    return max_step * (1 - momentum) / lr_max if optimizer == "momentum" else 0.0
+
+
 def make_loss_scaler(scale: float | Literal["dynamic"]) -> LossScaler:
     """Returns the scaler that multiplies the loss and divides the gradients.
 
@@ -76,6 +96,8 @@ class Update(nn.Cell):
         scaler: is informed of overflows, so that a dynamic scale halves.
         clip_norm: maximum global norm of the gradients; larger ones are scaled down to it.
         average: follows each update, if given.
+        clip_ratio: before `clip_norm`, maximum norm of each output channel's gradient as a share
+            of its weights' norm; 0 is none. See `bounded`.
     """
 
     def __init__(
@@ -84,11 +106,13 @@ class Update(nn.Cell):
         scaler: LossScaler,
         clip_norm: float,
         average: WeightAverage | None = None,
+        clip_ratio: float = 0.0,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.optimizer = optimizer
         self.scaler = scaler
         self.clip_norm = clip_norm
+        self.clip_ratio = clip_ratio
         self.average = average
 
     def construct(self, gradients: Any, loss: Tensor) -> Tensor:
@@ -97,6 +121,10 @@ class Update(nn.Cell):
         finite = ops.logical_and(ops.isfinite(norm), ops.isfinite(loss))
         self.scaler.adjust(finite)
         if finite:
+            if self.clip_ratio:
+                to_bound = ops.partial(bounded, self.clip_ratio)
+                gradients = EACH(to_bound, gradients, self.optimizer.parameters)
+                norm = global_norm(gradients)
             factor = self.clip_norm / ops.maximum(norm, self.clip_norm)
             self.optimizer(EACH(ops.partial(_scaled, factor), gradients))
             if self.average is not None:
@@ -107,6 +135,23 @@ class Update(nn.Cell):
 def global_norm(gradients: Any) -> Tensor:
     """Returns the root of the sum of all squares, finite only if all gradients are."""
     return ops.sqrt(ops.addn(EACH(_square_sum, gradients)))
+
+
+def bounded(ratio: float, gradient: Tensor, weight: Tensor) -> Tensor:
+    """Scales the gradient of each output channel down to `ratio` of the norm of its weights.
+
+    The heads have no batch norm, and for their size gradients a hundred times those of other
+    layers: under a common norm they alone set the rate that all layers can take. Equation 3 of
+    Brock et al., 2021 (adaptive gradient clipping). A vector (biases, batch norm) is bounded as a
+    whole; its values count as 1 at least, since many start at 0.
+    """
+    is_vector = gradient.ndim < 2
+    rows = ops.reshape(gradient, (1 if is_vector else gradient.shape[0], -1))
+    least = rows.size**0.5 if is_vector else SMALLEST_NORM
+    weights = ops.reshape(weight, rows.shape)
+    norm = ops.sqrt(SUM_OF_ROW(ops.square(rows), 1))
+    most = ratio * ops.maximum(ops.sqrt(SUM_OF_ROW(ops.square(weights), 1)), least)
+    return ops.reshape(ops.mul(rows, most / ops.maximum(norm, most)), gradient.shape)
 
 
 def _square_sum(gradient: Tensor) -> Tensor:

@@ -3,7 +3,14 @@ import pytest
 from mindspore import Parameter, Tensor
 
 from ssdcore.models.ssd import SSD
-from ssdcore.training.optimizer import decays, global_norm, make_optimizer
+from ssdcore.training.optimizer import (
+    Update,
+    decays,
+    global_norm,
+    gradient_ratio,
+    make_loss_scaler,
+    make_optimizer,
+)
 
 
 def parameters():
@@ -40,6 +47,27 @@ def test_decay_shrinks_kernels_only(name):
     else:  # the first step of Adam is the rate, whatever the gradient
         assert kernel == pytest.approx(1.9, abs=1e-4)
         assert decayed == pytest.approx(1.9, abs=1e-4)
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.2, 50.0])
+def test_no_update_changes_a_channel_by_more_than_the_maximum_step(rate, rng):
+    """However high the rate is, and however many equal gradients the momentum adds up."""
+    kernel, bias = parameters()
+    optimizer = make_optimizer("momentum", [kernel, bias], np.full(40, rate, np.float32), 0.9, 0.0)
+    ratio = gradient_ratio("momentum", 0.1, 0.9, rate)
+    update = Update(optimizer, make_loss_scaler(1.0), 1e9, clip_ratio=ratio)
+    gradients = tensors([rng.normal(size=(2, 2)) * 1e3, rng.normal(size=2) * 1e3])
+    longest, shares = np.zeros(2), []
+    for _ in range(40):
+        before = kernel.asnumpy().copy()
+        longest = np.maximum(longest, np.linalg.norm(before, axis=1))
+        update(gradients, Tensor(1.0))
+        shares.append(np.linalg.norm(kernel.asnumpy() - before, axis=1) / longest)
+    assert 0.05 < np.max(shares) <= 0.1 * 1.001
+
+
+def test_adam_has_no_bound_on_gradients():
+    assert gradient_ratio("adam", 0.1, 0.9, 0.002) == 0
 
 
 def test_the_rate_follows_the_schedule():

@@ -46,6 +46,7 @@ TRAIN = {
     "momentum": 0.9,
     "weight_decay": 0.0,
     "clip_norm": 10.0,
+    "max_step": 0.0,
     "loss_scale": 1.0,
     "ema_decay": 0.0,
     "patience": 0,

@@ -42,6 +42,8 @@ class Bench:
         decay_weights=0.001,
         norm=True,
         compiled=True,
+        clip_norm=CLIP_NORM,
+        clip_ratio=0.0,
     ):
         seed_all(2)
         self.network = self.kept = TinyDetector(norm)
@@ -56,7 +58,7 @@ class Bench:
         parameters = self.network.trainable_params()
         self.optimizer = make_optimizer(optimizer, parameters, rates, momentum, decay_weights)
         self.scaler = make_loss_scaler(scale)
-        update = Update(self.optimizer, self.scaler, CLIP_NORM, average)
+        update = Update(self.optimizer, self.scaler, clip_norm, average, clip_ratio)
         loss = DetectionLoss(MultiboxLoss(2))
         self.step = TrainingStep(computed, loss, update, accumulate, compiled=compiled)
 
@@ -100,6 +102,37 @@ def test_gradients_over_the_norm_are_scaled_down_to_it(batches):
     after = values(bench.network)
     squares = [np.square(after[name] - before[name]).sum() for name in before]
     assert np.sqrt(sum(squares)) == pytest.approx(RATE * CLIP_NORM, rel=1e-3)
+
+
+def test_a_channels_gradient_is_bounded_by_its_weights(batches):
+    """With plain descent and no decay the step is rate times gradient."""
+    plain, bounded = (
+        Bench(norm=False, momentum=0.0, decay_weights=0.0, clip_norm=1e9, clip_ratio=ratio)
+        for ratio in (0.0, 0.01)
+    )
+    before = values(plain.network)
+    for bench in (plain, bounded):
+        bench.step(batches[:1])
+    free, found = values(plain.network), values(bounded.network)
+    shortened = 0
+    for name, weights in before.items():
+        is_vector = weights.ndim == 1
+        for weight, other, value in zip(*(
+            [one] if is_vector else one for one in (weights, free[name], found[name])
+        ), strict=True):  # fmt: skip
+            step, size = np.linalg.norm(other - weight), np.linalg.norm(weight)
+            most = RATE * 0.01 * (max(size, len(weight) ** 0.5) if is_vector else size)
+            expected = weight + (other - weight) * min(1, most / max(step, 1e-9))
+            np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-6, err_msg=name)
+            shortened += step > most
+    assert shortened > 10
+
+
+def test_weights_of_zero_can_grow(batches):
+    bench = Bench(norm=False, clip_ratio=0.1)
+    bench.network.logits.weight.set_data(ms.Tensor(np.zeros((36, 80), np.float32)))
+    bench.step(batches[:1])
+    assert bench.network.logits.weight.asnumpy().any()
 
 
 def loud(batch):
