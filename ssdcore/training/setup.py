@@ -30,6 +30,8 @@ from ssdcore.training.schedule import BASE_IMAGES, learning_rates
 from ssdcore.training.step import TrainingStep
 
 BYTES_PER_MB = 1_000_000
+HIGH_FOR_ADAM = 0.01
+"""Rate from which on the demo's training with Adam breaks."""
 
 
 class Training(NamedTuple):
@@ -118,14 +120,20 @@ def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray
         loader.steps_per_epoch, train.epochs, train.warmup_epochs,
         train.lr_init, train.lr_max, train.lr_end,
     )  # fmt: skip
-    if not train.auto_lr:
-        return rates, []
-    factor = loader.images_per_step / BASE_IMAGES
-    note = (
-        f"learning rates scaled by {factor:g} ({loader.images_per_step} images per update, base "
-        f"{BASE_IMAGES}); maximum {train.lr_max * factor:g}"
-    )
-    return rates * rates.dtype.type(factor), [note]
+    notes = []
+    if train.auto_lr:
+        factor = loader.images_per_step / BASE_IMAGES
+        rates *= rates.dtype.type(factor)
+        notes.append(
+            f"learning rates scaled by {factor:g} ({loader.images_per_step} images per update, "
+            f"base {BASE_IMAGES}); maximum {train.lr_max * factor:g}"
+        )
+    if train.optimizer == "adam" and rates.max() > HIGH_FOR_ADAM:
+        notes.append(
+            f"a learning rate of {rates.max():.2g} is high for Adam, which moves every weight by "
+            "about the rate: 0.0005 to 0.005 are usual for train.lr_max"
+        )
+    return rates, notes
 
 
 def _align_group(

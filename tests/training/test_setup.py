@@ -34,7 +34,14 @@ def test_auto_lr_scales_rates_with_the_images_per_update(images, model):
     np.testing.assert_allclose(auto.rates, alike.rates * 4 / 32, rtol=1e-6)
     (note,) = auto.notes
     assert note.startswith("learning rates scaled by 0.125 (4 images per update")
-    assert note.endswith("maximum 0.00025")
+    assert note.endswith("maximum 0.025")
+
+
+def test_a_rate_too_high_for_adam_is_told_before_the_training(images, model):
+    assert prepared(images, model, optimizer="adam", lr_max=0.005).notes == []
+    assert prepared(images, model, optimizer="momentum", lr_max=0.05).notes == []
+    (note,) = prepared(images, model, optimizer="adam", lr_max=0.05).notes
+    assert note.startswith("a learning rate of 0.05 is high for Adam")
 
 
 def test_the_average_is_saved(images, model, tmp_path):
