@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL: # the targets share one environment and one pipeline, so -j has no effect
-.PHONY: help demo test check lint bench reproduce clean lock env
+.PHONY: help demo test check lint docs bench reproduce clean lock env
 
 # The environment comes first on PATH because the commands in dvc.yaml begin with `python`.
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m
@@ -21,12 +21,15 @@ demo: env ## run the pipeline of params.yaml, from the data to the report
 	@test -e .git || git rev-parse --git-dir >/dev/null 2>&1 || { \
 	  echo "This copy has no git history; DVC now runs without git (.dvc/config.local)."; \
 	  $(RUN) dvc config --local core.no_scm true; }
-	@$(RUN) dvc repro
-	@echo
-	@$(RUN) dvc metrics show
-	@echo
+	@began=$$(date +%s); $(RUN) dvc repro || exit; took=$$(($$(date +%s) - began)); \
+	  echo; sed -n '/^How good/,/^$$/p' report/report.txt; \
+	  echo "The pipeline took $$((took / 60)) min $$((took % 60)) s."
 	@echo "The report:  report/index.html"
-	@echo "The runs:    .venv/bin/mlflow ui --workers 1   (from this folder; then http://127.0.0.1:5000)"
+	@echo "The runs:    .venv/bin/mlflow ui --workers 1, then open http://127.0.0.1:5000"
+	@! git rev-parse --git-dir >/dev/null 2>&1 || \
+	  git -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 || printf '%s\n' \
+	  'Experiments are git commits. Before `dvc exp run`, tell git who you are:' \
+	  '  git config user.name "Your Name"; git config user.email you@example.com'
 
 # All tests of a file run in one process, so that they share the models that its fixtures train.
 test: env ## run the whole test suite, two files at a time
@@ -40,6 +43,11 @@ lint: env ## check format, style, types and imports
 	@$(RUN) mypy
 	@.venv/bin/lint-imports --no-logo
 
+docs: env ## write the documents and the library's pages as a site: site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(RUN) mkdocs build --strict --quiet
+	@echo "The site, with its search: .venv/bin/python -m http.server --directory site 8000"
+	@echo "Then open http://127.0.0.1:8000."
+
 bench: env ## run all benchmarks and write their tables into docs/performance.md: takes hours
 	@$(RUN) benchmarks
 
@@ -48,7 +56,7 @@ reproduce: env ## make reproduce REV=v1: verify that a commit reproduces
 
 clean: ## remove the files that the pipeline and the tools made, and list what is kept
 	@rm -rf data/raw data/mindrecord model plots evaluation report export .ssd/train .ssd/logs .ssd/reproduced
-	@rm -rf rank_* kernel_meta .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf rank_* kernel_meta site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name .venv -prune -o -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Kept: metrics/ and dvc.lock (in git), .dvc/cache (\`dvc checkout\` restores the outs from it),"
 	@echo "      mlflow.db and mlartifacts/ (your runs), .ssd/tracking (runs not sent to MLflow yet), .venv."
@@ -58,7 +66,7 @@ clean: ## remove the files that the pipeline and the tools made, and list what i
 lock: ## compile requirements.lock from pyproject.toml (UPGRADE=1: to the newest versions)
 	@PATH="$(CURDIR)/.venv/bin:$$PATH"; \
 	command -v uv >/dev/null || { $(MAKE) env && .venv/bin/python -m pip install --quiet uv; } || exit; \
-	echo 'python-dateutil<3' | uv pip compile pyproject.toml --group dev --constraint - \
+	echo 'python-dateutil<3' | uv pip compile pyproject.toml --extra train --group dev --constraint - \
 	  --universal --python-version 3.10 --no-python-downloads --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
 	  $(if $(UPGRADE),--upgrade) --quiet --output-file requirements.lock

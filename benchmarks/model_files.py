@@ -17,8 +17,8 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.onnx_builder import BATCH, Graph, Value, save
-from ssdcore.export.photos import NETWORK_INPUT
 from ssdcore.export.runtime import OnnxNetwork
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.photo_detector import read_photo
 from ssdcore.models.checkpoint import METADATA, load
@@ -28,6 +28,7 @@ from ssdcore.params.reader import read_params
 from ssdcore.prediction.videos import open_video
 
 BOXES = 36
+IMAGE = (3, IMAGE_SIZE, IMAGE_SIZE)
 ARRAYS: dict[str, Any] = {"a.weight": np.ones((3, 2), np.float32), "b": np.ones(4, np.float16)}
 
 
@@ -73,7 +74,7 @@ def _network(path: Path, description: ModelMetadata) -> bytes:
     graph.add("Split", x, parts, axis=2, outputs=["offsets", "probabilities"])
     network = graph.model(
         "small",
-        [Value("images", np.float32, NETWORK_INPUT)],
+        [Value("images", np.float32, (BATCH, *IMAGE))],
         [
             Value("offsets", np.float32, (BATCH, BOXES, 4)),
             Value("probabilities", np.float32, (BATCH, BOXES, classes)),
@@ -94,7 +95,7 @@ def _video(path: Path, codec: str) -> bytes:
 
 
 def _run(path: Path) -> None:
-    OnnxNetwork(path).answers(np.zeros((1, *NETWORK_INPUT[1:]), np.float32))
+    OnnxNetwork(path).answers(np.zeros((1, *IMAGE), np.float32))
 
 
 def _watch(path: Path) -> str:

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ssdcore.geometry.default_boxes import IMAGE_SIZE, NUM_DEFAULT_BOXES
+from ssdcore.geometry.feature_maps import IMAGE_SIZE, LAYOUTS
 from ssdcore.params.schema import ModelParams, TrainParams
 from ssdcore.params.types import Format, LossName
 
 NUM_CLASSES = 80
 """Without background."""
 RATE = 1e-4
+BOXES = LAYOUTS[IMAGE_SIZE].num_default_boxes
 POSITIVES = 20
 """Of each image of the example."""
 CHECKPOINT = "best.ckpt"
@@ -26,13 +27,13 @@ os.environ.setdefault("GLOG_v", "3")  # no warnings of MindSpore between the tab
 def example(batch: int) -> dict[str, Any]:
     """Returns a batch of noise with encoded targets, always the same: images, offsets, labels."""
     rng = np.random.default_rng(batch)
-    labels = np.zeros((batch, NUM_DEFAULT_BOXES), np.int32)
+    labels = np.zeros((batch, BOXES), np.int32)
     for row in labels:
-        chosen = rng.choice(NUM_DEFAULT_BOXES, POSITIVES, replace=False)
+        chosen = rng.choice(BOXES, POSITIVES, replace=False)
         row[chosen] = rng.integers(1, NUM_CLASSES + 1, POSITIVES)
     return {
         "images": rng.normal(size=(batch, 3, IMAGE_SIZE, IMAGE_SIZE)).astype(np.float32),
-        "offsets": rng.normal(size=(batch, NUM_DEFAULT_BOXES, 4)).astype(np.float32),
+        "offsets": rng.normal(size=(batch, BOXES, 4)).astype(np.float32),
         "labels": labels,
     }
 

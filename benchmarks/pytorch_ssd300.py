@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks.our_ssd300 import RATE, example
-from ssdcore.geometry.default_boxes import FEATURE_MAPS
+from ssdcore.geometry.feature_maps import IMAGE_SIZE, LAYOUTS
 from ssdcore.params.schema import TrainParams
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 FC_CHANNELS = 1024
-EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
+MAPS = LAYOUTS[IMAGE_SIZE].maps
 NEGATIVES_PER_POSITIVE = 3
 
 
@@ -63,15 +63,15 @@ class SSD300(nn.Module):
         self.l2_norm = L2Norm(channels)
         map_channels = [channels, fc]
         self.extras = nn.ModuleList()
-        for narrow, wide, stride, padding in EXTRAS:
+        for narrow, wide, side, stride, padding in [m.extra for m in MAPS if m.extra]:
             self.extras.append(
                 nn.Sequential(
                     *block(map_channels[-1], scaled(narrow), 1),
-                    *block(scaled(narrow), scaled(wide), 3, stride=stride, padding=padding),
+                    *block(scaled(narrow), scaled(wide), side, stride=stride, padding=padding),
                 )
             )
             map_channels.append(scaled(wide))
-        boxes = [feature_map.boxes_per_cell for feature_map in FEATURE_MAPS]
+        boxes = [feature_map.boxes_per_cell for feature_map in MAPS]
 
         def heads(values: int) -> nn.ModuleList:
             pairs = zip(map_channels, boxes, strict=True)
@@ -127,7 +127,7 @@ def copied(folder: Path) -> SSD300:
         arrays = [file[name] for name in file.files]
     # the first kernel has the width, the last bias the number of classes
     width = len(arrays[0]) / STAGES[0][0]
-    network = SSD300(len(arrays[-1]) // FEATURE_MAPS[-1].boxes_per_cell, width)
+    network = SSD300(len(arrays[-1]) // MAPS[-1].boxes_per_cell, width)
     with torch.no_grad():
         for parameter, array in zip(network.parameters(), arrays, strict=True):
             parameter.copy_(torch.from_numpy(array))

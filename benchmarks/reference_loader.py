@@ -17,7 +17,8 @@ from mindspore import dataset
 from mindspore.dataset import vision
 
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
-from ssdcore.geometry.default_boxes import IMAGE_SIZE, corners, default_boxes
+from ssdcore.geometry.default_boxes import corners, default_boxes
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 
 COLUMNS = ["image", "num_objects", "objects"]
 MIN_IOUS = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)

@@ -1,6 +1,6 @@
 """Finds objects in a photo with an exported detector; needs onnxruntime, numpy and Pillow alone.
 
-python onnx_example.py ssd300_photos.onnx photo.jpg 0.4
+python onnx_example.py ssd300_photos.onnx photo.jpg [MIN_SCORE]
 """
 
 import json
@@ -38,8 +38,10 @@ def detect(session, path, min_score):
 
 def main():
     """Prints a line for each object: score, left, top, right, bottom in pixels, name."""
-    model, photo, min_score = sys.argv[1], sys.argv[2], float((*sys.argv, "0.4")[3])
+    model, photo, *chosen = sys.argv[1:]
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    measured = json.loads(session.get_modelmeta().custom_metadata_map["score_threshold"])
+    min_score = float(chosen[0]) if chosen else measured["score"] if measured else 0.4
     for name, score, (left, top, right, bottom) in detect(session, photo, min_score):
         print(f"{score:.3f}\t{left:.1f}\t{top:.1f}\t{right:.1f}\t{bottom:.1f}\t{name}")
 

@@ -3,11 +3,15 @@
 from typing import Any
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import ConvertParams
+
+AS_OBJECTS = (
+    "If they are objects (exports of masks write iscrowd: 1), set dataset.crowd_as_objects to true"
+)
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -57,13 +61,16 @@ def _convert(convert: ConvertParams) -> None:
                 say(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
             for line in notes(conversion, own, not_used):
                 say(line)
-            objects = conversion.boxes["kept"] - conversion.boxes["crowd"]
+            crowds = conversion.boxes["crowd"]
+            objects = conversion.boxes["kept"] - crowds
             if not objects and name == "train":
-                where = str(layout.annotations(name))
-                crowds = f"no usable box, and {conversion.boxes['crowd']} crowd regions"
-                raise InputError(where, crowds, "boxes of objects to train on")
+                found = f"no usable box, and {crowds} crowd regions"
+                remedy = AS_OBJECTS if crowds else "Label objects, or check the annotation file"
+                expected = "boxes of objects to train on"
+                raise InputError(str(layout.annotations(name)), found, expected, remedy)
             if not objects:
-                say("  no object: AP can't be measured on this split")
+                remedy = f". {AS_OBJECTS}" if crowds else ""
+                say(f"  no object: AP can't be measured on this split{remedy}")
         write_json(folder / layout.CLASSES.name, [c._asdict() for c in split.classes])
         write_json(folder / layout.CONVERSION.name, summaries)
 
@@ -78,5 +85,7 @@ def _summary_line(name: str, summary: dict[str, Any]) -> str:
     )
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssdcore.core.command import ParamsOption, run_one_of
+from ssdcore.core.command import ParamsOption, run, subcommands
 from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def _findings(params: Path) -> Iterator[Finding]:
     yield machine.check_packages(layout.REQUIREMENTS)
     yield machine.check_import("OpenCV", "cv2")
     yield machine.check_disk(Path.cwd())
+    yield machine.check_git(Path.cwd())
     parameters = pipeline.check_params(params)
     yield parameters
     device = "auto" if parameters.is_error else read_params(params).runtime.device
@@ -75,5 +76,7 @@ def sync() -> None:
         sys.exit(1)
 
 
+app = subcommands(sync, about=ABOUT, otherwise=examine)
+
 if __name__ == "__main__":
-    run_one_of(sync, about=ABOUT, otherwise=examine)
+    run(app)

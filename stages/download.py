@@ -1,7 +1,7 @@
 """Fetches, draws or checks the data set: data/raw."""
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.dataset import DatasetParams
@@ -30,5 +30,7 @@ def _download(dataset: DatasetParams) -> None:
             say(f"  {split}: {found}; all are in {layout.UNUSED}")
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

@@ -1,11 +1,14 @@
 """Measures the best checkpoint on the validation split: evaluation/ and metrics/evaluate.json."""
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params
+
+LOST_F1 = 0.001
+"""Difference to the highest F1 from which on another score threshold is mentioned."""
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -24,8 +27,8 @@ def _evaluate(settings: Params) -> None:
     from ssdcore.coco.metrics import evaluate, load_backend
     from ssdcore.core.files import sha256_of_file
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.evaluation.tables import analyse, figures_of_classes, scalars, write_evaluation
-    from ssdcore.inference.decode import Thresholds
+    from ssdcore.evaluation.tables import TRACKED, analyse, scalars, write_evaluation
+    from ssdcore.inference.decode import Thresholds, validation_remark
     from ssdcore.inference.detector import Detector, TimeSpent, predict_split
     from ssdcore.models.checkpoint import load
     from ssdcore.models.device import configure
@@ -36,7 +39,7 @@ def _evaluate(settings: Params) -> None:
     network, metadata = load(layout.BEST_CHECKPOINT)
     val = read_coco(layout.ground_truth("val"))
     shards = find_shards(layout.mindrecord("val"))
-    thresholds = Thresholds.of(wanted)
+    thresholds, measured = Thresholds.of(wanted), metadata.score_threshold
     detector = Detector(network, metadata.default_boxes, metadata.loss, wanted.batch_size)
     with tracked(
         "evaluate",
@@ -52,21 +55,36 @@ def _evaluate(settings: Params) -> None:
         results = predict_split(detector, shards, val, thresholds, runtime.workers, spent=spent)
         speed = len(val.images) / (perf_counter() - started)
         figures = evaluate(val, results, wanted.backend)
-        tables = analyse(val, results, figures)
+        tables = analyse(val, results, figures, measured.score if measured else None)
         milliseconds = spent.milliseconds(len(val.images))
+        remarks = {
+            "model_threshold": str(measured) if measured else "",
+            "validation_remark": validation_remark(wanted),
+        }
         metrics = write_evaluation(
-            figures, tables, results, len(val.images), speed, milliseconds, device
-        )
+            figures, tables, results, len(val.images), speed, milliseconds, device,
+            {key: remark for key, remark in remarks.items() if remark},
+        )  # fmt: skip
         overall = metrics["bbox"] | scalars(tables)
-        tracker.log_metrics({f"evaluate/{k}": v for k, v in overall.items()}, metadata.step)
-        tracker.log_metrics_of("evaluate/class", figures_of_classes(tables), metadata.step)
+        tracker.log_metrics({name: overall.get(name) for name in TRACKED}, 0)
         tracker.log_artifact(layout.EVALUATION)
     found = ", ".join(f"{key} {figures[key]:.3f}" for key in ("AP", "AP50") if figures[key] >= 0)
     say(
         f"{len(val.images)} images at {speed:.1f} images/s: "
         f"{found or 'no AP, since they show no objects'} → {layout.EVALUATE_METRICS}"
     )
+    if remarks["validation_remark"]:
+        say(remarks["validation_remark"])
+    best = metrics.get("best_f1") or 0
+    if best and (not measured or best - metrics["f1"] > LOST_F1):
+        carried = f"carries {measured}; F1 {metrics['f1']:.3f}" if measured else "carries none"
+        say(
+            f"score threshold: the model {carried}. The highest F1 here is {best:.3f}, at "
+            f"{metrics['best_threshold']:.3f}"
+        )
 
+
+app = command(main)
 
 if __name__ == "__main__":
-    run(main)
+    run(app)

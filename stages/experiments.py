@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ssdcore.core.command import run_one_of
+from ssdcore.core.command import run, subcommands
 from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ NEXT_COMMANDS = {
     "running": "dvc queue status",
     "failed": "dvc queue logs NAME",
 }
+WORKSPACE = "workspace"
 EXAMPLE = "dvc exp run --queue -S 'train.lr_max=0.1,0.3'"
 
 
@@ -34,31 +35,38 @@ def best(
 ) -> None:
     """List experiments by AP, and say how to look at and apply the best one.
 
-    Only experiments on the same data as the commit are ranked, since AP does not compare across
-    data sets. If the commit has no AP, the newest experiment with one decides.
+    Only experiments on the same data as the workspace are ranked, since AP does not compare across
+    data sets. If the workspace has no data, the commit or the newest experiment with an AP decides.
     """
-    from ssdcore.dvc.experiments import list_experiments
+    from ssdcore.dvc.experiments import CHANGED, list_experiments
 
     experiments = list_experiments(commits)
     measured = [one for one in experiments if one.has_results]
-    ranked = [one for one in measured if one.data == measured[0].data]
+    workspace = next((one for one in experiments if one.name == WORKSPACE), None)
+    data = next((o.data for o in (workspace, *measured) if o and o.data), None)
+    ranked = [one for one in measured if one.data == data]
+    others = len(measured) - len(ranked)
+    twin = next((one for one in ranked if workspace and _is_applied(one, workspace)), None)
+    ranked = [one for one in ranked if one is not workspace or not twin]
     ranked.sort(key=lambda one: one.metrics["AP"], reverse=True)
-    for line in _table(ranked, top):
+    for line in _table(ranked, top, twin):
         say(line)
-    if others := len(measured) - len(ranked):
+    if others:
         say(f"{others} on other data, whose AP is not comparable")
     states = Counter(one.state for one in experiments)
+    if states[CHANGED]:
+        say("the workspace has changed since its last run: dvc repro")
     for state in filter(states.get, NEXT_COMMANDS):
         say(f"{states[state]} {state}: {NEXT_COMMANDS[str(state)]}")
     winner = next((one for one in ranked if not _repeats(one, ranked)), None)
     if winner:
         say("\n".join(_about(winner, ranked)))
     elif not any(states[state] for state in NEXT_COMMANDS):
-        say(f"No other experiments yet: {EXAMPLE}")
+        say(f"No {'experiments on this data' if others else 'other experiments'} yet: {EXAMPLE}")
 
 
-def _table(ranked: Sequence[Experiment], top: int) -> Iterator[str]:
-    """Yields a header and a line for each experiment."""
+def _table(ranked: Sequence[Experiment], top: int, applied: Experiment | None) -> Iterator[str]:
+    """Yields a header and a line for each experiment; `applied` is the one in the workspace."""
     rows = ranked[:top]
     width = max(len(name) for name in ("experiment", *(one.name for one in rows)))
     if rows:
@@ -68,7 +76,8 @@ def _table(ranked: Sequence[Experiment], top: int) -> Iterator[str]:
         changes = ", ".join(f"{key} {json.dumps(value)}" for key, value in one.changed.items())
         same = "(the commit)" if one.is_baseline else "(same as the commit)"
         described = same if _repeats(one, ranked) else changes or "(code or data)"
-        yield f"{figures}  {one.name:{width}}  {described}"
+        mark = " [workspace]" if one is applied else ""
+        yield f"{figures}  {one.name:{width}}  {described}{mark}"
 
 
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
@@ -78,7 +87,12 @@ def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
 
     store = locate()
     yield f"\nbest: {winner.name}, AP {winner.metrics['AP']:.4f}{_beside(winner, ranked)}"
-    yield f"apply it: dvc exp apply {shlex.quote(winner.name)}"
+    is_here = winner.name == WORKSPACE
+    yield (
+        "keep it:  dvc exp save"
+        if is_here
+        else f"apply it: dvc exp apply {shlex.quote(winner.name)}"
+    )
     try:
         found = find_run(store, winner)
     except UnavailableError as error:
@@ -95,6 +109,12 @@ def _beside(winner: Experiment, ranked: Sequence[Experiment]) -> str:
     return f" ({origin.name} itself: {origin.metrics['AP']:.4f})" if origin else ""
 
 
+def _is_applied(one: Experiment, workspace: Experiment) -> bool:
+    """Returns whether the workspace has the results of an experiment or commit."""
+    same = one.metrics == workspace.metrics and one.params == workspace.params
+    return same and one is not workspace
+
+
 def _repeats(one: Experiment, ranked: Sequence[Experiment]) -> bool:
     """Returns whether applying an experiment would change nothing: it equals its commit."""
     origin = _origin(one, ranked)
@@ -107,5 +127,7 @@ def _origin(one: Experiment, ranked: Sequence[Experiment]) -> Experiment | None:
     return next((commit for commit in commits if commit.baseline == one.baseline), None)
 
 
+app = subcommands(best, about=__doc__ or "")
+
 if __name__ == "__main__":
-    run_one_of(best, about=__doc__ or "")
+    run(app)

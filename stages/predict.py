@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
+from ssdcore.params.schema import EvaluateParams, Params, ReportParams, RuntimeParams
 
 if TYPE_CHECKING:
     from ssdcore.params.types import Device
@@ -40,7 +41,7 @@ Score = Annotated[
         "--score",
         min=0,
         max=1,
-        help="Minimum score of a box [report.score_threshold or that of best F1].",
+        help="Minimum score of a box [report.score_threshold or the model's, of its best F1].",
     ),
 ]
 Classes = Annotated[
@@ -56,6 +57,15 @@ Seconds = Annotated[
     float | None, typer.Option("--seconds", min=0, help="Stop the camera after this many seconds.")
 ]
 DEVICES = ("auto", "Ascend", "GPU", "CPU")
+DEFAULTS = Params.model_construct(
+    evaluate=EvaluateParams.model_construct(
+        batch_size=4, score_threshold=0.01, nms_iou=0.45, max_detections=100, max_per_class=None,
+        max_candidates=None,
+    ),
+    report=ReportParams.model_construct(score_threshold=None),
+    runtime=RuntimeParams.model_construct(device="auto", workers=2),
+)  # fmt: skip
+"""Parameters where there is no params.yaml."""
 
 
 def main(
@@ -73,9 +83,11 @@ def main(
 ) -> None:
     """Detect objects in images: draw them, and write predictions.json in COCO's format.
 
+    Without a params.yaml, default thresholds apply.
+
     Exit status: 0 success, 1 some inputs are unreadable, 2 no input, 75 stopped by a signal.
     """
-    settings = read_params(params)
+    settings = read_params(params) if params.exists() or params != DEFAULT_PARAMS else DEFAULTS
     wanted, runtime = settings.evaluate, settings.runtime
     if device not in (None, *DEVICES):
         raise InputError("--device", device, ", ".join(DEVICES))
@@ -86,8 +98,8 @@ def main(
 
     found = find_inputs(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
 
+    from ssdcore.coco.operating_point import UNMEASURED_SCORE
     from ssdcore.core.signals import Signals
-    from ssdcore.evaluation.score_to_show import score_to_show
     from ssdcore.inference.decode import Thresholds
     from ssdcore.prediction.model_source import load_detector, model_file
     from ssdcore.prediction.predictor import Predictor
@@ -105,8 +117,14 @@ def main(
     if unknown := [name for name in classes or () if name not in names]:
         raise InputError("--classes", unknown[0], f"one of {', '.join(names)}")
     labels = [names.index(name) + 1 for name in classes or names]
-    chosen = settings.report.score_threshold if score is None else score
-    thresholds = Thresholds.of(wanted, score_to_show(chosen, layout.EVALUATE_METRICS))
+    if score is None:
+        score = settings.report.score_threshold
+    if score is None and detector.score_threshold:
+        score = detector.score_threshold.score
+    if score is None:
+        score = UNMEASURED_SCORE
+        say(f"{model} carries no score threshold: boxes from {score} on are shown; see --score")
+    thresholds = Thresholds.of(wanted, score)
 
     with writing_results(out, detector.classes, table=csv) as results, Signals() as signals:
         predictor = Predictor(detector, thresholds, labels, out, results, runtime.workers, signals)
@@ -124,5 +142,7 @@ def main(
         sys.exit(1)
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

@@ -5,17 +5,19 @@ A command for users; not a stage of the DVC pipeline. Exit status: 0 the model i
 file is missing.
 """
 
+import socket
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 
+FIRST_PORT, LAST_PORT = 5001, 5100
 FORBIDDEN = '/:"'
 """Characters that a name may not have in MLflow's registry or its search."""
 NameOption = Annotated[
@@ -34,8 +36,6 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     if set(name) & set(FORBIDDEN) or not name.strip():
         raise InputError("--name", name, f"a name without {' '.join(FORBIDDEN)}")
 
-    from ssdcore.core import layout
-    from ssdcore.evaluation.score_to_show import score_to_show
     from ssdcore.inference.decode import Thresholds
     from ssdcore.serving.version import comparison, is_better, read_candidate, require_comparable
     from ssdcore.tracking.sender import sync
@@ -46,8 +46,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
         if sent.left:
             say(f"{sent.folder.name} is not sent: {sent.left}", error=True)
     store = locate()
-    shown = score_to_show(settings.report.score_threshold, layout.EVALUATE_METRICS)
-    thresholds = Thresholds.of(settings.evaluate, shown)
+    chosen = settings.report.score_threshold
+    thresholds = Thresholds.of(settings.evaluate, candidate.score if chosen is None else chosen)
 
     from ssdcore.serving.registry import CHAMPION, Registry
 
@@ -67,8 +67,20 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     except UnavailableError as error:
         raise RunError(f"{store.written(root_folder())}: {error}") from error
     say(f"{name}: version {version.number} is the {CHAMPION}. To serve it:")
-    say(f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local")
+    serve = f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local"
+    say(f"{serve} --port {_free_port()}")
 
+
+def _free_port() -> int:
+    """Returns the first free port from 5001 on; `mlflow ui` uses 5000."""
+    for port in range(FIRST_PORT, LAST_PORT):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):  # nobody answers
+                return port
+    return LAST_PORT
+
+
+app = command(main)
 
 if __name__ == "__main__":
-    run(main)
+    run(app)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
@@ -59,8 +59,6 @@ def _report(settings: Params) -> None:
     ) as tracker:
         for file in (layout.REPORT_PAGE, layout.REPORT_JSON, layout.REPORT_TEXT):
             tracker.log_artifact(file)
-        for one in examples:
-            tracker.log_image(one.rgb, f"gallery/{one.image.id:06}")
     say(f"report → {layout.REPORT_PAGE.resolve()}")
 
 
@@ -77,5 +75,7 @@ def _compare(compare: list[str] | None, further: list[str], wanted: ReportParams
     say(f"{', '.join(names)} → {layout.COMPARISON_PAGE.resolve()}")
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run(main)
+    run(app)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssdcore.core import layout
+from ssdcore.core.command import command
 from ssdcore.core.command import run as run_command
 from ssdcore.core.messages import say
 
@@ -95,5 +96,7 @@ def _reasons(recorded: Record, repeated: Record) -> Iterator[str]:
         yield "Code, data, parameters, device and versions do not differ, as far as known."
 
 
+app = command(main)
+
 if __name__ == "__main__":
-    run_command(main)
+    run_command(app)

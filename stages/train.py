@@ -4,7 +4,7 @@ import sys
 from contextlib import nullcontext
 
 from ssdcore.core import layout
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
@@ -12,7 +12,7 @@ from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Train SSD300 on the MindRecord shards; keep the best and the last checkpoint.
+    """Train the detector on the MindRecord shards; keep the best and the last checkpoint.
 
     An interrupted training resumes; a finished one, whose outs DVC has not recorded, is not
     trained again. Exit status 75: stopped by SIGTERM or Ctrl-C, with its state saved. SIGUSR1
@@ -25,7 +25,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     with writing_outs("train") if is_first() else nullcontext():
         if is_launcher(settings.runtime):
             logs = layout.states() / "logs"
-            sys.exit(launch("stages.train", ["--params", str(params)], settings.runtime, logs))
+            sys.exit(launch(__spec__.name, ["--params", str(params)], settings.runtime, logs))
         _train(settings)
 
 
@@ -40,6 +40,7 @@ def _train(settings: Params) -> None:
     from ssdcore.data.loader import spread_samples
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.dvc.lock import recorded_outs
+    from ssdcore.inference.decode import validation_remark
     from ssdcore.models.device import (
         configure,
         describe_choice,
@@ -62,6 +63,7 @@ def _train(settings: Params) -> None:
     from ssdcore.training.state import TrainingState
     from ssdcore.training.validation import make_validation
 
+    remark = validation_remark(settings.evaluate)
     device = configure(runtime.device)
     group = join_group()
     require_precision(device, runtime.amp)
@@ -112,8 +114,11 @@ def _train(settings: Params) -> None:
             state.notes |= {"run": tracker.key, "experiment": experiment}
             data = sha256_of_file(layout.SOURCE)
             tracker.log_dataset(settings.dataset.name, data, str(layout.RAW))
-            for note in (*describe_choice(runtime.device, device), *training.notes):
-                progress.say(note)
+            for note in (*describe_choice(runtime.device, device), *training.notes, remark):
+                if note:
+                    progress.say(note)
+            if remark:
+                tracker.set_tags({"val.remark": remark})
             progress.say(f"{training.loader.num_images} images, {total} steps on {device}")
             if state.finished:
                 progress.say(f"already trained; the stage goes on with the outputs in {folder}")
@@ -122,6 +127,9 @@ def _train(settings: Params) -> None:
             else:
                 for other in on_other_cores(folder):
                     progress.say(f"not resumed, since the number of cores differs: {other}")
+            if not state.finished and train.jit:
+                about = " (about 10 s)" if device == "CPU" else ""
+                progress.say(f"compiling the network{about}…")
             start = start or START
             reports = train_network(training, train, validate, signals, start=start, group=group)
             if state.finished:
@@ -147,7 +155,11 @@ def _train(settings: Params) -> None:
                 tracker.log_artifact(path, path.parent.name)
     best = ", ".join(f"{name} {value:.3g}" for name, value in files.best.items())
     say(f"best: {best} → {layout.BEST_CHECKPOINT}")
+    if remark:
+        say(remark)
 
+
+app = command(main)
 
 if __name__ == "__main__":
-    run(main)
+    run(app)

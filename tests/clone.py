@@ -36,8 +36,13 @@ def copy_project(folder: Path) -> None:
 
 
 def make_clone(folder: Path) -> None:
-    """Makes a committed repository in `folder`, with eight images and the narrowest network."""
+    """Makes a committed repository in `folder`, with eight images and the narrowest network.
+
+    As in a clone, dvc.lock and metrics/ are those of the author, whose outs are not there.
+    """
     copy_project(folder)
+    shutil.copy(ROOT / "dvc.lock", folder)
+    shutil.copytree(ROOT / "metrics", folder / "metrics")
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
     params["dataset"]["shapes"].update(train_images=6, val_images=2)
@@ -50,21 +55,32 @@ def make_clone(folder: Path) -> None:
     run(folder, "git", "commit", "--quiet", "--message", "Start")
 
 
-def environment() -> dict[str, str]:
-    """Returns the environment of a user who has activated `.venv` and set nothing else."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
-    return inherited | {
+OTHERS = ("DVC_", "MLFLOW_", "GIT_", "XDG_CONFIG_HOME")
+"""Beginnings of environment variables that belong to whoever runs the tests."""
+IDENTITY = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "a"), ("EMAIL", "a@b"))
+}
+
+
+def environment(home: Path | None = None) -> dict[str, str]:
+    """Returns the environment of a user who has activated `.venv` and set nothing else.
+
+    Args:
+        home: a home folder of a user whom git does not know; None for one whom it knows.
+    """
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(OTHERS)}
+    stranger = {"HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
+    return inherited | (stranger if home else IDENTITY) | {
         "PATH": f"{BIN}{os.pathsep}{inherited['PATH']}",
-        "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@b",
-        "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@b",
         "MLFLOW_DISABLE_TELEMETRY": "true", "DVC_NO_ANALYTICS": "true",
     }  # fmt: skip
 
 
-def run(folder: Path, *command: str, **more: str) -> str:
+def run(folder: Path, *command: str, home: Path | None = None, **more: str) -> str:
     """Runs a command that must succeed, with `more` in its environment; returns its output."""
-    done = subprocess.run(
-        command, cwd=folder, env=environment() | more, capture_output=True, text=True, check=False
-    )
+    env = environment(home) | more
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout

@@ -12,11 +12,14 @@ os.environ.setdefault("MS_OM_PATH", tempfile.gettempdir())
 from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import find_shards
+from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import ModelParams
 from ssdcore.sources.shapes import write_shapes
 
 ROOT = Path(__file__).parents[1]
+SSD512 = {"input_size": 512, "default_box_scales": LAYOUTS[512].coco_scales}
+"""What SSD512 changes in the parameters `model`."""
 
 
 class ImageFiles:
@@ -47,6 +50,12 @@ def model() -> ModelParams:
     """The parameters of the narrowest network."""
     defaults = read_params(ROOT / "params.yaml").model
     return defaults.model_copy(update={"width": 0.02, "dropout": 0.0})
+
+
+@pytest.fixture(scope="session")
+def model_512(model: ModelParams) -> ModelParams:
+    """The parameters of the narrowest SSD512."""
+    return model.model_copy(update=SSD512)
 
 
 @pytest.fixture(autouse=True)

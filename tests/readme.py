@@ -12,11 +12,12 @@ NOT_RUN = {
     "make demo": "creates an environment and takes minutes; .ci/run runs it",
     "make test": "is the suite of this file",
     "make check": "runs that suite",
+    "make docs": "tests/tools/test_docs_site.py runs the command that it calls",
     "make reproduce REV=HEAD": "tests/stages/test_reproduce.py runs the command that it calls",
     "make lock": "needs a package index; a test checks its result",
     "source .venv/bin/activate": "the tests run in an active environment",
     (
-        "dvc exp run -S model.width=1.0 -S model.batch_norm=false "
+        "dvc exp run --temp -S model.width=1.0 -S model.batch_norm=false "
         "-S model.pretrained=vgg16.safetensors"
     ): "needs 500 MB of weights; tests/models/test_pretrained.py uses synthetic ones",
 }

@@ -42,10 +42,11 @@ def test_a_preset_is_explained(name):
     assert f"## {name}" in text
 
 
-def test_the_tutorials_network_is_its_own():
+def test_the_tutorials_network_and_matching_are_its_own():
     from ssdcore.models.checkpoint import build_network
 
     params = preset("tutorial")
+    assert params.train.matching == "reference"
     network = build_network(params.model, 80, params.train.loss)
     assert sum(p.size for p in network.trainable_params()) == 24_261_814
 

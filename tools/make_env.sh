@@ -1,9 +1,11 @@
-# Makes .venv from requirements.lock, with uv if it is installed, else with venv and pip; does nothing
-# if .venv is up to date. `make env` runs this in the repository's root: sh tools/make_env.sh [PYTHON]
+# Makes .venv from requirements.lock and this checkout's command `ssd`, with uv if it is installed, else
+# with venv and pip; does nothing if .venv is up to date. `make env` runs this in the repository's root: sh tools/make_env.sh [PYTHON]
 #
 # .venv/made-of names the Python, the lock file and the path that .venv was made of. It holds
 # "unfinished" until everything is installed, so that an interrupted installation starts again.
 # Exit status: 0 ready, 1 the installation failed, 2 something to fix first.
+
+began=$(date +%s)
 
 fail() {
   printf '%s\n' "$@" >&2
@@ -52,6 +54,7 @@ done
 location=$(cd .venv 2>/dev/null && pwd -P) || location=$(pwd -P)/.venv
 made_of="$python $(cksum <requirements.lock) $location"
 locked='--no-deps --require-hashes -r requirements.lock'
+here='--no-deps --no-build-isolation --editable .' # requirements.lock has setuptools, which builds it
 create() { # makes a new .venv with the given command; one made by hand stays
   [ -n "$by_hand" ] || {
     rm -rf .venv/bin .venv && mkdir .venv && echo unfinished >.venv/made-of && "$@" .venv
@@ -59,11 +62,12 @@ create() { # makes a new .venv with the given command; one made by hand stays
 }
 with_uv() {
   create "$uv" venv --quiet --no-project --allow-existing --python "$python" &&
-    "$uv" pip install --quiet --compile-bytecode --python .venv/bin/python $locked
+    "$uv" pip install --quiet --compile-bytecode --python .venv/bin/python $locked &&
+    "$uv" pip install --quiet --offline --python .venv/bin/python $here
 }
 with_pip() {
-  create "$python" -m venv && .venv/bin/python -m pip install --quiet --compile --use-pep517 \
-    --no-input --disable-pip-version-check $locked
+  pip='.venv/bin/python -m pip install --quiet --no-input --disable-pip-version-check'
+  create "$python" -m venv && $pip --compile --use-pep517 $locked && $pip --no-index $here
 }
 made_before=$(cat .venv/made-of 2>/dev/null)
 if [ "$made_before" != "$made_of" ] || ! .venv/bin/python -E -s -c '' 2>/dev/null; then
@@ -87,5 +91,6 @@ fi
 if [ ! -e .venv/ready ]; then
   .venv/bin/python -m ssdcore.doctor.machine || exit
   : >.venv/ready
-  echo 'The environment is ready.'
+  took=$(($(date +%s) - began))
+  echo "The environment is ready after $((took / 60)) min $((took % 60)) s."
 fi

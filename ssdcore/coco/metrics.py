@@ -102,10 +102,15 @@ def load_backend(backend: Backend) -> tuple[Any, Any]:
     return faster_coco_eval.COCO, faster_coco_eval.COCOeval_faster
 
 
+def defined(figure: float) -> float | None:
+    """Returns a figure; None in place of `UNDEFINED`, which nobody should take for a number."""
+    return None if figure == UNDEFINED else figure
+
+
 def mean_defined(values: Floats) -> float:
     """Returns the mean of the defined values, or `UNDEFINED` if there are none."""
-    defined = values[values > UNDEFINED]
-    return float(defined.mean()) if defined.size else UNDEFINED
+    known = values[values > UNDEFINED]
+    return float(known.mean()) if known.size else UNDEFINED
 
 
 def positions(known_ids: Ids, ids: Ids) -> Ids:

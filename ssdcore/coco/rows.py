@@ -10,13 +10,13 @@ NaN. So no value is used before one of the functions here has read it.
 import gc
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, found_instead
 from ssdcore.core.retry import retrying
 
 Row = dict[str, Any]
@@ -33,23 +33,40 @@ REMEDY = "Export the data set as a COCO detection file (instances_*.json)"
 
 
 def load_rows(path: Path) -> dict[str, list[Row]]:
-    """Returns the file's three `LISTS`, their entries reduced to `KEYS`.
+    """Returns the rows of a file, see `parse_rows`.
 
     Raises:
-        InputError: the file is missing, not JSON, not a COCO detection file, or has no categories
-            or no images.
+        InputError: as `parse_rows`, or the file is missing.
         RunError: the machine fails to read it.
     """
-    content = _parse(path)
+    try:
+        return parse_rows(lambda: retrying(path.read_bytes, str(path)), str(path))
+    except OSError as error:
+        raise InputError(
+            str(path), found_instead(error), "a readable COCO annotation file"
+        ) from None
+
+
+def parse_rows(read: Callable[[], bytes], where: str) -> dict[str, list[Row]]:
+    """Returns the three `LISTS` of a file, their entries reduced to `KEYS`.
+
+    Args:
+        read: returns the file's bytes.
+        where: the file's name in messages.
+
+    Raises:
+        InputError: not JSON, not a COCO detection file, or no categories or no images.
+    """
+    content = _parse(read(), where)
     if not isinstance(content, dict):
         expected = f"a COCO object with the lists {', '.join(LISTS)}"
-        raise InputError(str(path), _kind(content), expected, REMEDY)
+        raise InputError(where, _kind(content), expected, REMEDY)
     for key in LISTS:
         rows = content.get(key)
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{path}: {key}", _kind(rows), "a list of objects", REMEDY)
+            raise InputError(f"{where}: {key}", _kind(rows), "a list of objects", REMEDY)
         if not rows and key != "annotations":
-            raise InputError(f"{path}: {key}", rows, "at least one entry", REMEDY)
+            raise InputError(f"{where}: {key}", rows, "at least one entry", REMEDY)
     return content
 
 
@@ -82,20 +99,16 @@ def flag(value: object) -> bool | None:
     return None
 
 
-def _parse(path: Path) -> Any:
-    try:
-        data = retrying(path.read_bytes, str(path))
-    except OSError as error:
-        raise InputError(str(path), error.strerror, "a readable COCO annotation file") from None
+def _parse(data: bytes, where: str) -> Any:
     try:
         text = data.decode(json.detect_encoding(data))
         del data  # the text needs as much memory again
         with _no_garbage_collection():
             return json.loads(text, object_pairs_hook=_only_keys)
     except json.JSONDecodeError as error:
-        raise InputError(str(path), _json_fault(error), "whole, valid JSON", REMEDY) from None
+        raise InputError(where, _json_fault(error), "whole, valid JSON", REMEDY) from None
     except (ValueError, RecursionError) as error:
-        raise InputError(str(path), str(error), "whole, valid JSON", REMEDY) from None
+        raise InputError(where, str(error), "whole, valid JSON", REMEDY) from None
 
 
 def _only_keys(pairs: list[tuple[str, Any]]) -> Row:

@@ -1,45 +1,55 @@
-"""Runs a function as a command: options from its signature, exit status from its exceptions.
+"""Makes commands of functions: options from the signature, exit status from the exceptions.
 
 Exit status 0: done. 2: the user's input is wrong; one message says where and what to do. 75:
 stopped by a signal; the same command resumes the work. 1: anything else.
 """
 
-import errno
 import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from ssdcore.core import layout
-from ssdcore.core.errors import Ending, InputError, Stopped
+from ssdcore.core.errors import Ending, InputError, Stopped, disk_fault, path_error
 from ssdcore.core.experiment import report_at_exit
 from ssdcore.core.messages import prepare_output, say
 
 ParamsOption = Annotated[Path, typer.Option("--params", help="The parameter file.")]
 DEFAULT_PARAMS = layout.PARAMS
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 ERRORS_ONLY = {"GLOG_v": "3", "OPENCV_LOG_LEVEL": "ERROR", "OPENCV_FFMPEG_LOGLEVEL": "-8"}
 """Log levels unless the environment sets others. On a CPU, MindSpore warns about every missing
 accelerator; OpenCV and FFmpeg warn about unreadable files, which the stages count and report."""
 
 
-def run(function: Callable[..., None]) -> None:
-    """Runs `function` as this process's command, with arguments from the command line."""
-    app = _app()
-    app.command()(_with_exit_status(function))
+def run(app: typer.Typer) -> None:
+    """Runs a command as this process, with arguments from the command line."""
+    prepare_output()
+    for name, level in ERRORS_ONLY.items():
+        os.environ.setdefault(name, level)
     app()
 
 
-def run_one_of(
+def command(function: Callable[..., None]) -> typer.Typer:
+    """Returns a function as a command, whose options are the function's parameters."""
+    app = _app()
+    app.command()(_with_exit_status(function))
+    return app
+
+
+def subcommands(
     *functions: Callable[..., None], about: str, otherwise: Callable[..., None] | None = None
-) -> None:
-    """Runs the function that the first word of the command line names.
+) -> typer.Typer:
+    """Returns a command that calls the function named by the first word of the command line.
 
     Args:
         functions: each is a subcommand with the function's name.
@@ -55,48 +65,74 @@ def run_one_of(
         # Without a callback, Typer drops the name of a single subcommand.
         app.callback()(lambda: None)
     else:
-        command = _with_exit_status(otherwise)
+        wrapped = _with_exit_status(otherwise)
 
         def without_subcommand(
             context: typer.Context, params: ParamsOption = DEFAULT_PARAMS
         ) -> None:
             if context.invoked_subcommand is None:
-                command(params=params)
+                wrapped(params=params)
 
         app.callback()(without_subcommand)
     for function in functions:
         app.command()(_with_exit_status(function))
-    app()
+    return app
+
+
+def modules(package: str, descriptions: Mapping[str, str], about: str) -> typer.Typer:
+    """Returns a command that imports the module named by the first word, and runs its `app`.
+
+    The other modules are not imported: neither for the help nor for the shell's completion.
+
+    Args:
+        package: holds the modules.
+        descriptions: one line of help for each module.
+        about: the help text of the whole command.
+    """
+
+    class Importing(TyperGroup):
+        def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+            name, found, rest = super().resolve_command(ctx, args)
+            if found is not None:
+                found = get_command(import_module(f"{package}.{name}").app)
+            return name, found, rest
+
+    app = _app(help=about, no_args_is_help=True, add_completion=True, cls=Importing)
+    for name, description in descriptions.items():
+        app.command(name, help=description)(lambda: None)
+    return app
 
 
 def _app(**settings: Any) -> typer.Typer:
-    prepare_output()
-    for name, level in ERRORS_ONLY.items():
-        os.environ.setdefault(name, level)
-    return typer.Typer(
-        add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False, **settings
-    )
+    fixed = {"rich_markup_mode": None, "pretty_exceptions_enable": False}
+    return typer.Typer(**{"add_completion": False, **fixed, **settings})
 
 
 def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def wrapped(**arguments: object) -> None:
         try:
-            with _reporting_failure(arguments.get("params", DEFAULT_PARAMS)):
+            with _reporting_failure(arguments.get("params", DEFAULT_PARAMS)), _naming_extra():
                 function(**arguments)
         except Ending as ending:
             say(f"{ending.word}: {ending}", error=True)
             sys.exit(ending.status)
         except Exception as error:
-            if not isinstance(error, OSError) or error.errno not in DISK_FULL:
+            if not (message := _about_file(error)):
                 say(traceback.format_exc().rstrip(), error=True)
                 sys.exit(1)
-            where = error.filename or "a file"
-            text = f"{where}: {error.strerror}. Free some space, then run the same command again."
-            say(f"error: {text}", error=True)
+            say(f"error: {message}", error=True)
             sys.exit(InputError.status)
 
     return wrapped
+
+
+def _about_file(error: Exception) -> str:
+    """Returns the message for a full disk or a path that cannot be used; else an empty text."""
+    if reason := disk_fault(error):
+        where = getattr(error, "filename", None) or "a file"
+        return f"{where}: {reason}. Free some space, then run the same command again."
+    return str((isinstance(error, OSError) and path_error(error)) or "")
 
 
 @contextmanager
@@ -109,3 +145,17 @@ def _reporting_failure(params: object) -> Iterator[None]:
     except Exception as error:
         report_at_exit(error, Path(str(params)))
         raise
+
+
+@contextmanager
+def _naming_extra() -> Iterator[None]:
+    """Names the extra that an installation for prediction alone lacks."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if find_spec("mindspore"):  # all of the extra is there
+            raise
+        raise InputError(
+            "this command", f"no package {error.name}", "the packages of the extra `train`",
+            "Run pip install 'ssd-pipeline[train]'",
+        ) from None  # fmt: skip

@@ -1,6 +1,10 @@
 """Exceptions that end a command with a message instead of a traceback, and their exit status."""
 
+import errno
+import os
 import reprlib
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Ending(Exception):  # noqa: N818 - a requested stop is not an error
@@ -49,6 +53,18 @@ class RunError(Ending):
     """The work failed for another reason than the user's input; commands exit with status 1."""
 
 
+def disk_fault(error: BaseException) -> str:
+    """Returns why nothing can be written (no room, no quota, read-only), or "" for other errors.
+
+    Libraries such as safetensors raise errors of their own, which tell it in their text alone.
+    """
+    if isinstance(error, OSError) and error.errno is not None:
+        return str(error.strerror) if error.errno in DISK_FULL else ""
+    texts = {os.strerror(number): os.strerror(number) for number in DISK_FULL}
+    texts["No free disk"] = os.strerror(errno.ENOSPC)  # MindRecord's
+    return next((reason for text, reason in texts.items() if text in str(error)), "")
+
+
 class Stopped(Ending):
     """A signal stopped the work before its end; commands exit with status 75.
 
@@ -58,3 +74,33 @@ class Stopped(Ending):
 
     status = 75
     word = "stopped"
+
+
+FOUND_INSTEAD = {
+    errno.ENOENT: "no file",
+    errno.EISDIR: "a folder",
+    errno.ENOTDIR: "a file in place of a folder",
+    errno.EEXIST: "a file in place of a folder",
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+}
+EXPECTED = {
+    errno.ENOENT: (
+        "a file", "If a stage makes it, run `dvc repro`, which runs the stages in order"
+    ),
+    errno.EISDIR: ("a file", ""),
+}  # fmt: skip
+
+
+def found_instead(error: Exception) -> str:
+    """Returns what is in place of a usable file, or else the text of the error."""
+    found = FOUND_INSTEAD.get(getattr(error, "errno", None) or 0)
+    return found or getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def path_error(error: OSError) -> InputError | None:
+    """Returns the message for a path that cannot be used; None if another fault is to blame."""
+    if error.filename is None or error.errno not in FOUND_INSTEAD:
+        return None
+    expected, remedy = EXPECTED.get(error.errno, ("a path that can be used", ""))
+    return InputError(str(error.filename), FOUND_INSTEAD[error.errno], expected, remedy)

@@ -16,7 +16,7 @@ from socket import gethostname
 
 from filelock import FileLock, Timeout
 
-from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.errors import InputError, RunError, found_instead
 from ssdcore.core.files import write_json
 from ssdcore.core.messages import say
 
@@ -63,7 +63,7 @@ def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
         lock.acquire()
     except OSError as error:
         where, remedy = str(path), "Make the folder writable"
-        raise InputError(where, error.strerror, "a file that can be locked", remedy) from None
+        raise InputError(where, found_instead(error), "a file that can be locked", remedy) from None
     try:
         write_json(holder, {
             "pid": os.getpid(), "host": gethostname(),

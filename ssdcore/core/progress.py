@@ -38,6 +38,9 @@ class _Display:
 class Progress(_Display):
     """Shows how many steps are done.
 
+    The time of the first step does not count in the estimate of the rest: the first one compiles
+    the network or opens the files.
+
     Args:
         total: number of steps; None if unknown.
         done: number of steps that were done before.
@@ -47,11 +50,19 @@ class Progress(_Display):
     def __init__(self, total: int | None, done: int = 0, unit: str = "step") -> None:
         super().__init__(total=total, initial=done, unit=printable(unit))
         self._total, self._unit = total, unit
+        self._is_first = True
 
     def step(self, number: int, text: str) -> None:
         """Counts a finished step; `text` describes it."""
         self._bar.set_postfix_str(printable(text), refresh=False)
-        self._bar.update()
+        if self._is_first and not self._bar.disable:
+            self._bar.unpause()
+            self._bar.n += 1
+            self._bar.initial = self._bar.last_print_n = self._bar.n
+            self._bar.refresh()
+        else:
+            self._bar.update()
+        self._is_first = False
         if self._line_is_due():
             of_total = f"/{self._total}" if self._total else ""
             self.say(f"{self._unit} {number}{of_total}: {text}")

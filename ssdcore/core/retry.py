@@ -1,13 +1,12 @@
 """Tries again where the machine fails: errors of the disk or of memory are not those of a file."""
 
 import errno
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import RLock
 from time import monotonic, sleep
 from typing import TypeVar
 
-from ssdcore.core.errors import RunError
+from ssdcore.core.errors import RunError, disk_fault
 from ssdcore.core.messages import say
 
 Result = TypeVar("Result")
@@ -54,6 +53,28 @@ def retrying(work: Callable[[], Result], what: str) -> Result:
     ) from fault
 
 
+def resuming(items_from: Callable[[int], Iterator[Result]]) -> Iterator[Result]:
+    """Yields the items of `items_from(0)`; after a RunError, goes on with those that are left.
+
+    Args:
+        items_from: returns the items without as many of the first ones.
+
+    Raises:
+        RunError: the last attempt failed as well.
+    """
+    done = 0
+    for pause in (*PAUSES_S, None):
+        try:
+            for item in items_from(done):
+                done += 1
+                yield item
+            return
+        except RunError:
+            if pause is None:
+                raise
+            sleep(pause)
+
+
 def _require_fault_of_machine(error: OSError | MemoryError) -> OSError | MemoryError:
     if isinstance(error, OSError) and error.errno in FAULTS_OF_A_FILE:
         raise error
@@ -77,11 +98,11 @@ def with_room(work: Callable[[], Result], where: str) -> Result:
     while True:
         try:
             return work()
-        except Exception as error:  # safetensors has an exception of its own without errno
-            text = os.strerror(errno.ENOSPC)
-            if text not in str(error) or monotonic() > until:
+        except Exception as error:
+            reason = disk_fault(error)
+            if not reason or monotonic() > until:
                 raise
         if not told:
-            say(f"{where}: {text}; trying again for {ROOM_S:g} s", error=True)
+            say(f"{where}: {reason}; trying again for {ROOM_S:g} s", error=True)
             told = True
         sleep(min(0.5, ROOM_S / 10))

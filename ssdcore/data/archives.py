@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from zipfile import ZIP_BZIP2, ZIP_LZMA, BadZipFile, ZipFile
 
-from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.errors import InputError, RunError, found_instead
 from ssdcore.core.retry import retrying
 
 MAX_RATIO = 200
@@ -36,8 +36,7 @@ def open_archive(path: Path, expected: str = "a zip archive") -> ZipFile:
     except RunError:
         raise
     except Exception as error:  # zipfile raises many types for damaged bytes
-        found = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise InputError(str(path), found, expected) from None
+        raise InputError(str(path), found_instead(error), expected) from None
     if fault := _fault(archive, path.stat().st_size):
         archive.close()
         raise InputError(str(path), *fault, "Pack it again, or use another source of it")

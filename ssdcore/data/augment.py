@@ -7,6 +7,7 @@ label and crowd flag.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -14,23 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.data.preprocess import MEAN_RGB, resize
+from ssdcore.data.preprocess import MEAN_RGB, SMALLEST_CROP, resize
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.geometry.iou import areas, iou_matrix
 from ssdcore.params.schema import AugmentParams
 
 MIN_IOUS: tuple[float | None, ...] = (None, 0.1, 0.3, 0.5, 0.7, 0.9, 0.0)
 """Minimum IoU of a crop with some object; None keeps the whole image, 0 allows any crop."""
-CROP_SIDES = (0.3, 1.0)
+CROP_SIDES = (SMALLEST_CROP, 1.0)
 """Range of a crop's height and width, fractions of the image's."""
 CROP_ASPECTS = (0.5, 2.0)
 """Range of a crop's width over height, in pixels."""
 CROP_TRIES = 50
 MAX_ZOOM = 4.0
-MAX_CANVAS_PX = 2000
-"""Longer side of a zoomed-out image, which limits it to 12 MB; 24 megapixels zoomed out 4 times
-need a gigabyte. The smallest crop of an image up to 2:1 still has the network's 300 =
-2000 / 2 · 0.3 pixels per side, so no visible detail is lost."""
 HUE_STEPS = 256
 """Steps of OpenCV's hue circle in bytes (HSV_FULL)."""
 IMAGE_STREAM = 1
@@ -54,13 +52,19 @@ def image_generator(seed: int, epoch: int, image_id: int) -> np.random.Generator
     return np.random.default_rng((seed, IMAGE_STREAM, epoch, image_id % 2**63))
 
 
-def augment(sample: Sample, params: AugmentParams, rng: np.random.Generator) -> Sample:
-    """Augments a sample without changing it; the resulting image is 300×300."""
-    moves = ((params.zoom_out, zoom_out), (params.crop, crop), (params.flip, flip))
+def augment(
+    sample: Sample, params: AugmentParams, rng: np.random.Generator, size: int = IMAGE_SIZE
+) -> Sample:
+    """Augments a sample without changing it; the resulting image is (S, S, 3) of `size` S."""
+    moves = (
+        (params.zoom_out, partial(zoom_out, size=size)),
+        (params.crop, crop),
+        (params.flip, flip),
+    )
     for probability, move in moves:
         if rng.random() < probability:
             sample = move(sample, rng)
-    sample = sample._replace(rgb=resize(sample.rgb))
+    sample = sample._replace(rgb=resize(sample.rgb, size))
     colours = (
         (params.brightness, brightness),
         (params.contrast, contrast),
@@ -80,13 +84,22 @@ def flip(sample: Sample, rng: np.random.Generator) -> Sample:
     return Sample(cv2.flip(sample.rgb, 1), sample.objects._replace(boxes_yxyx=boxes))
 
 
-def zoom_out(sample: Sample, rng: np.random.Generator) -> Sample:
+def max_canvas_px(size: int) -> int:
+    """Returns the longer side of a zoomed-out image for a network of `size` S.
+
+    It limits the image to 12 MB for SSD300; 24 megapixels zoomed out 4 times need a gigabyte. The
+    smallest crop of an image up to 2:1 still has S pixels per side, so no visible detail is lost.
+    """
+    return round(2 * size / SMALLEST_CROP)
+
+
+def zoom_out(sample: Sample, rng: np.random.Generator, size: int = IMAGE_SIZE) -> Sample:
     """Puts the image at a random position on a mean-coloured canvas of up to 4 times its sides.
 
-    If the canvas would exceed `MAX_CANVAS_PX`, the image is scaled down first.
+    If the canvas would exceed `max_canvas_px(size)`, the image is scaled down first.
     """
     zoom = rng.uniform(1.0, MAX_ZOOM)
-    rgb = _scaled_down(sample.rgb, int(MAX_CANVAS_PX / zoom))
+    rgb = _scaled_down(sample.rgb, int(max_canvas_px(size) / zoom))
     height, width = rgb.shape[:2]
     canvas_height, canvas_width = round(height * zoom), round(width * zoom)
     top = int(rng.integers(canvas_height - height + 1))

@@ -1,7 +1,6 @@
 """Converts COCO to MindRecord: each listed image is written or skipped for a counted reason."""
 
 import os
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -10,10 +9,11 @@ from typing import Any, NamedTuple
 
 from ssdcore.coco.annotations import CocoImage, CocoSplit, read_coco, require_plausible
 from ssdcore.core.errors import InputError
+from ssdcore.core.file_names import plain_name
 from ssdcore.core.progress import Progress
 from ssdcore.core.retry import retrying
-from ssdcore.data.image_files import open_image_files
-from ssdcore.data.images import BrokenImageError, checked, read_header
+from ssdcore.data.image_files import header_of, open_image_files
+from ssdcore.data.images import BrokenImageError, checked
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.thread_map import map_in_threads
 
@@ -101,10 +101,8 @@ def read_split(annotations: Path, folder: Path) -> CocoSplit:
     with open_image_files(folder) as files:
 
         def size_of(name: str) -> tuple[int, int]:
-            try:
-                return retrying(lambda: read_header(files.read(name)).upright_hw, name)
-            except BrokenImageError:
-                return 0, 0  # `convert_split` skips the image for the same reason
+            header = header_of(files, name)
+            return header.upright_hw if header else (0, 0)
 
         split = read_coco(annotations, size_of)
     require_plausible(split, str(annotations))
@@ -121,8 +119,7 @@ def repeated_files(splits: Mapping[str, tuple[CocoSplit, Path]]) -> list[Repeate
     for name, (split, folder) in splits.items():
         root = os.path.realpath(folder)
         for image in filter(lambda image: image.file_name, split.images):
-            path = os.path.normpath(f"{root}/{image.file_name}".replace("\\", "/"))
-            entries[unicodedata.normalize("NFC", path)].append((name, image))
+            entries[plain_name(f"{root}/{image.file_name}")].append((name, image))
     repeated = []
     for same in entries.values():
         if len(same) > 1:

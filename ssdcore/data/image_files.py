@@ -2,7 +2,6 @@
 
 import posixpath
 import threading
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -10,11 +9,14 @@ from typing import Protocol
 from zipfile import ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.file_names import spellings
 from ssdcore.core.retry import retrying
 from ssdcore.data.archives import BROKEN_ENTRY, open_archive
-from ssdcore.data.images import BrokenImageError
+from ssdcore.data.images import BrokenImageError, Header, read_header
 
-IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+IMAGE_SUFFIXES = (
+    ".avif", ".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+)  # fmt: skip
 """Suffixes, in lower case, by which images are found among other files."""
 LARGEST_BYTES = 1 << 28
 """Maximum unpacked size of an archive entry: a zip of a few kilobytes can claim terabytes."""
@@ -59,6 +61,21 @@ def image_names(files: ImageFiles) -> list[str]:
     return [n for n in files.names() if PurePosixPath(n).suffix.lower() in IMAGE_SUFFIXES]
 
 
+def header_of(files: ImageFiles, file_name: str) -> Header | None:
+    """Returns the header of an image file; None if it is unreadable: convert says why.
+
+    COCO's boxes refer to the stored size. Tools that write no size draw their boxes on the upright
+    image.
+
+    Raises:
+        RunError: the machine fails to read it.
+    """
+    try:
+        return retrying(lambda: read_header(files.read(file_name)), file_name)
+    except BrokenImageError:
+        return None
+
+
 @contextmanager
 def open_image_files(path: Path) -> Iterator[ImageFiles]:
     """Opens a folder or a zip archive; the directory of the archive is read once.
@@ -86,7 +103,7 @@ class _Folder:
         self._path, self._resolved = path, path.resolve()
 
     def read(self, file_name: str) -> bytes:
-        for name in _spellings(file_name):
+        for name in spellings(file_name):
             path = self._path / name
             try:
                 if not path.resolve().is_relative_to(self._resolved):
@@ -132,7 +149,7 @@ class _Archive:
             return file.read(entry.file_size)  # `read()` would unpack more than is stated
 
     def _found(self, file_name: str) -> ZipInfo:
-        for spelling in _spellings(file_name):
+        for spelling in spellings(file_name):
             name = posixpath.normpath(spelling)
             if name.startswith(("../", "/")) or name == "..":
                 raise BrokenImageError(LEAVES)
@@ -140,14 +157,6 @@ class _Archive:
             if entry is not None:
                 return entry
         raise BrokenImageError(MISSING)
-
-
-def _spellings(file_name: str) -> Iterator[str]:
-    """Yields the name as it is, then in the spellings of other operating systems."""
-    yield file_name
-    forward = file_name.replace("\\", "/")
-    others = {forward, *(unicodedata.normalize(form, forward) for form in ("NFC", "NFD"))}
-    yield from sorted(others - {file_name})
 
 
 def _name(entry: ZipInfo) -> str:

@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import cv2
@@ -10,8 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from ssdcore.data.preprocess import SMALLEST_CROP
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
+
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 """Formats that OpenCV decodes on all platforms, by Pillow's names."""
+PHONE_FORMATS = ("AVIF", "HEIF")
+"""Formats that Pillow decodes, the latter with the package pillow-heif."""
+HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+WITHOUT_HEIF = "HEIC image: pip install pillow-heif to read it"
 ORIENTATION_TAG = 0x0112
 UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
     2: np.fliplr,
@@ -38,9 +46,6 @@ MAX_STORED_BYTES = 30 << 20
 MAX_REDUCTION = 8
 """libjpeg can decode to an eighth of each side at the smallest. It reads the whole file then, but
 with less work."""
-SHORTER_SIDE_PX = 1000
-"""Pixels of the shorter side that the network can use: the smallest crop is 0.3 of a side and is
-resized to 300 pixels."""
 REDUCED = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
     4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -115,7 +120,8 @@ def checked(data: bytes, height: int, width: int) -> bytes:
     annotate the upright image. If only the upright size matches, the image is turned upright.
 
     Returns:
-        `data`, or a JPEG if the image was turned or exceeds `MAX_STORED_BYTES`.
+        `data`, or a JPEG if the image was turned, exceeds `MAX_STORED_BYTES`, or is of a format
+        that only Pillow decodes.
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large, cut short or of
@@ -124,7 +130,7 @@ def checked(data: bytes, height: int, width: int) -> bytes:
     """
     header = inspect(data)
     if (header.height, header.width) == (height, width):
-        if len(data) > MAX_STORED_BYTES:
+        if len(data) > MAX_STORED_BYTES or header.format in PHONE_FORMATS:
             return _to_jpeg(decode(data))
         if header.format != "JPEG":
             decode(data)  # Pillow decodes some images that OpenCV does not, such as float TIFF
@@ -141,20 +147,28 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     transparency is dropped.
 
     Raises:
-        BrokenImageError: OpenCV can't decode it.
+        BrokenImageError: it can't be decoded.
         MemoryError: there is not enough memory to tell.
     """
-    return _decoded(data, 1)
+    if not _is_of_phone(data):
+        return _decoded(data, 1)
+    found: list[NDArray[np.uint8]] = []
+    _read(data, lambda image: found.append(np.array(image.convert("RGB"))))
+    return found[0]
 
 
-def decode_for_network(data: bytes) -> NDArray[np.uint8]:
+def decode_for_network(data: bytes, size: int = IMAGE_SIZE) -> NDArray[np.uint8]:
     """Decodes like `decode`, but a large JPEG to a half, a quarter or an eighth of its sides.
 
-    The shorter side keeps at least `SHORTER_SIDE_PX` pixels, so no crop loses visible detail;
+    The smallest crop keeps at least the network's `size` in pixels, so none loses visible detail;
     libjpeg averages pixels, while a later resize would skip them. Training, evaluation and
-    prediction all use this function, whatever the augmentation.
+    prediction all use this function, whatever the augmentation. A HEIC or AVIF file is decoded like
+    the JPEG that `checked` makes of it.
     """
-    return _decoded(data, _reduction(data))
+    if _is_of_phone(data):
+        data = _to_jpeg(decode(data))
+    shorter = min(_size_hw(data, ("JPEG",))) / round(size / SMALLEST_CROP)
+    return _decoded(data, next(factor for factor in REDUCED if factor == 1 or shorter >= factor))
 
 
 def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
@@ -163,13 +177,15 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
         raise BrokenImageError("file empty")
     width = height = 0
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        with Image.open(io.BytesIO(data), formats=_formats_of(data)) as image:
             (width, height), image_format = image.size, str(image.format)
             if width * height > MAX_PIXELS:
                 raise BrokenImageError("image of too many pixels")
             orientation = _orientation(image)
             use(image)
     except UnidentifiedImageError:
+        if data[8:12] in HEIF_BRANDS and "HEIF" not in _phone_formats():
+            raise BrokenImageError(WITHOUT_HEIF) from None
         raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP image") from None
     except BrokenImageError:
         raise
@@ -181,6 +197,26 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
     if image_format == "TIFF":  # Pillow and OpenCV read some types of its orientation differently
         height, width = decode(data).shape[:2]
     return Header(height, width, image_format, orientation)
+
+
+def _is_of_phone(data: bytes) -> bool:
+    """Tells whether a file has the container of HEIC and AVIF, which some videos have, too."""
+    return data[4:8] == b"ftyp"
+
+
+def _formats_of(data: bytes) -> tuple[str, ...]:
+    return _phone_formats() if _is_of_phone(data) else FORMATS
+
+
+@cache
+def _phone_formats() -> tuple[str, ...]:
+    """Returns the formats of `PHONE_FORMATS` that can be decoded here."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return PHONE_FORMATS[:1]
+    register_heif_opener()
+    return PHONE_FORMATS
 
 
 def _orientation(image: Image.Image) -> int:
@@ -211,11 +247,6 @@ def _to_jpeg(rgb: NDArray[np.uint8]) -> bytes:
     if len(data) > MAX_STORED_BYTES:
         raise BrokenImageError("image too large to store")
     return data
-
-
-def _reduction(data: bytes) -> int:
-    shorter = min(_size_hw(data, ("JPEG",)))
-    return next(factor for factor in REDUCED if factor == 1 or shorter >= factor * SHORTER_SIDE_PX)
 
 
 def _size_hw(data: bytes, formats: tuple[str, ...] = FORMATS) -> tuple[int, int]:

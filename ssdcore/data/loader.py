@@ -5,9 +5,9 @@ the data from one step to the next; the threads here pass it on.
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from time import sleep
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -15,7 +15,7 @@ from mindspore import dataset
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.core.retry import PAUSES_S, retrying
+from ssdcore.core.retry import resuming, retrying
 from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.image_cache import ImageCache
 from ssdcore.data.images import BrokenImageError
@@ -23,8 +23,10 @@ from ssdcore.data.mindrecord import COLUMNS, mindrecord_errors, to_sample
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.geometry.matching import encode_targets
 from ssdcore.params.schema import AugmentParams
+from ssdcore.params.types import Matching
 
 ORDER_STREAM = 0
 """Separates the random stream of an epoch's order from those of its images."""
@@ -51,12 +53,12 @@ WHOLE = Share()
 
 
 class TrainingExample(NamedTuple):
-    """One row of a training batch.
+    """One row of a training batch, for a network of size S with K default boxes.
 
     Attributes:
-        image: (3, 300, 300) float32.
-        offsets: (8732, 4) float32.
-        labels: (8732,) int32.
+        image: (3, S, S) float32.
+        offsets: (K, 4) float32.
+        labels: (K,) int32.
     """
 
     image: NDArray[np.float32]
@@ -69,9 +71,9 @@ class TrainingBatch(NamedTuple):
 
     Attributes:
         image_ids: (B,) int64.
-        images: (B, 3, 300, 300) float32.
-        offsets: (B, 8732, 4) float32.
-        labels: (B, 8732) int32.
+        images: (B, 3, S, S) float32.
+        offsets: (B, K, 4) float32.
+        labels: (B, K) int32.
     """
 
     image_ids: NDArray[np.int64]
@@ -85,7 +87,7 @@ class InputBatch(NamedTuple):
 
     Attributes:
         image_ids: (b,) int64, b ≤ B.
-        images: (b, 3, 300, 300) float32.
+        images: (b, 3, S, S) float32.
     """
 
     image_ids: NDArray[np.int64]
@@ -104,12 +106,14 @@ class TrainingLoader:
         shards: of the training split.
         batch_size: B, per process.
         accumulate: batches per step.
-        default_boxes: (8732, 4).
+        default_boxes: (K, 4).
         augmentation: the parameters `train.augment`.
         seed: of order and augmentation.
         workers: threads that decode and augment.
         share: the part of each step that this process loads.
         cache_bytes: memory for decoded images.
+        matching: how objects get their default boxes.
+        input_size: S, of the network.
 
     Attributes:
         share: as given.
@@ -130,6 +134,8 @@ class TrainingLoader:
         workers: int,
         share: Share = WHOLE,
         cache_bytes: int = 0,
+        matching: Matching = "reference",
+        input_size: int = IMAGE_SIZE,
     ) -> None:
         self._shards = shards
         self._cache = ImageCache(cache_bytes)
@@ -138,6 +144,8 @@ class TrainingLoader:
         self._accumulate = accumulate
         self._default_boxes = default_boxes
         self._augmentation = augmentation
+        self._matching = matching
+        self._input_size = input_size
         self._seed = seed
         self._workers = workers
         self.num_images = _size(shards)
@@ -162,13 +170,18 @@ class TrainingLoader:
 
         def read(row: Row) -> tuple[int, Sample]:
             image_id = int(row[0])
-            return image_id, self._cache.get(image_id, lambda: _read(row)[1])
+            return image_id, self._cache.get(image_id, lambda: _read(row, self._input_size)[1])
 
         def prepare(item: tuple[int, Sample]) -> tuple[int, TrainingExample]:
             image_id, sample = item
             rng = image_generator(self._seed, epoch, image_id)
             return image_id, to_training_example(
-                sample, self._default_boxes, self._augmentation, rng
+                sample,
+                self._default_boxes,
+                self._augmentation,
+                rng,
+                self._matching,
+                self._input_size,
             )
 
         ahead = STEPS_AHEAD * self._batch_size * self._accumulate
@@ -181,16 +194,26 @@ class TrainingLoader:
 
 
 def to_training_example(
-    sample: Sample, default_boxes: Boxes, augmentation: AugmentParams, rng: np.random.Generator
+    sample: Sample,
+    default_boxes: Boxes,
+    augmentation: AugmentParams,
+    rng: np.random.Generator,
+    matching: Matching = "reference",
+    input_size: int = IMAGE_SIZE,
 ) -> TrainingExample:
     """Augments a sample, then prepares the image and encodes its objects."""
-    rgb, objects = augment(sample, augmentation, rng)
-    targets = encode_targets(objects.boxes_yxyx, objects.labels, default_boxes, objects.crowd)
-    return TrainingExample(to_network_input(rgb), targets.offsets, targets.labels)
+    rgb, (boxes, labels, crowd) = augment(sample, augmentation, rng, input_size)
+    one_to_one = matching == "best"
+    targets = encode_targets(boxes, labels, default_boxes, crowd, one_to_one=one_to_one)
+    return TrainingExample(to_network_input(rgb, input_size), targets.offsets, targets.labels)
 
 
 def input_batches(
-    shards: Sequence[Path], batch_size: int, workers: int, share: Share = WHOLE
+    shards: Sequence[Path],
+    batch_size: int,
+    workers: int,
+    share: Share = WHOLE,
+    input_size: int = IMAGE_SIZE,
 ) -> Iterator[InputBatch]:
     """Yields every image of the shards once, in their order; the last batch may be smaller.
 
@@ -198,8 +221,8 @@ def input_batches(
     """
 
     def prepare(row: Row) -> tuple[int, NDArray[np.float32]]:
-        image_id, sample = _read(row)
-        return image_id, to_network_input(sample.rgb)
+        image_id, sample = _read(row, input_size)
+        return image_id, to_network_input(sample.rgb, input_size)
 
     rows = _rows(shards, range(share.rank, _size(shards), share.size))
     prepared = map_in_threads(prepare, rows, workers, STEPS_AHEAD * batch_size)
@@ -216,10 +239,12 @@ def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample
     return [_read(row) for row in _rows(shards, np.unique(rows).tolist())]
 
 
-def read_images(shards: Sequence[Path], workers: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+def read_images(
+    shards: Sequence[Path], workers: int, input_size: int = IMAGE_SIZE
+) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yields the id and pixels (H, W, 3) of every image of the shards, in their order."""
     rows = _rows(shards, range(_size(shards)))
-    for image_id, sample in map_in_threads(_read, rows, workers):
+    for image_id, sample in map_in_threads(partial(_read, input_size=input_size), rows, workers):
         yield image_id, sample.rgb
 
 
@@ -229,21 +254,14 @@ def _rows(shards: Sequence[Path], order: Sequence[int]) -> Iterator[Row]:
     Raises:
         RunError: the shards are damaged, or the machine fails to read them.
     """
-    done = 0
-    for pause in (*PAUSES_S, None):
-        try:
-            with mindrecord_errors(shards[0]):
-                if done < len(order):
-                    sampler = dataset.SubsetSampler(list(order[done:]))
-                    rows = _dataset(shards, sampler)
-                    for row in rows.create_tuple_iterator(num_epochs=1, output_numpy=True):
-                        done += 1
-                        yield row
-            return
-        except RunError:
-            if pause is None:
-                raise
-            sleep(pause)
+
+    def rows_from(done: int) -> Iterator[Row]:
+        with mindrecord_errors(shards[0]):
+            if done < len(order):
+                rows = _dataset(shards, dataset.SubsetSampler(list(order[done:])))
+                yield from rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
+
+    yield from resuming(rows_from)
 
 
 def _size(shards: Sequence[Path]) -> int:
@@ -257,11 +275,13 @@ def _dataset(shards: Sequence[Path], sampler: Any) -> Any:
     return dataset.MindDataset(paths, columns_list=list(COLUMNS), sampler=sampler)
 
 
-def _read(row: Row) -> tuple[int, Sample]:
-    image_id, *columns = row
+def _read(row: Row, input_size: int = IMAGE_SIZE) -> tuple[int, Sample]:
+    image_id, image, num_objects, boxes = row
     what = f"image {int(image_id)} of the shards"
     try:
-        return int(image_id), retrying(lambda: to_sample(*columns), what)
+        return int(image_id), retrying(
+            lambda: to_sample(image, num_objects, boxes, input_size), what
+        )
     except BrokenImageError as error:
         raise RunError(f"{what}: {error}. Run the convert stage again.") from None
 

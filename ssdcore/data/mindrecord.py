@@ -19,9 +19,10 @@ from mindspore.mindrecord import FileWriter
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.core.errors import RunError
+from ssdcore.core.errors import RunError, disk_fault
 from ssdcore.data.augment import Sample
 from ssdcore.data.images import decode_for_network
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 
 END = b"\x01"
 SCHEMA = {
@@ -100,7 +101,7 @@ def mindrecord_errors(path: Path) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError) as error:
         text = str(error)
-        if "No free disk" in text or shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
+        if disk_fault(error) or shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
         told = re.search(r"^\[ERROR\] (.*)$", text, re.MULTILINE)
         reason = (told[1] if told else text.strip().partition("\n")[0]).rstrip(".!")
@@ -146,8 +147,13 @@ def _to_row(record: Record) -> dict[str, Any]:
     }
 
 
-def to_sample(image: NDArray[Any], num_objects: NDArray[Any], objects: NDArray[Any]) -> Sample:
-    """Converts the columns of a row, as MindDataset returns them, to a sample."""
+def to_sample(
+    image: NDArray[Any],
+    num_objects: NDArray[Any],
+    objects: NDArray[Any],
+    size: int = IMAGE_SIZE,
+) -> Sample:
+    """Converts the columns of a row, as MindDataset returns them, for a network of `size`."""
     rows = objects[: int(num_objects)]
     ground_truth = Objects(rows[:, :4], rows[:, 4].astype(np.int32), rows[:, 5] > 0)
-    return Sample(decode_for_network(image.tobytes()[: -len(END)]), ground_truth)
+    return Sample(decode_for_network(image.tobytes()[: -len(END)], size), ground_truth)

@@ -4,29 +4,31 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.geometry.default_boxes import IMAGE_SIZE
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 
 MEAN_RGB = np.array((0.485, 0.456, 0.406), np.float32) * 255
 DEVIATION_RGB = np.array((0.229, 0.224, 0.225), np.float32) * 255
 """ImageNet's mean and standard deviation, in 0 … 255."""
+SMALLEST_CROP = 0.3
+"""Side of the smallest crop that augmentation cuts out, as a fraction of the image's."""
 CAFFE_MEAN_RGB = np.array((123, 117, 104), np.float32)
 """What the Caffe VGG16 subtracts, in 0 … 255; it does not divide."""
 
 
-def resize(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Resizes an image (H, W, 3) of any aspect ratio to (300, 300, 3)."""
-    return cv2.resize(rgb, (IMAGE_SIZE, IMAGE_SIZE), interpolation=cv2.INTER_LINEAR)
+def resize(rgb: NDArray[np.uint8], size: int = IMAGE_SIZE) -> NDArray[np.uint8]:
+    """Resizes an image (H, W, 3) of any aspect ratio to (S, S, 3) for a network of `size` S."""
+    return cv2.resize(rgb, (size, size), interpolation=cv2.INTER_LINEAR)
 
 
-def to_network_input(rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Resizes an image (H, W, 3) of any aspect ratio to 300×300 and normalises it.
+def to_network_input(rgb: NDArray[np.uint8], size: int = IMAGE_SIZE) -> NDArray[np.float32]:
+    """Resizes an image (H, W, 3) of any aspect ratio to `size` S and normalises it.
 
     Returns:
-        (3, 300, 300) float32 with about zero mean and unit deviation.
+        (3, S, S) float32 with about zero mean and unit deviation.
     """
     # By channel: several times as fast as with three interleaved channels.
-    planes = np.empty((3, IMAGE_SIZE, IMAGE_SIZE), np.float32)
-    channels = zip(cv2.split(resize(rgb)), planes, MEAN_RGB, DEVIATION_RGB, strict=True)
+    planes = np.empty((3, size, size), np.float32)
+    channels = zip(cv2.split(resize(rgb, size)), planes, MEAN_RGB, DEVIATION_RGB, strict=True)
     for channel, plane, mean, deviation in channels:
         np.subtract(channel, mean, out=plane)
         plane /= deviation

@@ -12,6 +12,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from ssdcore.core.git import git_output
 from ssdcore.doctor.finding import Finding
 
 PYTHONS = ((3, 10), (3, 13))
@@ -96,6 +97,19 @@ def check_disk(folder: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
         "error", "disk", f"{text}, expected {min_free_bytes / 1e9:.0f} GB",
         "Free some space; dvc gc --workspace removes outs of earlier experiments",
     )  # fmt: skip
+
+
+def check_git(folder: Path) -> Finding:
+    """Checks that git knows a name and an e-mail address for commits, which experiments are."""
+    if git_output(folder, "--version") is None:
+        return Finding("error", "git", "not found", "Install git: DVC's experiments need it")
+    who = git_output(folder, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")
+    if who is None:
+        return Finding(
+            "to do", "git", "no name for commits, which `dvc exp run` makes",
+            'Run `git config user.name "Your Name"` and `git config user.email you@example.com`',
+        )  # fmt: skip
+    return Finding("ok", "git", who.rsplit(maxsplit=2)[0])  # without the time
 
 
 def check_import(name: str, module: str) -> Finding:

@@ -1,6 +1,7 @@
 """Returns the file that a parameter names by path or by address; fetches and keeps the latter."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,10 +100,15 @@ def _file_name(address: str) -> str:
 
 
 def _file(path: str) -> Path | None:
-    """Returns a path with `~` expanded; None if there is no file."""
+    """Returns a path with `~` expanded; None if there is no file.
+
+    `dvc exp run --temp` and the queue run in copies without the files that git ignores, such as
+    weights/start.ckpt: a relative path then counts from the repository itself as well.
+    """
     try:
         found = Path(path).expanduser()
-        return found if found.is_file() else None
+        places = (found, Path(os.environ.get("DVC_ROOT", ""), found))
+        return next((place for place in places if place.is_file()), None)
     except (OSError, RuntimeError):  # a name too long; no home folder
         return None
 

@@ -2,26 +2,32 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from ssdcore.core import layout
 from ssdcore.core.nested import leaves
-from ssdcore.dvc.repository import open_repository
+from ssdcore.dvc.repository import WORKSPACE, open_repository
 
 DONE = {None, "success"}
 """DVC's states of experiments with results; None if the experiment ran in the workspace."""
+EVALUATE = "evaluate"
+"""The stage of dvc.yaml that measures AP."""
+CHANGED = "changed"
+"""Our state of a workspace whose code, data or parameters are not those of its results."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment, or the commit that experiments started from.
+    """An experiment, the commit that experiments started from, or the workspace.
 
     Attributes:
-        name: the name of the experiment; of a commit its branch, tag or abbreviated hash.
+        name: the name of the experiment; of a commit its branch, tag or abbreviated hash;
+            `WORKSPACE`.
         baseline: the hash of the commit that the experiment started from; of a commit its own.
         is_baseline: whether this is the commit itself.
-        state: success, failed, queued or running; None if it ran in the workspace.
+        state: success, failed, queued or running; None if it ran in the workspace; `CHANGED`.
         params: the content of params.yaml.
         metrics: the twelve COCO metrics by name; empty if there are none.
         changed: parameters that differ from the baseline's, by dotted key.
@@ -48,7 +54,7 @@ class Experiment:
 
 
 def list_experiments(commits: int) -> list[Experiment]:
-    """Returns the last commits of this branch, each followed by its experiments.
+    """Returns the workspace and the last commits of this branch, each followed by its experiments.
 
     Args:
         commits: how many commits; -1 for all.
@@ -58,13 +64,23 @@ def list_experiments(commits: int) -> list[Experiment]:
         RunError: DVC cannot list them.
     """
     with open_repository() as repo:
-        return list(read_states(repo.experiments.show(num=commits)))
+        changed = repo.status(targets=[EVALUATE], with_deps=True)
+        return list(read_states(repo.experiments.show(num=commits), CHANGED if changed else None))
 
 
-def read_states(states: Iterable[Any]) -> Iterator[Experiment]:
-    """Yields experiments from DVC's `ExpState` objects; skips those that DVC could not read."""
-    for state in states:
-        if state.rev == "workspace" or not state.data:
+def read_states(states: Iterable[Any], workspace: str | None = None) -> Iterator[Experiment]:
+    """Yields experiments from DVC's `ExpState` objects; skips those that DVC could not read.
+
+    Args:
+        states: the workspace's, then those of commits with their experiments.
+        workspace: the state of the workspace.
+    """
+    readable = [state for state in states if state.data]
+    for state, head in pairwise(readable):
+        if state.rev == WORKSPACE:
+            yield _experiment(state, head, workspace, _content(head.data.params, layout.PARAMS))
+    for state in readable:
+        if state.rev == WORKSPACE:
             continue
         baseline = _experiment(state, state, None)
         yield baseline
@@ -81,7 +97,7 @@ def _experiment(
     before = dict(leaves(params if params_before is None else params_before))
     shards = state.data.outs.get(str(layout.MINDRECORD))
     return Experiment(
-        name=state.name or state.rev[:7],
+        name=WORKSPACE if state.rev == WORKSPACE else state.name or state.rev[:7],
         baseline=baseline.rev,
         is_baseline=state is baseline,
         state=executed,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, found_instead
 from ssdcore.core.nested import leaves
 
 LOCK = Path("dvc.lock")
@@ -40,8 +40,7 @@ def read_lock(path: Path) -> dict[str, LockedStage]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        found = getattr(error, "strerror", str(error))
-        raise InputError(str(path), found, EXPECTED, REMEDY) from None
+        raise InputError(str(path), found_instead(error), EXPECTED, REMEDY) from None
     return parse_lock(text, str(path))
 
 

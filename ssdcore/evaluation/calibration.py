@@ -8,7 +8,7 @@ Object Detection" (2020).
 import numpy as np
 
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.table import Chart, Column, Row, Table
+from ssdcore.evaluation.named_table import Chart, Column, Row, Table
 
 BINS = 10
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ssdcore.coco.metrics import FIGURES
+from ssdcore.coco.metrics import FIGURES, defined
+from ssdcore.coco.operating_point import best_threshold, operating_point
+from ssdcore.evaluation.bootstrap import RESAMPLES, interval
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.operating_point import best_threshold, operating_point
-from ssdcore.evaluation.table import HIGHER, Chart, Column, Row, Table
+from ssdcore.evaluation.named_table import Chart, Column, Row, Table
 
 MEANINGS = {
     "AP": "The COCO score: average precision, the mean over all classes and over ten IoU "
@@ -25,66 +26,87 @@ MEANINGS = {
 }
 COLUMNS = (
     Column("name", "text", "class"),
-    Column("AP", better=HIGHER),
-    Column("AP50", better=HIGHER),
-    Column("AP75", better=HIGHER),
+    Column("AP"),
+    Column("AP50"),
+    Column("AP75"),
     Column("AR1", listed=False),
     Column("AR10", listed=False),
-    Column("AR100", better=HIGHER),
+    Column("AR100"),
     Column("objects", "count"),
     Column("detections", "count", listed=False),
     Column("threshold", title="score"),
     Column("precision"),
     Column("recall"),
     Column("f1", title="F1"),
-    Column("correct", "count", "found"),
-    Column("invented", "count", "wrong"),
-    Column("missed", "count"),
+    Column("found", "count"),
+    Column("wrong", "count"),
+    Column("not_found", "count", listed=False),
+    Column("AP_low", listed=False),
+    Column("AP_high", listed=False),
 )
 
 
 def coco_figures(judged: JudgedSplit) -> Table:
-    """One row per figure, in COCO's order; -1 is undefined."""
+    """One row per figure, in COCO's order, with its interval; None is undefined.
+
+    Its scalars are the interval of AP.
+    """
+    resamples = judged.bootstrap.figures
+    intervals = {name: interval(resamples[name]) or (None, None) for name in FIGURES}
+    low, high = intervals["AP"]
     return Table(
         name="coco_figures",
         section="COCO figures",
         title="The twelve COCO figures",
+        note="Other validation images would give other figures. Each lies between low and high in "
+        f"95 % of {RESAMPLES:,} resamples of the images (bootstrap).",
         columns=(
             Column("figure", "text"),
-            Column("value", better=HIGHER),
+            Column("value"),
+            Column("low"),
+            Column("high"),
             Column("meaning", "text", "what it means"),
         ),
-        rows=[(name, judged.figures[name], MEANINGS[name]) for name in FIGURES],
+        rows=[
+            (name, defined(judged.figures[name]), *intervals[name], MEANINGS[name])
+            for name in FIGURES
+        ],
+        scalars={"AP_low": low, "AP_high": high},
     )
 
 
 def per_class(judged: JudgedSplit) -> Table:
     """One row per class, in the order of the ids; crowd regions are not counted as objects.
 
-    The AP and AR are COCO's, -1 without objects; a threshold is None without a correct detection.
+    The AP and AR are COCO's, None without objects; a threshold is None without a correct
+    detection.
     """
     labels = judged.split.found.label[judged.shown]
     detections = np.bincount(labels - 1, minlength=len(judged.split.names)).tolist()
     rows: list[Row] = []
-    for figures, ranked, shown in zip(
-        judged.figures["per_class"], judged.ranked_by_class, detections, strict=True
-    ):
+    for figures, resamples, ranked, shown in zip(
+        judged.figures["per_class"], judged.bootstrap.classes, judged.ranked_by_class, detections,
+        strict=True,
+    ):  # fmt: skip
         threshold = best_threshold(ranked)
         own = operating_point(ranked, np.inf if threshold is None else threshold)
         overall = operating_point(ranked, judged.threshold)
+        low, high = interval(resamples) or (None, None)
         cells = {
-            **figures,
+            **{name: defined(figure) for name, figure in figures.items()},
+            "AP_low": low,
+            "AP_high": high,
             "detections": shown,
             "threshold": threshold,
-            **own._asdict(),
-            **{name: getattr(overall, name) for name in ("correct", "invented", "missed")},
+            **overall._asdict(),
+            **{name: getattr(own, name) for name in ("precision", "recall", "f1")},
         }
         rows.append(tuple(cells[column.name] for column in COLUMNS))
     return Table(
         name="per_class",
         section="Classes",
         title="Figures of each class",
-        note="Found, missed and wrong are counts from a score of "
+        note="Found objects and wrong detections are counted from a score of "
         f"{judged.threshold:.3f} on; precision, recall and F1 are at the class's own best score. "
         "A class without objects in the validation set has no figures.",
         columns=COLUMNS,

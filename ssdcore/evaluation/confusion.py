@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ssdcore.coco.matching import NOTHING, Flags, Ints, in_rounds, overlapping, take
 from ssdcore.evaluation.judged import JudgedSplit, unlike
-from ssdcore.evaluation.matching import NOTHING, Flags, Ints, in_rounds, overlapping, take
+from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.evaluation.outcomes import FOREGROUND_IOU
-from ssdcore.evaluation.table import Chart, Column, Table
 
 
 def confusion(judged: JudgedSplit) -> Table:
@@ -21,7 +21,8 @@ def confusion(judged: JudgedSplit) -> Table:
         title="Confusion matrix",
         note=f"From a score of {judged.threshold:.3f} on. A row is the class of the objects, a "
         "column the predicted class; colours are shares of the row. Blue is correct, orange is "
-        "wrong. The last column is what was missed, the last row what was invented.",
+        "wrong. The last column has the objects without a detection of IoU 0.5 or more, the last "
+        "row the detections without such an object.",
         columns=(Column("actual", "text"), Column("predicted", "text")),
         rows=[
             (names[actual], names[predicted])

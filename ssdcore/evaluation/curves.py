@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from ssdcore.coco.operating_point import operating_point
 from ssdcore.evaluation.average_precision import RECALLS
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.operating_point import operating_point
-from ssdcore.evaluation.table import Chart, Column, Row, Table
+from ssdcore.evaluation.named_table import Chart, Column, Row, Table
 
 THRESHOLDS = np.arange(101) / 100
 
@@ -34,23 +34,26 @@ def precision_recall(judged: JudgedSplit) -> Table:
 
 
 def score_curves(judged: JudgedSplit) -> Table:
-    """The figures at thresholds 0, 0.01, … 1, all classes together first, and the best threshold.
+    """The figures at thresholds 0, 0.01, … 1 and the best one, all classes together first.
 
-    Its scalars are the best threshold and the operating point there.
+    Its scalars are the threshold, the operating point there, and the best F1 with its threshold.
     """
+    thresholds = np.union1d(THRESHOLDS, judged.threshold).tolist()
     names = [judged.all_classes, *judged.split.names]
     rows: list[Row] = []
     for name, ranked in zip(names, [judged.ranked, *judged.ranked_by_class], strict=True):
-        for threshold in THRESHOLDS.tolist():
+        for threshold in thresholds:
             point = operating_point(ranked, threshold)
             rows.append((name, threshold, point.precision, point.recall, point.f1))
-    best = operating_point(judged.ranked, judged.threshold)
+    threshold, best = judged.threshold, judged.best_threshold
+    same = f"{threshold:.3f}" == f"{best:.3f}"
     return Table(
         name="score_curves",
         section="Curves",
         title="F1 over the score threshold",
         note="The thick line is of all classes together, each thin line one class. The dotted line "
-        f"is the threshold of the highest F1, {judged.threshold:.3f}.",
+        f"is the model's threshold, {threshold:.3f}"
+        + (", of the highest F1." if same else f". The highest F1 is at {best:.3f}."),
         columns=(
             Column("class", "text"),
             Column("score", title="score threshold"),
@@ -61,8 +64,13 @@ def score_curves(judged: JudgedSplit) -> Table:
         rows=rows,
         chart=Chart(
             "lines", "score", ("f1",), by="class", main=judged.all_classes,
-            marks=(judged.threshold,),
+            marks=(threshold,),
         ),
         listed=False,
-        scalars={"threshold": judged.threshold, **best._asdict()},
+        scalars={
+            "threshold": threshold,
+            **operating_point(judged.ranked, threshold)._asdict(),
+            "best_f1": operating_point(judged.ranked, best).f1,
+            "best_threshold": best,
+        },
     )  # fmt: skip

@@ -6,9 +6,10 @@ Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors" 
 
 import numpy as np
 
+from ssdcore.coco.matching import Flags, Found, Ints
 from ssdcore.evaluation.average_precision import average_precisions
 from ssdcore.evaluation.judged import JudgedSplit
-from ssdcore.evaluation.matching import Flags, Found, Ints
+from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.evaluation.outcomes import (
     BACKGROUND,
     BOTH,
@@ -19,7 +20,6 @@ from ssdcore.evaluation.outcomes import (
     MEANINGS,
     MISSED,
 )
-from ssdcore.evaluation.table import LOWER, Chart, Column, Table
 
 CORRECTED = (CLASS, LOCALISATION)
 REMOVED = (BOTH, DUPLICATE, BACKGROUND)
@@ -64,23 +64,34 @@ def errors(judged: JudgedSplit) -> Table:
     # Without false positives every wrong detection scores below every correct one.
     false_positives = gain(found._replace(score=correct.astype(np.float64)))
     false_negatives = gain(left=judged.split.objects(taken))
-    counts = np.bincount(kinds, minlength=len(KINDS))
-    times = dict(zip(KINDS, counts.tolist(), strict=True)) | {MISSED: int(missed.sum())}
+
+    def times(shown: Flags) -> dict[str, int]:
+        counts = np.bincount(kinds[shown], minlength=len(KINDS)).tolist()
+        still = outcomes.missed_from(shown, judged.split.truth.crowd)
+        return dict(zip(KINDS, counts, strict=True)) | {MISSED: int(still.sum())}
+
+    anywhere, from_threshold = times(kinds >= 0), times(judged.shown)
     return Table(
         name="errors",
         section="Errors",
         title="Cost of each kind of error",
-        note="Each wrong detection and each missed object is one kind of error (TIDE, at IoU 0.5), "
-        "at any score. Its cost is what AP50 would gain without it; the costs do not add up, as "
-        "one error can hide another. All detections that are not correct together cost "
-        f"{false_positives:.3f}, all objects that are not found {false_negatives:.3f}.",
+        note="Each wrong detection and each missed object is one kind of error (TIDE, at IoU 0.5). "
+        "Its cost is what AP50 would gain without it, with the detections of any score; the costs "
+        "do not add up, as one error can hide another. All detections that are not correct "
+        f"together cost {false_positives:.3f}, all objects that are not found "
+        f"{false_negatives:.3f}. The images show the errors from the threshold on, "
+        f"{judged.threshold:.3f}.",
         columns=(
             Column("kind", "outcome", "error"),
-            Column("AP50_cost", title="costs in AP50", better=LOWER),
-            Column("count", "count", "times"),
+            Column("AP50_cost", title="costs in AP50"),
+            Column("count", "count", "times at any score"),
+            Column("from_threshold", "count", "from the threshold on"),
             Column("meaning", "text", "what it is"),
         ),
-        rows=[(kind, cost_of[kind], times[kind], MEANINGS[kind]) for kind in cost_of],
+        rows=[
+            (kind, cost, anywhere[kind], from_threshold[kind], MEANINGS[kind])
+            for kind, cost in cost_of.items()
+        ],
         chart=Chart("ranking", "kind", ("AP50_cost",)),
         scalars={
             **{f"AP50_cost/{kind}": cost for kind, cost in cost_of.items()},

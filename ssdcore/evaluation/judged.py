@@ -4,44 +4,15 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-
-from ssdcore.coco.annotations import CocoSplit, read_ground_truth
-from ssdcore.coco.metrics import positions
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.matching import Flags
+from ssdcore.coco.operating_point import Ranked, best_threshold, rank
 from ssdcore.coco.results import CocoResults
-from ssdcore.evaluation.matching import Flags, Floats, Found, Ints, Truth, ranks
-from ssdcore.evaluation.operating_point import Ranked, best_threshold, rank
+from ssdcore.evaluation.bootstrap import Bootstrap, bootstrap
 from ssdcore.evaluation.outcomes import CORRECT, IGNORED, Outcomes, judge
-
-MOST_DETECTIONS = 100
-"""Per class and image; COCO's protocol ignores the rest."""
-
-
-class Split(NamedTuple):
-    """Objects and detections, boxes and areas in pixels of the original images.
-
-    Attributes:
-        names: of the classes in the order of their ids; the label is the index + 1.
-        truth: M objects of all images, in the file's order.
-        found: N detections, at most `MOST_DETECTIONS` of a class in an image.
-        truth_area: (M,) as annotated: COCO's is the mask's, not the box's.
-        found_area: (N,) of the boxes.
-        image_area: (images,) height · width, NaN where the file does not give them.
-    """
-
-    names: tuple[str, ...]
-    truth: Truth
-    found: Found
-    truth_area: Floats
-    found_area: Floats
-    image_area: Floats
-
-    def objects(self, among: Flags | None = None) -> Ints:
-        """Returns the number of objects (C,) of each class, without crowds, of those in `among`."""
-        counted = ~self.truth.crowd if among is None else ~self.truth.crowd & among
-        return np.bincount(self.truth.label[counted] - 1, minlength=len(self.names))
+from ssdcore.evaluation.split import Split, read_split
 
 
 @dataclass(frozen=True)
@@ -55,11 +26,14 @@ class JudgedSplit:
         split: M objects, N detections, C classes.
         outcomes: of its objects and detections.
         figures: `ssdcore.coco.metrics.evaluate` of the same detections.
+        chosen: minimum score of the detections that people see, as the model carries it; None
+            takes the one of the highest F1.
     """
 
     split: Split
     outcomes: Outcomes
     figures: Mapping[str, Any]
+    chosen: float | None = None
 
     @cached_property
     def correct(self) -> Flags:
@@ -89,14 +63,24 @@ class JudgedSplit:
         return rank(self.split.found.score[among], self.correct[among], objects)
 
     @cached_property
-    def threshold(self) -> float:
+    def best_threshold(self) -> float:
         """The score of the highest F1 over all classes together; 0 without a correct detection."""
         return best_threshold(self.ranked) or 0.0
+
+    @property
+    def threshold(self) -> float:
+        """The minimum score of the detections that people see."""
+        return self.best_threshold if self.chosen is None else self.chosen
 
     @cached_property
     def shown(self) -> Flags:
         """(N,) detections that score the threshold or more."""
         return self.split.found.score >= self.threshold
+
+    @cached_property
+    def bootstrap(self) -> Bootstrap:
+        """The figures of resamples of the images."""
+        return bootstrap(self.split)
 
     @cached_property
     def all_classes(self) -> str:
@@ -105,7 +89,10 @@ class JudgedSplit:
 
 
 def judge_split(
-    ground_truth_json: Path | CocoSplit, results: CocoResults, figures: Mapping[str, Any]
+    ground_truth_json: Path | CocoSplit,
+    results: CocoResults,
+    figures: Mapping[str, Any],
+    threshold: float | None = None,
 ) -> JudgedSplit:
     """Judges the detections (possibly none) of an annotation file's images.
 
@@ -113,42 +100,10 @@ def judge_split(
         ground_truth_json: the COCO annotation file, or its content if it has been read.
         results: the detections.
         figures: `ssdcore.coco.metrics.evaluate` of the two.
+        threshold: minimum score of the detections that people see; None is that of the highest F1.
     """
     split = read_split(ground_truth_json, results)
-    return JudgedSplit(split, judge(split.truth, split.found), figures)
-
-
-def read_split(ground_truth_json: Path | CocoSplit, results: CocoResults) -> Split:
-    """Reads what pycocotools would compare, in the order in which it does.
-
-    Images without objects count.
-    """
-    split = read_ground_truth(ground_truth_json)
-    images = sorted(split.images, key=lambda image: image.id)
-    image_ids = np.sort(split.image_ids)
-    class_ids = np.array([one.id for one in split.classes], np.int64)
-    rows = split.annotations.compared()
-    truth = Truth(
-        positions(image_ids, split.image_ids[rows.image]),
-        rows.label,
-        rows.crowd,
-        rows.boxes_xywh_px,
-    )
-    found = Found(
-        positions(image_ids, results.image_ids),
-        positions(class_ids, results.category_ids) + 1,
-        results.scores,
-        results.boxes_xywh_px,
-    )
-    found = found.select(ranks(found.group, found.score) < MOST_DETECTIONS)
-    return Split(
-        tuple(one.name for one in split.classes),
-        truth,
-        found,
-        rows.areas_px,
-        found.boxes_xywh[:, 2] * found.boxes_xywh[:, 3],
-        np.array([image.height * image.width or np.nan for image in images], np.float64),
-    )
+    return JudgedSplit(split, judge(split.truth, split.found), figures, threshold)
 
 
 def unlike(word: str, names: Collection[str]) -> str:

@@ -19,8 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.coco.results import Detections
-from ssdcore.evaluation.matching import (
+from ssdcore.coco.matching import (
     NOTHING,
     Flags,
     Floats,
@@ -28,16 +27,17 @@ from ssdcore.evaluation.matching import (
     Ints,
     Pairs,
     Truth,
-    in_rounds,
+    matched,
     overlapping,
-    take,
 )
+from ssdcore.coco.operating_point import MATCH_IOU
+from ssdcore.coco.results import Detections
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
 
 KINDS = ("correct", "class", "localisation", "both", "duplicate", "background", "ignored")
 CORRECT, CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, IGNORED = range(len(KINDS))
 MISSED = "missed"
-"""The outcome of an object that no detection is about."""
+"""The outcome of an object that no detection is correct on, nor a class or localisation error."""
 NAMES = {
     "correct": "correct",
     "class": "wrong class",
@@ -57,9 +57,9 @@ MEANINGS = {
     "duplicate": "A detection with a higher score already matched the object.",
     "background": "Nothing is there (IoU below 0.1 with every object).",
     "ignored": "In a region marked as a crowd; neither correct nor wrong.",
-    MISSED: "An object that no detection matches or overlaps.",
+    MISSED: "An object without a detection that is correct, of the wrong class, or loose.",
 }
-FOREGROUND_IOU = 0.5
+FOREGROUND_IOU = MATCH_IOU
 BACKGROUND_IOU = 0.1
 
 
@@ -76,6 +76,13 @@ class Outcomes(NamedTuple):
     kinds: Ints
     objects: Ints
     missed: Flags
+
+    def missed_from(self, shown: Flags, crowd: Flags) -> Flags:
+        """Returns the objects (M,) that are missed if only some detections (N,) are shown."""
+        about = self.objects[shown & np.isin(self.kinds, [CORRECT, LOCALISATION, CLASS])]
+        missed = ~crowd
+        missed[about] = False
+        return missed
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -105,12 +112,7 @@ def judge(truth: Truth, found: Found) -> Outcomes:
     pairs = overlapping(truth, found, BACKGROUND_IOU)
     crowd = truth.crowd[pairs.object]
     same = truth.label[pairs.object] == found.label[pairs.detection]
-    near = pairs.overlap >= FOREGROUND_IOU
-
-    rounds = in_rounds(pairs.select(same & near), found.group, found.score)
-    taken = take(rounds, np.array([FOREGROUND_IOU]), truth.crowd, truth.crowd, len(found.label))
-    took = taken[:, 0].astype(np.int64)
-    in_crowd = (took != NOTHING) & np.append(truth.crowd, False)[took]
+    took, in_crowd = matched(pairs, truth, found, FOREGROUND_IOU)
     mine, iou_mine = _best(pairs.select(same & ~crowd), len(found.label))
     other, iou_other = _best(pairs.select(~same & ~crowd), len(found.label))
     kinds = np.select(
@@ -134,9 +136,8 @@ def judge(truth: Truth, found: Found) -> Outcomes:
         [took, mine, other],
         NOTHING,
     )
-    missed = ~truth.crowd
-    missed[objects[np.isin(kinds, [CORRECT, LOCALISATION, CLASS])]] = False
-    return Outcomes(kinds, objects, missed)
+    outcomes = Outcomes(kinds, objects, ~truth.crowd)
+    return outcomes._replace(missed=outcomes.missed_from(kinds >= 0, truth.crowd))
 
 
 def _best(pairs: Pairs, detections: int) -> tuple[Ints, Floats]:

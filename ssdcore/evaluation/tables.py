@@ -8,12 +8,14 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
-from ssdcore.coco.metrics import FIGURES, UNDEFINED
+from ssdcore.coco.matching import Found, Truth
+from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined
 from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -23,11 +25,11 @@ from ssdcore.evaluation.coco_figures import coco_figures, per_class
 from ssdcore.evaluation.confusion import confusion
 from ssdcore.evaluation.curves import precision_recall, score_curves
 from ssdcore.evaluation.errors import errors
-from ssdcore.evaluation.judged import JudgedSplit, Split, judge_split
-from ssdcore.evaluation.matching import Found, Truth
+from ssdcore.evaluation.judged import JudgedSplit, judge_split
+from ssdcore.evaluation.named_table import Chart, Column, Table, parse_rows, to_csv
 from ssdcore.evaluation.outcomes import judge
 from ssdcore.evaluation.sizes import sizes_px, sizes_share
-from ssdcore.evaluation.table import Chart, Column, Table, parse_rows, to_csv
+from ssdcore.evaluation.split import Split
 
 TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
     per_class,
@@ -41,10 +43,18 @@ TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
     coco_figures,
 )
 """In the order of the report."""
+TRACKED = (
+    "AP", "AP_low", "AP_high", "AP50", "AP75", "APs", "APm", "APl", "AR100", "f1", "precision",
+    "recall", "threshold",
+)  # fmt: skip
+"""Scalars with a chart in MLflow, which shows the CSV files of all figures as tables."""
 
 
 def analyse(
-    ground_truth_json: Path | CocoSplit, results: CocoResults, figures: Mapping[str, Any]
+    ground_truth_json: Path | CocoSplit,
+    results: CocoResults,
+    figures: Mapping[str, Any],
+    threshold: float | None = None,
 ) -> list[Table]:
     """Computes all tables.
 
@@ -52,8 +62,9 @@ def analyse(
         ground_truth_json: the COCO annotation file, or its content.
         results: the detections, possibly none.
         figures: `ssdcore.coco.metrics.evaluate` of the two.
+        threshold: minimum score of the detections that people see; None is that of the highest F1.
     """
-    judged = judge_split(ground_truth_json, results, figures)
+    judged = judge_split(ground_truth_json, results, figures, threshold)
     return [table(judged) for table in TABLES]
 
 
@@ -78,18 +89,6 @@ def scalars(tables: Iterable[Table]) -> dict[str, float]:
     }
 
 
-def figures_of_classes(tables: Iterable[Table]) -> list[tuple[str, dict[str, float]]]:
-    """Returns each class's name and its defined figures, in the order of the ids."""
-    (classes,) = (table for table in tables if table.name == layout.PER_CLASS.stem)
-    return [
-        (
-            row.pop("name"),
-            {key: value for key, value in row.items() if value not in (None, UNDEFINED)},
-        )
-        for row in classes.records()
-    ]
-
-
 def write_evaluation(
     figures: Mapping[str, Any],
     tables: Iterable[Table],
@@ -98,6 +97,7 @@ def write_evaluation(
     speed: float,
     milliseconds: Mapping[str, float],
     device: str,
+    remarks: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Writes evaluation/ and metrics/evaluate.json, and returns the content of the latter.
 
@@ -109,18 +109,20 @@ def write_evaluation(
         speed: images per second, decoding and suppression included.
         milliseconds: time of each part of the work per image.
         device: what computed at that speed.
+        remarks: on what the figures depend, by their keys in the file.
     """
     tables = list(tables)
     with replacing_folder(layout.EVALUATION) as folder:
         write_results(folder / layout.PREDICTIONS.name, results)
         write_tables(folder, tables)
     metrics = {
-        "bbox": {name: figures[name] for name in FIGURES},
+        "bbox": {name: defined(figures[name]) for name in FIGURES},
         "images": images,
         "images_per_second": round(speed, 2),
         "milliseconds": {part: round(value, 3) for part, value in milliseconds.items()},
         "device": device,
         **scalars(tables),
+        **remarks,
     }
     write_json(layout.EVALUATE_METRICS, metrics)
     return metrics

@@ -11,19 +11,17 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.git import git_output
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, SIZE_VARIANCE
-from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.types import Count, Fraction, checked
 
 PREPROCESSING = {
-    "size": [IMAGE_SIZE, IMAGE_SIZE],
     "resize": "bilinear, pixel centres at halves, not antialiased, aspect ratio not kept",
     "channels": "RGB",
     "mean": MEAN_RGB.tolist(),
     "deviation": DEVIATION_RGB.tolist(),
 }
-"""How levels 0 … 255 of a photo become images (B, 3, 300, 300): (level - mean) / deviation."""
+"""How levels 0 … 255 of a resized photo become an image: (level - mean) / deviation."""
 VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
 UNKNOWN = "unknown"
 REMEDY = "Make one with dvc repro export"
@@ -79,7 +77,7 @@ class ExportMetadata(NamedTuple):
             **self.network.to_json(),
             "thresholds": self.thresholds._asdict(),
             "origin": dict(self.origin),
-            "preprocessing": PREPROCESSING,
+            "preprocessing": {"size": [self.network.model.input_size] * 2, **PREPROCESSING},
             "variances": VARIANCES,
         }
         return {name: json.dumps(value) for name, value in values.items()}

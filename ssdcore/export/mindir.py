@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from ssdcore.core.files import replacing
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.models.losses import activation_cell, make_class_loss
 from ssdcore.models.ssd import SSD
 from ssdcore.params.types import LossName
@@ -34,7 +33,7 @@ class _Answers(nn.Cell):
 
 
 def save_mindir(path: Path, network: SSD, loss: LossName, texts: Mapping[str, str]) -> None:
-    """Writes images (B, 3, 300, 300) → offsets, probabilities, with B free.
+    """Writes images (B, 3, S, S) → offsets, probabilities, with B free.
 
     Equal networks give equal bytes.
 
@@ -45,7 +44,8 @@ def save_mindir(path: Path, network: SSD, loss: LossName, texts: Mapping[str, st
         texts: metadata, stored as the file's `user_info`.
     """
     network.set_train(False)
-    images = Tensor(shape=(None, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=ms.float32)
+    side = network.input_size
+    images = Tensor(shape=(None, 3, side, side), dtype=ms.float32)
     with replacing(path) as part:
         ms.export(_Answers(network, loss), images, file_name=str(part), file_format="MINDIR")
         model = ModelProto()
@@ -91,6 +91,6 @@ class MindirNetwork:
         self.batch_size = batch_size
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
-        """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b images."""
+        """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b images."""
         offsets, probabilities = self._cell(Tensor(images))
         return offsets.asnumpy(), probabilities.asnumpy()

@@ -13,7 +13,6 @@ from mindspore import Parameter, nn
 from numpy.typing import NDArray
 
 from ssdcore.export.onnx_builder import BATCH, Graph, Value
-from ssdcore.geometry.default_boxes import IMAGE_SIZE, NUM_DEFAULT_BOXES
 from ssdcore.models.layers import CaffeInput, ConvBlock, Dropout, L2Norm
 from ssdcore.models.losses import Activation, make_class_loss
 from ssdcore.models.ssd import SSD, ExtraBlock
@@ -30,8 +29,8 @@ ACTIVATIONS: dict[Activation, tuple[str, dict[str, Any]]] = {
 def to_onnx(network: SSD, loss: LossName) -> Any:
     """Returns a network as an ONNX model: images → offsets, probabilities.
 
-    images (B, 3, 300, 300) as `to_network_input` makes them, offsets (B, 8732, 4),
-    probabilities (B, 8732, C); B is free.
+    images (B, 3, S, S) as `to_network_input` makes them, offsets (B, K, 4),
+    probabilities (B, K, C); B is free.
 
     Args:
         network: the trained network.
@@ -42,12 +41,13 @@ def to_onnx(network: SSD, loss: LossName) -> Any:
     graph.add("Identity", offsets, outputs=["offsets"])
     operator, attributes = ACTIVATIONS[make_class_loss(loss).activation]
     graph.add(operator, logits, outputs=["probabilities"], **attributes)
+    side, boxes = network.input_size, network.layout.num_default_boxes
     return graph.model(
-        "ssd300",
-        [Value("images", np.float32, (BATCH, 3, IMAGE_SIZE, IMAGE_SIZE))],
+        f"ssd{side}",
+        [Value("images", np.float32, (BATCH, 3, side, side))],
         [
-            Value("offsets", np.float32, (BATCH, NUM_DEFAULT_BOXES, 4)),
-            Value("probabilities", np.float32, (BATCH, NUM_DEFAULT_BOXES, network.num_classes)),
+            Value("offsets", np.float32, (BATCH, boxes, 4)),
+            Value("probabilities", np.float32, (BATCH, boxes, network.num_classes)),
         ],
     )
 

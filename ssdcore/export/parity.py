@@ -17,24 +17,30 @@ from ssdcore.export.mindir import MindirNetwork
 from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
 from ssdcore.export.write import network_file, photos_file
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.inference.detector import Detector
 from ssdcore.params.types import Format
 
 Rgb = NDArray[np.uint8]
 Answers = Callable[[NDArray[np.float32]], tuple[Boxes, Boxes]]
-"""images (b, 3, 300, 300) → offsets (b, 8732, 4), probabilities (b, 8732, C)."""
+"""images (b, 3, S, S) → offsets (b, K, 4), probabilities (b, K, C)."""
 Finder = Callable[[Rgb], Detections]
 """An image (H, W, 3) → its detections."""
 
 CHECKPOINT = "checkpoint"
+BROKEN = "broken"
 OUTPUTS = ("offsets", "probabilities")
 AP_FIGURES = ("AP", "AP50")
 PHOTOS, PHOTOS_RESIZING = "onnx_photos", "onnx_photos_resizing"
-"""The ONNX file that takes photos: given images that the pipeline resized to 300×300, and given
+"""The ONNX file that takes photos: given images that the pipeline resized to its input, and given
 whole images, which the graph resizes. The latter equals OpenCV's resize on x86_64 only."""
 APPROXIMATE = ("float16", "int8", PHOTOS_RESIZING)
 """These need not equal the checkpoint; their loss is measured."""
+
+
+LARGEST_OFFSET = 1000.0
+"""An offset of 1000 moves a box by a hundred times its size, so the network has diverged."""
 
 
 class Comparison(NamedTuple):
@@ -65,11 +71,32 @@ class Parity(NamedTuple):
     faults: list[str]
 
     def __str__(self) -> str:
+        if BROKEN in self.figures:
+            return f"not compared: the network is broken, {self.figures[BROKEN]}"
         rows = ((name, row) for name, row in self.figures.items() if isinstance(row, dict))
         return f"{self.figures['images']} images: " + ", ".join(
             f"{name} AP {row['AP']:.4f}" if row["AP"] >= 0 else f"{name} without AP"
             for name, row in rows
         )
+
+
+def why_broken(network: Answers, images: Iterable[tuple[int, Rgb]]) -> str:
+    """Returns why no comparison means anything, as after too high a learning rate; else "".
+
+    Args:
+        network: the checkpoint.
+        images: ids and pixels (H, W, 3) of one batch.
+    """
+    offsets, probabilities = network(np.stack([to_network_input(rgb) for _, rgb in images]))
+    if not (np.isfinite(offsets).all() and np.isfinite(probabilities).all()):
+        return "its outputs are not finite"
+    largest = float(np.abs(offsets).max())
+    return f"its offsets reach {largest:.2g}" if largest > LARGEST_OFFSET else ""
+
+
+def not_compared(reason: str, tolerance: float) -> Parity:
+    """Returns the verdict on the exports of a broken network: nothing is compared."""
+    return Parity({"images": 0, "tolerance": tolerance, BROKEN: reason}, [])
 
 
 def check_exports(
@@ -92,24 +119,25 @@ def check_exports(
         split: the validation split.
         tolerance: maximum difference of an output and of AP that counts as equal.
     """
+    input_size = metadata.network.model.input_size
     networks: dict[str, Answers] = {}
     finders: dict[str, Finder] = {}
     for form in formats:
         path = folder / network_file(form)
         networks[form] = (MindirNetwork if form == "mindir" else OnnxNetwork)(path).answers
         if form == "onnx":
-            finders = _photo_finders(folder / photos_file(form))
+            finders = _photo_finders(folder / photos_file(form), input_size)
     comparison = compare(
         detector.answers, networks, finders, images, metadata.network.default_boxes,
-        metadata.thresholds, detector.batch_size,
+        metadata.thresholds, detector.batch_size, input_size,
     )  # fmt: skip
     return judge(comparison, split, tolerance, APPROXIMATE)
 
 
-def _photo_finders(path: Path) -> dict[str, Finder]:
+def _photo_finders(path: Path, input_size: int) -> dict[str, Finder]:
     detector = OnnxDetector(path)
     return {
-        PHOTOS: lambda rgb: detector.detect(resize(rgb)[None])[0],
+        PHOTOS: lambda rgb: detector.detect(resize(rgb, input_size)[None])[0],
         PHOTOS_RESIZING: lambda rgb: detector.detect(rgb[None])[0],
     }
 
@@ -122,6 +150,7 @@ def compare(
     default_boxes: Boxes,
     thresholds: Thresholds,
     batch_size: int,
+    input_size: int = IMAGE_SIZE,
 ) -> Comparison:
     """Applies all networks to every image.
 
@@ -130,16 +159,17 @@ def compare(
         networks: exported networks by name.
         finders: exported networks from image to detections, by name.
         images: ids and pixels (H, W, 3).
-        default_boxes: (8732, 4), those the network was trained with.
+        default_boxes: (K, 4), those the network was trained with.
         thresholds: which boxes are detections.
         batch_size: images per batch.
+        input_size: S of the networks.
     """
     names = (CHECKPOINT, *networks, *finders)
     comparison = Comparison([], {name: [] for name in names}, {name: {} for name in names})
     image_ids, found, differences = comparison
     for batch in _batches(images, batch_size):
         image_ids += [image_id for image_id, _ in batch]
-        inputs = np.stack([to_network_input(rgb) for _, rgb in batch])
+        inputs = np.stack([to_network_input(rgb, input_size) for _, rgb in batch])
         expected = checkpoint(inputs)
         answers = {name: network(inputs) for name, network in networks.items()}
         for name, given in {CHECKPOINT: expected, **answers}.items():

@@ -16,10 +16,8 @@ from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
 from ssdcore.export.detections import detection
 from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds
 
-NETWORK_INPUT = (BATCH, 3, IMAGE_SIZE, IMAGE_SIZE)
 ONE = 2048
 """A weight of 1 (INTER_RESIZE_COEF_BITS is 11)."""
 DIVISOR_BEFORE, DIVISOR_AFTER, DIVISOR_LAST = 16, 65536, 4
@@ -37,13 +35,14 @@ def with_photos(
 
     Args:
         network: images → offsets, probabilities; of any precision inside.
-        default_boxes: (8732, 4), those it was trained with.
+        default_boxes: (K, 4), those it was trained with.
         num_classes: C, including the background.
         thresholds: which boxes are detections.
     """
     after = detection(default_boxes, num_classes, thresholds)
+    *_, side = network.graph.input[0].type.tensor_type.shape.dim
     model = compose.merge_models(
-        preprocessing(),
+        preprocessing(side.dim_value),
         compose.add_prefix(network, "network/"),
         io_map=[("images", "network/images")],
         outputs=["network/offsets", "network/probabilities", "height", "width"],
@@ -60,13 +59,13 @@ def with_photos(
     )
 
 
-def preprocessing() -> Any:
-    """Returns photos → images (B, 3, 300, 300), and the photos' height and width (1,)."""
+def preprocessing(side: int) -> Any:
+    """Returns photos → images (B, 3, side, side), and the photos' height and width (1,)."""
     graph = Graph()
     parts = graph.constant(np.array((1, 1, 1, 1)), "parts")
     shape = graph.add("Shape", "photos")
     graph.add("Split", shape, parts, axis=0, outputs=["batch_size", "height", "width", "channels"])
-    resized = _resize(graph, "photos", "height", "width", IMAGE_SIZE)
+    resized = _resize(graph, "photos", "height", "width", side)
     levels = graph.add("Cast", resized, to=TensorProto.FLOAT)
     levels = graph.add("Sub", levels, graph.constant(MEAN_RGB, "mean"))
     normal = graph.add("Div", levels, graph.constant(DEVIATION_RGB, "deviation"))
@@ -75,7 +74,7 @@ def preprocessing() -> Any:
         "photos",
         [Value("photos", np.uint8, (BATCH, "height", "width", 3))],
         [
-            Value("images", np.float32, NETWORK_INPUT),
+            Value("images", np.float32, (BATCH, 3, side, side)),
             Value("height", np.int64, (1,)),
             Value("width", np.int64, (1,)),
         ],

@@ -40,7 +40,7 @@ def to_int8(network: Any, calibration: Iterable[NDArray[np.float32]]) -> Any:
 
     Args:
         network: as `to_onnx` wrote it.
-        calibration: batches (b, 3, 300, 300) of training images.
+        calibration: batches (b, 3, S, S) of training images.
 
     Raises:
         InputError: there is no image to calibrate on.

@@ -28,6 +28,7 @@ class OnnxNetwork:
 
     Attributes:
         metadata: of the file.
+        input_size: S: the network takes images (b, 3, S, S).
 
     Raises:
         InputError: the file is no ONNX file, not from this project, or takes photos.
@@ -36,10 +37,11 @@ class OnnxNetwork:
     def __init__(self, path: Path, batch_size: int = 1) -> None:
         self._file = _File(path, "images", NETWORK_OUTPUTS)
         self.metadata = self._file.metadata
+        self.input_size = self.metadata.network.model.input_size
         self.batch_size = batch_size
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
-        """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b images.
+        """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b images.
 
         Raises:
             InputError: the network does not compute these.

@@ -1,57 +1,20 @@
-"""The 8732 default boxes of SSD300 (Liu et al., ECCV 2016, section 2.2).
-
-`FEATURE_MAPS` is the one description of their order: the boxes here, the heads' channel counts
-and the permutation of their outputs all follow from it.
-"""
+"""The default boxes of the feature maps (Liu et al., ECCV 2016, section 2.2)."""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from math import sqrt
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.geometry.boxes import Boxes, cyxhw_to_yxyx
-
-IMAGE_SIZE = 300
-"""Height and width of the network's input in pixels."""
-
-
-class FeatureMap(NamedTuple):
-    """A feature map with heads.
-
-    Attributes:
-        size: cells per side.
-        stride: distance between the centres of two cells in input pixels.
-        aspect_ratios: the ratios besides 1; each gives a box w:h = r and its transpose.
-    """
-
-    size: int
-    stride: int
-    aspect_ratios: tuple[int, ...]
-
-    @property
-    def boxes_per_cell(self) -> int:
-        """Default boxes per cell: two squares and a pair for each ratio."""
-        return 2 + 2 * len(self.aspect_ratios)
-
-
-FEATURE_MAPS = (
-    FeatureMap(38, 8, (2,)),
-    FeatureMap(19, 16, (2, 3)),
-    FeatureMap(10, 32, (2, 3)),
-    FeatureMap(5, 64, (2, 3)),
-    FeatureMap(3, 100, (2,)),
-    FeatureMap(1, 300, (2,)),
-)
-NUM_DEFAULT_BOXES = sum(m.size**2 * m.boxes_per_cell for m in FEATURE_MAPS)
+from ssdcore.geometry.feature_maps import IMAGE_SIZE, LAYOUTS, FeatureMap, MapLayout
 
 TUTORIAL_SCALES = (0.1, 0.27, 0.44, 0.61, 0.78, 0.95, 1.0)
 """s_0 … s_6 of the MindSpore tutorial, fractions of the image."""
 
 
-def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES) -> Boxes:
+def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES, input_size: int = IMAGE_SIZE) -> Boxes:
     """Builds the default boxes in the order map, row, column, box of the cell.
 
     At scale s_k a cell has the square s_k, then for each ratio r the box (h, w) = (s/√r, s·√r)
@@ -59,17 +22,19 @@ def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES) -> Boxes:
     with explicit scales).
 
     Args:
-        scales: seven box sides s_0 … s_6, fractions of the image.
+        scales: a box side s_k for each map and one more, fractions of the image.
+        input_size: of the network in pixels; selects the maps.
 
     Returns:
-        (8732, 4) float32 (cy, cx, h, w), fractions of the image, not clipped.
+        (K, 4) float32 (cy, cx, h, w), fractions of the image, not clipped.
 
     Raises:
         ValueError: the number of scales is not the number of feature maps plus one.
     """
-    if len(scales) != len(FEATURE_MAPS) + 1:
-        raise ValueError(f"{len(scales)} scales, expected {len(FEATURE_MAPS) + 1}")
-    return _exact(scales).astype(np.float32)
+    layout = LAYOUTS[input_size]
+    if len(scales) != layout.num_scales:
+        raise ValueError(f"{len(scales)} scales, expected {layout.num_scales}")
+    return _exact(layout, scales).astype(np.float32)
 
 
 def corners(default_boxes: Boxes) -> Boxes:
@@ -77,7 +42,7 @@ def corners(default_boxes: Boxes) -> Boxes:
 
     All default boxes of one shape inside a larger ground truth have the same IoU with it except for
     rounding, so the last bit of the corners decides which is best. To agree with the reference, the
-    corners of an SSD300 table are computed from the unrounded grid instead of the float32 table.
+    corners of a network's table are computed from the unrounded grid instead of the float32 table.
     """
     return _corners(np.ascontiguousarray(default_boxes, np.float32).tobytes())
 
@@ -85,29 +50,35 @@ def corners(default_boxes: Boxes) -> Boxes:
 @lru_cache(maxsize=4)
 def _corners(table: bytes) -> Boxes:
     boxes: Boxes = np.frombuffer(table, np.float32).reshape(-1, 4)
-    if len(boxes) == NUM_DEFAULT_BOXES:
-        unrounded = _exact(_scales_of(boxes))
+    for layout in LAYOUTS.values():
+        if len(boxes) != layout.num_default_boxes:
+            continue
+        unrounded = _exact(layout, _scales_of(layout, boxes))
         if np.array_equal(unrounded.astype(np.float32), boxes):
             boxes = unrounded
     # Column-major, because boxes are compared one coordinate at a time.
     return np.asfortranarray(cyxhw_to_yxyx(boxes), np.float32)
 
 
-def _scales_of(table: Boxes) -> list[float]:
-    """Recovers the scales from an SSD300 table: the first box of a map is the square s_k."""
-    starts = np.cumsum([0] + [m.size**2 * m.boxes_per_cell for m in FEATURE_MAPS[:-1]])
+def _scales_of(layout: MapLayout, table: Boxes) -> list[float]:
+    """Recovers the scales from a table: the first box of a map is the square s_k."""
+    starts = np.cumsum([0] + [feature_map.num_boxes for feature_map in layout.maps[:-1]])
     scales = table[starts, 2].astype(float)
     last = float(table[-1, 2]) ** 2 / scales[-1]
     return [round(scale, 6) for scale in [*scales, last]]
 
 
-def _exact(scales: Sequence[float]) -> NDArray[np.float64]:
-    """Builds the table (8732, 4) in float64."""
-    maps = zip(FEATURE_MAPS, scales, scales[1:], strict=False)
-    return np.concatenate([_grid(feature_map, scale, after) for feature_map, scale, after in maps])
+def _exact(layout: MapLayout, scales: Sequence[float]) -> NDArray[np.float64]:
+    """Builds the table (K, 4) in float64."""
+    maps = zip(layout.maps, scales, scales[1:], strict=False)
+    return np.concatenate(
+        [_grid(feature_map, layout.input_size, scale, after) for feature_map, scale, after in maps]
+    )
 
 
-def _grid(feature_map: FeatureMap, scale: float, next_scale: float) -> NDArray[np.float64]:
+def _grid(
+    feature_map: FeatureMap, input_size: int, scale: float, next_scale: float
+) -> NDArray[np.float64]:
     """Returns the boxes of one map (size² · boxes per cell, 4)."""
     between = sqrt(scale * next_scale)
     sides = [(scale, scale)]
@@ -116,7 +87,7 @@ def _grid(feature_map: FeatureMap, scale: float, next_scale: float) -> NDArray[n
         sides += [(short, long), (long, short)]
     sides.append((between, between))
 
-    centres = (np.arange(feature_map.size) + 0.5) * feature_map.stride / IMAGE_SIZE
+    centres = (np.arange(feature_map.size) + 0.5) * feature_map.stride / input_size
     boxes = np.empty((feature_map.size, feature_map.size, len(sides), 4))
     boxes[..., 0] = centres[:, None, None]
     boxes[..., 1] = centres[None, :, None]

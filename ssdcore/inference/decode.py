@@ -45,6 +45,31 @@ class Thresholds(NamedTuple):
             params.max_candidates,
         )
 
+    def texts(self) -> dict[str, str]:
+        """Returns the thresholds by the names of their parameters."""
+        names = ("score_threshold", *self._fields[1:])
+        values = ("null" if value is None else f"{value:g}" for value in self)
+        return dict(zip(names, values, strict=True))
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {text}" for name, text in self.texts().items() if text != "null")
+
+
+VALIDATION = Thresholds()
+"""Of the measurements during training, whatever the section `evaluate` has: a change there must
+not retrain."""
+
+
+def validation_remark(params: EvaluateParams) -> str:
+    """Says how training measured its figures where `evaluate` measures otherwise; else ""."""
+    ours, theirs = VALIDATION.texts(), Thresholds.of(params).texts()
+    unlike = ", ".join(
+        f"{name} {ours[name]} (evaluate: {theirs[name]})"
+        for name in ours
+        if ours[name] != theirs[name]
+    )
+    return unlike and f"AP in training is measured with {unlike}"
+
 
 class Candidates(NamedTuple):
     """Pairs of a default box and a class that reach the minimum score, N of one image.
@@ -144,6 +169,9 @@ def _select(
     images, labels = np.divmod(groups, classes)
     flat = images * len(default_boxes) + rows
     boxes = decode(offsets.reshape(-1, 4).take(flat, axis=0), default_boxes.take(rows, axis=0))
+    if not (finite := np.isfinite(boxes).all(axis=1)).all():  # of a network that diverged
+        boxes, groups, scores = boxes[finite], groups[finite], scores[finite]
+        images, labels = images[finite], labels[finite]
     most = thresholds.max_detections
     if thresholds.max_per_class is not None:
         most = min(most, thresholds.max_per_class)

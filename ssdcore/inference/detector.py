@@ -15,7 +15,6 @@ from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.results import CocoResults, Detections, to_results
 from ssdcore.data.loader import WHOLE, InputBatch, Share, input_batches
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.inference.photo_detector import PhotoDetector
 from ssdcore.models.checkpoint import load
@@ -75,7 +74,7 @@ class Detector:
 
     Args:
         network: an SSD; the caller may continue to train it.
-        default_boxes: (8732, 4), those it was trained with.
+        default_boxes: (K, 4), those it was trained with.
         loss: name of the class loss it was trained with, which provides the activation.
         batch_size: B; smaller batches are padded to it, so that one graph serves all.
     """
@@ -96,8 +95,13 @@ class Detector:
         self._forward = forward
         self._wait = CpuWait()
 
+    @property
+    def input_size(self) -> int:
+        """S: the network takes images (B, 3, S, S)."""
+        return self._network.input_size
+
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
-        """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b ≤ B images."""
+        """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b ≤ B images."""
         missing = self.batch_size - len(images)
         padded = np.pad(images, ((0, missing), (0, 0), (0, 0), (0, 0)))
         self._network.set_train(False)
@@ -106,7 +110,8 @@ class Detector:
 
     def warm_up(self) -> None:
         """Compiles the graph, so that later calls can be timed."""
-        self.answers(np.zeros((self.batch_size, 3, IMAGE_SIZE, IMAGE_SIZE), np.float32))
+        size = self.input_size
+        self.answers(np.zeros((self.batch_size, 3, size, size), np.float32))
 
     def detect(
         self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
@@ -165,7 +170,8 @@ def find_in_split(
     """
 
     def watched() -> Iterator[InputBatch]:
-        for batch in input_batches(shards, detector.batch_size, workers, share):
+        size, side = detector.batch_size, detector.input_size
+        for batch in input_batches(shards, size, workers, share, side):
             on_batch()
             yield batch
 
@@ -193,4 +199,6 @@ def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> 
     """
     network, metadata = load(checkpoint)
     detector = Detector(network, metadata.default_boxes, metadata.loss, batch_size)
-    return PhotoDetector(detector, metadata.default_boxes, metadata.classes, workers)
+    return PhotoDetector(
+        detector, metadata.default_boxes, metadata.classes, workers, metadata.score_threshold
+    )

@@ -5,6 +5,7 @@ computes the answers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -27,7 +28,9 @@ from ssdcore.data.images import (
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.models.metadata import ScoreThreshold
 
 Source = bytes | Path | NDArray[np.uint8] | BrokenImageError
 """An encoded image, its file, or pixels (H, W, 3), red, green, blue; or why there is none."""
@@ -61,8 +64,12 @@ class Photo(NamedTuple):
         return upright(decode(self.encoded), self.orientation) if self.encoded else self.rgb
 
 
-def read_photo(source: Source) -> Photo:
+def read_photo(source: Source, input_size: int = IMAGE_SIZE) -> Photo:
     """Reads an image as training and evaluation do, and turns it upright.
+
+    Args:
+        source: the image.
+        input_size: of the network that gets it, in pixels.
 
     Raises:
         BrokenImageError: no such file, or no usable image.
@@ -75,7 +82,7 @@ def read_photo(source: Source) -> Photo:
         return Photo(source, height, width)
     data = _read_bytes(source)
     head = inspect(data)
-    decoded = decode_for_network(data)
+    decoded = decode_for_network(data, input_size)
     is_whole = decoded.shape[:2] == (head.height, head.width)
     rgb = upright(decoded, head.orientation)
     return Photo(rgb, *head.upright_hw, b"" if is_whole else data, head.orientation)
@@ -103,8 +110,12 @@ class Network(Protocol):
 
     batch_size: int
 
+    @property
+    def input_size(self) -> int:
+        """S: the network takes images (b, 3, S, S)."""
+
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
-        """Returns offsets (b, 8732, 4) and class probabilities (b, 8732, C) of b images."""
+        """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b images (b, 3, S, S)."""
 
 
 class PhotoResult(NamedTuple):
@@ -135,9 +146,10 @@ class PhotoDetector:
 
     Args:
         network: computes offsets and probabilities.
-        default_boxes: (8732, 4), those the network was trained with.
+        default_boxes: (K, 4), those the network was trained with.
         classes: in the order of the labels 1 … C-1.
         workers: decoding threads.
+        score_threshold: minimum score to show, as the model carries it; None if it does not.
     """
 
     def __init__(
@@ -146,11 +158,13 @@ class PhotoDetector:
         default_boxes: Boxes,
         classes: Sequence[CocoClass],
         workers: int = 1,
+        score_threshold: ScoreThreshold | None = None,
     ) -> None:
         self._network = network
         self._default_boxes = default_boxes
         self._workers = workers
         self.classes = tuple(classes)
+        self.score_threshold = score_threshold
 
     def detect(self, photos: Iterable[Source], thresholds: Thresholds) -> Iterator[PhotoResult]:
         """Yields the result of each photo, in their order; also of broken ones.
@@ -161,7 +175,8 @@ class PhotoDetector:
             InputError: the network has another number of default boxes.
         """
         size = self._network.batch_size
-        prepared = map_in_threads(_prepare, photos, self._workers, ahead=2 * size)
+        prepare = partial(_prepare, input_size=self._network.input_size)
+        prepared = map_in_threads(prepare, photos, self._workers, ahead=2 * size)
         while batch := list(islice(prepared, size)):
             images = [image for image, _ in batch if image is not None]
             found = iter(self._detect_batch(images, thresholds))
@@ -181,11 +196,12 @@ class PhotoDetector:
         return detect(offsets, probabilities, self._default_boxes, thresholds)
 
 
-def _prepare(source: Source) -> tuple[NDArray[np.float32] | None, PhotoResult]:
+def _prepare(source: Source, input_size: int) -> tuple[NDArray[np.float32] | None, PhotoResult]:
     """Returns the network's input and a result without detections, or only why it is broken."""
     name = str(source) if isinstance(source, Path) else "a photo"
     try:
-        photo = retrying(lambda: read_photo(source), name)
+        photo = retrying(lambda: read_photo(source, input_size), name)
     except BrokenImageError as error:
         return None, PhotoResult.broken(str(error))
-    return to_network_input(photo.rgb), PhotoResult(NOTHING, photo.height, photo.width, "", photo)
+    image = to_network_input(photo.rgb, input_size)
+    return image, PhotoResult(NOTHING, photo.height, photo.width, "", photo)

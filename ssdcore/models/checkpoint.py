@@ -61,7 +61,7 @@ def load(path: Path) -> tuple[SSD, ModelMetadata]:
         description = json.loads(str(values.pop(METADATA)).encode())
     except Exception as error:  # MindSpore raises many types for a damaged file
         found = f"{type(error).__name__}: {error}"
-        raise InputError(str(path), found, "a whole SSD300 checkpoint", REMEDY) from None
+        raise InputError(str(path), found, "a whole checkpoint of this project", REMEDY) from None
     metadata = ModelMetadata.from_json(description, str(path))
     with no_init_parameters():
         network = build_network(metadata.model, len(metadata.classes), metadata.loss)

@@ -51,8 +51,8 @@ class ClassLoss(nn.Cell):
         """Returns the class biases (C,) that give every default box the scores of `object_prior`.
 
         Without this start the first thousands of steps are spent on the biases: with focal loss,
-        8732 default boxes at a score of 0.5 start at a loss in the thousands, and Adam moves a
-        bias by at most the learning rate per step.
+        all default boxes at a score of 0.5 start at a loss in the thousands, and Adam moves a bias
+        by at most the learning rate per step.
         """
         bias = np.zeros(num_classes, np.float32)
         odds = np.log((1 - self.object_prior) / self.object_prior)

@@ -8,10 +8,35 @@ from ssdcore.coco.annotations import CocoClass
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params.schema import ModelParams
-from ssdcore.params.types import LossName, checked
+from ssdcore.params.types import Count, Fraction, LossName, checked
 
 REMEDY = "Make one with dvc repro, or fetch it with dvc pull"
 Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+
+
+class ScoreThreshold(BaseModel):
+    """The minimum score at which a model's F1 is highest, and what that was measured on.
+
+    Attributes:
+        score: the minimum score of a detection, one for all classes.
+        split: the images.
+        images: their number.
+        nms_iou: IoU above which the weaker of two boxes of a class was dropped.
+        match_iou: IoU from which on a detection was correct.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True)
+    score: Fraction
+    split: str
+    images: Count
+    nms_iou: Fraction
+    match_iou: Fraction
+
+    def __str__(self) -> str:
+        return (
+            f"{self.score:.3f}, of the highest F1 on {self.images} images of {self.split} "
+            f"(NMS at IoU {self.nms_iou:g}, correct from IoU {self.match_iou:g})"
+        )
 
 
 class _Class(BaseModel):
@@ -31,6 +56,7 @@ class _Description(BaseModel):
     loss: LossName
     step: Annotated[Int64, Field(ge=0)]
     cores: Annotated[Int64, Field(ge=1)] | None = None
+    score_threshold: ScoreThreshold | None = None
 
 
 class ModelMetadata(NamedTuple):
@@ -43,6 +69,7 @@ class ModelMetadata(NamedTuple):
         step: optimiser steps taken.
         cores: of the CPU that trained it, on which the last digits depend; None for an accelerator
             or if unknown.
+        score_threshold: minimum score of the detections that people see; None if not measured.
     """
 
     model: ModelParams
@@ -50,11 +77,12 @@ class ModelMetadata(NamedTuple):
     loss: LossName
     step: int
     cores: int | None = None
+    score_threshold: ScoreThreshold | None = None
 
     @property
     def default_boxes(self) -> Boxes:
-        """The default boxes (8732, 4) that the network's outputs refer to."""
-        return default_boxes(self.model.default_box_scales)
+        """The default boxes (K, 4) that the network's outputs refer to."""
+        return default_boxes(self.model.default_box_scales, self.model.input_size)
 
     def to_json(self) -> dict[str, Any]:
         """Returns a dict for JSON; `from_json` reads it."""
@@ -64,6 +92,7 @@ class ModelMetadata(NamedTuple):
             "loss": self.loss,
             "step": self.step,
             "cores": self.cores,
+            "score_threshold": self.score_threshold and self.score_threshold.model_dump(),
         }
 
     @classmethod
@@ -75,4 +104,4 @@ class ModelMetadata(NamedTuple):
         """
         found = checked(_Description, content, file, REMEDY)
         classes = tuple(CocoClass(one.id, one.name) for one in found.classes)
-        return cls(found.model, classes, found.loss, found.step, found.cores)
+        return cls(found.model, classes, found.loss, found.step, found.cores, found.score_threshold)

@@ -1,4 +1,4 @@
-"""SSD300: a backbone, the extra blocks and the heads (figure 2 of the SSD paper)."""
+"""SSD: a backbone, the extra blocks and the heads (figure 2 of the SSD paper)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,29 +9,35 @@ from mindspore import Tensor, nn, ops
 from mindspore.common.initializer import HeNormal, Normal
 from numpy.typing import NDArray
 
-from ssdcore.geometry.default_boxes import FEATURE_MAPS
+from ssdcore.geometry.feature_maps import IMAGE_SIZE, LAYOUTS, Extra, MapLayout
 from ssdcore.models.conv import Conv2d
 from ssdcore.models.layers import ConvBlock, L2Norm, scaled_channels
 from ssdcore.models.vgg16 import VGG16
 from ssdcore.params.types import Head, Normalisation
 
-EXTRAS = ((256, 512, 2, 1), (128, 256, 2, 1), (128, 256, 1, 0), (128, 256, 1, 0))
-"""Blocks 8 to 11: channels of the 1×1, channels, stride and padding of the 3×3 after it."""
-MIN_BACKBONE_MAPS = len(FEATURE_MAPS) - len(EXTRAS)
 HEAD_DEVIATION = 0.01
 """Standard deviation of a predictor's initial weights: small, so the biases dominate at first."""
 
 
 class ExtraBlock(nn.Cell):
-    """A 1×1 bottleneck and the 3×3 convolution that computes the next, coarser map."""
+    """A 1×1 bottleneck and the convolution that computes the next, coarser map.
 
-    def __init__(
-        self, channels_in: int, channels: int, channels_out: int, stride: int, padding: int,
-        **style: Any,
-    ) -> None:  # fmt: skip
+    Args:
+        channels_in: of the map before.
+        extra: describes both convolutions.
+        width: factor on their channels.
+        style: of both; see `ConvBlock`.
+    """
+
+    def __init__(self, channels_in: int, extra: Extra, width: float, **style: Any) -> None:
         super().__init__()
-        self.reduce = ConvBlock(channels_in, channels, 1, **style)
-        self.expand = ConvBlock(channels, channels_out, 3, stride=stride, padding=padding, **style)
+        reduced = scaled_channels(extra.reduced, width)
+        self.out_channels = scaled_channels(extra.channels, width)
+        self.reduce = ConvBlock(channels_in, reduced, 1, **style)
+        self.expand = ConvBlock(
+            reduced, self.out_channels, extra.kernel_size, stride=extra.stride,
+            padding=extra.padding, **style,
+        )  # fmt: skip
 
     def construct(self, x: Tensor) -> Tensor:
         """Applies both convolutions."""
@@ -55,11 +61,11 @@ def _head(kind: Head, channels_in: int, channels_out: int, bias: Any) -> nn.Cell
 
 
 class SSD(nn.Cell):
-    """The detector: (B, 3, 300, 300) → offsets (B, 8732, 4) and class logits (B, 8732, C).
+    """The detector: (B, 3, S, S) → offsets (B, K, 4) and class logits (B, K, C).
 
-    The outputs have the order of `default_boxes`: both follow from `FEATURE_MAPS`.
+    The outputs have the order of `default_boxes`: both follow from `LAYOUTS`.
 
-    A backbone is a Cell that maps (B, 3, 300, 300) to the first feature maps, finest first. Its
+    A backbone is a Cell that maps (B, 3, S, S) to the first feature maps, finest first. Its
     attributes `out_channels` and `feature_sizes` hold the channels and the side of each; the
     extra blocks compute the remaining maps.
 
@@ -76,10 +82,14 @@ class SSD(nn.Cell):
         normalisation: of the input that the weights of VGG16 expect. The network always receives
             ImageNet's; for "caffe" it converts.
         class_bias: (C,) initial bias of each default box's class logits, zeros if None.
-        backbone: computes the first feature maps; None builds VGG16 from the arguments above.
+        backbone: computes the first feature maps; None builds VGG16 from the other arguments.
+        input_size: S in pixels, one of `LAYOUTS`.
+
+    Attributes:
+        input_size: S.
 
     Raises:
-        ValueError: the backbone's maps are not the first of `FEATURE_MAPS`.
+        ValueError: the backbone's maps are not the first of the layout.
     """
 
     def __init__(
@@ -96,9 +106,11 @@ class SSD(nn.Cell):
         normalisation: Normalisation = "imagenet",
         class_bias: NDArray[np.float32] | None = None,
         backbone: nn.Cell | None = None,
+        input_size: int = IMAGE_SIZE,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
+        self.input_size = input_size
         if backbone is None:
             backbone = VGG16(
                 width,
@@ -107,33 +119,34 @@ class SSD(nn.Cell):
                 fc_relu=extra_relu,
                 dropout=dropout,
                 caffe_input=normalisation == "caffe",
+                input_size=input_size,
             )
-        _require_sizes(backbone.feature_sizes)
+        _require_sizes(self.layout, backbone.feature_sizes)
         channels = list(backbone.out_channels)
         self.backbone = backbone
         self.l2_norm = L2Norm(channels[0]) if l2_norm else nn.Identity()
 
         style = {"bias": conv_bias, "batch_norm": batch_norm, "relu": extra_relu}
         extras = []
-        for reduced, expanded, stride, padding in EXTRAS[len(channels) - MIN_BACKBONE_MAPS :]:
-            channels_out = scaled_channels(expanded, width)
-            extras.append(
-                ExtraBlock(
-                    channels[-1], scaled_channels(reduced, width), channels_out, stride, padding,
-                    **style,
-                )
-            )  # fmt: skip
-            channels.append(channels_out)
+        for feature_map in self.layout.maps[len(channels) :]:
+            assert feature_map.extra  # the backbone has the maps without
+            extras.append(ExtraBlock(channels[-1], feature_map.extra, width, **style))
+            channels.append(extras[-1].out_channels)
         self.extras = nn.CellList(extras)
 
         cell_bias = np.zeros(num_classes) if class_bias is None else class_bias
         box_heads, class_heads = [], []
-        for feature_map, channels_in in zip(FEATURE_MAPS, channels, strict=True):
+        for feature_map, channels_in in zip(self.layout.maps, channels, strict=True):
             boxes = feature_map.boxes_per_cell
             bias = Tensor(np.tile(cell_bias, boxes).astype(np.float32))
             box_heads.append(_head(head, channels_in, boxes * 4, "zeros"))
             class_heads.append(_head(head, channels_in, boxes * num_classes, bias))
         self.box_heads, self.class_heads = nn.CellList(box_heads), nn.CellList(class_heads)
+
+    @property
+    def layout(self) -> MapLayout:
+        """The maps of the network."""
+        return LAYOUTS[self.input_size]
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Returns offsets and class logits, float32."""
@@ -169,8 +182,9 @@ def _by_default_box(x: Tensor, values: int) -> Tensor:
     return ops.reshape(x, (x.shape[0], -1, values))
 
 
-def _require_sizes(sizes: Sequence[int]) -> None:
-    """Raises ValueError unless a backbone's map sizes are those of the first default boxes."""
-    expected = tuple(feature_map.size for feature_map in FEATURE_MAPS)
-    if len(sizes) < MIN_BACKBONE_MAPS or tuple(sizes) != expected[: len(sizes)]:
+def _require_sizes(layout: MapLayout, sizes: Sequence[int]) -> None:
+    """Raises ValueError unless a backbone's map sizes are the first of the layout."""
+    expected = tuple(feature_map.size for feature_map in layout.maps)
+    fewest = sum(feature_map.extra is None for feature_map in layout.maps)
+    if len(sizes) < fewest or tuple(sizes) != expected[: len(sizes)]:
         raise ValueError(f"backbone maps of sizes {tuple(sizes)}, expected the first of {expected}")

@@ -1,21 +1,26 @@
-"""VGG16 as the backbone of SSD300: thirteen convolutions, then fc6 and fc7 as convolutions.
+"""VGG16 as the backbone of SSD: thirteen convolutions, then fc6 and fc7 as convolutions.
 
 Simonyan and Zisserman, 2015, with the changes of the SSD paper, section 3 (after DeepLab): pool5
 keeps the size, fc6 is dilated, and fc8 is gone.
 """
 
+from math import ceil
+
 from mindspore import Tensor, nn
 
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.models.conv import MaxPool2d
 from ssdcore.models.layers import CaffeInput, ConvBlock, Dropout, scaled_channels
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Output channels of conv1_1 … conv5_3 at width 1."""
 FC_CHANNELS = 1024
+STRIDES = (8, 16)
+"""Input pixels between two cells of conv4_3 and of fc7."""
 
 
 class VGG16(nn.Cell):
-    """The backbone: (B, 3, 300, 300) → conv4_3 (B, 512w, 38, 38) and fc7 (B, 1024w, 19, 19).
+    """The backbone: (B, 3, S, S) → conv4_3 (B, 512w, S/8, S/8) and fc7 (B, 1024w, S/16, S/16).
 
     Args:
         width: factor w on every channel count.
@@ -24,13 +29,12 @@ class VGG16(nn.Cell):
         fc_relu: add ReLU after fc6 and fc7, which the tutorial's network omits.
         dropout: share of fc6's and fc7's outputs that training drops; 0.5 in VGG16.
         caffe_input: convert the input to what weights from Caffe expect.
+        input_size: S, height and width of the input in pixels.
 
     Attributes:
         out_channels: channels of the two maps.
-        feature_sizes: height and width of the two maps.
+        feature_sizes: height and width of the two maps; halving rounds up.
     """
-
-    feature_sizes = (38, 19)
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class VGG16(nn.Cell):
         fc_relu: bool = True,
         dropout: float = 0.5,
         caffe_input: bool = False,
+        input_size: int = IMAGE_SIZE,
     ) -> None:
         super().__init__()
         self.input = CaffeInput() if caffe_input else nn.Identity()
@@ -58,7 +63,7 @@ class VGG16(nn.Cell):
             return nn.SequentialCell(cells)
 
         self.conv1, self.conv2, self.conv3, self.conv4, self.conv5 = map(convolutions, STAGES)
-        # "same" rounds up, so conv3's 75 cells become 38 as in the Caffe original
+        # "same" rounds up, so conv3's 75 cells in SSD300 become 38 as in the Caffe original
         self.pool = MaxPool2d(kernel_size=2, stride=2, pad_mode="same")
         self.pool5 = MaxPool2d(kernel_size=3, stride=1, pad_mode="same")
         fc = scaled_channels(FC_CHANNELS, width)
@@ -66,6 +71,7 @@ class VGG16(nn.Cell):
         self.fc6 = ConvBlock(channels, fc, 3, dilation=6, **style)
         self.fc7 = ConvBlock(fc, fc, 1, **style)
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
+        self.feature_sizes = tuple(ceil(input_size / stride) for stride in STRIDES)
         self.out_channels = (scaled_channels(STAGES[3][-1], width), fc)
 
     def construct(self, x: Tensor) -> tuple[Tensor, Tensor]:

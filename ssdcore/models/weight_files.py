@@ -27,6 +27,8 @@ SAFETENSORS_TYPES = {
 WRAPPERS = ("state_dict", "model")
 """Keys under which training scripts save the weights beside other state."""
 SHOWN_NAMES = 4
+MAX_REASON = 256
+"""Characters of another library's error in a message."""
 
 
 def read_arrays(path: Path) -> Arrays:
@@ -48,7 +50,7 @@ def read_arrays(path: Path) -> Arrays:
     except InputError:
         raise
     except Exception as error:  # readers of damaged files raise many types
-        found = f"{type(error).__name__}: {str(error)[:300]}"
+        found = f"{type(error).__name__}: {str(error)[:MAX_REASON]}"
         remedy = "Fetch the file again; delete it first if it is in the cache"
         raise InputError(str(path), found, f"a whole {path.suffix} file", remedy) from error
     if not arrays:

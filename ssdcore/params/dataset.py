@@ -12,6 +12,10 @@ DataPath = Annotated[str, AfterValidator(expanduser)]
 """A path of the user's; `~` stands for the home folder."""
 
 
+EXAMPLE = "examples/local"
+"""The value of `dataset.local.path` that stands for none: DVC needs a path that is there."""
+
+
 class ShapesParams(Section):
     """The embedded data set."""
 
@@ -44,15 +48,25 @@ class LocalParams(Section):
     """The user's own annotations and images; see `ssdcore.sources.local`.
 
     Paths are absolute or from the repository root. DVC itself does not expand `~` in its deps.
+
+    Attributes:
+        path: folder or archive of the whole data set. With `EXAMPLE` or None, the four paths count.
+        format: of the annotations; `auto` recognises it.
     """
 
-    format: Literal["coco", "voc", "yolo"]
+    path: DataPath | None = None  # files of earlier versions lack it
+    format: Literal["auto", "coco", "voc", "yolo", "labelme", "cvat", "kitti", "labelbox"]
     train_annotations: DataPath
     train_images: DataPath
     val_annotations: DataPath
     val_images: DataPath
     val_share: Annotated[float, Field(gt=0, lt=1)]
     split_seed: Annotated[int, Field(ge=0)]
+
+    @property
+    def is_one_path(self) -> bool:
+        """Whether `path` counts, not the four paths."""
+        return self.path not in (None, EXAMPLE)
 
 
 class DatasetParams(Section):
@@ -63,12 +77,14 @@ class DatasetParams(Section):
         classes: names of the classes to keep; None keeps all.
         limit: maximum number of images in each split; None keeps all.
         merge_names: whether classes of the same name become one class.
+        crowd_as_objects: whether crowd regions are objects like all others.
     """
 
     name: str
     classes: Names | None
     limit: Count | None
     merge_names: bool = False  # files of earlier versions lack it
+    crowd_as_objects: bool = False  # likewise
     shapes: ShapesParams
     bccd: BccdParams
     coco2017: Coco2017Params

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, found_instead
 from ssdcore.core.messages import say
 from ssdcore.params.schema import Params
 from ssdcore.params.types import explain
@@ -31,12 +31,9 @@ def read_params(path: Path) -> Params:
     Raises:
         InputError: see `read_values` and `check_params`.
     """
-    values = read_values(path)
-    params = check_params(values, path)
-    for (section, old), new in RENAMED.items():
-        if old in values[section]:
-            ignored = ", which is set too and counts" if new in values[section] else ""
-            say(f"{path}: {section}.{old} is now {section}.{new}{ignored}.", error=True)
+    params, notes = _check(read_values(path), path)
+    for note in notes:
+        say(f"{path}: {note}", error=True)
     return params
 
 
@@ -52,7 +49,7 @@ def read_values(path: Path) -> Mapping[str, Any]:
         values = YAML(typ="safe", pure=True).load(path)
     except OSError as error:
         raise InputError(
-            str(path), error.strerror, "a readable file", "Name it with --params FILE"
+            str(path), found_instead(error), "a readable file", "Name it with --params FILE"
         ) from None
     except YAMLError as error:
         raise InputError(str(path), " ".join(str(error).split()), "valid YAML 1.2") from None
@@ -72,19 +69,22 @@ def check_params(values: Mapping[str, Any], path: Path) -> Params:
         InputError: a key is unknown, missing, of the wrong type or out of range; the message
             names the file and the key, such as `train.lr_max`.
     """
-    try:
-        return Params.model_validate(_with_present_names(values))
-    except ValidationError as error:
-        raise _translated(error.errors(), path) from None
+    return _check(values, path)[0]
 
 
-def _with_present_names(values: Mapping[str, Any]) -> dict[str, Any]:
-    present = dict(values)
+def _check(values: Mapping[str, Any], path: Path) -> tuple[Params, list[str]]:
+    """Returns the parameters, and a note for each that has a name of an earlier version."""
+    present, notes = dict(values), []
     for (section, old), new in RENAMED.items():
         if isinstance(present.get(section), Mapping) and old in present[section]:
+            ignored = ", which is set too and counts" if new in present[section] else ""
+            notes.append(f"{section}.{old} is now {section}.{new}{ignored}.")
             present[section] = dict(present[section])
             present[section].setdefault(new, present[section].pop(old))
-    return present
+    try:
+        return Params.model_validate(present), notes
+    except ValidationError as error:
+        raise _translated(error.errors(), path) from None
 
 
 def _translated(errors: list[ErrorDetails], path: Path) -> InputError:

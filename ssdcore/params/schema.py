@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, model_validator
 from typing_extensions import Self
 
+from ssdcore.geometry.feature_maps import IMAGE_SIZE, LAYOUTS, MapLayout
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.types import (
     Address,
@@ -18,8 +19,10 @@ from ssdcore.params.types import (
     Formats,
     Fraction,
     Head,
+    InputSize,
     LossName,
     LossScale,
+    Matching,
     NonNegative,
     Normalisation,
     OnNonFinite,
@@ -40,8 +43,12 @@ class ConvertParams(Section):
 
 
 class ModelParams(Section):
-    """Which network; see `ssdcore.models.ssd.SSD`."""
+    """Which network; see `ssdcore.models.ssd.SSD`.
 
+    Checkpoints of earlier versions have no `input_size`; they are of SSD300.
+    """
+
+    input_size: InputSize = IMAGE_SIZE
     width: Annotated[float, Field(gt=0, le=4)]
     head: Head
     batch_norm: bool
@@ -53,9 +60,21 @@ class ModelParams(Section):
     normalisation: Normalisation
     pretrained: Reference | None
 
+    @property
+    def layout(self) -> MapLayout:
+        """The network's feature maps."""
+        return LAYOUTS[self.input_size]
+
     @model_validator(mode="after")
-    def _scales_grow(self) -> Self:
-        scales = list(self.default_box_scales)
+    def _scales_fit(self) -> Self:
+        scales, layout = list(self.default_box_scales), self.layout
+        if len(scales) != layout.num_scales:
+            example = ", ".join(map(str, layout.coco_scales))
+            raise relation(
+                "default_box_scales",
+                scales,
+                f"{layout.num_scales} values with input_size {self.input_size}, such as {example}",
+            )
         if scales != sorted(set(scales)):
             raise relation("default_box_scales", scales, "values that grow from each to the next")
         return self
@@ -87,8 +106,9 @@ class TrainParams(Section):
     epochs: Count
     batch_size: Count
     accumulate: Count
+    matching: Matching
     loss: LossName
-    min_negatives: Annotated[int, Field(ge=0, le=8732)]
+    min_negatives: Annotated[int, Field(ge=0)]
     optimizer: OptimizerName
     lr_init: NonNegative
     lr_max: Positive
@@ -199,6 +219,14 @@ class Params(Section):
                 self.train.init_from,
                 "null where model.pretrained is set: a checkpoint brings its own backbone",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _negatives_exist(self) -> Self:
+        most = self.model.layout.num_default_boxes
+        if self.train.min_negatives > most:
+            expected = f"at most {most}, the default boxes of an image"
+            raise relation("train.min_negatives", self.train.min_negatives, expected)
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationErr
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ssdcore.core.errors import InputError
+from ssdcore.geometry.feature_maps import LAYOUTS
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -17,10 +18,11 @@ Reference = Annotated[str, Field(min_length=1)]
 Names = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1, strict=False)
 ]
-Scales = Annotated[tuple[Positive, ...], Field(min_length=7, max_length=7, strict=False)]
+Scales = Annotated[tuple[Positive, ...], Field(strict=False)]
 
 Head = Literal["conv", "separable"]
 Normalisation = Literal["imagenet", "caffe"]
+Matching = Literal["reference", "best"]
 LossName = Literal["focal", "multibox"]
 OptimizerName = Literal["momentum", "adam"]
 Backend = Literal["pycocotools", "faster-coco-eval"]
@@ -69,6 +71,15 @@ def _address(value: object) -> object:
         "address", f"host:port with a port from {FIRST_PORT} to {LAST_PORT}, like 10.0.0.1:8118"
     )
 
+
+def _input_size(value: object) -> object:
+    if type(value) is int and value in LAYOUTS:
+        return value
+    raise PydanticCustomError("input_size", " or ".join(map(str, LAYOUTS)))
+
+
+InputSize = Annotated[int, PlainValidator(_input_size)]
+"""Height and width of the network's input in pixels."""
 
 Address = Annotated[str, PlainValidator(_address)]
 

@@ -2,12 +2,14 @@
 
 import glob
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import printable, say
 from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES
 from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.photo_detector import Source
@@ -79,11 +81,18 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
     if "://" in word:
         yield _allowed_address(word, allow_url), _file_name(word)
     elif path.is_dir():
+        others = Counter[str]()
         for file in sorted(path.rglob("*")):
             is_file = file.is_file() or (file.is_symlink() and not file.exists())  # a broken link
-            is_image = is_file and file.suffix.lower() in IMAGE_SUFFIXES
-            if is_image and not file.resolve().is_relative_to(out):
+            if not is_file or file.resolve().is_relative_to(out):
+                continue
+            if file.suffix.lower() in IMAGE_SUFFIXES:
                 yield file, file.relative_to(path)
+            else:
+                others[file.suffix.lower() or file.name] += 1
+        if others:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items())[:10])
+            say(printable(f"{word}: left out what is no image: {kinds}"))
     elif path.exists():
         yield path, Path(path.name)
     else:

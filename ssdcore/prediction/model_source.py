@@ -4,13 +4,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from ssdcore.core.children import child_environment
-from ssdcore.core.errors import InputError
-from ssdcore.dvc.repository import open_revisions
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.messages import say
+from ssdcore.dvc.lock import recorded_outs
+from ssdcore.dvc.repository import WORKSPACE, open_revisions
 from ssdcore.inference.photo_detector import PhotoDetector
 
 if TYPE_CHECKING:
@@ -28,9 +31,10 @@ KINDS = (
 def model_file(model: str) -> Iterator[Path]:
     """Yields the model's file; one that had to be fetched is deleted after the block.
 
-    An existing path takes precedence. REVISION:PATH is a file of any state of the repository, its
-    path from the project's root; git allows no colon in a revision's name. models:/ and runs:/ are
-    MLflow's.
+    An existing path takes precedence. A model of the pipeline that is missing, as while an
+    experiment trains, comes from DVC's cache, as dvc.lock records it. REVISION:PATH is a file of
+    any state of the repository, its path from the project's root; git allows no colon in a
+    revision's name. models:/ and runs:/ are MLflow's.
 
     Raises:
         InputError: there is no such file, revision, model or run.
@@ -44,8 +48,7 @@ def model_file(model: str) -> Iterator[Path]:
         elif ":" in model:
             yield _fetch_from_revision(model, Path(folder))
         else:
-            remedy = "Train one with dvc repro, or fetch it: dvc pull"
-            raise InputError(OPTION, model, KINDS, remedy)
+            yield _fetch_recorded(model, Path(folder))
 
 
 def load_detector(
@@ -70,12 +73,26 @@ def load_detector(
 
         exported = OnnxNetwork(file, batch_size)
         metadata = exported.metadata.network
-        return PhotoDetector(exported, metadata.default_boxes, metadata.classes, workers)
+        return PhotoDetector(
+            exported, metadata.default_boxes, metadata.classes, workers, metadata.score_threshold
+        )
     from ssdcore.inference.detector import load_photo_detector
     from ssdcore.models.device import configure
 
     configure(device)
     return load_photo_detector(file, batch_size, workers)
+
+
+def _fetch_recorded(model: str, folder: Path) -> Path:
+    try:
+        if any(Path(model).is_relative_to(out) for out in recorded_outs()):
+            file = _fetch_from_revision(f"{WORKSPACE}:{model}", folder)
+            say(f"{model} is not there, as while a training replaces it; using the last one")
+            return file
+    except (InputError, RunError):  # not in the cache, or no repository
+        pass
+    remedy = "Train one with dvc repro, or fetch it: dvc pull"
+    raise InputError(OPTION, model, KINDS, remedy)
 
 
 def _fetch_from_revision(model: str, folder: Path) -> Path:
@@ -92,6 +109,8 @@ def _fetch_from_revision(model: str, folder: Path) -> Path:
 
 def _fetch_from_mlflow(model: str, folder: Path) -> Path:
     """Fetches in another process: see `ssdcore.serving.detector_process`."""
+    if not find_spec("mlflow"):
+        raise ModuleNotFoundError(name="mlflow")
     done = subprocess.run(
         [sys.executable, "-m", "ssdcore.serving.fetch", model, str(folder)],
         env=child_environment() | {"PYTHONIOENCODING": "utf-8:backslashreplace"},

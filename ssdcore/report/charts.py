@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-from ssdcore.evaluation.table import Chart, Column, Table
+from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.report import words
 from ssdcore.report.labels import chart_text
 from ssdcore.report.plotting import BLUE, COLOURS, GREY, ORANGE, figure, fragment, line, smoothed
@@ -76,7 +76,7 @@ def x_axis(column: Column, chart: Chart) -> dict[str, Any]:
 
 def y_axis(column: Column) -> dict[str, Any]:
     """Returns the y axis of a chart of lines or bars, from zero."""
-    tickformat = {"score": ".3~f", "share": ".0%", "number": ".3~g"}.get(column.format, ",")
+    tickformat = {"share": ".0%", "count": ","}.get(column.format, ".3~g")
     title = {"text": column.heading}
     return {"title": title, "rangemode": "tozero", "tickformat": tickformat, "fixedrange": True}
 

@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ssdcore.evaluation.table import Table
+from ssdcore.evaluation.named_table import Table
 from ssdcore.params.rates import Rise
 from ssdcore.params.schema import AugmentParams
+from ssdcore.report import words
 from ssdcore.report.overlay import Box
 
 
@@ -44,12 +45,13 @@ class ReportContent:
 
     Attributes:
         title: the page's heading.
+        made: date and time of the report.
         params: the parameters as nested sections.
         environment: commit, versions, device and the like, in the order to show.
         metrics: the content of metrics/evaluate.json; what is missing shows as a dash.
         tables: by name, in the order to show: of the evaluation, of training, of the data set.
         gallery: images with their ground truth and detections, in the order to show.
-        score_threshold: minimum score of the detections shown at first, in whole hundredths.
+        score_threshold: minimum score of the detections shown at first.
         strengths: how far training varied its images.
         variations: training images and their variations, in the order to show.
         commands: commands that make this report again, a line each.
@@ -57,6 +59,7 @@ class ReportContent:
     """
 
     title: str
+    made: str
     params: Mapping[str, Any]
     environment: Mapping[str, str]
     metrics: Mapping[str, Any]
@@ -72,6 +75,17 @@ class ReportContent:
     def classes(self) -> list[str]:
         """The names of the classes, in the order of their ids."""
         return self.tables["per_class"].values("name")
+
+    @property
+    def about(self) -> list[str]:
+        """Date, name of the run and size of the data set, for the top of the page."""
+        run = self.environment.get("DVC experiment") or self.environment.get("commit")
+        splits = ", ".join(
+            f"{words.count(row['images'])} {row['split']} images"
+            for row in self.tables["splits"].records()
+        )
+        data = f"{splits}, {len(self.classes)} classes" if splits else ""
+        return [part for part in (self.made, f"run {run}" if run else "", data) if part]
 
     @property
     def listed(self) -> list[Table]:

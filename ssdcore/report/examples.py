@@ -9,7 +9,6 @@ from typing import NamedTuple
 from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample, augment, image_generator
-from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from ssdcore.params.schema import AugmentParams
 from ssdcore.report.box_annotations import annotate_objects, draw_side_by_side
 from ssdcore.report.content import VariedImage
@@ -47,7 +46,9 @@ def draw_examples(
         yield Example(one.image, draw_side_by_side(rgb, one.objects, one.found, split.classes))
 
 
-def draw_variations(images: SplitImages, strengths: AugmentParams) -> Iterator[VariedImage]:
+def draw_variations(
+    images: SplitImages, strengths: AugmentParams, input_size: int
+) -> Iterator[VariedImage]:
     """Draws training images as they are and as three epochs augment them, with their objects.
 
     If all strengths are 0, only the original is drawn.
@@ -55,6 +56,7 @@ def draw_variations(images: SplitImages, strengths: AugmentParams) -> Iterator[V
     Args:
         images: the training split.
         strengths: of the augmentation.
+        input_size: height and width of what the network gets, in pixels.
 
     Raises:
         InputError: an image has changed since convert read it.
@@ -62,9 +64,10 @@ def draw_variations(images: SplitImages, strengths: AugmentParams) -> Iterator[V
     split, chosen = images.split, images.examples(VARIED_IMAGES)
     for image, rgb in zip(chosen, images.read(chosen), strict=True):
         sample = Sample(rgb, split.objects[image.id])
-        versions = [sample._replace(rgb=scale_to_fit(rgb, IMAGE_SIZE))]
+        versions = [sample._replace(rgb=scale_to_fit(rgb, input_size))]
         if any(strengths.model_dump().values()):
             for epoch in range(1, VARIATIONS + 1):
-                versions.append(augment(sample, strengths, image_generator(SEED, epoch, image.id)))
+                rng = image_generator(SEED, epoch, image.id)
+                versions.append(augment(sample, strengths, rng, input_size))
         drawn = (draw_boxes(rgb, annotate_objects(objs, split.classes)) for rgb, objs in versions)
         yield VariedImage(image.file_name, [encode_jpeg(rgb) for rgb in drawn])

@@ -1,6 +1,5 @@
 """The page's galleries: validation images with judged detections, best, worst and each mistake."""
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -158,11 +157,6 @@ def gallery_images(
         )
         for index, faint, jpeg in zip(ranks, with_faint, jpegs, strict=True)
     ]
-
-
-def at_a_step(threshold: float) -> float:
-    """Returns the threshold rounded down to hundredths, the steps of the page's slider."""
-    return math.floor(round(100 * threshold, 6)) / 100
 
 
 def encode_within(images: Sequence[Rgb], budget_bytes: int) -> list[bytes]:

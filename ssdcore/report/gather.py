@@ -1,6 +1,7 @@
 """Gathers the report's content from the files of the stages before it."""
 
 import json
+from datetime import datetime
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
@@ -12,9 +13,9 @@ from ssdcore.params.schema import Params
 from ssdcore.report.content import ReportContent
 from ssdcore.report.environment import commands_to_repeat, describe_environment
 from ssdcore.report.examples import Example, draw_examples, draw_variations
-from ssdcore.report.gallery import at_a_step, gallery_images
+from ssdcore.report.gallery import gallery_images
 from ssdcore.report.split_images import SplitImages
-from ssdcore.report.tables import SplitData, data_tables, loss_rise, training_tables
+from ssdcore.report.tables import REMARK, SplitData, data_tables, loss_rise, training_tables
 
 
 def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
@@ -34,16 +35,16 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         for path in (layout.CONVERSION, layout.EVALUATE_METRICS, layout.SOURCE)
     )
     environment = describe_environment(metrics["device"], source)
-    scales = settings.model.default_box_scales
+    scales, input_size = settings.model.default_box_scales, settings.model.input_size
     splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
     history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
-        *training_tables(history),
-        *data_tables(splits, default_boxes(scales), scales),
+        *training_tables(history, metrics.get(REMARK, "")),
+        *data_tables(splits, default_boxes(scales, input_size), scales),
     ]
     chosen = wanted.score_threshold
-    threshold = at_a_step(metrics["threshold"] if chosen is None else chosen)
+    threshold = metrics["threshold"] if chosen is None else chosen
     results = read_results(layout.PREDICTIONS)
     images = {
         name: SplitImages(
@@ -55,7 +56,8 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     }
     strengths = settings.train.augment
     content = ReportContent(
-        title=f"SSD300 on {settings.dataset.name}",
+        title=f"SSD{input_size} on {settings.dataset.name}",
+        made=f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
         params=settings.model_dump(mode="json"),
         environment=environment,
         metrics=metrics,
@@ -63,7 +65,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         gallery=gallery_images(images["val"], results, wanted.images, threshold),
         score_threshold=threshold,
         strengths=strengths,
-        variations=list(draw_variations(images["train"], strengths)),
+        variations=list(draw_variations(images["train"], strengths, input_size)),
         commands=commands_to_repeat(environment),
         rise=loss_rise(history),
     )

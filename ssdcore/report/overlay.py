@@ -55,7 +55,7 @@ def detection_boxes(
 ) -> list[Box]:
     """Returns the boxes of an image's detections, in their order."""
     names = ["", *(one.name for one in classes)]
-    labels, scores = found.labels.tolist(), found.scores.astype(float).round(3).tolist()
+    labels, scores = found.labels.tolist(), found.scores.astype(float).round(6).tolist()
     links = outcomes.objects.tolist()
     columns = (_places(found.boxes_yxyx), outcomes.names, labels, links, scores)
     boxes = []

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from ssdcore.core.nested import leaves
 from ssdcore.evaluation import outcomes
-from ssdcore.evaluation.table import Table
+from ssdcore.evaluation.named_table import Table
 from ssdcore.report import words
 from ssdcore.report.charts import chart
 from ssdcore.report.content import GalleryImage, ReportContent
@@ -19,8 +19,6 @@ from ssdcore.report.gallery import FAINTEST
 from ssdcore.report.tables import DATA, TRAINING
 from ssdcore.report.verdict import HEADINGS, verdict
 
-SHOWN_WIDTH, SHOWN_HEIGHT = 420, 330
-"""CSS pixels that an image of the gallery fills at most."""
 GLYPHS = {
     "correct": "✓",
     "class": "≠",
@@ -33,6 +31,7 @@ GLYPHS = {
     "truth": "·",
 }
 """Before the label of a box, so that kinds can be distinguished without colours."""
+CURVES = ("precision", "recall", "f1")
 GALLERY_NAMES = {
     "worst": "worst",
     "best": "best",
@@ -63,7 +62,6 @@ def render(content: ReportContent) -> str:
         galleries=_galleries_shown(content.gallery),
         score_curves=_score_curves(content),
         faintest=min(FAINTEST, content.score_threshold),
-        shown_size=_shown_size,
         outcome_counts=_outcome_counts,
     )
 
@@ -106,20 +104,15 @@ def _galleries_shown(gallery: Sequence[GalleryImage]) -> dict[str, str]:
 
 
 def _score_curves(content: ReportContent) -> Markup:
-    """Returns precision, recall and F1 at 101 thresholds by label, of all classes under ""."""
+    """Returns the thresholds, and precision, recall and F1 there by label, of all under ""."""
     labels = {name: str(label) for label, name in enumerate(content.classes, start=1)}
-    data: dict[str, list[list[float | None]]] = {}
-    for row in content.tables["score_curves"].records():
-        curves = data.setdefault(labels.get(row["class"], ""), [[], [], []])
-        for curve, name in zip(curves, ("precision", "recall", "f1"), strict=True):
-            curve.append(None if row[name] is None else round(row[name], 3))
-    return Markup(htmlsafe_json_dumps(data))
-
-
-def _shown_size(image: GalleryImage) -> tuple[int, int]:
-    """Returns width and height in CSS pixels of an image that has enough room."""
-    scale = min(SHOWN_WIDTH / image.width, SHOWN_HEIGHT / image.height)
-    return max(1, round(scale * image.width)), max(1, round(scale * image.height))
+    table = content.tables["score_curves"]
+    curves: dict[str, list[list[float | None]]] = {}
+    for row in table.records():
+        figures = (None if row[name] is None else round(row[name], 3) for name in CURVES)
+        curves.setdefault(labels.get(row["class"], ""), []).append([*figures])
+    scores = [*dict.fromkeys(table.values("score"))]
+    return Markup(htmlsafe_json_dumps({"scores": scores, "curves": curves}))
 
 
 def _outcome_counts(image: GalleryImage, score_threshold: float) -> str:

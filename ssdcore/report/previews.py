@@ -11,8 +11,6 @@ from ssdcore.report.box_annotations import draw_side_by_side
 from ssdcore.report.drawing import Rgb
 from ssdcore.report.split_images import choose_examples
 
-MIN_SCORE = 0.3
-"""Of a detection that is drawn: low, because an untrained network is not confident."""
 WIDTH_PX = 640
 SAMPLES_PER_IMAGE = 8
 """Samples to choose from for each image that is shown."""
@@ -34,18 +32,18 @@ class Previews:
         self._classes = split.classes
         self._results: CocoResults | None = None
 
-    def update(self, results: CocoResults) -> None:
-        """Keeps the detections in the shown images, replacing earlier ones."""
+    def update(self, results: CocoResults, min_score: float) -> None:
+        """Keeps the detections in the shown images from a score on, replacing earlier ones."""
         shown = np.isin(results.image_ids, list(self._shown))
-        self._results = results.select(shown & (results.scores >= MIN_SCORE))
+        self._results = results.select(shown & (results.scores >= min_score))
 
     def draw(self) -> Iterator[tuple[str, Rgb]]:
         """Yields (name, (H, W, 3)) of each image after an update, and nothing until the next."""
         if self._results is None:
             return
         results, self._results = self._results, None
-        for image_id, (rgb, objects) in sorted(self._shown.items()):
+        for number, (image_id, (rgb, objects)) in enumerate(sorted(self._shown.items()), 1):
             rows = results.select(results.image_ids == image_id)
             found = from_results(rows, self._images[image_id], self._classes)
             drawn = draw_side_by_side(rgb, objects, found, self._classes, WIDTH_PX)
-            yield f"validation/{image_id:06}", drawn
+            yield f"val/image_{number}", drawn

@@ -9,7 +9,7 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
-from ssdcore.evaluation.table import HIGHER, LOWER, Chart, Column, Row, Table, parse_rows
+from ssdcore.evaluation.named_table import Chart, Column, Row, Table, parse_rows
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import corners
 from ssdcore.geometry.iou import areas
@@ -22,7 +22,7 @@ STEP, EPOCH = Column("step", "count"), Column("epoch", "number")
 TRAINING_TABLES = (
     Table(
         "loss", TRAINING, "Loss and its two parts",
-        (STEP, Column("loss", "number", better=LOWER), Column("loss_class", "number", "class part"),
+        (STEP, Column("loss", "number"), Column("loss_class", "number", "class part"),
          Column("loss_box", "number", "box part")),
         [], "Thin lines as logged, thick lines smoothed.",
         Chart("lines", "step", ("loss", "loss_class", "loss_box"), smooth=True), listed=False,
@@ -34,19 +34,21 @@ TRAINING_TABLES = (
     ),
     Table(
         "speed", TRAINING, "Images per second",
-        (STEP, Column("images_per_second", "number", "images per second", better=HIGHER)),
+        (STEP, Column("images_per_second", "number", "images per second")),
         [], chart=Chart("lines", "step", ("images_per_second",), smooth=True), listed=False,
     ),
     Table(
         "validation", TRAINING, "AP on the validation set during training",
-        (STEP, EPOCH, Column("val_AP", title="AP", better=HIGHER),
-         Column("val_AP50", title="AP50", better=HIGHER)),
+        (STEP, EPOCH, Column("val_AP", title="AP"),
+         Column("val_AP50", title="AP50")),
         [], chart=Chart("lines", "step", ("val_AP", "val_AP50")),
     ),
 )  # fmt: skip
 """Views of plots/history.csv, without their rows."""
+REMARK = "validation_remark"
+"""In metrics/evaluate.json, how training measured AP, if not as the evaluation did."""
 SIZE_BINS = np.geomspace(0.01, 1, 33)
-"""Borders of √area as a share of the image's side; 1 % is 3 pixels of 300."""
+"""Borders of √area as a share of the image's side; 1 % is 3 pixels of SSD300's."""
 FITTED_SAMPLE = 10_000
 """Number of objects from which the share with a fitting default box is measured."""
 
@@ -67,8 +69,12 @@ class SplitData(NamedTuple):
         return boxes, Counter({c.name: labels[n] for n, c in enumerate(self.truth.classes, 1)})
 
 
-def training_tables(history_csv: str) -> list[Table]:
+def training_tables(history_csv: str, remark: str = "") -> list[Table]:
     """Returns the tables of plots/history.csv, without rows in which nothing was measured.
+
+    Args:
+        history_csv: the content of the file.
+        remark: how the AP was measured, if not as in the evaluation.
 
     Raises:
         InputError: the file has another format.
@@ -76,7 +82,8 @@ def training_tables(history_csv: str) -> list[Table]:
     tables = []
     for table in TRAINING_TABLES:
         rows = parse_rows(history_csv, table.columns, str(layout.HISTORY))
-        tables.append(replace(table, rows=[row for row in rows if row[-1] is not None]))
+        note = remark if table.name == "validation" else table.note
+        tables.append(replace(table, rows=[r for r in rows if r[-1] is not None], note=note))
     epochs = parse_rows(history_csv, (STEP, EPOCH), str(layout.HISTORY))
     if epochs:
         step, epoch = epochs[-1]

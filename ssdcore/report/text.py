@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ssdcore.core.nested import leaves
-from ssdcore.evaluation.table import Table
+from ssdcore.evaluation.named_table import Table
 from ssdcore.report import words
 from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import one_line, shortened, visible
@@ -25,7 +25,7 @@ def as_text(content: ReportContent) -> str:
         ("How to reproduce", [*content.commands, "", *_facts(content.environment.items())]),
     ]
     title = shortened(one_line(content.title), WIDTH)
-    lines = [title, "=" * len(title)]
+    lines = [title, "=" * len(title), *_wrapped("", " · ".join(content.about))]
     for heading, body in parts:
         if heading:
             lines += ["", heading, "-" * len(heading)]
@@ -38,6 +38,7 @@ def as_data(content: ReportContent) -> dict[str, Any]:
     """Returns the page's content in plain JSON types, without images and long curves."""
     return {
         "title": content.title,
+        "made": content.made,
         "verdict": {
             part: [one_line(sentence) for sentence in sentences]
             for part, sentences in verdict(content)._asdict().items()

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 from typing import Any, NamedTuple
 
 from ssdcore.report import words
@@ -29,11 +30,15 @@ PLURALS = {
     "background": "invented objects",
     "missed": "missed objects",
 }
+FRAMING = (
+    "Objects are framed loosely: compare model.default_box_scales with the sizes of the objects, "
+    "and let the learning rate fall to the end (train.lr_end)."
+)
 REMEDIES = {
     "missed": "Add images with such objects, train longer, and add default boxes of their sizes "
     "(model.default_box_scales).",
-    "localisation": "Objects are found but poorly localised: train longer at a falling rate "
-    "(train.epochs, train.lr_end) and compare the default boxes with the sizes below.",
+    "localisation": "Boxes cover too little of their object: look at the loose boxes among the "
+    "images, and compare model.default_box_scales with the sizes of the objects.",
     "class": "Classes are confused: check the labels of the confused images, then add examples of "
     "both classes.",
     "both": "Loose boxes of the wrong class are often partly visible neighbours: look at "
@@ -64,7 +69,9 @@ def _good(content: ReportContent) -> Iterator[str]:
     metrics = content.metrics
     figures, images = metrics["bbox"], metrics.get("images")
     where = f"on {words.count(images)} validation images" if images else "on the validation set"
-    yield f"AP is {words.score(figures['AP'])} {where}" + (
+    low, high = (words.score(metrics.get(name)) for name in ("AP_low", "AP_high"))
+    interval = f" (95 % interval {low} to {high})" if low != words.DASH else ""
+    yield f"AP is {words.score(figures['AP'])}{interval} {where}" + (
         f", and AP50, which accepts loosely framed boxes, {words.score(figures['AP50'])}."
         if words.defined(figures.get("AP50"))
         else "."
@@ -83,11 +90,14 @@ def _good(content: ReportContent) -> Iterator[str]:
 
 def _fails(content: ReportContent) -> Iterator[str]:
     figures = content.metrics["bbox"]
-    if error := _costliest_error(content):
+    if (framing := _framing(content)) >= MIN_COST:
         yield (
-            f"Most AP50 is lost to {PLURALS[error['kind']]}: {words.score(error['AP50_cost'])}, "
-            f"by {words.count(error['count'])} at any score."
+            f"AP loses {words.score(1 - figures['AP50'])} to objects that are not found and to "
+            f"wrong detections, and {words.score(framing)} to boxes that are not framed exactly."
         )
+    if error := _costliest_error(content):
+        kind, cost = PLURALS[error["kind"]], words.score(error["AP50_cost"])
+        yield f"Of AP50, most is lost to {kind}: {cost}."
     classes = _comparable_classes(content)
     if len(classes) > 1:
         yield f"It is weakest on {_named(min(classes, key=lambda row: row['AP']))}."
@@ -105,32 +115,55 @@ def _fails(content: ReportContent) -> Iterator[str]:
         yield f"Its scores are not probabilities: they are off by {words.score(error)} on average."
 
 
-def _todo(content: ReportContent) -> Iterator[str]:
+def _todo(content: ReportContent) -> list[str]:
+    """Returns the advice, the one against the largest loss of AP or AP50 first."""
+    return [text for _, text in sorted(_advice(content), key=lambda one: -one[0])]
+
+
+def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
+    """Yields what is lost with the remedy."""
     metrics = content.metrics
     if content.rise:
-        yield content.rise.advice()
-    if metrics.get("f1"):
+        yield inf, content.rise.advice()
+    best = metrics.get("best_threshold")
+    if best is not None and words.score(best) != words.score(metrics["threshold"]):
         yield (
-            f"Use a score threshold of {words.score(metrics['threshold'])}, which has the highest "
-            "F1. The table of classes has the best threshold of each class."
+            metrics["best_f1"] - metrics["f1"],
+            f"The model's score threshold is {words.score(metrics['threshold'])}. F1 is highest at "
+            f"{words.score(best)}, {words.score(metrics['best_f1'])}: set report.score_threshold.",
         )
+    if (framing := _framing(content)) >= MIN_COST:
+        yield framing, FRAMING
     if error := _costliest_error(content):
-        yield REMEDIES[error["kind"]]
+        yield error["AP50_cost"], REMEDIES[error["kind"]]
     measured = [ap for ap in content.tables["validation"].values("val_AP") if words.defined(ap)]
     if len(measured) > 1:
-        if measured[-1] == max(measured):
-            yield "AP was still rising when training ended: train longer (train.epochs)."
-        elif measured[-1] < max(measured) - MIN_FALL:
+        best, last = max(measured), measured[-1]
+        if last == best:
             yield (
-                f"AP fell from {words.score(max(measured))} to {words.score(measured[-1])} before "
-                "training ended: vary images more (train.augment), or add some."
+                last - measured[-2],
+                "AP was still rising when training ended: train longer (train.epochs).",
+            )
+        elif last < best - MIN_FALL:
+            yield (
+                best - last,
+                f"AP fell from {words.score(best)} to {words.score(last)} before training ended: "
+                "vary images more (train.augment), or add some.",
             )
     for fitted in content.tables["splits"].values("fitted")[:1]:
         if fitted is not None and fitted < MIN_FITTED:
             yield (
+                1 - fitted,
                 f"Only {words.percent(fitted)} of the training objects have a default box that "
-                "fits: adjust model.default_box_scales to their sizes."
+                "fits: adjust model.default_box_scales to their sizes.",
             )
+
+
+def _framing(content: ReportContent) -> float:
+    """Returns the AP that exact boxes would gain, 0 if unknown."""
+    figures = content.metrics["bbox"]
+    ap50 = figures.get("AP50")
+    return float(ap50 - figures["AP"]) if words.defined(ap50) else 0.0
 
 
 def _named(row: dict[str, Any]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from ssdcore.data.augment import CROP_SIDES, MAX_ZOOM
+from ssdcore.evaluation.named_table import Column
 from ssdcore.evaluation.outcomes import NAMES
-from ssdcore.evaluation.table import Column
 from ssdcore.params.schema import AugmentParams
 
 DASH = "\u2013"

@@ -63,7 +63,7 @@ def signature(thresholds: Thresholds) -> ModelSignature:
     """Returns the columns of a request and of its answer.
 
     The image has MLflow's type "any": "binary" would not accept pixels, and MLflow checks arrays
-    of numbers one by one, which takes 2 s for 300 × 300 pixels.
+    of numbers one by one, which takes seconds for a small image.
     """
     outputs = {
         "boxes_xywh_px": Array(Array(DataType.double)),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from ssdcore.coco.operating_point import UNMEASURED_SCORE
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import md5_of_file, sha256_of_file
@@ -21,6 +22,7 @@ COUNTED = (
 )  # fmt: skip
 """The evaluation's parameters that its figures depend on."""
 DATA_TAG, THRESHOLDS_TAG = "dvc.data_md5", "evaluate.counted"
+SCORE_TAG = "score_threshold"
 FIGURE = "bbox."
 """Prefix of the tags that hold figures, each by its name in metrics/evaluate.json."""
 ORIGIN_TAGS = (MODEL_TAG, "git.commit", "dvc.exp_name", DATA_TAG)
@@ -37,6 +39,8 @@ class Candidate(NamedTuple):
         data_md5: DVC's hash of the shards of the evaluation.
         counted: values of `COUNTED`.
         figures: COCO's twelve; None if undefined.
+        score: minimum score of the detections that the evaluation counted, which is the model's.
+        measured: what that score was measured on; "" if the model does not carry one.
     """
 
     checkpoint: Path
@@ -44,6 +48,8 @@ class Candidate(NamedTuple):
     data_md5: str
     counted: dict[str, float | None]
     figures: dict[str, float | None]
+    score: float = UNMEASURED_SCORE
+    measured: str = ""
 
 
 def read_candidate(repository: Path) -> Candidate:
@@ -58,12 +64,15 @@ def read_candidate(repository: Path) -> Candidate:
     stage = _locked_stage(repository / LOCK)
     _require(checkpoint, stage.deps.get(layout.BEST_CHECKPOINT.as_posix()))
     _require(metrics, stage.outs.get(layout.EVALUATE_METRICS.as_posix()))
+    evaluated = json.loads(metrics.read_text(encoding="utf-8"))
     return Candidate(
         checkpoint,
         sha256_of_file(checkpoint),
         stage.deps.get(layout.MINDRECORD.as_posix(), ""),
         {name: stage.params.get(f"{STAGE}.{name}") for name in COUNTED},
-        json.loads(metrics.read_text(encoding="utf-8"))["bbox"],
+        evaluated["bbox"],
+        evaluated.get("threshold", UNMEASURED_SCORE),
+        evaluated.get("model_threshold", ""),
     )
 
 
@@ -110,7 +119,8 @@ class Version(NamedTuple):
 def tags_of(candidate: Candidate) -> dict[str, str]:
     """Returns the tags of a model: hashes, thresholds and figures."""
     figures = {f"{FIGURE}{name}": json.dumps(value) for name, value in candidate.figures.items()}
-    return identity(candidate) | figures
+    measured = {SCORE_TAG: candidate.measured} if candidate.measured else {}
+    return identity(candidate) | measured | figures
 
 
 def identity(candidate: Candidate) -> dict[str, str]:

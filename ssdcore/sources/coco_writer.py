@@ -1,18 +1,32 @@
 """Writes annotations of other formats as COCO files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssdcore.core.files import write_json
+from ssdcore.data.image_files import ImageFiles, header_of
 from ssdcore.data.manifest import annotation_file
+
+UNKNOWN_HW = (1, 1)
+"""The listed size of an unreadable image; convert skips it with the reason."""
 
 
 class Box(NamedTuple):
-    """An object: the name of its class, and x, y, width and height in pixels."""
+    """An object: the name of its class, and x, y, width and height in pixels.
+
+    A crowd region is ignored in training and evaluation.
+    """
 
     name: str
     xywh_px: tuple[float, float, float, float]
+    is_crowd: bool = False
+
+
+def box_around(name: str, points: Iterable[tuple[float, float]]) -> Box:
+    """Returns the box around an outline's points (x, y) in pixels; there is at least one."""
+    xs, ys = zip(*points, strict=True)
+    return Box(name, (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)))
 
 
 class ImageEntry(NamedTuple):
@@ -22,6 +36,15 @@ class ImageEntry(NamedTuple):
     height: int
     width: int
     boxes: tuple[Box, ...]
+
+
+def upright_size_hw(files: ImageFiles, file_name: str) -> tuple[int, int]:
+    """Returns height and width in pixels after rotation by the EXIF orientation.
+
+    Tools that write no size draw their boxes on the upright image.
+    """
+    header = header_of(files, file_name)
+    return header.upright_hw if header else UNKNOWN_HW
 
 
 def write_coco(
@@ -52,7 +75,7 @@ def write_coco(
                 annotations.append({
                     "id": annotation_id, "image_id": image_id, "category_id": id_of[box.name],
                     "bbox": list(box.xywh_px), "area": box.xywh_px[2] * box.xywh_px[3],
-                    "iscrowd": 0, "segmentation": [],
+                    "iscrowd": int(box.is_crowd), "segmentation": [],
                 })  # fmt: skip
         content = {"info": {"description": f"{about}: {split}"}, "images": images}
         content |= {"annotations": annotations, "categories": categories}

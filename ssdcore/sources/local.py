@@ -1,31 +1,33 @@
-"""The user's own images with annotations in COCO, VOC or YOLO format; the images stay in place.
+"""The user's own images, in one folder or archive or at four paths; the images stay in place.
 
-If both splits name the same annotations and images, `val_share` of the images becomes the
-validation split. VOC's own lists (train and val, else trainval and test) take precedence.
+With four paths, annotations are in COCO, VOC or YOLO format. If both splits name the same
+annotations and images, `val_share` of the images becomes the validation split. VOC's own lists
+(train and val, else trainval and test) take precedence.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from zipfile import is_zipfile
 
 from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
+from ssdcore.core.file_names import plain_name
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
 from ssdcore.sources.coco_writer import ImageEntry, write_coco
-from ssdcore.sources.pairing import Reading, plain_name, unused
-from ssdcore.sources.selection import partition, val_names
-from ssdcore.sources.voc import Voc, class_names
+from ssdcore.sources.one_path import fetch_one_path
+from ssdcore.sources.pairing import Reading, unused, with_rest
+from ssdcore.sources.recognise import recognise
+from ssdcore.sources.selection import partition, val_entries
+from ssdcore.sources.voc import VOC_LISTS, Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo
 
-FOREIGN_SUFFIXES = (
-    ".avif", ".dng", ".gif", ".heic", ".heif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm",
-)  # fmt: skip
-VOC_LISTS = (("train", "val"), ("trainval", "test"))
+FOUR_PATHS = ("coco", "voc", "yolo")
+"""The formats whose annotations and images may be at four paths."""
 
 
 def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
@@ -34,12 +36,15 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     Raises:
         InputError: something is missing or wrong; the message names file and line.
     """
+    if params.is_one_path:
+        return fetch_one_path(params, folder)
     for split in layout.SPLITS:
         images, _ = _paths(params, split)
         _require_existing(images, f"dataset.local.{split}_images", "archive of images")
-    if params.format == "coco":
+    format = _format(params)
+    if format == "coco":
         readings = _copy_coco(params, folder)
-    elif params.format == "voc":
+    elif format == "voc":
         readings = _read_voc(params)
         classes = class_names(reading.entries for reading in readings.values())
         if not classes:
@@ -48,7 +53,11 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     else:
         readings, classes = _read_yolo(params)
         write_coco(folder, _divided(readings, params), classes, "Converted from YOLO")
-    left = unused({split: _with_rest(params, split, r) for split, r in readings.items()})
+    for split, reading in readings.items():
+        images, annotations = _paths(params, split)
+        with open_image_files(Path(images)) as files:
+            readings[split] = with_rest(files, images, annotations, reading)
+    left = unused(readings)
     return {
         split: FetchedSplit(Path(images), images, annotations, unused=left.get(split, {}))
         for split in layout.SPLITS
@@ -56,25 +65,19 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     }
 
 
-def _with_rest(params: LocalParams, split: str, reading: Reading) -> Reading:
-    """Adds the images whose format is not read and the folders that are not entered."""
-    images, annotations = map(Path, _paths(params, split))
-    with open_image_files(images) as files:
-        foreign = [name for name in files.names() if name.lower().endswith(FOREIGN_SUFFIXES)]
-    rest = {images.resolve() / n: (n, "image of a format that is not read") for n in foreign}
-    for root in filter(Path.is_dir, (annotations, images)):
-        for folder in _not_entered(root):
-            name = str(folder.relative_to(root))
-            rest[folder] = (name, "folder that is a link or cannot be read")
-    return reading._replace(rest={**rest, **reading.rest})
-
-
-def _not_entered(root: Path) -> list[Path]:
-    """Returns the folders below `root` whose files `ImageFiles` does not list."""
-    found: list[Path] = []
-    walk = os.walk(root, onerror=lambda error: found.append(Path(error.filename)))
-    below = [Path(folder, name) for folder, names, _ in walk for name in names]
-    return found + [folder for folder in below if folder.is_symlink()]
+def _format(params: LocalParams) -> str:
+    """Returns the format of the four paths; a file that is no archive is taken for COCO."""
+    path = Path(params.train_annotations)
+    found: str = params.format
+    if found == "auto" and (path.is_dir() or is_zipfile(path)):
+        with open_image_files(path) as files:
+            found = recognise(files, params.train_annotations).format
+    elif found == "auto":
+        found = "coco"
+    if found not in FOUR_PATHS:
+        remedy = "Set dataset.local.path to the folder or archive of the whole data set"
+        raise InputError("dataset.local.format", found, " or ".join(FOUR_PATHS), remedy)
+    return found
 
 
 def _paths(params: LocalParams, split: str) -> tuple[str, str]:
@@ -188,9 +191,4 @@ def _divided(
     if len(readings) > 1:
         return {split: reading.entries for split, reading in readings.items()}
     (images,) = (reading.entries for reading in readings.values())
-    names = [image.file_name for image in images]
-    val = val_names(names, params.val_share, params.split_seed, params.train_annotations)
-    return {
-        "train": [image for image in images if image.file_name not in val],
-        "val": [image for image in images if image.file_name in val],
-    }
+    return val_entries(images, params.val_share, params.split_seed, params.train_annotations)

@@ -1,6 +1,6 @@
 """Pairs images with their label files, and lists what of the input no record uses."""
 
-import posixpath
+import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
@@ -8,11 +8,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ssdcore.data.image_files import ImageFiles
 from ssdcore.data.manifest import UNLABELLED
 from ssdcore.sources.coco_writer import ImageEntry
 
 Key = Callable[[Any], Hashable]
 """Returns what a file's name shares with its counterpart's; None if there is no such thing."""
+
+
+FOREIGN_SUFFIXES = (
+    ".dng", ".gif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm",
+)  # fmt: skip
+"""Of images that are not read."""
+ALONE = "label file without an image of its own"
+WITHOUT_LABEL = "image without a label file"
 
 
 class Reading(NamedTuple):
@@ -23,12 +32,43 @@ class Reading(NamedTuple):
         used: paths of the files that the entries come from.
         rest: the names of the other files by path, with the reason; another split may use them.
         unlabelled: names of images without a label file, which count as images without objects.
+        notes: what else the user should know, a line each.
     """
 
     entries: list[ImageEntry]
     used: Set[Path] = frozenset()
     rest: Mapping[Path, tuple[str, str]] = MappingProxyType({})
     unlabelled: Sequence[str] = ()
+    notes: tuple[str, ...] = ()
+
+
+def with_rest(files: ImageFiles, images: str, annotations: str, reading: Reading) -> Reading:
+    """Adds the images whose format is not read and the folders that are not entered.
+
+    Args:
+        files: the images.
+        images: their path.
+        annotations: path of the annotations.
+        reading: what was read of them.
+    """
+    foreign = [name for name in files.names() if name.lower().endswith(FOREIGN_SUFFIXES)]
+    root = Path(images).resolve()
+    rest = {root / name: (name, "image of a format that is not read") for name in foreign}
+    for top in filter(Path.is_dir, map(Path, (annotations, images))):
+        for folder in _not_entered(top):
+            rest[folder] = (
+                str(folder.relative_to(top)),
+                "folder that is a link or cannot be read",
+            )
+    return reading._replace(rest={**rest, **reading.rest})
+
+
+def _not_entered(root: Path) -> list[Path]:
+    """Returns the folders below `root` whose files `ImageFiles` does not list."""
+    found: list[Path] = []
+    walk = os.walk(root, onerror=lambda error: found.append(Path(error.filename)))
+    below = [Path(folder, name) for folder, names, _ in walk for name in names]
+    return found + [folder for folder in below if folder.is_symlink()]
 
 
 def unused(readings: Mapping[str, Reading]) -> dict[str, dict[str, list[str]]]:
@@ -45,11 +85,6 @@ def unused(readings: Mapping[str, Reading]) -> dict[str, dict[str, list[str]]]:
             reasons[UNLABELLED] += reading.unlabelled
         found[split] = {reason: sorted(names) for reason, names in sorted(reasons.items())}
     return found
-
-
-def plain_name(name: str) -> str:
-    """Returns a file's name in the one spelling that the readers of images find, too."""
-    return unicodedata.normalize("NFC", posixpath.normpath(name.replace("\\", "/")))
 
 
 def pair(

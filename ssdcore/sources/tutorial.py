@@ -22,11 +22,11 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
-from ssdcore.data.image_files import archive_fault, open_image_files
+from ssdcore.data.image_files import archive_fault, header_of, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.download.local_copy import local_copy
 from ssdcore.params.dataset import TutorialParams
-from ssdcore.sources.image_sizes import stored_size_hw
+from ssdcore.sources.coco_writer import UNKNOWN_HW
 from ssdcore.sources.unzip import unzip
 
 SHARDS = {"train": "ssd.mindrecord", "val": "ssd_eval.mindrecord"}
@@ -159,7 +159,8 @@ def _write_images(
             if entry is not None:
                 height, width = entry.get("height"), entry.get("width")
             else:
-                height, width = stored_size_hw(image_files, name)
+                header = header_of(image_files, name)
+                height, width = (header.height, header.width) if header else UNKNOWN_HW
             size = {"height": height, "width": width}
             listed.append({"id": row.image_id, "file_name": name, **size})
     return listed

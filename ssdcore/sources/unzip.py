@@ -5,7 +5,7 @@ from pathlib import Path, PurePosixPath
 from shutil import copyfileobj
 from zipfile import ZipFile, ZipInfo
 
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, found_instead
 from ssdcore.core.files import replacing, replacing_folder
 from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 
@@ -77,5 +77,5 @@ def _write(archive: Path, entries: ZipFile, info: ZipInfo, target: Path) -> None
         found = f"{info.filename}: {error}"
         raise InputError(str(archive), found, "an intact zip archive", REMEDY) from None
     except OSError as error:  # also if one entry is a file and another needs a folder there
-        found = f"{info.filename}: {error.strerror or error}"
+        found = f"{info.filename}: {found_instead(error)}"
         raise InputError(str(archive), found, "entries that can be written") from None

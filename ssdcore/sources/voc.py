@@ -1,7 +1,8 @@
 """Reads Pascal VOC: an XML file per image, and lists of the images of each split.
 
 Boxes are [xmin, ymin, xmax - xmin, ymax - ymin], as most tools write them; VOC's own boxes are
-half a pixel off then. Objects marked `difficult` count like all others.
+half a pixel off then. Objects marked `difficult` are crowd regions, as COCO calls them: ignored in
+training and evaluation, like in VOC's own evaluation.
 
 An image and its XML file have the same name: in the same folder, or in the same folder below
 `JPEGImages` and `Annotations`. The elements `folder` and `filename`, which are out of date where
@@ -17,13 +18,14 @@ from pathlib import Path, PurePosixPath
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
-from ssdcore.sources.coco_writer import Box, ImageEntry
-from ssdcore.sources.image_sizes import upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
 from ssdcore.sources.pairing import Key, Reading, pair
 from ssdcore.sources.xml_nodes import Node, parse_xml
 
 SIDES = ("height", "width")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
+VOC_LISTS = (("train", "val"), ("trainval", "test"))
+"""Names of the lists of train and val, the first pair that is there."""
 IMAGE_FOLDERS = ("jpegimages", "images")
 ALONE = "XML file without an image of its own"
 
@@ -220,7 +222,7 @@ def _box(node: Node, where: str) -> Box:
         raise InputError(f"{where}, line {node.line}", found, "one <bndbox>")
     (box,) = boxes
     x1, y1, x2, y2 = (_number(box, corner, where) for corner in CORNERS)
-    return Box(name, (x1, y1, x2 - x1, y2 - y1))
+    return Box(name, (x1, y1, x2 - x1, y2 - y1), node.text_of("difficult") == "1")
 
 
 def _number(parent: Node, tag: str, where: str) -> float:

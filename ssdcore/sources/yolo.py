@@ -1,25 +1,32 @@
 """Reads YOLO: a text file per image, a line per object with class, centre and size as fractions.
 
+A line with the corners of an outline instead, as for segmentation, becomes the box around it.
+
 The label file of an image has the same path with `labels` instead of `images` and the suffix
 `.txt`, as in exports of Ultralytics and Roboflow: `images/train/a.jpg` and `labels/train/a.txt`,
 or `train/images/a.jpg` and `train/labels/a.txt`. It may also lie beside the image, or differ in
 letter case. An image without a label file has no objects.
 """
 
+from collections.abc import Iterator
 from math import isfinite
 from pathlib import Path, PurePosixPath
 
 import yaml  # type: ignore[import-untyped]
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.file_names import plain_name
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
-from ssdcore.sources.coco_writer import Box, ImageEntry
-from ssdcore.sources.image_sizes import upright_size_hw
-from ssdcore.sources.pairing import Key, Reading, pair
+from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
+from ssdcore.sources.pairing import ALONE, Key, Reading, pair
+from ssdcore.sources.splits import TEST, by_split, complete
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
-"""Files of class names; the first that exists is read."""
+"""Files of class names; the first that exists is read. Other YAML files with names come last."""
+YAML = (".yaml", ".yml")
+ENTRIES = ("names", "path", "train", "val", "test")
+"""Of a data.yaml."""
 MAX_NAMES_BYTES = 1 << 18
 """Ten thousand names; YAML that is larger takes minutes."""
 MAX_BYTES = 8 << 20
@@ -36,22 +43,96 @@ def read_names(files: ImageFiles, where: str) -> list[str]:
     Raises:
         InputError: no such file, or no list of distinct names.
     """
-    found = _files_of_names(files)
+    found = files_of_names(files)
     if not found:
         raise InputError(where, "no file of class names", " or ".join((NAMES[0], NAMES[3])))
     return _names_in(files, found[0], where)
 
 
-def _files_of_names(files: ImageFiles) -> list[str]:
+def files_of_names(files: ImageFiles) -> list[str]:
     """Returns the files of class names; the first one counts."""
-    found = [name for name in files.names() if PurePosixPath(name).name.lower() in NAMES]
-    rank = {name: NAMES.index(PurePosixPath(name).name.lower()) for name in found}
-    return sorted(found, key=lambda name: (name.count("/"), rank[name], name))
+    rank = {}
+    for name in files.names():
+        own = PurePosixPath(name).name.lower()
+        if own in NAMES:
+            rank[name] = NAMES.index(own)
+        elif own.endswith(YAML) and _has_names(files, name):
+            rank[name] = len(NAMES)
+    return sorted(rank, key=lambda name: (name.count("/"), rank[name], name))
+
+
+def _has_names(files: ImageFiles, name: str) -> bool:
+    try:
+        return "names" in _entries(_text(files, name, "", MAX_NAMES_BYTES), "")
+    except InputError:
+        return False
+
+
+def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
+    """Returns the images of each split, as `ssdcore.sources.splits.complete` does.
+
+    The entries `train`, `val` and `test` of a data.yaml name folders, or text files with an image
+    in each line. Their paths are those of the machine that wrote them; what counts is the longest
+    end of such a path that is here. Without these entries, the names of folders decide.
+
+    Raises:
+        InputError: there is nothing at an entry's path.
+    """
+    images = image_names(files)
+    source = next(iter(files_of_names(files)), "")
+    entries = _entries(_text(files, source, where), f"{where}/{source}") if _is_yaml(source) else {}
+    if "kpt_shape" in entries:
+        expected = "boxes or outlines"
+        raise InputError(f"{where}/{source}: kpt_shape", "labels of keypoints", expected)
+    root = entries.get("path")
+    found = {}
+    for split in ("train", "val", TEST):
+        node = entries.get(split)
+        values = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        paths = [value.value for value in values if isinstance(value, yaml.ScalarNode)]
+        prefix = root.value if isinstance(root, yaml.ScalarNode) else ""
+        chosen = [
+            name for path in paths if path not in ("", "null", "~")
+            for name in _images_at(files, images, PurePosixPath(source).parent, prefix, path)
+        ]  # fmt: skip
+        if chosen or not paths or split == TEST:
+            found[split] = sorted(set(chosen))
+            continue
+        expected = f"a folder or list of images in {where}"
+        remedy = "Set dataset.local.path to the folder that contains the images and their labels"
+        raise InputError(f"{where}/{source}: {split}", ", ".join(paths), expected, remedy)
+    if found["train"] == found["val"]:
+        del found["val"]
+    return complete(found) or by_split(images)
+
+
+def _images_at(
+    files: ImageFiles, images: list[str], home: PurePosixPath, prefix: str, path: str
+) -> list[str]:
+    """Returns the images in a folder, or in a list of images, that a data.yaml in `home` names."""
+    known = set(files.names())
+    for place in _endings(home, f"{prefix}/{path}"):
+        if inside := [name for name in images if not place or name.startswith(f"{place}/")]:
+            return inside
+        if place in known:
+            lines = _text(files, place, "").splitlines()
+            ends = (_endings(PurePosixPath(place).parent, line.strip()) for line in lines)
+            listed = (next((end for end in some if end in known), "") for some in ends)
+            return [name for name in listed if name]
+    return []
+
+
+def _endings(home: PurePosixPath, path: str) -> Iterator[str]:
+    """Yields a path below `home` and below the root, without more and more of its first folders."""
+    parts = [part for part in plain_name(path).split("/") if part not in ("", ".", "..")]
+    for start in range(max(len(parts), 1)):
+        end = "/".join(parts[start:])
+        yield from dict.fromkeys(((home / end).as_posix() if home.parts else end, end))
 
 
 def _names_in(files: ImageFiles, name: str, where: str) -> list[str]:
     text, where = _text(files, name, where, MAX_NAMES_BYTES), f"{where}/{name}"
-    if name.lower().endswith((".yaml", ".yml")):
+    if _is_yaml(name):
         names = _names_of_yaml(text, where)
     else:
         names = [line.strip() for line in text.rstrip().splitlines()]
@@ -75,7 +156,20 @@ def _has_other_names(files: ImageFiles, name: str, names: list[str]) -> bool:
 
 
 def _names_of_yaml(text: str, where: str) -> list[str]:
-    """Returns the texts of the entry `names`; "" where a name is missing, twice or no text.
+    """Returns the texts of the entry `names`; "" where a name is missing, twice or no text."""
+    found = _entries(text, where).get("names")
+    if isinstance(found, yaml.MappingNode):
+        numbered: dict[str, yaml.Node | None] = {}
+        for key, value in found.value:
+            numbered[str(key.value)] = None if str(key.value) in numbered else value
+        values = [numbered.get(str(number)) for number in range(len(found.value))]
+    else:
+        values = found.value if isinstance(found, yaml.SequenceNode) else []
+    return [node.value if isinstance(node, yaml.ScalarNode) else "" for node in values]
+
+
+def _entries(text: str, where: str) -> dict[str, yaml.Node]:
+    """Returns the entries of a YAML file.
 
     Nodes are read, not values: YAML has no numbers then, and aliases do not multiply.
     """
@@ -85,20 +179,18 @@ def _names_of_yaml(text: str, where: str) -> list[str]:
         raise InputError(where, "hundreds of nested brackets", "a list of names") from None
     except Exception as error:  # YAMLError, ValueError, …
         raise InputError(where, " ".join(str(error).split()), "valid YAML") from None
-    pairs = root.value if isinstance(root, yaml.MappingNode) else []
-    nodes = [value for key, value in pairs if key.value == "names"]
-    if len(nodes) > 1:
-        line = f"{where}, line {nodes[1].start_mark.line + 1}"
-        raise InputError(line, "names for the second time", "one entry names")
-    found = nodes[0] if nodes else None
-    if isinstance(found, yaml.MappingNode):
-        numbered: dict[str, yaml.Node | None] = {}
-        for key, value in found.value:
-            numbered[str(key.value)] = None if str(key.value) in numbered else value
-        values = [numbered.get(str(number)) for number in range(len(found.value))]
-    else:
-        values = found.value if isinstance(found, yaml.SequenceNode) else []
-    return [node.value if isinstance(node, yaml.ScalarNode) else "" for node in values]
+    entries: dict[str, yaml.Node] = {}
+    for key, value in root.value if isinstance(root, yaml.MappingNode) else []:
+        if key.value in ENTRIES and key.value in entries:
+            line = f"{where}, line {value.start_mark.line + 1}"
+            raise InputError(line, f"{key.value} for the second time", f"one entry {key.value}")
+        if isinstance(key, yaml.ScalarNode):
+            entries[key.value] = value
+    return entries
+
+
+def _is_yaml(name: str) -> bool:
+    return name.lower().endswith(YAML)
 
 
 def read_yolo(
@@ -122,7 +214,7 @@ def read_yolo(
     Raises:
         InputError: there is no image, no image has labels, or a line is wrong.
     """
-    known = [name for name in files.names() if _may_be_label(name)]
+    known = [name for name in files.names() if may_be_label(name)]
     first_of: dict[PurePosixPath, str] = {}
     for name in (all_images := image_names(images)):
         first_of.setdefault(PurePosixPath(name).with_suffix(""), name)
@@ -157,14 +249,15 @@ def read_yolo(
     used |= {images_root / entry.file_name for entry in entries}
     for label in sorted(set(known) - set(label_of.values())):
         if _is_label(files, label):
-            rest[labels_root / label] = (label, "label file without an image of its own")
-    for name in _files_of_names(files)[1:]:
+            rest[labels_root / label] = (label, ALONE)
+    for name in files_of_names(files)[1:]:
         if _has_other_names(files, name, names):
             rest[labels_root / name] = (name, "file of other class names")
     return Reading(entries, used, rest, unlabelled)
 
 
-def _may_be_label(name: str) -> bool:
+def may_be_label(name: str) -> bool:
+    """Tells whether a file is a text other than one of class names."""
     path = PurePosixPath(name)
     return path.suffix.lower() == ".txt" and path.name.lower() not in NAMES
 
@@ -210,14 +303,20 @@ def _text(files: ImageFiles, name: str, where: str, most: int = MAX_BYTES) -> st
 def _box(line: str, where: str, names: list[str], height: int, width: int) -> Box:
     parts = line.split()
     try:
-        label, cx, cy, w, h = (float(part) for part in parts)
+        label, *values = (float(part) for part in parts)
+        if len(values) != 4 and (len(values) < 6 or len(values) % 2):
+            raise ValueError
     except ValueError:
-        remedy = "Export boxes, not outlines" if len(parts) > 5 else ""
-        raise InputError(where, line, "five numbers: class cx cy width height", remedy) from None
+        expected = "five numbers: class cx cy width height, or a class and an outline x y x y x y …"
+        raise InputError(where, line, expected) from None
     if label not in range(len(names)):
         raise InputError(where, parts[0], f"a class from 0 to {len(names) - 1}")
-    values = (cx, cy, w, h)
     if not all(isfinite(v) and -TOLERANCE <= v <= 1 + TOLERANCE for v in values):
         raise InputError(where, line, "centre and size as fractions of the image, 0 to 1")
+    name = names[int(label)]
+    if len(values) > 4:
+        xs, ys = (values[first::2] for first in (0, 1))
+        return box_around(name, [(x * width, y * height) for x, y in zip(xs, ys, strict=True)])
+    cx, cy, w, h = values
     x, y = (cx - w / 2) * width, (cy - h / 2) * height
-    return Box(names[int(label)], (x, y, w * width, h * height))
+    return Box(name, (x, y, w * width, h * height))

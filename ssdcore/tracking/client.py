@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from ssdcore.tracking.names import cut
 from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import IN_MEMORY, USER, RefusedError, Store, UnavailableError, warn
+from ssdcore.tracking.view import experiment_tags
 
 # MLflow would repeat a request for 247 s, and may create a run twice if only the response was
 # lost. The sender repeats instead, and looks for the run first.
@@ -24,6 +25,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")  # seconds a request
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
 
 with quiet():
     from mlflow.entities import Run
@@ -83,6 +85,8 @@ def open_client(store: Store) -> MlflowClient:
 def experiment_id_of(client: MlflowClient, name: str, store: Store) -> str:
     """Returns the id of an experiment; creates it if it doesn't exist, restores a deleted one.
 
+    Its page shows what `ssdcore.tracking.view` says, unless someone has set another view.
+
     Raises:
         UnavailableError: the store can't be read or written.
     """
@@ -90,7 +94,8 @@ def experiment_id_of(client: MlflowClient, name: str, store: Store) -> str:
         found = client.get_experiment_by_name(name)
         if found is None:
             try:
-                return str(client.create_experiment(name, artifact_location=store.artifacts))
+                tags = experiment_tags()
+                return str(client.create_experiment(name, store.artifacts, tags))
             except MlflowException:  # on a server another process may have created it
                 found = client.get_experiment_by_name(name)
                 if found is None:
@@ -98,6 +103,9 @@ def experiment_id_of(client: MlflowClient, name: str, store: Store) -> str:
         if found.lifecycle_stage != "active":
             client.restore_experiment(found.experiment_id)
             warn(f"note: the experiment {name} was deleted; it is restored for new values.")
+        for tag, value in experiment_tags().items():
+            if tag not in found.tags:  # an earlier version created it
+                client.set_experiment_tag(found.experiment_id, tag, value)
         return str(found.experiment_id)
 
 

@@ -52,12 +52,12 @@ def run_name(tags: dict[str, str]) -> str | None:
 
 
 def _dirty(root: Path, outs: list[str]) -> str | None:
-    """Returns whether tracked inputs differ from the commit; None without git.
+    """Returns whether tracked inputs in `root` differ from the commit; None without git.
 
     dvc.lock and the outs do not count: DVC rewrites them while the pipeline runs, so every run
     would be dirty.
     """
     written = [f":(exclude){path}" for path in ("dvc.lock", *outs)]
     status = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
-    changes = git_output(root, *status, "--", ":/", *written)
+    changes = git_output(root, *status, "--", ".", *written)
     return None if changes is None else str(bool(changes)).lower()

@@ -12,6 +12,7 @@ from ssdcore.params.reader import check_params
 from ssdcore.tracking.client import mlflow_errors, newest_run, open_client
 from ssdcore.tracking.context import PARAMS_TAG
 from ssdcore.tracking.store import Store
+from ssdcore.tracking.view import WORKFLOW
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where `mlflow ui` serves a database."""
@@ -49,7 +50,7 @@ def find_run(store: Store, experiment: Experiment) -> Found | None:
     except InputError:  # a commit whose code had other parameters
         return None
     found = _newest(store, experiment, {PARAMS_TAG: sha256_of_json(params)})
-    equal = found and found.metrics.get("evaluate/AP") == experiment.metrics.get("AP")
+    equal = found and found.metrics.get("AP") == experiment.metrics.get("AP")
     return found if equal else None
 
 
@@ -62,5 +63,5 @@ def _newest(store: Store, experiment: Experiment, tags: Mapping[str, str]) -> Fo
     if not run:
         return None
     pages = store.uri if store.uri.startswith("http") else LOCAL_PAGE
-    page = f"{pages}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+    page = f"{pages}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}?{WORKFLOW}"
     return Found(run.info.run_id, page, run.data.metrics)

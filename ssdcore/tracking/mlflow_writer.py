@@ -22,7 +22,7 @@ from ssdcore.tracking.client import (
 )
 from ssdcore.tracking.context import KEY_TAG, STAGE_TAG
 from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.spool import JOURNAL, UPLOADED, Event
+from ssdcore.tracking.spool import JOURNAL, MACHINE, UPLOADED, Event
 from ssdcore.tracking.store import RefusedError, Store, UnavailableError, warn
 
 with quiet():
@@ -69,46 +69,41 @@ class Replay:
 
         Raises:
             UnavailableError: the rest must wait.
+            OSError: the spool can't be read or written.
         """
-        try:
-            if any(spool.read(self._folder, self._sent)):
-                self._connect()
-            events = spool.read(self._folder, self._sent)
-            while batch := list(islice(events, MAX_EVENTS)):
-                self._send([event for _, event in batch])
-                self._note_sent(batch[-1][0])
-            if abandoned and not any(
-                event.get("event") == "Finish" for _, event in spool.read(self._folder)
-            ):
-                time_ms = int((self._folder / JOURNAL).stat().st_mtime * 1000)
-                self._connect()
-                self._send(
-                    [{"event": "Finish", "status": "KILLED", "error": KILLED, "time_ms": time_ms}]
-                )
-        except OSError as error:  # the spool's own; the store's are UnavailableErrors
-            raise UnavailableError(f"{type(error).__name__}: {error}") from error
+        if any(spool.read(self._folder, self._sent)):
+            self._connect()
+        events = spool.read(self._folder, self._sent)
+        while batch := list(islice(events, MAX_EVENTS)):
+            self._send([event for _, event in batch])
+            self._note_sent(batch[-1][0])
+        if (self._folder / MACHINE).exists():
+            self._connect()
+            self._send([event for _, event in spool.read(self._folder, name=MACHINE)])
+            (self._folder / MACHINE).unlink()
+        if abandoned and not any(
+            event.get("event") == "Finish" for _, event in spool.read(self._folder)
+        ):
+            time_ms = int((self._folder / JOURNAL).stat().st_mtime * 1000)
+            self._connect()
+            self._send(
+                [{"event": "Finish", "status": "KILLED", "error": KILLED, "time_ms": time_ms}]
+            )
 
     def send_files(self) -> None:
-        """Uploads files, and removes them from the spool.
-
-        Raises:
-            UnavailableError: the rest must wait.
-        """
-        try:
-            for file, path in spool.files_to_send(self._folder):
-                self._connect()
-                parent = str(path.parent) if path.parent.name else None
-                try:
-                    with mlflow_errors(upload=True):
-                        self._client.log_artifact(self._run_id, str(file), parent)
-                    file.unlink()
-                except RefusedError as error:
-                    self._refuse(str(path), error)
-                    kept = self._folder / spool.REFUSED_FILES / path
-                    kept.parent.mkdir(parents=True, exist_ok=True)
-                    file.replace(kept)
-        except OSError as error:
-            raise UnavailableError(f"{type(error).__name__}: {error}") from error
+        """Uploads files, and removes them from the spool; raises what `send_events` does."""
+        for file, path in spool.files_to_send(self._folder):
+            self._connect()
+            parent = str(path.parent) if path.parent.name else None
+            try:
+                with mlflow_errors(upload=True):
+                    self._client.log_artifact(self._run_id, str(file), parent)
+                file.unlink()
+            except RefusedError as error:
+                self._refuse(str(path), error)
+                kept = self._folder / spool.REFUSED_FILES / path
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                file.replace(kept)
 
     def _send(self, events: list[Event]) -> None:
         """Sends events together; if that is refused, one by one, to find those that are refused."""
@@ -137,8 +132,6 @@ class Replay:
                     self._log_dataset(name, digest, source)
                 case {"event": "Finish"}:
                     finish = event
-                case {"event": "Artifact"}:
-                    pass  # of an earlier version; the file itself is among the spool's
                 case _:
                     raise RefusedError("not an event that this version knows")
         if error := finish.get("error"):

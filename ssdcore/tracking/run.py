@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import time
 from collections import deque
 from contextlib import contextmanager
@@ -14,13 +15,13 @@ from uuid import uuid4
 from ssdcore.core.errors import Stopped
 from ssdcore.core.experiment import experiment_tags, mark_as_tracked
 from ssdcore.tracking.context import MODEL_TAG, identity, provenance, run_name
-from ssdcore.tracking.names import MAX_TAG, cut, distinct_names, finite_or_nan, flatten, safe_name
+from ssdcore.tracking.names import MAX_TAG, cut, flatten, safe_name
 from ssdcore.tracking.process import UploadProcess
 from ssdcore.tracking.spool import HOME, Spool
 from ssdcore.tracking.store import REMEDY, locate, root_folder, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     import numpy as np
     from numpy.typing import NDArray
@@ -49,11 +50,10 @@ def tracked(
     its own if there is none. In a DVC experiment it joins only that experiment's run.
 
     The stage writes events to a spool on disk, in microseconds, and a separate process uploads them
-    to MLflow. If that fails, one warning on stderr says so, the stage continues, and the next
-    stage or `ssdcore.tracking.sender.sync` uploads the spool. While the disk is full, events wait
-    in memory. The end of the block waits for the upload 10 s at most, 2 s if the store is slow, or
-    3% of the time that the run was open if that is more, and for the import of MLflow; it doesn't
-    wait for a store that can't be reached.
+    to MLflow. If that fails, one warning says so, and the next stage or `sender.sync` uploads them.
+    The end of the block waits for the upload 10 s at most, 2 s if the store is slow, or 3% of the
+    time that the run was open if that is more, and for the import of MLflow; it doesn't wait for a
+    store that can't be reached.
 
     The run ends as FINISHED; as KILLED on Ctrl-C and if a signal stopped the stage; as FAILED, with
     the tag `error`, if the block raises anything else. Exceptions of the block always pass through.
@@ -117,25 +117,15 @@ class Run:
         """Sets tags; an existing one is replaced."""
         self._append("Tags", tags={name: cut(value, MAX_TAG) for name, value in tags.items()})
 
-    def log_metrics(self, values: Mapping[str, float], step: int) -> None:
+    def log_metrics(self, values: Mapping[str, float | None], step: int) -> None:
         """Logs the values of one step; they are uploaded every few seconds.
 
-        Characters that MLflow forbids in a name become `_`; an infinite value becomes NaN.
+        An undefined value, None, is left out. Characters that MLflow forbids in a name become `_`.
+        ±∞ becomes NaN, a gap in the chart; MLflow stores ∞ as 1.8e308, which flattens the chart.
         """
-        finite = {safe_name(name): finite_or_nan(value) for name, value in values.items()}
+        known = {safe_name(name): value for name, value in values.items() if value is not None}
+        finite = {n: float(v) if math.isfinite(v) else math.nan for n, v in known.items()}
         self._append("Metrics", step=int(step), values=finite)
-
-    def log_metrics_of(
-        self, folder: str, things: Sequence[tuple[str, Mapping[str, float]]], step: int
-    ) -> None:
-        """Logs the values of named things as folder/NAME/metric; see `distinct_names`."""
-        parts = distinct_names(name for name, _ in things)
-        values = {
-            f"{folder}/{part}/{metric}": value
-            for part, (_, metrics) in zip(parts, things, strict=True)
-            for metric, value in metrics.items()
-        }
-        self.log_metrics(values, step)
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
         """Stores a file or folder, as it is now, in the run's `folder`.
@@ -156,7 +146,7 @@ class Run:
         """Stores an image, uint8 (H, W, 3), that the run's page shows by step.
 
         The page finds it by the names and the tag that MLflow's own `log_image` gives: a PNG, and a
-        small WebP.
+        small WebP. The newest image is step 0, too, which the page shows first.
 
         Raises:
             ValueError: the image has another type or shape.
@@ -169,13 +159,15 @@ class Run:
         from PIL import Image
 
         safe = safe_name(name, ascii_only=True)[:MAX_IMAGE_NAME].replace("/", "~")
-        stem = f"{safe}+step+{int(step)}+timestamp+{_now_ms()}+{uuid4()}"
+        stems = {f"{safe}+step+{int(step)}+timestamp+{_now_ms()}+{uuid4()}"}
+        stems |= {f"{safe}+step+0+timestamp+0+newest"} if step else set()
         image, png, webp = Image.fromarray(rgb), io.BytesIO(), io.BytesIO()
         image.save(png, "PNG", compress_level=1)  # 10 ms; the default takes 75
         image.thumbnail(THUMBNAIL_PX)
         image.save(webp, "WEBP", method=0)
-        for suffix, content in ((".png", png), ("+compressed.webp", webp)):
-            self._keep_bytes(f"images/{stem}{suffix}", content.getvalue())
+        for stem in stems:
+            self._keep_bytes(f"images/{stem}.png", png.getvalue())
+            self._keep_bytes(f"images/{stem}+compressed.webp", webp.getvalue())
         self.set_tags({"mlflow.loggedImages": "True"})
 
     def log_dataset(self, name: str, digest: str, source: str) -> None:

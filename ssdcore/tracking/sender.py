@@ -118,20 +118,19 @@ def _send(folder: Path, root: Path, unreachable: dict[str, str], *, abandoned: b
     opening = spool.opening_of(folder)
     replay = Replay(folder, opening, store_of(opening["store"], root))
     try:
-        replay.send_events(abandoned=abandoned)
-    except RefusedError as error:  # the run can't be opened, but others may
-        return Sent(folder, str(error), replay.refused)
-    except UnavailableError as error:
-        unreachable[opening["store"]] = str(error)
-        return Sent(folder, str(error), replay.refused)
-    try:
+        try:
+            replay.send_events(abandoned=abandoned)
+        except UnavailableError as error:
+            if not isinstance(error, RefusedError):  # that run can't be opened, but others may
+                unreachable[opening["store"]] = str(error)
+            raise
         replay.send_files()
-    except UnavailableError as error:
+    except (UnavailableError, OSError) as error:  # the latter of the spool itself
         return Sent(folder, str(error), replay.refused)
     return Sent(spool.settle(folder) if abandoned else folder, refused=replay.refused)
 
 
-class StageUploader:
+class Sender:
     """The process that uploads the spool of a running stage.
 
     Args:
@@ -150,11 +149,14 @@ class StageUploader:
 
     def run(self) -> None:
         """Returns when all is uploaded, or when the stage has ended and the rest must wait."""
-        from ssdcore.tracking import mlflow_writer  # noqa: F401 - takes seconds
+        from ssdcore.tracking.machine import MachineLoad  # takes seconds, as MLflow does
 
+        load = MachineLoad(self._folder)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # tells the stage that the import is over
         while True:
             ended = self._ended.is_set()
+            if not ended:
+                load.sample()
             self._upload()
             if not self._folder.exists() or (ended and self._failures >= WARN_AFTER):
                 return
@@ -200,5 +202,5 @@ class StageUploader:
 
 
 if __name__ == "__main__":
-    StageUploader(Path(sys.argv[1])).run()
+    Sender(Path(sys.argv[1])).run()
     os._exit(0)  # the stage waits: skip MLflow's exit hooks

@@ -7,6 +7,7 @@
     files/              artifacts and images as they were logged, under their paths in the run
     sending/            those that are being uploaded; each is removed afterwards
     uploaded.json       MLflow's id of the run, and how much of the journal is uploaded
+    machine.jsonl       Metrics events of the machine's load, by the process that uploads
     refused.jsonl       what the store never accepts, and why
     refused/            files among that
   refused/              spools of which the store refused a part
@@ -37,6 +38,7 @@ from filelock import FileLock, Timeout
 Event = dict[str, Any]
 HOME = Path(".ssd/tracking")
 JOURNAL, UPLOADED, REFUSED = "journal.jsonl", "uploaded.json", "refused.jsonl"
+MACHINE = "machine.jsonl"
 FILES, SENDING, REFUSED_FILES, LOCK = "files", "sending", "refused", "lock"
 NUMBERED = re.compile(r"(\d+)-.")
 
@@ -111,16 +113,16 @@ class Spool:
         part.replace(target)
 
 
-def read(folder: Path, start: int = 0) -> Iterator[tuple[int, Event]]:
-    """Yields (end, event) of each complete line of a spool's journal from byte `start` on.
+def read(folder: Path, start: int = 0, name: str = JOURNAL) -> Iterator[tuple[int, Event]]:
+    """Yields (end, event) of each complete line of a spool's file from byte `start` on.
 
     `end` is the byte after the line; the event is empty if the disk damaged the line. A line
     without an end is still being written, or its writer was killed.
 
     Raises:
-        OSError: the journal is missing.
+        OSError: the file is missing.
     """
-    with (folder / JOURNAL).open("rb") as file:
+    with (folder / name).open("rb") as file:
         file.seek(start)
         end = start
         for line in file:
@@ -178,10 +180,15 @@ def spools(root: Path, *, refused: bool = False) -> list[Path]:
     return sorted(path for path in found if NUMBERED.match(path.name))
 
 
+def add(folder: Path, name: str, line: Event) -> None:
+    """Adds a line to a file of a spool that is not its journal."""
+    with (folder / name).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
 def refuse(folder: Path, what: str, reason: str) -> None:
     """Notes what the store refuses of a spool."""
-    with (folder / REFUSED).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"reason": reason, "refused": what}) + "\n")
+    add(folder, REFUSED, {"reason": reason, "refused": what})
 
 
 def settle(folder: Path) -> Path:

@@ -10,8 +10,10 @@ from ssdcore.core.files import sha256_of_file, sha256_of_json
 from ssdcore.params.schema import Params, TrainParams
 
 PROJECT = ("ssdcore", "stages")
-IGNORED_CODE = ("ssdcore.dvc", "ssdcore.report", "ssdcore.tracking")
-"""These packages show and record a training; no model depends on them."""
+INSTALLED_STAGES = "ssdcore.stages"
+"""The name of `stages` in a wheel: `ssd train` resumes what `python -m stages.train` has begun."""
+IGNORED_CODE = ("ssdcore.dvc", "ssdcore.report", "ssdcore.tracking", "stages.__main__")
+"""They show, record or start a training; no model depends on them."""
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 """The libraries that compute; updates of others change no model."""
 RUNTIME = ("seed", "amp", "devices", "machines")
@@ -63,9 +65,10 @@ def code_hashes() -> dict[str, str]:
     hashes = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        project = name.partition(".")[0] in PROJECT
         if name == "__main__" and (spec := module.__spec__) is not None:
-            name, project = spec.name, spec.name.startswith(PROJECT)
+            name = spec.name
+        name = name.replace(INSTALLED_STAGES, "stages")
+        project = name.partition(".")[0] in PROJECT
         if project and file and not name.startswith(IGNORED_CODE):
             hashes[name] = sha256_of_file(Path(file))
     return dict(sorted(hashes.items()))

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ssdcore.training.history import COLUMNS
+from ssdcore.models.metadata import ScoreThreshold
+
+TRACKED = {
+    "loss": "train/loss",
+    "loss_box": "train/loss_box",
+    "loss_class": "train/loss_class",
+    "lr": "train/lr",
+    "images_per_second": "train/speed_images_per_s",
+    "val_AP": "val/AP",
+    "val_AP50": "val/AP50",
+}
+"""Names in MLflow of the history's columns. It sorts charts by name, so losses come first."""
 
 WATCHED = ("AP", "AP50")
 """Validation figures that are printed, tracked and written; the first one selects the best."""
@@ -98,8 +109,8 @@ class StepReport(Report):
     after: Position
 
     def metrics(self) -> dict[str, float]:
-        """Returns the step's columns of the history."""
-        return {name: value for name, value in vars(self).items() if name in COLUMNS[1:]}
+        """Returns the losses, the learning rate and the speed by their names in tracking."""
+        return {TRACKED[name]: value for name, value in vars(self).items() if name in TRACKED}
 
     def lines(self) -> list[str]:
         """Returns a line about a skipped step, otherwise nothing."""
@@ -138,6 +149,11 @@ class Measurement(Report):
         """
         figures = self.figures or {}
         return {name: figures[name] for name in WATCHED if figures and figures[name] >= 0}
+
+    @property
+    def score_threshold(self) -> ScoreThreshold | None:
+        """The threshold of the highest F1; None if none was measured."""
+        return (self.figures or {}).get("score_threshold")
 
     def metrics(self) -> dict[str, float]:
         """Returns the watched figures by their names in tracking."""

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from ssdcore.core.files import write_json
 from ssdcore.core.retry import with_room
+from ssdcore.inference.decode import VALIDATION
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
 from ssdcore.params.rates import StepLoss, find_rise
-from ssdcore.training.history import VALIDATION_COLUMNS, HistoryRows, write_history
-from ssdcore.training.reports import EpochReport, Report, StepReport
+from ssdcore.training.history import COLUMNS, VALIDATION_COLUMNS, HistoryRows, write_history
+from ssdcore.training.reports import TRACKED, EpochReport, Report, StepReport
 
 WARM_UP = 3
 """Steps skipped at the start: the first compiles, and the loader fills its buffers."""
@@ -172,7 +173,7 @@ class RunFiles:
             with_room(lambda: self._write_outs(report), str(self.paths.best.parent))
 
     def _write_outs(self, report: EpochReport) -> None:
-        metadata = self._metadata._replace(step=report.step)
+        metadata = self._metadata._replace(step=report.step, score_threshold=report.score_threshold)
         if report.is_best:
             save(self.paths.best, self._network, metadata)
         save(self.paths.last, self._network, metadata)
@@ -188,6 +189,7 @@ class RunFiles:
         metrics = {
             **{name: fmean(row[name] for row in last) for name in losses if last},
             "best": self.best,
+            "measured_with": str(VALIDATION),
             "steps": len(rows),
             "images_per_second": median(row["images_per_second"] for row in rows),
         }
@@ -206,11 +208,10 @@ class RunFiles:
     def tracked(self) -> Iterator[tuple[int, dict[str, float]]]:
         """Yields each step with its values by their names in tracking."""
         for row in self._rows:
-            values = {name.replace("val_", "val/"): value for name, value in row.items()}
-            yield int(values.pop("step")), values
+            yield int(row["step"]), {TRACKED[name]: row[name] for name in row if name in TRACKED}
 
     def _write_fault(self, report: StepReport) -> None:
-        values = {"step": report.step, **report.metrics()}
+        values = {name: value for name, value in vars(report).items() if name in COLUMNS}
         line = {name: v if np.isfinite(v) else str(v) for name, v in values.items()}
         self.paths.faults.parent.mkdir(parents=True, exist_ok=True)
         with self.paths.faults.open("a", encoding="utf-8") as file:

@@ -89,7 +89,7 @@ def prepare_training(
     loader = TrainingLoader(
         shards, train.batch_size, train.accumulate, metadata.default_boxes,
         train.augment, runtime.seed, runtime.workers, group,
-        runtime.cache_mb * BYTES_PER_MB,
+        runtime.cache_mb * BYTES_PER_MB, train.matching, model.input_size,
     )  # fmt: skip
     rates, notes = _learning_rates(train, loader)
     network = build(model, len(classes), train.loss)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, found_instead
 from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
 from ssdcore.core.messages import say
 from ssdcore.core.retry import with_room
@@ -83,10 +83,8 @@ class Snapshots:
             remedy = "Free space or repair the disk, then run the same command again"
             if kept := self.numbers():
                 remedy += f": it resumes after step {kept[-1]}"
-            found = getattr(error, "strerror", None) or str(error)
-            raise InputError(
-                str(self.folder), found, "a writable disk with enough space", remedy
-            ) from error
+            expected = "a writable disk with enough space"
+            raise InputError(str(self.folder), found_instead(error), expected, remedy) from error
 
     def _write_once(self, name: str, snapshot: Snapshot) -> None:
         with replacing_folder(self.folder / name) as part:

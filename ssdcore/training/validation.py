@@ -7,9 +7,11 @@ from typing import Any
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.metrics import evaluate
+from ssdcore.coco.operating_point import MATCH_IOU, UNMEASURED_SCORE, best_f1_threshold
 from ssdcore.coco.results import CocoResults
-from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.decode import VALIDATION
 from ssdcore.inference.detector import Detector, Found, find_in_split, split_results
+from ssdcore.models.metadata import ScoreThreshold
 from ssdcore.training.distributed.group import Group
 from ssdcore.training.setup import Training
 
@@ -22,9 +24,12 @@ def make_validation(
     workers: int,
     group: Group,
     on_batch: Callable[[], None],
-    on_results: Callable[[CocoResults], None],
+    on_results: Callable[[CocoResults, float], None],
 ) -> Callable[[], dict[str, Any]]:
     """Returns a function that measures the network; its first call compiles.
+
+    It returns the figures of `ssdcore.coco.metrics.evaluate` and `score_threshold`, a
+    `ScoreThreshold`, or None if no detection is correct.
 
     Args:
         training: provides the network, which continues to change.
@@ -34,18 +39,34 @@ def make_validation(
         workers: threads that decode.
         group: the processes that share the images.
         on_batch: called before each batch; an exception from it ends the measurement.
-        on_results: receives the detections of every measurement.
+        on_results: receives the detections of every measurement, and the minimum score of those
+            to show.
     """
     metadata = training.metadata
     detector = Detector(training.network, metadata.default_boxes, metadata.loss, batch_size)
 
     def validate() -> dict[str, Any]:
-        found = find_in_split(detector, shards, Thresholds(), workers, group, on_batch)
+        found = find_in_split(detector, shards, VALIDATION, workers, group, on_batch)
         results = split_results(gather_found(found, group), split)
-        on_results(results)
-        return evaluate(split, results)
+        threshold = score_threshold(results, split)
+        on_results(results, threshold.score if threshold else UNMEASURED_SCORE)
+        return evaluate(split, results) | {"score_threshold": threshold}
 
     return validate
+
+
+def score_threshold(results: CocoResults, split: CocoSplit) -> ScoreThreshold | None:
+    """Returns the threshold of detections that `VALIDATION` allowed; None if none is correct."""
+    score = best_f1_threshold(split, results)
+    if score is None:
+        return None
+    return ScoreThreshold(
+        score=score,
+        split="val",
+        images=len(split.images),
+        nms_iou=VALIDATION.nms_iou,
+        match_iou=MATCH_IOU,
+    )
 
 
 def gather_found(found: Iterable[Found], group: Group) -> list[Found]:

@@ -5,18 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.core.command import DEFAULT_PARAMS, ERRORS_ONLY, ParamsOption, run, run_one_of
+from ssdcore.core.command import (
+    DEFAULT_PARAMS,
+    ERRORS_ONLY,
+    ParamsOption,
+    command,
+    modules,
+    run,
+    subcommands,
+)
 from ssdcore.core.errors import InputError
 
 SCRIPT = """
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     '''Try it.'''
     {body}
 
-run(main)
+run(command(main))
 """
 
 
@@ -61,6 +69,41 @@ def test_a_bug_is_a_traceback_and_status_1(tmp_path):
     assert ", in main\n" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "open('model/a.ckpt')",
+            "model/a.ckpt: found 'no file', expected a file. "
+            "If a stage makes it, run `dvc repro`, which runs the stages in order.",
+        ),
+        ("open('folder')", "folder: found 'a folder', expected a file."),
+        (
+            "open('script.py/a')",
+            "script.py/a: found 'a file in place of a folder', expected a path that can be used.",
+        ),
+        (
+            "DEFAULT_PARAMS.with_name('script.py').mkdir()",
+            "script.py: found 'a file in place of a folder', expected a path that can be used.",
+        ),
+        (
+            "raise PermissionError(13, 'Permission denied', 'report')",
+            "report: found 'no permission', expected a path that can be used.",
+        ),
+    ],
+)
+def test_a_path_that_cannot_be_used_is_one_line_and_status_2(tmp_path, body, message):
+    (tmp_path / "folder").mkdir()
+    done = run_script(tmp_path, body)
+    assert (done.returncode, done.stderr, done.stdout) == (2, f"error: {message}\n", "")
+
+
+def test_an_os_error_without_a_path_is_a_bug(tmp_path):
+    done = run_script(tmp_path, "raise FileNotFoundError(2, 'No such file or directory')")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback (most recent call last):")
+
+
 def test_wrong_input_as_a_cause_does_not_hide_a_bug(arguments, capsys):
     """Only an InputError that leaves the function counts, not one that caused another error."""
 
@@ -71,7 +114,7 @@ def test_wrong_input_as_a_cause_does_not_hide_a_bug(arguments, capsys):
             raise RuntimeError("a bug") from error
 
     with pytest.raises(SystemExit) as exit_:
-        run(main)
+        run(command(main))
     assert exit_.value.code == 1
     assert capsys.readouterr().err.endswith("\nRuntimeError: a bug\n")
 
@@ -88,7 +131,7 @@ def test_success_is_status_0(arguments, capsys, words, expected):
 
     arguments(*words)
     with pytest.raises(SystemExit) as exit_:
-        run(main)
+        run(command(main))
     assert exit_.value.code == 0
     assert given == [expected]
     assert capsys.readouterr() == ("done\n", "")
@@ -97,7 +140,7 @@ def test_success_is_status_0(arguments, capsys, words, expected):
 def test_an_unknown_option_is_status_2_and_runs_nothing(arguments, capsys):
     arguments("--parms", "a.yaml")
     with pytest.raises(SystemExit) as exit_:
-        run(lambda params=DEFAULT_PARAMS: pytest.fail("it ran"))
+        run(command(lambda params=DEFAULT_PARAMS: pytest.fail("it ran")))
     assert exit_.value.code == 2
     assert "--parms" in capsys.readouterr().err
 
@@ -109,7 +152,7 @@ def test_help_is_the_docstring(arguments, capsys):
 
     arguments("--help")
     with pytest.raises(SystemExit) as exit_:
-        run(main)
+        run(command(main))
     assert exit_.value.code == 0
     out = capsys.readouterr().out
     assert "Repair it." in out
@@ -125,7 +168,7 @@ def test_libraries_log_errors_only_by_default(arguments, monkeypatch, name, leve
         monkeypatch.setenv(name, level)
     seen = []
     with pytest.raises(SystemExit):
-        run(lambda: seen.append(os.environ[name]))
+        run(command(lambda: seen.append(os.environ[name])))
     assert seen == [level or ERRORS_ONLY[name]]
 
 
@@ -142,13 +185,16 @@ def test_other_endings_have_their_own_word_and_status(tmp_path, error, status, t
     assert (done.returncode, done.stdout, done.stderr) == (status, "", text)
 
 
-def test_a_full_disk_is_one_line_and_other_file_errors_are_not(tmp_path):
+def test_a_full_disk_is_one_line_and_other_errors_of_the_machine_are_not(tmp_path):
     done = run_script(tmp_path, "import errno; raise OSError(errno.ENOSPC, 'No space left', 'a/b')")
     assert done.returncode == 2
     assert done.stderr == (
         "error: a/b: No space left. Free some space, then run the same command again.\n"
     )
-    done = run_script(tmp_path, "open('/nowhere/at/all')")
+    own = "raise Exception('IoError: No space left on device (os error 28)')"
+    done = run_script(tmp_path, own)  # as safetensors raises it
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    done = run_script(tmp_path, "import errno; raise OSError(errno.EIO, 'I/O error', 'a/b')")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback")
 
@@ -166,13 +212,13 @@ def test_the_first_word_selects_the_function(arguments, capsys):
 
     arguments("repair", "--params", "a.yaml")
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(repair, damage, about="Tools.")
+        run(subcommands(repair, damage, about="Tools."))
     assert exit_.value.code == 0
     assert done == [Path("a.yaml")]
 
     arguments("--help")
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(repair, damage, about="Tools.")
+        run(subcommands(repair, damage, about="Tools."))
     assert exit_.value.code == 0
     out = capsys.readouterr().out
     assert [text in out for text in ("Tools.", "Repair it", "Break it")] == [True] * 3
@@ -181,7 +227,7 @@ def test_the_first_word_selects_the_function(arguments, capsys):
 def test_a_single_function_needs_its_name_too(arguments, capsys):
     arguments()
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(lambda: pytest.fail("it ran"), about="Tools.")
+        run(subcommands(lambda: pytest.fail("it ran"), about="Tools."))
     assert exit_.value.code == 2
     assert "Tools." in "".join(capsys.readouterr())
 
@@ -192,7 +238,7 @@ def test_wrong_input_of_a_subcommand_is_one_line_and_status_2(arguments, capsys)
 
     arguments("repair")
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(repair, about="Tools.")
+        run(subcommands(repair, about="Tools."))
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: a.json: found 1, expected a list.\n"
 
@@ -215,7 +261,7 @@ def test_without_a_subcommand_the_other_function_runs(arguments, words, expected
 
     arguments(*words)
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(repair, about="Tools.", otherwise=lambda params: done.append(params))
+        run(subcommands(repair, about="Tools.", otherwise=lambda params: done.append(params)))
     assert exit_.value.code == 0
     assert done == expected
 
@@ -225,6 +271,25 @@ def test_the_other_function_has_the_same_exit_statuses(arguments, capsys):
         raise InputError("a.json", 3, "a list")
 
     with pytest.raises(SystemExit) as exit_:
-        run_one_of(about="Tools.", otherwise=fail)
+        run(subcommands(about="Tools.", otherwise=fail))
     assert exit_.value.code == 2
     assert capsys.readouterr().err == "error: a.json: found 3, expected a list.\n"
+
+
+def test_a_module_is_imported_when_its_command_is_called(arguments, capsys, tmp_path, monkeypatch):
+    package = tmp_path / "tools"
+    package.mkdir()
+    (package / "broken.py").write_text("raise AssertionError('imported')")
+    (package / "repair.py").write_text(
+        "from ssdcore.core.command import command\n"
+        "def main(times: int = 1) -> None: print('done', times)\n"
+        "app = command(main)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    app = modules("tools", {"broken": "Break it.", "repair": "Repair it."}, "Tools.")
+    for words, told in ((("--help",), "Break it."), (("repair", "--times", "2"), "done 2\n")):
+        arguments(*words)
+        with pytest.raises(SystemExit) as exit_:
+            run(app)
+        assert exit_.value.code == 0
+        assert told in capsys.readouterr().out

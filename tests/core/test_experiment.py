@@ -54,7 +54,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from ssdcore.core import experiment
-from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError, Stopped
 
 experiment.RECORDER = "tests.recorder"
@@ -63,7 +63,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     '''Fail.'''
     {body}
 
-run(main)
+run(command(main))
 """
 RAISE = "raise InputError('train.lr_max', 'abc', 'a number')"
 ERROR = "error: train.lr_max: found 'abc', expected a number.\n"

@@ -116,3 +116,16 @@ def test_bytes_are_written_with_three_digits():
     assert [format_bytes(count) for count in (5, 12_345, 999_999_999, 18e9)] == [
         "5.00B", "12.3kB", "1.00GB", "18.0GB",
     ]  # fmt: skip
+
+
+def test_the_estimate_leaves_the_first_step_out(capsys, monkeypatch):
+    """The first one compiles the network: ten seconds, not those of the other steps."""
+    seconds = [0.0]
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setattr("tqdm.std.time", lambda: seconds[0])
+    with Progress(total=101) as progress:
+        for number, duration in enumerate((100.0, *[1.0] * 50), start=1):
+            seconds[0] += duration
+            progress.step(number, "")
+    last = capsys.readouterr().err.rstrip().rpartition("\r")[2]
+    assert " 51/101 [00:50<00:50, " in last

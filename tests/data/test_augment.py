@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from ssdcore.data import augment as module
 from ssdcore.data.augment import (
     CROP_TRIES,
-    MAX_CANVAS_PX,
     MIN_IOUS,
     Sample,
     augment,
@@ -18,6 +17,7 @@ from ssdcore.data.augment import (
     crop,
     flip,
     hue,
+    max_canvas_px,
     saturation,
     zoom_out,
 )
@@ -96,7 +96,7 @@ def test_each_parameter_has_an_effect(name, rng):
 @pytest.mark.parametrize("name", ["crop", "zoom_out", "flip"])
 def test_probabilities_are_kept(name, rng, monkeypatch):
     calls = []
-    monkeypatch.setattr(module, name, lambda sample, rng: calls.append(name) or sample)
+    monkeypatch.setattr(module, name, lambda sample, *_, **__: calls.append(name) or sample)
     sample = Sample(numbered(4, 6), objects([[0, 0, 1, 0.5]], [1]))
     for _ in range(200):
         augment(sample, augment_params(**{name: 0.3}), rng)
@@ -190,6 +190,9 @@ def test_flip_moves_boxes_with_pixels_and_undoes_itself(rng):
         )
 
 
+MAX_CANVAS_PX = max_canvas_px(300)
+
+
 def test_zoom_out_keeps_boxes_on_paint_and_all_pixels(rng):
     zooms = []
     for _ in range(60):
@@ -234,6 +237,14 @@ def test_a_canvas_is_bounded_however_large_the_image():
         longest.append(max(zoomed.rgb.shape))
     assert min(longest) > 0.99 * MAX_CANVAS_PX
     assert max(longest) <= MAX_CANVAS_PX
+
+
+def test_a_larger_network_has_a_larger_canvas(rng):
+    """The smallest crop, 0.3 of a side, of an image of 2:1 still has the network's pixels."""
+    assert MAX_CANVAS_PX == 2000
+    sample = painted(rng, 1000, 2000)
+    longest = max(max(zoom_out(sample, rng, 512).rgb.shape) for _ in range(3))
+    assert 2000 < longest <= max_canvas_px(512) == 3413
 
 
 def test_an_image_is_scaled_down_by_averaging_pixels(rng):

@@ -2,6 +2,7 @@ import io
 import math
 import resource
 import struct
+import sys
 import zlib
 
 import cv2
@@ -22,7 +23,6 @@ from ssdcore.data.images import (
     read_header,
     upright,
 )
-from ssdcore.geometry.default_boxes import IMAGE_SIZE
 from tests.coco_files import jpeg
 
 
@@ -77,6 +77,41 @@ def test_channels_are_red_green_blue():
 def test_broken_images_have_a_reason(data, reason):
     with pytest.raises(BrokenImageError, match=f"^{reason}$"):
         checked(data, 60, 80)
+
+
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_photos_of_phones_are_stored_as_jpeg(kind):
+    """Training, prediction and all exports then read what OpenCV decodes."""
+    if kind == "HEIF":
+        pytest.importorskip("pillow_heif").register_heif_opener()
+    pixels = np.full((60, 80, 3), (200, 100, 50), np.uint8)
+    pixels[:, :40] = 10
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, quality=95)
+    data = file.getvalue()
+    assert read_header(data)[:3] == (60, 80, kind)
+    stored = checked(data, 60, 80)
+    assert stored.startswith(b"\xff\xd8")
+    for rgb in (decode(data), decode(stored)):
+        np.testing.assert_allclose(rgb, pixels, atol=30)
+    np.testing.assert_array_equal(decode_for_network(data), decode_for_network(stored))
+    with pytest.raises(BrokenImageError, match="size differs"):
+        checked(data, 61, 80)
+    with pytest.raises(BrokenImageError, match=r"damaged|no BMP"):
+        checked(data[:60], 60, 80)
+
+
+def test_a_heic_file_names_the_package_that_reads_it(monkeypatch):
+    heic = b"\0\0\0\x18ftypheic" + b"\0" * 99
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    images._phone_formats.cache_clear()
+    try:
+        with pytest.raises(BrokenImageError, match="pip install pillow-heif"):
+            read_header(heic)
+    finally:
+        images._phone_formats.cache_clear()
+    with pytest.raises(BrokenImageError, match="no BMP, JPEG"):  # a video
+        read_header(b"\0\0\0\x18ftypisom" + b"\0" * 99)
 
 
 def sideways(orientation: int) -> bytes:
@@ -313,8 +348,12 @@ def test_other_formats_and_small_jpegs_are_decoded_in_full_size():
         decode_for_network(b"<html>")
 
 
-def test_the_shorter_side_suffices_for_the_smallest_crop():
-    assert math.isclose(images.SHORTER_SIDE_PX * CROP_SIDES[0], IMAGE_SIZE)
+@pytest.mark.parametrize(("size", "shorter"), [(300, 1000), (512, 1707)])
+def test_the_shorter_side_suffices_for_the_smallest_crop(size, shorter):
+    assert math.isclose(shorter * CROP_SIDES[0], size, rel_tol=1e-3)
+    for side, decoded in ((2 * shorter, shorter), (2 * shorter - 1, 2 * shorter - 1)):
+        data = saved(Image.new("L", (side + 80, side)), "JPEG")
+        assert decode_for_network(data, size).shape[0] == decoded
 
 
 def test_orientation_is_ignored_in_reduced_images_too():

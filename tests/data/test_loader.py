@@ -4,8 +4,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from ssdcore.core import retry
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.data import loader as module
 from ssdcore.data.augment import Sample
 from ssdcore.data.loader import (
     TrainingLoader,
@@ -177,7 +177,7 @@ def test_a_failed_read_is_repeated_and_the_order_stays(tmp_path, monkeypatch):
         failed_at.append(len(ids))
         shard.write_bytes(whole)
 
-    monkeypatch.setattr(module, "sleep", restore)
+    monkeypatch.setattr(retry, "sleep", restore)
     for batch in input_batches([shard], 1, workers=1):
         ids += batch.image_ids.tolist()
         if not failed_at:
@@ -185,7 +185,7 @@ def test_a_failed_read_is_repeated_and_the_order_stays(tmp_path, monkeypatch):
     assert ids == list(range(150))
     assert 0 < failed_at[0] < 150
 
-    monkeypatch.setattr(module, "sleep", lambda pause: None)
+    monkeypatch.setattr(retry, "sleep", lambda pause: None)
     os.truncate(shard, 17_000)
     with pytest.raises(RunError, match=r"/x: .*Failed to read file\. Run the convert stage again"):
         list(input_batches([shard], 1, workers=1))
@@ -236,6 +236,14 @@ def test_an_object_gives_its_label_and_its_box(rng):
     np.testing.assert_allclose(found, np.tile(BOX, (len(found), 1)), atol=1e-5)
     assert not example.offsets[example.labels == BACKGROUND].any()
     np.testing.assert_array_equal(example.image, to_network_input(sample.rgb))
+
+
+def test_of_two_objects_in_one_place_both_have_a_default_box_under_best(rng):
+    two = Sample(one(BOX).rgb, objects([BOX, BOX], [5, 6], [False, False]))
+    example = to_training_example(two, PRIORS, augment_params(), rng, "best")
+    assert set(example.labels) == {BACKGROUND, 5, 6}
+    example = to_training_example(two, PRIORS, augment_params(), rng)
+    assert set(example.labels) == {BACKGROUND, 5}
 
 
 def test_image_and_boxes_are_augmented_together(rng):

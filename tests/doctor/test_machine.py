@@ -1,5 +1,6 @@
 import os
 import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -10,6 +11,7 @@ import pytest
 from ssdcore.doctor.machine import (
     PYTHONS,
     check_disk,
+    check_git,
     check_import,
     check_packages,
     check_python,
@@ -132,3 +134,24 @@ def test_make_env_fails_with_the_finding(modules, module, status):
     )  # fmt: skip
     assert done.returncode == status
     assert ("libgomp1" in done.stderr) == bool(module)
+
+
+def test_git_needs_a_name_for_experiments(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for name in (
+        "XDG_CONFIG_HOME",
+        "EMAIL",
+        *(f"GIT_COMMITTER_{end}" for end in ("NAME", "EMAIL")),
+    ):
+        monkeypatch.delenv(name, raising=False)
+    subprocess.run(["git", "init", "--quiet", str(tmp_path)], check=True)
+    finding = check_git(tmp_path)
+    assert finding.grade == "to do"
+    commands = re.findall("`(.+?)`", finding.remedy)
+    for command in commands:
+        subprocess.run(shlex.split(command), cwd=tmp_path, check=True)
+    assert check_git(tmp_path).grade == "ok"
+    assert check_git(tmp_path).text == "Your Name <you@example.com>"
+    monkeypatch.setenv("PATH", "")
+    assert check_git(tmp_path).is_error

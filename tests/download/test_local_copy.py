@@ -44,6 +44,16 @@ def test_a_path_is_returned_as_it_is(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["a.bin"]  # noqa: PTH208
 
 
+def test_a_path_counts_from_the_repository_too(tmp_path, monkeypatch):
+    """The working folder of `dvc exp run --temp` has no files that git ignores."""
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights/start.ckpt").write_bytes(BODY)
+    (tmp_path / "copy").mkdir()
+    monkeypatch.chdir(tmp_path / "copy")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert local_copy("weights/start.ckpt", KEY).read_bytes() == BODY
+
+
 def test_a_path_without_a_file_is_refused(tmp_path, refusal):
     assert "none.bin" in refusal(str(tmp_path / "none.bin"))
     assert str(tmp_path) in refusal(str(tmp_path))

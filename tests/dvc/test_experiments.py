@@ -72,7 +72,7 @@ def listed(repository, monkeypatch) -> Callable[[int], dict[str, Any]]:
 
 def test_a_commit_and_its_experiments(listed):
     found = listed(1)
-    assert set(found) == {"main", "it's", "worse", "later"}
+    assert set(found) == {"workspace", "main", "it's", "worse", "later"}
     main, best, later = found["main"], found["it's"], found["later"]
     assert (main.is_baseline, best.is_baseline) == (True, False)
     assert best.baseline == main.baseline
@@ -87,12 +87,25 @@ def test_a_commit_and_its_experiments(listed):
 
 
 def test_earlier_commits_are_listed_on_request(listed):
-    found = list(listed(-1).values())
+    workspace, *found = listed(-1).values()
+    assert (workspace.name, workspace.is_baseline) == ("workspace", False)
     assert found[0].name == "main"
     assert found[-1].metrics["AP"] == 0.1
     assert found[-1].data != found[0].data
     assert found[-1].name == found[-1].baseline[:7]
-    assert list(listed(2)) == [one.name for one in found]
+    assert list(listed(2)) == ["workspace", *(one.name for one in found)]
+
+
+def test_a_workspace_that_has_changed_has_no_results(repository, listed):
+    found = listed(1)["workspace"]
+    assert (found.has_results, found.baseline) == (True, listed(1)["main"].baseline)
+    params = repository / "params.yaml"
+    before = params.read_text()
+    params.write_text(json.dumps({"train": {"lr_max": 7, "epochs": 5}}))
+    found = listed(1)["workspace"]
+    params.write_text(before)
+    assert found.changed == {"train.lr_max": 7}
+    assert not found.has_results  # its AP is that of the run before
 
 
 def state(name: str | None, rev: str, ap: float | str | None, **train: Any) -> ExpState:

@@ -69,5 +69,5 @@ def test_a_broken_lock_is_wrong_input(tmp_path, text):
 
 
 def test_a_missing_lock_is_wrong_input(tmp_path):
-    with pytest.raises(InputError, match=r"dvc\.lock: found 'No such file or directory'"):
+    with pytest.raises(InputError, match=r"dvc\.lock: found 'no file'"):
         read_lock(tmp_path / "dvc.lock")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from ssdcore.coco.matching import Found
 from ssdcore.coco.metrics import UNDEFINED, mean_defined
 from ssdcore.evaluation.average_precision import average_precisions
-from ssdcore.evaluation.matching import Found
 
 
 def found(labels, scores):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ssdcore.evaluation.calibration import calibration
-from ssdcore.evaluation.table import Table
+from ssdcore.evaluation.named_table import Table
 from tests.evaluation.scenes import one_image
 
 BOX, ELSEWHERE = (0, 0, 10, 10), (50, 50, 10, 10)

@@ -1,8 +1,11 @@
 """Costs of errors by hand, and against figures of TIDE's authors' own code."""
 
+from collections import Counter
+
 import pytest
 
 from ssdcore.evaluation.errors import errors
+from ssdcore.evaluation.outcomes import judge
 from tests.evaluation.scenes import judged_scene, one_image
 
 TIDECV = {
@@ -114,3 +117,12 @@ def test_nothing_detected_and_nothing_there():
     assert by_kind(measure([(1, BOX)], [])) == without(missed=(1, 1))
     assert by_kind(measure([], [])) == without()
     assert by_kind(measure([], [(1, 0.9, BOX)])) == without(background=(1, 0))
+
+
+def test_counts_from_the_threshold_are_those_of_the_shown_detections_alone(tmp_path):
+    judged = judged_scene(tmp_path, 2)
+    shown = judge(judged.split.truth, judged.split.found.select(judged.shown))
+    kinds = Counter([*shown.names, *["missed"] * int(shown.missed.sum())])
+    counts = {row["kind"]: row["from_threshold"] for row in errors(judged).records()}
+    assert counts == {kind: kinds[kind] for kind in counts}
+    assert counts["missed"] > judged.outcomes.missed.sum()

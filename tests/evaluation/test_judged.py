@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.metrics import evaluate
+from ssdcore.coco.operating_point import best_f1_threshold
 from ssdcore.coco.results import CocoResults, read_results
 from ssdcore.core.errors import InputError
 from ssdcore.evaluation.average_precision import average_precisions
 from ssdcore.evaluation.judged import judge_split, read_split, unlike
+from ssdcore.evaluation.outcomes import IGNORED
+from ssdcore.evaluation.split import read_split
 from tests.evaluation.scenes import write_scene
 
 CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
@@ -37,6 +41,14 @@ def test_the_judgement_is_pycocotools(tmp_path):
 @pytest.mark.parametrize("case", [p.name for p in sorted(CASES.glob("*/"))])
 def test_the_judgement_is_pycocotools_on_outside_cases(case):
     check_ap50(CASES / case / "gt.json", read_results(CASES / case / "dt.json"))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_training_finds_the_threshold_of_the_analysis(tmp_path, seed):
+    truth, results = write_scene(tmp_path, seed)
+    judged = judge_split(truth, results, {})
+    assert (judged.outcomes.kinds == IGNORED).any()
+    assert best_f1_threshold(read_coco(truth), results) == judged.threshold > 0
 
 
 def test_a_word_unlike_all_names():

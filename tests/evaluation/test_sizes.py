@@ -40,7 +40,7 @@ def by_pycocotools(truth: Path, results, sides_px):
 
 
 def _mean(values):
-    return values[values > -1].mean() if (values > -1).any() else -1
+    return values[values > -1].mean() if (values > -1).any() else np.nan
 
 
 def measured(truth, results, table=sizes_px):
@@ -48,7 +48,7 @@ def measured(truth, results, table=sizes_px):
 
 
 def precisions(rows):
-    return [(row["AP"], row["AP50"]) for row in rows]
+    return np.array([(row["AP"], row["AP50"]) for row in rows], float)  # None is NaN
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -108,7 +108,7 @@ def test_objects_and_recall_by_hand(tmp_path):
     assert (sizes[-1]["from"], sizes[-1]["to"]) == (192, None)
     # of 400 pixels: 0.025, 0.04, 0.06, 0.75
     assert column(shares, "objects") == [2, 1, 0, 0, 0, 1]
-    assert column(shares, "AP")[1:] == [0, -1, -1, -1, pytest.approx(1)]
+    assert column(shares, "AP")[1:] == [0, None, None, None, pytest.approx(1)]
     assert column(shares, "size")[::5] == ["0–5 %", "70–100 %"]
     assert (shares[-1]["from"], shares[-1]["to"]) == (0.7, 1)
 

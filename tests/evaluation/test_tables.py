@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssdcore.coco.metrics import FIGURES, evaluate
+from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined, evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.evaluation.tables import (
+    TRACKED,
     analyse,
     empty_tables,
-    figures_of_classes,
     read_tables,
     scalars,
     write_evaluation,
@@ -48,17 +48,18 @@ def of_scene(truth, results):
 
 
 def test_classes_add_up_to_the_operating_point(scene, tables, numbers):
-    for name in ("correct", "invented", "missed"):
+    for name in ("found", "wrong", "not_found"):
         assert sum(tables["per_class"].values(name)) == numbers[name] > 0
     shown = (scene[1].scores >= numbers["threshold"]).sum()
     assert sum(tables["per_class"].values("detections")) == shown
-    assert shown > numbers["correct"] + numbers["invented"]  # the rest is in crowds
+    assert shown > numbers["found"] + numbers["wrong"]  # the rest is in crowds
 
 
 def test_figures_are_cocos(figures, tables):
     for row, expected in zip(tables["per_class"].records(), figures["per_class"], strict=True):
-        assert {name: row[name] for name in expected} == expected
-    assert tables["coco_figures"].values("value") == [figures[name] for name in FIGURES]
+        known = {name: value for name, value in expected.items() if value != UNDEFINED}
+        assert {name: row[name] for name in expected if row[name] is not None} == known
+    assert tables["coco_figures"].values("value") == [defined(figures[name]) for name in FIGURES]
     lines = tables["pr_curves"].records()
     mean = [row["precision"] for row in lines if row["class"] == "all"]
     assert np.mean(mean) == pytest.approx(figures["AP50"], abs=1e-12)
@@ -66,12 +67,35 @@ def test_figures_are_cocos(figures, tables):
     assert cat == figures["pr_curves"][0]["precision"]
 
 
+def test_ap_has_an_interval(figures, tables, numbers):
+    assert 0 < numbers["AP_low"] < figures["AP"] < numbers["AP_high"] < 1
+    low, high = tables["coco_figures"].values("low"), tables["coco_figures"].values("high")
+    assert (low[0], high[0]) == (numbers["AP_low"], numbers["AP_high"])
+    assert all(a < figures[name] < b for a, name, b in zip(low, FIGURES, high, strict=True))
+    for row in tables["per_class"].records()[:3]:
+        assert row["AP_low"] < row["AP"] < row["AP_high"]
+
+
+def test_what_is_not_found_is_missed_or_has_a_wrong_detection(tables, numbers):
+    rows = {row["kind"]: row for row in tables["errors"].records()}
+    kinds = ("localisation", "class")
+    others = sum(rows[kind]["from_threshold"] for kind in kinds)
+    missed = rows["missed"]["from_threshold"]
+    assert rows["missed"]["count"] < missed < numbers["not_found"] <= missed + others
+    wrong = sum(row["from_threshold"] for kind, row in rows.items() if kind != "missed")
+    assert wrong == numbers["wrong"]
+
+
 def test_thresholds_are_the_highest_points_of_the_curves(tables, numbers):
     highest = {}
     for row in tables["score_curves"].records():
         highest[row["class"]] = max(highest.get(row["class"], 0), row["f1"] or 0)
     assert list(highest) == ["all", "cat", "dog", "owl", "unseen"]
-    assert numbers["f1"] >= highest["all"]
+    assert numbers["f1"] == highest["all"]
+    at_best = [
+        row for row in tables["score_curves"].records() if row["score"] == numbers["threshold"]
+    ]
+    assert at_best[0]["recall"] == numbers["recall"]
     for row in tables["per_class"].records()[:3]:
         assert row["f1"] >= highest[row["name"]]
         assert row["f1"] == pytest.approx(
@@ -79,42 +103,68 @@ def test_thresholds_are_the_highest_points_of_the_curves(tables, numbers):
         )
 
 
+def test_counts_are_at_the_models_threshold_and_the_highest_f1_is_a_figure(scene, numbers):
+    truth, results = scene
+    found = analyse(truth, results, evaluate(truth, results), 0.8)
+    given = scalars(found)
+    assert given["threshold"] == 0.8
+    assert (given["best_f1"], given["best_threshold"]) == (numbers["f1"], numbers["threshold"])
+    assert given["f1"] < given["best_f1"] == numbers["best_f1"]
+    (classes,) = (table for table in found if table.name == "per_class")
+    assert sum(classes.values("detections")) == (results.scores >= 0.8).sum()
+    (curves,) = (table for table in found if table.name == "score_curves")
+    assert f"the model's threshold, 0.800. The highest F1 is at {numbers['threshold']:.3f}." in (
+        curves.note
+    )
+
+
 def test_a_class_without_objects_has_undefined_figures_and_no_line(tables):
     unseen = tables["per_class"].records()[-1]
     assert unseen["objects"] == 0
-    assert unseen["AP"] == unseen["AR100"] == -1
+    assert unseen["AP"] is unseen["AR100"] is None  # not COCO's -1
     assert {unseen[name] for name in ("threshold", "precision", "recall", "f1")} == {None}
-    assert unseen["invented"] > 0
+    assert unseen["wrong"] > 0
     assert "unseen" not in tables["pr_curves"].values("class")
 
 
 def test_parts_add_up_to_all_objects_and_detections(tables, numbers):
-    objects = numbers["correct"] + numbers["missed"]
+    objects = numbers["found"] + numbers["not_found"]
     for name in ("sizes", "shares"):  # no object is on a border here
         rows = [row for row in tables[name].records() if row["objects"]]
         assert sum(row["objects"] for row in rows) == objects
         found = sum(row["recall"] * row["objects"] for row in rows)
-        assert found == pytest.approx(numbers["correct"])
+        assert found == pytest.approx(numbers["found"])
     actual = tables["confusion"].values("actual")
     assert len(actual) - actual.count("background") == objects
     wrong = sum(row["count"] for row in tables["errors"].records() if row["kind"] != "missed")
     assert sum(tables["calibration"].values("detections")) > wrong > 0
 
 
+def test_without_objects_no_file_has_a_figure_below_zero(tmp_path, monkeypatch, scene):
+    """Nobody should take COCO's -1 for an AP."""
+    truth = tmp_path / "truth.json"
+    content = json.loads(scene[0].read_text())
+    truth.write_text(json.dumps({**content, "annotations": []}))
+    monkeypatch.chdir(tmp_path)
+    figures = evaluate(truth, scene[1])
+    tables = analyse(truth, scene[1], figures)
+    metrics = write_evaluation(figures, tables, scene[1], 40, 1.0, {}, "CPU")
+    assert metrics["bbox"] == dict.fromkeys(FIGURES)
+    for name in ("per_class", "coco_figures", "sizes", "shares"):
+        assert "-1" not in layout.table(name).read_text()
+
+
 def test_scalars_are_defined_numbers(scene, numbers):
     assert numbers["AP50_cost/localisation"] > 0
-    assert len(numbers) == 16
+    assert len(numbers) == 20
     without = scalars(of_scene(scene[0], NOTHING).values())
     assert (without["threshold"], without["AP50_cost/false_negatives"]) == (0, 1)
     assert {"precision", "calibration_error"}.isdisjoint(without)
     assert all(isinstance(value, int | float) for value in without.values())
 
 
-def test_figures_of_classes_are_what_is_defined(tables):
-    (cat, figures), *_, (unseen, few) = figures_of_classes(tables.values())
-    assert (cat, unseen) == ("cat", "unseen")
-    assert figures["AP50"] == tables["per_class"].values("AP50")[0]
-    assert list(few) == ["objects", "detections", "correct", "invented", "missed"]
+def test_what_is_tracked_is_a_figure(figures, numbers):
+    assert set(TRACKED) <= figures.keys() | numbers.keys()
 
 
 def test_the_evaluation_is_written_and_read_back(tmp_path, monkeypatch, scene, figures, tables):
@@ -126,7 +176,7 @@ def test_the_evaluation_is_written_and_read_back(tmp_path, monkeypatch, scene, f
     )
     assert json.loads(layout.EVALUATE_METRICS.read_text()) == metrics
     assert metrics == {
-        "bbox": {name: figures[name] for name in FIGURES},
+        "bbox": {name: defined(figures[name]) for name in FIGURES},
         "images": 40,
         "images_per_second": 12.35,
         "milliseconds": {"nms": 0.123},

@@ -8,11 +8,10 @@ import pytest
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.onnx_builder import BATCH, Graph, Value
-from ssdcore.export.photos import NETWORK_INPUT
 from ssdcore.inference.decode import Thresholds
-from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.metadata import ModelMetadata, ScoreThreshold
 from ssdcore.params.reader import read_params
-from tests.network_fixtures import four_images, images, model, seeded  # noqa: F401
+from tests.network_fixtures import four_images, images, model, model_512, seeded  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 BOXES = 36
@@ -22,9 +21,9 @@ BOXES = 36
 def metadata() -> ExportMetadata:
     model = read_params(ROOT / "params.yaml").model
     classes = (CocoClass(3, 'café "<b>" \U0001f408'), CocoClass(90, "dog"))
-    return ExportMetadata(
-        ModelMetadata(model, classes, "multibox", 7), Thresholds(0.2, 0.5, 9), {"dataset": "shapes"}
-    )
+    threshold = ScoreThreshold(score=0.37, split="val", images=9, nms_iou=0.45, match_iou=0.5)
+    network = ModelMetadata(model, classes, "multibox", 7, score_threshold=threshold)
+    return ExportMetadata(network, Thresholds(0.2, 0.5, 9), {"dataset": "shapes"})
 
 
 @pytest.fixture
@@ -47,7 +46,7 @@ def network(rng):
     graph.add("Softmax", "logits", axis=-1, outputs=["probabilities"])
     return graph.model(
         "small",
-        [Value("images", np.float32, NETWORK_INPUT)],
+        [Value("images", np.float32, (BATCH, 3, 300, 300))],
         [
             Value("offsets", np.float32, (BATCH, BOXES, 4)),
             Value("probabilities", np.float32, (BATCH, BOXES, 3)),

@@ -17,6 +17,7 @@ def test_the_description_survives_the_texts(metadata):
 def test_the_texts_contain_the_preprocessing(metadata, rng):
     written = json.loads(metadata.texts()["preprocessing"])
     height, width = written["size"]
+    assert (height, width) == (300, 300)
     image = rng.integers(0, 256, (height, width, 3), "uint8")
     by_hand = ((image - written["mean"]) / written["deviation"]).transpose(2, 0, 1)
     assert to_network_input(image) == pytest.approx(by_hand, abs=1e-5)

@@ -10,6 +10,7 @@ from ssdcore.export.mindir import MindirNetwork, save_mindir
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network
+from tests.network_fixtures import SSD512
 
 
 def read_texts(path):
@@ -19,10 +20,13 @@ def read_texts(path):
     return {entry.key: entry.value for entry in model.user_info}
 
 
-@pytest.mark.parametrize("loss", ["focal", "multibox"])
-def test_a_file_equals_the_network_for_any_batch(model, tmp_path, loss, rng):
-    network = build_network(model, 2, loss)
-    images = rng.normal(size=(3, 3, 300, 300)).astype(np.float32)
+@pytest.mark.parametrize(
+    ("loss", "change"), [("focal", {}), ("multibox", {}), ("multibox", SSD512)]
+)
+def test_a_file_equals_the_network_for_any_batch(model, tmp_path, loss, change, rng):
+    network = build_network(model.model_copy(update=change), 2, loss)
+    side = network.input_size
+    images = rng.normal(size=(3, 3, side, side)).astype(np.float32)
     expected = Detector(network, default_boxes(), loss, batch_size=3).answers(images)
     texts = {"classes": '["café"]', "empty": ""}
     save_mindir(tmp_path / "a.mindir", network, loss, texts)

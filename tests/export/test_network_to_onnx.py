@@ -10,6 +10,7 @@ from ssdcore.export.onnx_builder import save
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network
+from tests.network_fixtures import SSD512
 
 STYLES = {
     "as it is": {},
@@ -18,6 +19,8 @@ STYLES = {
         "conv_bias": False,
     },
     "separable": {"head": "separable"},
+    "512": SSD512,
+    "separable 512": {"head": "separable", **SSD512},
     "paper": {"batch_norm": False, "normalisation": "caffe", "dropout": 0.5},
 }  # fmt: skip
 
@@ -42,13 +45,16 @@ def trained(network, rng):
         ("tutorial", "focal"),
         ("separable", "focal"),
         ("paper", "multibox"),
+        ("512", "multibox"),
+        ("separable 512", "focal"),
     ],
 )
 def test_the_outputs_equal_mindspores(model, style, loss, rng, tmp_path):
     network = trained(build_network(model.model_copy(update=STYLES[style]), 3, loss), rng)
     save(tmp_path / "a.onnx", to_onnx(network, loss), {})
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
-    images = rng.normal(size=(3, 3, 300, 300)).astype(np.float32)
+    side = network.input_size
+    images = rng.normal(size=(3, 3, side, side)).astype(np.float32)
     expected = Detector(network, default_boxes(), loss, batch_size=3).answers(images)
     assert np.ptp(expected[0]) > 0.1
     assert np.ptp(expected[1]) > 0.1

@@ -18,7 +18,7 @@ from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.models.device import seed_all
-from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.metadata import ModelMetadata, ScoreThreshold
 
 EXAMPLE = Path(__file__).parents[2] / "docs/onnx_example.py"
 LEAST = 0.3
@@ -28,7 +28,8 @@ LEAST = 0.3
 def folder(tmp_path_factory, model, images):
     """A checkpoint with decided answers, its export, and a `mindspore` that can't be imported."""
     folder = tmp_path_factory.mktemp("example")
-    card = ModelMetadata(model, images.split.classes, "multibox", 1)
+    threshold = ScoreThreshold(score=LEAST, split="val", images=1, nms_iou=0.45, match_iou=0.5)
+    card = ModelMetadata(model, images.split.classes, "multibox", 1, score_threshold=threshold)
     seed_all(5)
     network = build_network(model, len(card.classes), card.loss)
     rng = np.random.default_rng(4)
@@ -60,7 +61,7 @@ def test_mindspore_is_not_there(folder):
 def test_the_boxes_are_the_checkpoints(folder, size, rng):
     noise = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8))
     noise.resize(size, Image.Resampling.BICUBIC).save(folder / "photo.jpg", quality=90)
-    done = run(folder, EXAMPLE, folder / "ssd300_photos.onnx", folder / "photo.jpg", LEAST)
+    done = run(folder, EXAMPLE, folder / "ssd300_photos.onnx", folder / "photo.jpg")
     assert (done.returncode, done.stderr) == (0, "")
     rows = [line.split("\t") for line in done.stdout.splitlines()]
 

@@ -7,7 +7,7 @@ import pytest
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import Detections
-from ssdcore.export.parity import CHECKPOINT, compare, judge
+from ssdcore.export.parity import CHECKPOINT, compare, judge, not_compared, why_broken
 from ssdcore.inference.decode import Thresholds
 from tests.coco_files import box, write_coco
 
@@ -100,6 +100,25 @@ def test_a_detector_of_photos_is_measured_by_its_ap(annotations):
     assert 0.1 < verdict.figures["photos"]["AP_lost"] < 0.5
     (fault,) = verdict.faults
     assert "photos: AP_lost" in fault
+
+
+@pytest.mark.parametrize(
+    ("shift", "reason"),
+    [
+        (0.0, ""),
+        (-999.0, ""),
+        (2e5, "its offsets reach 2e+05"),
+        (math.inf, "its outputs are not finite"),
+    ],
+)
+def test_a_network_that_diverged_is_broken(shift, reason):
+    assert why_broken(network(shift=shift), images(2)) == reason
+
+
+def test_a_broken_network_is_not_compared():
+    verdict = not_compared("its outputs are not finite", 0.001)
+    assert verdict.faults == []
+    assert str(verdict) == "not compared: the network is broken, its outputs are not finite"
 
 
 def test_only_the_compared_images_count(annotations):

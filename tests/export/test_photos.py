@@ -8,7 +8,7 @@ import pytest
 
 from ssdcore.data.preprocess import DEVIATION_RGB, to_network_input
 from ssdcore.export.onnx_builder import BATCH, Graph, Value
-from ssdcore.export.photos import NETWORK_INPUT, preprocessing, with_photos
+from ssdcore.export.photos import preprocessing, with_photos
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds, detect
 
@@ -31,15 +31,21 @@ def answering(offsets, probabilities):
         Value(n, np.float32, (BATCH, *t.shape[1:]))
         for n, t in (("offsets", offsets), ("probabilities", probabilities))
     ]
-    return graph.model("known", [Value("images", np.float32, NETWORK_INPUT)], outputs)
+    return graph.model("known", [Value("images", np.float32, (BATCH, 3, 300, 300))], outputs)
 
 
-@pytest.mark.parametrize("hw", [(300, 300), (240, 320), (611, 97), (1, 1), (2, 5), (600, 600)])
-def test_photos_become_what_the_pipeline_feeds_the_network(hw, rng):
+@pytest.mark.parametrize(
+    ("hw", "side"),
+    [
+        *((hw, 300) for hw in [(300, 300), (240, 320), (611, 97), (1, 1), (2, 5), (600, 600)]),
+        ((240, 320), 512),
+    ],
+)
+def test_photos_become_what_the_pipeline_feeds_the_network(hw, side, rng):
     photos = rng.integers(0, 256, (2, *hw, 3), np.uint8)
-    images, height, width = session(preprocessing()).run(None, {"photos": photos})
+    images, height, width = session(preprocessing(side)).run(None, {"photos": photos})
     assert (height.tolist(), width.tolist()) == ([hw[0]], [hw[1]])
-    expected = np.stack([to_network_input(photo) for photo in photos])
+    expected = np.stack([to_network_input(photo, side) for photo in photos])
     levels = abs(images - expected) * DEVIATION_RGB.reshape(1, 3, 1, 1)
     assert levels.mean() < 0.15
     if platform.machine() == "x86_64":  # OpenCV computes in other ways elsewhere

@@ -3,7 +3,7 @@ import onnxruntime
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.export.photos import NETWORK_INPUT, with_photos
+from ssdcore.export.photos import with_photos
 from ssdcore.export.precision import to_float16, to_int8
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
@@ -11,7 +11,7 @@ from ssdcore.inference.decode import Thresholds
 
 @pytest.fixture
 def images(rng):
-    return rng.normal(size=(2, *NETWORK_INPUT[1:])).astype(np.float32)
+    return rng.normal(size=(2, 3, 300, 300)).astype(np.float32)
 
 
 def answers(model, images):

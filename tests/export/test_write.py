@@ -36,7 +36,7 @@ def network(metadata):
 
 def check(folder, formats, network, metadata, images, tolerance=1e-4):
     detector = Detector(network, metadata.network.default_boxes, "multibox", 4)
-    shown = read_images(images.shards, workers=1)
+    shown = read_images(images.shards, 1, network.input_size)
     return check_exports(folder, formats, detector, metadata, shown, images.split, tolerance)
 
 
@@ -62,6 +62,17 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
     assert set(figures) == {
         "images", "tolerance", "checkpoint", *FORMATS, "onnx_photos", "onnx_photos_resizing",
     }  # fmt: skip
+
+
+def test_files_of_ssd512_are_the_checkpoints_network(tmp_path, model_512, metadata, images):
+    description = metadata.network._replace(model=model_512)
+    metadata = metadata._replace(network=description)
+    network = build_network(model_512, len(description.classes), "multibox")
+    write_exports(tmp_path, network, metadata, ("onnx", "mindir"), ())
+    read = OnnxDetector(tmp_path / "ssd300_photos.onnx").metadata
+    assert read.network.model.input_size == 512
+    parity = check(tmp_path, ("onnx", "mindir"), network, metadata, images)
+    assert parity.faults == []
 
 
 def test_files_of_another_network_have_faults(tmp_path, network, metadata, images):

@@ -9,7 +9,13 @@ from ssdcore.geometry.box_coder import decode, encode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.iou import iou
 from ssdcore.inference import decode as decode_module
-from ssdcore.inference.decode import Candidates, Thresholds, detect, find_candidates
+from ssdcore.inference.decode import (
+    Candidates,
+    Thresholds,
+    detect,
+    find_candidates,
+    validation_remark,
+)
 from ssdcore.inference.nms import nms
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams
@@ -150,6 +156,15 @@ def test_nothing_found():
     assert len(found.labels) == len(found.scores) == 0
 
 
+def test_a_box_that_is_not_finite_is_no_detection():
+    box = np.array([0.2, 0.2, 0.6, 0.6], np.float32)
+    offsets, probabilities = output((0, box, 1, 0.9), (8000, box, 1, 0.8))
+    offsets[0] = np.nan
+    found = detect_one((offsets, probabilities), Thresholds(score=0.5))
+    assert found.scores.tolist() == [np.float32(0.8)]
+    assert found.boxes_yxyx[0] == pytest.approx(box, abs=1e-6)
+
+
 def test_everything_found(rng):
     """An untrained network detects every class in every default box."""
     offsets = rng.normal(size=(1, 8732, 4)).astype(np.float32)
@@ -163,6 +178,27 @@ def test_everything_found(rng):
     assert len(found.scores) < 500
 
 
+def test_no_row_of_a_large_network_is_lost(rng):
+    """SSD512 has 24,564 default boxes: the order of the detections is that of a plain sort."""
+    rows, side = 24_564, 157
+    low = np.stack(np.divmod(np.arange(rows), side), axis=1) / side  # of cells that do not touch
+    size = np.full((rows, 2), 0.5 / side)
+    priors = np.concatenate([low + size, size], axis=1).astype(np.float32)
+    offsets = np.zeros((2, rows, 4), np.float32)
+    scores = np.zeros((2, rows, 3), np.float32)
+    for table in scores:
+        found = rng.choice(rows, 200, replace=False)
+        table[found, 1:] = rng.integers(1, 50, (200, 2)) / 50  # with ties
+    for table, detections in zip(
+        scores, detect(offsets, scores, priors, Thresholds(max_detections=400)), strict=True
+    ):
+        ranked = sorted((-table[row, label], label, row) for row, label in np.argwhere(table))
+        assert detections.labels.tolist() == [label for _, label, _ in ranked]
+        assert detections.scores.tolist() == [-score for score, _, _ in ranked]
+        expected = decode(offsets[0], priors)[[row for _, _, row in ranked]]
+        np.testing.assert_array_equal(detections.boxes_yxyx, expected)
+
+
 @pytest.mark.parametrize(
     ("preset", "expected"),
     [("coco2017", (0.01, 0.45, 200, None, 400)), ("tutorial", (0.1, 0.6, 8000, 100, None))],
@@ -171,6 +207,24 @@ def test_presets_have_the_published_thresholds(preset, expected):
     """Liu et al., section 3.7 and its prototxt; the tutorial's configuration."""
     params = read_params(Path(__file__).parents[2] / f"presets/{preset}.yaml")
     assert Thresholds.of(params.evaluate) == expected
+
+
+@pytest.mark.parametrize(
+    ("params", "remark"),
+    [
+        ("params.yaml", ""),
+        ("presets/custom.yaml", ""),
+        ("presets/bccd.yaml", ""),
+        (
+            "presets/coco2017.yaml",
+            "AP in training is measured with max_detections 100 (evaluate: 200), "
+            "max_candidates null (evaluate: 400)",
+        ),
+    ],
+)
+def test_training_says_where_the_evaluation_measures_otherwise(params, remark):
+    wanted = read_params(Path(__file__).parents[2] / params).evaluate
+    assert validation_remark(wanted) == remark
 
 
 def test_thresholds_come_from_the_parameters_and_the_score_can_be_overridden():

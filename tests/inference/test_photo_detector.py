@@ -123,7 +123,7 @@ CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
 class Bright:
     """A dog at the first default box; its probability is the image's brightness."""
 
-    batch_size = 2
+    batch_size, input_size = 2, 300
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []

@@ -13,15 +13,17 @@ import pytest
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, load, save
-from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.metadata import ModelMetadata, ScoreThreshold
 
 ROOT = Path(__file__).parents[2]
 CLASSES = (CocoClass(3, "café"), CocoClass(90, "dog"))
+THRESHOLD = {"score": 0.37, "split": "val", "images": 100, "nms_iou": 0.45, "match_iou": 0.5}
 
 
 @pytest.fixture
 def metadata(model):
-    return ModelMetadata(model, CLASSES, "multibox", step=7, cores=2)
+    threshold = ScoreThreshold(**THRESHOLD)
+    return ModelMetadata(model, CLASSES, "multibox", 7, cores=2, score_threshold=threshold)
 
 
 def values(network):
@@ -37,6 +39,31 @@ def test_loading_gives_the_network_and_its_metadata_back(tmp_path, metadata):
     for name, value in values(network).items():
         np.testing.assert_array_equal(value, values(again)[name])
     assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
+
+
+def test_a_checkpoint_of_an_earlier_version_carries_no_threshold(tmp_path, metadata):
+    card = metadata.to_json()
+    del card["score_threshold"]
+    network = build_network(metadata.model, 2, "multibox")
+    ms.save_checkpoint(network, str(tmp_path / "a.ckpt"), append_dict={"ssd300": json.dumps(card)})
+    assert load(tmp_path / "a.ckpt")[1] == metadata._replace(score_threshold=None)
+
+
+def test_a_checkpoint_of_an_earlier_version_is_of_ssd300(tmp_path, metadata):
+    network = build_network(metadata.model, 2, "multibox")
+    description = metadata.to_json()
+    assert description["model"].pop("input_size") == 300
+    path = tmp_path / "old.ckpt"
+    ms.save_checkpoint(network, str(path), append_dict={"ssd300": json.dumps(description)})
+    assert load(path)[1] == metadata
+
+
+def test_a_checkpoint_of_ssd512_comes_back_as_such(tmp_path, model_512):
+    network = build_network(model_512, 2, "multibox")
+    save(tmp_path / "a.ckpt", network, ModelMetadata(model_512, CLASSES, "multibox", step=7))
+    again, loaded = load(tmp_path / "a.ckpt")
+    assert again.input_size == 512
+    assert loaded.default_boxes.shape == (24_564, 4)
 
 
 def test_equal_networks_give_equal_bytes(tmp_path, metadata):
@@ -91,6 +118,8 @@ def test_other_files_are_refused(tmp_path, metadata):
         ("classes", [{"id": 3}], "classes.0.name: found None, expected a value"),
         ("classes", [None] * 300_000, "classes.0: found None, expected "),
         ("step", float("nan"), "step: found nan, expected a whole number"),
+        ("score_threshold", {"score": 1.5}, "score_threshold.score: found 1.5, expected "),
+        ("score_threshold", {"images": 0}, "score_threshold.images: found 0, expected "),
         ("model", {"width": float("inf")}, "model.width: found inf, expected "),
         ("model", {"default_box_scales": [1.0] * 7}, "default_box_scales: found [1.0, 1.0, "),
         ("model", {"width": 4.0}, "backbone.conv1.0.conv.weight: found 'Float32 (8, 3, 3, 3)', "),

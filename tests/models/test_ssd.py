@@ -3,23 +3,25 @@ import numpy as np
 import pytest
 from mindspore import Tensor, nn
 
-from ssdcore.geometry.default_boxes import FEATURE_MAPS, TUTORIAL_SCALES, default_boxes
+from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.models.ssd import SSD
 
 
+@pytest.mark.parametrize(("size", "boxes"), [(300, 8732), (512, 24_564)])
 @pytest.mark.parametrize("head", ["conv", "separable"])
 @pytest.mark.parametrize("batch_norm", [True, False])
-def test_shapes(head, batch_norm, rng):
-    network = SSD(5, width=0.02, head=head, batch_norm=batch_norm)
+def test_shapes(head, batch_norm, size, boxes, rng):
+    network = SSD(5, width=0.02, head=head, batch_norm=batch_norm, input_size=size)
     network.set_train(False)
 
     @ms.jit
     def forward(images):
         return network(images)
 
-    offsets, logits = forward(Tensor(rng.normal(size=(2, 3, 300, 300)).astype(np.float32)))
-    assert offsets.shape == (2, 8732, 4)
-    assert logits.shape == (2, 8732, 5)
+    offsets, logits = forward(Tensor(rng.normal(size=(2, 3, size, size)).astype(np.float32)))
+    assert offsets.shape == (2, boxes, 4)
+    assert logits.shape == (2, boxes, 5)
     assert offsets.dtype == logits.dtype == ms.float32
     assert np.isfinite(offsets.asnumpy()).all()
 
@@ -59,33 +61,37 @@ def copy_channel_0(head, channel_out):
         light(pointwise.weight, channel_out, 0, 0, 0)
 
 
-def shapes_of_a_cell(level):
+def shapes_of_a_cell(layout, level):
     """(h, w) of each default box of a cell, by the paper's formulas."""
-    side, after = TUTORIAL_SCALES[level : level + 2]
+    side, after = layout.coco_scales[level : level + 2]
     shapes = [(side, side)]
-    for ratio in FEATURE_MAPS[level].aspect_ratios:
+    for ratio in layout.maps[level].aspect_ratios:
         shapes.append((side / ratio**0.5, side * ratio**0.5))
         shapes.append((side * ratio**0.5, side / ratio**0.5))
     return [*shapes, ((side * after) ** 0.5, (side * after) ** 0.5)]
 
 
 @pytest.mark.parametrize("head", ["conv", "separable"])
-@pytest.mark.parametrize("level", range(6))
-def test_a_lit_cell_lights_the_row_of_its_own_default_box(level, head):
+@pytest.mark.parametrize(
+    ("size", "level"), [*((300, n) for n in range(6)), *((512, n) for n in range(7))]
+)
+def test_a_lit_cell_lights_the_row_of_its_own_default_box(size, level, head):
     """Heads, the order of their outputs and default boxes agree on the position of each value."""
-    num_classes, last = 5, FEATURE_MAPS[level].size - 1
+    layout = LAYOUTS[size]
+    num_classes, last = 5, layout.maps[level].size - 1
     cells = sorted({(0, 0), (0, last), (last // 2, last), (last, last // 3), (last, last)})
-    network = SSD(num_classes, 0.01, head, batch_norm=False, l2_norm=False)
+    network = SSD(num_classes, 0.01, head, batch_norm=False, l2_norm=False, input_size=size)
     network.set_train(False)
-    maps = [np.zeros((len(cells), 8, m.size, m.size), np.float32) for m in FEATURE_MAPS]
+    maps = [np.zeros((len(cells), 8, m.size, m.size), np.float32) for m in layout.maps]
     for image, (row, column) in enumerate(cells):
         maps[level][image, 0, row, column] = 1
     conv4_3, fc7, *coarser = map(Tensor, maps)
     network.backbone = Given((conv4_3, fc7))
     network.extras = nn.CellList([Given(x) for x in coarser])
 
-    centres = (np.array(cells) + 0.5) * FEATURE_MAPS[level].stride / 300
-    shapes = shapes_of_a_cell(level)
+    centres = (np.array(cells) + 0.5) * layout.maps[level].stride / size
+    shapes = shapes_of_a_cell(layout, level)
+    priors = default_boxes(layout.coco_scales, size)
     for box in (0, len(shapes) // 2, len(shapes) - 1):
         value, label = (box + 1) % 4, (box + 2) % num_classes
         copy_channel_0(network.box_heads[level], box * 4 + value)
@@ -96,7 +102,7 @@ def test_a_lit_cell_lights_the_row_of_its_own_default_box(level, head):
         assert images.tolist() == list(range(len(cells)))
         assert set(values) == {value}
         expected = np.hstack([centres, np.tile(shapes[box], (len(cells), 1))])
-        np.testing.assert_allclose(default_boxes()[rows], expected, rtol=1e-6)
+        np.testing.assert_allclose(priors[rows], expected, rtol=1e-6)
         np.testing.assert_array_equal(
             np.nonzero(logits), [images, rows, np.full(len(cells), label)]
         )

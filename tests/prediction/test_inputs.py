@@ -27,13 +27,14 @@ def found(*words: str, out: str = "out", allow_url: bool = False) -> list[tuple[
     return [(file.name, file.output.as_posix()) for file in files]
 
 
-def test_a_folder_is_searched_recursively(photos):
+def test_a_folder_is_searched_recursively(photos, capsys):
     assert found("photos") == [
         ("photos/a.png", "a.png.jpg"),
         ("photos/b.JPG", "b.JPG"),
         ("photos/inner/a.png", "inner/a.png.jpg"),
         ("photos/inner/c.webp", "inner/c.webp.jpg"),
     ]
+    assert capsys.readouterr().out == "photos: left out what is no image: 1 .gif, 1 .txt\n"
 
 
 def test_named_files_may_have_any_suffix(photos):

@@ -20,7 +20,7 @@ from ssdcore.serving.version import read_candidate
 from ssdcore.tracking.client import experiment_id_of, mlflow_errors, open_client
 from ssdcore.tracking.store import UnavailableError, locate
 from tests.project import loaded
-from tests.serving.repositories import ROOT, write_repository
+from tests.serving.repositories import write_repository
 from tests.small_repository import dvc, run
 
 THRESHOLDS = Thresholds(score=0.34)
@@ -130,6 +130,17 @@ def test_a_revisions_checkpoint_comes_from_the_cache(repository, checkpoint, mon
         assert not file.exists()
 
 
+def test_so_does_a_model_that_a_training_is_about_to_replace(repository, monkeypatch, capsys):
+    """DVC removes the outs of a stage before it runs it."""
+    monkeypatch.chdir(repository)
+    assert not Path("model/best.ckpt").exists()
+    with model_file("model/best.ckpt") as file:
+        assert file.read_bytes() == b"tried"
+    assert capsys.readouterr().out == (
+        "model/best.ckpt is not there, as while a training replaces it; using the last one\n"
+    )
+
+
 def test_so_does_that_of_a_project_in_a_subfolder(nested_repository, monkeypatch):
     monkeypatch.chdir(nested_repository)
     for name, figure in (("old", "0.333"), ("try", "1.0")):
@@ -179,6 +190,8 @@ def test_an_exported_network_detects_what_its_checkpoint_does(exported, checkpoi
     detector = load_detector(exported, 2, 1, "CPU", device_is_required=True)
     reference = load_photo_detector(checkpoint, 2)
     assert detector.classes == reference.classes
+    assert detector.score_threshold == reference.score_threshold
+    assert detector.score_threshold.score == 0.4
     (found,), (expected,) = (one.detect([jpeg], THRESHOLDS) for one in (detector, reference))
     assert len(found.detections.scores) == len(expected.detections.scores) > 0
     for a, b in zip(found.detections, expected.detections, strict=True):
@@ -191,11 +204,11 @@ def test_an_exported_network_refuses_another_device(exported):
     load_detector(exported, 1, 1, "Ascend", device_is_required=False)
 
 
-def test_an_exported_network_needs_no_mindspore(exported, jpeg, tmp_path):
+def test_an_exported_network_needs_no_mindspore_and_no_parameters(exported, jpeg, tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg)
     shutil.copy(exported, tmp_path / "net.onnx")
-    words = ("a.jpg", "--model", "net.onnx", "--score", "0.34", "--params", ROOT / "params.yaml")
-    status, lines, packages = loaded(tmp_path, "predict", *words)
+    status, lines, packages = loaded(tmp_path, "predict", "a.jpg", "--model", "net.onnx")
     assert status == 0
+    assert lines[0] == "boxes with a score of 0.5 or more; choose another with --score"
     assert lines[-1].endswith("boxes in 1 images → predictions")
     assert "mindspore" not in packages

@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from ssdcore.report.content import ReportContent
+from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.page import render
+from tests.report.conftest import with_rows
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
 
@@ -87,14 +90,27 @@ def opened(browser: Any, content: ReportContent, tmp_path: Path) -> Iterator[Any
         assert one.troubles == []
 
 
-def test_charts_are_drawn_when_in_view_and_all_in_print(opened: Any) -> None:
+def test_all_charts_are_drawn_when_the_page_has_loaded(opened: Any) -> None:
     page = opened().page
-    drawn = page.locator(".chart .main-svg:first-child")
-    assert drawn.count() < page.locator(".chart").count() == CHARTS
-    page.locator(".chart").last.scroll_into_view_if_needed()
+    assert page.locator(".chart").count() == CHARTS
+    assert page.locator(".chart .main-svg:first-child").count() == CHARTS
+
+
+def test_charts_follow_without_scrolling_on_a_phone_and_all_are_in_print(opened: Any) -> None:
+    phone = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    page = opened(**phone).page
     page.locator(".chart").last.locator(".main-svg").first.wait_for()
+    page = opened(**phone).page
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert drawn.count() == CHARTS
+    assert page.locator(".chart .main-svg:first-child").count() == CHARTS
+
+
+def test_the_ticks_of_tiny_values_differ(opened: Any, content: ReportContent) -> None:
+    rows = [("0–16 px", 0, 16, 40, 0.0001, 0.0004, 0.1)]
+    page = opened(with_rows(content, "sizes", rows)).page
+    page.locator("#table-sizes .main-svg").first.wait_for()
+    ticks = page.locator("#table-sizes .ytick text").all_text_contents()
+    assert len(set(ticks)) == len(ticks) > 2
 
 
 def test_a_request_or_an_error_is_noticed(browser: Any, tmp_path: Path) -> None:
@@ -125,7 +141,7 @@ def test_the_class_filter_leaves_its_boxes_and_their_images(opened: Any) -> None
 
 def test_the_threshold_slider_updates_the_boxes(opened: Any) -> None:
     page = opened()
-    assert page.shown(".slider output") == ["0.40"]
+    assert page.shown(".slider output") == ["0.400"]
     assert page.shown(".gallery figcaption span")[0] == "1 correct · 1 invented · 1 missed"
     page.slide(0.1)  # the faint detection finds the missed circle
     assert page.boxes()[:3] == ["✓ circle 0.90", "✗ star 0.50", "✓ circle 0.20"]
@@ -139,15 +155,31 @@ def test_the_threshold_slider_updates_the_boxes(opened: Any) -> None:
     assert "✗ star 0.50" in page.boxes()
 
 
+def test_the_slider_stands_on_the_threshold_of_the_evaluation(
+    opened: Any, content: ReportContent
+) -> None:
+    rows = [*content.tables["score_curves"].rows, ("all", 0.502525, 0.9, 0.8, 0.85)]
+    page = opened(replace(with_rows(content, "score_curves", rows), score_threshold=0.502525))
+    assert page.shown(".slider output") == ["0.503"]
+    assert "✗ star 0.50" not in page.boxes()  # its score is 0.5
+    assert "precision 0.900, recall 0.800, F1 0.850" in page.shown(".status")[0]
+    page.slide(0.5)
+    assert "✗ star 0.50" in page.boxes()
+    page.page.locator(".filters .reset").click()
+    assert page.shown(".slider output") == ["0.503"]
+
+
 def test_the_figures_of_the_threshold_are_those_of_the_curves(opened: Any) -> None:
     page = opened()
     page.slide(0.3)
     assert page.shown(".status") == [
-        "2 of 2 images. On all validation images: precision 0.300, recall 0.700, F1 0.700."
+        "2 of 2 images, with the boxes counted above, from a score of 0.300 on. "
+        "All validation images: precision 0.300, recall 0.700, F1 0.700."
     ]
     page.slide(1)  # where the precision is undefined
     assert page.shown(".status") == [
-        "2 of 2 images. On all validation images: recall 0.000, F1 0.000."
+        "2 of 2 images, with the boxes counted above, from a score of 1.000 on. "
+        "All validation images: recall 0.000, F1 0.000."
     ]
 
 
@@ -206,6 +238,35 @@ def test_the_table_of_classes_sorts_by_each_column(opened: Any) -> None:
     assert headings.nth(1).get_attribute("aria-sort") is None
     headings.nth(5).get_by_role("button").press("Space")
     assert column() == ["circle", "star", "ghost"]  # 1200, 30, 0 objects
+
+
+def test_a_sorted_table_stays_where_it_is_and_keeps_its_names_in_view(opened: Any) -> None:
+    page = opened(viewport=PHONE).page
+    name = page.locator("#table-per_class tbody th").first
+    heading = page.locator("#table-per_class thead button", has_text="wrong")
+    heading.scroll_into_view_if_needed()
+    before = page.evaluate("[scrollY, document.querySelector('#table-per_class .wide').scrollLeft]")
+    assert before[1] > 0
+    heading.click()
+    after = page.evaluate("[scrollY, document.querySelector('#table-per_class .wide').scrollLeft]")
+    assert after == before
+    assert 0 <= name.bounding_box()["x"] < PHONE["width"] / 4
+
+
+def test_images_of_any_shape_fill_their_row(opened: Any, content: ReportContent) -> None:
+    wide = content.gallery[0]
+    jpeg = encode_jpeg(np.zeros((16, 8, 3), np.uint8))
+    tall = replace(wide, jpeg=jpeg, width=100, height=200)
+    page = opened(replace(content, gallery=[wide, tall, tall, wide, tall, wide, tall])).page
+    boxes = [one.bounding_box() for one in page.locator(".gallery .image").all()]
+    row = [box for box in boxes if box["y"] == boxes[0]["y"]]
+    assert 2 < len(row) < len(boxes)
+    assert max(box["height"] for box in row) - min(box["height"] for box in row) < 2
+    assert row[-1]["x"] + row[-1]["width"] == pytest.approx(
+        page.locator(".gallery").bounding_box()["x"]
+        + page.locator(".gallery").bounding_box()["width"],
+        abs=1,
+    )
 
 
 def test_an_image_opens_with_its_boxes_and_arrow_keys_go_to_the_next(

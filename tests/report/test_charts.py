@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssdcore.evaluation.table import Chart, Column, Table
+from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.report.charts import draw
 
 FIGURES = (Column("name", "text"), Column("AP50"), Column("AP"))

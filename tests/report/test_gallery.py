@@ -11,7 +11,6 @@ from ssdcore.report.gallery import (
     GALLERIES,
     JudgedImage,
     Tally,
-    at_a_step,
     choose_galleries,
     encode_within,
     gallery_images,
@@ -146,14 +145,6 @@ def test_images_are_encoded_smaller_until_all_fit_the_budget(rng):
         assert sum(map(len, jpegs)) <= budget or max(decoded.shape) == ENCODINGS[-1][0]
     assert sides[0] == ENCODINGS[0][0] > sides[1] > sides[2] == ENCODINGS[-1][0]
     assert encode_within([], 1) == []
-
-
-@pytest.mark.parametrize(
-    ("threshold", "step"),
-    [(0.29, 0.29), (0.2999, 0.29), (0.57, 0.57), (0.0, 0.0), (1.0, 1.0), (0.005, 0.0)],
-)
-def test_the_slider_can_show_the_threshold(threshold, step):
-    assert at_a_step(threshold) == step
 
 
 def test_outcomes_do_not_depend_on_detections_below_the_threshold(rng):

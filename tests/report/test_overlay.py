@@ -30,7 +30,7 @@ def test_objects_have_boxes_in_percent_and_names() -> None:
 
 def test_detections_are_clipped_and_refer_to_their_objects() -> None:
     assert detection_boxes(FOUND, OUTCOMES, OBJECTS, CLASSES) == [
-        Box((20, 10, 50, 40), "class", 1, "cat", 2, "dog", 0, 0.877),
+        Box((20, 10, 50, 40), "class", 1, "cat", 2, "dog", 0, 0.8766),
         Box((90, 0, 10, 10), "background", 2, "dog", 0, "", -1, 0.3),
     ]
 

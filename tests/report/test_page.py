@@ -124,11 +124,13 @@ def test_contents_lead_to_sections_that_exist(content: ReportContent) -> None:
 
 def test_the_page_shows_figures_and_verdict(content: ReportContent) -> None:
     text = Page(render(content)).text()
-    assert "AP 0.500 AP50 0.500 recall 75.4 % precision 82.2 %" in text
-    assert "How good it is AP is 0.500 on 500 validation images" in text
-    assert "Where it fails Most AP50 is lost to loose boxes: 0.062" in text
-    assert "What to do next Use a score threshold of 0.400" in text
+    assert "AP 0.500 0.480 to 0.525 AP50 0.600 recall 75.4 % precision 82.2 %" in text
+    assert "How good it is AP is 0.500 (95 % interval 0.480 to 0.525) on 500 validation" in text
+    assert "Of AP50, most is lost to loose boxes: 0.062" in text
+    assert "What to do next AP was still rising when training ended" in text
     assert "40 steps, 2 epochs" in text
+    top = "SSD300 on shapes 2024-02-03 16:05 UTC · run d66a075 · 4 000 train images, 500 val images"
+    assert top in text.replace("\u202f", " ")
     assert "augment.flip 0.5" in text
     assert "dvc repro" in text
     assert "train images no objects 12" in text
@@ -137,7 +139,7 @@ def test_the_page_shows_figures_and_verdict(content: ReportContent) -> None:
 
 def test_undefined_figures_are_dashes(content: ReportContent) -> None:
     text = Page(render(content)).text()
-    assert "ghost – – – – 0 – – – – 0 0 0" in text
+    assert "ghost – – – – 0 – – – – 0 0" in text
     assert "ARl –" in text
     assert "-1" not in text
     assert "None" not in text
@@ -194,9 +196,10 @@ def test_boxes_show_without_a_script_as_the_threshold_says(content: ReportConten
 def test_each_image_is_there_once_and_names_its_galleries(content: ReportContent) -> None:
     html = render(content)
     figures = [a for tag, a in Page(html).elements if tag == "figure" and "data-worst" in a]
+    shape = {"style": "--ratio: 2.000"}
     assert figures == [
-        {"data-worst": "0", "data-missed": "0", "data-invented": "0"},
-        {"data-worst": "1", "data-confused": "0"},
+        {**shape, "data-worst": "0", "data-missed": "0", "data-invented": "0"},
+        {**shape, "data-worst": "1", "data-confused": "0"},
     ]
     one = replace(content.gallery[0], jpeg=b"an image of its own")
     html = render(replace(content, gallery=[one]))
@@ -206,10 +209,10 @@ def test_each_image_is_there_once_and_names_its_galleries(content: ReportContent
 def test_curves_for_the_threshold_are_found_by_label(content: ReportContent) -> None:
     page = Page(render(content))
     (data,) = [json.loads(t) for a, t in page.scripts if a.get("id") == "score-curves"]
-    assert set(data) == {"", "1", "2", "3"}
-    precision, recall, f1 = data["1"]
-    assert (precision[40], recall[40], f1[40]) == (0.4, 0.6, 0.6)
-    assert (len(f1), precision[100]) == (101, None)
+    assert set(data["curves"]) == {"", "1", "2", "3"}
+    assert (len(data["scores"]), data["scores"][40]) == (101, 0.4)
+    assert data["curves"]["1"][40] == [0.4, 0.6, 0.6]
+    assert data["curves"]["1"][100] == [None, 0, 0]
 
 
 def test_the_time_of_each_part_shows_where_it_was_measured(content: ReportContent) -> None:

@@ -5,7 +5,7 @@ from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample
-from ssdcore.report.previews import MIN_SCORE, WIDTH_PX, Previews
+from ssdcore.report.previews import WIDTH_PX, Previews
 
 IDS = (7, 3, 11, 5)
 CLASSES = (CocoClass(2, "cat"), CocoClass(9, "<b>dog</b>"))
@@ -21,8 +21,8 @@ def result(image_id: int, score: float = 0.9) -> dict:
     return {"image_id": image_id, "category_id": 9, "bbox": [50, 30, 30, 20], "score": score}
 
 
-def update(previews: Previews, *results: dict) -> None:
-    previews.update(CocoResults.from_rows(results))
+def update(previews: Previews, *results: dict, min_score: float = 0.3) -> None:
+    previews.update(CocoResults.from_rows(results), min_score)
 
 
 @pytest.fixture
@@ -43,9 +43,7 @@ def test_each_measurement_is_drawn_once(split):
     previews = previews_of(split)
     assert drawn(previews) == {}
     update(previews, result(3))
-    assert list(drawn(previews)) == [f"validation/00000{n}" for n in (3, 5, 7)] + [
-        "validation/000011"
-    ]
+    assert list(drawn(previews)) == [f"val/image_{n}" for n in (1, 2, 3, 4)]
     assert drawn(previews) == {}
     update(previews)
     assert len(drawn(previews)) == 4
@@ -54,31 +52,31 @@ def test_each_measurement_is_drawn_once(split):
 def test_detections_show_beside_the_truth(split):
     previews = previews_of(split)
     update(previews)
-    nothing = drawn(previews)["validation/000003"]
+    nothing = drawn(previews)["val/image_1"]
     update(previews, result(3), result(5))
     found = drawn(previews)
-    changed = (found["validation/000003"] != nothing).any(axis=(0, 2))
+    changed = (found["val/image_1"] != nothing).any(axis=(0, 2))
     assert nothing.dtype == np.uint8
     assert not changed[: WIDTH_PX // 2].any()
     assert changed[WIDTH_PX // 2 :].any()
-    np.testing.assert_array_equal(found["validation/000003"], found["validation/000005"])
-    np.testing.assert_array_equal(found["validation/000007"], nothing)
+    np.testing.assert_array_equal(found["val/image_1"], found["val/image_2"])
+    np.testing.assert_array_equal(found["val/image_3"], nothing)
 
 
 def test_detections_below_the_minimum_score_are_not_drawn(split):
     previews = previews_of(split)
     update(previews)
-    nothing = drawn(previews)["validation/000003"]
-    update(previews, result(3, score=MIN_SCORE - 0.01), result(5, score=MIN_SCORE))
+    nothing = drawn(previews)["val/image_1"]
+    update(previews, result(3, score=0.49), result(5, score=0.5), min_score=0.5)
     found = drawn(previews)
-    np.testing.assert_array_equal(found["validation/000003"], nothing)
-    assert (found["validation/000005"] != nothing).any()
+    np.testing.assert_array_equal(found["val/image_1"], nothing)
+    assert (found["val/image_2"] != nothing).any()
 
 
 def test_images_with_several_objects_are_preferred(split):
     previews = previews_of(split, count=2, objects=(0, 3, 0, 4))
     update(previews)
-    assert list(drawn(previews)) == ["validation/000003", "validation/000005"]
+    assert list(drawn(previews)) == ["val/image_1", "val/image_2"]
 
 
 def test_no_images_wanted(split):

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from ssdcore.evaluation.table import Chart, Column, Table
+from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.report.content import ReportContent
 from ssdcore.report.page import render
 from ssdcore.report.text import WIDTH, as_data, as_text
@@ -17,11 +17,16 @@ def rows(text: str) -> list[str]:
 
 def test_the_figures_stand_in_columns(content: ReportContent) -> None:
     found = rows(as_text(content))
-    assert found[:2] == ["SSD300 on shapes", "================"]
-    assert "ARl – of large ones" in found
-    assert "circle 0.300 0.500 0.250 0.400 1 200 0.450 0.800 0.600 0.686 900 200 300" in found
-    assert "ghost – – – – 0 – – – – 0 0 0" in found
-    assert "loose box 0.062 50 b" in found
+    assert found[:3] == [
+        "SSD300 on shapes",
+        "================",
+        "2024-02-03 16:05 UTC · run d66a075 · 4 000 train images, 500 val images, 3 classes",
+    ]
+    assert "AP 0.500 0.480 0.525 the score" in found
+    assert "ARl – – – of large ones" in found
+    assert "circle 0.300 0.500 0.250 0.400 1 200 0.450 0.800 0.600 0.686 900 200" in found
+    assert "ghost – – – – 0 – – – – 0 0" in found
+    assert "loose box 0.062 50 9 b" in found
     assert "0–16 px 40 0.100 0.200 0.300" in found
     assert "70–100 % 9 0.500 0.600 0.700" in found
     assert "40 2 0.400 0.600" in found

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from ssdcore.evaluation import outcomes
-from ssdcore.evaluation.table import Column
+from ssdcore.evaluation.named_table import Column
 from ssdcore.report import page, verdict, words
 from ssdcore.report.gallery import GALLERIES
 from tests.augment_params import augment_params

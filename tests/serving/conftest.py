@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from ssdcore.coco.annotations import CocoClass
+from ssdcore.models.metadata import ScoreThreshold
 from tests.models.tiny_checkpoint import write_checkpoint
 
 CLASSES = (CocoClass(3, "<b>cat</b>"), CocoClass(7, "größer/é"))
@@ -14,7 +15,8 @@ CLASSES = (CocoClass(3, "<b>cat</b>"), CocoClass(7, "größer/é"))
 
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory) -> Path:
-    path = write_checkpoint(tmp_path_factory.mktemp("model") / "best.ckpt", CLASSES)
+    threshold = ScoreThreshold(score=0.4, split="val", images=2, nms_iou=0.45, match_iou=0.5)
+    path = write_checkpoint(tmp_path_factory.mktemp("model") / "best.ckpt", CLASSES, threshold)
     path.chmod(0o444)  # as DVC leaves what it has in its cache
     return path
 

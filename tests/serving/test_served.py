@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import requests
 
@@ -99,3 +102,17 @@ def test_wrong_requests_get_status_400_and_the_server_continues(address, jpeg):
     body = {"dataframe_records": [{"photo": image_file}]}
     assert requests.post(f"{address}/invocations", json=body, timeout=SECONDS).status_code == 400
     assert post(address, [image_file]).status_code == 200
+
+
+@pytest.mark.slow
+def test_the_documented_command_sends_a_photo_too_large_for_a_command_line(address, tmp_path):
+    pixels = np.random.default_rng(4).integers(0, 255, (600, 900, 3), np.uint8)
+    photo = cv2.imencode(".jpg", pixels)[1].tobytes()
+    assert len(photo) > 2**17
+    (tmp_path / "photo.jpg").write_bytes(photo)
+    document = (Path(__file__).parents[2] / "docs/team.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"```sh\n([^`]*/invocations[^`]*)```", document)
+    command = command.replace("http://127.0.0.1:5001", f"--silent {address}")
+    output = subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True)
+    (found,) = json.loads(output.stdout)["predictions"]
+    assert (found["height"], found["width"], found["fault"]) == (600, 900, "")

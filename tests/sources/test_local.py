@@ -125,28 +125,43 @@ def test_voc_lists_take_precedence_over_the_share(tmp_path):
     assert (stems(parts["train"]), stems(parts["val"])) == (["05"], ["04", "06"])
 
 
-def test_voc_classes_come_from_both_splits(tmp_path):
-    trees = []
-    for name, kind in (("t", "dog"), ("v", "cat")):
-        xml = voc_xml("a.jpg", [(kind, (1, 2, 3, 4))])
+def test_voc_splits_have_the_same_classes(tmp_path):
+    trees, boxes_of = [], {"t": [("dog", (1, 2, 3, 4)), ("cat", (5, 2, 9, 4))]}
+    boxes_of["v"] = boxes_of["t"][1:]
+    for name, listed in boxes_of.items():
+        xml = voc_xml("a.jpg", listed)
         make_folder(tmp_path / name, {"Annotations/a.xml": xml, "JPEGImages/a.jpg": jpeg()})
         trees.append((tmp_path / name, tmp_path / name / "JPEGImages"))
     parts = fetched(dataset(*trees, format="voc"), tmp_path / "raw")
-    for part, kind in zip(parts.values(), ("dog", "cat"), strict=True):
+    for part, listed in zip(parts.values(), boxes_of.values(), strict=True):
         assert [c["name"] for c in part["categories"]] == ["cat", "dog"]
-        assert [row[1] for row in boxes(part)] == [kind]
+        assert [row[1] for row in boxes(part)] == [kind for kind, _ in listed]
+
+
+def test_a_difficult_object_of_voc_is_a_crowd_region(tmp_path):
+    """Neither is counted as missed or wrong, whatever the detector says."""
+    xml = voc_xml("a.jpg", [("dog", (1, 2, 3, 4)), ("dog", (5, 2, 9, 4))])
+    start, end = xml.rsplit("<name>", 1)
+    xml = f"{start}<difficult>1</difficult><name>{end}"
+    files = {"Annotations/a.xml": xml, "JPEGImages/a.jpg": jpeg()}
+    trees = [make_folder(tmp_path / name, files) for name in "tv"]
+    parts = fetched(
+        dataset(*((tree, tree / "JPEGImages") for tree in trees), format="voc"), tmp_path / "raw"
+    )
+    for part in parts.values():
+        assert [row["iscrowd"] for row in part["annotations"]] == [0, 1]
 
 
 def test_yolo_splits_share_one_folder(tmp_path):
     files = {"data.yaml": "names: [cat, dog]"}
     for split, kind in (("train", 1), ("val", 0)):
         files[f"images/{split}/a.jpg"] = jpeg(60, 80)
-        files[f"labels/{split}/a.txt"] = f"{kind} 0.5 0.5 0.5 0.5"
+        files[f"labels/{split}/a.txt"] = f"{kind} 0.5 0.5 0.5 0.5\n0 0.5 0.5 1 1"
     folder = make_folder(tmp_path / "yolo", files)
     pairs = [(folder, folder / f"images/{split}") for split in layout.SPLITS]
     parts = fetched(dataset(*pairs, format="yolo"), tmp_path / "raw")
-    assert boxes(parts["train"]) == [("a.jpg", "dog", [20, 15, 40, 30])]
-    assert boxes(parts["val"]) == [("a.jpg", "cat", [20, 15, 40, 30])]
+    assert boxes(parts["train"])[0] == ("a.jpg", "dog", [20, 15, 40, 30])
+    assert boxes(parts["val"])[0] == ("a.jpg", "cat", [20, 15, 40, 30])
 
 
 def test_yolo_classes_must_be_the_same(tmp_path):

@@ -41,17 +41,27 @@ def test_the_order_depends_only_on_the_names_and_the_seed():
     [(10, 0.2, 2), (50, 0.5, 25), (2, 0.01, 1), (2, 0.99, 1), (3, 0.9, 2), (12, 0.2, 2)],
 )
 def test_the_share_is_rounded_and_leaves_no_split_empty(count, share, expected):
-    assert len(val_names(NAMES[:count], share, 1, "x")) == expected
+    assert len(val_names(dict.fromkeys(NAMES[:count], ()), share, 1, "x")) == expected
 
 
 def test_an_additional_image_moves_few_others():
-    before, after = val_names(NAMES[:49], 0.2, 1, "x"), val_names(NAMES, 0.2, 1, "x")
+    before, after = (
+        val_names(dict.fromkeys(names, ()), 0.2, 1, "x") for names in (NAMES[:49], NAMES)
+    )
     assert len(before - after) <= 1
+
+
+def test_the_last_image_of_a_class_stays_in_train():
+    order = shuffled(NAMES[:10], 1)
+    classes_of = {name: ["common"] for name in order} | {order[0]: ["rare"]}
+    classes_of |= {order[1]: ["two"], order[2]: ["two"]}
+    assert val_names(classes_of, 0.3, 1, "x") == {order[1], order[3], order[4]}
+    assert val_names({"a": ["x"], "b": ["y"]}, 0.5, 1, "x") <= {"a", "b"}
 
 
 def test_one_image_cannot_be_split():
     with pytest.raises(InputError, match=r"^a\.json: found '1 images'"):
-        val_names(["a", "a"], 0.5, 1, "a.json")
+        val_names({"a": ()}, 0.5, 1, "a.json")
 
 
 def test_the_splits_are_disjoint_complete_and_seeded(path, tmp_path):

@@ -106,6 +106,12 @@ def test_a_label_is_found_beside_the_image_and_in_other_letter_case(tmp_path, im
     assert read(root, root) == [A._replace(file_name=image)]
 
 
+def test_an_outline_becomes_the_box_around_it(tmp_path):
+    files = {"a.jpg": jpeg(60, 80), "a.txt": "1 0.5 0.25 0.75 0.5 0.25 0.75 0.5 0.5"}
+    (image,) = read(*[make_folder(tmp_path / "yolo", files)] * 2)
+    assert image.boxes == (Box("süßer Hund", (20, 15, 40, 30)),)
+
+
 def test_what_fits_no_image_is_named(tmp_path):
     text = TREE["labels/train/a.txt"]
     files = {
@@ -155,8 +161,9 @@ def test_a_broken_image_is_listed_for_convert_to_count(tmp_path):
         ("0.5 0.5 0.5 0.1 0.1", "found '0.5', expected a class"),
         ("nan 0.5 0.5 0.1 0.1", "found 'nan', expected a class"),
         ("cat 0.5 0.5 0.1 0.1", "expected five numbers"),
-        ("0 0.5 0.5 0.1", "expected five numbers: class cx cy width height."),
-        ("0 0.1 0.1 0.2 0.1 0.2 0.2", "Export boxes, not outlines."),
+        ("0 0.5 0.5 0.1", "expected five numbers: class cx cy width height, or a class and an"),
+        ("0 0.1 0.1 0.2 0.1 0.2", "expected five numbers"),
+        ("0 0.1 0.1 0.2 0.1 0.2 1.2", "as fractions of the image, 0 to 1"),
         ("0 0.5 0.5 0,1 0.1", "expected five numbers"),
         ("0 40 30 20 10", "expected centre and size as fractions"),
         ("0 0.5 0.5 nan 0.1", "expected centre and size as fractions"),

@@ -89,7 +89,7 @@ def test_a_mistake_is_one_line_that_names_its_key(outcomes, key):
 def test_a_missing_file_is_one_line(outcomes):
     told = outcomes["no file"]
     assert (told["status"], told["out"]) == (2, "")
-    assert told["err"].startswith("error: params.yaml: found ")
+    assert told["err"].startswith("error: params.yaml: found 'no file', expected a readable file. ")
     assert told["err"].count("\n") == 1
 
 

@@ -88,8 +88,8 @@ def test_every_check_prints_a_line(repository: Path) -> None:
     lines = [line.split(None, 1) for line in done.stdout.replace("to do", "todo").splitlines()]
     grades = {text.split(":")[0]: grade for grade, text in lines}
     assert list(grades) == [
-        "Python", "packages", "OpenCV", "disk", "parameters", "device", "model", "data", "DVC",
-        "MLflow",
+        "Python", "packages", "OpenCV", "disk", "git", "parameters", "device", "model", "data",
+        "DVC", "MLflow",
     ]  # fmt: skip
     assert grades["packages"] == "error"  # there is no requirements.lock here
     assert grades["parameters"] == grades["device"] == grades["MLflow"] == "ok"

@@ -127,6 +127,51 @@ def test_top_limits_the_rows(printed):
     assert lines[2] == ""
 
 
+def workspace(ap: float | None, state: str | None = None, **fields: Any) -> Experiment:
+    return done("workspace", ap, state, **fields)
+
+
+def test_the_workspace_is_ranked(printed):
+    lines = printed([workspace(0.6, params={"a": 1}), commit(0.5), done("paws", 0.4)])
+    assert lines[1:4] == [
+        "0.6000 0.7500  workspace   train.lr_max 0.01",
+        "0.5000 0.7500  main        (the commit)",
+        "0.4000 0.7500  paws        train.lr_max 0.01",
+    ]
+    assert lines[5:7] == [
+        "best: workspace, AP 0.6000 (main itself: 0.5000)",
+        "keep it:  dvc exp save",
+    ]
+
+
+def test_a_workspace_with_the_results_of_an_experiment_is_no_other_row(printed):
+    lines = printed([workspace(0.4), commit(0.5), done("paws", 0.4)])
+    assert lines[1:3] == [
+        "0.5000 0.7500  main        (the commit)",
+        "0.4000 0.7500  paws        train.lr_max 0.01 [workspace]",
+    ]
+    assert "apply it: dvc exp apply paws" in lines
+
+
+def test_the_data_of_the_workspace_decide_what_is_ranked(printed):
+    """In a clone, the commit has the AP of its author's data until the user commits a run."""
+    mine = {"data": "d2"}
+    lines = printed([workspace(0.4, **mine), commit(0.9), done("paws", 0.4, **mine)])
+    assert [line.split()[2] for line in lines[1:2]] == ["paws"]
+    assert "1 on other data, whose AP is not comparable" in lines
+    assert "best: paws, AP 0.4000" in lines
+
+
+def test_a_changed_workspace_is_mentioned_and_not_ranked(printed):
+    changed = workspace(0.9, state="changed", data="d2")
+    lines = printed([changed, commit(0.5), done("paws", 0.4)])
+    assert lines == [
+        "2 on other data, whose AP is not comparable",
+        "the workspace has changed since its last run: dvc repro",
+        "No experiments on this data yet: dvc exp run --queue -S 'train.lr_max=0.001,0.002'",
+    ]
+
+
 @pytest.mark.parametrize("listed", [[], [commit(0.5)], [commit(None)]])
 def test_without_experiments_an_example_is_printed(printed, listed):
     assert printed(listed)[-1].startswith("No other experiments yet: dvc exp run --queue -S ")

@@ -26,6 +26,8 @@ for split in layout.SPLITS:
     convert_split(coco, layout.images(split), layout.mindrecord(split), shards=1)
     write_ground_truth(layout.ground_truth(split), coco)
 network = build_network(model, len(coco.classes), "multibox")
+for parameter in network.get_parameters():  # 1 but in a test of a broken network
+    parameter.set_data(parameter * SCALE)
 save(layout.BEST_CHECKPOINT, network, ModelMetadata(model, coco.classes, "multibox", 1))
 """
 
@@ -35,9 +37,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working folder as train leaves it."""
     folder = tmp_path_factory.mktemp("export")
     write_params(folder)
-    done = python(folder, "-c", PREPARE)
-    assert done.returncode == 0, done.stderr
+    prepare(folder)
     return folder
+
+
+def prepare(folder: Path, scale: float = 1) -> None:
+    done = python(folder, "-c", PREPARE.replace("SCALE", str(scale)))
+    assert done.returncode == 0, done.stderr
 
 
 def write_params(folder: Path, **export: object) -> None:
@@ -71,3 +77,20 @@ def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
     assert "Traceback" not in done.stderr
     assert (folder / "export/parity.json").read_bytes() == before
     assert not list(folder.glob(".export*"))
+
+
+@pytest.mark.slow
+def test_a_network_that_diverged_ends_no_stage(tmp_path: Path) -> None:
+    """As after too high a learning rate: the experiment ends with AP 0, not with an error."""
+    write_params(tmp_path, formats=["onnx", "int8"])
+    prepare(tmp_path, scale=1e38)
+    for name in ("evaluate", "export"):
+        done = stage(tmp_path, name)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "not compared: the network is broken, its outputs are not finite → export/parity.json\n"
+    )
+    assert json.loads((tmp_path / "metrics/evaluate.json").read_text())["bbox"]["AP"] == 0
+    assert {path.name for path in (tmp_path / "export").iterdir()} == {
+        "ssd300.onnx", "ssd300_photos.onnx", "parity.json",
+    }  # fmt: skip

@@ -62,6 +62,14 @@ def test_photos_are_drawn_and_recorded(folder):
     assert cv2.imread(str(folder / "out/b.jpg")).shape == (90, 160, 3)
 
 
+def test_a_model_without_a_threshold_gets_a_stated_one(folder):
+    done = predict(folder, "photos/b.jpg", *MODEL, "--out", "default")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(
+        "best.ckpt carries no score threshold: boxes from 0.4 on are shown; see --score\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

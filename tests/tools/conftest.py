@@ -40,6 +40,15 @@ exit {status}
 """
 
 
+REPORT = """SSD300 on shapes
+
+How good it is
+  - AP is 0.599.
+
+Where it fails
+"""
+
+
 def write_script(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
@@ -55,6 +64,8 @@ def checkout(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "tools", folder / "tools")
     shutil.copy(ROOT / "Makefile", folder)
     (folder / "requirements.lock").write_text("mindspore==2.8.0\n")
+    (folder / "report").mkdir()
+    (folder / "report/report.txt").write_text(REPORT)
     return folder
 
 
@@ -71,7 +82,7 @@ def commands(tmp_path: Path) -> Path:
     """The only folder on PATH; it has the system's commands that the recipes use."""
     folder = tmp_path / "commands"
     folder.mkdir()
-    for name in ("awk", "cat", "cksum", "cp", "echo", "find", "mkdir", "rm", "sh"):
+    for name in ("awk", "cat", "cksum", "cp", "date", "echo", "find", "mkdir", "rm", "sed", "sh"):
         (folder / name).symlink_to(str(shutil.which(name, path=os.defpath)))
     return folder
 

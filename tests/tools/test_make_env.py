@@ -1,5 +1,6 @@
 """`make env`: which Python it chooses, when it makes .venv again, and what it prints."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,10 +25,12 @@ def env(make, log) -> Callable[..., list[str]]:
 
 def test_pip_fills_it_and_the_second_time_nothing_happens(env, make_python):
     make_python("python3.11")
-    created, installed, checked = env()
+    created, installed, command, checked = env()
     assert created == "python -m venv .venv"
     assert installed.startswith("python -m pip install ")
     assert installed.endswith(" --no-deps --require-hashes -r requirements.lock")
+    assert command.startswith("python -m pip install ")
+    assert command.endswith(" --no-index --no-deps --no-build-isolation --editable .")
     assert checked == CHECK
     assert env() == []
 
@@ -35,10 +38,12 @@ def test_pip_fills_it_and_the_second_time_nothing_happens(env, make_python):
 def test_uv_fills_it_if_it_is_installed_and_pip_if_uv_fails(env, make_python, make_uv):
     python = make_python(patch="sys.modules['ensurepip'] = None")
     make_uv(python)
-    created, installed, _ = env()
+    created, installed, command, _ = env()
     assert created.startswith("uv venv ")
     assert installed.startswith("uv pip install ")
     assert installed.endswith(" --no-deps --require-hashes -r requirements.lock")
+    assert command.startswith("uv pip install --quiet --offline ")
+    assert command.endswith(" --no-deps --no-build-isolation --editable .")
     make_uv(make_python("python3.10", version=(3, 10, 1)), status=2)
     failed, created, *_ = env("PYTHON=python3.10")
     assert failed.startswith("uv venv ")
@@ -61,8 +66,14 @@ def test_an_outdated_or_broken_environment_is_made_again(spoil, checkout, env, m
     (checkout / ".venv/leftover").touch()
     spoil(checkout)
     folder = checkout if checkout.exists() else checkout.with_name("moved")
-    assert len(env(folder=folder)) == 3
+    assert len(env(folder=folder)) == 4
     assert not (folder / ".venv/leftover").exists()
+
+
+def test_it_says_how_long_it_took(make, make_python):
+    make_python()
+    assert re.search(r"^The environment is ready after 0 min \d+ s\.$", make("env").stdout, re.M)
+    assert "ready" not in make("env").stdout
 
 
 def test_a_failed_installation_starts_again(env, make, make_python):
@@ -71,14 +82,14 @@ def test_a_failed_installation_starts_again(env, make, make_python):
     assert done.returncode == 2
     assert "The installation failed. The next make starts it again." in done.stderr
     make_python()
-    assert len(env()) == 3
+    assert len(env()) == 4
 
 
 def test_a_missing_library_is_reported_until_it_is_there(checkout, env, make, make_python, log):
     python = make_python(libraries=2)
     assert make("env").returncode == 2
     assert make("env").returncode == 2
-    assert log.read_text().count("pip install") == 1
+    assert log.read_text().count("pip install") == 2
     make_python()
     shutil.copy(python, checkout / ".venv/bin/python")
     assert env() == [CHECK]
@@ -94,7 +105,7 @@ def test_the_first_usable_python_is_chosen(env, make, commands, make_python):
     assert f"Making .venv with {chosen}" in make("env").stdout
     make_python("python3.12", version=(3, 12, 1))
     assert env() == []  # .venv stays as it is
-    assert len(env("PYTHON=python3.12")) == 3
+    assert len(env("PYTHON=python3.12")) == 4
     assert env("PYTHON=python3.12") == env() == []
 
 
@@ -124,7 +135,7 @@ def test_an_environment_made_by_hand_is_filled_or_refused(checkout, env, make, m
     assert refused.returncode == 2
     assert "Remove it (rm -rf .venv), then run make again." in refused.stderr
     shutil.copy(python, checkout / ".venv/bin/python")
-    installed, _ = env()
+    installed, *_ = env()
     assert installed.startswith("python -m pip install ")
     assert (checkout / ".venv/mine").exists()
 

@@ -83,8 +83,10 @@ def test_a_pipeline_below_the_top_of_the_git_repository(repo: Path) -> None:
     git(repo, "mv", "dvc.lock", "metrics.json", "pipeline")
     git(repo, "commit", "-qm", "second")
     (pipeline / "metrics.json").unlink()
+    (repo / "params.yaml").write_text("seed: 2")  # of another project in the repository
     assert provenance(pipeline)["git.dirty"] == "false"
-    (repo / "params.yaml").write_text("seed: 2")
+    (pipeline / "code.py").write_text("1")
+    git(repo, "add", ".")
     assert provenance(pipeline)["git.dirty"] == "true"
 
 

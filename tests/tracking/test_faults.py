@@ -46,7 +46,7 @@ def check(ask: Ask, stored: Stored, stages: str = "train") -> None:
     assert (plots.path, plots.file_size) == ("plots/history.csv", len("range(30, 60)\n") * 100)
     images = [file.path for file in ask("list_artifacts", run.info.run_id, "images")]
     steps = Counter(path.split("+timestamp")[0].rpartition("+")[2] for path in images)
-    assert steps == {"0": 2, "30": 2}  # PNG and WebP each
+    assert steps == {"0": 4, "30": 2}  # PNG and WebP each; the newest is step 0, too
     assert len(ask("get_run", run.info.run_id).inputs.dataset_inputs) == 1
 
 

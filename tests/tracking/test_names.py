@@ -2,7 +2,7 @@
 
 import pytest
 
-from ssdcore.tracking.names import cut, distinct_names, flatten, safe_name
+from ssdcore.tracking.names import cut, flatten, safe_name
 
 
 @pytest.mark.parametrize(
@@ -19,30 +19,6 @@ from ssdcore.tracking.names import cut, distinct_names, flatten, safe_name
 )
 def test_forbidden_characters_are_replaced(name: str, safe: str) -> None:
     assert safe_name(name) == safe
-
-
-def test_parts_of_a_metrics_name_are_safe_and_differ_in_more_than_case() -> None:
-    names = [
-        "a/b",
-        "a_b",
-        "A B",
-        "a b",
-        "..",
-        "",
-        "<script>",
-        "x" * 200,
-        "x" * 201,
-        "машина",
-        "x/2",
-    ]
-    parts = distinct_names(names)
-    assert parts == [
-        "a_b", "a_b_2", "A B", "a b_2", "_", "__2", "_script_", "x" * 100, "x" * 100 + "_2",
-        "машина", "x_2",
-    ]  # fmt: skip
-    assert [safe_name(part) for part in parts] == parts
-    assert distinct_names(["a", "a", "a_2"]) == ["a", "a_2", "a_2_2"]
-    assert distinct_names(["a", "A"]) == ["a", "A_2"]
 
 
 def test_image_names_are_ascii() -> None:
@@ -64,6 +40,18 @@ def test_parameters_become_dotted_names() -> None:
         "classes": '["häst", "n\'ko"]',
         "note": "y" * 5999 + "…",
         "3": "{}",
+    }
+
+
+def test_parameters_of_other_data_sets_are_left_out() -> None:
+    sets = {"shapes": {"seed": 1}, "local": {"format": "coco", "val": {"share": 0.2}}}
+    params = {"dataset": {"name": "local", "limit": 3, **sets}, "train": {"augment": {"flip": 1}}}
+    assert flatten(params) == {
+        "dataset.name": "local",
+        "dataset.limit": "3",
+        "dataset.local.format": "coco",
+        "dataset.local.val.share": "0.2",
+        "train.augment.flip": "1",
     }
 
 

@@ -216,17 +216,20 @@ def test_metrics_are_stored_with_their_steps_and_times(
     assert math.isnan(found.data.metrics["inf"])
 
 
-def test_metrics_of_things_with_similar_names_stay_apart(experiment: str, stored: Stored) -> None:
-    things = [("a/b", {"AP": 0.1, "objects": 3}), ("a_b", {"AP": 0.2}), ("<script>", {"AP": 0.3})]
+def test_an_undefined_metric_is_not_stored(experiment: str, stored: Stored) -> None:
     with tracked("evaluate", params=PARAMS, experiment=experiment) as run:
-        run.log_metrics_of("evaluate/class", things, 7)
+        run.log_metrics({"AP": 0.5, "APs": None}, 0)
     (found,) = stored()
-    assert found.data.metrics == {
-        "evaluate/class/a_b/AP": 0.1,
-        "evaluate/class/a_b/objects": 3,
-        "evaluate/class/a_b_2/AP": 0.2,
-        "evaluate/class/_script_/AP": 0.3,
-    }
+    assert found.data.metrics == {"AP": 0.5}
+
+
+def test_only_parameters_of_the_data_set_in_use_are_stored(experiment: str, stored: Stored) -> None:
+    params = {"dataset": {"name": "bccd", "bccd": {"archive": "a.zip"}, "shapes": {"seed": 1}}}
+    train(experiment, params)
+    (found,) = stored()
+    assert found.data.params == {"dataset.name": "bccd", "dataset.bccd.archive": "a.zip"}
+    evaluate(experiment, params)
+    assert len(stored()) == 1
 
 
 def test_an_artifact_is_stored_as_it_was(root: Path, experiment: str, stored: Stored) -> None:
@@ -245,9 +248,12 @@ def test_images_have_the_names_that_mlflow_gives_them(
 ) -> None:
     """Its page finds images by their file names."""
 
+    def images(run_id: str) -> list[Path]:
+        return sorted((root / "mlartifacts" / run_id / "artifacts/images").iterdir())
+
     def names(run_id: str) -> set[str]:
-        images = (root / "mlartifacts" / run_id / "artifacts/images").iterdir()
-        return {re.sub(r"\+\d{13}\+[0-9a-f-]{36}", "+TIME+UUID", image.name) for image in images}
+        found = (image.name for image in images(run_id) if "newest" not in image.name)
+        return {re.sub(r"\+\d{13}\+[0-9a-f-]{36}", "+TIME+UUID", name) for name in found}
 
     rgb = np.full((300, 200, 3), (255, 0, 0), np.uint8)
     with tracked("report", params=PARAMS, experiment=experiment) as run:
@@ -256,6 +262,8 @@ def test_images_have_the_names_that_mlflow_gives_them(
     other = ask("create_run", found.info.experiment_id)
     ask("log_image", other.info.run_id, rgb, None, "gallery/a k_tt", 3)
     assert names(found.info.run_id) == names(other.info.run_id)
+    newest = [image for image in images(found.info.run_id) if "+step+0+" in image.name]
+    assert [image.suffix for image in newest] == [".webp", ".png"]
     tag = "mlflow.loggedImages"
     theirs = ask("get_run", other.info.run_id).data.tags[tag]
     assert ask("get_run", found.info.run_id).data.tags[tag] == theirs

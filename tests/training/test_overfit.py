@@ -20,6 +20,7 @@ from ssdcore.params.reader import read_params
 from ssdcore.training.loop import train
 from ssdcore.training.setup import prepare_training
 from tests.augment_params import augment_params
+from tests.network_fixtures import SSD512
 
 ACTIVE = read_params(Path(__file__).parents[2] / "params.yaml")
 MODEL = {
@@ -56,13 +57,13 @@ LR_MAX = {"separable": 0.015, "conv": 0.008}  # the former's own batch norm allo
 RUNTIME = {"amp": "O0", "seed": 1, "workers": 1}
 
 
-def require_learnt(images, head, loss, **options):
+def require_learnt(images, head, loss, changes=MODEL, **options):
     """Trains on four images and checks that their objects are found."""
     epochs = EPOCHS[head]
     rate = {"epochs": epochs, "validate_every": epochs, "lr_max": LR_MAX[head]}
     params = ACTIVE.train.model_copy(update={**TRAIN, **rate, "loss": loss})
     training = prepare_training(
-        ACTIVE.model.model_copy(update={**MODEL, "head": head}),
+        ACTIVE.model.model_copy(update={**changes, "head": head}),
         params,
         ACTIVE.runtime.model_copy(update=RUNTIME),
         images.split.classes,
@@ -87,6 +88,12 @@ def require_learnt(images, head, loss, **options):
 @pytest.mark.parametrize(("loss", "head"), [("focal", "separable"), ("multibox", "conv")])
 def test_four_images_are_learnt_by_heart(loss, head, four_images):
     require_learnt(four_images, head, loss)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("loss", "head"), [("focal", "separable"), ("multibox", "conv")])
+def test_ssd512_learns_four_images_by_heart(loss, head, four_images):
+    require_learnt(four_images, head, loss, {**MODEL, **SSD512})
 
 
 class SmallBackbone(nn.Cell):

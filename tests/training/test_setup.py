@@ -44,6 +44,17 @@ def test_a_rate_too_high_for_adam_is_told_before_the_training(images, model):
     assert note.startswith("a learning rate of 0.05 is high for Adam")
 
 
+def test_the_rule_of_matching_reaches_the_targets(images, model):
+    """Of default boxes so large that all of a shape are equal."""
+    large = model.model_copy(update={"default_box_scales": (2, 2.1, 2.2, 2.3, 2.4, 2.5, 2.6)})
+
+    def labels(matching):
+        training = prepared(images, large, build=build_tiny, matching=matching)
+        return np.concatenate([b.labels for step in training.loader.epoch(1) for b in step])
+
+    assert (labels("best") != labels("reference")).any()
+
+
 def test_the_average_is_saved(images, model, tmp_path):
     training = prepared(images, model, build=build_tiny, ema_decay=0.9, epochs=1)
     initial = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}

@@ -4,7 +4,7 @@ import numpy as np
 from mindspore import nn, ops
 
 from ssdcore.data.loader import TrainingBatch
-from ssdcore.geometry.default_boxes import NUM_DEFAULT_BOXES
+from ssdcore.geometry.feature_maps import IMAGE_SIZE, LAYOUTS
 from ssdcore.models.layers import Dropout
 from ssdcore.params.schema import ModelParams
 from ssdcore.params.types import LossName
@@ -12,6 +12,7 @@ from ssdcore.params.types import LossName
 BOXES = 12
 NUM_CLASSES = 3
 SIDE = 4
+BOXES_300 = LAYOUTS[IMAGE_SIZE].num_default_boxes
 
 
 class TinyDetector(nn.Cell):
@@ -38,6 +39,8 @@ class TinySSD(nn.Cell):
     Has all kinds of state that the SSD has, and compiles in a tenth of the time.
     """
 
+    input_size = IMAGE_SIZE
+
     def __init__(self, num_classes: int, batch_norm: bool, dropout: float) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -49,7 +52,7 @@ class TinySSD(nn.Cell):
 
     def construct(self, images):
         cells = self.dropout(self.norm(self.conv(images))).reshape(images.shape[0], -1)
-        x = self.hidden(cells[:, :NUM_DEFAULT_BOXES].reshape(-1, NUM_DEFAULT_BOXES, 1))
+        x = self.hidden(cells[:, :BOXES_300].reshape(-1, BOXES_300, 1))
         return self.offsets(x), self.logits(x)
 
 

@@ -17,12 +17,16 @@ from typing import Any, NamedTuple, TypeVar
 from ruamel.yaml import YAML
 
 from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.matching import Floats
 from ssdcore.coco.results import CocoResults, parse_results
 from ssdcore.core import layout
+from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
-from ssdcore.evaluation.table import Table, parse_rows
+from ssdcore.evaluation.bootstrap import bootstrap
+from ssdcore.evaluation.named_table import Table, parse_rows
+from ssdcore.evaluation.split import read_split
 from ssdcore.evaluation.tables import empty_tables
-from ssdcore.report.tables import TRAINING_TABLES
+from ssdcore.report.tables import REMARK, TRAINING_TABLES
 from ssdcore.report.words import defined
 
 Read = Callable[[Path], bytes | None]
@@ -33,6 +37,9 @@ TABLES = [
     *((layout.table(table.name), table) for table in empty_tables()),
 ]
 """All tables, with the files of their rows."""
+BBOX = "evaluate.bbox."
+"""The keys of COCO's figures begin with it."""
+NOT_FETCHED = " (not fetched)"
 COMPARED = ("lines", "bars", "ranking")
 """Kinds of charts whose tables are compared."""
 PINNED = re.compile(r"^(mindspore|numpy|opencv-python-headless|dvc|mlflow)==([^\s;\\]+)", re.M)
@@ -66,8 +73,11 @@ class Candidate:
         values: by the name of a table with a chart: of lines the points, y by x, without those
             that were not measured; of bars the value of each row by its name, None if undefined.
         detected: its detections; None if unknown.
+        resamples: figures of the same resamples of the images for all revisions: COCO's by dotted
+            key, AP of a class by its table and name; none if the detections are unknown.
         data: identifies the content of the validation set; "" if unknown.
-        lacks: files that the revision does not have, or not in a readable form.
+        lacks: files that the revision does not have, or not in a readable form, or (with
+            `NOT_FETCHED`) not on this machine.
     """
 
     name: str
@@ -76,6 +86,7 @@ class Candidate:
     figures: Mapping[str, float] = field(default_factory=dict)
     values: Mapping[str, Mapping[Any, float | None]] = field(default_factory=dict)
     detected: Detected | None = None
+    resamples: Mapping[str, Floats] = field(default_factory=dict)
     data: str = ""
     lacks: Sequence[str] = ()
 
@@ -86,10 +97,8 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     Args:
         name: the user's name for it.
         origin: commit, experiment and the like, the first of its facts.
-        read: returns a file's content.
-
-    Raises:
-        InputError: as `read` raises.
+        read: returns a file's content; raises an InputError where DVC records one that is here in
+            neither its cache nor a remote.
     """
     files = _Files(read)
     evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
@@ -97,7 +106,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     params = files.parse(layout.PARAMS, _yaml_mapping) or {}
     val = files.parse(layout.SOURCE, _val_source) or {}
     truth = layout.ground_truth("val")
-    if read(truth) is None:  # a revision of an earlier version
+    if files.read(truth) is None:  # a revision of an earlier version
         truth = layout.annotations("val")
     split = files.parse(truth, _split)
     results = files.parse(layout.PREDICTIONS, parse_results)
@@ -106,17 +115,30 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
         for path, table in TABLES
         if table.chart and table.chart.kind in COMPARED
     }
-    detected = None
+    detected, resamples = None, {}
     if split and results and "images" in val:
         detected = Detected(split, results, str(val["images"]))
-    figures = {"evaluate": evaluated, "train": trained}
+        try:
+            figures, classes = bootstrap(read_split(split, results))
+            resamples = {BBOX + name: values for name, values in figures.items()}
+            names = (f"{layout.PER_CLASS.stem}/{one.name}" for one in split.classes)
+            resamples |= zip(names, classes, strict=True)
+        except InputError:  # an image or a category that the split does not have
+            files.lacks[f"{layout.PREDICTIONS} (of another validation set)"] = None
+    measured = {"evaluate": evaluated, "train": trained}
     return Candidate(
         name,
-        {**origin, "device": str(evaluated.get("device", "")), **files.versions()},
+        {
+            **origin,
+            "device": str(evaluated.get("device", "")),
+            **({"training": str(evaluated[REMARK])} if REMARK in evaluated else {}),
+            **files.versions(),
+        },
         params=dict(leaves(params)),
-        figures={key: value for key, value in leaves(figures) if _is_defined(value)},
+        figures={key: value for key, value in leaves(measured) if _is_defined(value)},
         values={name: found for name, found in values.items() if found},
         detected=detected,
+        resamples=resamples,
         data=" ".join(str(val[k]) for k in ("annotations_sha256", "images_sha256") if k in val),
         lacks=list(files.lacks),
     )
@@ -127,13 +149,22 @@ class _Files:
 
     def __init__(self, read: Read) -> None:
         self._read = read
+        self._not_fetched: dict[Path, str] = {}
         self.lacks: dict[str, None] = {}
+
+    def read(self, path: Path) -> bytes | None:
+        """Returns the content of a file; None where there is none to read here."""
+        try:
+            return self._read(path)
+        except InputError:
+            self._not_fetched[path] = NOT_FETCHED
+            return None
 
     def parse(self, path: Path, parse: Callable[[str], Parsed]) -> Parsed | None:
         """Returns the parsed content of a file; None where there is none."""
-        content = self._read(path)
+        content = self.read(path)
         if content is None:
-            self.lacks[str(path)] = None
+            self.lacks[f"{path}{self._not_fetched.get(path, '')}"] = None
             return None
         try:
             return parse(content.decode("utf-8"))
@@ -163,7 +194,7 @@ class _Files:
 
     def versions(self) -> dict[str, str]:
         """Returns the packages that the revision pins, none where it pins none."""
-        content = self._read(layout.REQUIREMENTS) or b""
+        content = self.read(layout.REQUIREMENTS) or b""
         return dict(PINNED.findall(content.decode("utf-8", "replace")))
 
 

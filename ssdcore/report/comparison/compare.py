@@ -5,16 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ssdcore.coco.operating_point import UNMEASURED_SCORE
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import say
 from ssdcore.data.manifest import recorded_images
 from ssdcore.dvc.repository import WORKSPACE, Revision, open_revisions
-from ssdcore.report.comparison.candidate import Candidate, read_candidate
+from ssdcore.report.comparison.candidate import NOT_FETCHED, Candidate, read_candidate
 from ssdcore.report.comparison.images import ComparedImage, draw_images
 from ssdcore.report.comparison.page import render_comparison
-
-DEFAULT_THRESHOLD = 0.4
-"""Minimum score to draw where neither the parameters nor the revision give one."""
 
 
 def compare_revisions(
@@ -25,10 +24,10 @@ def compare_revisions(
     Args:
         names: of the revisions, see `open_revisions`; a single one is compared with the workspace.
         images: maximum number of validation images to show.
-        score_threshold: minimum score of a detection to draw; None is each revision's own best.
+        score_threshold: minimum score of a detection to draw; None is each model's own.
 
     Raises:
-        InputError: a name is unknown or given twice, or no cache or remote has a file.
+        InputError: a name is unknown or given twice.
     """
     if len(names) == 1:
         names = [*names, WORKSPACE]
@@ -36,8 +35,20 @@ def compare_revisions(
         raise InputError("--compare", " ".join(names), "two revisions or more, each named once")
     with open_revisions(names) as revisions:
         candidates = [read_candidate(o.name, o.origin._asdict(), o.read) for o in revisions]
+        for one in candidates:
+            _say_what_is_not_fetched(one)
         drawn, remark = _draw(candidates, revisions, images, score_threshold)
     return render_comparison(candidates, drawn, remark)
+
+
+def _say_what_is_not_fetched(candidate: Candidate) -> None:
+    files = [name for name in candidate.lacks if name.endswith(NOT_FETCHED)]
+    if files:
+        say(
+            f"{candidate.name}: {len(files)} files are in neither DVC's cache nor a remote, such "
+            f"as {files[0].removesuffix(NOT_FETCHED)}. The page compares what is there. To fetch "
+            "the others: `dvc pull`, for an experiment `dvc exp pull`"
+        )
 
 
 def _draw(
@@ -66,7 +77,7 @@ def _draw(
 
 
 def _threshold(candidate: Candidate) -> float:
-    return candidate.figures.get("evaluate.threshold", DEFAULT_THRESHOLD)
+    return candidate.figures.get("evaluate.threshold", UNMEASURED_SCORE)
 
 
 @contextmanager

@@ -6,30 +6,24 @@ from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
+from ssdcore.evaluation.bootstrap import RESAMPLES, Interval, interval
 from ssdcore.evaluation.coco_figures import MEANINGS
-from ssdcore.evaluation.table import HIGHER, LOWER, NEITHER, Table
+from ssdcore.evaluation.named_table import Table
 from ssdcore.report import words
 from ssdcore.report.charts import x_axis, y_axis
-from ssdcore.report.comparison.candidate import TABLES, Candidate
+from ssdcore.report.comparison.candidate import BBOX, TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage
 from ssdcore.report.document import render_document
 from ssdcore.report.plotting import COLOURS, figure, fragment, line, smoothed
 
 COCO = "COCO figures"
 GROUPS = {
-    COCO: ("evaluate.bbox.", HIGHER),
-    "Milliseconds per image": ("evaluate.milliseconds.", LOWER),
-    "Evaluation": ("evaluate.", NEITHER),
-    "Training": ("train.", NEITHER),
+    BBOX: COCO,
+    "evaluate.milliseconds.": "Milliseconds per image",
+    "evaluate.": "Evaluation",
+    "train.": "Training",
 }
 """Headings of the figures by the beginning of their keys; the first that fits counts."""
-DIRECTIONS = {
-    "train.loss": LOWER, "train.loss_box": LOWER, "train.loss_class": LOWER,
-    "train.best.AP": HIGHER, "train.best.AP50": HIGHER,
-    "train.images_per_second": HIGHER, "evaluate.images_per_second": HIGHER,
-    "evaluate.precision": HIGHER, "evaluate.recall": HIGHER, "evaluate.f1": HIGHER,
-    "evaluate.calibration_error": LOWER,
-}  # fmt: skip
 IN_A_TABLE = "/"
 """In the key of a scalar that is a row of a table as well, and not shown twice."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
@@ -42,12 +36,12 @@ class FigureRow(NamedTuple):
     Attributes:
         label: its name.
         values: one a candidate, None where it was not measured.
-        better: `HIGHER`, `LOWER` or `NEITHER`.
+        noise: the 95% interval of each change over images, None where unknown.
     """
 
     label: str
     values: Sequence[float | None]
-    better: int = NEITHER
+    noise: Sequence[Interval | None]
 
     @property
     def changes(self) -> list[float | None]:
@@ -64,10 +58,17 @@ class FigureRow(NamedTuple):
         texts = ("" if c is None else f"{c:+,.{self._decimals}f}" for c in self.changes)
         return [re.sub(r"^[+-](?=[0.]+$)", "±", text).replace("-", "\u2212") for text in texts]
 
+    def shown_noise(self) -> list[str]:
+        """Returns the intervals as text, "" where unknown."""
+        texts = ("" if one is None else f"{one[0]:+.3f} to {one[1]:+.3f}" for one in self.noise)
+        return [text.replace("-", "\u2212") for text in texts]
+
     def verdicts(self) -> list[str]:
-        """Returns `better`, `worse` or "" for each change; "" also where it rounds to none."""
-        rounded = [round(change or 0.0, self._decimals) * self.better for change in self.changes]
-        return ["better" if c > 0 else "worse" if c < 0 else "" for c in rounded]
+        """Returns `better` or `worse` outside the noise, `noise` within, "" where it is unknown."""
+        return [
+            "" if one is None else "better" if one[0] > 0 else "worse" if one[1] < 0 else "noise"
+            for one in self.noise
+        ]
 
     @property
     def _decimals(self) -> int:
@@ -107,6 +108,7 @@ def render_comparison(
             for key in _all_keys(one.facts for one in candidates)
             if any(values := [one.facts.get(key, "") for one in candidates])
         },
+        resamples=RESAMPLES,
         same_data=len({one.data for one in candidates}) == 1,
         parameters=params,
         changed={key: values for key, values in params.items() if len(set(values)) > 1},
@@ -129,24 +131,16 @@ def parameters(candidates: Sequence[Candidate]) -> dict[str, list[str | None]]:
 
 
 def figure_groups(candidates: Sequence[Candidate]) -> dict[str, list[FigureRow]]:
-    """Returns all figures under their headings, without empty headings.
-
-    Losses of different kinds have different scales: none of them is better.
-    """
-    same_loss = len({one.params.get("train.loss") for one in candidates}) == 1
-    groups: dict[str, list[FigureRow]] = {heading: [] for heading in GROUPS}
+    """Returns all figures under their headings, without empty headings."""
+    groups: dict[str, list[FigureRow]] = {heading: [] for heading in GROUPS.values()}
     for key in _all_keys(one.figures for one in candidates):
         if IN_A_TABLE in key:
             continue
-        heading, (prefix, better) = next(
-            (name, rule) for name, rule in GROUPS.items() if key.startswith(rule[0])
-        )
+        prefix, heading = next(rule for rule in GROUPS.items() if key.startswith(rule[0]))
+        name = key.removeprefix(prefix)
         values = [one.figures.get(key) for one in candidates]
-        label = key.removeprefix(prefix).replace("_", " ").replace(".", " ")
-        better = DIRECTIONS.get(key, better)
-        if key.startswith("train.loss") and not same_loss:
-            better = NEITHER
-        groups[heading].append(FigureRow(label, values, better))
+        label = name.replace("_", " ").replace(".", " ")
+        groups[heading].append(FigureRow(label, values, _noise(candidates, key)))
     return {heading: rows for heading, rows in groups.items() if rows}
 
 
@@ -158,10 +152,14 @@ def table_rows(candidates: Sequence[Candidate], table: Table) -> list[FigureRow]
     """
     if not table.chart or table.chart.kind not in ("bars", "ranking"):
         return []
-    name, value = (table.find(column) for column in (table.chart.x, table.chart.y[-1]))
+    name = table.find(table.chart.x)
     found = [one.values.get(table.name, {}) for one in candidates]
     rows = [
-        FigureRow(words.cell(name, key), [values.get(key) for values in found], value.better)
+        FigureRow(
+            words.cell(name, key),
+            [values.get(key) for values in found],
+            _noise(candidates, f"{table.name}/{key}"),
+        )
         for key in _all_keys(found)
     ]
     if table.chart.kind == "ranking":
@@ -203,6 +201,16 @@ def style(index: int) -> dict[str, Any]:
         "color": COLOURS[index % len(COLOURS)],
         "dash": DASHES[index // len(COLOURS) % len(DASHES)],
     }
+
+
+def _noise(candidates: Sequence[Candidate], key: str) -> list[Interval | None]:
+    """Returns the interval of each change to the first, None unless both have the same images."""
+    first, *_ = found = [one.resamples.get(key) for one in candidates]
+    paired = candidates[0].data and len({one.data for one in candidates}) == 1
+    return [
+        None if not paired or first is None or one is None else interval(one - first)
+        for one in found
+    ]
 
 
 def _all_keys(mappings: Iterable[Mapping[str, Any]]) -> list[str]:

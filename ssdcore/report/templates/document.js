@@ -1,20 +1,23 @@
 "use strict";
 
-// Charts: the data of each stand in the JSON block right after it. It is drawn when it comes near
-// the screen, so that a page with many opens at once, also on a phone.
+// Charts: the data of each stand in the JSON block right after it. All are there when the page has
+// loaded, also for a capture of the whole page; on a phone they follow one by one.
 const coarse = matchMedia("(pointer: coarse)").matches; // then dragging scrolls the page
 const charts = [...document.querySelectorAll(".chart")];
 const draw = (chart) => {
-  coming.unobserve(chart);
   if (chart.data) return;
   const { data, layout, config } = JSON.parse(chart.nextElementSibling.textContent);
   if (coarse) layout.dragmode = false;
   Plotly.newPlot(chart, data, layout, config);
 };
-const coming = new IntersectionObserver((seen) => {
-  for (const { target, isIntersecting } of seen) if (isIntersecting) draw(target);
-}, { rootMargin: "60% 0px" });
-for (const chart of charts) coming.observe(chart);
+const drawNext = () => {
+  const next = charts.find((chart) => !chart.data);
+  if (!next) return;
+  draw(next);
+  setTimeout(drawNext);
+};
+if (coarse) drawNext();
+else charts.forEach(draw);
 
 // Print: charts as wide as the sheet, everything unfolded; restored afterwards.
 let folded = [];

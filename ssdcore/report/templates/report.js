@@ -6,7 +6,8 @@
 const filters = document.querySelector(".filters");
 if (filters) {
   const gallery = document.querySelector(".gallery");
-  const curves = JSON.parse(document.querySelector("#score-curves")?.textContent ?? "{}");
+  const { scores, curves } = JSON.parse(document.querySelector("#score-curves").textContent);
+  const stops = [...scores, Number(filters.elements.threshold.defaultValue)]; // of the slider
   const accounts = ["correct", "class", "localisation"];
   const kinds = [...filters.querySelectorAll("[name=kind]")];
   const images = [...gallery.children].map((figure) => {
@@ -41,7 +42,9 @@ if (filters) {
   const redraw = () => {
     const chosen = filters.elements.gallery.value;
     const label = filters.elements.class.value;
-    const threshold = Number(filters.elements.threshold.value);
+    const { value } = filters.elements.threshold;
+    const threshold = stops.reduce((best, one) =>
+      Math.abs(one - value) < Math.abs(best - value) ? one : best);
     const wanted = new Set(kinds.filter((kind) => kind.checked).map((kind) => kind.value));
     const narrowed = label || kinds.some((kind) => !kind.checked && kind.value !== "truth");
     const ofClass = ({ dataset }) => !label || label === dataset.class || label === dataset.about;
@@ -82,13 +85,13 @@ if (filters) {
       const total = kind.parentElement.querySelector("output");
       if (total) total.textContent = totals.get(kind.value) ?? 0;
     }
-    filters.querySelector(".slider output").textContent = threshold.toFixed(2);
-    const at = (curves[label] ?? []).map((curve) => curve[Math.round(threshold * 100)]);
+    filters.querySelector(".slider output").textContent = threshold.toFixed(3);
+    const at = curves[label]?.[scores.indexOf(threshold)] ?? [];
     const figures = ["precision", "recall", "F1"].flatMap((name, index) =>
       typeof at[index] === "number" ? [`${name} ${at[index].toFixed(3)}`] : []);
-    const whole = figures.length ? ` On all validation images: ${figures.join(", ")}.` : "";
-    filters.querySelector(".status").textContent =
-      `${fitting} of ${images.length} images.${whole}`;
+    const whole = figures.length ? ` All validation images: ${figures.join(", ")}.` : "";
+    filters.querySelector(".status").textContent = `${fitting} of ${images.length} images, with ` +
+      `the boxes counted above, from a score of ${threshold.toFixed(3)} on.${whole}`;
     document.querySelector(".none").hidden = fitting > 0;
     more.hidden = all || fitting <= atFirst;
     more.textContent = `Show ${fitting - atFirst} more`;

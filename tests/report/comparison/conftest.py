@@ -1,8 +1,12 @@
 """Candidates that differ in everything they can differ in."""
 
+import numpy as np
 import pytest
 
 from ssdcore.report.comparison.candidate import Candidate
+
+NOISE = np.linspace(-0.4, 0.4, 101)
+"""How a figure differs in each resample."""
 
 
 @pytest.fixture
@@ -23,6 +27,12 @@ def candidates() -> list[Candidate]:
             "per_class": {"cat": 0.5, "dog": 0.25, "eel": 0.5, "fly": None},
             "errors": {"missed": 0.2},
         },
+        resamples={
+            "evaluate.bbox.AP": 0.5 + NOISE, "evaluate.bbox.APs": 0.25 + NOISE,
+            "per_class/cat": 0.5 + NOISE, "per_class/dog": 0.25 + NOISE,
+            "per_class/eel": 0.5 + NOISE,
+            "per_class/fly": np.full(101, np.nan),
+        },
         data="ab cd",
     )  # fmt: skip
     second = Candidate(
@@ -38,6 +48,11 @@ def candidates() -> list[Candidate]:
             "loss": {1: 5, 2: 4},
             "per_class": {"cat": 0.25, "dog": 1.0, "fly": 0.5, "eel": 0.5},
             "errors": {"missed": 0.1},
+        },
+        resamples={
+            "evaluate.bbox.AP": 0.75 + NOISE, "evaluate.bbox.APs": 0.25 - NOISE,
+            "per_class/cat": 0.25 + NOISE, "per_class/dog": 1 + NOISE, "per_class/eel": 0.5 - NOISE,
+            "per_class/fly": 0.5 + NOISE,
         },
         data="ab cd",
     )  # fmt: skip

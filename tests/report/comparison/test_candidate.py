@@ -62,6 +62,12 @@ def test_everything_is_read() -> None:
     assert one.data == "ab cd"
 
 
+def test_a_training_that_measured_otherwise_is_a_fact() -> None:
+    said = "AP in training is measured with nms_iou 0.45 (evaluate: 0.5)"
+    evaluated = json.dumps({"bbox": {}, "validation_remark": said})
+    assert candidate({**FILES, "metrics/evaluate.json": evaluated}).facts["training"] == said
+
+
 def test_curves_leave_out_undefined_points() -> None:
     values = candidate(FILES).values
     assert values["loss"] == {1: 4, 4: 2.5}
@@ -80,6 +86,16 @@ def test_detections_come_with_their_ground_truth() -> None:
     assert list(detected.results.rows()) == [RESULT]
     assert detected.split.classes[0].name == "cat"
     np.testing.assert_allclose(detected.split.objects[4].boxes_yxyx, [[0, 0, 0.5, 0.5]])
+
+
+def test_the_figures_of_resamples_are_there() -> None:
+    resamples = candidate(FILES).resamples
+    assert {"evaluate.bbox.AP", "evaluate.bbox.ARl", "per_class/cat"} < set(resamples)
+    assert resamples["evaluate.bbox.AP50"] == pytest.approx(1)
+    elsewhere = json.dumps([{**RESULT, "image_id": 5}])
+    other = candidate({**FILES, "evaluation/predictions.json": elsewhere})
+    assert other.resamples == {}
+    assert other.lacks == ["evaluation/predictions.json (of another validation set)"]
 
 
 @pytest.mark.parametrize("name", sorted(set(FILES) - {"requirements.lock"}))

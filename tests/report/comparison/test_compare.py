@@ -40,8 +40,8 @@ def test_a_project_in_a_subfolder_has_the_same_page(nested_repository, monkeypat
 
 def test_images_are_those_of_the_revisions():
     text = Page(compare_revisions(["old", "try"], images=2)).text()
-    assert "2.png Ground truth old: 0 found, 1 missed, 0 invented try: 1 found," in text
-    assert "3.png Ground truth old: 0 found, 1 missed, 0 invented try: 1 found," in text
+    assert "2.png Ground truth old: 0 found, 1 not found, 0 wrong try: 1 found," in text
+    assert "3.png Ground truth old: 0 found, 1 not found, 0 wrong try: 1 found," in text
     assert "1.png" not in text
 
 
@@ -73,6 +73,25 @@ def test_missing_images_are_mentioned(small_repository, tmp_path, monkeypatch):
     monkeypatch.chdir(copy)
     page = Page(compare_revisions(["workspace", "old"], images=1)).text()
     assert "The images can't be read. elsewhere: found" in page
+
+
+def test_what_neither_cache_nor_remote_has_is_mentioned(
+    small_repository, tmp_path, monkeypatch, capsys
+):
+    """As in a clone of a repository whose author has not pushed the outs."""
+    copy = tmp_path / "copy"
+    shutil.copytree(small_repository, copy)
+    shutil.rmtree(copy / ".dvc/cache")
+    monkeypatch.chdir(copy)
+    text = Page(compare_revisions(["old", "workspace"], images=1)).text()
+    assert "AP 0.333 0.667 +0.333" in text  # git has it
+    assert "old does not have data/raw/source.json (not fetched)" in text
+    assert "(not fetched)" not in text.split("workspace does not have")[1]
+    assert "Fewer than two revisions have both predictions and annotations" in text
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("old: ")
+    assert "in neither DVC's cache nor a remote, such as data/raw/source.json" in line
+    assert "`dvc pull`" in line
 
 
 def test_images_outside_of_data_raw_are_not_copied():

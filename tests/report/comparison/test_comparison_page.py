@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.evaluation.table import HIGHER, LOWER, NEITHER
 from ssdcore.report.comparison.candidate import TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage, Panel
 from ssdcore.report.comparison.page import (
@@ -20,6 +19,7 @@ from ssdcore.report.comparison.page import (
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
+from tests.report.comparison.conftest import NOISE
 from tests.report.test_page import Page
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
@@ -50,13 +50,13 @@ def hostile(name: str, names: tuple[str, ...]) -> Candidate:
 def test_the_page_compares_with_the_first(candidates, image_files):
     text = Page(render_comparison(candidates, image_files)).text()
     assert "2 revisions compared" in text
-    assert "first 0.500 second 0.750 +0.250" in text
+    assert "first 0.500 second 0.750 +0.250 95 %: +0.250 to +0.250" in text
     assert "train.lr_max 0.1 0.2" in text
     assert "AP 0.500 0.750 +0.250 APs 0.250 0.250 ±0.000" in text
     assert "loss 2.000 3.000 +1.000 steps 1,000 500 \u2212500" in text
     assert "dog 0.250 1.000 +0.750" in text
     assert "cat 0.500 0.250 \u22120.250" in text
-    assert "first: 3 found, 1 missed, 0 invented" in text
+    assert "first: 3 found, 1 not found, 0 wrong" in text
     assert "from a score of 0.40, second from a score of 0.25" in text
     assert "commit d66a075" in text
     assert "experiment warm-up device CPU CPU" in text
@@ -76,18 +76,24 @@ def test_only_what_differs_stands_open_and_all_in_the_fold(candidates):
     assert "4 parameters" in fold
 
 
-def test_good_and_bad_changes_are_marked(candidates):
+def test_changes_are_coloured_outside_their_noise_and_grey_within(candidates):
     page = render_comparison(candidates, [])
-    assert re.search(r'class="change better">\+0\.250<', page)
-    assert re.search(r'class="change worse">\+1\.000<', page)
-    assert re.search(r'class="change ">\u2212500<', page)
+    assert re.search(r'class="change better" title="[^"]*\+0\.250 to \+0\.250">\+0\.250<', page)
+    assert re.search(r'class="change worse" title="[^"]*">\u22120\.250<', page)
+    assert re.search(r'class="change noise" title="[^"]*\u22120\.760 to \+0\.760">±0\.000<', page)
+    assert re.search(r'class="change "><?\+1\.000<', page)  # the loss
+    nearly = replace(candidates[1], resamples=candidates[0].resamples)
+    text = Page(render_comparison([candidates[0], nearly], [])).text()
+    assert "second 0.750 +0.250, within noise" in text
 
 
 def test_different_validation_sets_are_warned_of(candidates):
     warning = "validation sets are not the same"
     assert warning not in render_comparison(candidates, [])
     other = replace(candidates[1], data="ef")
-    assert warning in render_comparison([candidates[0], other], [])
+    page = render_comparison([candidates[0], other], [])
+    assert warning in page
+    assert not re.search('class="change (better|worse|noise)"', page)
 
 
 def test_what_a_revision_lacks_is_said(candidates):
@@ -181,8 +187,8 @@ def test_only_noisy_lines_are_smoothed():
     assert loss.name == "&lt;a href='x'&gt;"
 
 
-def row(*values: float | None, better: int = HIGHER) -> FigureRow:
-    return FigureRow("a figure", values, better)
+def row(*values: float | None) -> FigureRow:
+    return FigureRow("a figure", values, [None] * len(values))
 
 
 def test_parameters_that_differ_and_that_only_one_has(candidates):
@@ -210,10 +216,7 @@ def test_changes_are_to_the_first(candidates):
     assert row(None, 0.5).changes == [None, None]
 
 
-def test_what_is_better_depends_on_the_figure(candidates):
-    assert row(0.5, 0.75, 0.25, 0.5).verdicts() == ["", "better", "worse", ""]
-    assert row(0.5, 0.75, 0.25, better=LOWER).verdicts() == ["", "worse", "better"]
-    assert row(5, 7, better=NEITHER).verdicts() == ["", ""]
+def test_only_changes_with_a_known_noise_are_better_or_worse(candidates):
     rows = {
         f"{heading}: {one.label}": one.verdicts()[1]
         for heading, rows in figure_groups(candidates).items()
@@ -221,22 +224,39 @@ def test_what_is_better_depends_on_the_figure(candidates):
     }
     assert rows == {
         "COCO figures: AP": "better",
-        "COCO figures: APs": "",
+        "COCO figures: APs": "noise",
         "Milliseconds per image: network": "",
         "Evaluation: images": "",
-        "Evaluation: images per second": "worse",
-        "Training: loss": "worse",
+        "Evaluation: images per second": "",
+        "Training: loss": "",
         "Training: steps": "",
         "Training: best AP": "",
     }
+    classes = table_rows(candidates, OF_NAME["per_class"])
+    verdicts = {one.label: one.verdicts()[1] for one in classes}
+    assert verdicts == {"dog": "better", "eel": "noise", "cat": "worse", "fly": ""}
+    (missed,) = table_rows(candidates, OF_NAME["errors"])
+    assert missed.verdicts() == ["", ""]
+
+
+def test_the_noise_is_that_of_pairs(candidates):
+    first, second = candidates
+    for resamples, interval, verdict in (
+        (0.52 + NOISE, (0.02, 0.02), "better"),
+        (0.52 - NOISE, (0.02 - 0.76, 0.02 + 0.76), "noise"),
+    ):
+        other = replace(second, resamples={"evaluate.bbox.AP": resamples})
+        ap = figure_groups([first, other])["COCO figures"][0]
+        assert ap.noise[1] == pytest.approx(interval)
+        assert ap.verdicts()[1] == verdict
 
 
 def test_texts_have_the_decimals_of_their_row():
     assert row(0.5, 0.75, None, 0.5).shown() == ["0.500", "0.750", "–", "0.500"]
     assert row(0.5, 0.75, None, 0.4999).shown_changes() == ["±0.000", "+0.250", "", "±0.000"]
     assert row(0.5, 0.25).shown_changes()[1] == "\u22120.250"
-    assert row(1000, 500, 1000, better=NEITHER).shown() == ["1,000", "500", "1,000"]
-    assert row(1000, 500, 1000, better=NEITHER).shown_changes() == ["±0", "\u2212500", "±0"]
+    assert row(1000, 500, 1000).shown() == ["1,000", "500", "1,000"]
+    assert row(1000, 500, 1000).shown_changes() == ["±0", "\u2212500", "±0"]
     assert row(47.37, 20).shown() == ["47.4", "20.0"]
     assert row(0.0, 0.0).shown() == ["0.000", "0.000"]
 
@@ -250,25 +270,6 @@ def test_rows_of_a_ranking_are_in_the_order_of_their_change(candidates):
     assert [one.label for one in rows] == ["cat", "dog", "eel", "fly"]
 
 
-def test_rows_improve_as_their_column_says(candidates):
-    assert table_rows(candidates, OF_NAME["per_class"])[0].verdicts() == ["", "better"]
-    (missed,) = table_rows(candidates, OF_NAME["errors"])
-    assert missed.verdicts() == ["", "better"]  # it costs less
-
-
 def test_bars_keep_their_order():
     sizes = [Candidate(str(n), values={"sizes": {"small": n / 9, "large": n / 3}}) for n in (1, 2)]
     assert [one.label for one in table_rows(sizes, OF_NAME["sizes"])] == ["small", "large"]
-
-
-def test_a_change_that_rounds_to_none_is_neither_better_nor_worse():
-    assert row(0.5, 0.5004, 0.5006).verdicts() == ["", "", "better"]
-
-
-def test_losses_of_different_kinds_are_neither_better_nor_worse(candidates):
-    other = replace(candidates[1], params={"train.loss": "multibox"})
-    ((loss, *_),) = [
-        rows for h, rows in figure_groups([candidates[0], other]).items() if h == "Training"
-    ]
-    assert loss.changes[1] == 1
-    assert loss.verdicts() == ["", ""]

@@ -10,6 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.metrics import positions
+from ssdcore.coco.results import CocoResults
 from ssdcore.geometry.iou import intersections, iou
 
 Floats = NDArray[np.float64]
@@ -17,6 +20,8 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
 NOTHING = -1
+MOST_DETECTIONS = 100
+"""Per class and image; COCO's protocol ignores the rest."""
 AT_ONCE = 1 << 18
 """Pairs compared at once; limits the memory to tens of megabytes."""
 
@@ -95,6 +100,48 @@ class Rounds(NamedTuple):
     pairs: Pairs
     position: Ints
     ends: list[int]
+
+
+def compared(split: CocoSplit, results: CocoResults) -> tuple[Truth, Found]:
+    """Returns the objects and detections that pycocotools would compare, in the files' order.
+
+    Images are numbered in the order of their ids, and all of them count.
+
+    Raises:
+        InputError: a detection has an image or a category that the split does not know.
+    """
+    image_ids = np.sort(split.image_ids)
+    class_ids = np.array([one.id for one in split.classes], np.int64)
+    rows = split.annotations.compared()
+    images = positions(image_ids, split.image_ids[rows.image])
+    found = Found(
+        positions(image_ids, results.image_ids),
+        positions(class_ids, results.category_ids) + 1,
+        results.scores,
+        results.boxes_xywh_px,
+    )
+    best = ranks(found.group, found.score) < MOST_DETECTIONS
+    return Truth(images, rows.label, rows.crowd, rows.boxes_xywh_px), found.select(best)
+
+
+def matched(pairs: Pairs, truth: Truth, found: Found, minimum: float) -> tuple[Ints, Flags]:
+    """Lets each detection take an object of its class that it overlaps by `minimum` or more.
+
+    Args:
+        pairs: from `overlapping`, with the same or a smaller minimum.
+        truth: M objects.
+        found: N detections.
+        minimum: the IoU.
+
+    Returns:
+        (N,) the row of the object taken, or `NOTHING`, and (N,) whether that is a crowd region.
+    """
+    same = truth.label[pairs.object] == found.label[pairs.detection]
+    able = pairs.select(same & (pairs.overlap >= minimum))
+    rounds = in_rounds(able, found.group, found.score)
+    taken = take(rounds, np.array([minimum]), truth.crowd, truth.crowd, len(found.label))
+    took = taken[:, 0].astype(np.int64)
+    return took, (took != NOTHING) & np.append(truth.crowd, False)[took]
 
 
 def overlapping(truth: Truth, found: Found, minimum: float) -> Pairs:

@@ -13,10 +13,8 @@ from typing import Any, Literal
 from ssdcore.core.errors import InputError
 
 Cell = str | int | float | None
-"""An undefined figure is None, or -1 where COCO defines it so."""
+"""An undefined figure is None."""
 Row = tuple[Cell, ...]
-HIGHER, LOWER, NEITHER = 1, -1, 0
-"""Which direction of a change is an improvement."""
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,12 @@ class Column:
             whole number; a score has three decimals; a share shows as a percentage; a number has
             four significant digits.
         title: heading for people; empty is the name.
-        better: `HIGHER`, `LOWER` or `NEITHER`.
         listed: whether people see the column; the CSV file has all.
     """
 
     name: str
     format: Literal["text", "outcome", "count", "score", "share", "number"] = "score"
     title: str = ""
-    better: int = NEITHER
     listed: bool = True
 
     @property

@@ -1,10 +1,10 @@
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.evaluation.table import Column, Table, parse_rows, to_csv
+from ssdcore.evaluation.named_table import Column, Table, parse_rows, to_csv
 
 COLUMNS = (Column("name", "text"), Column("objects", "count"), Column("AP"))
-ROWS = [('a, "b"\n\u202e', 3, 1 / 3), ("", 0, -1.0), ("undefined", None, None)]
+ROWS = [('a, "b"\n\u202e', 3, 1 / 3), ("", 0, 0.5), ("undefined", None, None)]
 
 
 def test_csv_gives_the_rows_back():

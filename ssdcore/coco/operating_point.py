@@ -4,7 +4,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssdcore.evaluation.matching import Flags, Floats, Ints
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.matching import (
+    NOTHING,
+    Flags,
+    Floats,
+    Ints,
+    compared,
+    matched,
+    overlapping,
+)
+from ssdcore.coco.results import CocoResults
+
+MATCH_IOU = 0.5
+"""From which on a detection is correct."""
+UNMEASURED_SCORE = 0.4
+"""Minimum score of the detections to show where no best threshold is known."""
 
 
 class Ranked(NamedTuple):
@@ -28,16 +43,16 @@ class Ranked(NamedTuple):
 class OperatingPoint(NamedTuple):
     """The detections that score a threshold or more.
 
-    `correct` + `missed` are the objects, `correct` + `invented` the detections that count.
+    `found` + `not_found` are the objects, `found` + `wrong` the detections that count.
     Precision is None without a detection, recall and F1 without an object.
     """
 
     precision: float | None
     recall: float | None
     f1: float | None
-    correct: int
-    invented: int
-    missed: int
+    found: int
+    wrong: int
+    not_found: int
 
 
 def rank(score: Floats, correct: Flags, objects: int) -> Ranked:
@@ -54,6 +69,15 @@ def best_threshold(ranked: Ranked) -> float | None:
     return float(thresholds[f1.argmax()]) if f1.any() else None
 
 
+def best_f1_threshold(split: CocoSplit, results: CocoResults) -> float | None:
+    """Returns the `best_threshold` of the detections in a split, of all classes together."""
+    truth, found = compared(split, results)
+    took, in_crowd = matched(overlapping(truth, found, MATCH_IOU), truth, found, MATCH_IOU)
+    counted = ~in_crowd
+    objects = int((~truth.crowd).sum())
+    return best_threshold(rank(found.score[counted], took[counted] != NOTHING, objects))
+
+
 def operating_point(ranked: Ranked, threshold: float) -> OperatingPoint:
     """Counts and rates the detections that score the threshold or more."""
     kept = int(ranked.kept(np.array([threshold]))[0])
@@ -62,7 +86,7 @@ def operating_point(ranked: Ranked, threshold: float) -> OperatingPoint:
         precision=hits / kept if kept else None,
         recall=hits / objects if objects else None,
         f1=2 * hits / (kept + objects) if objects else None,
-        correct=hits,
-        invented=kept - hits,
-        missed=objects - hits,
+        found=hits,
+        wrong=kept - hits,
+        not_found=objects - hits,
     )

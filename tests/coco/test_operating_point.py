@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ssdcore.evaluation.operating_point import (
+from ssdcore.coco.operating_point import (
     OperatingPoint,
     best_threshold,
     operating_point,

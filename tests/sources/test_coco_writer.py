@@ -1,8 +1,8 @@
 import pytest
 from PIL import Image
 
-from ssdcore.data.image_files import open_image_files
-from ssdcore.sources.image_sizes import stored_size_hw, upright_size_hw
+from ssdcore.data.image_files import header_of, open_image_files
+from ssdcore.sources.coco_writer import UNKNOWN_HW, upright_size_hw
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
@@ -14,10 +14,13 @@ def test_sizes_as_stored_and_upright(tmp_path, suffix, orientation, turned):
     with open_image_files(tmp_path) as files:
         assert upright_size_hw(files, f"a.{suffix}") == ((80, 60) if turned else (60, 80))
         if suffix != "tif":  # which OpenCV and Pillow decode upright
-            assert stored_size_hw(files, f"a.{suffix}") == (60, 80)
+            header = header_of(files, f"a.{suffix}")
+            assert header is not None
+            assert (header.height, header.width) == (60, 80)
 
 
 def test_an_unreadable_image_has_a_size_for_convert_to_skip(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"<html>")
     with open_image_files(tmp_path) as files:
-        assert upright_size_hw(files, "a.jpg") == stored_size_hw(files, "b.jpg") == (1, 1)
+        assert header_of(files, "a.jpg") is header_of(files, "b.jpg") is None
+        assert upright_size_hw(files, "a.jpg") == UNKNOWN_HW

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
-from ssdcore.evaluation import matching
-from ssdcore.evaluation.matching import Found, Truth, overlapping, ranks
+from ssdcore.coco import matching
+from ssdcore.coco.matching import Found, Truth, overlapping, ranks
 
 
 @pytest.mark.parametrize("at_once", [1, 40, 1 << 18])

@@ -1,0 +1,98 @@
+"""How far the figures would differ on other images: the bootstrap over images.
+
+Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13, percentile intervals.
+A resample draws as many images as there are, with replacement. Images are drawn, not objects,
+because the objects of an image are not independent. A detection takes an object of its own image,
+so that a resample needs no new matching: its images count as often as they were drawn.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ssdcore.coco.matching import Flags, Floats, Found, Truth, ranks
+from ssdcore.coco.metrics import IOU_50, IOU_75, UNDEFINED
+from ssdcore.evaluation.average_precision import weighted_precisions
+from ssdcore.evaluation.split import Split, decide, rounds_of_classes
+
+Interval = tuple[float, float]
+RESAMPLES, SEED = 1000, 1
+PERCENTILES = (2.5, 97.5)
+"""Ends of the interval that holds 95 % of the resamples."""
+AREAS = {"": (0, np.inf), "s": (0, 32), "m": (32, 96), "l": (96, 1e5)}
+"""COCO's ranges of √area in pixels, by the end of the figures' names."""
+MOST = (1, 10, 100)
+"""Detections of a class in an image that count for AR1, AR10 and AR100."""
+
+
+class Bootstrap(NamedTuple):
+    """The figures of B resamples, NaN where undefined.
+
+    The resamples of as many images are always the same, so those of two detectors are pairs.
+
+    Attributes:
+        figures: COCO's twelve by name, (B,) each.
+        classes: (C, B) AP of each class.
+    """
+
+    figures: dict[str, Floats]
+    classes: Floats
+
+
+def bootstrap(split: Split, resamples: int = RESAMPLES) -> Bootstrap:
+    """Measures a split in which images count as often as they are drawn."""
+    weights = draw(len(split.image_area), resamples)
+    rounds = rounds_of_classes(split)
+    rank = ranks(split.found.group, split.found.score)
+    figures: dict[str, Floats] = {}
+    classes = np.zeros((len(split.names), resamples))
+    for area, (low, high) in AREAS.items():
+        counts, correct, wrong = decide(split, rounds, low, high)
+        objects = _by_class(split, split.truth, counts, weights)
+        precisions = weighted_precisions(split.found, correct, wrong, objects, weights)
+        figures[f"AP{area}"] = _mean(precisions)
+        if not area:
+            figures["AP50"] = _mean(precisions[:, [IOU_50]])
+            figures["AP75"] = _mean(precisions[:, [IOU_75]])
+            classes = np.where(objects > 0, precisions.mean(axis=1), np.nan)
+        for most in MOST[-1:] if area else MOST:
+            found = [
+                _by_class(split, split.found, hits & (rank < most), weights) for hits in correct.T
+            ]
+            recalls = np.stack(found, axis=1) / np.maximum(objects, 1)[:, None]
+            figures[f"AR{area or most}"] = _mean(np.where(objects[:, None], recalls, UNDEFINED))
+    return Bootstrap(figures, classes)
+
+
+def draw(images: int, resamples: int = RESAMPLES) -> Floats:
+    """Returns how often each image is drawn (images, B): the same for the same numbers."""
+    if not images:
+        return np.zeros((0, resamples))
+    generator = np.random.default_rng(SEED)
+    drawn = generator.multinomial(images, np.full(images, 1 / images), resamples)
+    return np.ascontiguousarray(drawn.T, np.float64)
+
+
+def interval(values: Floats) -> Interval | None:
+    """Returns the ends of the interval of values (B,), None without a defined one."""
+    defined = values[~np.isnan(values)]
+    if not len(defined):
+        return None
+    low, high = np.percentile(defined, PERCENTILES).tolist()
+    return low, high
+
+
+def _by_class(split: Split, rows: Truth | Found, among: Flags, weights: Floats) -> Floats:
+    """Returns how many of some rows there are of each class in each resample, (C, B)."""
+    images, classes = len(weights), len(split.names)
+    cells = (rows.label[among] - 1) * images + rows.image[among]
+    counts = np.bincount(cells, minlength=classes * images).reshape(classes, images)
+    return counts.astype(np.float64) @ weights
+
+
+def _mean(figures: Floats) -> Floats:
+    """Returns the mean (B,) of the defined figures (C, T, B)."""
+    defined = figures > UNDEFINED
+    count = defined.sum(axis=(0, 1))
+    total = np.where(defined, figures, 0).sum(axis=(0, 1))
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -1,0 +1,116 @@
+"""The feature maps of SSD300 and SSD512 (Liu et al., ECCV 2016, figure 2 and section 3.3).
+
+This is the one description of a network's maps. The default boxes, the extra blocks, the heads
+and the order of their outputs, the exported files and the checks of parameters follow from it.
+"""
+
+from typing import NamedTuple
+
+IMAGE_SIZE = 300
+"""Height and width of the network's input in pixels, where nothing else is said."""
+
+
+class Extra(NamedTuple):
+    """An extra block: a 1×1 convolution, and the one after it, which computes the next map.
+
+    Attributes:
+        reduced: channels of the 1×1 convolution.
+        channels: channels of the map.
+        kernel_size: side of the second kernel.
+        stride: of the second convolution.
+        padding: zeros on each side of the map before.
+    """
+
+    reduced: int
+    channels: int
+    kernel_size: int
+    stride: int
+    padding: int
+
+
+class FeatureMap(NamedTuple):
+    """A feature map with heads.
+
+    Attributes:
+        size: cells per side.
+        stride: distance between the centres of two cells in input pixels.
+        aspect_ratios: the ratios besides 1; each gives a box w:h = r and its transpose.
+        extra: computes the map from the one before; None: only a backbone can.
+    """
+
+    size: int
+    stride: int
+    aspect_ratios: tuple[int, ...]
+    extra: Extra | None = None
+
+    @property
+    def boxes_per_cell(self) -> int:
+        """Default boxes per cell: two squares and a pair for each ratio."""
+        return 2 + 2 * len(self.aspect_ratios)
+
+    @property
+    def num_boxes(self) -> int:
+        """Default boxes of all cells."""
+        return self.size**2 * self.boxes_per_cell
+
+
+class MapLayout(NamedTuple):
+    """The maps of a network, finest first.
+
+    Attributes:
+        input_size: height and width of the network's input in pixels.
+        maps: in the order of the default boxes.
+        coco_scales: the paper's scales for COCO (section 3.4), fractions of the image.
+    """
+
+    input_size: int
+    maps: tuple[FeatureMap, ...]
+    coco_scales: tuple[float, ...]
+
+    @property
+    def num_default_boxes(self) -> int:
+        """K, the default boxes of all maps."""
+        return sum(feature_map.num_boxes for feature_map in self.maps)
+
+    @property
+    def num_scales(self) -> int:
+        """A scale for each map, and one more for the last map's square between two scales."""
+        return len(self.maps) + 1
+
+
+_HALVES_512 = Extra(256, 512, kernel_size=3, stride=2, padding=1)
+_HALVES_256 = Extra(128, 256, kernel_size=3, stride=2, padding=1)
+_VALID = Extra(128, 256, kernel_size=3, stride=1, padding=0)
+_TWO_TO_ONE = Extra(128, 256, kernel_size=4, stride=1, padding=1)
+
+LAYOUTS = {
+    layout.input_size: layout
+    for layout in (
+        MapLayout(
+            300,
+            (
+                FeatureMap(38, 8, (2,)),
+                FeatureMap(19, 16, (2, 3)),
+                FeatureMap(10, 32, (2, 3), _HALVES_512),
+                FeatureMap(5, 64, (2, 3), _HALVES_256),
+                FeatureMap(3, 100, (2,), _VALID),
+                FeatureMap(1, 300, (2,), _VALID),
+            ),
+            (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05),
+        ),
+        MapLayout(
+            512,
+            (
+                FeatureMap(64, 8, (2,)),
+                FeatureMap(32, 16, (2, 3)),
+                FeatureMap(16, 32, (2, 3), _HALVES_512),
+                FeatureMap(8, 64, (2, 3), _HALVES_256),
+                FeatureMap(4, 128, (2, 3), _HALVES_256),
+                FeatureMap(2, 256, (2,), _HALVES_256),
+                FeatureMap(1, 512, (2,), _TWO_TO_ONE),
+            ),
+            (0.04, 0.1, 0.26, 0.42, 0.58, 0.74, 0.9, 1.06),
+        ),
+    )
+}
+"""The layouts by `input_size`."""

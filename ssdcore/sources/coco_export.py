@@ -1,0 +1,139 @@
+"""Reads COCO annotation files as labelling tools export them, with the images beside them.
+
+Tools write the names of images in many ways: relative to the annotation file or to a folder of
+images, or the path of an upload that is not in the export. An image is the file of the same path,
+as far as one is there; else the only one of that name.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import unquote
+
+from ssdcore.coco.rows import parse_rows
+from ssdcore.core.errors import InputError
+from ssdcore.core.file_names import plain_name
+from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.images import BrokenImageError
+from ssdcore.sources.pairing import Key, Reading, pair
+from ssdcore.sources.splits import complete, split_of, split_of_words
+
+UNLISTED = "image that the annotation file does not list"
+UPLOAD = re.compile(r"[0-9a-f]{8}-")
+"""Label Studio puts eight digits before the name of an uploaded image."""
+IMAGE_FOLDERS = ("images", "data")
+
+
+def read_coco_export(
+    files: ImageFiles, where: str, annotations: Sequence[str]
+) -> tuple[dict[str, str], dict[str, dict[str, Any]], dict[str, Reading]]:
+    """Reads the annotation file of each split.
+
+    Args:
+        files: of the export.
+        where: its path, which messages name.
+        annotations: the names of the annotation files.
+
+    Returns:
+        The annotation file, its content with the names of the images that are there, and the files
+        that it does not use; each by split, or by "" if there is no split.
+
+    Raises:
+        InputError: a file is unusable, or several are of the same split.
+    """
+    chosen = _of_splits(where, annotations)
+    all_images = image_names(files)
+    contents, readings = {}, {}
+    for split, name in chosen.items():
+        file = f"{where}/{name}"
+        try:
+            content = parse_rows(lambda name=name: files.read(name), file)  # type: ignore[misc]
+        except BrokenImageError as error:
+            raise InputError(file, str(error), "a readable COCO annotation file") from None
+        images = [image for image in all_images if split_of(image) in ("", split)] or all_images
+        if split == "":
+            images = all_images
+        listed = [row["file_name"] for row in content["images"] if _has_name(row)]
+        image_of, by_name = _paired(images, listed, str(PurePosixPath(name).parent), split)
+        for row in content["images"]:
+            if _has_name(row):
+                row["file_name"] = image_of.get(row["file_name"], row["file_name"])
+        root, used = Path(where).resolve(), set(image_of.values())
+        rest = {root / image: (image, UNLISTED) for image in images if image not in used}
+        notes: tuple[str, ...] = ()
+        if by_name:
+            example = next(iter(by_name.items()))
+            notes = (
+                f"{name}: {len(by_name)} of {len(listed)} images are not at the listed path and "
+                f"were found by their name, such as {example[0]} at {example[1]}",
+            )
+        contents[split] = content
+        readings[split] = Reading([], {root / image for image in used}, rest, notes=notes)
+    return chosen, contents, readings
+
+
+def _of_splits(where: str, annotations: Sequence[str]) -> dict[str, str]:
+    """Returns the annotation file of each split."""
+    found: dict[str, list[str]] = {}
+    for name in annotations:
+        parts = PurePosixPath(name).with_suffix("").parts
+        found.setdefault(split_of_words(*parts), []).append(name)
+    kept = complete(found) or {"": list(annotations)}
+    for split, names in kept.items():
+        instances = [name for name in names if "instances" in PurePosixPath(name).name]
+        if len(names) > 1 and len(instances) == 1:  # COCO has captions and keypoints beside them
+            kept[split] = instances
+        elif len(names) > 1:
+            raise InputError(
+                f"{where}: COCO files{f' of {split}' if split else ''}", names, "one",
+                "Move the others away, or set dataset.local.train_annotations and val_annotations",
+            )  # fmt: skip
+    return {split: names[0] for split, names in kept.items()}
+
+
+def _paired(
+    images: Sequence[str], listed: Sequence[str], home: str, split: str
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Returns the image of each listed name; and those that only the file's own name tells."""
+    by_path: list[tuple[Key, Key]] = [
+        (_same, lambda name: plain_name(f"{home}/{name}")),
+        (_same, plain_name),
+        (lambda image: _below(image, split), lambda name: _below(plain_name(name), split)),
+    ]
+    by_name: list[tuple[Key, Key]] = [
+        (lambda image: PurePosixPath(image).name, _own_name),
+        (lambda image: PurePosixPath(image).name, _without_upload),
+        (_without_upload, _own_name),
+    ]
+    names = list(dict.fromkeys(listed))
+    certain = pair(images, names, by_path)
+    every = pair(images, names, by_name, certain)
+    return every, {name: image for name, image in every.items() if name not in certain}
+
+
+def _same(image: str) -> str:
+    return image
+
+
+def _below(path: str, split: str) -> str:
+    """Returns a path below the folders for images and for the split."""
+    parts = list(PurePosixPath(path).parts)
+    while len(parts) > 1 and (
+        parts[0].lower() in IMAGE_FOLDERS or (split and split_of_words(parts[0]) == split)
+    ):
+        del parts[0]
+    return "/".join(parts)
+
+
+def _own_name(name: str) -> str:
+    """Returns the name at the end of a path or an address."""
+    return PurePosixPath(plain_name(unquote(name).rpartition("?d=")[2])).name
+
+
+def _without_upload(name: str) -> str:
+    return UPLOAD.sub("", _own_name(name), count=1) if UPLOAD.match(_own_name(name)) else ""
+
+
+def _has_name(row: dict[str, Any]) -> bool:
+    return isinstance(row.get("file_name"), str) and row["file_name"] != ""

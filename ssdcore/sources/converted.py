@@ -1,0 +1,216 @@
+"""Reads KITTI, Labelbox and CVAT's own XML through the package labelformat.
+
+The package opens files by their path and trusts them. So it gets copies of the annotation files
+alone, of bounded size and under names of ours; images are read here.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.images import BrokenImageError
+from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
+from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair
+from ssdcore.sources.recognise import is_kitti
+from ssdcore.sources.yolo import may_be_label
+
+MAX_BYTES = 64 << 20
+"""Of an annotation file: a few hundred thousand boxes."""
+DONT_CARE = "DontCare"
+"""KITTI's name of regions without labels."""
+OUTLINES = (b"<polygon ", b"<polyline ", b"<mask ", b"<ellipse ", b"<cuboid ", b"<points ")
+"""Of CVAT's XML, which labelformat does not read."""
+
+
+def read_converted(
+    files: ImageFiles, where: str, format: str, annotations: Sequence[str]
+) -> Reading:
+    """Reads the images and boxes of a format that labelformat knows.
+
+    Args:
+        files: the annotation files and the images.
+        where: path of their folder or archive, which messages name.
+        format: cvat, kitti or labelbox.
+        annotations: the annotation files, as `recognise` found them.
+
+    Raises:
+        InputError: a file is too large, or not what the format expects.
+    """
+    with TemporaryDirectory() as folder:
+        return READERS[format](files, where, annotations, Path(folder))
+
+
+def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Reading:
+    from labelformat.formats import KittiObjectDetectionInput
+    from labelformat.model.image import Image
+
+    texts = {name: _read(files, name, where) for name in files.names() if may_be_label(name)}
+    labels = {name: data for name, data in texts.items() if is_kitti(data) or not data.strip()}
+    images = image_names(files)
+    levels: list[tuple[Key, Key]] = [(_stem, _stem), (_without_kind, _without_kind), (_bare, _bare)]
+    image_of = pair(images, list(labels), levels)
+    entries = []
+    for name, image in image_of.items():
+        lines = [
+            line for line in labels[name].decode("utf-8", "replace").splitlines() if line.strip()
+        ]
+        (folder / "labels.txt").write_text("\n".join(lines))
+        classes = dict.fromkeys(" ".join(line.split(" ")[:-14]) for line in lines)
+        reader = KittiObjectDetectionInput(folder, ",".join(classes))
+        height, width = upright_size_hw(files, image)
+        image_of_labels = Image(0, "labels.png", width, height)
+        setattr(reader, "get_images", lambda one=image_of_labels: [one])  # noqa: B010
+        ((_, boxes),) = _boxes(reader, f"{where}/{name}") if lines else [("", ())]
+        kept = tuple(box for box in boxes if box.name != DONT_CARE)
+        entries.append(ImageEntry(image, height, width, kept))
+    return _reading(where, images, entries, list(labels), image_of)
+
+
+def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder: Path) -> Reading:
+    from labelformat.formats import LabelboxObjectDetectionInput
+    from labelformat.formats.labelbox import FilenameKeyOption
+
+    def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
+        text = _read(files, name, where).decode("utf-8", "replace")
+        try:
+            classes = {one["name"] for row in text.splitlines() if row.strip()
+                       for one in _objects(json.loads(row))}  # fmt: skip
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            fault = f"{type(error).__name__}: {error}"
+            raise InputError(f"{where}/{name}", fault, "rows of Labelbox's export v2") from None
+        (folder / "rows.ndjson").write_text("\n".join(filter(str.strip, text.splitlines())))
+        key = "EXTERNAL_ID" if '"external_id"' in text else "GLOBAL_KEY"
+        reader = LabelboxObjectDetectionInput(
+            folder / "rows.ndjson", ",".join(sorted(classes)), FilenameKeyOption[key]
+        )
+        return _boxes(reader, f"{where}/{name}")
+
+    return _of_files(files, where, annotations, read)
+
+
+def _objects(row: Any) -> list[Any]:
+    """Returns the objects of a row of Labelbox's export."""
+    projects = row["projects"].values()
+    return [one for project in projects for label in project["labels"]
+            for one in label["annotations"].get("objects", [])]  # fmt: skip
+
+
+def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Path) -> Reading:
+    from labelformat.formats import CVATObjectDetectionInput
+
+    notes = []
+
+    def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
+        data = _read(files, name, where)
+        if b"<!DOCTYPE" in data:
+            raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
+        if count := sum(map(data.count, OUTLINES)):
+            notes.append(f"{name}: {count} outlines are not read, since they are no boxes")
+        if b"<track " in data:
+            expected = "images with boxes"
+            remedy = "Export it as COCO 1.0, which has its frames"
+            raise InputError(f"{where}/{name}", "tracks of a video", expected, remedy)
+        (folder / "annotations.xml").write_bytes(data)
+        try:
+            reader = CVATObjectDetectionInput(folder / "annotations.xml")
+        except ValueError as error:
+            raise _fault(f"{where}/{name}", error) from None
+        return _boxes(reader, f"{where}/{name}")
+
+    return _of_files(files, where, annotations, read)._replace(notes=tuple(notes))
+
+
+READERS: dict[str, Callable[[ImageFiles, str, Sequence[str], Path], Reading]] = {
+    "cvat": _cvat, "kitti": _kitti, "labelbox": _labelbox,
+}  # fmt: skip
+
+
+def _of_files(
+    files: ImageFiles,
+    where: str,
+    annotations: Sequence[str],
+    read: Callable[[str], Iterable[tuple[Any, tuple[Box, ...]]]],
+) -> Reading:
+    """Reads files that list images with their sizes and boxes."""
+    found = {
+        (PurePosixPath(name).parent / image.filename).as_posix(): (image, boxes)
+        for name in annotations
+        for image, boxes in read(name)
+    }
+    images = image_names(files)
+    levels: list[tuple[Key, Key]] = [(_without_kind, _without_kind), (_bare, _bare)]
+    image_of = pair(images, list(found), levels)
+    entries = [
+        ImageEntry(image_of.get(name, name), image.height, image.width, boxes)
+        for name, (image, boxes) in found.items()
+    ]
+    return _reading(where, images, entries, annotations, dict.fromkeys(annotations, ""))
+
+
+def _reading(
+    where: str,
+    images: Sequence[str],
+    entries: list[ImageEntry],
+    labels: Sequence[str],
+    used_labels: dict[str, str],
+) -> Reading:
+    root = Path(where).resolve()
+    used = {entry.file_name for entry in entries}
+    rest = {root / image: (image, WITHOUT_LABEL) for image in images if image not in used}
+    rest |= {root / label: (label, ALONE) for label in labels if label not in used_labels}
+    entries.sort(key=lambda entry: entry.file_name)
+    return Reading(entries, {root / name for name in (*used, *used_labels)}, rest)
+
+
+def _boxes(reader: Any, where: str) -> list[tuple[Any, tuple[Box, ...]]]:
+    """Returns the images of a reader of labelformat with their boxes.
+
+    Raises:
+        InputError: the reader fails.
+    """
+    try:
+        return [
+            (found.image, tuple(
+                Box(one.category.name, (
+                    one.box.xmin, one.box.ymin,
+                    one.box.xmax - one.box.xmin, one.box.ymax - one.box.ymin,
+                ))
+                for one in found.objects
+            ))
+            for found in reader.get_labels()
+        ]  # fmt: skip
+    except Exception as error:  # it raises KeyError, IndexError, ParseError, …
+        raise _fault(where, error) from None
+
+
+def _fault(where: str, error: Exception) -> InputError:
+    fault = " ".join(f"{type(error).__name__}: {error}".split())
+    return InputError(where, fault, "a file that labelformat can read", "Export it as COCO")
+
+
+def _read(files: ImageFiles, name: str, where: str) -> bytes:
+    try:
+        data = files.read(name)
+    except BrokenImageError as error:
+        raise InputError(f"{where}/{name}", str(error), "a readable file") from None
+    if len(data) > MAX_BYTES:
+        raise InputError(f"{where}/{name}", f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")
+    return data
+
+
+def _stem(name: str) -> PurePosixPath:
+    return PurePosixPath(name).with_suffix("")
+
+
+def _without_kind(name: str) -> str:
+    """Returns a path without the folders of images and labels, such as KITTI's label_2."""
+    parts = _stem(name).parts
+    return "/".join([*(p for p in parts[:-1] if not p.startswith(("image", "label"))), parts[-1]])
+
+
+def _bare(name: str) -> str:
+    return _stem(name).name

@@ -1,0 +1,121 @@
+"""Reads LabelMe: a JSON file per image with outlines of any kind; boxes are those around them."""
+
+import json
+from collections.abc import Mapping
+from math import dist
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from ssdcore.coco.rows import finite_number, whole_number
+from ssdcore.core.errors import InputError
+from ssdcore.core.file_names import plain_name
+from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.images import BrokenImageError
+from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
+from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair
+
+MAX_BYTES = 64 << 20
+"""Of a file, which may hold its image."""
+
+
+class Labels(NamedTuple):
+    """The content of a file; height and width in pixels, 0 if they are missing."""
+
+    image: str
+    height: int
+    width: int
+    boxes: tuple[Box, ...]
+
+
+def read_labelme(files: ImageFiles, where: str) -> Reading:
+    """Reads the images of all JSON files, ordered by name.
+
+    Args:
+        files: the JSON files and the images.
+        where: path of their folder or archive, which messages name.
+
+    Raises:
+        InputError: a file is too large, no JSON, or a shape has no label or no points.
+    """
+    root, images = Path(where).resolve(), image_names(files)
+    found, rest = {}, {}
+    for name in files.names():
+        if name.lower().endswith(".json"):
+            labels = _read(files, name, f"{where}/{name}")
+            if labels is None:
+                rest[root / name] = (name, "JSON file that is no LabelMe annotation")
+            else:
+                found[name] = labels
+    levels: list[tuple[Key, Key]] = [
+        (_stem, _stem),
+        (lambda image: image, lambda name: plain_name(f"{_folder(name)}/{found[name].image}")),
+        (lambda image: PurePosixPath(image).name, lambda name: _last(found[name].image)),
+    ]
+    image_of = pair(images, list(found), levels)
+    entries, used = [], set()
+    for name, labels in found.items():
+        image = image_of.get(name)
+        if image is None and _last(labels.image) in {PurePosixPath(one).name for one in images}:
+            rest[root / name] = (name, ALONE)
+            continue
+        image = image or plain_name(f"{_folder(name)}/{_last(labels.image) or _stem(name)}")
+        height, width = labels.height, labels.width
+        if min(height, width) < 1:
+            height, width = upright_size_hw(files, image)
+        entries.append(ImageEntry(image, height, width, labels.boxes))
+        used |= {root / name, root / image}
+    rest |= {root / i: (i, WITHOUT_LABEL) for i in images if i not in image_of.values()}
+    return Reading(entries, used, rest)
+
+
+def _read(files: ImageFiles, name: str, where: str) -> Labels | None:
+    """Returns the content of a file; None if it is of another kind."""
+    try:
+        data = files.read(name)
+        if len(data) > MAX_BYTES:
+            raise InputError(where, f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")
+        content = json.loads(data)
+    except BrokenImageError as error:
+        raise InputError(where, str(error), "a readable file") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(where, str(error), "whole, valid JSON") from None
+    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+        return None
+    image = content.get("imagePath")
+    height, width = (whole_number(content.get(f"image{side}")) or 0 for side in ("Height", "Width"))
+    boxes = (
+        _box(shape, f"{where}: shapes[{number}]") for number, shape in enumerate(content["shapes"])
+    )
+    return Labels(image if isinstance(image, str) else "", height, width, tuple(boxes))
+
+
+def _box(shape: Any, where: str) -> Box:
+    shape = shape if isinstance(shape, Mapping) else {}
+    label, points = shape.get("label"), shape.get("points")
+    if not isinstance(label, str) or not label.strip():
+        raise InputError(where, label, "a shape with a label")
+    corners = [
+        (x, y)
+        for point in (points if isinstance(points, list) else [])
+        if isinstance(point, list) and len(point) == 2
+        and (x := finite_number(point[0])) is not None
+        and (y := finite_number(point[1])) is not None
+    ]  # fmt: skip
+    if not corners or len(corners) != len(points):
+        raise InputError(where, points, "points, each with x and y in pixels")
+    if shape.get("shape_type") == "circle" and len(corners) == 2:  # centre, point on the line
+        (x, y), radius = corners[0], dist(*corners)
+        corners = [(x - radius, y - radius), (x + radius, y + radius)]
+    return box_around(label.strip(), corners)
+
+
+def _stem(name: str) -> PurePosixPath:
+    return PurePosixPath(name).with_suffix("")
+
+
+def _folder(name: str) -> PurePosixPath:
+    return PurePosixPath(name).parent
+
+
+def _last(path: str) -> str:
+    return plain_name(path).rpartition("/")[2]

@@ -1,0 +1,159 @@
+"""Recognises the format of a data set by the names of its files and the content of a few."""
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.images import BrokenImageError
+from ssdcore.sources.yolo import files_of_names, may_be_label
+
+MOST_READ = 200
+"""Files of a kind that are opened to recognise their format; the first ones may be empty."""
+NAMES = {
+    "coco": "COCO",
+    "voc": "Pascal VOC",
+    "yolo": "YOLO",
+    "labelme": "LabelMe",
+    "cvat": "CVAT for images",
+    "kitti": "KITTI",
+    "labelbox": "Labelbox",
+}
+"""The formats that are known, by their values of `dataset.local.format`."""
+COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
+COCO_TOOLS = (
+    (r"_annotations\.coco\.json$", "Roboflow"),
+    (r"^annotations/instances_\w*\.json$", "CVAT"),
+    (r"^result(_coco)?\.json$", "Label Studio"),
+    (r"^labels\.json$", "FiftyOne"),
+)
+"""Names of the files in which tools write COCO."""
+REMEDY = (
+    "Export the data set as COCO or YOLO from its tool, or convert it: labelformat convert, "
+    "or FiftyOne; docs/own-data.md has each tool"
+)
+
+
+class Recognised(NamedTuple):
+    """What a data set is.
+
+    Attributes:
+        format: a key of `NAMES`.
+        files: the files that say so: of COCO, CVAT and Labelbox all annotation files.
+        tool: the tool that writes files of these names; "" if several do.
+    """
+
+    format: str
+    files: tuple[str, ...]
+    tool: str = ""
+
+    def __str__(self) -> str:
+        written = f" as {self.tool} writes it" if self.tool else ""
+        shown = ", ".join(self.files[:3]) + (", …" if len(self.files) > 3 else "")
+        return f"{NAMES[self.format]}{written} ({shown})"
+
+
+def recognise(files: ImageFiles, where: str, wanted: str = "auto") -> Recognised:
+    """Returns the format of the files.
+
+    Args:
+        files: of a folder or an archive.
+        where: its path, which messages name.
+        wanted: a key of `NAMES`, or `auto` for the only one that is there.
+
+    Raises:
+        InputError: none of the formats is there, or several are.
+    """
+    names = files.names()
+    found = [one for one in _found(files, names) if wanted in ("auto", one.format)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        expected = "one format"
+        remedy = f"Set dataset.local.format to {' or '.join(one.format for one in found)}"
+        raise InputError(where, [str(one) for one in found], expected, remedy)
+    known = ", ".join(NAMES.values()) if wanted == "auto" else NAMES[wanted]
+    endings = sorted({PurePosixPath(name).suffix.lower() or name for name in names})
+    kinds = f"files {', '.join(endings[:10])}" if endings else "no file"
+    raise InputError(where, kinds, f"annotations in a known format: {known}", REMEDY)
+
+
+def _found(files: ImageFiles, names: list[str]) -> Iterator[Recognised]:
+    """Yields each format of which there are files."""
+    stems = {PurePosixPath(image).stem for image in image_names(files)}
+    beside = [name for name in _ending(names, ".json") if PurePosixPath(name).stem in stems]
+    others = [name for name in _ending(names, ".json") if PurePosixPath(name).stem not in stems]
+    coco = [name for name in others[:MOST_READ] if _is_coco(_read(files, name))]
+    if coco:
+        yield Recognised("coco", tuple(coco), _coco_tool(files, coco))
+    if example := _first(files, [*beside, *others], lambda data: b'"shapes"' in data[:4096]):
+        yield Recognised("labelme", (example,))
+    xml = _ending(names, ".xml")
+    if example := _first(files, xml, lambda data: b"<annotation>" in data[:4096].lower()):
+        yield Recognised("voc", (example,))
+    tops = [name for name in xml if PurePosixPath(name).name == "annotations.xml"]
+    if cvat := [name for name in tops if b"<annotations>" in _read(files, name)[:4096]]:
+        yield Recognised("cvat", tuple(cvat), "CVAT")
+    if rows := _ending(names, ".ndjson"):
+        yield Recognised("labelbox", tuple(rows), "Labelbox")
+    labels = [name for name in names if may_be_label(name)]
+    if _first(files, labels, lambda data: _is_line_of_numbers(data)):
+        named = files_of_names(files)
+        example = named[0] if named else "labels without a file of class names"
+        tool = "Ultralytics" if example.endswith((".yaml", ".yml")) else ""
+        yield Recognised("yolo", (example,), tool)
+    elif example := _first(files, labels, is_kitti):
+        yield Recognised("kitti", (example,))
+
+
+def _ending(names: Iterable[str], suffix: str) -> list[str]:
+    """Returns the names with a suffix, those in the topmost folders first."""
+    found = [name for name in names if name.lower().endswith(suffix)]
+    return sorted(found, key=lambda name: (name.count("/"), name))
+
+
+def _first(files: ImageFiles, names: Iterable[str], is_one) -> str:  # type: ignore[no-untyped-def]
+    return next((n for n in islice(names, MOST_READ) if is_one(_read(files, n))), "")
+
+
+def _read(files: ImageFiles, name: str) -> bytes:
+    try:
+        return files.read(name)
+    except BrokenImageError:
+        return b""
+
+
+def _is_coco(data: bytes) -> bool:
+    return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and all(key in data for key in COCO_KEYS)
+
+
+def _coco_tool(files: ImageFiles, coco: list[str]) -> str:
+    if b'"num_annotations"' in _read(files, coco[0]):
+        return "COCO Annotator"
+    return next((tool for pattern, tool in COCO_TOOLS if re.search(pattern, coco[0])), "")
+
+
+def _words(data: bytes) -> list[str]:
+    return data[:4096].decode("utf-8-sig", "replace").strip().partition("\n")[0].split()
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_line_of_numbers(data: bytes) -> bool:
+    words = _words(data)
+    return len(words) >= 5 and all(map(_is_number, words))
+
+
+def is_kitti(data: bytes) -> bool:
+    """Tells whether the first line is a class (of several words), and 14 or 15 numbers."""
+    words = _words(data)
+    return len(words) >= 15 and not _is_number(words[0]) and all(map(_is_number, words[-14:]))

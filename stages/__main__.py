@@ -1,0 +1,31 @@
+"""The command `ssd`: each module of this package as a subcommand.
+
+`ssd train` and `python -m stages train` are `python -m stages.train`. A wheel has this package as
+`ssdcore.stages`.
+"""
+
+from ssdcore.core.command import modules, run
+
+ABOUT = "Train an SSD300 object detector and use it. `ssd COMMAND --help` explains a command."
+COMMANDS = {
+    "download": "Fetch, draw or check the data set.",
+    "convert": "Check the images and boxes, and pack them.",
+    "train": "Train the detector.",
+    "evaluate": "Measure the detector.",
+    "export": "Write the detector as ONNX and MINDIR.",
+    "report": "Render the report, or compare revisions.",
+    "predict": "Detect objects in images and videos.",
+    "experiments": "Rank the experiments of DVC.",
+    "promote": "Make the model MLflow's champion if it is better.",
+    "reproduce": "Verify that a commit reproduces.",
+    "doctor": "Check this machine and the pipeline.",
+}
+
+
+def main() -> None:
+    """Runs the subcommand that the command line names."""
+    run(modules(__package__, COMMANDS, ABOUT))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""One measure and one threshold, from training to prediction, with four images learnt by heart."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchmarks import harness
+from ssdcore.core import layout
+from ssdcore.models.checkpoint import load
+from ssdcore.models.metadata import ScoreThreshold
+from ssdcore.sources.shapes import write_shapes
+from tests.project import stage
+
+pytestmark = pytest.mark.slow
+IMAGES = 4
+STILL = ("flip", "brightness", "contrast", "saturation", "hue")
+
+
+def write_params(folder: Path, **evaluate: float) -> None:
+    harness.write_params(
+        folder,
+        harness.data_params(folder / "own", 0, 0)
+        | {f"train.augment.{name}": 0.0 for name in STILL}
+        | {f"evaluate.{name}": value for name, value in evaluate.items()}
+        | {
+            "model.width": 0.0625, "train.epochs": 30, "train.validate_every": 30,
+            "train.lr_max": 0.008, "train.warmup_epochs": 5.0, "train.weight_decay": 0.0,
+            "tracking.enabled": False, "report.images": 1,
+        },
+    )  # fmt: skip
+
+
+def run(folder: Path, name: str, *words: str) -> str:
+    done = stage(folder, name, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def read(folder: Path, path: Path) -> dict:
+    return json.loads((folder / path).read_text())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A folder with a trained network; the images of both splits are the same."""
+    folder = tmp_path_factory.mktemp("learnt")
+    own = folder / "own"
+    write_shapes(own, seed=3, train_images=IMAGES, val_images=1)
+    (own / "images").mkdir()
+    (own / "train").rename(own / "images/train")
+    shutil.rmtree(own / "val")
+    shutil.copytree(own / "images/train", own / "images/val")
+    shutil.copy(own / "annotations/instances_train.json", own / "annotations/instances_val.json")
+    write_params(folder)
+    for name in ("download", "convert"):
+        run(folder, name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder) -> str:
+    """What the train stage says with equal thresholds."""
+    return run(folder, "train")
+
+
+def test_training_and_evaluation_give_one_figure_and_one_threshold(folder, trained):
+    evaluated = run(folder, "evaluate")
+    best, metrics = read(folder, layout.TRAIN_METRICS), read(folder, layout.EVALUATE_METRICS)
+    assert metrics["bbox"]["AP"] == best["best"]["AP"] > 0.5
+    assert metrics["bbox"]["AP50"] == best["best"]["AP50"]
+    assert best["measured_with"] == "score_threshold 0.01, nms_iou 0.45, max_detections 100"
+    for name in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT):
+        threshold = load(folder / name)[1].score_threshold
+        assert threshold == ScoreThreshold(
+            score=metrics["threshold"], split="val", images=IMAGES, nms_iou=0.45, match_iou=0.5
+        )
+    assert metrics["threshold"] == metrics["best_threshold"] > 0.01
+    assert metrics["f1"] == metrics["best_f1"]
+    assert metrics["model_threshold"].endswith(
+        "of the highest F1 on 4 images of val (NMS at IoU 0.45, correct from IoU 0.5)"
+    )
+    assert "validation_remark" not in metrics
+    assert "measured with" not in trained + evaluated
+    assert "score threshold" not in evaluated
+
+
+def test_other_thresholds_are_said_wherever_the_figure_of_training_is(folder, trained):
+    remark = "AP in training is measured with nms_iou 0.45 (evaluate: 0.95)"
+    outs = [folder / layout.BEST_CHECKPOINT, folder / layout.TRAIN_METRICS]
+    before = [path.read_bytes() for path in outs]
+    threshold = load(folder / layout.BEST_CHECKPOINT)[1].score_threshold
+    write_params(folder, nms_iou=0.95)
+    again = run(folder, "train")
+    assert "already trained" in again
+    assert again.splitlines()[-1] == remark
+    assert [path.read_bytes() for path in outs] == before
+    evaluated = run(folder, "evaluate")
+    assert remark in evaluated.splitlines()
+    assert f"score threshold: the model carries {threshold}; F1 0." in evaluated
+    metrics = read(folder, layout.EVALUATE_METRICS)
+    assert metrics["threshold"] == threshold.score != metrics["best_threshold"]
+    assert metrics["f1"] < metrics["best_f1"]
+    assert metrics["validation_remark"] == remark
+    run(folder, "report")
+    text = (folder / layout.REPORT_TEXT).read_text()
+    assert remark in " ".join(text.split())
+    assert "The model's score threshold is" in text
+
+
+def test_prediction_takes_the_threshold_of_the_model_in_use(folder, trained):
+    threshold = load(folder / layout.BEST_CHECKPOINT)[1].score_threshold
+    (folder / layout.EVALUATE_METRICS).write_text('{"threshold": 0.02}')  # of another model
+    out = run(folder, "predict", "own/images/val", "--out", "found")
+    scores = [box["score"] for box in read(folder, Path("found/predictions.json"))["annotations"]]
+    assert "score threshold" not in out
+    assert min(scores) >= threshold.score > 0.02
