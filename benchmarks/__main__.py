@@ -1,4 +1,4 @@
-"""Runs benchmarks and puts the tables of all results into docs/performance.md.
+"""Runs benchmarks and puts the tables of all results into docs/performance.md and tuning.md.
 
 `python -m benchmarks` runs all, `python -m benchmarks shares growth` runs some, and
 `python -m benchmarks --render` runs none and only renders the document from the last results.
@@ -18,9 +18,11 @@ from ssdcore.core.files import write_text
 
 NAMES = (
     "ablation", "chaos", "coco_at_size", "data", "evaluate", "full_network", "growth", "inference",
-    "mutations", "operators", "peers", "scaling", "shares", "start_up", "tracking_faults",
+    "mutations", "operators", "peers", "rates", "scaling", "shares", "start_up", "tracking_faults",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
+DOCUMENTS = {"rates": harness.ROOT / "docs/tuning.md"}
+"""Where a benchmark's table stands, if not in `DOCUMENT`."""
 
 
 def main() -> None:
@@ -36,8 +38,9 @@ def main() -> None:
         line = [sys.executable, "-m", f"benchmarks.{name}"]
         if status := subprocess.run(line, check=False).returncode:
             sys.exit(status)
-    write_text(DOCUMENT, rendered(DOCUMENT.read_text(encoding="utf-8"), sections()))
-    print(f"→ {DOCUMENT}")
+    for path, found in by_document(sections()).items():
+        write_text(path, rendered(path.read_text(encoding="utf-8"), found))
+        print(f"→ {path}")
 
 
 def sections(results: Path = harness.RESULTS) -> dict[str, str]:
@@ -51,6 +54,15 @@ def sections(results: Path = harness.RESULTS) -> dict[str, str]:
     return found
 
 
+def by_document(found: dict[str, str]) -> dict[Path, dict[str, str]]:
+    """Returns the sections of each document."""
+    paths = (DOCUMENT, *DOCUMENTS.values())
+    return {
+        path: {name: text for name, text in found.items() if DOCUMENTS.get(name, DOCUMENT) == path}
+        for path in paths
+    }
+
+
 def rendered(document: str, found: dict[str, str]) -> str:
     """Returns the document with each text between its markers `<!-- NAME -->`, `<!-- /NAME -->`.
 
@@ -60,7 +72,9 @@ def rendered(document: str, found: dict[str, str]) -> str:
     for name, text in found.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         if begin not in document or end not in document:
-            raise SystemExit(f"{DOCUMENT}: add the lines {begin} and {end} for this benchmark")
+            raise SystemExit(
+                f"no document has the lines {begin} and {end} for this benchmark; add them"
+            )
         section = f"{begin}\n\n{text}\n\n{end}"
         pattern = f"{re.escape(begin)}.*?{re.escape(end)}"
         document = re.sub(pattern, section.replace("\\", r"\\"), document, flags=re.S)

@@ -98,6 +98,8 @@ def prepare(folder: Path, epochs: int, devices: int) -> None:
         "train.batch_size": 2,
         "train.validate_every": 2,
         "train.save_minutes": 1e-6,
+        "train.optimizer": "adam",
+        "train.lr_max": 0.002,
         "train.loss_scale": "dynamic",
         "runtime.devices": devices,
         "tracking.enabled": False,

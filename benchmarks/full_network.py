@@ -22,6 +22,7 @@ CHANGES = {
     "train.batch_size": BATCH,
     "train.epochs": 1,
     "train.warmup_epochs": 0.2,
+    "train.optimizer": "adam",
     "train.lr_init": 1e-5,
     "train.lr_max": 1e-4,
     "train.lr_end": 1e-4,

@@ -23,7 +23,7 @@ NEXT_COMMANDS = {
     "running": "dvc queue status",
     "failed": "dvc queue logs NAME",
 }
-EXAMPLE = "dvc exp run --queue -S 'train.lr_max=0.001,0.002'"
+EXAMPLE = "dvc exp run --queue -S 'train.lr_max=0.1,0.3'"
 
 
 def best(

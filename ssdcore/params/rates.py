@@ -41,7 +41,7 @@ class Rise(NamedTuple):
         return (
             f"The loss rose from {self.start:.3g} in the first steps to {self.loss:.3g} in epoch "
             f"{self.epoch}: a learning rate of {self.rate:.3g} is too high. Lower train.lr_max to "
-            f"{self.rate / 3:.1g} or less."
+            f"{self.rate / 10:.1g} or less."
         )
 
 

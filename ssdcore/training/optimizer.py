@@ -17,8 +17,6 @@ LossScaler: TypeAlias = "ms.amp.StaticLossScaler | ms.amp.DynamicLossScaler"
 FIRST_DYNAMIC_SCALE = 2**16
 STEPS_TO_DOUBLE = 2000
 """Updates without an overflow after which a dynamic scale doubles."""
-SMALLEST_NORM = 1e-3
-"""Norm that a channel of smaller weights counts as; it could never leave zero otherwise."""
 EACH, SUM, SUM_OF_ROW = ops.HyperMap(), ops.ReduceSum(), ops.ReduceSum(keep_dims=True)
 """A Python loop over the gradients, and their methods, would double the compilation time."""
 
@@ -58,18 +56,18 @@ def decays(parameter: Parameter) -> bool:
     return sum(side > 1 for side in parameter.shape) > 1
 
 
-def gradient_ratio(
+def max_gradient(
     optimizer: OptimizerName, max_step: float, momentum: float, lr_max: float
 ) -> float:
-    """Returns the ratio for `bounded` under which no update changes a channel by more.
+    """Returns the bound on gradients that keeps each update below `max_step`; see `bounded`.
 
-    The momentum adds up gradients to at most 1 / (1 - momentum) of one, each bounded by the
-    weights of its time. The bound falls with the rate: an update at half the highest rate changes
-    a channel by half of `max_step` at most.
+    The momentum adds up gradients to at most 1 / (1 - momentum) of one. The bound on updates
+    falls with the rate: at half the highest rate it is half of `max_step`.
 
     Args:
-        optimizer: "adam" divides gradients by their size, so that no bound holds; it has none.
-        max_step: maximum change at the highest rate, as a share of the weights' norm; 0 is none.
+        optimizer: Adam divides gradients by their size, so that a bound has no effect; it has none.
+        max_step: maximum change of a channel's weights at the highest rate, as a root mean square;
+            0 is none.
         momentum: of the gradient's running mean.
         lr_max: the highest rate.
     """
@@ -96,8 +94,8 @@ class Update(nn.Cell):
         scaler: is informed of overflows, so that a dynamic scale halves.
         clip_norm: maximum global norm of the gradients; larger ones are scaled down to it.
         average: follows each update, if given.
-        clip_ratio: before `clip_norm`, maximum norm of each output channel's gradient as a share
-            of its weights' norm; 0 is none. See `bounded`.
+        most: before `clip_norm`, maximum root mean square of each output channel's gradient; 0 is
+            none.
     """
 
     def __init__(
@@ -106,13 +104,13 @@ class Update(nn.Cell):
         scaler: LossScaler,
         clip_norm: float,
         average: WeightAverage | None = None,
-        clip_ratio: float = 0.0,
+        most: float = 0.0,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.optimizer = optimizer
         self.scaler = scaler
         self.clip_norm = clip_norm
-        self.clip_ratio = clip_ratio
+        self.most = most
         self.average = average
 
     def construct(self, gradients: Any, loss: Tensor) -> Tensor:
@@ -121,9 +119,8 @@ class Update(nn.Cell):
         finite = ops.logical_and(ops.isfinite(norm), ops.isfinite(loss))
         self.scaler.adjust(finite)
         if finite:
-            if self.clip_ratio:
-                to_bound = ops.partial(bounded, self.clip_ratio)
-                gradients = EACH(to_bound, gradients, self.optimizer.parameters)
+            if self.most:
+                gradients = EACH(ops.partial(bounded, self.most), gradients)
                 norm = global_norm(gradients)
             factor = self.clip_norm / ops.maximum(norm, self.clip_norm)
             self.optimizer(EACH(ops.partial(_scaled, factor), gradients))
@@ -137,21 +134,17 @@ def global_norm(gradients: Any) -> Tensor:
     return ops.sqrt(ops.addn(EACH(_square_sum, gradients)))
 
 
-def bounded(ratio: float, gradient: Tensor, weight: Tensor) -> Tensor:
-    """Scales the gradient of each output channel down to `ratio` of the norm of its weights.
+def bounded(most: float, gradient: Tensor) -> Tensor:
+    """Scales the gradient of each output channel down to a root mean square of `most`.
 
-    The heads have no batch norm, and for their size gradients a hundred times those of other
-    layers: under a common norm they alone set the rate that all layers can take. Equation 3 of
-    Brock et al., 2021 (adaptive gradient clipping). A vector (biases, batch norm) is bounded as a
-    whole; its values count as 1 at least, since many start at 0.
+    The heads have no batch norm, and gradients a hundred times those of other layers: under a
+    common norm they alone set the rate that all layers can take. A vector (biases, batch norm) is
+    one channel.
     """
-    is_vector = gradient.ndim < 2
-    rows = ops.reshape(gradient, (1 if is_vector else gradient.shape[0], -1))
-    least = rows.size**0.5 if is_vector else SMALLEST_NORM
-    weights = ops.reshape(weight, rows.shape)
-    norm = ops.sqrt(SUM_OF_ROW(ops.square(rows), 1))
-    most = ratio * ops.maximum(ops.sqrt(SUM_OF_ROW(ops.square(weights), 1)), least)
-    return ops.reshape(ops.mul(rows, most / ops.maximum(norm, most)), gradient.shape)
+    channels = 1 if gradient.ndim < 2 else gradient.shape[0]
+    rows = ops.reshape(gradient, (channels, -1))
+    size = ops.sqrt(SUM_OF_ROW(ops.square(rows), 1) / (rows.size // channels))
+    return ops.reshape(ops.mul(rows, most / ops.maximum(size, most)), gradient.shape)
 
 
 def _square_sum(gradient: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from ssdcore.params.schema import ModelParams, RuntimeParams, TrainParams
 from ssdcore.params.types import LossName
 from ssdcore.training.distributed.group import ALONE, Group
 from ssdcore.training.ema import WeightAverage
-from ssdcore.training.optimizer import Update, gradient_ratio, make_loss_scaler, make_optimizer
+from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer, max_gradient
 from ssdcore.training.schedule import BASE_IMAGES, learning_rates
 from ssdcore.training.step import TrainingStep
 
@@ -106,8 +106,8 @@ def prepare_training(
     optimizer = make_optimizer(
         train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay
     )
-    ratio = gradient_ratio(train.optimizer, train.max_step, train.momentum, float(rates.max()))
-    update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average, ratio)
+    most = max_gradient(train.optimizer, train.max_step, train.momentum, float(rates.max()))
+    update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average, most)
     loss = DetectionLoss(make_class_loss(train.loss, train.min_negatives))
     step = TrainingStep(computed, loss, update, train.accumulate, group, compiled=train.jit)
     notes += _align_group(group, network, loader, step)

@@ -69,11 +69,12 @@ def test_a_convolution_after_the_networks_own_is_a_gradient():
     ]  # fmt: skip
 
 
-def test_the_document_shows_the_last_results():
-    document = runner.DOCUMENT.read_text(encoding="utf-8")
-    found = runner.sections()
-    assert set(found) == set(runner.NAMES)
-    assert runner.rendered(document, found) == document, "run python -m benchmarks --render"
+def test_the_documents_show_the_last_results():
+    sections = runner.sections()
+    assert set(sections) == set(runner.NAMES)
+    for path, found in runner.by_document(sections).items():
+        document = path.read_text(encoding="utf-8")
+        assert runner.rendered(document, found) == document, "run python -m benchmarks --render"
 
 
 def test_texts_go_between_their_markers():

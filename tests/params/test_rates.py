@@ -17,7 +17,7 @@ def test_the_first_epoch_above_the_first_steps_is_told_with_rate_and_remedy():
     assert rise == (2, pytest.approx(10), pytest.approx(8), 0.6)
     assert rise.advice() == (
         "The loss rose from 8 in the first steps to 10 in epoch 2: a learning rate of 0.6 is too "
-        "high. Lower train.lr_max to 0.2 or less."
+        "high. Lower train.lr_max to 0.06 or less."
     )
 
 

@@ -34,10 +34,10 @@ def test_defaults_are_in_block_style():
 @pytest.mark.parametrize(
     ("old", "new", "key", "found", "hint"),
     [
-        ("lr_max: 0.002", "lr_max: abc", "train.lr_max", "'abc'", "a number"),
-        ("lr_max: 0.002", "lr_max: .nan", "train.lr_max", "nan", "finite"),
-        ("lr_max: 0.002", "lr_max: -1", "train.lr_max", "-1", "greater than 0"),
-        ("lr_max:", "lrmax:", "train.lrmax", "0.002", "did you mean lr_max?"),
+        ("lr_max: 0.2", "lr_max: abc", "train.lr_max", "'abc'", "a number"),
+        ("lr_max: 0.2", "lr_max: .nan", "train.lr_max", "nan", "finite"),
+        ("lr_max: 0.2", "lr_max: -1", "train.lr_max", "-1", "greater than 0"),
+        ("lr_max:", "lrmax:", "train.lrmax", "0.2", "did you mean lr_max?"),
         ("epochs: ", "epochs: 2.5 #", "train.epochs", "2.5", "a whole number"),
         ("epochs: ", "epochs: '6' #", "train.epochs", "'6'", "a whole number"),
         ("name: shapes", "name: shape", "dataset.name", "'shape'", "did you mean shapes?"),
@@ -45,7 +45,7 @@ def test_defaults_are_in_block_style():
         ("flip: 0.5", "flip: no", "train.augment.flip", "'no'", "a number"),
         ("batch_norm: true", "batch_norm: 1", "model.batch_norm", "1", "true or false"),
         ("runtime:", "runtme:", "runtme", "'device'", "did you mean runtime?"),
-        ("lr_init: 0.0001", "lr_init: 0.1", "train.lr_init", "0.1", "at most lr_max (0.002)"),
+        ("lr_init: 0.001", "lr_init: 0.3", "train.lr_init", "0.3", "at most lr_max (0.2)"),
         ("    - 0.1\n", "", "model.default_box_scales", "0.27", "7 values with input_size 300"),
         ("    - 0.1\n", "    - 0.3\n", "model.default_box_scales", "0.3", "grow"),
         ("input_size: 300", "input_size: 512", "model.default_box_scales", "0.1, 0.27", "8 values"),
@@ -111,7 +111,7 @@ def test_a_missing_key_is_named(tmp_path):
 
 def test_exponents_without_a_point_are_numbers(tmp_path):
     """DVC writes 1e-06; YAML 1.1 would read it as a string."""
-    assert read_params(edited(tmp_path, "lr_init: 0.0001", "lr_init: 1e-06")).train.lr_init == 1e-6
+    assert read_params(edited(tmp_path, "lr_init: 0.001", "lr_init: 1e-06")).train.lr_init == 1e-6
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def write_params(folder: Path, devices: int, batch_size: int) -> None:
         "model.batch_norm": False,
         "train.epochs": 1,
         "train.batch_size": batch_size,
-        "train.optimizer": "momentum",
+        "train.lr_max": 0.002,
         "runtime.devices": devices,
     }
     harness.write_params(folder, changes)
