@@ -37,7 +37,7 @@ PARAMS = read_params(ROOT / "params.yaml")
 MODEL = PARAMS.model.model_copy(update={"width": 0.02, "dropout": 0.0})
 PRIORS = default_boxes(MODEL.default_box_scales)
 STEPS, SEED = 5, 3
-STEADY = {"optimizer": "momentum", "lr_max": 0.01, "warmup_epochs": 0.0}
+STEADY = {"optimizer": "momentum", "lr_max": 0.01, "warmup_epochs": 0.0, "max_step": 0.0}
 """Adam divides a gradient by its size, so its rounding errors would become whole steps."""
 
 
