@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[1]
 PARTS = (
+    ".dvc/.gitignore",
     ".dvc/config",
     ".dvc/plots",
     ".dvcignore",

@@ -33,7 +33,7 @@ ANY_TIME = (
     "python -m stages.doctor",
 )
 """Commands that are run before the experiments as well."""
-QUEUED = {0.01, 0.02}
+QUEUED = {0.1, 0.3}
 """The learning rates of the experiments that README's command queues."""
 TIMEOUT_S = 300
 

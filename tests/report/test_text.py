@@ -17,10 +17,11 @@ def rows(text: str) -> list[str]:
 
 def test_the_figures_stand_in_columns(content: ReportContent) -> None:
     found = rows(as_text(content))
-    assert found[:3] == [
+    assert found[:4] == [
         "SSD300 on shapes",
         "================",
-        "2024-02-03 16:05 UTC · run d66a075 · 4 000 train images, 500 val images, 3 classes",
+        "2024-02-03 16:05 UTC · run d66a075 · 4 000 train images, 500 val images, 3",
+        "classes",
     ]
     assert "AP 0.500 0.480 0.525 the score" in found
     assert "ARl – – – of large ones" in found

@@ -35,7 +35,7 @@ def train(folder: Path, **environment: str) -> str:
 def runs(folder: Path) -> list[tuple[str, int]]:
     """Returns the status and the number of losses of each MLflow run."""
     store = sqlite3.connect(folder / "mlflow.db")
-    losses = "select count(*) from metrics m where m.run_uuid = r.run_uuid and m.key = 'loss'"
+    losses = "select count(*) from metrics m where m.run_uuid = r.run_uuid and m.key = 'train/loss'"
     rows = store.execute(f"select status, ({losses}) from runs r order by start_time").fetchall()
     store.close()
     return rows
