@@ -156,7 +156,7 @@ def after_ranking(clone: Path, output: str) -> None:
     highest = max(figures(row)["AP"] for name, row in rows.items() if name != "bad")
     assert f", AP {highest:.4f}" in output
     assert any(f"dvc exp apply {name}\n" in output for name in rows)
-    assert any(f"/runs/{found['id']} " in output for found in runs(clone))
+    assert any(f"/runs/{found['id']}?" in output for found in runs(clone))
 
 
 AFTER = {
