@@ -59,7 +59,7 @@ def decays(parameter: Parameter) -> bool:
 def max_gradient(
     optimizer: OptimizerName, max_step: float, momentum: float, lr_max: float
 ) -> float:
-    """Returns the bound on gradients that keeps each update below `max_step`; see `bounded`.
+    """Returns the bound on gradients that keeps each update below `max_step`; see `Update`.
 
     The momentum adds up gradients to at most 1 / (1 - momentum) of one. The bound on updates
     falls with the rate: at half the highest rate it is half of `max_step`.
@@ -115,15 +115,14 @@ class Update(nn.Cell):
 
     def construct(self, gradients: Any, loss: Tensor) -> Tensor:
         """Takes the unscaled loss and its gradients; returns whether they were finite."""
-        norm = global_norm(gradients)
-        finite = ops.logical_and(ops.isfinite(norm), ops.isfinite(loss))
+        squares = EACH(_squares, gradients)
+        finite = ops.logical_and(ops.isfinite(_root(squares)), ops.isfinite(loss))
         self.scaler.adjust(finite)
         if finite:
-            if self.most:
-                gradients = EACH(ops.partial(bounded, self.most), gradients)
-                norm = global_norm(gradients)
+            bounds = EACH(ops.partial(_bound, self.most), gradients, squares)
+            norm = _root(EACH(_bounded_squares, bounds, squares))
             factor = self.clip_norm / ops.maximum(norm, self.clip_norm)
-            self.optimizer(EACH(ops.partial(_scaled, factor), gradients))
+            self.optimizer(EACH(ops.partial(_scaled, factor), bounds, gradients))
             if self.average is not None:
                 self.average()
         return finite
@@ -131,30 +130,41 @@ class Update(nn.Cell):
 
 def global_norm(gradients: Any) -> Tensor:
     """Returns the root of the sum of all squares, finite only if all gradients are."""
-    return ops.sqrt(ops.addn(EACH(_square_sum, gradients)))
+    return _root(EACH(_squares, gradients))
 
 
-def bounded(most: float, gradient: Tensor) -> Tensor:
-    """Scales the gradient of each output channel down to a root mean square of `most`.
+def _rows(gradient: Tensor) -> Tensor:
+    """Returns a row for each output channel; a vector (biases, batch norm) is one channel."""
+    return ops.reshape(gradient, (1 if gradient.ndim < 2 else gradient.shape[0], -1))
+
+
+def _squares(gradient: Tensor) -> Tensor:
+    """Returns the sum of squares (C, 1) of each output channel."""
+    return SUM_OF_ROW(ops.square(_rows(gradient)), 1)
+
+
+def _root(squares: Any) -> Tensor:
+    return ops.sqrt(ops.addn(EACH(SUM, squares)))
+
+
+def _bound(most: float, gradient: Tensor, squares: Tensor) -> Tensor:
+    """Returns the factor (C, 1) that brings a channel down to a root mean square of `most`.
 
     The heads have no batch norm, and gradients a hundred times those of other layers: under a
-    common norm they alone set the rate that all layers can take. A vector (biases, batch norm) is
-    one channel.
+    common norm they alone set the rate that all layers can take.
     """
-    channels = 1 if gradient.ndim < 2 else gradient.shape[0]
-    rows = ops.reshape(gradient, (channels, -1))
-    size = ops.sqrt(SUM_OF_ROW(ops.square(rows), 1) / (rows.size // channels))
-    return ops.reshape(ops.mul(rows, most / ops.maximum(size, most)), gradient.shape)
+    if not most:
+        return ops.ones_like(squares)
+    size = ops.sqrt(squares / (gradient.size // squares.size))
+    return most / ops.maximum(size, most)
 
 
-def _square_sum(gradient: Tensor) -> Tensor:
-    """Sums row by row first: over a whole kernel MindSpore's CPU takes several times as long."""
-    rows = ops.reshape(gradient, (gradient.shape[0], -1))
-    return SUM(SUM(ops.square(rows), 1), 0)
+def _bounded_squares(bound: Tensor, squares: Tensor) -> Tensor:
+    return squares * ops.square(bound)
 
 
-def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
-    return ops.mul(gradient, factor)
+def _scaled(factor: Tensor, bound: Tensor, gradient: Tensor) -> Tensor:
+    return ops.reshape(ops.mul(_rows(gradient), bound * factor), gradient.shape)
 
 
 class NonFiniteError(RunError):
