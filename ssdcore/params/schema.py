@@ -30,6 +30,7 @@ from ssdcore.params.types import (
     Positive,
     Reference,
     Scales,
+    Schedule,
     Section,
     relation,
 )
@@ -81,15 +82,17 @@ class ModelParams(Section):
 
 
 class AugmentParams(Section):
-    """Strength of each augmentation; 0 disables it."""
+    """Probability or strength of each augmentation; 0 disables it."""
 
     crop: Fraction
     zoom_out: Fraction
     flip: Fraction
+    colours: Fraction
     brightness: Fraction
     contrast: Fraction
     saturation: Fraction
     hue: Annotated[float, Field(ge=0, le=0.5)]
+    channels: Fraction
 
 
 class TrainParams(Section):
@@ -110,6 +113,7 @@ class TrainParams(Section):
     loss: LossName
     min_negatives: Annotated[int, Field(ge=0)]
     optimizer: OptimizerName
+    schedule: Schedule
     lr_init: NonNegative
     lr_max: Positive
     lr_end: NonNegative

@@ -87,6 +87,7 @@ def train(
                 loss_class=outcome.class_loss,
                 lr=rate,
                 loss_scale=outcome.loss_scale,
+                gradient_norm=outcome.gradient_norm,
                 images_per_second=len(image_ids) * group.size / (computed - step_began),
                 updated=outcome.updated,
                 finite=finite,

@@ -113,10 +113,15 @@ class Update(nn.Cell):
         self.most = most
         self.average = average
 
-    def construct(self, gradients: Any, loss: Tensor) -> Tensor:
-        """Takes the unscaled loss and its gradients; returns whether they were finite."""
+    def construct(self, gradients: Any, loss: Tensor) -> tuple[Tensor, Tensor]:
+        """Takes the unscaled loss and its gradients.
+
+        Returns:
+            Whether they were finite, and the gradients' norm before any bound.
+        """
         squares = EACH(_squares, gradients)
-        finite = ops.logical_and(ops.isfinite(_root(squares)), ops.isfinite(loss))
+        whole = _root(squares)
+        finite = ops.logical_and(ops.isfinite(whole), ops.isfinite(loss))
         self.scaler.adjust(finite)
         if finite:
             bounds = EACH(ops.partial(_bound, self.most), gradients, squares)
@@ -125,7 +130,7 @@ class Update(nn.Cell):
             self.optimizer(EACH(ops.partial(_scaled, factor), bounds, gradients))
             if self.average is not None:
                 self.average()
-        return finite
+        return finite, whole
 
 
 def global_norm(gradients: Any) -> Tensor:

@@ -11,6 +11,7 @@ TRACKED = {
     "loss_box": "train/loss_box",
     "loss_class": "train/loss_class",
     "lr": "train/lr",
+    "gradient_norm": "train/gradient_norm",
     "images_per_second": "train/speed_images_per_s",
     "val_AP": "val/AP",
     "val_AP50": "val/AP50",
@@ -81,6 +82,7 @@ class StepReport(Report):
 
     Attributes:
         loss_scale: for the gradient of the next step.
+        gradient_norm: of all gradients, before they are bounded and clipped.
         images_per_second: of the whole group over the whole step, including the wait for data.
         updated: False if the loss or a gradient was not finite and the step was skipped.
         finite: False if a smaller loss scale cannot help.
@@ -98,6 +100,7 @@ class StepReport(Report):
     loss_class: float
     lr: float
     loss_scale: float
+    gradient_norm: float
     images_per_second: float
     updated: bool
     finite: bool

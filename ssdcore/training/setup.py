@@ -118,7 +118,7 @@ def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray
     """Returns the learning rates, scaled under `train.auto_lr`, and notes for the log."""
     rates = learning_rates(
         loader.steps_per_epoch, train.epochs, train.warmup_epochs,
-        train.lr_init, train.lr_max, train.lr_end,
+        train.lr_init, train.lr_max, train.lr_end, train.schedule,
     )  # fmt: skip
     notes = []
     if train.auto_lr:

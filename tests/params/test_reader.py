@@ -136,7 +136,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_nested_brackets_are_one_message(tmp_path):
-    path = edited(tmp_path, "runtime:", f"deep: {'[' * 1500}{']' * 1500}\nruntime:")
+    path = edited(tmp_path, "runtime:", f"deep: {'[' * 3000}{']' * 3000}\nruntime:")
     with pytest.raises(
         InputError, match="found 'hundreds of nested brackets', expected valid YAML"
     ):
