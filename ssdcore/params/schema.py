@@ -18,6 +18,7 @@ from ssdcore.params.types import (
     Device,
     Formats,
     Fraction,
+    Freeze,
     Head,
     InputSize,
     LossName,
@@ -103,6 +104,7 @@ class TrainParams(Section):
     WITHOUT_EFFECT: ClassVar = frozenset(("max_minutes", "save_minutes", "patience", "profile"))
 
     init_from: Reference | None
+    freeze: Freeze
     epochs: Count
     batch_size: Count
     accumulate: Count
@@ -113,6 +115,7 @@ class TrainParams(Section):
     lr_init: NonNegative
     lr_max: Positive
     lr_end: NonNegative
+    backbone_lr: Annotated[float, Field(gt=0, le=1)]
     auto_lr: bool
     warmup_epochs: NonNegative
     momentum: Annotated[float, Field(ge=0, lt=1)]

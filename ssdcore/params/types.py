@@ -25,6 +25,7 @@ Normalisation = Literal["imagenet", "caffe"]
 Matching = Literal["reference", "best"]
 LossName = Literal["focal", "multibox"]
 OptimizerName = Literal["momentum", "adam"]
+Freeze = Literal["none", "conv4", "backbone"]
 Backend = Literal["pycocotools", "faster-coco-eval"]
 Device = Literal["auto", "Ascend", "GPU", "CPU"]
 

@@ -39,7 +39,7 @@ def pair(request, model, tmp_path):
 
 def test_everything_but_the_class_predictors_is_loaded_unchanged(pair):
     source, network, metadata, checkpoint = pair
-    lines = start_from(network, metadata, checkpoint)
+    lines = list(start_from(network, metadata, checkpoint).lines())
     theirs, ours = values(source), values(network)
     assert theirs.keys() == ours.keys()
     for name in theirs.keys() - predictor_names(network):
@@ -77,7 +77,7 @@ def test_another_number_of_classes_fits_too(pair):
 def test_class_predictors_for_another_loss_stay_fresh(pair):
     _, network, metadata, checkpoint = pair
     initial = values(network)
-    lines = start_from(network, metadata._replace(loss="focal"), checkpoint)
+    lines = list(start_from(network, metadata._replace(loss="focal"), checkpoint).lines())
     for name in predictor_names(network):
         np.testing.assert_array_equal(values(network)[name], initial[name])
     assert not any(line.startswith("classes") for line in lines)
@@ -89,7 +89,7 @@ def test_parameters_that_do_not_fit_are_named(pair):
     _, _, metadata, checkpoint = pair
     model = metadata.model.model_copy(update={"batch_norm": False})
     network = build_network(model, 3, "multibox")
-    lines = start_from(network, metadata._replace(model=model), checkpoint)
+    lines = list(start_from(network, metadata._replace(model=model), checkpoint).lines())
     assert any("fresh: backbone.conv1.0.conv.bias" in line for line in lines)
     assert any(
         "unused, the network has no such parameter: backbone.conv1.0.norm" in line for line in lines

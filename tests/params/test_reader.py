@@ -55,6 +55,14 @@ def test_defaults_are_in_block_style():
         ("loss_scale: 1.0", "loss_scale: abc", "train.loss_scale", "'abc'", "dynamic or a number"),
         ("loss_scale: 1.0", "loss_scale: 0.5", "train.loss_scale", "0.5", "at least 1"),
         ("loss_scale: 1.0", "loss_scale: true", "train.loss_scale", "True", "dynamic or a number"),
+        (
+            "freeze: none",
+            "freeze: conv5",
+            "train.freeze",
+            "'conv5'",
+            "'none', 'conv4' or 'backbone'",
+        ),
+        ("backbone_lr: 1.0", "backbone_lr: 2.0", "train.backbone_lr", "2.0", "equal to 1"),
         ("pretrained: null", "pretrained: ''", "model.pretrained", "''", "at least 1 character"),
         (
             "  enabled: true\n  experiment: ssd300\n  images: 4",
