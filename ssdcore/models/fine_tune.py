@@ -89,9 +89,10 @@ def _reorder_classes(
     """Returns `initial` (boxes · C, …) with the source's rows of shared classes and background.
 
     Rows are ordered by default box of a cell, then by class, the background first. Returns
-    `source` unchanged if the inputs of the two predictors differ.
+    `source` unchanged if the inputs or the default boxes of the two predictors differ.
     """
-    if source.shape[1:] != initial.shape[1:]:
+    boxes = len(initial) // (len(ours) + 1)
+    if source.shape != (boxes * (len(theirs) + 1), *initial.shape[1:]):
         return source
     rows = {name: row for row, name in enumerate(theirs, 1)}
     pairs = [(0, 0), *((i, rows[name]) for i, name in enumerate(ours, 1) if name in rows)]

@@ -35,13 +35,14 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         for path in (layout.CONVERSION, layout.EVALUATE_METRICS, layout.SOURCE)
     )
     environment = describe_environment(metrics["device"], source)
-    scales, input_size = settings.model.default_box_scales, settings.model.input_size
+    model = settings.model
+    scales, input_size = model.default_box_scales, model.input_size
     splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
     history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
         *training_tables(history, metrics.get(REMARK, "")),
-        *data_tables(splits, default_boxes(scales, input_size), scales),
+        *data_tables(splits, default_boxes(scales, input_size, model.aspect_ratios), scales),
     ]
     chosen = wanted.score_threshold
     threshold = metrics["threshold"] if chosen is None else chosen

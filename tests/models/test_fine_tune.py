@@ -8,6 +8,7 @@ from ssdcore.models.device import seed_all
 from ssdcore.models.fine_tune import start_from
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import class_predictors
+from tests.network_fixtures import RATIOS
 
 OLD = (CocoClass(1, "cat"), CocoClass(2, "dog"), CocoClass(3, "cow"))
 NEW = (CocoClass(7, "horse"), CocoClass(8, "cow"), CocoClass(9, "cat"))
@@ -82,6 +83,19 @@ def test_class_predictors_for_another_loss_stay_fresh(pair):
         np.testing.assert_array_equal(values(network)[name], initial[name])
     assert not any(line.startswith("classes") for line in lines)
     assert any("class heads of multibox and focal loss are incompatible" in line for line in lines)
+
+
+def test_heads_of_other_default_boxes_stay_fresh(pair):
+    _, _, metadata, checkpoint = pair
+    model = metadata.model.model_copy(update={"aspect_ratios": RATIOS})
+    network = build_network(model, 3, "multibox")
+    initial = values(network)
+    report = start_from(network, metadata._replace(model=model), checkpoint)
+    fresh = set(report.fresh)
+    assert {name.partition(".")[0] for name in fresh} == {"box_heads", "class_heads"}
+    assert {name.split(".")[1] for name in fresh} == {"0", "1", "2"}
+    for name in fresh:
+        np.testing.assert_array_equal(values(network)[name], initial[name])
 
 
 def test_parameters_that_do_not_fit_are_named(pair):

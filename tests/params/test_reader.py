@@ -56,6 +56,27 @@ def test_defaults_are_in_block_style():
         ("loss_scale: 1.0", "loss_scale: 0.5", "train.loss_scale", "0.5", "at least 1"),
         ("loss_scale: 1.0", "loss_scale: true", "train.loss_scale", "True", "dynamic or a number"),
         (
+            "aspect_ratios: null",
+            "aspect_ratios: [[2]]",
+            "model.aspect_ratios",
+            "[[2.0]]",
+            "6 lists",
+        ),
+        (
+            "aspect_ratios: null",
+            "aspect_ratios: [[2, 2], [], [], [], [], []]",
+            "model.aspect_ratios",
+            "[2.0, 2.0]",
+            "different",
+        ),
+        (
+            "aspect_ratios: null",
+            "aspect_ratios: [[0.5], [], [], [], [], []]",
+            "model.aspect_ratios.0.0",
+            "0.5",
+            "greater than 1",
+        ),
+        (
             "freeze: none",
             "freeze: conv5",
             "train.freeze",
