@@ -119,6 +119,7 @@ class TrainParams(Section):
     epochs: Count
     batch_size: Count
     accumulate: Count
+    balance: Fraction
     matching: Matching
     loss: LossName
     min_negatives: Annotated[int, Field(ge=0)]

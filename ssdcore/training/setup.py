@@ -31,6 +31,7 @@ from ssdcore.training.schedule import BASE_IMAGES, learning_rates
 from ssdcore.training.step import TrainingStep
 
 BYTES_PER_MB = 1_000_000
+SHOWN_CLASSES = 5
 HIGH_FOR_ADAM = 0.01
 """Rate from which on the demo's training with Adam breaks."""
 
@@ -90,9 +91,11 @@ def prepare_training(
     loader = TrainingLoader(
         shards, train.batch_size, train.accumulate, metadata.default_boxes,
         train.augment, runtime.seed, runtime.workers, group,
-        runtime.cache_mb * BYTES_PER_MB, train.matching, model.input_size,
+        runtime.cache_mb * BYTES_PER_MB, train.matching, model.input_size, train.balance,
     )  # fmt: skip
     rates, notes = _learning_rates(train, loader)
+    if train.balance:
+        notes.append(_describe_repeats(loader, classes))
     network = build(model, len(classes), train.loss)
     weights = _find_weights(metadata, train, model_folder)
     loaded, fresh = _load_weights(network, metadata, weights)
@@ -143,6 +146,14 @@ def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray
             "about the rate: 0.0005 to 0.005 are usual for train.lr_max"
         )
     return rates, notes
+
+
+def _describe_repeats(loader: TrainingLoader, classes: Sequence[CocoClass]) -> str:
+    """Returns a note for the log on the classes whose images are repeated."""
+    named = [f"{classes[c - 1].name} {r:.2g}" for c, r in loader.class_repeats.items()]
+    some = ", ".join(named[:SHOWN_CLASSES]) + (" …" if len(named) > SHOWN_CLASSES else "")
+    shown = f"{loader.images_per_epoch} images an epoch instead of {loader.num_images}"
+    return f"train.balance: {shown}; repeated: {some or 'none'}"
 
 
 def _align_group(
