@@ -39,20 +39,18 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     boxes_yxyx, sides_px = _training_objects()
     if not len(boxes_yxyx):
         raise InputError(str(layout.ground_truth("train")), "no objects", "objects to fit", REMEDY)
-    ratios = tuple(feature_map.aspect_ratios for feature_map in model.layout.maps)
-    present = BoxShapes(model.default_box_scales, ratios)
-    proposed = fit_boxes(boxes_yxyx, model.layout, present)
-    now, then = (
-        best_overlaps(boxes_yxyx, model.layout, shapes) >= POSITIVE_IOU
-        for shapes in (present, proposed)
-    )
+    layout_now, scales = model.layout, model.default_box_scales
+    proposed = fit_boxes(boxes_yxyx, layout_now, scales)
+    now = best_overlaps(boxes_yxyx, layout_now, scales) >= POSITIVE_IOU
+    layout_then = layout_now.with_aspect_ratios(proposed.ratios)
+    then = best_overlaps(boxes_yxyx, layout_then, proposed.scales) >= POSITIVE_IOU
     say("Training objects with a default box of IoU 0.5 or more:")
     say(f"{'':8}{'objects':>9}{'now':>9}{'proposed':>10}")
     for name, (low, high) in {**SIZES_PX, "all": (0, float("inf"))}.items():
         own = (low <= sides_px) & (sides_px < high)
         shares = f"{now[own].mean():9.1%}{then[own].mean():10.1%}" if own.any() else ""
         say(f"{name:8}{own.sum():9}{shares}")
-    if proposed == present:
+    if proposed == BoxShapes.of(layout_now, scales):
         say("No better scales or aspect ratios were found.")
         return
     say("To train with the proposal:")

@@ -5,7 +5,7 @@ one shape on one map, the nearest has the highest IoU. So an object is compared 
 each shape of each map, not with thousands, and many shapes can be tried.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
 from typing import NamedTuple
 
@@ -48,6 +48,11 @@ class BoxShapes(NamedTuple):
     scales: tuple[float, ...]
     ratios: tuple[tuple[float, ...], ...]
 
+    @classmethod
+    def of(cls, layout: MapLayout, scales: Sequence[float]) -> "BoxShapes":
+        """Returns the shapes of a network's default boxes."""
+        return cls(tuple(scales), tuple(of_map.aspect_ratios for of_map in layout.maps))
+
     def at(self, place: Place) -> float:
         """Returns a value."""
         k, i = place
@@ -67,8 +72,9 @@ class BoxShapes(NamedTuple):
         return self._replace(ratios=(*self.ratios[:k], own, *self.ratios[k + 1 :]))
 
 
-def best_overlaps(boxes_yxyx: Boxes, layout: MapLayout, shapes: BoxShapes) -> Values:
+def best_overlaps(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> Values:
     """Returns the highest IoU (N,) of each object (N, 4) with a default box."""
+    shapes = BoxShapes.of(layout, scales)
     columns = yxyx_to_cyxhw(boxes_yxyx.astype(np.float64)).T
     best = np.zeros(len(boxes_yxyx))
     for k in range(len(layout.maps)):
@@ -77,12 +83,12 @@ def best_overlaps(boxes_yxyx: Boxes, layout: MapLayout, shapes: BoxShapes) -> Va
     return best
 
 
-def share_fitted(boxes_yxyx: Boxes, layout: MapLayout, shapes: BoxShapes) -> float:
+def share_fitted(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> float:
     """Returns the share of objects (N, 4) with a default box of IoU 0.5 or more; N is not 0."""
-    return float((best_overlaps(boxes_yxyx, layout, shapes) >= POSITIVE_IOU).mean())
+    return float((best_overlaps(boxes_yxyx, layout, scales) >= POSITIVE_IOU).mean())
 
 
-def fit_boxes(boxes_yxyx: Boxes, layout: MapLayout, present: BoxShapes) -> BoxShapes:
+def fit_boxes(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> BoxShapes:
     """Returns shapes that raise the share of objects with a default box of IoU 0.5 or more.
 
     Changes one scale or ratio at a time, first by large steps, then by small ones, as long as the
@@ -91,9 +97,11 @@ def fit_boxes(boxes_yxyx: Boxes, layout: MapLayout, present: BoxShapes) -> BoxSh
 
     Args:
         boxes_yxyx: (N, 4) objects of the training split, fractions of the image.
-        layout: the maps of the network.
-        present: returned if no others are better; values that make no difference stay.
+        layout: the present maps and ratios of the network.
+        scales: the present ones. All stays if nothing is better; so do values that make no
+            difference.
     """
+    present = BoxShapes.of(layout, scales)
     if not len(boxes_yxyx):
         return present
     objects = yxyx_to_cyxhw(boxes_yxyx.astype(np.float64))[:: -(-len(boxes_yxyx) // SAMPLE)]
@@ -102,10 +110,11 @@ def fit_boxes(boxes_yxyx: Boxes, layout: MapLayout, present: BoxShapes) -> BoxSh
     for search in found:
         search.climb()
         search.restore(present)
-    least = share_fitted(boxes_yxyx, layout, present)
-    for search in sorted(found, key=lambda search: -search.goal):
-        if share_fitted(boxes_yxyx, layout, search.shapes) >= least:
-            return search.shapes
+    least = share_fitted(boxes_yxyx, layout, scales)
+    for _, shapes in sorted((-search.goal, search.shapes) for search in found):
+        fitted = layout.with_aspect_ratios(shapes.ratios)
+        if share_fitted(boxes_yxyx, fitted, shapes.scales) >= least:
+            return shapes
     return present
 
 

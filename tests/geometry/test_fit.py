@@ -1,14 +1,13 @@
 import numpy as np
 import pytest
 
-from ssdcore.geometry import matching
 from ssdcore.geometry.boxes import cyxhw_to_yxyx
 from ssdcore.geometry.default_boxes import TUTORIAL_SCALES, cell_shapes, corners, default_boxes
 from ssdcore.geometry.feature_maps import LAYOUTS
-from ssdcore.geometry.fit import BoxShapes, best_overlaps, fit_boxes
+from ssdcore.geometry.fit import BoxShapes, best_overlaps, fit_boxes, share_fitted
+from ssdcore.geometry.iou import iou_matrix
 
 LAYOUT = LAYOUTS[300]
-PAPER = BoxShapes(TUTORIAL_SCALES, tuple(m.aspect_ratios for m in LAYOUT.maps))
 
 
 def shapes_of(shapes):
@@ -25,13 +24,13 @@ def objects(sides_hw, rng):
 
 @pytest.mark.parametrize("size", LAYOUTS)
 def test_overlaps_equal_those_with_every_default_box(size, rng):
-    layout = LAYOUTS[size]
-    ratios = ((1.5, 2.5), (3.0,), (), *((2.0,) for _ in layout.maps[3:]))
-    shapes = BoxShapes(layout.coco_scales, ratios)
+    ratios = ((1.5, 2.5), (3.0,), (), *((2.0,) for _ in LAYOUTS[size].maps[3:]))
+    layout = LAYOUTS[size].with_aspect_ratios(ratios)
     boxes = objects(rng.uniform(0.02, 0.9, (200, 2)), rng)
-    every = corners(default_boxes(shapes.scales, size, ratios))
-    expected = matching.best_overlaps(boxes, every)
-    np.testing.assert_allclose(best_overlaps(boxes, layout, shapes), expected, atol=1e-5)
+    every = corners(default_boxes(layout.coco_scales, size, ratios))
+    expected = iou_matrix(boxes, every).max(axis=1)
+    found = best_overlaps(boxes, layout, layout.coco_scales)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +45,7 @@ def test_overlaps_equal_those_with_every_default_box(size, rng):
 def test_known_sides_are_recovered_within_5_percent(sides, rng):
     sides = np.array(sides)
     boxes = objects(sides[rng.integers(0, len(sides), 2000)], rng)
-    found = shapes_of(fit_boxes(boxes, LAYOUT, PAPER))
+    found = shapes_of(fit_boxes(boxes, LAYOUT, TUTORIAL_SCALES))
     for side in sides:
         nearest = np.abs(found / side - 1).max(axis=1).min()
         assert nearest <= 0.05, side
@@ -61,7 +60,7 @@ def test_scales_and_ratios_that_drew_the_objects_are_recovered(rng):
     sides = shapes_of(drawn)
     sides = sides[(sides < 1).all(axis=1)]
     boxes = objects(sides[rng.integers(0, len(sides), 4000)], rng)
-    found = fit_boxes(boxes, LAYOUT, PAPER)
+    found = fit_boxes(boxes, LAYOUT, TUTORIAL_SCALES)
     np.testing.assert_allclose(found.scales[:6], drawn.scales[:6], rtol=0.05)
     for ratios, expected in zip(found.ratios[:5], drawn.ratios[:5], strict=True):
         np.testing.assert_allclose(ratios, expected, rtol=0.05)
@@ -69,16 +68,13 @@ def test_scales_and_ratios_that_drew_the_objects_are_recovered(rng):
 
 def test_the_share_rises_and_values_that_no_object_needs_stay(rng):
     boxes = objects(rng.uniform(0.06, 0.12, (1000, 2)), rng)
-    found = fit_boxes(boxes, LAYOUT, PAPER)
-    before, after = (
-        (best_overlaps(boxes, LAYOUT, shapes) >= 0.5).mean() for shapes in (PAPER, found)
-    )
-    assert before < 0.95
-    assert after > 0.98
-    assert found.scales[4:] == PAPER.scales[4:]
-    again = fit_boxes(boxes, LAYOUT, found)
-    assert (best_overlaps(boxes, LAYOUT, again) >= 0.5).mean() >= after
+    found = fit_boxes(boxes, LAYOUT, TUTORIAL_SCALES)
+    fitted = LAYOUT.with_aspect_ratios(found.ratios)
+    assert share_fitted(boxes, LAYOUT, TUTORIAL_SCALES) < 0.95
+    assert share_fitted(boxes, fitted, found.scales) > 0.98
+    assert found.scales[4:] == TUTORIAL_SCALES[4:]
 
 
 def test_without_objects_nothing_changes():
-    assert fit_boxes(np.zeros((0, 4), np.float32), LAYOUT, PAPER) == PAPER
+    found = fit_boxes(np.zeros((0, 4), np.float32), LAYOUT, TUTORIAL_SCALES)
+    assert found == BoxShapes.of(LAYOUT, TUTORIAL_SCALES)
