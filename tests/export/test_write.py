@@ -67,7 +67,7 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
 def test_files_of_ssd512_and_other_ratios_are_the_checkpoints_network(
     tmp_path, model_512, metadata, images
 ):
-    ratios = ((1.5, 2.5), *([2.0],) * 6)
+    ratios = ((1.5, 2.5), *((2.0,),) * 6)
     model_512 = model_512.model_copy(update={"aspect_ratios": ratios})
     description = metadata.network._replace(model=model_512)
     metadata = metadata._replace(network=description)
