@@ -10,6 +10,7 @@ ABOUT = "Train an SSD300 object detector and use it. `ssd COMMAND --help` explai
 COMMANDS = {
     "download": "Fetch, draw or check the data set.",
     "convert": "Check the images and boxes, and pack them.",
+    "fit-boxes": "Fit the default boxes to the objects.",
     "train": "Train the detector.",
     "evaluate": "Measure the detector.",
     "export": "Write the detector as ONNX and MINDIR.",

@@ -86,7 +86,7 @@ def modules(package: str, descriptions: Mapping[str, str], about: str) -> typer.
 
     Args:
         package: holds the modules.
-        descriptions: one line of help for each module.
+        descriptions: one line of help for each module, whose name may have `-` for `_`.
         about: the help text of the whole command.
     """
 
@@ -94,7 +94,8 @@ def modules(package: str, descriptions: Mapping[str, str], about: str) -> typer.
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
             name, found, rest = super().resolve_command(ctx, args)
             if found is not None:
-                found = get_command(import_module(f"{package}.{name}").app)
+                module = import_module(f"{package}.{str(name).replace('-', '_')}")
+                found = get_command(module.app)
             return name, found, rest
 
     app = _app(help=about, no_args_is_help=True, add_completion=True, cls=Importing)

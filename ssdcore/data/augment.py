@@ -47,9 +47,13 @@ class Sample(NamedTuple):
     objects: Objects
 
 
-def image_generator(seed: int, epoch: int, image_id: int) -> np.random.Generator:
-    """Returns the Generator for an image in an epoch; it depends on the arguments alone."""
-    return np.random.default_rng((seed, IMAGE_STREAM, epoch, image_id % 2**63))
+def image_generator(seed: int, epoch: int, image_id: int, copy: int = 0) -> np.random.Generator:
+    """Returns the Generator for an image in an epoch; it depends on the arguments alone.
+
+    An epoch may show an image several times, as copies 0, 1, …
+    """
+    key = (seed, IMAGE_STREAM, epoch, image_id % 2**63)
+    return np.random.default_rng((*key, copy) if copy else key)
 
 
 def augment(

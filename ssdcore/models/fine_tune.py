@@ -14,7 +14,7 @@ from ssdcore.models.ssd import SSD, class_predictors
 from ssdcore.models.weight_files import LoadReport
 
 
-def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[str]:
+def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> LoadReport:
     """Loads what fits: parameters of equal name and shape, and classes of equal name.
 
     The rows of each class predictor are reordered to this training's classes; the rows of new
@@ -26,7 +26,7 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[
         checkpoint: written by an earlier training.
 
     Returns:
-        Lines for the log: what was loaded and what was not.
+        What was loaded and what was not.
 
     Raises:
         InputError: the file is no checkpoint, or its backbone differs.
@@ -37,14 +37,14 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[
     arrays = {p.name: p.asnumpy() for p in source.get_parameters()}
     predictors = {p.name for cell in class_predictors(source) for p in cell.get_parameters()}
     unused: dict[str, str] = {}
-    lines = [_compare_classes(ours, theirs)]
+    remarks: tuple[str, ...] = (_compare_classes(ours, theirs),)
     if source_metadata.loss != metadata.loss:
         reason = (
             f"the class heads of {source_metadata.loss} and {metadata.loss} loss are incompatible"
         )
         unused = dict.fromkeys(sorted(predictors), reason)
         arrays = {name: value for name, value in arrays.items() if name not in predictors}
-        lines = []
+        remarks = ()
     loaded, fresh = {}, []
     for parameter in network.get_parameters():
         name, value = parameter.name, arrays.pop(parameter.name, None)
@@ -58,7 +58,7 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[
         if value is not None:
             unused[name] = f"of shape {value.shape} where the network has {parameter.shape}"
     unused.update(dict.fromkeys(arrays, "the network has no such parameter"))
-    return [*lines, *LoadReport(loaded, unused, tuple(fresh)).lines()]
+    return LoadReport(loaded, unused, tuple(fresh), remarks)
 
 
 def _require_same_backbone(
@@ -89,9 +89,10 @@ def _reorder_classes(
     """Returns `initial` (boxes · C, …) with the source's rows of shared classes and background.
 
     Rows are ordered by default box of a cell, then by class, the background first. Returns
-    `source` unchanged if the inputs of the two predictors differ.
+    `source` unchanged if the inputs or the default boxes of the two predictors differ.
     """
-    if source.shape[1:] != initial.shape[1:]:
+    boxes = len(initial) // (len(ours) + 1)
+    if source.shape != (boxes * (len(theirs) + 1), *initial.shape[1:]):
         return source
     rows = {name: row for row, name in enumerate(theirs, 1)}
     pairs = [(0, 0), *((i, rows[name]) for i, name in enumerate(ours, 1) if name in rows)]

@@ -120,14 +120,17 @@ class LoadReport(NamedTuple):
         loaded: network parameter → the array of the file that it now holds.
         unused: array of the file → why it was not loaded as it is.
         fresh: network parameters that keep their initial values.
+        remarks: lines for a log that come first.
     """
 
     loaded: dict[str, str]
     unused: dict[str, str]
     fresh: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
-        """Yields lines for a log: the counts, then the names, grouped by reason."""
+        """Yields lines for a log: remarks, the counts, then the names, grouped by reason."""
+        yield from self.remarks
         yield (
             f"{len(self.loaded)} parameters loaded, {len(self.fresh)} fresh; "
             f"{len(self.unused)} arrays of the file unused"

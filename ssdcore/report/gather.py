@@ -8,7 +8,6 @@ from ssdcore.coco.results import read_results
 from ssdcore.core import layout
 from ssdcore.data.manifest import image_folder
 from ssdcore.evaluation.tables import read_tables
-from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params.schema import Params
 from ssdcore.report.content import ReportContent
 from ssdcore.report.environment import commands_to_repeat, describe_environment
@@ -35,13 +34,13 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         for path in (layout.CONVERSION, layout.EVALUATE_METRICS, layout.SOURCE)
     )
     environment = describe_environment(metrics["device"], source)
-    scales, input_size = settings.model.default_box_scales, settings.model.input_size
+    model, input_size = settings.model, settings.model.input_size
     splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
     history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
         *training_tables(history, metrics.get(REMARK, "")),
-        *data_tables(splits, default_boxes(scales, input_size), scales),
+        *data_tables(splits, model.layout, model.default_box_scales),
     ]
     chosen = wanted.score_threshold
     threshold = metrics["threshold"] if chosen is None else chosen

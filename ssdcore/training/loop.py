@@ -86,6 +86,7 @@ def train(
                 loss_box=outcome.box_loss,
                 loss_class=outcome.class_loss,
                 lr=rate,
+                lr_backbone=rate * params.backbone_lr,
                 loss_scale=outcome.loss_scale,
                 gradient_norm=outcome.gradient_norm,
                 images_per_second=len(image_ids) * group.size / (computed - step_began),

@@ -27,6 +27,8 @@ def make_optimizer(
     rates: NDArray[Any],
     momentum: float,
     weight_decay: float,
+    slow: Iterable[Parameter] = (),
+    factor: float = 1.0,
 ) -> nn.Optimizer:
     """Builds the optimiser over all trainable parameters.
 
@@ -36,13 +38,20 @@ def make_optimizer(
         rates: the learning rate of each step.
         momentum: of the gradient's running mean; Adam's first decay rate.
         weight_decay: factor of the L2 penalty's gradient.
+        slow: those of the parameters whose rate is multiplied by `factor`.
+        factor: see `slow`.
     """
     parameters = list(parameters)
-    groups = [
-        {"params": [p for p in parameters if decays(p)], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if not decays(p)], "weight_decay": 0.0},
-        {"order_params": parameters},
-    ]
+    slow_ids = {id(p) for p in slow} if factor != 1 else set()
+    groups: list[dict[str, Any]] = []
+    for is_slow in (False, True) if slow_ids else (False,):
+        members = [p for p in parameters if (id(p) in slow_ids) == is_slow]
+        own_rates = {"lr": Tensor(rates * rates.dtype.type(factor))} if is_slow else {}
+        groups += [
+            {"params": [p for p in members if decays(p)], "weight_decay": weight_decay} | own_rates,
+            {"params": [p for p in members if not decays(p)], "weight_decay": 0.0} | own_rates,
+        ]
+    groups.append({"order_params": parameters})
     if name == "adam":
         return nn.Adam(groups, learning_rate=Tensor(rates), beta1=momentum)
     return nn.Momentum(groups, learning_rate=Tensor(rates), momentum=momentum)

@@ -18,6 +18,9 @@ TRACKED = {
 }
 """Names in MLflow of the history's columns. It sorts charts by name, so losses come first."""
 
+LR_BACKBONE = "train/lr_backbone"
+"""Name in MLflow of the backbone's learning rate, which is tracked where it differs."""
+
 WATCHED = ("AP", "AP50")
 """Validation figures that are printed, tracked and written; the first one selects the best."""
 
@@ -81,6 +84,7 @@ class StepReport(Report):
     """An optimisation step.
 
     Attributes:
+        lr_backbone: of the backbone; frozen layers have none.
         loss_scale: for the gradient of the next step.
         gradient_norm: of all gradients, before they are bounded and clipped.
         images_per_second: of the whole group over the whole step, including the wait for data.
@@ -99,6 +103,7 @@ class StepReport(Report):
     loss_box: float
     loss_class: float
     lr: float
+    lr_backbone: float
     loss_scale: float
     gradient_norm: float
     images_per_second: float
@@ -113,7 +118,9 @@ class StepReport(Report):
 
     def metrics(self) -> dict[str, float]:
         """Returns the losses, the learning rate and the speed by their names in tracking."""
-        return {TRACKED[name]: value for name, value in vars(self).items() if name in TRACKED}
+        values = {TRACKED[name]: value for name, value in vars(self).items() if name in TRACKED}
+        slow = {LR_BACKBONE: self.lr_backbone} if self.lr_backbone != self.lr else {}
+        return values | slow
 
     def lines(self) -> list[str]:
         """Returns a line about a skipped step, otherwise nothing."""

@@ -140,9 +140,10 @@ def _single_batch_step(
 
 
 def _moving_statistics(network: nn.Cell) -> list[Parameter]:
-    """Returns the means and variances that batch norm uses in inference."""
+    """Returns the means and variances that batch norm uses in inference; not the frozen ones."""
     norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.BatchNorm2d)]
-    return [p for norm in norms for p in (norm.moving_mean, norm.moving_variance)]
+    learnt = [norm for norm in norms if norm.use_batch_statistics is None]
+    return [p for norm in learnt for p in (norm.moving_mean, norm.moving_variance)]
 
 
 def _accumulated_step(

@@ -8,6 +8,7 @@ from ssdcore.models.device import seed_all
 from ssdcore.models.fine_tune import start_from
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import class_predictors
+from tests.network_fixtures import RATIOS
 
 OLD = (CocoClass(1, "cat"), CocoClass(2, "dog"), CocoClass(3, "cow"))
 NEW = (CocoClass(7, "horse"), CocoClass(8, "cow"), CocoClass(9, "cat"))
@@ -39,7 +40,7 @@ def pair(request, model, tmp_path):
 
 def test_everything_but_the_class_predictors_is_loaded_unchanged(pair):
     source, network, metadata, checkpoint = pair
-    lines = start_from(network, metadata, checkpoint)
+    lines = list(start_from(network, metadata, checkpoint).lines())
     theirs, ours = values(source), values(network)
     assert theirs.keys() == ours.keys()
     for name in theirs.keys() - predictor_names(network):
@@ -77,11 +78,24 @@ def test_another_number_of_classes_fits_too(pair):
 def test_class_predictors_for_another_loss_stay_fresh(pair):
     _, network, metadata, checkpoint = pair
     initial = values(network)
-    lines = start_from(network, metadata._replace(loss="focal"), checkpoint)
+    lines = list(start_from(network, metadata._replace(loss="focal"), checkpoint).lines())
     for name in predictor_names(network):
         np.testing.assert_array_equal(values(network)[name], initial[name])
     assert not any(line.startswith("classes") for line in lines)
     assert any("class heads of multibox and focal loss are incompatible" in line for line in lines)
+
+
+def test_heads_of_other_default_boxes_stay_fresh(pair):
+    _, _, metadata, checkpoint = pair
+    model = metadata.model.model_copy(update={"aspect_ratios": RATIOS})
+    network = build_network(model, 3, "multibox")
+    initial = values(network)
+    report = start_from(network, metadata._replace(model=model), checkpoint)
+    fresh = set(report.fresh)
+    assert {name.partition(".")[0] for name in fresh} == {"box_heads", "class_heads"}
+    assert {name.split(".")[1] for name in fresh} == {"0", "1", "2"}
+    for name in fresh:
+        np.testing.assert_array_equal(values(network)[name], initial[name])
 
 
 def test_parameters_that_do_not_fit_are_named(pair):
@@ -89,7 +103,7 @@ def test_parameters_that_do_not_fit_are_named(pair):
     _, _, metadata, checkpoint = pair
     model = metadata.model.model_copy(update={"batch_norm": False})
     network = build_network(model, 3, "multibox")
-    lines = start_from(network, metadata._replace(model=model), checkpoint)
+    lines = list(start_from(network, metadata._replace(model=model), checkpoint).lines())
     assert any("fresh: backbone.conv1.0.conv.bias" in line for line in lines)
     assert any(
         "unused, the network has no such parameter: backbone.conv1.0.norm" in line for line in lines

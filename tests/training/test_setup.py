@@ -8,6 +8,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, save
+from ssdcore.models.device import seed_all
 from ssdcore.params.reader import read_params
 from ssdcore.training.ema import TRAINED
 from ssdcore.training.setup import prepare_training
@@ -82,6 +83,58 @@ def test_a_training_starts_from_a_checkpoint(images, model, tmp_path):
     ours = {p.name: p.asnumpy() for p in second.network.get_parameters()}
     for parameter in first.network.get_parameters():
         np.testing.assert_array_equal(ours[parameter.name], parameter.asnumpy())
+
+
+@pytest.mark.parametrize(("part", "jit"), [("conv4", True), ("backbone", False)])
+def test_frozen_layers_keep_weights_and_statistics(images, model, tmp_path, part, jit):
+    first = prepared(images, model)
+    path = tmp_path / "first.ckpt"
+    save(path, first.network, first.metadata)
+    training = prepared(
+        images, model, init_from=str(path), freeze=part, jit=jit, ema_decay=0.9, epochs=1
+    )
+    assert any(note.startswith(f"frozen: {part}, ") for note in training.notes)
+    before = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}
+    for batches in training.loader.epoch(1):
+        training.step(batches)
+    changed = {
+        p.name
+        for p in training.network.get_parameters()
+        if not np.array_equal(p.asnumpy(), before[p.name])
+    }
+    frozen = "backbone." if part == "backbone" else tuple(f"backbone.conv{n}." for n in "1234")
+    assert not any(name.startswith(frozen) for name in changed)
+    others = {name for name in before if name.startswith(("backbone.", "l2_norm", "box_heads.0"))}
+    assert {name for name in others if not name.startswith(frozen)} <= changed
+
+
+def test_layers_that_keep_their_initial_values_are_not_frozen(images, model):
+    with pytest.raises(InputError, match=r"train\.freeze: found 'conv4'.*40 of 40.*conv1\.0"):
+        prepared(images, model, freeze="conv4", epochs=1)
+
+
+def test_the_backbone_takes_its_share_of_the_rate(images, model):
+    """Plain descent without decay: one step changes a weight by rate times gradient."""
+
+    def changes(factor):
+        seed_all(5)
+        training = prepared(
+            images, model, jit=False, epochs=1, momentum=0.0, weight_decay=0.0, warmup_epochs=0.0,
+            max_step=0.0, backbone_lr=factor,
+        )  # fmt: skip
+        before = {p.name: p.asnumpy().copy() for p in training.step.parameters}
+        training.step(next(training.loader.epoch(1)))
+        return training.notes, {
+            p.name: p.asnumpy() - before[p.name] for p in training.step.parameters
+        }
+
+    notes, whole = changes(1.0)
+    assert notes == []
+    notes, some = changes(0.25)
+    assert notes == ["learning rates: maximum 0.2, of the backbone 0.05 (train.backbone_lr)"]
+    for name, change in whole.items():
+        factor = 0.25 if name.startswith("backbone.") else 1
+        np.testing.assert_allclose(some[name], factor * change, rtol=1e-3, atol=1e-6, err_msg=name)
 
 
 def test_the_checkpoint_that_this_training_replaces_is_refused(images, model, tmp_path):
