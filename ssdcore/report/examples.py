@@ -1,4 +1,4 @@
-"""Example images: validation images with results, training images as augmentation varies them.
+"""Example images: evaluated images with results, training images as augmentation varies them.
 
 The same images are shown for every run on a data set, so that runs can be compared.
 """
@@ -20,7 +20,7 @@ VARIED_IMAGES, VARIATIONS = 4, 3
 
 
 class Example(NamedTuple):
-    """A validation image with ground truth and predictions side by side, (H, W, 3) uint8."""
+    """An evaluated image with ground truth and predictions side by side, (H, W, 3) uint8."""
 
     image: CocoImage
     rgb: Rgb
@@ -32,7 +32,7 @@ def draw_examples(
     """Draws ground truth and detections of typical images.
 
     Args:
-        images: the validation split.
+        images: the evaluated split.
         results: the detections.
         count: maximum number of images.
         score_threshold: minimum score of a detection that is drawn.

@@ -2,6 +2,8 @@
 
 import json
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
@@ -29,14 +31,14 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
             convert.
     """
     wanted = settings.report
-    truth = {name: read_coco(layout.ground_truth(name)) for name in layout.SPLITS}
-    conversion, metrics, source = (
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in (layout.CONVERSION, layout.EVALUATE_METRICS, layout.SOURCE)
-    )
-    environment = describe_environment(metrics["device"], source)
+    names = layout.splits()
+    truth = {name: read_coco(layout.ground_truth(name)) for name in names}
+    conversion = {name: _json(layout.conversion(name))[name] for name in names}
+    sources = {name: _json(layout.source(name))["splits"][name] for name in names}
+    metrics, validation = map(_json, (layout.EVALUATE_METRICS, layout.VALIDATION_METRICS))
+    environment = describe_environment(metrics["device"], sources)
     scales, input_size = settings.model.default_box_scales, settings.model.input_size
-    splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
+    splits = {name: SplitData(truth[name], conversion[name]) for name in names}
     history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
@@ -49,11 +51,12 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     images = {
         name: SplitImages(
             truth[name],
-            image_folder(layout.SOURCE, name),
+            image_folder(layout.source(name), name),
             {file["file_name"] for file in conversion[name]["skipped_files"]},
         )
-        for name in layout.SPLITS
+        for name in names
     }
+    evaluated = images[metrics.get("split", "val")]
     strengths = settings.train.augment
     content = ReportContent(
         title=f"SSD{input_size} on {settings.dataset.name}",
@@ -61,13 +64,19 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         params=settings.model_dump(mode="json"),
         environment=environment,
         metrics=metrics,
+        validation=validation,
         tables={table.name: table for table in tables},
-        gallery=gallery_images(images["val"], results, wanted.images, threshold),
+        gallery=gallery_images(evaluated, results, wanted.images, threshold),
         score_threshold=threshold,
         strengths=strengths,
         variations=list(draw_variations(images["train"], strengths, input_size)),
         commands=commands_to_repeat(environment),
         rise=loss_rise(history),
     )
-    examples = draw_examples(images["val"], results, wanted.images, threshold)
+    examples = draw_examples(evaluated, results, wanted.images, threshold)
     return content, list(examples)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

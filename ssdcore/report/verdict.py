@@ -61,7 +61,7 @@ class Verdict(NamedTuple):
 def verdict(content: ReportContent) -> Verdict:
     """Draws the conclusions from metrics and tables; what was not measured is not mentioned."""
     if not words.defined(content.metrics.get("bbox", {}).get("AP")):
-        nothing = "No conclusion: no AP was measured, or the validation set has no objects."
+        nothing = "No conclusion: no AP was measured, or the evaluated images show no objects."
         return Verdict((nothing,), (), ())
     return Verdict(tuple(_good(content)), tuple(_fails(content)), tuple(_todo(content)))
 
@@ -69,7 +69,8 @@ def verdict(content: ReportContent) -> Verdict:
 def _good(content: ReportContent) -> Iterator[str]:
     metrics = content.metrics
     figures, images = metrics["bbox"], metrics.get("images")
-    where = f"on {words.count(images)} validation images" if images else "on the validation set"
+    split = content.evaluated
+    where = f"on {words.count(images)} {split} images" if images else f"on the {split} set"
     low, high = (words.score(metrics.get(name)) for name in ("AP_low", "AP_high"))
     interval = f" (95 % interval {low} to {high})" if low != words.DASH else ""
     yield f"AP is {words.score(figures['AP'])}{interval} {where}" + (

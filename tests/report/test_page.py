@@ -137,6 +137,19 @@ def test_the_page_shows_figures_and_verdict(content: ReportContent) -> None:
     assert "train boxes no area 7" in text
 
 
+def test_the_split_of_the_figures_and_its_part_in_the_training_are_said(content) -> None:
+    page = Page(render(content)).text()
+    assert "validation images 500" in page
+    assert "It did choose the checkpoint, so AP may be lower on new images" in page
+    metrics = {**content.metrics, "split": "test"}
+    tested = replace(content, metrics=metrics, validation={"bbox": {"AP": 0.625}})
+    page = Page(render(tested)).text()
+    assert "test images 500" in page
+    assert "other test images would give another AP" in page
+    assert "All figures are of the test set, which neither trained the detector nor chose" in page
+    assert "On the validation set, which did choose it, AP is 0.625." in page
+
+
 def test_undefined_figures_are_dashes(content: ReportContent) -> None:
     text = Page(render(content)).text()
     assert "ghost – – – – 0 – – – – 0 0" in text
