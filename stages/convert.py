@@ -1,5 +1,6 @@
 """Writes the images and their boxes to MindRecord shards: data/mindrecord, data/test."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def _convert(convert: ConvertParams) -> None:
         require_used_once,
     )
     from ssdcore.data.manifest import image_folder, read_unused
+    from ssdcore.data.same_images import Look, find_same, require_apart
 
     splits, has_test = {}, layout.TEST_SOURCE.is_file()
     for name in (*layout.SPLITS, layout.TEST) if has_test else layout.SPLITS:
@@ -45,6 +47,7 @@ def _convert(convert: ConvertParams) -> None:
     repeated, unused = repeated_files(splits), read_unused(layout.RAW)
     if convert.strict:
         require_used_once(repeated, unused)
+    looks: dict[str, Sequence[Look]] = {}
     summaries: dict[Path, dict[str, Any]] = {layout.MINDRECORD: {}, layout.TEST_DATA: {}}
     with (
         replacing_folder(layout.MINDRECORD) as for_training,
@@ -61,15 +64,20 @@ def _convert(convert: ConvertParams) -> None:
             write_ground_truth(folder / layout.ground_truth(name).name, split)
             own = [f for f in repeated_files(compared[name]) if name in f.image_ids]
             not_used = unused.get(name, {})
+            same = find_same(conversion.looks, looks)
+            looks[name] = conversion.looks
+            if convert.strict:
+                require_apart(name, same)
             summary = conversion.summary() | {
                 "repeated_files": [file._asdict() for file in own],
                 "unused": not_used,
+                "same_images": [image._asdict() for image in same],
             }
             summaries[layout.converted(name)][name] = summary
             say(_summary_line(name, summary))
             if table := table_of_losses(conversion):
                 say(f"  Left out, listed in {layout.conversion(name)}:\n" + table)
-            for line in notes(conversion, own, not_used):
+            for line in notes(conversion, own, not_used, same):
                 say(line)
             crowds = conversion.boxes["crowd"]
             objects = conversion.boxes["kept"] - crowds

@@ -33,7 +33,7 @@ class GalleryImage:
 
 @dataclass(frozen=True)
 class VariedImage:
-    """A training image with its caption, encoded as it is and then as training varies it."""
+    """An image with its caption, encoded as it is and then varied, or as another split has it."""
 
     caption: str
     jpegs: Sequence[bytes]
@@ -50,6 +50,7 @@ class ReportContent:
         environment: commit, versions, device and the like, in the order to show.
         metrics: the content of metrics/evaluate.json; what is missing shows as a dash.
         validation: the content of metrics/validation.json.
+        same_images: pairs of images that two splits share.
         tables: by name, in the order to show: of the evaluation, of training, of the data set.
         gallery: images with their ground truth and detections, in the order to show.
         score_threshold: minimum score of the detections shown at first.
@@ -72,6 +73,7 @@ class ReportContent:
     commands: Sequence[str] = ()
     rise: Rise | None = None
     validation: Mapping[str, Any] = field(default_factory=dict)
+    same_images: Sequence[VariedImage] = ()
 
     @property
     def evaluated(self) -> str:
@@ -91,6 +93,14 @@ class ReportContent:
             "All figures are of the test set, which neither trained the detector nor chose its "
             f"checkpoint. On the validation set, which did choose it, AP is {ap}."
         )
+
+    @property
+    def copies(self) -> int:
+        """The number of the evaluated images that another split has, too."""
+        evaluated = self.metrics.get("split", "val")
+        table = self.tables.get("same_images")
+        rows = table.records() if table else []
+        return len({row["image"] for row in rows if row["split"] == evaluated})
 
     @property
     def classes(self) -> list[str]:

@@ -14,10 +14,22 @@ from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params.schema import Params
 from ssdcore.report.content import ReportContent
 from ssdcore.report.environment import commands_to_repeat, describe_environment
-from ssdcore.report.examples import Example, draw_examples, draw_variations
+from ssdcore.report.examples import (
+    Example,
+    draw_examples,
+    draw_same_images,
+    draw_variations,
+)
 from ssdcore.report.gallery import gallery_images
 from ssdcore.report.split_images import SplitImages
-from ssdcore.report.tables import REMARK, SplitData, data_tables, loss_rise, training_tables
+from ssdcore.report.tables import (
+    REMARK,
+    SAME_IMAGES,
+    SplitData,
+    data_tables,
+    loss_rise,
+    training_tables,
+)
 
 
 def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
@@ -72,6 +84,12 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         variations=list(draw_variations(images["train"], strengths, input_size)),
         commands=commands_to_repeat(environment),
         rise=loss_rise(history),
+        same_images=[
+            pair
+            for table in tables
+            if table.name == SAME_IMAGES
+            for pair in draw_same_images(images, table)
+        ],
     )
     examples = draw_examples(evaluated, results, wanted.images, threshold)
     return content, list(examples)

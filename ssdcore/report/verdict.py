@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Any, NamedTuple
 
+from ssdcore.core import layout
 from ssdcore.evaluation.curves import lost_f1
 from ssdcore.report import words
 from ssdcore.report.content import ReportContent
@@ -127,7 +128,14 @@ def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
     metrics = content.metrics
     if content.rise:
         yield inf, content.rise.advice()
-    if lost := lost_f1(metrics):
+    if copies := content.copies:
+        yield (
+            inf,
+            f"{words.count(copies)} of the {content.evaluated} images are in another split, too, "
+            "so the figures are too high: see the pairs under Data set, and remove one of each.",
+        )
+    # a threshold chosen on test would spoil its figures
+    if content.metrics.get("split") != layout.TEST and (lost := lost_f1(metrics)):
         yield (
             lost,
             f"The model's score threshold is {words.score(metrics['threshold'])}. F1 is highest at "

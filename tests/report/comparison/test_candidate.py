@@ -81,7 +81,8 @@ def test_a_test_split_is_compared_on_its_own_images_beside_the_figures_of_val() 
     assert one.figures["evaluate.bbox.AP"] == 0.5
     assert one.figures["validation.bbox.AP"] == 0.75
     assert one.data == "12 cd"
-    assert one.detected and one.detected.images == "v"
+    assert one.detected
+    assert one.detected.images == "v"
 
 
 def test_a_training_that_measured_otherwise_is_a_fact() -> None:
