@@ -55,7 +55,7 @@ reproduce: env ## make reproduce REV=v1: verify that a commit reproduces
 	@$(RUN) stages.reproduce "$(REV)"
 
 clean: ## remove the files that the pipeline and the tools made, and list what is kept
-	@rm -rf data/raw data/mindrecord model plots evaluation report export .ssd/train .ssd/logs .ssd/reproduced
+	@rm -rf data/raw data/mindrecord data/test model plots evaluation report export .ssd/train .ssd/logs .ssd/reproduced
 	@rm -rf rank_* kernel_meta site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name .venv -prune -o -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Kept: metrics/ and dvc.lock (in git), .dvc/cache (\`dvc checkout\` restores the outs from it),"

@@ -92,6 +92,7 @@ def prepare(folder: Path, epochs: int, devices: int) -> None:
     changes = {
         "dataset.shapes.train_images": 10,
         "dataset.shapes.val_images": 2,
+        "dataset.shapes.test_images": 0,
         "model.width": 0.02,
         "model.dropout": 0.5,
         "train.epochs": epochs,

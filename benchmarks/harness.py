@@ -211,7 +211,7 @@ def data_params(data: Path | None, train_images: int, val_images: int) -> dict[s
         val_images: how many images to draw for validation.
     """
     if data is None:
-        drawn = {"train_images": train_images, "val_images": val_images}
+        drawn = {"train_images": train_images, "val_images": val_images, "test_images": 0}
         return {f"dataset.shapes.{name}": count for name, count in drawn.items()}
     changes = {"dataset.name": "local", "dataset.local.format": "coco"}
     for split in ("train", "val"):

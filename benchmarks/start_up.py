@@ -28,6 +28,7 @@ PIPELINE = ("download", "convert", "train", "evaluate", "export", "report")
 CHANGES = {
     "dataset.shapes.train_images": 20,
     "dataset.shapes.val_images": 8,
+    "dataset.shapes.test_images": 0,
     "model.width": 0.02,
     "train.epochs": 1,
     "export.calibration_images": 8,

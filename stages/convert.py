@@ -1,5 +1,7 @@
-"""Writes the images and their boxes to MindRecord shards: data/mindrecord."""
+"""Writes the images and their boxes to MindRecord shards: data/mindrecord, data/test."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ssdcore.core import layout
@@ -33,33 +35,49 @@ def _convert(convert: ConvertParams) -> None:
         require_used_once,
     )
     from ssdcore.data.manifest import image_folder, read_unused
+    from ssdcore.data.same_images import Look, find_same, require_apart
 
-    splits = {}
-    for name in layout.SPLITS:
-        images = image_folder(layout.SOURCE, name)
+    splits, has_test = {}, layout.TEST_SOURCE.is_file()
+    for name in (*layout.SPLITS, layout.TEST) if has_test else layout.SPLITS:
+        images = image_folder(layout.source(name), name)
         splits[name] = read_split(layout.annotations(name), images), images
+    # what train depends on must not depend on a test split
+    compared = {name: {n: splits[n] for n in layout.SPLITS} for name in layout.SPLITS}
+    compared[layout.TEST] = splits
     repeated, unused = repeated_files(splits), read_unused(layout.RAW)
     if convert.strict:
         require_used_once(repeated, unused)
-    summaries = {}
-    with replacing_folder(layout.MINDRECORD) as folder:
+    looks: dict[str, Sequence[Look]] = {}
+    summaries: dict[Path, dict[str, Any]] = {layout.MINDRECORD: {}, layout.TEST_DATA: {}}
+    with (
+        replacing_folder(layout.MINDRECORD) as for_training,
+        replacing_folder(layout.TEST_DATA) as for_test,
+    ):
+        folders = {layout.MINDRECORD: for_training, layout.TEST_DATA: for_test}
         for name, (split, images) in splits.items():
+            folder = folders[layout.converted(name)]
             shards = folder / layout.mindrecord(name).name
             conversion = convert_split(split, images, shards, convert.shards, strict=convert.strict)
             if not conversion.kept:
                 faults = [f"{file.file_name}: {file.reason}" for file in conversion.skipped[:3]]
                 raise InputError(str(images), faults, "at least one usable image")
             write_ground_truth(folder / layout.ground_truth(name).name, split)
-            own = [file for file in repeated if name in file.image_ids]
+            own = [f for f in repeated_files(compared[name]) if name in f.image_ids]
             not_used = unused.get(name, {})
-            summaries[name] = conversion.summary() | {
+            same = find_same(conversion.looks, looks)
+            looks[name] = conversion.looks
+            if convert.strict:
+                require_apart(name, same)
+            summary = conversion.summary() | {
                 "repeated_files": [file._asdict() for file in own],
                 "unused": not_used,
+                "same_images": [image._asdict() for image in same],
             }
-            say(_summary_line(name, summaries[name]))
+            summaries[layout.converted(name)][name] = summary
+            say(_summary_line(name, summary))
             if table := table_of_losses(conversion):
-                say(f"  Left out, listed in {layout.CONVERSION}:\n" + table)
-            for line in notes(conversion, own, not_used):
+                say(f"  Left out, listed in {layout.conversion(name)}:\n" + table)
+            for line in notes(conversion, own, not_used, same):
                 say(line)
             crowds = conversion.boxes["crowd"]
             objects = conversion.boxes["kept"] - crowds
@@ -71,8 +89,10 @@ def _convert(convert: ConvertParams) -> None:
             if not objects:
                 remedy = f". {AS_OBJECTS}" if crowds else ""
                 say(f"  no object: AP can't be measured on this split{remedy}")
-        write_json(folder / layout.CLASSES.name, [c._asdict() for c in split.classes])
-        write_json(folder / layout.CONVERSION.name, summaries)
+        classes = [c._asdict() for c in splits["train"][0].classes]
+        write_json(for_training / layout.CLASSES.name, classes)
+        for folder, of_splits in summaries.items():
+            write_json(folders[folder] / layout.CONVERSION.name, of_splits)
 
 
 def _summary_line(name: str, summary: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Measures the best checkpoint on the validation split: evaluation/ and metrics/evaluate.json."""
+"""Measures the best checkpoint on val and, if there is one, on test: evaluation/ and metrics/."""
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
@@ -9,7 +9,11 @@ from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-    """Detect in every validation image, compute the COCO figures, and analyse the errors."""
+    """Detect in every image, compute the COCO figures, and analyse the errors.
+
+    metrics/evaluate.json and evaluation/ are of the test split if there is one, else of val;
+    metrics/validation.json is always of val.
+    """
     settings = read_params(params)
     with writing_outs("evaluate"):
         _evaluate(settings)
@@ -22,10 +26,10 @@ def _evaluate(settings: Params) -> None:
 
     from ssdcore.coco.annotations import read_coco
     from ssdcore.coco.metrics import evaluate, load_backend
-    from ssdcore.core.files import sha256_of_file
+    from ssdcore.core.files import sha256_of_file, write_json
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.evaluation.curves import lost_f1
-    from ssdcore.evaluation.tables import TRACKED, analyse, scalars, write_evaluation
+    from ssdcore.evaluation.tables import TRACKED, analyse, results_of, scalars, write_evaluation
     from ssdcore.inference.decode import Thresholds, validation_remark
     from ssdcore.inference.detector import Detector, TimeSpent, predict_split
     from ssdcore.models.checkpoint import load
@@ -35,10 +39,14 @@ def _evaluate(settings: Params) -> None:
     load_backend(wanted.backend)  # a missing one is an error before the work, not after it
     device = configure(runtime.device)
     network, metadata = load(layout.BEST_CHECKPOINT)
-    val = read_coco(layout.ground_truth("val"))
-    shards = find_shards(layout.mindrecord("val"))
     thresholds, measured = Thresholds.of(wanted), metadata.score_threshold
+    remarks = {
+        "model_threshold": str(measured) if measured else "",
+        "validation_remark": validation_remark(wanted),
+    }
+    remarks = {key: remark for key, remark in remarks.items() if remark}
     detector = Detector(network, metadata.default_boxes, metadata.loss, wanted.batch_size)
+    _, *names = layout.splits()
     with tracked(
         "evaluate",
         params=settings.model_dump(mode="json"),
@@ -48,30 +56,30 @@ def _evaluate(settings: Params) -> None:
         enabled=settings.tracking.enabled,
     ) as tracker:
         detector.warm_up()
-        started = perf_counter()
-        spent = TimeSpent()
-        results = predict_split(detector, shards, val, thresholds, runtime.workers, spent=spent)
-        speed = len(val.images) / (perf_counter() - started)
-        figures = evaluate(val, results, wanted.backend)
-        tables = analyse(val, results, figures, measured.score if measured else None)
-        milliseconds = spent.milliseconds(len(val.images))
-        remarks = {
-            "model_threshold": str(measured) if measured else "",
-            "validation_remark": validation_remark(wanted),
-        }
-        metrics = write_evaluation(
-            figures, tables, results, len(val.images), speed, milliseconds, device,
-            {key: remark for key, remark in remarks.items() if remark},
-        )  # fmt: skip
+        for name in names:
+            split, shards = (
+                read_coco(layout.ground_truth(name)),
+                find_shards(layout.mindrecord(name)),
+            )
+            started, spent, images = perf_counter(), TimeSpent(), len(split.images)
+            found = predict_split(detector, shards, split, thresholds, runtime.workers, spent=spent)
+            speed = images / (perf_counter() - started)
+            figures = evaluate(split, found, wanted.backend)
+            tables = analyse(split, found, figures, measured.score if measured else None)
+            metrics = results_of(name, figures, tables, images, remarks)
+            path = layout.EVALUATE_METRICS if name == names[-1] else layout.VALIDATION_METRICS
+            defined = (f"{key} {figures[key]:.3f}" for key in ("AP", "AP50") if figures[key] >= 0)
+            result = ", ".join(defined) or "no AP, since they show no objects"
+            say(f"{name}: {images} images at {speed:.1f} images/s: {result} → {path}")
+            if name == "val":
+                write_json(layout.VALIDATION_METRICS, metrics)
+        milliseconds = spent.milliseconds(images)
+        write_evaluation(metrics, tables, found, speed, milliseconds, device)
         overall = metrics["bbox"] | scalars(tables)
         tracker.log_metrics({name: overall.get(name) for name in TRACKED}, 0)
+        tracker.set_tags({"evaluate.split": name})
         tracker.log_artifact(layout.EVALUATION)
-    found = ", ".join(f"{key} {figures[key]:.3f}" for key in ("AP", "AP50") if figures[key] >= 0)
-    say(
-        f"{len(val.images)} images at {speed:.1f} images/s: "
-        f"{found or 'no AP, since they show no objects'} → {layout.EVALUATE_METRICS}"
-    )
-    if remarks["validation_remark"]:
+    if "validation_remark" in remarks:
         say(remarks["validation_remark"])
     if metrics.get("best_f1") and (not measured or lost_f1(metrics)):
         carried = f"carries {measured}; F1 {metrics['f1']:.3f}" if measured else "carries none"

@@ -33,7 +33,7 @@ def best(
         typer.Option(min=-1, help="Commits whose experiments are ranked; -1: all of this branch."),
     ] = 1,
 ) -> None:
-    """List experiments by AP, and say how to look at and apply the best one.
+    """List experiments by AP on val, and say how to look at and apply the best one.
 
     Only experiments on the same data as the workspace are ranked, since AP does not compare across
     data sets. If the workspace has no data, the commit or the newest experiment with an AP decides.

@@ -37,7 +37,7 @@ def copy_project(folder: Path) -> None:
 
 
 def make_clone(folder: Path) -> None:
-    """Makes a committed repository in `folder`, with eight images and the narrowest network.
+    """Makes a committed repository in `folder`, with ten images and the narrowest network.
 
     As in a clone, dvc.lock and metrics/ are those of the author, whose outs are not there.
     """
@@ -46,7 +46,7 @@ def make_clone(folder: Path) -> None:
     shutil.copytree(ROOT / "metrics", folder / "metrics")
     yaml = YAML()
     params = yaml.load(ROOT / "params.yaml")
-    params["dataset"]["shapes"].update(train_images=6, val_images=2)
+    params["dataset"]["shapes"].update(train_images=6, val_images=2, test_images=2)
     params["model"]["width"] = 0.02
     params["train"].update(epochs=1, batch_size=3)
     params["report"]["images"] = 2

@@ -132,8 +132,8 @@ def test_every_stage_says_what_it_does_and_runs_as_a_module(stage):
 def test_outs_are_the_layouts_paths():
     outs = {path for stage in STAGES for path in entries(stage, "outs", "metrics", "plots")}
     names = (
-        "RAW", "MINDRECORD", "BEST_CHECKPOINT", "LAST_CHECKPOINT", "HISTORY", "VALIDATION",
-        "TRAIN_METRICS", "EVALUATE_METRICS", "EVALUATION",
+        "RAW", "MINDRECORD", "TEST_DATA", "BEST_CHECKPOINT", "LAST_CHECKPOINT", "HISTORY",
+        "VALIDATION", "TRAIN_METRICS", "EVALUATE_METRICS", "VALIDATION_METRICS", "EVALUATION",
         "REPORT_PAGE", "REPORT_JSON", "REPORT_TEXT", "GALLERY", "EXPORT",
     )  # fmt: skip
     assert outs == {str(getattr(layout, name)) for name in names}
@@ -167,7 +167,7 @@ def test_plots_name_columns_and_templates_that_are_there(tmp_path, monkeypatch):
     figures = evaluate(truth, nothing)
     monkeypatch.chdir(tmp_path)
     tables = analyse(truth, nothing, figures)
-    write_evaluation(figures, tables, nothing, 1, 1.0, {"nms": 1.0}, "CPU")
+    write_evaluation({}, tables, nothing, 1.0, {"nms": 1.0}, "CPU")
     columns = {
         str(layout.HISTORY): set(history.COLUMNS),
         str(layout.VALIDATION): set(history.VALIDATION_COLUMNS),

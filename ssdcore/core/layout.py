@@ -7,11 +7,15 @@ PARAMS = Path("params.yaml")
 REQUIREMENTS = Path("requirements.lock")
 RAW = Path("data/raw")
 SOURCE = RAW / "source.json"
+TEST_SOURCE = RAW / "source_test.json"
+"""Only there if the data set has a test split."""
 UNUSED = RAW / "unused.json"
 """Only there if something of the input is not used."""
 MINDRECORD = Path("data/mindrecord")
 CLASSES = MINDRECORD / "classes.json"
 CONVERSION = MINDRECORD / "conversion.json"
+TEST_DATA = Path("data/test")
+"""What convert writes of the test split. Train does not depend on it."""
 MODEL = Path("model")
 BEST_CHECKPOINT = MODEL / "best.ckpt"
 LAST_CHECKPOINT = MODEL / "last.ckpt"
@@ -19,6 +23,8 @@ HISTORY = Path("plots/history.csv")
 VALIDATION = Path("plots/validation.csv")
 TRAIN_METRICS = Path("metrics/train.json")
 EVALUATE_METRICS = Path("metrics/evaluate.json")
+VALIDATION_METRICS = Path("metrics/validation.json")
+"""The same figures of val; of the same split if there is no test split."""
 EVALUATION = Path("evaluation")
 PREDICTIONS = EVALUATION / "predictions.json"
 PER_CLASS = EVALUATION / "per_class.csv"
@@ -34,6 +40,9 @@ EXPORT = Path("export")
 PARITY = EXPORT / "parity.json"
 
 SPLITS = ("train", "val")
+"""The splits that every data set has."""
+TEST = "test"
+"""The split that some have: it neither trains the detector nor chooses its checkpoint."""
 
 
 def states() -> Path:
@@ -60,11 +69,31 @@ def table(name: str) -> Path:
     return EVALUATION / f"{name}.csv"
 
 
+def source(split: str) -> Path:
+    """Returns the manifest with a split's entry: test has one of its own."""
+    return TEST_SOURCE if split == TEST else SOURCE
+
+
+def converted(split: str) -> Path:
+    """Returns the folder with a split's shards, ground truth and conversion report."""
+    return TEST_DATA if split == TEST else MINDRECORD
+
+
+def conversion(split: str) -> Path:
+    """Returns the path of the conversion report with a split's entry."""
+    return converted(split) / CONVERSION.name
+
+
 def ground_truth(split: str) -> Path:
     """Returns the path of a split's checked COCO file, which stages after convert read."""
-    return MINDRECORD / f"ground_truth_{split}.json"
+    return converted(split) / f"ground_truth_{split}.json"
 
 
 def mindrecord(split: str) -> Path:
     """Returns the path of a split's MindRecord file; several shards have a number appended."""
-    return MINDRECORD / f"{split}.mindrecord"
+    return converted(split) / f"{split}.mindrecord"
+
+
+def splits() -> tuple[str, ...]:
+    """Returns the splits that convert wrote; the figures are those of the last one."""
+    return (*SPLITS, TEST) if ground_truth(TEST).is_file() else SPLITS

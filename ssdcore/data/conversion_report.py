@@ -7,6 +7,7 @@ from typing import NamedTuple
 from ssdcore.core.messages import printable
 from ssdcore.data.convert import EXAMPLES, Conversion, RepeatedFile
 from ssdcore.data.manifest import UNLABELLED
+from ssdcore.data.same_images import SameImage
 
 EXAMPLE_LENGTH = 60
 """Maximum characters of an example; file names and boxes can have any length."""
@@ -41,13 +42,15 @@ def notes(
     conversion: Conversion,
     repeated: Sequence[RepeatedFile],
     unused: Mapping[str, Sequence[str]],
+    same: Sequence[SameImage] = (),
 ) -> list[str]:
-    """Returns a line for each kind of repair, and of input that is listed twice or not used.
+    """Returns a line for each kind of repair, and of input that is there twice or not used.
 
     Args:
         conversion: of the split.
         repeated: image files of the split with several entries.
         unused: names that no record uses by reason, see `ssdcore.data.manifest.read_unused`.
+        same: images that another split has, too.
     """
     split, lines = conversion.split, []
     if split.sizes_from_files:
@@ -60,6 +63,11 @@ def notes(
     if repeated:
         files = _count(len(repeated), "file")
         lines.append(f"  {files} listed under several ids{_such_as(list(map(str, repeated)))}")
+    if same:
+        images = _count(len(same), "image")
+        lines.append(
+            f"  {images} also in another split, so AP is too high{_such_as([*map(str, same)])}"
+        )
     for reason, unused_names in unused.items():
         is_class = reason.startswith("class")
         files = _count(len(unused_names), *(("class", "classes") if is_class else ("file",)))

@@ -4,6 +4,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,8 +14,9 @@ from ssdcore.core.file_names import plain_name
 from ssdcore.core.progress import Progress
 from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import header_of, open_image_files
-from ssdcore.data.images import BrokenImageError, checked
+from ssdcore.data.images import BrokenImageError, checked, thumbnail
 from ssdcore.data.mindrecord import Record, write_shards
+from ssdcore.data.same_images import Look
 from ssdcore.data.thread_map import map_in_threads
 
 EXAMPLES = 3
@@ -28,6 +30,13 @@ class Skipped(NamedTuple):
     reason: str
     boxes: int
     image_id: int
+
+
+class Checked(NamedTuple):
+    """An image to store, encoded, and how it looks."""
+
+    stored: bytes
+    look: Look
 
 
 class RepeatedFile(NamedTuple):
@@ -50,6 +59,7 @@ class Conversion(NamedTuple):
         without_objects: how many of these have no objects.
         skipped: the other images.
         boxes: counts of the boxes written: "kept", and of these "clipped" and "crowd".
+        looks: of the images written, to compare those of different splits.
     """
 
     split: CocoSplit
@@ -57,6 +67,7 @@ class Conversion(NamedTuple):
     without_objects: int
     skipped: tuple[Skipped, ...]
     boxes: Mapping[str, int]
+    looks: tuple[Look, ...] = ()
 
     def summary(self) -> dict[str, Any]:
         """Returns the counts for conversion.json.
@@ -182,18 +193,20 @@ def convert_split(
     skipped: list[Skipped] = []
     object_counts: list[int] = []  # per image written
     boxes = Counter(kept=0, clipped=0, crowd=0)
+    looks: list[Look] = []
 
-    def records(outcomes: Iterable[bytes | BrokenImageError]) -> Iterator[Record]:
+    def records(outcomes: Iterable[Checked | BrokenImageError]) -> Iterator[Record]:
         pairs = zip(split.images, outcomes, strict=True)
         for number, (image, outcome) in enumerate(pairs, start=1):
             progress.step(number, f"{len(skipped)} left out")
             objects = split.objects[image.id]
-            if isinstance(outcome, bytes):
+            if isinstance(outcome, Checked):
+                looks.append(outcome.look)
                 object_counts.append(len(objects.labels))
                 boxes["kept"] += len(objects.labels)
                 boxes["clipped"] += split.clipped_in.get(image.id, 0)
                 boxes["crowd"] += int(objects.crowd.sum())
-                yield Record(image.id, outcome, objects)
+                yield Record(image.id, outcome.stored, objects)
             elif strict:
                 where = f"{folder}: {image.file_name} (image {image.id})"
                 raise _fault(where, str(outcome), "a whole image of the listed size")
@@ -207,21 +220,27 @@ def convert_split(
         Progress(len(split.images), unit="image") as progress,
     ):
 
-        def check(image: CocoImage) -> bytes | BrokenImageError:
+        def read(image: CocoImage) -> Checked:
+            data, thumbnails = image_files.read(image.file_name), []
+            stored = checked(
+                data, image.height, image.width, lambda seen: thumbnails.append(thumbnail(seen))
+            )
+            return Checked(stored, Look(image.file_name, sha256(data).digest(), thumbnails[0]))
+
+        def check(image: CocoImage) -> Checked | BrokenImageError:
             try:
                 if not image.file_name:
                     raise BrokenImageError("entry without file name")
-                return retrying(
-                    lambda: checked(image_files.read(image.file_name), image.height, image.width),
-                    image.file_name,
-                )
+                return retrying(lambda: read(image), image.file_name)
             except BrokenImageError as error:
                 return error
 
         outcomes = map_in_threads(check, split.images, threads or os.cpu_count() or 1)
         with closing(outcomes):
             write_shards(target, records(outcomes), shards)
-    return Conversion(split, len(object_counts), object_counts.count(0), tuple(skipped), boxes)
+    return Conversion(
+        split, len(object_counts), object_counts.count(0), tuple(skipped), boxes, tuple(looks)
+    )
 
 
 def _fault(where: str, value: str, expected: str) -> InputError:

@@ -43,6 +43,11 @@ BYTES_PER_PIXEL = 12
 """Memory for decoding: a copy of Pillow's, one of OpenCV's, and what their decoders need."""
 MAX_STORED_BYTES = 30 << 20
 """A row of MindRecord has to fit a page of 32 MiB."""
+THUMBNAIL = 32
+"""Pixels a side of `thumbnail`."""
+Grey = NDArray[np.uint8]
+LEAST = 2 * THUMBNAIL
+"""Pixels a side of a larger image from which a thumbnail is made."""
 MAX_REDUCTION = 8
 """libjpeg can decode to an eighth of each side at the smallest. It reads the whole file then, but
 with less work."""
@@ -91,8 +96,18 @@ def read_header(data: bytes) -> Header:
     return _read(data, lambda image: None)
 
 
-def inspect(data: bytes) -> Header:
+def thumbnail(image: Image.Image) -> Grey:
+    """Returns a small image (32, 32) of the whole, upright."""
+    small = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    return upright(np.asarray(small), _orientation(image))
+
+
+def inspect(data: bytes, look: Callable[[Image.Image], object] = lambda _: None) -> Header:
     """Decodes an image once at low resolution to check that it is complete.
+
+    Args:
+        data: the encoded image.
+        look: is called with the decoded image, whose sides may be an eighth.
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large or cut short.
@@ -101,23 +116,32 @@ def inspect(data: bytes) -> Header:
 
     def load(image: Image.Image) -> None:
         width, height = image.size
-        image.draft(None, (max(width // MAX_REDUCTION, 1), max(height // MAX_REDUCTION, 1)))
+        image.draft(None, (max(width // MAX_REDUCTION, LEAST), max(height // MAX_REDUCTION, LEAST)))
         image.load()
+        look(image)
 
     return _read(data, load)
 
 
 def upright(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turns pixels (H, W, 3) as `decode` returns them upright."""
+    """Turns pixels (H, W, …) as `decode` returns them upright."""
     turn = UPRIGHT.get(orientation)
     return np.ascontiguousarray(turn(rgb)) if turn else rgb
 
 
-def checked(data: bytes, height: int, width: int) -> bytes:
+def checked(
+    data: bytes, height: int, width: int, look: Callable[[Image.Image], object] = lambda _: None
+) -> bytes:
     """Decodes an image once to check that it is complete and has the size of its annotations.
 
     Cameras store images sideways with an EXIF orientation. COCO's boxes ignore it; other tools
     annotate the upright image. If only the upright size matches, the image is turned upright.
+
+    Args:
+        data: the encoded image.
+        height: as listed, in pixels.
+        width: likewise.
+        look: see `inspect`.
 
     Returns:
         `data`, or a JPEG if the image was turned, exceeds `MAX_STORED_BYTES`, or is of a format
@@ -128,7 +152,7 @@ def checked(data: bytes, height: int, width: int) -> bytes:
             another size.
         MemoryError: there is not enough memory to tell.
     """
-    header = inspect(data)
+    header = inspect(data, look)
     if (header.height, header.width) == (height, width):
         if len(data) > MAX_STORED_BYTES or header.format in PHONE_FORMATS:
             return _to_jpeg(decode(data))

@@ -1,7 +1,8 @@
 """What download writes beside the annotation files of data/raw, for later stages.
 
-The manifest source.json says where the images of each split are, with their hashes. The list
-unused.json names what the input contains and no record uses.
+The manifest source.json says where the images of train and val are, with their hashes, and
+source_test.json where those of a test split are. The list unused.json names what the input contains
+and no record uses.
 """
 
 import hashlib

@@ -102,10 +102,18 @@ def _experiment(
         is_baseline=state is baseline,
         state=executed,
         params=params,
-        metrics=_content(state.data.metrics, layout.EVALUATE_METRICS).get("bbox") or {},
+        metrics=_figures(state.data.metrics),
         changed={key: value for key, value in leaves(params) if before.get(key, ...) != value},
         data=shards.hash if shards else None,
     )
+
+
+def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the figures of val: to choose an experiment by those of test would spoil them."""
+    for path in (layout.VALIDATION_METRICS, layout.EVALUATE_METRICS):  # earlier ones have no first
+        if figures := _content(metrics, path).get("bbox"):
+            return dict(figures)
+    return {}
 
 
 def _content(files: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def coco_figures(judged: JudgedSplit) -> Table:
         name="coco_figures",
         section="COCO figures",
         title="The twelve COCO figures",
-        note="Other validation images would give other figures. Each lies between low and high in "
+        note="Other images would give other figures. Each lies between low and high in "
         f"95 % of {RESAMPLES:,} resamples of the images (bootstrap).",
         columns=(
             Column("figure", "text"),
@@ -108,7 +108,7 @@ def per_class(judged: JudgedSplit) -> Table:
         title="Figures of each class",
         note="Found objects and wrong detections are counted from a score of "
         f"{judged.threshold:.3f} on; precision, recall and F1 are at the class's own best score. "
-        "A class without objects in the validation set has no figures.",
+        "A class without objects in these images has no figures.",
         columns=COLUMNS,
         rows=rows,
         chart=Chart("ranking", "name", ("AP50", "AP")),

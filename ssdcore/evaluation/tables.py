@@ -89,43 +89,61 @@ def scalars(tables: Iterable[Table]) -> dict[str, float]:
     }
 
 
-def write_evaluation(
+def results_of(
+    split: str,
     figures: Mapping[str, Any],
     tables: Iterable[Table],
-    results: CocoResults,
     images: int,
-    speed: float,
-    milliseconds: Mapping[str, float],
-    device: str,
     remarks: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Writes evaluation/ and metrics/evaluate.json, and returns the content of the latter.
+    """Returns the content of metrics/validation.json, or of metrics/evaluate.json without times.
 
     Args:
+        split: what was evaluated.
         figures: from `ssdcore.coco.metrics.evaluate`.
         tables: from `analyse`, of the same detections.
-        results: the detections.
         images: number of images evaluated.
-        speed: images per second, decoding and suppression included.
-        milliseconds: time of each part of the work per image.
-        device: what computed at that speed.
         remarks: on what the figures depend, by their keys in the file.
     """
-    tables = list(tables)
-    with replacing_folder(layout.EVALUATION) as folder:
-        write_results(folder / layout.PREDICTIONS.name, results)
-        write_tables(folder, tables)
-    metrics = {
+    return {
+        "split": split,
         "bbox": {name: defined(figures[name]) for name in FIGURES},
         "images": images,
-        "images_per_second": round(speed, 2),
-        "milliseconds": {part: round(value, 3) for part, value in milliseconds.items()},
-        "device": device,
         **scalars(tables),
         **remarks,
     }
-    write_json(layout.EVALUATE_METRICS, metrics)
-    return metrics
+
+
+def write_evaluation(
+    metrics: Mapping[str, Any],
+    tables: Iterable[Table],
+    results: CocoResults,
+    speed: float,
+    milliseconds: Mapping[str, float],
+    device: str,
+) -> None:
+    """Writes evaluation/ and metrics/evaluate.json.
+
+    Args:
+        metrics: from `results_of`.
+        tables: from `analyse`.
+        results: the detections.
+        speed: images per second, decoding and suppression included.
+        milliseconds: time of each part of the work per image.
+        device: what computed at that speed.
+    """
+    with replacing_folder(layout.EVALUATION) as folder:
+        write_results(folder / layout.PREDICTIONS.name, results)
+        write_tables(folder, tables)
+    write_json(
+        layout.EVALUATE_METRICS,
+        {
+            **metrics,
+            "images_per_second": round(speed, 2),
+            "milliseconds": {part: round(value, 3) for part, value in milliseconds.items()},
+            "device": device,
+        },
+    )
 
 
 def write_tables(folder: Path, tables: Iterable[Table]) -> None:

@@ -1,19 +1,36 @@
 """The parameters of the data set: one model per data source."""
 
+import re
 from os.path import expanduser
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator
-from pydantic_core import PydanticKnownError
+from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError, PydanticKnownError
+from typing_extensions import Self
 
-from ssdcore.params.types import Count, Names, Reference, Section
+from ssdcore.params.types import Count, Names, Reference, Section, relation
 
 DataPath = Annotated[str, AfterValidator(expanduser)]
 """A path of the user's; `~` stands for the home folder."""
+Share = Annotated[float, Field(ge=0, lt=1)]
+"""A share of the images; 0 is none."""
 
+
+def _of_one_group(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error:
+        groups = 0
+    if groups != 1:
+        expected = r"a regular expression with one group in parentheses, such as ^(patient\d+)_"
+        raise PydanticCustomError("group", expected)
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_of_one_group)]
 
 EXAMPLE = "examples/local"
-"""The value of `dataset.local.path` that stands for none: DVC needs a path that is there."""
+"""The value of a path in `dataset.local` that stands for none: DVC needs one that is there."""
 
 
 class ShapesParams(Section):
@@ -22,15 +39,27 @@ class ShapesParams(Section):
     seed: Annotated[int, Field(ge=0)]
     train_images: Count
     val_images: Count
+    test_images: Annotated[int, Field(ge=0)] = 0  # files of earlier versions lack it
 
 
-class BccdParams(Section):
+class PublishedParams(Section):
+    """A published data set with splits of its own, train and val.
+
+    Attributes:
+        val_share: of the images of train, which become val; the published val becomes test, and
+            figures of it stay comparable with published ones. 0 leaves the splits as published.
+    """
+
+    val_share: Share = 0  # files of earlier versions lack it
+
+
+class BccdParams(PublishedParams):
     """The archive of Shenggan/BCCD_Dataset: 364 images of blood cells."""
 
     archive: Reference
 
 
-class Coco2017Params(Section):
+class Coco2017Params(PublishedParams):
     """COCO's own archives."""
 
     train_images: Reference
@@ -38,7 +67,7 @@ class Coco2017Params(Section):
     annotations: Reference
 
 
-class TutorialParams(Section):
+class TutorialParams(PublishedParams):
     """The archive of the MindSpore tutorial: MindRecord shards and COCO annotations."""
 
     archive: Reference
@@ -52,6 +81,12 @@ class LocalParams(Section):
     Attributes:
         path: folder or archive of the whole data set. With `EXAMPLE` or None, the four paths count.
         format: of the annotations; `auto` recognises it.
+        val_share: of all images, which become val if the data set has no split.
+        test_path: folder or archive of a test split, in any format. With `EXAMPLE`, the test
+            split of `path` counts, if it has one.
+        test_share: of all images, or of those of train if there is a val, which become test if
+            the data set has no test split.
+        group: pattern of file names; images of the same text in its group stay in one split.
     """
 
     path: DataPath | None = None  # files of earlier versions lack it
@@ -61,12 +96,27 @@ class LocalParams(Section):
     val_annotations: DataPath
     val_images: DataPath
     val_share: Annotated[float, Field(gt=0, lt=1)]
+    test_path: DataPath = EXAMPLE  # files of earlier versions lack it and the next two
+    test_share: Share = 0
+    group: Pattern | None = None
     split_seed: Annotated[int, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _train_is_left(self) -> Self:
+        if self.val_share + self.test_share >= 1:
+            expected = f"less than 1 - val_share ({1 - self.val_share:g})"
+            raise relation("test_share", self.test_share, expected)
+        return self
 
     @property
     def is_one_path(self) -> bool:
         """Whether `path` counts, not the four paths."""
         return self.path not in (None, EXAMPLE)
+
+    @property
+    def has_test_path(self) -> bool:
+        """Whether the test split has a path of its own."""
+        return self.test_path != EXAMPLE
 
 
 class DatasetParams(Section):

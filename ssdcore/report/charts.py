@@ -17,6 +17,8 @@ from ssdcore.report.plotting import BLUE, COLOURS, GREY, ORANGE, figure, fragmen
 PALE_BLUE = "rgba(61, 130, 200, 0.35)"
 MAX_NUMBERED = 12
 """Classes up to which the cells of a heatmap show their counts."""
+BAR_WIDTHS = (0.8, 0.52, 0.24)
+"""Of three bars of a row, which lie on each other."""
 MAX_NAMED = 40
 """Classes up to which the axes of a heatmap name each one."""
 NAME_LENGTH, HOVER_LENGTH = 22, 80
@@ -186,18 +188,20 @@ def _looks(
         + " · ".join(f"{c.heading} {words.cell(c, row[c.name])}" for c in told)
         for row in rows
     ]
-    colours = (PALE_BLUE, BLUE)[-len(chart.y) :]
+    colours = (BLUE,) if len(chart.y) == 1 else (PALE_BLUE, BLUE, ORANGE)[: len(chart.y)]
+    widths = BAR_WIDTHS if len(chart.y) == len(BAR_WIDTHS) else [None] * len(chart.y)
     return [
         (
             column,
             {
                 "name": table.find(column).heading,
                 "marker": {"color": colour},
+                "width": width,
                 "hovertext": hover,
                 "hoverinfo": "text",
             },
         )
-        for column, colour in zip(chart.y, colours, strict=True)
+        for column, colour, width in zip(chart.y, colours, widths, strict=True)
     ]
 
 

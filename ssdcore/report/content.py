@@ -1,7 +1,7 @@
 """The report's whole input: the page shows what is here and reads nothing else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ssdcore.evaluation.named_table import Table
@@ -13,7 +13,7 @@ from ssdcore.report.overlay import Box
 
 @dataclass(frozen=True)
 class GalleryImage:
-    """A validation image without boxes, and the boxes to draw on it.
+    """An image of the evaluated split without boxes, and the boxes to draw on it.
 
     Attributes:
         file_name: as in the annotation file.
@@ -33,7 +33,7 @@ class GalleryImage:
 
 @dataclass(frozen=True)
 class VariedImage:
-    """A training image with its caption, encoded as it is and then as training varies it."""
+    """An image with its caption, encoded as it is and then varied, or as another split has it."""
 
     caption: str
     jpegs: Sequence[bytes]
@@ -49,6 +49,8 @@ class ReportContent:
         params: the parameters as nested sections.
         environment: commit, versions, device and the like, in the order to show.
         metrics: the content of metrics/evaluate.json; what is missing shows as a dash.
+        validation: the content of metrics/validation.json.
+        same_images: pairs of images that two splits share.
         tables: by name, in the order to show: of the evaluation, of training, of the data set.
         gallery: images with their ground truth and detections, in the order to show.
         score_threshold: minimum score of the detections shown at first.
@@ -70,6 +72,35 @@ class ReportContent:
     variations: Sequence[VariedImage]
     commands: Sequence[str] = ()
     rise: Rise | None = None
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    same_images: Sequence[VariedImage] = ()
+
+    @property
+    def evaluated(self) -> str:
+        """The word for the split of the figures."""
+        return words.SPLITS[self.metrics.get("split", "val")]
+
+    @property
+    def about_split(self) -> str:
+        """Says what the split of the figures has to do with the training."""
+        if self.evaluated == words.SPLITS["val"]:
+            return (
+                "All figures are of the validation set, which the detector was not trained on. It "
+                "did choose the checkpoint, so AP may be lower on new images; a test split tells."
+            )
+        ap = words.score(self.validation.get("bbox", {}).get("AP"))
+        return (
+            "All figures are of the test set, which neither trained the detector nor chose its "
+            f"checkpoint. On the validation set, which did choose it, AP is {ap}."
+        )
+
+    @property
+    def copies(self) -> int:
+        """The number of the evaluated images that another split has, too."""
+        evaluated = self.metrics.get("split", "val")
+        table = self.tables.get("same_images")
+        rows = table.records() if table else []
+        return len({row["image"] for row in rows if row["split"] == evaluated})
 
     @property
     def classes(self) -> list[str]:

@@ -16,17 +16,17 @@ NO_COMMIT = "not in a git repository"
 PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc", "mlflow")
 
 
-def describe_environment(device: str, source: Mapping[str, Any]) -> dict[str, str]:
+def describe_environment(device: str, sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Returns commit, data, machine and versions.
 
     Args:
         device: the device that ran the network.
-        source: the content of data/raw/source.json.
+        sources: the entry of each split in its manifest.
     """
     experiment = os.environ.get("DVC_EXP_NAME")
     described = {"commit": git_output(Path.cwd(), *DESCRIBE) or NO_COMMIT}
     described |= {"DVC experiment": experiment} if experiment else {}
-    for name, split in source["splits"].items():
+    for name, split in sources.items():
         for part in ("annotations", "images"):
             if digest := split.get(f"{part}_sha256"):
                 described[f"{name} {part}, SHA-256"] = digest

@@ -1,14 +1,15 @@
-"""Example images: validation images with results, training images as augmentation varies them.
+"""Example images: evaluated images with results, training images as augmentation varies them.
 
 The same images are shown for every run on a data set, so that runs can be compared.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample, augment, image_generator
+from ssdcore.evaluation.named_table import Table
 from ssdcore.params.schema import AugmentParams
 from ssdcore.report.box_annotations import annotate_objects, draw_side_by_side
 from ssdcore.report.content import VariedImage
@@ -17,10 +18,12 @@ from ssdcore.report.gallery import judge_images
 from ssdcore.report.split_images import SEED, SplitImages
 
 VARIED_IMAGES, VARIATIONS = 4, 3
+SAME_IMAGES, SAME_PX = 12, 240
+"""Maximum number of pairs, and the longer side of their images."""
 
 
 class Example(NamedTuple):
-    """A validation image with ground truth and predictions side by side, (H, W, 3) uint8."""
+    """An evaluated image with ground truth and predictions side by side, (H, W, 3) uint8."""
 
     image: CocoImage
     rgb: Rgb
@@ -32,7 +35,7 @@ def draw_examples(
     """Draws ground truth and detections of typical images.
 
     Args:
-        images: the validation split.
+        images: the evaluated split.
         results: the detections.
         count: maximum number of images.
         score_threshold: minimum score of a detection that is drawn.
@@ -44,6 +47,25 @@ def draw_examples(
     judged = judge_images(split, chosen, results, score_threshold)
     for one, rgb in zip(judged, images.read(chosen), strict=True):
         yield Example(one.image, draw_side_by_side(rgb, one.objects, one.found, split.classes))
+
+
+def draw_same_images(images: Mapping[str, SplitImages], table: Table) -> Iterator[VariedImage]:
+    """Draws the first pairs of the table of images that two splits share, side by side.
+
+    Args:
+        images: of all splits.
+        table: see `ssdcore.report.tables`; its rows are the pairs.
+
+    Raises:
+        InputError: an image has changed since convert read it.
+    """
+    for split, name, other_split, other_name, _ in table.rows[:SAME_IMAGES]:
+        jpegs = []
+        for of_split, file_name in ((split, name), (other_split, other_name)):
+            shown = images[str(of_split)]
+            chosen = [one for one in shown.kept if one.file_name == file_name][:1]
+            jpegs += [encode_jpeg(scale_to_fit(rgb, SAME_PX)) for rgb in shown.read(chosen)]
+        yield VariedImage(f"{split} {name} · {other_split} {other_name}", jpegs)
 
 
 def draw_variations(

@@ -1,4 +1,4 @@
-"""The page's galleries: validation images with judged detections, best, worst and each mistake."""
+"""The page's galleries: evaluated images with judged detections, best, worst and each mistake."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -53,7 +53,7 @@ class Tally(NamedTuple):
 
 
 class JudgedImage(NamedTuple):
-    """A validation image and the outcomes of its objects and detections."""
+    """An evaluated image and the outcomes of its objects and detections."""
 
     image: CocoImage
     objects: Objects
@@ -122,7 +122,7 @@ def gallery_images(
     """Returns the images of all galleries, each once, with all boxes above `FAINTEST`.
 
     Args:
-        images: the validation split.
+        images: the evaluated split.
         results: the detections.
         count: maximum number of images of a gallery.
         score_threshold: minimum score of a detection that counts when images are chosen.

@@ -2,6 +2,8 @@
 
 import json
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
@@ -11,10 +13,22 @@ from ssdcore.evaluation.tables import read_tables
 from ssdcore.params.schema import Params
 from ssdcore.report.content import ReportContent
 from ssdcore.report.environment import commands_to_repeat, describe_environment
-from ssdcore.report.examples import Example, draw_examples, draw_variations
+from ssdcore.report.examples import (
+    Example,
+    draw_examples,
+    draw_same_images,
+    draw_variations,
+)
 from ssdcore.report.gallery import gallery_images
 from ssdcore.report.split_images import SplitImages
-from ssdcore.report.tables import REMARK, SplitData, data_tables, loss_rise, training_tables
+from ssdcore.report.tables import (
+    REMARK,
+    SAME_IMAGES,
+    SplitData,
+    data_tables,
+    loss_rise,
+    training_tables,
+)
 
 
 def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
@@ -28,14 +42,14 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
             convert.
     """
     wanted = settings.report
-    truth = {name: read_coco(layout.ground_truth(name)) for name in layout.SPLITS}
-    conversion, metrics, source = (
-        json.loads(path.read_text(encoding="utf-8"))
-        for path in (layout.CONVERSION, layout.EVALUATE_METRICS, layout.SOURCE)
-    )
-    environment = describe_environment(metrics["device"], source)
+    names = layout.splits()
+    truth = {name: read_coco(layout.ground_truth(name)) for name in names}
+    conversion = {name: _json(layout.conversion(name))[name] for name in names}
+    sources = {name: _json(layout.source(name))["splits"][name] for name in names}
+    metrics, validation = map(_json, (layout.EVALUATE_METRICS, layout.VALIDATION_METRICS))
+    environment = describe_environment(metrics["device"], sources)
     model, input_size = settings.model, settings.model.input_size
-    splits = {name: SplitData(truth[name], conversion[name]) for name in layout.SPLITS}
+    splits = {name: SplitData(truth[name], conversion[name]) for name in names}
     history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
@@ -48,11 +62,12 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     images = {
         name: SplitImages(
             truth[name],
-            image_folder(layout.SOURCE, name),
+            image_folder(layout.source(name), name),
             {file["file_name"] for file in conversion[name]["skipped_files"]},
         )
-        for name in layout.SPLITS
+        for name in names
     }
+    evaluated = images[metrics.get("split", "val")]
     strengths = settings.train.augment
     content = ReportContent(
         title=f"SSD{input_size} on {settings.dataset.name}",
@@ -60,13 +75,25 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         params=settings.model_dump(mode="json"),
         environment=environment,
         metrics=metrics,
+        validation=validation,
         tables={table.name: table for table in tables},
-        gallery=gallery_images(images["val"], results, wanted.images, threshold),
+        gallery=gallery_images(evaluated, results, wanted.images, threshold),
         score_threshold=threshold,
         strengths=strengths,
         variations=list(draw_variations(images["train"], strengths, input_size)),
         commands=commands_to_repeat(environment),
         rise=loss_rise(history),
+        same_images=[
+            pair
+            for table in tables
+            if table.name == SAME_IMAGES
+            for pair in draw_same_images(images, table)
+        ],
     )
-    examples = draw_examples(images["val"], results, wanted.images, threshold)
+    examples = draw_examples(evaluated, results, wanted.images, threshold)
     return content, list(examples)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content

@@ -18,6 +18,7 @@ from ssdcore.params.rates import Rise, StepLoss, find_rise
 from ssdcore.report import words
 
 TRAINING, DATA = "Training", "Data set"
+SAME_IMAGES = "same_images"
 STEP, EPOCH = Column("step", "count"), Column("epoch", "number")
 TRAINING_TABLES = (
     Table(
@@ -113,6 +114,7 @@ def data_tables(
     return [
         _splits(splits, boxes_of, maps, scales),
         *_left_out(splits),
+        *_same_images(splits),
         _box_sizes(boxes_of, scales),
         _objects(classes_of),
     ]
@@ -158,6 +160,25 @@ def _left_out(splits: Mapping[str, SplitData]) -> list[Table]:
     )  # fmt: skip
     title = "What the conversion left out"
     return [Table("left_out", DATA, title, columns, rows)] if rows else []
+
+
+def _same_images(splits: Mapping[str, SplitData]) -> list[Table]:
+    """Returns a table of the images that two splits share; none where there are none."""
+    rows: list[Row] = [
+        (name, *(image[key] for key in ("file_name", "other_split", "other_file_name", "kind")))
+        for name, (_, conversion) in splits.items()
+        for image in conversion.get("same_images", ())
+    ]
+    names = ("split", "image", "other split", "other image", "how")
+    return [
+        Table(
+            SAME_IMAGES, DATA, "Images that two splits share",
+            tuple(Column(name, "text") for name in names), rows,
+            "Figures of a split say less about new images if train has the same ones: remove one "
+            "of each pair. Images of one scene, such as those of a video, belong in one split "
+            "(dataset.local.group).",
+        )
+    ] if rows else []  # fmt: skip
 
 
 def _box_sizes(boxes_of: Mapping[str, Boxes], scales: Sequence[float]) -> Table:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Any, NamedTuple
 
+from ssdcore.core import layout
 from ssdcore.evaluation.curves import lost_f1
 from ssdcore.report import words
 from ssdcore.report.content import ReportContent
@@ -61,7 +62,7 @@ class Verdict(NamedTuple):
 def verdict(content: ReportContent) -> Verdict:
     """Draws the conclusions from metrics and tables; what was not measured is not mentioned."""
     if not words.defined(content.metrics.get("bbox", {}).get("AP")):
-        nothing = "No conclusion: no AP was measured, or the validation set has no objects."
+        nothing = "No conclusion: no AP was measured, or the evaluated images show no objects."
         return Verdict((nothing,), (), ())
     return Verdict(tuple(_good(content)), tuple(_fails(content)), tuple(_todo(content)))
 
@@ -69,7 +70,8 @@ def verdict(content: ReportContent) -> Verdict:
 def _good(content: ReportContent) -> Iterator[str]:
     metrics = content.metrics
     figures, images = metrics["bbox"], metrics.get("images")
-    where = f"on {words.count(images)} validation images" if images else "on the validation set"
+    split = content.evaluated
+    where = f"on {words.count(images)} {split} images" if images else f"on the {split} set"
     low, high = (words.score(metrics.get(name)) for name in ("AP_low", "AP_high"))
     interval = f" (95 % interval {low} to {high})" if low != words.DASH else ""
     yield f"AP is {words.score(figures['AP'])}{interval} {where}" + (
@@ -126,7 +128,14 @@ def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
     metrics = content.metrics
     if content.rise:
         yield inf, content.rise.advice()
-    if lost := lost_f1(metrics):
+    if copies := content.copies:
+        yield (
+            inf,
+            f"{words.count(copies)} of the {content.evaluated} images are in another split, too, "
+            "so the figures are too high: see the pairs under Data set, and remove one of each.",
+        )
+    # a threshold chosen on test would spoil its figures
+    if content.metrics.get("split") != layout.TEST and (lost := lost_f1(metrics)):
         yield (
             lost,
             f"The model's score threshold is {words.score(metrics['threshold'])}. F1 is highest at "

@@ -68,7 +68,7 @@ def read_candidate(repository: Path) -> Candidate:
     return Candidate(
         checkpoint,
         sha256_of_file(checkpoint),
-        stage.deps.get(layout.MINDRECORD.as_posix(), ""),
+        stage.deps.get(layout.converted(evaluated.get("split", "val")).as_posix(), ""),
         {name: stage.params.get(f"{STAGE}.{name}") for name in COUNTED},
         evaluated["bbox"],
         evaluated.get("threshold", UNMEASURED_SCORE),

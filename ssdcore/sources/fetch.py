@@ -13,17 +13,21 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
 from ssdcore.data.manifest import FetchedSplit, SplitSource, annotation_file, describe, write_unused
-from ssdcore.params.dataset import DatasetParams
+from ssdcore.params.dataset import DatasetParams, PublishedParams
+from ssdcore.sources.division import require_whole_groups
+from ssdcore.sources.held_out import give_classes, published_val_as_test
 from ssdcore.sources.selection import crowd_as_objects, drop_classes, merge_names, select
 
 WITHOUT_BOX = "class without a box"
 LEFT_OUT = "class without a box in any split, left out"
+SPLIT_NAMES = {"val": "validation", layout.TEST: "test"}
 
 
 def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
-    """Fills `folder` with the data set's annotation files, images and manifest.
+    """Fills `folder` with the data set's annotation files, images and manifests.
 
-    Large archives and the user's own images stay where they are; `image_folder` finds them.
+    There are two manifests, so that train does not depend on the one of a test split. Large
+    archives and the user's own images stay where they are; `image_folder` finds them.
 
     Raises:
         InputError: the data set cannot be fetched, or the user's files are not usable.
@@ -31,8 +35,11 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
     # imported by name, and only the one in use: `tutorial` needs MindSpore, which takes seconds
     source = import_module(f"ssdcore.sources.{dataset.name}")
     fetched: dict[str, FetchedSplit] = source.fetch(dataset.source, folder)
+    if isinstance(dataset.source, PublishedParams) and dataset.source.val_share:
+        fetched = published_val_as_test(fetched, folder, dataset.source.val_share)
     read = {}
-    for split in layout.SPLITS:
+    classes: Sequence[CocoClass] = ()  # of train, before some are selected
+    for split in fetched:
         annotations = annotation_file(folder, split)
         if dataset.merge_names:
             read_coco(annotations)
@@ -40,28 +47,37 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         if dataset.crowd_as_objects:
             read_coco(annotations)
             crowd_as_objects(annotations)
+        if split == "train" and layout.TEST in fetched:
+            classes = read_coco(annotations).classes
+        if split == layout.TEST:
+            read_coco(annotations)
+            give_classes(annotations, classes, fetched[split].annotations)
         if dataset.classes is not None or dataset.limit is not None:
             select(annotations, dataset.classes, dataset.limit, fetched[split].annotations)
         read[split] = read_coco(annotations)
         require_plausible(read[split], fetched[split].annotations)
     _require_same_classes(fetched, read)
-    unused = {split: dict(fetched[split].unused) for split in layout.SPLITS}
+    if dataset.name == "local":
+        names = {split: [image.file_name for image in one.images] for split, one in read.items()}
+        require_whole_groups(names, dataset.local.group)
+    unused = {split: dict(one.unused) for split, one in fetched.items()}
     if dataset.name == "local" and dataset.limit is None:  # a few images need not show all
         missing = _require_learnable(fetched, read)
         useless = _never_listed(read) if dataset.classes is None else []
         unused["train"][WITHOUT_BOX] = [name for name in missing if name not in useless]
         unused["train"][LEFT_OUT] = useless
         if useless:
-            for split in layout.SPLITS:
+            for split in fetched:
                 drop_classes(annotation_file(folder, split), useless)
                 read[split] = read_coco(annotation_file(folder, split))
     entries = {
         split: describe(read[split], sha256_of_file(annotation_file(folder, split)), fetched[split])
-        for split in layout.SPLITS
+        for split in fetched
     }
     write_unused(folder, unused)
-    splits = {split: entry._asdict() for split, entry in entries.items()}
-    write_json(folder / layout.SOURCE.name, {"name": dataset.name, "splits": splits})
+    for manifest in {layout.source(split): None for split in fetched}:
+        splits = {s: one._asdict() for s, one in entries.items() if layout.source(s) == manifest}
+        write_json(folder / manifest.name, {"name": dataset.name, "splits": splits})
     return entries
 
 
@@ -71,15 +87,18 @@ def _require_learnable(
     """Returns the classes of which train has no object.
 
     Raises:
-        InputError: val has objects of such a class, which nobody could find.
+        InputError: another split has objects of such a class, which nobody could find.
     """
-    train, val = (_shown(read[split]) for split in layout.SPLITS)
+    shown = {split: _shown(content) for split, content in read.items()}
     names = [c.name for c in read["train"].classes]
-    missing = [name for name in names if name not in train]
-    if train and (only := [name for name in missing if name in val]):
+    missing = [name for name in names if name not in shown["train"]]
+    for split, objects in shown.items():
+        only = [name for name in missing if name in objects]
+        if not shown["train"] or not only:
+            continue
         raise InputError(
             f"{fetched['train'].annotations}: objects of {', '.join(only[:5])}",
-            f"none, and {sum(val[name] for name in only)} in the validation split",
+            f"none, and {sum(objects[name] for name in only)} in the {SPLIT_NAMES[split]} split",
             "objects of each class to train on",
             "Move images that show them to train, try another dataset.local.split_seed if there is "
             "no split of your own, or list the other classes in dataset.classes",
@@ -98,8 +117,12 @@ def _shown(split: CocoSplit) -> Counter[str]:
 
 
 def _never_listed(read: Mapping[str, CocoSplit]) -> list[str]:
-    """Returns the classes of no entry at all, such as Roboflow's group of all classes; not all."""
-    listed = {label for split in read.values() for label in split.annotations.label.tolist()}
+    """Returns the classes of no entry at all, such as Roboflow's group of all classes; not all.
+
+    The entries of test don't count: train must not depend on them.
+    """
+    splits = (read[split] for split in layout.SPLITS)
+    listed = {label for split in splits for label in split.annotations.label.tolist()}
     names = [c.name for label, c in enumerate(read["train"].classes, 1) if label not in listed]
     return names if len(names) < len(read["train"].classes) else []
 

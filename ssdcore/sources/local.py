@@ -2,7 +2,8 @@
 
 With four paths, annotations are in COCO, VOC or YOLO format. If both splits name the same
 annotations and images, `val_share` of the images becomes the validation split. VOC's own lists
-(train and val, else trainval and test) take precedence.
+(train and val, else trainval and test) take precedence. The test split has a path of its own, or is
+a share of the images.
 """
 
 import shutil
@@ -19,10 +20,10 @@ from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
 from ssdcore.sources.coco_writer import ImageEntry, write_coco
-from ssdcore.sources.one_path import fetch_one_path
+from ssdcore.sources.division import Division, divide_entries, partition
+from ssdcore.sources.one_path import fetch_one_path, fetch_test_path
 from ssdcore.sources.pairing import Reading, unused, with_rest
 from ssdcore.sources.recognise import recognise
-from ssdcore.sources.selection import partition, val_entries
 from ssdcore.sources.voc import VOC_LISTS, Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo
 
@@ -31,13 +32,18 @@ FOUR_PATHS = ("coco", "voc", "yolo")
 
 
 def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
-    """Writes the annotation files of both splits to `folder`.
+    """Writes the annotation files of all splits to `folder`.
 
     Raises:
         InputError: something is missing or wrong; the message names file and line.
     """
-    if params.is_one_path:
-        return fetch_one_path(params, folder)
+    fetched = fetch_one_path(params, folder) if params.is_one_path else _four_paths(params, folder)
+    if params.has_test_path:
+        fetched[layout.TEST] = fetch_test_path(params, folder)
+    return fetched
+
+
+def _four_paths(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     for split in layout.SPLITS:
         images, _ = _paths(params, split)
         _require_existing(images, f"dataset.local.{split}_images", "archive of images")
@@ -60,9 +66,15 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     left = unused(readings)
     return {
         split: FetchedSplit(Path(images), images, annotations, unused=left.get(split, {}))
-        for split in layout.SPLITS
+        for split in (*layout.SPLITS, layout.TEST)
+        if annotation_file(folder, split).exists()
         for images, annotations in [_paths(params, split)]
     }
+
+
+def _division(params: LocalParams, *present: str) -> Division:
+    """Returns how to divide the images of train, given the other splits that are there."""
+    return Division.of(params, [*present, *([layout.TEST] if params.has_test_path else [])])
 
 
 def _format(params: LocalParams) -> str:
@@ -81,10 +93,10 @@ def _format(params: LocalParams) -> str:
 
 
 def _paths(params: LocalParams, split: str) -> tuple[str, str]:
-    """Returns images and annotations of a split."""
-    if split == "train":
-        return params.train_images, params.train_annotations
-    return params.val_images, params.val_annotations
+    """Returns images and annotations of a split; test is a share of train."""
+    if split == "val":
+        return params.val_images, params.val_annotations
+    return params.train_images, params.train_annotations
 
 
 def _require_existing(path: str, key: str, kind: str) -> None:
@@ -101,17 +113,19 @@ def _is_one_set(params: LocalParams) -> bool:
 
 
 def _copy_coco(params: LocalParams, folder: Path) -> dict[str, Reading]:
-    train, val = (annotation_file(folder, split) for split in layout.SPLITS)
+    targets = {split: annotation_file(folder, split) for split in (*layout.SPLITS, layout.TEST)}
     source = Path(params.train_annotations)
     listed = {"train": read_coco(source)}  # so that messages name the user's file, not the copy
     if _is_one_set(params):
-        partition(source, train, val, params.val_share, params.split_seed)
+        partition(source, targets, _division(params))
     else:
         is_same = _same_annotations(params)
         listed["val"] = listed["train"] if is_same else read_coco(Path(params.val_annotations))
-        train.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, train)
-        shutil.copyfile(params.val_annotations, val)
+        targets["train"].parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, targets["train"])
+        shutil.copyfile(params.val_annotations, targets["val"])
+        if (division := _division(params, "val")).shares:
+            partition(source, targets, division)
     return {
         split: _images_beside(Path(_paths(params, split)[0]), content)
         for split, content in listed.items()
@@ -187,8 +201,8 @@ def _opened(params: LocalParams, split: str) -> Iterator[tuple[ImageFiles, str, 
 def _divided(
     readings: Mapping[str, Reading], params: LocalParams
 ) -> dict[str, Sequence[ImageEntry]]:
-    """Returns the images of each split; the images of one set are divided."""
-    if len(readings) > 1:
-        return {split: reading.entries for split, reading in readings.items()}
-    (images,) = (reading.entries for reading in readings.values())
-    return val_entries(images, params.val_share, params.split_seed, params.train_annotations)
+    """Returns the images of each split, after division of those of train."""
+    entries: dict[str, Sequence[ImageEntry]] = {s: one.entries for s, one in readings.items()}
+    if (division := _division(params, *entries)).shares:
+        entries |= divide_entries(entries["train"], division, params.train_annotations)
+    return entries

@@ -1,12 +1,14 @@
 """A whole data set in one folder or archive, as a labelling tool exports it.
 
-The format is recognised. The tool's own folders of train and val are the splits; without them,
-`val_share` of the images becomes the validation split. A test split is left out and counted.
+The format is recognised. The tool's own folders of train, val and test are the splits; without
+them, shares of the images become val and test. A test split without labels is left out and counted.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -19,108 +21,185 @@ from ssdcore.sources.coco_export import read_coco_export
 from ssdcore.sources.coco_writer import ImageEntry, write_coco
 from ssdcore.sources.converted import READERS as CONVERTED
 from ssdcore.sources.converted import read_converted
+from ssdcore.sources.division import Division, divide_entries, partition
 from ssdcore.sources.labelme import read_labelme
 from ssdcore.sources.pairing import Reading, unused, with_rest
 from ssdcore.sources.recognise import NAMES, Recognised, recognise
-from ssdcore.sources.selection import partition, val_entries
-from ssdcore.sources.splits import TEST, Subset, by_split, split_of
+from ssdcore.sources.splits import TEST, Subset, by_split
 from ssdcore.sources.voc import VOC_LISTS, Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo, split_images
 
 OUTSIDE = "image outside the folders of train and val"
-UNUSED_TEST = "image of a test split, which is not used"
+UNUSED_TEST = "image of a test split without labels, which is not used"
+OTHER_TEST = "image of a test split, which dataset.local.test_path replaces"
+
+
+class Whole(NamedTuple):
+    """What a folder or archive holds.
+
+    Attributes:
+        where: its path.
+        found: its format.
+        readings: by split; "" holds the images that have none.
+        contents: of COCO files, by split.
+        files: the COCO file of each split, for messages.
+        classes: YOLO's.
+    """
+
+    where: str
+    found: Recognised
+    readings: dict[str, Reading]
+    contents: Mapping[str, dict[str, Any]] = MappingProxyType({})
+    files: Mapping[str, str] = MappingProxyType({})
+    classes: Sequence[str] = ()
+
+    def annotations(self, split: str) -> str:
+        """Returns the name of a split's annotations in messages."""
+        return f"{self.where}/{self.files[split]}" if split in self.files else self.where
 
 
 def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
-    """Writes the annotation files of both splits to `folder`; says what was recognised.
+    """Writes the annotation files of all splits to `folder`; says what was recognised.
 
     Raises:
         InputError: the format is not known, or something is missing or wrong; the message names
             file and line.
     """
-    where = params.path or ""
-    path = Path(where)
-    if not path.exists():
-        remedy = "Set dataset.local.path to it"
-        raise InputError("dataset.local.path", where, "a folder or a zip archive", remedy)
-    if path.suffix.lower() in (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson"):
-        remedy = f"Set dataset.local.path to {path.parent}"
-        raise InputError("dataset.local.path", where, "the folder or zip archive around it", remedy)
+    path = _existing(params.path or "", "dataset.local.path")
     with open_image_files(path) as files:
-        found = recognise(files, where, params.format)
-        say(printable(f"{where}: {found}"))
-        if found.format == "coco":
-            readings, names = _write_coco_export(files, found, params, folder)
-        else:
-            readings, names = _write_others(files, found, params, folder), {}
-        for note in (note for reading in readings.values() for note in reading.notes):
-            say(printable(f"  {note}"))
-        left = unused({s: with_rest(files, where, where, r) for s, r in readings.items()})
+        whole = _read(files, str(params.path), params.format)
+        readings = whole.readings
+        present = [split for split in readings if split]
+        if params.has_test_path:
+            present.append(TEST)
+        division = Division.of(params, present)
+        _write(whole, folder, division, own_test=not params.has_test_path)
+        left = unused(
+            {s: with_rest(files, whole.where, whole.where, r) for s, r in readings.items()}
+        )
         first = left.get("train", left.get("", {}))
         known = {name for reading in readings.values() for name in (*reading.used, *reading.rest)}
         root, images = path.resolve(), image_names(files)
-        if TEST in readings:
-            first[UNUSED_TEST] = [n for n in images if root / n in readings[TEST].used]
+        if TEST in readings and (params.has_test_path or not _has_boxes(whole, TEST)):
+            reason = OTHER_TEST if params.has_test_path else UNUSED_TEST
+            first[reason] = [name for name in images if root / name in readings[TEST].used]
         first[OUTSIDE] = [name for name in images if root / name not in known]
-    return {
-        split: FetchedSplit(
-            path, where, f"{where}/{names[split]}" if split in names else where,
-            unused=first if split == "train" else left.get(split, {}),
-        )
-        for split in layout.SPLITS
-    }  # fmt: skip
+    pool = "train" if "train" in readings else ""
+    fetched = {}
+    for split in (*layout.SPLITS, TEST):
+        if annotation_file(folder, split).exists():
+            own = split if split in readings and split not in division.shares else pool
+            rest = first if split == "train" else left.get(split, {})
+            named = whole.annotations(own)
+            fetched[split] = FetchedSplit(path, whole.where, named, unused=rest)
+    return fetched
 
 
-def _write_coco_export(
-    files: ImageFiles, found: Recognised, params: LocalParams, folder: Path
-) -> tuple[dict[str, Reading], dict[str, str]]:
-    """Writes COCO as it is listed, with the ids of its classes; returns the file of each split."""
-    where = str(params.path)
-    names, contents, readings = read_coco_export(files, where, found.files)
-    train, val = (annotation_file(folder, split) for split in layout.SPLITS)
-    write_text(train, json.dumps(contents.get("train", contents.get(""))))
-    if "val" in contents:
-        write_text(val, json.dumps(contents["val"]))
-    else:
-        named = f"{where}/{names['']}"
-        partition(train, train, val, params.val_share, params.split_seed, named)
-        names |= dict.fromkeys(layout.SPLITS, names[""])
-    return readings, names
+def fetch_test_path(params: LocalParams, folder: Path) -> FetchedSplit:
+    """Writes the annotation file of the test split from `test_path`; says what was recognised.
+
+    If its folders have splits, its test split counts, else all of it.
+
+    Raises:
+        InputError: as `fetch_one_path`, or there are other splits only.
+    """
+    path = _existing(params.test_path, "dataset.local.test_path")
+    with open_image_files(path) as files:
+        whole = _read(files, params.test_path)
+        split = TEST if TEST in whole.readings else ""
+        if split not in whole.readings or not _has_boxes(whole, split):
+            splits = sorted(filter(None, whole.readings)) or "images without a box"
+            expected = "one set of images with boxes, or a test split"
+            raise InputError("dataset.local.test_path", f"{params.test_path}: {splits}", expected)
+        _write_test(whole, split, folder)
+        reading = with_rest(files, params.test_path, params.test_path, whole.readings[split])
+    return FetchedSplit(
+        path, params.test_path, whole.annotations(split), unused=unused({TEST: reading})[TEST]
+    )
 
 
-def _write_others(
-    files: ImageFiles, found: Recognised, params: LocalParams, folder: Path
-) -> dict[str, Reading]:
-    """Writes what is in another format as COCO."""
-    where = str(params.path)
-    classes: list[str] = []
-    if found.format == "yolo":
+def _existing(where: str, key: str) -> Path:
+    path = Path(where)
+    if not path.exists():
+        raise InputError(key, where, "a folder or a zip archive", f"Set {key} to it")
+    if path.suffix.lower() in (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson"):
+        remedy = f"Set {key} to {path.parent}"
+        raise InputError(key, where, "the folder or zip archive around it", remedy)
+    return path
+
+
+def _read(files: ImageFiles, where: str, wanted: str = "auto") -> Whole:
+    """Reads all splits; says the format and what else the user should know."""
+    found = recognise(files, where, wanted)
+    say(printable(f"{where}: {found}"))
+    if found.format == "coco":
+        names, contents, readings = read_coco_export(files, where, found.files)
+        whole = Whole(where, found, readings, contents, names)
+    elif found.format == "yolo":
         classes = read_names(files, where)
         readings = {
-            split: read_yolo(files, where, Subset(files, images), "", classes)
-            if split != TEST
-            else _unread(where, [*images, *(n for n in files.names() if split_of(n) == TEST)])
+            split: read_yolo(
+                files, where, Subset(files, images), "", classes, is_test=split == TEST
+            )
             for split, images in split_images(files, where).items()
         }
+        whole = Whole(where, found, readings, classes=classes)
     elif found.format == "voc":
-        readings = _read_voc(files, where)
+        whole = Whole(where, found, _read_voc(files, where))
+    elif found.format in CONVERTED:
+        reading = read_converted(files, where, found.format, found.files)
+        whole = Whole(where, found, _divided(reading, where))
     else:
-        whole = (
-            read_converted(files, where, found.format, found.files)
-            if found.format in CONVERTED
-            else read_labelme(files, where)
-        )
-        readings = _divided(whole, where)
-    entries: dict[str, Sequence[ImageEntry]] = {
-        split: reading.entries for split, reading in readings.items() if split != TEST
-    }
-    classes = classes or class_names(entries.values())
+        whole = Whole(where, found, _divided(read_labelme(files, where), where))
+    for note in (note for reading in whole.readings.values() for note in reading.notes):
+        say(printable(f"  {note}"))
+    return whole
+
+
+def _has_boxes(whole: Whole, split: str) -> bool:
+    """Tells whether a split is labelled; a published test split may not be."""
+    if split in whole.contents:
+        return bool(whole.contents[split]["annotations"])
+    return any(entry.boxes for entry in whole.readings[split].entries)
+
+
+def _write(whole: Whole, folder: Path, division: Division, *, own_test: bool) -> None:
+    """Writes the annotation files of all splits: COCO as it is listed, others as COCO."""
+    pool = "train" if "train" in whole.readings else ""
+    targets = {split: annotation_file(folder, split) for split in (*layout.SPLITS, TEST)}
+    if whole.contents:
+        for split in (pool, "val"):
+            if split in whole.contents:
+                write_text(targets[split or "train"], json.dumps(whole.contents[split]))
+        if division.shares:
+            partition(targets["train"], targets, division, whole.annotations(pool))
+    else:
+        entries: dict[str, Sequence[ImageEntry]] = {
+            split or "train": reading.entries
+            for split, reading in whole.readings.items()
+            if split != TEST
+        }
+        if division.shares:
+            entries |= divide_entries(entries["train"], division, whole.where)
+        _write_entries(whole, entries, folder)
+    if own_test and TEST in whole.readings and _has_boxes(whole, TEST):
+        _write_test(whole, TEST, folder)
+
+
+def _write_test(whole: Whole, split: str, folder: Path) -> None:
+    """Writes one of the splits as the test split, with classes of its own."""
+    if split in whole.contents:
+        write_text(annotation_file(folder, TEST), json.dumps(whole.contents[split]))
+    else:
+        _write_entries(whole, {TEST: whole.readings[split].entries}, folder)
+
+
+def _write_entries(whole: Whole, entries: Mapping[str, Sequence[ImageEntry]], folder: Path) -> None:
+    name = NAMES[whole.found.format]
+    classes = whole.classes or class_names(entries.values())
     if not classes:
-        raise InputError(where, f"{NAMES[found.format]} files without any object", "objects")
-    if "" in entries:
-        entries = val_entries(entries[""], params.val_share, params.split_seed, where)
-    write_coco(folder, entries, classes, f"Converted from {NAMES[found.format]}")
-    return readings
+        raise InputError(whole.where, f"{name} files without any object", "objects")
+    write_coco(folder, entries, classes, f"Converted from {name}")
 
 
 def _read_voc(files: ImageFiles, where: str) -> dict[str, Reading]:
@@ -129,7 +208,7 @@ def _read_voc(files: ImageFiles, where: str) -> dict[str, Reading]:
     if len(parts) > 1:
         return {
             split: Voc(Subset(files, names), where, Subset(files, names)).everything()
-            if split != TEST
+            if split != TEST or any(name.lower().endswith(".xml") for name in names)
             else _unread(where, names)
             for split, names in parts.items()
         }
@@ -137,7 +216,14 @@ def _read_voc(files: ImageFiles, where: str) -> dict[str, Reading]:
     lists = next((pair for pair in VOC_LISTS if all(map(voc.has_list, pair))), None)
     if lists is None:
         return {"": voc.everything()}
-    return {split: voc.listed(name) for split, name in zip(layout.SPLITS, lists, strict=True)}
+    readings = {s: voc.listed(name) for s, name in zip(layout.SPLITS, lists, strict=True)}
+    if TEST not in lists and voc.has_list(TEST):
+        try:
+            readings[TEST] = voc.listed(TEST)
+        except InputError as error:  # a published test split without its XML files
+            note = f"the list of test is not used, {error.where}: {error.value}"
+            readings["val"] = readings["val"]._replace(notes=(note,))
+    return readings
 
 
 def _unread(where: str, names: Sequence[str]) -> Reading:

@@ -45,6 +45,8 @@ MAX_ROTATION = np.pi / 9  # either way from upright, like most things in photos
 MIN_SQUASH = 0.9  # by foreshortening
 OVERHANG = 0.35  # of the box's side: how far beyond the border a position may be
 POSITION_TRIES = 30
+FIRST_ID = {"train": 1, "val": 2, layout.TEST: 1_000_001}
+"""Of each split's images; the next image's id is higher by 2: odd in train, even in val."""
 
 
 class Placed(NamedTuple):
@@ -77,22 +79,31 @@ class Image(NamedTuple):
 
 
 def fetch(params: ShapesParams, folder: Path) -> dict[str, FetchedSplit]:
-    """Draws the images and annotation files of both splits into `folder`."""
-    write_shapes(folder, params.seed, params.train_images, params.val_images)
+    """Draws the images and annotation files of all splits into `folder`."""
+    splits = write_shapes(
+        folder, params.seed, params.train_images, params.val_images, params.test_images
+    )
     return {
         split: FetchedSplit(
             folder / split, str(layout.images(split)), str(layout.annotations(split))
         )
-        for split in layout.SPLITS
+        for split in splits
     }
 
 
-def write_shapes(folder: Path, seed: int, train_images: int, val_images: int) -> None:
-    """Writes `train/`, `val/` (JPEG) and `annotations/instances_{train,val}.json` to `folder`.
+def write_shapes(
+    folder: Path, seed: int, train_images: int, val_images: int, test_images: int = 0
+) -> list[str]:
+    """Writes `train/`, `val/`, `test/` (JPEG) and `annotations/instances_SPLIT.json` to `folder`.
 
     An annotation file is written after its images. Images of an earlier, larger run stay.
+
+    Returns:
+        The splits; test is only one of them if it has images.
     """
-    for split, images in zip(layout.SPLITS, (train_images, val_images), strict=True):
+    numbers = dict(zip(FIRST_ID, (train_images, val_images, test_images), strict=True))
+    splits = [split for split, images in numbers.items() if images or split in layout.SPLITS]
+    for split in splits:
         content: dict[str, Any] = {
             "info": {"description": f"shapes, drawn from seed {seed}: {split}", "version": "1.0"},
             "licenses": [
@@ -109,10 +120,9 @@ def write_shapes(folder: Path, seed: int, train_images: int, val_images: int) ->
                 for label, name in enumerate(CLASSES)
             ],
         }
-        for index in range(images):
+        for index in range(numbers[split]):
             image = image_at(seed, split, index)
-            # odd in train, even in val
-            image_id = 1 + layout.SPLITS.index(split) + len(layout.SPLITS) * index
+            image_id = FIRST_ID[split] + len(layout.SPLITS) * index
             file_name = f"{index:06d}.jpg"
             _write_jpeg(folder / split / file_name, image.rgb)
             height, width = image.rgb.shape[:2]
@@ -121,6 +131,7 @@ def write_shapes(folder: Path, seed: int, train_images: int, val_images: int) ->
             content["images"].append(entry)
             content["annotations"] += _annotations(image_id, image)
         write_json(folder / "annotations" / f"instances_{split}.json", content)
+    return splits
 
 
 def _write_jpeg(path: Path, rgb: NDArray[np.uint8]) -> None:
@@ -152,7 +163,7 @@ def _annotations(image_id: int, image: Image) -> list[dict[str, Any]]:
 
 def image_at(seed: int, split: str, index: int) -> Image:
     """Returns image `index` of a split, which does not depend on the number of images."""
-    rng = np.random.default_rng([seed, layout.SPLITS.index(split), index])
+    rng = np.random.default_rng([seed, [*FIRST_ID].index(split), index])
     return draw_image(rng, *SIZES_HW[rng.integers(len(SIZES_HW))])
 
 

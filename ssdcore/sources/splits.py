@@ -8,8 +8,7 @@ from pathlib import PurePosixPath
 from ssdcore.core import layout
 from ssdcore.data.image_files import ImageFiles
 
-TEST = "test"
-"""A split that this project does not use."""
+TEST = layout.TEST
 WORDS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "test": TEST, "testing": TEST,

@@ -202,6 +202,8 @@ def read_yolo(
     inner: str,
     names: list[str],
     images_where: str = "",
+    *,
+    is_test: bool = False,
 ) -> Reading:
     """Reads the images and their labels, ordered by name.
 
@@ -212,6 +214,7 @@ def read_yolo(
         inner: path of `images` inside `files`; "" if it is elsewhere.
         names: the classes.
         images_where: path of the images.
+        is_test: whether it is a test split, whose labels may be missing.
 
     Raises:
         InputError: there is no image, no image has labels, or a line is wrong.
@@ -243,7 +246,7 @@ def read_yolo(
                 if line.strip()
             )
         entries.append(ImageEntry(file_name, height, width, boxes))
-    if not label_of:
+    if not label_of and not is_test:
         found = f"labels of none of {len(entries)} images"
         example = f" such as {entries[0].file_name}" if entries else ""
         expected = "labels/….txt beside images/…, with the same names"

@@ -15,6 +15,7 @@ from ssdcore.evaluation.tables import (
     analyse,
     empty_tables,
     read_tables,
+    results_of,
     scalars,
     write_evaluation,
     write_tables,
@@ -148,7 +149,8 @@ def test_without_objects_no_file_has_a_figure_below_zero(tmp_path, monkeypatch, 
     monkeypatch.chdir(tmp_path)
     figures = evaluate(truth, scene[1])
     tables = analyse(truth, scene[1], figures)
-    metrics = write_evaluation(figures, tables, scene[1], 40, 1.0, {}, "CPU")
+    metrics = results_of("val", figures, tables, 40)
+    write_evaluation(metrics, tables, scene[1], 1.0, {}, "CPU")
     assert metrics["bbox"] == dict.fromkeys(FIGURES)
     for name in ("per_class", "coco_figures", "sizes", "shares"):
         assert "-1" not in layout.table(name).read_text()
@@ -171,17 +173,17 @@ def test_the_evaluation_is_written_and_read_back(tmp_path, monkeypatch, scene, f
     monkeypatch.chdir(tmp_path)
     layout.EVALUATION.mkdir()
     layout.table("of_another_version").touch()
-    metrics = write_evaluation(
-        figures, tables.values(), scene[1], 40, 12.345, {"nms": 0.12345}, "CPU"
-    )
-    assert json.loads(layout.EVALUATE_METRICS.read_text()) == metrics
-    assert metrics == {
+    metrics = results_of("test", figures, tables.values(), 40, {"remark": "r"})
+    write_evaluation(metrics, tables.values(), scene[1], 12.345, {"nms": 0.12345}, "CPU")
+    assert json.loads(layout.EVALUATE_METRICS.read_text()) == {
+        "split": "test",
         "bbox": {name: defined(figures[name]) for name in FIGURES},
         "images": 40,
         "images_per_second": 12.35,
         "milliseconds": {"nms": 0.123},
         "device": "CPU",
         **scalars(tables.values()),
+        "remark": "r",
     }
     assert read_tables() == tables
     names = {layout.PREDICTIONS.name, layout.TABLES.name, *(f"{name}.csv" for name in tables)}

@@ -45,6 +45,16 @@ def test_bars_stand_in_the_order_of_the_rows():
     assert (list(strong.x), list(strong.y), list(pale.y)) == (["b", "c"], [0.1, 0.3], [0.2, 0.4])
 
 
+def test_three_bars_of_a_row_can_all_be_seen():
+    columns = (Column("class", "text"), *(Column(name, "count") for name in ("a", "b", "c")))
+    three = draw(
+        table(("x", 9, 5, 5), chart=Chart("ranking", "class", ("a", "b", "c")), columns=columns)
+    )
+    assert [bar.name for bar in three.data] == ["a", "b", "c"]
+    assert len({bar.marker.color for bar in three.data}) == 3
+    assert three.data[0].width > three.data[1].width > three.data[2].width
+
+
 LINES = (Column("class", "text"), Column("recall"), Column("precision"))
 BY_CLASS = Chart("lines", "recall", ("precision",), by="class", main="all", marks=(0.4,))
 

@@ -13,6 +13,7 @@ from ssdcore.report.content import ReportContent, VariedImage
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.gallery import BUDGET_BYTES, encode_within
 from ssdcore.report.page import render
+from ssdcore.report.tables import data_tables
 from tests.augment_params import augment_params
 from tests.report.conftest import CLASSES, with_rows
 
@@ -135,6 +136,41 @@ def test_the_page_shows_figures_and_verdict(content: ReportContent) -> None:
     assert "dvc repro" in text
     assert "train images no objects 12" in text
     assert "train boxes no area 7" in text
+
+
+def test_the_split_of_the_figures_and_its_part_in_the_training_are_said(content) -> None:
+    page = Page(render(content)).text()
+    assert "validation images 500" in page
+    assert "It did choose the checkpoint, so AP may be lower on new images" in page
+    metrics = {**content.metrics, "split": "test"}
+    tested = replace(content, metrics=metrics, validation={"bbox": {"AP": 0.625}})
+    page = Page(render(tested)).text()
+    assert "test images 500" in page
+    assert "other test images would give another AP" in page
+    assert "All figures are of the test set, which neither trained the detector nor chose" in page
+    assert "On the validation set, which did choose it, AP is 0.625." in page
+
+
+def test_images_that_two_splits_share_are_shown_in_pairs(content, splits) -> None:
+    assert "two splits share" not in Page(render(content)).text()
+    same = [
+        {"file_name": f"{n}.jpg", "other_split": "train", "other_file_name": f"t{n}.jpg", "kind": k}
+        for n, k in enumerate(("same bytes", "looks the same"))
+    ]
+    conversion = {**splits["val"].conversion, "same_images": same}
+    splits = {**splits, "val": splits["val"]._replace(conversion=conversion)}
+    boxes = np.array([[0.2, 0.2, 0.4, 0.2]], np.float32)
+    tables = {table.name: table for table in data_tables(splits, boxes, [0.1, 0.2, 0.375])}
+    pairs = [VariedImage("val 0.jpg · train t0.jpg", [b"a val image", b"a train image"])]
+    leaking = replace(content, tables={**content.tables, **tables}, same_images=pairs)
+    html = render(leaking)
+    text = Page(html).text()
+    assert "Images that two splits share" in text
+    assert "2 of the validation images are in another split, too" in text
+    assert "val 0.jpg · train t0.jpg" in text
+    assert "val 1.jpg train t1.jpg looks the same" in text
+    for image in pairs[0].jpegs:
+        assert base64.b64encode(image).decode() in html
 
 
 def test_undefined_figures_are_dashes(content: ReportContent) -> None:

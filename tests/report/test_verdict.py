@@ -26,6 +26,11 @@ def test_how_good_it_is(content: ReportContent) -> None:
     )
 
 
+def test_the_split_of_the_figures_is_said(content: ReportContent) -> None:
+    tested = replace(content, metrics={**content.metrics, "split": "test"})
+    assert "on 500 test images, and AP50" in said(tested).good[0]
+
+
 def test_where_it_fails(content: ReportContent) -> None:
     assert said(content).fails == (
         "AP loses 0.400 to objects that are not found and to wrong detections, and 0.100 to boxes "

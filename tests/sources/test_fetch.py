@@ -3,6 +3,7 @@
 import json
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -12,7 +13,7 @@ from ssdcore.coco.metrics import evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file
-from ssdcore.data.manifest import image_folder, read_unused
+from ssdcore.data.manifest import FetchedSplit, image_folder, read_unused
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.reader import read_params
 from ssdcore.params.types import Section
@@ -28,8 +29,11 @@ PERFECT = [
 A, B = (detection["bbox"] for detection in PERFECT)
 
 
-def shapes(train_images: int = 2, val_images: int = 1, seed: int = 1) -> DatasetParams:
+def shapes(
+    train_images: int = 2, val_images: int = 1, seed: int = 1, test_images: int = 0
+) -> DatasetParams:
     values = {"train_images": train_images, "val_images": val_images, "seed": seed}
+    values["test_images"] = test_images
     return DATASET.model_copy(
         update={"name": "shapes", "shapes": DATASET.shapes.model_copy(update=values)}
     )
@@ -324,3 +328,86 @@ def test_unusual_annotations_do_not_change_the_evaluation(home, tmp_path, rows):
     fetch(local(home), tmp_path / "raw")
     ground_truth = tmp_path / "raw/annotations/instances_val.json"
     assert evaluate(ground_truth, PERFECT)["AP"] == pytest.approx(1)
+
+
+def test_a_test_split_is_recorded_apart_and_changes_nothing_else(tmp_path):
+    """Train depends on source.json and on the files of train and val."""
+    fetch(shapes(test_images=2), tmp_path / "with")
+    fetch(shapes(), tmp_path / "without")
+    before, after = (tree(tmp_path / name) for name in ("without", "with"))
+    more = after.keys() - before.keys()
+    assert {name: after[name] for name in before} == before
+    assert sorted(more) == [
+        "annotations/instances_test.json",
+        "source_test.json",
+        "test/000000.jpg",
+        "test/000001.jpg",
+    ]
+    drawn = {after[name] for name in after if name.endswith(".jpg")}
+    assert len(drawn) == 5  # the test images are others
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.mark.parametrize("name", ["bccd", "coco2017", "tutorial"])
+def test_published_splits_give_their_val_to_test(monkeypatch, tmp_path, name):
+    """A published data set of ten images in train and two in val, with val_share."""
+    published = SimpleNamespace(fetch=published_splits)
+    monkeypatch.setattr("ssdcore.sources.fetch.import_module", lambda _: published)
+    monkeypatch.chdir(tmp_path)
+    section = getattr(DATASET, name).model_copy(update={"val_share": 0.3})
+    dataset = DATASET.model_copy(update={"name": name, name: section})
+    entries = fetch(dataset, Path("raw"))
+    assert {split: entry.listed for split, entry in entries.items()} == {
+        "train": 7, "val": 3, "test": 2,
+    }  # fmt: skip
+    test = json.loads(Path("raw/source_test.json").read_text())["splits"]["test"]
+    assert test["images"] == "images/val"
+    rows = json.loads(Path("raw/source.json").read_text())["splits"]
+    assert {split: row["images"] for split, row in rows.items()} == {
+        "train": "images/train", "val": "images/train",
+    }  # fmt: skip
+
+
+def published_splits(params: Section, folder: Path) -> dict[str, FetchedSplit]:
+    fetched = {}
+    for split, number in (("train", 10), ("val", 2)):
+        images = [{"id": n, "file_name": f"{n}.jpg"} for n in range(number)]
+        for image in images:
+            path = Path("images", split, image["file_name"])
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(jpeg(seed=image["id"]))
+        write_coco(folder / f"annotations/instances_{split}.json", images, [])
+        fetched[split] = FetchedSplit(Path("images", split), f"images/{split}", split)
+    return fetched
+
+
+CLASSES_OF_TEST = [[{"id": 7, "name": "DOG"}], [{"id": 7, "name": "cow"}]]
+
+
+@pytest.mark.parametrize("categories", CLASSES_OF_TEST, ids=["renamed", "unknown"])
+def test_a_test_path_has_the_classes_of_train(home, tmp_path, categories, monkeypatch):
+    """Its own ids and letter case don't matter; a class that train lacks does."""
+    for split in layout.SPLITS:
+        annotate(home / f"{split}.json", [box(1, 5, [1, 1, 9, 9]), box(1, 1, [1, 1, 9, 9])])
+    (home / "exam/images").mkdir(parents=True)
+    (home / "exam/images/z.jpg").write_bytes(jpeg(seed=9))
+    images = [{"id": 1, "file_name": "z.jpg", "height": 48, "width": 64}]
+    write_coco(home / "exam/result.json", images, [box(1, 7, [1, 1, 9, 9])])
+    content = json.loads((home / "exam/result.json").read_text())
+    (home / "exam/result.json").write_text(json.dumps({**content, "categories": categories}))
+    dataset = local(home, test_path=home / "exam")
+    if categories[0]["name"] == "cow":
+        with pytest.raises(InputError, match=r"result\.json: objects of cow: found '1 in the test"):
+            fetch(dataset, tmp_path / "raw")
+        return
+    entries = fetch(dataset, tmp_path / "raw")
+    assert entries["test"].images == str(home / "exam")
+    test, train = (
+        read_coco(tmp_path / f"raw/annotations/instances_{split}.json")
+        for split in ("test", "train")
+    )
+    assert test.classes == train.classes
+    assert [test.classes[label - 1].name for label in test.objects[1].labels] == ["dog"]

@@ -11,7 +11,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.manifest import read_unused
 from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import fetch
-from ssdcore.sources.one_path import UNUSED_TEST
+from ssdcore.sources.one_path import OTHER_TEST, UNUSED_TEST
 from stages.convert import main as convert
 from stages.download import main as download
 from tests.sources.archives import make_folder, make_zip
@@ -107,12 +107,12 @@ def test_an_export_has_the_images_and_boxes_of_the_original(
 
 
 def fetched(path: Path, raw: Path, **more: object) -> dict[str, dict]:
-    """Returns the annotation files of both splits, fetched from one path."""
+    """Returns the annotation files of all splits, fetched from one path."""
     dataset = read_params(ROOT / "params.yaml").dataset
     local = dataset.local.model_copy(update={"path": str(path), **more})
-    fetch(dataset.model_copy(update={"name": "local", "local": local}), raw)
+    splits = fetch(dataset.model_copy(update={"name": "local", "local": local}), raw)
     return {s: json.loads((raw / layout.annotations(s).relative_to(layout.RAW)).read_text())
-            for s in layout.SPLITS}  # fmt: skip
+            for s in splits}  # fmt: skip
 
 
 def names(content: dict) -> list[str]:
@@ -127,17 +127,56 @@ def test_an_archive_is_read_like_a_folder(tmp_path, tool):
     assert archive == folder
 
 
-def test_test_images_are_counted_and_coco_keeps_its_ids_without_the_group(tmp_path):
+def test_a_test_split_is_used_and_coco_keeps_its_ids_without_the_group(tmp_path):
     data = original(EXAMPLE)
     path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data))
-    for part in fetched(path, tmp_path / "raw").values():
+    parts = fetched(path, tmp_path / "raw")
+    for part in parts.values():
         assert [c["id"] for c in part["categories"]] == [1, 2, 3, 4, 5, 6]  # 0 is the group of all
+    assert names(parts["test"]) == [f"test/{data.photos[0].name}"]
+    assert len(parts["test"]["annotations"]) == len(data.photos[0].boxes) > 0
     assert read_unused(tmp_path / "raw") == {
-        "train": {
-            "class without a box in any split, left out": ["objects"],
-            UNUSED_TEST: [f"test/{data.photos[0].name}"],
-        }
+        "train": {"class without a box in any split, left out": ["objects"]}
     }
+
+
+def test_a_test_split_without_labels_is_counted(tmp_path):
+    data = original(EXAMPLE)
+    files = EXPORTS["roboflow_coco"](data)
+    content = json.loads(files["test/_annotations.coco.json"])
+    files["test/_annotations.coco.json"] = json.dumps({**content, "annotations": []})
+    path = make_folder(tmp_path / "set", files)
+    assert fetched(path, tmp_path / "raw").keys() == {"train", "val"}
+    assert read_unused(tmp_path / "raw")["train"][UNUSED_TEST] == [f"test/{data.photos[0].name}"]
+
+
+@pytest.mark.parametrize("tool", ["roboflow_coco", "roboflow_yolo", "label_img", "cvat_xml"])
+def test_shares_make_the_splits_that_are_missing(tmp_path, tool):
+    """Those that the export has stay as they are."""
+    files = EXPORTS[tool](original(EXAMPLE))
+    files = {name: data for name, data in files.items() if not name.startswith("test/")}
+    path = make_folder(tmp_path / "set", files)
+    before = fetched(path, tmp_path / "a")
+    after = fetched(path, tmp_path / "b", test_share=0.2)
+    found = {split: set(names(part)) for split, part in after.items()}
+    assert found["val"] == set(names(before["val"]))
+    assert found["test"] < set(names(before["train"]))
+    assert found["train"] == set(names(before["train"])) - found["test"]
+    assert after["test"]["categories"] == after["train"]["categories"]
+
+
+def test_a_test_path_replaces_the_test_split_of_the_export(tmp_path):
+    data = original(EXAMPLE)
+    path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data))
+    exam = make_folder(tmp_path / "exam", EXPORTS["labelme"](data))
+    parts = fetched(path, tmp_path / "raw", test_path=str(exam))
+    assert len(names(parts["test"])) == len(data.photos)
+    unused = read_unused(tmp_path / "raw")["train"]
+    assert unused[OTHER_TEST] == [f"test/{data.photos[0].name}"]
+    of_export = fetched(exam, tmp_path / "b", test_path=str(path))["test"]
+    assert names(of_export) == [f"test/{data.photos[0].name}"]  # not those of its train and val
+    with pytest.raises(InputError, match=r"^dataset\.local\.test_path: .*a folder or a zip"):
+        fetched(path, tmp_path / "c", test_path=str(tmp_path / "none"))
 
 
 def test_uploads_are_found_by_their_names_and_those_that_are_not_stay_to_be_counted(

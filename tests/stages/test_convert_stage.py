@@ -162,7 +162,7 @@ def test_a_killed_conversion_leaves_all_or_nothing_and_the_next_run_completes(ra
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
     assert outcome["early"] >= 5
-    assert outcome["left"] == ["mindrecord", "raw"]
+    assert outcome["left"] == ["mindrecord", "raw", "test"]
     shards = [f"{split}.mindrecord{n}{db}"
               for split in ("train", "val") for n in "01" for db in ("", ".db")]  # fmt: skip
     truth = [f"ground_truth_{split}.json" for split in ("train", "val")]

@@ -1,24 +1,28 @@
 """One measure and one threshold, from training to prediction, with four images learnt by heart."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 from benchmarks import harness
+from ssdcore.coco.metrics import FIGURES
 from ssdcore.core import layout
 from ssdcore.models.checkpoint import load
 from ssdcore.models.metadata import ScoreThreshold
 from ssdcore.sources.shapes import write_shapes
+from tests.coco_files import plain_pycocotools
 from tests.project import stage
 
 pytestmark = pytest.mark.slow
 IMAGES = 4
+WITHOUT_TEST = ("data/mindrecord", "data/raw/source.json", "model", "plots", "metrics/train.json")
 STILL = ("flip", "brightness", "contrast", "saturation", "hue")
 
 
-def write_params(folder: Path, **evaluate: float) -> None:
+def write_params(folder: Path, changes: dict[str, str] | None = None, **evaluate: float) -> None:
     harness.write_params(
         folder,
         harness.data_params(folder / "own", 0, 0)
@@ -28,7 +32,8 @@ def write_params(folder: Path, **evaluate: float) -> None:
             "model.width": 0.0625, "train.epochs": 30, "train.validate_every": 30,
             "train.lr_max": 0.008, "train.warmup_epochs": 5.0, "train.weight_decay": 0.0,
             "tracking.enabled": False, "report.images": 1,
-        },
+        }
+        | (changes or {}),
     )  # fmt: skip
 
 
@@ -107,6 +112,50 @@ def test_other_thresholds_are_said_wherever_the_figure_of_training_is(folder, tr
     text = (folder / layout.REPORT_TEXT).read_text()
     assert remark in " ".join(text.split())
     assert "The model's score threshold is" in text
+
+
+def test_a_test_split_is_reported_and_changes_nothing_of_the_model(folder, trained):
+    """Neither do other images or boxes in it."""
+    write_params(folder)
+    run(folder, "evaluate")
+    before = contents(folder, *WITHOUT_TEST)
+    of_val = read(folder, layout.EVALUATE_METRICS)
+    assert of_val["split"] == "val"
+    found = []
+    for seed in (8, 9):
+        shutil.rmtree(folder / "exam", ignore_errors=True)
+        write_shapes(folder / "exam", seed=seed, train_images=3, val_images=1)
+        shutil.rmtree(folder / "exam/val")
+        (folder / "exam/annotations/instances_val.json").unlink()
+        (folder / "exam/train").rename(folder / "exam/test")
+        truth = folder / "exam/annotations/instances_train.json"
+        truth.rename(folder / "exam/annotations/instances_test.json")
+        write_params(folder, {"dataset.local.test_path": "exam"})
+        for name in ("download", "convert"):
+            run(folder, name)
+        assert "already trained" in run(folder, "train")
+        said = run(folder, "evaluate")
+        assert contents(folder, *WITHOUT_TEST) == before
+        metrics = read(folder, layout.EVALUATE_METRICS)
+        assert (metrics["split"], metrics["images"]) == ("test", 3)
+        assert metrics["threshold"] == of_val["threshold"]  # of the model
+        assert read(folder, layout.VALIDATION_METRICS)["bbox"] == of_val["bbox"]
+        expected = plain_pycocotools(
+            folder / layout.ground_truth("test"), folder / layout.PREDICTIONS
+        )
+        assert [metrics["bbox"][name] for name in FIGURES] == expected
+        assert re.search(r"^test: 3 images .* AP .* → metrics/evaluate.json$", said, re.M)
+        assert re.search(r"^val: 4 images .* AP .* → metrics/validation.json$", said, re.M)
+        run(folder, "report")
+        assert "on 3 test images" in (folder / layout.REPORT_TEXT).read_text()
+        found.append(metrics["bbox"])
+    assert found[0] != found[1]
+
+
+def contents(folder: Path, *names: str) -> dict[str, bytes]:
+    """Returns the content of files, and of all files in folders."""
+    found = [path for name in names for path in [folder / name, *(folder / name).rglob("*")]]
+    return {str(path): path.read_bytes() for path in found if path.is_file()}
 
 
 def test_prediction_takes_the_threshold_of_the_model_in_use(folder, trained):

@@ -1,12 +1,8 @@
 """COCO's protocol, from shards to the written file: each image of the annotation file counts."""
 
-import contextlib
-import io
 import json
 
 import pytest
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.metrics import FIGURES, evaluate
@@ -14,13 +10,14 @@ from ssdcore.coco.results import CocoResults
 from ssdcore.core import layout
 from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import find_shards
-from ssdcore.evaluation.tables import analyse, write_evaluation
+from ssdcore.evaluation.tables import analyse, results_of, write_evaluation
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, predict_split
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, seed_all
 from ssdcore.sources.shapes import write_shapes
+from tests.coco_files import plain_pycocotools
 
 IMAGES = 6
 EMPTY, CROWDS, MISSING = range(3)
@@ -76,17 +73,6 @@ def perfect(folder):
     ]
 
 
-def plain_pycocotools(truth, predictions):
-    """The twelve figures as the package's own example computes them."""
-    with contextlib.redirect_stdout(io.StringIO()):
-        coco = COCO(str(truth))
-        evaluator = COCOeval(coco, coco.loadRes(str(predictions)), "bbox")
-        evaluator.evaluate()
-        evaluator.accumulate()
-        evaluator.summarize()
-    return evaluator.stats.tolist()
-
-
 def test_every_image_that_there_is_gets_detections(folder, predicted):
     ids = [image.id for image in read_coco(annotations(folder)).images]
     ids.pop(MISSING)
@@ -107,7 +93,8 @@ def test_figures_are_pycocotools_own_of_the_written_file(
     results = CocoResults.from_rows(rows)
     figures = evaluate(annotations(folder), results)
     tables = analyse(annotations(folder), results, figures)
-    write_evaluation(figures, tables, results, IMAGES, 1.0, {}, "CPU")
+    metrics = results_of("val", figures, tables, IMAGES)
+    write_evaluation(metrics, tables, results, 1.0, {}, "CPU")
     written = json.loads(layout.EVALUATE_METRICS.read_text())
     assert written["images"] == IMAGES
     assert json.loads(layout.PREDICTIONS.read_text()) == rows

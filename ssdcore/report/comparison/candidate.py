@@ -47,7 +47,7 @@ PINNED = re.compile(r"^(mindspore|numpy|opencv-python-headless|dvc|mlflow)==([^\
 
 
 class Detected(NamedTuple):
-    """The detections in the validation split.
+    """The detections in the evaluated split.
 
     Attributes:
         split: its ground truth.
@@ -75,7 +75,7 @@ class Candidate:
         detected: its detections; None if unknown.
         resamples: figures of the same resamples of the images for all revisions: COCO's by dotted
             key, AP of a class by its table and name; none if the detections are unknown.
-        data: identifies the content of the validation set; "" if unknown.
+        data: identifies the content of the evaluated split; "" if unknown.
         lacks: files that the revision does not have, or not in a readable form, or (with
             `NOT_FETCHED`) not on this machine.
     """
@@ -104,10 +104,12 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
     trained = files.parse(layout.TRAIN_METRICS, _mapping) or {}
     params = files.parse(layout.PARAMS, _yaml_mapping) or {}
-    val = files.parse(layout.SOURCE, _val_source) or {}
-    truth = layout.ground_truth("val")
+    split_name = layout.TEST if evaluated.get("split") == layout.TEST else "val"
+    source = layout.source(split_name)
+    of_split = files.parse(source, lambda text: _source(text, split_name)) or {}
+    truth = layout.ground_truth(split_name)
     if files.read(truth) is None:  # a revision of an earlier version
-        truth = layout.annotations("val")
+        truth = layout.annotations(split_name)
     split = files.parse(truth, _split)
     results = files.parse(layout.PREDICTIONS, parse_results)
     values = {
@@ -116,20 +118,24 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
         if table.chart and table.chart.kind in COMPARED
     }
     detected, resamples = None, {}
-    if split and results and "images" in val:
-        detected = Detected(split, results, str(val["images"]))
+    if split and results and "images" in of_split:
+        detected = Detected(split, results, str(of_split["images"]))
         try:
             figures, classes = bootstrap(read_split(split, results))
             resamples = {BBOX + name: values for name, values in figures.items()}
             names = (f"{layout.PER_CLASS.stem}/{one.name}" for one in split.classes)
             resamples |= zip(names, classes, strict=True)
         except InputError:  # an image or a category that the split does not have
-            files.lacks[f"{layout.PREDICTIONS} (of another validation set)"] = None
+            files.lacks[f"{layout.PREDICTIONS} (of other images)"] = None
     measured = {"evaluate": evaluated, "train": trained}
+    if split_name == layout.TEST:
+        validation = files.parse(layout.VALIDATION_METRICS, _mapping) or {}
+        measured["validation"] = {"bbox": validation.get("bbox", {})}
     return Candidate(
         name,
         {
             **origin,
+            "evaluated on": split_name if evaluated else "",
             "device": str(evaluated.get("device", "")),
             **({"training": str(evaluated[REMARK])} if REMARK in evaluated else {}),
             **files.versions(),
@@ -139,7 +145,9 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
         values={name: found for name, found in values.items() if found},
         detected=detected,
         resamples=resamples,
-        data=" ".join(str(val[k]) for k in ("annotations_sha256", "images_sha256") if k in val),
+        data=" ".join(
+            str(of_split[key]) for key in ("annotations_sha256", "images_sha256") if key in of_split
+        ),
         lacks=list(files.lacks),
     )
 
@@ -202,8 +210,8 @@ def _mapping(text: str) -> dict[str, Any]:
     return dict(json.loads(text).items())
 
 
-def _val_source(text: str) -> dict[str, Any]:
-    return dict(json.loads(text).get("splits", {}).get("val", {}))
+def _source(text: str, split: str) -> dict[str, Any]:
+    return dict(json.loads(text).get("splits", {}).get(split, {}))
 
 
 def _yaml_mapping(text: str) -> dict[str, Any]:

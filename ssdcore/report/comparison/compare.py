@@ -23,7 +23,7 @@ def compare_revisions(
 
     Args:
         names: of the revisions, see `open_revisions`; a single one is compared with the workspace.
-        images: maximum number of validation images to show.
+        images: maximum number of images to show.
         score_threshold: minimum score of a detection to draw; None is each model's own.
 
     Raises:
@@ -73,7 +73,7 @@ def _draw(
             drawn = draw_images(able, folder, count)
     except InputError as error:
         return [], f"The images can't be read. {error}"
-    return drawn, "" if drawn else "The revisions have no validation image in common."
+    return drawn, "" if drawn else "The revisions have no evaluated image in common."
 
 
 def _threshold(candidate: Candidate) -> float:
@@ -82,7 +82,7 @@ def _threshold(candidate: Candidate) -> float:
 
 @contextmanager
 def revision_images(revision: Revision, recorded: str) -> Iterator[Path]:
-    """Yields the folder or archive of a revision's validation images.
+    """Yields the folder or archive of the images that a revision evaluated.
 
     Those in data/raw are the revision's own; images elsewhere are as they are now.
     """
@@ -92,6 +92,4 @@ def revision_images(revision: Revision, recorded: str) -> Iterator[Path]:
         if inside and revision.fetch(Path(recorded), copy):
             yield copy
         else:
-            yield recorded_images(
-                recorded, f"{layout.SOURCE} of {revision.name}: splits.val.images"
-            )
+            yield recorded_images(recorded, f"{layout.SOURCE.parent} of {revision.name}: images")

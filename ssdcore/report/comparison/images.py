@@ -1,4 +1,4 @@
-"""The same validation images with each candidate's detections, largest differences first."""
+"""The same images with each candidate's detections, largest differences first."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice

@@ -21,6 +21,7 @@ GROUPS = {
     BBOX: COCO,
     "evaluate.milliseconds.": "Milliseconds per image",
     "evaluate.": "Evaluation",
+    "validation.bbox.": "COCO figures of the validation set",
     "train.": "Training",
 }
 """Headings of the figures by the beginning of their keys; the first that fits counts."""

@@ -89,7 +89,7 @@ if (filters) {
     const at = curves[label]?.[scores.indexOf(threshold)] ?? [];
     const figures = ["precision", "recall", "F1"].flatMap((name, index) =>
       typeof at[index] === "number" ? [`${name} ${at[index].toFixed(3)}`] : []);
-    const whole = figures.length ? ` All validation images: ${figures.join(", ")}.` : "";
+    const whole = figures.length ? ` All evaluated images: ${figures.join(", ")}.` : "";
     filters.querySelector(".status").textContent = `${fitting} of ${images.length} images, with ` +
       `the boxes counted above, from a score of ${threshold.toFixed(3)} on.${whole}`;
     document.querySelector(".none").hidden = fitting > 0;

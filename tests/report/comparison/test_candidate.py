@@ -46,7 +46,8 @@ def test_everything_is_read() -> None:
     assert one.name == "one"
     assert one.lacks == []
     assert one.facts == {
-        "commit": "d66a075", "device": "CPU", "mindspore": "2.8.0", "dvc": "3.1",
+        "commit": "d66a075", "evaluated on": "val", "device": "CPU", "mindspore": "2.8.0",
+        "dvc": "3.1",
     }  # fmt: skip
     assert one.params == {"train.lr_max": 1e-6, "train.clip.norm": None}
     assert one.figures == {
@@ -60,6 +61,28 @@ def test_everything_is_read() -> None:
         "shares": {"small": 0.5},
     }
     assert one.data == "ab cd"
+
+
+def test_a_test_split_is_compared_on_its_own_images_beside_the_figures_of_val() -> None:
+    """An evaluation of val and one of test are of other images, and are never subtracted."""
+    names = ("data/raw/source.json", "data/raw/annotations/instances_val.json")
+    files = {name: text for name, text in FILES.items() if name not in names}
+    source = FILES[names[0]].replace('"val"', '"test"').replace("ab", "12")
+    files |= {
+        "data/raw/source_test.json": source,
+        "data/test/ground_truth_test.json": json.dumps(COCO),
+    }
+    evaluated = {**json.loads(FILES["metrics/evaluate.json"]), "split": "test"}
+    files["metrics/evaluate.json"] = json.dumps(evaluated)
+    files["metrics/validation.json"] = json.dumps({"split": "val", "bbox": {"AP": 0.75}})
+    one = candidate(files)
+    assert one.lacks == []
+    assert one.facts["evaluated on"] == "test"
+    assert one.figures["evaluate.bbox.AP"] == 0.5
+    assert one.figures["validation.bbox.AP"] == 0.75
+    assert one.data == "12 cd"
+    assert one.detected
+    assert one.detected.images == "v"
 
 
 def test_a_training_that_measured_otherwise_is_a_fact() -> None:
@@ -95,7 +118,7 @@ def test_the_figures_of_resamples_are_there() -> None:
     elsewhere = json.dumps([{**RESULT, "image_id": 5}])
     other = candidate({**FILES, "evaluation/predictions.json": elsewhere})
     assert other.resamples == {}
-    assert other.lacks == ["evaluation/predictions.json (of another validation set)"]
+    assert other.lacks == ["evaluation/predictions.json (of other images)"]
 
 
 @pytest.mark.parametrize("name", sorted(set(FILES) - {"requirements.lock"}))

@@ -87,8 +87,8 @@ def test_changes_are_coloured_outside_their_noise_and_grey_within(candidates):
     assert "second 0.750 +0.250, within noise" in text
 
 
-def test_different_validation_sets_are_warned_of(candidates):
-    warning = "validation sets are not the same"
+def test_different_images_are_warned_of(candidates):
+    warning = "evaluated images are not the same"
     assert warning not in render_comparison(candidates, [])
     other = replace(candidates[1], data="ef")
     page = render_comparison([candidates[0], other], [])

@@ -1,0 +1,171 @@
+"""Divides images that have no split of their own: by shares, stratified by class, groups whole.
+
+A hash of seed and name orders the images: the division does not depend on the order of the file,
+and a data set that grows keeps most of its earlier division.
+"""
+
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ssdcore.coco.rows import flag, whole_number
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.core.files import write_text
+from ssdcore.params.dataset import LocalParams
+from ssdcore.sources.coco_writer import ImageEntry
+from ssdcore.sources.selection import image_name, read_content, shuffled
+
+
+class Division(NamedTuple):
+    """How to divide a set of images; what no share takes is train.
+
+    Attributes:
+        shares: of the images, by split; together less than 1.
+        seed: of the order.
+        group: pattern of file names, see `group_of`.
+    """
+
+    shares: Mapping[str, float]
+    seed: int
+    group: str | None = None
+
+    @classmethod
+    def of(cls, params: LocalParams, present: Collection[str]) -> "Division":
+        """Returns how to make the splits that are not `present`, none if all are there."""
+        shares = {"val": params.val_share, layout.TEST: params.test_share}
+        missing = {s: share for s, share in shares.items() if share and s not in present}
+        return cls(missing, params.split_seed, params.group)
+
+
+def group_of(name: str, pattern: str | None) -> str:
+    """Returns what the pattern's group matches in a file name; the name itself without a match."""
+    found = re.search(pattern, name) if pattern else None
+    return name if found is None or found[1] is None else found[1]
+
+
+def divide(
+    classes_of: Mapping[str, Collection[Any]], division: Division, where: str
+) -> dict[str, str]:
+    """Returns the split of each image: each has at least one, and about its share.
+
+    The images of a group form a unit. The strata are the units whose rarest class is the same, and
+    each split takes its share of each stratum, the rarest first. The last unit that shows a class
+    stays in train: nobody could find the class without it.
+
+    Args:
+        classes_of: the classes of the objects in each image, by its name.
+        division: the shares.
+        where: name of the annotations in messages.
+
+    Raises:
+        InputError: fewer units than splits.
+    """
+    members = defaultdict(list)
+    for name in classes_of:
+        members[group_of(name, division.group)].append(name)
+    if len(members) <= len(division.shares):
+        kind = "groups" if len(members) < len(classes_of) else "images"
+        remedy = f"Add {kind}, or name others for {' and '.join(division.shares)}"
+        least = ("two", "three")[len(division.shares) - 1]
+        raise InputError(where, f"{len(members)} {kind}", f"{least} or more to split", remedy)
+    shown = {unit: {c for n in names for c in classes_of[n]} for unit, names in members.items()}
+    left = Counter(one for classes in shown.values() for one in classes)
+    rarity = sorted(left, key=lambda one: (left[one], str(one)))
+    rank = {one: place for place, one in enumerate(rarity)}
+    strata = defaultdict(list)
+    for unit in shuffled(members, division.seed):
+        strata[min((rank[one] for one in shown[unit]), default=len(rank))].append(unit)
+    free = [unit for place in sorted(strata) for unit in strata[place]]
+    size_of = {place: sum(len(members[u]) for u in units) for place, units in strata.items()}
+    split_of: dict[str, str] = {}
+    for number, (split, share) in enumerate(division.shares.items(), start=1):
+        most = len(free) - 1 - len(division.shares) + number  # leaves one for train and the others
+        chosen: list[str] = []
+        missing = 0.0  # images that earlier strata should have given, but for rounding
+        for place in sorted(strata):
+            missing += share * size_of[place]
+            for unit in strata[place]:
+                wanted = unit not in split_of and 2 * missing >= len(members[unit])
+                if wanted and len(chosen) < most and all(left[one] > 1 for one in shown[unit]):
+                    chosen.append(unit)
+                    split_of[unit] = split
+                    left.subtract(shown[unit])
+                    missing -= len(members[unit])
+        if not chosen:
+            last = shuffled(free, division.seed)[0]
+            split_of[last] = split
+            left.subtract(shown[last])
+        free = [unit for unit in free if unit not in split_of]
+    return {name: split_of.get(unit, "train") for unit, names in members.items() for name in names}
+
+
+def divide_entries(
+    entries: Sequence[ImageEntry], division: Division, where: str
+) -> dict[str, Sequence[ImageEntry]]:
+    """Returns the images of each split, divided with `divide`."""
+    classes_of: dict[str, set[str]] = {entry.file_name: set() for entry in entries}
+    for entry in entries:
+        classes_of[entry.file_name] |= {box.name for box in entry.boxes if not box.is_crowd}
+    split_of = divide(classes_of, division, where)
+    return {
+        split: [entry for entry in entries if split_of[entry.file_name] == split]
+        for split in ("train", *division.shares)
+    }
+
+
+def partition(path: Path, targets: Mapping[str, Path], division: Division, where: str = "") -> None:
+    """Divides the images of a COCO annotation file with `divide`.
+
+    Boxes of unlisted images go to train, where `read_coco` counts them.
+
+    Args:
+        path: the file; may be one of the targets.
+        targets: the file to write of train and of each split that the division makes.
+        division: the shares.
+        where: name of the annotations in messages; empty is the path.
+    """
+    content = read_content(path)
+    name_of = {whole_number(image["id"]): image_name(image) for image in content["images"]}
+    classes_of: dict[str, set[int | None]] = {name: set() for name in name_of.values()}
+    for row in content["annotations"]:
+        name = name_of.get(whole_number(row.get("image_id")))
+        if name is not None and flag(row.get("iscrowd")) is False:
+            classes_of[name].add(whole_number(row.get("category_id")))
+    split_of = divide(classes_of, division, where or str(path))
+
+    def split_of_row(row: Mapping[str, Any]) -> str:
+        name = name_of.get(whole_number(row.get("image_id")))
+        return "train" if name is None else split_of[name]
+
+    for split in ("train", *division.shares):
+        images = [one for one in content["images"] if split_of[image_name(one)] == split]
+        rows = [row for row in content["annotations"] if split_of_row(row) == split]
+        write_text(targets[split], json.dumps({**content, "images": images, "annotations": rows}))
+
+
+def require_whole_groups(names_of: Mapping[str, Iterable[str]], pattern: str | None) -> None:
+    """Checks that no group has images in several splits of the user's own.
+
+    Args:
+        names_of: the file names of each split.
+        pattern: see `group_of`.
+
+    Raises:
+        InputError: a group has.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    for split, names in names_of.items() if pattern else ():
+        for name in names:
+            group = group_of(name, pattern)
+            other, example = first.setdefault(group, (split, name))
+            if other != split:
+                raise InputError(
+                    f"dataset.local.group: {group}",
+                    f"{example} in {other} and {name} in {split}",
+                    "the images of a group in one split",
+                    "Move them to one split, or set dataset.local.group to null",
+                )

@@ -1,0 +1,161 @@
+"""Images without a split of their own: shares, classes, groups, and growth."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from ssdcore.core.errors import InputError
+from ssdcore.sources.division import Division, divide, group_of, partition, require_whole_groups
+from ssdcore.sources.selection import shuffled
+from tests.coco_files import box, write_coco
+
+NAMES = [f"{n:03}.jpg" for n in range(50)]
+VAL = {"val": 0.2}
+
+
+def chosen(classes_of: dict, share: float, where: str = "x") -> set[str]:
+    """Returns the validation images."""
+    split_of = divide(classes_of, Division({"val": share}, 1), where)
+    return {name for name, split in split_of.items() if split == "val"}
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def file_names(path: Path) -> list[str]:
+    return [image["file_name"] for image in read(path)["images"]]
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "expected"),
+    [(10, 0.2, 2), (50, 0.5, 25), (2, 0.01, 1), (2, 0.99, 1), (3, 0.9, 2), (12, 0.2, 2)],
+)
+def test_the_share_is_rounded_and_leaves_no_split_empty(count, share, expected):
+    assert len(chosen(dict.fromkeys(NAMES[:count], ()), share)) == expected
+
+
+@pytest.mark.parametrize(
+    ("count", "shares", "expected"),
+    [(50, (0.2, 0.1), (35, 10, 5)), (3, (0.01, 0.01), (1, 1, 1)), (3, (0.6, 0.39), (1, 1, 1))],
+)
+def test_three_splits_have_their_shares_and_none_is_empty(count, shares, expected):
+    division = Division(dict(zip(("val", "test"), shares, strict=True)), 1)
+    found = Counter(divide(dict.fromkeys(NAMES[:count], ()), division, "x").values())
+    assert tuple(found[split] for split in ("train", "val", "test")) == expected
+
+
+def test_a_test_split_leaves_val_as_it_was():
+    classes_of = {name: ["cat"] if n % 3 else ["dog"] for n, name in enumerate(NAMES)}
+    both = divide(classes_of, Division({"val": 0.2, "test": 0.2}, 1), "x")
+    assert chosen(classes_of, 0.2) == {name for name, split in both.items() if split == "val"}
+
+
+def test_an_additional_image_moves_few_others():
+    before, after = (chosen(dict.fromkeys(names, ()), 0.2) for names in (NAMES[:49], NAMES))
+    assert len(before - after) <= 1
+
+
+def test_the_last_image_of_a_class_stays_in_train():
+    order = shuffled(NAMES[:10], 1)
+    classes_of = {name: ["common"] for name in order} | {order[0]: ["rare"]}
+    classes_of |= {order[1]: ["two"], order[2]: ["two"]}
+    assert chosen(classes_of, 0.3) == {order[1], order[3], order[4]}
+    assert chosen({"a": ["x"], "b": ["y"]}, 0.5) <= {"a", "b"}
+
+
+def test_each_split_has_its_share_of_a_rare_class():
+    """20 of 1,000 images show it, half of them with a common one."""
+    names = [f"{n:04}.jpg" for n in range(1000)]
+    for seed in range(5):
+        rare = shuffled(names, 100 + seed)[:20]
+        classes_of = {name: ["common"] for name in names} | {n: ["rare"] for n in rare[:10]}
+        classes_of |= {name: ["common", "rare"] for name in rare[10:]}
+        split_of = divide(classes_of, Division({"val": 0.2, "test": 0.1}, seed), "x")
+        assert Counter(split_of.values()) == {"train": 700, "val": 200, "test": 100}
+        assert Counter(split_of[name] for name in rare) == {"train": 14, "val": 4, "test": 2}
+
+
+def test_a_group_is_in_one_split_and_the_shares_hold():
+    names = [f"patient{n // 7:02}_{n:03}.png" for n in range(210)]
+    classes_of = {
+        name: ["cell", "rare"] if n % 30 < 7 else ["cell"] for n, name in enumerate(names)
+    }
+    division = Division({"val": 0.2, "test": 0.1}, 3, r"^(patient\d+)_")
+    split_of = divide(classes_of, division, "x")
+    for patient in range(30):
+        assert len({split_of[name] for name in names[7 * patient : 7 * patient + 7]}) == 1
+    found = Counter(split_of.values())
+    assert (found["val"], found["test"]) == (42, 21)
+    require_whole_groups({"train": names[:7], "val": names[7:]}, division.group)
+
+
+def test_groups_are_what_the_pattern_finds_and_others_are_alone():
+    assert group_of("a/patient7_2.jpg", r"(patient\d+)") == "patient7"
+    assert group_of("a/b.jpg", r"(patient\d+)") == "a/b.jpg"
+    assert group_of("a/b.jpg", None) == "a/b.jpg"
+
+
+def test_groups_in_several_splits_of_the_user_are_refused():
+    names = {"train": ["p1_1.jpg", "p2_1.jpg"], "val": ["p1_2.jpg"], "test": ["p3_1.jpg"]}
+    expected = r"^dataset\.local\.group: p1: found 'p1_1.jpg in train and p1_2.jpg in val'"
+    with pytest.raises(InputError, match=expected):
+        require_whole_groups(names, r"^(p\d)_")
+    require_whole_groups(names, None)
+
+
+def test_fewer_images_or_groups_than_splits_cannot_be_divided():
+    with pytest.raises(InputError, match=r"^a\.json: found '1 images'"):
+        divide({"a": ()}, Division({"val": 0.5}, 1), "a.json")
+    with pytest.raises(InputError, match=r"^x: found '2 groups', expected three or more"):
+        division = Division({"val": 0.2, "test": 0.2}, 1, "^(.)")
+        divide(dict.fromkeys(["a1", "a2", "b1"], ()), division, "x")
+
+
+def test_the_splits_are_disjoint_complete_and_seeded(tmp_path):
+    images = [{"id": 100 + n, "file_name": name} for n, name in enumerate(NAMES)]
+    boxes = [box(100 + n, 1, [1, 1, 5, 5], area=25) for n in range(0, 50, 2)]
+    boxes += [box(100 + n, 5, [2, 2, 5, 5]) for n in range(0, 50, 3)]
+    path = write_coco(tmp_path / "a.json", images, boxes)
+    targets = {split: tmp_path / f"{split}/{split}.json" for split in ("train", "val", "test")}
+    partition(path, targets, Division({"val": 0.2, "test": 0.1}, 1))
+    assert [len(file_names(target)) for target in targets.values()] == [35, 10, 5]
+    assert sorted(name for target in targets.values() for name in file_names(target)) == NAMES
+    for target in targets.values():
+        content, whole = read(target), read(path)
+        assert file_names(target) == sorted(file_names(target))  # the file's order
+        ids = {image["id"] for image in content["images"]}
+        mine = [row["id"] for row in whole["annotations"] if row["image_id"] in ids]
+        assert [row["id"] for row in content["annotations"]] == mine != []
+        assert content["categories"] == whole["categories"]
+    before = file_names(targets["val"])
+    partition(path, targets, Division(VAL, 1))
+    assert file_names(targets["val"]) == before
+    partition(path, targets, Division(VAL, 2))
+    assert file_names(targets["val"]) != before
+
+
+def test_an_image_listed_twice_is_in_one_split_and_one_without_a_name_in_some(tmp_path):
+    images = [{"id": n, "file_name": f"{n % 5}.jpg"} for n in range(10)]
+    images += [{"id": 11, "file_name": None}, {"id": 12, "file_name": 7}]
+    path = write_coco(tmp_path / "a.json", images, [])
+    targets = {split: tmp_path / f"{split}.json" for split in ("train", "val")}
+    partition(path, targets, Division({"val": 0.4}, 3))
+    train, val = (read(target)["images"] for target in targets.values())
+    assert sorted(image["id"] for image in train + val) == [*range(10), 11, 12]
+    names = [{image["file_name"] for image in part} for part in (train, val)]
+    assert not names[0] & names[1]
+
+
+def test_boxes_of_unlisted_images_are_kept_to_be_counted(tmp_path):
+    images = [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "b"}]
+    rows = [box(9, 1, [1, 1, 2, 2]), box([1], 1, [1, 1, 2, 2]), box("2", 1, [1, 1, 2, 2])]
+    path = write_coco(tmp_path / "a.json", images, rows)
+    targets = {split: tmp_path / f"{split}.json" for split in ("train", "val")}
+    partition(path, targets, Division({"val": 0.5}, 1))
+    parts = [read(target) for target in targets.values()]
+    assert sum(len(part["annotations"]) for part in parts) == 3
+    (owner,) = [part for part in parts if part["images"][0]["id"] == 2]
+    assert "2" in [row["image_id"] for row in owner["annotations"]]  # text, as some tools write ids
