@@ -21,6 +21,7 @@ def _evaluate(settings: Params) -> None:
     from time import perf_counter
 
     from ssdcore.coco.annotations import read_coco
+    from ssdcore.coco.classes import as_listed, difference
     from ssdcore.coco.metrics import evaluate, load_backend
     from ssdcore.core.files import sha256_of_file
     from ssdcore.data.mindrecord import find_shards
@@ -36,6 +37,7 @@ def _evaluate(settings: Params) -> None:
     device = configure(runtime.device)
     network, metadata = load(layout.BEST_CHECKPOINT)
     val = read_coco(layout.ground_truth("val"))
+    as_listed(metadata.classes, val.classes, str(layout.BEST_CHECKPOINT))  # before the work
     shards = find_shards(layout.mindrecord("val"))
     thresholds, measured = Thresholds.of(wanted), metadata.score_threshold
     detector = Detector(network, metadata.default_boxes, metadata.loss, wanted.batch_size)
@@ -50,7 +52,9 @@ def _evaluate(settings: Params) -> None:
         detector.warm_up()
         started = perf_counter()
         spent = TimeSpent()
-        results = predict_split(detector, shards, val, thresholds, runtime.workers, spent=spent)
+        results = predict_split(
+            detector, shards, val, thresholds, runtime.workers, metadata.classes, spent
+        )
         speed = len(val.images) / (perf_counter() - started)
         figures = evaluate(val, results, wanted.backend)
         tables = analyse(val, results, figures, measured.score if measured else None)
@@ -71,6 +75,8 @@ def _evaluate(settings: Params) -> None:
         f"{len(val.images)} images at {speed:.1f} images/s: "
         f"{found or 'no AP, since they show no objects'} → {layout.EVALUATE_METRICS}"
     )
+    if unshared := difference(metadata.classes, val.classes):
+        say(unshared)
     if remarks["validation_remark"]:
         say(remarks["validation_remark"])
     if metrics.get("best_f1") and (not measured or lost_f1(metrics)):

@@ -7,11 +7,13 @@ from typing import Any
 from mindspore import Tensor
 from numpy.typing import NDArray
 
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.classes import counterparts
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import load
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD, class_predictors
-from ssdcore.models.weight_files import LoadReport
+from ssdcore.models.weight_files import LoadReport, shortened
 
 
 def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[str]:
@@ -33,7 +35,7 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[
     """
     source, source_metadata = load(checkpoint)
     _require_same_backbone(checkpoint, metadata, source_metadata)
-    ours, theirs = ([c.name for c in m.classes] for m in (metadata, source_metadata))
+    ours, theirs = metadata.classes, source_metadata.classes
     arrays = {p.name: p.asnumpy() for p in source.get_parameters()}
     predictors = {p.name for cell in class_predictors(source) for p in cell.get_parameters()}
     unused: dict[str, str] = {}
@@ -72,19 +74,23 @@ def _require_same_backbone(
             raise InputError(f"model.{key}", ours, f"{theirs}, as {checkpoint} has it", remedy)
 
 
-def _compare_classes(ours: Sequence[str], theirs: Sequence[str]) -> str:
+def _compare_classes(ours: Sequence[CocoClass], theirs: Sequence[CocoClass]) -> str:
+    in_theirs, in_ours = counterparts(ours, theirs), counterparts(theirs, ours)
     groups = {
-        "kept": [name for name in ours if name in theirs],
-        "new": [name for name in ours if name not in theirs],
-        "left": [name for name in theirs if name not in ours],
+        "kept": [c.name for c, found in zip(ours, in_theirs, strict=True) if found is not None],
+        "new": [c.name for c, found in zip(ours, in_theirs, strict=True) if found is None],
+        "left": [c.name for c, found in zip(theirs, in_ours, strict=True) if found is None],
     }
     return "classes " + "; ".join(
-        f"{word}: {', '.join(names) or 'none'}" for word, names in groups.items()
+        f"{word}: {shortened(names) or 'none'}" for word, names in groups.items()
     )
 
 
 def _reorder_classes(
-    source: NDArray[Any], initial: NDArray[Any], theirs: Sequence[str], ours: Sequence[str]
+    source: NDArray[Any],
+    initial: NDArray[Any],
+    theirs: Sequence[CocoClass],
+    ours: Sequence[CocoClass],
 ) -> NDArray[Any]:
     """Returns `initial` (boxes · C, …) with the source's rows of shared classes and background.
 
@@ -93,8 +99,8 @@ def _reorder_classes(
     """
     if source.shape[1:] != initial.shape[1:]:
         return source
-    rows = {name: row for row, name in enumerate(theirs, 1)}
-    pairs = [(0, 0), *((i, rows[name]) for i, name in enumerate(ours, 1) if name in rows)]
+    rows = enumerate(counterparts(ours, theirs), 1)
+    pairs = [(0, 0), *((row, index + 1) for row, index in rows if index is not None)]
     to, of = (list(column) for column in zip(*pairs, strict=True))
     mixed = initial.reshape(-1, len(ours) + 1, *initial.shape[1:]).copy()
     mixed[:, to] = source.reshape(-1, len(theirs) + 1, *source.shape[1:])[:, of]

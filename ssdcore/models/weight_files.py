@@ -133,17 +133,17 @@ class LoadReport(NamedTuple):
             f"{len(self.unused)} arrays of the file unused"
         )
         if self.loaded:
-            yield f"loaded: {_shortened(self.loaded)}"
+            yield f"loaded: {shortened(self.loaded)}"
         if self.fresh:
-            yield f"fresh: {_shortened(self.fresh)}"
+            yield f"fresh: {shortened(self.fresh)}"
         groups = defaultdict(list)
         for name, reason in self.unused.items():
             groups[reason].append(name)
         for reason, names in groups.items():
-            yield f"unused, {reason}: {_shortened(names)}"
+            yield f"unused, {reason}: {shortened(names)}"
 
 
-def _shortened(names: Iterable[str]) -> str:
+def shortened(names: Iterable[str]) -> str:
     """Lists up to 4 names; of more, the first, the last and their count."""
     names = list(names)
     if len(names) <= SHOWN_NAMES:
