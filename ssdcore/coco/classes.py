@@ -1,10 +1,12 @@
 """Which class of a detector is which category of an annotation file; names of published classes."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from ssdcore.coco.annotations import CocoClass, same_name
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, found_instead
 
 SHOWN = 5
 """Names in a message."""
@@ -46,6 +48,31 @@ def coco_ids_as_columns() -> tuple[CocoClass, ...]:
 def voc_classes() -> tuple[CocoClass, ...]:
     """Returns PASCAL VOC's 20 classes, numbered in the order of their names."""
     return tuple(CocoClass(number, name) for number, name in enumerate(VOC_NAMES, 1))
+
+
+def read_classes(path: Path) -> tuple[CocoClass, ...]:
+    """Reads the classes of a detector in the order of its outputs, without the background.
+
+    Args:
+        path: a name in each line, or JSON: a list of names, or of id and name as in classes.json.
+
+    Raises:
+        InputError: the file is missing or empty, or is neither.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        rows = json.loads(text) if path.suffix == ".json" else text.split("\n")
+        names = [row.strip() if isinstance(row, str) else row["name"] for row in rows]
+        ids = [row["id"] if isinstance(row, dict) else n for n, row in enumerate(rows, 1)]
+        found = tuple(CocoClass(int(i), str(name)) for i, name in zip(ids, names, strict=True))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        found, fault = (), found_instead(error)
+    else:
+        found = tuple(one for one in found if one.name)
+        fault = "no names"
+    if not found:
+        raise InputError(str(path), fault, "a name in each line, or a list of them as JSON")
+    return found
 
 
 def counterparts(

@@ -1,4 +1,4 @@
-"""Reads published weights (safetensors, MindSpore, PyTorch), and reports what a network took.
+"""Reads published weights (safetensors, NumPy, MindSpore, PyTorch); reports what a network took.
 
 No reader executes code from the file: pickles are read by PyTorch's restricted unpickler alone.
 """
@@ -35,8 +35,8 @@ def read_arrays(path: Path) -> Arrays:
     """Returns the arrays in `path` by name, converted to float32.
 
     Args:
-        path: a .safetensors, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch) file; the last three
-            need PyTorch, which the pipeline does not install.
+        path: a .safetensors, .npz, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch) file; the last
+            three need PyTorch, which the pipeline does not install.
 
     Raises:
         InputError: the suffix is unknown, the file is damaged or has no arrays, or PyTorch is
@@ -75,6 +75,11 @@ def _read_safetensors(path: Path) -> Arrays:
     return arrays
 
 
+def _read_numpy(path: Path) -> Arrays:
+    with np.load(path, allow_pickle=False) as arrays:
+        return {name: arrays[name].astype(np.float32) for name in arrays.files}
+
+
 def _read_mindspore(path: Path) -> Arrays:
     values = ms.load_checkpoint(str(path))
     return {
@@ -106,6 +111,7 @@ def _read_torch(path: Path) -> Arrays:
 
 READERS: dict[str, Callable[[Path], Arrays]] = {
     ".safetensors": _read_safetensors,
+    ".npz": _read_numpy,
     ".ckpt": _read_mindspore,
     ".pth": _read_torch,
     ".pt": _read_torch,
@@ -136,6 +142,10 @@ class LoadReport(NamedTuple):
             yield f"loaded: {shortened(self.loaded)}"
         if self.fresh:
             yield f"fresh: {shortened(self.fresh)}"
+        yield from self.unused_lines()
+
+    def unused_lines(self) -> Iterator[str]:
+        """Yields a line for each reason why arrays were not loaded."""
         groups = defaultdict(list)
         for name, reason in self.unused.items():
             groups[reason].append(name)

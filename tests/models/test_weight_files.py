@@ -105,7 +105,7 @@ def test_files_without_arrays_are_refused(tmp_path):
 @pytest.mark.parametrize("name", ["weights.h5", "weights", "weights.pkl"])
 def test_other_suffixes_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"")
-    assert ".safetensors, .ckpt" in refusal(tmp_path / name)
+    assert ".safetensors, .npz, .ckpt" in refusal(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
