@@ -284,7 +284,8 @@ def _recognise(arrays: Arrays, where: str) -> tuple[Layout, str]:
     raise InputError(
         where, f"{some} … ({len(arrays)} arrays)",
         "SSD with VGG16 of " + ", ".join(dict.fromkeys(one.project for one in PROJECTS)),
-        "Take another file; a VGG16 alone is for model.pretrained",
+        "Take another file. A VGG16 alone is for model.pretrained, and this project's checkpoints "
+        "need no import",
     )  # fmt: skip
 
 

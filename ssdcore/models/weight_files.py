@@ -24,8 +24,6 @@ SAFETENSORS_TYPES = {
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
 }  # fmt: skip
 """NumPy's names of the element types; NumPy has no bfloat16."""
-WRAPPERS = ("state_dict", "model")
-"""Keys under which training scripts save the weights beside other state."""
 SHOWN_NAMES = 4
 MAX_REASON = 256
 """Characters of another library's error in a message."""
@@ -76,7 +74,7 @@ def _read_safetensors(path: Path) -> Arrays:
 
 
 def _read_numpy(path: Path) -> Arrays:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return {name: arrays[name].astype(np.float32) for name in arrays.files}
 
 
@@ -99,14 +97,20 @@ def _read_torch(path: Path) -> Arrays:
             "safetensors.torch.save_file(torch.load(path, weights_only=True), target)",
         ) from None  # fmt: skip
     content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    for key in WRAPPERS:
-        if isinstance(content.get(key), Mapping):
-            content = content[key]
     return {
         name: value.detach().float().numpy()
-        for name, value in content.items()
+        for name, value in _flat(content)
         if isinstance(value, torch.Tensor)
     }
+
+
+def _flat(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the entries of nested dicts: trainings save the weights beside other state."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 READERS: dict[str, Callable[[Path], Arrays]] = {
