@@ -6,6 +6,7 @@ from the same input, except that logits differ by the mean's rounding (0.001 lev
 torchvision).
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -203,19 +204,19 @@ class Published(NamedTuple):
 
     def parameters(self) -> list[str]:
         """Returns the lines of params.yaml that measure it as it was published."""
-        model = self.metadata.model.model_dump(mode="json")
         sections = {
-            "model": model,
+            "model": self.metadata.model.model_dump(mode="json"),
             "train": {"loss": self.metadata.loss},
-            "evaluate": {"max_candidates": None, **self.thresholds},
+            "evaluate": {
+                **self.thresholds,
+                "max_candidates": self.thresholds.get("max_candidates"),
+            },
         }
         lines = ["to measure or fine-tune it, set in params.yaml:"]
         for section, values in sections.items():
-            lines += [f"{section}:"]
-            lines += [
-                f"  {k}: {str(v).lower() if v is True or v is False else v}"
-                for k, v in values.items()
-            ]
+            lines.append(f"{section}:")
+            for key, value in values.items():
+                lines.append(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}")
         return lines
 
 

@@ -8,6 +8,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor
+from ruamel.yaml import YAML
 from safetensors.numpy import save_file
 
 from ssdcore.coco.annotations import CocoClass
@@ -17,6 +18,7 @@ from ssdcore.data.preprocess import to_network_input
 from ssdcore.geometry.box_coder import decode
 from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.models.published import from_arrays, read_published
+from ssdcore.params.schema import ModelParams
 from tests.models import published_networks as plain
 from tests.models.published_networks import Case
 
@@ -304,7 +306,16 @@ def test_what_went_where_is_said():
     assert "l2_norm ← L2Norm.weight" in found.lines
     assert any(line.startswith("unused, another copy of the weights: ema.") for line in found.lines)
     assert "unused, not a weight of the network: optimizer.lr" in found.lines
-    assert "  max_candidates: 200" in found.parameters()
+
+
+def test_the_printed_parameters_measure_it():
+    found = from_arrays(zeros(VOC_512), "file")
+    printed = YAML(typ="safe").load("\n".join(found.parameters()[1:]))
+    assert ModelParams.model_validate(printed["model"]) == found.metadata.model
+    assert printed["train"] == {"loss": "multibox"}
+    assert printed["evaluate"] == {
+        "score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 100, "max_candidates": None,
+    }  # fmt: skip
 
 
 def changed(**arrays):
