@@ -54,9 +54,7 @@ def pass_on(metadata: ModelMetadata, checkpoint: Path) -> tuple[SSD, ModelMetada
     for key, value in ours.items():
         if value != theirs[key]:
             _refuse(key, value, theirs[key], checkpoint)
-    model = metadata.model.model_copy(update={"pretrained": None})
-    kept = found._replace(model=model, cores=metadata.cores)
-    return network, kept, [f"passed on without training: {checkpoint}", *lines]
+    return network, found, [f"passed on without training: {checkpoint}", *lines]
 
 
 def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[str]:

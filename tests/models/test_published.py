@@ -16,7 +16,11 @@ from ssdcore.coco.classes import coco_classes, coco_ids_as_columns, voc_classes
 from ssdcore.core.errors import InputError
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.geometry.box_coder import decode
+from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.geometry.feature_maps import LAYOUTS as MAP_LAYOUTS
+from ssdcore.geometry.matching import encode_targets, match
 from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.models.losses import DetectionLoss, make_class_loss
 from ssdcore.models.published import from_arrays, read_published
 from ssdcore.params.schema import ModelParams
 from tests.models import published_networks as plain
@@ -75,13 +79,15 @@ def from_biases(case, parameters, heads, columns):
     return np.concatenate(found)
 
 
+def map_starts(case):
+    """The row of the first default box of each map, and their number."""
+    maps = zip(plain.CELLS[case.size], plain.BOXES[case.size], strict=True)
+    return np.cumsum([0, *(cells**2 * boxes for cells, boxes in maps)])
+
+
 def some_rows(case):
     """All boxes of the first and of the last cell of each map, but those whose centre is cut."""
-    counts = [
-        cells**2 * boxes
-        for cells, boxes in zip(plain.CELLS[case.size], plain.BOXES[case.size], strict=True)
-    ]
-    ends = pairwise(np.cumsum([0, *counts]))
+    ends = pairwise(map_starts(case))
     rows = np.concatenate(
         [
             [*range(start, start + boxes), *range(end - boxes, end)]
@@ -217,6 +223,55 @@ def test_detections_in_photos_equal_torchvisions(case):
     print({key: float(np.mean(values)) for key, values in shares.items()})
     assert np.mean(shares["input"]) == 1
     assert np.mean(shares["file"]) > 0.9
+
+
+def test_the_losses_of_equal_matches_equal_torchvisions(rng):
+    """Random outputs; the matches are this project's."""
+    torch = pytest.importorskip("torch")
+    detection = pytest.importorskip("torchvision.models.detection")
+    model = detection.ssd300_vgg16(weights=None, weights_backbone=None)
+    case = plain.CASES[0]
+    boxes_xyxy = np.array([[0.1, 0.1, 0.4, 0.5], [0.5, 0.2, 0.9, 0.8], [0.05, 0.6, 0.15, 0.7]])
+    labels = np.array([3, 90, 17], np.int32)
+    boxes = default_boxes(MAP_LAYOUTS[300].coco_scales)
+    boxes_yxyx = as_xyxy(boxes_xyxy).astype(np.float32)  # the same exchange of axes
+    targets = encode_targets(boxes_yxyx, labels, boxes)
+    owner = match(boxes_yxyx, boxes)
+    offsets = rng.normal(size=(8732, 4)).astype(np.float32)
+    logits = rng.normal(size=(8732, 91)).astype(np.float32)
+    ours = DetectionLoss(make_class_loss("multibox"))(
+        *(Tensor(one[None]) for one in (offsets, logits, targets.offsets, targets.labels))
+    )
+    theirs = np.concatenate(  # the row here of each of their default boxes
+        [
+            start + np.array([0, count - 1, *range(1, count - 1)])
+            for cells, count, begin in zip(
+                plain.CELLS[300], plain.BOXES[300], map_starts(case), strict=False
+            )
+            for start in range(begin, begin + cells**2 * count, count)
+        ]
+    )
+    anchors = torch.from_numpy(plain.priors(case) * 300).float()
+    anchors = torch.cat(
+        [anchors[:, :2] - anchors[:, 2:] / 2, anchors[:, :2] + anchors[:, 2:] / 2], 1
+    )
+    expected = model.compute_loss(
+        [
+            {
+                "boxes": torch.from_numpy(boxes_xyxy * 300).float(),
+                "labels": torch.from_numpy(labels).long(),
+            }
+        ],
+        {
+            "bbox_regression": torch.from_numpy(as_xyxy(offsets)[theirs])[None],
+            "cls_logits": torch.from_numpy(logits[theirs])[None],
+        },
+        [anchors],
+        [torch.from_numpy(owner[theirs]).long()],
+    )
+    assert (targets.labels > 0).sum() > 10
+    assert float(ours[0]) == pytest.approx(float(expected["bbox_regression"]), rel=1e-5)
+    assert float(ours[1]) == pytest.approx(float(expected["classification"]), rel=1e-5)
 
 
 def test_mmdetections_input_is_not_divided_by_the_deviation():
