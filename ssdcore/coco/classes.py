@@ -54,7 +54,9 @@ def read_classes(path: Path) -> tuple[CocoClass, ...]:
     """Reads the classes of a detector in the order of its outputs, without the background.
 
     Args:
-        path: a name in each line, or JSON: a list of names, or of id and name as in classes.json.
+        path: a name in each line, or JSON: a list of names, a list of id and name as in
+            classes.json, or an annotation file of COCO, whose categories count in the order of
+            their ids.
 
     Raises:
         InputError: the file is missing or empty, or is neither.
@@ -62,6 +64,8 @@ def read_classes(path: Path) -> tuple[CocoClass, ...]:
     try:
         text = path.read_text(encoding="utf-8-sig")
         rows = json.loads(text) if path.suffix == ".json" else text.split("\n")
+        if isinstance(rows, dict):
+            rows = sorted(rows["categories"], key=lambda row: row["id"])
         names = [row.strip() if isinstance(row, str) else row["name"] for row in rows]
         ids = [row["id"] if isinstance(row, dict) else n for n, row in enumerate(rows, 1)]
         found = tuple(CocoClass(int(i), str(name)) for i, name in zip(ids, names, strict=True))

@@ -7,6 +7,7 @@ from ssdcore.coco.classes import (
     coco_ids_as_columns,
     counterparts,
     difference,
+    read_classes,
     voc_classes,
 )
 from ssdcore.core.errors import InputError
@@ -66,3 +67,29 @@ def test_no_shared_class_is_an_error():
         InputError, match=r"best\.ckpt: classes: found 'cat, dog', expected a class"
     ):
         as_listed(classes("cat", "dog"), classes("cow"), "best.ckpt")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("names.txt", "\ufeffcat\r\n traffic light \n\n"),
+        ("names.json", '["cat", "traffic light"]'),
+        (
+            "instances.json",
+            '{"categories": [{"id": 2, "name": "traffic light"}, {"id": 1, "name": "cat"}]}',
+        ),
+        ("classes.json", '[{"id": 1, "name": "cat"}, {"id": 2, "name": "traffic light"}]'),
+    ],
+)
+def test_classes_are_read_from_lines_and_json(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert read_classes(tmp_path / name) == classes("cat", "traffic light")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[", '{"a": 1}', "[1]", '[{"id": 1}]', '[{"id": "x", "name": "cat"}]']
+)
+def test_other_files_of_classes_are_refused(tmp_path, text):
+    (tmp_path / "names.json").write_text(text)
+    with pytest.raises(InputError, match=r"names\.json: found .*, expected a name in each line"):
+        read_classes(tmp_path / "names.json")
