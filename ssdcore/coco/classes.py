@@ -4,10 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ssdcore.coco.annotations import CocoClass, same_name
 from ssdcore.core.errors import InputError, found_instead
 
+NAMES_EXPECTED = "a name in each line, or a list of them as JSON"
 SHOWN = 5
 """Names in a message."""
 COCO_NAMES = (
@@ -63,19 +65,20 @@ def read_classes(path: Path) -> tuple[CocoClass, ...]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        rows = json.loads(text) if path.suffix == ".json" else text.split("\n")
+        is_json = path.suffix == ".json"
+        rows: Any = json.loads(text) if is_json else filter(None, map(str.strip, text.split("\n")))
         if isinstance(rows, dict):
             rows = sorted(rows["categories"], key=lambda row: row["id"])
-        names = [row.strip() if isinstance(row, str) else row["name"] for row in rows]
-        ids = [row["id"] if isinstance(row, dict) else n for n, row in enumerate(rows, 1)]
-        found = tuple(CocoClass(int(i), str(name)) for i, name in zip(ids, names, strict=True))
+        found = tuple(
+            CocoClass(number, row)
+            if isinstance(row, str)
+            else CocoClass(int(row["id"]), row["name"])
+            for number, row in enumerate(rows, 1)
+        )
     except (OSError, ValueError, TypeError, KeyError) as error:
-        found, fault = (), found_instead(error)
-    else:
-        found = tuple(one for one in found if one.name)
-        fault = "no names"
+        raise InputError(str(path), found_instead(error), NAMES_EXPECTED) from None
     if not found:
-        raise InputError(str(path), fault, "a name in each line, or a list of them as JSON")
+        raise InputError(str(path), "no names", NAMES_EXPECTED)
     return found
 
 

@@ -72,7 +72,7 @@ def test_no_shared_class_is_an_error():
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("names.txt", "\ufeffcat\r\n traffic light \n\n"),
+        ("names.txt", "\ufeffcat\r\n\n traffic light \n"),
         ("names.json", '["cat", "traffic light"]'),
         (
             "instances.json",
