@@ -72,7 +72,7 @@ def read_classes(path: Path) -> tuple[CocoClass, ...]:
         found = tuple(
             CocoClass(number, row)
             if isinstance(row, str)
-            else CocoClass(int(row["id"]), row["name"])
+            else CocoClass(int(row["id"]), str(row["name"]))
             for number, row in enumerate(rows, 1)
         )
     except (OSError, ValueError, TypeError, KeyError) as error:
