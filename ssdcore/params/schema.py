@@ -110,6 +110,8 @@ class AugmentParams(Section):
 class TrainParams(Section):
     """Training parameters.
 
+    With 0 epochs, the start is measured and passed on as it is.
+
     Attributes:
         WITHOUT_EFFECT: keys that may change while a training is interrupted: the steps that
             are still to come do not depend on them.
@@ -119,7 +121,7 @@ class TrainParams(Section):
 
     init_from: Reference | None
     freeze: Freeze
-    epochs: Count
+    epochs: Annotated[int, Field(ge=0)]
     batch_size: Count
     accumulate: Count
     balance: Fraction
@@ -151,6 +153,10 @@ class TrainParams(Section):
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
+        if not self.epochs:
+            if self.init_from is None:
+                raise relation("epochs", 0, "1 or more, or train.init_from, which 0 epochs pass on")
+            return self
         for name, limit in (
             ("warmup_epochs", "epochs"),
             ("lr_init", "lr_max"),

@@ -14,7 +14,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.loader import TrainingLoader
 from ssdcore.download.local_copy import local_copy
 from ssdcore.models.checkpoint import build_network
-from ssdcore.models.fine_tune import start_from
+from ssdcore.models.fine_tune import pass_on, start_from
 from ssdcore.models.freeze import freeze
 from ssdcore.models.layers import Dropout
 from ssdcore.models.losses import DetectionLoss, make_class_loss
@@ -96,12 +96,15 @@ def prepare_training(
     rates, notes = _learning_rates(train, loader)
     if train.balance:
         notes.append(_describe_repeats(loader, classes))
-    network = build(model, len(classes), train.loss)
     weights = _find_weights(metadata, train, model_folder)
-    loaded, fresh = _load_weights(network, metadata, weights)
-    notes += [*loaded, *freeze(network, train.freeze, fresh)]
+    if train.epochs:
+        network = build(model, len(classes), train.loss)
+        loaded, fresh = _load_weights(network, metadata, weights)
+        notes += [*loaded, *freeze(network, train.freeze, fresh)]
+    else:
+        network, metadata, notes = pass_on(metadata, *weights.values())
     kept, average = network, None
-    if train.ema_decay:
+    if train.ema_decay and train.epochs:
         kept = build(model, len(classes), train.loss)
         average = WeightAverage(network, kept, train.ema_decay)
         notes.append(f"evaluated and saved: the weights' moving average, decay {train.ema_decay:g}")
@@ -129,7 +132,7 @@ def prepare_training(
 def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], list[str]]:
     """Returns the learning rates, scaled under `train.auto_lr`, and notes for the log."""
     rates = learning_rates(
-        loader.steps_per_epoch, train.epochs, train.warmup_epochs,
+        loader.steps_per_epoch, max(train.epochs, 1), train.warmup_epochs,
         train.lr_init, train.lr_max, train.lr_end, train.schedule,
     )  # fmt: skip
     notes = []

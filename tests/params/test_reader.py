@@ -127,6 +127,17 @@ def test_a_training_starts_from_one_file(tmp_path):
         read_params(both)
 
 
+def test_no_epochs_pass_a_start_on(tmp_path):
+    """The warm-up, which may not be longer than the training, then has no meaning."""
+    none = edited(tmp_path, "  epochs: 5", "  epochs: 0")
+    with pytest.raises(
+        InputError, match=r"epochs: found 0, expected 1 or more, or train\.init_from"
+    ):
+        read_params(none)
+    none.write_text(none.read_text().replace("init_from: null", "init_from: best.ckpt"))
+    assert read_params(none).train.epochs == 0
+
+
 @pytest.mark.parametrize(("text", "value"), [("dynamic", "dynamic"), ("1024", 1024.0)])
 def test_the_loss_scale_is_a_number_or_dynamic(tmp_path, text, value):
     params = read_params(edited(tmp_path, "loss_scale: 1.0", f"loss_scale: {text}"))

@@ -17,6 +17,7 @@ HELP = {
     ("doctor", "sync"): "Send to MLflow what stages tracked",
     ("experiments", "best"): "List experiments by AP",
     ("fit_boxes",): "default boxes",
+    ("import_weights",): "FILE_OR_URL",
     ("predict",): "IMAGE_OR_FOLDER",
     ("promote",): "champion",
 }

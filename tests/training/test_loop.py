@@ -174,3 +174,10 @@ def test_the_time_of_a_step_is_the_sum_of_its_parts(run):
         seconds = report.waiting_s + report.computing_s + report.between_s
         assert seconds > 0
         assert len(report.image_ids) / report.images_per_second == pytest.approx(seconds)
+
+
+def test_without_epochs_the_start_is_measured(run):
+    (report,) = run([], epochs=0, ap=[0.25])
+    assert (report.step, report.epoch, report.figures["AP"]) == (0, 0, 0.25)
+    assert report.is_best
+    assert report.lines() == ["epoch 0: AP 0.250, AP50 0.250"]

@@ -73,7 +73,9 @@ def require_learnt(images, head, loss, changes=MODEL, **options):
 
     def measure():
         detector = Detector(training.network, training.metadata.default_boxes, loss, batch_size=4)
-        results = predict_split(detector, images.shards, images.split, Thresholds(), workers=1)
+        results = predict_split(
+            detector, images.shards, images.split, Thresholds(), 1, images.split.classes
+        )
         return evaluate(images.annotations, results)
 
     with Signals() as signals:

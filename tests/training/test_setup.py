@@ -6,9 +6,11 @@ import mindspore as ms
 import numpy as np
 import pytest
 
+from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, save
 from ssdcore.models.device import seed_all
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
 from ssdcore.training.ema import TRAINED
 from ssdcore.training.setup import prepare_training
@@ -135,6 +137,19 @@ def test_the_backbone_takes_its_share_of_the_rate(images, model):
     for name, change in whole.items():
         factor = 0.25 if name.startswith("backbone.") else 1
         np.testing.assert_allclose(some[name], factor * change, rtol=1e-3, atol=1e-6, err_msg=name)
+
+
+def test_without_epochs_the_start_is_the_network_with_its_classes(images, model, tmp_path):
+    classes = (CocoClass(5, "circle"), CocoClass(6, "unknown"))
+    start = build_network(model, 2, "multibox")
+    save(tmp_path / "start.ckpt", start, ModelMetadata(model, classes, "multibox", step=7))
+    training = prepared(
+        images, model, init_from=str(tmp_path / "start.ckpt"), epochs=0, ema_decay=0.9
+    )
+    assert training.metadata.classes == classes
+    ours = {p.name: p.asnumpy() for p in training.network.get_parameters()}
+    for parameter in start.get_parameters():
+        np.testing.assert_array_equal(ours[parameter.name], parameter.asnumpy())
 
 
 def test_the_checkpoint_that_this_training_replaces_is_refused(images, model, tmp_path):
