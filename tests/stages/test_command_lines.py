@@ -18,6 +18,7 @@ HELP = {
     ("experiments", "best"): "List experiments by AP",
     ("predict",): "IMAGE_OR_FOLDER",
     ("promote",): "champion",
+    ("serve",): "Open a web page",
 }
 """What the help of the commands that are no stage says."""
 RUN_ALL = """
