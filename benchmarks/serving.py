@@ -32,7 +32,9 @@ CLIENTS = (1, 8)
 TIMEOUT_S = 120.0
 Record = dict[str, Any]
 HEADER = b"IHDR" + struct.pack(">IIBBBBB", 40_000, 40_000, 8, 2, 0, 0, 0)
-GIANT = b"\x89PNG\r\n\x1a\n\0\0\0\r" + HEADER + struct.pack(">I", zlib.crc32(HEADER))
+GIANT = (
+    b"\x89PNG\r\n\x1a\n\0\0\0\r" + HEADER + struct.pack(">I", zlib.crc32(HEADER)) + b"\0\0\0\0IDAT"
+)
 HOSTILE: dict[str, Any] = {
     "no Base64": "no Base64!",
     "no image": base64.b64encode(b"<html>").decode(),

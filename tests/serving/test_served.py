@@ -111,7 +111,7 @@ def test_the_documented_command_sends_a_photo_too_large_for_a_command_line(addre
     photo = cv2.imencode(".jpg", pixels)[1].tobytes()
     assert len(photo) > 2**17
     (tmp_path / "photo.jpg").write_bytes(photo)
-    document = (Path(__file__).parents[2] / "docs/team.md").read_text(encoding="utf-8")
+    document = (Path(__file__).parents[2] / "docs/serving.md").read_text(encoding="utf-8")
     (command,) = re.findall(r"```sh\n([^`]*/invocations[^`]*)```", document)
     command = command.replace("http://127.0.0.1:5001", f"--silent {address}")
     output = subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True, capture_output=True)
