@@ -18,13 +18,14 @@ from ssdcore.core.files import write_text
 
 NAMES = (
     "ablation", "accelerator", "chaos", "coco_at_size", "data", "evaluate", "full_network",
-    "growth", "inference", "mutations", "operators", "peers", "rates", "scaling", "shares",
-    "start_up", "tracking_faults",
+    "growth", "inference", "mutations", "operators", "peers", "rates", "scaling", "serving",
+    "shares", "start_up", "tracking_faults",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
 DOCUMENTS = {
     "accelerator": harness.ROOT / "docs/devices.md",
     "rates": harness.ROOT / "docs/tuning.md",
+    "serving": harness.ROOT / "docs/serving.md",
 }
 """Where a benchmark's table stands, if not in `DOCUMENT`."""
 

@@ -120,9 +120,9 @@ def inference(folder: Path, batch: int, kind: str) -> Callable[[], tuple[Any, ..
         configure("CPU")
         network = MindirNetwork(path, batch)
     else:
-        from ssdcore.export.runtime import OnnxNetwork
+        from ssdcore.export.runtime import OnnxFile, OnnxNetwork
 
-        network = OnnxNetwork(path, batch)
+        network = OnnxNetwork(OnnxFile(path), batch)
     return lambda: network.answers(images)
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "predict": "Detect objects in images and videos.",
     "experiments": "Rank the experiments of DVC.",
     "promote": "Make the model MLflow's champion if it is better.",
+    "serve": "Open a web page to try the model on photos.",
     "reproduce": "Verify that a commit reproduces.",
     "doctor": "Check this machine and the pipeline.",
 }

@@ -15,7 +15,7 @@ from ssdcore.coco.results import Detections, to_results
 from ssdcore.data.preprocess import resize, to_network_input
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.mindir import MindirNetwork
-from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
+from ssdcore.export.runtime import OnnxDetector, OnnxFile, OnnxNetwork
 from ssdcore.export.write import network_file, photos_file
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
@@ -126,7 +126,8 @@ def check_exports(
     finders: dict[str, Finder] = {}
     for form in formats:
         path = folder / network_file(form)
-        networks[form] = (MindirNetwork if form == "mindir" else OnnxNetwork)(path).answers
+        network = MindirNetwork(path) if form == "mindir" else OnnxNetwork(OnnxFile(path))
+        networks[form] = network.answers
         if form == "onnx":
             finders = _photo_finders(folder / photos_file(form), input_size)
     comparison = compare(
@@ -137,7 +138,7 @@ def check_exports(
 
 
 def _photo_finders(path: Path, input_size: int) -> dict[str, Finder]:
-    detector = OnnxDetector(path)
+    detector = OnnxDetector(OnnxFile(path))
     return {
         PHOTOS: lambda rgb: detector.detect(resize(rgb, input_size)[None])[0],
         PHOTOS_RESIZING: lambda rgb: detector.detect(rgb[None])[0],

@@ -17,7 +17,7 @@ from ssdcore.coco.results import CocoResults, Detections, to_results
 from ssdcore.data.loader import WHOLE, InputBatch, Share, input_batches
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
-from ssdcore.inference.photo_detector import PhotoDetector
+from ssdcore.inference.photo_detector import Decoded, PhotoDetector
 from ssdcore.models.checkpoint import load
 from ssdcore.models.device import CpuWait
 from ssdcore.models.losses import activation_cell, make_class_loss
@@ -217,8 +217,7 @@ def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> 
     Raises:
         InputError: the file is no checkpoint of this project, or is damaged.
     """
-    network, metadata = load(checkpoint)
-    detector = Detector(network, metadata.default_boxes, metadata.loss, batch_size)
-    return PhotoDetector(
-        detector, metadata.default_boxes, metadata.classes, workers, metadata.score_threshold
-    )
+    trained, metadata = load(checkpoint)
+    detector = Detector(trained, metadata.default_boxes, metadata.loss, batch_size)
+    network = Decoded(detector, metadata.default_boxes)
+    return PhotoDetector(network, metadata.classes, workers, metadata.score_threshold)
