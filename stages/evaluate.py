@@ -77,7 +77,7 @@ def _evaluate(settings: Params) -> None:
         write_evaluation(metrics, tables, found, speed, milliseconds, device)
         overall = metrics["bbox"] | scalars(tables)
         tracker.log_metrics({name: overall.get(name) for name in TRACKED}, 0)
-        tracker.set_tags({"evaluate.split": name})
+        tracker.set_tags({"evaluated.split": name})
         tracker.log_artifact(layout.EVALUATION)
     if "validation_remark" in remarks:
         say(remarks["validation_remark"])
