@@ -79,7 +79,7 @@ def _evaluate(settings: Params) -> None:
         write_evaluation(metrics, tables, found, speed, milliseconds, device)
         overall = metrics["bbox"] | scalars(tables)
         tracker.log_metrics({name: overall.get(name) for name in TRACKED}, 0)
-        tracker.set_tags({"evaluate.split": name})
+        tracker.set_tags({"evaluated.split": name})
         tracker.log_artifact(layout.EVALUATION)
     if unshared := difference(metadata.classes, split.classes):
         say(unshared)
