@@ -1,6 +1,7 @@
 """From gradients to new weights: loss scale, clipping, weight decay, optimiser, finite checks."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any, Literal, TypeAlias
 
 import mindspore as ms
@@ -44,13 +45,12 @@ def make_optimizer(
     parameters = list(parameters)
     slow_ids = {id(p) for p in slow} if factor != 1 else set()
     groups: list[dict[str, Any]] = []
-    for is_slow in (False, True) if slow_ids else (False,):
-        members = [p for p in parameters if (id(p) in slow_ids) == is_slow]
+    for is_slow, decaying in product((False, True), (True, False)):
+        members = [p for p in parameters if (decays(p), id(p) in slow_ids) == (decaying, is_slow)]
         own_rates = {"lr": Tensor(rates * rates.dtype.type(factor))} if is_slow else {}
-        groups += [
-            {"params": [p for p in members if decays(p)], "weight_decay": weight_decay} | own_rates,
-            {"params": [p for p in members if not decays(p)], "weight_decay": 0.0} | own_rates,
-        ]
+        if members:
+            own_decay = weight_decay if decaying else 0.0
+            groups.append({"params": members, "weight_decay": own_decay} | own_rates)
     groups.append({"order_params": parameters})
     if name == "adam":
         return nn.Adam(groups, learning_rate=Tensor(rates), beta1=momentum)

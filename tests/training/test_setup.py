@@ -1,5 +1,6 @@
 """What the parameters of a training turn into."""
 
+from itertools import islice
 from pathlib import Path
 
 import mindspore as ms
@@ -9,7 +10,6 @@ import pytest
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, save
-from ssdcore.models.device import seed_all
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
 from ssdcore.training.ema import TRAINED
@@ -93,11 +93,11 @@ def test_frozen_layers_keep_weights_and_statistics(images, model, tmp_path, part
     path = tmp_path / "first.ckpt"
     save(path, first.network, first.metadata)
     training = prepared(
-        images, model, init_from=str(path), freeze=part, jit=jit, ema_decay=0.9, epochs=1
+        images, model, init_from=str(path), freeze=part, jit=jit, ema_decay=0.9, warmup_epochs=0.0
     )
     assert any(note.startswith(f"frozen: {part}, ") for note in training.notes)
     before = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}
-    for batches in training.loader.epoch(1):
+    for batches in islice(training.loader.epoch(1), 2):
         training.step(batches)
     changed = {
         p.name
@@ -111,32 +111,20 @@ def test_frozen_layers_keep_weights_and_statistics(images, model, tmp_path, part
 
 
 def test_layers_that_keep_their_initial_values_are_not_frozen(images, model):
-    with pytest.raises(InputError, match=r"train\.freeze: found 'conv4'.*40 of 40.*conv1\.0"):
+    with pytest.raises(InputError, match=r"train\.freeze: found 'conv4'.*50 of 50.*conv1\.0"):
         prepared(images, model, freeze="conv4", epochs=1)
 
 
 def test_the_backbone_takes_its_share_of_the_rate(images, model):
-    """Plain descent without decay: one step changes a weight by rate times gradient."""
-
-    def changes(factor):
-        seed_all(5)
-        training = prepared(
-            images, model, jit=False, epochs=1, momentum=0.0, weight_decay=0.0, warmup_epochs=0.0,
-            max_step=0.0, backbone_lr=factor,
-        )  # fmt: skip
-        before = {p.name: p.asnumpy().copy() for p in training.step.parameters}
-        training.step(next(training.loader.epoch(1)))
-        return training.notes, {
-            p.name: p.asnumpy() - before[p.name] for p in training.step.parameters
-        }
-
-    notes, whole = changes(1.0)
-    assert notes == []
-    notes, some = changes(0.25)
-    assert notes == ["learning rates: maximum 0.2, of the backbone 0.05 (train.backbone_lr)"]
-    for name, change in whole.items():
-        factor = 0.25 if name.startswith("backbone.") else 1
-        np.testing.assert_allclose(some[name], factor * change, rtol=1e-3, atol=1e-6, err_msg=name)
+    training = prepared(images, model, jit=False, warmup_epochs=0.0, backbone_lr=1e-6)
+    assert training.notes == [
+        "learning rates: maximum 0.2, of the backbone 2e-07 (train.backbone_lr)"
+    ]
+    before = {p.name: p.asnumpy().copy() for p in training.step.parameters}
+    training.step(next(training.loader.epoch(1)))
+    changes = {p.name: np.abs(p.asnumpy() - before[p.name]).max() for p in training.step.parameters}
+    assert max(change for name, change in changes.items() if name.startswith("backbone.")) < 1e-6
+    assert changes["box_heads.0.weight"] > 1e-5
 
 
 def test_without_epochs_the_start_is_the_network_with_its_classes(images, model, tmp_path):
