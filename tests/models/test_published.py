@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.classes import coco_classes, coco_ids_as_columns, voc_classes
 from ssdcore.core.errors import InputError
-from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB, to_network_input
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.feature_maps import LAYOUTS as MAP_LAYOUTS
@@ -146,7 +146,12 @@ def test_published_classes_have_their_names_and_ids(case, classes):
 
 def outputs(found, rgb):
     """Offsets and logits of a network on an image."""
-    images = Tensor(to_network_input(rgb, found.network.input_size)[None])
+    return outputs_of(to_network_input(rgb, found.network.input_size).transpose(1, 2, 0), found)
+
+
+def outputs_of(normalised, found):
+    """The same for (S, S, 3) values that are normalised already."""
+    images = Tensor(np.ascontiguousarray(normalised.transpose(2, 0, 1)[None], np.float32))
     found.network.set_train(False)
     offsets, logits = found.network(images)
     return Outputs(offsets.asnumpy()[0], logits.asnumpy()[0])
@@ -203,26 +208,32 @@ def test_detections_in_photos_equal_torchvisions(case):
     weights = plain.random_weights(case)
     theirs, found = plain.torchvision_model(weights), from_arrays(weights, "file")
     found.network.set_train(False)
-    shares = {"input": [], "file": []}
+    shares = {"input": [], "file": [], "file, in float": []}
     for path in sorted(REAL.iterdir())[:20]:
         rgb = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
         height, width = rgb.shape[:2]
         resized = cv2.resize(rgb, (300, 300))
         answer = outputs(found, resized)
         offsets, logits = plain.torchvision_outputs(theirs, resized)
-        priors = plain.priors(case)
-        rows = rows_of(priors[some_rows(case)], found.metadata.default_boxes)
-        np.testing.assert_allclose(answer.logits[rows], logits[some_rows(case)], atol=1e-4)
-        boxes = decode(answer.offsets, found.metadata.default_boxes)[rows]
-        expected = plain.decode(offsets, priors)[some_rows(case)]
+        priors, rows = plain.priors(case), some_rows(case)
+        own = rows_of(priors[rows], found.metadata.default_boxes)
+        np.testing.assert_allclose(answer.logits[own], logits[rows], atol=1e-4)
+        boxes = decode(answer.offsets, found.metadata.default_boxes)[own]
+        expected = plain.decode(offsets, priors)[rows]
         np.testing.assert_allclose(as_xyxy(boxes), expected, atol=1e-5)
-        ours = best(found, answer, thresholds_of(found))
-        for key, picture, size in (("input", resized, (300, 300)), ("file", rgb, (width, height))):
-            detections = plain.torchvision_detections(theirs, picture) / [*size, *size, 1, 1]
-            shares[key].append(share_found(detections, ours, box=1e-2 if key == "file" else 1e-4))
-    print({key: float(np.mean(values)) for key, values in shares.items()})
-    assert np.mean(shares["input"]) == 1
-    assert np.mean(shares["file"]) > 0.9
+        thresholds = thresholds_of(found)
+        ours = best(found, answer, thresholds)
+        detections = plain.torchvision_detections(theirs, resized) / [*[300] * 4, 1, 1]
+        shares["input"].append(share_found(detections, ours, box=1e-4))
+        detections = plain.torchvision_detections(theirs, rgb) / [*[width, height] * 2, 1, 1]
+        shares["file"].append(share_found(detections, ours, box=0.01, score=0.01))
+        in_float = cv2.resize(rgb.astype(np.float32), (300, 300))  # not rounded to whole levels
+        ours = best(found, outputs_of((in_float - MEAN_RGB) / DEVIATION_RGB, found), thresholds)
+        shares["file, in float"].append(share_found(detections, ours))
+    means = {key: np.mean(values) for key, values in shares.items()}
+    assert means["input"] == 1
+    assert means["file, in float"] >= 0.999
+    assert means["file"] > 0.97
 
 
 def test_the_losses_of_equal_matches_equal_torchvisions(rng):
