@@ -1,4 +1,4 @@
-"""Runs benchmarks and puts the tables of all results into docs/performance.md and tuning.md.
+"""Runs benchmarks and puts the tables of all results into pages of docs/.
 
 `python -m benchmarks` runs all, `python -m benchmarks shares growth` runs some, and
 `python -m benchmarks --render` runs none and only renders the document from the last results.
@@ -17,11 +17,16 @@ from benchmarks import harness
 from ssdcore.core.files import write_text
 
 NAMES = (
-    "ablation", "chaos", "coco_at_size", "data", "evaluate", "full_network", "growth", "inference",
-    "mutations", "operators", "peers", "rates", "scaling", "shares", "start_up", "tracking_faults",
+    "ablation", "accelerator", "chaos", "coco_at_size", "data", "evaluate", "full_network",
+    "growth", "inference", "mutations", "operators", "peers", "rates", "scaling", "serving",
+    "shares", "start_up", "tracking_faults",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
-DOCUMENTS = {"rates": harness.ROOT / "docs/tuning.md"}
+DOCUMENTS = {
+    "accelerator": harness.ROOT / "docs/devices.md",
+    "rates": harness.ROOT / "docs/tuning.md",
+    "serving": harness.ROOT / "docs/serving.md",
+}
 """Where a benchmark's table stands, if not in `DOCUMENT`."""
 
 

@@ -66,11 +66,11 @@ def rows_of(folder: Path, width: float, rounds: int) -> Iterator[dict[str, Any]]
 
 def images_network(folder: Path) -> tuple[Path, Callable[[int], Any]]:
     """Returns the ONNX file that takes images, and what detects in so many of them."""
-    from ssdcore.export.runtime import OnnxDetector
+    from ssdcore.export.runtime import OnnxDetector, OnnxFile
     from ssdcore.export.write import photos_file
 
     path = folder / photos_file("onnx")
-    network = OnnxDetector(path)
+    network = OnnxDetector(OnnxFile(path))
     rgb = np.random.default_rng(1).integers(0, 256, (max(BATCH_SIZES), 300, 300, 3), np.uint8)
     return path, lambda batch: network.detect(rgb[:batch])
 

@@ -17,7 +17,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.onnx_builder import BATCH, Graph, Value, save
-from ssdcore.export.runtime import OnnxNetwork
+from ssdcore.export.runtime import OnnxFile, OnnxNetwork
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.photo_detector import read_photo
@@ -95,7 +95,7 @@ def _video(path: Path, codec: str) -> bytes:
 
 
 def _run(path: Path) -> None:
-    OnnxNetwork(path).answers(np.zeros((1, *IMAGE), np.float32))
+    OnnxNetwork(OnnxFile(path)).answers(np.zeros((1, *IMAGE), np.float32))
 
 
 def _watch(path: Path) -> str:

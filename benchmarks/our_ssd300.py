@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from ssdcore.geometry.feature_maps import IMAGE_SIZE, LAYOUTS
+from ssdcore.doctor.noise import noise
+from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.params.schema import ModelParams, TrainParams
 from ssdcore.params.types import Format, LossName
 
 NUM_CLASSES = 80
 """Without background."""
 RATE = 1e-4
-POSITIVES = 20
-"""Of each image of the example."""
 CHECKPOINT = "best.ckpt"
 CALIBRATION = 8
 """Images that int8's ranges are taken from."""
@@ -25,16 +24,7 @@ os.environ.setdefault("GLOG_v", "3")  # no warnings of MindSpore between the tab
 
 def example(batch: int, size: int = IMAGE_SIZE) -> dict[str, Any]:
     """Returns a batch of noise with encoded targets, always the same: images, offsets, labels."""
-    rng, boxes = np.random.default_rng(batch), LAYOUTS[size].num_default_boxes
-    labels = np.zeros((batch, boxes), np.int32)
-    for row in labels:
-        chosen = rng.choice(boxes, POSITIVES, replace=False)
-        row[chosen] = rng.integers(1, NUM_CLASSES + 1, POSITIVES)
-    return {
-        "images": rng.normal(size=(batch, 3, size, size)).astype(np.float32),
-        "offsets": rng.normal(size=(batch, boxes, 4)).astype(np.float32),
-        "labels": labels,
-    }
+    return noise(batch, size, NUM_CLASSES)
 
 
 def new_network(model: ModelParams, loss: LossName, num_classes: int = NUM_CLASSES) -> Any:
@@ -130,9 +120,9 @@ def inference(folder: Path, batch: int, kind: str) -> Callable[[], tuple[Any, ..
         configure("CPU")
         network = MindirNetwork(path, batch)
     else:
-        from ssdcore.export.runtime import OnnxNetwork
+        from ssdcore.export.runtime import OnnxFile, OnnxNetwork
 
-        network = OnnxNetwork(path, batch)
+        network = OnnxNetwork(OnnxFile(path), batch)
     return lambda: network.answers(images)
 
 

@@ -10,21 +10,26 @@ ABOUT = "Train an SSD300 object detector and use it. `ssd COMMAND --help` explai
 COMMANDS = {
     "download": "Fetch, draw or check the data set.",
     "convert": "Check the images and boxes, and pack them.",
+    "fit-boxes": "Fit the default boxes to the objects.",
     "train": "Train the detector.",
     "evaluate": "Measure the detector.",
     "export": "Write the detector as ONNX and MINDIR.",
     "report": "Render the report, or compare revisions.",
+    "import": "Make a checkpoint of a published detector.",
     "predict": "Detect objects in images and videos.",
     "experiments": "Rank the experiments of DVC.",
     "promote": "Make the model MLflow's champion if it is better.",
+    "serve": "Open a web page to try the model on photos.",
     "reproduce": "Verify that a commit reproduces.",
     "doctor": "Check this machine and the pipeline.",
 }
+MODULES = {"fit-boxes": "fit_boxes", "import": "import_weights"}
+"""Modules of another name than their command, which is no name in Python."""
 
 
 def main() -> None:
     """Runs the subcommand that the command line names."""
-    run(modules(__package__, COMMANDS, ABOUT))
+    run(modules(__package__, COMMANDS, ABOUT, MODULES))
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssdcore.core.command import ParamsOption, run, subcommands
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, run, subcommands
 from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ssdcore.doctor.finding import Finding
 
@@ -22,8 +22,13 @@ Exit status 1: something is broken. Work that has not been done yet is listed, b
 
 def examine(params: ParamsOption) -> None:
     """Run all checks."""
+    _print(_findings(params))
+
+
+def _print(findings: Iterable[Finding]) -> None:
+    """Prints findings; ends with exit status 1 if one is an error."""
     errors = 0
-    for finding in _findings(params):
+    for finding in findings:
         errors += finding.is_error
         say(str(finding))
     if errors:
@@ -51,6 +56,14 @@ def _findings(params: Path) -> Iterator[Finding]:
     yield pipeline.check_mlflow()
 
 
+def device(params: ParamsOption = DEFAULT_PARAMS) -> None:
+    """Compare the device of `runtime.device` with the CPU: takes a minute."""
+    from ssdcore.doctor.device import check_device
+    from ssdcore.params.reader import read_params
+
+    _print(check_device(params, read_params(params).runtime.device))
+
+
 def sync() -> None:
     """Send to MLflow what stages tracked while it could not be reached."""
     from ssdcore.tracking.sender import sync
@@ -76,7 +89,7 @@ def sync() -> None:
         sys.exit(1)
 
 
-app = subcommands(sync, about=ABOUT, otherwise=examine)
+app = subcommands(device, sync, about=ABOUT, otherwise=examine)
 
 if __name__ == "__main__":
     run(app)

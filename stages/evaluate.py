@@ -25,6 +25,7 @@ def _evaluate(settings: Params) -> None:
     from time import perf_counter
 
     from ssdcore.coco.annotations import read_coco
+    from ssdcore.coco.classes import as_listed, difference
     from ssdcore.coco.metrics import evaluate, load_backend
     from ssdcore.core.files import sha256_of_file, write_json
     from ssdcore.data.mindrecord import find_shards
@@ -39,6 +40,9 @@ def _evaluate(settings: Params) -> None:
     load_backend(wanted.backend)  # a missing one is an error before the work, not after it
     device = configure(runtime.device)
     network, metadata = load(layout.BEST_CHECKPOINT)
+    _, *names = layout.splits()
+    truth = {name: read_coco(layout.ground_truth(name)) for name in names}
+    as_listed(metadata.classes, truth["val"].classes, str(layout.BEST_CHECKPOINT))  # before work
     thresholds, measured = Thresholds.of(wanted), metadata.score_threshold
     remarks = {
         "model_threshold": str(measured) if measured else "",
@@ -46,7 +50,6 @@ def _evaluate(settings: Params) -> None:
     }
     remarks = {key: remark for key, remark in remarks.items() if remark}
     detector = Detector(network, metadata.default_boxes, metadata.loss, wanted.batch_size)
-    _, *names = layout.splits()
     with tracked(
         "evaluate",
         params=settings.model_dump(mode="json"),
@@ -56,13 +59,12 @@ def _evaluate(settings: Params) -> None:
         enabled=settings.tracking.enabled,
     ) as tracker:
         detector.warm_up()
-        for name in names:
-            split, shards = (
-                read_coco(layout.ground_truth(name)),
-                find_shards(layout.mindrecord(name)),
-            )
+        for name, split in truth.items():
+            shards = find_shards(layout.mindrecord(name))
             started, spent, images = perf_counter(), TimeSpent(), len(split.images)
-            found = predict_split(detector, shards, split, thresholds, runtime.workers, spent=spent)
+            found = predict_split(
+                detector, shards, split, thresholds, runtime.workers, metadata.classes, spent
+            )
             speed = images / (perf_counter() - started)
             figures = evaluate(split, found, wanted.backend)
             tables = analyse(split, found, figures, measured.score if measured else None)
@@ -79,6 +81,8 @@ def _evaluate(settings: Params) -> None:
         tracker.log_metrics({name: overall.get(name) for name in TRACKED}, 0)
         tracker.set_tags({"evaluated.split": name})
         tracker.log_artifact(layout.EVALUATION)
+    if unshared := difference(metadata.classes, split.classes):
+        say(unshared)
     if "validation_remark" in remarks:
         say(remarks["validation_remark"])
     if metrics.get("best_f1") and (not measured or lost_f1(metrics)):

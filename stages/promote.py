@@ -27,7 +27,7 @@ NameOption = Annotated[
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None:
-    """Register model/best.ckpt in MLflow and make it the champion if its AP is better.
+    """Register export/ssd300_photos.onnx in MLflow; make it the champion if its AP is better.
 
     Exit status: 0 it is the champion, 1 the old champion stays, 2 they can't be compared.
     """
@@ -36,7 +36,6 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     if set(name) & set(FORBIDDEN) or not name.strip():
         raise InputError("--name", name, f"a name without {' '.join(FORBIDDEN)}")
 
-    from ssdcore.inference.decode import Thresholds
     from ssdcore.serving.version import comparison, is_better, read_candidate, require_comparable
     from ssdcore.tracking.sender import sync
     from ssdcore.tracking.store import UnavailableError, locate, root_folder
@@ -47,7 +46,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
             say(f"{sent.folder.name} is not sent: {sent.left}", error=True)
     store = locate()
     chosen = settings.report.score_threshold
-    thresholds = Thresholds.of(settings.evaluate, candidate.score if chosen is None else chosen)
+    min_score = candidate.score if chosen is None else chosen
 
     from ssdcore.serving.registry import CHAMPION, Registry
 
@@ -55,7 +54,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
         registry = Registry(store, name)
         champion = registry.champion()
         version = registry.find(candidate) or registry.register(
-            candidate, settings.tracking.experiment, thresholds
+            candidate, settings.tracking.experiment, min_score
         )
         say("\n".join(comparison(version, champion)))
         if champion and champion.number != version.number:

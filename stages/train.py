@@ -89,7 +89,7 @@ def _train(settings: Params) -> None:
 
     with state.locked(), Signals() as signals:
         start = state.resume(group, recorded_outs())
-        total = len(training.rates)
+        total = len(training.rates) if train.epochs else 0
         images = settings.tracking.images if settings.tracking.enabled and writes else 0
         samples = spread_samples(val_shards, SAMPLES_PER_IMAGE * images)
         previews = Previews(samples, val, images)

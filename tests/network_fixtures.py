@@ -20,6 +20,8 @@ from ssdcore.sources.shapes import write_shapes
 ROOT = Path(__file__).parents[1]
 SSD512 = {"input_size": 512, "default_box_scales": LAYOUTS[512].coco_scales}
 """What SSD512 changes in the parameters `model`."""
+RATIOS = ((1.5, 2.5), (3.0,), (), (2.0, 3.0), (2.0,), (2.0,))
+"""Other aspect ratios of SSD300, of other numbers than the paper's: 10,498 default boxes."""
 
 
 class ImageFiles:

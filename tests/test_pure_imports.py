@@ -12,7 +12,7 @@ PURE = (
     "ssdcore.coco.annotations", "ssdcore.params.reader", "ssdcore.tracking", "ssdcore.report.page",
     "ssdcore.report.gallery", "ssdcore.report.examples", "ssdcore.download.local_copy",
     "ssdcore.evaluation.tables", "ssdcore.evaluation.outcomes",
-    "ssdcore.serving.messages", "ssdcore.serving.detector_process", "ssdcore.serving.version",
+    "ssdcore.serving.version",
     "ssdcore.prediction.model_source", "ssdcore.export.runtime",
 )  # fmt: skip
 
@@ -35,11 +35,8 @@ def test_the_test_above_can_fail():
     assert loaded_by("ssdcore.models.layers") == {"mindspore"}
 
 
-def test_a_served_models_two_processes_have_one_of_them_each():
-    """Together in one, MindSpore ends it: see `ssdcore.serving.detector_process`."""
-    assert loaded_by("ssdcore.serving.detector_process", "ssdcore.inference.detector") == {
-        "mindspore"
-    }
+def test_serving_needs_no_mindspore():
+    """In one process with MLflow, MindSpore ends it: see `ssdcore.serving.fetch`."""
     assert loaded_by(
         "ssdcore.serving.registry", "ssdcore.serving.image_model", "ssdcore.serving.fetch"
     ) == {"mlflow"}

@@ -121,7 +121,9 @@ class CocoResults:
 
 
 def to_results(
-    images: Sequence[CocoImage], found: Sequence[Detections], classes: Sequence[CocoClass]
+    images: Sequence[CocoImage],
+    found: Sequence[Detections],
+    classes: Sequence[CocoClass | None],
 ) -> CocoResults:
     """Converts detections to the annotation file's ids and to pixels, rounded for the file.
 
@@ -131,18 +133,21 @@ def to_results(
     Args:
         images: any number.
         found: the detections in each image.
-        classes: in the order of the labels 1 … C-1.
+        classes: in the order of the labels 1 … C-1; detections of a class of None are left out.
     """
     boxes_yxyx, labels, scores = map(np.concatenate, zip(NOTHING, *found, strict=True))
     counts = np.array([len(one.labels) for one in found], np.intp)
     sizes = np.array([(one.height, one.width) for one in images], np.int64).reshape(-1, 2)
     heights, widths = np.repeat(sizes, counts, axis=0).T
-    return CocoResults(
+    results = CocoResults(
         np.repeat(_int64(one.id for one in images), counts),
-        _int64(one.id for one in classes)[labels - 1],
+        _int64(one.id if one else 0 for one in classes)[labels - 1],
         yxyx_to_xywh_px(boxes_yxyx, heights, widths).round(BOX_DECIMALS),
         scores.astype(np.float64).round(SCORE_DECIMALS),
     )
+    if None in classes:
+        return results.select(np.array([one is not None for one in classes])[labels - 1])
+    return results
 
 
 def from_results(

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -79,7 +80,12 @@ def subcommands(
     return app
 
 
-def modules(package: str, descriptions: Mapping[str, str], about: str) -> typer.Typer:
+def modules(
+    package: str,
+    descriptions: Mapping[str, str],
+    about: str,
+    named: Mapping[str, str] = MappingProxyType({}),
+) -> typer.Typer:
     """Returns a command that imports the module named by the first word, and runs its `app`.
 
     The other modules are not imported: neither for the help nor for the shell's completion.
@@ -88,13 +94,15 @@ def modules(package: str, descriptions: Mapping[str, str], about: str) -> typer.
         package: holds the modules.
         descriptions: one line of help for each module.
         about: the help text of the whole command.
+        named: the module of a command that has another name.
     """
 
     class Importing(TyperGroup):
         def resolve_command(self, ctx: Any, args: list[str]) -> Any:
             name, found, rest = super().resolve_command(ctx, args)
             if found is not None:
-                found = get_command(import_module(f"{package}.{name}").app)
+                module = named.get(str(name), str(name))
+                found = get_command(import_module(f"{package}.{module}").app)
             return name, found, rest
 
     app = _app(help=about, no_args_is_help=True, add_completion=True, cls=Importing)

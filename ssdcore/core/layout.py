@@ -38,6 +38,8 @@ COMPARISON_PAGE = REPORT / "compare.html"
 """Not an output of a DVC stage: it shows other revisions of the repository."""
 EXPORT = Path("export")
 PARITY = EXPORT / "parity.json"
+DETECTOR = EXPORT / "ssd300_photos.onnx"
+"""The exported file that decodes and suppresses within its graph."""
 
 SPLITS = ("train", "val")
 """The splits that every data set has."""

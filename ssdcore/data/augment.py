@@ -1,12 +1,12 @@
 """Data augmentation for training (section 2.2 of the SSD paper).
 
 Zoom-out, crop and flip each happen with a probability; then the image is resized to the network's
-input and its colours are changed in random order. Each step is a pure function of a sample and a
-Generator, the only source of randomness. Boxes stay inside the image, and every box keeps its
-label and crowd flag.
+input and its colours are changed in random order (a zoomed-out image's before its canvas is added).
+Each step is a pure function of a sample and a Generator, the only source of randomness. Boxes stay
+inside the image, and every box keeps its label and crowd flag.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -47,33 +47,44 @@ class Sample(NamedTuple):
     objects: Objects
 
 
-def image_generator(seed: int, epoch: int, image_id: int) -> np.random.Generator:
-    """Returns the Generator for an image in an epoch; it depends on the arguments alone."""
-    return np.random.default_rng((seed, IMAGE_STREAM, epoch, image_id % 2**63))
+def image_generator(seed: int, epoch: int, image_id: int, copy: int = 0) -> np.random.Generator:
+    """Returns the Generator for an image in an epoch; it depends on the arguments alone.
+
+    An epoch may show an image several times, as copies 0, 1, …
+    """
+    key = (seed, IMAGE_STREAM, epoch, image_id % 2**63)
+    return np.random.default_rng((*key, copy) if copy else key)
 
 
 def augment(
     sample: Sample, params: AugmentParams, rng: np.random.Generator, size: int = IMAGE_SIZE
 ) -> Sample:
     """Augments a sample without changing it; the resulting image is (S, S, 3) of `size` S."""
-    moves = (
-        (params.zoom_out, partial(zoom_out, size=size)),
-        (params.crop, crop),
-        (params.flip, flip),
-    )
-    for probability, move in moves:
-        if rng.random() < probability:
-            sample = move(sample, rng)
+    recolour = partial(change_colours, rng=rng, params=params)
+    if zoomed := rng.random() < params.zoom_out:
+        sample = zoom_out(sample, rng, size, recolour)
+    if rng.random() < params.crop:
+        sample = crop(sample, rng)
+    if rng.random() < params.flip:
+        sample = flip(sample, rng)
     sample = sample._replace(rgb=resize(sample.rgb, size))
-    colours = (
+    return sample if zoomed else recolour(sample)
+
+
+def change_colours(sample: Sample, rng: np.random.Generator, params: AugmentParams) -> Sample:
+    """Makes each colour change with the probability `colours`, in random order; swaps channels."""
+    changes = (
         (params.brightness, brightness),
         (params.contrast, contrast),
         (params.saturation, saturation),
         (params.hue, hue),
     )
-    for index in rng.permutation(len(colours)):
-        strength, recolour = colours[index]
-        sample = recolour(sample, rng, strength)
+    for index in rng.permutation(len(changes)):
+        strength, change = changes[index]
+        if params.colours == 1 or rng.random() < params.colours:
+            sample = change(sample, rng, strength)
+    if params.channels and rng.random() < params.channels:
+        sample = sample._replace(rgb=np.ascontiguousarray(sample.rgb[..., rng.permutation(3)]))
     return sample
 
 
@@ -93,13 +104,20 @@ def max_canvas_px(size: int) -> int:
     return round(2 * size / SMALLEST_CROP)
 
 
-def zoom_out(sample: Sample, rng: np.random.Generator, size: int = IMAGE_SIZE) -> Sample:
+def zoom_out(
+    sample: Sample,
+    rng: np.random.Generator,
+    size: int = IMAGE_SIZE,
+    recolour: Callable[[Sample], Sample] = lambda sample: sample,
+) -> Sample:
     """Puts the image at a random position on a mean-coloured canvas of up to 4 times its sides.
 
-    If the canvas would exceed `max_canvas_px(size)`, the image is scaled down first.
+    If the canvas would exceed `max_canvas_px(size)`, the image is scaled down first. `recolour`
+    changes the image, but not the canvas.
     """
     zoom = rng.uniform(1.0, MAX_ZOOM)
     rgb = _scaled_down(sample.rgb, int(max_canvas_px(size) / zoom))
+    rgb = recolour(sample._replace(rgb=rgb)).rgb
     height, width = rgb.shape[:2]
     canvas_height, canvas_width = round(height * zoom), round(width * zoom)
     top = int(rng.integers(canvas_height - height + 1))

@@ -19,8 +19,15 @@ from ssdcore.core.retry import resuming, retrying
 from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.image_cache import ImageCache
 from ssdcore.data.images import BrokenImageError
-from ssdcore.data.mindrecord import COLUMNS, mindrecord_errors, to_sample
+from ssdcore.data.mindrecord import COLUMNS, OBJECTS, mindrecord_errors, to_objects, to_sample
 from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.sampling import (
+    UNIT,
+    class_repeats,
+    draw_epoch,
+    earlier_copies,
+    image_repeats,
+)
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
@@ -97,7 +104,7 @@ class InputBatch(NamedTuple):
 class TrainingLoader:
     """Shuffled, augmented training batches, grouped by step, in a new order every epoch.
 
-    The augmentation of an image depends on (seed, epoch, image id) alone, so the number of
+    The augmentation of an image depends on (seed, epoch, image id, copy) alone, so the number of
     workers and their timing change nothing. The last, incomplete step is dropped, because the
     network is compiled for one batch size. Several processes share each step: process r of N
     loads part r of every N · B images that a single process would load at a time.
@@ -114,9 +121,13 @@ class TrainingLoader:
         cache_bytes: memory for decoded images.
         matching: how objects get their default boxes.
         input_size: S, of the network.
+        balance: threshold of repeat-factor sampling; 0 shows each image once an epoch.
 
     Attributes:
         share: as given.
+        class_repeats: how often an epoch shows images of a class, by label, where more than once.
+        num_images: in the shards.
+        images_per_epoch: more if some are repeated.
         images_per_step: of all processes together.
 
     Raises:
@@ -136,6 +147,7 @@ class TrainingLoader:
         cache_bytes: int = 0,
         matching: Matching = "reference",
         input_size: int = IMAGE_SIZE,
+        balance: float = 0.0,
     ) -> None:
         self._shards = shards
         self._cache = ImageCache(cache_bytes)
@@ -150,7 +162,15 @@ class TrainingLoader:
         self._workers = workers
         self.num_images = _size(shards)
         self.images_per_step = batch_size * accumulate * share.size
-        self.steps_per_epoch = self.num_images // self.images_per_step
+        self.class_repeats: dict[int, float] = {}
+        self._repeats: NDArray[np.int64] | None = None
+        self.images_per_epoch = self.num_images
+        if balance:
+            labels = _labels(shards)
+            self.class_repeats = class_repeats(labels, balance)
+            self._repeats = image_repeats(labels, self.class_repeats)
+            self.images_per_epoch = int(self._repeats.sum()) // UNIT
+        self.steps_per_epoch = self.images_per_epoch // self.images_per_step
         if self.steps_per_epoch == 0:
             several = f" times {share.size} processes" if share.size > 1 else ""
             raise InputError(
@@ -162,19 +182,27 @@ class TrainingLoader:
     def epoch(self, epoch: int, done: int = 0) -> Iterator[list[TrainingBatch]]:
         """Yields the batches of each step of an epoch (from 1), without the first `done` steps."""
         rng = np.random.default_rng((self._seed, ORDER_STREAM, epoch))
-        order = rng.permutation(self.num_images)[: self.steps_per_epoch * self.images_per_step]
-        order = order[done * self.images_per_step :]
+        if self._repeats is None:
+            order = rng.permutation(self.num_images)
+        else:
+            order = draw_epoch(self._repeats, rng)
+        shown = slice(done * self.images_per_step, self.steps_per_epoch * self.images_per_step)
+        order, copies = (
+            whole[shown].reshape(-1, self.share.size, self._batch_size)[:, self.share.rank].ravel()
+            for whole in (order, earlier_copies(order))
+        )
         if not len(order):
             return
-        order = order.reshape(-1, self.share.size, self._batch_size)[:, self.share.rank].ravel()
 
-        def read(row: Row) -> tuple[int, Sample]:
+        def read(item: tuple[Row, int]) -> tuple[int, int, Sample]:
+            row, copy = item
             image_id = int(row[0])
-            return image_id, self._cache.get(image_id, lambda: _read(row, self._input_size)[1])
+            sample = self._cache.get(image_id, lambda: _read(row, self._input_size)[1])
+            return image_id, copy, sample
 
-        def prepare(item: tuple[int, Sample]) -> tuple[int, TrainingExample]:
-            image_id, sample = item
-            rng = image_generator(self._seed, epoch, image_id)
+        def prepare(item: tuple[int, int, Sample]) -> tuple[int, TrainingExample]:
+            image_id, copy, sample = item
+            rng = image_generator(self._seed, epoch, image_id, copy)
             return image_id, to_training_example(
                 sample,
                 self._default_boxes,
@@ -185,7 +213,7 @@ class TrainingLoader:
             )
 
         ahead = STEPS_AHEAD * self._batch_size * self._accumulate
-        rows = _rows(self._shards, order.tolist())
+        rows = zip(_rows(self._shards, order.tolist()), copies.tolist(), strict=True)
         samples = map_in_threads(read, rows, self._workers, ahead)
         prepared = map_in_threads(prepare, samples, self._workers, ahead)
         batches = map(_to_training_batch, _groups(prepared, self._batch_size))
@@ -254,11 +282,13 @@ def _rows(shards: Sequence[Path], order: Sequence[int]) -> Iterator[Row]:
     Raises:
         RunError: the shards are damaged, or the machine fails to read them.
     """
+    at_once = max(order, default=0) + 1  # no more indices than rows, which MindDataset refuses
 
     def rows_from(done: int) -> Iterator[Row]:
         with mindrecord_errors(shards[0]):
-            if done < len(order):
-                rows = _dataset(shards, dataset.SubsetSampler(list(order[done:])))
+            for start in range(done, len(order), at_once):
+                some = list(order[start : start + at_once])
+                rows = _dataset(shards, dataset.SubsetSampler(some))
                 yield from rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
 
     yield from resuming(rows_from)
@@ -270,9 +300,19 @@ def _size(shards: Sequence[Path]) -> int:
         return int(_dataset(shards, dataset.SequentialSampler()).get_dataset_size())
 
 
-def _dataset(shards: Sequence[Path], sampler: Any) -> Any:
+def _labels(shards: Sequence[Path]) -> list[NDArray[np.int32]]:
+    """Returns the labels of each image's objects, crowd regions left out."""
+    with mindrecord_errors(shards[0]):
+        rows = _dataset(shards, dataset.SequentialSampler(), OBJECTS)
+        found = (
+            to_objects(*row) for row in rows.create_tuple_iterator(num_epochs=1, output_numpy=True)
+        )
+        return [objects.labels[~objects.crowd] for objects in found]
+
+
+def _dataset(shards: Sequence[Path], sampler: Any, columns: Sequence[str] = COLUMNS) -> Any:
     paths = [str(shard) for shard in shards]
-    return dataset.MindDataset(paths, columns_list=list(COLUMNS), sampler=sampler)
+    return dataset.MindDataset(paths, columns_list=list(columns), sampler=sampler)
 
 
 def _read(row: Row, input_size: int = IMAGE_SIZE) -> tuple[int, Sample]:

@@ -32,6 +32,8 @@ SCHEMA = {
     "objects": {"type": "float32", "shape": [-1, 6]},
 }
 COLUMNS = tuple(SCHEMA)
+OBJECTS = COLUMNS[2:]
+"""The columns that `to_objects` takes."""
 DESCRIPTION = "pictures and their boxes (y1 x1 y2 x2 fractions, label, crowd)"
 """Part of each shard's header: another word changes the hash of every shard."""
 REMEDY = "Run dvc checkout --force data/mindrecord, or dvc repro --force convert"
@@ -163,6 +165,11 @@ def to_sample(
     size: int = IMAGE_SIZE,
 ) -> Sample:
     """Converts the columns of a row, as MindDataset returns them, for a network of `size`."""
+    rgb = decode_for_network(image.tobytes()[: -len(END)], size)
+    return Sample(rgb, to_objects(num_objects, objects))
+
+
+def to_objects(num_objects: NDArray[Any], objects: NDArray[Any]) -> Objects:
+    """Converts the columns `OBJECTS` of a row."""
     rows = objects[: int(num_objects)]
-    ground_truth = Objects(rows[:, :4], rows[:, 4].astype(np.int32), rows[:, 5] > 0)
-    return Sample(decode_for_network(image.tobytes()[: -len(END)], size), ground_truth)
+    return Objects(rows[:, :4], rows[:, 4].astype(np.int32), rows[:, 5] > 0)

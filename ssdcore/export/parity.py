@@ -1,6 +1,6 @@
 """Compares exported networks with their checkpoint: outputs and AP on the same images."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.annotations import CocoClass, CocoSplit
+from ssdcore.coco.classes import as_listed
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import Detections, to_results
 from ssdcore.data.preprocess import resize, to_network_input
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.mindir import MindirNetwork
-from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
+from ssdcore.export.runtime import OnnxDetector, OnnxFile, OnnxNetwork
 from ssdcore.export.write import network_file, photos_file
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
@@ -125,18 +126,19 @@ def check_exports(
     finders: dict[str, Finder] = {}
     for form in formats:
         path = folder / network_file(form)
-        networks[form] = (MindirNetwork if form == "mindir" else OnnxNetwork)(path).answers
+        network = MindirNetwork(path) if form == "mindir" else OnnxNetwork(OnnxFile(path))
+        networks[form] = network.answers
         if form == "onnx":
             finders = _photo_finders(folder / photos_file(form), input_size)
     comparison = compare(
         detector.answers, networks, finders, images, metadata.network.default_boxes,
         metadata.thresholds, detector.batch_size, input_size,
     )  # fmt: skip
-    return judge(comparison, split, tolerance, APPROXIMATE)
+    return judge(comparison, split, tolerance, metadata.network.classes, APPROXIMATE)
 
 
 def _photo_finders(path: Path, input_size: int) -> dict[str, Finder]:
-    detector = OnnxDetector(path)
+    detector = OnnxDetector(OnnxFile(path))
     return {
         PHOTOS: lambda rgb: detector.detect(resize(rgb, input_size)[None])[0],
         PHOTOS_RESIZING: lambda rgb: detector.detect(rgb[None])[0],
@@ -188,6 +190,7 @@ def judge(
     comparison: Comparison,
     split: CocoSplit,
     tolerance: float,
+    classes: Sequence[CocoClass],
     approximate: Container[str] = (),
 ) -> Parity:
     """Measures AP, and compares AP and outputs with the checkpoint's.
@@ -196,14 +199,16 @@ def judge(
         comparison: of the networks.
         split: the split of the images.
         tolerance: maximum difference of an output and of AP that counts as equal.
+        classes: the networks', in the order of the labels 1 … C-1.
         approximate: names of networks that are only measured.
     """
     image_of = {image.id: image for image in split.images}
     images = [image_of[image_id] for image_id in comparison.image_ids]
     figures: dict[str, Any] = {"images": len(images), "tolerance": tolerance}
     faults = []
+    listed = as_listed(classes, split.classes, "the model")
     for name, found in comparison.found.items():
-        results = to_results(images, found, split.classes)
+        results = to_results(images, found, listed)
         measured = evaluate(split, results, image_ids=comparison.image_ids)
         row = figures[name] = {figure: measured[figure] for figure in AP_FIGURES}
         if name == CHECKPOINT:

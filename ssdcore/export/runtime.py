@@ -12,18 +12,73 @@ from ssdcore.coco.results import Detections
 from ssdcore.core.errors import InputError
 from ssdcore.export.metadata import REMEDY, ExportMetadata
 from ssdcore.geometry.boxes import Boxes
+from ssdcore.inference.decode import Thresholds
+from ssdcore.inference.photo_detector import Decoded, PhotoDetector
 
 ERRORS_ONLY = 3
 """ONNX Runtime's log level; below it, every rounding of a weight to float16 is a warning."""
-NETWORK_OUTPUTS = ("offsets", "probabilities")
-DETECTOR_OUTPUTS = ("boxes", "scores", "labels")
+
+
+class OnnxFile:
+    """An ONNX file of this project.
+
+    Args:
+        path: such as export/ssd300.onnx.
+
+    Attributes:
+        metadata: of the file.
+        names: of its input and its outputs.
+
+    Raises:
+        InputError: the file is no ONNX file, or not from this project.
+    """
+
+    def __init__(self, path: Path) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = ERRORS_ONLY
+        # spinning threads would occupy cores that MindSpore and decoders need
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._path = path
+        if not path.is_file():
+            raise self.refusal("no file", "an exported ONNX file")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+            texts = self._session.get_modelmeta().custom_metadata_map
+        except Exception as error:  # its exceptions have no common base class
+            raise self.refusal(str(error), "an ONNX file") from None
+        self.metadata = ExportMetadata.from_texts(texts, str(path))
+        values = (*self._session.get_inputs(), *self._session.get_outputs())
+        self.names = tuple(value.name for value in values)
+
+    def require(self, names: Sequence[str]) -> None:
+        """Raises an InputError if its input and outputs have other names."""
+        if self.names != names:
+            raise self.refusal(
+                f"input and outputs {self.names}", names,
+                "The file with _photos in its name takes photos, the other one images",
+            )  # fmt: skip
+
+    def run(self, batch: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        """Returns the outputs."""
+        name, *outputs = self.names
+        try:
+            return self._session.run(outputs, {name: batch})
+        except Exception as error:  # see above
+            found = f"{error} for {name} {batch.shape}"
+            raise self.refusal(found, "a network that this project exported") from None
+
+    def refusal(self, found: str, expected: Any, remedy: str = REMEDY) -> InputError:
+        """Returns the error that names the file."""
+        return InputError(str(self._path), found, expected, remedy)
 
 
 class OnnxNetwork:
     """A network from images to offsets and probabilities; `answers` is that of `Detector`.
 
     Args:
-        path: a file of the network alone, such as export/ssd300.onnx.
+        file: of the network alone, such as export/ssd300.onnx.
         batch_size: images per call that callers should use; the network takes any number.
 
     Attributes:
@@ -31,14 +86,15 @@ class OnnxNetwork:
         input_size: S: the network takes images (b, 3, S, S).
 
     Raises:
-        InputError: the file is no ONNX file, not from this project, or takes photos.
+        InputError: the file takes photos.
     """
 
-    def __init__(self, path: Path, batch_size: int = 1) -> None:
-        self._file = _File(path, "images", NETWORK_OUTPUTS)
-        self.metadata = self._file.metadata
+    NAMES = ("images", "offsets", "probabilities")
+
+    def __init__(self, file: OnnxFile, batch_size: int = 1) -> None:
+        file.require(self.NAMES)
+        self._file, self.metadata, self.batch_size = file, file.metadata, batch_size
         self.input_size = self.metadata.network.model.input_size
-        self.batch_size = batch_size
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
         """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b images.
@@ -56,74 +112,73 @@ class OnnxNetwork:
 
 
 class OnnxDetector:
-    """A network from photos to detections.
+    """A network from photos to detections, which decodes and suppresses within its graph.
 
     Args:
-        path: a file of the detector, such as export/ssd300_photos.onnx.
+        file: of the detector, such as export/ssd300_photos.onnx.
+        batch_size: photos per call that callers should use; the network takes any number.
 
     Attributes:
         metadata: of the file.
+        input_size: S: it gives images (b, S, S, 3) to the network as they are.
 
     Raises:
-        InputError: the file is no ONNX file, not from this project, or does not take photos.
+        InputError: the file does not take photos.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._file = _File(path, "photos", DETECTOR_OUTPUTS)
-        self.metadata = self._file.metadata
+    NAMES = ("photos", "boxes", "scores", "labels")
 
-    def detect(self, photos: NDArray[np.uint8]) -> list[Detections]:
+    def __init__(self, file: OnnxFile, batch_size: int = 1) -> None:
+        file.require(self.NAMES)
+        self._file, self.metadata, self.batch_size = file, file.metadata, batch_size
+        self.input_size = self.metadata.network.model.input_size
+
+    def detect(
+        self, photos: NDArray[np.uint8], thresholds: Thresholds | None = None
+    ) -> list[Detections]:
         """Returns the detections in each of photos (B, H, W, 3), red, green, blue.
 
+        Args:
+            photos: of any size.
+            thresholds: their minimum score and maximum number reduce the file's detections; the
+                other limits are the file's, within its graph.
+
         Raises:
-            InputError: the network does not compute them.
+            InputError: the network does not compute them, or not from so low a score.
         """
-        rows = zip(*self._file.run(photos), strict=True)
+        own = self.metadata.thresholds
+        wanted = thresholds or own
+        if wanted.score < own.score:
+            expected = f"at least {own.score:g}, as exported"
+            raise self._file.refusal(f"a minimum score of {wanted.score:g}", expected, "")
         height, width = photos.shape[1:3]
         sides = np.array((height, width, height, width), np.float32)
         found = []
-        for boxes_xyxy_px, scores, labels in rows:
-            count = int((labels > 0).sum())
-            boxes_yxyx = boxes_xyxy_px[:count, (1, 0, 3, 2)] / sides
-            found.append(Detections(boxes_yxyx, labels[:count].astype(np.int32), scores[:count]))
+        for boxes_xyxy_px, scores, labels in zip(*self._file.run(photos), strict=True):
+            reached = int(((labels > 0) & (scores >= np.float32(wanted.score))).sum())
+            some = slice(min(reached, wanted.max_detections))  # they are the best, in order
+            boxes_yxyx = boxes_xyxy_px[some, (1, 0, 3, 2)] / sides
+            found.append(Detections(boxes_yxyx, labels[some].astype(np.int32), scores[some]))
         return found
 
 
-class _File:
-    """An ONNX file with one input; see `OnnxNetwork`."""
+def load_exported(path: Path, batch_size: int, workers: int = 1) -> PhotoDetector:
+    """Loads either file, that of the network or that of the detector, as a detector for photos.
 
-    def __init__(self, path: Path, name: str, outputs: Sequence[str]) -> None:
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = ERRORS_ONLY
-        # spinning threads would occupy cores that MindSpore and decoders need
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._path, self._input, self._outputs = path, name, outputs
-        if not path.is_file():
-            raise self.refusal("no file", "an exported ONNX file")
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-            texts = self._session.get_modelmeta().custom_metadata_map
-        except Exception as error:  # its exceptions have no common base class
-            raise self.refusal(str(error), "an ONNX file") from None
-        self.metadata = ExportMetadata.from_texts(texts, str(path))
-        values = (self._session.get_inputs(), self._session.get_outputs())
-        found = [tuple(value.name for value in side) for side in values]
-        if found != [(name,), tuple(outputs)]:
-            raise self.refusal(
-                f"inputs {found[0]}, outputs {found[1]}", f"input {name}, outputs {tuple(outputs)}",
-                "The file with _photos in its name takes photos, the other one images",
-            )  # fmt: skip
+    Args:
+        path: such as export/ssd300.onnx or export/ssd300_photos.onnx.
+        batch_size: images in a batch.
+        workers: decoding threads.
 
-    def run(self, batch: NDArray[Any]) -> Sequence[NDArray[Any]]:
-        """Returns the outputs."""
-        try:
-            return self._session.run(self._outputs, {self._input: batch})
-        except Exception as error:  # see above
-            found = f"{error} for {self._input} {batch.shape}"
-            raise self.refusal(found, "a network that this project exported") from None
-
-    def refusal(self, found: str, expected: str, remedy: str = REMEDY) -> InputError:
-        """Returns the error that names the file."""
-        return InputError(str(self._path), found, expected, remedy)
+    Raises:
+        InputError: the file is no ONNX file, or not from this project.
+    """
+    file = OnnxFile(path)
+    metadata = file.metadata.network
+    network = (
+        OnnxDetector(file, batch_size)
+        if file.names == OnnxDetector.NAMES
+        else Decoded(OnnxNetwork(file, batch_size), metadata.default_boxes)
+    )
+    limits = file.metadata.thresholds
+    return PhotoDetector(network, metadata.classes, workers, metadata.score_threshold, limits)

@@ -14,7 +14,11 @@ TUTORIAL_SCALES = (0.1, 0.27, 0.44, 0.61, 0.78, 0.95, 1.0)
 """s_0 … s_6 of the MindSpore tutorial, fractions of the image."""
 
 
-def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES, input_size: int = IMAGE_SIZE) -> Boxes:
+def default_boxes(
+    scales: Sequence[float] = TUTORIAL_SCALES,
+    input_size: int = IMAGE_SIZE,
+    aspect_ratios: Sequence[Sequence[float]] | None = None,
+) -> Boxes:
     """Builds the default boxes in the order map, row, column, box of the cell.
 
     At scale s_k a cell has the square s_k, then for each ratio r the box (h, w) = (s/√r, s·√r)
@@ -24,14 +28,16 @@ def default_boxes(scales: Sequence[float] = TUTORIAL_SCALES, input_size: int = I
     Args:
         scales: a box side s_k for each map and one more, fractions of the image.
         input_size: of the network in pixels; selects the maps.
+        aspect_ratios: the ratios r of each map; None is the paper's.
 
     Returns:
         (K, 4) float32 (cy, cx, h, w), fractions of the image, not clipped.
 
     Raises:
-        ValueError: the number of scales is not the number of feature maps plus one.
+        ValueError: the number of scales is not the number of feature maps plus one, or that of the
+            lists of ratios not the number of maps.
     """
-    layout = LAYOUTS[input_size]
+    layout = LAYOUTS[input_size].with_aspect_ratios(aspect_ratios)
     if len(scales) != layout.num_scales:
         raise ValueError(f"{len(scales)} scales, expected {layout.num_scales}")
     return _exact(layout, scales).astype(np.float32)
@@ -42,7 +48,8 @@ def corners(default_boxes: Boxes) -> Boxes:
 
     All default boxes of one shape inside a larger ground truth have the same IoU with it except for
     rounding, so the last bit of the corners decides which is best. To agree with the reference, the
-    corners of a network's table are computed from the unrounded grid instead of the float32 table.
+    corners of a table with the paper's ratios are computed from the unrounded grid instead of the
+    float32 table.
     """
     return _corners(np.ascontiguousarray(default_boxes, np.float32).tobytes())
 
@@ -76,20 +83,26 @@ def _exact(layout: MapLayout, scales: Sequence[float]) -> NDArray[np.float64]:
     )
 
 
+def cell_shapes(
+    scale: float, next_scale: float, aspect_ratios: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Returns height and width of the boxes of a cell, in their order."""
+    between = sqrt(scale * next_scale)
+    shapes = [(scale, scale)]
+    for ratio in aspect_ratios:
+        long, short = scale * sqrt(ratio), scale / sqrt(ratio)
+        shapes += [(short, long), (long, short)]
+    return [*shapes, (between, between)]
+
+
 def _grid(
     feature_map: FeatureMap, input_size: int, scale: float, next_scale: float
 ) -> NDArray[np.float64]:
     """Returns the boxes of one map (size² · boxes per cell, 4)."""
-    between = sqrt(scale * next_scale)
-    sides = [(scale, scale)]
-    for ratio in feature_map.aspect_ratios:
-        long, short = scale * sqrt(ratio), scale / sqrt(ratio)
-        sides += [(short, long), (long, short)]
-    sides.append((between, between))
-
+    shapes = cell_shapes(scale, next_scale, feature_map.aspect_ratios)
     centres = (np.arange(feature_map.size) + 0.5) * feature_map.stride / input_size
-    boxes = np.empty((feature_map.size, feature_map.size, len(sides), 4))
+    boxes = np.empty((feature_map.size, feature_map.size, len(shapes), 4))
     boxes[..., 0] = centres[:, None, None]
     boxes[..., 1] = centres[None, :, None]
-    boxes[..., 2:] = sides
+    boxes[..., 2:] = shapes
     return boxes.reshape(-1, 4)

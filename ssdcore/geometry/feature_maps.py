@@ -4,6 +4,7 @@ This is the one description of a network's maps. The default boxes, the extra bl
 and the order of their outputs, the exported files and the checks of parameters follow from it.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 IMAGE_SIZE = 300
@@ -40,7 +41,7 @@ class FeatureMap(NamedTuple):
 
     size: int
     stride: int
-    aspect_ratios: tuple[int, ...]
+    aspect_ratios: tuple[float, ...]
     extra: Extra | None = None
 
     @property
@@ -76,6 +77,17 @@ class MapLayout(NamedTuple):
     def num_scales(self) -> int:
         """A scale for each map, and one more for the last map's square between two scales."""
         return len(self.maps) + 1
+
+    def with_aspect_ratios(self, ratios: Sequence[Sequence[float]] | None) -> "MapLayout":
+        """Returns the maps with other ratios, a list for each map; None is the paper's.
+
+        Raises:
+            ValueError: the number of lists is not the number of maps.
+        """
+        if ratios is None:
+            return self
+        pairs = zip(self.maps, ratios, strict=True)
+        return self._replace(maps=tuple(m._replace(aspect_ratios=tuple(own)) for m, own in pairs))
 
 
 _HALVES_512 = Extra(256, 512, kernel_size=3, stride=2, padding=1)

@@ -23,8 +23,6 @@ TAKEN = -1.0
 EQUAL_IOU = 1e-5
 """IoUs that differ by at most this are equal: default boxes of one shape inside a larger ground
 truth, whose IoUs only differ by the rounding of float32."""
-BOXES_AT_ONCE = 256
-"""Boxes that `best_overlaps` compares with all default boxes at once; bounds the memory."""
 
 
 class Targets(NamedTuple):
@@ -149,16 +147,3 @@ def _inside(default_boxes: Boxes, regions_yxyx: Boxes) -> NDArray[np.bool_]:
     boxes = np.clip(corners(default_boxes), 0, 1)
     share = intersections(boxes, regions_yxyx[:, None]) / areas(boxes)
     return (share > 0.5).any(axis=0)
-
-
-def best_overlaps(boxes_yxyx: Boxes, default_boxes_yxyx: Boxes) -> Boxes:
-    """Returns the highest IoU (N,) of each box (N, 4) with any default box (K, 4).
-
-    It shows how well the default boxes fit a data set before any training: an object below 0.5
-    has only the one default box that is forced on it, and other scales may help.
-    """
-    best = np.zeros(len(boxes_yxyx), np.float32)
-    for start in range(0, len(boxes_yxyx), BOXES_AT_ONCE):
-        some = slice(start, start + BOXES_AT_ONCE)
-        best[some] = iou_matrix(boxes_yxyx[some], default_boxes_yxyx).max(axis=1)
-    return best

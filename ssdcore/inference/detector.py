@@ -11,12 +11,13 @@ import numpy as np
 from mindspore import Tensor
 from numpy.typing import NDArray
 
-from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.annotations import CocoClass, CocoSplit
+from ssdcore.coco.classes import as_listed
 from ssdcore.coco.results import CocoResults, Detections, to_results
 from ssdcore.data.loader import WHOLE, InputBatch, Share, input_batches
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
-from ssdcore.inference.photo_detector import PhotoDetector
+from ssdcore.inference.photo_detector import Decoded, PhotoDetector
 from ssdcore.models.checkpoint import load
 from ssdcore.models.device import CpuWait
 from ssdcore.models.losses import activation_cell, make_class_loss
@@ -132,6 +133,7 @@ def predict_split(
     split: CocoSplit,
     thresholds: Thresholds,
     workers: int,
+    classes: Sequence[CocoClass],
     spent: TimeSpent | None = None,
 ) -> CocoResults:
     """Returns the detections in every image of the shards.
@@ -142,10 +144,14 @@ def predict_split(
         split: its annotation file, for ids and sizes.
         thresholds: which boxes are detections.
         workers: threads that decode.
+        classes: the detector's, in the order of the labels 1 … C-1.
         spent: receives the time of each part, if given.
+
+    Raises:
+        InputError: detector and annotation file have no class in common.
     """
     found = find_in_split(detector, shards, thresholds, workers, spent=spent)
-    return split_results(found, split)
+    return split_results(found, split, classes)
 
 
 def find_in_split(
@@ -178,12 +184,26 @@ def find_in_split(
     return detector.detect(watched(), thresholds, spent or TimeSpent())
 
 
-def split_results(found: Iterable[Found], split: CocoSplit) -> CocoResults:
-    """Returns detections with the ids and image sizes of the split's annotation file."""
+def split_results(
+    found: Iterable[Found], split: CocoSplit, classes: Sequence[CocoClass]
+) -> CocoResults:
+    """Returns detections with the ids and image sizes of the split's annotation file.
+
+    Detections of classes that the annotation file does not have are left out.
+
+    Args:
+        found: the detections.
+        split: the annotation file.
+        classes: the detector's, in the order of the labels 1 … C-1.
+
+    Raises:
+        InputError: detector and annotation file have no class in common.
+    """
     image_of = {image.id: image for image in split.images}
     everything = list(found)
     images = [image_of[one.image_id] for one in everything]
-    return to_results(images, [one.detections for one in everything], split.classes)
+    listed = as_listed(classes, split.classes, "the model")
+    return to_results(images, [one.detections for one in everything], listed)
 
 
 def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> PhotoDetector:
@@ -197,8 +217,7 @@ def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> 
     Raises:
         InputError: the file is no checkpoint of this project, or is damaged.
     """
-    network, metadata = load(checkpoint)
-    detector = Detector(network, metadata.default_boxes, metadata.loss, batch_size)
-    return PhotoDetector(
-        detector, metadata.default_boxes, metadata.classes, workers, metadata.score_threshold
-    )
+    trained, metadata = load(checkpoint)
+    detector = Detector(trained, metadata.default_boxes, metadata.loss, batch_size)
+    network = Decoded(detector, metadata.default_boxes)
+    return PhotoDetector(network, metadata.classes, workers, metadata.score_threshold)

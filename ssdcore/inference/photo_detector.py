@@ -8,13 +8,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.coco.annotations import CocoClass
-from ssdcore.coco.results import NOTHING, Detections
+from ssdcore.coco.annotations import CocoClass, CocoImage
+from ssdcore.coco.results import NOTHING, Detections, to_results
 from ssdcore.core.errors import InputError
 from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import MISSING, UNREADABLE
@@ -25,7 +25,7 @@ from ssdcore.data.images import (
     inspect,
     upright,
 )
-from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.preprocess import resize, to_network_input
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
@@ -102,7 +102,7 @@ def _read_bytes(source: bytes | Path | BrokenImageError) -> bytes:
 
 
 class Network(Protocol):
-    """A network, computed by MindSpore or ONNX Runtime.
+    """A network from images to detections, computed by MindSpore or ONNX Runtime.
 
     Attributes:
         batch_size: the maximum number of images in a batch.
@@ -112,10 +112,50 @@ class Network(Protocol):
 
     @property
     def input_size(self) -> int:
+        """S: the network takes images (b, S, S, 3)."""
+
+    def detect(self, images: NDArray[np.uint8], thresholds: Thresholds) -> list[Detections]:
+        """Returns the detections in each of images (b, S, S, 3), red, green, blue."""
+
+
+class AnsweringNetwork(Protocol):
+    """A network that leaves decoding to `Decoded`; attributes as of `Network`."""
+
+    batch_size: int
+
+    @property
+    def input_size(self) -> int:
         """S: the network takes images (b, 3, S, S)."""
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
         """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b images (b, 3, S, S)."""
+
+
+class Decoded:
+    """A network whose answers become detections by the evaluation's decoding and NMS.
+
+    Args:
+        network: computes offsets and probabilities.
+        default_boxes: (K, 4), those the network was trained with.
+    """
+
+    def __init__(self, network: AnsweringNetwork, default_boxes: Boxes) -> None:
+        self._network = network
+        self._default_boxes = default_boxes
+        self.batch_size, self.input_size = network.batch_size, network.input_size
+
+    def detect(self, images: NDArray[np.uint8], thresholds: Thresholds) -> list[Detections]:
+        """See `Network`.
+
+        Raises:
+            InputError: the network has another number of default boxes.
+        """
+        size, boxes = self.input_size, self._default_boxes
+        inputs = np.stack([to_network_input(image, size) for image in images])
+        offsets, probabilities = self._network.answers(inputs)
+        if offsets.shape[1] != len(boxes):
+            raise InputError("the network", f"{offsets.shape[1]} boxes an image", str(len(boxes)))
+        return detect(offsets, probabilities, boxes, thresholds)
 
 
 class PhotoResult(NamedTuple):
@@ -140,31 +180,45 @@ class PhotoResult(NamedTuple):
         """Returns the result of a photo that can't be used."""
         return cls(NOTHING, 0, 0, fault)
 
+    def record(self, classes: Sequence[CocoClass]) -> dict[str, Any]:
+        """Returns the result as JSON values; a box is left, top, width, height in pixels."""
+        image = CocoImage(0, "", self.height, self.width)
+        rows = to_results([image], [self.detections], classes)
+        return {
+            "boxes_xywh_px": rows.boxes_xywh_px.tolist(),
+            "scores": rows.scores.tolist(),
+            "category_ids": rows.category_ids.tolist(),
+            "class_names": [classes[label - 1].name for label in self.detections.labels],
+            "height": self.height,
+            "width": self.width,
+            "fault": self.fault,
+        }
+
 
 class PhotoDetector:
-    """Detects objects in photos with the evaluation's preprocessing, decoding and NMS.
+    """Detects objects in photos with the evaluation's preprocessing.
 
     Args:
-        network: computes offsets and probabilities.
-        default_boxes: (K, 4), those the network was trained with.
+        network: detects in images of its input's size.
         classes: in the order of the labels 1 … C-1.
         workers: decoding threads.
         score_threshold: minimum score to show, as the model carries it; None if it does not.
+        limits: thresholds for all that it can detect.
     """
 
     def __init__(
         self,
         network: Network,
-        default_boxes: Boxes,
         classes: Sequence[CocoClass],
         workers: int = 1,
         score_threshold: ScoreThreshold | None = None,
+        limits: Thresholds = Thresholds(),  # noqa: B008 - immutable
     ) -> None:
         self._network = network
-        self._default_boxes = default_boxes
         self._workers = workers
         self.classes = tuple(classes)
         self.score_threshold = score_threshold
+        self.limits = limits
 
     def detect(self, photos: Iterable[Source], thresholds: Thresholds) -> Iterator[PhotoResult]:
         """Yields the result of each photo, in their order; also of broken ones.
@@ -172,36 +226,24 @@ class PhotoDetector:
         Reads two batches ahead, so that the next batch is decoded while the network computes.
 
         Raises:
-            InputError: the network has another number of default boxes.
+            InputError: the network does not compute detections.
         """
         size = self._network.batch_size
         prepare = partial(_prepare, input_size=self._network.input_size)
         prepared = map_in_threads(prepare, photos, self._workers, ahead=2 * size)
         while batch := list(islice(prepared, size)):
             images = [image for image, _ in batch if image is not None]
-            found = iter(self._detect_batch(images, thresholds))
+            found = iter(self._network.detect(np.stack(images), thresholds) if images else ())
             for image, result in batch:
                 yield result if image is None else result._replace(detections=next(found))
 
-    def _detect_batch(
-        self, images: Sequence[NDArray[np.float32]], thresholds: Thresholds
-    ) -> list[Detections]:
-        if not images:
-            return []
-        offsets, probabilities = self._network.answers(np.stack(images))
-        if offsets.shape[1] != len(self._default_boxes):
-            raise InputError(
-                "the network", f"{offsets.shape[1]} boxes an image", str(len(self._default_boxes))
-            )
-        return detect(offsets, probabilities, self._default_boxes, thresholds)
 
-
-def _prepare(source: Source, input_size: int) -> tuple[NDArray[np.float32] | None, PhotoResult]:
+def _prepare(source: Source, input_size: int) -> tuple[NDArray[np.uint8] | None, PhotoResult]:
     """Returns the network's input and a result without detections, or only why it is broken."""
     name = str(source) if isinstance(source, Path) else "a photo"
     try:
         photo = retrying(lambda: read_photo(source, input_size), name)
     except BrokenImageError as error:
         return None, PhotoResult.broken(str(error))
-    image = to_network_input(photo.rgb, input_size)
+    image = resize(photo.rgb, input_size)
     return image, PhotoResult(NOTHING, photo.height, photo.width, "", photo)

@@ -78,5 +78,14 @@ def load(path: Path) -> tuple[SSD, ModelMetadata]:
     return network, metadata
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Tells whether a file describes itself as a checkpoint of this project does."""
+    try:
+        ms.load_checkpoint(str(path), choice_func=METADATA.__eq__)
+    except Exception:  # MindSpore raises many types, also for another suffix
+        return False
+    return True
+
+
 def _form(value: Any) -> str:
     return f"{value.dtype} {tuple(value.shape)}" if isinstance(value, ms.Tensor) else repr(value)

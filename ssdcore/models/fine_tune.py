@@ -1,20 +1,63 @@
-"""Starts a training from a checkpoint of this project, which may have other classes."""
+"""Starts a training from a checkpoint or a published detector, which may have other classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mindspore import Tensor
 from numpy.typing import NDArray
 
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.classes import counterparts
 from ssdcore.core.errors import InputError
-from ssdcore.models.checkpoint import load
+from ssdcore.models.checkpoint import is_checkpoint, load
 from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.published import read_published
 from ssdcore.models.ssd import SSD, class_predictors
-from ssdcore.models.weight_files import LoadReport
+from ssdcore.models.weight_files import LoadReport, shortened
 
 
-def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[str]:
+def open_detector(path: Path) -> tuple[SSD, ModelMetadata, list[str]]:
+    """Opens a checkpoint of this project, or a published detector.
+
+    Returns:
+        The network, its description, and lines for the log: what of a published file went where.
+
+    Raises:
+        InputError: the file is neither, or is damaged.
+    """
+    if is_checkpoint(path):
+        return (*load(path), [])
+    found = read_published(path)
+    return found.network, found.metadata, found.lines
+
+
+def pass_on(metadata: ModelMetadata, checkpoint: Path) -> tuple[SSD, ModelMetadata, list[str]]:
+    """Opens a detector that is measured and passed on with the classes that it has.
+
+    Args:
+        metadata: what the parameters describe.
+        checkpoint: of the network that they describe, or a published detector.
+
+    Returns:
+        The network, its own description, and lines for the log.
+
+    Raises:
+        InputError: the file is no detector, or not of the parameters `model` and `train.loss`.
+    """
+    network, found, lines = open_detector(checkpoint)
+    ours, theirs = (
+        {f"model.{key}": value for key, value in one.model if key not in ("dropout", "pretrained")}
+        | {"train.loss": one.loss}
+        for one in (metadata, found)
+    )
+    for key, value in ours.items():
+        if value != theirs[key]:
+            _refuse(key, value, theirs[key], checkpoint)
+    return network, found, [f"passed on without training: {checkpoint}", *lines]
+
+
+def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> LoadReport:
     """Loads what fits: parameters of equal name and shape, and classes of equal name.
 
     The rows of each class predictor are reordered to this training's classes; the rows of new
@@ -23,28 +66,28 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[
     Args:
         network: as initialised; changed in place.
         metadata: describes the network.
-        checkpoint: written by an earlier training.
+        checkpoint: written by an earlier training, or a published detector.
 
     Returns:
-        Lines for the log: what was loaded and what was not.
+        What was loaded and what was not.
 
     Raises:
-        InputError: the file is no checkpoint, or its backbone differs.
+        InputError: the file is no detector, or its backbone differs.
     """
-    source, source_metadata = load(checkpoint)
+    source, source_metadata, lines = open_detector(checkpoint)
     _require_same_backbone(checkpoint, metadata, source_metadata)
-    ours, theirs = ([c.name for c in m.classes] for m in (metadata, source_metadata))
+    ours, theirs = metadata.classes, source_metadata.classes
     arrays = {p.name: p.asnumpy() for p in source.get_parameters()}
     predictors = {p.name for cell in class_predictors(source) for p in cell.get_parameters()}
     unused: dict[str, str] = {}
-    lines = [_compare_classes(ours, theirs)]
+    lines.append(_compare_classes(ours, theirs))
     if source_metadata.loss != metadata.loss:
         reason = (
             f"the class heads of {source_metadata.loss} and {metadata.loss} loss are incompatible"
         )
         unused = dict.fromkeys(sorted(predictors), reason)
         arrays = {name: value for name, value in arrays.items() if name not in predictors}
-        lines = []
+        lines.pop()
     loaded, fresh = {}, []
     for parameter in network.get_parameters():
         name, value = parameter.name, arrays.pop(parameter.name, None)
@@ -58,7 +101,7 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> list[
         if value is not None:
             unused[name] = f"of shape {value.shape} where the network has {parameter.shape}"
     unused.update(dict.fromkeys(arrays, "the network has no such parameter"))
-    return [*lines, *LoadReport(loaded, unused, tuple(fresh)).lines()]
+    return LoadReport(loaded, unused, tuple(fresh), tuple(lines))
 
 
 def _require_same_backbone(
@@ -68,33 +111,42 @@ def _require_same_backbone(
     for key in ("width", "normalisation"):
         ours, theirs = getattr(metadata.model, key), getattr(source_metadata.model, key)
         if ours != theirs:
-            remedy = f"Set model.{key}={theirs}, or start from another checkpoint"
-            raise InputError(f"model.{key}", ours, f"{theirs}, as {checkpoint} has it", remedy)
+            _refuse(f"model.{key}", ours, theirs, checkpoint)
 
 
-def _compare_classes(ours: Sequence[str], theirs: Sequence[str]) -> str:
+def _refuse(key: str, ours: object, theirs: object, checkpoint: Path) -> NoReturn:
+    value = list(theirs) if isinstance(theirs, tuple) else theirs
+    remedy = f"Set {key}={value}, or start from another checkpoint"
+    raise InputError(key, ours, f"{value}, as {checkpoint} has it", remedy)
+
+
+def _compare_classes(ours: Sequence[CocoClass], theirs: Sequence[CocoClass]) -> str:
+    in_theirs, in_ours = counterparts(ours, theirs), counterparts(theirs, ours)
     groups = {
-        "kept": [name for name in ours if name in theirs],
-        "new": [name for name in ours if name not in theirs],
-        "left": [name for name in theirs if name not in ours],
+        "kept": [c.name for c, found in zip(ours, in_theirs, strict=True) if found is not None],
+        "new": [c.name for c, found in zip(ours, in_theirs, strict=True) if found is None],
+        "left": [c.name for c, found in zip(theirs, in_ours, strict=True) if found is None],
     }
-    return "classes " + "; ".join(
-        f"{word}: {', '.join(names) or 'none'}" for word, names in groups.items()
-    )
+    kept, new = (", ".join(groups[word]) or "none" for word in ("kept", "new"))
+    return f"classes kept: {kept}; new: {new}; left: {shortened(groups['left']) or 'none'}"
 
 
 def _reorder_classes(
-    source: NDArray[Any], initial: NDArray[Any], theirs: Sequence[str], ours: Sequence[str]
+    source: NDArray[Any],
+    initial: NDArray[Any],
+    theirs: Sequence[CocoClass],
+    ours: Sequence[CocoClass],
 ) -> NDArray[Any]:
     """Returns `initial` (boxes · C, …) with the source's rows of shared classes and background.
 
     Rows are ordered by default box of a cell, then by class, the background first. Returns
-    `source` unchanged if the inputs of the two predictors differ.
+    `source` unchanged if the inputs or the default boxes of the two predictors differ.
     """
-    if source.shape[1:] != initial.shape[1:]:
+    boxes = len(initial) // (len(ours) + 1)
+    if source.shape != (boxes * (len(theirs) + 1), *initial.shape[1:]):
         return source
-    rows = {name: row for row, name in enumerate(theirs, 1)}
-    pairs = [(0, 0), *((i, rows[name]) for i, name in enumerate(ours, 1) if name in rows)]
+    rows = enumerate(counterparts(ours, theirs), 1)
+    pairs = [(0, 0), *((row, index + 1) for row, index in rows if index is not None)]
     to, of = (list(column) for column in zip(*pairs, strict=True))
     mixed = initial.reshape(-1, len(ours) + 1, *initial.shape[1:]).copy()
     mixed[:, to] = source.reshape(-1, len(theirs) + 1, *source.shape[1:])[:, of]

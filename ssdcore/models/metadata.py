@@ -82,7 +82,8 @@ class ModelMetadata(NamedTuple):
     @property
     def default_boxes(self) -> Boxes:
         """The default boxes (K, 4) that the network's outputs refer to."""
-        return default_boxes(self.model.default_box_scales, self.model.input_size)
+        model = self.model
+        return default_boxes(model.default_box_scales, model.input_size, model.aspect_ratios)
 
     def to_json(self) -> dict[str, Any]:
         """Returns a dict for JSON; `from_json` reads it."""

@@ -31,7 +31,7 @@ FULL_FC = 4096
 """Outputs of VGG16's fc6 and fc7; the backbone keeps every fourth."""
 
 NAME = re.compile(
-    r"(?:(?:module|model|backbone|network|vgg)\.)*"
+    r"(?:(?:state_dict|module|model|backbone|network|vgg)\.)*"
     r"(?:(?:features\.|layers\.)?(?P<index>\d{1,9})"
     r"|(?P<fc>classifier\.[036]|pre_logits\.fc[12]|head\.fc|fc[678]))"
     r"\.(?P<role>weight|bias|gamma|beta|running_mean|running_var|moving_mean|moving_variance)"

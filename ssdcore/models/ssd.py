@@ -63,7 +63,7 @@ def _head(kind: Head, channels_in: int, channels_out: int, bias: Any) -> nn.Cell
 class SSD(nn.Cell):
     """The detector: (B, 3, S, S) → offsets (B, K, 4) and class logits (B, K, C).
 
-    The outputs have the order of `default_boxes`: both follow from `LAYOUTS`.
+    The outputs have the order of `default_boxes`: both follow from the layout of the maps.
 
     A backbone is a Cell that maps (B, 3, S, S) to the first feature maps, finest first. Its
     attributes `out_channels` and `feature_sizes` hold the channels and the side of each; the
@@ -84,9 +84,11 @@ class SSD(nn.Cell):
         class_bias: (C,) initial bias of each default box's class logits, zeros if None.
         backbone: computes the first feature maps; None builds VGG16 from the other arguments.
         input_size: S in pixels, one of `LAYOUTS`.
+        aspect_ratios: of each map's default boxes besides squares; None is the paper's.
 
     Attributes:
         input_size: S.
+        layout: the maps of the network.
 
     Raises:
         ValueError: the backbone's maps are not the first of the layout.
@@ -107,10 +109,12 @@ class SSD(nn.Cell):
         class_bias: NDArray[np.float32] | None = None,
         backbone: nn.Cell | None = None,
         input_size: int = IMAGE_SIZE,
+        aspect_ratios: Sequence[Sequence[float]] | None = None,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
         self.input_size = input_size
+        self.layout: MapLayout = LAYOUTS[input_size].with_aspect_ratios(aspect_ratios)
         if backbone is None:
             backbone = VGG16(
                 width,
@@ -142,11 +146,6 @@ class SSD(nn.Cell):
             box_heads.append(_head(head, channels_in, boxes * 4, "zeros"))
             class_heads.append(_head(head, channels_in, boxes * num_classes, bias))
         self.box_heads, self.class_heads = nn.CellList(box_heads), nn.CellList(class_heads)
-
-    @property
-    def layout(self) -> MapLayout:
-        """The maps of the network."""
-        return LAYOUTS[self.input_size]
 
     def construct(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Returns offsets and class logits, float32."""

@@ -1,4 +1,4 @@
-"""Reads published weights (safetensors, MindSpore, PyTorch), and reports what a network took.
+"""Reads published weights (safetensors, NumPy, MindSpore, PyTorch); reports what a network took.
 
 No reader executes code from the file: pickles are read by PyTorch's restricted unpickler alone.
 """
@@ -24,8 +24,6 @@ SAFETENSORS_TYPES = {
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
 }  # fmt: skip
 """NumPy's names of the element types; NumPy has no bfloat16."""
-WRAPPERS = ("state_dict", "model")
-"""Keys under which training scripts save the weights beside other state."""
 SHOWN_NAMES = 4
 MAX_REASON = 256
 """Characters of another library's error in a message."""
@@ -35,8 +33,8 @@ def read_arrays(path: Path) -> Arrays:
     """Returns the arrays in `path` by name, converted to float32.
 
     Args:
-        path: a .safetensors, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch) file; the last three
-            need PyTorch, which the pipeline does not install.
+        path: a .safetensors, .npz, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch) file; the last
+            three need PyTorch, which the pipeline does not install.
 
     Raises:
         InputError: the suffix is unknown, the file is damaged or has no arrays, or PyTorch is
@@ -75,6 +73,11 @@ def _read_safetensors(path: Path) -> Arrays:
     return arrays
 
 
+def _read_numpy(path: Path) -> Arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+        return {name: arrays[name].astype(np.float32) for name in arrays.files}
+
+
 def _read_mindspore(path: Path) -> Arrays:
     values = ms.load_checkpoint(str(path))
     return {
@@ -94,18 +97,25 @@ def _read_torch(path: Path) -> Arrays:
             "safetensors.torch.save_file(torch.load(path, weights_only=True), target)",
         ) from None  # fmt: skip
     content: Any = torch.load(path, map_location="cpu", weights_only=True)
-    for key in WRAPPERS:
-        if isinstance(content.get(key), Mapping):
-            content = content[key]
     return {
         name: value.detach().float().numpy()
-        for name, value in content.items()
+        for name, value in _flat(content)
         if isinstance(value, torch.Tensor)
     }
 
 
+def _flat(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the entries of nested dicts: trainings save the weights beside other state."""
+    for name, value in content.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
 READERS: dict[str, Callable[[Path], Arrays]] = {
     ".safetensors": _read_safetensors,
+    ".npz": _read_numpy,
     ".ckpt": _read_mindspore,
     ".pth": _read_torch,
     ".pt": _read_torch,
@@ -120,30 +130,37 @@ class LoadReport(NamedTuple):
         loaded: network parameter → the array of the file that it now holds.
         unused: array of the file → why it was not loaded as it is.
         fresh: network parameters that keep their initial values.
+        remarks: lines for a log that come first.
     """
 
     loaded: dict[str, str]
     unused: dict[str, str]
     fresh: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
-        """Yields lines for a log: the counts, then the names, grouped by reason."""
+        """Yields lines for a log: remarks, the counts, then the names, grouped by reason."""
+        yield from self.remarks
         yield (
             f"{len(self.loaded)} parameters loaded, {len(self.fresh)} fresh; "
             f"{len(self.unused)} arrays of the file unused"
         )
         if self.loaded:
-            yield f"loaded: {_shortened(self.loaded)}"
+            yield f"loaded: {shortened(self.loaded)}"
         if self.fresh:
-            yield f"fresh: {_shortened(self.fresh)}"
+            yield f"fresh: {shortened(self.fresh)}"
+        yield from self.unused_lines()
+
+    def unused_lines(self) -> Iterator[str]:
+        """Yields a line for each reason why arrays were not loaded."""
         groups = defaultdict(list)
         for name, reason in self.unused.items():
             groups[reason].append(name)
         for reason, names in groups.items():
-            yield f"unused, {reason}: {_shortened(names)}"
+            yield f"unused, {reason}: {shortened(names)}"
 
 
-def _shortened(names: Iterable[str]) -> str:
+def shortened(names: Iterable[str]) -> str:
     """Lists up to 4 names; of more, the first, the last and their count."""
     names = list(names)
     if len(names) <= SHOWN_NAMES:

@@ -18,6 +18,7 @@ from ssdcore.params.types import (
     Device,
     Formats,
     Fraction,
+    Freeze,
     Head,
     InputSize,
     LossName,
@@ -28,8 +29,10 @@ from ssdcore.params.types import (
     OnNonFinite,
     OptimizerName,
     Positive,
+    Ratios,
     Reference,
     Scales,
+    Schedule,
     Section,
     relation,
 )
@@ -45,7 +48,8 @@ class ConvertParams(Section):
 class ModelParams(Section):
     """Which network; see `ssdcore.models.ssd.SSD`.
 
-    Checkpoints of earlier versions have no `input_size`; they are of SSD300.
+    Checkpoints of earlier versions have no `input_size` and no `aspect_ratios`; they are of SSD300
+    with the paper's ratios, which None stands for.
     """
 
     input_size: InputSize = IMAGE_SIZE
@@ -57,17 +61,18 @@ class ModelParams(Section):
     conv_bias: bool
     dropout: Annotated[float, Field(ge=0, lt=1)]
     default_box_scales: Scales
+    aspect_ratios: Ratios | None = None
     normalisation: Normalisation
     pretrained: Reference | None
 
     @property
     def layout(self) -> MapLayout:
         """The network's feature maps."""
-        return LAYOUTS[self.input_size]
+        return LAYOUTS[self.input_size].with_aspect_ratios(self.aspect_ratios)
 
     @model_validator(mode="after")
-    def _scales_fit(self) -> Self:
-        scales, layout = list(self.default_box_scales), self.layout
+    def _boxes_fit(self) -> Self:
+        scales, layout = list(self.default_box_scales), LAYOUTS[self.input_size]
         if len(scales) != layout.num_scales:
             example = ", ".join(map(str, layout.coco_scales))
             raise relation(
@@ -77,23 +82,35 @@ class ModelParams(Section):
             )
         if scales != sorted(set(scales)):
             raise relation("default_box_scales", scales, "values that grow from each to the next")
+        if (ratios := self.aspect_ratios) is not None:
+            if len(ratios) != len(layout.maps):
+                paper = [list(feature_map.aspect_ratios) for feature_map in layout.maps]
+                expected = f"{len(paper)} lists with input_size {self.input_size}, such as {paper}"
+                raise relation("aspect_ratios", [list(own) for own in ratios], expected)
+            for own in ratios:
+                if len(set(own)) < len(own):
+                    raise relation("aspect_ratios", list(own), "different ratios on each map")
         return self
 
 
 class AugmentParams(Section):
-    """Strength of each augmentation; 0 disables it."""
+    """Probability or strength of each augmentation; 0 disables it."""
 
     crop: Fraction
     zoom_out: Fraction
     flip: Fraction
+    colours: Fraction
     brightness: Fraction
     contrast: Fraction
     saturation: Fraction
     hue: Annotated[float, Field(ge=0, le=0.5)]
+    channels: Fraction
 
 
 class TrainParams(Section):
     """Training parameters.
+
+    With 0 epochs, the start is measured and passed on as it is.
 
     Attributes:
         WITHOUT_EFFECT: keys that may change while a training is interrupted: the steps that
@@ -103,16 +120,20 @@ class TrainParams(Section):
     WITHOUT_EFFECT: ClassVar = frozenset(("max_minutes", "save_minutes", "patience", "profile"))
 
     init_from: Reference | None
-    epochs: Count
+    freeze: Freeze
+    epochs: Annotated[int, Field(ge=0)]
     batch_size: Count
     accumulate: Count
+    balance: Fraction
     matching: Matching
     loss: LossName
     min_negatives: Annotated[int, Field(ge=0)]
     optimizer: OptimizerName
+    schedule: Schedule
     lr_init: NonNegative
     lr_max: Positive
     lr_end: NonNegative
+    backbone_lr: Annotated[float, Field(gt=0, le=1)]
     auto_lr: bool
     warmup_epochs: NonNegative
     momentum: Annotated[float, Field(ge=0, lt=1)]
@@ -132,6 +153,10 @@ class TrainParams(Section):
 
     @model_validator(mode="after")
     def _schedule_fits(self) -> Self:
+        if not self.epochs:
+            if self.init_from is None:
+                raise relation("epochs", 0, "1 or more, or train.init_from, which 0 epochs pass on")
+            return self
         for name, limit in (
             ("warmup_epochs", "epochs"),
             ("lr_init", "lr_max"),

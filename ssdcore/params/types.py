@@ -19,12 +19,19 @@ Names = Annotated[
     tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1, strict=False)
 ]
 Scales = Annotated[tuple[Positive, ...], Field(strict=False)]
+Ratio = Annotated[float, Field(gt=1, allow_inf_nan=False)]
+Ratios = Annotated[
+    tuple[Annotated[tuple[Ratio, ...], Field(strict=False)], ...], Field(strict=False)
+]
+"""Of the default boxes besides squares, longer side by shorter: those of each map."""
 
 Head = Literal["conv", "separable"]
 Normalisation = Literal["imagenet", "caffe"]
 Matching = Literal["reference", "best"]
 LossName = Literal["focal", "multibox"]
 OptimizerName = Literal["momentum", "adam"]
+Schedule = Literal["cosine", "steps"]
+Freeze = Literal["none", "conv4", "backbone"]
 Backend = Literal["pycocotools", "faster-coco-eval"]
 Device = Literal["auto", "Ascend", "GPU", "CPU"]
 

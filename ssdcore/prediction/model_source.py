@@ -69,13 +69,9 @@ def load_detector(
     if file.suffix.lower() == ".onnx":
         if device_is_required and device not in ("auto", "CPU"):
             raise InputError("--device", device, "CPU: exported networks run on it alone")
-        from ssdcore.export.runtime import OnnxNetwork
+        from ssdcore.export.runtime import load_exported
 
-        exported = OnnxNetwork(file, batch_size)
-        metadata = exported.metadata.network
-        return PhotoDetector(
-            exported, metadata.default_boxes, metadata.classes, workers, metadata.score_threshold
-        )
+        return load_exported(file, batch_size, workers)
     from ssdcore.inference.detector import load_photo_detector
     from ssdcore.models.device import configure
 
@@ -108,7 +104,7 @@ def _fetch_from_revision(model: str, folder: Path) -> Path:
 
 
 def _fetch_from_mlflow(model: str, folder: Path) -> Path:
-    """Fetches in another process: see `ssdcore.serving.detector_process`."""
+    """Fetches in another process: `ssdcore.serving.fetch` says why."""
     if not find_spec("mlflow"):
         raise ModuleNotFoundError(name="mlflow")
     done = subprocess.run(

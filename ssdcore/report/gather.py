@@ -10,7 +10,6 @@ from ssdcore.coco.results import read_results
 from ssdcore.core import layout
 from ssdcore.data.manifest import image_folder
 from ssdcore.evaluation.tables import read_tables
-from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params.schema import Params
 from ssdcore.report.content import ReportContent
 from ssdcore.report.environment import commands_to_repeat, describe_environment
@@ -49,13 +48,13 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     sources = {name: _json(layout.source(name))["splits"][name] for name in names}
     metrics, validation = map(_json, (layout.EVALUATE_METRICS, layout.VALIDATION_METRICS))
     environment = describe_environment(metrics["device"], sources)
-    scales, input_size = settings.model.default_box_scales, settings.model.input_size
+    model, input_size = settings.model, settings.model.input_size
     splits = {name: SplitData(truth[name], conversion[name]) for name in names}
     history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
         *training_tables(history, metrics.get(REMARK, "")),
-        *data_tables(splits, default_boxes(scales, input_size), scales),
+        *data_tables(splits, model.layout, model.default_box_scales),
     ]
     chosen = wanted.score_threshold
     threshold = metrics["threshold"] if chosen is None else chosen

@@ -11,9 +11,9 @@ from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
 from ssdcore.evaluation.named_table import Chart, Column, Row, Table, parse_rows
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.default_boxes import corners
+from ssdcore.geometry.feature_maps import MapLayout
+from ssdcore.geometry.fit import share_fitted
 from ssdcore.geometry.iou import areas
-from ssdcore.geometry.matching import POSITIVE_IOU, best_overlaps
 from ssdcore.params.rates import Rise, StepLoss, find_rise
 from ssdcore.report import words
 
@@ -50,8 +50,6 @@ REMARK = "validation_remark"
 """In metrics/evaluate.json, how training measured AP, if not as the evaluation did."""
 SIZE_BINS = np.geomspace(0.01, 1, 33)
 """Borders of √area as a share of the image's side; 1 % is 3 pixels of SSD300's."""
-FITTED_SAMPLE = 10_000
-"""Number of objects from which the share with a fitting default box is measured."""
 
 
 class SplitData(NamedTuple):
@@ -101,20 +99,20 @@ def loss_rise(history_csv: str) -> Rise | None:
 
 
 def data_tables(
-    splits: Mapping[str, SplitData], default_boxes: Boxes, scales: Sequence[float]
+    splits: Mapping[str, SplitData], maps: MapLayout, scales: Sequence[float]
 ) -> list[Table]:
     """Returns the tables of the data set.
 
     Args:
         splits: by name, the training split first.
-        default_boxes: (K, 4) (cy, cx, h, w) that training matches the objects to.
+        maps: of the network.
         scales: sides of the default boxes as fractions of the image.
     """
     found = {name: split.objects() for name, split in splits.items()}
     boxes_of = {name: boxes for name, (boxes, _) in found.items()}
     classes_of = {name: classes for name, (_, classes) in found.items()}
     return [
-        _splits(splits, boxes_of, default_boxes),
+        _splits(splits, boxes_of, maps, scales),
         *_left_out(splits),
         *_same_images(splits),
         _box_sizes(boxes_of, scales),
@@ -123,16 +121,17 @@ def data_tables(
 
 
 def _splits(
-    splits: Mapping[str, SplitData], boxes_of: Mapping[str, Boxes], default_boxes: Boxes
-) -> Table:
+    splits: Mapping[str, SplitData], boxes_of: Mapping[str, Boxes], maps: MapLayout,
+    scales: Sequence[float],
+) -> Table:  # fmt: skip
     rows: list[Row] = []
     for name, (_, conversion) in splits.items():
-        images, boxes = conversion["images"], conversion["boxes"]
+        images, boxes, objects = conversion["images"], conversion["boxes"], boxes_of[name]
         skipped, dropped = sum(images["skipped"].values()), sum(boxes["dropped"].values())
         rows.append(
-            (name, images["kept"], len(boxes_of[name]), boxes["crowd"], skipped, dropped,
-             _share_fitted(boxes_of[name], default_boxes), images["without_objects"],
-             boxes["clipped"], boxes["in_skipped_images"])
+            (name, images["kept"], len(objects), boxes["crowd"], skipped, dropped,
+             share_fitted(objects, maps, scales) if len(objects) else None,
+             images["without_objects"], boxes["clipped"], boxes["in_skipped_images"])
         )  # fmt: skip
     return Table(
         "splits", DATA, "Images and boxes of each split",
@@ -209,11 +208,3 @@ def _objects(classes_of: Mapping[str, Counter[str]]) -> Table:
         [(name, *(classes[name] for classes in classes_of.values())) for name in names],
         chart=Chart("ranking", "class", tuple(classes_of)),
     )  # fmt: skip
-
-
-def _share_fitted(boxes_yxyx: Boxes, default_boxes: Boxes) -> float | None:
-    """Returns the share of objects with a default box of IoU 0.5 or more, of a sample if many."""
-    if not len(boxes_yxyx):
-        return None
-    chosen = np.random.default_rng(0).permutation(len(boxes_yxyx))[:FITTED_SAMPLE]
-    return float((best_overlaps(boxes_yxyx[chosen], corners(default_boxes)) >= POSITIVE_IOU).mean())

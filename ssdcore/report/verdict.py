@@ -33,14 +33,14 @@ PLURALS = {
     "missed": "missed objects",
 }
 FRAMING = (
-    "Objects are framed loosely: compare model.default_box_scales with the sizes of the objects, "
-    "and let the learning rate fall to the end (train.lr_end)."
+    "Objects are framed loosely: fit the default boxes to them (python -m stages.fit_boxes), and "
+    "let the learning rate fall to the end (train.lr_end)."
 )
 REMEDIES = {
-    "missed": "Add images with such objects, train longer, and add default boxes of their sizes "
-    "(model.default_box_scales).",
+    "missed": "Add images with such objects, train longer, fit the default boxes to them (python "
+    "-m stages.fit_boxes), and show rare classes more often (train.balance).",
     "localisation": "Boxes cover too little of their object: look at the loose boxes among the "
-    "images, and compare model.default_box_scales with the sizes of the objects.",
+    "images, and fit the default boxes to the objects (python -m stages.fit_boxes).",
     "class": "Classes are confused: check the labels of the confused images, then add examples of "
     "both classes.",
     "both": "Loose boxes of the wrong class are often partly visible neighbours: look at "
@@ -165,7 +165,7 @@ def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
             yield (
                 1 - fitted,
                 f"Only {words.percent(fitted)} of the training objects have a default box that "
-                "fits: adjust model.default_box_scales to their sizes.",
+                "fits: python -m stages.fit_boxes proposes others.",
             )
 
 

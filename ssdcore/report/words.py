@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 from ssdcore.data.augment import CROP_SIDES, MAX_ZOOM
@@ -11,6 +10,7 @@ from ssdcore.evaluation.outcomes import NAMES
 from ssdcore.params.schema import AugmentParams
 
 DASH = "\u2013"
+COLOURS = ("brightness", "contrast", "saturation", "hue")
 SPLITS = {"val": "validation", "test": "test"}
 """Of which the figures are, in prose."""
 
@@ -58,7 +58,10 @@ def setting(value: Any) -> str:
 
 def variations(strengths: AugmentParams) -> str:
     """Describes how training varies images: how, how far, how often, and what is off."""
-    values: Mapping[str, float] = strengths.model_dump()
+    values: dict[str, float] = strengths.model_dump()
+    colours = values.pop("colours")
+    if not colours:
+        values.update(dict.fromkeys(COLOURS, 0.0))
     if not any(values.values()):
         return "Training takes the images as they are: all of train.augment is 0."
     smallest, largest = (percent(side) for side in CROP_SIDES)
@@ -71,10 +74,14 @@ def variations(strengths: AugmentParams) -> str:
     parts = [
         f"{move} ({percent(values[key])} of the time)" for key, move in moves.items() if values[key]
     ]
-    for key in ("brightness", "contrast", "saturation", "hue"):
+    often = "" if colours == 1 else f" ({percent(colours)} of the time)"
+    for key in COLOURS:
         if values[key]:
             circle = " of the colour circle" if key == "hue" else ""
-            parts.append(f"{key} by up to ±{percent(values[key])}{circle}")
+            parts.append(f"{key} by up to ±{percent(values[key])}{circle}{often}")
+    if values["channels"]:
+        parts.append(f"red, green and blue swapped ({percent(values['channels'])} of the time)")
+    values["swapped channels"] = values.pop("channels")
     off = [key.replace("_", "-") for key, value in values.items() if not value]
     text = f"Training varies each image anew in each epoch: {'; '.join(parts)}."
     return f"{text} Off in this run: {', '.join(off)}." if off else text

@@ -1,12 +1,11 @@
 """Fetches a model file from MLflow; runs as a separate process, without MindSpore.
 
-`ssdcore.serving.detector_process` says why.
+MindSpore 2.8 aborts in a process in which MLflow has loaded Protocol Buffers first.
 """
 
 import sys
 from pathlib import Path
 
-from ssdcore.serving.messages import CHECKPOINT
 from ssdcore.tracking.client import mlflow_errors, open_client
 from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import Store, UnavailableError, locate
@@ -18,9 +17,9 @@ with quiet():
 
 
 def fetch(store: Store, uri: str, folder: Path) -> Path:
-    """Downloads what a URI names, and returns its checkpoint or exported network.
+    """Downloads what a URI names, and returns its network's file.
 
-    Of a registered model only the checkpoint is used; none of its code is run.
+    Of a registered model only the network is used; none of its code is run.
 
     Args:
         store: where models and runs are kept; a missing database is not created.
@@ -37,17 +36,17 @@ def fetch(store: Store, uri: str, folder: Path) -> Path:
     mlflow.set_tracking_uri(store.uri)
     with mlflow_errors():
         path = Path(download_artifacts(artifact_uri=uri, dst_path=str(folder))).resolve()
-    return path if path.is_file() else _checkpoint_in(path)
+    return path if path.is_file() else _network_in(path)
 
 
-def _checkpoint_in(model: Path) -> Path:
-    """Returns the checkpoint of a model that `ssdcore.serving.package` wrote."""
+def _network_in(model: Path) -> Path:
+    """Returns the network's file of a model that `ssdcore.serving.package` wrote."""
     if not (model / "MLmodel").is_file():
         raise LookupError("a folder that is no model; name a file in it")
     with mlflow_errors():
         flavor = Model.load(str(model)).flavors.get("python_function", {})
-    entry = flavor.get("artifacts", {}).get(CHECKPOINT, {})
-    path = (model / str(entry.get("path", ""))).resolve()
+    entries = list(flavor.get("artifacts", {}).values())
+    path = (model / str(entries[0].get("path", "") if entries else "")).resolve()
     if not path.is_file() or not path.is_relative_to(model):
         raise LookupError("a model that was not registered by stages.promote")
     return path

@@ -1,16 +1,18 @@
-"""Packs a checkpoint as an MLflow model: weights, code, requirements, signature, an example."""
+"""Packs an exported detector as an MLflow model: code, requirements, signature, an example."""
 
 import re
+import shutil
 from collections.abc import Mapping
+from modulefinder import ModuleFinder
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 import pandas as pd
 
 from ssdcore.core.errors import InputError
-from ssdcore.inference.decode import Thresholds
-from ssdcore.serving.messages import CHECKPOINT, IMAGE
+from ssdcore.export.runtime import OnnxFile
 from ssdcore.tracking.quiet import quiet
 
 with quiet():  # MLflow warns about type hints in its own code
@@ -19,47 +21,60 @@ with quiet():  # MLflow warns about type hints in its own code
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType, Array
 
+IMAGE = "image"
+"""The input's column."""
 MODEL_CODE = Path(__file__).with_name("image_model.py")
 LIBRARY = MODEL_CODE.parents[1]
-LOCK = LIBRARY.with_name("requirements.lock")
-SETTINGS = {"device": "auto", "batch_size": 1}
-"""Settings of a served model: requests usually have one image. `load_model(…, model_config=…)`
-changes them for larger requests."""
+REPOSITORY = LIBRARY.parent
+LOCK = REPOSITORY / "requirements.lock"
 PACKAGES = (
-    "mindspore", "mlflow", "numpy", "opencv-python-headless", "pillow", "pydantic",
-    "pydantic-core", "typing-extensions",
+    "mlflow-skinny", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow",
+    "pydantic", "pydantic-core", "typing-extensions",
 )  # fmt: skip
-"""Packages that `ssdcore.serving.image_model` and the modules it imports need."""
+"""Packages that `ssdcore.serving.image_model` and the modules it imports need. MLflow's smaller
+package can serve; the larger one brings 400 MB for training and databases."""
 
 
-def save(
-    folder: Path, checkpoint: Path, thresholds: Thresholds, metadata: Mapping[str, str]
-) -> None:
+def save(folder: Path, exported: Path, min_score: float, metadata: Mapping[str, str]) -> None:
     """Writes the model to a new folder, from which `mlflow models serve` can serve it.
 
-    It contains a copy of this library and pinned requirements, so that it can be served without
-    the repository, and gives the same answers after the library has changed.
+    It contains a copy of the modules it imports and pinned requirements, so that it can be served
+    without the repository, and gives the same answers after the library has changed.
 
     Args:
         folder: to be created.
-        checkpoint: the weights.
-        thresholds: the defaults of a request.
+        exported: the ONNX file of the detector.
+        min_score: the default of a request.
         metadata: the model's origin.
     """
-    save_model(
-        path=str(folder),
-        python_model=str(MODEL_CODE),
-        artifacts={CHECKPOINT: str(checkpoint)},
-        code_paths=[str(LIBRARY)],
-        pip_requirements=pinned_requirements(LOCK),
-        signature=signature(thresholds),
-        input_example=pd.DataFrame({IMAGE: [_example_jpeg()]}),
-        metadata=dict(metadata),
-        model_config=SETTINGS,
-    )
+    limits = OnnxFile(exported).metadata.thresholds
+    with TemporaryDirectory() as temporary:
+        code = Path(temporary, LIBRARY.name)
+        for source in imported_files(MODEL_CODE):
+            copy = code / source.relative_to(LIBRARY)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, copy)
+        save_model(
+            path=str(folder),
+            python_model=str(MODEL_CODE),
+            artifacts={"detector": str(exported)},
+            code_paths=[str(code)],
+            pip_requirements=pinned_requirements(LOCK),
+            signature=signature(max(min_score, limits.score), limits.max_detections),
+            input_example=pd.DataFrame({IMAGE: [_example_jpeg()]}),
+            metadata=dict(metadata),
+        )
 
 
-def signature(thresholds: Thresholds) -> ModelSignature:
+def imported_files(script: Path) -> list[Path]:
+    """Returns the files of this library that a script imports, directly or not."""
+    finder = ModuleFinder([str(REPOSITORY)])
+    finder.run_script(str(script))
+    files = (getattr(module, "__file__", None) for module in finder.modules.values())
+    return [Path(file) for file in files if file and Path(file).is_relative_to(LIBRARY)]
+
+
+def signature(min_score: float, max_detections: int) -> ModelSignature:
     """Returns the columns of a request and of its answer.
 
     The image has MLflow's type "any": "binary" would not accept pixels, and MLflow checks arrays
@@ -79,9 +94,8 @@ def signature(thresholds: Thresholds) -> ModelSignature:
         outputs=Schema([ColSpec(kind, name) for name, kind in outputs.items()]),
         params=ParamSchema(
             [
-                ParamSpec("score_threshold", DataType.double, thresholds.score),
-                ParamSpec("nms_iou", DataType.double, thresholds.nms_iou),
-                ParamSpec("max_detections", DataType.long, thresholds.max_detections),
+                ParamSpec("score_threshold", DataType.double, min_score),
+                ParamSpec("max_detections", DataType.long, max_detections),
             ]
         ),
     )

@@ -3,7 +3,6 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ssdcore.inference.decode import Thresholds
 from ssdcore.serving.package import save
 from ssdcore.serving.version import Candidate, Version, identity, tags_of
 from ssdcore.tracking.client import (
@@ -57,13 +56,13 @@ class Registry:
         latest = max(same, key=lambda one: int(one.version), default=None)
         return latest and _to_version(latest)
 
-    def register(self, candidate: Candidate, experiment: str, thresholds: Thresholds) -> Version:
+    def register(self, candidate: Candidate, experiment: str, min_score: float) -> Version:
         """Packs the model, stores it with its run and registers a version.
 
         Args:
             candidate: the model.
             experiment: MLflow's experiment that has its run.
-            thresholds: the defaults of a request to the served model.
+            min_score: the default of a request to the served model.
         """
         client = self._client
         experiment_id = experiment_id_of(client, experiment, self._store)
@@ -72,7 +71,7 @@ class Registry:
             origin = run.data.tags if run else provenance(Path.cwd())
             tags = {n: origin[n] for n in RUN_TAGS if n in origin} | tags_of(candidate)
             packed = Path(folder, "model")
-            save(packed, candidate.checkpoint, thresholds, tags)
+            save(packed, candidate.exported, min_score, tags)
             run_id = run.info.run_id if run else None
             model = client.create_logged_model(experiment_id, self._name, run_id, tags)
             client.log_model_artifacts(model.model_id, str(packed))

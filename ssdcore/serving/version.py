@@ -13,6 +13,7 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import md5_of_file, sha256_of_file
 from ssdcore.dvc.lock import LOCK, LockedStage, read_lock
+from ssdcore.export.runtime import OnnxFile
 from ssdcore.tracking.context import MODEL_TAG
 
 STAGE = "evaluate"
@@ -31,11 +32,11 @@ SHOWN = 12
 
 
 class Candidate(NamedTuple):
-    """A checkpoint with its evaluation.
+    """A model with its evaluation.
 
     Attributes:
-        checkpoint: its file.
-        sha256: of the file.
+        exported: the ONNX file of the detector.
+        sha256: of the checkpoint.
         data_md5: DVC's hash of the shards of the evaluation.
         counted: values of `COUNTED`.
         figures: COCO's twelve; None if undefined.
@@ -43,7 +44,7 @@ class Candidate(NamedTuple):
         measured: what that score was measured on; "" if the model does not carry one.
     """
 
-    checkpoint: Path
+    exported: Path
     sha256: str
     data_md5: str
     counted: dict[str, float | None]
@@ -55,19 +56,24 @@ class Candidate(NamedTuple):
 def read_candidate(repository: Path) -> Candidate:
     """Reads the model of a repository and its figures.
 
-    Needs neither data nor predictions: `dvc pull` of the model alone is enough.
+    Needs neither data nor predictions: `dvc pull` of the model and its export is enough.
 
     Raises:
-        InputError: a file is missing, or is not the one that the evaluation used or wrote.
+        InputError: a file is missing, or is not the one that the evaluation used or wrote; or
+            another checkpoint was exported.
     """
     checkpoint, metrics = repository / layout.BEST_CHECKPOINT, repository / layout.EVALUATE_METRICS
     stage = _locked_stage(repository / LOCK)
     _require(checkpoint, stage.deps.get(layout.BEST_CHECKPOINT.as_posix()))
     _require(metrics, stage.outs.get(layout.EVALUATE_METRICS.as_posix()))
+    sha256, exported = sha256_of_file(checkpoint), repository / layout.DETECTOR
+    if (found := OnnxFile(exported).metadata.origin.get("checkpoint_sha256")) != sha256:
+        expected = f"{sha256}, of {layout.BEST_CHECKPOINT}"
+        raise InputError(f"checkpoint of {exported}", found, expected, "Run dvc repro export")
     evaluated = json.loads(metrics.read_text(encoding="utf-8"))
     return Candidate(
-        checkpoint,
-        sha256_of_file(checkpoint),
+        exported,
+        sha256,
         stage.deps.get(layout.converted(evaluated.get("split", "val")).as_posix(), ""),
         {name: stage.params.get(f"{STAGE}.{name}") for name in COUNTED},
         evaluated["bbox"],

@@ -12,7 +12,7 @@ TRAINED = "trained."
 class WeightAverage(nn.Cell):
     """Keeps a second network at the moving average of a trained one.
 
-    After update t (from 1) each value of the average is a ← d·a + (1 - d)·w with
+    After update t (from 1) each value of the average is a ← a + (1 - d)·(w - a) with
     d = min(decay, (1 + t) / (10 + t)). The ramp discounts the initial weights, as in
     TensorFlow's ExponentialMovingAverage. The statistics of batch norm are averaged like the
     weights.
@@ -39,7 +39,7 @@ class WeightAverage(nn.Cell):
         decay = ops.minimum(self.decay, (1 + self.updates) / (10 + self.updates))
         for i in range(len(self.weights)):
             average, weight = self.averages[i], self.weights[i]
-            ops.assign(average, decay * average + (1 - decay) * weight)
+            ops.assign_add(average, (1 - decay) * (weight - average))  # nothing if they are equal
 
 
 def _values(network: SSD) -> ParameterTuple:

@@ -14,7 +14,7 @@ from ssdcore.core.files import write_text
 
 COLUMNS = (
     "step", "epoch", "loss", "loss_box", "loss_class", "lr", "loss_scale",
-    "images_per_second", "val_AP", "val_AP50",
+    "gradient_norm", "images_per_second", "val_AP", "val_AP50",
 )  # fmt: skip
 """The last two are empty except at steps after which the validation split was evaluated."""
 INTEGER_COLUMNS = ("step", "epoch")
@@ -23,7 +23,7 @@ VALIDATION_COLUMNS = ("step", "epoch", "val_AP", "val_AP50")
 
 
 class HistoryRows:
-    """The rows of a training history in 80 bytes each; long trainings have half a million steps.
+    """The rows of a training history in 88 bytes each; long trainings have half a million steps.
 
     Missing values are NaN inside and are left out of the rows that iteration yields.
 

@@ -47,7 +47,7 @@ def train(
 
     Yields:
         A report for each step, each end of an epoch, each measurement, and remarks. The network
-        is finite whenever an epoch is reported.
+        is finite whenever an epoch is reported. Without epochs, one report of epoch 0.
 
     Raises:
         Stopped: a signal requested it.
@@ -60,6 +60,8 @@ def train(
     if _is_late(at, params):  # interrupted during its last measurement
         yield from _end_late(training, at, params, validate)
         return
+    if not params.epochs:
+        yield _end_epoch(training, 0, at, validate())
     for epoch in range(start.epoch, params.epochs + 1):
         step_began = data_requested = perf_counter()
         for batches in loader.epoch(epoch, at.in_epoch):
@@ -86,7 +88,9 @@ def train(
                 loss_box=outcome.box_loss,
                 loss_class=outcome.class_loss,
                 lr=rate,
+                lr_backbone=rate * params.backbone_lr,
                 loss_scale=outcome.loss_scale,
+                gradient_norm=outcome.gradient_norm,
                 images_per_second=len(image_ids) * group.size / (computed - step_began),
                 updated=outcome.updated,
                 finite=finite,

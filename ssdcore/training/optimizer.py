@@ -1,6 +1,7 @@
 """From gradients to new weights: loss scale, clipping, weight decay, optimiser, finite checks."""
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any, Literal, TypeAlias
 
 import mindspore as ms
@@ -27,6 +28,8 @@ def make_optimizer(
     rates: NDArray[Any],
     momentum: float,
     weight_decay: float,
+    slow: Iterable[Parameter] = (),
+    factor: float = 1.0,
 ) -> nn.Optimizer:
     """Builds the optimiser over all trainable parameters.
 
@@ -36,13 +39,19 @@ def make_optimizer(
         rates: the learning rate of each step.
         momentum: of the gradient's running mean; Adam's first decay rate.
         weight_decay: factor of the L2 penalty's gradient.
+        slow: those of the parameters whose rate is multiplied by `factor`.
+        factor: see `slow`.
     """
     parameters = list(parameters)
-    groups = [
-        {"params": [p for p in parameters if decays(p)], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if not decays(p)], "weight_decay": 0.0},
-        {"order_params": parameters},
-    ]
+    slow_ids = {id(p) for p in slow} if factor != 1 else set()
+    groups: list[dict[str, Any]] = []
+    for is_slow, decaying in product((False, True), (True, False)):
+        members = [p for p in parameters if (decays(p), id(p) in slow_ids) == (decaying, is_slow)]
+        own_rates = {"lr": Tensor(rates * rates.dtype.type(factor))} if is_slow else {}
+        if members:
+            own_decay = weight_decay if decaying else 0.0
+            groups.append({"params": members, "weight_decay": own_decay} | own_rates)
+    groups.append({"order_params": parameters})
     if name == "adam":
         return nn.Adam(groups, learning_rate=Tensor(rates), beta1=momentum)
     return nn.Momentum(groups, learning_rate=Tensor(rates), momentum=momentum)
@@ -59,7 +68,7 @@ def decays(parameter: Parameter) -> bool:
 def max_gradient(
     optimizer: OptimizerName, max_step: float, momentum: float, lr_max: float
 ) -> float:
-    """Returns the bound on gradients that keeps each update below `max_step`; see `bounded`.
+    """Returns the bound on gradients that keeps each update below `max_step`; see `Update`.
 
     The momentum adds up gradients to at most 1 / (1 - momentum) of one. The bound on updates
     falls with the rate: at half the highest rate it is half of `max_step`.
@@ -113,48 +122,63 @@ class Update(nn.Cell):
         self.most = most
         self.average = average
 
-    def construct(self, gradients: Any, loss: Tensor) -> Tensor:
-        """Takes the unscaled loss and its gradients; returns whether they were finite."""
-        norm = global_norm(gradients)
-        finite = ops.logical_and(ops.isfinite(norm), ops.isfinite(loss))
+    def construct(self, gradients: Any, loss: Tensor) -> tuple[Tensor, Tensor]:
+        """Takes the unscaled loss and its gradients.
+
+        Returns:
+            Whether they were finite, and the gradients' norm before any bound.
+        """
+        squares = EACH(_squares, gradients)
+        whole = _root(squares)
+        finite = ops.logical_and(ops.isfinite(whole), ops.isfinite(loss))
         self.scaler.adjust(finite)
         if finite:
-            if self.most:
-                gradients = EACH(ops.partial(bounded, self.most), gradients)
-                norm = global_norm(gradients)
+            bounds = EACH(ops.partial(_bound, self.most), gradients, squares)
+            norm = _root(EACH(_bounded_squares, bounds, squares))
             factor = self.clip_norm / ops.maximum(norm, self.clip_norm)
-            self.optimizer(EACH(ops.partial(_scaled, factor), gradients))
+            self.optimizer(EACH(ops.partial(_scaled, factor), bounds, gradients))
             if self.average is not None:
                 self.average()
-        return finite
+        return finite, whole
 
 
 def global_norm(gradients: Any) -> Tensor:
     """Returns the root of the sum of all squares, finite only if all gradients are."""
-    return ops.sqrt(ops.addn(EACH(_square_sum, gradients)))
+    return _root(EACH(_squares, gradients))
 
 
-def bounded(most: float, gradient: Tensor) -> Tensor:
-    """Scales the gradient of each output channel down to a root mean square of `most`.
+def _rows(gradient: Tensor) -> Tensor:
+    """Returns a row for each output channel; a vector (biases, batch norm) is one channel."""
+    return ops.reshape(gradient, (1 if gradient.ndim < 2 else gradient.shape[0], -1))
+
+
+def _squares(gradient: Tensor) -> Tensor:
+    """Returns the sum of squares (C, 1) of each output channel."""
+    return SUM_OF_ROW(ops.square(_rows(gradient)), 1)
+
+
+def _root(squares: Any) -> Tensor:
+    return ops.sqrt(ops.addn(EACH(SUM, squares)))
+
+
+def _bound(most: float, gradient: Tensor, squares: Tensor) -> Tensor:
+    """Returns the factor (C, 1) that brings a channel down to a root mean square of `most`.
 
     The heads have no batch norm, and gradients a hundred times those of other layers: under a
-    common norm they alone set the rate that all layers can take. A vector (biases, batch norm) is
-    one channel.
+    common norm they alone set the rate that all layers can take.
     """
-    channels = 1 if gradient.ndim < 2 else gradient.shape[0]
-    rows = ops.reshape(gradient, (channels, -1))
-    size = ops.sqrt(SUM_OF_ROW(ops.square(rows), 1) / (rows.size // channels))
-    return ops.reshape(ops.mul(rows, most / ops.maximum(size, most)), gradient.shape)
+    if not most:
+        return ops.ones_like(squares)
+    size = ops.sqrt(squares / (gradient.size // squares.size))
+    return most / ops.maximum(size, most)
 
 
-def _square_sum(gradient: Tensor) -> Tensor:
-    """Sums row by row first: over a whole kernel MindSpore's CPU takes several times as long."""
-    rows = ops.reshape(gradient, (gradient.shape[0], -1))
-    return SUM(SUM(ops.square(rows), 1), 0)
+def _bounded_squares(bound: Tensor, squares: Tensor) -> Tensor:
+    return squares * ops.square(bound)
 
 
-def _scaled(factor: Tensor, gradient: Tensor) -> Tensor:
-    return ops.mul(gradient, factor)
+def _scaled(factor: Tensor, bound: Tensor, gradient: Tensor) -> Tensor:
+    return ops.reshape(ops.mul(_rows(gradient), bound * factor), gradient.shape)
 
 
 class NonFiniteError(RunError):

@@ -11,11 +11,15 @@ TRACKED = {
     "loss_box": "train/loss_box",
     "loss_class": "train/loss_class",
     "lr": "train/lr",
+    "gradient_norm": "train/gradient_norm",
     "images_per_second": "train/speed_images_per_s",
     "val_AP": "val/AP",
     "val_AP50": "val/AP50",
 }
 """Names in MLflow of the history's columns. It sorts charts by name, so losses come first."""
+
+LR_BACKBONE = "train/lr_backbone"
+"""Name in MLflow of the backbone's learning rate, which is tracked where it differs."""
 
 WATCHED = ("AP", "AP50")
 """Validation figures that are printed, tracked and written; the first one selects the best."""
@@ -80,7 +84,9 @@ class StepReport(Report):
     """An optimisation step.
 
     Attributes:
+        lr_backbone: of the backbone; frozen layers have none.
         loss_scale: for the gradient of the next step.
+        gradient_norm: of all gradients, before they are bounded and clipped.
         images_per_second: of the whole group over the whole step, including the wait for data.
         updated: False if the loss or a gradient was not finite and the step was skipped.
         finite: False if a smaller loss scale cannot help.
@@ -97,7 +103,9 @@ class StepReport(Report):
     loss_box: float
     loss_class: float
     lr: float
+    lr_backbone: float
     loss_scale: float
+    gradient_norm: float
     images_per_second: float
     updated: bool
     finite: bool
@@ -110,7 +118,9 @@ class StepReport(Report):
 
     def metrics(self) -> dict[str, float]:
         """Returns the losses, the learning rate and the speed by their names in tracking."""
-        return {TRACKED[name]: value for name, value in vars(self).items() if name in TRACKED}
+        values = {TRACKED[name]: value for name, value in vars(self).items() if name in TRACKED}
+        slow = {LR_BACKBONE: self.lr_backbone} if self.lr_backbone != self.lr else {}
+        return values | slow
 
     def lines(self) -> list[str]:
         """Returns a line about a skipped step, otherwise nothing."""

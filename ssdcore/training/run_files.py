@@ -165,6 +165,8 @@ class RunFiles:
         return lines
 
     def _add_epoch(self, report: EpochReport) -> None:
+        if not len(self._rows):  # no epochs: the start is measured
+            self._rows.append({"step": report.step, "epoch": report.epoch})
         if measured := report.watched():
             self._rows.amend({f"val_{name}": value for name, value in measured.items()})
         if report.is_best:
@@ -186,12 +188,13 @@ class RunFiles:
         rows = list(self._rows)
         last = [row for row in rows if row["epoch"] == rows[-1]["epoch"] and "loss" in row]
         losses = ("loss", "loss_box", "loss_class")
+        speeds = [row["images_per_second"] for row in rows if "images_per_second" in row]
         metrics = {
             **{name: fmean(row[name] for row in last) for name in losses if last},
             "best": self.best,
             "measured_with": str(VALIDATION),
-            "steps": len(rows),
-            "images_per_second": median(row["images_per_second"] for row in rows),
+            "steps": len(speeds),
+            **({"images_per_second": median(speeds)} if speeds else {}),
         }
         write_json(self.paths.metrics, metrics)
         return metrics

@@ -1,8 +1,12 @@
-"""The learning rate of each step: linear warm-up, then half a cosine (SGDR, equation 5)."""
+"""The learning rate of each step: linear warm-up, then half a cosine (SGDR) or steps down."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdcore.params.types import Schedule
+
+STEPS_DOWN = (2 / 3, 11 / 12)
+"""Shares of all steps after which the schedule "steps" divides the rate by ten."""
 BASE_IMAGES = 32
 """Images per update for which rates under `train.auto_lr` are given, as in the SSD paper.
 
@@ -17,11 +21,14 @@ def learning_rates(
     lr_init: float,
     lr_max: float,
     lr_end: float,
+    schedule: Schedule = "cosine",
 ) -> NDArray[np.float32]:
     """Returns the learning rate of every step.
 
-    The warm-up starts at `lr_init` and reaches `lr_max` at the first step after it; the cosine
-    falls from there and would reach `lr_end` one step after the last.
+    The warm-up starts at `lr_init` and reaches `lr_max` at the first step after it. From there,
+    half a cosine (Loshchilov and Hutter, 2017, equation 5) would reach `lr_end` one step after the
+    last; or the rate falls to a tenth after 2/3 of all steps and again after 11/12, which is at
+    epochs 80 and 110 of the SSD paper's 120, and `lr_end` is the lowest.
 
     Args:
         steps_per_epoch: optimiser steps in an epoch.
@@ -29,7 +36,8 @@ def learning_rates(
         warmup_epochs: length of the warm-up; fractions are allowed.
         lr_init: rate of the first step of a warm-up.
         lr_max: the highest rate.
-        lr_end: the rate at the end of the cosine.
+        lr_end: the rate at the end of the cosine, and the lowest after a step.
+        schedule: "cosine" or "steps".
 
     Returns:
         (steps_per_epoch · epochs,) float32.
@@ -38,6 +46,10 @@ def learning_rates(
     warmup = round(steps_per_epoch * warmup_epochs)
     step = np.arange(total)
     rising = lr_init + (lr_max - lr_init) * step / max(warmup, 1)
-    progress = (step - warmup) / max(total - warmup, 1)
-    falling = lr_end + (lr_max - lr_end) * (1 + np.cos(np.pi * progress)) / 2
+    if schedule == "steps":
+        drops = np.searchsorted(np.round(total * np.array(STEPS_DOWN)), step, side="right")
+        falling = np.maximum(lr_max / 10.0**drops, lr_end)
+    else:
+        progress = (step - warmup) / max(total - warmup, 1)
+        falling = lr_end + (lr_max - lr_end) * (1 + np.cos(np.pi * progress)) / 2
     return np.where(step < warmup, rising, falling).astype(np.float32)

@@ -1,6 +1,6 @@
 """Builds a training from its parameters: data, network, loss, optimiser."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,8 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.loader import TrainingLoader
 from ssdcore.download.local_copy import local_copy
 from ssdcore.models.checkpoint import build_network
-from ssdcore.models.fine_tune import start_from
+from ssdcore.models.fine_tune import pass_on, start_from
+from ssdcore.models.freeze import freeze
 from ssdcore.models.layers import Dropout
 from ssdcore.models.losses import DetectionLoss, make_class_loss
 from ssdcore.models.metadata import ModelMetadata
@@ -30,6 +31,7 @@ from ssdcore.training.schedule import BASE_IMAGES, learning_rates
 from ssdcore.training.step import TrainingStep
 
 BYTES_PER_MB = 1_000_000
+SHOWN_CLASSES = 5
 HIGH_FOR_ADAM = 0.01
 """Rate from which on the demo's training with Adam breaks."""
 
@@ -89,23 +91,36 @@ def prepare_training(
     loader = TrainingLoader(
         shards, train.batch_size, train.accumulate, metadata.default_boxes,
         train.augment, runtime.seed, runtime.workers, group,
-        runtime.cache_mb * BYTES_PER_MB, train.matching, model.input_size,
+        runtime.cache_mb * BYTES_PER_MB, train.matching, model.input_size, train.balance,
     )  # fmt: skip
     rates, notes = _learning_rates(train, loader)
-    network = build(model, len(classes), train.loss)
+    if train.balance:
+        notes.append(_describe_repeats(loader, classes))
     weights = _find_weights(metadata, train, model_folder)
-    notes += _load_weights(network, metadata, weights)
+    if train.epochs:
+        network = build(model, len(classes), train.loss)
+        loaded, fresh = _load_weights(network, metadata, weights)
+        notes += [*loaded, *freeze(network, train.freeze, fresh)]
+    else:
+        network, metadata, notes = pass_on(metadata, *weights.values())
     kept, average = network, None
-    if train.ema_decay:
+    if train.ema_decay and train.epochs:
         kept = build(model, len(classes), train.loss)
         average = WeightAverage(network, kept, train.ema_decay)
         notes.append(f"evaluated and saved: the weights' moving average, decay {train.ema_decay:g}")
     computed = network
     if runtime.amp != "O0":
         computed = ms.amp.auto_mixed_precision(network, runtime.amp)
+    slow = network.backbone.trainable_params() if train.backbone_lr != 1 else ()
+    if slow:
+        notes.append(
+            f"learning rates: maximum {rates.max():g}, of the backbone "
+            f"{rates.max() * train.backbone_lr:g} (train.backbone_lr)"
+        )
     optimizer = make_optimizer(
-        train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay
-    )
+        train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay,
+        slow, train.backbone_lr,
+    )  # fmt: skip
     most = max_gradient(train.optimizer, train.max_step, train.momentum, float(rates.max()))
     update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average, most)
     loss = DetectionLoss(make_class_loss(train.loss, train.min_negatives))
@@ -117,8 +132,8 @@ def prepare_training(
 def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], list[str]]:
     """Returns the learning rates, scaled under `train.auto_lr`, and notes for the log."""
     rates = learning_rates(
-        loader.steps_per_epoch, train.epochs, train.warmup_epochs,
-        train.lr_init, train.lr_max, train.lr_end,
+        loader.steps_per_epoch, max(train.epochs, 1), train.warmup_epochs,
+        train.lr_init, train.lr_max, train.lr_end, train.schedule,
     )  # fmt: skip
     notes = []
     if train.auto_lr:
@@ -134,6 +149,14 @@ def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray
             "about the rate: 0.0005 to 0.005 are usual for train.lr_max"
         )
     return rates, notes
+
+
+def _describe_repeats(loader: TrainingLoader, classes: Sequence[CocoClass]) -> str:
+    """Returns a note for the log on the classes whose images are repeated."""
+    named = [f"{classes[c - 1].name} {r:.2g}" for c, r in loader.class_repeats.items()]
+    some = ", ".join(named[:SHOWN_CLASSES]) + (" …" if len(named) > SHOWN_CLASSES else "")
+    shown = f"{loader.images_per_epoch} images an epoch instead of {loader.num_images}"
+    return f"train.balance: {shown}; repeated: {some or 'none'}"
 
 
 def _align_group(
@@ -179,13 +202,18 @@ def _find_weights(
     return {key: local_copy(train.init_from, key)}
 
 
-def _load_weights(network: SSD, metadata: ModelMetadata, weights: Mapping[str, Path]) -> list[str]:
-    """Loads the weights to start from, if any; returns notes for the log."""
-    notes = []
+def _load_weights(
+    network: SSD, metadata: ModelMetadata, weights: Mapping[str, Path]
+) -> tuple[list[str], Collection[str]]:
+    """Loads the weights to start from, if any.
+
+    Returns:
+        Notes for the log, and the names of the parameters that keep their initial values.
+    """
     for key, path in weights.items():
-        notes.append(f"{key}: {path}")
         if key == "model.pretrained":
-            notes += load_vgg16(network, read_arrays(path), key).lines()
+            report = load_vgg16(network, read_arrays(path), key)
         else:
-            notes += start_from(network, metadata, path)
-    return notes
+            report = start_from(network, metadata, path)
+        return [f"{key}: {path}", *report.lines()], report.fresh
+    return [], [p.name for p in network.get_parameters()]

@@ -22,6 +22,7 @@ class StepOutcome(NamedTuple):
         updated: False if the loss or a gradient was not finite and the weights did not change.
         loss_scale: factor on the loss for the next gradient.
         rescaled: whether the factor is smaller than for this gradient.
+        gradient_norm: of all gradients, before `train.max_step` and `train.clip_norm`.
     """
 
     box_loss: float
@@ -29,6 +30,7 @@ class StepOutcome(NamedTuple):
     updated: bool = True
     loss_scale: float = 1.0
     rescaled: bool = False
+    gradient_norm: float = 0.0
 
     @property
     def total(self) -> float:
@@ -98,14 +100,16 @@ class TrainingStep:
         self._network.set_train()
         before = float(self._scaler.scale_value.asnumpy())
         tensors = [(Tensor(b.images), Tensor(b.offsets), Tensor(b.labels)) for b in batches]
-        box_loss, class_loss, finite = self._wait(self._compute, tensors)
+        box_loss, class_loss, finite, norm = self._wait(self._compute, tensors)
         scale = float(self._scaler.scale_value.asnumpy())
-        return StepOutcome(float(box_loss), float(class_loss), bool(finite), scale, scale < before)
+        return StepOutcome(
+            float(box_loss), float(class_loss), bool(finite), scale, scale < before, float(norm)
+        )
 
 
 Batches = Sequence[tuple[Tensor, Tensor, Tensor]]
-Results = tuple[Tensor, Tensor, Tensor]
-"""Box loss, class loss, and whether loss and gradient are finite; three scalars."""
+Results = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Box loss, class loss, whether loss and gradient are finite, and its norm; four scalars."""
 Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -129,15 +133,17 @@ def _single_batch_step(
     @compiler
     def compute(images: Tensor, target_offsets: Tensor, labels: Tensor) -> Results:
         (_, box_loss, class_loss), gradients = gradient(images, target_offsets, labels)
-        return box_loss, class_loss, update(update.scaler.unscale(gradients), box_loss + class_loss)
+        finite, norm = update(update.scaler.unscale(gradients), box_loss + class_loss)
+        return box_loss, class_loss, finite, norm
 
     return lambda batches: compute(*batches[0])
 
 
 def _moving_statistics(network: nn.Cell) -> list[Parameter]:
-    """Returns the means and variances that batch norm uses in inference."""
+    """Returns the means and variances that batch norm uses in inference; not the frozen ones."""
     norms = [cell for _, cell in network.cells_and_names() if isinstance(cell, nn.BatchNorm2d)]
-    return [p for norm in norms for p in (norm.moving_mean, norm.moving_variance)]
+    learnt = [norm for norm in norms if norm.use_batch_statistics is None]
+    return [p for norm in learnt for p in (norm.moving_mean, norm.moving_variance)]
 
 
 def _accumulated_step(
@@ -173,10 +179,11 @@ def _accumulated_step(
             ops.assign(averaged[i], totals[len(sums_and_counts) + i] / group.size)
         divisor = ops.maximum(totals[len(sums) + 1], 1.0)
         mean = totals[len(sums)] / divisor
-        finite = update(tuple([total / divisor for total in totals[: len(sums)]]), mean.sum())
+        gradients = tuple([total / divisor for total in totals[: len(sums)]])
+        finite, norm = update(gradients, mean.sum())
         for i in range(len(sums_and_counts)):
             ops.assign(sums_and_counts[i], ops.zeros_like(sums_and_counts[i]))
-        return mean[0], mean[1], finite
+        return mean[0], mean[1], finite, norm
 
     def compute(batches: Batches) -> Results:
         for batch in batches:

@@ -47,7 +47,7 @@ def make_validation(
 
     def validate() -> dict[str, Any]:
         found = find_in_split(detector, shards, VALIDATION, workers, group, on_batch)
-        results = split_results(gather_found(found, group), split)
+        results = split_results(gather_found(found, group), split, metadata.classes)
         threshold = score_threshold(results, split)
         on_results(results, threshold.score if threshold else UNMEASURED_SCORE)
         return evaluate(split, results) | {"score_threshold": threshold}

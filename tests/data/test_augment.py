@@ -13,6 +13,7 @@ from ssdcore.data.augment import (
     Sample,
     augment,
     brightness,
+    change_colours,
     contrast,
     crop,
     flip,
@@ -79,7 +80,7 @@ def test_with_everything_off_the_image_is_only_resized(rng):
         np.testing.assert_array_equal(after, before)
 
 
-@pytest.mark.parametrize("name", AugmentParams.model_fields)
+@pytest.mark.parametrize("name", sorted(set(AugmentParams.model_fields) - {"colours"}))
 def test_each_parameter_has_an_effect(name, rng):
     """Crop and hue can leave an image unchanged: one draw in seven, and turns near 0."""
     sample = painted(rng)
@@ -141,6 +142,41 @@ def test_colours_change_in_random_order_each_with_its_strength(monkeypatch):
     expected = {(name, getattr(params, name)) for name in COLOUR_NAMES}
     assert all(set(names) == expected for names in rounds)
     assert len(set(rounds)) > 4
+
+
+def test_a_colour_changes_with_its_probability(monkeypatch):
+    calls = []
+    monkeypatch.setattr(module, "brightness", lambda sample, *_: calls.append(1) or sample)
+    params, rng = augment_params(brightness=0.1, colours=0.3), np.random.default_rng(1)
+    for _ in range(200):
+        change_colours(Sample(numbered(4, 6), NOTHING), rng, params)
+    assert 40 <= len(calls) <= 80
+
+
+def test_channels_change_places_together(rng):
+    params, sample = augment_params(channels=0.5), Sample(numbered(4, 6), NOTHING)
+    orders = set()
+    for _ in range(200):
+        after = change_colours(sample, rng, params).rgb
+        first = after[1, 2].tolist()
+        order = tuple(sample.rgb[1, 2].tolist().index(value) for value in first)
+        np.testing.assert_array_equal(after, sample.rgb[..., order])
+        orders.add(order)
+    assert len(orders) == 6
+
+
+def test_the_canvas_of_a_zoom_out_keeps_its_colour(rng):
+    white = Sample(np.full((40, 40, 3), 255, np.uint8), NOTHING)
+    params = augment_params(zoom_out=1.0, brightness=0.5)
+    darkest = []
+    for _ in range(20):
+        rgb = augment(white, params, rng).rgb
+        inside = (rgb != MEAN_RGB.round()).any(axis=2)
+        if not inside.all():
+            np.testing.assert_array_equal(rgb[~inside][0], MEAN_RGB.round())
+            darkest.append(rgb.max())
+    assert min(darkest) < 200
+    assert len(darkest) > 10
 
 
 def window_of(rgb):

@@ -45,7 +45,8 @@ def parity(annotations, networks, finders=None, count=5, tolerance=0.001, approx
         own.get("checkpoint", network()), networks, finders or {}, images(count), PRIORS,
         Thresholds(score=0.5), batch_size=2,
     )  # fmt: skip
-    return judge(compared, read_coco(annotations), tolerance, approximate)
+    split = read_coco(annotations)
+    return judge(compared, split, tolerance, split.classes, approximate)
 
 
 def test_equal_networks_have_no_faults_and_differences_are_the_maximum(annotations):

@@ -6,7 +6,7 @@ import pytest
 from ssdcore.data.loader import input_batches, read_images
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.parity import check_exports
-from ssdcore.export.runtime import OnnxDetector, OnnxNetwork
+from ssdcore.export.runtime import OnnxDetector, OnnxFile, OnnxNetwork
 from ssdcore.export.write import write_exports
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector
@@ -52,7 +52,7 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
             assert ExportMetadata.from_texts(read_texts(path), name) == metadata
         else:
             kind = OnnxDetector if "photos" in name else OnnxNetwork
-            assert kind(path).metadata == metadata
+            assert kind(OnnxFile(path)).metadata == metadata
     parity = check(tmp_path, FORMATS, network, metadata, images)
     assert parity.faults == []
     assert parity.figures["images"] == 10
@@ -64,13 +64,18 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
     }  # fmt: skip
 
 
-def test_files_of_ssd512_are_the_checkpoints_network(tmp_path, model_512, metadata, images):
+def test_files_of_ssd512_and_other_ratios_are_the_checkpoints_network(
+    tmp_path, model_512, metadata, images
+):
+    ratios = ((1.5, 2.5), *((2.0,),) * 6)
+    model_512 = model_512.model_copy(update={"aspect_ratios": ratios})
     description = metadata.network._replace(model=model_512)
     metadata = metadata._replace(network=description)
     network = build_network(model_512, len(description.classes), "multibox")
     write_exports(tmp_path, network, metadata, ("onnx", "mindir"), ())
-    read = OnnxDetector(tmp_path / "ssd300_photos.onnx").metadata
+    read = OnnxFile(tmp_path / "ssd300_photos.onnx").metadata
     assert read.network.model.input_size == 512
+    assert read.network.default_boxes.shape == (64**2 * 6 + (32**2 + 16**2 + 8**2 + 21) * 4, 4)
     parity = check(tmp_path, ("onnx", "mindir"), network, metadata, images)
     assert parity.faults == []
 

@@ -68,6 +68,16 @@ def test_first_cell_by_hand():
     np.testing.assert_allclose(cell[:, 2:], sides, rtol=1e-6)
 
 
+def test_other_aspect_ratios_by_hand():
+    boxes = default_boxes(aspect_ratios=((4,), (), (2,), (2,), (2,), (2.25,)))
+    assert len(boxes) == 38**2 * 4 + 19**2 * 2 + (10**2 + 5**2 + 3**2 + 1) * 4
+    sides = [[0.1, 0.1], [0.05, 0.2], [0.2, 0.05], [0.027**0.5] * 2]
+    np.testing.assert_allclose(boxes[:4, 2:], sides, rtol=1e-6)
+    np.testing.assert_allclose(boxes[-3, 2:], [0.95 / 1.5, 0.95 * 1.5], rtol=1e-6)
+    low = boxes[:, :2] - boxes[:, 2:] / 2
+    np.testing.assert_allclose(corners(boxes)[:, :2], low, atol=1e-6)
+
+
 def test_order_is_row_then_column():
     boxes = default_boxes()
     right, below = boxes[4], boxes[4 * 38]

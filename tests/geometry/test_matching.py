@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ssdcore.geometry import matching
 from ssdcore.geometry.default_boxes import corners, default_boxes
 from ssdcore.geometry.iou import iou_matrix
-from ssdcore.geometry.matching import BACKGROUND, IGNORED, best_overlaps, encode_targets, match
+from ssdcore.geometry.matching import BACKGROUND, IGNORED, encode_targets, match
 
 
 @pytest.mark.parametrize("case", range(5))
@@ -130,12 +130,3 @@ def test_crowd_regions_are_ignored_but_objects_in_them_count():
     assert (targets.labels[inside] != BACKGROUND).all()
     right = corners(default_boxes())[:, 1] > 0.5
     assert (targets.labels[right] == BACKGROUND).all()
-
-
-def test_best_overlaps_by_hand(monkeypatch):
-    some = np.array([[0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1], [0, 0, 1, 1]], np.float32)
-    boxes = np.array([[0, 0, 0.5, 0.25], [0.5, 0.5, 1, 1], [0, 0, 1, 0.75]], np.float32)
-    assert best_overlaps(boxes, some) == pytest.approx([0.5, 1, 0.75])
-    monkeypatch.setattr(matching, "BOXES_AT_ONCE", 2)
-    assert best_overlaps(boxes, some) == pytest.approx([0.5, 1, 0.75])
-    assert best_overlaps(boxes[:0], some).shape == (0,)

@@ -1,13 +1,20 @@
 import numpy as np
 import pytest
 
-from ssdcore.coco.annotations import CocoImage
-from ssdcore.coco.results import to_results
+from ssdcore.coco.annotations import CocoClass, CocoImage
+from ssdcore.coco.results import Detections, to_results
 from ssdcore.core.errors import InputError
 from ssdcore.data.loader import InputBatch, input_batches
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector, TimeSpent, load_photo_detector, predict_split
+from ssdcore.inference.detector import (
+    Detector,
+    Found,
+    TimeSpent,
+    load_photo_detector,
+    predict_split,
+    split_results,
+)
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.models.metadata import ModelMetadata
 
@@ -59,11 +66,28 @@ def test_a_split_becomes_coco_results(model, images):
     thresholds = Thresholds(score=0.0, max_detections=2)
     spent = TimeSpent()
     results = predict_split(
-        detector, images.shards, images.split, thresholds, workers=1, spent=spent
+        detector, images.shards, images.split, thresholds, 1, images.split.classes, spent
     )
     assert min(spent.milliseconds(images=10).values()) > 0
     assert results.image_ids.tolist() == [i.id for i in images.split.images for _ in "12"]
     assert set(results.category_ids.tolist()) <= {c.id for c in images.split.classes}
+
+
+def test_labels_become_the_categories_of_the_same_names(images):
+    """A detector of six classes in another order, with other ids, and one that no file knows."""
+    split = images.split
+    known = tuple(CocoClass(100 + c.id, c.name.upper()) for c in reversed(split.classes))
+    labels = np.arange(1, 2 + len(known), dtype=np.int32)
+    scores = np.linspace(0.9, 0.1, len(labels), dtype=np.float32)
+    found = Found(split.images[0].id, Detections(np.eye(len(labels), 4), labels, scores))
+    results = split_results([found], split, (CocoClass(1, "unknown"), *known))
+    assert results.category_ids.tolist() == [c.id for c in reversed(split.classes)]
+    assert results.scores.tolist() == pytest.approx(scores[1:].tolist(), abs=1e-6)
+
+
+def test_a_detector_of_other_classes_is_refused(images):
+    with pytest.raises(InputError, match="the model: classes: found 'cat', expected a class of"):
+        split_results([], images.split, [CocoClass(1, "cat")])
 
 
 class Clock:
@@ -123,7 +147,7 @@ def test_photos_have_the_detections_of_the_evaluation(model, images, tmp_path, w
     network, metadata = load(tmp_path / "best.ckpt")
     evaluated = predict_split(
         Detector(network, metadata.default_boxes, metadata.loss, batch_size=4),
-        images.shards, images.split, THRESHOLDS, workers=1,
+        images.shards, images.split, THRESHOLDS, 1, classes,
     )  # fmt: skip
     files = [images.annotations.parents[1] / "train" / i.file_name for i in images.split.images]
     detector = load_photo_detector(tmp_path / "best.ckpt", batch_size=4, workers=workers)

@@ -11,12 +11,13 @@ import pytest
 from PIL import Image, ImageOps
 
 from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.results import Detections
 from ssdcore.core import retry
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.images import BrokenImageError, decode, decode_for_network
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.photo_detector import PhotoDetector, read_photo
+from ssdcore.inference.photo_detector import Decoded, PhotoDetector, PhotoResult, read_photo
 from tests.coco_files import jpeg
 
 KINDS = ["JPEG", "PNG", "WEBP", "TIFF"]
@@ -108,7 +109,7 @@ def test_a_machine_that_fails_ends_the_prediction(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", failing)
     for count in (1, 2):
         errors += [OSError(errno.EMFILE, os.strerror(errno.EMFILE))] * count
-        found = PhotoDetector(Bright(), PRIORS, CLASSES).detect([path], Thresholds())
+        found = PhotoDetector(Decoded(Bright(), PRIORS), CLASSES).detect([path], Thresholds())
         if count == 1:
             assert next(found).fault == ""
         else:
@@ -143,7 +144,7 @@ def grey(level: int, height: int = 40, width: int = 100) -> bytes:
 
 
 def test_a_network_of_other_default_boxes_is_refused():
-    detector = PhotoDetector(Bright(), np.tile(PRIORS, (3, 1)), CLASSES)
+    detector = PhotoDetector(Decoded(Bright(), np.tile(PRIORS, (3, 1))), CLASSES)
     with pytest.raises(InputError, match="the network: found '2 boxes an image', expected 6"):
         list(detector.detect([grey(51)], Thresholds()))
 
@@ -151,7 +152,7 @@ def test_a_network_of_other_default_boxes_is_refused():
 @pytest.mark.parametrize("workers", [1, 3])
 def test_each_photo_has_its_own_result(workers):
     network = Bright()
-    detector = PhotoDetector(network, PRIORS, CLASSES, workers)
+    detector = PhotoDetector(Decoded(network, PRIORS), CLASSES, workers)
     photos = [grey(51), b"", grey(204), np.full((20, 10, 3), 255, np.uint8), b"junk", b"", grey(0)]
     results = list(detector.detect(photos, Thresholds(score=0.1)))
     assert [s.fault for s in results] == [
@@ -172,7 +173,7 @@ def test_each_photo_has_its_own_result(workers):
 
 
 def test_thresholds_are_arguments():
-    detector = PhotoDetector(Bright(), PRIORS, CLASSES)
+    detector = PhotoDetector(Decoded(Bright(), PRIORS), CLASSES)
     for score, boxes in ((0.79, 1), (0.81, 0)):
         (result,) = detector.detect([grey(204)], Thresholds(score=score))
         assert len(result.detections.labels) == boxes
@@ -187,8 +188,22 @@ def test_photos_are_read_as_needed():
             taken.append(len(taken))
             yield grey(255)
 
-    found = PhotoDetector(Bright(), PRIORS, CLASSES, workers=1).detect(endless(), Thresholds())
+    found = PhotoDetector(Decoded(Bright(), PRIORS), CLASSES, workers=1).detect(
+        endless(), Thresholds()
+    )
     for _ in range(3):
         assert next(found).fault == ""
     found.close()
     assert len(taken) <= 8
+
+
+def test_a_record_is_in_pixels_with_names():
+    boxes = np.array([[0.1, 0.2, 0.5, 0.8]], np.float32)  # y1 x1 y2 x2
+    found = Detections(boxes, np.array([2], np.int32), np.array([0.75], np.float32))
+    assert PhotoResult(found, 50, 100).record(CLASSES) == {
+        "boxes_xywh_px": [[20.0, 5.0, 60.0, 20.0]], "scores": [0.75], "category_ids": [7],
+        "class_names": ["dog"], "height": 50, "width": 100, "fault": "",
+    }  # fmt: skip
+    broken = PhotoResult.broken("file empty").record(CLASSES)
+    assert broken["fault"] == "file empty"
+    assert broken["boxes_xywh_px"] == broken["scores"] == broken["class_names"] == []

@@ -14,6 +14,7 @@ from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.models.metadata import ModelMetadata, ScoreThreshold
+from tests.network_fixtures import RATIOS
 
 ROOT = Path(__file__).parents[2]
 CLASSES = (CocoClass(3, "café"), CocoClass(90, "dog"))
@@ -53,6 +54,7 @@ def test_a_checkpoint_of_an_earlier_version_is_of_ssd300(tmp_path, metadata):
     network = build_network(metadata.model, 2, "multibox")
     description = metadata.to_json()
     assert description["model"].pop("input_size") == 300
+    assert description["model"].pop("aspect_ratios") is None
     path = tmp_path / "old.ckpt"
     ms.save_checkpoint(network, str(path), append_dict={"ssd300": json.dumps(description)})
     assert load(path)[1] == metadata
@@ -64,6 +66,16 @@ def test_a_checkpoint_of_ssd512_comes_back_as_such(tmp_path, model_512):
     again, loaded = load(tmp_path / "a.ckpt")
     assert again.input_size == 512
     assert loaded.default_boxes.shape == (24_564, 4)
+
+
+def test_a_checkpoint_of_other_aspect_ratios_comes_back_as_such(tmp_path, model):
+    model = model.model_copy(update={"aspect_ratios": RATIOS})
+    network = build_network(model, 2, "multibox")
+    save(tmp_path / "a.ckpt", network, ModelMetadata(model, CLASSES, "multibox", step=7))
+    again, loaded = load(tmp_path / "a.ckpt")
+    assert loaded.model.aspect_ratios == RATIOS
+    assert loaded.default_boxes.shape == (10_498, 4)
+    assert again.layout.num_default_boxes == 10_498
 
 
 def test_equal_networks_give_equal_bytes(tmp_path, metadata):

@@ -5,9 +5,12 @@ from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, save
 from ssdcore.models.device import seed_all
-from ssdcore.models.fine_tune import start_from
+from ssdcore.models.fine_tune import pass_on, start_from
 from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.published import from_arrays
 from ssdcore.models.ssd import class_predictors
+from tests.models import published_networks as plain
+from tests.network_fixtures import RATIOS
 
 OLD = (CocoClass(1, "cat"), CocoClass(2, "dog"), CocoClass(3, "cow"))
 NEW = (CocoClass(7, "horse"), CocoClass(8, "cow"), CocoClass(9, "cat"))
@@ -39,7 +42,7 @@ def pair(request, model, tmp_path):
 
 def test_everything_but_the_class_predictors_is_loaded_unchanged(pair):
     source, network, metadata, checkpoint = pair
-    lines = start_from(network, metadata, checkpoint)
+    lines = list(start_from(network, metadata, checkpoint).lines())
     theirs, ours = values(source), values(network)
     assert theirs.keys() == ours.keys()
     for name in theirs.keys() - predictor_names(network):
@@ -77,11 +80,24 @@ def test_another_number_of_classes_fits_too(pair):
 def test_class_predictors_for_another_loss_stay_fresh(pair):
     _, network, metadata, checkpoint = pair
     initial = values(network)
-    lines = start_from(network, metadata._replace(loss="focal"), checkpoint)
+    lines = list(start_from(network, metadata._replace(loss="focal"), checkpoint).lines())
     for name in predictor_names(network):
         np.testing.assert_array_equal(values(network)[name], initial[name])
     assert not any(line.startswith("classes") for line in lines)
     assert any("class heads of multibox and focal loss are incompatible" in line for line in lines)
+
+
+def test_heads_of_other_default_boxes_stay_fresh(pair):
+    _, _, metadata, checkpoint = pair
+    model = metadata.model.model_copy(update={"aspect_ratios": RATIOS})
+    network = build_network(model, 3, "multibox")
+    initial = values(network)
+    report = start_from(network, metadata._replace(model=model), checkpoint)
+    fresh = set(report.fresh)
+    assert {name.partition(".")[0] for name in fresh} == {"box_heads", "class_heads"}
+    assert {name.split(".")[1] for name in fresh} == {"0", "1", "2"}
+    for name in fresh:
+        np.testing.assert_array_equal(values(network)[name], initial[name])
 
 
 def test_parameters_that_do_not_fit_are_named(pair):
@@ -89,7 +105,7 @@ def test_parameters_that_do_not_fit_are_named(pair):
     _, _, metadata, checkpoint = pair
     model = metadata.model.model_copy(update={"batch_norm": False})
     network = build_network(model, 3, "multibox")
-    lines = start_from(network, metadata._replace(model=model), checkpoint)
+    lines = list(start_from(network, metadata._replace(model=model), checkpoint).lines())
     assert any("fresh: backbone.conv1.0.conv.bias" in line for line in lines)
     assert any(
         "unused, the network has no such parameter: backbone.conv1.0.norm" in line for line in lines
@@ -106,3 +122,49 @@ def test_another_backbone_is_refused(pair, key, value):
         start_from(network, metadata._replace(model=model), checkpoint)
     for name, value_before in initial.items():
         np.testing.assert_array_equal(values(network)[name], value_before)
+
+
+def test_a_start_is_passed_on_with_its_own_classes(pair):
+    source, _, metadata, checkpoint = pair
+    model = metadata.model.model_copy(update={"dropout": 0.5})  # without effect on the detector
+    network, passed, lines = pass_on(metadata._replace(model=model), checkpoint)
+    assert passed == metadata._replace(classes=OLD, step=5)
+    theirs, ours = values(source), values(network)
+    assert all((ours[name] == theirs[name]).all() for name in theirs)
+    assert lines == [f"passed on without training: {checkpoint}"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [("batch_norm", False, "True"), ("default_box_scales", (0.1, 0.2, 0.3), r"\[0\.1, 0\.27")],
+)
+def test_only_the_network_of_the_parameters_is_passed_on(pair, key, value, expected):
+    _, _, metadata, checkpoint = pair
+    model = metadata.model.model_copy(update={key: value})
+    with pytest.raises(InputError, match=rf"model\.{key}: found .*expected {expected}"):
+        pass_on(metadata._replace(model=model), checkpoint)
+    with pytest.raises(InputError, match=r"train\.loss: found 'focal', expected multibox, as"):
+        pass_on(metadata._replace(loss="focal"), checkpoint)
+
+
+def test_three_classes_start_from_a_published_detector(tmp_path):
+    """Two of them have names of COCO's; the others' rows and the background's are kept apart."""
+    case = plain.CASES[0]
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in plain.shapes(case).items()}
+    head = plain.heads(case, 1)[0].name
+    rows = np.arange(4 * 91, dtype=np.float32)
+    arrays[f"{head}.bias"] = rows
+    np.savez_compressed(tmp_path / "published.npz", **arrays)
+    classes = (CocoClass(1, "forklift"), CocoClass(2, "Stop sign"), CocoClass(3, "person"))
+    model = from_arrays(arrays, "file").metadata.model
+    network = build_network(model, 3, "multibox")
+    initial = values(network)["class_heads.0.bias"].reshape(4, 4)
+    metadata = ModelMetadata(model, classes, "multibox", step=0)
+    lines = start_from(network, metadata, tmp_path / "published.npz")
+    bias = values(network)["class_heads.0.bias"].reshape(4, 4)
+    theirs = rows.reshape(4, 91)[[0, 2, 3, 1]]  # their second square comes last here
+    np.testing.assert_array_equal(bias[:, [0, 2, 3]], theirs[:, [0, 13, 1]])  # COCO's ids
+    np.testing.assert_array_equal(bias[:, 1], initial[:, 1])
+    assert "torchvision's SSD300 of 90 classes" in lines
+    (said,) = [line for line in lines if line.startswith("classes kept")]
+    assert said.startswith("classes kept: Stop sign, person; new: forklift; left: bicycle … ")

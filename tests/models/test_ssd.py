@@ -7,6 +7,7 @@ from mindspore.nn.utils import no_init_parameters
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.models.ssd import SSD
+from tests.network_fixtures import RATIOS
 
 
 @pytest.mark.parametrize(("size", "boxes"), [(300, 8732), (512, 24_564)])
@@ -83,14 +84,22 @@ def shapes_of_a_cell(layout, level):
 
 @pytest.mark.parametrize("head", ["conv", "separable"])
 @pytest.mark.parametrize(
-    ("size", "level"), [*((300, n) for n in range(6)), *((512, n) for n in range(7))]
+    ("size", "level", "ratios"),
+    [
+        *((300, n, None) for n in range(6)),
+        *((512, n, None) for n in range(7)),
+        *((300, n, RATIOS) for n in (0, 1)),
+    ],
 )
-def test_a_lit_cell_lights_the_row_of_its_own_default_box(size, level, head):
+def test_a_lit_cell_lights_the_row_of_its_own_default_box(size, level, ratios, head):
     """Heads, the order of their outputs and default boxes agree on the position of each value."""
-    layout = LAYOUTS[size]
+    layout = LAYOUTS[size].with_aspect_ratios(ratios)
     num_classes, last = 5, layout.maps[level].size - 1
     cells = sorted({(0, 0), (0, last), (last // 2, last), (last, last // 3), (last, last)})
-    network = SSD(num_classes, 0.01, head, batch_norm=False, l2_norm=False, input_size=size)
+    network = SSD(
+        num_classes, 0.01, head, batch_norm=False, l2_norm=False, input_size=size,
+        aspect_ratios=ratios,
+    )  # fmt: skip
     network.set_train(False)
     maps = [np.zeros((len(cells), 8, m.size, m.size), np.float32) for m in layout.maps]
     for image, (row, column) in enumerate(cells):
@@ -101,7 +110,7 @@ def test_a_lit_cell_lights_the_row_of_its_own_default_box(size, level, head):
 
     centres = (np.array(cells) + 0.5) * layout.maps[level].stride / size
     shapes = shapes_of_a_cell(layout, level)
-    priors = default_boxes(layout.coco_scales, size)
+    priors = default_boxes(layout.coco_scales, size, ratios)
     for box in (0, len(shapes) // 2, len(shapes) - 1):
         value, label = (box + 1) % 4, (box + 2) % num_classes
         copy_channel_0(network.box_heads[level], box * 4 + value)

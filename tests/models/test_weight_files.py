@@ -1,6 +1,7 @@
 import json
 import struct
 import sys
+from functools import partial
 from types import ModuleType
 
 import mindspore as ms
@@ -83,13 +84,35 @@ def test_other_types_of_checkpoints_become_float32(tmp_path):
         assert_equal(read_arrays(tmp_path / "a.ckpt"), {"a": ARRAYS["features.0.bias"]})
 
 
-@pytest.mark.parametrize("name", ["a.safetensors", "a.ckpt"])
+def test_numpy_files_come_back(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", **ARRAYS)
+    assert_equal(read_arrays(tmp_path / "a.npz"), ARRAYS)
+
+
+class Shouts:
+    """Prints when it is unpickled."""
+
+    def __reduce__(self):
+        return print, ("code of the file ran",)
+
+
+def test_numpy_files_run_no_code(tmp_path, capsys):
+    np.savez(tmp_path / "a.npz", a=np.array([Shouts()], object))
+    assert "Object arrays cannot be loaded" in refusal(tmp_path / "a.npz")
+    assert capsys.readouterr().out == ""
+
+
+def test_a_header_of_any_length_is_refused(tmp_path):
+    for length in (2**60, 2**63 + 1, 100):
+        (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", length) + b"{}")
+        assert "whole .safetensors file" in refusal(tmp_path / "a.safetensors")
+
+
+@pytest.mark.parametrize("name", ["a.safetensors", "a.ckpt", "a.npz"])
 def test_damaged_files_are_refused(tmp_path, name):
     whole, damaged = tmp_path / name, tmp_path / f"damaged-{name}"
-    if name == "a.ckpt":
-        write_checkpoint(whole)
-    else:
-        save_file(ARRAYS, whole)
+    write = {"a.ckpt": write_checkpoint, "a.npz": lambda path: np.savez(path, **ARRAYS)}
+    write.get(name, partial(save_file, ARRAYS))(whole)
     content = whole.read_bytes()
     for part in (b"", b"<html>404</html>", content[: len(content) // 2], content[:-1]):
         damaged.write_bytes(part)
@@ -105,7 +128,7 @@ def test_files_without_arrays_are_refused(tmp_path):
 @pytest.mark.parametrize("name", ["weights.h5", "weights", "weights.pkl"])
 def test_other_suffixes_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"")
-    assert ".safetensors, .ckpt" in refusal(tmp_path / name)
+    assert ".safetensors, .npz, .ckpt" in refusal(tmp_path / name)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin"])
@@ -147,16 +170,20 @@ def test_pytorch_files_are_read_without_running_code(tmp_path, monkeypatch, keys
     torch = ModuleType("torch")
     torch.Tensor, torch.load = FakeTensor, load
     monkeypatch.setitem(sys.modules, "torch", torch)
-    assert_equal(read_arrays(tmp_path / "a.pth"), ARRAYS)
+    prefix = "".join(f"{key}." for key in keys)
+    expected = {prefix + name: array for name, array in ARRAYS.items()}
+    assert_equal(read_arrays(tmp_path / "a.pth"), expected)
     assert calls == [(tmp_path / "a.pth", {"map_location": "cpu", "weights_only": True})]
 
 
 def test_real_pytorch_files_come_back(tmp_path):
     torch = pytest.importorskip("torch")
     tensors = {name: torch.from_numpy(array) for name, array in ARRAYS.items()}
-    for content in (tensors, {"state_dict": tensors, "epoch": 3}):
-        torch.save(content, tmp_path / "a.pth")
-        assert_equal(read_arrays(tmp_path / "a.pth"), ARRAYS)
+    torch.save(tensors, tmp_path / "a.pth")
+    assert_equal(read_arrays(tmp_path / "a.pth"), ARRAYS)
+    torch.save({"state_dict": tensors, "epoch": 3}, tmp_path / "a.pth")
+    expected = {f"state_dict.{name}": array for name, array in ARRAYS.items()}
+    assert_equal(read_arrays(tmp_path / "a.pth"), expected)
     half = {"a": torch.nn.Parameter(tensors["features.0.bias"].bfloat16())}
     torch.save(half, tmp_path / "a.bin")
     assert_equal(read_arrays(tmp_path / "a.bin"), {"a": ARRAYS["features.0.bias"]})

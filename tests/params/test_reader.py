@@ -55,6 +55,35 @@ def test_defaults_are_in_block_style():
         ("loss_scale: 1.0", "loss_scale: abc", "train.loss_scale", "'abc'", "dynamic or a number"),
         ("loss_scale: 1.0", "loss_scale: 0.5", "train.loss_scale", "0.5", "at least 1"),
         ("loss_scale: 1.0", "loss_scale: true", "train.loss_scale", "True", "dynamic or a number"),
+        (
+            "aspect_ratios: null",
+            "aspect_ratios: [[2]]",
+            "model.aspect_ratios",
+            "[[2.0]]",
+            "6 lists",
+        ),
+        (
+            "aspect_ratios: null",
+            "aspect_ratios: [[2, 2], [], [], [], [], []]",
+            "model.aspect_ratios",
+            "[2.0, 2.0]",
+            "different",
+        ),
+        (
+            "aspect_ratios: null",
+            "aspect_ratios: [[0.5], [], [], [], [], []]",
+            "model.aspect_ratios.0.0",
+            "0.5",
+            "greater than 1",
+        ),
+        (
+            "freeze: none",
+            "freeze: conv5",
+            "train.freeze",
+            "'conv5'",
+            "'none', 'conv4' or 'backbone'",
+        ),
+        ("backbone_lr: 1.0", "backbone_lr: 2.0", "train.backbone_lr", "2.0", "equal to 1"),
         ("pretrained: null", "pretrained: ''", "model.pretrained", "''", "at least 1 character"),
         (
             "  enabled: true\n  experiment: ssd300\n  images: 4",
@@ -98,6 +127,17 @@ def test_a_training_starts_from_one_file(tmp_path):
         read_params(both)
 
 
+def test_no_epochs_pass_a_start_on(tmp_path):
+    """The warm-up, which may not be longer than the training, then has no meaning."""
+    none = edited(tmp_path, "  epochs: 5", "  epochs: 0")
+    with pytest.raises(
+        InputError, match=r"epochs: found 0, expected 1 or more, or train\.init_from"
+    ):
+        read_params(none)
+    none.write_text(none.read_text().replace("init_from: null", "init_from: best.ckpt"))
+    assert read_params(none).train.epochs == 0
+
+
 @pytest.mark.parametrize(("text", "value"), [("dynamic", "dynamic"), ("1024", 1024.0)])
 def test_the_loss_scale_is_a_number_or_dynamic(tmp_path, text, value):
     params = read_params(edited(tmp_path, "loss_scale: 1.0", f"loss_scale: {text}"))
@@ -136,7 +176,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_nested_brackets_are_one_message(tmp_path):
-    path = edited(tmp_path, "runtime:", f"deep: {'[' * 5000}{']' * 5000}\nruntime:")
+    path = edited(tmp_path, "runtime:", f"deep: {'[' * 3000}{']' * 3000}\nruntime:")
     with pytest.raises(
         InputError, match="found 'hundreds of nested brackets', expected valid YAML"
     ):

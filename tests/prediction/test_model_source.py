@@ -6,13 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.export.metadata import ExportMetadata
-from ssdcore.export.network_to_onnx import to_onnx
-from ssdcore.export.onnx_builder import save
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import load_photo_detector
-from ssdcore.models.checkpoint import load
 from ssdcore.prediction.model_source import load_detector, model_file
 from ssdcore.serving.fetch import fetch
 from ssdcore.serving.registry import Registry
@@ -33,7 +30,7 @@ def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(home))
         registry = Registry(locate(), "ssd300")
-        registry.promote(registry.register(read_candidate(home), "tries", THRESHOLDS))
+        registry.promote(registry.register(read_candidate(home), "tries", 0.34))
         client = open_client(locate())
         with mlflow_errors():
             started = client.create_run(experiment_id_of(client, "tries", locate()))
@@ -48,15 +45,17 @@ def at_home(home: tuple[Path, str], monkeypatch: pytest.MonkeyPatch) -> str:
     return home[1]
 
 
-def test_a_registered_model_has_the_original_checkpoint(at_home, checkpoint):
+def test_a_registered_model_has_the_exported_detector(at_home):
     with model_file("models:/ssd300@champion") as file:
-        assert file.read_bytes() == checkpoint.read_bytes()
+        assert file.read_bytes() == layout.DETECTOR.read_bytes()
+        assert load_detector(file, 2, 1, "auto", device_is_required=False).classes[0].id == 3
     assert not file.exists()
 
 
-@pytest.mark.parametrize("uri", ["models:/ssd300/1", "runs:/RUN/model/best.ckpt"])
-def test_so_do_its_version_and_a_run(at_home, checkpoint, tmp_path, uri):
-    file = fetch(locate(), uri.replace("RUN", at_home), tmp_path)
+def test_so_has_its_version_and_a_run_its_checkpoint(at_home, checkpoint, tmp_path):
+    file = fetch(locate(), "models:/ssd300/1", tmp_path)
+    assert file.read_bytes() == layout.DETECTOR.read_bytes()
+    file = fetch(locate(), f"runs:/{at_home}/model/best.ckpt", tmp_path)
     assert file.read_bytes() == checkpoint.read_bytes()
 
 
@@ -179,15 +178,13 @@ def test_a_path_takes_precedence_and_is_kept(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def exported(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    network, card = load(checkpoint)
-    path = tmp_path_factory.mktemp("export") / "ssd300.onnx"
-    save(path, to_onnx(network, card.loss), ExportMetadata(card, THRESHOLDS, {}).texts())
-    return path
+def exported(checkpoint: Path) -> Path:
+    return checkpoint.with_name("ssd300.onnx")
 
 
-def test_an_exported_network_detects_what_its_checkpoint_does(exported, checkpoint, jpeg):
-    detector = load_detector(exported, 2, 1, "CPU", device_is_required=True)
+@pytest.mark.parametrize("name", ["ssd300.onnx", "ssd300_photos.onnx"])
+def test_an_exported_file_detects_what_its_checkpoint_does(name, checkpoint, jpeg):
+    detector = load_detector(checkpoint.with_name(name), 2, 1, "CPU", device_is_required=True)
     reference = load_photo_detector(checkpoint, 2)
     assert detector.classes == reference.classes
     assert detector.score_threshold == reference.score_threshold

@@ -11,6 +11,7 @@ from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.evaluation.named_table import Table
 from ssdcore.evaluation.tables import empty_tables
+from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.report.content import GalleryImage, ReportContent, VariedImage
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.overlay import Box
@@ -173,8 +174,8 @@ def gallery() -> list[GalleryImage]:
 def content(
     tables: dict[str, Table], splits: dict[str, SplitData], gallery: list[GalleryImage]
 ) -> ReportContent:
-    default_boxes = np.array([[0.2, 0.2, 0.4, 0.2]], np.float32)  # IoU 0.5 with all objects
-    found = [*training_tables(HISTORY), *data_tables(splits, default_boxes, [0.1, 0.2, 0.375])]
+    scales = [0.1, 0.2, 0.375, 0.5, 0.6, 0.7, 0.8]  # an IoU over 0.5 with all objects
+    found = [*training_tables(HISTORY), *data_tables(splits, LAYOUTS[300], scales)]
     figures = {"AP50": 0.6} | dict.fromkeys(("AP", "AP75", "APm", "AR1", "AR10", "AR100"), 0.5)
     return ReportContent(
         title="SSD300 on shapes",
@@ -255,7 +256,7 @@ def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportCon
 def empty(content: ReportContent) -> ReportContent:
     """A report on nothing: no class, no step, no split."""
     tables = [*empty_tables(), *training_tables(HISTORY.splitlines()[0] + "\n")]
-    tables += data_tables({}, np.zeros((0, 4), np.float32), [])
+    tables += data_tables({}, LAYOUTS[300], [])
     return replace(
         content,
         params={},

@@ -1,7 +1,6 @@
 """The page in a browser, from a file and without a network."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,29 +12,10 @@ import pytest
 from ssdcore.report.content import ReportContent
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.page import render
+from tests.browser import DESKTOP, PHONE, browser  # noqa: F401
 from tests.report.conftest import with_rows
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 CHARTS = 14
-FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """The system's own Chromium; nothing is downloaded."""
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip(f"needs a browser: one of {', '.join(BROWSERS)}")
-    with sync_api.sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield launched
-        launched.close()
 
 
 class Opened:

@@ -6,6 +6,8 @@ import pytest
 from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.core.errors import InputError
+from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
+from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.report.tables import SIZE_BINS, SplitData, data_tables, loss_rise, training_tables
 from tests.report.conftest import HISTORY, conversion
 
@@ -51,10 +53,10 @@ def test_a_split_by_hand():
         {5: objects, 6: objects}, {}, {},
     )  # fmt: skip
     converted = {**conversion(1, 2, 3), "skipped_files": [{"file_name": "b.jpg", "image_id": 6}]}
-    default_boxes = np.array([[0.25, 0.25, 0.5, 0.5]], np.float32)  # (cy, cx, h, w)
     data = {"val": SplitData(split, converted)}
-    tables = {table.name: table for table in data_tables(data, default_boxes, [0.1])}
-    # one of two objects fits; the crowd does not count
+    found = data_tables(data, LAYOUTS[300].with_aspect_ratios([()] * 6), TUTORIAL_SCALES)
+    tables = {table.name: table for table in found}
+    # squares fit one of two objects; the crowd does not count
     assert tables["splits"].rows == [("val", 1, 2, 31, 2, 3, 0.5, 77, 88, 99)]
     assert tables["left_out"].rows == [("val", "images", "no objects", 2),
                                        ("val", "boxes", "no area", 3)]  # fmt: skip
@@ -65,5 +67,5 @@ def test_a_split_by_hand():
 
 
 def test_nothing_left_out_has_no_table(splits):
-    tables = data_tables({"val": splits["val"]}, np.zeros((1, 4), np.float32), [])
+    tables = data_tables({"val": splits["val"]}, LAYOUTS[300], TUTORIAL_SCALES)
     assert "left_out" not in [table.name for table in tables]

@@ -43,7 +43,7 @@ def test_variations_have_their_numbers_and_those_that_are_off() -> None:
     assert said == (
         "Training varies each image anew in each epoch: mirrored left and right (50 % of the "
         "time); saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
-        "Off in this run: crop, zoom-out, brightness, contrast."
+        "Off in this run: crop, zoom-out, brightness, contrast, swapped channels."
     )
 
 
@@ -57,6 +57,8 @@ def test_all_variations_are_in_the_order_of_their_application() -> None:
             contrast=0.25,
             saturation=0.35,
             hue=0.05,
+            colours=0.5,
+            channels=0.2,
         )
     ).replace("\u00a0", " ")
     assert said == (
@@ -64,8 +66,9 @@ def test_all_variations_are_in_the_order_of_their_application() -> None:
         "zoomed out, on a plain ground of up to 4 times its sides (20 % of the time); "
         "cropped to a window of 30 % to 100 % of each side that shows some object "
         "(10 % of the time); mirrored left and right (30 % of the time); brightness by up to "
-        "±15 %; contrast by up to ±25 %; saturation by up to ±35 %; hue by up to ±5 % of the "
-        "colour circle."
+        "±15 % (50 % of the time); contrast by up to ±25 % (50 % of the time); saturation by up to "
+        "±35 % (50 % of the time); hue by up to ±5 % of the colour circle (50 % of the time); red, "
+        "green and blue swapped (20 % of the time)."
     )
 
 

@@ -5,9 +5,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import onnx
 from ruamel.yaml import YAML
 
-from ssdcore.core.files import md5_of_file
+from ssdcore.core import layout
+from ssdcore.core.files import md5_of_file, sha256_of_file
 
 ROOT = Path(__file__).parents[2]
 DATA_MD5 = "15164e589c91b4cf0e3bb4f6b1cfc4a9.dir"
@@ -22,7 +24,10 @@ COUNTED = {
 def write_repository(
     folder: Path, checkpoint: Path, ap: float = 0.5, data_md5: str = DATA_MD5, **counted: float
 ) -> Path:
-    """Writes, or overwrites, the files of an evaluation in `folder`."""
+    """Writes, or overwrites, the files of an evaluation and an export in `folder`.
+
+    Beside the checkpoint lies a detector, which becomes the checkpoint's export by its metadata.
+    """
     (folder / ".dvc").mkdir(parents=True, exist_ok=True)
     shutil.copy(ROOT / "params.yaml", folder)
     best, metrics = folder / "model/best.ckpt", folder / "metrics/evaluate.json"
@@ -30,6 +35,11 @@ def write_repository(
         path.parent.mkdir(exist_ok=True)
         path.unlink(missing_ok=True)
     shutil.copy(checkpoint, best)
+    (folder / layout.EXPORT).mkdir(exist_ok=True)
+    model = onnx.load(checkpoint.with_name(layout.DETECTOR.name))
+    (origin,) = (text for text in model.metadata_props if text.key == "origin")
+    origin.value = json.dumps({"checkpoint_sha256": sha256_of_file(checkpoint)})
+    onnx.save(model, folder / layout.DETECTOR)
     figures: dict[str, float | None] = dict.fromkeys(FIGURES, ap) | {"APs": None}
     threshold = {"threshold": 0.4, "model_threshold": MEASURED}
     metrics.write_text(json.dumps({"bbox": figures, "images": 2, **threshold}))

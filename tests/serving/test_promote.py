@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from urllib.request import url2pathname
 
 import pytest
 
+from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.files import sha256_of_file
 from ssdcore.params.reader import read_params
@@ -57,6 +59,7 @@ def another(checkpoint: Path, tmp_path: Path) -> Path:
     """A checkpoint with another hash; it is registered, not loaded."""
     path = tmp_path / "another.ckpt"
     path.write_bytes(checkpoint.read_bytes() + b"\0")
+    shutil.copy(checkpoint.with_name(layout.DETECTOR.name), tmp_path)
     return path
 
 
@@ -113,12 +116,13 @@ def test_the_first_version_becomes_champion_with_all_its_tags(
 
         info = get_model_info(f"models:/{name}@champion")
     defaults = {param.name: param.default for param in info.signature.params}
-    assert defaults == {"score_threshold": 0.4, "nms_iou": 0.45, "max_detections": 100}
+    assert defaults == {"score_threshold": 0.4, "max_detections": 100}
     assert info.metadata == version.tags
     model = query("get_logged_model", version.source.removeprefix("models:/"))
     stored = Path(url2pathname(urlsplit(model.artifact_location).path))
     assert stored.resolve().is_relative_to(home / "mlartifacts")
-    assert sha256_of_file(stored / "artifacts/best.ckpt") == sha256_of_file(checkpoint)
+    packed = stored / "artifacts" / layout.DETECTOR.name
+    assert packed.read_bytes() == (home / layout.DETECTOR).read_bytes()
 
 
 def test_only_a_better_version_on_the_same_data_becomes_champion(
@@ -179,6 +183,18 @@ def test_figures_of_another_model_are_refused(promote, home, versions):
     promote()
     (home / "metrics/evaluate.json").write_text('{"bbox": {"AP": 0.99}}')
     with pytest.raises(InputError, match=r"evaluate\.json"):
+        importlib.import_module("stages.promote").main(home / "params.yaml", "x")
+
+
+def test_an_export_of_another_checkpoint_is_refused(promote, home, another, checkpoint):
+    promote(another)
+    exported = (home / layout.DETECTOR).read_bytes()
+    promote(checkpoint)
+    (home / layout.DETECTOR).write_bytes(exported)
+    with pytest.raises(InputError, match=f"found '{sha256_of_file(another)}', .* dvc repro export"):
+        importlib.import_module("stages.promote").main(home / "params.yaml", "x")
+    (home / layout.DETECTOR).unlink()
+    with pytest.raises(InputError, match=r"photos\.onnx: found 'no file'.* dvc repro export"):
         importlib.import_module("stages.promote").main(home / "params.yaml", "x")
 
 

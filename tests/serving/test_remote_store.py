@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.faulty_proxy import mlflow_server
+from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file
 from ssdcore.params.reader import read_params
 from ssdcore.tracking import tracked
@@ -83,5 +84,6 @@ def test_a_model_is_promoted_and_fetched(address, home, checkpoint, tmp_path):
         folder = download_artifacts(
             artifact_uri="models:/team@champion", dst_path=str(tmp_path / "fetched")
         )
-    assert sha256_of_file(Path(folder, "artifacts/best.ckpt")) == sha256
+    packed = Path(folder, "artifacts", layout.DETECTOR.name)
+    assert packed.read_bytes() == (home / layout.DETECTOR).read_bytes()
     assert Path(folder, "code/ssdcore/serving/image_model.py").is_file()

@@ -72,7 +72,7 @@ def test_a_model_without_evaluation_is_refused(repository):
 
 def version(number: str = "1", ap: float | None = 0.5, **changed) -> Version:
     fields = {
-        "checkpoint": Path("best.ckpt"), "sha256": "5ab1e" * 10, "data_md5": "da7a" * 8 + ".dir",
+        "exported": Path("a.onnx"), "sha256": "5ab1e" * 10, "data_md5": "da7a" * 8 + ".dir",
         "counted": {"score_threshold": 0.01}, "figures": {"AP": ap, "APs": None},
     }  # fmt: skip
     return Version(number, tags_of(Candidate(**fields | changed)))
@@ -101,7 +101,7 @@ def test_only_a_greater_ap_is_better(new, champion, better):
 def test_the_same_evaluation_is_recognised_by_its_tags():
     candidate = Candidate(Path("a"), "s", "d", {"nms_iou": 0.45, "score_threshold": 0.1}, {})
     other = candidate._replace(
-        checkpoint=Path("b"), counted={"score_threshold": 0.1, "nms_iou": 0.45}, figures={"AP": 1}
+        exported=Path("b"), counted={"score_threshold": 0.1, "nms_iou": 0.45}, figures={"AP": 1}
     )
     assert identity(candidate) == identity(other)
     for changed in ({"sha256": "x"}, {"data_md5": "x"}, {"counted": {}}):

@@ -10,7 +10,7 @@ import pytest
 from benchmarks import harness
 from ssdcore.coco.metrics import FIGURES
 from ssdcore.core import layout
-from ssdcore.models.checkpoint import load
+from ssdcore.models.checkpoint import load, save
 from ssdcore.models.metadata import ScoreThreshold
 from ssdcore.sources.shapes import write_shapes
 from tests.coco_files import plain_pycocotools
@@ -22,18 +22,16 @@ WITHOUT_TEST = ("data/mindrecord", "data/raw/source.json", "model", "plots", "me
 STILL = ("flip", "brightness", "contrast", "saturation", "hue")
 
 
-def write_params(folder: Path, changes: dict[str, str] | None = None, **evaluate: float) -> None:
+def write_params(folder: Path, **changes: object) -> None:
     harness.write_params(
         folder,
         harness.data_params(folder / "own", 0, 0)
         | {f"train.augment.{name}": 0.0 for name in STILL}
-        | {f"evaluate.{name}": value for name, value in evaluate.items()}
         | {
             "model.width": 0.0625, "train.epochs": 30, "train.validate_every": 30,
             "train.lr_max": 0.008, "train.warmup_epochs": 5.0, "train.weight_decay": 0.0,
             "tracking.enabled": False, "report.images": 1,
-        }
-        | (changes or {}),
+        } | changes,
     )  # fmt: skip
 
 
@@ -96,7 +94,7 @@ def test_other_thresholds_are_said_wherever_the_figure_of_training_is(folder, tr
     outs = [folder / layout.BEST_CHECKPOINT, folder / layout.TRAIN_METRICS]
     before = [path.read_bytes() for path in outs]
     threshold = load(folder / layout.BEST_CHECKPOINT)[1].score_threshold
-    write_params(folder, nms_iou=0.95)
+    write_params(folder, **{"evaluate.nms_iou": 0.95})
     again = run(folder, "train")
     assert "already trained" in again
     assert again.splitlines()[-1] == remark
@@ -130,7 +128,7 @@ def test_a_test_split_is_reported_and_changes_nothing_of_the_model(folder, train
         (folder / "exam/train").rename(folder / "exam/test")
         truth = folder / "exam/annotations/instances_train.json"
         truth.rename(folder / "exam/annotations/instances_test.json")
-        write_params(folder, {"dataset.local.test_path": "exam"})
+        write_params(folder, **{"dataset.local.test_path": "exam"})
         for name in ("download", "convert"):
             run(folder, name)
         assert "already trained" in run(folder, "train")
@@ -165,3 +163,28 @@ def test_prediction_takes_the_threshold_of_the_model_in_use(folder, trained):
     scores = [box["score"] for box in read(folder, Path("found/predictions.json"))["annotations"]]
     assert "score threshold" not in out
     assert min(scores) >= threshold.score > 0.02
+
+
+def test_without_epochs_a_detector_is_measured_and_passed_on(folder, trained):
+    """Its classes have other ids, and one of them is not in the data set."""
+    network, metadata = load(folder / layout.BEST_CHECKPOINT)
+    measured = read(folder, layout.TRAIN_METRICS)["best"]
+    classes = tuple(c._replace(id=c.id + 100) for c in metadata.classes)
+    save(folder / "start.ckpt", network, metadata._replace(classes=classes))
+    write_params(folder, **{"train.init_from": "start.ckpt", "train.epochs": 0})
+    said = run(folder, "train")
+    assert f"{IMAGES} images, 0 steps on " in said
+    metrics = read(folder, layout.TRAIN_METRICS)
+    assert metrics["best"] == {**measured, "epoch": 0}
+    assert metrics["steps"] == 0
+    passed = load(folder / layout.BEST_CHECKPOINT)[1]
+    assert passed.classes == classes
+    assert passed.score_threshold == metadata.score_threshold
+    assert (folder / layout.VALIDATION).read_text().splitlines()[1].startswith("0,0,")
+    run(folder, "evaluate")
+    assert read(folder, layout.EVALUATE_METRICS)["bbox"]["AP"] == measured["AP"]
+    run(folder, "report")
+    run(folder, "export")
+    assert read(folder, layout.PARITY)["checkpoint"]["AP"] == measured["AP"]
+    run(folder, "predict", "own/images/val", "--out", "passed")
+    assert read(folder, Path("passed/predictions.json"))["categories"][0]["id"] == classes[0].id

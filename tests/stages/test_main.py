@@ -2,13 +2,14 @@
 
 import pytest
 
-from stages.__main__ import COMMANDS
+from stages.__main__ import COMMANDS, MODULES
 from tests.project import HEAVY, ROOT, loaded, python, stage
 
 
 def test_every_module_is_a_command():
     modules = {path.stem for path in (ROOT / "stages").glob("*.py")}
-    assert modules - {"__init__", "__main__"} == set(COMMANDS)
+    named = {MODULES.get(name, name) for name in COMMANDS}
+    assert modules - {"__init__", "__main__"} == named
 
 
 def test_help_lists_the_commands_and_imports_none(tmp_path):
@@ -26,13 +27,14 @@ def test_help_lists_the_commands_and_imports_none(tmp_path):
         ("train",),
         ("doctor", "syn"),
         ("report", "--help"),
+        ("import", "none.npz"),
     ],
     ids=" ".join,
 )
 def test_a_command_answers_as_its_module_does(tmp_path, words):
     name, *rest = words
     ours = python(tmp_path, "-m", "stages", *words)
-    theirs = stage(tmp_path, name, *rest)
+    theirs = stage(tmp_path, MODULES.get(name, name), *rest)
     assert ours.returncode == theirs.returncode
     for found, expected in ((ours.stdout, theirs.stdout), (ours.stderr, theirs.stderr)):
         assert found.replace("stages ", "stages.") == expected.replace("stages ", "stages.")

@@ -7,11 +7,13 @@ from ssdcore.training.history import COLUMNS, write_history
 
 ROWS = [
     {"step": 1, "epoch": 1, "loss": 12.25, "loss_box": 4.0, "loss_class": 8.25, "lr": 1e-4,
-     "loss_scale": 1.0, "images_per_second": 30.5},
+     "loss_scale": 1.0, "gradient_norm": 5.5, "images_per_second": 30.5},
     {"step": 2, "epoch": 1, "loss": 1 / 3, "loss_box": 1e-9, "loss_class": 3e7, "lr": 2e-5,
-     "loss_scale": 512.0, "images_per_second": 31.0, "val_AP": 0.0, "val_AP50": 0.5},
+     "loss_scale": 512.0, "gradient_norm": 0.25,
+     "images_per_second": 31.0, "val_AP": 0.0, "val_AP50": 0.5},
     {"step": 123456, "epoch": 2, "loss": 0.5, "loss_box": 0.25, "loss_class": 0.25, "lr": 1e-6,
-     "loss_scale": 1.0, "images_per_second": 9.0, "val_AP": -1.0, "val_AP50": -1.0},
+     "loss_scale": 1.0, "gradient_norm": 2.0,
+     "images_per_second": 9.0, "val_AP": -1.0, "val_AP50": -1.0},
 ]  # fmt: skip
 
 
@@ -35,7 +37,7 @@ def test_a_row_checked_by_hand(tmp_path):
     write_history(path, [{**ROWS[1], "images": 5}])
     header, row = path.read_bytes().decode().removesuffix("\n").split("\n")
     assert header.split(",") == list(COLUMNS)
-    assert row == "2,1,0.3333333,1e-09,3e+07,2e-05,512,31,0,0.5"
+    assert row == "2,1,0.3333333,1e-09,3e+07,2e-05,512,0.25,31,0,0.5"
 
 
 def test_missing_values_are_empty(tmp_path):

@@ -77,6 +77,12 @@ def test_reports_come_in_order_and_the_last_epoch_is_measured(run):
     assert position == Position(epoch=3, in_epoch=0, step=4, updates=4, best=0.3)
 
 
+def test_another_rate_of_the_backbone_is_tracked(run):
+    (alike, *_), (slow, *_) = run([GOOD] * 2), run([GOOD] * 2, backbone_lr=0.1)
+    assert "train/lr_backbone" not in alike.metrics()
+    assert slow.metrics()["train/lr_backbone"] == pytest.approx(0.1 * slow.lr)
+
+
 @pytest.mark.parametrize(
     ("start", "left"),
     [
@@ -168,3 +174,10 @@ def test_the_time_of_a_step_is_the_sum_of_its_parts(run):
         seconds = report.waiting_s + report.computing_s + report.between_s
         assert seconds > 0
         assert len(report.image_ids) / report.images_per_second == pytest.approx(seconds)
+
+
+def test_without_epochs_the_start_is_measured(run):
+    (report,) = run([], epochs=0, ap=[0.25])
+    assert (report.step, report.epoch, report.figures["AP"]) == (0, 0, 0.25)
+    assert report.is_best
+    assert report.lines() == ["epoch 0: AP 0.250, AP50 0.250"]

@@ -80,6 +80,16 @@ def test_the_rate_follows_the_schedule():
     assert values[0].asnumpy()[0, 0] == pytest.approx(0.75)
 
 
+@pytest.mark.parametrize("name", ["momentum", "adam"])
+def test_slow_parameters_take_their_share_of_the_rate(name):
+    values = parameters()
+    rates = np.array([0.1, 0.01], np.float32)
+    optimizer = make_optimizer(name, values, rates, 0.9, 0.0, [values[0]], 0.25)
+    optimizer(tuple(Tensor(np.ones(p.shape, np.float32)) for p in values))
+    kernel, bias = (p.asnumpy().ravel()[0] for p in values)
+    assert (kernel, bias) == pytest.approx((2 - 0.25 * 0.1, 2 - 0.1), abs=1e-4)
+
+
 def tensors(arrays):
     return tuple(Tensor(np.asarray(array, np.float32)) for array in arrays)
 

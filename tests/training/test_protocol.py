@@ -61,7 +61,7 @@ def predicted(folder, model):
     detector = Detector(network, default_boxes(), "multibox", batch_size=4)
     shards = find_shards(folder / "train.mindrecord")
     thresholds = Thresholds(score=0.0, max_detections=20)
-    return predict_split(detector, shards, split, thresholds, workers=2)
+    return predict_split(detector, shards, split, thresholds, 2, split.classes)
 
 
 def perfect(folder):

@@ -1,13 +1,16 @@
 """What the parameters of a training turn into."""
 
+from itertools import islice
 from pathlib import Path
 
 import mindspore as ms
 import numpy as np
 import pytest
 
+from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, save
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
 from ssdcore.training.ema import TRAINED
 from ssdcore.training.setup import prepare_training
@@ -81,6 +84,59 @@ def test_a_training_starts_from_a_checkpoint(images, model, tmp_path):
     assert second.notes[1].startswith("classes kept: circle, ")
     ours = {p.name: p.asnumpy() for p in second.network.get_parameters()}
     for parameter in first.network.get_parameters():
+        np.testing.assert_array_equal(ours[parameter.name], parameter.asnumpy())
+
+
+@pytest.mark.parametrize(("part", "jit"), [("conv4", True), ("backbone", False)])
+def test_frozen_layers_keep_weights_and_statistics(images, model, tmp_path, part, jit):
+    first = prepared(images, model)
+    path = tmp_path / "first.ckpt"
+    save(path, first.network, first.metadata)
+    training = prepared(
+        images, model, init_from=str(path), freeze=part, jit=jit, ema_decay=0.9, warmup_epochs=0.0
+    )
+    assert any(note.startswith(f"frozen: {part}, ") for note in training.notes)
+    before = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}
+    for batches in islice(training.loader.epoch(1), 2):
+        training.step(batches)
+    changed = {
+        p.name
+        for p in training.network.get_parameters()
+        if not np.array_equal(p.asnumpy(), before[p.name])
+    }
+    frozen = "backbone." if part == "backbone" else tuple(f"backbone.conv{n}." for n in "1234")
+    assert not any(name.startswith(frozen) for name in changed)
+    others = {name for name in before if name.startswith(("backbone.", "l2_norm", "box_heads.0"))}
+    assert {name for name in others if not name.startswith(frozen)} <= changed
+
+
+def test_layers_that_keep_their_initial_values_are_not_frozen(images, model):
+    with pytest.raises(InputError, match=r"train\.freeze: found 'conv4'.*50 of 50.*conv1\.0"):
+        prepared(images, model, freeze="conv4", epochs=1)
+
+
+def test_the_backbone_takes_its_share_of_the_rate(images, model):
+    training = prepared(images, model, jit=False, warmup_epochs=0.0, backbone_lr=1e-6)
+    assert training.notes == [
+        "learning rates: maximum 0.2, of the backbone 2e-07 (train.backbone_lr)"
+    ]
+    before = {p.name: p.asnumpy().copy() for p in training.step.parameters}
+    training.step(next(training.loader.epoch(1)))
+    changes = {p.name: np.abs(p.asnumpy() - before[p.name]).max() for p in training.step.parameters}
+    assert max(change for name, change in changes.items() if name.startswith("backbone.")) < 1e-6
+    assert changes["box_heads.0.weight"] > 1e-5
+
+
+def test_without_epochs_the_start_is_the_network_with_its_classes(images, model, tmp_path):
+    classes = (CocoClass(5, "circle"), CocoClass(6, "unknown"))
+    start = build_network(model, 2, "multibox")
+    save(tmp_path / "start.ckpt", start, ModelMetadata(model, classes, "multibox", step=7))
+    training = prepared(
+        images, model, init_from=str(tmp_path / "start.ckpt"), epochs=0, ema_decay=0.9
+    )
+    assert training.metadata.classes == classes
+    ours = {p.name: p.asnumpy() for p in training.network.get_parameters()}
+    for parameter in start.get_parameters():
         np.testing.assert_array_equal(ours[parameter.name], parameter.asnumpy())
 
 

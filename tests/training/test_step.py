@@ -104,6 +104,19 @@ def test_gradients_over_the_norm_are_scaled_down_to_it(batches):
     assert np.sqrt(sum(squares)) == pytest.approx(RATE * CLIP_NORM, rel=1e-3)
 
 
+def test_the_norm_of_the_gradients_is_that_before_any_bound(batches):
+    """With plain descent and no decay the step is rate times gradient."""
+    free, held = (
+        Bench(norm=False, momentum=0.0, decay_weights=0.0, **bounds)
+        for bounds in ({"clip_norm": 1e9}, {"clip_norm": 0.1, "most": 1e-3})
+    )
+    before = values(free.network)
+    norms = [bench.step(batches[:1]).gradient_norm for bench in (free, held)]
+    after = values(free.network)
+    squares = sum(np.square(after[name] - before[name]).sum() for name in before)
+    assert norms == pytest.approx([np.sqrt(squares) / RATE] * 2, rel=1e-3)
+
+
 def test_a_channels_gradient_is_bounded_by_its_root_mean_square(batches):
     """With plain descent and no decay the step is rate times gradient."""
     most = 0.02
@@ -141,7 +154,7 @@ def test_an_overflow_skips_the_step_and_halves_a_dynamic_scale(batches):
     trained, kept = values(bench.network, trained_only=True), values(bench.kept)
     moments = [p.asnumpy().copy() for p in bench.optimizer.moments]
     outcome = bench.step([loud(batches[1])])
-    assert outcome[2:] == (False, HUGE / 2, True)
+    assert outcome[2:5] == (False, HUGE / 2, True)
     assert np.isfinite(outcome.total)
     assert_equal(values(bench.network, trained_only=True), trained)
     assert_equal(values(bench.kept), kept)
@@ -149,13 +162,13 @@ def test_an_overflow_skips_the_step_and_halves_a_dynamic_scale(batches):
         np.testing.assert_array_equal(parameter.asnumpy(), moment)
     assert int(bench.optimizer.global_step.asnumpy()[0]) == 1
     ms.ops.assign(bench.scaler.scale_value, ms.Tensor(1024.0))
-    assert bench.step(batches[1:2])[2:] == (True, 1024.0, False)
+    assert bench.step(batches[1:2])[2:5] == (True, 1024.0, False)
 
 
 def test_a_fixed_scale_stays_at_an_overflow(batches):
     bench = Bench(scale=HUGE, norm=False)
     before = values(bench.network, trained_only=True)
-    assert bench.step([loud(batches[0])])[2:] == (False, HUGE, False)
+    assert bench.step([loud(batches[0])])[2:5] == (False, HUGE, False)
     assert_equal(values(bench.network, trained_only=True), before)
 
 

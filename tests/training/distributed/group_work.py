@@ -151,7 +151,7 @@ def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
     detector = Detector(network, PRIORS, "multibox", batch_size)
     shards = [Path(shard) for shard in work.shards]
     found = find_in_split(detector, shards, Thresholds(score=work.score), 1, group)
-    return list(split_results(gather_found(found, group), split).rows())
+    return list(split_results(gather_found(found, group), split, split.classes).rows())
 
 
 def exchange(group: Group) -> dict[str, Any]:

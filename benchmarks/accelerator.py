@@ -1,0 +1,207 @@
+"""Whether the device that MindSpore finds computes what the CPU does, and how fast.
+
+Compares an inference and a training step with the CPU's, then measures images per second, memory,
+the time of compilation, the share of waiting for data, and several devices where there are some.
+Each part runs in a process of its own and prints its result at once; one that fails is named with
+its remedy, and the others go on. Without an accelerator, the CPU is compared with itself, on small
+sizes. Three minutes on two cores.
+"""
+
+import json
+import resource
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from benchmarks import harness
+from benchmarks.scaling import SKIPPED, history
+from ssdcore.doctor.device import (
+    BATCH,
+    HALF,
+    REMEDY,
+    WORDS,
+    DeviceError,
+    computed,
+    differences,
+    is_cpu,
+    run_on,
+)  # fmt: skip
+
+BATCHES, CPU_BATCHES = (8, 32, 64), (8,)
+STEPS, CPU_STEPS = 20, 5
+DRAWN_IMAGES = 480
+PROFILED = 20
+COUNT = "import mindspore, sys; print(mindspore.hal.device_count(sys.argv[1]))"
+SPEED = "import sys; from benchmarks.accelerator import print_speed; print_speed(*sys.argv[1:])"
+REMEDIES = {
+    "memory": "Take a smaller train.batch_size",
+    "amp": "Train with runtime.amp O0",
+    "devices": "Leave runtime.devices at 1; .ssd/logs has the log of each process",
+}
+
+Row = dict[str, Any]
+
+
+def measure(*, quick: bool) -> dict[str, Any]:
+    """Runs all parts and returns a row for each."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="accelerator-") as temporary:
+        folder = Path(temporary)
+        params = folder / "params.yaml"
+        harness.write_params(folder, {"tracking.enabled": False, "runtime.device": "auto"})
+        device = "no device"
+        try:
+            reference = computed(folder, params, "CPU")
+            found = computed(folder, params, "auto")
+        except DeviceError as error:
+            return {"device": device, "rows": [_failed("device", error, REMEDY)]}
+        device = str(found["device"]).removeprefix("device: ").partition(";")[0]
+        for amp in ("O0",) if is_cpu(found) else ("O0", HALF):
+            rows += _reported(partial(_compared, folder, params, reference, amp), "amp")
+        for settings in _settings(device, quick):
+            rows += _reported(partial(_speed, device, params, **settings), "memory")
+        rows += _reported(partial(_trained, folder / "one", device, 1), "memory")
+        rows += _reported(partial(_several, folder / "all", device), "devices")
+    return {"device": device, "rows": rows}
+
+
+def _reported(part: Callable[[], list[Row]], remedy: str) -> list[Row]:
+    """Returns a part's rows, or its failure as a row; prints them."""
+    try:
+        rows = part()
+    except (Exception, SystemExit) as error:  # any failure is a row, and the other parts go on
+        rows = [_failed(remedy, error, REMEDIES[remedy])]
+    for row in rows:
+        print("; ".join(map(str, row.values())), flush=True)
+    return rows
+
+
+def _failed(part: str, error: BaseException, remedy: str) -> Row:
+    return {"what": part, "result": f"failed: {error}. {remedy}", "bound": ""}
+
+
+def _compared(folder: Path, params: Path, reference: Any, amp: str) -> list[Row]:
+    found = computed(folder, params, "auto", amp)
+    return [
+        {
+            "what": f"{WORDS[one.what]}, {amp}, difference from the CPU",
+            "result": f"{one.share:.1e}{'' if one.is_small else ' (too large)'}",
+            "bound": f"{one.bound:g}",
+        }
+        for one in differences(reference, found, amp)
+    ]
+
+
+def _settings(device: str, quick: bool) -> Iterator[dict[str, Any]]:
+    """Yields what to time: each kind, precision, width and batch."""
+    on_cpu = device == "CPU"
+    for width in (0.0,) if on_cpu else (0.0, 1.0):
+        for batch in BATCHES[:1] if quick else CPU_BATCHES if on_cpu else BATCHES:
+            for kind, amp in (("training", "O0"), ("training", HALF), ("inference", "O0")):
+                if not (on_cpu and amp == HALF):
+                    yield {"kind": kind, "amp": amp, "batch": batch, "width": width}
+
+
+def _speed(device: str, params: Path, kind: str, amp: str, batch: int, width: float) -> list[Row]:
+    printed = run_on(device, SPEED, device, str(params), kind, amp, str(batch), str(width))
+    found = json.loads(printed.splitlines()[-1])
+    name = "full network" if width else "demo's network"
+    result = (
+        f"{found['images_per_second']:.1f} images/s, {found['memory_gb']:.1f} GB, "
+        f"compiled in {found['compiled_s']:.0f} s"
+    )
+    return [{"what": f"{kind}, {amp}, {name}, batch {batch}", "result": result, "bound": ""}]
+
+
+def print_speed(device: Any, params_file: str, kind: str, amp: str, batch: str, width: str) -> None:
+    """Prints images per second, memory and the time of compilation as JSON.
+
+    Args:
+        device: as in `runtime.device`.
+        params_file: describes the network.
+        kind: "training" or "inference".
+        amp: precision of the training.
+        batch: number of images.
+        width: of the network; 0 is that of the parameters.
+    """
+    import mindspore
+
+    from ssdcore.doctor.device_step import example, make_network, make_step
+    from ssdcore.inference.detector import Detector
+    from ssdcore.models.device import configure
+    from ssdcore.models.metadata import ModelMetadata
+    from ssdcore.params.reader import read_params
+
+    configure(device)
+    params, images = read_params(Path(params_file)), int(batch)
+    model = params.model
+    if float(width):
+        model = model.model_copy(update={"width": float(width)})
+    network, noise = make_network(model, params.train), example(images, model.input_size)
+    if kind == "training":
+        step = make_step(network, params.train, amp)
+        work: Callable[[], Any] = lambda: step([noise])  # noqa: E731 - a line of its own
+    else:
+        boxes = ModelMetadata(model, (), params.train.loss, 0).default_boxes
+        detector = Detector(network, boxes, params.train.loss, images)
+        work = lambda: detector.answers(noise.images)  # noqa: E731
+    steps = CPU_STEPS if device == "CPU" else STEPS
+    first, *times = harness.take_turns({"it": work}, steps + 1, warm_up=0)["it"]
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    if device != "CPU":
+        used = mindspore.hal.max_memory_allocated()
+    print(
+        json.dumps(
+            {
+                "images_per_second": images / median(times),
+                "memory_gb": used / 1e9,
+                "compiled_s": first - median(times),
+            }
+        )
+    )
+
+
+def _trained(folder: Path, device: str, devices: int) -> list[Row]:
+    """Runs the stage train for an epoch on drawn images."""
+    began = perf_counter()
+    changes = {
+        **harness.data_params(None, DRAWN_IMAGES, 2),
+        "train.epochs": 1,
+        "train.profile": PROFILED if devices == 1 else 0,
+        "runtime.device": device,
+        "runtime.devices": devices,
+        "tracking.enabled": False,
+    }
+    harness.write_params(folder, changes)
+    harness.run_stages(folder, "download", "convert", "train")
+    rates = [float(row["images_per_second"]) for row in history(folder)][SKIPPED:]
+    result = f"{median(rates):.1f} images/s"
+    if devices == 1:
+        (path,) = (folder / ".ssd/train").glob("*/profile.json")
+        profile = json.loads(path.read_text())
+        result += f", {profile['share']['data']:.1%} of a step waits for data"
+    result += f"; {perf_counter() - began:.0f} s in all"
+    return [{"what": f"stage train, processes: {devices}", "result": result, "bound": ""}]
+
+
+def _several(folder: Path, device: str) -> list[Row]:
+    """Trains on all devices, if there are several."""
+    if device == "CPU":
+        return []
+    count = int(run_on(device, COUNT, device).splitlines()[-1])
+    return _trained(folder, device, count) if count > 1 else []
+
+
+def as_table(content: harness.Content) -> str:
+    """Returns a row for each part."""
+    rows = [[row["what"], row["result"], row["bound"]] for row in content["rows"]]
+    heading = f"{content['device']}; steps of {BATCH} images are compared."
+    return f"{heading}\n\n{harness.table(['What', 'Result', 'At most'], rows)}"
+
+
+if __name__ == "__main__":
+    harness.run("accelerator", __doc__, measure, as_table, "mindspore")

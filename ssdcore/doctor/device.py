@@ -1,0 +1,169 @@
+"""Compares a device with the CPU: an inference and a training step, from equal weights and images.
+
+Each side computes in a process of its own, so that a device that crashes or hangs ends one process
+and the check goes on.
+"""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdcore.core.children import child_environment
+from ssdcore.core.errors import RunError
+from ssdcore.doctor.finding import Finding, Grade
+from ssdcore.params.types import Device
+
+BATCH = 2
+TIMEOUT_S = 600.0
+HALF = "O2"
+BOUNDS = {
+    "O0": {
+        "offsets": 1e-3, "probabilities": 1e-3, "losses": 1e-3, "gradients": 1e-2, "changes": 1e-2,
+    },
+    "O2": {"losses": 2e-2, "changes": 0.1},
+}  # fmt: skip
+"""Largest difference from the CPU's float32, by precision: the norm of the difference, as a share
+of the norm. Float32 sums in another order differ by about 1e-6, TF32 products by 1e-3."""
+WORDS = {
+    "offsets": "inference, offsets",
+    "probabilities": "inference, probabilities",
+    "losses": "training step, losses",
+    "gradients": "training step, gradients",
+    "changes": "training step, changes of weights",
+}
+REMEDY = "docs/devices.md says what each device needs; runtime.device CPU works without it"
+AMP_REMEDY = "Train with runtime.amp O0"
+SCRIPT = "import sys; from ssdcore.doctor.device_step import compute; compute(*sys.argv[1:])"
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class DeviceError(RunError):
+    """A device did not finish a computation."""
+
+
+class Difference(NamedTuple):
+    """How far a device's values are from the CPU's.
+
+    Attributes:
+        what: a key of `WORDS`.
+        share: norm of the difference, as a share of the CPU's norm.
+        bound: the largest share that is all right.
+    """
+
+    what: str
+    share: float
+    bound: float
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is within the bound; NaN is not."""
+        return self.share <= self.bound
+
+
+def check_device(params: Path, device: Device) -> Iterator[Finding]:
+    """Yields findings on a device, each as soon as it is known; ends after the first error.
+
+    Args:
+        params: the parameter file, which describes network and loss.
+        device: as in `runtime.device`.
+    """
+    with tempfile.TemporaryDirectory(prefix="device-") as temporary:
+        folder = Path(temporary)
+        try:
+            found = computed(folder, params, device)
+            yield Finding("ok", "device", str(found["device"]).removeprefix("device: "))
+            reference = computed(folder, params, "CPU")
+            yield Finding("ok", "CPU", _times(reference))
+            judged = _judged(reference, found, "O0")
+            yield from judged
+            if is_cpu(found) or any(finding.is_error for finding in judged):
+                return
+            half = computed(folder, params, device, HALF)
+            yield from _judged(reference, half, HALF)
+        except DeviceError as error:
+            yield Finding("error", "device", str(error), REMEDY)
+
+
+def computed(
+    folder: Path, params: Path, device: Device, amp: str = "O0", batch: int = BATCH
+) -> Arrays:
+    """Returns what `ssdcore.doctor.device_step.compute` writes in a process of its own.
+
+    Args:
+        folder: for the file.
+        params: the parameter file.
+        device: as in `runtime.device`.
+        amp: as in `runtime.amp`.
+        batch: number of images.
+
+    Raises:
+        DeviceError: the process failed, or did not end within `TIMEOUT_S`.
+    """
+    out = folder / f"{device}-{amp}.npz"
+    run_on(device, SCRIPT, device, amp, str(params), str(batch), str(out))
+    with np.load(out) as arrays:
+        return dict(arrays)
+
+
+def run_on(device: str, script: str, *arguments: str) -> str:
+    """Runs Python code in a process of its own; returns what it prints.
+
+    Raises:
+        DeviceError: the process failed, or did not end within `TIMEOUT_S`.
+    """
+    environment = {"GLOG_v": "3", **child_environment()}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            capture_output=True, encoding="utf-8", errors="replace",
+            timeout=TIMEOUT_S, env=environment,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        raise DeviceError(f"{device} gave no result in {TIMEOUT_S:.0f} s") from None
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["no message"]
+        raise DeviceError(f"{device} failed with exit status {done.returncode}: {lines[-1]}")
+    return done.stdout
+
+
+def differences(reference: Arrays, found: Arrays, amp: str) -> list[Difference]:
+    """Returns how far a device's values are from the CPU's."""
+    return [
+        Difference(what, _share(reference[what], found[what]), bound)
+        for what, bound in BOUNDS[amp].items()
+    ]
+
+
+def is_cpu(found: Arrays) -> bool:
+    """Returns whether a CPU computed what `computed` returned."""
+    return str(found["device"]).startswith("device: CPU")
+
+
+def _share(reference: NDArray[Any], found: NDArray[Any]) -> float:
+    expected = np.asarray(reference, float)
+    difference = float(np.linalg.norm(np.asarray(found, float) - expected))
+    return difference / max(float(np.linalg.norm(expected)), 1e-12)
+
+
+def _judged(reference: Arrays, found: Arrays, amp: str) -> list[Finding]:
+    """Returns a finding for each difference, and one for the time."""
+    of_amp = "" if amp == "O0" else f", amp {amp}"
+    remedy = REMEDY if amp == "O0" else AMP_REMEDY
+    findings = []
+    for one in differences(reference, found, amp):
+        text = f"{one.share:.1e} of the CPU's values apart, at most {one.bound:g}"
+        grade: Grade = "ok" if one.is_small else "error"
+        findings.append(Finding(grade, WORDS[one.what] + of_amp, text, remedy * (grade != "ok")))
+    return [*findings, Finding("ok", f"speed{of_amp}", _times(found))]
+
+
+def _times(found: Arrays) -> str:
+    compiled, step = found["seconds"]
+    return f"a training step of {BATCH} images takes {step:.2f} s, compiled in {compiled:.1f} s"

@@ -1,0 +1,119 @@
+"""Computes on one device what `ssdcore.doctor.device` compares; run in a process of its own."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdcore.data.loader import TrainingBatch
+from ssdcore.doctor.noise import noise
+from ssdcore.inference.detector import Detector
+from ssdcore.models.checkpoint import build_network
+from ssdcore.models.device import configure, describe_choice, seed_all
+from ssdcore.models.losses import DetectionLoss, make_class_loss
+from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.ssd import SSD
+from ssdcore.params.reader import read_params
+from ssdcore.params.schema import ModelParams, TrainParams
+from ssdcore.params.types import Device
+from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
+from ssdcore.training.step import TrainingStep
+
+CLASSES = 5
+RATE = 1e-3
+
+
+def example(batch: int, size: int, classes: int = CLASSES) -> TrainingBatch:
+    """Returns a batch of noise with targets; see `noise`."""
+    return TrainingBatch(np.arange(batch), **noise(batch, size, classes))
+
+
+def make_network(model: ModelParams, train: TrainParams, classes: int = CLASSES) -> SSD:
+    """Returns the network with random weights, the same on each device, and without dropout."""
+    seed_all(1)
+    network = build_network(model.model_copy(update={"dropout": 0.0}), classes, train.loss)
+    rng = np.random.default_rng(1)
+    for parameter in network.trainable_params():
+        if parameter.ndim > 1:
+            spread = np.sqrt(2 / np.prod(parameter.shape[1:]))  # He et al., 2015
+            values = rng.normal(scale=spread, size=parameter.shape)
+            parameter.set_data(ms.Tensor(values.astype(np.float32)))
+    return network
+
+
+def make_step(network: SSD, train: TrainParams, amp: str) -> TrainingStep:
+    """Returns a training step with momentum; float16 has a dynamic loss scale."""
+    rates = np.full(10_000, RATE, np.float32)
+    optimizer = make_optimizer(
+        "momentum", network.trainable_params(), rates, train.momentum, train.weight_decay
+    )
+    scaler = make_loss_scaler("dynamic" if amp != "O0" else 1.0)
+    computed = ms.amp.auto_mixed_precision(network, amp) if amp != "O0" else network
+    return TrainingStep(computed, _loss(train), Update(optimizer, scaler, train.clip_norm))
+
+
+def compute(device: Device, amp: str, params_file: str, batch: str, out: str) -> None:
+    """Writes an inference's and a training step's results to the file `out`.
+
+    Args:
+        device: as in `runtime.device`.
+        amp: precision of the training step, as in `runtime.amp`.
+        params_file: describes network, loss and step.
+        batch: number of images.
+        out: an .npz file, with the keys of `ssdcore.doctor.device.BOUNDS` and the texts `device`
+            and `seconds`.
+    """
+    params = read_params(Path(params_file))
+    chosen = configure(device)
+    network = make_network(params.model, params.train)
+    images = example(int(batch), params.model.input_size)
+    boxes = ModelMetadata(params.model, (), params.train.loss, 0).default_boxes
+    offsets, probabilities = Detector(network, boxes, params.train.loss, int(batch)).answers(
+        images.images
+    )
+    before = _weights(network)
+    gradients = _gradients(network, params.train, images) if amp == "O0" else np.zeros(0)
+    step = make_step(network, params.train, amp)
+    began = perf_counter()
+    outcome = step([images])
+    if not outcome.updated:
+        raise ArithmeticError("a loss or a gradient of the training step is not finite")
+    compiled = perf_counter()
+    after = _weights(network)
+    step([images])
+    seconds = perf_counter() - compiled
+    np.savez(
+        out,
+        device="; ".join(describe_choice(device, chosen)),
+        seconds=[compiled - began - seconds, seconds],
+        offsets=offsets,
+        probabilities=probabilities,
+        losses=[outcome.box_loss, outcome.class_loss],
+        gradients=gradients,
+        changes=after - before,
+    )
+
+
+def _gradients(network: SSD, train: TrainParams, batch: TrainingBatch) -> NDArray[Any]:
+    """Returns the gradients of all weights in one array."""
+    loss = _loss(train)
+
+    def total(images: ms.Tensor, target_offsets: ms.Tensor, labels: ms.Tensor) -> ms.Tensor:
+        box_loss, class_loss = loss(*network(images), target_offsets, labels)
+        return box_loss + class_loss
+
+    network.set_train()
+    gradient = ms.jit(ms.grad(total, None, network.trainable_params()))
+    found = gradient(*(ms.Tensor(part) for part in batch[1:]))
+    return np.concatenate([one.asnumpy().ravel() for one in found])
+
+
+def _loss(train: TrainParams) -> DetectionLoss:
+    return DetectionLoss(make_class_loss(train.loss, train.min_negatives))
+
+
+def _weights(network: SSD) -> NDArray[Any]:
+    return np.concatenate([p.asnumpy().ravel() for p in network.trainable_params()])

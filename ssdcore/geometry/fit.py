@@ -1,0 +1,227 @@
+"""Fits the default boxes to the objects of a data set.
+
+An object without a default box of IoU 0.5 has only the one that is forced on it. Of all boxes of
+one shape on one map, the nearest has the highest IoU. So an object is compared with one box for
+each shape of each map, not with thousands, and many shapes can be tried.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise, product
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ssdcore.geometry.boxes import Boxes, yxyx_to_cyxhw
+from ssdcore.geometry.default_boxes import cell_shapes
+from ssdcore.geometry.feature_maps import MapLayout
+from ssdcore.geometry.matching import POSITIVE_IOU
+
+SAMPLE = 4000
+"""Maximum number of objects that the search compares, evenly spread over all of them."""
+STEPS = (0.4, 0.2, 0.1, 0.05, 0.025, 0.0125)
+"""Relative changes that the search tries, the large ones first."""
+SHARE_WEIGHT, PLACED = 3.0, 0.25
+"""Weights in the goal; see `_Search`."""
+MIN_GAIN = 1e-4
+"""Rise of the goal that is worth a change: a shape that no object needs stays as it is."""
+MIN_STRIDES, MAX_STRIDES = 0.5, 6.0
+"""Range of a map's scale in distances between its cells. Objects fall between the centres of
+smaller boxes, and a cell does not see the whole of larger ones."""
+MAX_SCALE, MAX_RATIO = 1.5, 8.0
+MIN_GROWTH = 1.05
+"""Least quotient of a scale and the one before, of two ratios of a map, and of a ratio and 1."""
+
+Values = NDArray[np.float64]
+Place = tuple[int, int | None]
+"""Of a value in `BoxShapes`: scale k is (k, None), ratio i of map k is (k, i)."""
+
+
+class BoxShapes(NamedTuple):
+    """What the shapes of the default boxes follow from.
+
+    Attributes:
+        scales: one for each map and one more; see `ssdcore.geometry.default_boxes`.
+        ratios: the aspect ratios of each map.
+    """
+
+    scales: tuple[float, ...]
+    ratios: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def of(cls, layout: MapLayout, scales: Sequence[float]) -> "BoxShapes":
+        """Returns the shapes of a network's default boxes."""
+        return cls(tuple(scales), tuple(of_map.aspect_ratios for of_map in layout.maps))
+
+    def at(self, place: Place) -> float:
+        """Returns a value."""
+        k, i = place
+        return self.scales[k] if i is None else self.ratios[k][i]
+
+    def places(self) -> list[Place]:
+        """Returns the places of all values."""
+        places: list[Place] = [(k, None) for k in range(len(self.scales))]
+        return places + [(k, i) for k, own in enumerate(self.ratios) for i in range(len(own))]
+
+    def changed(self, place: Place, value: float) -> "BoxShapes":
+        """Returns the shapes with another value at a place."""
+        k, i = place
+        if i is None:
+            return self._replace(scales=(*self.scales[:k], value, *self.scales[k + 1 :]))
+        own = (*self.ratios[k][:i], value, *self.ratios[k][i + 1 :])
+        return self._replace(ratios=(*self.ratios[:k], own, *self.ratios[k + 1 :]))
+
+
+def best_overlaps(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> Values:
+    """Returns the highest IoU (N,) of each object (N, 4) with a default box."""
+    shapes = BoxShapes.of(layout, scales)
+    columns = yxyx_to_cyxhw(boxes_yxyx.astype(np.float64)).T
+    best = np.zeros(len(boxes_yxyx))
+    for k in range(len(layout.maps)):
+        for placed, _ in _overlaps(columns, layout, shapes, k):
+            np.maximum(best, placed, out=best)
+    return best
+
+
+def share_fitted(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> float:
+    """Returns the share of objects (N, 4) with a default box of IoU 0.5 or more; N is not 0."""
+    return float((best_overlaps(boxes_yxyx, layout, scales) >= POSITIVE_IOU).mean())
+
+
+def fit_boxes(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> BoxShapes:
+    """Returns shapes that raise the share of objects with a default box of IoU 0.5 or more.
+
+    Changes one scale or ratio at a time, first by large steps, then by small ones, as long as the
+    goal of `_Search` rises: from the present shapes, from the paper's scales and from the sizes of
+    the objects. The best end counts. The number of ratios stays.
+
+    Args:
+        boxes_yxyx: (N, 4) objects of the training split, fractions of the image.
+        layout: the present maps and ratios of the network.
+        scales: the present ones. All stays if nothing is better; so do values that make no
+            difference.
+    """
+    present = BoxShapes.of(layout, scales)
+    if not len(boxes_yxyx):
+        return present
+    objects = yxyx_to_cyxhw(boxes_yxyx.astype(np.float64))[:: -(-len(boxes_yxyx) // SAMPLE)]
+    starts = (present.scales, layout.coco_scales, _quantiles(objects, layout))
+    found = [_Search(objects, layout, present._replace(scales=tuple(s))) for s in starts]
+    for search in found:
+        search.climb()
+        search.restore(present)
+    least = share_fitted(boxes_yxyx, layout, scales)
+    for _, shapes in sorted((-search.goal, search.shapes) for search in found):
+        fitted = layout.with_aspect_ratios(shapes.ratios)
+        if share_fitted(boxes_yxyx, fitted, shapes.scales) >= least:
+            return shapes
+    return present
+
+
+def _quantiles(objects_cyxhw: Boxes, layout: MapLayout) -> list[float]:
+    """Returns scales that split the objects into equal parts by size, within their ranges."""
+    sides = np.sqrt(objects_cyxhw[:, 2] * objects_cyxhw[:, 3])
+    shares = (np.arange(layout.num_scales) + 0.5) / layout.num_scales
+    scales = [0.0]
+    for k, side in enumerate(np.quantile(sides, shares).tolist()):
+        low, high = _range(layout, (k, None))
+        scales.append(_rounded(max(low, scales[-1] * MIN_GROWTH, min(side, high))))
+    return scales[1:]
+
+
+def _rounded(value: float) -> float:
+    """Returns a value with three digits, for a short line to paste."""
+    return float(f"{value:.3g}")
+
+
+def _range(layout: MapLayout, place: Place) -> tuple[float, float]:
+    """Returns the least and the largest value at a place."""
+    k, i = place
+    if i is not None:
+        return MIN_GROWTH, MAX_RATIO
+    if k == len(layout.maps):
+        return 0.0, MAX_SCALE
+    step = layout.maps[k].stride / layout.input_size
+    return MIN_STRIDES * step, min(MAX_STRIDES * step, MAX_SCALE)
+
+
+def _overlaps(
+    columns: Boxes, layout: MapLayout, shapes: BoxShapes, k: int
+) -> Iterator[tuple[Values, Values]]:
+    """Yields for each shape of map k the IoUs (N,) with the objects, rows of `columns` (4, N).
+
+    The first is with the nearest box as it lies, the second with a box around the same centre.
+    """
+    feature_map = layout.maps[k]
+    step = feature_map.stride / layout.input_size
+    cells = np.clip(columns[:2] // step, 0, feature_map.size - 1)
+    away = np.abs(columns[:2] - (cells + 0.5) * step)
+    sides = columns[2:]
+    for shape in cell_shapes(shapes.scales[k], shapes.scales[k + 1], shapes.ratios[k]):
+        whole = np.minimum(sides, np.reshape(shape, (2, 1)))
+        part = np.clip((sides + np.reshape(shape, (2, 1))) / 2 - away, 0, whole)
+        areas = sides[0] * sides[1] + shape[0] * shape[1]
+        placed, centred = (both[0] * both[1] for both in (part, whole))
+        yield placed / (areas - placed), centred / (areas - centred)
+
+
+class _Search:
+    """Shapes on their way to a higher goal.
+
+    The goal is `SHARE_WEIGHT` times the share of the objects with a default box of IoU 0.5 or more,
+    plus the mean over the objects of their best box's IoU, by a quarter as the box lies and by
+    three quarters as if both had one centre. By the former alone, boxes become larger than objects:
+    a larger box overlaps more of an object between two cells.
+    """
+
+    def __init__(self, objects_cyxhw: Boxes, layout: MapLayout, shapes: BoxShapes) -> None:
+        self._columns = np.ascontiguousarray(objects_cyxhw.T)
+        self._layout = layout
+        self.shapes = shapes
+        self._of_maps = [self._on_map(shapes, k) for k in range(len(layout.maps))]
+        self.goal = _goal(self._of_maps)
+
+    def climb(self) -> None:
+        """Changes one value at a time as long as the goal rises."""
+        for step in STEPS:
+            factors = (1 + step, 1 / (1 + step))
+            climbs = True
+            while climbs:
+                climbs = False
+                for place, factor in product(self.shapes.places(), factors):
+                    climbs |= self._try(place, self.shapes.at(place) * factor, MIN_GAIN)
+
+    def restore(self, present: BoxShapes) -> None:
+        """Returns values to the present ones where that makes no difference."""
+        for place in reversed(present.places()):
+            self._try(place, present.at(place), -MIN_GAIN)
+
+    def _try(self, place: Place, value: float, gain: float) -> bool:
+        """Changes a value if that is allowed and the goal rises by more than `gain`."""
+        value = _rounded(value)
+        changed = self.shapes.changed(place, value)
+        low, high = _range(self._layout, place)
+        growing = changed.scales if place[1] is None else changed.ratios[place[0]]
+        if not low <= value <= high or any(b < a * MIN_GROWTH for a, b in pairwise(growing)):
+            return False
+        of_maps = list(self._of_maps)
+        for k in (place[0] - 1, place[0]) if place[1] is None else (place[0],):
+            if 0 <= k < len(of_maps):
+                of_maps[k] = self._on_map(changed, k)
+        goal = _goal(of_maps)
+        if goal <= self.goal + gain:
+            return False
+        self.shapes, self._of_maps, self.goal = changed, of_maps, goal
+        return True
+
+    def _on_map(self, shapes: BoxShapes, k: int) -> Values:
+        """Returns of each object (2, N) the highest IoU and the highest score on map k."""
+        placed, centred = np.moveaxis(
+            np.array(list(_overlaps(self._columns, self._layout, shapes, k))), 1, 0
+        )
+        return np.stack([placed, placed * PLACED + centred * (1 - PLACED)]).max(axis=1)
+
+
+def _goal(of_maps: list[Values]) -> float:
+    placed, scores = np.maximum.reduce(of_maps)
+    return float(SHARE_WEIGHT * (placed >= POSITIVE_IOU).mean() + scores.mean())

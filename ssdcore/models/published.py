@@ -1,0 +1,376 @@
+"""Detectors that others published, as networks of this project.
+
+A `Layout` holds what a project does in its own way: the names of its modules, the order of a cell's
+boxes and of the classes, the input. One converter reads all layouts. It computes the same outputs
+from the same input, except that logits differ by the mean's rounding (0.001 levels for
+torchvision).
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import mindspore as ms
+import numpy as np
+from mindspore import Parameter, Tensor
+from mindspore.nn.utils import no_init_parameters
+from numpy.typing import NDArray
+
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.classes import coco_classes, coco_ids_as_columns, voc_classes
+from ssdcore.core.errors import InputError
+from ssdcore.data.preprocess import DEVIATION_RGB
+from ssdcore.geometry.box_coder import SIZE_VARIANCE
+from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
+from ssdcore.geometry.feature_maps import LAYOUTS, MapLayout
+from ssdcore.models.checkpoint import build_network
+from ssdcore.models.metadata import ModelMetadata
+from ssdcore.models.pretrained import BLOCKS
+from ssdcore.models.ssd import SSD
+from ssdcore.models.weight_files import Arrays, LoadReport, read_arrays, shortened
+from ssdcore.params.schema import ModelParams
+
+VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28, 31, 33)
+"""Numbers of conv1_1 … conv5_3, fc6 and fc7 where ReLUs and pools are numbered, too."""
+VOC_SCALES = {
+    300: (0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05),
+    512: (0.07, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05),
+}
+"""The paper's scales for PASCAL VOC by input size."""
+CLASSES = {len(table): table for table in (coco_classes(), coco_ids_as_columns(), voc_classes())}
+"""Published classes by their number."""
+ANOTHER_COPY = "another copy of the weights"
+FOREIGN = "not a weight of the network"
+
+
+class Layout(NamedTuple):
+    """How a project names, orders and scales the weights of SSD with VGG16.
+
+    Attributes:
+        project: its name, for people.
+        backbone: modules of `BLOCKS`.
+        extra: number of an extra block → its two modules.
+        heads: number of a map → the modules that predict its boxes and its classes.
+        norm: the array of the L2 normalisation's scales.
+        thresholds: of the published figures, by the names of the parameters `evaluate`.
+        is_paper: the paper's network: convolutions with biases and ReLUs, softmax; a cell's boxes
+            are both squares, then the ratios, and offsets are x y w h. False: the tutorial's.
+        keeps_deviation: the input is less ImageNet's mean, but not divided by its deviation;
+            False: less Caffe's mean (of the paper's networks).
+        background_last: the background is the last class, not the first.
+        clips: sides of default boxes over the image's are cut to it.
+        whole_pixels: sides of default boxes are rounded down to pixels.
+    """
+
+    project: str
+    backbone: tuple[str, ...]
+    extra: Callable[[int], tuple[str, str]]
+    heads: Callable[[int], tuple[str, str]]
+    norm: str
+    thresholds: Mapping[str, float]
+    is_paper: bool = True
+    keeps_deviation: bool = False
+    background_last: bool = False
+    clips: bool = True
+    whole_pixels: bool = False
+
+    @property
+    def predictor(self) -> str:
+        """The last module of a head."""
+        return "" if self.is_paper else ".3"
+
+    def modules(self, maps: int) -> dict[str, str]:
+        """Returns the project's module by ours, for a network of this many maps."""
+        found = {
+            f"backbone.{ours}.conv": theirs
+            for ours, theirs in zip(BLOCKS, self.backbone, strict=True)
+        }
+        if self.norm:
+            found["l2_norm.scale"] = self.norm
+        for n in range(maps - 2):
+            reduce, expand = self.extra(n)
+            found |= {f"extras.{n}.reduce.conv": reduce, f"extras.{n}.expand.conv": expand}
+        for n in range(maps):
+            found[f"box_heads.{n}"], found[f"class_heads.{n}"] = self.heads(n)
+        return found
+
+    def model(self, maps: MapLayout, num_foreground: int) -> ModelParams:
+        """Returns the parameters of a network with these maps and classes."""
+        size = maps.input_size
+        scales: Sequence[float] = TUTORIAL_SCALES
+        if self.is_paper:
+            of_voc = num_foreground == len(voc_classes())
+            scales = VOC_SCALES[size] if of_voc else maps.coco_scales
+        if self.whole_pixels:  # of products such as 206.99999999999997
+            scales = [int(round(scale * size, 3)) / size for scale in scales]
+        return ModelParams(
+            input_size=size,
+            width=1.0,
+            head="conv" if self.is_paper else "separable",
+            batch_norm=False,
+            extra_relu=self.is_paper,
+            l2_norm=self.is_paper,
+            conv_bias=self.is_paper,
+            dropout=0.0,
+            default_box_scales=tuple(scales),
+            normalisation="caffe" if self.is_paper and not self.keeps_deviation else "imagenet",
+            pretrained=None,
+        )
+
+
+def _numbered(prefix: str, *numbers: int | str) -> tuple[str, ...]:
+    return tuple(f"{prefix}.{number}" for number in numbers)
+
+
+TORCHVISION = Layout(
+    "torchvision",
+    _numbered("backbone.features", *VGG[:10])
+    + _numbered("backbone.extra.0", 1, 3, 5, "7.1", "7.3"),
+    lambda n: (f"backbone.extra.{n + 1}.0", f"backbone.extra.{n + 1}.2"),
+    lambda n: (
+        f"head.regression_head.module_list.{n}",
+        f"head.classification_head.module_list.{n}",
+    ),
+    "backbone.scale_weight",
+    {"score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 200, "max_candidates": 400},
+)
+MMDETECTION = Layout(
+    "mmdetection",
+    _numbered("backbone.features", *VGG),
+    lambda n: (f"neck.extra_layers.{n}.0.conv", f"neck.extra_layers.{n}.1.conv"),
+    lambda n: (f"bbox_head.reg_convs.{n}.0", f"bbox_head.cls_convs.{n}.0"),
+    "neck.l2_norm.weight",
+    {"score_threshold": 0.02, "nms_iou": 0.45, "max_detections": 200},
+    keeps_deviation=True,
+    background_last=True,
+    clips=False,
+    whole_pixels=True,
+)
+MMDETECTION_BEFORE_2_14 = MMDETECTION._replace(
+    extra=lambda n: (f"backbone.extra.{2 * n}", f"backbone.extra.{2 * n + 1}"),
+    heads=lambda n: (f"bbox_head.reg_convs.{n}", f"bbox_head.cls_convs.{n}"),
+    norm="backbone.l2_norm.weight",
+)
+SSD_PYTORCH = Layout(
+    "ssd.pytorch",
+    _numbered("vgg", *VGG),
+    lambda n: (f"extras.{2 * n}", f"extras.{2 * n + 1}"),
+    lambda n: (f"loc.{n}", f"conf.{n}"),
+    "L2Norm.weight",
+    {"score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 200, "max_candidates": 200},
+)
+LUFFICC = Layout(
+    "lufficc/SSD",
+    _numbered("backbone.vgg", *VGG),
+    lambda n: (f"backbone.extras.{2 * n}", f"backbone.extras.{2 * n + 1}"),
+    lambda n: (f"box_head.predictor.reg_headers.{n}", f"box_head.predictor.cls_headers.{n}"),
+    "backbone.l2_norm.weight",
+    {"score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 100},
+)
+MINDSPORE = Layout(
+    "MindSpore's model zoo",
+    (
+        *_numbered("backbone.b1", 0, 2),
+        *_numbered("backbone.b2", 0, 2),
+        *(name for stage in (3, 4, 5) for name in _numbered(f"backbone.b{stage}", 0, 2, 4)),
+        "b6_1",
+        "b7_1",
+    ),
+    lambda n: (f"b{n + 8}_1", f"b{n + 8}_2"),
+    lambda n: (f"multi_box.multi_loc_layers.{n}", f"multi_box.multi_cls_layers.{n}"),
+    "",
+    {"score_threshold": 0.1, "nms_iou": 0.6, "max_detections": 100},
+    is_paper=False,
+    clips=False,
+)
+PROJECTS = (TORCHVISION, MMDETECTION, MMDETECTION_BEFORE_2_14, SSD_PYTORCH, LUFFICC, MINDSPORE)
+
+
+class Published(NamedTuple):
+    """A published detector.
+
+    Attributes:
+        network: holds its weights.
+        metadata: describes it.
+        thresholds: of its published figures, by the names of the parameters `evaluate`.
+        lines: for the log: what went where and what did not.
+    """
+
+    network: SSD
+    metadata: ModelMetadata
+    thresholds: Mapping[str, float]
+    lines: list[str]
+
+    def parameters(self) -> list[str]:
+        """Returns the lines of params.yaml that measure it as it was published."""
+        sections = {
+            "model": self.metadata.model.model_dump(mode="json"),
+            "train": {"loss": self.metadata.loss},
+            "evaluate": {
+                **self.thresholds,
+                "max_candidates": self.thresholds.get("max_candidates"),
+            },
+        }
+        lines = ["to measure or fine-tune it, set in params.yaml:"]
+        for section, values in sections.items():
+            lines.append(f"{section}:")
+            for key, value in values.items():
+                lines.append(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}")
+        return lines
+
+
+def read_published(path: Path, classes: Sequence[CocoClass] | None = None) -> Published:
+    """Reads a published detector; see `PROJECTS`.
+
+    Args:
+        path: in one of the formats of `ssdcore.models.weight_files`.
+        classes: in the order of its outputs, without the background; None takes the published
+            ones of this number: COCO's 80, also as torchvision's 90 columns, or VOC's 20.
+
+    Raises:
+        InputError: the file is damaged, is of another network, lacks an array, has one of another
+            shape or with values that are not finite, or is of another number of classes.
+    """
+    return from_arrays(read_arrays(path), str(path), classes)
+
+
+def from_arrays(
+    arrays: Arrays, where: str, classes: Sequence[CocoClass] | None = None
+) -> Published:
+    """Converts the arrays of a file that messages call `where`; see `read_published`."""
+    layout, prefix = _recognise(arrays, where)
+    own = {name.removeprefix(prefix): v for name, v in arrays.items() if name.startswith(prefix)}
+    maps = _maps(layout, own, where)
+    found = _classes(layout, maps, own, classes, where)
+    model = layout.model(maps, len(found))
+    metadata = ModelMetadata(model, found, "multibox" if layout.is_paper else "focal", step=0)
+    with no_init_parameters():
+        network = build_network(model, len(found), metadata.loss)
+    modules = layout.modules(len(maps.maps))
+    values, loaded = {}, {}
+    for parameter in network.get_parameters():
+        name = parameter.name
+        module = next(m for m in modules if name == m or name.startswith(f"{m}."))
+        loaded[name] = modules[module] + name.removeprefix(module)
+        shape = tuple(parameter.shape)
+        in_file = (shape[1],) if name == "l2_norm.scale" else shape  # a vector there
+        array = _taken(own, loaded[name], in_file, layout, where)
+        value = _converted(name, array, layout, metadata).reshape(shape)
+        values[name] = Parameter(Tensor(np.ascontiguousarray(value, np.float32)), name=name)
+    ms.load_param_into_net(network, values, strict_load=True)
+    used = {prefix + name for name in loaded.values()}
+    unused = {
+        name: ANOTHER_COPY if name.endswith(tuple(loaded.values())) else FOREIGN
+        for name in arrays
+        if name not in used
+    }
+    title = f"{layout.project}'s SSD{maps.input_size} of {len(found)} classes"
+    lines = [title, *_where(modules), *LoadReport(loaded, unused, ()).unused_lines()]
+    return Published(network, metadata, layout.thresholds, lines)
+
+
+def _recognise(arrays: Arrays, where: str) -> tuple[Layout, str]:
+    """Returns the layout of a file, and what stands before each of its names.
+
+    Of several copies the one without "ema" in its prefix counts: trainings that average their
+    weights (mmdetection's, for example) save the average under the plain names.
+    """
+    for layout in PROJECTS:
+        mark = f"{layout.heads(0)[0]}{layout.predictor}.bias"
+        prefixes = [n.removesuffix(mark) for n in arrays if f".{n}".endswith(f".{mark}")]
+        if prefixes:
+            return layout, min(prefixes, key=lambda prefix: ("ema" in prefix, len(prefix)))
+    some = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:4])
+    raise InputError(
+        where, f"{some} … ({len(arrays)} arrays)",
+        "SSD with VGG16 of " + ", ".join(dict.fromkeys(one.project for one in PROJECTS)),
+        "Take another file. A VGG16 alone is for model.pretrained, and this project's checkpoints "
+        "need no import",
+    )  # fmt: skip
+
+
+def _maps(layout: Layout, arrays: Arrays, where: str) -> MapLayout:
+    heads = (f"{layout.heads(n)[0]}{layout.predictor}.bias" for n in range(len(arrays)))
+    count = sum(head in arrays for head in heads)
+    for maps in LAYOUTS.values():
+        if len(maps.maps) == count:
+            return maps
+    sizes = " or ".join(f"{len(maps.maps)} (SSD{size})" for size, maps in LAYOUTS.items())
+    raise InputError(where, f"{count} maps with heads", sizes, "Take another file")
+
+
+def _classes(
+    layout: Layout,
+    maps: MapLayout,
+    arrays: Arrays,
+    classes: Sequence[CocoClass] | None,
+    where: str,
+) -> tuple[CocoClass, ...]:
+    name = f"{layout.heads(0)[1]}{layout.predictor}.bias"
+    boxes = maps.maps[0].boxes_per_cell
+    rows = arrays[name].size if name in arrays else 0
+    if not rows or rows % boxes:
+        found = arrays[name].shape if name in arrays else "no such array"
+        expected = f"(C · {boxes},), {boxes} default boxes in a cell of the first map"
+        raise InputError(f"{where}: {name}", found, expected, "Take another file")
+    number = rows // boxes - 1
+    if classes is None and number in CLASSES:
+        return CLASSES[number]
+    if classes is None or len(classes) != number:
+        found = f"{number} classes" + (f", {len(classes)} names" if classes else "")
+        raise InputError(
+            where, found, "a name for each class",
+            "Run python -m stages.import_weights FILE --classes NAMES, a text file with a name "
+            "in each line, in the order of the outputs, without the background",
+        )  # fmt: skip
+    return tuple(classes)
+
+
+def _taken(
+    arrays: Arrays, name: str, shape: tuple[int, ...], layout: Layout, where: str
+) -> NDArray[Any]:
+    """Returns an array of a shape; raises InputError if it is not there or not finite."""
+    found: object = "no such array"
+    if name in arrays:
+        array = arrays[name]
+        if array.shape == shape and np.isfinite(array).all():
+            return array
+        found = array.shape if array.shape != shape else "values that are not finite"
+    expected = f"{shape}, as {layout.project}'s network has it"
+    raise InputError(f"{where}: {name}", found, expected, "Take another file")
+
+
+def _converted(
+    name: str, array: NDArray[Any], layout: Layout, metadata: ModelMetadata
+) -> NDArray[Any]:
+    """Returns an array in this project's order and scale."""
+    if name == "backbone.conv1.0.conv.weight" and layout.keeps_deviation:
+        return array * DEVIATION_RGB[:, None, None]
+    kind, number = name.split(".")[:2]
+    if not layout.is_paper or kind not in ("box_heads", "class_heads"):
+        return array
+    maps = metadata.model.layout.maps
+    boxes = maps[int(number)].boxes_per_cell
+    by_box = array.reshape(boxes, -1, *array.shape[1:])
+    by_box = by_box[[0, *range(2, boxes), 1]]  # here the second square comes last
+    if kind == "class_heads":
+        return np.roll(by_box, 1, axis=1) if layout.background_last else by_box
+    by_box = by_box[:, [1, 0, 3, 2]].astype(np.float64)  # y x h w
+    if layout.clips:
+        first = sum(one.num_boxes for one in maps[: int(number)])
+        sides = metadata.default_boxes[first : first + boxes, 2:].astype(np.float64)
+        shrink = np.minimum(sides, 1) / sides
+        shaped = shrink.reshape(boxes, 2, *[1] * (by_box.ndim - 2))
+        by_box[:, :2] *= shaped  # a shift in a larger box's sides
+        if name.endswith(".bias"):
+            by_box[:, 2:] += np.log(shaped) / SIZE_VARIANCE
+    return by_box
+
+
+def _where(modules: Mapping[str, str]) -> list[str]:
+    """Says which modules of the file became which part of the network."""
+    parts: dict[str, list[str]] = {}
+    for ours, theirs in modules.items():
+        parts.setdefault(ours.split(".")[0], []).append(theirs)
+    return [f"{part} ← {shortened(theirs)}" for part, theirs in parts.items()]

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+
+from ssdcore.doctor import device as module
+from ssdcore.doctor.device import DeviceError, check_device, differences, run_on
+from tests.project import ROOT
+
+
+@pytest.fixture
+def params(tmp_path):
+    text = (ROOT / "params.yaml").read_text()
+    assert "width: 0.125" in text
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("width: 0.125", "width: 0.02"))
+    return path
+
+
+@pytest.mark.slow
+def test_a_cpu_computes_what_another_process_computes_on_it(params):
+    findings = list(check_device(params, "CPU"))
+    assert [finding.grade for finding in findings] == ["ok"] * 8, findings
+    compared = [finding.text for finding in findings if "of the CPU's values apart" in finding.text]
+    assert len(compared) == 5
+    assert all(text.startswith("0.0e+00 ") for text in compared), compared
+
+
+def test_a_missing_device_is_named_with_the_remedy(params):
+    (failed,) = check_device(params, "Ascend")
+    assert failed.is_error
+    assert failed.text.startswith("Ascend failed with exit status 1: ")
+    assert "no Ascend: no driver is loaded" in failed.text
+    assert "docs/devices.md" in failed.remedy
+
+
+def test_a_device_that_hangs_is_given_up(monkeypatch):
+    monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
+    with pytest.raises(DeviceError, match="GPU gave no result in 0 s"):
+        run_on("GPU", "import time; time.sleep(60)")
+
+
+def test_a_crash_without_a_message_has_its_exit_status():
+    with pytest.raises(DeviceError, match="GPU failed with exit status -6: no message"):
+        run_on("GPU", "import os; os.abort()")
+
+
+@pytest.mark.parametrize(("factor", "small"), [(1.0, True), (1.0009, True), (1.002, False)])
+def test_a_difference_is_a_share_of_the_norm(factor, small, rng):
+    values = rng.normal(size=(4, 7))
+    reference = dict.fromkeys(module.BOUNDS["O0"], values)
+    found = reference | {"losses": values * factor}
+    losses = next(one for one in differences(reference, found, "O0") if one.what == "losses")
+    assert losses.share == pytest.approx(factor - 1, abs=1e-9)
+    assert losses.is_small is small
+
+
+def test_values_that_are_not_finite_are_not_small(rng):
+    reference = dict.fromkeys(module.BOUNDS["O2"], np.ones(3))
+    found = dict.fromkeys(module.BOUNDS["O2"], np.array([1, np.nan, 1]))
+    assert not any(one.is_small for one in differences(reference, found, "O2"))

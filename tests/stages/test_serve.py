@@ -1,0 +1,59 @@
+"""`ssd serve` as users run it; tests/serving/test_web.py has its page."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.clone import ROOT, environment
+from tests.project import stage
+from tests.serving.conftest import checkpoint, detector_file, jpeg  # noqa: F401
+
+
+def test_it_serves_a_free_port_until_ctrl_c(detector_file, jpeg, tmp_path):
+    command = [sys.executable, "-m", "stages.serve", "--no-browser", "--model", detector_file]
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment() | {"PYTHONPATH": str(ROOT)}, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        try:
+            line = server.stdout.readline()
+            (address,) = re.findall(r"http://127\.0\.0\.1:\d+", line)
+            with urllib.request.urlopen(f"{address}/detect", data=jpeg, timeout=30) as response:
+                record = json.load(response)
+        finally:
+            server.send_signal(signal.SIGINT)
+        out, err = server.communicate(timeout=30)
+    assert (record["height"], record["width"], record["fault"]) == (90, 160, "")
+    assert len(record["scores"]) > 5
+    assert (server.returncode, out, err) == (0, "Stopped.\n", "")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "error: --model: found 'export/ssd300_photos.onnx', expected a checkpoint, an exp"),
+        (("--model", "text.onnx"), "error: text.onnx: found "),
+    ],
+)
+def test_a_model_that_is_none_is_one_message(tmp_path, words, message):
+    (tmp_path / "text.onnx").write_text("hello")
+    done = stage(tmp_path, "serve", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_port_that_is_taken_is_named(detector_file, tmp_path: Path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = stage(tmp_path, "serve", "--model", detector_file, "--port", port)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: --port: found {port}, expected a free port")
