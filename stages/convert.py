@@ -41,12 +41,11 @@ def _convert(convert: ConvertParams) -> None:
     for name in (*layout.SPLITS, layout.TEST) if has_test else layout.SPLITS:
         images = image_folder(layout.source(name), name)
         splits[name] = read_split(layout.annotations(name), images), images
-    # what train depends on must not depend on a test split
-    compared = {name: {n: splits[n] for n in layout.SPLITS} for name in layout.SPLITS}
-    compared[layout.TEST] = splits
-    repeated, unused = repeated_files(splits), read_unused(layout.RAW)
+    repeated, unused = {layout.TEST: repeated_files(splits)}, read_unused(layout.RAW)
     if convert.strict:
-        require_used_once(repeated, unused)
+        require_used_once(repeated[layout.TEST], unused)
+    for name in layout.SPLITS:  # what train depends on must not depend on a test split
+        repeated[name] = repeated_files({name: splits[name] for name in layout.SPLITS})
     looks: dict[str, Sequence[Look]] = {}
     summaries: dict[Path, dict[str, Any]] = {layout.MINDRECORD: {}, layout.TEST_DATA: {}}
     with (
@@ -62,7 +61,7 @@ def _convert(convert: ConvertParams) -> None:
                 faults = [f"{file.file_name}: {file.reason}" for file in conversion.skipped[:3]]
                 raise InputError(str(images), faults, "at least one usable image")
             write_ground_truth(folder / layout.ground_truth(name).name, split)
-            own = [f for f in repeated_files(compared[name]) if name in f.image_ids]
+            own = [file for file in repeated[name] if name in file.image_ids]
             not_used = unused.get(name, {})
             same = find_same(conversion.looks, looks)
             looks[name] = conversion.looks

@@ -46,8 +46,6 @@ MAX_STORED_BYTES = 30 << 20
 THUMBNAIL = 32
 """Pixels a side of `thumbnail`."""
 Grey = NDArray[np.uint8]
-LEAST = 2 * THUMBNAIL
-"""Pixels a side of a larger image from which a thumbnail is made."""
 MAX_REDUCTION = 8
 """libjpeg can decode to an eighth of each side at the smallest. It reads the whole file then, but
 with less work."""
@@ -102,12 +100,13 @@ def thumbnail(image: Image.Image) -> Grey:
     return upright(np.asarray(small), _orientation(image))
 
 
-def inspect(data: bytes, look: Callable[[Image.Image], object] = lambda _: None) -> Header:
+def inspect(data: bytes, look: Callable[[Image.Image], object] | None = None) -> Header:
     """Decodes an image once at low resolution to check that it is complete.
 
     Args:
         data: the encoded image.
-        look: is called with the decoded image, whose sides may be an eighth.
+        look: is called with the decoded image, whose sides are at least an eighth of its own and
+            at least twice those of a thumbnail, if it is not smaller.
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large or cut short.
@@ -116,9 +115,11 @@ def inspect(data: bytes, look: Callable[[Image.Image], object] = lambda _: None)
 
     def load(image: Image.Image) -> None:
         width, height = image.size
-        image.draft(None, (max(width // MAX_REDUCTION, LEAST), max(height // MAX_REDUCTION, LEAST)))
+        least = 2 * THUMBNAIL if look else 1
+        image.draft(None, (max(width // MAX_REDUCTION, least), max(height // MAX_REDUCTION, least)))
         image.load()
-        look(image)
+        if look:
+            look(image)
 
     return _read(data, load)
 
@@ -130,7 +131,7 @@ def upright(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def checked(
-    data: bytes, height: int, width: int, look: Callable[[Image.Image], object] = lambda _: None
+    data: bytes, height: int, width: int, look: Callable[[Image.Image], object] | None = None
 ) -> bytes:
     """Decodes an image once to check that it is complete and has the size of its annotations.
 

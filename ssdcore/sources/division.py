@@ -41,10 +41,10 @@ class Division(NamedTuple):
         return cls(missing, params.split_seed, params.group)
 
 
-def group_of(name: str, pattern: str | None) -> str:
-    """Returns what the pattern's group matches in a file name; the name itself without a match."""
+def group_of(name: str, pattern: str | None) -> str | None:
+    """Returns what the pattern's group matches in a file name; None without a match."""
     found = re.search(pattern, name) if pattern else None
-    return name if found is None or found[1] is None else found[1]
+    return found[1] if found else None
 
 
 def divide(
@@ -66,7 +66,7 @@ def divide(
     """
     members = defaultdict(list)
     for name in classes_of:
-        members[group_of(name, division.group)].append(name)
+        members[group_of(name, division.group) or name].append(name)
     if len(members) <= len(division.shares):
         kind = "groups" if len(members) < len(classes_of) else "images"
         remedy = f"Add {kind}, or name others for {' and '.join(division.shares)}"
@@ -160,7 +160,8 @@ def require_whole_groups(names_of: Mapping[str, Iterable[str]], pattern: str | N
     first: dict[str, tuple[str, str]] = {}
     for split, names in names_of.items() if pattern else ():
         for name in names:
-            group = group_of(name, pattern)
+            if not (group := group_of(name, pattern)):
+                continue
             other, example = first.setdefault(group, (split, name))
             if other != split:
                 raise InputError(

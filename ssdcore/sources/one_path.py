@@ -69,18 +69,21 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
     with open_image_files(path) as files:
         whole = _read(files, str(params.path), params.format)
         readings = whole.readings
-        present = [split for split in readings if split]
-        if params.has_test_path:
+        has_test = TEST in readings and _has_boxes(whole, TEST)
+        present = [split for split in readings if split not in ("", TEST)]
+        if has_test or params.has_test_path:
             present.append(TEST)
         division = Division.of(params, present)
-        _write(whole, folder, division, own_test=not params.has_test_path)
+        _write(whole, folder, division)
+        if has_test and not params.has_test_path:
+            _write_test(whole, TEST, folder)
         left = unused(
             {s: with_rest(files, whole.where, whole.where, r) for s, r in readings.items()}
         )
         first = left.get("train", left.get("", {}))
         known = {name for reading in readings.values() for name in (*reading.used, *reading.rest)}
         root, images = path.resolve(), image_names(files)
-        if TEST in readings and (params.has_test_path or not _has_boxes(whole, TEST)):
+        if TEST in readings and (params.has_test_path or not has_test):
             reason = OTHER_TEST if params.has_test_path else UNUSED_TEST
             first[reason] = [name for name in images if root / name in readings[TEST].used]
         first[OUTSIDE] = [name for name in images if root / name not in known]
@@ -163,8 +166,8 @@ def _has_boxes(whole: Whole, split: str) -> bool:
     return any(entry.boxes for entry in whole.readings[split].entries)
 
 
-def _write(whole: Whole, folder: Path, division: Division, *, own_test: bool) -> None:
-    """Writes the annotation files of all splits: COCO as it is listed, others as COCO."""
+def _write(whole: Whole, folder: Path, division: Division) -> None:
+    """Writes the annotation files, but a test split's: COCO as it is listed, others as COCO."""
     pool = "train" if "train" in whole.readings else ""
     targets = {split: annotation_file(folder, split) for split in (*layout.SPLITS, TEST)}
     if whole.contents:
@@ -182,8 +185,6 @@ def _write(whole: Whole, folder: Path, division: Division, *, own_test: bool) ->
         if division.shares:
             entries |= divide_entries(entries["train"], division, whole.where)
         _write_entries(whole, entries, folder)
-    if own_test and TEST in whole.readings and _has_boxes(whole, TEST):
-        _write_test(whole, TEST, folder)
 
 
 def _write_test(whole: Whole, split: str, folder: Path) -> None:

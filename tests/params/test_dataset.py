@@ -43,6 +43,22 @@ def test_the_example_stands_for_the_four_paths(tmp_path, value, counts):
     assert read(tmp_path, "local.path", value).local.is_one_path is counts
 
 
+@pytest.mark.parametrize(
+    ("section", "keys"),
+    [
+        ("shapes", ["test_images"]), ("bccd", ["val_share"]),
+        ("local", ["test_path", "test_share", "group"]),
+    ],
+)  # fmt: skip
+def test_a_file_of_an_earlier_version_has_no_test_split(tmp_path, section, keys):
+    values = YAML(typ="safe").load(ROOT / "params.yaml")
+    for key in keys:
+        del values["dataset"][section][key]
+    YAML().dump(values, tmp_path / "params.yaml")
+    found = getattr(read_params(tmp_path / "params.yaml").dataset, section)
+    assert [getattr(found, key) for key in keys] in ([0], ["examples/local", 0, None])
+
+
 @pytest.mark.parametrize("name", ["shapes", "bccd", "coco2017", "tutorial", "local"])
 def test_the_name_chooses_a_section(tmp_path, name):
     dataset = read(tmp_path, "name", name)
@@ -64,6 +80,9 @@ def test_a_name_without_a_section_is_refused(tmp_path, value):
         ("coco2017.train_images", None), ("coco2017.annotations", 1), ("tutorial.archive", None),
         ("local.format", "csv"), ("local.val_share", 0), ("local.val_share", 1),
         ("local.val_share", "0.2"), ("local.split_seed", -1), ("local.split_seed", None),
+        ("local.test_share", 1), ("local.test_share", 0.8), ("local.test_path", None),
+        ("local.group", "^patient"), ("local.group", "(a)(b)"), ("local.group", "(a"),
+        ("shapes.test_images", -1), ("coco2017.val_share", 1), ("bccd.val_share", -0.1),
     ],
 )  # fmt: skip
 def test_an_invalid_value_is_named(tmp_path, key, value):

@@ -94,8 +94,10 @@ def test_a_group_is_in_one_split_and_the_shares_hold():
 
 def test_groups_are_what_the_pattern_finds_and_others_are_alone():
     assert group_of("a/patient7_2.jpg", r"(patient\d+)") == "patient7"
-    assert group_of("a/b.jpg", r"(patient\d+)") == "a/b.jpg"
-    assert group_of("a/b.jpg", None) == "a/b.jpg"
+    assert group_of("a/b.jpg", r"(patient\d+)") is None
+    assert group_of("a/b.jpg", None) is None
+    own = {"train": ["b.jpg"], "val": ["b.jpg"]}  # in different folders
+    require_whole_groups(own, r"(patient\d+)")
 
 
 def test_groups_in_several_splits_of_the_user_are_refused():

@@ -29,10 +29,9 @@ def dataset(train: tuple[Path, Path], val: tuple[Path, Path] | None = None, **mo
 
 def fetched(settings, folder: Path) -> dict[str, dict]:
     """Returns the content of the fetched annotation files, by split."""
-    fetch(settings, folder)
     return {
         split: json.loads((folder / f"annotations/instances_{split}.json").read_text())
-        for split in layout.SPLITS
+        for split in fetch(settings, folder)
     }
 
 
@@ -97,6 +96,42 @@ def test_the_seed_decides_the_split(tmp_path, format):
     )
     assert first == again
     assert stems(first["val"]) != stems(other["val"])
+
+
+@pytest.mark.parametrize("format", ["coco", "voc", "yolo"])
+def test_a_share_becomes_the_test_split(tmp_path, format):
+    """Of one set, beside that for val; of train, if there is a val."""
+    home = tree(tmp_path / "home", format)
+    shares = {"format": format, "val_share": 0.3, "test_share": 0.2}
+    parts = fetched(dataset(**home, **shares), tmp_path / "one")
+    assert stems(parts["val"]) == ["01", "03", "04"]  # as without a test split
+    assert len(stems(parts["test"])) == 2
+    assert sorted(stem for part in parts.values() for stem in stems(part)) == STEMS
+    other = tree(tmp_path / "v", format)["train"]
+    two = fetched(dataset(home["train"], other, **shares), tmp_path / "two")
+    assert stems(two["val"]) == STEMS
+    assert sorted(stems(two["train"]) + stems(two["test"])) == STEMS
+    assert len(stems(two["test"])) == 2
+
+
+def test_groups_stay_together_and_those_of_two_sets_are_refused(tmp_path):
+    """Ten images of five bursts."""
+    home = tree(tmp_path / "home", "coco")
+    content = json.loads((tmp_path / "home/a.json").read_text())
+    for image in content["images"]:
+        old = tmp_path / "home/images" / image["file_name"]
+        image["file_name"] = f"burst{image['id'] % 5}-{image['file_name']}"
+        old.rename(old.with_name(image["file_name"]))
+    (tmp_path / "home/a.json").write_text(json.dumps(content))
+    grouped = {"group": "^(burst.)-", "val_share": 0.2, "test_share": 0.2}
+    parts = fetched(dataset(**home, **grouped), tmp_path / "raw")
+    bursts = {split: {stem[:6] for stem in stems(part)} for split, part in parts.items()}
+    assert [len(found) for found in bursts.values()] == [3, 1, 1]
+    assert [len(stems(part)) for part in parts.values()] == [6, 2, 2]
+    other = tree(tmp_path / "other", "coco")["train"]
+    fetched(dataset(home["train"], other, **grouped), tmp_path / "raw")
+    with pytest.raises(InputError, match=r"^dataset\.local\.group: 0[0-9]: found '.* in train and"):
+        fetched(dataset(home["train"], other, group=r"(0\d)\.jpg$"), tmp_path / "raw")
 
 
 @pytest.mark.parametrize("format", ["coco", "voc", "yolo"])

@@ -148,6 +148,8 @@ def test_a_test_split_without_labels_is_counted(tmp_path):
     path = make_folder(tmp_path / "set", files)
     assert fetched(path, tmp_path / "raw").keys() == {"train", "val"}
     assert read_unused(tmp_path / "raw")["train"][UNUSED_TEST] == [f"test/{data.photos[0].name}"]
+    parts = fetched(path, tmp_path / "raw", test_share=0.2)
+    assert set(names(parts["test"])).isdisjoint([*names(parts["train"]), *names(parts["val"])])
 
 
 @pytest.mark.parametrize("tool", ["roboflow_coco", "roboflow_yolo", "label_img", "cvat_xml"])
