@@ -160,7 +160,7 @@ def test_three_classes_start_from_a_published_detector(tmp_path):
     network = build_network(model, 3, "multibox")
     initial = values(network)["class_heads.0.bias"].reshape(4, 4)
     metadata = ModelMetadata(model, classes, "multibox", step=0)
-    lines = start_from(network, metadata, tmp_path / "published.npz")
+    lines = list(start_from(network, metadata, tmp_path / "published.npz").lines())
     bias = values(network)["class_heads.0.bias"].reshape(4, 4)
     theirs = rows.reshape(4, 91)[[0, 2, 3, 1]]  # their second square comes last here
     np.testing.assert_array_equal(bias[:, [0, 2, 3]], theirs[:, [0, 13, 1]])  # COCO's ids
