@@ -47,8 +47,11 @@ class PageServer(ThreadingHTTPServer):
 
     def detect(self, photo: bytes) -> dict[str, Any]:
         """Returns the record of a photo with all detections; the page hides the weaker ones."""
-        with self._lock:
-            (result,) = self._detector.detect([photo], self._detector.limits)
+        try:
+            with self._lock:
+                (result,) = self._detector.detect([photo], self._detector.limits)
+        except Ending as error:
+            return {"fault": str(error)}
         return result.record(self._detector.classes)
 
     def handle_error(self, *_: object) -> None:
@@ -59,41 +62,36 @@ class _Requests(BaseHTTPRequestHandler):
     server: PageServer
     timeout = 30  # seconds that a connection may be silent
 
+    def parse_request(self) -> bool:
+        """Refuses what pages of other sites send."""
+        if not super().parse_request():
+            return False
+        host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
+        trusted = host.partition(":")[0] in TRUSTED and origin in (None, f"http://{host}")
+        if not trusted:
+            self.send_error(HTTPStatus.FORBIDDEN)
+        return trusted
+
     def do_GET(self) -> None:
-        if not self._is_trusted():
-            self._answer(HTTPStatus.FORBIDDEN, {"fault": "this page is for this machine alone"})
-        elif self.path == "/":
-            self._send(HTTPStatus.OK, "text/html; charset=utf-8", PAGE.read_bytes())
+        if self.path == "/":
+            self._send("text/html; charset=utf-8", PAGE.read_bytes())
         elif self.path == "/model":
-            self._answer(HTTPStatus.OK, self.server.model)
+            self._send_json(self.server.model)
         else:
-            self._answer(HTTPStatus.NOT_FOUND, {"fault": "no such page"})
+            self.send_error(HTTPStatus.NOT_FOUND)
 
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not self._is_trusted():
-            self._answer(HTTPStatus.FORBIDDEN, {"fault": "this page is for this machine alone"})
-        elif self.path != "/detect":
-            self._answer(HTTPStatus.NOT_FOUND, {"fault": "no such page"})
-        elif not length.isdecimal():
-            self._answer(HTTPStatus.LENGTH_REQUIRED, {"fault": "a request without its length"})
-        elif int(length) > LARGEST_BYTES:
-            self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"fault": "file too large"})
+        length = int(self.headers.get("Content-Length", 0))
+        if 0 <= length <= LARGEST_BYTES:
+            self._send_json(self.server.detect(self.rfile.read(length)))
         else:
-            try:
-                self._answer(HTTPStatus.OK, self.server.detect(self.rfile.read(int(length))))
-            except Ending as error:
-                self._answer(HTTPStatus.INTERNAL_SERVER_ERROR, {"fault": str(error)})
+            self._send_json({"fault": "file too large"})
 
-    def _is_trusted(self) -> bool:
-        host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
-        return host.partition(":")[0] in TRUSTED and origin in (None, f"http://{host}")
+    def _send_json(self, value: dict[str, Any]) -> None:
+        self._send("application/json", json.dumps(value).encode())
 
-    def _answer(self, status: HTTPStatus, value: dict[str, Any]) -> None:
-        self._send(status, "application/json", json.dumps(value).encode())
-
-    def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
-        self.send_response(status)
+    def _send(self, kind: str, body: bytes) -> None:
+        self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
