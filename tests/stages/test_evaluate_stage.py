@@ -120,7 +120,7 @@ def test_a_test_split_is_reported_and_changes_nothing_of_the_model(folder, train
     of_val = read(folder, layout.EVALUATE_METRICS)
     assert of_val["split"] == "val"
     found = []
-    for seed in (8, 9):
+    for seed in (3, 9):  # images that the network has learnt, and others
         shutil.rmtree(folder / "exam", ignore_errors=True)
         write_shapes(folder / "exam", seed=seed, train_images=3, val_images=1)
         shutil.rmtree(folder / "exam/val")
@@ -141,13 +141,14 @@ def test_a_test_split_is_reported_and_changes_nothing_of_the_model(folder, train
         expected = plain_pycocotools(
             folder / layout.ground_truth("test"), folder / layout.PREDICTIONS
         )
-        assert [metrics["bbox"][name] for name in FIGURES] == expected
+        figures = (metrics["bbox"][name] for name in FIGURES)
+        assert [-1 if figure is None else figure for figure in figures] == expected
         assert re.search(r"^test: 3 images .* AP .* → metrics/evaluate.json$", said, re.M)
         assert re.search(r"^val: 4 images .* AP .* → metrics/validation.json$", said, re.M)
         run(folder, "report")
         assert "on 3 test images" in (folder / layout.REPORT_TEXT).read_text()
         found.append(metrics["bbox"])
-    assert found[0] != found[1]
+    assert found[0]["AP"] > 0.5 > found[1]["AP"]
 
 
 def contents(folder: Path, *names: str) -> dict[str, bytes]:
