@@ -141,7 +141,7 @@ def print_speed(device: Any, params_file: str, kind: str, amp: str, batch: str, 
     model = params.model
     if float(width):
         model = model.model_copy(update={"width": float(width)})
-    network, noise = make_network(model, params.train), example(images, model.input_size)
+    network, noise = make_network(model, params.train), example(images, model)
     if kind == "training":
         step = make_step(network, params.train, amp)
         work: Callable[[], Any] = lambda: step([noise])  # noqa: E731 - a line of its own

@@ -63,6 +63,7 @@ def _convert(convert: ConvertParams) -> None:
             write_ground_truth(folder / layout.ground_truth(name).name, split)
             own = [file for file in repeated[name] if name in file.image_ids]
             not_used = unused.get(name, {})
+            of_test = unused.get(layout.TEST, {}) if name == "train" and not has_test else {}
             same = find_same(conversion.looks, looks)
             looks[name] = conversion.looks
             if convert.strict:
@@ -76,7 +77,7 @@ def _convert(convert: ConvertParams) -> None:
             say(_summary_line(name, summary))
             if table := table_of_losses(conversion):
                 say(f"  Left out, listed in {layout.conversion(name)}:\n" + table)
-            for line in notes(conversion, own, not_used, same):
+            for line in notes(conversion, own, not_used | of_test, same):
                 say(line)
             crowds = conversion.boxes["crowd"]
             objects = conversion.boxes["kept"] - crowds

@@ -85,7 +85,7 @@ def _evaluate(settings: Params) -> None:
         say(unshared)
     if "validation_remark" in remarks:
         say(remarks["validation_remark"])
-    if metrics.get("best_f1") and (not measured or lost_f1(metrics)):
+    if name != layout.TEST and metrics.get("best_f1") and (not measured or lost_f1(metrics)):
         carried = f"carries {measured}; F1 {metrics['f1']:.3f}" if measured else "carries none"
         say(
             f"score threshold: the model {carried}. The highest F1 here is "

@@ -64,7 +64,8 @@ def _export(settings: Params) -> None:
     ) as tracker:
         with replacing_folder(layout.EXPORT) as folder:
             detector.warm_up()
-            broken = why_broken(detector.answers, islice(read_images(val, runtime.workers), size))
+            batch = islice(read_images(val, runtime.workers, side), size)
+            broken = why_broken(detector.answers, batch, side)
             # int8 needs the ranges of activations
             formats = [form for form in wanted.formats if not broken or form != "int8"]
             write_exports(folder, network, metadata, formats, calibration)

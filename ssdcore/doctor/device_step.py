@@ -26,9 +26,10 @@ CLASSES = 5
 RATE = 1e-3
 
 
-def example(batch: int, size: int, classes: int = CLASSES) -> TrainingBatch:
-    """Returns a batch of noise with targets; see `noise`."""
-    return TrainingBatch(np.arange(batch), **noise(batch, size, classes))
+def example(batch: int, model: ModelParams) -> TrainingBatch:
+    """Returns a batch of noise with targets for a network; see `noise`."""
+    boxes = model.layout.num_default_boxes
+    return TrainingBatch(np.arange(batch), **noise(batch, model.input_size, CLASSES, boxes))
 
 
 def make_network(model: ModelParams, train: TrainParams, classes: int = CLASSES) -> SSD:
@@ -69,7 +70,7 @@ def compute(device: Device, amp: str, params_file: str, batch: str, out: str) ->
     params = read_params(Path(params_file))
     chosen = configure(device)
     network = make_network(params.model, params.train)
-    images = example(int(batch), params.model.input_size)
+    images = example(int(batch), params.model)
     boxes = ModelMetadata(params.model, (), params.train.loss, 0).default_boxes
     offsets, probabilities = Detector(network, boxes, params.train.loss, int(batch)).answers(
         images.images

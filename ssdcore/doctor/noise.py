@@ -10,18 +10,19 @@ POSITIVES = 20
 """Default boxes of each image that answer for an object."""
 
 
-def noise(batch: int, size: int, classes: int) -> dict[str, Any]:
+def noise(batch: int, size: int, classes: int, boxes: int | None = None) -> dict[str, Any]:
     """Returns images of noise with encoded targets.
 
     Args:
         batch: B, number of images; also the seed.
         size: S, side of the images in pixels.
         classes: number of classes, without the background.
+        boxes: K, number of default boxes; None is that of the paper's network.
 
     Returns:
         images (B, 3, S, S), offsets (B, K, 4) and labels (B, K) by name.
     """
-    rng, boxes = np.random.default_rng(batch), LAYOUTS[size].num_default_boxes
+    rng, boxes = np.random.default_rng(batch), boxes or LAYOUTS[size].num_default_boxes
     labels = np.zeros((batch, boxes), np.int32)
     for row in labels:
         chosen = rng.choice(boxes, POSITIVES, replace=False)

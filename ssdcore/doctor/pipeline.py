@@ -33,16 +33,18 @@ def check_data() -> Finding:
     """Checks that the MindRecord files, their indices and the conversion report are there."""
     if not layout.MINDRECORD.exists():
         return Finding("to do", "data", f"no {layout.MINDRECORD} yet", "Run dvc repro convert")
-    for split in layout.SPLITS:
+    for split in layout.splits():
         try:
             find_shards(layout.mindrecord(split))
         except InputError as error:
             return Finding("error", "data", f"{error.where} is missing", error.remedy)
     try:
-        kept = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))
-        counts = [f"{kept[split]['images']['kept']} for {split}" for split in layout.SPLITS]
+        counts = []
+        for split in layout.splits():
+            of_split = json.loads(layout.conversion(split).read_text(encoding="utf-8"))[split]
+            counts.append(f"{of_split['images']['kept']} for {split}")
     except (OSError, ValueError, KeyError, TypeError):
-        return Finding("error", "data", f"{layout.CONVERSION} cannot be read", REMEDY)
+        return Finding("error", "data", f"{layout.conversion(split)} cannot be read", REMEDY)
     return Finding("ok", "data", f"images: {', '.join(counts)}")
 
 

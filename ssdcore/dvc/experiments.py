@@ -29,9 +29,10 @@ class Experiment:
         is_baseline: whether this is the commit itself.
         state: success, failed, queued or running; None if it ran in the workspace; `CHANGED`.
         params: the content of params.yaml.
-        metrics: the twelve COCO metrics by name; empty if there are none.
+        metrics: the twelve COCO metrics of val by name; empty if there are none.
         changed: parameters that differ from the baseline's, by dotted key.
         data: the hash of the MindRecord files; None if dvc.lock does not have it.
+        reported_ap: the AP of the evaluated split, as evaluate logs it; None if there is none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Experiment:
     metrics: Mapping[str, float]
     changed: Mapping[str, Any]
     data: str | None
+    reported_ap: float | None = None
 
     @property
     def has_results(self) -> bool:
@@ -105,15 +107,20 @@ def _experiment(
         metrics=_figures(state.data.metrics),
         changed={key: value for key, value in leaves(params) if before.get(key, ...) != value},
         data=shards.hash if shards else None,
+        reported_ap=_bbox(state.data.metrics, layout.EVALUATE_METRICS).get("AP"),
     )
 
 
 def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the figures of val: to choose an experiment by those of test would spoil them."""
     for path in (layout.VALIDATION_METRICS, layout.EVALUATE_METRICS):  # earlier ones have no first
-        if figures := _content(metrics, path).get("bbox"):
-            return dict(figures)
+        if figures := _bbox(metrics, path):
+            return figures
     return {}
+
+
+def _bbox(metrics: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    return dict(_content(metrics, path).get("bbox") or {})
 
 
 def _content(files: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -82,14 +82,19 @@ class Parity(NamedTuple):
         )
 
 
-def why_broken(network: Answers, images: Iterable[tuple[int, Rgb]]) -> str:
+def why_broken(
+    network: Answers, images: Iterable[tuple[int, Rgb]], input_size: int = IMAGE_SIZE
+) -> str:
     """Returns why no comparison means anything, as after too high a learning rate; else "".
 
     Args:
         network: the checkpoint.
         images: ids and pixels (H, W, 3) of one batch.
+        input_size: S of the network.
     """
-    offsets, probabilities = network(np.stack([to_network_input(rgb) for _, rgb in images]))
+    offsets, probabilities = network(
+        np.stack([to_network_input(rgb, input_size) for _, rgb in images])
+    )
     if not (np.isfinite(offsets).all() and np.isfinite(probabilities).all()):
         return "its outputs are not finite"
     largest = float(np.abs(offsets).max())

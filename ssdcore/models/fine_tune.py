@@ -48,6 +48,7 @@ def pass_on(metadata: ModelMetadata, checkpoint: Path) -> tuple[SSD, ModelMetada
     network, found, lines = open_detector(checkpoint)
     ours, theirs = (
         {f"model.{key}": value for key, value in one.model if key not in ("dropout", "pretrained")}
+        | {"model.aspect_ratios": tuple(tuple(m.aspect_ratios) for m in one.model.layout.maps)}
         | {"train.loss": one.loss}
         for one in (metadata, found)
     )

@@ -165,6 +165,9 @@ class TrainParams(Section):
             value, most = getattr(self, name), getattr(self, limit)
             if value > most:
                 raise relation(name, value, f"at most {limit} ({most})")
+        if self.schedule == "steps" and self.warmup_epochs > self.epochs * 2 / 3:
+            expected = f"at most 2/3 of epochs ({self.epochs}), where the schedule steps down"
+            raise relation("warmup_epochs", self.warmup_epochs, expected)
         return self
 
 

@@ -16,6 +16,7 @@ from ssdcore.report.content import VariedImage
 from ssdcore.report.drawing import Rgb, draw_boxes, encode_jpeg, scale_to_fit
 from ssdcore.report.gallery import judge_images
 from ssdcore.report.split_images import SEED, SplitImages
+from ssdcore.report.words import varied_by
 
 VARIED_IMAGES, VARIATIONS = 4, 3
 SAME_IMAGES, SAME_PX = 12, 240
@@ -87,7 +88,7 @@ def draw_variations(
     for image, rgb in zip(chosen, images.read(chosen), strict=True):
         sample = Sample(rgb, split.objects[image.id])
         versions = [sample._replace(rgb=scale_to_fit(rgb, input_size))]
-        if any(strengths.model_dump().values()):
+        if any(varied_by(strengths).values()):
             for epoch in range(1, VARIATIONS + 1):
                 rng = image_generator(SEED, epoch, image.id)
                 versions.append(augment(sample, strengths, rng, input_size))

@@ -56,12 +56,15 @@ def setting(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def varied_by(strengths: AugmentParams) -> dict[str, float]:
+    """Returns what varies images, 0 for what does not, without the probability `colours`."""
+    values: dict[str, float] = strengths.model_dump(exclude={"colours"})
+    return values if strengths.colours else values | dict.fromkeys(COLOURS, 0.0)
+
+
 def variations(strengths: AugmentParams) -> str:
     """Describes how training varies images: how, how far, how often, and what is off."""
-    values: dict[str, float] = strengths.model_dump()
-    colours = values.pop("colours")
-    if not colours:
-        values.update(dict.fromkeys(COLOURS, 0.0))
+    values, colours = varied_by(strengths), strengths.colours
     if not any(values.values()):
         return "Training takes the images as they are: all of train.augment is 0."
     smallest, largest = (percent(side) for side in CROP_SIDES)

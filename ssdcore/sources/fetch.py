@@ -17,6 +17,7 @@ from ssdcore.params.dataset import DatasetParams, PublishedParams
 from ssdcore.sources.division import require_whole_groups
 from ssdcore.sources.held_out import give_classes, published_val_as_test
 from ssdcore.sources.selection import crowd_as_objects, drop_classes, merge_names, select
+from ssdcore.sources.splits import OTHER_TEST, UNUSED_TEST
 
 WITHOUT_BOX = "class without a box"
 LEFT_OUT = "class without a box in any split, left out"
@@ -51,7 +52,7 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
             classes = read_coco(annotations).classes
         if split == layout.TEST:
             read_coco(annotations)
-            give_classes(annotations, classes, fetched[split].annotations)
+            give_classes(annotations, classes, fetched[split].annotations, dataset.classes)
         if dataset.classes is not None or dataset.limit is not None:
             select(annotations, dataset.classes, dataset.limit, fetched[split].annotations)
         read[split] = read_coco(annotations)
@@ -61,6 +62,8 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         names = {split: [image.file_name for image in one.images] for split, one in read.items()}
         require_whole_groups(names, dataset.local.group)
     unused = {split: dict(one.unused) for split, one in fetched.items()}
+    of_test = {reason: unused["train"].pop(reason, []) for reason in (UNUSED_TEST, OTHER_TEST)}
+    unused[layout.TEST] = unused.get(layout.TEST, {}) | of_test  # train must not depend on them
     if dataset.name == "local" and dataset.limit is None:  # a few images need not show all
         missing = _require_learnable(fetched, read)
         useless = _never_listed(read) if dataset.classes is None else []

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from ssdcore.coco.annotations import CocoClass, same_name
@@ -34,7 +34,9 @@ def published_val_as_test(
     return {"train": fetched["train"], "val": fetched["train"], layout.TEST: fetched["val"]}
 
 
-def give_classes(path: Path, classes: Sequence[CocoClass], where: str) -> None:
+def give_classes(
+    path: Path, classes: Sequence[CocoClass], where: str, wanted: Collection[str] | None = None
+) -> None:
     """Gives a COCO annotation file the classes of train, by name, in place.
 
     Classes without a box are dropped. A file with these classes stays as it is.
@@ -43,6 +45,7 @@ def give_classes(path: Path, classes: Sequence[CocoClass], where: str) -> None:
         path: the annotation file, valid for `read_coco`.
         classes: of train.
         where: name of the file in messages.
+        wanted: names of the classes whose boxes count; None is all.
 
     Raises:
         InputError: the file has boxes of another class.
@@ -52,6 +55,14 @@ def give_classes(path: Path, classes: Sequence[CocoClass], where: str) -> None:
     name_of = {whole_number(c["id"]): c["name"] for c in content["categories"]}
     if name_of == {one.id: one.name for one in classes}:
         return
+    if wanted is not None:
+        kept = {same_name(name) for name in wanted}
+        content["annotations"] = [
+            row
+            for row in content["annotations"]
+            if (name := name_of.get(whole_number(row.get("category_id")))) is None
+            or same_name(name) in kept
+        ]
     unknown: Counter[str] = Counter()
     for row in content["annotations"]:
         name = name_of.get(whole_number(row.get("category_id")))

@@ -25,13 +25,11 @@ from ssdcore.sources.division import Division, divide_entries, partition
 from ssdcore.sources.labelme import read_labelme
 from ssdcore.sources.pairing import Reading, unused, with_rest
 from ssdcore.sources.recognise import NAMES, Recognised, recognise
-from ssdcore.sources.splits import TEST, Subset, by_split
+from ssdcore.sources.splits import OTHER_TEST, TEST, UNUSED_TEST, Subset, by_split
 from ssdcore.sources.voc import VOC_LISTS, Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo, split_images
 
 OUTSIDE = "image outside the folders of train and val"
-UNUSED_TEST = "image of a test split without labels, which is not used"
-OTHER_TEST = "image of a test split, which dataset.local.test_path replaces"
 
 
 class Whole(NamedTuple):

@@ -9,6 +9,8 @@ from ssdcore.core import layout
 from ssdcore.data.image_files import ImageFiles
 
 TEST = layout.TEST
+UNUSED_TEST = "image of a test split without labels, which is not used"
+OTHER_TEST = "image of a test split, which dataset.local.test_path replaces"
 WORDS = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
     "test": TEST, "testing": TEST,

@@ -50,7 +50,7 @@ def find_run(store: Store, experiment: Experiment) -> Found | None:
     except InputError:  # a commit whose code had other parameters
         return None
     found = _newest(store, experiment, {PARAMS_TAG: sha256_of_json(params)})
-    equal = found and found.metrics.get("AP") == experiment.metrics.get("AP")
+    equal = found and found.metrics.get("AP") == experiment.reported_ap
     return found if equal else None
 
 

@@ -175,7 +175,8 @@ class RunFiles:
             with_room(lambda: self._write_outs(report), str(self.paths.best.parent))
 
     def _write_outs(self, report: EpochReport) -> None:
-        metadata = self._metadata._replace(step=report.step, score_threshold=report.score_threshold)
+        step = self._metadata.step + report.step  # of a start that is passed on
+        metadata = self._metadata._replace(step=step, score_threshold=report.score_threshold)
         if report.is_best:
             save(self.paths.best, self._network, metadata)
         save(self.paths.last, self._network, metadata)

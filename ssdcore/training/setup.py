@@ -89,7 +89,8 @@ def prepare_training(
     """
     metadata = ModelMetadata(model, tuple(classes), train.loss, step=0, cores=cores)
     loader = TrainingLoader(
-        shards, train.batch_size, train.accumulate, metadata.default_boxes,
+        shards, *((train.batch_size, train.accumulate) if train.epochs else (1, 1)),
+        metadata.default_boxes,
         train.augment, runtime.seed, runtime.workers, group,
         runtime.cache_mb * BYTES_PER_MB, train.matching, model.input_size, train.balance,
     )  # fmt: skip

@@ -124,6 +124,13 @@ def test_another_backbone_is_refused(pair, key, value):
         np.testing.assert_array_equal(values(network)[name], value_before)
 
 
+def test_the_papers_ratios_written_out_are_the_same_as_none(pair):
+    _, _, metadata, checkpoint = pair
+    paper = tuple(of_map.aspect_ratios for of_map in metadata.model.layout.maps)
+    model = metadata.model.model_copy(update={"aspect_ratios": paper})
+    assert pass_on(metadata._replace(model=model), checkpoint)[1].step == 5
+
+
 def test_a_start_is_passed_on_with_its_own_classes(pair):
     source, _, metadata, checkpoint = pair
     model = metadata.model.model_copy(update={"dropout": 0.5})  # without effect on the detector

@@ -105,6 +105,14 @@ def test_a_mistake_is_named(tmp_path, old, new, key, found, hint):
     assert "\n" not in message
 
 
+def test_a_warm_up_ends_before_the_rate_steps_down(tmp_path):
+    text = DEFAULTS.read_text(encoding="utf-8").replace("schedule: cosine", "schedule: steps")
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("warmup_epochs: 0.5", "warmup_epochs: 4"))
+    with pytest.raises(InputError, match=r"warmup_epochs: found 4\.0, expected at most 2/3"):
+        read_params(path)
+
+
 def test_a_parameter_of_an_earlier_version_counts_under_its_present_name(tmp_path, capsys):
     path = edited(tmp_path, "  parity_images: 100", "  parity_pictures: 7")
     assert read_params(path).export.parity_images == 7

@@ -83,6 +83,12 @@ def test_each_image_as_it_is_and_augmented_three_times(training: SplitImages) ->
         assert len(set(one.jpegs)) == 4
 
 
+@pytest.mark.parametrize("strengths", [{}, {"hue": 0.5, "colours": 0.0}])
+def test_images_that_nothing_varies_are_drawn_once(training, strengths) -> None:
+    drawn = list(draw_variations(training, augment_params(**strengths), 300))
+    assert {len(one.jpegs) for one in drawn} == {1}
+
+
 def test_variations_are_what_augment_makes_for_epoch_and_image(training: SplitImages) -> None:
     split = training.split
     for one in draw_variations(training, VARIED, 300):

@@ -384,7 +384,10 @@ def published_splits(params: Section, folder: Path) -> dict[str, FetchedSplit]:
     return fetched
 
 
-CLASSES_OF_TEST = [[{"id": 7, "name": "DOG"}], [{"id": 7, "name": "cow"}]]
+CLASSES_OF_TEST = [
+    [{"id": 7, "name": "DOG"}],
+    [{"id": 7, "name": "cow"}, {"id": 8, "name": "Dog"}],
+]
 
 
 @pytest.mark.parametrize("categories", CLASSES_OF_TEST, ids=["renamed", "unknown"])
@@ -395,13 +398,17 @@ def test_a_test_path_has_the_classes_of_train(home, tmp_path, categories, monkey
     (home / "exam/images").mkdir(parents=True)
     (home / "exam/images/z.jpg").write_bytes(jpeg(seed=9))
     images = [{"id": 1, "file_name": "z.jpg", "height": 48, "width": 64}]
-    write_coco(home / "exam/result.json", images, [box(1, 7, [1, 1, 9, 9])])
+    write_coco(
+        home / "exam/result.json", images, [box(1, 7, [1, 1, 9, 9]), box(1, 8, [2, 2, 9, 9])]
+    )
     content = json.loads((home / "exam/result.json").read_text())
     (home / "exam/result.json").write_text(json.dumps({**content, "categories": categories}))
     dataset = local(home, test_path=home / "exam")
     if categories[0]["name"] == "cow":
         with pytest.raises(InputError, match=r"result\.json: objects of cow: found '1 in the test"):
             fetch(dataset, tmp_path / "raw")
+        chosen = dataset.model_copy(update={"classes": ["dog"]})
+        assert fetch(chosen, tmp_path / "chosen")["test"].images == str(home / "exam")
         return
     entries = fetch(dataset, tmp_path / "raw")
     assert entries["test"].images == str(home / "exam")

@@ -11,7 +11,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.manifest import read_unused
 from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import fetch
-from ssdcore.sources.one_path import OTHER_TEST, UNUSED_TEST
+from ssdcore.sources.splits import OTHER_TEST, UNUSED_TEST
 from stages.convert import main as convert
 from stages.download import main as download
 from tests.sources.archives import make_folder, make_zip
@@ -147,7 +147,7 @@ def test_a_test_split_without_labels_is_counted(tmp_path):
     files["test/_annotations.coco.json"] = json.dumps({**content, "annotations": []})
     path = make_folder(tmp_path / "set", files)
     assert fetched(path, tmp_path / "raw").keys() == {"train", "val"}
-    assert read_unused(tmp_path / "raw")["train"][UNUSED_TEST] == [f"test/{data.photos[0].name}"]
+    assert read_unused(tmp_path / "raw")["test"][UNUSED_TEST] == [f"test/{data.photos[0].name}"]
     parts = fetched(path, tmp_path / "raw", test_share=0.2)
     assert set(names(parts["test"])).isdisjoint([*names(parts["train"]), *names(parts["val"])])
 
@@ -173,7 +173,7 @@ def test_a_test_path_replaces_the_test_split_of_the_export(tmp_path):
     exam = make_folder(tmp_path / "exam", EXPORTS["labelme"](data))
     parts = fetched(path, tmp_path / "raw", test_path=str(exam))
     assert len(names(parts["test"])) == len(data.photos)
-    unused = read_unused(tmp_path / "raw")["train"]
+    unused = read_unused(tmp_path / "raw")["test"]
     assert unused[OTHER_TEST] == [f"test/{data.photos[0].name}"]
     of_export = fetched(exam, tmp_path / "b", test_path=str(path))["test"]
     assert names(of_export) == [f"test/{data.photos[0].name}"]  # not those of its train and val

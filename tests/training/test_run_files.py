@@ -9,7 +9,9 @@ from ssdcore.training.run_files import WARM_UP, Profile
 def report(waiting, computing, between):
     losses, rates, speed = (1.0, 0.5, 0.5), (0.1, 0.1), 10.0
     times = waiting, computing, between
-    return StepReport(1, 1, *losses, *rates, 1.0, 2.0, speed, True, True, (1,), *times, False, START)
+    return StepReport(
+        1, 1, *losses, *rates, 1.0, 2.0, speed, True, True, (1,), *times, False, START
+    )
 
 
 @pytest.mark.parametrize(
