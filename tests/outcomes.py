@@ -32,6 +32,6 @@ def rate(row: dict[str, Any]) -> float:
     return row["params"]["params.yaml"]["data"]["train"]["lr_max"]
 
 
-def figures(row: dict[str, Any]) -> dict[str, float]:
-    """Returns the twelve COCO metrics of an experiment."""
-    return row["metrics"]["metrics/evaluate.json"]["data"]["bbox"]
+def figures(row: dict[str, Any], file: str = "evaluate") -> dict[str, float]:
+    """Returns the COCO metrics of an experiment that are defined."""
+    return row["metrics"][f"metrics/{file}.json"]["data"]["bbox"]

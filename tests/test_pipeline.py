@@ -1,4 +1,4 @@
-"""Runs the commands of README.md on eight images, in one clone and in order, as a new user does.
+"""Runs the commands of README.md on ten images, in one clone and in order, as a new user does.
 
 The user's home is empty, git does not know them, and the outs of the clone's author are not there.
 After a command, tests check what it left in files, in DVC and in MLflow.
@@ -103,7 +103,8 @@ def after_repro(clone: Path, output: str) -> None:
     assert "circle" in page
     assert len(list((clone / "report/gallery").iterdir())) == 2
     parity = json.loads((clone / "export/parity.json").read_text())
-    assert parity["checkpoint"]["AP"] == pytest.approx(metrics["bbox"]["AP"])
+    of_val = json.loads((clone / "metrics/validation.json").read_text())
+    assert parity["checkpoint"]["AP"] == pytest.approx(of_val["bbox"]["AP"])
     assert parity["onnx"]["offsets"] < 1e-4
     assert (clone / "export/ssd300.onnx").is_file()
     assert (clone / "export/ssd300.mindir").is_file()
@@ -147,13 +148,13 @@ def after_the_queue(clone: Path, output: str) -> None:
         assert stored["dvc.baseline_rev"] == commit
         assert stored["dvc.data_md5"] == row["outs"]["data/mindrecord"]["hash"]
         assert float(stored["train.lr_max"]) == rate(row)
-        assert len(figures(row)) == 12
+        assert figures(row).keys() >= {"AP", "AP50", "AP75"}
         assert stored.items() >= {key: figures(row)[key] for key in ("AP", "AP50")}.items()
 
 
 def after_ranking(clone: Path, output: str) -> None:
     _, rows = listed(clone)
-    highest = max(figures(row)["AP"] for name, row in rows.items() if name != "bad")
+    highest = max(figures(row, "validation")["AP"] for name, row in rows.items() if name != "bad")
     assert f", AP {highest:.4f}" in output
     assert any(f"dvc exp apply {name}\n" in output for name in rows)
     assert any(f"/runs/{found['id']}?" in output for found in runs(clone))
@@ -182,6 +183,7 @@ def test_the_results_of_all_commands_are_there(clone):
         "dvc.lock",
         "metrics/evaluate.json",
         "metrics/train.json",
+        "metrics/validation.json",
         "params.yaml",
     }
 

@@ -183,7 +183,7 @@ def test_without_epochs_a_detector_is_measured_and_passed_on(folder, trained):
     assert passed.score_threshold == metadata.score_threshold
     assert (folder / layout.VALIDATION).read_text().splitlines()[1].startswith("0,0,")
     run(folder, "evaluate")
-    assert read(folder, layout.EVALUATE_METRICS)["bbox"]["AP"] == measured["AP"]
+    assert read(folder, layout.VALIDATION_METRICS)["bbox"]["AP"] == measured["AP"]
     run(folder, "report")
     run(folder, "export")
     assert read(folder, layout.PARITY)["checkpoint"]["AP"] == measured["AP"]
