@@ -50,7 +50,7 @@ def test_all_messages_go_through_one_function():
 
 def test_a_package_has_at_most_thirty_modules():
     """Beyond that, a reader no longer finds a concept by its file name."""
-    graph = grimp.build_graph("ssdcore")
+    graph = grimp.build_graph("ssdcore", cache_dir=None)
     sizes = {name: len(graph.find_children(f"ssdcore.{name}")) for name in PACKAGES}
     assert max(sizes.values()) <= 30
 

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 PARAMS = dict(leaves(read_params(ROOT / "params.yaml").model_dump()))
 PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
 STAGES = list(PIPELINE["stages"])
-GRAPH = grimp.build_graph("ssdcore", "stages")
+GRAPH = grimp.build_graph("ssdcore", "stages", cache_dir=None)
 for module in GRAPH.find_children("ssdcore.sources"):  # fetch imports data sources by name
     GRAPH.add_import(importer="ssdcore.sources.fetch", imported=module)
 ALL_PACKAGES = {"ssdcore", "stages"}

@@ -33,10 +33,16 @@ from ssdcore.params.schema import ModelParams
 
 VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28, 31, 33)
 """Numbers of conv1_1 … conv5_3, fc6 and fc7 where ReLUs and pools are numbered, too."""
-VOC_SCALES = {
-    300: (0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05),
-    512: (0.07, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05),
-}
+VOC_SCALES = dict(
+    zip(
+        sorted(LAYOUTS),
+        (
+            (0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05),
+            (0.07, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05),
+        ),
+        strict=True,
+    )
+)
 """The paper's scales for PASCAL VOC by input size."""
 CLASSES = {len(table): table for table in (coco_classes(), coco_ids_as_columns(), voc_classes())}
 """Published classes by their number."""

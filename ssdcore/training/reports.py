@@ -11,7 +11,7 @@ TRACKED = {
     "loss_box": "train/loss_box",
     "loss_class": "train/loss_class",
     "lr": "train/lr",
-    "gradient_norm": "train/gradient_norm",
+    "gradient_norm": "train/norm_of_gradients",
     "images_per_second": "train/speed_images_per_s",
     "val_AP": "val/AP",
     "val_AP50": "val/AP50",

@@ -154,7 +154,7 @@ def test_the_figures_of_the_threshold_are_those_of_the_curves(opened: Any) -> No
     page.slide(0.3)
     assert page.shown(".status") == [
         "2 of 2 images, with the boxes counted above, from a score of 0.300 on. "
-        "All validation images: precision 0.300, recall 0.700, F1 0.700."
+        "All evaluated images: precision 0.300, recall 0.700, F1 0.700."
     ]
     page.slide(1)  # where the precision is undefined
     assert page.shown(".status") == [

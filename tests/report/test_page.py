@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ssdcore.core.errors import InputError
+from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.report.content import ReportContent, VariedImage
 from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.gallery import BUDGET_BYTES, encode_within
@@ -159,8 +160,8 @@ def test_images_that_two_splits_share_are_shown_in_pairs(content, splits) -> Non
     ]
     conversion = {**splits["val"].conversion, "same_images": same}
     splits = {**splits, "val": splits["val"]._replace(conversion=conversion)}
-    boxes = np.array([[0.2, 0.2, 0.4, 0.2]], np.float32)
-    tables = {table.name: table for table in data_tables(splits, boxes, [0.1, 0.2, 0.375])}
+    found = data_tables(splits, LAYOUTS[300], LAYOUTS[300].coco_scales)
+    tables = {table.name: table for table in found}
     pairs = [VariedImage("val 0.jpg · train t0.jpg", [b"a val image", b"a train image"])]
     leaking = replace(content, tables={**content.tables, **tables}, same_images=pairs)
     html = render(leaking)

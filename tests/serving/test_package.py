@@ -101,7 +101,7 @@ def test_the_example_can_be_predicted(model):
 def test_the_folder_has_a_network_its_code_requirements_and_origin(model, folder, detector_file):
     (network,) = (folder / "artifacts").iterdir()
     assert network.read_bytes() == detector_file.read_bytes()
-    graph = grimp.build_graph("ssdcore")
+    graph = grimp.build_graph("ssdcore", cache_dir=None)
     modules = {MODULE} | graph.find_upstream_modules(MODULE)
     code = {str(path.relative_to(folder / "code")) for path in (folder / "code").rglob("*.py")}
     assert {name.replace(".", "/") + ".py" for name in modules} == {
@@ -114,7 +114,7 @@ def test_the_folder_has_a_network_its_code_requirements_and_origin(model, folder
 
 
 def test_requirements_are_what_the_model_imports():
-    graph = grimp.build_graph("ssdcore", include_external_packages=True)
+    graph = grimp.build_graph("ssdcore", include_external_packages=True, cache_dir=None)
     imported = {name.partition(".")[0] for name in graph.find_upstream_modules(MODULE)}
     owners = packages_distributions()
     packages = {p for name in imported - {"ssdcore"} for p in owners.get(name, [])}

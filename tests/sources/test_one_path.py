@@ -209,8 +209,8 @@ def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path,
     files |= {f"{folder}test/t.jpg": photo, f"{folder}more/m.jpg": photo}
     parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
     assert (len(parts["train"]["images"]), len(parts["val"]["images"])) == (6, 2)
-    (reasons,) = read_unused(tmp_path / "raw").values()
-    assert sorted(name for names in reasons.values() for name in names) == [
+    unused = read_unused(tmp_path / "raw").values()
+    assert sorted(n for reasons in unused for names in reasons.values() for n in names) == [
         f"{folder}more/m.jpg", f"{folder}test/t.jpg",
     ]  # fmt: skip
 
