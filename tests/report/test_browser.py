@@ -159,7 +159,7 @@ def test_the_figures_of_the_threshold_are_those_of_the_curves(opened: Any) -> No
     page.slide(1)  # where the precision is undefined
     assert page.shown(".status") == [
         "2 of 2 images, with the boxes counted above, from a score of 1.000 on. "
-        "All validation images: recall 0.000, F1 0.000."
+        "All evaluated images: recall 0.000, F1 0.000."
     ]
 
 

@@ -51,4 +51,4 @@ def test_charts_of_losses_come_first() -> None:
     names.sort(key=lambda name: (name.rpartition("/")[0] or "~", name))
     losses = ["train/loss", "train/loss_box", "train/loss_class"]
     assert names[:4] == [*losses, "train/lr"]
-    assert names[5:8] == ["val/AP", "val/AP50", "AP"]
+    assert names[6:9] == ["val/AP", "val/AP50", "AP"]
