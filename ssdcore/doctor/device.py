@@ -91,9 +91,7 @@ def check_device(params: Path, device: Device) -> Iterator[Finding]:
             yield Finding("error", "device", str(error), REMEDY)
 
 
-def computed(
-    folder: Path, params: Path, device: Device, amp: str = "O0", batch: int = BATCH
-) -> Arrays:
+def computed(folder: Path, params: Path, device: Device, amp: str = "O0") -> Arrays:
     """Returns what `ssdcore.doctor.device_step.compute` writes in a process of its own.
 
     Args:
@@ -101,13 +99,12 @@ def computed(
         params: the parameter file.
         device: as in `runtime.device`.
         amp: as in `runtime.amp`.
-        batch: number of images.
 
     Raises:
         DeviceError: the process failed, or did not end within `TIMEOUT_S`.
     """
     out = folder / f"{device}-{amp}.npz"
-    run_on(device, SCRIPT, device, amp, str(params), str(batch), str(out))
+    run_on(device, SCRIPT, device, amp, str(params), str(BATCH), str(out))
     with np.load(out) as arrays:
         return dict(arrays)
 

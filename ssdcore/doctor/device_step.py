@@ -32,10 +32,10 @@ def example(batch: int, model: ModelParams) -> TrainingBatch:
     return TrainingBatch(np.arange(batch), **noise(batch, model.input_size, CLASSES, boxes))
 
 
-def make_network(model: ModelParams, train: TrainParams, classes: int = CLASSES) -> SSD:
+def make_network(model: ModelParams, train: TrainParams) -> SSD:
     """Returns the network with random weights, the same on each device, and without dropout."""
     seed_all(1)
-    network = build_network(model.model_copy(update={"dropout": 0.0}), classes, train.loss)
+    network = build_network(model.model_copy(update={"dropout": 0.0}), CLASSES, train.loss)
     rng = np.random.default_rng(1)
     for parameter in network.trainable_params():
         if parameter.ndim > 1:

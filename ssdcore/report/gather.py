@@ -56,6 +56,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         *training_tables(history, metrics.get(REMARK, "")),
         *data_tables(splits, model.layout, model.default_box_scales),
     ]
+    by_name = {table.name: table for table in tables}
     chosen = wanted.score_threshold
     threshold = metrics["threshold"] if chosen is None else chosen
     results = read_results(layout.PREDICTIONS)
@@ -76,19 +77,16 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         environment=environment,
         metrics=metrics,
         validation=validation,
-        tables={table.name: table for table in tables},
+        tables=by_name,
         gallery=gallery_images(evaluated, results, wanted.images, threshold),
         score_threshold=threshold,
         strengths=strengths,
         variations=list(draw_variations(images["train"], strengths, input_size)),
         commands=commands_to_repeat(environment),
         rise=loss_rise(history),
-        same_images=[
-            pair
-            for table in tables
-            if table.name == SAME_IMAGES
-            for pair in draw_same_images(images, table)
-        ],
+        same_images=list(draw_same_images(images, by_name[SAME_IMAGES]))
+        if SAME_IMAGES in by_name
+        else [],
     )
     examples = draw_examples(evaluated, results, wanted.images, threshold)
     return content, list(examples)
