@@ -9,9 +9,7 @@ import pytest
 
 from ssdcore.core.experiment import (
     changed_params,
-    experiment_tags,
     is_workspace,
-    stage_of_experiment,
 )
 
 
@@ -19,24 +17,6 @@ from ssdcore.core.experiment import (
 def outside_dvc(monkeypatch):
     for name in ("DVC_STAGE", "DVC_ROOT", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"):
         monkeypatch.delenv(name, raising=False)
-
-
-def test_without_dvc_there_is_no_experiment():
-    assert (stage_of_experiment(), experiment_tags(), is_workspace()) == ("", {}, False)
-
-
-def test_repro_is_not_an_experiment(monkeypatch, tmp_path):
-    monkeypatch.setenv("DVC_STAGE", "train")
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert (stage_of_experiment(), experiment_tags()) == ("", {})
-
-
-def test_an_experiment_has_a_name_and_a_baseline(monkeypatch):
-    monkeypatch.setenv("DVC_STAGE", "train")
-    monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
-    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "b" * 40)
-    assert stage_of_experiment() == "train"
-    assert experiment_tags() == {"dvc.exp_name": "furry-paws", "dvc.baseline_rev": "b" * 40}
 
 
 def test_the_workspace_is_dvcs_root_even_through_a_link(monkeypatch, tmp_path):
@@ -162,26 +142,12 @@ def test_other_exits_are_no_failures(repository, body):
     assert "recorded" not in err
 
 
-def test_an_error_that_is_not_utf_8_is_recorded(repository):
-    done = fail(repository, r"raise ValueError('\udcff')", **experiment(repository))
-    assert done.stderr.endswith("recorded train params.yaml 'ValueError: \\\\udcff'\n")
-
-
 def test_changes_by_key(repository):
     (repository / "params.yaml").write_text("train:\n  lr_max: 2e-3\nnew:\n- é\n")
     assert changed_params(repository / "params.yaml") == [
         "train.epochs: 5 → none",
         'new: none → ["é"]',
     ]
-
-
-def test_a_committed_file_need_not_be_utf_8(repository):
-    path = repository / "params.yaml"
-    path.write_bytes("größe: 1\n".encode("latin-1"))
-    git = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
-    subprocess.run([*git, "commit", "-qam", "second"], cwd=repository, check=True)
-    path.write_text("a: 2\n")
-    assert changed_params(path)[-1] == "a: none → 2"
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", None])
