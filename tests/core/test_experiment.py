@@ -11,6 +11,7 @@ from ssdcore.core.experiment import (
     changed_params,
     is_workspace,
 )
+from tests.clone import run
 
 
 @pytest.fixture(autouse=True)
@@ -59,9 +60,8 @@ TRACKED = """
 def repository(tmp_path: Path) -> Path:
     """A committed params.yaml, changed as -S changes it; and a recorder that prints its input."""
     (tmp_path / "params.yaml").write_text("train:\n  lr_max: 0.002 # a comment\n  epochs: 5\n")
-    git = ("git", "-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
     for words in (("init", "-q"), ("add", "."), ("commit", "-qm", "first")):
-        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+        run(tmp_path, "git", *words)
     (tmp_path / "params.yaml").write_text("train:\n  lr_max: abc\n  epochs: 5\n")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests/recorder.py").write_text(
@@ -119,7 +119,7 @@ def test_a_temporary_copy_gets_no_note(repository, tmp_path_factory):
 
 
 def test_unchanged_parameters_need_no_note(repository):
-    subprocess.run(["git", "restore", "params.yaml"], cwd=repository, check=True)
+    run(repository, "git", "restore", "params.yaml")
     assert fail(repository, **experiment(repository)).stderr == ERROR + RECORDED
 
 
