@@ -17,12 +17,12 @@ from benchmarks import harness
 from ssdcore.core.files import write_text
 
 NAMES = (
-    "ablation", "accelerator", "chaos", "coco_at_size", "data", "evaluate", "full_network",
-    "growth", "inference", "mutations", "operators", "peers", "rates", "scaling", "serving",
-    "shares", "start_up", "tracking_faults",
+    "ablation", "accelerator", "chaos", "coco_at_size", "growth", "inference", "mutations", "peers",
+    "rates", "serving", "shares", "start_up", "tracking_faults",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
 DOCUMENTS = {
+    "ablation": harness.ROOT / "docs/detector.md",
     "accelerator": harness.ROOT / "docs/devices.md",
     "rates": harness.ROOT / "docs/tuning.md",
     "serving": harness.ROOT / "docs/serving.md",

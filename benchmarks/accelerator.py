@@ -7,6 +7,7 @@ its remedy, and the others go on. Without an accelerator, the CPU is compared wi
 sizes. Three minutes on two cores.
 """
 
+import csv
 import json
 import resource
 import tempfile
@@ -18,7 +19,6 @@ from time import perf_counter
 from typing import Any
 
 from benchmarks import harness
-from benchmarks.scaling import SKIPPED, history
 from ssdcore.doctor.device import (
     BATCH,
     HALF,
@@ -33,6 +33,8 @@ from ssdcore.doctor.device import (
 
 BATCHES, CPU_BATCHES = (8, 32, 64), (8,)
 STEPS, CPU_STEPS = 20, 5
+SKIPPED = 3
+"""Steps at the start of the stage, which include compilation."""
 DRAWN_IMAGES = 480
 PROFILED = 20
 COUNT = "import mindspore, sys; print(mindspore.hal.device_count(sys.argv[1]))"
@@ -178,8 +180,9 @@ def _trained(folder: Path, device: str, devices: int) -> list[Row]:
     }
     harness.write_params(folder, changes)
     harness.run_stages(folder, "download", "convert", "train")
-    rates = [float(row["images_per_second"]) for row in history(folder)][SKIPPED:]
-    result = f"{median(rates):.1f} images/s"
+    with (folder / "plots/history.csv").open(newline="") as file:
+        rates = [float(row["images_per_second"]) for row in csv.DictReader(file)]
+    result = f"{median(rates[SKIPPED:]):.1f} images/s"
     if devices == 1:
         (path,) = (folder / ".ssd/train").glob("*/profile.json")
         profile = json.loads(path.read_text())

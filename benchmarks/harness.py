@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 
 from ssdcore.core.files import write_json
-from ssdcore.core.git import git_output
+from ssdcore.core.processes import git_output
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"

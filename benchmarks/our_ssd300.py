@@ -10,7 +10,7 @@ import numpy as np
 from ssdcore.doctor.noise import noise
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.params.schema import ModelParams, TrainParams
-from ssdcore.params.types import Format, LossName
+from ssdcore.params.types import Format
 
 NUM_CLASSES = 80
 """Without background."""
@@ -22,19 +22,9 @@ CALIBRATION = 8
 os.environ.setdefault("GLOG_v", "3")  # no warnings of MindSpore between the tables
 
 
-def example(batch: int, size: int = IMAGE_SIZE) -> dict[str, Any]:
+def example(batch: int) -> dict[str, Any]:
     """Returns a batch of noise with encoded targets, always the same: images, offsets, labels."""
-    return noise(batch, size, NUM_CLASSES)
-
-
-def new_network(model: ModelParams, loss: LossName, num_classes: int = NUM_CLASSES) -> Any:
-    """Configures the device and returns an untrained network, always the same."""
-    from ssdcore.models.checkpoint import build_network
-    from ssdcore.models.device import configure, seed_all
-
-    configure("CPU")
-    seed_all(1)
-    return build_network(model, num_classes, loss)
+    return noise(batch, IMAGE_SIZE, NUM_CLASSES)
 
 
 def write(
@@ -46,10 +36,13 @@ def write(
     from ssdcore.export.metadata import ExportMetadata
     from ssdcore.export.write import write_exports
     from ssdcore.inference.decode import Thresholds
-    from ssdcore.models.checkpoint import save
+    from ssdcore.models.checkpoint import build_network, save
+    from ssdcore.models.device import configure, seed_all
     from ssdcore.models.metadata import ModelMetadata
 
-    network = new_network(model, "multibox", num_classes)
+    configure("CPU")
+    seed_all(1)
+    network = build_network(model, num_classes, "multibox")
     classes = tuple(CocoClass(n, str(n)) for n in range(1, num_classes + 1))
     model_metadata = ModelMetadata(model, classes, "multibox", 0)
     save(folder / CHECKPOINT, network, model_metadata)
@@ -59,33 +52,18 @@ def write(
     write_exports(folder, network, metadata, formats, calibration)
 
 
-def training_step(network: Any, train: TrainParams, batch: int) -> Callable[[], tuple[float]]:
-    """Returns what takes a training step on an example and returns the loss before it."""
-    from ssdcore.data.loader import TrainingBatch
-    from ssdcore.models.losses import DetectionLoss, make_class_loss
-    from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
-    from ssdcore.training.step import TrainingStep
-
-    rates = np.full(1000, RATE, np.float32)
-    optimizer = make_optimizer(
-        train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay
-    )
-    update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm)
-    step = TrainingStep(
-        network, DetectionLoss(make_class_loss(train.loss, train.min_negatives)), update
-    )
-    batches = [TrainingBatch(np.arange(batch), **example(batch, network.input_size))]
-    return lambda: (step(batches).total,)
-
-
 def training(folder: Path, batch: int, train: TrainParams) -> Callable[[], tuple[float]]:
-    """Returns what trains the checkpoint on an example, as `training_step` does."""
+    """Returns what takes a step of the checkpoint on an example and returns the loss before it."""
+    from ssdcore.data.loader import TrainingBatch
+    from ssdcore.doctor.device_step import make_step
     from ssdcore.models.checkpoint import load
     from ssdcore.models.device import configure
 
     configure("CPU")
     network, _ = load(folder / CHECKPOINT)
-    return training_step(network, train, batch)
+    step = make_step(network, train, rate=RATE)
+    batches = [TrainingBatch(np.arange(batch), **example(batch))]
+    return lambda: (step(batches).total,)
 
 
 def inference(folder: Path, batch: int, kind: str) -> Callable[[], tuple[Any, ...]]:

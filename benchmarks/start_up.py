@@ -52,17 +52,8 @@ def measure(*, quick: bool) -> dict[str, Any]:
         (alone / ".git").mkdir()  # marks the repository that tracking keeps its files in
         repro = (sys.executable, "-m", "dvc", "repro")
         full = harness.take_turns({"": lambda: call(clone, env, *repro, "--force")}, 1)
-        call(
-            harness.ROOT,
-            env,
-            sys.executable,
-            "-m",
-            "compileall",
-            "-q",
-            "benchmarks",
-            "ssdcore",
-            "stages",
-        )
+        compiled = ("compileall", "-q", "benchmarks", "ssdcore", "stages")
+        call(harness.ROOT, env, sys.executable, "-m", *compiled)
         no_op = harness.take_turns({"": lambda: call(clone, env, *repro)}, rounds)
         stages = {name: timed_stage.run(alone, name, env) for name in PIPELINE}
     return {

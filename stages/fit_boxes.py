@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ssdcore.geometry.boxes import Boxes
 
 REMEDY = "Run dvc repro convert first"
-SIZES_PX = {"small": (0, 32), "medium": (32, 96), "large": (96, float("inf"))}
-"""COCO's sizes: the square root of the area in pixels of the original image."""
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -33,6 +31,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     if not layout.CONVERSION.is_file():
         raise InputError(str(layout.CONVERSION), "no file", "the converted data set", REMEDY)
 
+    from ssdcore.coco.metrics import SIZES_PX
     from ssdcore.geometry.fit import BoxShapes, best_overlaps, fit_boxes
     from ssdcore.geometry.matching import POSITIVE_IOU
 
@@ -65,15 +64,11 @@ def _training_objects() -> tuple[Boxes, NDArray[Any]]:
     import numpy as np
 
     from ssdcore.coco.annotations import read_coco
-    from ssdcore.coco.boxes import KEPT
 
     split = read_coco(layout.ground_truth("train"))
     conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))["train"]
-    skipped = [file["image_id"] for file in conversion["skipped_files"]]
-    rows = split.annotations
-    used = np.flatnonzero((rows.verdict == KEPT) & ~rows.crowd)
-    used = used[~np.isin(split.image_ids[rows.image[used]], skipped)]
-    return rows.boxes_yxyx[used], np.sqrt(rows.areas_px[used])
+    used = split.training_rows([file["image_id"] for file in conversion["skipped_files"]])
+    return split.annotations.boxes_yxyx[used], np.sqrt(split.annotations.areas_px[used])
 
 
 def _listed(values: Any) -> str:

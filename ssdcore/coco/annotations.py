@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -92,6 +92,16 @@ class CocoSplit(NamedTuple):
     def image_ids(self) -> NDArray[np.int64]:
         """The ids (I,) of the images, in the file's order."""
         return np.array([image.id for image in self.images], np.int64)
+
+    def training_rows(self, skipped: Collection[int]) -> NDArray[np.int64]:
+        """Returns the rows of `annotations` that training uses, in the file's order.
+
+        Args:
+            skipped: ids of the images that convert left out.
+        """
+        rows = self.annotations
+        used = np.flatnonzero((rows.verdict == KEPT) & ~rows.crowd)
+        return used[~np.isin(self.image_ids[rows.image[used]], list(skipped))]
 
 
 def read_ground_truth(source: Path | CocoSplit) -> CocoSplit:

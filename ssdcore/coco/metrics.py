@@ -23,6 +23,8 @@ FIGURES = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
 )  # fmt: skip
 """The twelve figures in the order of COCOeval.stats."""
+SIZES_PX = {"small": (0, 32), "medium": (32, 96), "large": (96, 1e5)}
+"""COCO's ranges of √area in pixels of the original image, whose figures end in s, m and l."""
 UNDEFINED = -1.0
 """COCO's value for a figure without any object."""
 IOU_50, IOU_75 = 0, 5

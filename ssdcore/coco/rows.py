@@ -21,6 +21,8 @@ from ssdcore.core.retry import retrying
 
 Row = dict[str, Any]
 """An image, annotation or category, reduced to `KEYS`."""
+Content = dict[str, list[Row]]
+"""The rows of a file, by the `LISTS`."""
 LISTS = ("images", "annotations", "categories")
 KEYS = {*LISTS, "id", "file_name", "height", "width", "name"}
 KEYS |= {"image_id", "category_id", "bbox", "area", "iscrowd", "score"}
@@ -32,7 +34,7 @@ FLAGS = {**dict.fromkeys(NO, False), **dict.fromkeys(YES, True)}
 REMEDY = "Export the data set as a COCO detection file (instances_*.json)"
 
 
-def load_rows(path: Path) -> dict[str, list[Row]]:
+def load_rows(path: Path) -> Content:
     """Returns the rows of a file, see `parse_rows`.
 
     Raises:
@@ -47,7 +49,7 @@ def load_rows(path: Path) -> dict[str, list[Row]]:
         ) from None
 
 
-def parse_rows(read: Callable[[], bytes], where: str) -> dict[str, list[Row]]:
+def parse_rows(read: Callable[[], bytes], where: str) -> Content:
     """Returns the three `LISTS` of a file, their entries reduced to `KEYS`.
 
     Args:

@@ -17,10 +17,9 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ssdcore.core.children import child_environment
-from ssdcore.core.git import git_output
 from ssdcore.core.messages import say
 from ssdcore.core.nested import leaves
+from ssdcore.core.processes import child_environment, git_output
 
 STAGE, ROOT = "DVC_STAGE", "DVC_ROOT"
 EXPERIMENT, BASELINE = "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"

@@ -45,6 +45,8 @@ SPLITS = ("train", "val")
 """The splits that every data set has."""
 TEST = "test"
 """The split that some have: it neither trains the detector nor chooses its checkpoint."""
+SPLIT_WORDS = {"train": "training", "val": "validation", TEST: "test"}
+"""The splits in prose."""
 
 
 def states() -> Path:

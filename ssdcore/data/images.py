@@ -35,8 +35,10 @@ LYING = (5, 6, 7, 8)
 """The orientations that swap height and width."""
 JPEG_QUALITY = 95
 """Quality of images that are encoded again; COCO's images have about the same."""
-MAX_PIXELS = 1 << 28
-"""The largest phone photos have 200 million pixels."""
+MAX_PIXELS = 100_000_000
+MAX_JPEG_PIXELS = 1 << 28
+"""JPEG can be decoded at an eighth of its sides; the largest phone photos have 200 million pixels.
+Other files are decoded whole: a PNG of 100 KB can hold 300 million pixels and take minutes."""
 Image.MAX_IMAGE_PIXELS = None  # Pillow's own limit is lower, and it warns at half of it
 warnings.filterwarnings("ignore", category=UserWarning, module="PIL")  # damaged EXIF data, …
 BYTES_PER_PIXEL = 12
@@ -204,8 +206,10 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
     try:
         with Image.open(io.BytesIO(data), formats=_formats_of(data)) as image:
             (width, height), image_format = image.size, str(image.format)
-            if width * height > MAX_PIXELS:
-                raise BrokenImageError("image of too many pixels")
+            most = MAX_JPEG_PIXELS if image_format == "JPEG" else MAX_PIXELS
+            if width * height > most:
+                million = f"at most {most // 10**6} million are read"
+                raise BrokenImageError(f"image of too many pixels, {million}")
             orientation = _orientation(image)
             use(image)
     except UnidentifiedImageError:

@@ -33,6 +33,7 @@ class FetchedSplit(NamedTuple):
         annotations: name of the annotations in messages, such as the user's own path.
         images_sha256: hash of the archive that holds the images, if it is known.
         unused: what no record uses: names of files (or classes) by the reason.
+        unused_test: likewise of a test split that is beside this one and is not used.
     """
 
     images: Path
@@ -40,6 +41,7 @@ class FetchedSplit(NamedTuple):
     annotations: str
     images_sha256: str = ""
     unused: Mapping[str, Sequence[str]] = MappingProxyType({})
+    unused_test: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class SplitSource(NamedTuple):

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.core.children import child_environment
 from ssdcore.core.errors import RunError
+from ssdcore.core.processes import child_environment
 from ssdcore.doctor.finding import Finding, Grade
 from ssdcore.params.types import Device
 

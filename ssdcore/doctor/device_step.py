@@ -45,9 +45,11 @@ def make_network(model: ModelParams, train: TrainParams) -> SSD:
     return network
 
 
-def make_step(network: SSD, train: TrainParams, amp: str) -> TrainingStep:
+def make_step(
+    network: SSD, train: TrainParams, amp: str = "O0", rate: float = RATE
+) -> TrainingStep:
     """Returns a training step with momentum; float16 has a dynamic loss scale."""
-    rates = np.full(10_000, RATE, np.float32)
+    rates = np.full(10_000, rate, np.float32)
     optimizer = make_optimizer(
         "momentum", network.trainable_params(), rates, train.momentum, train.weight_decay
     )

@@ -12,7 +12,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ssdcore.core.git import git_output
+from ssdcore.core.processes import git_output
 from ssdcore.doctor.finding import Finding
 
 PYTHONS = ((3, 10), (3, 13))

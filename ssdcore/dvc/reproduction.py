@@ -23,9 +23,11 @@ from ssdcore.dvc.repository import Revision, folder_in_git, open_repository
 REMOVED_PREFIXES = ("DVC_", "GIT_", "MLFLOW_", "PYTHONPATH")
 """Environment variables that may name another repository or another MLflow store."""
 KEPT = {"DVC_NO_ANALYTICS", "MLFLOW_DISABLE_TELEMETRY"}
-METRICS = (layout.TRAIN_METRICS, layout.EVALUATE_METRICS)
+REQUIRED = (layout.TRAIN_METRICS, layout.EVALUATE_METRICS)
+METRICS = (*REQUIRED, layout.VALIDATION_METRICS)
+"""The files of figures; earlier commits lack the last one."""
 REPORT = (layout.REPORT_PAGE, layout.REPORT_JSON, layout.REPORT_TEXT)
-TIMED = [str(path) for path in (*METRICS, layout.HISTORY, *REPORT)]
+TIMED = [str(path) for path in (*REQUIRED, layout.HISTORY, *REPORT)]
 """Outs that hold speeds, times or the commit's name, so that their hashes always differ."""
 NOT_COMPARED = {"images_per_second", "device"}
 """Keys of metrics/ that are not results."""
@@ -142,13 +144,13 @@ def read_record(revision: Revision) -> Record:
         InputError: the revision has no dvc.lock or no metrics, or unreadable ones.
     """
     texts = {path: revision.read(path) or b"" for path in (LOCK, *METRICS)}
-    for path, text in texts.items():
-        if not text:
+    for path in (LOCK, *REQUIRED):
+        if not texts[path]:
             raise _no_results(path, revision, "no file")
     stages = parse_lock(texts[LOCK].decode(errors="replace"), f"{LOCK} of {revision.name}")
     metrics = {path: _mapping(texts[path]) for path in METRICS}
     for path, content in metrics.items():
-        if not content:
+        if texts[path] and not content:
             raise _no_results(path, revision, "no JSON object")
     return Record(
         files=_by_stage(stages, "deps", {path for stage in stages.values() for path in stage.outs}),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.coco.matching import Flags, Floats, Found, Truth, ranks
-from ssdcore.coco.metrics import IOU_50, IOU_75, UNDEFINED
+from ssdcore.coco.metrics import IOU_50, IOU_75, SIZES_PX, UNDEFINED
 from ssdcore.evaluation.average_precision import weighted_precisions
 from ssdcore.evaluation.split import Split, decide, rounds_of_classes
 
@@ -19,8 +19,8 @@ Interval = tuple[float, float]
 RESAMPLES, SEED = 1000, 1
 PERCENTILES = (2.5, 97.5)
 """Ends of the interval that holds 95 % of the resamples."""
-AREAS = {"": (0, np.inf), "s": (0, 32), "m": (32, 96), "l": (96, 1e5)}
-"""COCO's ranges of √area in pixels, by the end of the figures' names."""
+RANGES_PX = {"": (0, np.inf)} | {name[0]: range_px for name, range_px in SIZES_PX.items()}
+"""Of √area, by the end of the figures' names."""
 MOST = (1, 10, 100)
 """Detections of a class in an image that count for AR1, AR10 and AR100."""
 
@@ -46,7 +46,7 @@ def bootstrap(split: Split, resamples: int = RESAMPLES) -> Bootstrap:
     rank = ranks(split.found.group, split.found.score)
     figures: dict[str, Floats] = {}
     classes = np.zeros((len(split.names), resamples))
-    for area, (low, high) in AREAS.items():
+    for area, (low, high) in RANGES_PX.items():
         counts, correct, wrong = decide(split, rounds, low, high)
         objects = _by_class(split, split.truth, counts, weights)
         precisions = weighted_precisions(split.found, correct, wrong, objects, weights)

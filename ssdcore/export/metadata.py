@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.git import git_output
+from ssdcore.core.processes import git_output
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, SIZE_VARIANCE
 from ssdcore.inference.decode import Thresholds

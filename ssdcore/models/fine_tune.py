@@ -1,10 +1,11 @@
-"""Starts a training from a checkpoint or a published detector, which may have other classes."""
+"""Starts a training from a checkpoint or a published detector, and freezes layers of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from mindspore import Tensor
+import mindspore as ms
+from mindspore import Tensor, nn
 from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoClass
@@ -14,7 +15,9 @@ from ssdcore.models.checkpoint import is_checkpoint, load
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.published import read_published
 from ssdcore.models.ssd import SSD, class_predictors
+from ssdcore.models.vgg16 import UP_TO_CONV4
 from ssdcore.models.weight_files import LoadReport, shortened
+from ssdcore.params.types import Freeze
 
 
 def open_detector(path: Path) -> tuple[SSD, ModelMetadata, list[str]]:
@@ -103,6 +106,44 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> LoadR
             unused[name] = f"of shape {value.shape} where the network has {parameter.shape}"
     unused.update(dict.fromkeys(arrays, "the network has no such parameter"))
     return LoadReport(loaded, unused, tuple(fresh), tuple(lines))
+
+
+def freeze(network: SSD, part: Freeze, fresh: Collection[str]) -> list[str]:
+    """Freezes weights and batch norm's statistics of a part of the backbone.
+
+    Few images improve the other layers alone. A step computes no gradient of frozen layers. A
+    frozen batch norm normalises with its stored statistics in training as in inference.
+
+    Args:
+        network: changed in place.
+        part: what to freeze: nothing, VGG16's conv1_1 to conv4_3, or the whole backbone.
+        fresh: names of the network's parameters that keep their initial values.
+
+    Returns:
+        Lines for the log.
+
+    Raises:
+        InputError: a parameter to freeze is fresh.
+    """
+    if part == "none":
+        return []
+    backbone = network.backbone
+    cells = [getattr(backbone, name) for name in UP_TO_CONV4] if part == "conv4" else [backbone]
+    weights = [p for cell in cells for p in cell.get_parameters() if p.dtype == ms.float32]
+    if untrained := [p.name for p in weights if p.name in fresh]:
+        raise InputError(
+            "train.freeze", part,
+            f"trained weights where it freezes; {len(untrained)} of {len(weights)} parameters "
+            f"keep their initial values, such as {untrained[0]}",
+            "Start from a file that has them (train.init_from, model.pretrained), or freeze less",
+        )  # fmt: skip
+    for parameter in weights:
+        parameter.requires_grad = False
+    for cell in cells:
+        for _, member in cell.cells_and_names():
+            if isinstance(member, nn.BatchNorm2d):
+                member.use_batch_statistics = False
+    return [f"frozen: {part}, {len(weights)} parameters (train.freeze)"]
 
 
 def _require_same_backbone(

@@ -9,9 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from ssdcore.core.children import child_environment
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.messages import say
+from ssdcore.core.processes import child_environment
 from ssdcore.dvc.lock import recorded_outs
 from ssdcore.dvc.repository import WORKSPACE, open_revisions
 from ssdcore.inference.photo_detector import PhotoDetector

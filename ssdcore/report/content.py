@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ssdcore.core import layout
 from ssdcore.evaluation.named_table import Table
 from ssdcore.params.rates import Rise
 from ssdcore.params.schema import AugmentParams
@@ -78,12 +79,12 @@ class ReportContent:
     @property
     def evaluated(self) -> str:
         """The word for the split of the figures."""
-        return words.SPLITS[self.metrics.get("split", "val")]
+        return layout.SPLIT_WORDS[self.metrics.get("split", "val")]
 
     @property
     def about_split(self) -> str:
         """Says what the split of the figures has to do with the training."""
-        if self.evaluated == words.SPLITS["val"]:
+        if self.evaluated == layout.SPLIT_WORDS["val"]:
             return (
                 "All figures are of the validation set, which the detector was not trained on. It "
                 "did choose the checkpoint, so AP may be lower on new images; a test split tells."

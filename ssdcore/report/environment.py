@@ -8,7 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ssdcore.core.git import git_output
+from ssdcore.core.processes import git_output
 
 CPUINFO = Path("/proc/cpuinfo")
 DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12")

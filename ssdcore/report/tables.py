@@ -60,12 +60,11 @@ class SplitData(NamedTuple):
 
     def objects(self) -> tuple[Boxes, Counter[str]]:
         """Returns the boxes (N, 4) y1 x1 y2 x2 in the shards without crowds, and their classes."""
-        skipped = {file["image_id"] for file in self.conversion["skipped_files"]}
-        kept = [self.truth.objects[i.id] for i in self.truth.images if i.id not in skipped]
-        single = [objects.select(~objects.crowd) for objects in kept]
-        boxes = np.concatenate([np.zeros((0, 4), np.float32), *(o.boxes_yxyx for o in single)])
-        labels = Counter(int(label) for objects in single for label in objects.labels)
-        return boxes, Counter({c.name: labels[n] for n, c in enumerate(self.truth.classes, 1)})
+        rows = self.truth.annotations
+        used = self.truth.training_rows([f["image_id"] for f in self.conversion["skipped_files"]])
+        labels = Counter(rows.label[used].tolist())
+        classes = Counter({c.name: labels[n] for n, c in enumerate(self.truth.classes, 1)})
+        return rows.boxes_yxyx[used], classes
 
 
 def training_tables(history_csv: str, remark: str = "") -> list[Table]:

@@ -11,8 +11,6 @@ from ssdcore.params.schema import AugmentParams
 
 DASH = "\u2013"
 COLOURS = ("brightness", "contrast", "saturation", "hue")
-SPLITS = {"val": "validation", "test": "test"}
-"""Of which the figures are, in prose."""
 
 
 def cell(column: Column, value: Any) -> str:

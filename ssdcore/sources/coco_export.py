@@ -8,11 +8,10 @@ as far as one is there; else the only one of that name.
 import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
-from typing import Any
 from urllib.parse import unquote
 
 from ssdcore.coco.annotations import check_rows
-from ssdcore.coco.rows import parse_rows
+from ssdcore.coco.rows import Content, Row, parse_rows
 from ssdcore.core.errors import InputError
 from ssdcore.core.file_names import plain_name
 from ssdcore.data.image_files import ImageFiles, image_names
@@ -28,7 +27,7 @@ IMAGE_FOLDERS = ("images", "data")
 
 def read_coco_export(
     files: ImageFiles, where: str, annotations: Sequence[str]
-) -> tuple[dict[str, str], dict[str, dict[str, Any]], dict[str, Reading]]:
+) -> tuple[dict[str, str], dict[str, Content], dict[str, Reading]]:
     """Reads the annotation file of each split.
 
     Args:
@@ -142,5 +141,5 @@ def _without_upload(name: str) -> str:
     return UPLOAD.sub("", _own_name(name), count=1) if UPLOAD.match(_own_name(name)) else ""
 
 
-def _has_name(row: dict[str, Any]) -> bool:
+def _has_name(row: Row) -> bool:
     return isinstance(row.get("file_name"), str) and row["file_name"] != ""

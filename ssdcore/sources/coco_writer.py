@@ -1,10 +1,12 @@
-"""Writes annotations of other formats as COCO files."""
+"""Writes COCO annotation files, also of annotations in other formats."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssdcore.core.files import write_json
+from ssdcore.coco.rows import Content
+from ssdcore.core.files import write_json, write_text
 from ssdcore.data.image_files import ImageFiles, header_of
 from ssdcore.data.manifest import annotation_file
 
@@ -80,3 +82,9 @@ def write_coco(
         content = {"info": {"description": f"{about}: {split}"}, "images": images}
         content |= {"annotations": annotations, "categories": categories}
         write_json(annotation_file(folder, split), content)
+
+
+def write_contents(folder: Path, contents: Mapping[str, Content]) -> None:
+    """Writes the COCO annotation file of each split to the folder that becomes data/raw."""
+    for split, content in contents.items():
+        write_text(annotation_file(folder, split), json.dumps(content))

@@ -12,9 +12,8 @@ from typing import Any
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
-from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
-from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair
+from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair, read_label, stem
 from ssdcore.sources.recognise import is_kitti
 from ssdcore.sources.yolo import may_be_label
 
@@ -54,10 +53,11 @@ def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Rea
         def get_images(self) -> Iterable[Image]:
             return [Image(0, "labels.png", 1, 1)]
 
-    texts = {name: _read(files, name, where) for name in files.names() if may_be_label(name)}
+    names = filter(may_be_label, files.names())
+    texts = {name: read_label(files, name, f"{where}/{name}", MAX_BYTES) for name in names}
     labels = {name: data for name, data in texts.items() if is_kitti(data) or not data.strip()}
     images = image_names(files)
-    levels: list[tuple[Key, Key]] = [(_stem, _stem), (_without_kind, _without_kind), (_bare, _bare)]
+    levels: list[tuple[Key, Key]] = [(stem, stem), (_without_kind, _without_kind), (_bare, _bare)]
     image_of = pair(images, list(labels), levels)
     entries = []
     for name, image in image_of.items():
@@ -75,7 +75,7 @@ def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder:
     from labelformat.formats.labelbox import FilenameKeyOption
 
     def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
-        text = _read(files, name, where).decode("utf-8", "replace")
+        text = read_label(files, name, f"{where}/{name}", MAX_BYTES).decode("utf-8", "replace")
         try:
             classes = {one["name"] for row in text.splitlines() if row.strip()
                        for one in _objects(json.loads(row))}  # fmt: skip
@@ -105,7 +105,7 @@ def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Pat
     notes = []
 
     def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
-        data = _read(files, name, where)
+        data = read_label(files, name, f"{where}/{name}", MAX_BYTES)
         if b"<!DOCTYPE" in data:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
         if count := sum(map(data.count, OUTLINES)):
@@ -192,25 +192,11 @@ def _fault(where: str, error: Exception) -> InputError:
     return InputError(where, fault, "a file that labelformat can read", "Export it as COCO")
 
 
-def _read(files: ImageFiles, name: str, where: str) -> bytes:
-    try:
-        data = files.read(name)
-    except BrokenImageError as error:
-        raise InputError(f"{where}/{name}", str(error), "a readable file") from None
-    if len(data) > MAX_BYTES:
-        raise InputError(f"{where}/{name}", f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")
-    return data
-
-
-def _stem(name: str) -> PurePosixPath:
-    return PurePosixPath(name).with_suffix("")
-
-
 def _without_kind(name: str) -> str:
     """Returns a path without the folders of images and labels, such as KITTI's label_2."""
-    parts = _stem(name).parts
+    parts = stem(name).parts
     return "/".join([*(p for p in parts[:-1] if not p.startswith(("image", "label"))), parts[-1]])
 
 
 def _bare(name: str) -> str:
-    return _stem(name).name
+    return stem(name).name

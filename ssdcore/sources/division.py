@@ -4,20 +4,22 @@ A hash of seed and name orders the images: the division does not depend on the o
 and a data set that grows keeps most of its earlier division.
 """
 
-import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ssdcore.coco.rows import flag, whole_number
+from ssdcore.coco.rows import Content, Row, flag, load_rows, whole_number
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import write_text
+from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
-from ssdcore.sources.coco_writer import ImageEntry
-from ssdcore.sources.selection import image_name, read_content, shuffled
+from ssdcore.sources.coco_writer import ImageEntry, write_contents
+from ssdcore.sources.selection import image_name, shuffled
+
+HELD_OUT_SEED = 1
+"""Of the val that a published data set gets instead of its own."""
 
 
 class Division(NamedTuple):
@@ -117,34 +119,53 @@ def divide_entries(
     }
 
 
-def partition(path: Path, targets: Mapping[str, Path], division: Division, where: str = "") -> None:
-    """Divides the images of a COCO annotation file with `divide`.
+def partition(content: Content, division: Division, where: str) -> dict[str, Content]:
+    """Returns train and each split that the division makes of a COCO annotation file.
 
     Boxes of unlisted images go to train, where `read_coco` counts them.
 
     Args:
-        path: the file; may be one of the targets.
-        targets: the file to write of train and of each split that the division makes.
+        content: of the file, valid for `check_rows`.
         division: the shares.
-        where: name of the annotations in messages; empty is the path.
+        where: name of the annotations in messages.
     """
-    content = read_content(path)
     name_of = {whole_number(image["id"]): image_name(image) for image in content["images"]}
     classes_of: dict[str, set[int | None]] = {name: set() for name in name_of.values()}
     for row in content["annotations"]:
         name = name_of.get(whole_number(row.get("image_id")))
         if name is not None and flag(row.get("iscrowd")) is False:
             classes_of[name].add(whole_number(row.get("category_id")))
-    split_of = divide(classes_of, division, where or str(path))
+    split_of = divide(classes_of, division, where)
 
-    def split_of_row(row: Mapping[str, Any]) -> str:
+    def split_of_row(row: Row) -> str:
         name = name_of.get(whole_number(row.get("image_id")))
         return "train" if name is None else split_of[name]
 
-    for split in ("train", *division.shares):
-        images = [one for one in content["images"] if split_of[image_name(one)] == split]
-        rows = [row for row in content["annotations"] if split_of_row(row) == split]
-        write_text(targets[split], json.dumps({**content, "images": images, "annotations": rows}))
+    return {
+        split: {
+            "images": [one for one in content["images"] if split_of[image_name(one)] == split],
+            "annotations": [row for row in content["annotations"] if split_of_row(row) == split],
+            "categories": content["categories"],
+        }
+        for split in ("train", *division.shares)
+    }
+
+
+def published_val_as_test(
+    fetched: Mapping[str, FetchedSplit], folder: Path, val_share: float
+) -> dict[str, FetchedSplit]:
+    """Makes val of a published data set the test split, and a share of train the new val.
+
+    Args:
+        fetched: train and val, whose annotation files are in `folder`.
+        folder: the future data/raw.
+        val_share: of the images of train.
+    """
+    annotation_file(folder, "val").replace(annotation_file(folder, layout.TEST))
+    content = load_rows(annotation_file(folder, "train"))
+    division = Division({"val": val_share}, HELD_OUT_SEED)
+    write_contents(folder, partition(content, division, fetched["train"].annotations))
+    return {"train": fetched["train"], "val": fetched["train"], layout.TEST: fetched["val"]}
 
 
 def require_whole_groups(names_of: Mapping[str, Iterable[str]], pattern: str | None) -> None:

@@ -7,21 +7,26 @@ from pathlib import Path
 
 import numpy as np
 
-from ssdcore.coco.annotations import CocoClass, CocoSplit, read_coco, require_plausible
+from ssdcore.coco.annotations import CocoClass, CocoSplit, check_rows, require_plausible
 from ssdcore.coco.boxes import KEPT, UNKNOWN_SIZE
+from ssdcore.coco.rows import load_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
 from ssdcore.data.manifest import FetchedSplit, SplitSource, annotation_file, describe, write_unused
 from ssdcore.params.dataset import DatasetParams, PublishedParams
-from ssdcore.sources.division import require_whole_groups
-from ssdcore.sources.held_out import give_classes, published_val_as_test
-from ssdcore.sources.selection import crowd_as_objects, drop_classes, merge_names, select
-from ssdcore.sources.splits import OTHER_TEST, UNUSED_TEST
+from ssdcore.sources.coco_writer import write_contents
+from ssdcore.sources.division import published_val_as_test, require_whole_groups
+from ssdcore.sources.selection import (
+    crowd_as_objects,
+    drop_classes,
+    give_classes,
+    merge_names,
+    select,
+)
 
 WITHOUT_BOX = "class without a box"
 LEFT_OUT = "class without a box in any split, left out"
-SPLIT_NAMES = {"val": "validation", layout.TEST: "test"}
 
 
 def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
@@ -38,32 +43,16 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
     fetched: dict[str, FetchedSplit] = source.fetch(dataset.source, folder)
     if isinstance(dataset.source, PublishedParams) and dataset.source.val_share:
         fetched = published_val_as_test(fetched, folder, dataset.source.val_share)
-    read = {}
-    classes: Sequence[CocoClass] = ()  # of train, before some are selected
-    for split in fetched:
-        annotations = annotation_file(folder, split)
-        if dataset.merge_names:
-            read_coco(annotations)
-            merge_names(annotations)
-        if dataset.crowd_as_objects:
-            read_coco(annotations)
-            crowd_as_objects(annotations)
-        if split == "train" and layout.TEST in fetched:
-            classes = read_coco(annotations).classes
-        if split == layout.TEST:
-            read_coco(annotations)
-            give_classes(annotations, classes, fetched[split].annotations, dataset.classes)
-        if dataset.classes is not None or dataset.limit is not None:
-            select(annotations, dataset.classes, dataset.limit, fetched[split].annotations)
-        read[split] = read_coco(annotations)
-        require_plausible(read[split], fetched[split].annotations)
+    read: dict[str, CocoSplit] = {}
+    for split, one in fetched.items():  # train comes before test
+        classes = read["train"].classes if split == layout.TEST else ()
+        read[split] = _adapted(folder, split, dataset, one.annotations, classes)
     _require_same_classes(fetched, read)
     if dataset.name == "local":
         names = {split: [image.file_name for image in one.images] for split, one in read.items()}
         require_whole_groups(names, dataset.local.group)
     unused = {split: dict(one.unused) for split, one in fetched.items()}
-    of_test = {reason: unused["train"].pop(reason, []) for reason in (UNUSED_TEST, OTHER_TEST)}
-    unused[layout.TEST] = unused.get(layout.TEST, {}) | of_test  # train must not depend on them
+    unused.setdefault(layout.TEST, {}).update(fetched["train"].unused_test)
     if dataset.name == "local" and dataset.limit is None:  # a few images need not show all
         missing = _require_learnable(fetched, read)
         useless = _never_listed(read) if dataset.classes is None else []
@@ -71,8 +60,10 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         unused["train"][LEFT_OUT] = useless
         if useless:
             for split in fetched:
-                drop_classes(annotation_file(folder, split), useless)
-                read[split] = read_coco(annotation_file(folder, split))
+                path = annotation_file(folder, split)
+                content = drop_classes(load_rows(path), useless)
+                write_contents(folder, {split: content})
+                read[split] = check_rows(content, str(path))
     entries = {
         split: describe(read[split], sha256_of_file(annotation_file(folder, split)), fetched[split])
         for split in fetched
@@ -82,6 +73,36 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         splits = {s: one._asdict() for s, one in entries.items() if layout.source(s) == manifest}
         write_json(folder / manifest.name, {"name": dataset.name, "splits": splits})
     return entries
+
+
+def _adapted(
+    folder: Path, split: str, dataset: DatasetParams, where: str, classes: Sequence[CocoClass]
+) -> CocoSplit:
+    """Checks a split's annotation file, and rewrites it as the parameters say.
+
+    Args:
+        folder: the future data/raw.
+        split: the name.
+        dataset: the parameters.
+        where: name of the file in messages.
+        classes: of train, for the test split.
+    """
+    path = annotation_file(folder, split)
+    content = listed = load_rows(path)
+    checked = check_rows(content, str(path))
+    if dataset.merge_names:
+        content = merge_names(content)
+    if dataset.crowd_as_objects:
+        content = crowd_as_objects(content)
+    if classes:
+        content = give_classes(content, classes, where, dataset.classes)
+    if dataset.classes is not None or dataset.limit is not None:
+        content = select(content, dataset.classes, dataset.limit, where)
+    if content is not listed:
+        write_contents(folder, {split: content})
+        checked = check_rows(content, str(path))
+    require_plausible(checked, where)
+    return checked
 
 
 def _require_learnable(
@@ -99,9 +120,10 @@ def _require_learnable(
         only = [name for name in missing if name in objects]
         if not shown["train"] or not only:
             continue
+        number = sum(objects[name] for name in only)
         raise InputError(
             f"{fetched['train'].annotations}: objects of {', '.join(only[:5])}",
-            f"none, and {sum(objects[name] for name in only)} in the {SPLIT_NAMES[split]} split",
+            f"none, and {number} in the {layout.SPLIT_WORDS[split]} split",
             "objects of each class to train on",
             "Move images that show them to train, try another dataset.local.split_seed if there is "
             "no split of your own, or list the other classes in dataset.classes",

@@ -10,9 +10,8 @@ from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.file_names import plain_name
 from ssdcore.data.image_files import ImageFiles, image_names
-from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
-from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair
+from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair, read_label, stem
 
 MAX_BYTES = 64 << 20
 """Of a file, which may hold its image."""
@@ -47,7 +46,7 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
             else:
                 found[name] = labels
     levels: list[tuple[Key, Key]] = [
-        (_stem, _stem),
+        (stem, stem),
         (lambda image: image, lambda name: plain_name(f"{_folder(name)}/{found[name].image}")),
         (lambda image: PurePosixPath(image).name, lambda name: _last(found[name].image)),
     ]
@@ -58,7 +57,7 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
         if image is None and _last(labels.image) in file_names:
             rest[root / name] = (name, ALONE)
             continue
-        image = image or plain_name(f"{_folder(name)}/{_last(labels.image) or _stem(name)}")
+        image = image or plain_name(f"{_folder(name)}/{_last(labels.image) or stem(name)}")
         height, width = labels.height, labels.width
         if min(height, width) < 1:
             height, width = upright_size_hw(files, image)
@@ -70,13 +69,9 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
 
 def _read(files: ImageFiles, name: str, where: str) -> Labels | None:
     """Returns the content of a file; None if it is of another kind."""
+    data = read_label(files, name, where, MAX_BYTES)
     try:
-        data = files.read(name)
-        if len(data) > MAX_BYTES:
-            raise InputError(where, f"{len(data)} bytes", f"at most {MAX_BYTES} bytes")
         content = json.loads(data)
-    except BrokenImageError as error:
-        raise InputError(where, str(error), "a readable file") from None
     except (ValueError, RecursionError) as error:
         raise InputError(where, str(error), "whole, valid JSON") from None
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
@@ -107,10 +102,6 @@ def _box(shape: Any, where: str) -> Box:
         (x, y), radius = corners[0], dist(*corners)
         corners = [(x - radius, y - radius), (x + radius, y + radius)]
     return box_around(label.strip(), corners)
-
-
-def _stem(name: str) -> PurePosixPath:
-    return PurePosixPath(name).with_suffix("")
 
 
 def _folder(name: str) -> PurePosixPath:

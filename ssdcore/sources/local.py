@@ -12,19 +12,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from zipfile import is_zipfile
 
-from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.annotations import CocoSplit, check_rows, read_coco
+from ssdcore.coco.rows import load_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.file_names import plain_name
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
-from ssdcore.sources.coco_writer import ImageEntry, write_coco
+from ssdcore.sources.coco_writer import ImageEntry, write_coco, write_contents
 from ssdcore.sources.division import Division, divide_entries, partition
 from ssdcore.sources.one_path import fetch_one_path, fetch_test_path
 from ssdcore.sources.pairing import Reading, unused, with_rest
 from ssdcore.sources.recognise import recognise
-from ssdcore.sources.voc import VOC_LISTS, Voc, class_names
+from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo
 
 FOUR_PATHS = ("coco", "voc", "yolo")
@@ -113,19 +114,18 @@ def _is_one_set(params: LocalParams) -> bool:
 
 
 def _copy_coco(params: LocalParams, folder: Path) -> dict[str, Reading]:
-    targets = {split: annotation_file(folder, split) for split in (*layout.SPLITS, layout.TEST)}
-    source = Path(params.train_annotations)
-    listed = {"train": read_coco(source)}  # so that messages name the user's file, not the copy
-    if _is_one_set(params):
-        partition(source, targets, _division(params))
-    else:
+    source = params.train_annotations
+    content = load_rows(Path(source))
+    listed = {"train": check_rows(content, source)}  # so that messages name the user's file
+    if not _is_one_set(params):
         is_same = _same_annotations(params)
         listed["val"] = listed["train"] if is_same else read_coco(Path(params.val_annotations))
-        targets["train"].parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, targets["train"])
-        shutil.copyfile(params.val_annotations, targets["val"])
-        if (division := _division(params, "val")).shares:
-            partition(source, targets, division)
+        for split in layout.SPLITS:
+            target = annotation_file(folder, split)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(_paths(params, split)[1], target)
+    if (division := _division(params, *listed)).shares:
+        write_contents(folder, partition(content, division, source))
     return {
         split: _images_beside(Path(_paths(params, split)[0]), content)
         for split, content in listed.items()
@@ -151,7 +151,7 @@ def _read_voc(params: LocalParams) -> dict[str, Reading]:
     for split in layout.SPLITS:
         with _opened(params, split) as (files, where, images):
             voc = Voc(files, where, images, _paths(params, split)[0])
-            pair = next((p for p in VOC_LISTS if all(map(voc.has_list, p))), None)
+            pair = voc.lists()
             if _same_annotations(params) and pair is not None:
                 readings[split] = voc.listed(pair[layout.SPLITS.index(split)])
             else:

@@ -4,21 +4,20 @@ The format is recognised. The tool's own folders of train, val and test are the 
 them, shares of the images become val and test. A test split without labels is left out and counted.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ssdcore.coco.rows import Content
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import write_text
 from ssdcore.core.messages import printable, say
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
 from ssdcore.sources.coco_export import read_coco_export
-from ssdcore.sources.coco_writer import ImageEntry, write_coco
+from ssdcore.sources.coco_writer import ImageEntry, write_coco, write_contents
 from ssdcore.sources.converted import READERS as CONVERTED
 from ssdcore.sources.converted import read_converted
 from ssdcore.sources.division import Division, divide_entries, partition
@@ -26,7 +25,7 @@ from ssdcore.sources.labelme import read_labelme
 from ssdcore.sources.pairing import Reading, unused, with_rest
 from ssdcore.sources.recognise import NAMES, Recognised, recognise
 from ssdcore.sources.splits import OTHER_TEST, TEST, UNUSED_TEST, Subset, by_split
-from ssdcore.sources.voc import VOC_LISTS, Voc, class_names
+from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo, split_images
 
 OUTSIDE = "image outside the folders of train and val"
@@ -47,7 +46,7 @@ class Whole(NamedTuple):
     where: str
     found: Recognised
     readings: dict[str, Reading]
-    contents: Mapping[str, dict[str, Any]] = MappingProxyType({})
+    contents: Mapping[str, Content] = MappingProxyType({})
     files: Mapping[str, str] = MappingProxyType({})
     classes: Sequence[str] = ()
 
@@ -79,11 +78,12 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
             {s: with_rest(files, whole.where, whole.where, r) for s, r in readings.items()}
         )
         first = left.get("train", left.get("", {}))
+        unused_test = {}
         known = {name for reading in readings.values() for name in (*reading.used, *reading.rest)}
         root, images = path.resolve(), image_names(files)
         if TEST in readings and (params.has_test_path or not has_test):
             reason = OTHER_TEST if params.has_test_path else UNUSED_TEST
-            first[reason] = [name for name in images if root / name in readings[TEST].used]
+            unused_test[reason] = [name for name in images if root / name in readings[TEST].used]
         first[OUTSIDE] = [name for name in images if root / name not in known]
     pool = "train" if "train" in readings else ""
     fetched = {}
@@ -93,6 +93,7 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
             rest = first if split == "train" else left.get(split, {})
             named = whole.annotations(own)
             fetched[split] = FetchedSplit(path, whole.where, named, unused=rest)
+    fetched["train"] = fetched["train"]._replace(unused_test=unused_test)
     return fetched
 
 
@@ -167,13 +168,11 @@ def _has_boxes(whole: Whole, split: str) -> bool:
 def _write(whole: Whole, folder: Path, division: Division) -> None:
     """Writes the annotation files, but a test split's: COCO as it is listed, others as COCO."""
     pool = "train" if "train" in whole.readings else ""
-    targets = {split: annotation_file(folder, split) for split in (*layout.SPLITS, TEST)}
     if whole.contents:
-        for split in (pool, "val"):
-            if split in whole.contents:
-                write_text(targets[split or "train"], json.dumps(whole.contents[split]))
+        contents = {s or "train": one for s, one in whole.contents.items() if s != TEST}
         if division.shares:
-            partition(targets["train"], targets, division, whole.annotations(pool))
+            contents |= partition(contents["train"], division, whole.annotations(pool))
+        write_contents(folder, contents)
     else:
         entries: dict[str, Sequence[ImageEntry]] = {
             split or "train": reading.entries
@@ -188,7 +187,7 @@ def _write(whole: Whole, folder: Path, division: Division) -> None:
 def _write_test(whole: Whole, split: str, folder: Path) -> None:
     """Writes one of the splits as the test split, with classes of its own."""
     if split in whole.contents:
-        write_text(annotation_file(folder, TEST), json.dumps(whole.contents[split]))
+        write_contents(folder, {TEST: whole.contents[split]})
     else:
         _write_entries(whole, {TEST: whole.readings[split].entries}, folder)
 
@@ -212,7 +211,7 @@ def _read_voc(files: ImageFiles, where: str) -> dict[str, Reading]:
             for split, names in parts.items()
         }
     voc = Voc(files, where, files)
-    lists = next((pair for pair in VOC_LISTS if all(map(voc.has_list, pair))), None)
+    lists = voc.lists()
     if lists is None:
         return {"": voc.everything()}
     readings = {s: voc.listed(name) for s, name in zip(layout.SPLITS, lists, strict=True)}

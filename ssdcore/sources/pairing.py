@@ -4,11 +4,13 @@ import os
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence, Set
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles
+from ssdcore.data.images import BrokenImageError
 from ssdcore.data.manifest import UNLABELLED
 from ssdcore.sources.coco_writer import ImageEntry
 
@@ -22,6 +24,35 @@ FOREIGN_SUFFIXES = (
 """Of images that are not read."""
 ALONE = "label file without an image of its own"
 WITHOUT_LABEL = "image without a label file"
+
+
+def stem(name: str) -> PurePosixPath:
+    """Returns a path without its suffix."""
+    return PurePosixPath(name).with_suffix("")
+
+
+def read_label(
+    files: ImageFiles, name: str, where: str, most: int, expected: str = "a readable file"
+) -> bytes:
+    """Returns the bytes of a label file.
+
+    Args:
+        files: the label files.
+        name: of the file.
+        where: its path in messages.
+        most: bytes that it may have.
+        expected: what messages expect of an unreadable one.
+
+    Raises:
+        InputError: the file is missing, unreadable or too large.
+    """
+    try:
+        data = files.read(name)
+    except BrokenImageError as error:
+        raise InputError(where, str(error), expected) from None
+    if len(data) > most:
+        raise InputError(where, f"{len(data)} bytes", f"at most {most} bytes")
+    return data
 
 
 class Reading(NamedTuple):

@@ -1,20 +1,18 @@
-"""Selects a part of a data set: some classes, some images.
+"""Changes the content of annotation files: fewer classes or images, merged or renamed classes.
 
 A hash of seed and file name selects the images: the selection does not depend on the order of the
 file, and a data set that grows keeps most of its earlier selection.
 """
 
 import difflib
-import json
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
-from ssdcore.coco.annotations import same_name
-from ssdcore.coco.rows import whole_number
+from ssdcore.coco.annotations import CocoClass, same_name
+from ssdcore.coco.rows import Content, Row, whole_number
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import write_text
 
 LIMIT_SEED = 1
 
@@ -29,14 +27,15 @@ def shuffled(names: Iterable[str], seed: int) -> list[str]:
     return sorted(set(names), key=hash_of)
 
 
-def select(path: Path, classes: Sequence[str] | None, limit: int | None, where: str) -> None:
-    """Reduces a COCO annotation file, in place, to some of its classes and images.
+def select(
+    content: Content, classes: Collection[str] | None, limit: int | None, where: str
+) -> Content:
+    """Returns some classes and images of an annotation file.
 
-    With `classes`, images without any of them are dropped, too. So are outlines: they are the
-    largest part of a file, and nothing in this project reads them.
+    With `classes`, images without any of them are dropped, too.
 
     Args:
-        path: the annotation file, valid for `read_coco`.
+        content: of the file, valid for `check_rows`.
         classes: names to keep; None keeps all.
         limit: maximum number of images; None keeps all.
         where: name of the file in messages.
@@ -44,11 +43,10 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, where: 
     Raises:
         InputError: a class is unknown, or no image remains.
     """
-    content = read_content(path)
-    images, rows = content["images"], content["annotations"]
+    categories, images, rows = (content[key] for key in ("categories", "images", "annotations"))
     if classes is not None:
-        content["categories"] = _selected(content["categories"], classes)
-        wanted = {whole_number(category["id"]) for category in content["categories"]}
+        categories = _selected(categories, classes)
+        wanted = {whole_number(category["id"]) for category in categories}
         rows = [row for row in rows if whole_number(row.get("category_id")) in wanted]
         present = {whole_number(row.get("image_id")) for row in rows}
         images = [image for image in images if whole_number(image["id"]) in present]
@@ -60,53 +58,91 @@ def select(path: Path, classes: Sequence[str] | None, limit: int | None, where: 
         images = [images[index] for index in sorted(order[:limit])]  # a name may occur twice
         ids = {whole_number(image["id"]) for image in images}
         rows = [row for row in rows if whole_number(row.get("image_id")) in ids]
-    content.update(images=images, annotations=rows)
-    write_text(path, json.dumps(content))
+    return {"images": images, "annotations": rows, "categories": categories}
 
 
-def merge_names(path: Path) -> None:
-    """Makes the classes of the same name one class in a COCO annotation file, in place.
+def merge_names(content: Content) -> Content:
+    """Returns an annotation file in which the classes of the same name are one class.
 
     The class has the lowest of their ids and its name. See `ssdcore.coco.annotations.same_name`.
-    A file without such classes stays as it is.
-
-    Args:
-        path: the annotation file, valid for `read_coco`.
     """
-    content = read_content(path)
-    kept: dict[str, dict[str, Any]] = {}
+    kept: dict[str, Row] = {}
     id_of: dict[int | None, Any] = {}
     for category in sorted(content["categories"], key=lambda one: whole_number(one["id"]) or 0):
         name = category["name"]
         one = kept.setdefault(same_name(name), {**category, "name": " ".join(name.split())})
         id_of[whole_number(category["id"])] = one["id"]
     if len(kept) == len(content["categories"]):
-        return
-    for row in content["annotations"]:
-        unknown = row.get("category_id")  # convert drops and counts the box
-        row["category_id"] = id_of.get(whole_number(unknown), unknown)
-    write_text(path, json.dumps({**content, "categories": list(kept.values())}))
+        return content
+    rows = [
+        # convert drops and counts the box of an unknown category
+        {
+            **row,
+            "category_id": id_of.get(whole_number(row.get("category_id")), row.get("category_id")),
+        }
+        for row in content["annotations"]
+    ]
+    return {**content, "annotations": rows, "categories": list(kept.values())}
 
 
-def crowd_as_objects(path: Path) -> None:
-    """Makes all crowd regions of a COCO annotation file objects, in place.
+def crowd_as_objects(content: Content) -> Content:
+    """Returns an annotation file without crowd regions: all are objects.
 
     Exports of masks write `iscrowd: 1` for every object.
     """
-    content = read_content(path)
-    for row in content["annotations"]:
-        row["iscrowd"] = 0
-    write_text(path, json.dumps(content))
+    return {**content, "annotations": [{**row, "iscrowd": 0} for row in content["annotations"]]}
 
 
-def drop_classes(path: Path, names: Collection[str]) -> None:
-    """Removes classes without boxes from a COCO annotation file, in place."""
-    content = read_content(path)
+def drop_classes(content: Content, names: Collection[str]) -> Content:
+    """Returns an annotation file without some classes, which have no boxes."""
     kept = [category for category in content["categories"] if category["name"] not in names]
-    write_text(path, json.dumps({**content, "categories": kept}))
+    return {**content, "categories": kept}
 
 
-def _selected(categories: list[dict[str, Any]], names: Sequence[str]) -> list[dict[str, Any]]:
+def give_classes(
+    content: Content,
+    classes: Sequence[CocoClass],
+    where: str,
+    wanted: Collection[str] | None = None,
+) -> Content:
+    """Returns a COCO annotation file with the classes of train, by name.
+
+    Classes without a box are dropped.
+
+    Args:
+        content: of the file, valid for `check_rows`.
+        classes: of train.
+        where: name of the file in messages.
+        wanted: names of the classes whose boxes count; None is all.
+
+    Raises:
+        InputError: the file has boxes of another class.
+    """
+    id_of = {same_name(one.name): one.id for one in classes}
+    name_of = {whole_number(c["id"]): c["name"] for c in content["categories"]}
+    if name_of == {one.id: one.name for one in classes}:
+        return content
+    kept = None if wanted is None else {same_name(name) for name in wanted}
+    unknown: Counter[str] = Counter()
+    rows = []
+    for row in content["annotations"]:
+        name = name_of.get(whole_number(row.get("category_id")))
+        if kept is None or name is None or same_name(name) in kept:
+            id_ = None if name is None else id_of.get(same_name(name))
+            rows.append({**row, "category_id": id_})
+            if name is not None and id_ is None:
+                unknown[name] += 1
+    if unknown:
+        raise InputError(
+            f"{where}: objects of {', '.join(sorted(unknown)[:5])}",
+            f"{unknown.total()} in the test split",
+            f"the classes of train: {', '.join(one.name for one in classes[:20])}",
+            "Rename the class as train has it, or add objects of it to train",
+        )
+    return {**content, "annotations": rows, "categories": [one._asdict() for one in classes]}
+
+
+def _selected(categories: Sequence[Row], names: Collection[str]) -> list[Row]:
     known = [category["name"] for category in categories]
     for name in names:
         if name not in known:
@@ -116,17 +152,7 @@ def _selected(categories: list[dict[str, Any]], names: Sequence[str]) -> list[di
     return [category for category in categories if category["name"] in names]
 
 
-def read_content(path: Path) -> dict[str, Any]:
-    """Returns a COCO annotation file without its outlines, which nothing in this project reads."""
-    content: dict[str, Any] = json.loads(path.read_bytes(), object_pairs_hook=_without_outlines)
-    return content
-
-
-def image_name(image: dict[str, Any]) -> str:
+def image_name(image: Row) -> str:
     """Returns an image's file name; "" if its entry has none."""
     name = image.get("file_name")
     return name if isinstance(name, str) else ""
-
-
-def _without_outlines(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {key: value for key, value in pairs if key != "segmentation"}

@@ -19,13 +19,13 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
-from ssdcore.sources.pairing import Key, Reading, pair
+from ssdcore.sources.pairing import Key, Reading, pair, stem
 from ssdcore.sources.xml_nodes import Node, parse_xml
 
 SIDES = ("height", "width")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 VOC_LISTS = (("train", "val"), ("trainval", "test"))
-"""Names of the lists of train and val, the first pair that is there."""
+"""Names of the lists of train and val."""
 IMAGE_FOLDERS = ("jpegimages", "images")
 ALONE = "XML file without an image of its own"
 
@@ -72,6 +72,10 @@ class Voc:
         """Returns whether there is a list of this name, such as `train`."""
         return f"{self._lists / name}.txt" in self._names
 
+    def lists(self) -> tuple[str, str] | None:
+        """Returns the names of the lists of train and val, the first pair that is there."""
+        return next((pair for pair in VOC_LISTS if all(map(self.has_list, pair))), None)
+
     def listed(self, name: str) -> Reading:
         """Reads the images of a list.
 
@@ -79,18 +83,18 @@ class Voc:
             InputError: the list or an XML file is missing or wrong.
         """
         path = f"{self._lists / name}.txt"
-        by_path = {str(_stem(xml).relative_to(self._home)): xml for xml in self._xml}
+        by_path = {str(stem(xml).relative_to(self._home)): xml for xml in self._xml}
         by_stem = defaultdict(list)
         for xml in self._xml:
-            by_stem[_stem(xml).name].append(xml)
+            by_stem[stem(xml).name].append(xml)
         chosen = []
         for number, line in enumerate(self._text(path).splitlines(), start=1):
-            stem = " ".join(line.split())
-            found = [by_path[stem]] if stem in by_path else by_stem.get(stem, [])
-            if stem and len(found) != 1:
+            wanted = " ".join(line.split())
+            found = [by_path[wanted]] if wanted in by_path else by_stem.get(wanted, [])
+            if wanted and len(found) != 1:
                 where = f"{self._where}/{path}, line {number}"
                 raise InputError(
-                    where, f"{stem} for {found}" if found else stem,
+                    where, f"{wanted} for {found}" if found else wanted,
                     "a name without suffix that has one file in Annotations",
                 )  # fmt: skip
             chosen += found
@@ -127,14 +131,14 @@ class Voc:
             return _last_part(root.text_of("folder")), _last_part(root.text_of("filename"))
 
         stems: list[tuple[Key, Key]] = [
-            (_below_images, lambda xml: str(_stem(xml).relative_to(self._home))),
-            (lambda image: _stem(image).name, lambda xml: _stem(xml).name),
+            (_below_images, lambda xml: str(stem(xml).relative_to(self._home))),
+            (lambda image: stem(image).name, lambda xml: stem(xml).name),
         ]
         names: list[tuple[Key, Key]] = [
             (lambda image: PurePosixPath(image).parts[-2:], named),
             (lambda image: PurePosixPath(image).name, lambda xml: named(xml)[1] or None),
         ]
-        beside: list[tuple[Key, Key]] = [(_stem, _stem)]
+        beside: list[tuple[Key, Key]] = [(stem, stem)]
         image_of = pair(self._image_names, self._xml, beside)
         folders = {PurePosixPath(xml).parent for xml in image_of}
         others = [xml for xml in self._xml if PurePosixPath(xml).parent not in folders]
@@ -165,8 +169,8 @@ class Voc:
             return "XML file that is no VOC annotation"
         file_name = self._image_of.get(xml)
         if file_name is None:
-            file_name = _last_part(root.text_of("filename")) or _stem(xml).name
-            if not self._known.isdisjoint({file_name.casefold(), _stem(xml).name.casefold()}):
+            file_name = _last_part(root.text_of("filename")) or stem(xml).name
+            if not self._known.isdisjoint({file_name.casefold(), stem(xml).name.casefold()}):
                 return ALONE
         size = root.first("size") or root
         if all(size.first(side) for side in SIDES):
@@ -196,13 +200,9 @@ def _home(xml: PurePosixPath) -> PurePosixPath | None:
     return parents[-1] if parents else None
 
 
-def _stem(name: str) -> PurePosixPath:
-    return PurePosixPath(name).with_suffix("")
-
-
 def _below_images(image: str) -> str:
     """Returns an image's path without suffix below the last folder for images."""
-    parts = _stem(image).parts
+    parts = stem(image).parts
     tops = [n for n, part in enumerate(parts[:-1], start=1) if part.lower() in IMAGE_FOLDERS]
     return "/".join(parts[tops[-1] if tops else 0 :])
 

@@ -19,7 +19,7 @@ from ssdcore.core.file_names import plain_name
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
-from ssdcore.sources.pairing import ALONE, Key, Reading, pair
+from ssdcore.sources.pairing import ALONE, Key, Reading, pair, read_label
 from ssdcore.sources.splits import TEST, by_split, complete
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
@@ -298,13 +298,11 @@ LEVELS = [(_key("images", "labels"), _key()), (_key(), _key()), (_key("images"),
 
 
 def _text(files: ImageFiles, name: str, where: str, most: int = MAX_BYTES) -> str:
+    where, expected = f"{where}/{name}", "a readable text in UTF-8"
     try:
-        data = files.read(name)
-        if len(data) > most:
-            raise InputError(f"{where}/{name}", f"{len(data)} bytes", f"at most {most} bytes")
-        return data.decode("utf-8-sig")
-    except (BrokenImageError, UnicodeDecodeError) as error:
-        raise InputError(f"{where}/{name}", str(error), "a readable text in UTF-8") from None
+        return read_label(files, name, where, most, expected).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(where, str(error), expected) from None
 
 
 def _box(line: str, where: str, names: list[str], height: int, width: int) -> Box:

@@ -7,7 +7,7 @@ from typing import Any
 from ssdcore.core import layout
 from ssdcore.core.experiment import NAME_TAG, experiment_tags
 from ssdcore.core.files import sha256_of_json
-from ssdcore.core.git import git_output
+from ssdcore.core.processes import git_output
 from ssdcore.dvc.lock import LOCK, recorded_outs
 
 PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"

@@ -9,7 +9,7 @@ from pathlib import Path
 from select import select
 from threading import Timer
 
-from ssdcore.core.children import child_environment
+from ssdcore.core.processes import child_environment
 from ssdcore.tracking.store import warn
 
 PROMPT_S, SHARE = 10.0, 0.03

@@ -142,11 +142,6 @@ class Update(nn.Cell):
         return finite, whole
 
 
-def global_norm(gradients: Any) -> Tensor:
-    """Returns the root of the sum of all squares, finite only if all gradients are."""
-    return _root(EACH(_squares, gradients))
-
-
 def _rows(gradient: Tensor) -> Tensor:
     """Returns a row for each output channel; a vector (biases, batch norm) is one channel."""
     return ops.reshape(gradient, (1 if gradient.ndim < 2 else gradient.shape[0], -1))
@@ -158,6 +153,7 @@ def _squares(gradient: Tensor) -> Tensor:
 
 
 def _root(squares: Any) -> Tensor:
+    """Returns the root of a sum of squares, finite only if all of them are."""
     return ops.sqrt(ops.addn(EACH(SUM, squares)))
 
 

@@ -14,8 +14,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.loader import TrainingLoader
 from ssdcore.download.local_copy import local_copy
 from ssdcore.models.checkpoint import build_network
-from ssdcore.models.fine_tune import pass_on, start_from
-from ssdcore.models.freeze import freeze
+from ssdcore.models.fine_tune import freeze, pass_on, start_from
 from ssdcore.models.layers import Dropout
 from ssdcore.models.losses import DetectionLoss, make_class_loss
 from ssdcore.models.metadata import ModelMetadata

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import __main__ as runner
-from benchmarks import harness, operators, shares
+from benchmarks import harness, shares
 from ssdcore.params.reader import read_params
 
 
@@ -49,24 +49,6 @@ def test_parts_of_a_training_add_up_to_the_whole():
     assert found["seconds"]["starting"] == 0.5 + 2 + 0.75
     assert (found["seconds"]["compiling"], found["seconds"]["computing"]) == (3, 6)
     assert (found["whole_s"], sum(found["shares"].values())) == (15.5, pytest.approx(1, abs=1e-3))
-
-
-def test_a_convolution_after_the_networks_own_is_a_gradient():
-    kinds = [
-        ("Conv2D", 35, 4),
-        ("Conv2D", 9, 1),
-        ("Conv2D", 20, 2),
-        ("ReLU", 0, 8),
-        ("Sort", 1, 16),
-    ]
-    rows = [
-        {"op_type": kind, "op_name": f"{kind}-op{number}", "op_total_time(ms)": str(milliseconds)}
-        for kind, number, milliseconds in kinds
-    ]
-    assert operators.by_group(rows, convolutions=2) == [
-        (operators.REST, 16), ("bias and ReLU", 8), (operators.INPUT_GRADIENT, 4),
-        (operators.FORWARD, 3),
-    ]  # fmt: skip
 
 
 def test_the_documents_show_the_last_results():

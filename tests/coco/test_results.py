@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssdcore.coco import results as coco_results
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import (
     CocoResults,
@@ -89,19 +88,6 @@ def test_reading_back_inverts_writing(rng):
 
 def row(image_id, score=0.5, **others):
     return {"image_id": image_id, "category_id": 3, "bbox": [0, 1, 2, 3], "score": score, **others}
-
-
-def test_rows_and_columns_are_inverse(monkeypatch):
-    monkeypatch.setattr(coco_results, "ROWS_AT_ONCE", 2)
-    rows = [row(id_, n / 8, bbox=[n, 1, 2, 3]) for n, id_ in enumerate([5, -(2**63), 9, 5, 1])]
-    results = CocoResults.from_rows(rows)
-    assert list(results.rows()) == rows
-    assert all(type(value) is int for one in results.rows() for value in list(one.values())[:2])
-    by_image = results.by_image()
-    assert {id_: one.scores.tolist() for id_, one in by_image.items()} == {
-        -(2**63): [0.125], 1: [0.5], 5: [0, 0.375], 9: [0.25],
-    }  # fmt: skip
-    assert by_image[5].boxes_xywh_px[:, 0].tolist() == [0, 3]
 
 
 def test_ids_written_as_text_or_fractions_are_numbers():

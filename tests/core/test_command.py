@@ -14,7 +14,6 @@ from ssdcore.core.command import (
     run,
     subcommands,
 )
-from ssdcore.core.errors import InputError
 
 SCRIPT = """
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
@@ -102,21 +101,6 @@ def test_an_os_error_without_a_path_is_a_bug(tmp_path):
     done = run_script(tmp_path, "raise FileNotFoundError(2, 'No such file or directory')")
     assert done.returncode == 1
     assert done.stderr.startswith("Traceback (most recent call last):")
-
-
-def test_wrong_input_as_a_cause_does_not_hide_a_bug(arguments, capsys):
-    """Only an InputError that leaves the function counts, not one that caused another error."""
-
-    def main() -> None:
-        try:
-            raise InputError("a", 1, "b")
-        except InputError as error:
-            raise RuntimeError("a bug") from error
-
-    with pytest.raises(SystemExit) as exit_:
-        run(command(main))
-    assert exit_.value.code == 1
-    assert capsys.readouterr().err.endswith("\nRuntimeError: a bug\n")
 
 
 @pytest.mark.parametrize(
@@ -232,17 +216,6 @@ def test_a_single_function_needs_its_name_too(arguments, capsys):
     assert "Tools." in "".join(capsys.readouterr())
 
 
-def test_wrong_input_of_a_subcommand_is_one_line_and_status_2(arguments, capsys):
-    def repair() -> None:
-        raise InputError("a.json", 1, "a list")
-
-    arguments("repair")
-    with pytest.raises(SystemExit) as exit_:
-        run(subcommands(repair, about="Tools."))
-    assert exit_.value.code == 2
-    assert capsys.readouterr().err == "error: a.json: found 1, expected a list.\n"
-
-
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -264,16 +237,6 @@ def test_without_a_subcommand_the_other_function_runs(arguments, words, expected
         run(subcommands(repair, about="Tools.", otherwise=lambda params: done.append(params)))
     assert exit_.value.code == 0
     assert done == expected
-
-
-def test_the_other_function_has_the_same_exit_statuses(arguments, capsys):
-    def fail(params: Path) -> None:
-        raise InputError("a.json", 3, "a list")
-
-    with pytest.raises(SystemExit) as exit_:
-        run(subcommands(about="Tools.", otherwise=fail))
-    assert exit_.value.code == 2
-    assert capsys.readouterr().err == "error: a.json: found 3, expected a list.\n"
 
 
 def test_a_module_is_imported_when_its_command_is_called(arguments, capsys, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from ssdcore.core.messages import printable, say
-from ssdcore.core.progress import ByteProgress, Progress
+from ssdcore.core.progress import Progress
 from tests.clone import ROOT
 from tests.core.test_command import SCRIPT, run_script
 
@@ -36,21 +36,6 @@ def test_every_message_is_printable(capsys):
     with Progress(3, unit=TITLE) as progress:
         progress.say(TITLE)
     assert capsys.readouterr() == (f"{SHOWN}\n{SHOWN}\n", f"{SHOWN}\n")
-
-
-@pytest.mark.parametrize(
-    "show",
-    [
-        lambda: Progress(3, unit=TITLE).step(1, TITLE),
-        lambda: ByteProgress(TITLE).start_at(1, 2),
-    ],
-)
-def test_so_is_a_progress_bar(show, capsys, monkeypatch):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    show()
-    err = capsys.readouterr().err
-    assert TITLE not in err
-    assert "]0;PWN" in err
 
 
 @pytest.mark.parametrize("error", ["InputError({!r}, 1, 'b')", "ValueError({!r})"])

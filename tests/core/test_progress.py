@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from ssdcore.core import progress as module
-from ssdcore.core.progress import SECONDS_BETWEEN_LINES, ByteProgress, Progress, format_bytes
+from ssdcore.core.progress import SECONDS_BETWEEN_LINES, ByteProgress, Progress
 
 
 @pytest.fixture
@@ -22,20 +22,6 @@ def test_in_a_log_there_is_a_line_every_20_seconds(clock, capsys):
     out, err = capsys.readouterr()
     assert out.splitlines() == [f"step {n}/40: loss {n / 10}" for n in (8, 16, 24, 32, 40)]
     assert err == ""
-
-
-def test_steps_with_another_name(clock, capsys):
-    with Progress(total=118_287, unit="image") as progress:
-        clock[0] = 2 * SECONDS_BETWEEN_LINES
-        progress.step(7000, "2 skipped")
-    assert capsys.readouterr().out == "image 7000/118287: 2 skipped\n"
-
-
-def test_an_unknown_total(clock, capsys):
-    with Progress(total=None, unit="frame") as progress:
-        clock[0] = 2 * SECONDS_BETWEEN_LINES
-        progress.step(70, "2 boxes")
-    assert capsys.readouterr().out == "frame 70: 2 boxes\n"
 
 
 def test_a_printed_line_delays_the_next_progress_line(clock, capsys):
@@ -88,14 +74,6 @@ def test_in_a_log_bytes_are_lines_every_20_seconds(clock, capsys):
     ]
 
 
-def test_bytes_of_an_unknown_total_are_counted(clock, capsys):
-    with ByteProgress("a.bin") as progress:
-        progress.start_at(0, None)
-        clock[0] = 40
-        progress.advance(2_000_000)
-    assert capsys.readouterr().out == "a.bin: 2.00MB, 50.0kB/s\n"
-
-
 def test_a_bar_of_bytes_starts_where_the_transfer_resumes(clock, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with ByteProgress("a.bin") as progress:
@@ -110,12 +88,6 @@ def test_a_bar_of_bytes_starts_where_the_transfer_resumes(clock, capsys, monkeyp
     last = err.rpartition("\r")[2]
     assert "750/1.00k" in last
     assert "75%" in last
-
-
-def test_bytes_are_written_with_three_digits():
-    assert [format_bytes(count) for count in (5, 12_345, 999_999_999, 18e9)] == [
-        "5.00B", "12.3kB", "1.00GB", "18.0GB",
-    ]  # fmt: skip
 
 
 def test_the_estimate_leaves_the_first_step_out(capsys, monkeypatch):

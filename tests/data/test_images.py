@@ -23,6 +23,7 @@ from ssdcore.data.images import (
     read_header,
     upright,
 )
+from ssdcore.inference.photo_detector import read_photo
 from tests.coco_files import jpeg
 
 
@@ -210,7 +211,7 @@ def test_damaged_bytes_raise_only_broken_image_errors(kind, tmp_path):
     data = saved(noisy((30, 20)), kind, **({} if kind == "BMP" else exif(kind, 3, 6)))
     assert list(faults(Reader("a", data, read, (BrokenImageError,)), 50, tmp_path)) == []
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
-    assert grown_kib << 10 < images.MAX_PIXELS * images.BYTES_PER_PIXEL / 4
+    assert grown_kib << 10 < images.MAX_JPEG_PIXELS * images.BYTES_PER_PIXEL / 4
 
 
 def exif(kind: str, field_type: int, *values: object) -> dict[str, object]:
@@ -297,8 +298,12 @@ def png_with_size(width, height):
 
 
 def test_a_bomb_is_not_decoded():
-    with pytest.raises(BrokenImageError, match="image of too many pixels"):
-        checked(png_with_size(20_000, 20_000), 20_000, 20_000)
+    """By convert, by prediction and by the server: all read the header first."""
+    for read in (lambda data: checked(data, 10_001, 10_000), read_header, read_photo):
+        with pytest.raises(BrokenImageError, match="too many pixels, at most 100 million are read"):
+            read(png_with_size(10_000, 10_001))
+    with pytest.raises(BrokenImageError, match="damaged or cut short"):
+        read_photo(png_with_size(10_000, 10_000))
     assert checked(png_with_size(8, 8), 8, 8)
 
 

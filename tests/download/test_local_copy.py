@@ -242,20 +242,6 @@ def test_a_damaged_archive_is_not_kept(server, refusal, kept, body, reason):
     assert local_copy(server.address(), KEY, archive_fault).read_bytes() == server.body
 
 
-def test_an_archive_from_parts_of_two_is_fetched_again_as_a_whole(server, capsys):
-    always_the_same = {"ETag": '"1"'}
-    server.body = zipped(a=os.urandom(300_000))
-    other = zipped(a=bytes(300_000))
-    server.plan = [
-        Turn(cut=200_000, headers=always_the_same, body=other),
-        Turn(headers=always_the_same),
-    ]
-    assert local_copy(server.address(), KEY, archive_fault).read_bytes() == server.body
-    assert server.starts[1] > 100_000
-    assert server.starts[2:] == [0]
-    assert "checksum of the resumed download is wrong" in capsys.readouterr().out
-
-
 def test_pinned_content_needs_no_other_check(server):
     path = local_copy(f"{server.address()}#sha256={PIN}", KEY, lambda _: "never called")
     assert path.read_bytes() == BODY

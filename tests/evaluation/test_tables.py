@@ -2,7 +2,6 @@
 
 import csv
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from ssdcore.core.errors import InputError
 from ssdcore.evaluation.tables import (
     TRACKED,
     analyse,
-    empty_tables,
     read_tables,
     results_of,
     scalars,
@@ -203,21 +201,6 @@ def test_tables_of_another_version_are_refused(tmp_path, tables, change):
         read_tables(tmp_path)
 
 
-def test_class_names_of_any_kind(tmp_path):
-    truth, results = write_scene(tmp_path, 2)
-    content = json.loads(truth.read_text())
-    names = ["all", "background", '<b>"a",\n\u202eb;', "(background)"]
-    for category, name in zip(content["categories"], names, strict=True):
-        category["name"] = name
-    truth.write_text(json.dumps(content))
-    tables = of_scene(truth, results)
-    write_tables(tmp_path, tables.values())
-    tables = read_tables(tmp_path)
-    assert tables["per_class"].values("name") == names
-    assert set(tables["score_curves"].values("class")) == {"(all)", *names}
-    assert set(tables["confusion"].values("actual")) >= {"((background))"}
-
-
 @pytest.mark.parametrize("objects", [True, False])
 def test_nothing_found_or_nothing_there(tmp_path, scene, objects):
     truth, results = scene
@@ -230,13 +213,3 @@ def test_nothing_found_or_nothing_there(tmp_path, scene, objects):
     confusion = tables["confusion"]
     assert set(confusion.values("predicted" if objects else "actual")) == {"background"}
     assert set(tables["pr_curves"].values("precision")) == ({0.0} if objects else set())
-
-
-def test_without_classes_each_table_has_its_columns_and_chart(tables):
-    for empty in empty_tables():
-        table = tables[empty.name]
-        assert empty.columns == table.columns
-        if empty.chart:
-            assert replace(empty.chart, marks=(), order=()) == replace(
-                table.chart, marks=(), order=()
-            )

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssdcore.geometry import iou as module
-from ssdcore.geometry.iou import areas, intersections, iou, iou_matrix
+from ssdcore.geometry.iou import areas, iou, iou_matrix
 
 
 def random_boxes(rng, count):
@@ -46,11 +46,3 @@ def test_pairs_have_the_same_bits_in_any_shape(rng, monkeypatch, pairs_at_once):
     np.testing.assert_array_equal(matrix[rows, columns], known)
     assert iou_matrix(a[:0], b).shape == (0, 7)
     assert iou_matrix(a, b[:0]).shape == (13, 0)
-
-
-def test_boxes_without_area():
-    point = np.array([[0.5, 0.5, 0.5, 0.5]], np.float32)
-    inside_out = np.array([[0.6, 0.6, 0.2, 0.2]], np.float32)
-    assert areas(inside_out)[0] == 0
-    assert iou(point, point)[0] == 0
-    assert intersections(point, inside_out)[0] == 0

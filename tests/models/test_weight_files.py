@@ -176,21 +176,6 @@ def test_pytorch_files_are_read_without_running_code(tmp_path, monkeypatch, keys
     assert calls == [(tmp_path / "a.pth", {"map_location": "cpu", "weights_only": True})]
 
 
-def test_real_pytorch_files_come_back(tmp_path):
-    torch = pytest.importorskip("torch")
-    tensors = {name: torch.from_numpy(array) for name, array in ARRAYS.items()}
-    torch.save(tensors, tmp_path / "a.pth")
-    assert_equal(read_arrays(tmp_path / "a.pth"), ARRAYS)
-    torch.save({"state_dict": tensors, "epoch": 3}, tmp_path / "a.pth")
-    expected = {f"state_dict.{name}": array for name, array in ARRAYS.items()}
-    assert_equal(read_arrays(tmp_path / "a.pth"), expected)
-    half = {"a": torch.nn.Parameter(tensors["features.0.bias"].bfloat16())}
-    torch.save(half, tmp_path / "a.bin")
-    assert_equal(read_arrays(tmp_path / "a.bin"), {"a": ARRAYS["features.0.bias"]})
-    torch.save({"a": sys.exit}, tmp_path / "a.pt")
-    assert "whole .pt file" in refusal(tmp_path / "a.pt")
-
-
 def test_lines_give_counts_and_names_by_reason():
     transfer = LoadReport(
         loaded={f"backbone.{i}": f"features.{i}" for i in range(30)},

@@ -1,14 +1,13 @@
 """A report's content with everything in it, small."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
-from ssdcore.coco.boxes import Objects
+from ssdcore.coco.annotations import CocoSplit, check_rows
 from ssdcore.evaluation.named_table import Table
 from ssdcore.evaluation.tables import empty_tables
 from ssdcore.geometry.feature_maps import LAYOUTS
@@ -17,6 +16,7 @@ from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.overlay import Box
 from ssdcore.report.tables import SplitData, data_tables, training_tables
 from tests.augment_params import augment_params
+from tests.coco_files import box
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
 
@@ -43,29 +43,11 @@ HISTORY = """step,epoch,loss,loss_box,loss_class,lr,loss_scale,images_per_second
 40,2,4,1,3,0,1,21,0.4,0.6
 """
 CLASSES = [
-    (
-        "circle",
-        0.3,
-        0.5,
-        0.25,
-        0.2,
-        0.35,
-        0.4,
-        1200,
-        1100,
-        0.45,
-        0.8,
-        0.6,
-        0.686,
-        900,
-        200,
-        300,
-        0.28,
-        0.33,
-    ),
+    ("circle", 0.3, 0.5, 0.25, 0.2, 0.35, 0.4, 1200, 1100, 0.45, 0.8, 0.6, 0.686, 900, 200, 300,
+     0.28, 0.33),
     ("star", 0.7, 0.9, 0.8, 0.6, 0.7, 0.8, 30, 28, 0.3, 0.9, 0.95, 0.924, 27, 1, 3, 0.6, 0.8),
     ("ghost", *[-1.0] * 6, 0, 0, None, None, None, None, 0, 0, 0, None, None),
-]
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -116,12 +98,22 @@ def splits() -> dict[str, SplitData]:
 
 
 def shapes_split(objects: Mapping[str, int]) -> CocoSplit:
-    """A split of one image with so many objects of each class, all a fifth of its side."""
+    """A split with so many objects of each class, all a fifth of their image's side."""
     labels = [label for label, count in enumerate(objects.values(), 1) for _ in range(count)]
-    boxes = np.tile(np.array([[0.1, 0.1, 0.3, 0.3]], np.float32), (len(labels), 1))
-    found = Objects(boxes, np.array(labels, np.int32), np.zeros(len(labels), bool))
-    classes = tuple(CocoClass(id_, name) for id_, name in enumerate(objects, 1))
-    return CocoSplit(classes, (CocoImage(1, "1.jpg", 10, 10),), {1: found}, {}, {})
+    rows = [box(number, label, [1, 1, 2, 2]) for number, label in enumerate(labels)]
+    return split_of(range(len(labels)), rows, dict(enumerate(objects, 1)))
+
+
+def split_of(
+    image_ids: Iterable[int], rows: list[dict[str, Any]], classes: Mapping[int, str]
+) -> CocoSplit:
+    """A split of images of 10 by 10 pixels."""
+    images = [
+        {"id": id_, "file_name": f"{id_}.jpg", "height": 10, "width": 10} for id_ in image_ids
+    ]
+    categories = [{"id": id_, "name": name} for id_, name in classes.items()]
+    content = {"images": images, "annotations": rows, "categories": categories}
+    return check_rows(content, "a.json")
 
 
 def conversion(images: int, skipped: int, dropped: int) -> dict[str, Any]:

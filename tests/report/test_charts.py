@@ -2,7 +2,6 @@ import json
 from dataclasses import replace
 
 import numpy as np
-import pytest
 
 from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.report.charts import draw
@@ -45,16 +44,6 @@ def test_bars_stand_in_the_order_of_the_rows():
     assert (list(strong.x), list(strong.y), list(pale.y)) == (["b", "c"], [0.1, 0.3], [0.2, 0.4])
 
 
-def test_three_bars_of_a_row_can_all_be_seen():
-    columns = (Column("class", "text"), *(Column(name, "count") for name in ("a", "b", "c")))
-    three = draw(
-        table(("x", 9, 5, 5), chart=Chart("ranking", "class", ("a", "b", "c")), columns=columns)
-    )
-    assert [bar.name for bar in three.data] == ["a", "b", "c"]
-    assert len({bar.marker.color for bar in three.data}) == 3
-    assert three.data[0].width > three.data[1].width > three.data[2].width
-
-
 LINES = (Column("class", "text"), Column("recall"), Column("precision"))
 BY_CLASS = Chart("lines", "recall", ("precision",), by="class", main="all", marks=(0.4,))
 
@@ -70,13 +59,6 @@ def test_each_group_has_a_thin_line_and_the_main_one_a_thick_one_on_top():
     assert drawing.layout.shapes[0].x0 == drawing.layout.shapes[0].x1 == 0.4
 
 
-def test_one_group_is_its_own_mean_and_undefined_values_are_gaps():
-    rows = [(name, x, y) for name in ("all", "cat") for x, y in ((0, None), (0.5, -1), (1, 0.5))]
-    (line,) = draw(table(*rows, chart=BY_CLASS, columns=LINES)).data
-    assert line.name == "all classes"
-    assert list(line.y) == [None, None, 0.5]
-
-
 STEPS = (Column("step", "count"), Column("loss", "number"), Column("part", "number"))
 
 
@@ -89,13 +71,6 @@ def test_noisy_columns_are_drawn_raw_and_smoothed():
     ]  # fmt: skip
     assert (list(traces[0].x), list(traces[0].y)) == ([10, 20], [8, 6])
     assert traces[0].line.width < traces[2].line.width
-
-
-def test_a_diagonal_and_a_single_point():
-    chart = Chart("lines", "recall", ("precision",), diagonal=True)
-    line, ideal = draw(table(("a", 0.5, 0.2), chart=chart, columns=LINES)).data
-    assert "markers" in line.mode
-    assert list(ideal.x) == list(ideal.y) == [0, 1]
 
 
 def matrix(counts, names) -> Table:
@@ -119,17 +94,6 @@ def test_a_heatmap_shows_shares_of_rows_with_the_diagonal_apart():
     assert np.isnan(wrong.z[1]).all()
     assert list(right.text[0]) == ["75", "5", "20"]
     assert wrong.hovertext[0][1] == "circle as star: 5 (5\u00a0%)"
-
-
-@pytest.mark.parametrize(
-    ("classes", "numbered", "named"),
-    [(12, True, True), (13, False, True), (40, False, True), (41, False, False)],
-)
-def test_many_classes_leave_no_room_for_numbers_and_then_names(classes, numbered, named):
-    names = [f"class {n}" for n in range(classes + 1)]
-    drawing = draw(matrix(np.eye(classes + 1, dtype=int), names))
-    assert (drawing.data[0].text is not None) == numbered
-    assert drawing.layout.xaxis.showticklabels == named
 
 
 def test_names_are_text_to_plotly():

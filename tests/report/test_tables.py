@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
-from ssdcore.coco.boxes import Objects
 from ssdcore.core.errors import InputError
 from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
 from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.report.tables import SIZE_BINS, SplitData, data_tables, loss_rise, training_tables
-from tests.report.conftest import HISTORY, conversion
+from tests.coco_files import box
+from tests.report.conftest import HISTORY, conversion, split_of
 
 
 def training(text):
@@ -45,13 +44,12 @@ def test_another_history_is_refused():
 
 
 def test_a_split_by_hand():
-    boxes = np.array([[0, 0, 0.5, 0.5], [0, 0, 0.2, 0.8], [0, 0, 1, 1]], np.float32)
-    objects = Objects(boxes, np.array([2, 2, 1], np.int32), np.array([False, False, True]))
-    split = CocoSplit(
-        (CocoClass(1, "cat"), CocoClass(9, "dog")),
-        (CocoImage(5, "a.jpg", 10, 10), CocoImage(6, "b.jpg", 10, 10)),
-        {5: objects, 6: objects}, {}, {},
-    )  # fmt: skip
+    rows = [
+        box(image_id, category_id, bbox, iscrowd=int(category_id == 1))
+        for image_id in (5, 6)
+        for category_id, bbox in ((9, [0, 0, 5, 5]), (9, [0, 0, 8, 2]), (1, [0, 0, 10, 10]))
+    ]
+    split = split_of([5, 6], rows, {1: "cat", 9: "dog"})
     converted = {**conversion(1, 2, 3), "skipped_files": [{"file_name": "b.jpg", "image_id": 6}]}
     data = {"val": SplitData(split, converted)}
     found = data_tables(data, LAYOUTS[300].with_aspect_ratios([()] * 6), TUTORIAL_SCALES)

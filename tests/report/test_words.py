@@ -47,31 +47,6 @@ def test_variations_have_their_numbers_and_those_that_are_off() -> None:
     )
 
 
-def test_all_variations_are_in_the_order_of_their_application() -> None:
-    said = words.variations(
-        augment_params(
-            crop=0.1,
-            zoom_out=0.2,
-            flip=0.3,
-            brightness=0.15,
-            contrast=0.25,
-            saturation=0.35,
-            hue=0.05,
-            colours=0.5,
-            channels=0.2,
-        )
-    ).replace("\u00a0", " ")
-    assert said == (
-        "Training varies each image anew in each epoch: "
-        "zoomed out, on a plain ground of up to 4 times its sides (20 % of the time); "
-        "cropped to a window of 30 % to 100 % of each side that shows some object "
-        "(10 % of the time); mirrored left and right (30 % of the time); brightness by up to "
-        "±15 % (50 % of the time); contrast by up to ±25 % (50 % of the time); saturation by up to "
-        "±35 % (50 % of the time); hue by up to ±5 % of the colour circle (50 % of the time); red, "
-        "green and blue swapped (20 % of the time)."
-    )
-
-
 def test_no_variation() -> None:
     assert words.variations(augment_params()) == (
         "Training takes the images as they are: all of train.augment is 0."

@@ -10,7 +10,6 @@ from ssdcore.serving.version import (
     COUNTED,
     Candidate,
     Version,
-    comparison,
     identity,
     is_better,
     read_candidate,
@@ -78,12 +77,6 @@ def version(number: str = "1", ap: float | None = 0.5, **changed) -> Version:
     return Version(number, tags_of(Candidate(**fields | changed)))
 
 
-def test_figures_survive_tags_unchanged():
-    assert version(ap=1 / 3).figure("AP") == 1 / 3
-    assert version().figure("APs") is None
-    assert version().figure("AP50") is None
-
-
 def test_a_tag_that_is_no_figure_is_refused():
     """Anybody who can write to the server can write tags."""
     with pytest.raises(InputError, match=r"bbox\.AP of version 3: found 'x', expected a number"):
@@ -116,20 +109,3 @@ def test_different_evaluations_are_refused_with_both_values():
         require_comparable(version("2", counted={"score_threshold": 0.4}), version("1"))
     assert '"score_threshold": 0.4' in str(error.value)
     assert '"score_threshold": 0.01' in str(error.value)
-
-
-def test_the_comparison_shows_figures_side_by_side():
-    champion = version("1", ap=0.4)
-    champion = champion._replace(tags=champion.tags | {"dvc.exp_name": "gentle"})
-    lines = [line.split() for line in comparison(version("2"), champion)]
-    assert lines[0] == ["version", "2", "champion,", "version", "1"]
-    assert lines[1:] == [
-        ["model.sha256", "5ab1e5ab1e5a", "5ab1e5ab1e5a"],
-        ["dvc.exp_name", "–", "gentle"],
-        ["dvc.data_md5", "da7ada7ada7a", "da7ada7ada7a"],
-        ["AP", "0.5000", "0.4000", "+0.1000"],
-        ["APs", "–", "–"],
-    ]
-    first = [line.split() for line in comparison(version(), None)]
-    assert first[0] == ["version", "1", "no", "champion"]
-    assert ["AP", "0.5000", "–"] in first

@@ -1,13 +1,9 @@
 """BCCD from a generated archive in upstream's layout, by path and from a local web server."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -16,10 +12,9 @@ from ssdcore.params.reader import read_params
 from ssdcore.sources.bccd import CLASSES
 from ssdcore.sources.fetch import fetch
 from tests.coco_files import jpeg
-from tests.sources.archives import make_zip, served, voc_xml
+from tests.sources.archives import make_zip, voc_xml
 
 ROOT = Path(__file__).parents[2]
-REAL = ROOT.parent / "shared/data/bccd"
 DATASET = read_params(ROOT / "params.yaml").dataset
 TOP = "BCCD_Dataset-d272fb14/"
 TRAIN, VAL = ["BloodImage_00000", "BloodImage_00002"], ["BloodImage_00001"]
@@ -97,80 +92,3 @@ def test_file_names_cannot_leave_the_folder(tmp_path):
     fetch(settings(archive), tmp_path / "raw")
     assert annotations(tmp_path / "raw", "val")["images"][0]["file_name"] == f"{VAL[0]}.jpg"
     assert list(tmp_path.rglob("evil*")) == []
-
-
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real annotations are not here")
-def test_the_real_boxes_survive_a_round_trip_through_voc(tmp_path):
-    """BCCD's 364 annotations are the same after writing and reading VOC."""
-    files = {}
-    real = {
-        split: json.loads((REAL / f"annotations/instances_{split}.json").read_text())
-        for split in layout.SPLITS
-    }
-    for split, name in (("train", "trainval"), ("val", "test")):
-        content = real[split]
-        names = {category["id"]: category["name"] for category in content["categories"]}
-        boxes = {image["id"]: [] for image in content["images"]}
-        for row in content["annotations"]:
-            x, y, w, h = row["bbox"]
-            boxes[row["image_id"]].append((names[row["category_id"]], (x, y, x + w, y + h)))
-        for image in content["images"]:
-            stem = Path(image["file_name"]).stem
-            size = (image["height"], image["width"])
-            xml = voc_xml(image["file_name"], boxes[image["id"]], size)
-            files[f"BCCD/Annotations/{stem}.xml"] = xml
-            files[f"BCCD/JPEGImages/{stem}.jpg"] = b"x"
-        stems = [Path(image["file_name"]).stem for image in content["images"]]
-        files[f"BCCD/ImageSets/Main/{name}.txt"] = "\n".join(stems)
-    splits = fetch(settings(make_zip(tmp_path / "b.zip", files, TOP)), tmp_path / "raw")
-    assert {name: split.listed for name, split in splits.items()} == {"train": 292, "val": 72}
-
-    def rows(content):
-        keys = ("id", "image_id", "category_id", "bbox", "area")
-        return [[row[key] for key in keys] for row in content["annotations"]]
-
-    def images(content):
-        keys = ("id", "file_name", "height", "width")
-        return [[image[key] for key in keys] for image in content["images"]]
-
-    for split in layout.SPLITS:
-        content = annotations(tmp_path / "raw", split)
-        assert images(content) == images(real[split])
-        assert rows(content) == rows(real[split])
-
-
-def test_download_and_convert_as_commands(tmp_path):
-    """From an address to shards, with the commands of a user."""
-    (tmp_path / "site").mkdir()
-    upstream(tmp_path / "site/bccd.zip")
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["dataset"]["name"] = "bccd"
-    work = tmp_path / "work"
-    work.mkdir()
-
-    def stage(name: str) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", f"stages.{name}", "--params", "mine.yaml"],
-            cwd=work,
-            env={
-                **os.environ, "PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": str(tmp_path / "cache"),
-                "no_proxy": "127.0.0.1",
-            },
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    with served(tmp_path / "site") as address:
-        params["dataset"]["bccd"]["archive"] = f"{address}/bccd.zip"
-        yaml.dump(params, work / "mine.yaml")
-        assert "bccd: 2 train images, 1 val images" in stage("download")
-    stage("download")  # the server is gone, the cache has a copy
-    stage("convert")
-    conversion = json.loads((work / layout.CONVERSION).read_text())
-    assert conversion["train"]["images"]["kept"] == 2
-    assert conversion["val"]["boxes"]["kept"] == 2
-    assert sum(conversion["val"]["boxes"]["dropped"].values()) == 1
-    classes = json.loads((work / layout.CLASSES).read_text())
-    assert [row["name"] for row in classes] == list(CLASSES)

@@ -1,15 +1,13 @@
 """Images without a split of their own: shares, classes, groups, and growth."""
 
-import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.sources.division import Division, divide, group_of, partition, require_whole_groups
 from ssdcore.sources.selection import shuffled
-from tests.coco_files import box, write_coco
+from tests.coco_files import box
 
 NAMES = [f"{n:03}.jpg" for n in range(50)]
 VAL = {"val": 0.2}
@@ -21,12 +19,8 @@ def chosen(classes_of: dict, share: float, where: str = "x") -> set[str]:
     return {name for name, split in split_of.items() if split == "val"}
 
 
-def read(path: Path) -> dict:
-    return json.loads(path.read_text(encoding="utf-8"))
-
-
-def file_names(path: Path) -> list[str]:
-    return [image["file_name"] for image in read(path)["images"]]
+def file_names(content: dict) -> list[str]:
+    return [image["file_name"] for image in content["images"]]
 
 
 @pytest.mark.parametrize(
@@ -116,48 +110,40 @@ def test_fewer_images_or_groups_than_splits_cannot_be_divided():
         divide(dict.fromkeys(["a1", "a2", "b1"], ()), division, "x")
 
 
-def test_the_splits_are_disjoint_complete_and_seeded(tmp_path):
+def test_the_splits_are_disjoint_complete_and_seeded():
     images = [{"id": 100 + n, "file_name": name} for n, name in enumerate(NAMES)]
     boxes = [box(100 + n, 1, [1, 1, 5, 5], area=25) for n in range(0, 50, 2)]
     boxes += [box(100 + n, 5, [2, 2, 5, 5]) for n in range(0, 50, 3)]
-    path = write_coco(tmp_path / "a.json", images, boxes)
-    targets = {split: tmp_path / f"{split}/{split}.json" for split in ("train", "val", "test")}
-    partition(path, targets, Division({"val": 0.2, "test": 0.1}, 1))
-    assert [len(file_names(target)) for target in targets.values()] == [35, 10, 5]
-    assert sorted(name for target in targets.values() for name in file_names(target)) == NAMES
-    for target in targets.values():
-        content, whole = read(target), read(path)
-        assert file_names(target) == sorted(file_names(target))  # the file's order
-        ids = {image["id"] for image in content["images"]}
-        mine = [row["id"] for row in whole["annotations"] if row["image_id"] in ids]
-        assert [row["id"] for row in content["annotations"]] == mine != []
-        assert content["categories"] == whole["categories"]
-    before = file_names(targets["val"])
-    partition(path, targets, Division(VAL, 1))
-    assert file_names(targets["val"]) == before
-    partition(path, targets, Division(VAL, 2))
-    assert file_names(targets["val"]) != before
+    whole = {"images": images, "annotations": boxes, "categories": [{"id": 1}, {"id": 5}]}
+    parts = partition(whole, Division({"val": 0.2, "test": 0.1}, 1), "x")
+    assert [len(part["images"]) for part in parts.values()] == [35, 10, 5]
+    assert sorted(name for part in parts.values() for name in file_names(part)) == NAMES
+    for part in parts.values():
+        assert file_names(part) == sorted(file_names(part))  # the file's order
+        ids = {image["id"] for image in part["images"]}
+        mine = [row for row in boxes if row["image_id"] in ids]
+        assert part["annotations"] == mine != []
+        assert part["categories"] == whole["categories"]
+    vals = [file_names(partition(whole, Division(VAL, seed), "x")["val"]) for seed in (1, 2)]
+    assert file_names(parts["val"]) == vals[0] != vals[1]
 
 
-def test_an_image_listed_twice_is_in_one_split_and_one_without_a_name_in_some(tmp_path):
+def test_an_image_listed_twice_is_in_one_split_and_one_without_a_name_in_some():
     images = [{"id": n, "file_name": f"{n % 5}.jpg"} for n in range(10)]
     images += [{"id": 11, "file_name": None}, {"id": 12, "file_name": 7}]
-    path = write_coco(tmp_path / "a.json", images, [])
-    targets = {split: tmp_path / f"{split}.json" for split in ("train", "val")}
-    partition(path, targets, Division({"val": 0.4}, 3))
-    train, val = (read(target)["images"] for target in targets.values())
+    content = {"images": images, "annotations": [], "categories": []}
+    parts = partition(content, Division({"val": 0.4}, 3), "x")
+    train, val = (parts[split]["images"] for split in ("train", "val"))
     assert sorted(image["id"] for image in train + val) == [*range(10), 11, 12]
     names = [{image["file_name"] for image in part} for part in (train, val)]
     assert not names[0] & names[1]
 
 
-def test_boxes_of_unlisted_images_are_kept_to_be_counted(tmp_path):
+def test_boxes_of_unlisted_images_are_kept_to_be_counted():
     images = [{"id": 1, "file_name": "a"}, {"id": 2, "file_name": "b"}]
     rows = [box(9, 1, [1, 1, 2, 2]), box([1], 1, [1, 1, 2, 2]), box("2", 1, [1, 1, 2, 2])]
-    path = write_coco(tmp_path / "a.json", images, rows)
-    targets = {split: tmp_path / f"{split}.json" for split in ("train", "val")}
-    partition(path, targets, Division({"val": 0.5}, 1))
-    parts = [read(target) for target in targets.values()]
+    content = {"images": images, "annotations": rows, "categories": []}
+    parts = partition(content, Division({"val": 0.5}, 1), "x").values()
     assert sum(len(part["annotations"]) for part in parts) == 3
     (owner,) = [part for part in parts if part["images"][0]["id"] == 2]
     assert "2" in [row["image_id"] for row in owner["annotations"]]  # text, as some tools write ids

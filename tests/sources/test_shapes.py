@@ -1,7 +1,6 @@
 """The shapes data set: the scenes, the images and the files."""
 
 import json
-from functools import cache
 from pathlib import Path
 
 import cv2
@@ -11,115 +10,15 @@ from pycocotools.coco import COCO
 
 from ssdcore.core.layout import SPLITS
 from ssdcore.sources import shapes
-from ssdcore.sources.shape_outlines import CLASSES, Outline
+from ssdcore.sources.shape_outlines import CLASSES
 from ssdcore.sources.shapes import (
     MAX_OBJECTS,
-    MAX_PX,
-    MAX_SIZE,
-    MIN_INSIDE,
-    MIN_PX,
-    MIN_VISIBLE,
-    Placed,
-    arrange,
     draw_image,
     image_at,
-    visible_fractions,
     write_shapes,
 )
 
 COUNTS = {"train": 6, "val": 4}
-HEIGHT, WIDTH = 240, 320
-
-
-@cache
-def _scenes() -> list[list[Placed]]:
-    rng = np.random.default_rng(0)
-    return [arrange(rng, HEIGHT, WIDTH) for _ in range(300)]
-
-
-def _sizes(scenes: list[list[Placed]]) -> np.ndarray:
-    return np.array([np.ptp(p.outline[0], axis=0).max() for scene in scenes for p in scene])
-
-
-def test_every_number_of_objects_from_one_to_six_occurs() -> None:
-    assert {len(scene) for scene in _scenes()} == set(range(1, MAX_OBJECTS + 1))
-
-
-def test_sizes_span_the_range_and_most_are_in_its_middle() -> None:
-    sizes = _sizes(_scenes())
-    assert MIN_PX <= sizes.min() < 1.2 * MIN_PX
-    assert 0.8 * MAX_PX < sizes.max() <= MAX_PX
-    assert 0.08 < (sizes < 32).mean() < 0.25
-    assert 0.1 < (sizes > 96).mean() < 0.3
-
-
-def test_in_a_small_image_objects_are_smaller() -> None:
-    rng = np.random.default_rng(0)
-    sizes = _sizes([arrange(rng, 64, 80) for _ in range(100)])
-    assert sizes.min() >= MIN_PX
-    assert sizes.max() <= MAX_SIZE * 64
-
-
-def test_classes_appear_about_equally_often() -> None:
-    counts = np.bincount([p.label for scene in _scenes() for p in scene], minlength=len(CLASSES))
-    assert np.abs(counts / counts.mean() - 1).max() < 0.2
-
-
-def _contains(outline: Outline, points_xy: np.ndarray) -> np.ndarray:
-    """Returns for each point whether a ray from it crosses the contours an odd number of times."""
-    inside = np.zeros(len(points_xy), bool)
-    x, y = points_xy[:, :1], points_xy[:, 1:]
-    for contour in outline:
-        (x1, y1), (x2, y2) = contour.T, np.roll(contour, -1, axis=0).T
-        rise = np.where(y1 == y2, 1.0, y2 - y1)
-        crossed = ((y1 > y) != (y2 > y)) & (x < x1 + (y - y1) * (x2 - x1) / rise)
-        inside ^= crossed.sum(axis=1) % 2 == 1
-    return inside
-
-
-def _fractions_by_random_points(scene: list[Placed]) -> list[tuple[float, float]]:
-    """Returns for each object the fraction of its area in the image, and the visible one."""
-    rng = np.random.default_rng(0)
-    fractions = []
-    for position, placed in enumerate(scene):
-        low, high = placed.outline[0].min(axis=0), placed.outline[0].max(axis=0)
-        points = rng.uniform(low, high, (5000, 2))
-        points = points[_contains(placed.outline, points)]
-        seen = ((points >= 0) & (points < [WIDTH, HEIGHT])).all(axis=1)
-        inside = seen.mean()
-        for later in scene[position + 1 :]:
-            seen &= ~_contains(later.outline, points)
-        fractions.append((inside, seen.mean()))
-    return fractions
-
-
-def test_every_object_is_mostly_inside_and_visible_enough() -> None:
-    fractions = np.array([pair for s in _scenes()[:80] for pair in _fractions_by_random_points(s)])
-    inside, visible = fractions.T
-    assert inside.min() > MIN_INSIDE - 0.03
-    assert visible.min() > MIN_VISIBLE - 0.03
-    assert (inside < 0.97).mean() > 0.05, "the border should cut some"
-    assert (visible < 0.8).mean() > 0.05, "objects should hide one another"
-
-
-def test_visible_fractions_agree_with_random_points() -> None:
-    for scene in _scenes()[:20]:
-        expected = [visible for _, visible in _fractions_by_random_points(scene)]
-        np.testing.assert_allclose(visible_fractions(scene), expected, atol=0.06)
-
-
-def _rectangle(left: int, top: int, right: int, bottom: int) -> Placed:
-    covered = np.zeros((50, 60), np.float32)
-    covered[max(top, 0) : bottom, max(left, 0) : right] = 1
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
-    return Placed(0, (corners,), covered)
-
-
-def test_visible_fractions_by_hand() -> None:
-    behind, before = _rectangle(0, 0, 40, 20), _rectangle(30, 10, 50, 30)
-    assert visible_fractions([behind, before]) == pytest.approx([700 / 800, 1.0])
-    assert visible_fractions([before, behind]) == pytest.approx([300 / 400, 1.0])
-    assert visible_fractions([_rectangle(-10, 0, 30, 20)]) == pytest.approx([0.75])
 
 
 @pytest.fixture(scope="module")
@@ -154,14 +53,6 @@ def test_the_boxes_enclose_what_was_painted(monkeypatch: pytest.MonkeyPatch) -> 
         low, high = image.boxes_xyxy_px[:, :2].min(0), image.boxes_xyxy_px[:, 2:].max(0)
         extent = [cols.min(), rows.min(), cols.max() + 1, rows.max() + 1]
         np.testing.assert_allclose(extent, [*low, *high], atol=1.01)
-
-
-def test_a_background_is_textured_beyond_its_grain() -> None:
-    for index in range(20):
-        grey = cv2.cvtColor(image_at(0, "val", index).rgb, cv2.COLOR_RGB2GRAY)
-        smooth = cv2.GaussianBlur(grey.astype(np.float32), (0, 0), 2)
-        patches = smooth.reshape(len(grey) // 16, 16, -1, 16)
-        assert np.median(patches.std(axis=(1, 3))) > 2
 
 
 def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:

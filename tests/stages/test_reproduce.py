@@ -16,13 +16,14 @@ PIPELINE = """
 stages:
   train:
     cmd: mkdir -p model metrics report && cp {machine}/weights model/best.ckpt
-      && cp train.json evaluate.json metrics && cp {machine}/report.json report
+      && cp train.json evaluate.json validation.json metrics && cp {machine}/report.json report
     params: [rate]
     deps: [evaluate.json]
     outs: [model/best.ckpt, report/report.json]
     metrics:
       - metrics/train.json: {{cache: false}}
       - metrics/evaluate.json: {{cache: false}}
+      - metrics/validation.json: {{cache: false}}
 """
 pytestmark = pytest.mark.slow
 COMMITS = itertools.count()
@@ -64,6 +65,7 @@ def make_project(folder: Path, machine: Path, git_root: Path | None = None) -> P
     (folder / "params.yaml").write_text("rate: 0.1\n")
     write(folder / "train.json", loss=2.5, images_per_second=8.0)
     write(folder / "evaluate.json", bbox={"AP": 0.5, "AP50": 0.75}, device="CPU")
+    write(folder / "validation.json", bbox={"AP": 0.25})
     save(folder, "empty")
     run(folder, "dvc", "repro")
     write(folder / "metrics/train.json", loss=2.5, images_per_second=9.0)
@@ -76,6 +78,7 @@ def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Commits: empty, equal, doctored (its AP was edited), stale (its inputs changed), torn."""
     folder = make_project(tmp_path_factory.mktemp("repository") / "project", machine)
     write(folder / "metrics/evaluate.json", bbox={"AP": 0.625, "AP50": 0.75}, device="GPU")
+    write(folder / "metrics/validation.json", bbox={"AP": 0.375})
     save(folder, "doctored")
     run(folder, "git", "checkout", "--quiet", "equal", "--", "metrics")
     write(folder / "evaluate.json", bbox={"AP": 0.5, "AP50": 0.75}, device="CPU", images=4)
@@ -97,7 +100,7 @@ def test_equal_results_have_status_0(repository, reproduce, machine, tmp_path):
     done = reproduce("equal")
     assert done.returncode == 0, done.stderr
     assert "equal    train: model/best.ckpt\n" in done.stdout
-    assert "3 of 3 figures are equal\n" in done.stdout
+    assert "4 of 4 figures are equal\n" in done.stdout
     assert "differs" not in done.stdout
     assert "as far as known" not in done.stdout
     assert (tmp_path / "again/model/best.ckpt").read_text() == "1.5"
@@ -122,7 +125,8 @@ def test_different_figures_are_listed_even_within_the_tolerance(reproduce, optio
     assert done.returncode == 1, done.stderr
     assert "equal    train: model/best.ckpt\n" in done.stdout
     assert "differs  metrics/evaluate.json bbox.AP: 0.625 → 0.5\n" in done.stdout
-    assert "2 of 3 figures are equal\n" in done.stdout
+    assert "differs  metrics/validation.json bbox.AP: 0.375 → 0.25\n" in done.stdout
+    assert "2 of 4 figures are equal\n" in done.stdout
     assert f"AP differs by -0.1250, {expected}\n" in done.stdout
     assert "  device: GPU → CPU\n" in done.stdout
 
@@ -141,7 +145,7 @@ def test_another_machine_is_named_from_the_cached_report(reproduce, machine):
     set_machine(machine, "1.5", "A64")
     assert done.returncode == 1, done.stderr
     assert "differs  train: model/best.ckpt\n" in done.stdout
-    assert "3 of 3 figures are equal\n" in done.stdout
+    assert "4 of 4 figures are equal\n" in done.stdout
     assert "  processor: A64 → Z80\n" in done.stdout
     assert "commit: " not in done.stdout
 

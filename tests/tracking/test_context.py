@@ -1,11 +1,11 @@
 """Tags from DVC and git, in real repositories."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from ssdcore.tracking.context import provenance, run_name
+from tests.clone import run
 
 LOCK = """
 schema: '2.0'
@@ -25,9 +25,7 @@ stages:
 
 
 def git(folder: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=t", "-c", "user.email=t@t", "-c", "commit.gpgsign=false")
-    command = ["git", *identity, *arguments]
-    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
+    return run(folder, "git", *arguments)
 
 
 @pytest.fixture

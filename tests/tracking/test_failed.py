@@ -96,29 +96,6 @@ def test_invalid_parameters_are_stored_as_they_are(
     ]
 
 
-@pytest.mark.usefixtures("paws")
-def test_values_without_a_json_type_are_stored_as_text(
-    tmp_path: Path, experiment: str, stored: Stored
-) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text(f"train:\n  2: 2020-01-02\n  b: .nan\ntracking:\n  experiment: {experiment}\n")
-    record_failure("train", path, "InputError: 2")
-    (run,) = stored()
-    assert run.data.params["train.2"] == "2020-01-02"
-    assert run.data.params["train.b"] == "nan"
-
-
-def test_names_with_quotes_find_their_run(
-    write: Callable[..., Path], experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    names = ["it's", 'a"b', """a'b"c"""]
-    for name in names:
-        monkeypatch.setenv("DVC_EXP_NAME", name)
-        train(experiment)
-        record_failure("report", write(), name)
-    assert [run.data.tags["error"] for run in stored()] == names[::-1]
-
-
 @pytest.mark.parametrize(
     "tracking",
     [{"enabled": False, "experiment": "x"}, {"enabled": True, "experiment": 7}, [1], {"a": "b"}],

@@ -13,7 +13,7 @@ import pytest
 
 from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.sender import sync, upload
-from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, REFUSED_FILES, UPLOADED, spools
+from ssdcore.tracking.spool import JOURNAL, REFUSED, REFUSED_FILES, UPLOADED, spools
 from ssdcore.tracking.store import locate
 from tests.tracking.spools import FINISH, SQLITE, event, line, metrics, open_spool, spooled
 
@@ -71,32 +71,6 @@ def test_a_store_keeps_what_is_sent_twice_once(
     (used,) = ask("get_run", run.info.run_id).inputs.dataset_inputs
     assert (used.dataset.name, used.dataset.digest) == ("shapes", "c0ffee" * 6)
     assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "train")]
-
-
-@pytest.mark.usefixtures("root")
-def test_progress_makes_a_second_upload_short(
-    root: Path, experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from mlflow.tracking.client import MlflowClient
-
-    sent: list[int] = []
-    log_batch = MlflowClient.log_batch
-
-    def counting(client: Any, run_id: str, metrics: Any, **others: Any) -> None:
-        sent.append(len(metrics))
-        log_batch(client, run_id, metrics=metrics, **others)
-
-    monkeypatch.setattr(MlflowClient, "log_batch", counting)
-    folder = spooled(root, *metrics(*range(30)), store=SQLITE, experiment=experiment)
-    copy = shutil.copytree(folder, root / "copy")
-    list(sync())
-    shutil.move(copy, folder)
-    lines = (folder / JOURNAL).read_bytes().splitlines(keepends=True)
-    progress = {"run_id": stored()[0].info.run_id, "sent": len(b"".join(lines[:21]))}
-    (folder / UPLOADED).write_text(json.dumps(progress))
-    list(sync())
-    assert sum(sent) == 30 + 10
-    assert len(stored()) == 1
 
 
 def test_a_stage_that_was_killed_gets_the_time_of_its_last_event(
@@ -216,19 +190,3 @@ def test_a_run_that_the_store_has_lost_is_made_anew(
     assert [(sent.left, sent.refused) for sent in sync()] == [("", "")]
     (run,) = stored()
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 0.25})
-
-
-def test_a_mistake_of_our_own_is_raised(
-    root: Path, experiment: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It has its traceback, and the spool stays."""
-    from mlflow.tracking.client import MlflowClient
-
-    folder = spooled(root, FINISH, store=SQLITE, experiment=experiment)
-    with monkeypatch.context() as patch:
-        patch.setattr(MlflowClient, "log_batch", lambda *_, **__: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            list(sync())
-    assert spools(root) == [folder]
-    assert (root / HOME).is_dir()
-    assert [sent.left for sent in sync()] == [""]

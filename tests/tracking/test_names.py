@@ -43,18 +43,6 @@ def test_parameters_become_dotted_names() -> None:
     }
 
 
-def test_parameters_of_other_data_sets_are_left_out() -> None:
-    sets = {"shapes": {"seed": 1}, "local": {"format": "coco", "val": {"share": 0.2}}}
-    params = {"dataset": {"name": "local", "limit": 3, **sets}, "train": {"augment": {"flip": 1}}}
-    assert flatten(params) == {
-        "dataset.name": "local",
-        "dataset.limit": "3",
-        "dataset.local.format": "coco",
-        "dataset.local.val.share": "0.2",
-        "train.augment.flip": "1",
-    }
-
-
 def test_only_long_text_is_cut() -> None:
     assert cut("abcd", 4) == "abcd"
     assert cut("abcde", 4) == "abc…"

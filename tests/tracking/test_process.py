@@ -20,10 +20,9 @@ import pytest
 from ssdcore.tracking import Run, tracked
 from ssdcore.tracking import process as process_module
 from ssdcore.tracking.mlflow_writer import KILLED
-from ssdcore.tracking.process import UploadProcess
 from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
-from tests.tracking.spools import MODEL, PARAMS, evaluate, spooled, train
+from tests.tracking.spools import MODEL, PARAMS, evaluate, train
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
@@ -264,13 +263,6 @@ def test_an_mlflow_that_breaks_the_process_breaks_no_stage(
     assert message in err
     assert re.search(r"train: not everything is uploaded to .*; \.ssd/tracking/\S+ keeps it", err)
     assert len(spools(own)) == 1
-
-
-def test_a_process_that_is_dead_costs_nothing(own: Path) -> None:
-    process = UploadProcess(spooled(own))
-    os.kill(process._process.pid, signal.SIGKILL)
-    process._process.wait()
-    process.close(0.0, "http://127.0.0.1:1")
 
 
 def test_a_process_that_cannot_be_started_leaves_all_to_the_next(

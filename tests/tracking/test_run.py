@@ -105,14 +105,6 @@ def test_evaluate_joins_the_newest_run_of_its_model(experiment: str, stored: Sto
     assert (runs[0].data.tags["device"], runs[0].data.tags["evaluated"]) == ("CPU", "yes")
 
 
-def test_a_joined_run_is_running_until_the_stage_ends(experiment: str, stored: Stored) -> None:
-    train(experiment)
-    with tracked("report", params=PARAMS, experiment=experiment, model_sha256=MODEL) as run:
-        send(run)
-        assert [found.info.status for found in stored()] == ["RUNNING"]
-    assert [found.info.status for found in stored()] == ["FINISHED"]
-
-
 def test_other_parameters_or_another_model_open_their_own_run(
     experiment: str, stored: Stored
 ) -> None:
@@ -143,13 +135,6 @@ def test_a_resumed_stage_continues_its_run(experiment: str, stored: Stored) -> N
     (run,) = stored()
     assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 1.0})
     assert run.data.tags["dvc.stage"] == "train"
-
-
-def test_a_key_that_no_store_knows_opens_its_run(experiment: str, stored: Stored) -> None:
-    train(experiment)
-    with tracked("train", params=PARAMS, experiment=experiment, key="0" * 32):
-        pass
-    assert "0" * 32 in keys(stored())
 
 
 def test_each_experiment_has_its_own_run(
@@ -214,13 +199,6 @@ def test_metrics_are_stored_with_their_steps_and_times(
     assert len(ask("get_metric_history", found.info.run_id, "AP__.5_.95_")) == 1250
     assert math.isnan(found.data.metrics["nan"])
     assert math.isnan(found.data.metrics["inf"])
-
-
-def test_an_undefined_metric_is_not_stored(experiment: str, stored: Stored) -> None:
-    with tracked("evaluate", params=PARAMS, experiment=experiment) as run:
-        run.log_metrics({"AP": 0.5, "APs": None}, 0)
-    (found,) = stored()
-    assert found.data.metrics == {"AP": 0.5}
 
 
 def test_only_parameters_of_the_data_set_in_use_are_stored(experiment: str, stored: Stored) -> None:
@@ -307,20 +285,6 @@ def test_an_exception_ends_the_run_and_passes_through(
     (found,) = stored()
     assert (found.info.status, found.data.tags.get("error")) == (status, error)
     assert found.data.metrics == {"loss": 7.0}
-
-
-def test_a_stage_that_succeeds_later_clears_the_error(experiment: str, stored: Stored) -> None:
-    train(experiment)
-    with (
-        pytest.raises(ValueError, match="torn"),
-        tracked("evaluate", params=PARAMS, experiment=experiment, model_sha256=MODEL),
-    ):
-        raise ValueError("torn")
-    assert stored()[0].data.tags["error"] == "ValueError: torn"
-    evaluate(experiment)
-    (run,) = stored()
-    assert "error" not in run.data.tags
-    assert run.info.status == "FINISHED"
 
 
 def test_mistakes_of_the_caller_are_raised(root: Path, experiment: str, stored: Stored) -> None:

@@ -1,15 +1,11 @@
 """What a stage leaves on disk, complete after any failure."""
 
-import errno
-import os
-import time
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 from ssdcore.tracking.spool import (
     FILES,
-    HOME,
     JOURNAL,
     Event,
     Spool,
@@ -17,11 +13,9 @@ from ssdcore.tracking.spool import (
     has_writer,
     opening_of,
     read,
-    refuse,
-    settle,
     spools,
 )
-from tests.tracking.spools import event, line, metrics, open_spool, opening, spooled
+from tests.tracking.spools import event, line, metrics, open_spool, opening
 
 ROOT = Path(__file__).parents[2]
 
@@ -74,27 +68,6 @@ def test_a_damaged_line_is_an_empty_event(spool, damaged):
     assert events(spool.folder)[1:] == [{}, *metrics(1)]
 
 
-def test_names_sort_in_the_order_of_creation(tmp_path, monkeypatch):
-    created = [spooled(tmp_path, stage="train")]
-    monkeypatch.setattr(time, "time_ns", lambda: 0)  # the clock is set back
-    created += [spooled(tmp_path, stage=stage) for stage in ("evaluate", "report", "download")]
-    settle(created.pop(1))
-    created.append(spooled(tmp_path, stage="again"))
-    assert spools(tmp_path) == created
-
-
-def test_a_settled_spool_disappears_unless_something_was_refused(tmp_path):
-    assert not settle(spooled(tmp_path)).exists()
-    first = spooled(tmp_path)
-    refuse(first, "an event", "a reason")
-    kept = settle(first)
-    second = spooled(tmp_path)
-    assert second.name != first.name  # the number is still in use
-    assert spools(tmp_path) == [second]
-    assert spools(tmp_path, refused=True) == [kept]
-    assert (kept / JOURNAL).is_file()
-
-
 def test_nobody_sees_a_spool_without_its_lock_and_its_first_event(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(Spool, "append", lambda *_: seen.append(spools(tmp_path)))
@@ -104,33 +77,6 @@ def test_nobody_sees_a_spool_without_its_lock_and_its_first_event(tmp_path, monk
     assert has_writer(spool.folder)
     spool.close()
     assert not has_writer(spool.folder)
-
-
-def test_a_spool_that_cannot_be_created_leaves_nothing(tmp_path, monkeypatch):
-    def full(*_: object) -> int:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    def open_files() -> int:
-        return len(list(Path("/proc/self/fd").glob("*")))
-
-    monkeypatch.setattr(os, "write", full)
-    before = open_files()
-    with pytest.raises(OSError, match="No space"):
-        open_spool(tmp_path)
-    assert list((tmp_path / HOME).iterdir()) == []
-    assert open_files() == before
-
-
-def test_a_full_disk_leaves_no_half_line(spool, monkeypatch):
-    write = os.write
-    monkeypatch.setattr(os, "write", lambda file, line: write(file, line[:5]))
-    for _ in range(2):
-        with pytest.raises(OSError, match=r"only 5 of \d+ bytes"):
-            spool.append(line(*metrics(1)))
-    assert events(spool.folder) == [opening()]
-    monkeypatch.undo()
-    spool.append(line(*metrics(2)))
-    assert events(spool.folder) == [opening(), *metrics(2)]
 
 
 def test_a_kept_file_stays_as_it_was_until_it_is_kept_again(spool, tmp_path):

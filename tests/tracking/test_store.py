@@ -46,16 +46,6 @@ def test_the_store_is_at_the_repository_around_the_working_folder(
     assert locate().artifacts == f"file://{tmp_path.as_posix()}/mlartifacts"
 
 
-def test_dvc_root_comes_before_the_working_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    copy = tmp_path / "copy"
-    (copy / ".dvc").mkdir(parents=True)
-    monkeypatch.chdir(copy)
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path / "original"))
-    assert locate() == sqlite_at(tmp_path / "original")
-
-
 def test_the_users_uri_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example")

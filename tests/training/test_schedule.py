@@ -9,18 +9,6 @@ def test_equals_the_reference(golden):
     assert rates.dtype == np.float32
 
 
-def test_without_warmup_it_starts_at_the_top():
-    rates = learning_rates(10, 2, 0, 0.0, 1.0, 0.0)
-    assert rates[0] == 1
-    assert (np.diff(rates) < 0).all()
-
-
-def test_part_of_an_epoch_of_warmup():
-    rates = learning_rates(10, 2, 0.5, 0.0, 1.0, 0.1)
-    np.testing.assert_allclose(rates[:6], [0, 0.2, 0.4, 0.6, 0.8, 1.0], rtol=1e-6)
-    assert len(rates) == 20
-
-
 def test_warmup_may_fill_the_whole_training():
     rates = learning_rates(4, 1, 1, 0.0, 1.0, 0.0)
     np.testing.assert_allclose(rates, [0, 0.25, 0.5, 0.75])

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, TypeVar
 
 from ruamel.yaml import YAML
 
-from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.annotations import CocoSplit, check_rows
 from ssdcore.coco.matching import Floats
 from ssdcore.coco.results import CocoResults, parse_results
+from ssdcore.coco.rows import parse_rows as parse_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
@@ -219,10 +219,7 @@ def _yaml_mapping(text: str) -> dict[str, Any]:
 
 
 def _split(text: str) -> CocoSplit:
-    with TemporaryDirectory() as folder:
-        path = Path(folder, layout.annotations("val").name)
-        path.write_text(text, encoding="utf-8")
-        return read_coco(path)
+    return check_rows(parse_coco(text.encode, "annotations"), "annotations")
 
 
 def _is_defined(value: Any) -> bool:

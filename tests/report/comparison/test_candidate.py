@@ -91,17 +91,6 @@ def test_a_training_that_measured_otherwise_is_a_fact() -> None:
     assert candidate({**FILES, "metrics/evaluate.json": evaluated}).facts["training"] == said
 
 
-def test_curves_leave_out_undefined_points() -> None:
-    values = candidate(FILES).values
-    assert values["loss"] == {1: 4, 4: 2.5}
-    assert values["validation"] == {4: 0.25}
-    assert values["score_curves"] == {0: 0.2, 0.5: 0.6}
-
-
-def test_without_a_main_line_the_mean_of_all_counts() -> None:
-    assert candidate(FILES).values["pr_curves"] == pytest.approx({0: 0.75, 0.5: 0.3})
-
-
 def test_detections_come_with_their_ground_truth() -> None:
     detected = candidate(FILES).detected
     assert detected is not None

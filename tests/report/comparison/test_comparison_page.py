@@ -13,7 +13,6 @@ from ssdcore.report.comparison.page import (
     overlay,
     parameters,
     render_comparison,
-    style,
     table_rows,
 )
 from ssdcore.report.document import LARGEST_BYTES
@@ -170,23 +169,6 @@ def test_each_line_is_drawn_for_the_candidates_that_have_it(candidates):
     assert "markers" in val_ap[0].mode  # a single measurement shows
 
 
-def test_a_candidate_looks_the_same_in_all_charts(candidates):
-    late = [Candidate("bare"), *candidates]
-    for name in ("loss", "score_curves"):
-        assert overlay(late, OF_NAME[name]).data[0].line.color == style(1)["color"]
-    assert len({tuple(style(n).values()) for n in range(20)}) == 20
-
-
-def test_only_noisy_lines_are_smoothed():
-    zigzag = {step: float(step % 2) for step in range(8000)}
-    long = Candidate("<a href='x'>", values={"loss": zigzag, "score_curves": zigzag})
-    loss, f1 = (overlay([long], OF_NAME[name]).data[0] for name in ("loss", "score_curves"))
-    assert (loss.x[0], loss.x[-1]) == (0, 7999)
-    assert all(0.4 < value < 0.6 for value in loss.y)
-    assert set(f1.y) == {0, 1}
-    assert loss.name == "&lt;a href='x'&gt;"
-
-
 def row(*values: float | None) -> FigureRow:
     return FigureRow("a figure", values, [None] * len(values))
 
@@ -198,22 +180,6 @@ def test_parameters_that_differ_and_that_only_one_has(candidates):
         "old": ["1, 2", None],
         "new": [None, "null"],
     }
-
-
-def test_figures_stand_under_their_headings(candidates):
-    groups = figure_groups(candidates)
-    assert {heading: [one.label for one in rows] for heading, rows in groups.items()} == {
-        "COCO figures": ["AP", "APs"],
-        "Milliseconds per image": ["network"],
-        "Evaluation": ["images", "images per second"],
-        "Training": ["loss", "steps", "best AP"],
-    }
-
-
-def test_changes_are_to_the_first(candidates):
-    assert row(0.5, 0.75, 0.25).changes == [0, 0.25, -0.25]
-    assert row(0.5, None).changes == [0, None]
-    assert row(None, 0.5).changes == [None, None]
 
 
 def test_only_changes_with_a_known_noise_are_better_or_worse(candidates):
@@ -249,27 +215,3 @@ def test_the_noise_is_that_of_pairs(candidates):
         ap = figure_groups([first, other])["COCO figures"][0]
         assert ap.noise[1] == pytest.approx(interval)
         assert ap.verdicts()[1] == verdict
-
-
-def test_texts_have_the_decimals_of_their_row():
-    assert row(0.5, 0.75, None, 0.5).shown() == ["0.500", "0.750", "–", "0.500"]
-    assert row(0.5, 0.75, None, 0.4999).shown_changes() == ["±0.000", "+0.250", "", "±0.000"]
-    assert row(0.5, 0.25).shown_changes()[1] == "\u22120.250"
-    assert row(1000, 500, 1000).shown() == ["1,000", "500", "1,000"]
-    assert row(1000, 500, 1000).shown_changes() == ["±0", "\u2212500", "±0"]
-    assert row(47.37, 20).shown() == ["47.4", "20.0"]
-    assert row(0.0, 0.0).shown() == ["0.000", "0.000"]
-
-
-def test_rows_of_a_ranking_are_in_the_order_of_their_change(candidates):
-    rows = table_rows(candidates, OF_NAME["per_class"])
-    changes = [("dog", 0.75), ("eel", 0), ("cat", -0.25), ("fly", None)]
-    assert [(one.label, one.changes[1]) for one in rows] == changes
-    third = Candidate("third", values={"per_class": {"cat": 0.9, "dog": 0.1}})
-    rows = table_rows([*candidates, third], OF_NAME["per_class"])
-    assert [one.label for one in rows] == ["cat", "dog", "eel", "fly"]
-
-
-def test_bars_keep_their_order():
-    sizes = [Candidate(str(n), values={"sizes": {"small": n / 9, "large": n / 3}}) for n in (1, 2)]
-    assert [one.label for one in table_rows(sizes, OF_NAME["sizes"])] == ["small", "large"]
