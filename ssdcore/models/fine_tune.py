@@ -15,7 +15,7 @@ from ssdcore.models.checkpoint import is_checkpoint, load
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.published import read_published
 from ssdcore.models.ssd import SSD, class_predictors
-from ssdcore.models.vgg16 import UP_TO_CONV4
+from ssdcore.models.vgg16 import FIRST_CELLS
 from ssdcore.models.weight_files import LoadReport, shortened
 from ssdcore.params.types import Freeze
 
@@ -116,7 +116,8 @@ def freeze(network: SSD, part: Freeze, fresh: Collection[str]) -> list[str]:
 
     Args:
         network: changed in place.
-        part: what to freeze: nothing, VGG16's conv1_1 to conv4_3, or the whole backbone.
+        part: what to freeze: nothing, VGG16's conv1_1 and conv1_2, conv1_1 to conv4_3, or the whole
+            backbone.
         fresh: names of the network's parameters that keep their initial values.
 
     Returns:
@@ -128,7 +129,7 @@ def freeze(network: SSD, part: Freeze, fresh: Collection[str]) -> list[str]:
     if part == "none":
         return []
     backbone = network.backbone
-    cells = [getattr(backbone, name) for name in UP_TO_CONV4] if part == "conv4" else [backbone]
+    cells = [getattr(backbone, name) for name in FIRST_CELLS.get(part, ())] or [backbone]
     weights = [p for cell in cells for p in cell.get_parameters() if p.dtype == ms.float32]
     if untrained := [p.name for p in weights if p.name in fresh]:
         raise InputError(

@@ -14,8 +14,8 @@ from ssdcore.models.layers import CaffeInput, ConvBlock, Dropout, scaled_channel
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Output channels of conv1_1 … conv5_3 at width 1."""
-UP_TO_CONV4 = ("conv1", "conv2", "conv3", "conv4")
-"""Names of the cells that compute the first map."""
+FIRST_CELLS = {"conv1": ("conv1",), "conv4": ("conv1", "conv2", "conv3", "conv4")}
+"""Names of the cells up to one of them; conv4 computes the first map."""
 FC_CHANNELS = 1024
 STRIDES = (8, 16)
 """Input pixels between two cells of conv4_3 and of fc7."""

@@ -31,7 +31,7 @@ Matching = Literal["reference", "best"]
 LossName = Literal["focal", "multibox"]
 OptimizerName = Literal["momentum", "adam"]
 Schedule = Literal["cosine", "steps"]
-Freeze = Literal["none", "conv4", "backbone"]
+Freeze = Literal["none", "conv1", "conv4", "backbone"]
 Backend = Literal["pycocotools", "faster-coco-eval"]
 Device = Literal["auto", "Ascend", "GPU", "CPU"]
 

@@ -82,7 +82,7 @@ def test_defaults_are_in_block_style():
             "freeze: conv5",
             "train.freeze",
             "'conv5'",
-            "'none', 'conv4' or 'backbone'",
+            "'none', 'conv1', 'conv4' or 'backbone'",
         ),
         ("backbone_lr: 1.0", "backbone_lr: 2.0", "train.backbone_lr", "2.0", "equal to 1"),
         ("pretrained: null", "pretrained: ''", "model.pretrained", "''", "at least 1 character"),
