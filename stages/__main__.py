@@ -18,6 +18,7 @@ COMMANDS = {
     "import": "Make a checkpoint of a published detector.",
     "predict": "Detect objects in images and videos.",
     "experiments": "Rank the experiments of DVC.",
+    "search": "Search parameters for the highest AP.",
     "promote": "Make the model MLflow's champion if it is better.",
     "serve": "Open a web page to try the model on photos.",
     "reproduce": "Verify that a commit reproduces.",

@@ -1,0 +1,178 @@
+"""Searches parameters: many DVC experiments, of which Optuna proposes each from the earlier ones.
+
+A command for people, not a stage of the pipeline.
+"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ssdcore.core import layout
+from ssdcore.core.command import command, run
+from ssdcore.core.errors import InputError, Stopped
+from ssdcore.core.messages import say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ssdcore.params.schema import Params
+    from ssdcore.search.space import Space
+    from ssdcore.search.study import Study, Trial
+
+SpaceOption = Annotated[Path, typer.Option("--space", help="What is searched, and how.")]
+JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Trials that run at a time.")]
+NOT_OURS = ("dvc.lock", "metrics", "search.yaml")
+"""Committed files that a trial does not start from."""
+
+
+def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None:
+    """Search the parameters of search.yaml for the highest AP on val.
+
+    Each trial is a DVC experiment in a temporary copy. The same command resumes an interrupted
+    search, and shows a finished one. Exit status 75: stopped by Ctrl-C or SIGTERM; the trials that
+    ran have saved their states.
+    """
+    from ssdcore.core.locks import locked
+    from ssdcore.core.signals import Signals
+    from ssdcore.dvc.experiments import names_at
+    from ssdcore.dvc.repository import at_rest
+    from ssdcore.params.reader import read_params
+    from ssdcore.search.space import read_space
+
+    _require_optuna()
+    with at_rest():
+        settings = read_params(layout.PARAMS)
+        chosen, base = read_space(space, layout.PARAMS)
+        baseline, origin = _origin()
+
+    from ssdcore.search.loop import Search
+    from ssdcore.search.study import Study, best
+
+    folder = layout.states() / "search" / chosen.study
+    with locked(folder / "search.lock", f"the study {chosen.study}"), Signals() as signals:
+        taken = sorted(n for n in names_at(baseline) if n.startswith(f"{chosen.study}-"))
+        if taken and not (folder / "study.db").exists():
+            remedy = f"Name another study, or `dvc exp remove {shlex.join(taken)}`"
+            raise InputError(f"{space}: study", chosen.study, "a name without experiments", remedy)
+        study = Study(folder, chosen, base, origin)
+        tracking = _Tracking(settings, chosen, study, baseline)
+        ended = sum(one.state != "running" for one in study.trials())
+        say(f"{chosen.study}: {ended} of {chosen.trials} trials have ended")
+        search = Search(study, chosen.trials, jobs, folder, baseline, base, signals)
+        try:
+            for event in search.run():
+                say(f"{event.trial.name} {event.line}{_described(event.trial, event.line, chosen)}")
+                tracking.update()
+        except Stopped as stopped:
+            tracking.update()
+            text = f"{stopped}: the trials that ran have saved their states. The same command"
+            raise Stopped(f"{text} resumes the search") from None
+        trials = study.trials()
+        _write_page(chosen, study, trials)
+        page = tracking.update(layout.SEARCH_PAGE)
+    _say_result(trials, list(chosen.params), best(trials), page)
+
+
+class _Tracking:
+    """The MLflow run of the search; a store that does not answer is tried again at the end."""
+
+    def __init__(self, settings: Params, space: Space, study: Study, baseline: str) -> None:
+        self._enabled = settings.tracking.enabled
+        self._experiment = settings.tracking.experiment
+        self._space, self._study, self._baseline = space, study, baseline
+        self._fails = False
+
+    def update(self, page: Path | None = None) -> str:
+        """Brings the run up to date; returns its address, "" if the store does not answer."""
+        if not self._enabled or (self._fails and not page):
+            return ""
+        from ssdcore.search.study import best
+        from ssdcore.tracking.parent import Child, Parent, record_search
+        from ssdcore.tracking.sender import sync
+        from ssdcore.tracking.store import UnavailableError, locate
+
+        has_all = bool(page) and not any(sent.left for sent in sync())
+        trials, rules = self._study.trials(), self._space.model_dump(mode="json")
+        parent = Parent(self._experiment, self._study.key, self._space.study, {"search": rules})
+        children = [
+            Child(one.name, self._baseline, one.state, one.changes, one.ap) for one in trials
+        ]
+        highest = best(trials)
+        metrics = {"AP": highest.ap} if highest and highest.ap is not None else {}
+        shares = self._study.importance() if page else {}
+        metrics |= {f"importance/{key}": share for key, share in shares.items()}
+        try:
+            return record_search(locate(), parent, children, metrics, page, has_all=has_all)
+        except UnavailableError as error:
+            self._fails = True
+            say(
+                f"warning: MLflow does not answer ({error}); the same command tries again",
+                error=True,
+            )
+            return ""
+
+
+def _require_optuna() -> None:
+    try:
+        import optuna  # noqa: F401
+    except ModuleNotFoundError:
+        raise InputError(
+            "this command", "no package optuna", "the packages of requirements.lock",
+            "Run make env, or pip install optuna",
+        ) from None  # fmt: skip
+
+
+def _origin() -> tuple[str, str]:
+    """Returns the commit, and a hash of it and of what is not committed.
+
+    Raises:
+        InputError: there is no commit.
+    """
+    from ssdcore.core.files import sha256_of_json
+    from ssdcore.core.git import git_output
+
+    commit = git_output(Path(), "rev-parse", "HEAD")
+    if not commit:
+        raise InputError(str(Path.cwd()), "no commit", "a git repository, which has experiments")
+    excluded = (f":(exclude){path}" for path in NOT_OURS)
+    return commit, sha256_of_json(
+        [commit, git_output(Path(), "diff", "HEAD", "--", ".", *excluded)]
+    )
+
+
+def _described(trial: Trial, line: str, space: Space) -> str:
+    """Returns the parameters of a trial, where its first line tells them."""
+    from ssdcore.report.words import setting
+
+    if line not in ("begins", "goes on"):
+        return ""
+    return ": " + ", ".join(f"{key} {setting(trial.changes[key])}" for key in space.params)
+
+
+def _write_page(space: Space, study: Study, trials: Sequence[Trial]) -> None:
+    from ssdcore.core.files import write_text
+    from ssdcore.search.page import render_search
+
+    write_text(layout.SEARCH_PAGE, render_search(space, trials, study.importance()))
+
+
+def _say_result(trials: Sequence[Trial], keys: list[str], winner: Trial | None, page: str) -> None:
+    from ssdcore.search.page import ranked, table
+
+    say("\n".join(["", *table(ranked(trials), keys)]))
+    if winner:
+        say(f"\nbest: {winner.name}, AP {winner.ap:.4f}")
+        say(f"apply it: dvc exp apply {winner.name}")
+    say(f"page:     {layout.SEARCH_PAGE}")
+    if page:
+        say(f"see it:   {page}   (while `mlflow ui --workers 1` runs)")
+
+
+app = command(main)
+
+if __name__ == "__main__":
+    run(app)
