@@ -53,7 +53,10 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
     from ssdcore.search.study import Study, best
 
     folder = layout.states() / "search" / chosen.study
-    with locked(folder / "search.lock", f"the study {chosen.study}"), Signals() as signals:
+    with (
+        locked(folder / "search.lock", f"the results of the study {chosen.study}"),
+        Signals() as signals,
+    ):
         taken = sorted(n for n in names_at(baseline) if n.startswith(f"{chosen.study}-"))
         if taken and not (folder / "study.db").exists():
             remedy = f"Name another study, or `dvc exp remove {shlex.join(taken)}`"

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import pytest
+from filelock import FileLock
 
 from tests.project import python
 from tests.search.conftest import Repository
@@ -57,6 +58,16 @@ def test_a_killed_search_loses_and_repeats_nothing(repository):
     assert not subprocess.run(
         ["git", "stash", "list"], cwd=repository.folder, capture_output=True, check=True
     ).stdout
+
+
+def test_one_process_at_a_time_runs_a_study(repository):
+    repository.space()
+    lock = repository.folder / ".ssd/search/s/search.lock"
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock):
+        out = repository.search(status=1)
+    assert "the results of the study s are being written by another process" in out
+    assert repository.ran() == []
 
 
 def test_ctrl_c_ends_the_trials_and_the_same_command_resumes(repository):

@@ -20,6 +20,7 @@ HELP = {
     ("import_weights",): "FILE_OR_URL",
     ("predict",): "IMAGE_OR_FOLDER",
     ("promote",): "champion",
+    ("search",): "Search the parameters",
     ("serve",): "Open a web page",
 }
 """What the help of the commands that are no stage says."""
