@@ -17,7 +17,7 @@ COMMANDS = {
     "report": "Render the report, or compare revisions.",
     "import": "Make a checkpoint of a published detector.",
     "predict": "Detect objects in images and videos.",
-    "experiments": "Rank the experiments of DVC.",
+    "experiments": "Rank the experiments of DVC, or share one.",
     "search": "Search parameters for the highest AP.",
     "promote": "Make the model MLflow's champion if it is better.",
     "serve": "Open a web page to try the model on photos.",

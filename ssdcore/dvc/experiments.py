@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.core import layout
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.git import git_output
 from ssdcore.core.nested import leaves
 from ssdcore.dvc.repository import WORKSPACE, open_repository, open_revisions, status
@@ -71,6 +71,26 @@ def list_experiments(commits: int) -> list[Experiment]:
     with open_repository() as repo:
         workspace = CHANGED if status(repo, EVALUATE) else None
         return list(read_states(repo.experiments.show(num=commits), workspace))
+
+
+def push(name: str, git_remote: str) -> int:
+    """Pushes an experiment's commit to a git remote, and its outs to the DVC remote.
+
+    Returns:
+        How many files the DVC remote did not have.
+
+    Raises:
+        RunError: DVC reports an error, for example that there is no such remote, or the remote has
+            another experiment of this name.
+    """
+    with open_repository() as repo:
+        sent = repo.experiments.push(git_remote, exp_names=[name], push_cache=True)
+    if sent.get("diverged"):
+        raise RunError(
+            f"{git_remote} has another experiment {name}. Rename yours (`dvc exp rename`), or "
+            f"replace the other one: `dvc exp push --force {git_remote} {name}`"
+        )
+    return int(sent.get("uploaded", 0))
 
 
 def names_at(baseline: str) -> set[str]:

@@ -16,6 +16,7 @@ HELP = {
     ("doctor",): "Send to MLflow what stages tracked",
     ("doctor", "sync"): "Send to MLflow what stages tracked",
     ("experiments", "best"): "List experiments by AP",
+    ("experiments", "share"): "Push an experiment",
     ("fit_boxes",): "default boxes",
     ("import_weights",): "FILE_OR_URL",
     ("predict",): "IMAGE_OR_FOLDER",
