@@ -5,6 +5,7 @@ A command for people, not a stage of the pipeline.
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 SpaceOption = Annotated[Path, typer.Option("--space", help="What is searched, and how.")]
 JobsOption = Annotated[int, typer.Option("--jobs", min=1, help="Trials that run at a time.")]
-NOT_OURS = ("dvc.lock", "metrics", "search.yaml")
+RESULTS = ("dvc.lock", "metrics")
 """Committed files that a trial does not start from."""
 
 
@@ -47,7 +48,7 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
     with at_rest():
         settings = read_params(layout.PARAMS)
         chosen, base = read_space(space, layout.PARAMS)
-        baseline, origin = _origin()
+        baseline, origin = _origin(space)
 
     from ssdcore.search.loop import Search
     from ssdcore.search.study import Study, best
@@ -65,7 +66,15 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
         tracking = _Tracking(settings, chosen, study, baseline)
         ended = sum(one.state != "running" for one in study.trials())
         say(f"{chosen.study}: {ended} of {chosen.trials} trials have ended")
-        search = Search(study, chosen.trials, jobs, folder, baseline, base, signals)
+
+        def require_same() -> None:
+            with at_rest():
+                if _origin(space) != (baseline, origin):
+                    expected = f"the commit and the files that {chosen.study} began with"
+                    remedy = "Restore them; the same command resumes the search"
+                    raise InputError(str(Path.cwd()), "changed files", expected, remedy)
+
+        search = Search(study, chosen.trials, jobs, folder, baseline, base, signals, require_same)
         try:
             for event in search.run():
                 say(f"{event.trial.name} {event.line}{_described(event.trial, event.line, chosen)}")
@@ -129,8 +138,8 @@ def _require_optuna() -> None:
         ) from None  # fmt: skip
 
 
-def _origin() -> tuple[str, str]:
-    """Returns the commit, and a hash of it and of what is not committed.
+def _origin(space: Path) -> tuple[str, str]:
+    """Returns the commit, and a hash of it and of what is not committed, except the search space.
 
     Raises:
         InputError: there is no commit.
@@ -141,10 +150,11 @@ def _origin() -> tuple[str, str]:
     commit = git_output(Path(), "rev-parse", "HEAD")
     if not commit:
         raise InputError(str(Path.cwd()), "no commit", "a git repository, which has experiments")
-    excluded = (f":(exclude){path}" for path in NOT_OURS)
-    return commit, sha256_of_json(
-        [commit, git_output(Path(), "diff", "HEAD", "--", ".", *excluded)]
-    )
+    own = os.path.relpath(space)
+    left_out = [*RESULTS, *([] if own.startswith(os.pardir) else [own])]
+    excluded = (f":(exclude){path}" for path in left_out)
+    changes = git_output(Path(), "diff", "HEAD", "--", ".", *excluded)
+    return commit, sha256_of_json([commit, changes])
 
 
 def _described(trial: Trial, line: str, space: Space) -> str:

@@ -1,6 +1,6 @@
 """The search: proposes trials, runs them, prunes them, and notes what came out."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -43,15 +43,17 @@ class Search:
         baseline: the commit that all experiments start from.
         base: the parameters that they change, by dotted key.
         signals: asked between two looks at the trials.
+        require_same: called before a trial starts; raises an error if it would start from other
+            files than the trials before it.
     """
 
     def __init__(
         self, study: Study, trials: int, jobs: int, folder: Path, baseline: str,
-        base: Mapping[str, Any], signals: Signals,
+        base: Mapping[str, Any], signals: Signals, require_same: Callable[[], None],
     ) -> None:  # fmt: skip
         self._study, self._wanted, self._jobs = study, trials, jobs
         self._folder, self._baseline, self._base = folder, baseline, base
-        self._signals = signals
+        self._signals, self._require_same = signals, require_same
         self._runs: dict[int, TrialRun] = {}
         self._pruned: set[int] = set()
 
@@ -61,6 +63,7 @@ class Search:
         Raises:
             Stopped: a signal requested it; the trials that ran have saved their states.
             RunError: the first trials have all failed.
+            InputError: see `require_same`.
         """
         try:
             yield from self._run()
@@ -90,6 +93,7 @@ class Search:
             if trial.measured and self._study.is_hopeless(trial):
                 self._pruned.add(trial.number)
             else:
+                self._require_same()
                 run.begin()
         self._runs[trial.number] = run
         yield Event(trial, how)

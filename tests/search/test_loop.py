@@ -124,6 +124,22 @@ def test_a_bad_rate_is_pruned_and_a_failure_named_beside_others_in_mlflow(reposi
     assert parent["search.best"] in ended
 
 
+def test_a_file_that_changes_meanwhile_ends_the_search(repository):
+    """Else later trials would start from other parameters than the first ones."""
+    repository.space()
+    search = repository.start()
+    wait_for(repository, 1)
+    params = repository.folder / "params.yaml"
+    before = params.read_text()
+    params.write_text(before.replace("weight_decay: 0.0005", "weight_decay: 0.001"))
+    _, err = search.communicate()
+    assert search.returncode == 2
+    assert "expected the commit and the files that s began with" in err
+    params.write_text(before)
+    repository.search()
+    assert repository.experiments() == NAMES
+
+
 def test_a_study_whose_experiments_exist_needs_another_name(repository):
     repository.space(trials=1)
     repository.search()

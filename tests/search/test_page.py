@@ -43,6 +43,7 @@ def test_the_page_has_the_best_all_trials_and_the_charts():
     assert "rates-1 pruned – 0.04 focal AP 0.062 after epoch 2" in text
     assert "<b>no room</b>" in text
     assert "<b>no" not in html
+    assert "no visible name" not in text
     for description in ("AP of each trial", "importance of each", "AP over train.loss"):
         assert f'aria-label="{description}' in html
 
