@@ -6,8 +6,12 @@ A command for people, not a stage of the pipeline.
 from __future__ import annotations
 
 import os
+import re
 import shlex
+from math import inf
 from pathlib import Path
+from time import monotonic
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +22,7 @@ from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ssdcore.params.schema import Params
     from ssdcore.search.space import Space
@@ -58,7 +62,8 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
         locked(folder / "search.lock", f"the results of the study {chosen.study}"),
         Signals() as signals,
     ):
-        taken = sorted(n for n in names_at(baseline) if n.startswith(f"{chosen.study}-"))
+        ours = re.compile(rf"{chosen.study}-\d+").fullmatch
+        taken = sorted(filter(ours, names_at(baseline)))
         if taken and not (folder / "study.db").exists():
             remedy = f"Name another study, or `dvc exp remove {shlex.join(taken)}`"
             raise InputError(f"{space}: study", chosen.study, "a name without experiments", remedy)
@@ -80,34 +85,50 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
                 say(f"{event.trial.name} {event.line}{_described(event.trial, event.line, chosen)}")
                 tracking.update()
         except Stopped as stopped:
-            tracking.update()
+            tracking.end("KILLED")
             text = f"{stopped}: the trials that ran have saved their states. The same command"
             raise Stopped(f"{text} resumes the search") from None
         trials = study.trials()
         _write_page(chosen, study, trials)
-        page = tracking.update(layout.SEARCH_PAGE)
+        page = tracking.end("FINISHED", layout.SEARCH_PAGE)
     _say_result(trials, list(chosen.params), best(trials), page)
 
 
 class _Tracking:
     """The MLflow run of the search; a store that does not answer is tried again at the end."""
 
+    EVERY_S = 30.0
+
     def __init__(self, settings: Params, space: Space, study: Study, baseline: str) -> None:
         self._enabled = settings.tracking.enabled
         self._experiment = settings.tracking.experiment
         self._space, self._study, self._baseline = space, study, baseline
-        self._fails = False
+        self._next_s = 0.0
 
-    def update(self, page: Path | None = None) -> str:
-        """Brings the run up to date; returns its address, "" if the store does not answer."""
-        if not self._enabled or (self._fails and not page):
+    def update(self) -> None:
+        """Brings the run up to date, every half minute."""
+        if monotonic() >= self._next_s:
+            self._next_s = monotonic() + self.EVERY_S
+            self._record("RUNNING")
+
+    def end(self, status: str, page: Path | None = None) -> str:
+        """Completes the run; returns its address, "" if the store does not answer."""
+        return self._record(status, page, self._study.importance())
+
+    def _record(
+        self,
+        status: str,
+        page: Path | None = None,
+        shares: Mapping[str, float] = MappingProxyType({}),
+    ) -> str:
+        if not self._enabled:
             return ""
         from ssdcore.search.study import best
         from ssdcore.tracking.parent import Child, Parent, record_search
         from ssdcore.tracking.sender import sync
         from ssdcore.tracking.store import UnavailableError, locate
 
-        has_all = bool(page) and not any(sent.left for sent in sync())
+        has_all = page is not None and not any(sent.left for sent in sync())
         trials, rules = self._study.trials(), self._space.model_dump(mode="json")
         parent = Parent(self._experiment, self._study.key, self._space.study, {"search": rules})
         children = [
@@ -115,16 +136,13 @@ class _Tracking:
         ]
         highest = best(trials)
         metrics = {"AP": highest.ap} if highest and highest.ap is not None else {}
-        shares = self._study.importance() if page else {}
         metrics |= {f"importance/{key}": share for key, share in shares.items()}
         try:
-            return record_search(locate(), parent, children, metrics, page, has_all=has_all)
+            return record_search(locate(), parent, children, metrics, status, page, has_all=has_all)
         except UnavailableError as error:
-            self._fails = True
-            say(
-                f"warning: MLflow does not answer ({error}); the same command tries again",
-                error=True,
-            )
+            self._next_s = inf
+            text = f"warning: MLflow does not answer ({error}); the same command tries again"
+            say(text, error=True)
             return ""
 
 

@@ -89,12 +89,13 @@ class Search:
 
     def _begin(self, trial: Trial, how: str) -> Iterator[Event]:
         run = TrialRun(trial, self._folder)
-        if figures_of(trial.name, self._baseline) is None and not run.is_running():
-            if trial.measured and self._study.is_hopeless(trial):
-                self._pruned.add(trial.number)
-            else:
-                self._require_same()
-                run.begin()
+        epoch = max(trial.measured, default=self._epochs(trial))
+        if epoch < self._epochs(trial) and self._study.is_hopeless(trial):
+            self._pruned.add(trial.number)  # the search was killed before it noted that
+            run.stop()
+        elif figures_of(trial.name, self._baseline) is None and not run.is_running():
+            self._require_same()
+            run.begin()
         self._runs[trial.number] = run
         yield Event(trial, how)
 
@@ -130,10 +131,9 @@ class Search:
         trial = run.trial
         if trial.number in self._pruned:
             return
-        epochs = {**self._base, **trial.changes}[EPOCHS]
         for epoch, ap, is_worse in self._note(trial, run.measured()):
             yield Event(trial, f"epoch {epoch}: AP {ap:.4f}")
-            if is_worse and epoch < epochs:
+            if is_worse and epoch < self._epochs(trial):
                 self._pruned.add(trial.number)
                 run.stop()
                 return
@@ -146,6 +146,9 @@ class Search:
         for epoch, ap in measured.items():
             if epoch not in noted:
                 yield epoch, ap, self._study.report(trial, epoch, ap)
+
+    def _epochs(self, trial: Trial) -> int:
+        return int({**self._base, **trial.changes}[EPOCHS])
 
     def _require_success(self, run: TrialRun) -> None:
         states = [one.state for one in self._study.trials() if one.state != "running"]

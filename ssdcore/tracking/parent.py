@@ -56,7 +56,7 @@ class Parent(NamedTuple):
 
 def record_search(
     store: Store, parent: Parent, children: Sequence[Child], metrics: Mapping[str, float],
-    page: Path | None = None, *, has_all: bool = False,
+    status: str = "RUNNING", page: Path | None = None, *, has_all: bool = False,
 ) -> str:  # fmt: skip
     """Brings the run of a search up to date; a repetition changes nothing.
 
@@ -68,7 +68,8 @@ def record_search(
         parent: the run, which is created if the store lacks it.
         children: all trials.
         metrics: of the parent, by name; their step is the number of ended trials.
-        page: the page of the finished search.
+        status: RUNNING, KILLED or FINISHED.
+        page: the page of the search.
         has_all: whether the store has the runs of all trials that were tracked.
 
     Returns:
@@ -87,7 +88,7 @@ def record_search(
             for key, text in flatten(parent.params).items():
                 client.log_param(run.info.run_id, key, text)
         run_id = run.info.run_id
-        client.update_run(run_id, "FINISHED" if page else "RUNNING")
+        client.update_run(run_id, status)
         for child in children:
             _adopt(client, experiment_id, run_id, child, has_all=has_all)
         step = sum(child.state != "running" for child in children)

@@ -56,7 +56,7 @@ def test_a_trial_that_dvc_took_from_its_cache_gets_a_run_once(record, stored, tm
     record(*trials)
     assert set(by_name(stored())) == {"rates"}
     for _ in range(2):
-        record(*trials, page=page, has_all=True)
+        record(*trials, status="FINISHED", page=page, has_all=True)
         runs = by_name(stored())
         assert len(stored()) == 4
         assert runs["rates"].info.status == "FINISHED"
