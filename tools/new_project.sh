@@ -44,7 +44,8 @@ git add dvc.lock metrics params.yaml && git commit -m "Train" && dvc push   # af
 git pull upstream $branch           # later changes of the code
 \`\`\`
 
-\`data/own\` is for images that belong to the project: \`dvc add data/own\` lets \`dvc push\` share them.
+\`make lint\` checks the code, as CI does. \`make test\` is the suite of the SSD pipeline's own repository; the
+tests of its README and CI are left out here. \`data/own\` is for images that belong to the project: \`dvc add data/own\` lets \`dvc push\` share them.
 END
 cat >.github/workflows/ci.yml <<'END'
 name: CI
