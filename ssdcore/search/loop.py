@@ -1,15 +1,16 @@
 """The search: proposes trials, runs them, prunes them, and notes what came out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
-from typing import Any
 
 from ssdcore.core.errors import RunError
 from ssdcore.core.signals import Signals
 from ssdcore.dvc.experiments import figures_of, validation_of
+from ssdcore.report.words import setting
 from ssdcore.search.runs import TrialRun, read_measured
+from ssdcore.search.start import Start
 from ssdcore.search.study import Study, Trial
 
 POLL_S = 0.5
@@ -37,23 +38,17 @@ class Search:
 
     Args:
         study: what is tried.
-        trials: how many trials the study is to have.
+        start: what all trials start from.
         jobs: how many run at a time.
         folder: for the files of the runs.
-        baseline: the commit that all experiments start from.
-        base: the parameters that they change, by dotted key.
         signals: asked between two looks at the trials.
-        require_same: called before a trial starts; raises an error if it would start from other
-            files than the trials before it.
     """
 
     def __init__(
-        self, study: Study, trials: int, jobs: int, folder: Path, baseline: str,
-        base: Mapping[str, Any], signals: Signals, require_same: Callable[[], None],
-    ) -> None:  # fmt: skip
-        self._study, self._wanted, self._jobs = study, trials, jobs
-        self._folder, self._baseline, self._base = folder, baseline, base
-        self._signals, self._require_same = signals, require_same
+        self, study: Study, start: Start, jobs: int, folder: Path, signals: Signals
+    ) -> None:
+        self._study, self._start, self._jobs = study, start, jobs
+        self._folder, self._signals = folder, signals
         self._runs: dict[int, TrialRun] = {}
         self._pruned: set[int] = set()
 
@@ -63,7 +58,7 @@ class Search:
         Raises:
             Stopped: a signal requested it; the trials that ran have saved their states.
             RunError: the first trials have all failed.
-            InputError: see `require_same`.
+            InputError: a trial would start from other files than those before it.
         """
         try:
             yield from self._run()
@@ -73,7 +68,7 @@ class Search:
     def _run(self) -> Iterator[Event]:
         trials = self._study.trials()
         begun = [self._study.take_up(one) for one in trials if one.state == "running"]
-        ahead = max(self._wanted - len(trials), 0)
+        ahead = max(self._start.space.trials - len(trials), 0)
         while begun or ahead or self._runs:
             while (begun or ahead) and len(self._runs) < self._jobs:
                 if begun:
@@ -93,11 +88,12 @@ class Search:
         if epoch < self._epochs(trial) and self._study.is_hopeless(trial):
             self._pruned.add(trial.number)  # the search was killed before it noted that
             run.stop()
-        elif figures_of(trial.name, self._baseline) is None and not run.is_running():
-            self._require_same()
+        elif figures_of(trial.name, self._start.baseline) is None and not run.is_running():
+            self._start.require_same()
             run.begin()
         self._runs[trial.number] = run
-        yield Event(trial, how)
+        searched = (f"{key} {setting(trial.changes[key])}" for key in self._start.space.params)
+        yield Event(trial, f"{how}: {', '.join(searched)}")
 
     def _look(self, number: int) -> Iterator[Event]:
         run = self._runs[number]
@@ -107,10 +103,12 @@ class Search:
             return
         del self._runs[number]
         trial = run.trial
-        figures = figures_of(trial.name, self._baseline)
+        figures = figures_of(trial.name, self._start.baseline)
         if figures is not None and figures.get("AP", -1) >= 0:
             # the copy may be gone before the last epochs were seen
-            for _ in self._note(trial, read_measured(validation_of(trial.name, self._baseline))):
+            for _ in self._note(
+                trial, read_measured(validation_of(trial.name, self._start.baseline))
+            ):
                 pass
             ended = self._study.end(trial, figures["AP"])
             yield Event(ended, f"ends with AP {ended.ap:.4f}")
@@ -148,7 +146,7 @@ class Search:
                 yield epoch, ap, self._study.report(trial, epoch, ap)
 
     def _epochs(self, trial: Trial) -> int:
-        return int({**self._base, **trial.changes}[EPOCHS])
+        return int({**self._start.base, **trial.changes}[EPOCHS])
 
     def _require_success(self, run: TrialRun) -> None:
         states = [one.state for one in self._study.trials() if one.state != "running"]
