@@ -50,7 +50,9 @@ class TrialRun:
         if self.is_running():
             return
         with suppress(OSError):  # the copy of a process that was killed
-            shutil.rmtree(self._record.read_text(encoding="utf-8"))
+            copy = Path(self._record.read_text(encoding="utf-8"))
+            if ".dvc" in copy.parts:
+                shutil.rmtree(copy)
         self._record.unlink(missing_ok=True)
         options = [f"{key}={json.dumps(value)}" for key, value in self.trial.changes.items()]
         line = [sys.executable, "-m", MODULE, self.trial.name, str(self._record), *options]
