@@ -19,7 +19,7 @@ NAMES = ["s-0", "s-1", "s-2"]
 
 def wait_for(repository: Repository, count: int) -> None:
     """Waits until the stage has been started this often."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 240
     while len(repository.ran()) < count:
         assert time.monotonic() < deadline
         time.sleep(0.1)
@@ -76,7 +76,7 @@ def test_ctrl_c_ends_the_trials_and_the_same_command_resumes(repository):
     search = repository.start()
     wait_for(repository, 1)
     os.kill(search.pid, signal.SIGINT)
-    _, err = search.communicate(timeout=60)
+    _, err = search.communicate(timeout=180)
     assert search.returncode == 75
     assert "The same command resumes the search" in err
     assert repository.experiments() == []
@@ -84,7 +84,7 @@ def test_ctrl_c_ends_the_trials_and_the_same_command_resumes(repository):
     search = repository.start()
     wait_for(repository, 2)
     os.kill(search.pid, signal.SIGINT)
-    assert "s-0 goes on" in search.communicate(timeout=60)[0]
+    assert "s-0 goes on" in search.communicate(timeout=180)[0]
     assert repository.ran() == ["s-0", "s-0"]
 
 
