@@ -9,8 +9,10 @@ experiments, or both the same. This one runs its own experiment alone.
 """
 
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from time import time
+from typing import Any, ClassVar
 
 from dvc.repo.experiments.exceptions import ExpQueueEmptyError
 from dvc.repo.experiments.executor.local import TempDirExecutor
@@ -26,13 +28,27 @@ from ssdcore.core.signals import Signals
 from ssdcore.dvc.experiments import EVALUATE
 from ssdcore.dvc.repository import open_repository
 
+HALF_WRITTEN_S = 5.0
+"""Age of a temporary file of DVC's run cache that no process writes any more."""
+
+
+class StopsBetweenStages(TempDirExecutor):
+    """Runs an experiment; a signal ends it before the next stage, and the stage itself as usual.
+
+    Attributes:
+        signals: of this process.
+    """
+
+    signals: ClassVar[Signals]
+
+    @staticmethod
+    def _repro_and_track(stage: Any, **kwargs: Any) -> Any:
+        StopsBetweenStages.signals.check()
+        return TempDirExecutor._repro_and_track(stage, **kwargs)
+
 
 class OwnExperiment(TempDirQueue):
-    """Holds the one experiment of this process.
-
-    While DVC prepares it, the user's changes are in git's stash for about a second, so a stop
-    waits.
-    """
+    """Holds the one experiment of this process."""
 
     def __init__(self, repo: Any, record: Path) -> None:
         super().__init__(repo, WORKSPACE_STASH)
@@ -41,17 +57,11 @@ class OwnExperiment(TempDirQueue):
 
     def put(self, *args: Any, **kwargs: Any) -> Any:
         """Prepares the experiment and its copy of the repository."""
-        with Signals() as signals:
-            entry = super().put(*args, **kwargs)
-            executor = self.init_executor(
-                self.repo.experiments, entry, TempDirExecutor, wdir=self._standalone_tmp_dir
-            )
-            self._own = QueueGetResult(entry, executor)
-            try:
-                signals.check()
-            except Ending:
-                executor.cleanup(self.get_infofile_path(entry.stash_rev))
-                raise
+        entry = super().put(*args, **kwargs)
+        executor = self.init_executor(
+            self.repo.experiments, entry, StopsBetweenStages, wdir=self._standalone_tmp_dir
+        )
+        self._own = QueueGetResult(entry, executor)
         write_text(self._record, str(Path(executor.root_dir, executor.dvc_dir).parent))
         return entry
 
@@ -66,21 +76,32 @@ class OwnExperiment(TempDirQueue):
 def run_in_copy(name: str, record: Path, changes: list[str]) -> None:
     """Runs an experiment up to the stage evaluate.
 
+    DVC itself never sees Ctrl-C: while it prepares the experiment, the user's changes are in git's
+    stash, and while it saves results, a part of an entry may stay in its run cache, which then
+    fails every experiment with the same parameters.
+
     Args:
         name: of the experiment; it must not exist.
         record: the file to write the copy's folder to.
         changes: to params.yaml, as for `dvc exp run -S`.
 
     Raises:
-        RunError: DVC reports an error, or another process runs this experiment.
-        Stopped: a signal came before the first stage.
+        RunError: DVC reports an error, a signal ended the experiment, or another process runs it.
     """
-    with (
-        locked(record.with_suffix(".lock"), f"the results of {name}"),
-        open_repository(wait=True) as repo,
-    ):
+    lock = locked(record.with_suffix(".lock"), f"the results of {name}")
+    with lock, Signals() as signals, open_repository(wait=True) as repo:
+        StopsBetweenStages.signals = signals
+        _remove_half_written(Path(repo.cache.legacy.path, "runs"))
         repo.experiments.tempdir_queue = OwnExperiment(repo, record)
         repo.experiments.run(targets=[EVALUATE], params=changes, name=name, tmp_dir=True)
+
+
+def _remove_half_written(run_cache: Path) -> None:
+    """Removes what killed processes left in the run cache, where DVC takes it for an entry."""
+    for part in run_cache.glob("*/*/.*.tmp"):
+        with suppress(FileNotFoundError):
+            if time() - part.stat().st_mtime > HALF_WRITTEN_S:
+                part.unlink()
 
 
 if __name__ == "__main__":

@@ -60,6 +60,20 @@ def test_a_killed_search_loses_and_repeats_nothing(repository):
     ).stdout
 
 
+def test_what_a_killed_process_left_in_dvcs_run_cache_fails_no_trial(repository):
+    """DVC takes a half-written file there for an entry with the same parameters."""
+    repository.space(trials=1)
+    repository.search()
+    (entry,) = (repository.folder / ".dvc/cache/runs").glob("*/*/*")
+    half = entry.with_name(".half.tmp")
+    half.write_text(entry.read_text().partition("outs:")[0])
+    os.utime(half, (0, 0))
+    entry.unlink()
+    repository.space(trials=1, study="again")
+    assert "again-0 ends with AP" in repository.search()
+    assert repository.ran() == ["s-0", "again-0"]
+
+
 def test_one_process_at_a_time_runs_a_study(repository):
     repository.space()
     lock = repository.folder / ".ssd/search/s/search.lock"
