@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .NOTPARALLEL: # the targets share one environment and one pipeline, so -j has no effect
-.PHONY: help demo test check lint docs bench reproduce clean lock env
+.PHONY: help demo test check lint docs bench reproduce new-project clean lock env
 
 # The environment comes first on PATH because the commands in dvc.yaml begin with `python`.
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" .venv/bin/python -m
@@ -15,7 +15,7 @@ export DVC_NO_ANALYTICS := true
 export MLFLOW_DISABLE_TELEMETRY := true
 
 help: ## list the targets (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 demo: env ## run the pipeline of params.yaml, from the data to the report
 	@test -e .git || git rev-parse --git-dir >/dev/null 2>&1 || { \
@@ -54,12 +54,15 @@ bench: env ## run all benchmarks and write their tables into docs/performance.md
 reproduce: env ## make reproduce REV=v1: verify that a commit reproduces
 	@$(RUN) stages.reproduce "$(REV)"
 
+new-project: ## make new-project NAME=cats DATA=/path/to/photos: a project of your own beside this one
+	@sh tools/new_project.sh "$(NAME)" $(if $(DATA),"$(DATA)")
+
 clean: ## remove the files that the pipeline and the tools made, and list what is kept
 	@rm -rf data/raw data/mindrecord data/test model plots evaluation report export .ssd/train .ssd/logs .ssd/reproduced
 	@rm -rf rank_* kernel_meta site build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name .venv -prune -o -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 	@echo "Kept: metrics/ and dvc.lock (in git), .dvc/cache (\`dvc checkout\` restores the outs from it),"
-	@echo "      mlflow.db and mlartifacts/ (your runs), .ssd/tracking (runs not sent to MLflow yet), .venv."
+	@echo "      mlflow.db and mlartifacts/ (your runs), .ssd/tracking (runs not sent to MLflow yet), .ssd/search (searches), .venv."
 	@echo "      Remove them yourself if you do not need them."
 
 # With dateutil 3 the resolver falls back to old releases of celery, graphene and pandas.

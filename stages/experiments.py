@@ -1,4 +1,4 @@
-"""Ranks the experiments of DVC. A command for people, not a stage of the pipeline."""
+"""Ranks and shares the experiments of DVC. A command for people, not a stage of the pipeline."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssdcore.core.command import run, subcommands
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.messages import say
 from ssdcore.dvc.repository import WORKSPACE
 
@@ -63,6 +64,44 @@ def best(
         say("\n".join(_about(winner, ranked)))
     elif not any(states[state] for state in NEXT_COMMANDS):
         say(f"No {'experiments on this data' if others else 'other experiments'} yet: {EXAMPLE}")
+
+
+def share(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The experiment.")],
+    git_remote: Annotated[str, typer.Option(help="Where its commit goes.")] = "origin",
+) -> None:
+    """Push an experiment: its commit to git, its outputs to DVC's remote, its run to MLflow.
+
+    The run is copied from mlflow.db to the server that MLFLOW_TRACKING_URI names, if it is not
+    there. The others get the experiment by `dvc exp pull`.
+    """
+    from ssdcore.dvc.experiments import list_experiments, push
+
+    found = [one for one in list_experiments(-1) if one.name == name and one.has_results]
+    if not found or found[0].is_baseline or name == WORKSPACE:
+        remedy = "`python -m stages.experiments best` lists them"
+        raise InputError("NAME", name, "a finished experiment", remedy)
+    files = push(name, git_remote)
+    say(f"{name} is on {git_remote}, {files} new files on DVC's remote")
+    say(f"to get it: dvc exp pull {git_remote} {name}")
+
+    from ssdcore.tracking.copy import copy_run
+    from ssdcore.tracking.lookup import find_run
+    from ssdcore.tracking.sender import sync
+    from ssdcore.tracking.store import UnavailableError, local, locate
+
+    store = locate()
+    if store == local():
+        say(f"its run stays in {store.uri}: MLFLOW_TRACKING_URI names no server")
+        return
+    try:
+        list(sync())
+        run = find_run(store, found[0])
+        ours = None if run else find_run(local(), found[0])
+        page = run.page if run else ours and copy_run(local(), ours.run_id, store)
+    except UnavailableError as error:
+        raise RunError(f"MLflow: {error}. The experiment is pushed; its run is not") from None
+    say(f"its run: {page or 'none, it was not tracked'}")
 
 
 def _table(ranked: Sequence[Experiment], top: int, applied: Experiment | None) -> Iterator[str]:
@@ -127,7 +166,7 @@ def _origin(one: Experiment, ranked: Sequence[Experiment]) -> Experiment | None:
     return next((commit for commit in commits if commit.baseline == one.baseline), None)
 
 
-app = subcommands(best, about=__doc__ or "")
+app = subcommands(best, share, about=__doc__ or "")
 
 if __name__ == "__main__":
     run(app)

@@ -14,7 +14,11 @@ NOT_RUN = {
     "make check": "runs that suite",
     "make docs": "tests/tools/test_docs_site.py runs the command that it calls",
     "make reproduce REV=HEAD": "tests/stages/test_reproduce.py runs the command that it calls",
+    "make new-project NAME=cats DATA=/home/me/photos": (
+        "makes a folder beside this one; tests/tools/test_new_project.py runs what it calls"
+    ),
     "make lock": "needs a package index; a test checks its result",
+    "python -m stages.search": "trains twelve times; tests/search/test_loop.py runs it",
     "python -m stages.serve": "serves until it is stopped; tests/stages/test_serve.py runs it",
     "source .venv/bin/activate": "the tests run in an active environment",
     (

@@ -36,6 +36,8 @@ REPORT_TEXT = REPORT / "report.txt"
 GALLERY = REPORT / "gallery"
 COMPARISON_PAGE = REPORT / "compare.html"
 """Not an output of a DVC stage: it shows other revisions of the repository."""
+SEARCH_PAGE = REPORT / "search.html"
+"""The page of the last search; not an output of a DVC stage either."""
 EXPORT = Path("export")
 PARITY = EXPORT / "parity.json"
 DETECTOR = EXPORT / "ssd300_photos.onnx"

@@ -9,7 +9,7 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from socket import gethostname
@@ -74,6 +74,18 @@ def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def holder_of(path: Path) -> int | None:
+    """Returns the process that holds a lock of `locked`, 0 if unknown; None if it is free."""
+    if not path.exists():
+        return None
+    with suppress(Timeout), FileLock(path).acquire(blocking=False):
+        return None
+    try:
+        return int(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["pid"])
+    except (OSError, ValueError, KeyError, TypeError):  # it has only just got the lock
+        return 0
 
 
 def _describe(holder: Path) -> str:

@@ -1,5 +1,6 @@
 """Lists the experiments that DVC keeps beside git's commits, as `dvc exp show` does."""
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -7,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.core import layout
+from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.git import git_output
 from ssdcore.core.nested import leaves
-from ssdcore.dvc.repository import WORKSPACE, open_repository, status
+from ssdcore.dvc.repository import WORKSPACE, open_repository, open_revisions, status
 
 DONE = {None, "success"}
 """DVC's states of experiments with results; None if the experiment ran in the workspace."""
@@ -68,6 +71,64 @@ def list_experiments(commits: int) -> list[Experiment]:
     with open_repository() as repo:
         workspace = CHANGED if status(repo, EVALUATE) else None
         return list(read_states(repo.experiments.show(num=commits), workspace))
+
+
+def push(name: str, git_remote: str) -> int:
+    """Pushes an experiment's commit to a git remote, and its outs to the DVC remote.
+
+    Returns:
+        How many files the DVC remote did not have.
+
+    Raises:
+        RunError: DVC reports an error, for example that there is no such remote, or the remote has
+            another experiment of this name.
+    """
+    with open_repository() as repo:
+        sent = repo.experiments.push(git_remote, exp_names=[name], push_cache=True)
+    if sent.get("diverged"):
+        raise RunError(
+            f"{git_remote} has another experiment {name}. Rename yours (`dvc exp rename`), or "
+            f"replace the other one: `dvc exp push --force {git_remote} {name}`"
+        )
+    return int(sent.get("uploaded", 0))
+
+
+def names_at(baseline: str) -> set[str]:
+    """Returns the names of the finished experiments of a commit."""
+    found = git_output(Path(), "for-each-ref", "--format=%(refname)", _ref(baseline, "")) or ""
+    return {line.rpartition("/")[2] for line in found.splitlines()}
+
+
+def figures_of(name: str, baseline: str) -> dict[str, Any] | None:
+    """Returns the figures of val of a finished experiment; None if there is no such experiment.
+
+    Quicker than `list_experiments`, which reads all that DVC knows.
+
+    Args:
+        name: of the experiment.
+        baseline: the hash of the commit that it started from.
+    """
+    if name not in names_at(baseline):
+        return None
+    metrics = {}
+    for path in (layout.VALIDATION_METRICS, layout.EVALUATE_METRICS):
+        text = git_output(Path(), "show", f"{_ref(baseline, name)}:./{path}")
+        metrics[str(path)] = {"data": json.loads(text or "{}")}
+    return _figures(metrics)
+
+
+def validation_of(name: str, baseline: str) -> str:
+    """Returns the validations of a finished experiment, as CSV; empty if DVC has none here."""
+    commit = git_output(Path(), "rev-parse", "--verify", _ref(baseline, name))
+    try:
+        with open_revisions([commit or ""]) as (revision,):
+            return (revision.read(layout.VALIDATION) or b"").decode("utf-8", "replace")
+    except InputError:
+        return ""
+
+
+def _ref(baseline: str, name: str) -> str:
+    return f"refs/exps/{baseline[:2]}/{baseline[2:]}/{name}"
 
 
 def read_states(states: Iterable[Any], workspace: str | None = None) -> Iterator[Experiment]:

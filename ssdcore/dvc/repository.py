@@ -22,8 +22,12 @@ DVC_MESSAGE = "dvc: commit experiment "
 
 
 @contextmanager
-def open_repository(folder: Path | None = None) -> Iterator[Any]:
+def open_repository(folder: Path | None = None, *, wait: bool = False) -> Iterator[Any]:
     """Yields the `dvc.repo.Repo` around `folder`, by default around the working folder.
+
+    Args:
+        folder: any folder of the repository; None for the working folder.
+        wait: wait for other DVC commands that change it, instead of failing after 3 s.
 
     Raises:
         InputError: the folder is not in a DVC repository.
@@ -33,7 +37,7 @@ def open_repository(folder: Path | None = None) -> Iterator[Any]:
     from dvc.repo import Repo
 
     try:
-        with Repo(folder) as repo:
+        with Repo(folder, _wait_for_lock=wait) as repo:
             yield repo
     except NotDvcRepoError:
         raise InputError(
@@ -42,6 +46,19 @@ def open_repository(folder: Path | None = None) -> Iterator[Any]:
         ) from None  # fmt: skip
     except DvcException as error:
         raise RunError(f"DVC: {in_one_line(error)}") from None
+
+
+@contextmanager
+def at_rest() -> Iterator[Any]:
+    """Yields the repository while no DVC command changes the working folder.
+
+    `dvc exp run --temp` takes the user's changes away and puts them back while it begins.
+
+    Raises:
+        InputError, RunError: as `open_repository`.
+    """
+    with open_repository(wait=True) as repo, repo.lock:
+        yield repo
 
 
 def changed_stages() -> list[str]:

@@ -99,6 +99,7 @@ class Section(BaseModel):
 
 PLAIN_WORDS = {
     "bool_type": "true or false",
+    "extra_forbidden": "a known key",
     "float_type": "a number",
     "int_type": "a whole number",
     "int_from_float": "a whole number",

@@ -68,6 +68,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "score": words.score, "count": words.count, "percent": words.percent, "jpeg": data_url,
         "visible": visible, "cell": lambda value, column: words.cell(column, value),
+        "setting": words.setting,
     }  # fmt: skip
     environment.tests["defined_figure"] = words.defined
     return environment

@@ -8,14 +8,24 @@ import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
 from alembic.util.exc import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 from urllib3.exceptions import HTTPError
 
+from ssdcore.core.files import replacing
 from ssdcore.tracking.names import cut
 from ssdcore.tracking.quiet import quiet
-from ssdcore.tracking.store import IN_MEMORY, USER, RefusedError, Store, UnavailableError, warn
+from ssdcore.tracking.store import (
+    IN_MEMORY,
+    USER,
+    RefusedError,
+    Store,
+    UnavailableError,
+    sqlite_uri,
+    warn,
+)
 from ssdcore.tracking.view import experiment_tags
 
 # MLflow would repeat a request for 247 s, and may create a run twice if only the response was
@@ -30,6 +40,7 @@ os.environ.setdefault("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
 with quiet():
     from mlflow.entities import Run
     from mlflow.exceptions import MlflowException
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine_with_retry
     from mlflow.tracking.client import MlflowClient
 
 # The errors of HTTP and of file locks are OSErrors; a database's driver may not be installed.
@@ -75,11 +86,23 @@ def open_client(store: Store) -> MlflowClient:
         raise UnavailableError(IN_MEMORY)
     try:
         with mlflow_errors(), store.locked():
+            if store.database and not store.database.stat().st_size:
+                _create(store.database)
             client = MlflowClient(store.uri)
             store.follow_move()
             return client
     except RefusedError as error:  # the URI is refused, not what is to be stored
         raise UnavailableError(str(error)) from error
+
+
+def _create(database: Path) -> None:
+    """Creates the tables in another file first: what a killed process leaves, no one can repair."""
+    with replacing(database) as part:
+        engine = create_sqlalchemy_engine_with_retry(sqlite_uri(part.as_posix()))
+        try:
+            _initialize_tables(engine)
+        finally:
+            engine.dispose()
 
 
 def experiment_id_of(client: MlflowClient, name: str, store: Store) -> str:

@@ -62,6 +62,11 @@ def _newest(store: Store, experiment: Experiment, tags: Mapping[str, str]) -> Fo
         run = stored and newest_run(client, stored.experiment_id, tags)
     if not run:
         return None
-    pages = store.uri if store.uri.startswith("http") else LOCAL_PAGE
-    page = f"{pages}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}?{WORKFLOW}"
+    page = address_of(store, run.info.experiment_id, run.info.run_id)
     return Found(run.info.run_id, page, run.data.metrics)
+
+
+def address_of(store: Store, experiment_id: str, run_id: str) -> str:
+    """Returns the address of the page of a run."""
+    pages = store.uri if store.uri.startswith("http") else LOCAL_PAGE
+    return f"{pages}/#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}"

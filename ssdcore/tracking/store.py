@@ -77,7 +77,7 @@ class Store:
             return USER.sub("//", self.uri)
         is_inside = self.database.is_relative_to(root)
         path = self.database.relative_to(root) if is_inside else self.database
-        return _sqlite_uri(path.as_posix())
+        return sqlite_uri(path.as_posix())
 
     def moved_from(self) -> list[str]:
         """Returns the folders of artifacts in which the database was, before both were moved.
@@ -156,6 +156,11 @@ def locate() -> Store:
     return _store(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT, root_folder())
 
 
+def local() -> Store:
+    """Returns the repository's own store, `mlflow.db`, also if another one is in use."""
+    return _store(DEFAULT, root_folder())
+
+
 def store_of(written: str, root: Path) -> Store:
     """Returns the store that `Store.written` named; the present one instead of one in memory.
 
@@ -184,10 +189,11 @@ def _store(uri: str, root: Path) -> Store:
     path = database.as_posix()
     if set(path) & set(NOT_IN_URI):  # MLflow would also make a folder of the quoted name
         path = os.path.relpath(path)
-    return Store(_sqlite_uri(path), database)
+    return Store(sqlite_uri(path), database)
 
 
-def _sqlite_uri(path: str) -> str:
+def sqlite_uri(path: str) -> str:
+    """Returns the URI of an SQLite file, with its special characters quoted."""
     if not set(path) & set(NOT_IN_URI):
         return f"{SQLITE}{path}"
     from sqlalchemy.engine import URL

@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean, median
+from time import monotonic
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +22,10 @@ from ssdcore.params.rates import StepLoss, find_rise
 from ssdcore.training.history import COLUMNS, VALIDATION_COLUMNS, HistoryRows, write_history
 from ssdcore.training.reports import TRACKED, EpochReport, Report, StepReport
 
+LIVE_S = 30.0
+"""Seconds between two writes of history and metrics within an epoch, for who watches."""
+LIVE_SHARE = 0.05
+"""These writes take at most this share of the time; a history may have half a million rows."""
 WARM_UP = 3
 """Steps skipped at the start: the first compiles, and the loader fills its buffers."""
 PARTS: dict[str, Callable[[StepReport], float]] = {
@@ -106,6 +113,9 @@ class RunPaths(NamedTuple):
 class RunFiles:
     """Writes the files of one training; after every epoch all of them are complete.
 
+    Within an epoch, history and metrics follow with a delay, so that `dvc exp show`, and what calls
+    it, shows a training that runs.
+
     Args:
         network: stored in the checkpoints.
         metadata: describes it in the checkpoints.
@@ -134,6 +144,7 @@ class RunFiles:
         self._rows = HistoryRows()
         self._profile = Profile(profile_steps)
         self._writes = writes
+        self._shown_from_s = monotonic() + LIVE_S
 
     def add(self, report: Report) -> list[str]:
         """Adds a report and writes the files that are due.
@@ -162,7 +173,18 @@ class RunFiles:
             lines.append(f"such steps are listed in {self.paths.faults}")
         if self._profile.add(report) and self._writes:
             lines.append(self._profile.write(self.paths.profile))
+        if self._writes and monotonic() > self._shown_from_s:
+            with suppress(OSError):  # nothing depends on it
+                self._show()
         return lines
+
+    def _show(self) -> None:
+        """Writes history and metrics as they are now."""
+        began = monotonic()
+        write_history(self.paths.history, self._rows)
+        self.finish()
+        took = monotonic() - began
+        self._shown_from_s = began + max(LIVE_S, took / LIVE_SHARE)
 
     def _add_epoch(self, report: EpochReport) -> None:
         if not len(self._rows):  # no epochs: the start is measured
@@ -180,14 +202,18 @@ class RunFiles:
         if report.is_best:
             save(self.paths.best, self._network, metadata)
         save(self.paths.last, self._network, metadata)
-        write_history(self.paths.history, self._rows)
+        self._show()
         measured_rows = [row for row in self._rows if "val_AP" in row]
         write_history(self.paths.validation, measured_rows, VALIDATION_COLUMNS)
 
     def finish(self) -> dict[str, Any]:
-        """Writes and returns the metrics: losses of the last epoch, best validation, speed."""
+        """Writes and returns the metrics: losses of the last epoch, best validation, speed.
+
+        They are those of the steps so far; steps that are not finite do not count.
+        """
         rows = list(self._rows)
-        last = [row for row in rows if row["epoch"] == rows[-1]["epoch"] and "loss" in row]
+        of_epoch = [row for row in rows if row["epoch"] == rows[-1]["epoch"]]
+        last = [row for row in of_epoch if isfinite(row.get("loss", nan))]
         losses = ("loss", "loss_box", "loss_class")
         speeds = [row["images_per_second"] for row in rows if "images_per_second" in row]
         metrics = {

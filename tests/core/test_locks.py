@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.core.locks import locked, writing_outs
+from ssdcore.core.locks import holder_of, locked, writing_outs
 
 HOLD = """import sys
 from ssdcore.core.locks import writing_outs
@@ -82,3 +82,11 @@ def test_a_folder_that_cannot_be_written_is_one_error(folder):
     found = r"train\.lock: found '.*', expected a file that can be locked"
     with pytest.raises(InputError, match=found), writing_outs("train"):
         pass
+
+
+def test_the_holder_of_a_lock_is_known(tmp_path):
+    path = tmp_path / "a.lock"
+    assert holder_of(path) is None
+    with locked(path, "something"):
+        assert holder_of(path) == os.getpid()
+    assert holder_of(path) is None

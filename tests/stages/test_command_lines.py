@@ -16,10 +16,12 @@ HELP = {
     ("doctor",): "Send to MLflow what stages tracked",
     ("doctor", "sync"): "Send to MLflow what stages tracked",
     ("experiments", "best"): "List experiments by AP",
+    ("experiments", "share"): "Push an experiment",
     ("fit_boxes",): "default boxes",
     ("import_weights",): "FILE_OR_URL",
     ("predict",): "IMAGE_OR_FOLDER",
     ("promote",): "champion",
+    ("search",): "Search the parameters",
     ("serve",): "Open a web page",
 }
 """What the help of the commands that are no stage says."""

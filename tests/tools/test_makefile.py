@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 TARGETS = {
-    "help", "demo", "test", "check", "lint", "docs", "bench", "reproduce", "clean", "lock", "env"
+    "help", "demo", "test", "check", "lint", "docs", "bench", "reproduce", "new-project", "clean",
+    "lock", "env",
 }  # fmt: skip
 TEST = "python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder"
 LINT = [
@@ -42,7 +43,7 @@ def environment(checkout, make, make_python, log) -> Path:
 def test_help_is_the_default_and_lists_every_target(make):
     shown = make()
     assert shown.stdout == make("help").stdout
-    assert set(re.findall(r"^  make ([a-z]+) ", shown.stdout, re.M)) == TARGETS
+    assert set(re.findall(r"^  make ([a-z-]+) ", shown.stdout, re.M)) == TARGETS
 
 
 @pytest.mark.usefixtures("environment")

@@ -100,6 +100,24 @@ def test_three_processes_create_a_store_without_a_message(own: Path) -> None:
     assert spools(own) == []
 
 
+@pytest.mark.slow
+def test_a_process_that_is_killed_creating_the_database_leaves_no_part_of_it(own: Path) -> None:
+    script = "from ssdcore.tracking.client import *; from ssdcore.tracking.store import locate\n"
+    line = [sys.executable, "-c", f"{script}open_client(locate())"]
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    part = own / ".mlflow.part.db"
+    process = subprocess.Popen(line, cwd=own, env=env)
+    while not (part.exists() and part.stat().st_size):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert (own / "mlflow.db").stat().st_size == 0
+    subprocess.run(line, cwd=own, env=env, check=True)
+    with contextlib.closing(sqlite3.connect(own / "mlflow.db")) as database:
+        assert database.execute("SELECT count(*) FROM experiments").fetchone() == (1,)
+
+
 def test_a_store_is_written_without_its_password(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,9 +1,14 @@
 import json
+from dataclasses import replace
+from math import inf
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ssdcore.training import run_files
 from ssdcore.training.reports import START, StepReport
-from ssdcore.training.run_files import WARM_UP, Profile
+from ssdcore.training.run_files import WARM_UP, Profile, RunFiles, RunPaths
 
 
 def report(waiting, computing, between):
@@ -37,3 +42,32 @@ def test_the_longest_part_is_the_bottleneck(tmp_path, times, bottleneck):
 def test_zero_steps_collect_nothing():
     profile = Profile(0)
     assert not any(profile.add(report(1, 1, 1)) for _ in range(WARM_UP + 2))
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFiles:
+    """The files of a training that has not ended an epoch; 20 s pass at each look at the clock."""
+    clock = iter(range(0, 6000, 20))
+    monkeypatch.setattr(run_files, "monotonic", lambda: next(clock))
+    network: Any = None  # only checkpoints hold it
+    paths = RunPaths(*(tmp_path / name for name in RunPaths._fields))
+    return RunFiles(network, network, paths)
+
+
+def test_within_an_epoch_history_and_metrics_follow_the_training(files):
+    shown = []
+    for number in range(1, 40):
+        files.add(replace(report(1, 1, 1), step=number, loss=1 / number))
+        if files.paths.metrics.exists():
+            steps = json.loads(files.paths.metrics.read_text())["steps"]
+            assert files.paths.history.read_text().count("\n") == 1 + steps
+            shown.append(steps)
+    assert len(set(shown)) >= 2
+    assert shown[0] < shown[-1] < 39
+    assert not files.paths.best.exists()
+
+
+def test_a_step_that_is_not_finite_does_not_spoil_the_metrics(files):
+    for loss in (2.0, inf):
+        files.add(replace(report(1, 1, 1), loss=loss, finite=loss < inf))
+    assert files.finish()["loss"] == 2.0

@@ -1,0 +1,161 @@
+"""The search: proposes trials, runs them, prunes them, and notes what came out."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from time import sleep
+
+from ssdcore.core.errors import RunError
+from ssdcore.core.signals import Signals
+from ssdcore.dvc.experiments import figures_of, validation_of
+from ssdcore.report.words import setting
+from ssdcore.search.runs import TrialRun, read_measured
+from ssdcore.search.start import Start
+from ssdcore.search.study import Study, Trial
+
+POLL_S = 0.5
+"""Seconds between two looks at the running trials."""
+FIRST_FAILURES = 3
+"""If the first trials all fail, so would the others."""
+EPOCHS = "train.epochs"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What happened to a trial.
+
+    Attributes:
+        trial: as it is now.
+        line: what happened, in words.
+    """
+
+    trial: Trial
+    line: str
+
+
+class Search:
+    """Runs the trials of a study.
+
+    Args:
+        study: what is tried.
+        start: what all trials start from.
+        jobs: how many run at a time.
+        folder: for the files of the runs.
+        signals: asked between two looks at the trials.
+    """
+
+    def __init__(
+        self, study: Study, start: Start, jobs: int, folder: Path, signals: Signals
+    ) -> None:
+        self._study, self._start, self._jobs = study, start, jobs
+        self._folder, self._signals = folder, signals
+        self._runs: dict[int, TrialRun] = {}
+        self._pruned: set[int] = set()
+
+    def run(self) -> Iterator[Event]:
+        """Runs until the study has all of its trials, and yields what happens.
+
+        Raises:
+            Stopped: a signal requested it; the trials that ran have saved their states.
+            RunError: the first trials have all failed.
+            InputError: a trial would start from other files than those before it.
+        """
+        try:
+            yield from self._run()
+        finally:
+            self._stop_all()
+
+    def _run(self) -> Iterator[Event]:
+        trials = self._study.trials()
+        begun = [self._study.take_up(one) for one in trials if one.state == "running"]
+        ahead = max(self._start.space.trials - len(trials), 0)
+        while begun or ahead or self._runs:
+            while (begun or ahead) and len(self._runs) < self._jobs:
+                if begun:
+                    trial, how = begun.pop(0), "goes on"
+                else:
+                    trial, how, ahead = self._study.propose(), "begins", ahead - 1
+                yield from self._begin(trial, how)
+            for number in list(self._runs):
+                yield from self._look(number)
+            self._signals.check()
+            if self._runs:
+                sleep(POLL_S)
+
+    def _begin(self, trial: Trial, how: str) -> Iterator[Event]:
+        run = TrialRun(trial, self._folder)
+        epoch = max(trial.measured, default=self._epochs(trial))
+        if epoch < self._epochs(trial) and self._study.is_hopeless(trial):
+            self._pruned.add(trial.number)  # the search was killed before it noted that
+            run.stop()
+        elif figures_of(trial.name, self._start.baseline) is None and not run.is_running():
+            self._start.require_same()
+            run.begin()
+        self._runs[trial.number] = run
+        searched = (f"{key} {setting(trial.changes[key])}" for key in self._start.space.params)
+        yield Event(trial, f"{how}: {', '.join(searched)}")
+
+    def _look(self, number: int) -> Iterator[Event]:
+        run = self._runs[number]
+        was_running = run.is_running()  # before its results are read
+        if was_running:
+            yield from self._report(run)
+            return
+        del self._runs[number]
+        trial = run.trial
+        figures = figures_of(trial.name, self._start.baseline)
+        if figures is not None and figures.get("AP", -1) >= 0:
+            # the copy may be gone before the last epochs were seen
+            for _ in self._note(
+                trial, read_measured(validation_of(trial.name, self._start.baseline))
+            ):
+                pass
+            ended = self._study.end(trial, figures["AP"])
+            yield Event(ended, f"ends with AP {ended.ap:.4f}")
+        elif number in self._pruned:
+            run.discard_state()
+            ended = self._study.end(trial)
+            yield Event(ended, f"is pruned after epoch {max(ended.measured)}")
+        elif self._signals.stop is None and run.begin_again():
+            self._runs[number] = run
+            yield Event(trial, "starts once more: DVC failed, or its process was killed")
+        elif self._signals.stop is None:
+            reason = "no AP: val shows no objects" if figures is not None else run.reason()
+            ended = self._study.end(trial, reason=reason)
+            yield Event(ended, f"fails: {reason}")
+            self._require_success(run)
+
+    def _report(self, run: TrialRun) -> Iterator[Event]:
+        trial = run.trial
+        if trial.number in self._pruned:
+            return
+        for epoch, ap, is_worse in self._note(trial, run.measured()):
+            yield Event(trial, f"epoch {epoch}: AP {ap:.4f}")
+            if is_worse and epoch < self._epochs(trial):
+                self._pruned.add(trial.number)
+                run.stop()
+                return
+
+    def _note(
+        self, trial: Trial, measured: Mapping[int, float]
+    ) -> Iterator[tuple[int, float, bool]]:
+        """Notes what is new, and yields epoch, AP, and whether the trial is worse than others."""
+        noted = self._study.trials()[trial.number].measured
+        for epoch, ap in measured.items():
+            if epoch not in noted:
+                yield epoch, ap, self._study.report(trial, epoch, ap)
+
+    def _epochs(self, trial: Trial) -> int:
+        return int({**self._start.base, **trial.changes}[EPOCHS])
+
+    def _require_success(self, run: TrialRun) -> None:
+        states = [one.state for one in self._study.trials() if one.state != "running"]
+        if len(states) == FIRST_FAILURES and set(states) == {"failed"}:
+            raise RunError(f"The first {FIRST_FAILURES} trials failed; {run.log} says why")
+
+    def _stop_all(self) -> None:
+        """Ends what runs, and waits for it. A killed search leaves it to the next one."""
+        for run in self._runs.values():
+            run.stop()
+        while any(run.is_running() for run in self._runs.values()):
+            sleep(POLL_S)

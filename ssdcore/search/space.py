@@ -1,0 +1,149 @@
+"""Reads search.yaml: which parameters are searched, where, and how."""
+
+import re
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+from typing_extensions import Self
+
+from ssdcore.core.errors import InputError
+from ssdcore.core.nested import leaves
+from ssdcore.params.reader import check_params, read_values
+from ssdcore.params.types import Count, Section, checked, relation
+
+SPACE = Path("search.yaml")
+SECTIONS = ("model", "train", "evaluate", "runtime")
+"""Sections that may be searched. AP does not compare across data sets."""
+DIGITS = 4
+"""Significant digits of a proposed number."""
+MAX_SEED = 2**32 - 1
+
+
+class Range(Section):
+    """What is tried of one parameter: an interval, or a list of choices (lists, too)."""
+
+    low: float | int | None = None
+    high: float | int | None = None
+    log: bool = False
+    step: float | int | None = None
+    choices: Annotated[list[Any], Field(min_length=2)] | None = None
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Self:
+        interval = self.low is not None and self.high is not None
+        if interval == (self.choices is not None):
+            raise relation("choices", self.choices, "low and high, or else choices")
+        if self.choices is not None and (self.log or self.step):
+            raise relation("choices", self.choices, "no log and no step beside choices")
+        if self.low is not None and self.high is not None:
+            if not self.low < self.high:
+                raise relation("high", self.high, f"a number above low, {self.low}")
+            if self.log and (self.low <= 0 or self.step):
+                raise relation("log", self.log, "a low above 0 and no step")
+        return self
+
+    def ends(self) -> list[Any]:
+        """Returns the values that have to be valid, so that all others are."""
+        return self.choices or [self.low, self.high]
+
+
+def _study_name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{,59}", text):
+        raise PydanticCustomError("study", "up to 60 letters, digits, - and _")
+    return text
+
+
+class Pruning(Section):
+    """When a trial that is worse than the others ends early."""
+
+    after_trials: Annotated[int, Field(ge=0)]
+    after_epochs: Annotated[int, Field(ge=0)]
+
+
+class Space(Section):
+    """The content of search.yaml."""
+
+    study: Annotated[str, AfterValidator(_study_name)]
+    trials: Count
+    sampler: Literal["tpe", "random"]
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)]
+    prune: Pruning | None
+    fixed: dict[str, Any]
+    params: Annotated[dict[str, Range], Field(min_length=1)]
+
+    def rules(self) -> dict[str, Any]:
+        """Returns what may not change while a study goes on: all but the number of trials."""
+        return self.model_dump(mode="json", exclude={"trials"})
+
+
+def read_space(path: Path, params: Path) -> tuple[Space, dict[str, Any]]:
+    """Reads the search space, and checks its parameters and their bounds.
+
+    Args:
+        path: the file, such as search.yaml.
+        params: the parameter file that the trials change.
+
+    Returns:
+        The space, and the parameters of `params` with the fixed ones, by dotted key.
+
+    Raises:
+        InputError: the file is missing or wrong, or a parameter does not exist or may not have a
+            value that the search could propose.
+    """
+    remedy = f"See {SPACE} of a fresh clone and docs/sweeps.md"
+    try:
+        content = read_values(path)
+    except InputError as error:
+        if isinstance(error.value, str):
+            raise InputError(error.where, error.value, error.expected, remedy) from None
+        raise InputError(str(path), error.value, "the keys of a search", remedy) from None
+    space = checked(Space, content, str(path), remedy)
+    base = dict(leaves(read_values(params)))
+    for key in chain(space.fixed, space.params):
+        if key.partition(".")[0] not in SECTIONS:
+            expected = f"a parameter of {', '.join(SECTIONS)}"
+            raise InputError(f"{path}: {key}", key, expected, "AP compares on the same data alone")
+        if key in space.fixed and key in space.params:
+            raise InputError(f"{path}: {key}", "fixed and searched", "one of both")
+        if key not in base:
+            check_params(nested({**base, key: None}), path)  # says what is known there
+            raise InputError(f"{path}: {key}", key, f"a parameter of {params}")
+    base |= space.fixed
+    check_params(nested(base), path)
+    for key, one in space.params.items():
+        for value in one.ends():
+            check_params(nested({**base, key: like(base[key], value)}), path)
+    return space, base
+
+
+def nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the sections of dotted keys, the inverse of `leaves`."""
+    sections: dict[str, Any] = {}
+    for key, value in values.items():
+        *path, name = key.split(".")
+        section = sections
+        for part in path:
+            section = section.setdefault(part, {})
+        section[name] = value
+    return sections
+
+
+def is_whole(one: Range, present: object) -> bool:
+    """Returns whether an interval has whole numbers alone."""
+    bounds = (one.low, one.high, one.step, present)
+    return not any(isinstance(bound, float) for bound in bounds)
+
+
+def like(present: object, value: Any) -> Any:
+    """Returns a number as float where the present one is: parameters are strictly typed."""
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if isinstance(present, float) and is_number else value
+
+
+def rounded(value: Any) -> Any:
+    """Returns a proposed number with few digits, for people."""
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

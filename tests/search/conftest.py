@@ -1,0 +1,120 @@
+"""A repository whose pipeline takes a second: AP follows from the learning rate."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.clone import ROOT, environment
+from tests.small_repository import dvc, run
+
+PIPELINE = {
+    "stages": {
+        "evaluate": {
+            "cmd": "python stage.py",
+            "params": ["train"],
+            "deps": ["stage.py"],
+            "outs": ["plots/validation.csv"],
+            "metrics": [{"metrics/validation.json": {"cache": False}}],
+        }
+    }
+}
+STAGE = """
+import json, math, os, pathlib, time
+from ruamel.yaml import YAML
+
+params = YAML(typ="safe").load(pathlib.Path("params.yaml"))["train"]
+ran = pathlib.Path(os.environ["DVC_ROOT"], "ran.txt")
+with ran.open("a") as file:
+    file.write(os.environ["DVC_EXP_NAME"] + "\\n")
+if params["momentum"] == 0.5:
+    raise SystemExit("error: momentum 0.5")
+ap = round(max(1 - abs(math.log10(params["lr_max"] / 0.1)), 0.001), 6)
+pathlib.Path("plots").mkdir(exist_ok=True)
+rows = "step,epoch,val_AP,val_AP50\\n"
+for epoch in range(1, params["epochs"] + 1):
+    time.sleep(30 if ap < 0.1 and epoch > 1 else SECONDS)
+    rows += f"{epoch},{epoch},{ap * epoch / params['epochs']},1\\n"
+    pathlib.Path("plots/validation.csv").write_text(rows)
+pathlib.Path("metrics").mkdir(exist_ok=True)
+pathlib.Path("metrics/validation.json").write_text(json.dumps({"bbox": {"AP": ap, "AP50": ap}}))
+"""
+SPACE = {
+    "study": "s", "trials": 3, "sampler": "random", "seed": 1, "prune": None,
+    "fixed": {"train.epochs": 2},
+    "params": {"train.lr_max": {"low": 0.02, "high": 0.5, "log": True}},
+}  # fmt: skip
+
+
+class Repository:
+    """The repository, and the command in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def space(self, **changes: Any) -> None:
+        (self.folder / "search.yaml").write_text(json.dumps({**SPACE, **changes}))
+
+    def start(self, *words: str) -> "subprocess.Popen[str]":
+        line = [sys.executable, "-m", "stages.search", *words]
+        env = environment() | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
+        }
+        pipe = subprocess.PIPE
+        return subprocess.Popen(line, cwd=self.folder, env=env, stdout=pipe, stderr=pipe, text=True)
+
+    def search(self, *words: str, status: int = 0) -> str:
+        """Runs the command; returns what it prints."""
+        process = self.start(*words)
+        out, err = process.communicate()
+        assert process.returncode == status, out + err
+        return out + err
+
+    def ran(self) -> list[str]:
+        """Returns the experiment of each start of the stage."""
+        path = self.folder / "ran.txt"
+        return path.read_text().split() if path.exists() else []
+
+    def experiments(self) -> list[str]:
+        listed = subprocess.run(
+            ["git", "for-each-ref", "--format=%(refname)", "refs/exps"],
+            cwd=self.folder, capture_output=True, text=True, check=True,
+        ).stdout.split()  # fmt: skip
+        return sorted(ref.rpartition("/")[2] for ref in listed if "/exec/" not in ref)
+
+    def lines(self, output: str, word: str) -> list[str]:
+        return [line for line in output.splitlines() if word in line]
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("search") / "template"
+    folder.mkdir()
+    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    for key in ("user.name", "user.email"):
+        run(folder, "git", "config", key, "a")
+    dvc(folder, "init", "--quiet")
+    yaml = YAML()
+    params = yaml.load(ROOT / "params.yaml")
+    params["tracking"]["enabled"] = False
+    yaml.dump(params, folder / "params.yaml")
+    (folder / "dvc.yaml").write_text(json.dumps(PIPELINE))
+    (folder / "stage.py").write_text(STAGE.replace("SECONDS", "0.1"))
+    (folder / ".gitignore").write_text(
+        "/ran.txt\n/.ssd\n/plots\n/report\n/mlflow.db*\n/mlartifacts\n"
+    )
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "--quiet", "--message", "Begin")
+    return folder
+
+
+@pytest.fixture
+def repository(template: Path, tmp_path: Path) -> Repository:
+    shutil.copytree(template, tmp_path / "r", symlinks=True)
+    return Repository(tmp_path / "r")

@@ -1,0 +1,91 @@
+"""`python -m stages.experiments share`: the experiment and its run reach a colleague."""
+
+import json
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.clone import ROOT, environment
+from tests.small_repository import dvc, make_repository, run
+
+pytestmark = pytest.mark.slow
+METRICS = ["metrics/evaluate.json"]
+TRACK = """
+import json, os
+from ruamel.yaml import YAML
+from ssdcore.tracking import tracked
+with tracked("train", params=YAML(typ="safe").load(open("params.yaml")), experiment="ssd") as run:
+    run.log_metrics({"AP": 0.5}, 1)
+"""
+
+
+def python(folder: Path, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    env = environment() | {"PYTHONPATH": str(ROOT)} | more
+    return subprocess.run(
+        [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True
+    )
+
+
+@pytest.fixture
+def shared(tmp_path: Path) -> Path:
+    """A repository with the experiment `try`, its run in mlflow.db, and both remotes."""
+    folder = tmp_path / "mine"
+    make_repository(folder)
+    run(folder, "git", "checkout", "--quiet", ".")
+    pipeline = json.loads((folder / "dvc.yaml").read_text())
+    pipeline = {"stages": {"evaluate": pipeline["stages"]["make"]}, "metrics": METRICS}
+    (folder / "dvc.yaml").write_text(json.dumps(pipeline))
+    lock = (folder / "dvc.lock").read_text()
+    (folder / "dvc.lock").write_text(lock.replace("  make:", "  evaluate:"))
+    with (folder / "params.yaml").open("a") as file:
+        file.write("tracking:\n  experiment: ssd\n")
+    dvc(folder, "remote", "add", "--quiet", "--default", "team", str(tmp_path / "dvc"))
+    run(folder, "git", "commit", "--quiet", "--all", "--message", "Track")
+    with (folder / "params.yaml").open("a") as file:
+        file.write("more: 1\n")
+    dvc(folder, "exp", "save", "--quiet", "--force", "--name", "mine")
+    run(folder, "git", "checkout", "--quiet", ".")
+    run(folder, "git", "init", "--quiet", "--bare", str(tmp_path / "git"))
+    run(folder, "git", "remote", "add", "origin", str(tmp_path / "git"))
+    run(folder, "git", "push", "--quiet", "origin", "main")
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    done = python(folder, "-c", TRACK, DVC_EXP_NAME="mine", DVC_EXP_BASELINE_REV=head)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, tmp_path):
+    alone = python(shared, "-m", "stages.experiments", "share", "mine")
+    assert alone.returncode == 0, alone.stdout + alone.stderr
+    assert "mine is on origin, " in alone.stdout
+    assert " 0 new files" not in alone.stdout
+    assert "MLFLOW_TRACKING_URI names no server" in alone.stdout
+    team = f"sqlite:///{tmp_path}/team.db"
+    done = python(shared, "-m", "stages.experiments", "share", "mine", MLFLOW_TRACKING_URI=team)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "to get it: dvc exp pull origin mine" in done.stdout
+    assert "/runs/" in done.stdout
+    with closing(sqlite3.connect(tmp_path / "team.db")) as database:
+        (count,) = database.execute("SELECT count(*) FROM metrics WHERE key = 'AP'").fetchone()
+    assert count == 1
+
+    run(tmp_path, "git", "clone", "--quiet", "--branch", "main", str(tmp_path / "git"), "theirs")
+    theirs = tmp_path / "theirs"
+    for key in ("user.name", "user.email"):
+        run(theirs, "git", "config", key, "b")
+    dvc(theirs, "exp", "pull", "--quiet", "origin", "mine")
+    dvc(theirs, "exp", "apply", "--quiet", "mine")
+    assert "more: 1" in (theirs / "params.yaml").read_text()
+    assert (theirs / "evaluation/predictions.json").exists()
+
+
+def test_an_unknown_experiment_is_an_input_error(shared):
+    done = python(shared, "-m", "stages.experiments", "share", "none")
+    assert done.returncode == 2
+    assert "NAME: found 'none', expected a finished experiment" in done.stderr

@@ -1,0 +1,82 @@
+"""What DVC shows of a training that runs is what the VS Code extension shows: it calls the same."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from tests.clone import environment, make_clone, run
+
+pytestmark = pytest.mark.slow
+EPOCHS = 60
+TIMEOUT_S = 240
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone whose training lasts until it is stopped."""
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    make_clone(folder)
+    yaml = YAML()
+    params = yaml.load(folder / "params.yaml")
+    params["train"].update(epochs=EPOCHS, validate_every=1)
+    params["tracking"]["enabled"] = False
+    yaml.dump(params, folder / "params.yaml")
+    run(folder, "git", "commit", "--quiet", "--all", "--message", "Train for long")
+    return folder
+
+
+@pytest.fixture(params=["--temp", "workspace"])
+def row(request: pytest.FixtureRequest, clone: Path) -> Iterator[Any]:
+    """`row()` returns what `dvc exp show --json` has of the training that runs."""
+    words = [] if request.param == "workspace" else [request.param]
+    line = ["dvc", "exp", "run", "--quiet", "--name", "live", *words, "train"]
+    with (clone.parent / "log").open("w") as log:
+        process = subprocess.Popen(
+            line, cwd=clone, env=environment(), stdout=log, stderr=log, start_new_session=True
+        )
+
+    def row() -> dict[str, Any]:
+        assert process.poll() is None, (clone.parent / "log").read_text()
+        workspace, baseline = json.loads(run(clone, "dvc", "exp", "show", "--json"))
+        if not words:
+            return workspace
+        found = [one for one in baseline["experiments"] or [] if one["name"] == "live"]
+        return found[0]["revs"][0] | {"executor": found[0]["executor"]} if found else {}
+
+    yield row
+    os.killpg(process.pid, signal.SIGINT)
+    process.wait()
+
+
+def steps(row: dict[str, Any]) -> int:
+    """Returns how many steps of training the metrics of a row know."""
+    metrics = (row.get("data") or {}).get("metrics", {}).get("metrics/train.json", {})
+    return (metrics.get("data") or {}).get("steps", 0)
+
+
+def test_metrics_and_plots_move(row, clone):
+    seen: list[int] = []
+    deadline = time.monotonic() + TIMEOUT_S
+    while len(set(seen)) < 2:
+        assert time.monotonic() < deadline, seen
+        now = row()
+        if number := steps(now):
+            seen.append(number)
+            assert now["data"]["params"]["params.yaml"]["data"]["train"]["epochs"] == EPOCHS
+    assert seen == sorted(seen)
+    assert 0 < seen[-1] < EPOCHS * 2
+    if "executor" in now:
+        assert now["executor"]["state"] == "running"
+        return
+    plots = json.loads(run(clone, "dvc", "plots", "diff", "--json"))
+    drawn = [one for one in plots["data"]["Loss"] if "workspace" in one["revisions"]]
+    assert drawn

@@ -1,0 +1,75 @@
+"""`make new-project NAME=… DATA=…`: a clone with the user's data, README and CI."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from ssdcore.params.reader import read_params
+from tests.clone import ROOT, environment, run
+
+PARTS = (
+    ".ci", ".github", "dvc.lock", "metrics", "params.yaml", "presets", "README.md",
+    "tools/new_project.sh", "tests/readme.py", "tests/test_ci.py", "tests/test_pipeline.py",
+    "tests/test_readme.py",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files that the script reads, in a repository whose git knows the user."""
+    folder = tmp_path_factory.mktemp("new") / "ssd"
+    for part in PARTS:
+        (folder / part).parent.mkdir(parents=True, exist_ok=True)
+        copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+        copy(ROOT / part, folder / part)
+    run(folder, "git", "init", "--quiet", "--initial-branch", "main")
+    run(folder, "git", "config", "user.name", "a")
+    run(folder, "git", "config", "user.email", "a@b")
+    run(folder, "git", "add", ".")
+    run(folder, "git", "commit", "--quiet", "--message", "Begin")
+    run(folder, "git", "remote", "add", "origin", "https://example.org/ssd.git")
+    return folder
+
+
+def make(repository: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    line = ["sh", "tools/new_project.sh", *words]
+    env = {k: v for k, v in environment().items() if not k.startswith("GIT_")}
+    return subprocess.run(line, cwd=repository, env=env, capture_output=True, text=True)
+
+
+def test_a_project_has_its_own_data_readme_and_ci(repository):
+    done = make(repository, "cats", "/photos/of cats")
+    assert done.returncode == 0, done.stderr
+    project = repository.with_name("cats")
+    assert f"cd {project} && make demo" in done.stdout
+    params = read_params(project / "params.yaml")
+    assert params.dataset.name == "local"
+    assert params.dataset.local.path == "/photos/of cats"
+    assert params.tracking.experiment == "cats"
+    assert "# cats" in (project / "README.md").read_text()
+    job = YAML(typ="safe").load(project / ".github/workflows/ci.yml")["jobs"]["check"]
+    assert "make lint" in [step.get("run") for step in job["steps"]]
+    assert not (project / "dvc.lock").exists()
+    assert run(project, "git", "status", "--porcelain") == ""
+    assert run(project, "git", "log", "--format=%s").split("\n")[:2] == ["Begin cats", "Begin"]
+    assert "https://example.org/ssd.git" in run(project, "git", "remote", "-v")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((), "NAME: found '', expected letters, digits, - and _."),
+        (("a b",), "NAME: found 'a b', expected"),
+        (("ssd",), "exists. Choose another NAME"),
+        (("dogs", "a&b"), "DATA: found 'a&b', expected a path without"),
+    ],
+)
+def test_a_mistake_makes_nothing(repository, words, message):
+    before = set(repository.parent.iterdir())
+    done = make(repository, *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert set(repository.parent.iterdir()) == before

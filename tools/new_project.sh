@@ -1,0 +1,72 @@
+# Makes a project of your own: a clone of this one with your data, README and CI.
+# `make new-project NAME=cats DATA=/path/to/photos` runs this: sh tools/new_project.sh NAME [DATA]
+#
+# The project lies beside this repository. It keeps the history, so `git pull upstream main`
+# brings later changes of the code. Needs git alone. Exit status 2: something to fix first.
+set -eu
+
+fail() {
+  printf '%s\n' "$@" >&2
+  exit 2
+}
+
+name=${1:-} data=${2:-data/own}
+case $name in
+  "" | *[!A-Za-z0-9_-]*) fail "NAME: found '$name', expected letters, digits, - and _." \
+    "For example: make new-project NAME=cats DATA=/home/me/photos" ;;
+esac
+case $data in *[\&\|\\\"\']* | *"
+"*) fail "DATA: found '$data', expected a path without & | \\ and quotes." ;; esac
+target=$(dirname "$PWD")/$name
+[ ! -e "$target" ] || fail "$target exists. Choose another NAME, or remove it."
+git config user.email >/dev/null || fail "git does not know you: git config --global user.email you@example.com"
+
+here=$PWD branch=$(git branch --show-current)
+git clone --quiet --origin upstream . "$target"
+cd "$target"
+address=$(git -C "$here" remote get-url origin 2>/dev/null) && git remote set-url upstream "$address"
+for key in user.name user.email; do git config "$key" "$(git -C "$here" config "$key")"; done
+git rm --quiet -r .ci dvc.lock metrics tests/test_ci.py tests/test_readme.py tests/test_pipeline.py tests/readme.py
+sed -e "s|^    path: examples/local |    path: \"$data\" |" -e "s|^  experiment: ssd300|  experiment: $name|" \
+  -e '1s|.*|# The active experiment, made of presets/custom.yaml.|' -e 2d presets/custom.yaml >params.yaml
+cat >README.md <<END
+# $name
+
+An object detector for \`$data\`. \`params.yaml\` holds the active experiment; the code and its documents
+([own data](docs/own-data.md), [sweeps](docs/sweeps.md), [teamwork](docs/team.md)) come from the SSD pipeline.
+
+\`\`\`sh
+make demo                        # first time: the environment; then data, training, report/index.html
+source .venv/bin/activate
+dvc repro                        # after a change: the stages that it concerns
+python -m stages.search          # let a search find the best settings of search.yaml
+git add dvc.lock metrics params.yaml && git commit -m "Train" && dvc push   # after docs/team.md
+git pull upstream $branch           # later changes of the code
+\`\`\`
+
+\`make lint\` checks the code, as CI does. \`make test\` is the suite of the SSD pipeline's own repository; the
+tests of its README and CI are left out here. \`data/own\` is for images that belong to the project: \`dvc add data/own\` lets \`dvc push\` share them.
+END
+cat >.github/workflows/ci.yml <<'END'
+name: CI
+on: [push, pull_request]
+
+permissions:
+  contents: read
+
+jobs:
+  check: # your code is sound, and params.yaml is valid; training is for your own machine
+    runs-on: ubuntu-latest
+    timeout-minutes: 30
+    steps:
+      - uses: actions/checkout@v6
+      - uses: actions/setup-python@v6
+        with:
+          python-version: "3.11"
+      - run: make lint
+      - run: .venv/bin/python -c "from pathlib import Path; from ssdcore.params.reader import read_params; read_params(Path('params.yaml'))"
+END
+git add --all
+git commit --quiet --message "Begin $name"
+printf '%s\n' "$target is a project of its own, committed on $branch." \
+  "Its data: $data (dataset.local.path in params.yaml). Next:" "  cd $target && make demo"
