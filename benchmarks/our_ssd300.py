@@ -112,7 +112,7 @@ def inference(folder: Path, batch: int, kind: str) -> Callable[[], tuple[Any, ..
 
         configure("CPU")
         loaded, card = load(path)
-        network = Detector(loaded, card.default_boxes, card.loss, batch)
+        network = Detector(loaded, card, batch)
     elif kind == "mindir":
         from ssdcore.export.mindir import MindirNetwork
         from ssdcore.models.device import configure

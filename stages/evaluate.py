@@ -49,7 +49,7 @@ def _evaluate(settings: Params) -> None:
         "validation_remark": validation_remark(wanted),
     }
     remarks = {key: remark for key, remark in remarks.items() if remark}
-    detector = Detector(network, metadata.default_boxes, metadata.loss, wanted.batch_size)
+    detector = Detector(network, metadata, wanted.batch_size)
     with tracked(
         "evaluate",
         params=settings.model_dump(mode="json"),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.data.preprocess import MEAN_RGB, SMALLEST_CROP, resize
+from ssdcore.data.preprocess import MEAN_RGB, SMALLEST_CROP, SSD300, NetworkInput
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.geometry.iou import areas, iou_matrix
@@ -57,17 +57,20 @@ def image_generator(seed: int, epoch: int, image_id: int, copy: int = 0) -> np.r
 
 
 def augment(
-    sample: Sample, params: AugmentParams, rng: np.random.Generator, size: int = IMAGE_SIZE
+    sample: Sample,
+    params: AugmentParams,
+    rng: np.random.Generator,
+    network_input: NetworkInput = SSD300,
 ) -> Sample:
-    """Augments a sample without changing it; the resulting image is (S, S, 3) of `size` S."""
+    """Augments a sample without changing it; the resulting image (S, S, 3) is that of a network."""
     recolour = partial(change_colours, rng=rng, params=params)
     if zoomed := rng.random() < params.zoom_out:
-        sample = zoom_out(sample, rng, size, recolour)
+        sample = zoom_out(sample, rng, network_input.size, recolour)
     if rng.random() < params.crop:
         sample = crop(sample, rng)
     if rng.random() < params.flip:
         sample = flip(sample, rng)
-    sample = sample._replace(rgb=resize(sample.rgb, size))
+    sample = sample._replace(rgb=network_input.resized(sample.rgb))
     return sample if zoomed else recolour(sample)
 
 

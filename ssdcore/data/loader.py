@@ -20,7 +20,7 @@ from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.image_cache import ImageCache
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.mindrecord import COLUMNS, OBJECTS, mindrecord_errors, to_objects, to_sample
-from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
 from ssdcore.data.sampling import (
     UNIT,
     class_repeats,
@@ -30,7 +30,6 @@ from ssdcore.data.sampling import (
 )
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.geometry.matching import encode_targets
 from ssdcore.params.schema import AugmentParams
 from ssdcore.params.types import Matching
@@ -120,7 +119,7 @@ class TrainingLoader:
         share: the part of each step that this process loads.
         cache_bytes: memory for decoded images.
         matching: how objects get their default boxes.
-        input_size: S, of the network.
+        network_input: what the network takes.
         balance: threshold of repeat-factor sampling; 0 shows each image once an epoch.
 
     Attributes:
@@ -146,7 +145,7 @@ class TrainingLoader:
         share: Share = WHOLE,
         cache_bytes: int = 0,
         matching: Matching = "reference",
-        input_size: int = IMAGE_SIZE,
+        network_input: NetworkInput = SSD300,
         balance: float = 0.0,
     ) -> None:
         self._shards = shards
@@ -157,7 +156,7 @@ class TrainingLoader:
         self._default_boxes = default_boxes
         self._augmentation = augmentation
         self._matching = matching
-        self._input_size = input_size
+        self._network_input = network_input
         self._seed = seed
         self._workers = workers
         self.num_images = _size(shards)
@@ -197,7 +196,7 @@ class TrainingLoader:
         def read(item: tuple[Row, int]) -> tuple[int, int, Sample]:
             row, copy = item
             image_id = int(row[0])
-            sample = self._cache.get(image_id, lambda: _read(row, self._input_size)[1])
+            sample = self._cache.get(image_id, lambda: _read(row, self._network_input)[1])
             return image_id, copy, sample
 
         def prepare(item: tuple[int, int, Sample]) -> tuple[int, TrainingExample]:
@@ -209,7 +208,7 @@ class TrainingLoader:
                 self._augmentation,
                 rng,
                 self._matching,
-                self._input_size,
+                self._network_input,
             )
 
         ahead = STEPS_AHEAD * self._batch_size * self._accumulate
@@ -227,13 +226,13 @@ def to_training_example(
     augmentation: AugmentParams,
     rng: np.random.Generator,
     matching: Matching = "reference",
-    input_size: int = IMAGE_SIZE,
+    network_input: NetworkInput = SSD300,
 ) -> TrainingExample:
     """Augments a sample, then prepares the image and encodes its objects."""
-    rgb, (boxes, labels, crowd) = augment(sample, augmentation, rng, input_size)
+    rgb, (boxes, labels, crowd) = augment(sample, augmentation, rng, network_input)
     one_to_one = matching == "best"
     targets = encode_targets(boxes, labels, default_boxes, crowd, one_to_one=one_to_one)
-    return TrainingExample(to_network_input(rgb, input_size), targets.offsets, targets.labels)
+    return TrainingExample(to_network_input(rgb, network_input), targets.offsets, targets.labels)
 
 
 def input_batches(
@@ -241,7 +240,7 @@ def input_batches(
     batch_size: int,
     workers: int,
     share: Share = WHOLE,
-    input_size: int = IMAGE_SIZE,
+    network_input: NetworkInput = SSD300,
 ) -> Iterator[InputBatch]:
     """Yields every image of the shards once, in their order; the last batch may be smaller.
 
@@ -249,8 +248,8 @@ def input_batches(
     """
 
     def prepare(row: Row) -> tuple[int, NDArray[np.float32]]:
-        image_id, sample = _read(row, input_size)
-        return image_id, to_network_input(sample.rgb, input_size)
+        image_id, sample = _read(row, network_input)
+        return image_id, to_network_input(sample.rgb, network_input)
 
     rows = _rows(shards, range(share.rank, _size(shards), share.size))
     prepared = map_in_threads(prepare, rows, workers, STEPS_AHEAD * batch_size)
@@ -268,11 +267,13 @@ def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample
 
 
 def read_images(
-    shards: Sequence[Path], workers: int, input_size: int = IMAGE_SIZE
+    shards: Sequence[Path], workers: int, network_input: NetworkInput = SSD300
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yields the id and pixels (H, W, 3) of every image of the shards, in their order."""
     rows = _rows(shards, range(_size(shards)))
-    for image_id, sample in map_in_threads(partial(_read, input_size=input_size), rows, workers):
+    for image_id, sample in map_in_threads(
+        partial(_read, network_input=network_input), rows, workers
+    ):
         yield image_id, sample.rgb
 
 
@@ -315,12 +316,12 @@ def _dataset(shards: Sequence[Path], sampler: Any, columns: Sequence[str] = COLU
     return dataset.MindDataset(paths, columns_list=list(columns), sampler=sampler)
 
 
-def _read(row: Row, input_size: int = IMAGE_SIZE) -> tuple[int, Sample]:
+def _read(row: Row, network_input: NetworkInput = SSD300) -> tuple[int, Sample]:
     image_id, image, num_objects, boxes = row
     what = f"image {int(image_id)} of the shards"
     try:
         return int(image_id), retrying(
-            lambda: to_sample(image, num_objects, boxes, input_size), what
+            lambda: to_sample(image, num_objects, boxes, network_input.size), what
         )
     except BrokenImageError as error:
         raise RunError(f"{what}: {error}. Run the convert stage again.") from None

@@ -21,8 +21,8 @@ from ssdcore.inference.photo_detector import Decoded, PhotoDetector
 from ssdcore.models.checkpoint import load
 from ssdcore.models.device import CpuWait
 from ssdcore.models.losses import activation_cell, make_class_loss
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
-from ssdcore.params.types import LossName
 
 Part = Literal["decode", "network", "nms"]
 Item = TypeVar("Item")
@@ -75,16 +75,20 @@ class Detector:
 
     Args:
         network: an SSD; the caller may continue to train it.
-        default_boxes: (K, 4), those it was trained with.
-        loss: name of the class loss it was trained with, which provides the activation.
+        metadata: describes it: its default boxes, its input and its class loss, which provides the
+            activation.
         batch_size: B; smaller batches are padded to it, so that one graph serves all.
+
+    Attributes:
+        network_input: the network takes images (B, 3, S, S) of its size S.
     """
 
-    def __init__(self, network: SSD, default_boxes: Boxes, loss: LossName, batch_size: int) -> None:
+    def __init__(self, network: SSD, metadata: ModelMetadata, batch_size: int) -> None:
         self._network = network
-        self._default_boxes = default_boxes
+        self._default_boxes = metadata.default_boxes
+        self.network_input = metadata.network_input
         self.batch_size = batch_size
-        activation = make_class_loss(loss).activation
+        activation = make_class_loss(metadata.loss).activation
         self._softmax = activation == "softmax"
         to_scores = activation_cell(activation)
 
@@ -96,11 +100,6 @@ class Detector:
         self._forward = forward
         self._wait = CpuWait()
 
-    @property
-    def input_size(self) -> int:
-        """S: the network takes images (B, 3, S, S)."""
-        return self._network.input_size
-
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
         """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b ≤ B images."""
         missing = self.batch_size - len(images)
@@ -111,7 +110,7 @@ class Detector:
 
     def warm_up(self) -> None:
         """Compiles the graph, so that later calls can be timed."""
-        size = self.input_size
+        size = self.network_input.size
         self.answers(np.zeros((self.batch_size, 3, size, size), np.float32))
 
     def detect(
@@ -176,8 +175,8 @@ def find_in_split(
     """
 
     def watched() -> Iterator[InputBatch]:
-        size, side = detector.batch_size, detector.input_size
-        for batch in input_batches(shards, size, workers, share, side):
+        size, network_input = detector.batch_size, detector.network_input
+        for batch in input_batches(shards, size, workers, share, network_input):
             on_batch()
             yield batch
 
@@ -218,6 +217,6 @@ def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> 
         InputError: the file is no checkpoint of this project, or is damaged.
     """
     trained, metadata = load(checkpoint)
-    detector = Detector(trained, metadata.default_boxes, metadata.loss, batch_size)
+    detector = Detector(trained, metadata, batch_size)
     network = Decoded(detector, metadata.default_boxes)
     return PhotoDetector(network, metadata.classes, workers, metadata.score_threshold)

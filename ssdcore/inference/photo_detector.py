@@ -25,10 +25,9 @@ from ssdcore.data.images import (
     inspect,
     upright,
 )
-from ssdcore.data.preprocess import resize, to_network_input
+from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.models.metadata import ScoreThreshold
 
@@ -64,12 +63,12 @@ class Photo(NamedTuple):
         return upright(decode(self.encoded), self.orientation) if self.encoded else self.rgb
 
 
-def read_photo(source: Source, input_size: int = IMAGE_SIZE) -> Photo:
+def read_photo(source: Source, network_input: NetworkInput = SSD300) -> Photo:
     """Reads an image as training and evaluation do, and turns it upright.
 
     Args:
         source: the image.
-        input_size: of the network that gets it, in pixels.
+        network_input: of the network that gets it.
 
     Raises:
         BrokenImageError: no such file, or no usable image.
@@ -82,7 +81,7 @@ def read_photo(source: Source, input_size: int = IMAGE_SIZE) -> Photo:
         return Photo(source, height, width)
     data = _read_bytes(source)
     head = inspect(data)
-    decoded = decode_for_network(data, input_size)
+    decoded = decode_for_network(data, network_input.size)
     is_whole = decoded.shape[:2] == (head.height, head.width)
     rgb = upright(decoded, head.orientation)
     return Photo(rgb, *head.upright_hw, b"" if is_whole else data, head.orientation)
@@ -106,13 +105,11 @@ class Network(Protocol):
 
     Attributes:
         batch_size: the maximum number of images in a batch.
+        network_input: what it takes; its size is S.
     """
 
     batch_size: int
-
-    @property
-    def input_size(self) -> int:
-        """S: the network takes images (b, S, S, 3)."""
+    network_input: NetworkInput
 
     def detect(self, images: NDArray[np.uint8], thresholds: Thresholds) -> list[Detections]:
         """Returns the detections in each of images (b, S, S, 3), red, green, blue."""
@@ -122,10 +119,7 @@ class AnsweringNetwork(Protocol):
     """A network that leaves decoding to `Decoded`; attributes as of `Network`."""
 
     batch_size: int
-
-    @property
-    def input_size(self) -> int:
-        """S: the network takes images (b, 3, S, S)."""
+    network_input: NetworkInput
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
         """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b images (b, 3, S, S)."""
@@ -142,7 +136,7 @@ class Decoded:
     def __init__(self, network: AnsweringNetwork, default_boxes: Boxes) -> None:
         self._network = network
         self._default_boxes = default_boxes
-        self.batch_size, self.input_size = network.batch_size, network.input_size
+        self.batch_size, self.network_input = network.batch_size, network.network_input
 
     def detect(self, images: NDArray[np.uint8], thresholds: Thresholds) -> list[Detections]:
         """See `Network`.
@@ -150,8 +144,8 @@ class Decoded:
         Raises:
             InputError: the network has another number of default boxes.
         """
-        size, boxes = self.input_size, self._default_boxes
-        inputs = np.stack([to_network_input(image, size) for image in images])
+        boxes = self._default_boxes
+        inputs = np.stack([to_network_input(image, self.network_input) for image in images])
         offsets, probabilities = self._network.answers(inputs)
         if offsets.shape[1] != len(boxes):
             raise InputError("the network", f"{offsets.shape[1]} boxes an image", str(len(boxes)))
@@ -229,7 +223,7 @@ class PhotoDetector:
             InputError: the network does not compute detections.
         """
         size = self._network.batch_size
-        prepare = partial(_prepare, input_size=self._network.input_size)
+        prepare = partial(_prepare, network_input=self._network.network_input)
         prepared = map_in_threads(prepare, photos, self._workers, ahead=2 * size)
         while batch := list(islice(prepared, size)):
             images = [image for image, _ in batch if image is not None]
@@ -238,12 +232,14 @@ class PhotoDetector:
                 yield result if image is None else result._replace(detections=next(found))
 
 
-def _prepare(source: Source, input_size: int) -> tuple[NDArray[np.uint8] | None, PhotoResult]:
+def _prepare(
+    source: Source, network_input: NetworkInput
+) -> tuple[NDArray[np.uint8] | None, PhotoResult]:
     """Returns the network's input and a result without detections, or only why it is broken."""
     name = str(source) if isinstance(source, Path) else "a photo"
     try:
-        photo = retrying(lambda: read_photo(source, input_size), name)
+        photo = retrying(lambda: read_photo(source, network_input), name)
     except BrokenImageError as error:
         return None, PhotoResult.broken(str(error))
-    image = resize(photo.rgb, input_size)
+    image = network_input.resized(photo.rgb)
     return image, PhotoResult(NOTHING, photo.height, photo.width, "", photo)

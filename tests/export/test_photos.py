@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from ssdcore.data.preprocess import DEVIATION_RGB, to_network_input
+from ssdcore.data.preprocess import DEVIATION_RGB, NetworkInput, to_network_input
 from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.export.photos import preprocessing, with_photos
 from ssdcore.geometry.default_boxes import default_boxes
@@ -45,7 +45,7 @@ def test_photos_become_what_the_pipeline_feeds_the_network(hw, side, rng):
     photos = rng.integers(0, 256, (2, *hw, 3), np.uint8)
     images, height, width = session(preprocessing(side)).run(None, {"photos": photos})
     assert (height.tolist(), width.tolist()) == ([hw[0]], [hw[1]])
-    expected = np.stack([to_network_input(photo, side) for photo in photos])
+    expected = np.stack([to_network_input(photo, NetworkInput(side)) for photo in photos])
     levels = abs(images - expected) * DEVIATION_RGB.reshape(1, 3, 1, 1)
     assert levels.mean() < 0.15
     if platform.machine() == "x86_64":  # OpenCV computes in other ways elsewhere

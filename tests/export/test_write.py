@@ -35,8 +35,8 @@ def network(metadata):
 
 
 def check(folder, formats, network, metadata, images, tolerance=1e-4):
-    detector = Detector(network, metadata.network.default_boxes, "multibox", 4)
-    shown = read_images(images.shards, 1, network.input_size)
+    detector = Detector(network, metadata.network, 4)
+    shown = read_images(images.shards, 1, metadata.network.network_input)
     return check_exports(folder, formats, detector, metadata, shown, images.split, tolerance)
 
 

@@ -5,7 +5,6 @@ from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import Detections, to_results
 from ssdcore.core.errors import InputError
 from ssdcore.data.loader import InputBatch, input_batches
-from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import (
     Detector,
@@ -18,14 +17,16 @@ from ssdcore.inference.detector import (
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.models.metadata import ModelMetadata
 
-PRIORS = default_boxes()
+
+def described(model, loss="multibox"):
+    return ModelMetadata(model, (), loss, step=0)
 
 
 @pytest.mark.parametrize("loss", ["focal", "multibox"])
 def test_probabilities_are_the_losses_own(model, loss, rng):
     network = build_network(model, 3, loss)
     images = rng.normal(size=(2, 3, 300, 300)).astype(np.float32)
-    offsets, probabilities = Detector(network, PRIORS, loss, batch_size=3).answers(images)
+    offsets, probabilities = Detector(network, described(model, loss), batch_size=3).answers(images)
     assert offsets.shape == (2, 8732, 4)
     assert probabilities.shape == (2, 8732, 4)
     if loss == "multibox":
@@ -39,7 +40,7 @@ def test_probabilities_are_the_losses_own(model, loss, rng):
 def test_a_sigmoids_background_hides_no_class(model, monkeypatch):
     scores = np.full((1, 8732, 4), 0.001, np.float32)
     scores[0, 5] = [0.999, 0.001, 0.9, 0.001]
-    detector = Detector(build_network(model, 3, "focal"), PRIORS, "focal", batch_size=1)
+    detector = Detector(build_network(model, 3, "focal"), described(model, "focal"), batch_size=1)
     monkeypatch.setattr(detector, "answers", lambda _: (np.zeros((1, 8732, 4), "f4"), scores))
     batch = InputBatch(np.array([7]), np.zeros((1, 3, 300, 300), np.float32))
     (found,) = detector.detect([batch], Thresholds(), TimeSpent())
@@ -50,7 +51,7 @@ def test_the_batch_an_image_is_in_changes_nothing(model, images):
     network = build_network(model, 6, "multibox")
 
     def boxes(batch_size):
-        detector = Detector(network, PRIORS, "multibox", batch_size)
+        detector = Detector(network, described(model), batch_size)
         batches = input_batches(images.shards, batch_size, workers=1)
         return list(
             detector.detect(batches, Thresholds(score=0.002, max_detections=5), TimeSpent())
@@ -62,7 +63,7 @@ def test_the_batch_an_image_is_in_changes_nothing(model, images):
 
 
 def test_a_split_becomes_coco_results(model, images):
-    detector = Detector(build_network(model, 6, "multibox"), PRIORS, "multibox", 4)
+    detector = Detector(build_network(model, 6, "multibox"), described(model), 4)
     thresholds = Thresholds(score=0.0, max_detections=2)
     spent = TimeSpent()
     results = predict_split(
@@ -146,7 +147,7 @@ def test_photos_have_the_detections_of_the_evaluation(model, images, tmp_path, w
     save(tmp_path / "best.ckpt", network, ModelMetadata(model, classes, "multibox", 0))
     network, metadata = load(tmp_path / "best.ckpt")
     evaluated = predict_split(
-        Detector(network, metadata.default_boxes, metadata.loss, batch_size=4),
+        Detector(network, metadata, batch_size=4),
         images.shards, images.split, THRESHOLDS, 1, classes,
     )  # fmt: skip
     files = [images.annotations.parents[1] / "train" / i.file_name for i in images.split.images]

@@ -15,7 +15,7 @@ from ssdcore.coco.results import Detections
 from ssdcore.core import retry
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.images import BrokenImageError, decode, decode_for_network
-from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.preprocess import SSD300, to_network_input
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.photo_detector import Decoded, PhotoDetector, PhotoResult, read_photo
 from tests.coco_files import jpeg
@@ -124,7 +124,7 @@ CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
 class Bright:
     """A dog at the first default box; its probability is the image's brightness."""
 
-    batch_size, input_size = 2, 300
+    batch_size, network_input = 2, SSD300
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []
