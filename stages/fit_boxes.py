@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ssdcore.data.preprocess import NetworkInput
     from ssdcore.geometry.boxes import Boxes
 
 REMEDY = "Run dvc repro convert first"
@@ -33,10 +34,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     if not layout.CONVERSION.is_file():
         raise InputError(str(layout.CONVERSION), "no file", "the converted data set", REMEDY)
 
+    from ssdcore.data.preprocess import NetworkInput
     from ssdcore.geometry.fit import BoxShapes, best_overlaps, fit_boxes
     from ssdcore.geometry.matching import POSITIVE_IOU
 
-    boxes_yxyx, sides_px = _training_objects()
+    boxes_yxyx, sides_px = _training_objects(NetworkInput.of(model))
     if not len(boxes_yxyx):
         raise InputError(str(layout.ground_truth("train")), "no objects", "objects to fit", REMEDY)
     layout_now, scales = model.layout, model.default_box_scales
@@ -60,12 +62,16 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     )
 
 
-def _training_objects() -> tuple[Boxes, NDArray[Any]]:
-    """Returns the boxes (N, 4) that training uses, and √area (N,) in pixels of their images."""
+def _training_objects(network_input: NetworkInput) -> tuple[Boxes, NDArray[Any]]:
+    """Returns the boxes (N, 4) that training uses, and √area (N,) in pixels of their images.
+
+    Boxes are in fractions of the network's input.
+    """
     import numpy as np
 
     from ssdcore.coco.annotations import read_coco
     from ssdcore.coco.boxes import KEPT
+    from ssdcore.geometry.boxes import to_view
 
     split = read_coco(layout.ground_truth("train"))
     conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))["train"]
@@ -73,7 +79,9 @@ def _training_objects() -> tuple[Boxes, NDArray[Any]]:
     rows = split.annotations
     used = np.flatnonzero((rows.verdict == KEPT) & ~rows.crowd)
     used = used[~np.isin(split.image_ids[rows.image[used]], skipped)]
-    return rows.boxes_yxyx[used], np.sqrt(rows.areas_px[used])
+    sizes = np.array([(image.height, image.width) for image in split.images]).reshape(-1, 2)
+    views = network_input.view(sizes[rows.image[used]])
+    return to_view(rows.boxes_yxyx[used], views), np.sqrt(rows.areas_px[used])
 
 
 def _listed(values: Any) -> str:

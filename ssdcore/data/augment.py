@@ -1,7 +1,7 @@
 """Data augmentation for training (section 2.2 of the SSD paper).
 
-Zoom-out, crop and flip each happen with a probability; then the image is resized to the network's
-input and its colours are changed in random order (a zoomed-out image's before its canvas is added).
+Zoom-out, crop and flip each happen with a probability; then the image is resized for the network
+and its colours are changed in random order (a zoomed-out image's before its canvas is added).
 Each step is a pure function of a sample and a Generator, the only source of randomness. Boxes stay
 inside the image, and every box keeps its label and crowd flag.
 """
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.data.preprocess import MEAN_RGB, SMALLEST_CROP, SSD300, NetworkInput
-from ssdcore.geometry.boxes import Boxes
+from ssdcore.data.preprocess import PADDING_RGB, SMALLEST_CROP, SSD300, NetworkInput
+from ssdcore.geometry.boxes import Boxes, to_view
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.geometry.iou import areas, iou_matrix
 from ssdcore.params.schema import AugmentParams
@@ -62,7 +62,10 @@ def augment(
     rng: np.random.Generator,
     network_input: NetworkInput = SSD300,
 ) -> Sample:
-    """Augments a sample without changing it; the resulting image (S, S, 3) is that of a network."""
+    """Augments a sample without changing it.
+
+    The resulting image is the network's input (S, S, 3), and boxes are fractions of that.
+    """
     recolour = partial(change_colours, rng=rng, params=params)
     if zoomed := rng.random() < params.zoom_out:
         sample = zoom_out(sample, rng, network_input.size, recolour)
@@ -70,8 +73,11 @@ def augment(
         sample = crop(sample, rng)
     if rng.random() < params.flip:
         sample = flip(sample, rng)
-    sample = sample._replace(rgb=network_input.resized(sample.rgb))
-    return sample if zoomed else recolour(sample)
+    view = network_input.view(np.array(sample.rgb.shape[:2]))
+    sample = sample._replace(rgb=network_input.scaled(sample.rgb))
+    rgb, objects = sample if zoomed else recolour(sample)
+    boxes = to_view(objects.boxes_yxyx, view)
+    return Sample(network_input.padded(rgb), objects._replace(boxes_yxyx=boxes))
 
 
 def change_colours(sample: Sample, rng: np.random.Generator, params: AugmentParams) -> Sample:
@@ -127,7 +133,7 @@ def zoom_out(
     left = int(rng.integers(canvas_width - width + 1))
     below, right = canvas_height - height - top, canvas_width - width - left
     canvas = cv2.copyMakeBorder(
-        rgb, top, below, left, right, cv2.BORDER_CONSTANT, value=MEAN_RGB.round().tolist()
+        rgb, top, below, left, right, cv2.BORDER_CONSTANT, value=PADDING_RGB.tolist()
     )
     window = (
         -top / height,
@@ -135,7 +141,7 @@ def zoom_out(
         (canvas_height - top) / height,
         (canvas_width - left) / width,
     )
-    boxes = _relative_to(sample.objects.boxes_yxyx, np.array(window, np.float32))
+    boxes = to_view(sample.objects.boxes_yxyx, np.array(window, np.float32))
     return Sample(canvas, sample.objects._replace(boxes_yxyx=boxes))
 
 
@@ -237,7 +243,7 @@ def _cut(sample: Sample, window_px: Sequence[int]) -> Sample | None:
     """Crops to a window; returns None if rounding leaves none of the objects that should stay."""
     objects, single = sample.objects, ~sample.objects.crowd
     window = _to_fractions(np.array([window_px]), sample)
-    boxes = _relative_to(objects.boxes_yxyx, window[0])
+    boxes = to_view(objects.boxes_yxyx, window[0])
     stays = ~single | _centres_inside(objects.boxes_yxyx, window)[:, 0]
     visible = stays & (areas(boxes) > 0)
     if single.any() and not (single & visible).any():
@@ -256,9 +262,3 @@ def _centres_inside(boxes_yxyx: Boxes, windows_yxyx: Boxes) -> NDArray[np.bool_]
     cy, cx = ((boxes_yxyx[:, :2] + boxes_yxyx[:, 2:]) / 2).T[:, :, None]
     y1, x1, y2, x2 = windows_yxyx.T
     return (cy > y1) & (cy < y2) & (cx > x1) & (cx < x2)
-
-
-def _relative_to(boxes_yxyx: Boxes, window: Boxes) -> Boxes:
-    """Converts boxes (N, 4) to fractions of a window (4,) of the image, clipped to it."""
-    origin, size = window[:2], window[2:] - window[:2]
-    return np.clip((boxes_yxyx - np.tile(origin, 2)) / np.tile(size, 2), 0, 1).astype(np.float32)

@@ -94,10 +94,12 @@ class InputBatch(NamedTuple):
     Attributes:
         image_ids: (b,) int64, b ≤ B.
         images: (b, 3, S, S) float32.
+        views: (b, 4) what each shows of its image; see `NetworkInput.view`.
     """
 
     image_ids: NDArray[np.int64]
     images: NDArray[np.float32]
+    views: Boxes
 
 
 class TrainingLoader:
@@ -247,15 +249,16 @@ def input_batches(
     Process r of N loads the images r, r + N, r + 2N …
     """
 
-    def prepare(row: Row) -> tuple[int, NDArray[np.float32]]:
+    def prepare(row: Row) -> tuple[int, NDArray[np.float32], Boxes]:
         image_id, sample = _read(row, network_input)
-        return image_id, to_network_input(sample.rgb, network_input)
+        view = network_input.view(np.array(sample.rgb.shape[:2]))
+        return image_id, to_network_input(sample.rgb, network_input), view
 
     rows = _rows(shards, range(share.rank, _size(shards), share.size))
     prepared = map_in_threads(prepare, rows, workers, STEPS_AHEAD * batch_size)
     for members in _groups(prepared, batch_size):
-        ids, images = zip(*members, strict=True)
-        yield InputBatch(np.array(ids, np.int64), np.stack(images))
+        ids, images, views = zip(*members, strict=True)
+        yield InputBatch(np.array(ids, np.int64), np.stack(images), np.stack(views))
 
 
 def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample]]:

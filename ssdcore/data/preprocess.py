@@ -1,16 +1,21 @@
 """From an image to the network's input; the same in training, evaluation and prediction."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
+from ssdcore.params.schema import ModelParams
+from ssdcore.params.types import Resize
 
 MEAN_RGB = np.array((0.485, 0.456, 0.406), np.float32) * 255
 DEVIATION_RGB = np.array((0.229, 0.224, 0.225), np.float32) * 255
 """ImageNet's mean and standard deviation, in 0 … 255."""
+PADDING_RGB = MEAN_RGB.round().astype(np.uint8)
+"""Colour of what surrounds an image."""
 SMALLEST_CROP = 0.3
 """Side of the smallest crop that augmentation cuts out, as a fraction of the image's."""
 CAFFE_MEAN_RGB = np.array((123, 117, 104), np.float32)
@@ -22,13 +27,52 @@ class NetworkInput(NamedTuple):
 
     Attributes:
         size: S, height and width in pixels.
+        resize: "stretch" fills the input with the image. "letterbox" keeps the image's aspect
+            ratio: its longer side fills the input, and `PADDING_RGB` the rest, on the right of a
+            tall image and below a wide one.
     """
 
     size: int = IMAGE_SIZE
+    resize: Resize = "stretch"
+
+    @classmethod
+    def of(cls, model: ModelParams) -> "NetworkInput":
+        """Returns what the network of these parameters takes."""
+        return cls(model.input_size, model.resize)
+
+    def filled_hw(self, image_hw: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+        """Returns height and width (…, 2) in pixels of what images of a size (…, 2) fill."""
+        if self.resize == "stretch":
+            return np.full_like(image_hw, self.size)
+        longer = image_hw.max(axis=-1, keepdims=True)
+        return np.maximum((2 * image_hw * self.size + longer) // (2 * longer), 1)
+
+    def view(self, image_hw: NDArray[np.integer[Any]]) -> Boxes:
+        """Returns what the input shows of images of a size (…, 2): (…, 4) in fractions of them.
+
+        A letterbox shows more than the image. `ssdcore.geometry.boxes` converts boxes.
+        """
+        reach = self.size / self.filled_hw(image_hw)
+        return np.concatenate([np.zeros_like(reach), reach], axis=-1)
+
+    def scaled(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resizes an image (H, W, 3) to the height and width that it fills."""
+        height, width = self.filled_hw(np.array(rgb.shape[:2])).tolist()
+        return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
+
+    def padded(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Adds to a scaled image what is missing of (S, S, 3)."""
+        height, width = rgb.shape[:2]
+        if height == width == self.size:
+            return rgb
+        padded = np.empty((self.size, self.size, 3), np.uint8)
+        padded[:] = PADDING_RGB
+        padded[:height, :width] = rgb
+        return padded
 
     def resized(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resizes an image (H, W, 3) of any aspect ratio to (S, S, 3)."""
-        return cv2.resize(rgb, (self.size, self.size), interpolation=cv2.INTER_LINEAR)
+        return self.padded(self.scaled(rgb))
 
 
 SSD300 = NetworkInput()

@@ -144,7 +144,9 @@ def check_exports(
 def _photo_finders(path: Path, network_input: NetworkInput) -> dict[str, Finder]:
     detector = OnnxDetector(OnnxFile(path))
     return {
-        PHOTOS: lambda rgb: detector.detect(network_input.resized(rgb)[None])[0],
+        PHOTOS: lambda rgb: detector.detect(network_input.resized(rgb)[None])[0].seen_in(
+            network_input.view(np.array(rgb.shape[:2]))
+        ),
         PHOTOS_RESIZING: lambda rgb: detector.detect(rgb[None])[0],
     }
 
@@ -177,10 +179,12 @@ def compare(
     for batch in _batches(images, batch_size):
         image_ids += [image_id for image_id, _ in batch]
         inputs = np.stack([to_network_input(rgb, network_input) for _, rgb in batch])
+        views = [network_input.view(np.array(rgb.shape[:2])) for _, rgb in batch]
         expected = checkpoint(inputs)
         answers = {name: network(inputs) for name, network in networks.items()}
         for name, given in {CHECKPOINT: expected, **answers}.items():
-            found[name] += detect(*given, default_boxes, thresholds)
+            in_views = zip(detect(*given, default_boxes, thresholds), views, strict=True)
+            found[name] += [detections.seen_in(view) for detections, view in in_views]
             for output, a, b in zip(OUTPUTS, given, expected, strict=True):
                 difference = np.abs(a - b).max() / max(1, np.abs(b).max())
                 largest = np.maximum(differences[name].get(output, 0.0), difference)  # keeps NaN

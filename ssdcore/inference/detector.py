@@ -122,8 +122,8 @@ class Detector:
                 answers = self.answers(batch.images)
             with spent.on("nms"):
                 found = detect(*answers, self._default_boxes, thresholds, softmax=self._softmax)
-            for image_id, detections in zip(batch.image_ids, found, strict=True):
-                yield Found(int(image_id), detections)
+            for image_id, view, detections in zip(batch.image_ids, batch.views, found, strict=True):
+                yield Found(int(image_id), detections.seen_in(view))
 
 
 def predict_split(

@@ -35,6 +35,9 @@ Source = bytes | Path | NDArray[np.uint8] | BrokenImageError
 """An encoded image, its file, or pixels (H, W, 3), red, green, blue; or why there is none."""
 
 
+NO_VIEW = np.zeros(4)
+
+
 class Photo(NamedTuple):
     """A photo, decoded once.
 
@@ -226,20 +229,26 @@ class PhotoDetector:
         prepare = partial(_prepare, network_input=self._network.network_input)
         prepared = map_in_threads(prepare, photos, self._workers, ahead=2 * size)
         while batch := list(islice(prepared, size)):
-            images = [image for image, _ in batch if image is not None]
+            images = [image for image, _, _ in batch if image is not None]
             found = iter(self._network.detect(np.stack(images), thresholds) if images else ())
-            for image, result in batch:
-                yield result if image is None else result._replace(detections=next(found))
+            for image, view, result in batch:
+                if image is not None:
+                    result = result._replace(detections=next(found).seen_in(view))
+                yield result
 
 
 def _prepare(
     source: Source, network_input: NetworkInput
-) -> tuple[NDArray[np.uint8] | None, PhotoResult]:
-    """Returns the network's input and a result without detections, or only why it is broken."""
+) -> tuple[NDArray[np.uint8] | None, Boxes, PhotoResult]:
+    """Returns the network's input, what it shows of the photo, and a result without detections.
+
+    Of a broken photo there is only the result.
+    """
     name = str(source) if isinstance(source, Path) else "a photo"
     try:
         photo = retrying(lambda: read_photo(source, network_input), name)
     except BrokenImageError as error:
-        return None, PhotoResult.broken(str(error))
+        return None, NO_VIEW, PhotoResult.broken(str(error))
     image = network_input.resized(photo.rgb)
-    return image, PhotoResult(NOTHING, photo.height, photo.width, "", photo)
+    view = network_input.view(np.array(photo.rgb.shape[:2]))
+    return image, view, PhotoResult(NOTHING, photo.height, photo.width, "", photo)

@@ -89,7 +89,7 @@ class ModelMetadata(NamedTuple):
     @property
     def network_input(self) -> NetworkInput:
         """What the network takes, and how an image becomes that."""
-        return NetworkInput(self.model.input_size)
+        return NetworkInput.of(self.model)
 
     def to_json(self) -> dict[str, Any]:
         """Returns a dict for JSON; `from_json` reads it."""

@@ -31,6 +31,7 @@ from ssdcore.params.types import (
     Positive,
     Ratios,
     Reference,
+    Resize,
     Scales,
     Schedule,
     Section,
@@ -48,11 +49,12 @@ class ConvertParams(Section):
 class ModelParams(Section):
     """Which network; see `ssdcore.models.ssd.SSD`.
 
-    Checkpoints of earlier versions have no `input_size` and no `aspect_ratios`; they are of SSD300
-    with the paper's ratios, which None stands for.
+    Checkpoints of earlier versions have no `input_size`, no `resize` and no `aspect_ratios`; they
+    are of SSD300 on stretched images with the paper's ratios, which None stands for.
     """
 
     input_size: InputSize = IMAGE_SIZE
+    resize: Resize = "stretch"
     width: Annotated[float, Field(gt=0, le=4)]
     head: Head
     batch_norm: bool

@@ -49,13 +49,13 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     sources = {name: _json(layout.source(name))["splits"][name] for name in names}
     metrics, validation = map(_json, (layout.EVALUATE_METRICS, layout.VALIDATION_METRICS))
     environment = describe_environment(metrics["device"], sources)
-    model, network_input = settings.model, NetworkInput(settings.model.input_size)
+    model, network_input = settings.model, NetworkInput.of(settings.model)
     splits = {name: SplitData(truth[name], conversion[name]) for name in names}
     history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
         *training_tables(history, metrics.get(REMARK, "")),
-        *data_tables(splits, model.layout, model.default_box_scales),
+        *data_tables(splits, model.layout, model.default_box_scales, network_input),
     ]
     by_name = {table.name: table for table in tables}
     chosen = wanted.score_threshold

@@ -4,7 +4,13 @@ import pytest
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import Detections, to_results
 from ssdcore.core.errors import InputError
-from ssdcore.data.loader import InputBatch, input_batches
+from ssdcore.data.loader import (
+    InputBatch,
+    input_batches,
+    spread_samples,
+    to_training_example,
+)
+from ssdcore.geometry.boxes import yxyx_to_xywh_px
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import (
     Detector,
@@ -16,6 +22,9 @@ from ssdcore.inference.detector import (
 )
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.models.metadata import ModelMetadata
+from tests.augment_params import augment_params
+
+WHOLE = np.array([[0.0, 0, 1, 1]])
 
 
 def described(model, loss="multibox"):
@@ -42,7 +51,7 @@ def test_a_sigmoids_background_hides_no_class(model, monkeypatch):
     scores[0, 5] = [0.999, 0.001, 0.9, 0.001]
     detector = Detector(build_network(model, 3, "focal"), described(model, "focal"), batch_size=1)
     monkeypatch.setattr(detector, "answers", lambda _: (np.zeros((1, 8732, 4), "f4"), scores))
-    batch = InputBatch(np.array([7]), np.zeros((1, 3, 300, 300), np.float32))
+    batch = InputBatch(np.array([7]), np.zeros((1, 3, 300, 300), np.float32), WHOLE)
     (found,) = detector.detect([batch], Thresholds(), TimeSpent())
     assert (found.image_id, found.detections.labels.tolist()) == (7, [2])
 
@@ -140,8 +149,42 @@ def test_an_error_goes_through():
 THRESHOLDS = Thresholds(score=0.002, max_detections=5)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_photos_have_the_detections_of_the_evaluation(model, images, tmp_path, workers):
+def test_a_letterboxed_split_has_its_boxes_within_half_a_pixel(model, images, monkeypatch):
+    """From the shards to training's targets, and from a network that answers them to results."""
+    model = model.model_copy(update={"resize": "letterbox"})
+    split, metadata = images.split, described(model)
+    rows = [
+        to_training_example(
+            sample, metadata.default_boxes, augment_params(), np.random.default_rng(1), "best",
+            metadata.network_input,
+        )
+        for _, sample in spread_samples(images.shards, 10)
+    ]  # fmt: skip
+    detector = Detector(build_network(model, 6, "multibox"), metadata, batch_size=10)
+    inputs = []
+
+    def answers(batch):
+        inputs.extend(batch)
+        labels = np.stack([row.labels for row in rows])
+        return np.stack([row.offsets for row in rows]), np.eye(7, dtype=np.float32)[labels]
+
+    monkeypatch.setattr(detector, "answers", answers)
+    results = predict_split(detector, images.shards, split, Thresholds(score=0.5), 1, split.classes)
+    for seen, row in zip(inputs, rows, strict=True):
+        np.testing.assert_array_equal(seen, row.image)
+    for image in split.images:
+        assert image.height != image.width
+        truth = split.objects[image.id]
+        truth = truth.select(~truth.crowd)
+        expected = yxyx_to_xywh_px(truth.boxes_yxyx, image.height, image.width)
+        found = results.boxes_xywh_px[results.image_ids == image.id]
+        near = abs(expected[:, None] - found[None]).max(axis=2).min(axis=1)
+        assert (near < 0.5).all()
+
+
+@pytest.mark.parametrize(("workers", "resize"), [(1, "stretch"), (3, "letterbox")])
+def test_photos_have_the_detections_of_the_evaluation(model, images, tmp_path, workers, resize):
+    model = model.model_copy(update={"resize": resize})
     classes = images.split.classes
     network = build_network(model, len(classes), "multibox")
     save(tmp_path / "best.ckpt", network, ModelMetadata(model, classes, "multibox", 0))

@@ -6,6 +6,7 @@ import pytest
 from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
 from ssdcore.core.errors import InputError
+from ssdcore.data.preprocess import NetworkInput
 from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
 from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.report.tables import SIZE_BINS, SplitData, data_tables, loss_rise, training_tables
@@ -64,6 +65,23 @@ def test_a_split_by_hand():
     share = np.array(tables["box_sizes"].values("val"))
     assert share[:-1].sum() == 1
     assert share[np.searchsorted(SIZE_BINS, 0.5, "right") - 1] == 0.5
+
+
+def test_fitted_objects_are_those_of_the_networks_input():
+    """A square object of a wide image is a tall one where the image is stretched."""
+    boxes = np.array([[0.28, 0.4433, 0.68, 0.5433]], np.float32)  # 40 × 40 pixels
+    objects = Objects(boxes, np.array([1], np.int32), np.zeros(1, bool))
+    split = CocoSplit(
+        (CocoClass(1, "cat"),), (CocoImage(5, "a.jpg", 100, 400),), {5: objects}, {}, {}
+    )
+    data = {"val": SplitData(split, {**conversion(1, 0, 0), "skipped_files": []})}
+    squares = LAYOUTS[300].with_aspect_ratios([()] * 6)
+    for resize, fitted, side in (("stretch", 0, 0.2), ("letterbox", 1, 0.1)):
+        found = data_tables(data, squares, TUTORIAL_SCALES, NetworkInput(300, resize))
+        tables = {table.name: table for table in found}
+        assert tables["splits"].values("fitted") == [fitted]
+        share = np.array(tables["box_sizes"].values("val"))
+        assert share[np.searchsorted(SIZE_BINS, side - 1e-3, "right") - 1] == 1
 
 
 def test_nothing_left_out_has_no_table(splits):
