@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.data.preprocess import PADDING_RGB, SMALLEST_CROP, SSD300, NetworkInput
+from ssdcore.data.preprocess import PADDING_RGB, SMALLEST_CROP, SSD300, NetworkInput, scaled_down
 from ssdcore.geometry.boxes import Boxes, to_view
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.geometry.iou import areas, iou_matrix
@@ -45,6 +45,12 @@ class Sample(NamedTuple):
 
     rgb: NDArray[np.uint8]
     objects: Objects
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.rgb.shape[:2]
+        return height, width
 
 
 def image_generator(seed: int, epoch: int, image_id: int, copy: int = 0) -> np.random.Generator:
@@ -125,7 +131,7 @@ def zoom_out(
     changes the image, but not the canvas.
     """
     zoom = rng.uniform(1.0, MAX_ZOOM)
-    rgb = _scaled_down(sample.rgb, int(max_canvas_px(size) / zoom))
+    rgb = scaled_down(sample.rgb, int(max_canvas_px(size) / zoom))
     rgb = recolour(sample._replace(rgb=rgb)).rgb
     height, width = rgb.shape[:2]
     canvas_height, canvas_width = round(height * zoom), round(width * zoom)
@@ -196,16 +202,6 @@ def hue(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
     hsv = cv2.cvtColor(sample.rgb, cv2.COLOR_RGB2HSV_FULL)
     hsv[..., 0] += np.uint8(steps)
     return sample._replace(rgb=cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL))
-
-
-def _scaled_down(rgb: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
-    """Scales an image down to a longer side of `max_side` pixels; a smaller one is unchanged."""
-    height, width = rgb.shape[:2]
-    scale = max_side / max(height, width)
-    if scale >= 1:
-        return rgb
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
 
 
 def _draw_windows(size_hw: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:

@@ -182,17 +182,19 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     return found[0]
 
 
-def decode_for_network(data: bytes, size: int = IMAGE_SIZE) -> NDArray[np.uint8]:
+def decode_for_network(
+    data: bytes, size: int = IMAGE_SIZE, tile: int | None = None
+) -> NDArray[np.uint8]:
     """Decodes like `decode`, but a large JPEG to a half, a quarter or an eighth of its sides.
 
     The smallest crop keeps at least the network's `size` in pixels, so none loses visible detail;
     libjpeg averages pixels, while a later resize would skip them. Training, evaluation and
-    prediction all use this function, whatever the augmentation. A HEIC or AVIF file is decoded like
-    the JPEG that `checked` makes of it.
+    prediction all use this function, whatever the augmentation. With tiles, of a side in pixels,
+    they keep it. A HEIC or AVIF file is decoded like the JPEG that `checked` makes of it.
     """
     if _is_of_phone(data):
         data = _to_jpeg(decode(data))
-    shorter = min(_size_hw(data, ("JPEG",))) / round(size / SMALLEST_CROP)
+    shorter = min(*_size_hw(data, ("JPEG",)), tile or MAX_PIXELS) / round(size / SMALLEST_CROP)
     return _decoded(data, next(factor for factor in REDUCED if factor == 1 or shorter >= factor))
 
 

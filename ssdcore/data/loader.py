@@ -4,10 +4,11 @@ MindSpore reads the rows. Its own worker threads could call Python functions as 
 the data from one step to the next; the threads here pass it on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -29,6 +30,7 @@ from ssdcore.data.sampling import (
     image_repeats,
 )
 from ssdcore.data.thread_map import map_in_threads
+from ssdcore.data.tiles import Rgb, parts
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.matching import encode_targets
 from ssdcore.params.schema import AugmentParams
@@ -243,20 +245,38 @@ def input_batches(
     workers: int,
     share: Share = WHOLE,
     network_input: NetworkInput = SSD300,
+    tile: int | None = None,
+    sizes_hw: Mapping[int, tuple[int, int]] = MappingProxyType({}),
 ) -> Iterator[InputBatch]:
     """Yields every image of the shards once, in their order; the last batch may be smaller.
 
     Process r of N loads the images r, r + N, r + 2N …
+
+    Args:
+        shards: of a split.
+        batch_size: B.
+        workers: threads that decode.
+        share: the images that this process loads.
+        network_input: what the network takes.
+        tile: side in pixels of the tiles that follow each larger image; None is no tiles.
+        sizes_hw: by id, heights and widths of images that may be smaller in the shards.
     """
 
-    def prepare(row: Row) -> tuple[int, NDArray[np.float32], Boxes]:
-        image_id, sample = _read(row, network_input)
-        view = network_input.view(np.array(sample.rgb.shape[:2]))
-        return image_id, to_network_input(sample.rgb, network_input), view
+    def prepare(part: tuple[int, Rgb, Boxes]) -> tuple[int, NDArray[np.float32], Boxes]:
+        image_id, rgb, view = part
+        return image_id, to_network_input(rgb, network_input), view
 
     rows = _rows(shards, range(share.rank, _size(shards), share.size))
-    prepared = map_in_threads(prepare, rows, workers, STEPS_AHEAD * batch_size)
-    for members in _groups(prepared, batch_size):
+    ahead = STEPS_AHEAD * batch_size
+    samples = map_in_threads(
+        partial(_read, network_input=network_input, tile=tile), rows, workers, 0 if tile else ahead
+    )
+    looks = (
+        (image_id, rgb, view)
+        for image_id, sample in samples
+        for rgb, view in parts(sample.rgb, network_input, tile, sizes_hw.get(image_id, sample.hw))
+    )
+    for members in _groups(map_in_threads(prepare, looks, workers, ahead), batch_size):
         ids, images, views = zip(*members, strict=True)
         yield InputBatch(np.array(ids, np.int64), np.stack(images), np.stack(views))
 
@@ -319,12 +339,14 @@ def _dataset(shards: Sequence[Path], sampler: Any, columns: Sequence[str] = COLU
     return dataset.MindDataset(paths, columns_list=list(columns), sampler=sampler)
 
 
-def _read(row: Row, network_input: NetworkInput = SSD300) -> tuple[int, Sample]:
+def _read(
+    row: Row, network_input: NetworkInput = SSD300, tile: int | None = None
+) -> tuple[int, Sample]:
     image_id, image, num_objects, boxes = row
     what = f"image {int(image_id)} of the shards"
     try:
         return int(image_id), retrying(
-            lambda: to_sample(image, num_objects, boxes, network_input.size), what
+            lambda: to_sample(image, num_objects, boxes, network_input.size, tile), what
         )
     except BrokenImageError as error:
         raise RunError(f"{what}: {error}. Run the convert stage again.") from None

@@ -78,6 +78,16 @@ class NetworkInput(NamedTuple):
 SSD300 = NetworkInput()
 
 
+def scaled_down(rgb: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
+    """Scales an image down to a longer side of `max_side` pixels; a smaller one is unchanged."""
+    height, width = rgb.shape[:2]
+    scale = max_side / max(height, width)
+    if scale >= 1:
+        return rgb
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
+
+
 def to_network_input(
     rgb: NDArray[np.uint8], network_input: NetworkInput = SSD300
 ) -> NDArray[np.float32]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 from typing import Literal, NamedTuple, TypeVar, get_args
@@ -17,6 +19,7 @@ from ssdcore.coco.results import CocoResults, Detections, to_results
 from ssdcore.data.loader import WHOLE, InputBatch, Share, input_batches
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.inference.merging import merge
 from ssdcore.inference.photo_detector import Decoded, PhotoDetector
 from ssdcore.models.checkpoint import load
 from ssdcore.models.device import CpuWait
@@ -117,13 +120,22 @@ class Detector:
         self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
     ) -> Iterator[Found]:
         """Yields the detections of every image, in order; adds the time of each part to `spent`."""
+        for image_id, group in groupby(self._see(batches, thresholds, spent), itemgetter(0)):
+            seen = [(view, detections) for _, view, detections in group]
+            with spent.on("nms"):
+                merged = merge(seen, thresholds)
+            yield Found(image_id, merged)
+
+    def _see(
+        self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
+    ) -> Iterator[tuple[int, Boxes, Detections]]:
+        """Yields of each input the image, what it shows of it, and the detections in the input."""
         for batch in spent.waiting_for("decode", batches):
             with spent.on("network"):
                 answers = self.answers(batch.images)
             with spent.on("nms"):
                 found = detect(*answers, self._default_boxes, thresholds, softmax=self._softmax)
-            for image_id, view, detections in zip(batch.image_ids, batch.views, found, strict=True):
-                yield Found(int(image_id), detections.seen_in(view))
+            yield from zip(batch.image_ids.tolist(), batch.views, found, strict=True)
 
 
 def predict_split(
@@ -134,6 +146,7 @@ def predict_split(
     workers: int,
     classes: Sequence[CocoClass],
     spent: TimeSpent | None = None,
+    tile: int | None = None,
 ) -> CocoResults:
     """Returns the detections in every image of the shards.
 
@@ -145,11 +158,17 @@ def predict_split(
         workers: threads that decode.
         classes: the detector's, in the order of the labels 1 … C-1.
         spent: receives the time of each part, if given.
+        tile: side in pixels of the tiles that larger images are cut into; None is no tiles.
 
     Raises:
         InputError: detector and annotation file have no class in common.
     """
-    found = find_in_split(detector, shards, thresholds, workers, spent=spent)
+    spent = spent or TimeSpent()
+    sizes_hw = {image.id: (image.height, image.width) for image in split.images}
+    batches = input_batches(
+        shards, detector.batch_size, workers, WHOLE, detector.network_input, tile, sizes_hw
+    )
+    found = detector.detect(batches, thresholds, spent)
     return split_results(found, split, classes)
 
 
@@ -160,7 +179,6 @@ def find_in_split(
     workers: int,
     share: Share = WHOLE,
     on_batch: Callable[[], None] = lambda: None,
-    spent: TimeSpent | None = None,
 ) -> Iterator[Found]:
     """Yields the detections in every image of this process's share of the shards.
 
@@ -171,7 +189,6 @@ def find_in_split(
         workers: threads that decode.
         share: the images that this process handles.
         on_batch: called before each batch; an exception from it ends the work.
-        spent: receives the time of each part, if given.
     """
 
     def watched() -> Iterator[InputBatch]:
@@ -180,7 +197,7 @@ def find_in_split(
             on_batch()
             yield batch
 
-    return detector.detect(watched(), thresholds, spent or TimeSpent())
+    return detector.detect(watched(), thresholds, TimeSpent())
 
 
 def split_results(

@@ -6,7 +6,7 @@ computes the answers.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -27,15 +27,14 @@ from ssdcore.data.images import (
 )
 from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
 from ssdcore.data.thread_map import map_in_threads
+from ssdcore.data.tiles import Rgb, number_of_parts, parts
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.inference.merging import merge
 from ssdcore.models.metadata import ScoreThreshold
 
 Source = bytes | Path | NDArray[np.uint8] | BrokenImageError
 """An encoded image, its file, or pixels (H, W, 3), red, green, blue; or why there is none."""
-
-
-NO_VIEW = np.zeros(4)
 
 
 class Photo(NamedTuple):
@@ -55,6 +54,10 @@ class Photo(NamedTuple):
     encoded: bytes = b""
     orientation: int = 1
 
+    def to_draw(self) -> "Photo":
+        """Returns the photo without pixels that `whole` does not need."""
+        return self._replace(rgb=self.rgb[:0]) if self.encoded else self
+
     def whole(self) -> NDArray[np.uint8]:
         """Returns the whole photo (H, W, 3), upright, to draw on.
 
@@ -66,12 +69,15 @@ class Photo(NamedTuple):
         return upright(decode(self.encoded), self.orientation) if self.encoded else self.rgb
 
 
-def read_photo(source: Source, network_input: NetworkInput = SSD300) -> Photo:
+def read_photo(
+    source: Source, network_input: NetworkInput = SSD300, tile: int | None = None
+) -> Photo:
     """Reads an image as training and evaluation do, and turns it upright.
 
     Args:
         source: the image.
         network_input: of the network that gets it.
+        tile: side in pixels of the tiles that the network gets, too; None is no tiles.
 
     Raises:
         BrokenImageError: no such file, or no usable image.
@@ -84,8 +90,8 @@ def read_photo(source: Source, network_input: NetworkInput = SSD300) -> Photo:
         return Photo(source, height, width)
     data = _read_bytes(source)
     head = inspect(data)
-    decoded = decode_for_network(data, network_input.size)
-    is_whole = decoded.shape[:2] == (head.height, head.width)
+    decoded = decode_for_network(data, network_input.size, tile)
+    is_whole = decoded.shape[:2] == (head.height, head.width) and not tile
     rgb = upright(decoded, head.orientation)
     return Photo(rgb, *head.upright_hw, b"" if is_whole else data, head.orientation)
 
@@ -217,38 +223,54 @@ class PhotoDetector:
         self.score_threshold = score_threshold
         self.limits = limits
 
-    def detect(self, photos: Iterable[Source], thresholds: Thresholds) -> Iterator[PhotoResult]:
+    def detect(
+        self, photos: Iterable[Source], thresholds: Thresholds, tile: int | None = None
+    ) -> Iterator[PhotoResult]:
         """Yields the result of each photo, in their order; also of broken ones.
 
         Reads two batches ahead, so that the next batch is decoded while the network computes.
 
+        Args:
+            photos: encoded images, their files, or pixels.
+            thresholds: which boxes are detections.
+            tile: side in pixels of the tiles that larger photos are cut into; None is no tiles.
+
         Raises:
             InputError: the network does not compute detections.
         """
-        size = self._network.batch_size
-        prepare = partial(_prepare, network_input=self._network.network_input)
-        prepared = map_in_threads(prepare, photos, self._workers, ahead=2 * size)
-        while batch := list(islice(prepared, size)):
-            images = [image for image, _, _ in batch if image is not None]
-            found = iter(self._network.detect(np.stack(images), thresholds) if images else ())
-            for image, view, result in batch:
-                if image is not None:
-                    result = result._replace(detections=next(found).seen_in(view))
-                yield result
+        size, network_input = self._network.batch_size, self._network.network_input
+        read = partial(_read, network_input=network_input, tile=tile)
+        ahead = 0 if tile else 2 * size
+        results, shown = tee(map_in_threads(read, photos, self._workers, ahead))
+        looks = (
+            look
+            for result in shown
+            if (photo := result.photo)
+            for look in parts(photo.rgb, network_input, tile, (photo.height, photo.width))
+        )
+        found = self._detect_in_batches(looks, thresholds)
+        for result in results:
+            if photo := result.photo:
+                number = number_of_parts((photo.height, photo.width), tile)
+                detections = merge(list(islice(found, number)), thresholds)
+                result = result._replace(detections=detections, photo=photo.to_draw())
+            yield result
+
+    def _detect_in_batches(
+        self, looks: Iterator[tuple[Rgb, Boxes]], thresholds: Thresholds
+    ) -> Iterator[tuple[Boxes, Detections]]:
+        """Yields of each part what it shows of its photo, and the detections in the part."""
+        while batch := list(islice(looks, self._network.batch_size)):
+            inputs = np.stack([self._network.network_input.resized(rgb) for rgb, _ in batch])
+            found = self._network.detect(inputs, thresholds)
+            yield from zip((view for _, view in batch), found, strict=True)
 
 
-def _prepare(
-    source: Source, network_input: NetworkInput
-) -> tuple[NDArray[np.uint8] | None, Boxes, PhotoResult]:
-    """Returns the network's input, what it shows of the photo, and a result without detections.
-
-    Of a broken photo there is only the result.
-    """
+def _read(source: Source, network_input: NetworkInput, tile: int | None) -> PhotoResult:
+    """Returns a result without detections: with the photo, or why it is broken."""
     name = str(source) if isinstance(source, Path) else "a photo"
     try:
-        photo = retrying(lambda: read_photo(source, network_input), name)
+        photo = retrying(lambda: read_photo(source, network_input, tile), name)
     except BrokenImageError as error:
-        return None, NO_VIEW, PhotoResult.broken(str(error))
-    image = network_input.resized(photo.rgb)
-    view = network_input.view(np.array(photo.rgb.shape[:2]))
-    return image, view, PhotoResult(NOTHING, photo.height, photo.width, "", photo)
+        return PhotoResult.broken(str(error))
+    return PhotoResult(NOTHING, photo.height, photo.width, "", photo)

@@ -35,6 +35,7 @@ from ssdcore.params.types import (
     Scales,
     Schedule,
     Section,
+    Tile,
     relation,
 )
 
@@ -183,6 +184,7 @@ class EvaluateParams(Section):
     max_detections: Count
     max_per_class: Count | None
     max_candidates: Count | None
+    tile: Tile | None = None  # files of earlier versions lack it
 
 
 class ReportParams(Section):

@@ -92,6 +92,11 @@ InputSize = Annotated[int, PlainValidator(_input_size)]
 Address = Annotated[str, PlainValidator(_address)]
 
 
+LEAST_TILE = 64
+Tile = Annotated[int, Field(ge=LEAST_TILE)]
+"""Side of a tile in pixels."""
+
+
 class Section(BaseModel):
     """Base of all sections: frozen, strictly typed, no unknown keys."""
 

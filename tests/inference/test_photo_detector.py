@@ -169,7 +169,7 @@ def test_each_photo_has_its_own_result(workers):
     for one in (results[0], results[3]):
         np.testing.assert_allclose(one.detections.boxes_yxyx, [[0, 0.25, 0.5, 0.75]], atol=1e-6)
     assert [(s.height, s.width) for s in results[2:5]] == [(40, 100), (20, 10), (0, 0)]
-    assert network.batch_sizes == [1, 2, 1]  # a batch of broken photos alone is not computed
+    assert network.batch_sizes == [2, 2]  # broken photos take no place in a batch
 
 
 def test_thresholds_are_arguments():
