@@ -3,7 +3,9 @@
 Measures 300 drawn images, or the training images of --data. OpenCV has one thread of its own, as in
 the stages. The two loaders must do the same work: both crop and match each image several times, and
 no ratio is given if the distributions differ. The limit is that of Kolmogorov and Smirnov's test,
-which equal distributions exceed in one of a hundred cases. One minute.
+which equal distributions exceed in one of a hundred cases. Photos of 12 megapixels are enlarged
+drawn images with noise; they are loaded as they are and as `convert.max_side` stores them. One
+minute.
 """
 
 import json
@@ -33,6 +35,9 @@ CACHE_BYTES = 10**9
 COPY, CONVERT = "copying the files", "convert"
 LOADER, KEEPING, TUTORIAL = "loader", "loader that keeps images", "tutorial's loader"
 WORKERS = {1: "1 worker", 2: "2 workers"}
+PHOTOS, QUICK_PHOTOS, PHOTO_WH, NOISE = 16, 4, (4000, 3000), 6
+"""Photos of 12 megapixels, their width and height, and the deviation of their noise in levels."""
+MAX_SIDES = {"whole photos": None, "convert.max_side 1024": 1024}
 CROPS = 3000
 LEVEL = 0.01
 QUARTILES = (0.25, 0.5, 0.75)
@@ -70,6 +75,7 @@ def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
             **loaders(folder / "data/mindrecord"),
         }
         seconds = harness.take_turns(contenders, 1 if quick else ROUNDS)
+        photos = measure_photos(split, images, folder / "photos", quick=quick)
     pairs = {f"{CONVERT} / {COPY}": (CONVERT, COPY)}
     for name in (LOADER, KEEPING):
         for workers in WORKERS.values():
@@ -85,8 +91,43 @@ def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
             name: harness.summary(harness.ratios(seconds[theirs], seconds[ours]))
             for name, (ours, theirs) in pairs.items()
         },
+        "photos": photos,
         "crops": crops,
         "crops_agree": True,
+    }
+
+
+def measure_photos(split: CocoSplit, images: Path, folder: Path, *, quick: bool) -> dict[str, Any]:
+    """Returns how fast photos of 12 megapixels are loaded, whole and scaled down once."""
+    from ssdcore.data.convert import convert_split
+
+    number, (width, height) = QUICK_PHOTOS if quick else PHOTOS, PHOTO_WH
+    rng, folder_of_photos = np.random.default_rng(1), folder / "images"
+    folder_of_photos.mkdir(parents=True)
+    some = split.images[:number]
+    for image in some:
+        bgr = cv2.resize(cv2.imread(str(images / image.file_name)), PHOTO_WH)
+        noise = rng.normal(0, NOISE, bgr.shape).astype(np.int16)
+        noisy = np.clip(bgr + noise, 0, 255).astype(np.uint8)
+        cv2.imwrite(str(folder_of_photos / f"{image.id}.jpg"), noisy)
+    listed = (
+        image._replace(file_name=f"{image.id}.jpg", height=height, width=width) for image in some
+    )
+    of_photos = split._replace(images=tuple(listed))
+    contenders = {}
+    for name, most in MAX_SIDES.items():
+        target = folder / str(most)
+        convert_split(of_photos, folder_of_photos, target / "train.mindrecord", 1, max_side=most)
+        loader = training_loader(target, AUGMENT, workers=1)
+        contenders[name] = lambda loader=loader: sum(1 for _ in loader.epoch(1))
+    seconds = harness.take_turns(contenders, 1 if quick else ROUNDS)
+    whole, scaled = MAX_SIDES
+    return {
+        "images_per_second": {
+            name: harness.summary([number / took for took in each])
+            for name, each in seconds.items()
+        },
+        "ratio": harness.summary(harness.ratios(seconds[whole], seconds[scaled])),
     }
 
 
@@ -220,12 +261,20 @@ def crops_table(crops: Mapping[str, Mapping[str, Any]]) -> str:
 
 def as_table(content: harness.Content) -> str:
     """Returns tables of the speeds, the ratios and the crops."""
+    tables = [
+        ("images per second", content["data"], content["images_per_second"], 0),
+        ("ratio", content["data"], content["ratios"], 2),
+    ]
+    if photos := content.get("photos"):  # earlier results lack it
+        data, ratio = "loader, 12 megapixels", {" / ".join(reversed(MAX_SIDES)): photos["ratio"]}
+        tables += [
+            ("images per second", data, photos["images_per_second"], 1),
+            ("ratio", data, ratio, 1),
+        ]
     parts = []
-    for title, key, digits in (
-        ("images per second", "images_per_second", 0), ("ratio", "ratios", 2)
-    ):  # fmt: skip
-        header = [f"{title}, {content['data']}", "median", "lowest to highest"]
-        rows = [[name, *harness.spread(row, digits)] for name, row in content[key].items()]
+    for title, data, rows_of, digits in tables:
+        header = [f"{title}, {data}", "median", "lowest to highest"]
+        rows = [[name, *harness.spread(row, digits)] for name, row in rows_of.items()]
         parts.append(harness.table(header, rows))
     return "\n\n".join([*parts, crops_table(content["crops"])])
 

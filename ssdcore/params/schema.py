@@ -45,6 +45,7 @@ class ConvertParams(Section):
 
     shards: Annotated[int, Field(ge=1, le=1000)]
     strict: bool
+    max_side: Count | None = None  # files of earlier versions lack it
 
 
 class ModelParams(Section):
@@ -251,6 +252,13 @@ class Params(Section):
                 self.train.init_from,
                 "null where model.pretrained is set: a checkpoint brings its own backbone",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _images_fill_the_input(self) -> Self:
+        side, most = self.model.input_size, self.convert.max_side
+        if most is not None and most < side:
+            raise relation("convert.max_side", most, f"at least model.input_size ({side})")
         return self
 
     @model_validator(mode="after")

@@ -50,6 +50,13 @@ def test_defaults_are_in_block_style():
         ("    - 0.1\n", "", "model.default_box_scales", "0.27", "7 values with input_size 300"),
         ("    - 0.1\n", "    - 0.3\n", "model.default_box_scales", "0.3", "grow"),
         ("input_size: 300", "input_size: 512", "model.default_box_scales", "0.1, 0.27", "8 values"),
+        (
+            "max_side: null",
+            "max_side: 200",
+            "convert.max_side",
+            "200",
+            "at least model.input_size (300)",
+        ),
         ("  tile: null", "  tile: 10", "evaluate.tile", "10", "greater than or equal to 64"),
         ("resize: stretch", "resize: crop", "model.resize", "crop", "'stretch' or 'letterbox'"),
         ("input_size: 300", "input_size: 400", "model.input_size", "400", "300 or 512"),
