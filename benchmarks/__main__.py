@@ -19,7 +19,7 @@ from ssdcore.core.files import write_text
 NAMES = (
     "ablation", "accelerator", "chaos", "coco_at_size", "data", "evaluate", "full_network",
     "growth", "inference", "mutations", "operators", "peers", "rates", "scaling", "serving",
-    "shares", "start_up", "tracking_faults",
+    "shares", "start_up", "tiles", "tracking_faults",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
 DOCUMENTS = {

@@ -85,6 +85,7 @@ def test_files_of_a_letterboxed_network_are_the_checkpoints_network(tmp_path, me
     model = metadata.network.model.model_copy(update={"resize": "letterbox"})
     metadata = metadata._replace(network=metadata.network._replace(model=model))
     network = build_network(model, len(metadata.network.classes), "multibox")
+    save(tmp_path / "best.ckpt", network, metadata.network)
     write_exports(tmp_path, network, metadata, ("onnx", "mindir"), ())
     for name in ("ssd300.onnx", "ssd300_photos.onnx"):
         assert OnnxFile(tmp_path / name).metadata.network.network_input.resize == "letterbox"
@@ -92,7 +93,6 @@ def test_files_of_a_letterboxed_network_are_the_checkpoints_network(tmp_path, me
     assert parity.faults == []
     photo = images.annotations.parents[1] / "train" / images.split.images[0].file_name
     wide = cv2.resize(cv2.imread(str(photo))[:80], (400, 100))[..., ::-1]
-    save(tmp_path / "best.ckpt", network, metadata.network)
     detectors = [
         load_photo_detector(tmp_path / "best.ckpt", batch_size=1),
         *(load_exported(tmp_path / f"ssd300{part}.onnx", 1) for part in ("", "_photos")),

@@ -183,8 +183,7 @@ def test_a_letterboxed_split_has_its_boxes_within_half_a_pixel(model, images, mo
 
 
 @pytest.mark.parametrize(
-    ("workers", "resize", "tile"),
-    [(1, "stretch", None), (3, "letterbox", None), (2, "letterbox", 250)],
+    ("workers", "resize", "tile"), [(1, "stretch", None), (3, "letterbox", 250)]
 )
 def test_photos_have_the_detections_of_the_evaluation(
     model, images, tmp_path, workers, resize, tile
