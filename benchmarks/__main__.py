@@ -17,8 +17,8 @@ from benchmarks import harness
 from ssdcore.core.files import write_text
 
 NAMES = (
-    "ablation", "accelerator", "chaos", "coco_at_size", "growth", "inference", "mutations", "peers",
-    "rates", "serving", "shares", "start_up", "tracking_faults",
+    "ablation", "accelerator", "chaos", "coco_at_size", "growth", "inference", "large_photos",
+    "mutations", "peers", "rates", "serving", "shares", "start_up", "tiles", "tracking_faults",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
 DOCUMENTS = {

@@ -148,8 +148,7 @@ def print_speed(device: Any, params_file: str, kind: str, amp: str, batch: str, 
         step = make_step(network, params.train, amp)
         work: Callable[[], Any] = lambda: step([noise])  # noqa: E731 - a line of its own
     else:
-        boxes = ModelMetadata(model, (), params.train.loss, 0).default_boxes
-        detector = Detector(network, boxes, params.train.loss, images)
+        detector = Detector(network, ModelMetadata(model, (), params.train.loss, 0), images)
         work = lambda: detector.answers(noise.images)  # noqa: E731
     steps = CPU_STEPS if device == "CPU" else STEPS
     first, *times = harness.take_turns({"it": work}, steps + 1, warm_up=0)["it"]

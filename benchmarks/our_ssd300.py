@@ -47,7 +47,10 @@ def write(
     model_metadata = ModelMetadata(model, classes, "multibox", 0)
     save(folder / CHECKPOINT, network, model_metadata)
     np.savez(folder / "weights.npz", *(p.asnumpy() for p in network.trainable_params()))
-    calibration = [InputBatch(np.arange(1), example(1)["images"]) for _ in range(CALIBRATION)]
+    calibration = [
+        InputBatch(np.arange(1), example(1)["images"], np.array([[0.0, 0, 1, 1]]))
+        for _ in range(CALIBRATION)
+    ]
     metadata = ExportMetadata(model_metadata, Thresholds(score=0.5), {})
     write_exports(folder, network, metadata, formats, calibration)
 
@@ -90,7 +93,7 @@ def inference(folder: Path, batch: int, kind: str) -> Callable[[], tuple[Any, ..
 
         configure("CPU")
         loaded, card = load(path)
-        network = Detector(loaded, card.default_boxes, card.loss, batch)
+        network = Detector(loaded, card, batch)
     elif kind == "mindir":
         from ssdcore.export.mindir import MindirNetwork
         from ssdcore.models.device import configure

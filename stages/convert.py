@@ -56,7 +56,10 @@ def _convert(convert: ConvertParams) -> None:
         for name, (split, images) in splits.items():
             folder = folders[layout.converted(name)]
             shards = folder / layout.mindrecord(name).name
-            conversion = convert_split(split, images, shards, convert.shards, strict=convert.strict)
+            conversion = convert_split(
+                split, images, shards, convert.shards,
+                strict=convert.strict, max_side=convert.max_side,
+            )  # fmt: skip
             if not conversion.kept:
                 faults = [f"{file.file_name}: {file.reason}" for file in conversion.skipped[:3]]
                 raise InputError(str(images), faults, "at least one usable image")

@@ -49,7 +49,7 @@ def _evaluate(settings: Params) -> None:
         "validation_remark": validation_remark(wanted),
     }
     remarks = {key: remark for key, remark in remarks.items() if remark}
-    detector = Detector(network, metadata.default_boxes, metadata.loss, wanted.batch_size)
+    detector = Detector(network, metadata, wanted.batch_size)
     with tracked(
         "evaluate",
         params=settings.model_dump(mode="json"),
@@ -63,8 +63,9 @@ def _evaluate(settings: Params) -> None:
             shards = find_shards(layout.mindrecord(name))
             started, spent, images = perf_counter(), TimeSpent(), len(split.images)
             found = predict_split(
-                detector, shards, split, thresholds, runtime.workers, metadata.classes, spent
-            )
+                detector, shards, split, thresholds, runtime.workers, metadata.classes, spent,
+                wanted.tile,
+            )  # fmt: skip
             speed = images / (perf_counter() - started)
             figures = evaluate(split, found, wanted.backend)
             tables = analyse(split, found, figures, measured.score if measured else None)

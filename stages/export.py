@@ -47,13 +47,13 @@ def _export(settings: Params) -> None:
     source = origin(settings.dataset.name, model_sha256, Path.cwd())
     metadata = ExportMetadata(description, thresholds, source)
     train, val = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
-    size, side = evaluate.batch_size, description.model.input_size
+    size, network_input = evaluate.batch_size, description.network_input
     calibration = islice(
-        input_batches(train, size, runtime.workers, input_size=side),
+        input_batches(train, size, runtime.workers, network_input=network_input),
         ceil(wanted.calibration_images / size),
     )
-    images = islice(read_images(val, runtime.workers, side), wanted.parity_images)
-    detector = Detector(network, description.default_boxes, description.loss, size)
+    images = islice(read_images(val, runtime.workers, network_input), wanted.parity_images)
+    detector = Detector(network, description, size)
     with tracked(
         "export",
         params=settings.model_dump(mode="json"),
@@ -64,8 +64,8 @@ def _export(settings: Params) -> None:
     ) as tracker:
         with replacing_folder(layout.EXPORT) as folder:
             detector.warm_up()
-            batch = islice(read_images(val, runtime.workers, side), size)
-            broken = why_broken(detector.answers, batch, side)
+            batch = islice(read_images(val, runtime.workers, network_input), size)
+            broken = why_broken(detector.answers, batch, network_input)
             # int8 needs the ranges of activations
             formats = [form for form in wanted.formats if not broken or form != "int8"]
             write_exports(folder, network, metadata, formats, calibration)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from ssdcore.data.preprocess import NetworkInput
     from ssdcore.geometry.boxes import Boxes
 
 REMEDY = "Run dvc repro convert first"
@@ -32,10 +33,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
         raise InputError(str(layout.CONVERSION), "no file", "the converted data set", REMEDY)
 
     from ssdcore.coco.metrics import SIZES_PX
+    from ssdcore.data.preprocess import NetworkInput
     from ssdcore.geometry.fit import BoxShapes, best_overlaps, fit_boxes
     from ssdcore.geometry.matching import POSITIVE_IOU
 
-    boxes_yxyx, sides_px = _training_objects()
+    boxes_yxyx, sides_px = _training_objects(NetworkInput.of(model))
     if not len(boxes_yxyx):
         raise InputError(str(layout.ground_truth("train")), "no objects", "objects to fit", REMEDY)
     layout_now, scales = model.layout, model.default_box_scales
@@ -59,16 +61,22 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     )
 
 
-def _training_objects() -> tuple[Boxes, NDArray[Any]]:
-    """Returns the boxes (N, 4) that training uses, and √area (N,) in pixels of their images."""
+def _training_objects(network_input: NetworkInput) -> tuple[Boxes, NDArray[Any]]:
+    """Returns the boxes (N, 4) that training uses, and √area (N,) in pixels of their images.
+
+    Boxes are in fractions of the network's input.
+    """
     import numpy as np
 
     from ssdcore.coco.annotations import read_coco
+    from ssdcore.geometry.boxes import to_view
 
     split = read_coco(layout.ground_truth("train"))
     conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))["train"]
     used = split.training_rows([file["image_id"] for file in conversion["skipped_files"]])
-    return split.annotations.boxes_yxyx[used], np.sqrt(split.annotations.areas_px[used])
+    views = network_input.view(split.sizes_hw(used))
+    boxes = to_view(split.annotations.boxes_yxyx[used], views)
+    return boxes, np.sqrt(split.annotations.areas_px[used])
 
 
 def _listed(values: Any) -> str:

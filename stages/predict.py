@@ -16,6 +16,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.messages import say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams, Params, ReportParams, RuntimeParams
+from ssdcore.params.types import LEAST_TILE
 
 if TYPE_CHECKING:
     from ssdcore.params.types import Device
@@ -47,6 +48,16 @@ Score = Annotated[
 Classes = Annotated[
     list[str] | None, typer.Option("--classes", help="A class to keep; may be repeated [all].")
 ]
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        metavar="SIDE",
+        min=0,
+        help="Cut larger images into overlapping tiles of so many pixels a side; 0: don't "
+        "[evaluate.tile].",
+    ),
+]
 DeviceName = Annotated[str | None, typer.Option("--device", help="The device [runtime.device].")]
 Csv = Annotated[bool, typer.Option("--csv", help="Also write predictions.csv.")]
 AllowUrl = Annotated[bool, typer.Option("--allow-url", help="Allow web addresses of images.")]
@@ -60,7 +71,7 @@ DEVICES = ("auto", "Ascend", "GPU", "CPU")
 DEFAULTS = Params.model_construct(
     evaluate=EvaluateParams.model_construct(
         batch_size=4, score_threshold=0.01, nms_iou=0.45, max_detections=100, max_per_class=None,
-        max_candidates=None,
+        max_candidates=None, tile=None,
     ),
     report=ReportParams.model_construct(score_threshold=None),
     runtime=RuntimeParams.model_construct(device="auto", workers=2),
@@ -74,6 +85,7 @@ def main(
     out: Out = Path("predictions"),
     score: Score = None,
     classes: Classes = None,
+    tile: Tile = None,
     device: DeviceName = None,
     csv: Csv = False,
     allow_url: AllowUrl = False,
@@ -91,6 +103,8 @@ def main(
     wanted, runtime = settings.evaluate, settings.runtime
     if device not in (None, *DEVICES):
         raise InputError("--device", device, ", ".join(DEVICES))
+    if tile and tile < LEAST_TILE:
+        raise InputError("--tile", tile, f"0, or {LEAST_TILE} or more")
     if seconds is not None and camera is None:
         raise InputError("--seconds", seconds, "--camera as well")
 
@@ -129,7 +143,10 @@ def main(
 
     require_writable(out, "--out")
     with writing_results(out, detector.classes, table=csv) as results, Signals() as signals:
-        predictor = Predictor(detector, thresholds, labels, out, results, runtime.workers, signals)
+        predictor = Predictor(
+            detector, thresholds, labels, out, results, runtime.workers, signals,
+            wanted.tile if tile is None else tile or None,
+        )  # fmt: skip
         predictor.predict_photos([one for one in found if not one.is_video])
         for video in found:
             if video.is_video:

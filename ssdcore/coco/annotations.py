@@ -103,6 +103,11 @@ class CocoSplit(NamedTuple):
         used = np.flatnonzero((rows.verdict == KEPT) & ~rows.crowd)
         return used[~np.isin(self.image_ids[rows.image[used]], list(skipped))]
 
+    def sizes_hw(self, used: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Returns height and width (M, 2) in pixels of the images of rows of `annotations`."""
+        sizes = np.array([(image.height, image.width) for image in self.images], np.int64)
+        return sizes.reshape(-1, 2)[self.annotations.image[used]]
+
 
 def read_ground_truth(source: Path | CocoSplit) -> CocoSplit:
     """Returns the split itself, or reads the annotation file at a path."""

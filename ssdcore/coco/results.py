@@ -13,7 +13,7 @@ from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.rows import whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing
-from ssdcore.geometry.boxes import Boxes, xywh_px_to_yxyx, yxyx_to_xywh_px
+from ssdcore.geometry.boxes import Boxes, from_view, xywh_px_to_yxyx, yxyx_to_xywh_px
 
 BOX_DECIMALS = 3
 SCORE_DECIMALS = 6
@@ -46,6 +46,10 @@ class Detections(NamedTuple):
     boxes_yxyx: Boxes
     labels: NDArray[np.int32]
     scores: Boxes
+
+    def seen_in(self, view_yxyx: Boxes) -> "Detections":
+        """Returns what was detected in a view (4,) of an image as detections in the image."""
+        return self._replace(boxes_yxyx=from_view(self.boxes_yxyx, view_yxyx))
 
 
 NOTHING = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32))

@@ -1,7 +1,7 @@
 """Data augmentation for training (section 2.2 of the SSD paper).
 
-Zoom-out, crop and flip each happen with a probability; then the image is resized to the network's
-input and its colours are changed in random order (a zoomed-out image's before its canvas is added).
+Zoom-out, crop and flip each happen with a probability; then the image is resized for the network
+and its colours are changed in random order (a zoomed-out image's before its canvas is added).
 Each step is a pure function of a sample and a Generator, the only source of randomness. Boxes stay
 inside the image, and every box keeps its label and crowd flag.
 """
@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.data.preprocess import MEAN_RGB, SMALLEST_CROP, resize
-from ssdcore.geometry.boxes import Boxes
+from ssdcore.data.preprocess import PADDING_RGB, SMALLEST_CROP, SSD300, NetworkInput, scaled_down
+from ssdcore.geometry.boxes import Boxes, to_view
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.geometry.iou import areas, iou_matrix
 from ssdcore.params.schema import AugmentParams
@@ -46,6 +46,12 @@ class Sample(NamedTuple):
     rgb: NDArray[np.uint8]
     objects: Objects
 
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.rgb.shape[:2]
+        return height, width
+
 
 def image_generator(seed: int, epoch: int, image_id: int, copy: int = 0) -> np.random.Generator:
     """Returns the Generator for an image in an epoch; it depends on the arguments alone.
@@ -57,18 +63,27 @@ def image_generator(seed: int, epoch: int, image_id: int, copy: int = 0) -> np.r
 
 
 def augment(
-    sample: Sample, params: AugmentParams, rng: np.random.Generator, size: int = IMAGE_SIZE
+    sample: Sample,
+    params: AugmentParams,
+    rng: np.random.Generator,
+    network_input: NetworkInput = SSD300,
 ) -> Sample:
-    """Augments a sample without changing it; the resulting image is (S, S, 3) of `size` S."""
+    """Augments a sample without changing it.
+
+    The resulting image is the network's input (S, S, 3), and boxes are fractions of that.
+    """
     recolour = partial(change_colours, rng=rng, params=params)
     if zoomed := rng.random() < params.zoom_out:
-        sample = zoom_out(sample, rng, size, recolour)
+        sample = zoom_out(sample, rng, network_input.size, recolour)
     if rng.random() < params.crop:
         sample = crop(sample, rng)
     if rng.random() < params.flip:
         sample = flip(sample, rng)
-    sample = sample._replace(rgb=resize(sample.rgb, size))
-    return sample if zoomed else recolour(sample)
+    view = network_input.view(np.array(sample.rgb.shape[:2]))
+    sample = sample._replace(rgb=network_input.scaled(sample.rgb))
+    rgb, objects = sample if zoomed else recolour(sample)
+    boxes = to_view(objects.boxes_yxyx, view)
+    return Sample(network_input.padded(rgb), objects._replace(boxes_yxyx=boxes))
 
 
 def change_colours(sample: Sample, rng: np.random.Generator, params: AugmentParams) -> Sample:
@@ -116,7 +131,7 @@ def zoom_out(
     changes the image, but not the canvas.
     """
     zoom = rng.uniform(1.0, MAX_ZOOM)
-    rgb = _scaled_down(sample.rgb, int(max_canvas_px(size) / zoom))
+    rgb = scaled_down(sample.rgb, int(max_canvas_px(size) / zoom))
     rgb = recolour(sample._replace(rgb=rgb)).rgb
     height, width = rgb.shape[:2]
     canvas_height, canvas_width = round(height * zoom), round(width * zoom)
@@ -124,7 +139,7 @@ def zoom_out(
     left = int(rng.integers(canvas_width - width + 1))
     below, right = canvas_height - height - top, canvas_width - width - left
     canvas = cv2.copyMakeBorder(
-        rgb, top, below, left, right, cv2.BORDER_CONSTANT, value=MEAN_RGB.round().tolist()
+        rgb, top, below, left, right, cv2.BORDER_CONSTANT, value=PADDING_RGB.tolist()
     )
     window = (
         -top / height,
@@ -132,7 +147,7 @@ def zoom_out(
         (canvas_height - top) / height,
         (canvas_width - left) / width,
     )
-    boxes = _relative_to(sample.objects.boxes_yxyx, np.array(window, np.float32))
+    boxes = to_view(sample.objects.boxes_yxyx, np.array(window, np.float32))
     return Sample(canvas, sample.objects._replace(boxes_yxyx=boxes))
 
 
@@ -189,16 +204,6 @@ def hue(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
     return sample._replace(rgb=cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL))
 
 
-def _scaled_down(rgb: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
-    """Scales an image down to a longer side of `max_side` pixels; a smaller one is unchanged."""
-    height, width = rgb.shape[:2]
-    scale = max_side / max(height, width)
-    if scale >= 1:
-        return rgb
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)
-
-
 def _draw_windows(size_hw: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
     """Draws `CROP_TRIES` windows (top, left, bottom, right) in pixels.
 
@@ -234,7 +239,7 @@ def _cut(sample: Sample, window_px: Sequence[int]) -> Sample | None:
     """Crops to a window; returns None if rounding leaves none of the objects that should stay."""
     objects, single = sample.objects, ~sample.objects.crowd
     window = _to_fractions(np.array([window_px]), sample)
-    boxes = _relative_to(objects.boxes_yxyx, window[0])
+    boxes = to_view(objects.boxes_yxyx, window[0])
     stays = ~single | _centres_inside(objects.boxes_yxyx, window)[:, 0]
     visible = stays & (areas(boxes) > 0)
     if single.any() and not (single & visible).any():
@@ -253,9 +258,3 @@ def _centres_inside(boxes_yxyx: Boxes, windows_yxyx: Boxes) -> NDArray[np.bool_]
     cy, cx = ((boxes_yxyx[:, :2] + boxes_yxyx[:, 2:]) / 2).T[:, :, None]
     y1, x1, y2, x2 = windows_yxyx.T
     return (cy > y1) & (cy < y2) & (cx > x1) & (cx < x2)
-
-
-def _relative_to(boxes_yxyx: Boxes, window: Boxes) -> Boxes:
-    """Converts boxes (N, 4) to fractions of a window (4,) of the image, clipped to it."""
-    origin, size = window[:2], window[2:] - window[:2]
-    return np.clip((boxes_yxyx - np.tile(origin, 2)) / np.tile(size, 2), 0, 1).astype(np.float32)

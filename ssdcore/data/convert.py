@@ -169,6 +169,7 @@ def convert_split(
     shards: int,
     *,
     strict: bool = False,
+    max_side: int | None = None,
     threads: int | None = None,
 ) -> Conversion:
     """Writes the images and objects of a split to MindRecord and prints the progress.
@@ -179,6 +180,8 @@ def convert_split(
         target: path of the shards, see `write_shards`.
         shards: number of shards.
         strict: whether the first fault of an image or a box is an error.
+        max_side: in pixels; larger images are scaled down to it. Objects are stored as fractions,
+            and `split` keeps the original sizes. None is no limit.
         threads: number of threads that check images, one per core if None; the result is the
             same.
 
@@ -223,8 +226,9 @@ def convert_split(
         def read(image: CocoImage) -> Checked:
             data, thumbnails = image_files.read(image.file_name), []
             stored = checked(
-                data, image.height, image.width, lambda seen: thumbnails.append(thumbnail(seen))
-            )
+                data, image.height, image.width, lambda seen: thumbnails.append(thumbnail(seen)),
+                max_side,
+            )  # fmt: skip
             return Checked(stored, Look(image.file_name, sha256(data).digest(), thumbnails[0]))
 
         def check(image: CocoImage) -> Checked | BrokenImageError:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ssdcore.data.preprocess import SMALLEST_CROP
+from ssdcore.data.preprocess import SMALLEST_CROP, scaled_down
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 
 FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
@@ -133,7 +133,11 @@ def upright(rgb: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
 
 
 def checked(
-    data: bytes, height: int, width: int, look: Callable[[Image.Image], object] | None = None
+    data: bytes,
+    height: int,
+    width: int,
+    look: Callable[[Image.Image], object] | None = None,
+    max_side: int | None = None,
 ) -> bytes:
     """Decodes an image once to check that it is complete and has the size of its annotations.
 
@@ -145,10 +149,11 @@ def checked(
         height: as listed, in pixels.
         width: likewise.
         look: see `inspect`.
+        max_side: of the result, in pixels; a larger image is scaled down. None is no limit.
 
     Returns:
-        `data`, or a JPEG if the image was turned, exceeds `MAX_STORED_BYTES`, or is of a format
-        that only Pillow decodes.
+        `data`, or a JPEG if the image was turned or scaled down, exceeds `MAX_STORED_BYTES`, or is
+        of a format that only Pillow decodes.
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large, cut short or of
@@ -157,13 +162,16 @@ def checked(
     """
     header = inspect(data, look)
     if (header.height, header.width) == (height, width):
+        if max_side and max(height, width) > max_side:
+            return _to_jpeg(scaled_down(decode(data), max_side))
         if len(data) > MAX_STORED_BYTES or header.format in PHONE_FORMATS:
             return _to_jpeg(decode(data))
         if header.format != "JPEG":
             decode(data)  # Pillow decodes some images that OpenCV does not, such as float TIFF
         return data
     if header.upright_hw == (height, width):
-        return _to_jpeg(upright(decode(data), header.orientation))
+        rgb = upright(decode(data), header.orientation)
+        return _to_jpeg(scaled_down(rgb, max_side) if max_side else rgb)
     raise BrokenImageError("size differs from the annotation file's")
 
 
@@ -184,17 +192,19 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     return found[0]
 
 
-def decode_for_network(data: bytes, size: int = IMAGE_SIZE) -> NDArray[np.uint8]:
+def decode_for_network(
+    data: bytes, size: int = IMAGE_SIZE, tile: int | None = None
+) -> NDArray[np.uint8]:
     """Decodes like `decode`, but a large JPEG to a half, a quarter or an eighth of its sides.
 
     The smallest crop keeps at least the network's `size` in pixels, so none loses visible detail;
     libjpeg averages pixels, while a later resize would skip them. Training, evaluation and
-    prediction all use this function, whatever the augmentation. A HEIC or AVIF file is decoded like
-    the JPEG that `checked` makes of it.
+    prediction all use this function, whatever the augmentation. With tiles, of a side in pixels,
+    they keep it. A HEIC or AVIF file is decoded like the JPEG that `checked` makes of it.
     """
     if _is_of_phone(data):
         data = _to_jpeg(decode(data))
-    shorter = min(_size_hw(data, ("JPEG",))) / round(size / SMALLEST_CROP)
+    shorter = min(*_size_hw(data, ("JPEG",)), tile or MAX_PIXELS) / round(size / SMALLEST_CROP)
     return _decoded(data, next(factor for factor in REDUCED if factor == 1 or shorter >= factor))
 
 

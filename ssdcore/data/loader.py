@@ -4,10 +4,11 @@ MindSpore reads the rows. Its own worker threads could call Python functions as 
 the data from one step to the next; the threads here pass it on.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.image_cache import ImageCache
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.mindrecord import COLUMNS, OBJECTS, mindrecord_errors, to_objects, to_sample
-from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
 from ssdcore.data.sampling import (
     UNIT,
     class_repeats,
@@ -29,8 +30,8 @@ from ssdcore.data.sampling import (
     image_repeats,
 )
 from ssdcore.data.thread_map import map_in_threads
+from ssdcore.data.tiles import Rgb, parts
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.geometry.matching import encode_targets
 from ssdcore.params.schema import AugmentParams
 from ssdcore.params.types import Matching
@@ -95,10 +96,12 @@ class InputBatch(NamedTuple):
     Attributes:
         image_ids: (b,) int64, b ≤ B.
         images: (b, 3, S, S) float32.
+        views: (b, 4) what each shows of its image; see `NetworkInput.view`.
     """
 
     image_ids: NDArray[np.int64]
     images: NDArray[np.float32]
+    views: Boxes
 
 
 class TrainingLoader:
@@ -120,7 +123,7 @@ class TrainingLoader:
         share: the part of each step that this process loads.
         cache_bytes: memory for decoded images.
         matching: how objects get their default boxes.
-        input_size: S, of the network.
+        network_input: what the network takes.
         balance: threshold of repeat-factor sampling; 0 shows each image once an epoch.
 
     Attributes:
@@ -146,7 +149,7 @@ class TrainingLoader:
         share: Share = WHOLE,
         cache_bytes: int = 0,
         matching: Matching = "reference",
-        input_size: int = IMAGE_SIZE,
+        network_input: NetworkInput = SSD300,
         balance: float = 0.0,
     ) -> None:
         self._shards = shards
@@ -157,7 +160,7 @@ class TrainingLoader:
         self._default_boxes = default_boxes
         self._augmentation = augmentation
         self._matching = matching
-        self._input_size = input_size
+        self._network_input = network_input
         self._seed = seed
         self._workers = workers
         self.num_images = _size(shards)
@@ -197,7 +200,7 @@ class TrainingLoader:
         def read(item: tuple[Row, int]) -> tuple[int, int, Sample]:
             row, copy = item
             image_id = int(row[0])
-            sample = self._cache.get(image_id, lambda: _read(row, self._input_size)[1])
+            sample = self._cache.get(image_id, lambda: _read(row, self._network_input)[1])
             return image_id, copy, sample
 
         def prepare(item: tuple[int, int, Sample]) -> tuple[int, TrainingExample]:
@@ -209,7 +212,7 @@ class TrainingLoader:
                 self._augmentation,
                 rng,
                 self._matching,
-                self._input_size,
+                self._network_input,
             )
 
         ahead = STEPS_AHEAD * self._batch_size * self._accumulate
@@ -227,13 +230,13 @@ def to_training_example(
     augmentation: AugmentParams,
     rng: np.random.Generator,
     matching: Matching = "reference",
-    input_size: int = IMAGE_SIZE,
+    network_input: NetworkInput = SSD300,
 ) -> TrainingExample:
     """Augments a sample, then prepares the image and encodes its objects."""
-    rgb, (boxes, labels, crowd) = augment(sample, augmentation, rng, input_size)
+    rgb, (boxes, labels, crowd) = augment(sample, augmentation, rng, network_input)
     one_to_one = matching == "best"
     targets = encode_targets(boxes, labels, default_boxes, crowd, one_to_one=one_to_one)
-    return TrainingExample(to_network_input(rgb, input_size), targets.offsets, targets.labels)
+    return TrainingExample(to_network_input(rgb, network_input), targets.offsets, targets.labels)
 
 
 def input_batches(
@@ -241,22 +244,41 @@ def input_batches(
     batch_size: int,
     workers: int,
     share: Share = WHOLE,
-    input_size: int = IMAGE_SIZE,
+    network_input: NetworkInput = SSD300,
+    tile: int | None = None,
+    sizes_hw: Mapping[int, tuple[int, int]] = MappingProxyType({}),
 ) -> Iterator[InputBatch]:
     """Yields every image of the shards once, in their order; the last batch may be smaller.
 
     Process r of N loads the images r, r + N, r + 2N …
+
+    Args:
+        shards: of a split.
+        batch_size: B.
+        workers: threads that decode.
+        share: the images that this process loads.
+        network_input: what the network takes.
+        tile: side in pixels of the tiles that follow each larger image; None is no tiles.
+        sizes_hw: by id, heights and widths of images that may be smaller in the shards.
     """
 
-    def prepare(row: Row) -> tuple[int, NDArray[np.float32]]:
-        image_id, sample = _read(row, input_size)
-        return image_id, to_network_input(sample.rgb, input_size)
+    def prepare(part: tuple[int, Rgb, Boxes]) -> tuple[int, NDArray[np.float32], Boxes]:
+        image_id, rgb, view = part
+        return image_id, to_network_input(rgb, network_input), view
 
     rows = _rows(shards, range(share.rank, _size(shards), share.size))
-    prepared = map_in_threads(prepare, rows, workers, STEPS_AHEAD * batch_size)
-    for members in _groups(prepared, batch_size):
-        ids, images = zip(*members, strict=True)
-        yield InputBatch(np.array(ids, np.int64), np.stack(images))
+    ahead = STEPS_AHEAD * batch_size
+    samples = map_in_threads(
+        partial(_read, network_input=network_input, tile=tile), rows, workers, 0 if tile else ahead
+    )
+    looks = (
+        (image_id, rgb, view)
+        for image_id, sample in samples
+        for rgb, view in parts(sample.rgb, network_input, tile, sizes_hw.get(image_id, sample.hw))
+    )
+    for members in _groups(map_in_threads(prepare, looks, workers, ahead), batch_size):
+        ids, images, views = zip(*members, strict=True)
+        yield InputBatch(np.array(ids, np.int64), np.stack(images), np.stack(views))
 
 
 def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample]]:
@@ -268,11 +290,13 @@ def spread_samples(shards: Sequence[Path], count: int) -> list[tuple[int, Sample
 
 
 def read_images(
-    shards: Sequence[Path], workers: int, input_size: int = IMAGE_SIZE
+    shards: Sequence[Path], workers: int, network_input: NetworkInput = SSD300
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yields the id and pixels (H, W, 3) of every image of the shards, in their order."""
     rows = _rows(shards, range(_size(shards)))
-    for image_id, sample in map_in_threads(partial(_read, input_size=input_size), rows, workers):
+    for image_id, sample in map_in_threads(
+        partial(_read, network_input=network_input), rows, workers
+    ):
         yield image_id, sample.rgb
 
 
@@ -315,12 +339,14 @@ def _dataset(shards: Sequence[Path], sampler: Any, columns: Sequence[str] = COLU
     return dataset.MindDataset(paths, columns_list=list(columns), sampler=sampler)
 
 
-def _read(row: Row, input_size: int = IMAGE_SIZE) -> tuple[int, Sample]:
+def _read(
+    row: Row, network_input: NetworkInput = SSD300, tile: int | None = None
+) -> tuple[int, Sample]:
     image_id, image, num_objects, boxes = row
     what = f"image {int(image_id)} of the shards"
     try:
         return int(image_id), retrying(
-            lambda: to_sample(image, num_objects, boxes, input_size), what
+            lambda: to_sample(image, num_objects, boxes, network_input.size, tile), what
         )
     except BrokenImageError as error:
         raise RunError(f"{what}: {error}. Run the convert stage again.") from None

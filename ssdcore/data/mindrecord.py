@@ -163,9 +163,13 @@ def to_sample(
     num_objects: NDArray[Any],
     objects: NDArray[Any],
     size: int = IMAGE_SIZE,
+    tile: int | None = None,
 ) -> Sample:
-    """Converts the columns of a row, as MindDataset returns them, for a network of `size`."""
-    rgb = decode_for_network(image.tobytes()[: -len(END)], size)
+    """Converts the columns of a row, as MindDataset returns them, for a network of `size`.
+
+    With tiles, of a side in pixels, the image keeps what each of them shows.
+    """
+    rgb = decode_for_network(image.tobytes()[: -len(END)], size, tile)
     return Sample(rgb, to_objects(num_objects, objects))
 
 

@@ -73,10 +73,8 @@ def compute(device: Device, amp: str, params_file: str, batch: str, out: str) ->
     chosen = configure(device)
     network = make_network(params.model, params.train)
     images = example(int(batch), params.model)
-    boxes = ModelMetadata(params.model, (), params.train.loss, 0).default_boxes
-    offsets, probabilities = Detector(network, boxes, params.train.loss, int(batch)).answers(
-        images.images
-    )
+    metadata = ModelMetadata(params.model, (), params.train.loss, 0)
+    offsets, probabilities = Detector(network, metadata, int(batch)).answers(images.images)
     before = _weights(network)
     gradients = _gradients(network, params.train, images) if amp == "O0" else np.zeros(0)
     step = make_step(network, params.train, amp)

@@ -9,8 +9,8 @@ from typing import Any
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.core.git import git_output
 from ssdcore.core.nested import leaves
+from ssdcore.core.processes import git_output
 from ssdcore.dvc.repository import WORKSPACE, open_repository, open_revisions, status
 
 DONE = {None, "success"}

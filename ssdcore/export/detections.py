@@ -12,13 +12,19 @@ from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, MAX_LOG_RATIO, SIZE_VARIANCE
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds
+from ssdcore.params.types import Resize
 
 NO_DETECTION = -1.0
 """Score of suppressed entries until the scores are sorted; below every real score."""
 
 
-def detection(default_boxes: Boxes, num_classes: int, thresholds: Thresholds) -> Any:
-    """Returns offsets, probabilities, height, width → boxes, scores, labels."""
+def detection(
+    default_boxes: Boxes, num_classes: int, thresholds: Thresholds, resize: Resize = "stretch"
+) -> Any:
+    """Returns offsets, probabilities, height, width → boxes, scores, labels.
+
+    Of a letterbox, `reach` is another input; see `ssdcore.export.photos.preprocessing`.
+    """
     graph = Graph()
     boxes_yxyx = _decode(graph, default_boxes)
     top = min(thresholds.max_detections, len(default_boxes) * (num_classes - 1))
@@ -34,6 +40,11 @@ def detection(default_boxes: Boxes, num_classes: int, thresholds: Thresholds) ->
     chosen = graph.add("GatherND", boxes_yxyx, rows, batch_dims=1)
     mask = graph.add("Unsqueeze", graph.add("Cast", found, to=TensorProto.FLOAT), axis)
     chosen = graph.add("Mul", chosen, mask)
+    letterbox = resize == "letterbox"
+    if letterbox:  # from fractions of the input to fractions of the photo
+        reach = graph.add("Concat", "reach", "reach", axis=0)
+        edges = (graph.constant(np.float32(v), f"photo_edge_{v}") for v in (0, 1))
+        chosen = graph.add("Clip", graph.add("Mul", chosen, reach), *edges)
     # y1 x1 y2 x2 in fractions → x1 y1 x2 y2 in pixels
     swap = graph.constant(np.array((1, 0, 3, 2)), "swap")
     sides = graph.add("Concat", "width", "height", "width", "height", axis=0)
@@ -46,6 +57,7 @@ def detection(default_boxes: Boxes, num_classes: int, thresholds: Thresholds) ->
             Value("probabilities", np.float32, (BATCH, len(default_boxes), num_classes)),
             Value("height", np.int64, (1,)),
             Value("width", np.int64, (1,)),
+            *([Value("reach", np.float32, (2,))] if letterbox else []),
         ],
         [
             Value("boxes", np.float32, (BATCH, top, 4)),

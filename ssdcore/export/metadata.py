@@ -9,14 +9,23 @@ from pydantic import BaseModel, ConfigDict
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.processes import git_output
-from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
+from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB, PADDING_RGB
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, SIZE_VARIANCE
 from ssdcore.inference.decode import Thresholds
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.types import Count, Fraction, checked
 
+RESIZE = "bilinear, pixel centres at halves, not antialiased, aspect ratio"
 PREPROCESSING = {
-    "resize": "bilinear, pixel centres at halves, not antialiased, aspect ratio not kept",
+    "stretch": {"resize": f"{RESIZE} not kept"},
+    "letterbox": {
+        "resize": f"{RESIZE} kept: height and width times size / longer side, halves rounded up",
+        "padding": PADDING_RGB.tolist(),
+        "padded": "on the right and below",
+    },
+}
+"""How a photo of any size becomes one of the network's size, by `model.resize`."""
+NORMALISATION = {
     "channels": "RGB",
     "mean": MEAN_RGB.tolist(),
     "deviation": DEVIATION_RGB.tolist(),
@@ -73,11 +82,16 @@ class ExportMetadata(NamedTuple):
 
         The background is not among the classes: label 1 is the first of them.
         """
+        model = self.network.model
         values: dict[str, Any] = {
             **self.network.to_json(),
             "thresholds": self.thresholds._asdict(),
             "origin": dict(self.origin),
-            "preprocessing": {"size": [self.network.model.input_size] * 2, **PREPROCESSING},
+            "preprocessing": {
+                "size": [model.input_size] * 2,
+                **PREPROCESSING[model.resize],
+                **NORMALISATION,
+            },
             "variances": VARIANCES,
         }
         return {name: json.dumps(value) for name, value in values.items()}

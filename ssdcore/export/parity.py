@@ -12,13 +12,12 @@ from ssdcore.coco.annotations import CocoClass, CocoSplit
 from ssdcore.coco.classes import as_listed
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import Detections, to_results
-from ssdcore.data.preprocess import resize, to_network_input
+from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.mindir import MindirNetwork
 from ssdcore.export.runtime import OnnxDetector, OnnxFile, OnnxNetwork
 from ssdcore.export.write import network_file, photos_file
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.inference.detector import Detector
 from ssdcore.params.types import Format
@@ -83,17 +82,17 @@ class Parity(NamedTuple):
 
 
 def why_broken(
-    network: Answers, images: Iterable[tuple[int, Rgb]], input_size: int = IMAGE_SIZE
+    network: Answers, images: Iterable[tuple[int, Rgb]], network_input: NetworkInput = SSD300
 ) -> str:
     """Returns why no comparison means anything, as after too high a learning rate; else "".
 
     Args:
         network: the checkpoint.
         images: ids and pixels (H, W, 3) of one batch.
-        input_size: S of the network.
+        network_input: of the network.
     """
     offsets, probabilities = network(
-        np.stack([to_network_input(rgb, input_size) for _, rgb in images])
+        np.stack([to_network_input(rgb, network_input) for _, rgb in images])
     )
     if not (np.isfinite(offsets).all() and np.isfinite(probabilities).all()):
         return "its outputs are not finite"
@@ -126,7 +125,7 @@ def check_exports(
         split: the validation split.
         tolerance: maximum difference of an output and of AP that counts as equal.
     """
-    input_size = metadata.network.model.input_size
+    network_input = metadata.network.network_input
     networks: dict[str, Answers] = {}
     finders: dict[str, Finder] = {}
     for form in formats:
@@ -134,18 +133,20 @@ def check_exports(
         network = MindirNetwork(path) if form == "mindir" else OnnxNetwork(OnnxFile(path))
         networks[form] = network.answers
         if form == "onnx":
-            finders = _photo_finders(folder / photos_file(form), input_size)
+            finders = _photo_finders(folder / photos_file(form), network_input)
     comparison = compare(
         detector.answers, networks, finders, images, metadata.network.default_boxes,
-        metadata.thresholds, detector.batch_size, input_size,
+        metadata.thresholds, detector.batch_size, network_input,
     )  # fmt: skip
     return judge(comparison, split, tolerance, metadata.network.classes, APPROXIMATE)
 
 
-def _photo_finders(path: Path, input_size: int) -> dict[str, Finder]:
+def _photo_finders(path: Path, network_input: NetworkInput) -> dict[str, Finder]:
     detector = OnnxDetector(OnnxFile(path))
     return {
-        PHOTOS: lambda rgb: detector.detect(resize(rgb, input_size)[None])[0],
+        PHOTOS: lambda rgb: detector.detect(network_input.resized(rgb)[None])[0].seen_in(
+            network_input.view(np.array(rgb.shape[:2]))
+        ),
         PHOTOS_RESIZING: lambda rgb: detector.detect(rgb[None])[0],
     }
 
@@ -158,7 +159,7 @@ def compare(
     default_boxes: Boxes,
     thresholds: Thresholds,
     batch_size: int,
-    input_size: int = IMAGE_SIZE,
+    network_input: NetworkInput = SSD300,
 ) -> Comparison:
     """Applies all networks to every image.
 
@@ -170,18 +171,20 @@ def compare(
         default_boxes: (K, 4), those the network was trained with.
         thresholds: which boxes are detections.
         batch_size: images per batch.
-        input_size: S of the networks.
+        network_input: of the networks.
     """
     names = (CHECKPOINT, *networks, *finders)
     comparison = Comparison([], {name: [] for name in names}, {name: {} for name in names})
     image_ids, found, differences = comparison
     for batch in _batches(images, batch_size):
         image_ids += [image_id for image_id, _ in batch]
-        inputs = np.stack([to_network_input(rgb, input_size) for _, rgb in batch])
+        inputs = np.stack([to_network_input(rgb, network_input) for _, rgb in batch])
+        views = [network_input.view(np.array(rgb.shape[:2])) for _, rgb in batch]
         expected = checkpoint(inputs)
         answers = {name: network(inputs) for name, network in networks.items()}
         for name, given in {CHECKPOINT: expected, **answers}.items():
-            found[name] += detect(*given, default_boxes, thresholds)
+            in_views = zip(detect(*given, default_boxes, thresholds), views, strict=True)
+            found[name] += [detections.seen_in(view) for detections, view in in_views]
             for output, a, b in zip(OUTPUTS, given, expected, strict=True):
                 difference = np.abs(a - b).max() / max(1, np.abs(b).max())
                 largest = np.maximum(differences[name].get(output, 0.0), difference)  # keeps NaN

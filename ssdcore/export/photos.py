@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto, compose
 
-from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB
+from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB, PADDING_RGB, NetworkInput
 from ssdcore.export.detections import detection
 from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds
+from ssdcore.params.types import Resize
 
 ONE = 2048
 """A weight of 1 (INTER_RESIZE_COEF_BITS is 11)."""
@@ -25,7 +26,11 @@ DIVISOR_BEFORE, DIVISOR_AFTER, DIVISOR_LAST = 16, 65536, 4
 
 
 def with_photos(
-    network: Any, default_boxes: Boxes, num_classes: int, thresholds: Thresholds
+    network: Any,
+    default_boxes: Boxes,
+    num_classes: int,
+    thresholds: Thresholds,
+    resize: Resize = "stretch",
 ) -> Any:
     """Extends a network that `to_onnx` wrote: photos → boxes, scores, labels.
 
@@ -38,14 +43,17 @@ def with_photos(
         default_boxes: (K, 4), those it was trained with.
         num_classes: C, including the background.
         thresholds: which boxes are detections.
+        resize: how a photo becomes the network's input.
     """
-    after = detection(default_boxes, num_classes, thresholds)
     *_, side = network.graph.input[0].type.tensor_type.shape.dim
+    before = preprocessing(NetworkInput(side.dim_value, resize))
+    after = detection(default_boxes, num_classes, thresholds, resize)
+    sizes = [value.name for value in before.graph.output if value.name != "images"]
     model = compose.merge_models(
-        preprocessing(side.dim_value),
+        before,
         compose.add_prefix(network, "network/"),
         io_map=[("images", "network/images")],
-        outputs=["network/offsets", "network/probabilities", "height", "width"],
+        outputs=["network/offsets", "network/probabilities", *sizes],
     )
     outputs = ("offsets", "probabilities")
     return compose.merge_models(
@@ -53,19 +61,23 @@ def with_photos(
         compose.add_prefix(after, "detect/", rename_outputs=False),
         io_map=[
             *((f"network/{name}", f"detect/{name}") for name in outputs),
-            ("height", "detect/height"),
-            ("width", "detect/width"),
+            *((name, f"detect/{name}") for name in sizes),
         ],
     )
 
 
-def preprocessing(side: int) -> Any:
-    """Returns photos → images (B, 3, side, side), and the photos' height and width (1,)."""
-    graph = Graph()
+def preprocessing(network_input: NetworkInput) -> Any:
+    """Returns photos → images (B, 3, S, S), and the photos' height and width (1,) int64.
+
+    A letterbox has another output, `reach` (2,): height and width of the input divided by those
+    that the photos fill.
+    """
+    graph, side = Graph(), network_input.size
     parts = graph.constant(np.array((1, 1, 1, 1)), "parts")
     shape = graph.add("Shape", "photos")
     graph.add("Split", shape, parts, axis=0, outputs=["batch_size", "height", "width", "channels"])
-    resized = _resize(graph, "photos", "height", "width", side)
+    filled = _filled(graph, side) if network_input.resize == "letterbox" else None
+    resized = _resize(graph, "photos", "height", "width", side, filled)
     levels = graph.add("Cast", resized, to=TensorProto.FLOAT)
     levels = graph.add("Sub", levels, graph.constant(MEAN_RGB, "mean"))
     normal = graph.add("Div", levels, graph.constant(DEVIATION_RGB, "deviation"))
@@ -77,11 +89,32 @@ def preprocessing(side: int) -> Any:
             Value("images", np.float32, (BATCH, 3, side, side)),
             Value("height", np.int64, (1,)),
             Value("width", np.int64, (1,)),
+            *([Value("reach", np.float32, (2,))] if filled else []),
         ],
     )
 
 
-def _resize(graph: Graph, photos: str, height: str, width: str, side: int) -> str:
+def _filled(graph: Graph, side: int) -> tuple[str, str]:
+    """Adds `NetworkInput.filled_hw` of a letterbox and the output `reach`.
+
+    Returns:
+        Names of the height and the width that the photos fill, (1,) int64.
+    """
+    one, two, sides = (graph.constant(np.array([v]), f"int_{v}") for v in (1, 2, side))
+    longer = graph.add("Max", "height", "width")
+    filled = []
+    for length in ("height", "width"):
+        doubled = graph.add("Mul", graph.add("Mul", length, two), sides)
+        rounded = graph.add("Div", graph.add("Add", doubled, longer), graph.add("Mul", longer, two))
+        filled.append(graph.add("Max", rounded, one))
+    floats = graph.add("Cast", graph.add("Concat", *filled, axis=0), to=TensorProto.FLOAT)
+    graph.add("Div", graph.constant(np.float32(side), "float_side"), floats, outputs=["reach"])
+    return filled[0], filled[1]
+
+
+def _resize(
+    graph: Graph, photos: str, height: str, width: str, side: int, filled: tuple[str, str] | None
+) -> str:
     """Adds the resize of photos (B, H, W, 3) uint8 to (B, side, side, 3) int32.
 
     Args:
@@ -90,9 +123,12 @@ def _resize(graph: Graph, photos: str, height: str, width: str, side: int) -> st
         height: name of H, (1,) int64.
         width: name of W, (1,) int64.
         side: height and width of the result.
+        filled: names of the height and width that the photos fill of it, if not all.
     """
-    rows, row_weights = _neighbours(graph, height, (1, side, 1, 1), clip_position=False)
-    columns, column_weights = _neighbours(graph, width, (1, 1, side, 1), clip_position=True)
+    filled_height, filled_width = filled or (None, None)
+    of_rows, of_columns = (1, side, 1, 1), (1, 1, side, 1)
+    rows, row_weights = _neighbours(graph, height, of_rows, filled_height, clip_position=False)
+    columns, column_weights = _neighbours(graph, width, of_columns, filled_width)
 
     def row_sum(row: str) -> str:
         line = graph.add("Gather", photos, row, axis=1)
@@ -110,11 +146,27 @@ def _resize(graph: Graph, photos: str, height: str, width: str, side: int) -> st
         for row, weight in zip(rows, row_weights, strict=True)
     ]
     half_up = graph.constant(np.int32(DIVISOR_LAST // 2), "half_up")
-    return divide(graph.add("Add", graph.add("Add", *halves), half_up), DIVISOR_LAST)
+    resized = divide(graph.add("Add", graph.add("Add", *halves), half_up), DIVISOR_LAST)
+    if filled is None:
+        return resized
+    shows = [
+        graph.add("Less", graph.constant(np.arange(side).reshape(shape), name), length)
+        for name, shape, length in (
+            ("row", of_rows, filled[0]),
+            ("column", of_columns, filled[1]),
+        )
+    ]
+    padding = graph.constant(PADDING_RGB.astype(np.int32), "padding")
+    return graph.add("Where", graph.add("And", *shows), resized, padding)
 
 
 def _neighbours(
-    graph: Graph, size: str, shape: tuple[int, ...], *, clip_position: bool
+    graph: Graph,
+    size: str,
+    shape: tuple[int, ...],
+    filled: str | None = None,
+    *,
+    clip_position: bool = True,
 ) -> tuple[list[str], list[str]]:
     """Adds the indices and weights of the two neighbours of each result pixel along an axis.
 
@@ -122,13 +174,19 @@ def _neighbours(
         graph: receives the nodes.
         size: name of the axis' length, (1,) int64.
         shape: of the weights, to broadcast with the photos.
+        filled: name of the number of result pixels that the axis fills, if not all.
         clip_position: beyond the edge, only the nearest pixel counts. Otherwise it serves as both
             neighbours, which differs in the truncated bits.
     """
     side = max(shape)
     zero, one = (graph.constant(np.float32(v), f"float_{v}") for v in (0, 1))
     length = graph.add("Cast", size, to=TensorProto.DOUBLE)
-    step = graph.add("Div", length, graph.constant(np.float64(side), "side"))
+    fills = (
+        graph.add("Cast", filled, to=TensorProto.DOUBLE)
+        if filled
+        else graph.constant(np.float64(side), "side")
+    )
+    step = graph.add("Div", length, fills)
     centres = graph.constant(np.arange(side) + 0.5, "centres")
     half = graph.constant(np.float64(0.5), "half")
     position = graph.add("Sub", graph.add("Mul", centres, step), half)

@@ -83,7 +83,7 @@ class OnnxNetwork:
 
     Attributes:
         metadata: of the file.
-        input_size: S: the network takes images (b, 3, S, S).
+        network_input: the network takes images (b, 3, S, S) of its size S.
 
     Raises:
         InputError: the file takes photos.
@@ -94,7 +94,7 @@ class OnnxNetwork:
     def __init__(self, file: OnnxFile, batch_size: int = 1) -> None:
         file.require(self.NAMES)
         self._file, self.metadata, self.batch_size = file, file.metadata, batch_size
-        self.input_size = self.metadata.network.model.input_size
+        self.network_input = self.metadata.network.network_input
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
         """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b images.
@@ -120,7 +120,7 @@ class OnnxDetector:
 
     Attributes:
         metadata: of the file.
-        input_size: S: it gives images (b, S, S, 3) to the network as they are.
+        network_input: it gives images (b, S, S, 3) of its size S to the network as they are.
 
     Raises:
         InputError: the file does not take photos.
@@ -131,7 +131,7 @@ class OnnxDetector:
     def __init__(self, file: OnnxFile, batch_size: int = 1) -> None:
         file.require(self.NAMES)
         self._file, self.metadata, self.batch_size = file, file.metadata, batch_size
-        self.input_size = self.metadata.network.model.input_size
+        self.network_input = self.metadata.network.network_input
 
     def detect(
         self, photos: NDArray[np.uint8], thresholds: Thresholds | None = None

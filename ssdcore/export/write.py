@@ -56,5 +56,8 @@ def write_exports(
             "int8": lambda: to_int8(graph, (batch.images for batch in calibration)),
         }[form]()
         save(folder / network_file(form), model, texts)
-        whole = with_photos(model, description.default_boxes, num_classes, metadata.thresholds)
+        whole = with_photos(
+            model, description.default_boxes, num_classes, metadata.thresholds,
+            description.model.resize,
+        )  # fmt: skip
         save(folder / photos_file(form), whole, texts)

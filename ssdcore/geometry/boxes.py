@@ -25,6 +25,26 @@ def yxyx_to_cyxhw(boxes_yxyx: Boxes) -> Boxes:
     return np.concatenate([(low + high) / 2, high - low], axis=-1)
 
 
+def to_view(boxes_yxyx: Boxes, view_yxyx: Boxes) -> Boxes:
+    """Converts boxes (…, 4) of an image to fractions of a view of it (…, 4), clipped to the view.
+
+    A view is a part of the image, or reaches beyond it.
+    """
+    origin, size = _origin_and_size(view_yxyx)
+    return np.clip((boxes_yxyx - origin) / size, 0, 1).astype(np.float32)
+
+
+def from_view(boxes_yxyx: Boxes, view_yxyx: Boxes) -> Boxes:
+    """Converts boxes (…, 4) of a view back to fractions of the image, clipped to the image."""
+    origin, size = _origin_and_size(view_yxyx)
+    return np.clip(boxes_yxyx * size + origin, 0, 1).astype(np.float32)
+
+
+def _origin_and_size(view_yxyx: Boxes) -> tuple[Boxes, Boxes]:
+    low, high = view_yxyx[..., :2], view_yxyx[..., 2:]
+    return np.concatenate([low, low], axis=-1), np.concatenate([high - low] * 2, axis=-1)
+
+
 def xywh_px_to_yxyx(boxes_xywh_px: Boxes, height: int, width: int) -> Boxes:
     """Converts COCO's left, top, width, height in pixels (…, 4) to fractions of the image."""
     x, y, w, h = np.moveaxis(np.asarray(boxes_xywh_px, np.float64), -1, 0)

@@ -63,6 +63,7 @@ not retrain."""
 def validation_remark(params: EvaluateParams) -> str:
     """Says how training measured its figures where `evaluate` measures otherwise; else ""."""
     ours, theirs = VALIDATION.texts(), Thresholds.of(params).texts()
+    ours, theirs = ours | {"tile": "null"}, theirs | {"tile": str(params.tile or "null")}
     unlike = ", ".join(
         f"{name} {ours[name]} (evaluate: {theirs[name]})"
         for name in ours

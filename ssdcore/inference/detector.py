@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from time import perf_counter
 from typing import Literal, NamedTuple, TypeVar, get_args
@@ -17,12 +19,13 @@ from ssdcore.coco.results import CocoResults, Detections, to_results
 from ssdcore.data.loader import WHOLE, InputBatch, Share, input_batches
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.inference.merging import merge
 from ssdcore.inference.photo_detector import Decoded, PhotoDetector
 from ssdcore.models.checkpoint import load
 from ssdcore.models.device import CpuWait
 from ssdcore.models.losses import activation_cell, make_class_loss
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
-from ssdcore.params.types import LossName
 
 Part = Literal["decode", "network", "nms"]
 Item = TypeVar("Item")
@@ -75,16 +78,20 @@ class Detector:
 
     Args:
         network: an SSD; the caller may continue to train it.
-        default_boxes: (K, 4), those it was trained with.
-        loss: name of the class loss it was trained with, which provides the activation.
+        metadata: describes it: its default boxes, its input and its class loss, which provides the
+            activation.
         batch_size: B; smaller batches are padded to it, so that one graph serves all.
+
+    Attributes:
+        network_input: the network takes images (B, 3, S, S) of its size S.
     """
 
-    def __init__(self, network: SSD, default_boxes: Boxes, loss: LossName, batch_size: int) -> None:
+    def __init__(self, network: SSD, metadata: ModelMetadata, batch_size: int) -> None:
         self._network = network
-        self._default_boxes = default_boxes
+        self._default_boxes = metadata.default_boxes
+        self.network_input = metadata.network_input
         self.batch_size = batch_size
-        activation = make_class_loss(loss).activation
+        activation = make_class_loss(metadata.loss).activation
         self._softmax = activation == "softmax"
         to_scores = activation_cell(activation)
 
@@ -96,11 +103,6 @@ class Detector:
         self._forward = forward
         self._wait = CpuWait()
 
-    @property
-    def input_size(self) -> int:
-        """S: the network takes images (B, 3, S, S)."""
-        return self._network.input_size
-
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
         """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b ≤ B images."""
         missing = self.batch_size - len(images)
@@ -111,20 +113,29 @@ class Detector:
 
     def warm_up(self) -> None:
         """Compiles the graph, so that later calls can be timed."""
-        size = self.input_size
+        size = self.network_input.size
         self.answers(np.zeros((self.batch_size, 3, size, size), np.float32))
 
     def detect(
         self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
     ) -> Iterator[Found]:
         """Yields the detections of every image, in order; adds the time of each part to `spent`."""
+        for image_id, group in groupby(self._see(batches, thresholds, spent), itemgetter(0)):
+            seen = [(view, detections) for _, view, detections in group]
+            with spent.on("nms"):
+                merged = merge(seen, thresholds)
+            yield Found(image_id, merged)
+
+    def _see(
+        self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
+    ) -> Iterator[tuple[int, Boxes, Detections]]:
+        """Yields of each input the image, what it shows of it, and the detections in the input."""
         for batch in spent.waiting_for("decode", batches):
             with spent.on("network"):
                 answers = self.answers(batch.images)
             with spent.on("nms"):
                 found = detect(*answers, self._default_boxes, thresholds, softmax=self._softmax)
-            for image_id, detections in zip(batch.image_ids, found, strict=True):
-                yield Found(int(image_id), detections)
+            yield from zip(batch.image_ids.tolist(), batch.views, found, strict=True)
 
 
 def predict_split(
@@ -135,6 +146,7 @@ def predict_split(
     workers: int,
     classes: Sequence[CocoClass],
     spent: TimeSpent | None = None,
+    tile: int | None = None,
 ) -> CocoResults:
     """Returns the detections in every image of the shards.
 
@@ -146,11 +158,17 @@ def predict_split(
         workers: threads that decode.
         classes: the detector's, in the order of the labels 1 … C-1.
         spent: receives the time of each part, if given.
+        tile: side in pixels of the tiles that larger images are cut into; None is no tiles.
 
     Raises:
         InputError: detector and annotation file have no class in common.
     """
-    found = find_in_split(detector, shards, thresholds, workers, spent=spent)
+    spent = spent or TimeSpent()
+    sizes_hw = {image.id: (image.height, image.width) for image in split.images}
+    batches = input_batches(
+        shards, detector.batch_size, workers, WHOLE, detector.network_input, tile, sizes_hw
+    )
+    found = detector.detect(batches, thresholds, spent)
     return split_results(found, split, classes)
 
 
@@ -161,7 +179,6 @@ def find_in_split(
     workers: int,
     share: Share = WHOLE,
     on_batch: Callable[[], None] = lambda: None,
-    spent: TimeSpent | None = None,
 ) -> Iterator[Found]:
     """Yields the detections in every image of this process's share of the shards.
 
@@ -172,16 +189,15 @@ def find_in_split(
         workers: threads that decode.
         share: the images that this process handles.
         on_batch: called before each batch; an exception from it ends the work.
-        spent: receives the time of each part, if given.
     """
 
     def watched() -> Iterator[InputBatch]:
-        size, side = detector.batch_size, detector.input_size
-        for batch in input_batches(shards, size, workers, share, side):
+        size, network_input = detector.batch_size, detector.network_input
+        for batch in input_batches(shards, size, workers, share, network_input):
             on_batch()
             yield batch
 
-    return detector.detect(watched(), thresholds, spent or TimeSpent())
+    return detector.detect(watched(), thresholds, TimeSpent())
 
 
 def split_results(
@@ -218,6 +234,6 @@ def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> 
         InputError: the file is no checkpoint of this project, or is damaged.
     """
     trained, metadata = load(checkpoint)
-    detector = Detector(trained, metadata.default_boxes, metadata.loss, batch_size)
+    detector = Detector(trained, metadata, batch_size)
     network = Decoded(detector, metadata.default_boxes)
     return PhotoDetector(network, metadata.classes, workers, metadata.score_threshold)

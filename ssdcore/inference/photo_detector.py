@@ -6,7 +6,7 @@ computes the answers.
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import islice, tee
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -25,11 +25,12 @@ from ssdcore.data.images import (
     inspect,
     upright,
 )
-from ssdcore.data.preprocess import resize, to_network_input
+from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
 from ssdcore.data.thread_map import map_in_threads
+from ssdcore.data.tiles import Rgb, number_of_parts, parts
 from ssdcore.geometry.boxes import Boxes
-from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds, detect
+from ssdcore.inference.merging import merge
 from ssdcore.models.metadata import ScoreThreshold
 
 Source = bytes | Path | NDArray[np.uint8] | BrokenImageError
@@ -53,6 +54,10 @@ class Photo(NamedTuple):
     encoded: bytes = b""
     orientation: int = 1
 
+    def to_draw(self) -> "Photo":
+        """Returns the photo without pixels that `whole` does not need."""
+        return self._replace(rgb=self.rgb[:0]) if self.encoded else self
+
     def whole(self) -> NDArray[np.uint8]:
         """Returns the whole photo (H, W, 3), upright, to draw on.
 
@@ -64,12 +69,15 @@ class Photo(NamedTuple):
         return upright(decode(self.encoded), self.orientation) if self.encoded else self.rgb
 
 
-def read_photo(source: Source, input_size: int = IMAGE_SIZE) -> Photo:
+def read_photo(
+    source: Source, network_input: NetworkInput = SSD300, tile: int | None = None
+) -> Photo:
     """Reads an image as training and evaluation do, and turns it upright.
 
     Args:
         source: the image.
-        input_size: of the network that gets it, in pixels.
+        network_input: of the network that gets it.
+        tile: side in pixels of the tiles that the network gets, too; None is no tiles.
 
     Raises:
         BrokenImageError: no such file, or no usable image.
@@ -82,8 +90,8 @@ def read_photo(source: Source, input_size: int = IMAGE_SIZE) -> Photo:
         return Photo(source, height, width)
     data = _read_bytes(source)
     head = inspect(data)
-    decoded = decode_for_network(data, input_size)
-    is_whole = decoded.shape[:2] == (head.height, head.width)
+    decoded = decode_for_network(data, network_input.size, tile)
+    is_whole = decoded.shape[:2] == (head.height, head.width) and not tile
     rgb = upright(decoded, head.orientation)
     return Photo(rgb, *head.upright_hw, b"" if is_whole else data, head.orientation)
 
@@ -106,13 +114,11 @@ class Network(Protocol):
 
     Attributes:
         batch_size: the maximum number of images in a batch.
+        network_input: what it takes; its size is S.
     """
 
     batch_size: int
-
-    @property
-    def input_size(self) -> int:
-        """S: the network takes images (b, S, S, 3)."""
+    network_input: NetworkInput
 
     def detect(self, images: NDArray[np.uint8], thresholds: Thresholds) -> list[Detections]:
         """Returns the detections in each of images (b, S, S, 3), red, green, blue."""
@@ -122,10 +128,7 @@ class AnsweringNetwork(Protocol):
     """A network that leaves decoding to `Decoded`; attributes as of `Network`."""
 
     batch_size: int
-
-    @property
-    def input_size(self) -> int:
-        """S: the network takes images (b, 3, S, S)."""
+    network_input: NetworkInput
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
         """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b images (b, 3, S, S)."""
@@ -142,7 +145,7 @@ class Decoded:
     def __init__(self, network: AnsweringNetwork, default_boxes: Boxes) -> None:
         self._network = network
         self._default_boxes = default_boxes
-        self.batch_size, self.input_size = network.batch_size, network.input_size
+        self.batch_size, self.network_input = network.batch_size, network.network_input
 
     def detect(self, images: NDArray[np.uint8], thresholds: Thresholds) -> list[Detections]:
         """See `Network`.
@@ -150,8 +153,8 @@ class Decoded:
         Raises:
             InputError: the network has another number of default boxes.
         """
-        size, boxes = self.input_size, self._default_boxes
-        inputs = np.stack([to_network_input(image, size) for image in images])
+        boxes = self._default_boxes
+        inputs = np.stack([to_network_input(image, self.network_input) for image in images])
         offsets, probabilities = self._network.answers(inputs)
         if offsets.shape[1] != len(boxes):
             raise InputError("the network", f"{offsets.shape[1]} boxes an image", str(len(boxes)))
@@ -220,30 +223,54 @@ class PhotoDetector:
         self.score_threshold = score_threshold
         self.limits = limits
 
-    def detect(self, photos: Iterable[Source], thresholds: Thresholds) -> Iterator[PhotoResult]:
+    def detect(
+        self, photos: Iterable[Source], thresholds: Thresholds, tile: int | None = None
+    ) -> Iterator[PhotoResult]:
         """Yields the result of each photo, in their order; also of broken ones.
 
         Reads two batches ahead, so that the next batch is decoded while the network computes.
 
+        Args:
+            photos: encoded images, their files, or pixels.
+            thresholds: which boxes are detections.
+            tile: side in pixels of the tiles that larger photos are cut into; None is no tiles.
+
         Raises:
             InputError: the network does not compute detections.
         """
-        size = self._network.batch_size
-        prepare = partial(_prepare, input_size=self._network.input_size)
-        prepared = map_in_threads(prepare, photos, self._workers, ahead=2 * size)
-        while batch := list(islice(prepared, size)):
-            images = [image for image, _ in batch if image is not None]
-            found = iter(self._network.detect(np.stack(images), thresholds) if images else ())
-            for image, result in batch:
-                yield result if image is None else result._replace(detections=next(found))
+        size, network_input = self._network.batch_size, self._network.network_input
+        read = partial(_read, network_input=network_input, tile=tile)
+        ahead = 0 if tile else 2 * size
+        results, shown = tee(map_in_threads(read, photos, self._workers, ahead))
+        looks = (
+            look
+            for result in shown
+            if (photo := result.photo)
+            for look in parts(photo.rgb, network_input, tile, (photo.height, photo.width))
+        )
+        found = self._detect_in_batches(looks, thresholds)
+        for result in results:
+            if photo := result.photo:
+                number = number_of_parts((photo.height, photo.width), tile)
+                detections = merge(list(islice(found, number)), thresholds)
+                result = result._replace(detections=detections, photo=photo.to_draw())
+            yield result
+
+    def _detect_in_batches(
+        self, looks: Iterator[tuple[Rgb, Boxes]], thresholds: Thresholds
+    ) -> Iterator[tuple[Boxes, Detections]]:
+        """Yields of each part what it shows of its photo, and the detections in the part."""
+        while batch := list(islice(looks, self._network.batch_size)):
+            inputs = np.stack([self._network.network_input.resized(rgb) for rgb, _ in batch])
+            found = self._network.detect(inputs, thresholds)
+            yield from zip((view for _, view in batch), found, strict=True)
 
 
-def _prepare(source: Source, input_size: int) -> tuple[NDArray[np.uint8] | None, PhotoResult]:
-    """Returns the network's input and a result without detections, or only why it is broken."""
+def _read(source: Source, network_input: NetworkInput, tile: int | None) -> PhotoResult:
+    """Returns a result without detections: with the photo, or why it is broken."""
     name = str(source) if isinstance(source, Path) else "a photo"
     try:
-        photo = retrying(lambda: read_photo(source, input_size), name)
+        photo = retrying(lambda: read_photo(source, network_input, tile), name)
     except BrokenImageError as error:
-        return None, PhotoResult.broken(str(error))
-    image = resize(photo.rgb, input_size)
-    return image, PhotoResult(NOTHING, photo.height, photo.width, "", photo)
+        return PhotoResult.broken(str(error))
+    return PhotoResult(NOTHING, photo.height, photo.width, "", photo)

@@ -23,7 +23,7 @@ FILE_MODE = 0o644
 def build_network(model: ModelParams, num_foreground: int, loss: LossName) -> SSD:
     """Builds the untrained network for `num_foreground` classes besides the background."""
     num_classes = num_foreground + 1
-    settings = model.model_dump(exclude={"default_box_scales", "pretrained"})
+    settings = model.model_dump(exclude={"resize", "default_box_scales", "pretrained"})
     class_bias = make_class_loss(loss).initial_bias(num_classes)
     return SSD(num_classes, **settings, class_bias=class_bias)
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from ssdcore.coco.annotations import CocoClass
+from ssdcore.data.preprocess import NetworkInput
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.params.schema import ModelParams
@@ -84,6 +85,11 @@ class ModelMetadata(NamedTuple):
         """The default boxes (K, 4) that the network's outputs refer to."""
         model = self.model
         return default_boxes(model.default_box_scales, model.input_size, model.aspect_ratios)
+
+    @property
+    def network_input(self) -> NetworkInput:
+        """What the network takes, and how an image becomes that."""
+        return NetworkInput.of(self.model)
 
     def to_json(self) -> dict[str, Any]:
         """Returns a dict for JSON; `from_json` reads it."""

@@ -31,9 +31,11 @@ from ssdcore.params.types import (
     Positive,
     Ratios,
     Reference,
+    Resize,
     Scales,
     Schedule,
     Section,
+    Tile,
     relation,
 )
 
@@ -43,16 +45,18 @@ class ConvertParams(Section):
 
     shards: Annotated[int, Field(ge=1, le=1000)]
     strict: bool
+    max_side: Count | None = None  # files of earlier versions lack it
 
 
 class ModelParams(Section):
     """Which network; see `ssdcore.models.ssd.SSD`.
 
-    Checkpoints of earlier versions have no `input_size` and no `aspect_ratios`; they are of SSD300
-    with the paper's ratios, which None stands for.
+    Checkpoints of earlier versions have no `input_size`, no `resize` and no `aspect_ratios`; they
+    are of SSD300 on stretched images with the paper's ratios, which None stands for.
     """
 
     input_size: InputSize = IMAGE_SIZE
+    resize: Resize = "stretch"
     width: Annotated[float, Field(gt=0, le=4)]
     head: Head
     batch_norm: bool
@@ -181,6 +185,7 @@ class EvaluateParams(Section):
     max_detections: Count
     max_per_class: Count | None
     max_candidates: Count | None
+    tile: Tile | None = None  # files of earlier versions lack it
 
 
 class ReportParams(Section):
@@ -247,6 +252,13 @@ class Params(Section):
                 self.train.init_from,
                 "null where model.pretrained is set: a checkpoint brings its own backbone",
             )
+        return self
+
+    @model_validator(mode="after")
+    def _images_fill_the_input(self) -> Self:
+        side, most = self.model.input_size, self.convert.max_side
+        if most is not None and most < side:
+            raise relation("convert.max_side", most, f"at least model.input_size ({side})")
         return self
 
     @model_validator(mode="after")

@@ -26,6 +26,7 @@ Ratios = Annotated[
 """Of the default boxes besides squares, longer side by shorter: those of each map."""
 
 Head = Literal["conv", "separable"]
+Resize = Literal["stretch", "letterbox"]
 Normalisation = Literal["imagenet", "caffe"]
 Matching = Literal["reference", "best"]
 LossName = Literal["focal", "multibox"]
@@ -89,6 +90,11 @@ InputSize = Annotated[int, PlainValidator(_input_size)]
 """Height and width of the network's input in pixels."""
 
 Address = Annotated[str, PlainValidator(_address)]
+
+
+LEAST_TILE = 64
+Tile = Annotated[int, Field(ge=LEAST_TILE)]
+"""Side of a tile in pixels."""
 
 
 class Section(BaseModel):

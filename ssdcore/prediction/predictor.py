@@ -41,6 +41,7 @@ class Predictor:
         threads: that draw.
         signals: entered by the caller. A stop signal ends a camera normally, and photos and
             videos with `Stopped`.
+        tile: side in pixels of the tiles that larger images are cut into; None is no tiles.
     """
 
     detector: PhotoDetector
@@ -50,6 +51,7 @@ class Predictor:
     results: ResultFiles
     threads: int
     signals: Signals
+    tile: int | None = None
 
     def predict_photos(self, photos: Sequence[Input]) -> None:
         """Processes photos; reports and records broken ones.
@@ -122,7 +124,7 @@ class Predictor:
 
     def _detect(self, sources: Iterable[Source]) -> Iterator[PhotoResult]:
         """Yields results with detections of the chosen classes alone."""
-        for result in self.detector.detect(sources, self.thresholds):
+        for result in self.detector.detect(sources, self.thresholds, self.tile):
             boxes_yxyx, labels, scores = result.detections
             kept = np.isin(labels, self.labels)
             chosen = Detections(boxes_yxyx[kept], labels[kept], scores[kept])

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample, augment, image_generator
+from ssdcore.data.preprocess import NetworkInput
 from ssdcore.evaluation.named_table import Table
 from ssdcore.params.schema import AugmentParams
 from ssdcore.report.box_annotations import annotate_objects, draw_side_by_side
@@ -70,7 +71,7 @@ def draw_same_images(images: Mapping[str, SplitImages], table: Table) -> Iterato
 
 
 def draw_variations(
-    images: SplitImages, strengths: AugmentParams, input_size: int
+    images: SplitImages, strengths: AugmentParams, network_input: NetworkInput
 ) -> Iterator[VariedImage]:
     """Draws training images as they are and as three epochs augment them, with their objects.
 
@@ -79,7 +80,7 @@ def draw_variations(
     Args:
         images: the training split.
         strengths: of the augmentation.
-        input_size: height and width of what the network gets, in pixels.
+        network_input: what the network takes.
 
     Raises:
         InputError: an image has changed since convert read it.
@@ -87,10 +88,10 @@ def draw_variations(
     split, chosen = images.split, images.examples(VARIED_IMAGES)
     for image, rgb in zip(chosen, images.read(chosen), strict=True):
         sample = Sample(rgb, split.objects[image.id])
-        versions = [sample._replace(rgb=scale_to_fit(rgb, input_size))]
+        versions = [sample._replace(rgb=scale_to_fit(rgb, network_input.size))]
         if any(varied_by(strengths).values()):
             for epoch in range(1, VARIATIONS + 1):
                 rng = image_generator(SEED, epoch, image.id)
-                versions.append(augment(sample, strengths, rng, input_size))
+                versions.append(augment(sample, strengths, rng, network_input))
         drawn = (draw_boxes(rgb, annotate_objects(objs, split.classes)) for rgb, objs in versions)
         yield VariedImage(image.file_name, [encode_jpeg(rgb) for rgb in drawn])

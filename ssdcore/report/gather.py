@@ -9,6 +9,7 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
 from ssdcore.core import layout
 from ssdcore.data.manifest import image_folder
+from ssdcore.data.preprocess import NetworkInput
 from ssdcore.evaluation.tables import read_tables
 from ssdcore.params.schema import Params
 from ssdcore.report.content import ReportContent
@@ -48,13 +49,13 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     sources = {name: _json(layout.source(name))["splits"][name] for name in names}
     metrics, validation = map(_json, (layout.EVALUATE_METRICS, layout.VALIDATION_METRICS))
     environment = describe_environment(metrics["device"], sources)
-    model, input_size = settings.model, settings.model.input_size
+    model, network_input = settings.model, NetworkInput.of(settings.model)
     splits = {name: SplitData(truth[name], conversion[name]) for name in names}
     history = layout.HISTORY.read_text(encoding="utf-8")
     tables = [
         *read_tables().values(),
         *training_tables(history, metrics.get(REMARK, "")),
-        *data_tables(splits, model.layout, model.default_box_scales),
+        *data_tables(splits, model.layout, model.default_box_scales, network_input),
     ]
     by_name = {table.name: table for table in tables}
     chosen = wanted.score_threshold
@@ -71,7 +72,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     evaluated = images[metrics.get("split", "val")]
     strengths = settings.train.augment
     content = ReportContent(
-        title=f"SSD{input_size} on {settings.dataset.name}",
+        title=f"SSD{model.input_size} on {settings.dataset.name}",
         made=f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
         params=settings.model_dump(mode="json"),
         environment=environment,
@@ -81,7 +82,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         gallery=gallery_images(evaluated, results, wanted.images, threshold),
         score_threshold=threshold,
         strengths=strengths,
-        variations=list(draw_variations(images["train"], strengths, input_size)),
+        variations=list(draw_variations(images["train"], strengths, network_input)),
         commands=commands_to_repeat(environment),
         rise=loss_rise(history),
         same_images=list(draw_same_images(images, by_name[SAME_IMAGES]))

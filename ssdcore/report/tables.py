@@ -9,8 +9,9 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
+from ssdcore.data.preprocess import SSD300, NetworkInput
 from ssdcore.evaluation.named_table import Chart, Column, Row, Table, parse_rows
-from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.boxes import Boxes, to_view
 from ssdcore.geometry.feature_maps import MapLayout
 from ssdcore.geometry.fit import share_fitted
 from ssdcore.geometry.iou import areas
@@ -49,7 +50,7 @@ TRAINING_TABLES = (
 REMARK = "validation_remark"
 """In metrics/evaluate.json, how training measured AP, if not as the evaluation did."""
 SIZE_BINS = np.geomspace(0.01, 1, 33)
-"""Borders of √area as a share of the image's side; 1 % is 3 pixels of SSD300's."""
+"""Borders of √area as a share of the input's side; 1 % is 3 pixels of SSD300's."""
 
 
 class SplitData(NamedTuple):
@@ -58,13 +59,17 @@ class SplitData(NamedTuple):
     truth: CocoSplit
     conversion: Mapping[str, Any]
 
-    def objects(self) -> tuple[Boxes, Counter[str]]:
-        """Returns the boxes (N, 4) y1 x1 y2 x2 in the shards without crowds, and their classes."""
+    def objects(self, network_input: NetworkInput) -> tuple[Boxes, Counter[str]]:
+        """Returns the boxes (N, 4) in the shards without crowds, and their classes.
+
+        Boxes are y1 x1 y2 x2 in fractions of the network's input.
+        """
         rows = self.truth.annotations
         used = self.truth.training_rows([f["image_id"] for f in self.conversion["skipped_files"]])
         labels = Counter(rows.label[used].tolist())
         classes = Counter({c.name: labels[n] for n, c in enumerate(self.truth.classes, 1)})
-        return rows.boxes_yxyx[used], classes
+        views = network_input.view(self.truth.sizes_hw(used))
+        return to_view(rows.boxes_yxyx[used], views), classes
 
 
 def training_tables(history_csv: str, remark: str = "") -> list[Table]:
@@ -98,16 +103,20 @@ def loss_rise(history_csv: str) -> Rise | None:
 
 
 def data_tables(
-    splits: Mapping[str, SplitData], maps: MapLayout, scales: Sequence[float]
+    splits: Mapping[str, SplitData],
+    maps: MapLayout,
+    scales: Sequence[float],
+    network_input: NetworkInput = SSD300,
 ) -> list[Table]:
     """Returns the tables of the data set.
 
     Args:
         splits: by name, the training split first.
         maps: of the network.
-        scales: sides of the default boxes as fractions of the image.
+        scales: sides of the default boxes as fractions of the input.
+        network_input: of the network.
     """
-    found = {name: split.objects() for name, split in splits.items()}
+    found = {name: split.objects(network_input) for name, split in splits.items()}
     boxes_of = {name: boxes for name, (boxes, _) in found.items()}
     classes_of = {name: classes for name, (_, classes) in found.items()}
     return [
@@ -190,7 +199,7 @@ def _box_sizes(boxes_of: Mapping[str, Boxes], scales: Sequence[float]) -> Table:
         shares.append([*share, share[-1]])  # a step ends where the next begins: repeat the last
     return Table(
         "box_sizes", DATA, "Sizes of boxes, and of the default boxes they are matched to",
-        (Column("size", "share", "√area, share of the image's side"),
+        (Column("size", "share", "√area, share of the input's side"),
          *(Column(name, "share") for name in boxes_of)),
         [*zip(SIZE_BINS.tolist(), *shares, strict=True)],
         "Share of the boxes of each split. Dotted lines are the scales of the default boxes.",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_json
-from ssdcore.core.git import git_output
+from ssdcore.core.processes import git_output
 from ssdcore.dvc.repository import at_rest
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params

@@ -22,6 +22,8 @@ COUNTED = (
     "score_threshold", "nms_iou", "max_detections", "max_per_class", "max_candidates",
 )  # fmt: skip
 """The evaluation's parameters that its figures depend on."""
+COUNTED_IF_SET = ("tile",)
+"""Further ones, which evaluations of earlier versions lack."""
 DATA_TAG, THRESHOLDS_TAG = "dvc.data_md5", "evaluate.counted"
 SCORE_TAG = "score_threshold"
 FIGURE = "bbox."
@@ -75,7 +77,10 @@ def read_candidate(repository: Path) -> Candidate:
         exported,
         sha256,
         stage.deps.get(layout.converted(evaluated.get("split", "val")).as_posix(), ""),
-        {name: stage.params.get(f"{STAGE}.{name}") for name in COUNTED},
+        {name: stage.params.get(f"{STAGE}.{name}") for name in COUNTED}
+        | {
+            name: value for name in COUNTED_IF_SET if (value := stage.params.get(f"{STAGE}.{name}"))
+        },
         evaluated["bbox"],
         evaluated.get("threshold", UNMEASURED_SCORE),
         evaluated.get("model_threshold", ""),

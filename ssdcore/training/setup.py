@@ -91,7 +91,7 @@ def prepare_training(
         shards, *((train.batch_size, train.accumulate) if train.epochs else (1, 1)),
         metadata.default_boxes,
         train.augment, runtime.seed, runtime.workers, group,
-        runtime.cache_mb * BYTES_PER_MB, train.matching, model.input_size, train.balance,
+        runtime.cache_mb * BYTES_PER_MB, train.matching, metadata.network_input, train.balance,
     )  # fmt: skip
     rates, notes = _learning_rates(train, loader)
     if train.balance:

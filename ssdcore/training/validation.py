@@ -43,7 +43,7 @@ def make_validation(
             to show.
     """
     metadata = training.metadata
-    detector = Detector(training.network, metadata.default_boxes, metadata.loss, batch_size)
+    detector = Detector(training.network, metadata, batch_size)
 
     def validate() -> dict[str, Any]:
         found = find_in_split(detector, shards, VALIDATION, workers, group, on_batch)

@@ -22,7 +22,7 @@ from ssdcore.data.augment import (
     saturation,
     zoom_out,
 )
-from ssdcore.data.preprocess import MEAN_RGB
+from ssdcore.data.preprocess import MEAN_RGB, PADDING_RGB, NetworkInput
 from ssdcore.params.schema import AugmentParams
 from tests.augment_params import augment_params
 from tests.data.samples import (
@@ -112,6 +112,17 @@ def test_boxes_stay_on_paint_through_all_moves(rng):
         assert_boxes_on_paint(sample, atol_px=2.6)
         checked += len(sample.objects.labels)
     assert checked > 100
+
+
+def test_a_letterbox_keeps_boxes_on_paint_and_its_padding(rng):
+    letterbox, checked = NetworkInput(300, "letterbox"), 0
+    for _ in range(80):
+        sample = augment(painted(rng), MOVES, rng, letterbox)
+        assert_boxes_on_paint(sample, atol_px=2.6)
+        checked += len(sample.objects.labels)
+    assert checked > 100
+    rgb = augment(painted(rng, 40, 120), augment_params(brightness=1), rng, letterbox).rgb
+    assert (rgb[100:] == PADDING_RGB).all()
 
 
 def test_the_generator_decides_and_the_input_is_unchanged(rng):

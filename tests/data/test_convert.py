@@ -11,8 +11,11 @@ from ssdcore.coco.ground_truth import write_ground_truth
 from ssdcore.core import progress
 from ssdcore.core.errors import InputError
 from ssdcore.data.convert import convert_split, read_split, repeated_files
+from ssdcore.data.loader import spread_samples
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
+from ssdcore.geometry.boxes import yxyx_to_xywh_px
 from tests.coco_files import box, jpeg, write_coco
+from tests.data.samples import extent_px, painted
 
 
 @pytest.fixture
@@ -208,6 +211,47 @@ def test_the_number_of_threads_changes_no_byte(tmp_path, threads):
         assert a.read_bytes() == (b.parent / a.name).read_bytes()
     order = [int(row["image_id"]) for row in rows(find_shards(tmp_path / "b/x"))]
     assert sorted(order) == [n for n in range(many) if n % 7]
+
+
+def test_large_images_are_scaled_down_once_and_their_boxes_stay(tmp_path, rng):
+    """A wide, a tall, a sideways and a small image."""
+    hws = {1: (801, 1203), 2: (1000, 400), 3: (900, 700), 4: (90, 120)}
+    samples = {id_: painted(rng, *hw) for id_, hw in hws.items()}
+    sideways = Image.Exif()
+    sideways[0x0112] = 6
+    rows = []
+    for id_, (rgb, objects) in samples.items():
+        height, width = hws[id_]
+        turned, exif = (np.rot90(rgb), sideways) if id_ == 3 else (rgb, None)
+        Image.fromarray(turned).save(tmp_path / f"{id_}.jpg", quality=95, exif=exif or Image.Exif())
+        boxes = yxyx_to_xywh_px(objects.boxes_yxyx, height, width)
+        rows += [
+            box(id_, int(label), xywh.tolist())
+            for label, xywh in zip(objects.labels, boxes, strict=True)
+        ]
+    listed = [
+        {"id": id_, "file_name": f"{id_}.jpg", "height": height, "width": width}
+        for id_, (height, width) in hws.items()
+    ]
+    classes = [(label, str(label)) for label in (1, 2, 3)]
+    split = read_coco(write_coco(tmp_path / "a.json", listed, rows, classes))
+    found = {}
+    for most in (None, 500):
+        shards = tmp_path / f"at{most}/x"
+        assert convert_split(split, tmp_path, shards, 1, max_side=most).kept == 4
+        found[most] = dict(spread_samples(find_shards(shards), 4))
+    assert {id_: one.rgb.shape[:2] for id_, one in found[500].items()} == {
+        1: (333, 500), 2: (500, 200), 3: (500, 389), 4: (90, 120),
+    }  # fmt: skip
+    for id_, (rgb, objects) in found[500].items():
+        np.testing.assert_array_equal(objects.boxes_yxyx, found[None][id_].objects.boxes_yxyx)
+        small = np.array(rgb.shape[:2] * 2)
+        for label, own in zip(objects.labels, objects.boxes_yxyx, strict=True):
+            np.testing.assert_allclose(own * small, extent_px(rgb, label), atol=1)
+    write_ground_truth(tmp_path / "truth.json", split)
+    assert {image.id: (image.height, image.width) for image in
+            read_coco(tmp_path / "truth.json").images} == hws  # fmt: skip
+    np.testing.assert_array_equal(found[500][4].rgb, found[None][4].rgb)
 
 
 def test_a_long_conversion_prints_its_progress(faulty, tmp_path, monkeypatch, capsys):

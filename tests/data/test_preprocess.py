@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.preprocess import PADDING_RGB, NetworkInput, to_network_input
+from ssdcore.geometry.boxes import from_view, to_view
+from tests.data.samples import extent_px, painted
+
+LETTERBOX, LETTERBOX_512 = NetworkInput(300, "letterbox"), NetworkInput(512, "letterbox")
 
 
 def test_a_constant_image_by_hand():
@@ -28,3 +32,46 @@ def test_the_input_is_unchanged(rng):
     before = rgb.copy()
     to_network_input(rgb)
     np.testing.assert_array_equal(rgb, before)
+
+
+@pytest.mark.parametrize(
+    ("hw", "filled"),
+    [
+        ((300, 300), (300, 300)),
+        ((240, 320), (225, 300)),
+        ((640, 480), (300, 225)),
+        ((1, 1), (300, 300)),
+        ((3, 4000), (1, 300)),
+        ((600, 599), (300, 300)),  # 299.5 is rounded up
+    ],
+)
+def test_a_letterbox_keeps_the_aspect_ratio_and_pads_the_rest(hw, filled):
+    rgb = LETTERBOX.resized(np.full((*hw, 3), 200, np.uint8))
+    assert rgb.shape == (300, 300, 3)
+    height, width = filled
+    assert (rgb[:height, :width] == 200).all()
+    assert (rgb[height:] == PADDING_RGB).all()
+    assert (rgb[:, width:] == PADDING_RGB).all()
+    assert abs(to_network_input(rgb, LETTERBOX)[:, height:]).max(initial=0) < 0.02
+
+
+@pytest.mark.parametrize(
+    "network_input", [NetworkInput(), LETTERBOX, NetworkInput(512, "letterbox")]
+)
+@pytest.mark.parametrize("hw", [(80, 120), (301, 97), (97, 301), (700, 1100), (480, 640)])
+def test_boxes_are_on_their_paint_in_the_input_and_return_within_half_a_pixel(
+    network_input, hw, rng
+):
+    """Of a stretched image too."""
+    sample = painted(rng, *hw)
+    view = network_input.view(np.array(hw))
+    boxes = to_view(sample.objects.boxes_yxyx, view)
+    rgb, per_pixel = network_input.resized(sample.rgb), network_input.size / max(hw)
+    for box, label in zip(boxes, sample.objects.labels, strict=True):
+        np.testing.assert_allclose(
+            box * network_input.size, extent_px(rgb, label), atol=1 + 2 * per_pixel
+        )
+    returned = from_view(boxes, view) * np.array(hw * 2)
+    expected = sample.objects.boxes_yxyx * np.array(hw * 2)
+    np.testing.assert_allclose(returned, expected, atol=0.01)
+    assert (from_view(np.array([[0.5, 0.5, 1, 1]]), view)[:, 2:] == 1).all()  # not in the padding

@@ -7,9 +7,9 @@ import pytest
 from mindspore.train.mind_ir_pb2 import ModelProto
 
 from ssdcore.export.mindir import MindirNetwork, save_mindir
-from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network
+from ssdcore.models.metadata import ModelMetadata
 from tests.network_fixtures import SSD512
 
 
@@ -24,10 +24,11 @@ def read_texts(path):
     ("loss", "change"), [("focal", {}), ("multibox", {}), ("multibox", SSD512)]
 )
 def test_a_file_equals_the_network_for_any_batch(model, tmp_path, loss, change, rng):
-    network = build_network(model.model_copy(update=change), 2, loss)
+    model = model.model_copy(update=change)
+    network = build_network(model, 2, loss)
     side = network.input_size
     images = rng.normal(size=(3, 3, side, side)).astype(np.float32)
-    expected = Detector(network, default_boxes(), loss, batch_size=3).answers(images)
+    expected = Detector(network, ModelMetadata(model, (), loss, 0), batch_size=3).answers(images)
     texts = {"classes": '["café"]', "empty": ""}
     save_mindir(tmp_path / "a.mindir", network, loss, texts)
     assert read_texts(tmp_path / "a.mindir") == texts
@@ -43,6 +44,7 @@ import sys
 from pathlib import Path
 from ssdcore.export.mindir import save_mindir
 from ssdcore.models.checkpoint import build_network
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.device import configure, seed_all
 from ssdcore.params.reader import read_params
 

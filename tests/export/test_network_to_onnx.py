@@ -7,9 +7,9 @@ from mindspore import Tensor, nn
 
 from ssdcore.export.network_to_onnx import to_onnx
 from ssdcore.export.onnx_builder import save
-from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network
+from ssdcore.models.metadata import ModelMetadata
 from tests.network_fixtures import SSD512
 
 STYLES = {
@@ -50,12 +50,13 @@ def trained(network, rng):
     ],
 )
 def test_the_outputs_equal_mindspores(model, style, loss, rng, tmp_path):
-    network = trained(build_network(model.model_copy(update=STYLES[style]), 3, loss), rng)
+    model = model.model_copy(update=STYLES[style])
+    network = trained(build_network(model, 3, loss), rng)
     save(tmp_path / "a.onnx", to_onnx(network, loss), {})
     session = onnxruntime.InferenceSession(tmp_path / "a.onnx")
     side = network.input_size
     images = rng.normal(size=(3, 3, side, side)).astype(np.float32)
-    expected = Detector(network, default_boxes(), loss, batch_size=3).answers(images)
+    expected = Detector(network, ModelMetadata(model, (), loss, 0), batch_size=3).answers(images)
     assert np.ptp(expected[0]) > 0.1
     assert np.ptp(expected[1]) > 0.1
     for batch in (3, 1):

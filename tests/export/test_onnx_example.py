@@ -66,7 +66,7 @@ def test_the_boxes_are_the_checkpoints(folder, size, rng):
     rows = [line.split("\t") for line in done.stdout.splitlines()]
 
     network, card = load(folder / "best.ckpt")
-    detector = Detector(network, card.default_boxes, card.loss, batch_size=1)
+    detector = Detector(network, card, batch_size=1)
     rgb = decode_for_network((folder / "photo.jpg").read_bytes())
     answers = detector.answers(to_network_input(rgb)[None])
     (found,) = detect(*answers, card.default_boxes, Thresholds())

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from ssdcore.data.preprocess import DEVIATION_RGB, to_network_input
+from ssdcore.data.preprocess import DEVIATION_RGB, NetworkInput, to_network_input
 from ssdcore.export.onnx_builder import BATCH, Graph, Value
 from ssdcore.export.photos import preprocessing, with_photos
 from ssdcore.geometry.default_boxes import default_boxes
@@ -34,6 +34,7 @@ def answering(offsets, probabilities):
     return graph.model("known", [Value("images", np.float32, (BATCH, 3, 300, 300))], outputs)
 
 
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
 @pytest.mark.parametrize(
     ("hw", "side"),
     [
@@ -41,17 +42,18 @@ def answering(offsets, probabilities):
         ((240, 320), 512),
     ],
 )
-def test_photos_become_what_the_pipeline_feeds_the_network(hw, side, rng):
-    photos = rng.integers(0, 256, (2, *hw, 3), np.uint8)
-    images, height, width = session(preprocessing(side)).run(None, {"photos": photos})
+def test_photos_become_what_the_pipeline_feeds_the_network(hw, side, resize, rng):
+    photos, network_input = rng.integers(0, 256, (2, *hw, 3), np.uint8), NetworkInput(side, resize)
+    images, height, width, *_ = session(preprocessing(network_input)).run(None, {"photos": photos})
     assert (height.tolist(), width.tolist()) == ([hw[0]], [hw[1]])
-    expected = np.stack([to_network_input(photo, side) for photo in photos])
+    expected = np.stack([to_network_input(photo, network_input) for photo in photos])
     levels = abs(images - expected) * DEVIATION_RGB.reshape(1, 3, 1, 1)
     assert levels.mean() < 0.15
     if platform.machine() == "x86_64":  # OpenCV computes in other ways elsewhere
         assert levels.max() < 1e-3
 
 
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
 @pytest.mark.parametrize(
     "thresholds",
     [
@@ -62,16 +64,18 @@ def test_photos_become_what_the_pipeline_feeds_the_network(hw, side, rng):
         Thresholds(score=0.0, nms_iou=0.5, max_detections=5, max_per_class=2),
     ],
 )
-def test_detections_are_those_of_detect(thresholds, rng):
+def test_detections_are_those_of_detect(thresholds, resize, rng):
     offsets = rng.normal(0, 2, (2, len(PRIORS), 4)).astype(np.float32)
     # tenths, so that scores tie with one another and with the threshold
     probabilities = rng.integers(0, 10, (2, len(PRIORS), CLASSES)).astype(np.float32) / 10
     probabilities[1, ::2] = 0
-    model = with_photos(answering(offsets, probabilities), PRIORS, CLASSES, thresholds)
+    model = with_photos(answering(offsets, probabilities), PRIORS, CLASSES, thresholds, resize)
     photos = np.zeros((2, 50, 80, 3), np.uint8)
     photos[1] = 255
     boxes, scores, labels = session(model).run(("boxes", "scores", "labels"), {"photos": photos})
-    for i, expected in enumerate(detect(offsets, probabilities, PRIORS, thresholds)):
+    view = NetworkInput(300, resize).view(np.array((50, 80)))
+    for i, found in enumerate(detect(offsets, probabilities, PRIORS, thresholds)):
+        expected = found.seen_in(view)
         count = len(expected.labels)
         y1, x1, y2, x2 = expected.boxes_yxyx.T
         xyxy_px = np.stack([x1 * 80, y1 * 50, x2 * 80, y2 * 50], axis=-1)

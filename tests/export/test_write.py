@@ -1,16 +1,17 @@
 """The exported files of a network, and their comparison with the checkpoint."""
 
+import cv2
 import numpy as np
 import pytest
 
 from ssdcore.data.loader import input_batches, read_images
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.parity import check_exports
-from ssdcore.export.runtime import OnnxDetector, OnnxFile, OnnxNetwork
+from ssdcore.export.runtime import OnnxDetector, OnnxFile, OnnxNetwork, load_exported
 from ssdcore.export.write import write_exports
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector
-from ssdcore.models.checkpoint import build_network
+from ssdcore.inference.detector import Detector, load_photo_detector
+from ssdcore.models.checkpoint import build_network, save
 from ssdcore.models.metadata import ModelMetadata
 from tests.export.test_mindir import read_texts
 
@@ -35,8 +36,8 @@ def network(metadata):
 
 
 def check(folder, formats, network, metadata, images, tolerance=1e-4):
-    detector = Detector(network, metadata.network.default_boxes, "multibox", 4)
-    shown = read_images(images.shards, 1, network.input_size)
+    detector = Detector(network, metadata.network, 4)
+    shown = read_images(images.shards, 1, metadata.network.network_input)
     return check_exports(folder, formats, detector, metadata, shown, images.split, tolerance)
 
 
@@ -78,6 +79,30 @@ def test_files_of_ssd512_and_other_ratios_are_the_checkpoints_network(
     assert read.network.default_boxes.shape == (64**2 * 6 + (32**2 + 16**2 + 8**2 + 21) * 4, 4)
     parity = check(tmp_path, ("onnx", "mindir"), network, metadata, images)
     assert parity.faults == []
+
+
+def test_files_of_a_letterboxed_network_are_the_checkpoints_network(tmp_path, metadata, images):
+    model = metadata.network.model.model_copy(update={"resize": "letterbox"})
+    metadata = metadata._replace(network=metadata.network._replace(model=model))
+    network = build_network(model, len(metadata.network.classes), "multibox")
+    save(tmp_path / "best.ckpt", network, metadata.network)
+    write_exports(tmp_path, network, metadata, ("onnx", "mindir"), ())
+    for name in ("ssd300.onnx", "ssd300_photos.onnx"):
+        assert OnnxFile(tmp_path / name).metadata.network.network_input.resize == "letterbox"
+    parity = check(tmp_path, ("onnx", "mindir"), network, metadata, images)
+    assert parity.faults == []
+    photo = images.annotations.parents[1] / "train" / images.split.images[0].file_name
+    wide = cv2.resize(cv2.imread(str(photo))[:80], (400, 100))[..., ::-1]
+    detectors = [
+        load_photo_detector(tmp_path / "best.ckpt", batch_size=1),
+        *(load_exported(tmp_path / f"ssd300{part}.onnx", 1) for part in ("", "_photos")),
+    ]
+    ((expected,), *others) = (list(one.detect([wide], metadata.thresholds)) for one in detectors)
+    whole = OnnxDetector(OnnxFile(tmp_path / "ssd300_photos.onnx")).detect(wide[None])
+    assert len(expected.detections.labels) > 3
+    for found in (*(one.detections for (one,) in others), *whole):
+        np.testing.assert_allclose(found.scores, expected.detections.scores, atol=1e-5)
+        np.testing.assert_allclose(found.boxes_yxyx, expected.detections.boxes_yxyx, atol=1e-4)
 
 
 def test_files_of_another_network_have_faults(tmp_path, network, metadata, images):

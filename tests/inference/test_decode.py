@@ -227,6 +227,12 @@ def test_training_says_where_the_evaluation_measures_otherwise(params, remark):
     assert validation_remark(wanted) == remark
 
 
+def test_tiles_are_said_to_be_the_evaluations_alone():
+    wanted = read_params(Path(__file__).parents[2] / "params.yaml").evaluate
+    remark = validation_remark(wanted.model_copy(update={"tile": 600}))
+    assert remark == "AP in training is measured with tile null (evaluate: 600)"
+
+
 def test_thresholds_come_from_the_parameters_and_the_score_can_be_overridden():
     wanted = EvaluateParams(
         batch_size=1, score_threshold=0.1, nms_iou=0.2, max_detections=3, max_per_class=4,

@@ -4,8 +4,13 @@ import pytest
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import Detections, to_results
 from ssdcore.core.errors import InputError
-from ssdcore.data.loader import InputBatch, input_batches
-from ssdcore.geometry.default_boxes import default_boxes
+from ssdcore.data.loader import (
+    InputBatch,
+    input_batches,
+    spread_samples,
+    to_training_example,
+)
+from ssdcore.geometry.boxes import yxyx_to_xywh_px
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import (
     Detector,
@@ -17,15 +22,20 @@ from ssdcore.inference.detector import (
 )
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.models.metadata import ModelMetadata
+from tests.augment_params import augment_params
 
-PRIORS = default_boxes()
+WHOLE = np.array([[0.0, 0, 1, 1]])
+
+
+def described(model, loss="multibox"):
+    return ModelMetadata(model, (), loss, step=0)
 
 
 @pytest.mark.parametrize("loss", ["focal", "multibox"])
 def test_probabilities_are_the_losses_own(model, loss, rng):
     network = build_network(model, 3, loss)
     images = rng.normal(size=(2, 3, 300, 300)).astype(np.float32)
-    offsets, probabilities = Detector(network, PRIORS, loss, batch_size=3).answers(images)
+    offsets, probabilities = Detector(network, described(model, loss), batch_size=3).answers(images)
     assert offsets.shape == (2, 8732, 4)
     assert probabilities.shape == (2, 8732, 4)
     if loss == "multibox":
@@ -39,9 +49,9 @@ def test_probabilities_are_the_losses_own(model, loss, rng):
 def test_a_sigmoids_background_hides_no_class(model, monkeypatch):
     scores = np.full((1, 8732, 4), 0.001, np.float32)
     scores[0, 5] = [0.999, 0.001, 0.9, 0.001]
-    detector = Detector(build_network(model, 3, "focal"), PRIORS, "focal", batch_size=1)
+    detector = Detector(build_network(model, 3, "focal"), described(model, "focal"), batch_size=1)
     monkeypatch.setattr(detector, "answers", lambda _: (np.zeros((1, 8732, 4), "f4"), scores))
-    batch = InputBatch(np.array([7]), np.zeros((1, 3, 300, 300), np.float32))
+    batch = InputBatch(np.array([7]), np.zeros((1, 3, 300, 300), np.float32), WHOLE)
     (found,) = detector.detect([batch], Thresholds(), TimeSpent())
     assert (found.image_id, found.detections.labels.tolist()) == (7, [2])
 
@@ -50,7 +60,7 @@ def test_the_batch_an_image_is_in_changes_nothing(model, images):
     network = build_network(model, 6, "multibox")
 
     def boxes(batch_size):
-        detector = Detector(network, PRIORS, "multibox", batch_size)
+        detector = Detector(network, described(model), batch_size)
         batches = input_batches(images.shards, batch_size, workers=1)
         return list(
             detector.detect(batches, Thresholds(score=0.002, max_detections=5), TimeSpent())
@@ -62,7 +72,7 @@ def test_the_batch_an_image_is_in_changes_nothing(model, images):
 
 
 def test_a_split_becomes_coco_results(model, images):
-    detector = Detector(build_network(model, 6, "multibox"), PRIORS, "multibox", 4)
+    detector = Detector(build_network(model, 6, "multibox"), described(model), 4)
     thresholds = Thresholds(score=0.0, max_detections=2)
     spent = TimeSpent()
     results = predict_split(
@@ -139,26 +149,65 @@ def test_an_error_goes_through():
 THRESHOLDS = Thresholds(score=0.002, max_detections=5)
 
 
-@pytest.mark.parametrize("workers", [1, 3])
-def test_photos_have_the_detections_of_the_evaluation(model, images, tmp_path, workers):
+def test_a_letterboxed_split_has_its_boxes_within_half_a_pixel(model, images, monkeypatch):
+    """From the shards to training's targets, and from a network that answers them to results."""
+    model = model.model_copy(update={"resize": "letterbox"})
+    split, metadata = images.split, described(model)
+    rows = [
+        to_training_example(
+            sample, metadata.default_boxes, augment_params(), np.random.default_rng(1), "best",
+            metadata.network_input,
+        )
+        for _, sample in spread_samples(images.shards, 10)
+    ]  # fmt: skip
+    detector = Detector(build_network(model, 6, "multibox"), metadata, batch_size=10)
+    inputs = []
+
+    def answers(batch):
+        inputs.extend(batch)
+        labels = np.stack([row.labels for row in rows])
+        return np.stack([row.offsets for row in rows]), np.eye(7, dtype=np.float32)[labels]
+
+    monkeypatch.setattr(detector, "answers", answers)
+    results = predict_split(detector, images.shards, split, Thresholds(score=0.5), 1, split.classes)
+    for seen, row in zip(inputs, rows, strict=True):
+        np.testing.assert_array_equal(seen, row.image)
+    for image in split.images:
+        assert image.height != image.width
+        truth = split.objects[image.id]
+        truth = truth.select(~truth.crowd)
+        expected = yxyx_to_xywh_px(truth.boxes_yxyx, image.height, image.width)
+        found = results.boxes_xywh_px[results.image_ids == image.id]
+        near = abs(expected[:, None] - found[None]).max(axis=2).min(axis=1)
+        assert (near < 0.5).all()
+
+
+@pytest.mark.parametrize(
+    ("workers", "resize", "tile"), [(1, "stretch", None), (3, "letterbox", 250)]
+)
+def test_photos_have_the_detections_of_the_evaluation(
+    model, images, tmp_path, workers, resize, tile
+):
+    model = model.model_copy(update={"resize": resize})
     classes = images.split.classes
     network = build_network(model, len(classes), "multibox")
     save(tmp_path / "best.ckpt", network, ModelMetadata(model, classes, "multibox", 0))
     network, metadata = load(tmp_path / "best.ckpt")
     evaluated = predict_split(
-        Detector(network, metadata.default_boxes, metadata.loss, batch_size=4),
-        images.shards, images.split, THRESHOLDS, 1, classes,
+        Detector(network, metadata, batch_size=4),
+        images.shards, images.split, THRESHOLDS, 1, classes, tile=tile,
     )  # fmt: skip
     files = [images.annotations.parents[1] / "train" / i.file_name for i in images.split.images]
     detector = load_photo_detector(tmp_path / "best.ckpt", batch_size=4, workers=workers)
     assert detector.classes == classes
-    found = list(detector.detect(files, THRESHOLDS))
+    found = list(detector.detect(files, THRESHOLDS, tile))
     sizes = [
         CocoImage(image.id, image.file_name, seen.height, seen.width)
         for image, seen in zip(images.split.images, found, strict=True)
     ]
     results = to_results(sizes, [seen.detections for seen in found], detector.classes)
-    assert len(results) == 5 * len(files)
+    assert len(results) >= 5 * len(files)
+    assert (len(results) == 5 * len(files)) == (tile is None)
     assert list(results.rows()) == list(evaluated.rows())
 
 

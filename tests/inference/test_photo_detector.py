@@ -15,7 +15,7 @@ from ssdcore.coco.results import Detections
 from ssdcore.core import retry
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.images import BrokenImageError, decode, decode_for_network
-from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.preprocess import SSD300, to_network_input
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.photo_detector import Decoded, PhotoDetector, PhotoResult, read_photo
 from tests.coco_files import jpeg
@@ -124,7 +124,7 @@ CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
 class Bright:
     """A dog at the first default box; its probability is the image's brightness."""
 
-    batch_size, input_size = 2, 300
+    batch_size, network_input = 2, SSD300
 
     def __init__(self) -> None:
         self.batch_sizes: list[int] = []
@@ -169,7 +169,7 @@ def test_each_photo_has_its_own_result(workers):
     for one in (results[0], results[3]):
         np.testing.assert_allclose(one.detections.boxes_yxyx, [[0, 0.25, 0.5, 0.75]], atol=1e-6)
     assert [(s.height, s.width) for s in results[2:5]] == [(40, 100), (20, 10), (0, 0)]
-    assert network.batch_sizes == [1, 2, 1]  # a batch of broken photos alone is not computed
+    assert network.batch_sizes == [2, 2]  # broken photos take no place in a batch
 
 
 def test_thresholds_are_arguments():

@@ -54,6 +54,7 @@ def test_a_checkpoint_of_an_earlier_version_is_of_ssd300(tmp_path, metadata):
     network = build_network(metadata.model, 2, "multibox")
     description = metadata.to_json()
     assert description["model"].pop("input_size") == 300
+    assert description["model"].pop("resize") == "stretch"
     assert description["model"].pop("aspect_ratios") is None
     path = tmp_path / "old.ckpt"
     ms.save_checkpoint(network, str(path), append_dict={"ssd300": json.dumps(description)})

@@ -146,7 +146,7 @@ def test_published_classes_have_their_names_and_ids(case, classes):
 
 def outputs(found, rgb):
     """Offsets and logits of a network on an image."""
-    return outputs_of(to_network_input(rgb, found.network.input_size).transpose(1, 2, 0), found)
+    return outputs_of(to_network_input(rgb, found.metadata.network_input).transpose(1, 2, 0), found)
 
 
 def outputs_of(normalised, found):

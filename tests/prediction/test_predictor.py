@@ -43,7 +43,7 @@ class Detector:
     def __init__(self, between=lambda: None) -> None:
         self._between = between
 
-    def detect(self, sources, thresholds):
+    def detect(self, sources, thresholds, tile):
         assert thresholds is THRESHOLDS
         for source in sources:
             self._between()

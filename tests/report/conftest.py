@@ -105,11 +105,16 @@ def shapes_split(objects: Mapping[str, int]) -> CocoSplit:
 
 
 def split_of(
-    image_ids: Iterable[int], rows: list[dict[str, Any]], classes: Mapping[int, str]
+    image_ids: Iterable[int],
+    rows: list[dict[str, Any]],
+    classes: Mapping[int, str],
+    height: int = 10,
+    width: int = 10,
 ) -> CocoSplit:
-    """A split of images of 10 by 10 pixels."""
+    """A split of images of one size in pixels."""
     images = [
-        {"id": id_, "file_name": f"{id_}.jpg", "height": 10, "width": 10} for id_ in image_ids
+        {"id": id_, "file_name": f"{id_}.jpg", "height": height, "width": width}
+        for id_ in image_ids
     ]
     categories = [{"id": id_, "name": name} for id_, name in classes.items()]
     content = {"images": images, "annotations": rows, "categories": categories}

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ssdcore.core.errors import InputError
+from ssdcore.data.preprocess import NetworkInput
 from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
 from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.report.tables import SIZE_BINS, SplitData, data_tables, loss_rise, training_tables
@@ -62,6 +63,19 @@ def test_a_split_by_hand():
     share = np.array(tables["box_sizes"].values("val"))
     assert share[:-1].sum() == 1
     assert share[np.searchsorted(SIZE_BINS, 0.5, "right") - 1] == 0.5
+
+
+def test_fitted_objects_are_those_of_the_networks_input():
+    """A square object of a wide image is a tall one where the image is stretched."""
+    split = split_of([5], [box(5, 1, [177.3, 28, 40, 40])], {1: "cat"}, height=100, width=400)
+    data = {"val": SplitData(split, {**conversion(1, 0, 0), "skipped_files": []})}
+    squares = LAYOUTS[300].with_aspect_ratios([()] * 6)
+    for resize, fitted, side in (("stretch", 0, 0.2), ("letterbox", 1, 0.1)):
+        found = data_tables(data, squares, TUTORIAL_SCALES, NetworkInput(300, resize))
+        tables = {table.name: table for table in found}
+        assert tables["splits"].values("fitted") == [fitted]
+        share = np.array(tables["box_sizes"].values("val"))
+        assert share[np.searchsorted(SIZE_BINS, side - 1e-3, "right") - 1] == 1
 
 
 def test_nothing_left_out_has_no_table(splits):

@@ -36,6 +36,11 @@ def test_the_model_is_read_with_its_evaluation(repository, checkpoint):
     assert (found.figures["AP"], found.figures["APs"]) == (0.25, None)
 
 
+def test_tiles_count_if_there_are_some(tmp_path, checkpoint):
+    found = read_candidate(write_repository(tmp_path, checkpoint, tile=600))
+    assert found.counted["tile"] == 600
+
+
 def test_dvcs_own_lock_has_the_keys_that_are_read():
     """The lock in git was written by DVC, not by these tests."""
     stage = YAML(typ="safe").load(repositories.ROOT / "dvc.lock")["stages"]["evaluate"]

@@ -13,6 +13,7 @@ import pytest
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.results import Detections
 from ssdcore.data.image_files import LARGEST_BYTES
+from ssdcore.data.preprocess import SSD300
 from ssdcore.inference.photo_detector import PhotoDetector
 from ssdcore.models.metadata import ScoreThreshold
 from ssdcore.serving.web import PageServer
@@ -26,7 +27,7 @@ PHOTO = cv2.imencode(".jpg", np.full((90, 160, 3), 200, np.uint8))[1].tobytes()
 class Fixed:
     """Detects the same three objects in every image."""
 
-    batch_size, input_size = 1, 300
+    batch_size, network_input = 1, SSD300
 
     def detect(self, images, thresholds):
         boxes = np.array([[0.1, 0.2, 0.5, 0.8], [0, 0, 1, 1], [0.5, 0.5, 0.75, 0.75]], np.float32)

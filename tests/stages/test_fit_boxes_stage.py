@@ -1,6 +1,7 @@
 """The command that fits the default boxes: what it prints is accepted as it is."""
 
 import json
+import re
 import shlex
 import shutil
 
@@ -46,6 +47,18 @@ def test_the_printed_options_raise_the_share(folder):
     assert read_params(folder / "params.yaml").model.aspect_ratios
     again = python(folder, "-m", "stages", "fit-boxes").stdout.splitlines()
     assert again[5].split()[2] == shares["all"][2]
+
+
+def test_objects_are_those_of_the_networks_input(folder):
+    """A letterboxed wide image is a stretched square one with nothing in its lower part."""
+    truth, params = folder / "data/mindrecord/ground_truth_train.json", folder / "params.yaml"
+    text, said = truth.read_text(), []
+    for height, resize in ((300, "letterbox"), (1200, "stretch"), (300, "stretch")):
+        sized = text.replace('"width": 300', '"width": 1200')
+        truth.write_text(sized.replace('"height": 300', f'"height": {height}'))
+        params.write_text(re.sub("resize: [a-z]+", f"resize: {resize}", params.read_text()))
+        said.append(python(folder, "-m", "stages", "fit-boxes").stdout)
+    assert said[0] == said[1] != said[2]
 
 
 def test_without_converted_data_the_stage_to_run_is_named(tmp_path):

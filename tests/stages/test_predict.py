@@ -62,6 +62,25 @@ def test_photos_are_drawn_and_recorded(folder):
     assert cv2.imread(str(folder / "out/b.jpg")).shape == (90, 160, 3)
 
 
+def test_large_photos_are_cut_into_tiles(folder):
+    thresholds = Thresholds(score=SCORE)
+    detector = load_photo_detector(folder / "best.ckpt", batch_size=4)
+    found = []
+    for tile in (64, 0):
+        words = ("photos/b.jpg", *MODEL, "--out", "cut", "--score", str(SCORE), "--tile", str(tile))
+        done = predict(folder, *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        coco = json.loads((folder / "cut/predictions.json").read_text())
+        (result,) = detector.detect([folder / "photos/b.jpg"], thresholds, tile or None)
+        (image,) = coco["images"]
+        assert (image["height"], image["width"]) == (90, 160)
+        expected = to_results([CocoImage(1, "", 90, 160)], [result.detections], CLASSES).rows()
+        boxes = [box["bbox"] for box in coco["annotations"]]
+        assert boxes == [row["bbox"] for row in expected]
+        found.append(boxes)
+    assert found[0] != found[1]
+
+
 def test_a_model_without_a_threshold_gets_a_stated_one(folder):
     done = predict(folder, "photos/b.jpg", *MODEL, "--out", "default")
     assert (done.returncode, done.stderr) == (0, "")
@@ -83,6 +102,7 @@ def test_a_model_without_a_threshold_gets_a_stated_one(folder):
         ),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
         (("photos", "--score", "1.5"), "--score"),
+        (("photos", "--tile", "10"), "--tile: found 10, expected 0, or 64 or more"),
         (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera as well"),
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
         ((), "expected an image"),

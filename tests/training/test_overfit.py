@@ -72,7 +72,7 @@ def require_learnt(images, head, loss, changes=MODEL, **options):
     )
 
     def measure():
-        detector = Detector(training.network, training.metadata.default_boxes, loss, batch_size=4)
+        detector = Detector(training.network, training.metadata, batch_size=4)
         results = predict_split(
             detector, images.shards, images.split, Thresholds(), 1, images.split.classes
         )

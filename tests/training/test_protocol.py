@@ -11,11 +11,11 @@ from ssdcore.core import layout
 from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import find_shards
 from ssdcore.evaluation.tables import analyse, results_of, write_evaluation
-from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, predict_split
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, seed_all
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.sources.shapes import write_shapes
 from tests.coco_files import plain_pycocotools
 
@@ -58,7 +58,7 @@ def predicted(folder, model):
     seed_all(1)
     split = read_coco(annotations(folder))
     network = build_network(model, 6, "multibox")
-    detector = Detector(network, default_boxes(), "multibox", batch_size=4)
+    detector = Detector(network, ModelMetadata(model, (), "multibox", 0), batch_size=4)
     shards = find_shards(folder / "train.mindrecord")
     thresholds = Thresholds(score=0.0, max_detections=20)
     return predict_split(detector, shards, split, thresholds, 2, split.classes)

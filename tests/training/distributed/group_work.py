@@ -22,6 +22,7 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, find_in_split, split_results
 from ssdcore.models.device import configure, seed_all
 from ssdcore.models.losses import DetectionLoss, MultiboxLoss
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import AugmentParams
 from ssdcore.training.distributed.group import ALONE, Group, join_group
@@ -148,7 +149,7 @@ def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
     split = read_coco(Path(work.annotations))
     seed_all(4)
     network = build_tiny(MODEL, len(split.classes), "multibox")
-    detector = Detector(network, PRIORS, "multibox", batch_size)
+    detector = Detector(network, ModelMetadata(MODEL, (), "multibox", 0), batch_size)
     shards = [Path(shard) for shard in work.shards]
     found = find_in_split(detector, shards, Thresholds(score=work.score), 1, group)
     return list(split_results(gather_found(found, group), split, split.classes).rows())
