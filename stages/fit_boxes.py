@@ -66,13 +66,12 @@ def _training_objects() -> tuple[Boxes, NDArray[Any]]:
 
     from ssdcore.coco.annotations import read_coco
     from ssdcore.coco.boxes import KEPT
+    from ssdcore.coco.ground_truth import read_skipped
 
     split = read_coco(layout.ground_truth("train"))
-    conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))["train"]
-    skipped = [file["image_id"] for file in conversion["skipped_files"]]
     rows = split.annotations
     used = np.flatnonzero((rows.verdict == KEPT) & ~rows.crowd)
-    used = used[~np.isin(split.image_ids[rows.image[used]], skipped)]
+    used = used[~np.isin(split.image_ids[rows.image[used]], [*read_skipped("train")])]
     return rows.boxes_yxyx[used], np.sqrt(rows.areas_px[used])
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.boxes import Objects
 from ssdcore.data.preprocess import MEAN_RGB, SMALLEST_CROP, resize
-from ssdcore.geometry.boxes import Boxes
+from ssdcore.geometry.boxes import Boxes, in_window
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.geometry.iou import areas, iou_matrix
 from ssdcore.params.schema import AugmentParams
@@ -132,7 +132,7 @@ def zoom_out(
         (canvas_height - top) / height,
         (canvas_width - left) / width,
     )
-    boxes = _relative_to(sample.objects.boxes_yxyx, np.array(window, np.float32))
+    boxes = in_window(sample.objects.boxes_yxyx, np.array(window, np.float32))
     return Sample(canvas, sample.objects._replace(boxes_yxyx=boxes))
 
 
@@ -234,7 +234,7 @@ def _cut(sample: Sample, window_px: Sequence[int]) -> Sample | None:
     """Crops to a window; returns None if rounding leaves none of the objects that should stay."""
     objects, single = sample.objects, ~sample.objects.crowd
     window = _to_fractions(np.array([window_px]), sample)
-    boxes = _relative_to(objects.boxes_yxyx, window[0])
+    boxes = in_window(objects.boxes_yxyx, window[0])
     stays = ~single | _centres_inside(objects.boxes_yxyx, window)[:, 0]
     visible = stays & (areas(boxes) > 0)
     if single.any() and not (single & visible).any():
@@ -253,9 +253,3 @@ def _centres_inside(boxes_yxyx: Boxes, windows_yxyx: Boxes) -> NDArray[np.bool_]
     cy, cx = ((boxes_yxyx[:, :2] + boxes_yxyx[:, 2:]) / 2).T[:, :, None]
     y1, x1, y2, x2 = windows_yxyx.T
     return (cy > y1) & (cy < y2) & (cx > x1) & (cx < x2)
-
-
-def _relative_to(boxes_yxyx: Boxes, window: Boxes) -> Boxes:
-    """Converts boxes (N, 4) to fractions of a window (4,) of the image, clipped to it."""
-    origin, size = window[:2], window[2:] - window[:2]
-    return np.clip((boxes_yxyx - np.tile(origin, 2)) / np.tile(size, 2), 0, 1).astype(np.float32)

@@ -25,6 +25,12 @@ def yxyx_to_cyxhw(boxes_yxyx: Boxes) -> Boxes:
     return np.concatenate([(low + high) / 2, high - low], axis=-1)
 
 
+def in_window(boxes_yxyx: Boxes, window_yxyx: Boxes) -> Boxes:
+    """Converts boxes (N, 4) to fractions of a window (4,) of the image, clipped to it."""
+    origin, size = window_yxyx[:2], window_yxyx[2:] - window_yxyx[:2]
+    return np.clip((boxes_yxyx - np.tile(origin, 2)) / np.tile(size, 2), 0, 1).astype(np.float32)
+
+
 def xywh_px_to_yxyx(boxes_xywh_px: Boxes, height: int, width: int) -> Boxes:
     """Converts COCO's left, top, width, height in pixels (…, 4) to fractions of the image."""
     x, y, w, h = np.moveaxis(np.asarray(boxes_xywh_px, np.float64), -1, 0)
