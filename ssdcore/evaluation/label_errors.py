@@ -2,10 +2,9 @@
 
 The kinds and the idea of one score for each box are those of ObjectLab (Tkachenko, Thyagarajan,
 Mueller, "ObjectLab: Automated Diagnosis of Mislabeled Images in Object Detection Data", 2023):
-overlooked objects, swapped classes and boxes that do not fit. A detector learns wrong labels
-of its training images as well, so that each score is of the evidence that is left: the labelled
-class counts against the other one, and a box that no detection supports counts as much as the
-detector supports the other boxes of its class.
+overlooked objects, swapped classes and boxes that do not fit. Here each score estimates how
+probable it is that the label is wrong, so that one list can rank all kinds. A detector learns wrong
+labels of its training images as well: those agree with it and are not found.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -35,6 +34,8 @@ NAME = "label_errors"
 MISSING, OTHER_CLASS, UNSUPPORTED = "missing box", "other class", "unsupported box"
 LEAST_SUSPICION = 0.1
 """Of a label in the table."""
+WRONG = 0.05
+"""Assumed share of the boxes that no detector would support, because they show no such object."""
 SIDES = ("left", "top", "width", "height")
 """Columns of the box, in pixels of the image."""
 COLUMNS = (
@@ -69,9 +70,10 @@ def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:
       that overlap: score · (1 - IoU with the nearest object), where that IoU is less than 0.5.
     - other class: a box on which a detection of another class lies: score · (1 - score of the
       best detection of the labelled class), both with an IoU of 0.5 or more.
-    - unsupported box: the mean support of the boxes of its class · (1 - its own support), where
-      support is the highest score of a detection on the box. Weak detectors miss many objects,
-      and their lists have few such boxes.
+    - unsupported box: (1 - s) · w / (w + (1 - w) · (1 - m)), where s is the highest score of a
+      detection on the box, m its mean over the boxes of the labelled class, and w is `WRONG`.
+      This is Bayes' rule for a box without a detection: a detector that misses many objects
+      says little about those that it misses.
 
     A box has one entry, of the higher suspicion. Crowd regions have none.
     """
@@ -148,10 +150,11 @@ def _of_objects(
     same = truth.label[pairs.object] == found.label[pairs.detection]
     _, support = _best(pairs.select(same), found, len(seen))
     rival, contradiction = _best(pairs.select(~same), found, len(seen))
-    expected = np.zeros(truth.label.max(initial=0) + 1)
+    mean = np.zeros(truth.label.max(initial=0) + 1)
     for label in np.unique(truth.label[seen]):
-        expected[label] = support[seen & (truth.label == label)].mean()
-    unsupported = expected[truth.label] * (1 - np.maximum(support, contradiction))
+        mean[label] = support[seen & (truth.label == label)].mean()
+    unsupported = WRONG / (WRONG + (1 - WRONG) * (1 - mean[truth.label]))
+    unsupported *= 1 - np.maximum(support, contradiction)
     return rival, contradiction * (1 - support), unsupported
 
 

@@ -31,6 +31,7 @@ SAME_IMAGES, SAME_PX = 12, 240
 SUSPECT_PX, SUSPECT_WINDOW, LEAST_WINDOW = 240, 3, 0.25
 """Longer side of the part of an image that shows a suspicious label; the side of that part, as a
 multiple of the label's longer side; its least share of the image's shorter side."""
+SUSPECT_QUALITY = 70
 SUSPECT: Colour = (255, 125, 110)
 OTHERS: Colour = (195, 201, 208)
 
@@ -100,7 +101,7 @@ def draw_suspects(images: Mapping[str, SplitImages], table: Table) -> Iterator[V
         for image, rgb in zip(shown, of_split.read(shown), strict=True):
             for number in about[name, image.id]:
                 drawn = _suspect(rgb, of_split.split.objects[image.id], rows[number])
-                jpegs[number] = encode_jpeg(drawn)
+                jpegs[number] = encode_jpeg(drawn, SUSPECT_QUALITY)
     for number, row in enumerate(rows):
         yield VariedImage(f"{row['split']} {row['image']} · {row['kind']}", [jpegs[number]])
 

@@ -74,13 +74,19 @@ def test_the_labelled_class_counts_against_the_other_one(review):
     ]
 
 
-def test_a_box_without_a_detection_counts_as_much_as_those_of_its_class_are_supported(review):
-    objects = [(1, CAT, HERE, 0), (2, CAT, HERE, 0), (2, DOG, THERE, 0), (1, DOG, THERE, 0)]
-    found = [(1, CAT, 0.9, HERE), (2, CAT, 0.1, HERE), (1, DOG, 1.0, THERE)]
-    assert short(review(objects, found)) == [
-        ("2.jpg", UNSUPPORTED, "dog", "", 0.5),
-        ("2.jpg", UNSUPPORTED, "cat", "", 0.45),
-    ]
+def test_a_box_without_a_detection_counts_more_if_those_of_its_class_have_one(review):
+    places = [[50 * column, 50 * row, 40, 40] for row in range(4) for column in range(4)]
+    objects = [(n, kind, box, 0) for n, kind in ((1, CAT), (2, DOG)) for box in places]
+    found = [(1, CAT, 1.0, box) for box in places[:15]] + [(1, CAT, 0.4, places[15])]
+    found += [(2, DOG, 1.0, box) for box in places[:10]]
+    (cat, *dogs) = short(review(objects, found))
+    assert cat == ("1.jpg", UNSUPPORTED, "cat", "", round(0.6 * bayes(15.4 / 16), 3))
+    assert dogs == [("2.jpg", UNSUPPORTED, "dog", "", round(bayes(10 / 16), 3))] * 6
+
+
+def bayes(found, wrong=0.05):
+    """How probable a box without a detection is wrong if a share of the others are found."""
+    return wrong / (wrong + (1 - wrong) * (1 - found))
 
 
 def test_crowds_and_images_that_were_skipped_say_nothing(review):
