@@ -27,7 +27,11 @@ Images = Annotated[
 ]
 
 
-def main(out: Out, images: Images = "/data/local-files/?d=") -> None:
+LOCAL_FILES = "/data/local-files/?d="
+"""Under which Label Studio serves files of its own disk."""
+
+
+def main(out: Out, images: Images = LOCAL_FILES) -> None:
     """Write the labels of train and val, and what the detector proposes, for a labelling tool.
 
     Images with suspicious labels come first. All others follow, so that what the tool exports is

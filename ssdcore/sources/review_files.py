@@ -20,8 +20,6 @@ from ssdcore.sources.coco_writer import Box, ImageEntry
 from ssdcore.sources.converted import PROPOSALS
 from ssdcore.sources.label_studio import KIND
 
-LOCAL_ADDRESS = f"/data/local-files/{LOCAL_FILES}"
-"""Under which Label Studio serves files of its own disk."""
 PERCENT_DECIMALS, PIXEL_DECIMALS = 6, 3
 
 
