@@ -26,6 +26,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.params.reader import read_params
+from ssdcore.sources.label_studio import read_label_studio
 from ssdcore.sources.unzip import extract_one, unzip
 from ssdcore.sources.voc import Voc
 from ssdcore.sources.yolo import read_names, read_yolo
@@ -53,6 +54,14 @@ def _coco() -> bytes:
     box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2.5, 2], "area": 5}
     content = {"images": [image], "categories": [{"id": 1, "name": "süß"}]}
     return json.dumps({**content, "annotations": [{**box, "iscrowd": 0}]}).encode()
+
+
+def _tasks() -> bytes:
+    value = {"x": 1, "y": 2.5, "width": 50, "height": 9, "rotation": 5, "rectanglelabels": ["süß"]}
+    region = {"type": "rectanglelabels", "original_width": 8, "original_height": 6, "value": value}
+    done = {"result": [region], "updated_at": "2024-05-06T07:08:09Z", "was_cancelled": False}
+    task = {"data": {"image": "/data/local-files/?d=a.png"}, "annotations": [done, {}]}
+    return json.dumps([task]).encode()
 
 
 def _read_yolo_archive(path: Path) -> None:
@@ -86,6 +95,11 @@ def _read_voc(path: Path) -> None:
         Voc(files, str(path), files).everything()
 
 
+def _read_label_studio(path: Path) -> None:
+    with _alone(path, "tasks.json") as files:
+        read_label_studio(files, str(path), ["tasks.json"])
+
+
 def _extract(path: Path) -> None:
     unzip(path, path.with_suffix(".all"))
     extract_one(path, "classes.txt", path.with_suffix(".one"))
@@ -106,6 +120,7 @@ YAML = "path: &root .\nnc: 2\nnames:  # by number\n  0: cat\n  1: 'süß, ''x'''
 READERS = {
     "annotation file (JSON)": Reader("a.json", _coco(), read_coco),
     "VOC annotation (XML)": Reader("a.xml", XML, _read_voc),
+    "Label Studio's tasks (JSON)": Reader("tasks.json", _tasks(), _read_label_studio),
     "YOLO label file": Reader("a.txt", b"0 0.5 0.5 0.25 1e-1\n\n0 .5 .5 1 1\n", _read_label),
     "YOLO class names (YAML)": Reader("data.yaml", YAML.encode(), _read_names),
     "YOLO data set (zip)": Reader("yolo.zip", _archive(), _read_yolo_archive),

@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "Train the detector.",
     "evaluate": "Measure the detector.",
     "export": "Write the detector as ONNX and MINDIR.",
+    "review": "Write suspicious labels for a labelling tool.",
     "report": "Render the report, or compare revisions.",
     "import": "Make a checkpoint of a published detector.",
     "predict": "Detect objects in images and videos.",

@@ -12,7 +12,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Detect in every image, compute the COCO figures, and analyse the errors.
 
     metrics/evaluate.json and evaluation/ are of the test split if there is one, else of val;
-    metrics/validation.json is always of val.
+    metrics/validation.json is always of val. evaluation/label_errors.csv is of train and val.
     """
     settings = read_params(params)
     with writing_outs("evaluate"):
@@ -26,10 +26,12 @@ def _evaluate(settings: Params) -> None:
 
     from ssdcore.coco.annotations import read_coco
     from ssdcore.coco.classes import as_listed, difference
+    from ssdcore.coco.ground_truth import read_skipped
     from ssdcore.coco.metrics import evaluate, load_backend
     from ssdcore.core.files import sha256_of_file, write_json
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.evaluation.curves import lost_f1
+    from ssdcore.evaluation.label_errors import Reviewed, label_errors
     from ssdcore.evaluation.tables import TRACKED, analyse, results_of, scalars, write_evaluation
     from ssdcore.inference.decode import Thresholds, validation_remark
     from ssdcore.inference.detector import Detector, TimeSpent, predict_split
@@ -59,6 +61,7 @@ def _evaluate(settings: Params) -> None:
         enabled=settings.tracking.enabled,
     ) as tracker:
         detector.warm_up()
+        reviewed: dict[str, Reviewed] = {}
         for name, split in truth.items():
             shards = find_shards(layout.mindrecord(name))
             started, spent, images = perf_counter(), TimeSpent(), len(split.images)
@@ -76,7 +79,17 @@ def _evaluate(settings: Params) -> None:
             say(f"{name}: {images} images at {speed:.1f} images/s: {result} → {path}")
             if name == "val":
                 write_json(layout.VALIDATION_METRICS, metrics)
+                reviewed[name] = Reviewed(split, found, read_skipped(name))
         milliseconds = spent.milliseconds(images)
+        if wanted.review:
+            train = read_coco(layout.ground_truth("train"))
+            shards = find_shards(layout.mindrecord("train"))
+            in_train = predict_split(
+                detector, shards, train, thresholds, runtime.workers, metadata.classes
+            )
+            reviewed["train"] = Reviewed(train, in_train, read_skipped("train"))
+            tables.append(label_errors(reviewed, wanted.review))
+            say(f"{len(tables[-1].rows)} labels worth a look → {layout.table(tables[-1].name)}")
         write_evaluation(metrics, tables, found, speed, milliseconds, device)
         overall = metrics["bbox"] | scalars(tables)
         tracker.log_metrics({name: overall.get(name) for name in TRACKED}, 0)

@@ -69,11 +69,11 @@ def _training_objects(network_input: NetworkInput) -> tuple[Boxes, NDArray[Any]]
     import numpy as np
 
     from ssdcore.coco.annotations import read_coco
+    from ssdcore.coco.ground_truth import read_skipped
     from ssdcore.geometry.boxes import to_view
 
     split = read_coco(layout.ground_truth("train"))
-    conversion = json.loads(layout.CONVERSION.read_text(encoding="utf-8"))["train"]
-    used = split.training_rows([file["image_id"] for file in conversion["skipped_files"]])
+    used = split.training_rows(read_skipped("train"))
     views = network_input.view(split.sizes_hw(used))
     boxes = to_view(split.annotations.boxes_yxyx[used], views)
     return boxes, np.sqrt(split.annotations.areas_px[used])

@@ -1,10 +1,11 @@
-"""Writes the ground truth that convert checked; all later stages read it, never the user's file."""
+"""The ground truth that convert checked; all later stages read it, never the user's file."""
 
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ssdcore.coco.annotations import CocoSplit
+from ssdcore.core import layout
 from ssdcore.core.files import replacing
 
 ROWS_AT_ONCE = 1 << 14
@@ -32,6 +33,12 @@ def write_ground_truth(path: Path, split: CocoSplit) -> None:
             file.writelines(_separated(rows))
             file.write("\n]")
         file.write("\n}\n")
+
+
+def read_skipped(split: str) -> set[int]:
+    """Returns the ids of the images that convert skipped, which the ground truth lists as well."""
+    conversion = json.loads(layout.conversion(split).read_text(encoding="utf-8"))
+    return {file["image_id"] for file in conversion[split]["skipped_files"]}
 
 
 def _separated(rows: Iterable[str]) -> Iterator[str]:

@@ -62,9 +62,9 @@ class Found(NamedTuple):
         """A number (N,) for image and class; the detections of a group compete."""
         return self.image * (self.label.max(initial=0) + 1) + self.label
 
-    def select(self, keep: Flags) -> "Found":
-        """Returns the detections that `keep` (N,) marks."""
-        return Found(self.image[keep], self.label[keep], self.score[keep], self.boxes_xywh[keep])
+    def select(self, rows: Flags | Ints) -> "Found":
+        """Returns the detections that a mask (N,) marks, or some rows in their order."""
+        return Found(self.image[rows], self.label[rows], self.score[rows], self.boxes_xywh[rows])
 
 
 class Pairs(NamedTuple):

@@ -90,7 +90,9 @@ class LocalParams(Section):
     """
 
     path: DataPath | None = None  # files of earlier versions lack it
-    format: Literal["auto", "coco", "voc", "yolo", "labelme", "cvat", "kitti", "labelbox"]
+    format: Literal[
+        "auto", "coco", "voc", "yolo", "labelme", "label_studio", "cvat", "kitti", "labelbox"
+    ]
     train_annotations: DataPath
     train_images: DataPath
     val_annotations: DataPath

@@ -176,7 +176,11 @@ class TrainParams(Section):
 
 
 class EvaluateParams(Section):
-    """Selection of the detections; see `ssdcore.inference.decode.Thresholds`."""
+    """Selection of the detections; see `ssdcore.inference.decode.Thresholds`.
+
+    Attributes:
+        review: maximum number of labels in the table of label errors; 0 for no table.
+    """
 
     backend: Backend
     batch_size: Count
@@ -186,6 +190,7 @@ class EvaluateParams(Section):
     max_per_class: Count | None
     max_candidates: Count | None
     tile: Tile | None = None  # files of earlier versions lack it
+    review: Annotated[int, Field(ge=0, le=200)] = 0  # files of earlier versions lack it
 
 
 class ReportParams(Section):

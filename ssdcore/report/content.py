@@ -34,7 +34,7 @@ class GalleryImage:
 
 @dataclass(frozen=True)
 class VariedImage:
-    """An image with its caption, encoded as it is and then varied, or as another split has it."""
+    """An image with its caption, alone, or beside its variations or that of another split."""
 
     caption: str
     jpegs: Sequence[bytes]
@@ -51,7 +51,7 @@ class ReportContent:
         environment: commit, versions, device and the like, in the order to show.
         metrics: the content of metrics/evaluate.json; what is missing shows as a dash.
         validation: the content of metrics/validation.json.
-        same_images: pairs of images that two splits share.
+        figures: images of what tables list, by the table's name, in the order of its rows.
         tables: by name, in the order to show: of the evaluation, of training, of the data set.
         gallery: images with their ground truth and detections, in the order to show.
         score_threshold: minimum score of the detections shown at first.
@@ -74,7 +74,7 @@ class ReportContent:
     commands: Sequence[str] = ()
     rise: Rise | None = None
     validation: Mapping[str, Any] = field(default_factory=dict)
-    same_images: Sequence[VariedImage] = ()
+    figures: Mapping[str, Sequence[VariedImage]] = field(default_factory=dict)
 
     @property
     def evaluated(self) -> str:

@@ -3,18 +3,25 @@
 The same images are shown for every run on a data set, so that runs can be compared.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ssdcore.coco.annotations import CocoImage
+from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.preprocess import NetworkInput
+from ssdcore.evaluation.label_errors import MISSING, OTHER_CLASS, SIDES, UNSUPPORTED
 from ssdcore.evaluation.named_table import Table
+from ssdcore.geometry.boxes import to_view, xywh_px_to_yxyx
+from ssdcore.geometry.iou import areas
 from ssdcore.params.schema import AugmentParams
 from ssdcore.report.box_annotations import annotate_objects, draw_side_by_side
 from ssdcore.report.content import VariedImage
-from ssdcore.report.drawing import Rgb, draw_boxes, encode_jpeg, scale_to_fit
+from ssdcore.report.drawing import Annotations, Colour, Rgb, draw_boxes, encode_jpeg, scale_to_fit
 from ssdcore.report.gallery import judge_images
 from ssdcore.report.split_images import SEED, SplitImages
 from ssdcore.report.words import varied_by
@@ -22,6 +29,12 @@ from ssdcore.report.words import varied_by
 VARIED_IMAGES, VARIATIONS = 4, 3
 SAME_IMAGES, SAME_PX = 12, 240
 """Maximum number of pairs, and the longer side of their images."""
+SUSPECT_PX, SUSPECT_WINDOW, LEAST_WINDOW = 240, 3, 0.25
+"""Longer side of the part of an image that shows a suspicious label; the side of that part, as a
+multiple of the label's longer side; its least share of the image's shorter side."""
+SUSPECT_QUALITY = 70
+SUSPECT: Colour = (255, 125, 110)
+OTHERS: Colour = (195, 201, 208)
 
 
 class Example(NamedTuple):
@@ -68,6 +81,49 @@ def draw_same_images(images: Mapping[str, SplitImages], table: Table) -> Iterato
             chosen = [one for one in shown.kept if one.file_name == file_name][:1]
             jpegs += [encode_jpeg(scale_to_fit(rgb, SAME_PX)) for rgb in shown.read(chosen)]
         yield VariedImage(f"{split} {name} · {other_split} {other_name}", jpegs)
+
+
+def draw_suspects(images: Mapping[str, SplitImages], table: Table) -> Iterator[VariedImage]:
+    """Draws each entry of the table of label errors: the part of its image around it.
+
+    Args:
+        images: of all splits.
+        table: see `ssdcore.evaluation.label_errors`.
+
+    Raises:
+        InputError: an image has changed since convert read it.
+    """
+    rows, about = table.records(), defaultdict(list)
+    for number, row in enumerate(rows):
+        about[row["split"], row["image_id"]].append(number)
+    jpegs = {}
+    for name, of_split in images.items():
+        shown = [image for image in of_split.kept if (name, image.id) in about]
+        for image, rgb in zip(shown, of_split.read(shown), strict=True):
+            for number in about[name, image.id]:
+                drawn = _suspect(rgb, of_split.split.objects[image.id], rows[number])
+                jpegs[number] = encode_jpeg(drawn, SUSPECT_QUALITY)
+    for number, row in enumerate(rows):
+        yield VariedImage(f"{row['split']} {row['image']} · {row['kind']}", [jpegs[number]])
+
+
+def _suspect(rgb: Rgb, objects: Objects, row: Mapping[str, Any]) -> Rgb:
+    """Returns the part of an image around an entry's box, with the labels that it shows."""
+    (height, width), (x, y, w, h) = rgb.shape[:2], (row[name] for name in SIDES)
+    half = max(SUSPECT_WINDOW * max(w, h), LEAST_WINDOW * min(height, width)) / 2
+    top, bottom = (round(min(max(y + h / 2 + d, 0), height)) for d in (-half, half))
+    left, right = (round(min(max(x + w / 2 + d, 0), width)) for d in (-half, half))
+    window = np.array([top / height, left / width, bottom / height, right / width])
+    box = xywh_px_to_yxyx(np.array([[x, y, w, h]]), height, width)
+    around = to_view(objects.boxes_yxyx, window)
+    around = around[areas(around) > 0]
+    text = {MISSING: "{found}?", OTHER_CLASS: "{label}, or {found}?", UNSUPPORTED: "{label}?"}
+    shown = Annotations(
+        np.concatenate([to_view(box, window), around]),
+        [text[row["kind"]].format_map(row), *[""] * len(around)],
+        [SUSPECT, *[OTHERS] * len(around)],
+    )
+    return draw_boxes(scale_to_fit(rgb[top:bottom, left:right], SUSPECT_PX), shown)
 
 
 def draw_variations(

@@ -10,6 +10,7 @@ from ssdcore.coco.results import read_results
 from ssdcore.core import layout
 from ssdcore.data.manifest import image_folder
 from ssdcore.data.preprocess import NetworkInput
+from ssdcore.evaluation.label_errors import NAME as LABEL_ERRORS
 from ssdcore.evaluation.tables import read_tables
 from ssdcore.params.schema import Params
 from ssdcore.report.content import ReportContent
@@ -18,6 +19,7 @@ from ssdcore.report.examples import (
     Example,
     draw_examples,
     draw_same_images,
+    draw_suspects,
     draw_variations,
 )
 from ssdcore.report.gallery import gallery_images
@@ -30,6 +32,9 @@ from ssdcore.report.tables import (
     loss_rise,
     training_tables,
 )
+
+FIGURES = {SAME_IMAGES: draw_same_images, LABEL_ERRORS: draw_suspects}
+"""What draws the images of a table, by its name."""
 
 
 def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
@@ -85,9 +90,11 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
         variations=list(draw_variations(images["train"], strengths, network_input)),
         commands=commands_to_repeat(environment),
         rise=loss_rise(history),
-        same_images=list(draw_same_images(images, by_name[SAME_IMAGES]))
-        if SAME_IMAGES in by_name
-        else [],
+        figures={
+            name: list(draw(images, by_name[name]))
+            for name, draw in FIGURES.items()
+            if name in by_name
+        },
     )
     examples = draw_examples(evaluated, results, wanted.images, threshold)
     return content, list(examples)

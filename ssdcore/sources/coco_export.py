@@ -22,6 +22,8 @@ from ssdcore.sources.splits import complete, split_of, split_of_words
 UNLISTED = "image that the annotation file does not list"
 UPLOAD = re.compile(r"[0-9a-f]{8}-")
 """Label Studio puts eight digits before the name of an uploaded image."""
+LOCAL_FILES = "?d="
+"""Label Studio puts an address that ends so before the path of a file on its own disk."""
 IMAGE_FOLDERS = ("images", "data")
 
 
@@ -59,7 +61,7 @@ def read_coco_export(
         if split == "":
             images = all_images
         listed = [row["file_name"] for row in content["images"] if _has_name(row)]
-        image_of, by_name = _paired(images, listed, str(PurePosixPath(name).parent), split)
+        image_of, by_name = pair_listed(images, listed, str(PurePosixPath(name).parent), split)
         for row in content["images"]:
             if _has_name(row):
                 row["file_name"] = image_of.get(row["file_name"], row["file_name"])
@@ -98,16 +100,24 @@ def _of_splits(where: str, annotations: Sequence[str]) -> dict[str, str]:
     return {split: names[0] for split, names in kept.items()}
 
 
-def _paired(
+def pair_listed(
     images: Sequence[str], listed: Sequence[str], home: str, split: str
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Returns the image of each listed name; and those that only the file's own name tells."""
+    """Returns the image of each listed name; and those that only the end of a path tells.
+
+    Args:
+        images: names of the images that are there.
+        listed: names in an annotation file.
+        home: folder of the annotation file.
+        split: of which the file is, or "".
+    """
     by_path: list[tuple[Key, Key]] = [
         (_same, lambda name: plain_name(f"{home}/{name}")),
         (_same, plain_name),
         (lambda image: _below(image, split), lambda name: _below(plain_name(name), split)),
     ]
     by_name: list[tuple[Key, Key]] = [
+        (_with_folder, _with_folder),
         (lambda image: PurePosixPath(image).name, _own_name),
         (lambda image: PurePosixPath(image).name, _without_upload),
         (_without_upload, _own_name),
@@ -132,9 +142,20 @@ def _below(path: str, split: str) -> str:
     return "/".join(parts)
 
 
+def _with_folder(name: str) -> str:
+    """Returns the last folder and the name of a path or an address, if both are there."""
+    parts = PurePosixPath(_plain_path(name)).parts
+    return "/".join(parts[-2:]) if len(parts) > 1 else ""
+
+
 def _own_name(name: str) -> str:
     """Returns the name at the end of a path or an address."""
-    return PurePosixPath(plain_name(unquote(name).rpartition("?d=")[2])).name
+    return PurePosixPath(_plain_path(name)).name
+
+
+def _plain_path(name: str) -> str:
+    """Returns the path in a name, which may be an address."""
+    return plain_name(unquote(name).rpartition(LOCAL_FILES)[2])
 
 
 def _without_upload(name: str) -> str:

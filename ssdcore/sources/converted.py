@@ -5,6 +5,7 @@ alone, of bounded size and under names of ours; images are read here.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -21,6 +22,10 @@ MAX_BYTES = 64 << 20
 """Of an annotation file: a few hundred thousand boxes."""
 DONT_CARE = "DontCare"
 """KITTI's name of regions without labels."""
+PROPOSALS = b"<proposals>"
+"""In files of `ssdcore.sources.review_files`: their boxes of source auto are no annotations. CVAT
+does not keep the mark, so that boxes that it exports are read, whatever proposed them."""
+PROPOSAL = re.compile(rb'<box [^<>]*source="auto"[^<>]*/>')
 OUTLINES = (b"<polygon ", b"<polyline ", b"<mask ", b"<ellipse ", b"<cuboid ", b"<points ")
 """Of CVAT's XML, which labelformat does not read."""
 
@@ -108,6 +113,9 @@ def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Pat
         data = read_label(files, name, f"{where}/{name}", MAX_BYTES)
         if b"<!DOCTYPE" in data:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
+        if PROPOSALS in data[:4096]:
+            data, count = PROPOSAL.subn(b"", data)
+            notes.append(f"{name}: {count} proposed boxes are not read; import it into CVAT first")
         if count := sum(map(data.count, OUTLINES)):
             notes.append(f"{name}: {count} outlines are not read, since they are no boxes")
         if b"<track " in data:

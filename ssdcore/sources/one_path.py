@@ -21,6 +21,7 @@ from ssdcore.sources.coco_writer import ImageEntry, write_coco, write_contents
 from ssdcore.sources.converted import READERS as CONVERTED
 from ssdcore.sources.converted import read_converted
 from ssdcore.sources.division import Division, divide_entries, partition
+from ssdcore.sources.label_studio import read_label_studio
 from ssdcore.sources.labelme import read_labelme
 from ssdcore.sources.pairing import Reading, unused, with_rest
 from ssdcore.sources.recognise import NAMES, Recognised, recognise
@@ -148,6 +149,8 @@ def _read(files: ImageFiles, where: str, wanted: str = "auto") -> Whole:
         whole = Whole(where, found, readings, classes=classes)
     elif found.format == "voc":
         whole = Whole(where, found, _read_voc(files, where))
+    elif found.format == "label_studio":
+        whole = Whole(where, found, _divided(read_label_studio(files, where, found.files), where))
     elif found.format in CONVERTED:
         reading = read_converted(files, where, found.format, found.files)
         whole = Whole(where, found, _divided(reading, where))

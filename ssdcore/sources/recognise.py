@@ -18,6 +18,7 @@ NAMES = {
     "voc": "Pascal VOC",
     "yolo": "YOLO",
     "labelme": "LabelMe",
+    "label_studio": "Label Studio",
     "cvat": "CVAT for images",
     "kitti": "KITTI",
     "labelbox": "Labelbox",
@@ -42,7 +43,7 @@ class Recognised(NamedTuple):
 
     Attributes:
         format: a key of `NAMES`.
-        files: the files that say so: of COCO, CVAT and Labelbox all annotation files.
+        files: the files that say so: of COCO, Label Studio, CVAT and Labelbox all annotation files.
         tool: the tool that writes files of these names; "" if several do.
     """
 
@@ -89,13 +90,14 @@ def _found(files: ImageFiles, names: list[str]) -> Iterator[Recognised]:
     coco = [name for name in others[:MOST_READ] if _is_coco(_read(files, name))]
     if coco:
         yield Recognised("coco", tuple(coco), _coco_tool(files, coco))
+    if tasks := [name for name in others[:MOST_READ] if _is_label_studio(_read(files, name))]:
+        yield Recognised("label_studio", tuple(tasks))
     if example := _first(files, [*beside, *others], lambda data: b'"shapes"' in data[:4096]):
         yield Recognised("labelme", (example,))
     xml = _ending(names, ".xml")
     if example := _first(files, xml, lambda data: b"<annotation>" in data[:4096].lower()):
         yield Recognised("voc", (example,))
-    tops = [name for name in xml if PurePosixPath(name).name == "annotations.xml"]
-    if cvat := [name for name in tops if b"<annotations>" in _read(files, name)[:4096]]:
+    if cvat := [n for n in xml[:MOST_READ] if b"<annotations>" in _read(files, n)[:4096]]:
         yield Recognised("cvat", tuple(cvat))
     if rows := _ending(names, ".ndjson"):
         yield Recognised("labelbox", tuple(rows))
@@ -129,6 +131,12 @@ def _read(files: ImageFiles, name: str) -> bytes:
 
 def _is_coco(data: bytes) -> bool:
     return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and all(key in data for key in COCO_KEYS)
+
+
+def _is_label_studio(data: bytes) -> bool:
+    return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[" and all(
+        key in data for key in (b'"data"', b'"annotations"', b'"result"')
+    )
 
 
 def _coco_tool(files: ImageFiles, coco: list[str]) -> str:

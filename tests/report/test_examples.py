@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -9,9 +10,10 @@ from PIL import Image
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.data.augment import Sample, augment
+from ssdcore.evaluation.label_errors import MISSING, OTHER_CLASS, label_errors
 from ssdcore.report.box_annotations import annotate_objects
 from ssdcore.report.drawing import draw_boxes, encode_jpeg
-from ssdcore.report.examples import draw_examples, draw_variations
+from ssdcore.report.examples import draw_examples, draw_suspects, draw_variations
 from ssdcore.report.split_images import SEED, SplitImages
 from tests.augment_params import augment_params
 from tests.coco_files import box, write_coco
@@ -48,6 +50,25 @@ def test_detections_from_the_threshold_on_are_drawn_on_the_right(tmp_path):
     assert changed[:, 1].min() > middle
     right = (changed[:, 1].max() - middle) / (above[3].shape[1] - middle)
     assert right == pytest.approx(50 / 80, abs=0.05)
+
+
+def test_a_suspicious_label_is_drawn_on_the_part_of_its_image_around_it(training):
+    rows = [
+        ("2.png", "train", OTHER_CLASS, "leaf", "stone", 0.9, 0.8, 2, 20.0, 60.0, 100.0, 80.0),
+        ("1.png", "train", MISSING, "", "leaf", 0.7, 0.7, 1, 300.0, 20.0, 20.0, 20.0),
+    ]
+    table = replace(label_errors({}, 2), rows=rows)
+    first, second = draw_suspects({"train": training, "val": training}, table)
+    assert first.caption == "train 2.png · other class"
+    assert second.caption == "train 1.png · missing box"
+    whole, part = decoded(first.jpegs[0]), decoded(second.jpegs[0])
+    assert whole.shape[:2] == (218, 240)  # 200 × 220 pixels: three times its side, clipped
+    assert part.shape[:2] == (240, 240)
+    assert (np.abs(part - GREY).sum(axis=2) > 60).any()  # its box
+    middle = part[110:130, 110:130]
+    assert (np.abs(middle - GREY).sum(axis=2) < 60).all()
+    y, x = centre_of_green(whole)
+    assert (y, x) == (pytest.approx(0.5, abs=0.02), pytest.approx(70 / 220, abs=0.02))
 
 
 @pytest.fixture

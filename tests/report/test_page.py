@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ssdcore.core.errors import InputError
+from ssdcore.evaluation.label_errors import OTHER_CLASS, label_errors
 from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.report.content import ReportContent, VariedImage
 from ssdcore.report.document import LARGEST_BYTES
@@ -163,7 +164,7 @@ def test_images_that_two_splits_share_are_shown_in_pairs(content, splits) -> Non
     found = data_tables(splits, LAYOUTS[300], LAYOUTS[300].coco_scales)
     tables = {table.name: table for table in found}
     pairs = [VariedImage("val 0.jpg · train t0.jpg", [b"a val image", b"a train image"])]
-    leaking = replace(content, tables={**content.tables, **tables}, same_images=pairs)
+    leaking = replace(content, tables={**content.tables, **tables}, figures={"same_images": pairs})
     html = render(leaking)
     text = Page(html).text()
     assert "Images that two splits share" in text
@@ -172,6 +173,22 @@ def test_images_that_two_splits_share_are_shown_in_pairs(content, splits) -> Non
     assert "val 1.jpg train t1.jpg looks the same" in text
     for image in pairs[0].jpegs:
         assert base64.b64encode(image).decode() in html
+
+
+def test_each_suspicious_label_is_shown_with_its_image(content) -> None:
+    row = ("3.jpg", "train", OTHER_CLASS, "star", "circle", 0.9, 0.75, 3, 1.0, 2.0, 3.0, 4.0)
+    table = replace(label_errors({}, 20), rows=[row] * 14)
+    images = [VariedImage(f"train 3.jpg · number {n}", [b"image %d" % n]) for n in range(14)]
+    tables = {**content.tables, table.name: table}
+    html = render(replace(content, tables=tables, figures={table.name: images}))
+    text = Page(html).text()
+    assert "3.jpg train other class star circle 0.900 0.750" in text
+    assert "2 more images" in text
+    for image in images:
+        assert image.caption in text
+        assert base64.b64encode(image.jpegs[0]).decode() in html
+    nothing = render(replace(content, tables={**tables, table.name: replace(table, rows=[])}))
+    assert "contradict the detector" in Page(nothing).text()
 
 
 def test_undefined_figures_are_dashes(content: ReportContent) -> None:
@@ -264,7 +281,7 @@ def test_the_time_of_each_part_shows_where_it_was_measured(content: ReportConten
 def test_an_empty_report_is_a_page_too(empty: ReportContent) -> None:
     page = Page(render(empty))
     assert "No conclusion" in page.text()
-    assert "Nothing was measured." in page.text()
+    assert "Nothing to show." in page.text()
     assert "No images were chosen" in page.text()
 
 

@@ -113,6 +113,27 @@ def label_studio_coco(data: Original) -> Files:
     return files | {"result.json": coco(data.photos, data.classes, upload, first_id=0)}
 
 
+def label_studio(data: Original) -> Files:
+    """Tasks with uploaded images; boxes are percentages."""
+    tasks = []
+    for number, photo in enumerate(data.photos):
+        regions = []
+        for name, (x, y, w, h) in photo.boxes:
+            sides = (100 * x / photo.width, 100 * y / photo.height,
+                     100 * w / photo.width, 100 * h / photo.height)  # fmt: skip
+            value = dict(zip(("x", "y", "width", "height"), sides, strict=True))
+            regions.append({
+                "id": f"r{len(regions)}", "type": "rectanglelabels", "from_name": "label",
+                "to_name": "image", "original_width": photo.width, "original_height": photo.height,
+                "image_rotation": 0, "value": {**value, "rotation": 0, "rectanglelabels": [name]},
+            })  # fmt: skip
+        annotations = [{"id": 7, "was_cancelled": False, "result": regions}]
+        upload = f"/data/upload/1/{number:08x}-{photo.name}"
+        tasks.append({"id": number, "data": {"image": upload}, "annotations": annotations})
+    files: Files = {f"images/{photo.name}": photo.data for photo in data.photos}
+    return files | {"project-1-at-2024-05-06-07-08-abcdef.json": json.dumps(tasks)}
+
+
 def fiftyone_coco(data: Original) -> Files:
     files: Files = {f"data/{photo.name}": photo.data for photo in data.photos}
     return files | {"labels.json": coco(data.photos, data.classes)}
@@ -249,8 +270,8 @@ def labelbox(data: Original) -> Files:
 EXPORTS: dict[str, Callable[[Original], Files]] = {
     function.__name__: function
     for function in (
-        roboflow_coco, cvat_coco, label_studio_coco, fiftyone_coco, coco_annotator, ultralytics,
-        roboflow_yolo, label_img, voc, labelme, kitti, cvat_xml, labelbox,
+        roboflow_coco, cvat_coco, label_studio_coco, label_studio, fiftyone_coco, coco_annotator,
+        ultralytics, roboflow_yolo, label_img, voc, labelme, kitti, cvat_xml, labelbox,
     )
 }  # fmt: skip
 SPLIT = ("roboflow_coco", "cvat_coco", "ultralytics", "roboflow_yolo", "voc")

@@ -24,6 +24,7 @@ FOUND = {
     "roboflow_coco": "COCO as Roboflow writes it (test/_annotations.coco.json, train/",
     "cvat_coco": "COCO as CVAT writes it (annotations/instances_train.json, ann",
     "label_studio_coco": "COCO as Label Studio writes it (result.json)",
+    "label_studio": "Label Studio (project-1-at-",
     "fiftyone_coco": "COCO as FiftyOne writes it (labels.json)",
     "coco_annotator": "COCO as COCO Annotator writes it (shapes-3.json)",
     "ultralytics": "YOLO as Ultralytics writes it (data.yaml)",

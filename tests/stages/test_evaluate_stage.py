@@ -10,6 +10,8 @@ import pytest
 from benchmarks import harness
 from ssdcore.coco.metrics import FIGURES
 from ssdcore.core import layout
+from ssdcore.evaluation.label_errors import MISSING, OTHER_CLASS
+from ssdcore.evaluation.tables import read_tables
 from ssdcore.models.checkpoint import load, save
 from ssdcore.models.metadata import ScoreThreshold
 from ssdcore.sources.shapes import write_shapes
@@ -110,6 +112,50 @@ def test_other_thresholds_are_said_wherever_the_figure_of_training_is(folder, tr
     text = (folder / layout.REPORT_TEXT).read_text()
     assert remark in " ".join(text.split())
     assert "The model's score threshold is" in text
+
+
+def test_labels_that_contradict_the_detector_are_listed_shown_and_written(folder, trained):
+    """In the first image of train all classes are wrong, in the second all boxes are missing."""
+    path = folder / layout.ground_truth("train")
+    content = json.loads(before := path.read_text())
+    swapped, emptied = (image["id"] for image in content["images"][:2])
+    rows = [row for row in content["annotations"] if row["image_id"] != emptied]
+    for row in rows:
+        if row["image_id"] == swapped:
+            row["category_id"] = row["category_id"] % len(content["categories"]) + 1
+    path.write_text(json.dumps({**content, "annotations": rows}))
+    write_params(folder)
+    try:
+        assert "labels worth a look → evaluation/label_errors.csv" in run(folder, "evaluate")
+        run(folder, "report")
+        run(folder, "review", "--out", "review.json")
+    finally:
+        path.write_text(before)
+    found = read_tables(folder / layout.EVALUATION)["label_errors"].records()
+    kinds = {swapped: OTHER_CLASS, emptied: MISSING}
+    for image, kind in kinds.items():
+        (*_, most) = sorted(
+            (row for row in found if (row["split"], row["image_id"]) == ("train", image)),
+            key=lambda row: row["suspicion"],
+        )
+        assert most["kind"] == kind
+    assert {(row["split"], row["image_id"]) for row in found[:2]} <= {("train", i) for i in kinds}
+    page = (folder / layout.REPORT_PAGE).read_text()
+    assert page.count("· missing box") == sum(row["kind"] == MISSING for row in found)
+    first, second, *_ = json.loads((folder / "review.json").read_text())
+    assert first["predictions"]
+    assert second["predictions"]
+
+    metrics = read(folder, layout.EVALUATE_METRICS)
+    write_params(folder, **{"evaluate.review": 0})
+    assert "worth a look" not in run(folder, "evaluate")
+    timed = ("images_per_second", "milliseconds")
+    without = read(folder, layout.EVALUATE_METRICS)
+    assert {k: v for k, v in without.items() if k not in timed} == {
+        k: v for k, v in metrics.items() if k not in timed
+    }
+    run(folder, "report")
+    assert "Labels worth a look" not in (folder / layout.REPORT_PAGE).read_text()
 
 
 def test_a_test_split_is_reported_and_changes_nothing_of_the_model(folder, trained):

@@ -1,0 +1,131 @@
+"""Reads Label Studio's own JSON: a list of tasks, each with an image and its annotations.
+
+Boxes are percentages of the image. Predictions are proposals that no person has accepted; they
+are not read. https://labelstud.io/guide/task_format describes the format.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from math import cos, radians, sin
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from ssdcore.coco.rows import finite_number, whole_number
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import IMAGE_SUFFIXES, ImageFiles, image_names
+from ssdcore.data.images import BrokenImageError
+from ssdcore.sources.coco_export import LOCAL_FILES, pair_listed
+from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
+from ssdcore.sources.pairing import WITHOUT_LABEL, Reading
+
+KIND = "rectanglelabels"
+UNFINISHED = "image of a task without an annotation"
+
+
+class Task(NamedTuple):
+    """What a task holds.
+
+    Attributes:
+        where: the file and the task's position, for messages.
+        image: path or address of its image.
+        regions: what a person has drawn; None if nobody has annotated it.
+    """
+
+    where: str
+    image: str
+    regions: Sequence[Mapping[str, Any]] | None
+
+
+def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> Reading:
+    """Reads the tasks of all files; those that nobody has annotated are not used.
+
+    Args:
+        files: the JSON files and the images.
+        where: path of their folder or archive, which messages name.
+        exports: the JSON files.
+
+    Raises:
+        InputError: a file is no list of tasks, or a region is no box of a class.
+    """
+    root, images = Path(where).resolve(), image_names(files)
+    tasks = [
+        _task(task, f"{where}/{export}: task {number}")
+        for export in exports
+        for number, task in enumerate(_content(files, export, where))
+    ]
+    image_of, by_name = pair_listed(images, [task.image for task in tasks], ".", "")
+    entries, rest, others = [], {}, 0
+    for task in tasks:
+        image = image_of.get(task.image, task.image)
+        if task.regions is None:
+            rest[root / image] = (image, UNFINISHED)
+            continue
+        boxes = [region for region in task.regions if region.get("type") == KIND]
+        others += len(task.regions) - len(boxes)
+        height, width = _size(boxes) or upright_size_hw(files, image)
+        found = tuple(_box(region, height, width, task.where) for region in boxes)
+        entries.append(ImageEntry(image, height, width, found))
+    entries.sort(key=lambda entry: entry.file_name)
+    used = {entry.file_name for entry in entries}
+    rest |= {root / i: (i, WITHOUT_LABEL) for i in images if i not in {*used, *image_of.values()}}
+    counts = {
+        "regions are not read, since they are no boxes": others,
+        "images are not at the path of their task and were found by its end": len(by_name),
+    }
+    notes = tuple(f"{number} {what}" for what, number in counts.items() if number)
+    return Reading(entries, {root / name for name in (*used, *exports)}, rest, notes=notes)
+
+
+def _content(files: ImageFiles, export: str, where: str) -> list[Any]:
+    try:
+        return _list(json.loads(files.read(export)))
+    except (BrokenImageError, ValueError, RecursionError) as error:
+        raise InputError(f"{where}/{export}", str(error), "whole, valid JSON") from None
+
+
+def _task(task: Any, where: str) -> Task:
+    data = _dict(_dict(task).get("data"))
+    texts = [value for value in data.values() if isinstance(value, str)]
+    images = [t for t in texts if PurePosixPath(t).suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        raise InputError(where, data, "data with the path of an image")
+    done = [*map(_dict, _list(task.get("annotations")))]
+    done = [annotation for annotation in done if not annotation.get("was_cancelled")]
+    latest = max(done, key=lambda one: str(one.get("updated_at", "")), default=None)
+    path = unquote(images[0]).rpartition(LOCAL_FILES)[2]
+    return Task(where, path, None if latest is None else [*map(_dict, _list(latest.get("result")))])
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _size(regions: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
+    """Returns height and width in pixels, which regions alone carry."""
+    for region in regions:
+        sides = [whole_number(region.get(f"original_{side}")) or 0 for side in ("height", "width")]
+        if min(sides) > 0:
+            return sides[0], sides[1]
+    return None
+
+
+def _box(region: Mapping[str, Any], height: int, width: int, where: str) -> Box:
+    value = _dict(region.get("value"))
+    percent = [finite_number(value.get(key)) for key in ("x", "y", "width", "height")]
+    name = next(iter(_list(value.get(KIND))), None)
+    if None in percent or not isinstance(name, str):
+        raise InputError(where, value, f"x, y, width and height in percent, and {KIND}")
+    x, y, w, h = (float(percent[n] or 0) * (width, height)[n % 2] / 100 for n in range(4))
+    angle = radians(finite_number(value.get("rotation")) or 0)
+    if not angle:
+        return Box(name, (x, y, w, h))
+    corners = ((0, 0), (w, 0), (0, h), (w, h))  # rotated clockwise around the first of them
+    turned = [
+        (a * cos(angle) - b * sin(angle), a * sin(angle) + b * cos(angle)) for a, b in corners
+    ]
+    return box_around(name, [(x + a, y + b) for a, b in turned])
