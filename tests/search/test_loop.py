@@ -120,7 +120,9 @@ def test_a_bad_rate_is_pruned_and_a_failure_named_beside_others_in_mlflow(reposi
     assert "fails: error: momentum 0.5" in out
     ended = sorted(name for name, state in states.items() if state == "ends")
     assert repository.experiments() == ended
-    assert sorted(repository.ran()) == sorted(states)
+    started = repository.ran()  # DVC knows the results of the same parameters
+    assert len(started) == len(set(started))
+    assert set(started) <= set(states)
 
     script = (
         "import json, sys, mlflow\n"
