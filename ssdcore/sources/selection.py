@@ -74,14 +74,10 @@ def merge_names(content: Content) -> Content:
         id_of[whole_number(category["id"])] = one["id"]
     if len(kept) == len(content["categories"]):
         return content
-    rows = [
-        # convert drops and counts the box of an unknown category
-        {
-            **row,
-            "category_id": id_of.get(whole_number(row.get("category_id")), row.get("category_id")),
-        }
-        for row in content["annotations"]
-    ]
+    rows = []
+    for row in content["annotations"]:
+        listed = row.get("category_id")  # convert drops and counts the box of an unknown category
+        rows.append({**row, "category_id": id_of.get(whole_number(listed), listed)})
     return {**content, "annotations": rows, "categories": list(kept.values())}
 
 
