@@ -29,7 +29,7 @@ from ssdcore.dvc.experiments import EVALUATE
 from ssdcore.dvc.repository import open_repository
 
 HALF_WRITTEN_S = 5.0
-"""Age of a temporary file of DVC's run cache that no process writes any more."""
+"""Age of a folder of DVC's run cache in which no process writes any more."""
 
 
 class StopsBetweenStages(TempDirExecutor):
@@ -97,11 +97,16 @@ def run_in_copy(name: str, record: Path, changes: list[str]) -> None:
 
 
 def _remove_half_written(run_cache: Path) -> None:
-    """Removes what killed processes left in the run cache, where DVC takes it for an entry."""
-    for part in run_cache.glob("*/*/.*.tmp"):
-        with suppress(FileNotFoundError):
-            if time() - part.stat().st_mtime > HALF_WRITTEN_S:
-                part.unlink()
+    """Removes what killed processes left in the run cache: half an entry, or a folder for it.
+
+    DVC takes either for the results of the same parameters, and fails.
+    """
+    for folder in run_cache.glob("*/*"):
+        with suppress(OSError):  # another process removes it, too, or it holds an entry
+            if time() - folder.stat().st_mtime > HALF_WRITTEN_S:
+                for part in folder.glob(".*.tmp"):
+                    part.unlink()
+                folder.rmdir()
 
 
 if __name__ == "__main__":
