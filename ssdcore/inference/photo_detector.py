@@ -242,10 +242,10 @@ class PhotoDetector:
         read = partial(_read, network_input=network_input, tile=tile)
         ahead = 0 if tile else 2 * size
         results, shown = tee(map_in_threads(read, photos, self._workers, ahead))
+        photos_shown = (result.photo for result in shown if result.photo)
         looks = (
             look
-            for result in shown
-            if (photo := result.photo)
+            for photo in photos_shown
             for look in parts(photo.rgb, network_input, tile, (photo.height, photo.width))
         )
         found = self._detect_in_batches(looks, thresholds)

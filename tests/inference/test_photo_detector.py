@@ -168,6 +168,9 @@ def test_each_photo_has_its_own_result(workers):
     # the box's centre is (0.25, 0.5), its sides are half the image's
     for one in (results[0], results[3]):
         np.testing.assert_allclose(one.detections.boxes_yxyx, [[0, 0.25, 0.5, 0.75]], atol=1e-6)
+    assert [s.photo and int(s.photo.whole().max()) for s in results] == [
+        51, None, 204, 255, None, None, 0,
+    ]  # fmt: skip
     assert [(s.height, s.width) for s in results[2:5]] == [(40, 100), (20, 10), (0, 0)]
     assert network.batch_sizes == [2, 2]  # broken photos take no place in a batch
 

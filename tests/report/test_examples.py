@@ -10,6 +10,7 @@ from PIL import Image
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.data.augment import Sample, augment
+from ssdcore.data.preprocess import SSD300
 from ssdcore.evaluation.label_errors import MISSING, OTHER_CLASS, label_errors
 from ssdcore.report.box_annotations import annotate_objects
 from ssdcore.report.drawing import draw_boxes, encode_jpeg
@@ -96,7 +97,7 @@ def centre_of_green(rgb: NDArray[np.int64]) -> tuple[float, float]:
 
 
 def test_each_image_as_it_is_and_augmented_three_times(training: SplitImages) -> None:
-    drawn = list(draw_variations(training, VARIED, 300))
+    drawn = list(draw_variations(training, VARIED, SSD300))
     assert len({one.caption for one in drawn}) == 4
     for one in drawn:
         sizes = [decoded(jpeg).shape for jpeg in one.jpegs]
@@ -106,13 +107,13 @@ def test_each_image_as_it_is_and_augmented_three_times(training: SplitImages) ->
 
 @pytest.mark.parametrize("strengths", [{}, {"hue": 0.5, "colours": 0.0}])
 def test_images_that_nothing_varies_are_drawn_once(training, strengths) -> None:
-    drawn = list(draw_variations(training, augment_params(**strengths), 300))
+    drawn = list(draw_variations(training, augment_params(**strengths), SSD300))
     assert {len(one.jpegs) for one in drawn} == {1}
 
 
 def test_variations_are_what_augment_makes_for_epoch_and_image(training: SplitImages) -> None:
     split = training.split
-    for one in draw_variations(training, VARIED, 300):
+    for one in draw_variations(training, VARIED, SSD300):
         image = next(i for i in split.images if i.file_name == one.caption)
         rgb = cv2.imread(str(training.folder / image.file_name))[..., ::-1]
         for epoch, jpeg in enumerate(one.jpegs[1:], start=1):
@@ -124,7 +125,7 @@ def test_variations_are_what_augment_makes_for_epoch_and_image(training: SplitIm
 
 def test_the_strengths_are_those_given_and_boxes_follow(training: SplitImages) -> None:
     original, *mirrored = map(
-        decoded, next(draw_variations(training, augment_params(flip=1), 300)).jpegs
+        decoded, next(draw_variations(training, augment_params(flip=1), SSD300)).jpegs
     )
     np.testing.assert_allclose(centre_of_green(original), (100 / 200, 70 / 400), atol=0.02)
     for version in mirrored:
@@ -138,6 +139,6 @@ def test_the_strengths_are_those_given_and_boxes_follow(training: SplitImages) -
 
 def test_without_augmentation_only_the_originals_are_drawn(training: SplitImages) -> None:
     still, varied = (
-        draw_variations(training, strengths, 300) for strengths in (augment_params(), VARIED)
+        draw_variations(training, strengths, SSD300) for strengths in (augment_params(), VARIED)
     )
     assert [one.jpegs for one in still] == [one.jpegs[:1] for one in varied]
