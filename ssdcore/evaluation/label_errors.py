@@ -35,7 +35,9 @@ MISSING, OTHER_CLASS, UNSUPPORTED = "missing box", "other class", "unsupported b
 LEAST_SUSPICION = 0.1
 """Of a label in the table."""
 WRONG = 0.05
-"""Assumed share of the boxes that no detector would support, because they show no such object."""
+"""Assumed share of wrong boxes: the prior of Bayes' rule."""
+FAINTEST = 0.01
+"""Score that stands for no detection; see `evaluate.score_threshold`."""
 SIDES = ("left", "top", "width", "height")
 """Columns of the box, in pixels of the image."""
 COLUMNS = (
@@ -68,12 +70,12 @@ def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:
 
     - missing box: a detection that takes no object (`ssdcore.coco.matching`), the best of those
       that overlap: score · (1 - IoU with the nearest object), where that IoU is less than 0.5.
-    - other class: a box on which a detection of another class lies: score · (1 - score of the
-      best detection of the labelled class), both with an IoU of 0.5 or more.
-    - unsupported box: (1 - s) · w / (w + (1 - w) · (1 - m)), where s is the highest score of a
-      detection on the box, m its mean over the boxes of the labelled class, and w is `WRONG`.
-      This is Bayes' rule for a box without a detection: a detector that misses many objects
-      says little about those that it misses.
+    - other class: w · r / (w · r + (1 - w) · s), where s is the highest score of a detection of
+      the labelled class on the box (IoU 0.5 or more), at least `FAINTEST`, r that of another class,
+      and w is `WRONG`: Bayes' rule for the two classes.
+    - unsupported box: (1 - s) · w / (w + (1 - w) · (1 - m)), where m is the mean of s over the
+      boxes of the class: Bayes' rule for a box without a detection. A detector that misses many
+      objects says little about those that it misses.
 
     A box has one entry, of the higher suspicion. Crowd regions have none.
     """
@@ -153,9 +155,14 @@ def _of_objects(
     mean = np.zeros(truth.label.max(initial=0) + 1)
     for label in np.unique(truth.label[seen]):
         mean[label] = support[seen & (truth.label == label)].mean()
-    unsupported = WRONG / (WRONG + (1 - WRONG) * (1 - mean[truth.label]))
-    unsupported *= 1 - np.maximum(support, contradiction)
-    return rival, contradiction * (1 - support), unsupported
+    swapped = _bayes(contradiction, np.maximum(support, FAINTEST))
+    unsupported = _bayes(np.ones(len(seen)), 1 - mean[truth.label])
+    return rival, swapped, unsupported * (1 - np.maximum(support, contradiction))
+
+
+def _bayes(if_wrong: Floats, if_right: Floats) -> Floats:
+    """Returns how probable a wrong box is, from how well the two cases explain the detections."""
+    return WRONG * if_wrong / (WRONG * if_wrong + (1 - WRONG) * if_right)
 
 
 def _best(pairs: Pairs, found: Found, objects: int) -> tuple[Ints, Floats]:

@@ -67,10 +67,10 @@ def test_a_loose_detection_counts_less_and_one_on_a_box_is_no_missing_box(review
 
 def test_the_labelled_class_counts_against_the_other_one(review):
     objects = [(1, CAT, HERE, 0), (2, CAT, THERE, 0)]
-    found = [(1, DOG, 0.9, HERE), (2, DOG, 0.9, THERE), (2, CAT, 0.8, THERE)]
+    found = [(1, DOG, 0.9, HERE), (2, DOG, 0.9, THERE), (2, CAT, 0.3, THERE)]
     assert short(review(objects, found)) == [
-        ("1.jpg", OTHER_CLASS, "cat", "dog", 0.9),
-        ("2.jpg", OTHER_CLASS, "cat", "dog", 0.18),
+        ("1.jpg", OTHER_CLASS, "cat", "dog", round(bayes(0.9, 0.01), 3)),
+        ("2.jpg", OTHER_CLASS, "cat", "dog", round(bayes(0.9, 0.3), 3)),
     ]
 
 
@@ -80,13 +80,13 @@ def test_a_box_without_a_detection_counts_more_if_those_of_its_class_have_one(re
     found = [(1, CAT, 1.0, box) for box in places[:15]] + [(1, CAT, 0.4, places[15])]
     found += [(2, DOG, 1.0, box) for box in places[:10]]
     (cat, *dogs) = short(review(objects, found))
-    assert cat == ("1.jpg", UNSUPPORTED, "cat", "", round(0.6 * bayes(15.4 / 16), 3))
-    assert dogs == [("2.jpg", UNSUPPORTED, "dog", "", round(bayes(10 / 16), 3))] * 6
+    assert cat == ("1.jpg", UNSUPPORTED, "cat", "", round(0.6 * bayes(1, 0.6 / 16), 3))
+    assert dogs == [("2.jpg", UNSUPPORTED, "dog", "", round(bayes(1, 6 / 16), 3))] * 6
 
 
-def bayes(found, wrong=0.05):
-    """How probable a box without a detection is wrong if a share of the others are found."""
-    return wrong / (wrong + (1 - wrong) * (1 - found))
+def bayes(if_wrong, if_right, wrong=0.05):
+    """Bayes' rule with the prior `wrong`."""
+    return wrong * if_wrong / (wrong * if_wrong + (1 - wrong) * if_right)
 
 
 def test_crowds_and_images_that_were_skipped_say_nothing(review):
