@@ -32,7 +32,7 @@ from ssdcore.evaluation.outcomes import BACKGROUND_IOU
 
 NAME = "label_errors"
 MISSING, OTHER_CLASS, UNSUPPORTED = "missing box", "other class", "unsupported box"
-LEAST_SUSPICION = 0.1
+LEAST_SUSPICION = 0.25
 """Of a label in the table."""
 WRONG = 0.05
 """Assumed share of wrong boxes: the prior of Bayes' rule."""
