@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ssdcore.core.messages import printable
+from ssdcore.core.messages import counted, printable
 from ssdcore.data.convert import EXAMPLES, Conversion, RepeatedFile
 from ssdcore.data.manifest import UNLABELLED
 from ssdcore.data.same_images import SameImage
@@ -54,30 +54,26 @@ def notes(
     """
     split, lines = conversion.split, []
     if split.sizes_from_files:
-        images = _count(split.sizes_from_files, "image")
+        images = counted(split.sizes_from_files, "image")
         lines.append(f"  {images} without a listed size: that of the file counts")
     if split.repaired_boxes:
-        boxes = _count(split.boxes["area_from_box"], "box", "boxes")
+        boxes = counted(split.boxes["area_from_box"], "box", "boxes")
         names = [f"{box.file_name}: box {box.annotation_id}" for box in split.repaired_boxes]
         lines.append(f"  {boxes} of unusable area: that of the box counts{_such_as(names)}")
     if repeated:
-        files = _count(len(repeated), "file")
+        files = counted(len(repeated), "file")
         lines.append(f"  {files} listed under several ids{_such_as(list(map(str, repeated)))}")
     if same:
-        images = _count(len(same), "image")
+        images = counted(len(same), "image")
         lines.append(
             f"  {images} also in another split, so AP is too high{_such_as([*map(str, same)])}"
         )
     for reason, unused_names in unused.items():
         is_class = reason.startswith("class")
-        files = _count(len(unused_names), *(("class", "classes") if is_class else ("file",)))
+        files = counted(len(unused_names), *(("class", "classes") if is_class else ("file",)))
         what = files if reason == UNLABELLED else f"{files} not used"
         lines.append(f"  {what}: {reason}{_such_as(unused_names)}")
     return lines
-
-
-def _count(number: int, one: str, several: str = "") -> str:
-    return f"{number} {one if number == 1 else several or one + 's'}"
 
 
 def _such_as(names: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from ssdcore.coco.rows import load_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
+from ssdcore.core.messages import say
 from ssdcore.data.manifest import FetchedSplit, SplitSource, annotation_file, describe, write_unused
 from ssdcore.params.dataset import DatasetParams, PublishedParams
 from ssdcore.sources.coco_writer import write_contents
@@ -48,9 +49,9 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         classes = read["train"].classes if split == layout.TEST else ()
         read[split] = _adapted(folder, split, dataset, one.annotations, classes)
     _require_same_classes(fetched, read)
-    if dataset.name == "local":
+    if dataset.name == "local" and dataset.local.group:
         names = {split: [image.file_name for image in one.images] for split, one in read.items()}
-        require_whole_groups(names, dataset.local.group)
+        say(f"  {require_whole_groups(names, dataset.local.group)}")
     unused = {split: dict(one.unused) for split, one in fetched.items()}
     unused.setdefault(layout.TEST, {}).update(fetched["train"].unused_test)
     if dataset.name == "local" and dataset.limit is None:  # a few images need not show all

@@ -128,6 +128,13 @@ def test_an_archive_is_read_like_a_folder(tmp_path, tool):
     assert archive == folder
 
 
+def test_groups_of_an_export_with_folders_are_found_and_counted(tmp_path, capsys):
+    path = make_folder(tmp_path / "set", EXPORTS["cvat_xml"](original(EXAMPLE)))
+    parts = fetched(path, tmp_path / "raw", group=r"^(train)-", val_share=0.25)
+    assert "  group: 1 group in 8 images; 2 images without" in capsys.readouterr().out
+    assert len({s for s in ("train", "val") for n in names(parts[s]) if "/train-" in n}) == 1
+
+
 def test_a_test_split_is_used_and_coco_keeps_its_ids_without_the_group(tmp_path):
     data = original(EXAMPLE)
     path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data))
