@@ -358,3 +358,20 @@ def test_outlines_are_not_kept_in_memory(tmp_path):
     finally:
         tracemalloc.stop()
     assert most < 2.5 * path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("boxes", "refused"),
+    [
+        ([[30, 20, 60, 50], [40, 30, 70, 60], [50, 10, 79, 45], [1, 1, 9, 9]], True),
+        ([[30, 20, 60, 50], [40, 30, 70, 60], [50, 10, 79, 45], [9, 9, 9, 20]], False),
+        ([[30, 20, 60, 50], [1, 1, 9, 9]], False),  # one careless box
+        ([[30, 20, 51, 41]] * 4, False),  # out by a pixel
+    ],
+)
+def test_corners_in_place_of_sizes_are_refused(tmp_path, boxes, refused):
+    rows = [box(1, 1, bbox) for bbox in boxes]
+    split = read_coco(write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows))
+    message = r"^mine: annotations: found '3 of 4 boxes .* in a\.jpg \(80 × 60\)', .*as corners"
+    with pytest.raises(InputError, match=message) if refused else nullcontext():
+        require_plausible(split, "mine")
