@@ -123,7 +123,8 @@ def test_an_image_without_file_name_is_kept_for_convert_to_count(tmp_path, file_
 def test_clipped_boxes_are_counted_by_image(tmp_path):
     images = [{"id": n, "file_name": f"{n}.jpg"} for n in (5, 7, 9)]
     rows = [box(7, 1, [70, 1, 20, 5]), box(9, 1, [-1, 1, 5, 5]), box(7, 1, [1, -1, 5, 5]),
-            box(5, 1, [1, 1, 5, 5]), box(9, 1, [90, 1, 5, 5])]  # fmt: skip
+            box(5, 1, [1, 1, 5, 5]), box(9, 1, [90, 1, 5, 5]),
+            box(5, 1, [74.9, -0.4, 5.2, 60.8])]  # fmt: skip
     split = read_coco(write_coco(tmp_path / "a.json", images, rows))
     assert split.clipped_in == {7: 2, 9: 1}
     assert split.boxes["clipped"] == 3
