@@ -290,9 +290,25 @@ def test_what_is_not_known_or_wrong_is_one_message(tmp_path, files, message):
 def test_a_path_that_is_no_folder_or_archive_is_refused(tmp_path, name):
     (tmp_path / "data.yaml").write_text("names: [a]")
     with pytest.raises(
-        InputError, match=r"^dataset\.local\.path: found .*Set dataset\.local\.path"
+        InputError, match=r"^dataset\.local\.path: found .*(?i:set dataset\.local\.path)"
     ):
         fetched(tmp_path / name, tmp_path / "raw")
+
+
+def test_a_path_that_is_missing_says_so_and_where_wsl_has_it(tmp_path):
+    with pytest.raises(InputError, match="found '/no/photos, which does not exist'"):
+        fetched(Path("/no/photos"), tmp_path / "raw")
+    with pytest.raises(InputError, match=r"set dataset\.local\.path to /mnt/c/Users/me"):
+        fetched(Path("C:\\Users\\me"), tmp_path / "raw")
+
+
+def test_the_example_of_the_preset_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    dataset = read_params(ROOT / "presets/custom.yaml").dataset
+    fetch(dataset, tmp_path / "raw")
+    assert capsys.readouterr().out == (
+        "examples/local is this project's own example: name your data in dataset.local.path\n"
+    )
 
 
 @pytest.mark.parametrize("tool", EXPORTS)
