@@ -256,9 +256,15 @@ def test_the_entries_of_a_data_yaml_are_the_splits(tmp_path, yaml, train, val):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a.jpg": b"", "a.csv": "x"}, r"found 'files \.csv, \.jpg', expected annotations in a "
+        ({"a.jpg": b"", "a.xls": "x"}, r"found 'files \.jpg, \.xls', expected annotations in a "
          r"known format: COCO, Pascal VOC, YOLO, LabelMe, .*Labelbox\. Export the data set as "
-         r"COCO .*labelformat convert"),
+         r"COCO .*FiftyOne"),
+        ({"a.jpg": b"", "a.csv": "x"}, "CSV is not read: export COCO"),
+        ({"a.jpg": b"", "via.json": '{"a.jpg1": {"filename": "a.jpg", "regions": []}}'},
+         r"JSON of VIA is not read: in VIA, .* \(COCO format\)"),
+        ({"data.yaml": "names: [a]", "images/a.jpg": b""}, r"found 'data\.yaml, but no label file"),
+        ({"data.yaml": "names: [a]", "a.jpg": b"", "a.txt": ""}, "found 'data.yaml, but no label"),
+        ({"a.jpg": b""}, r"images alone, such as a\.jpg.*the one above"),
         ({}, "found 'no file'"),
         ({"a.jpg": b"", "a.txt": "0 .5 .5 1 1"}, "found 'no file of class names'"),
         ({"a.jpg": b"", "a.txt": "0 .5 .5 1 1", "classes.txt": "x", "b.xml": "<annotation/>",
@@ -309,6 +315,16 @@ def test_the_example_of_the_preset_is_named(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == (
         "examples/local is this project's own example: name your data in dataset.local.path\n"
     )
+
+
+def test_labelme_is_known_with_the_image_before_the_shapes(tmp_path):
+    files = EXPORTS["labelme"](original(EXAMPLE))
+    for name in (name for name in files if name.endswith(".json")):
+        files[name] = json.dumps({"imageData": "x" * 5000, **json.loads(files[name])})
+    assert fetched(make_folder(tmp_path / "set", files), tmp_path / "raw").keys() == {
+        "train",
+        "val",
+    }
 
 
 @pytest.mark.parametrize("tool", EXPORTS)
