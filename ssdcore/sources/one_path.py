@@ -125,7 +125,7 @@ def _existing(where: str, key: str) -> Path:
     path = Path(where)
     if not path.exists():
         raise no_such_path(key, where, "a folder or a zip archive")
-    if path.suffix.lower() in (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson"):
+    if path.suffix.lower() in (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson", ".csv"):
         remedy = f"Set {key} to {path.parent}"
         raise InputError(key, where, "the folder or zip archive around it", remedy)
     return path
