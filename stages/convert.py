@@ -7,7 +7,7 @@ from typing import Any
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
-from ssdcore.core.messages import say
+from ssdcore.core.messages import counted, say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import ConvertParams
 
@@ -85,10 +85,10 @@ def _convert(convert: ConvertParams) -> None:
             crowds = conversion.boxes["crowd"]
             objects = conversion.boxes["kept"] - crowds
             if not objects and name == "train":
-                found = f"no usable box, and {crowds} crowd regions"
+                found = f"no usable box, and {counted(crowds, 'crowd region')}"
                 remedy = AS_OBJECTS if crowds else "Label objects, or check the annotation file"
                 expected = "boxes of objects to train on"
-                raise InputError(str(layout.annotations(name)), found, expected, remedy)
+                raise InputError(f"{images} ({layout.annotations(name)})", found, expected, remedy)
             if not objects:
                 remedy = f". {AS_OBJECTS}" if crowds else ""
                 say(f"  no object: AP can't be measured on this split{remedy}")

@@ -27,6 +27,7 @@ from ssdcore.sources.selection import (
 )
 
 WITHOUT_BOX = "class without a box"
+CROWD_ONLY = "class of crowd regions alone"
 LEFT_OUT = "class without a box in any split, left out"
 
 
@@ -57,7 +58,11 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
     if dataset.name == "local" and dataset.limit is None:  # a few images need not show all
         missing = _require_learnable(fetched, read)
         useless = _never_listed(read) if dataset.classes is None else []
-        unused["train"][WITHOUT_BOX] = [name for name in missing if name not in useless]
+        crowds = _shown(read["train"], crowd=True)
+        unused["train"][CROWD_ONLY] = [name for name in missing if name in crowds]
+        unused["train"][WITHOUT_BOX] = [
+            name for name in missing if name not in useless and name not in crowds
+        ]
         unused["train"][LEFT_OUT] = useless
         if useless:
             for split in fetched:
@@ -132,13 +137,13 @@ def _require_learnable(
     return missing
 
 
-def _shown(split: CocoSplit) -> Counter[str]:
-    """Returns the number of objects of each class, without crowd regions.
+def _shown(split: CocoSplit, *, crowd: bool = False) -> Counter[str]:
+    """Returns the number of objects of each class, or of crowd regions instead.
 
     Images of unknown size are still to be opened, and their boxes count.
     """
     boxes = split.annotations
-    usable = np.isin(boxes.verdict, (KEPT, UNKNOWN_SIZE)) & ~boxes.crowd
+    usable = np.isin(boxes.verdict, (KEPT, UNKNOWN_SIZE)) & (boxes.crowd == crowd)
     return Counter(split.classes[label - 1].name for label in boxes.label[usable].tolist())
 
 

@@ -114,6 +114,12 @@ def test_local_images_stay_in_place(home, tmp_path):
         assert splits[split].annotations_sha256 == sha256_of_file(home / f"{split}.json")
 
 
+def test_crowd_regions_are_boxes_of_their_class(home, tmp_path):
+    annotate(home / "train.json", [box(1, 1, A, iscrowd=1), box(1, 5, A)])
+    fetch(local(home), tmp_path / "raw")
+    assert read_unused(tmp_path / "raw") == {"train": {"class of crowd regions alone": ["cat"]}}
+
+
 def test_classes_without_a_box_are_named(home, tmp_path):
     annotate(home / "train.json", [box(1, 5, A)])
     fetch(local(home), tmp_path / "raw")

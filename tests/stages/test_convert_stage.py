@@ -150,7 +150,8 @@ def test_a_split_without_objects_can_be_measured_on_but_not_trained_on(raw):
             assert (done.returncode, done.stderr) == (0, "")
             assert "  no object: AP can't be measured on this split" in done.stdout
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
-    assert "instances_train.json: found 'no usable box, and 1 crowd regions'" in done.stderr
+    found = "images/train (data/raw/annotations/instances_train.json): found 'no usable box, and 1 "
+    assert f"{found}crowd region'" in done.stderr
     assert (
         "(exports of masks write iscrowd: 1), set dataset.crowd_as_objects to true." in done.stderr
     )
