@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from ssdcore.core.messages import counted, printable
@@ -65,8 +66,11 @@ def notes(
         lines.append(f"  {files} listed under several ids{_such_as(list(map(str, repeated)))}")
     if same:
         images = counted(len(same), "image")
+        pairs = [f"{_end(one.file_name)} ({one.other_split}: {_end(one.other_file_name)})"
+                 for one in same[:EXAMPLES]]  # fmt: skip
         lines.append(
-            f"  {images} also in another split, so AP is too high{_such_as([*map(str, same)])}"
+            f"  {images} also in another split, so AP is too high, such as {', '.join(pairs)}. "
+            "Remove one of each, or keep them together with dataset.local.group"
         )
     for reason, unused_names in unused.items():
         is_class = reason.startswith("class")
@@ -102,6 +106,11 @@ def _box_rows(conversion: Conversion) -> list[Row]:
         Row(reason, "-", str(count), _short(examples[reason]))
         for reason, count in conversion.split.dropped.items()
     ]
+
+
+def _end(name: str) -> str:
+    """Returns a file name, of two that share a line; a long one without its folders."""
+    return _short(name if 2 * len(name) <= EXAMPLE_LENGTH else PurePosixPath(name).name)
 
 
 def _short(text: str) -> str:
