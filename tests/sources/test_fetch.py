@@ -205,7 +205,9 @@ def test_a_file_name_may_be_no_utf_8(home, tmp_path, limit):
 def test_a_folder_without_any_listed_image(home, tmp_path):
     (home / "other").mkdir()
     (home / "other/c.jpg").write_bytes(jpeg())
-    with pytest.raises(InputError, match=r"other: found .*none of the 2 images.*a\.jpg"):
+    with pytest.raises(
+        InputError, match=r"other: found .*none of the 2 images.*such as c\.jpg.*a\.jpg"
+    ):
         fetch(local(home, val_images=home / "other"), tmp_path / "raw")
 
 

@@ -206,6 +206,14 @@ def test_uploads_are_found_by_their_names_and_those_that_are_not_stay_to_be_coun
     assert told in capsys.readouterr().out
 
 
+def test_images_that_share_a_folder_that_the_file_omits_need_no_note(tmp_path, capsys):
+    """CVAT lists a.jpg, which is in images/default."""
+    files = EXPORTS["coco_annotator"](original(EXAMPLE))
+    files = {n if n.endswith(".json") else f"images/default/{n}": f for n, f in files.items()}
+    fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    assert "found by their name" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("tool", ["ultralytics", "label_img", "labelme"])
 def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path, tool):
     """Some exports have folders of train and val, and more."""
