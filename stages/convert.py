@@ -32,6 +32,7 @@ def _convert(convert: ConvertParams) -> None:
         convert_split,
         read_split,
         repeated_files,
+        require_usable,
         require_used_once,
     )
     from ssdcore.data.manifest import image_folder, read_unused
@@ -60,9 +61,7 @@ def _convert(convert: ConvertParams) -> None:
                 split, images, shards, convert.shards,
                 strict=convert.strict, max_side=convert.max_side,
             )  # fmt: skip
-            if not conversion.kept:
-                faults = [f"{file.file_name}: {file.reason}" for file in conversion.skipped[:3]]
-                raise InputError(str(images), faults, "at least one usable image")
+            require_usable(conversion, images)
             write_ground_truth(folder / layout.ground_truth(name).name, split)
             own = [file for file in repeated[name] if name in file.image_ids]
             not_used = unused.get(name, {})

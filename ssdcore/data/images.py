@@ -20,6 +20,7 @@ PHONE_FORMATS = ("AVIF", "HEIF")
 """Formats that Pillow decodes, the latter with the package pillow-heif."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 AVIF_BRANDS = (b"avif", b"avis")
+OTHER_SIZE = "size differs from the annotation file's"
 DAMAGED = "image damaged or cut short"
 WITHOUT_HEIF = "HEIC image: pip install pillow-heif to read it"
 ORIENTATION_TAG = 0x0112
@@ -174,7 +175,7 @@ def checked(
     if header.upright_hw == (height, width):
         rgb = upright(decode(data), header.orientation)
         return _to_jpeg(scaled_down(rgb, max_side) if max_side else rgb)
-    raise BrokenImageError("size differs from the annotation file's")
+    raise BrokenImageError(OTHER_SIZE)
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
