@@ -100,9 +100,9 @@ def _convert(convert: ConvertParams) -> None:
 def _summary_line(name: str, summary: dict[str, Any]) -> str:
     images, boxes = summary["images"], summary["boxes"]
     return (
-        f"{name}: {images['kept']} of {images['listed']} images "
+        f"{name}: {images['kept']} of {counted(images['listed'], 'image')} "
         f"({images['without_objects']} without objects), "
-        f"{boxes['kept']} of {boxes['listed']} boxes "
+        f"{boxes['kept']} of {counted(boxes['listed'], 'box', 'boxes')} "
         f"({boxes['clipped']} clipped, {boxes['crowd']} crowd)"
     )
 

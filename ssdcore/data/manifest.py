@@ -16,6 +16,7 @@ from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
+from ssdcore.core.messages import counted
 from ssdcore.data.image_files import archive_fault, image_names, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.download.local_copy import local_copy
@@ -124,9 +125,10 @@ def describe(split: CocoSplit, annotations_sha256: str, fetched: FetchedSplit) -
                 digest.update(name + b"\0" + hashlib.sha256(data).digest())
                 present += 1
     if not present:
+        listed = counted(len(split.images), "image")
         found = (
-            f"none of the {len(split.images)} images of {fetched.annotations} that this split "
-            f"takes, but {f'images such as {there[0]}' if there else 'no image at all'}"
+            f"none of {listed} of {fetched.annotations} that this split takes, "
+            f"but {f'images such as {there[0]}' if there else 'no image at all'}"
         )
         expected = f"files such as {split.images[0].file_name}"
         remedy = "Put them there under these names, or name the folder of images and annotations"

@@ -76,10 +76,10 @@ def divide(
     for name in classes_of:
         members[group_of(name, division.group) or name].append(name)
     if len(members) <= len(division.shares):
-        kind = "groups" if len(members) < len(classes_of) else "images"
-        remedy = f"Add {kind}, or name others for {' and '.join(division.shares)}"
+        kind = "group" if len(members) < len(classes_of) else "image"
+        remedy = f"Add {kind}s, or name others for {' and '.join(division.shares)}"
         least = ("two", "three")[len(division.shares) - 1]
-        raise InputError(where, f"{len(members)} {kind}", f"{least} or more to split", remedy)
+        raise InputError(where, counted(len(members), kind), f"{least} or more to split", remedy)
     shown = {unit: {c for n in names for c in classes_of[n]} for unit, names in members.items()}
     left = Counter(one for classes in shown.values() for one in classes)
     rarity = sorted(left, key=lambda one: (left[one], str(one)))

@@ -115,7 +115,7 @@ def test_groups_in_several_splits_of_the_user_are_refused():
 
 
 def test_fewer_images_or_groups_than_splits_cannot_be_divided():
-    with pytest.raises(InputError, match=r"^a\.json: found '1 images'"):
+    with pytest.raises(InputError, match=r"^a\.json: found '1 image'"):
         divide({"a": ()}, Division({"val": 0.5}, 1), "a.json")
     with pytest.raises(InputError, match=r"^x: found '2 groups', expected three or more"):
         division = Division({"val": 0.2, "test": 0.2}, 1, "^(.)")
