@@ -131,7 +131,9 @@ def describe(split: CocoSplit, annotations_sha256: str, fetched: FetchedSplit) -
             f"but {f'images such as {there[0]}' if there else 'no image at all'}"
         )
         expected = f"files such as {split.images[0].file_name}"
-        remedy = "Put them there under these names, or name the folder of images and annotations"
+        remedy = "Name the folder that holds images and annotations, often the one above"
+        if there:
+            remedy = "Put them there under these names, or correct the names in the annotations"
         raise InputError(str(fetched.images), found, expected, remedy)
     images_sha256 = fetched.images_sha256 or digest.hexdigest()
     return SplitSource(fetched.recorded, len(split.images), annotations_sha256, images_sha256)
