@@ -7,7 +7,7 @@ from typing import Any
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
-from ssdcore.core.messages import say
+from ssdcore.core.messages import counted, say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import ConvertParams
 
@@ -32,6 +32,7 @@ def _convert(convert: ConvertParams) -> None:
         convert_split,
         read_split,
         repeated_files,
+        require_usable,
         require_used_once,
     )
     from ssdcore.data.manifest import image_folder, read_unused
@@ -60,9 +61,7 @@ def _convert(convert: ConvertParams) -> None:
                 split, images, shards, convert.shards,
                 strict=convert.strict, max_side=convert.max_side,
             )  # fmt: skip
-            if not conversion.kept:
-                faults = [f"{file.file_name}: {file.reason}" for file in conversion.skipped[:3]]
-                raise InputError(str(images), faults, "at least one usable image")
+            require_usable(conversion, images)
             write_ground_truth(folder / layout.ground_truth(name).name, split)
             own = [file for file in repeated[name] if name in file.image_ids]
             not_used = unused.get(name, {})
@@ -85,10 +84,10 @@ def _convert(convert: ConvertParams) -> None:
             crowds = conversion.boxes["crowd"]
             objects = conversion.boxes["kept"] - crowds
             if not objects and name == "train":
-                found = f"no usable box, and {crowds} crowd regions"
+                found = f"no usable box, and {counted(crowds, 'crowd region')}"
                 remedy = AS_OBJECTS if crowds else "Label objects, or check the annotation file"
                 expected = "boxes of objects to train on"
-                raise InputError(str(layout.annotations(name)), found, expected, remedy)
+                raise InputError(f"{images} ({layout.annotations(name)})", found, expected, remedy)
             if not objects:
                 remedy = f". {AS_OBJECTS}" if crowds else ""
                 say(f"  no object: AP can't be measured on this split{remedy}")
@@ -101,9 +100,9 @@ def _convert(convert: ConvertParams) -> None:
 def _summary_line(name: str, summary: dict[str, Any]) -> str:
     images, boxes = summary["images"], summary["boxes"]
     return (
-        f"{name}: {images['kept']} of {images['listed']} images "
+        f"{name}: {images['kept']} of {counted(images['listed'], 'image')} "
         f"({images['without_objects']} without objects), "
-        f"{boxes['kept']} of {boxes['listed']} boxes "
+        f"{boxes['kept']} of {counted(boxes['listed'], 'box', 'boxes')} "
         f"({boxes['clipped']} clipped, {boxes['crowd']} crowd)"
     )
 

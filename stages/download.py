@@ -3,7 +3,7 @@
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
-from ssdcore.core.messages import say
+from ssdcore.core.messages import counted, say
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.reader import read_params
 
@@ -17,17 +17,12 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
 
 def _download(dataset: DatasetParams) -> None:
     from ssdcore.core.files import replacing_folder
-    from ssdcore.data.manifest import read_unused
     from ssdcore.sources.fetch import fetch
 
     with replacing_folder(layout.RAW) as folder:
         splits = fetch(dataset, folder)
-    listed = ", ".join(f"{split.listed} {name} images" for name, split in splits.items())
-    say(f"{dataset.name}: {listed} → {layout.RAW}")
-    for split, reasons in read_unused(layout.RAW).items():
-        for reason, names in reasons.items():
-            found = f"{reason}: {len(names)}, such as {names[0]}"
-            say(f"  {split}: {found}; all are in {layout.UNUSED}")
+    listed = [counted(split.listed, f"{name} image") for name, split in splits.items()]
+    say(f"{dataset.name}: {', '.join(listed)} → {layout.RAW}")
 
 
 app = command(main)

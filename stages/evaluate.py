@@ -3,7 +3,7 @@
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
-from ssdcore.core.messages import say
+from ssdcore.core.messages import counted, say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params
 
@@ -76,7 +76,7 @@ def _evaluate(settings: Params) -> None:
             path = layout.EVALUATE_METRICS if name == names[-1] else layout.VALIDATION_METRICS
             defined = (f"{key} {figures[key]:.3f}" for key in ("AP", "AP50") if figures[key] >= 0)
             result = ", ".join(defined) or "no AP, since they show no objects"
-            say(f"{name}: {images} images at {speed:.1f} images/s: {result} → {path}")
+            say(f"{name}: {counted(images, 'image')} at {speed:.1f} images/s: {result} → {path}")
             if name == "val":
                 write_json(layout.VALIDATION_METRICS, metrics)
                 reviewed[name] = Reviewed(split, found, read_skipped(name))

@@ -13,7 +13,7 @@ import typer
 from ssdcore.core import layout
 from ssdcore.core.command import command, run
 from ssdcore.core.errors import InputError
-from ssdcore.core.messages import say
+from ssdcore.core.messages import counted, say
 
 if TYPE_CHECKING:
     from ssdcore.evaluation.named_table import Table
@@ -73,7 +73,8 @@ def main(out: Out, images: Images = LOCAL_FILES) -> None:
         write_cvat(out, found, classes)
     if crowds := sum(split.boxes["crowd"] for split in splits.values()):
         say(f"{crowds} crowd regions are left out, which these tools don't have")
-    say(f"{len(found)} images, {len(table.rows)} labels worth a look → {out}")
+    labels = counted(len(table.rows), "label")
+    say(f"{counted(len(found), 'image')}, {labels} worth a look → {out}")
 
 
 def _suspects(table: Table, split: str) -> dict[int, list[Suspect]]:

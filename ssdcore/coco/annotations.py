@@ -17,6 +17,8 @@ from ssdcore.core.errors import InputError
 MAX_DESCRIBED = 1000
 """Boxes that are described per reason."""
 AREA_UNUSABLE = "area is no number of at least 0"
+LEAST_OUTSIDE = 3
+"""Boxes out of their images from which corners are told from carelessness."""
 NO_ANNOTATIONS = check_boxes((), np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2)))
 
 
@@ -164,7 +166,7 @@ def require_plausible(split: CocoSplit, where: str) -> None:
         where: name of the file in messages.
 
     Raises:
-        InputError: two ids have the same name, or all boxes are fractions of the image.
+        InputError: two ids have the same name, or all boxes are fractions of the image or corners.
     """
     ids: dict[str, CocoClass] = {}
     for one in split.classes:
@@ -184,6 +186,28 @@ def require_plausible(split: CocoSplit, where: str) -> None:
             f"{len(boxes)} boxes of less than a pixel, such as {boxes[0].tolist()}",
             "left, top, width and height in pixels",
             "Multiply fractions by the width and height of their image",
+        )
+    _require_no_corners(split, where)
+
+
+def _require_no_corners(split: CocoSplit, where: str) -> None:
+    """Refuses boxes [x1, y1, x2, y2]: all fit so, and a third reaches out of its image else."""
+    rows = split.annotations
+    listed = np.flatnonzero((rows.image != UNLISTED) & ~np.isnan(rows.boxes_xywh_px[:, 0]))
+    sizes_wh = split.sizes_hw(listed)[:, ::-1]
+    known = (sizes_wh > 0).all(axis=1)
+    boxes, sizes_wh, images = rows.boxes_xywh_px[listed][known], sizes_wh[known], listed[known]
+    start, end = boxes[:, :2], boxes[:, 2:]
+    outside = np.flatnonzero((start + end > sizes_wh + 1).any(axis=1))
+    as_corners = (start >= 0) & (start < end) & (end <= sizes_wh)
+    if as_corners.all() and len(outside) >= max(LEAST_OUTSIDE, len(boxes) / 3):
+        image = split.images[rows.image[images[outside[0]]]]
+        raise InputError(
+            f"{where}: annotations",
+            f"{len(outside)} of {len(boxes)} boxes that reach out of their images, such as "
+            f"{boxes[outside[0]].tolist()} in {image.file_name} ({image.width} × {image.height})",
+            "left, top, width and height in pixels",
+            "All fit as corners x1, y1, x2, y2: subtract x1 from x2 and y1 from y2 in the file",
         )
 
 

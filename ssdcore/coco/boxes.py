@@ -32,6 +32,8 @@ KEPT, UNKNOWN_SIZE, WITHOUT_AREA, DUPLICATE = (
 )
 UNLISTED = -1
 """Index of an image that the file does not list."""
+ROUNDING_PX = 0.5
+"""How far a tool's rounding may put a box at the border outside the image."""
 NO_BOX = (np.nan,) * 4
 
 
@@ -65,7 +67,7 @@ class Annotations(NamedTuple):
         area_unusable: (R,) bool, an area is listed, but is no number of at least 0.
         boxes_yxyx: (R, 4) float32, fractions of the image, clipped to it.
         verdict: (R,) int64 index into `REASONS`.
-        clipped: (R,) bool, kept but clipped.
+        clipped: (R,) bool, kept but clipped by more than `ROUNDING_PX`.
     """
 
     image: NDArray[np.int64]
@@ -156,7 +158,7 @@ def check_boxes(
     kept = np.flatnonzero(verdict == KEPT)
     repeated = _repeated(image[kept], label[kept], crowd[kept], *yxyx[kept].T)
     verdict[kept[repeated]] = DUPLICATE
-    cut = (x1 != x) | (y1 != y) | (x2 != right) | (y2 != bottom)
+    cut = np.max([x1 - x, y1 - y, right - x2, bottom - y2], axis=0) > ROUNDING_PX
     clipped = cut & (verdict == KEPT)
     return Annotations(
         image, label, crowd, boxes_xywh_px, areas_px, area_unusable, yxyx, verdict, clipped

@@ -49,6 +49,15 @@ class InputError(Ending):
         super().__init__(f"{message}. {remedy}." if remedy else f"{message}.")
 
 
+def no_such_path(key: str, path: str, expected: str) -> InputError:
+    """Returns the message for a path of the user's, set in `key`, where nothing is."""
+    remedy = f"Correct the spelling, or set {key} to another path"
+    if path[1:3] in (":\\", ":/"):
+        own = f"/mnt/{path[0].lower()}/" + path[3:].replace("\\", "/")
+        remedy = f"Windows' disks are under /mnt in WSL: set {key} to {own}"
+    return InputError(key, f"{path}, which does not exist", expected, remedy)
+
+
 class RunError(Ending):
     """The work failed for another reason than the user's input; commands exit with status 1."""
 

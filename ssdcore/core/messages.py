@@ -21,6 +21,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """Returns a number and its noun: 1 image, 2 images; 2 classes with `several`."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
 def say(text: str, *, error: bool = False) -> None:
     """Prints a text and a line break immediately, above the progress bar if there is one.
 

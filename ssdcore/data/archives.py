@@ -15,6 +15,7 @@ SMALL_BYTES = 1 << 30
 """Unpacked bytes that are accepted at any ratio."""
 HEADER_BYTES = 30
 """Of an entry before its name."""
+OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zst")
 BROKEN_ENTRY = (
     BadZipFile, EOFError, RuntimeError, ValueError, LookupError, OverflowError, struct.error,
     zlib.error,
@@ -36,11 +37,24 @@ def open_archive(path: Path, expected: str = "a zip archive") -> ZipFile:
     except RunError:
         raise
     except Exception as error:  # zipfile raises many types for damaged bytes
-        raise InputError(str(path), found_instead(error), expected) from None
+        found, remedy = found_instead(error), ""
+        if isinstance(error, BadZipFile):
+            found, remedy = _not_zip(path)
+        raise InputError(str(path), found, expected, remedy) from None
     if fault := _fault(archive, path.stat().st_size):
         archive.close()
         raise InputError(str(path), *fault, "Pack it again, or use another source of it")
     return archive
+
+
+def _not_zip(path: Path) -> tuple[str, str]:
+    """Returns what a file is that can't be read as a zip archive, and what to do."""
+    with path.open("rb") as file:
+        if file.read(2) == b"PK":
+            return "a zip archive that is damaged or cut short", "Download or pack it again"
+    if path.suffix.lower() in OTHER_ARCHIVES:
+        return "an archive of another kind", "Unpack it, and name the folder or a zip archive"
+    return "a file that is no zip archive", ""
 
 
 def _fault(archive: ZipFile, size: int) -> tuple[str, str] | None:

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from ssdcore.core.messages import printable
+from ssdcore.core.messages import counted, printable
 from ssdcore.data.convert import EXAMPLES, Conversion, RepeatedFile
 from ssdcore.data.manifest import UNLABELLED
 from ssdcore.data.same_images import SameImage
@@ -54,30 +55,29 @@ def notes(
     """
     split, lines = conversion.split, []
     if split.sizes_from_files:
-        images = _count(split.sizes_from_files, "image")
+        images = counted(split.sizes_from_files, "image")
         lines.append(f"  {images} without a listed size: that of the file counts")
     if split.repaired_boxes:
-        boxes = _count(split.boxes["area_from_box"], "box", "boxes")
+        boxes = counted(split.boxes["area_from_box"], "box", "boxes")
         names = [f"{box.file_name}: box {box.annotation_id}" for box in split.repaired_boxes]
         lines.append(f"  {boxes} of unusable area: that of the box counts{_such_as(names)}")
     if repeated:
-        files = _count(len(repeated), "file")
+        files = counted(len(repeated), "file")
         lines.append(f"  {files} listed under several ids{_such_as(list(map(str, repeated)))}")
     if same:
-        images = _count(len(same), "image")
+        images = counted(len(same), "image")
+        pairs = [f"{_end(one.file_name)} ({one.other_split}: {_end(one.other_file_name)})"
+                 for one in same[:EXAMPLES]]  # fmt: skip
         lines.append(
-            f"  {images} also in another split, so AP is too high{_such_as([*map(str, same)])}"
+            f"  {images} also in another split, so AP is too high, such as {', '.join(pairs)}. "
+            "Remove one of each, or keep them together with dataset.local.group"
         )
     for reason, unused_names in unused.items():
         is_class = reason.startswith("class")
-        files = _count(len(unused_names), *(("class", "classes") if is_class else ("file",)))
+        files = counted(len(unused_names), *(("class", "classes") if is_class else ("file",)))
         what = files if reason == UNLABELLED else f"{files} not used"
         lines.append(f"  {what}: {reason}{_such_as(unused_names)}")
     return lines
-
-
-def _count(number: int, one: str, several: str = "") -> str:
-    return f"{number} {one if number == 1 else several or one + 's'}"
 
 
 def _such_as(names: Sequence[str]) -> str:
@@ -106,6 +106,11 @@ def _box_rows(conversion: Conversion) -> list[Row]:
         Row(reason, "-", str(count), _short(examples[reason]))
         for reason, count in conversion.split.dropped.items()
     ]
+
+
+def _end(name: str) -> str:
+    """Returns a file name, of two that share a line; a long one without its folders."""
+    return _short(name if 2 * len(name) <= EXAMPLE_LENGTH else PurePosixPath(name).name)
 
 
 def _short(text: str) -> str:

@@ -11,10 +11,11 @@ from typing import Any, NamedTuple
 from ssdcore.coco.annotations import CocoImage, CocoSplit, read_coco, require_plausible
 from ssdcore.core.errors import InputError
 from ssdcore.core.file_names import plain_name
+from ssdcore.core.messages import counted
 from ssdcore.core.progress import Progress
 from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import header_of, open_image_files
-from ssdcore.data.images import BrokenImageError, checked, thumbnail
+from ssdcore.data.images import OTHER_SIZE, BrokenImageError, checked, thumbnail
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.same_images import Look
 from ssdcore.data.thread_map import map_in_threads
@@ -160,6 +161,31 @@ def require_used_once(
         value = f"{'; '.join(found[:EXAMPLES])}{'; …' if len(found) > EXAMPLES else ''}"
         remedy = "Correct them, or set convert.strict to false"
         raise InputError("the data set", value, "that each file is used, and once", remedy)
+
+
+def require_usable(conversion: Conversion, folder: Path) -> None:
+    """Refuses a split of which no image is usable.
+
+    Args:
+        conversion: of the split.
+        folder: of the images, or the zip archive that contains them.
+
+    Raises:
+        InputError: there is none; the message has the first fault, and both sizes if they differ.
+    """
+    if conversion.kept:
+        return
+    first = conversion.skipped[0]
+    fault, remedy = f"{first.file_name}: {first.reason}", "Replace the images, or leave them out"
+    if first.reason == OTHER_SIZE:
+        listed = next(image for image in conversion.split.images if image.id == first.image_id)
+        with open_image_files(folder) as files:
+            header = header_of(files, first.file_name)
+        size = f"{header.width} × {header.height}" if header else "unknown"
+        fault += f": {listed.width} × {listed.height} are listed, the file has {size}"
+        remedy = "Correct width and height in the annotations; they may be swapped"
+    found = f"none of {counted(len(conversion.skipped), 'image')}, such as {fault}"
+    raise InputError(str(folder), found, "at least one usable image", remedy)
 
 
 def convert_split(

@@ -19,6 +19,9 @@ FORMATS = ("BMP", "JPEG", "PNG", "TIFF", "WEBP")
 PHONE_FORMATS = ("AVIF", "HEIF")
 """Formats that Pillow decodes, the latter with the package pillow-heif."""
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+AVIF_BRANDS = (b"avif", b"avis")
+OTHER_SIZE = "size differs from the annotation file's"
+DAMAGED = "image damaged or cut short"
 WITHOUT_HEIF = "HEIC image: pip install pillow-heif to read it"
 ORIENTATION_TAG = 0x0112
 UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
@@ -172,7 +175,7 @@ def checked(
     if header.upright_hw == (height, width):
         rgb = upright(decode(data), header.orientation)
         return _to_jpeg(scaled_down(rgb, max_side) if max_side else rgb)
-    raise BrokenImageError("size differs from the annotation file's")
+    raise BrokenImageError(OTHER_SIZE)
 
 
 def decode(data: bytes) -> NDArray[np.uint8]:
@@ -225,6 +228,8 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
     except UnidentifiedImageError:
         if data[8:12] in HEIF_BRANDS and "HEIF" not in _phone_formats():
             raise BrokenImageError(WITHOUT_HEIF) from None
+        if data[8:12] in (*HEIF_BRANDS, *AVIF_BRANDS):
+            raise BrokenImageError(DAMAGED) from None
         raise BrokenImageError("no BMP, JPEG, PNG, TIFF or WebP image") from None
     except BrokenImageError:
         raise
@@ -232,7 +237,7 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
         raise MemoryError(f"for {width}×{height} pixels") from None
     except Exception:  # Pillow raises many types for damaged bytes: struct.error, KeyError, …
         _require_memory(height, width)
-        raise BrokenImageError("image damaged or cut short") from None
+        raise BrokenImageError(DAMAGED) from None
     if image_format == "TIFF":  # Pillow and OpenCV read some types of its orientation differently
         height, width = decode(data).shape[:2]
     return Header(height, width, image_format, orientation)

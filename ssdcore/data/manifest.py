@@ -16,7 +16,8 @@ from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
-from ssdcore.data.image_files import archive_fault, open_image_files
+from ssdcore.core.messages import counted
+from ssdcore.data.image_files import archive_fault, image_names, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.download.local_copy import local_copy
 
@@ -110,6 +111,7 @@ def describe(split: CocoSplit, annotations_sha256: str, fetched: FetchedSplit) -
     """
     digest, present = hashlib.sha256(), 0
     with open_image_files(fetched.images) as image_files:
+        there = image_names(image_files)[:1]
         if fetched.images_sha256:
             present = len({image.file_name for image in split.images} & set(image_files.names()))
         else:
@@ -123,7 +125,15 @@ def describe(split: CocoSplit, annotations_sha256: str, fetched: FetchedSplit) -
                 digest.update(name + b"\0" + hashlib.sha256(data).digest())
                 present += 1
     if not present:
-        found = f"none of the {len(split.images)} images of {fetched.annotations}"
-        raise InputError(str(fetched.images), found, f"files such as {split.images[0].file_name}")
+        listed = counted(len(split.images), "image")
+        found = (
+            f"none of {listed} of {fetched.annotations} that this split takes, "
+            f"but {f'images such as {there[0]}' if there else 'no image at all'}"
+        )
+        expected = f"files such as {split.images[0].file_name}"
+        remedy = "Name the folder that holds images and annotations, often the one above"
+        if there:
+            remedy = "Put them there under these names, or correct the names in the annotations"
+        raise InputError(str(fetched.images), found, expected, remedy)
     images_sha256 = fetched.images_sha256 or digest.hexdigest()
     return SplitSource(fetched.recorded, len(split.images), annotations_sha256, images_sha256)

@@ -21,11 +21,16 @@ SYNC = "Run python -m stages.doctor sync"
 
 
 def check_params(path: Path) -> Finding:
-    """Checks that the parameter file is valid."""
+    """Checks that the parameter file is valid, and that the user's data are there."""
     try:
         params = read_params(path)
     except InputError as error:
         return Finding("error", "parameters", str(error).rstrip("."))
+    local = params.dataset.local
+    for key in ("path", "test_path") if params.dataset.name == "local" else ():
+        if not Path(getattr(local, key)).exists():
+            found = f"dataset.local.{key}: {getattr(local, key)} does not exist"
+            return Finding("error", "parameters", found, f"Correct it in {path}")
     return Finding("ok", "parameters", f"{path}, data set {params.dataset.name}")
 
 

@@ -4,13 +4,20 @@ import re
 from os.path import expanduser
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError, PydanticKnownError
 from typing_extensions import Self
 
 from ssdcore.params.types import Count, Names, Reference, Section, relation
 
-DataPath = Annotated[str, AfterValidator(expanduser)]
+
+def _is_path(value: object) -> object:
+    if isinstance(value, str) and value.strip():
+        return value
+    raise PydanticCustomError("path", "the path of your data, or that of the preset for none")
+
+
+DataPath = Annotated[str, BeforeValidator(_is_path), AfterValidator(expanduser)]
 """A path of the user's; `~` stands for the home folder."""
 Share = Annotated[float, Field(ge=0, lt=1)]
 """A share of the images; 0 is none."""
@@ -79,7 +86,7 @@ class LocalParams(Section):
     Paths are absolute or from the repository root. DVC itself does not expand `~` in its deps.
 
     Attributes:
-        path: folder or archive of the whole data set. With `EXAMPLE` or None, the four paths count.
+        path: folder or archive of the whole data set. With `EXAMPLE`, the four paths count.
         format: of the annotations; `auto` recognises it.
         val_share: of all images, which become val if the data set has no split.
         test_path: folder or archive of a test split, in any format. With `EXAMPLE`, the test
@@ -89,7 +96,7 @@ class LocalParams(Section):
         group: pattern of file names; images of the same text in its group stay in one split.
     """
 
-    path: DataPath | None = None  # files of earlier versions lack it
+    path: DataPath = EXAMPLE  # files of earlier versions lack it
     format: Literal[
         "auto", "coco", "voc", "yolo", "labelme", "label_studio", "cvat", "kitti", "labelbox"
     ]
@@ -113,7 +120,12 @@ class LocalParams(Section):
     @property
     def is_one_path(self) -> bool:
         """Whether `path` counts, not the four paths."""
-        return self.path not in (None, EXAMPLE)
+        return self.path != EXAMPLE
+
+    @property
+    def is_example(self) -> bool:
+        """Whether all paths are those of the project's own example."""
+        return not self.is_one_path and self.train_images.startswith(f"{EXAMPLE}/")
 
     @property
     def has_test_path(self) -> bool:

@@ -52,7 +52,9 @@ def read_values(path: Path) -> Mapping[str, Any]:
             str(path), found_instead(error), "a readable file", "Name it with --params FILE"
         ) from None
     except YAMLError as error:
-        raise InputError(str(path), " ".join(str(error).split()), "valid YAML 1.2") from None
+        remedy = "Correct this line; a text with a colon, # or backslash needs single quotes"
+        fault = " ".join(str(error).split())
+        raise InputError(str(path), fault, "valid YAML 1.2", remedy) from None
     except RecursionError:
         raise InputError(str(path), "hundreds of nested brackets", "valid YAML 1.2") from None
     if not isinstance(values, Mapping):
@@ -116,5 +118,5 @@ def _section_at(location: Sequence[int | str]) -> type[BaseModel]:
 
 
 def _did_you_mean(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f" (did you mean {close[0]}?)" if close else ""

@@ -70,7 +70,7 @@ def read_coco_export(
             root / image: (image, UNLISTED) for image in images if image not in used
         }
         notes: tuple[str, ...] = ()
-        if by_name:
+        if by_name and not _is_below_one_folder(by_name):
             example = next(iter(by_name.items()))
             notes = (
                 f"{name}: {len(by_name)} of {len(listed)} images are not at the listed path and "
@@ -126,6 +126,13 @@ def pair_listed(
     certain = pair(images, names, by_path)
     every = pair(images, names, by_name, certain)
     return every, {name: image for name, image in every.items() if name not in certain}
+
+
+def _is_below_one_folder(image_of: dict[str, str]) -> bool:
+    """Tells whether all images are at their listed paths, but for a folder that all are in."""
+    ends = {name: f"/{plain_name(name)}" for name in image_of}
+    folders = {image.removesuffix(ends[name]) for name, image in image_of.items()}
+    return len(folders) == 1 and all(i.endswith(ends[name]) for name, i in image_of.items())
 
 
 def _same(image: str) -> str:

@@ -6,13 +6,14 @@ and a data set that grows keeps most of its earlier division.
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ssdcore.coco.rows import Content, Row, flag, load_rows, whole_number
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import counted
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
 from ssdcore.sources.coco_writer import ImageEntry, write_contents
@@ -44,8 +45,13 @@ class Division(NamedTuple):
 
 
 def group_of(name: str, pattern: str | None) -> str | None:
-    """Returns what the pattern's group matches in a file name; None without a match."""
-    found = re.search(pattern, name) if pattern else None
+    """Returns what the pattern's group matches in a file name; None without a match.
+
+    The folders before the name count only if the pattern has a slash.
+    """
+    if not pattern:
+        return None
+    found = re.search(pattern, name if "/" in pattern else name.rpartition("/")[2])
     return found[1] if found else None
 
 
@@ -70,10 +76,10 @@ def divide(
     for name in classes_of:
         members[group_of(name, division.group) or name].append(name)
     if len(members) <= len(division.shares):
-        kind = "groups" if len(members) < len(classes_of) else "images"
-        remedy = f"Add {kind}, or name others for {' and '.join(division.shares)}"
+        kind = "group" if len(members) < len(classes_of) else "image"
+        remedy = f"Add {kind}s, or name others for {' and '.join(division.shares)}"
         least = ("two", "three")[len(division.shares) - 1]
-        raise InputError(where, f"{len(members)} {kind}", f"{least} or more to split", remedy)
+        raise InputError(where, counted(len(members), kind), f"{least} or more to split", remedy)
     shown = {unit: {c for n in names for c in classes_of[n]} for unit, names in members.items()}
     left = Counter(one for classes in shown.values() for one in classes)
     rarity = sorted(left, key=lambda one: (left[one], str(one)))
@@ -168,20 +174,26 @@ def published_val_as_test(
     return {"train": fetched["train"], "val": fetched["train"], layout.TEST: fetched["val"]}
 
 
-def require_whole_groups(names_of: Mapping[str, Iterable[str]], pattern: str | None) -> None:
+def require_whole_groups(names_of: Mapping[str, Sequence[str]], pattern: str) -> str:
     """Checks that no group has images in several splits of the user's own.
 
     Args:
         names_of: the file names of each split.
         pattern: see `group_of`.
 
+    Returns:
+        How many groups and images there are, as a line for the user.
+
     Raises:
-        InputError: a group has.
+        InputError: a group has, or no image is of a group.
     """
     first: dict[str, tuple[str, str]] = {}
-    for split, names in names_of.items() if pattern else ():
+    images = without = 0
+    for split, names in names_of.items():
         for name in names:
+            images += 1
             if not (group := group_of(name, pattern)):
+                without += 1
                 continue
             other, example = first.setdefault(group, (split, name))
             if other != split:
@@ -191,3 +203,11 @@ def require_whole_groups(names_of: Mapping[str, Iterable[str]], pattern: str | N
                     "the images of a group in one split",
                     "Move them to one split, or set dataset.local.group to null",
                 )
+    if not first:
+        example = next(name for names in names_of.values() for name in names)
+        raise InputError(
+            "dataset.local.group", pattern, f"a pattern that fits file names such as {example}",
+            "Without a slash it is compared with the name alone, not with its folders",
+        )  # fmt: skip
+    groups = counted(len(first), "group")
+    return f"group: {groups} in {counted(images, 'image')}; {counted(without, 'image')} without"

@@ -13,6 +13,7 @@ from ssdcore.coco.rows import load_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
+from ssdcore.core.messages import say
 from ssdcore.data.manifest import FetchedSplit, SplitSource, annotation_file, describe, write_unused
 from ssdcore.params.dataset import DatasetParams, PublishedParams
 from ssdcore.sources.coco_writer import write_contents
@@ -26,6 +27,7 @@ from ssdcore.sources.selection import (
 )
 
 WITHOUT_BOX = "class without a box"
+CROWD_ONLY = "class of crowd regions alone"
 LEFT_OUT = "class without a box in any split, left out"
 
 
@@ -48,15 +50,19 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         classes = read["train"].classes if split == layout.TEST else ()
         read[split] = _adapted(folder, split, dataset, one.annotations, classes)
     _require_same_classes(fetched, read)
-    if dataset.name == "local":
+    if dataset.name == "local" and dataset.local.group:
         names = {split: [image.file_name for image in one.images] for split, one in read.items()}
-        require_whole_groups(names, dataset.local.group)
+        say(f"  {require_whole_groups(names, dataset.local.group)}")
     unused = {split: dict(one.unused) for split, one in fetched.items()}
     unused.setdefault(layout.TEST, {}).update(fetched["train"].unused_test)
     if dataset.name == "local" and dataset.limit is None:  # a few images need not show all
         missing = _require_learnable(fetched, read)
         useless = _never_listed(read) if dataset.classes is None else []
-        unused["train"][WITHOUT_BOX] = [name for name in missing if name not in useless]
+        crowds = _shown(read["train"], crowd=True)
+        unused["train"][CROWD_ONLY] = [name for name in missing if name in crowds]
+        unused["train"][WITHOUT_BOX] = [
+            name for name in missing if name not in useless and name not in crowds
+        ]
         unused["train"][LEFT_OUT] = useless
         if useless:
             for split in fetched:
@@ -131,13 +137,13 @@ def _require_learnable(
     return missing
 
 
-def _shown(split: CocoSplit) -> Counter[str]:
-    """Returns the number of objects of each class, without crowd regions.
+def _shown(split: CocoSplit, *, crowd: bool = False) -> Counter[str]:
+    """Returns the number of objects of each class, or of crowd regions instead.
 
     Images of unknown size are still to be opened, and their boxes count.
     """
     boxes = split.annotations
-    usable = np.isin(boxes.verdict, (KEPT, UNKNOWN_SIZE)) & ~boxes.crowd
+    usable = np.isin(boxes.verdict, (KEPT, UNKNOWN_SIZE)) & (boxes.crowd == crowd)
     return Counter(split.classes[label - 1].name for label in boxes.label[usable].tolist())
 
 

@@ -15,11 +15,12 @@ from zipfile import is_zipfile
 from ssdcore.coco.annotations import CocoSplit, check_rows, read_coco
 from ssdcore.coco.rows import load_rows
 from ssdcore.core import layout
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, no_such_path
 from ssdcore.core.file_names import plain_name
+from ssdcore.core.messages import say
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
-from ssdcore.params.dataset import LocalParams
+from ssdcore.params.dataset import EXAMPLE, LocalParams
 from ssdcore.sources.coco_writer import ImageEntry, write_coco, write_contents
 from ssdcore.sources.division import Division, divide_entries, partition
 from ssdcore.sources.one_path import fetch_one_path, fetch_test_path
@@ -38,6 +39,8 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     Raises:
         InputError: something is missing or wrong; the message names file and line.
     """
+    if params.is_example:
+        say(f"{EXAMPLE} is this project's own example: name your data in dataset.local.path")
     fetched = fetch_one_path(params, folder) if params.is_one_path else _four_paths(params, folder)
     if params.has_test_path:
         fetched[layout.TEST] = fetch_test_path(params, folder)
@@ -102,7 +105,7 @@ def _paths(params: LocalParams, split: str) -> tuple[str, str]:
 
 def _require_existing(path: str, key: str, kind: str) -> None:
     if not Path(path).exists():
-        raise InputError(key, path, f"a folder or a zip {kind}", f"Set {key} to it")
+        raise no_such_path(key, path, f"a folder or a zip {kind}")
 
 
 def _same_annotations(params: LocalParams) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ssdcore.coco.rows import Content
 from ssdcore.core import layout
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, no_such_path
 from ssdcore.core.messages import printable, say
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
@@ -63,9 +63,9 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
         InputError: the format is not known, or something is missing or wrong; the message names
             file and line.
     """
-    path = _existing(params.path or "", "dataset.local.path")
+    path = _existing(params.path, "dataset.local.path")
     with open_image_files(path) as files:
-        whole = _read(files, str(params.path), params.format)
+        whole = _read(files, params.path, params.format)
         readings = whole.readings
         has_test = TEST in readings and _has_boxes(whole, TEST)
         present = [split for split in readings if split not in ("", TEST)]
@@ -124,8 +124,8 @@ def fetch_test_path(params: LocalParams, folder: Path) -> FetchedSplit:
 def _existing(where: str, key: str) -> Path:
     path = Path(where)
     if not path.exists():
-        raise InputError(key, where, "a folder or a zip archive", f"Set {key} to it")
-    if path.suffix.lower() in (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson"):
+        raise no_such_path(key, where, "a folder or a zip archive")
+    if path.suffix.lower() in (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson", ".csv"):
         remedy = f"Set {key} to {path.parent}"
         raise InputError(key, where, "the folder or zip archive around it", remedy)
     return path

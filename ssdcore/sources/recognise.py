@@ -33,9 +33,11 @@ COCO_TOOLS = (
 )
 """Names of the files in which tools write COCO."""
 REMEDY = (
-    "Export the data set as COCO or YOLO from its tool, or convert it: labelformat convert, "
-    "or FiftyOne; docs/own-data.md has each tool"
+    "Export the data set as COCO or YOLO from its tool: docs/own-data.md has each. Roboflow and "
+    "FiftyOne import most other formats and export COCO"
 )
+IS_LABELME = re.compile(rb'"shapes"\s*:\s*\[')
+IS_VIA = re.compile(rb'"(?:regions|_via_img_metadata)"\s*:')
 
 
 class Recognised(NamedTuple):
@@ -76,10 +78,31 @@ def recognise(files: ImageFiles, where: str, wanted: str = "auto") -> Recognised
         expected = "one format"
         remedy = f"Set dataset.local.format to {' or '.join(one.format for one in found)}"
         raise InputError(where, [str(one) for one in found], expected, remedy)
-    known = ", ".join(NAMES.values()) if wanted == "auto" else NAMES[wanted]
+    raise _unknown(files, where, wanted)
+
+
+def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
+    """Returns the message for files of no known format: what is missing, as far as that is seen."""
+    names = files.names()
     endings = sorted({PurePosixPath(name).suffix.lower() or name for name in names})
     kinds = f"files {', '.join(endings[:10])}" if endings else "no file"
-    raise InputError(where, kinds, f"annotations in a known format: {known}", REMEDY)
+    known = ", ".join(NAMES.values()) if wanted == "auto" else NAMES[wanted]
+    expected, remedy = f"annotations in a known format: {known}", REMEDY
+    if ".csv" in endings:
+        remedy = (
+            "CSV is not read: export COCO from its tool. Roboflow imports a CSV file with its "
+            "images and exports COCO"
+        )
+    elif _first(files, _ending(names, ".json"), lambda data: bool(IS_VIA.search(data))):
+        remedy = "JSON of VIA is not read: in VIA, Annotation > Export Annotations (COCO format)"
+    elif (named := files_of_names(files)) and wanted in ("auto", "yolo"):
+        kinds = f"{named[0]}, but no label file with a box"
+        expected = "labels/….txt beside images/…, a line for each box"
+        remedy = "If the labels lie elsewhere, name the folder that holds them and the images"
+    elif names and len(image_names(files)) == len(names):
+        kinds = f"images alone, such as {names[0]}"
+        remedy = "Name the folder that holds their annotations, too: often the one above"
+    return InputError(where, kinds, expected, remedy)
 
 
 def _found(files: ImageFiles, names: list[str]) -> Iterator[Recognised]:
@@ -92,7 +115,7 @@ def _found(files: ImageFiles, names: list[str]) -> Iterator[Recognised]:
         yield Recognised("coco", tuple(coco), _coco_tool(files, coco))
     if tasks := [name for name in others[:MOST_READ] if _is_label_studio(_read(files, name))]:
         yield Recognised("label_studio", tuple(tasks))
-    if example := _first(files, [*beside, *others], lambda data: b'"shapes"' in data[:4096]):
+    if example := _first(files, [*beside, *others], lambda data: bool(IS_LABELME.search(data))):
         yield Recognised("labelme", (example,))
     xml = _ending(names, ".xml")
     if example := _first(files, xml, lambda data: b"<annotation>" in data[:4096].lower()):

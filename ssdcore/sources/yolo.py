@@ -16,6 +16,7 @@ import yaml  # type: ignore[import-untyped]
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.file_names import plain_name
+from ssdcore.core.messages import counted
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
@@ -180,7 +181,8 @@ def _entries(text: str, where: str) -> dict[str, yaml.Node]:
     except RecursionError:
         raise InputError(where, "hundreds of nested brackets", "a list of names") from None
     except Exception as error:  # YAMLError, ValueError, …
-        raise InputError(where, " ".join(str(error).split()), "valid YAML") from None
+        remedy = "Correct this line, or export the data set again"
+        raise InputError(where, " ".join(str(error).split()), "valid YAML", remedy) from None
     entries: dict[str, yaml.Node] = {}
     for key, value in root.value if isinstance(root, yaml.MappingNode) else []:
         if key.value in ENTRIES and key.value in entries:
@@ -247,7 +249,7 @@ def read_yolo(
             )
         entries.append(ImageEntry(file_name, height, width, boxes))
     if not label_of and not is_test:
-        found = f"labels of none of {len(entries)} images"
+        found = f"labels of none of {counted(len(entries), 'image')}"
         example = f" such as {entries[0].file_name}" if entries else ""
         expected = "labels/….txt beside images/…, with the same names"
         raise InputError(where, found + example, expected)

@@ -123,7 +123,8 @@ def test_an_image_without_file_name_is_kept_for_convert_to_count(tmp_path, file_
 def test_clipped_boxes_are_counted_by_image(tmp_path):
     images = [{"id": n, "file_name": f"{n}.jpg"} for n in (5, 7, 9)]
     rows = [box(7, 1, [70, 1, 20, 5]), box(9, 1, [-1, 1, 5, 5]), box(7, 1, [1, -1, 5, 5]),
-            box(5, 1, [1, 1, 5, 5]), box(9, 1, [90, 1, 5, 5])]  # fmt: skip
+            box(5, 1, [1, 1, 5, 5]), box(9, 1, [90, 1, 5, 5]),
+            box(5, 1, [74.9, -0.4, 5.2, 60.8])]  # fmt: skip
     split = read_coco(write_coco(tmp_path / "a.json", images, rows))
     assert split.clipped_in == {7: 2, 9: 1}
     assert split.boxes["clipped"] == 3
@@ -358,3 +359,20 @@ def test_outlines_are_not_kept_in_memory(tmp_path):
     finally:
         tracemalloc.stop()
     assert most < 2.5 * path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("boxes", "refused"),
+    [
+        ([[30, 20, 60, 50], [40, 30, 70, 60], [50, 10, 79, 45], [1, 1, 9, 9]], True),
+        ([[30, 20, 60, 50], [40, 30, 70, 60], [50, 10, 79, 45], [9, 9, 9, 20]], False),
+        ([[30, 20, 60, 50], [1, 1, 9, 9]], False),  # one careless box
+        ([[30, 20, 51, 41]] * 4, False),  # out by a pixel
+    ],
+)
+def test_corners_in_place_of_sizes_are_refused(tmp_path, boxes, refused):
+    rows = [box(1, 1, bbox) for bbox in boxes]
+    split = read_coco(write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows))
+    message = r"^mine: annotations: found '3 of 4 boxes .* in a\.jpg \(80 × 60\)', .*as corners"
+    with pytest.raises(InputError, match=message) if refused else nullcontext():
+        require_plausible(split, "mine")

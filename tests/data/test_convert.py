@@ -10,7 +10,7 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.ground_truth import write_ground_truth
 from ssdcore.core import progress
 from ssdcore.core.errors import InputError
-from ssdcore.data.convert import convert_split, read_split, repeated_files
+from ssdcore.data.convert import convert_split, read_split, repeated_files, require_usable
 from ssdcore.data.loader import spread_samples
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
@@ -88,6 +88,18 @@ def test_every_image_is_written_or_has_a_reason(faulty, tmp_path):
     empty = to_sample(second["image"], second["num_objects"], second["objects"]).objects
     assert empty.boxes_yxyx.shape == (0, 4)
     assert empty.labels.shape == (0,)
+
+
+def test_sizes_that_are_all_swapped_are_named_with_those_of_the_file(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg(60, 80))
+    images = [{"id": 1, "file_name": "a.jpg", "height": 80, "width": 60}]
+    split = read_coco(write_coco(tmp_path / "a.json", images, []))
+    conversion = convert_split(split, tmp_path, tmp_path / "out/val.mindrecord", shards=1)
+    message = (
+        "none of 1 image, such as a.jpg: .*: 60 × 80 are listed, the file has 80 × 60.*swapped"
+    )
+    with pytest.raises(InputError, match=message):
+        require_usable(conversion, tmp_path)
 
 
 def test_the_kept_counts_equal_what_is_written(tmp_path):

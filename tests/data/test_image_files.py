@@ -192,6 +192,24 @@ def test_neither_a_folder_nor_a_zip_is_refused(tmp_path, content):
         pass
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.tar.gz", b"\x1f\x8b", "archive of another kind', .*Unpack it"),
+        ("a.RAR", b"Rar!", "archive of another kind', .*Unpack it"),
+        ("a.zip", b"PK\3\4" + bytes(99), "cut short', .*Download or pack it again"),
+        ("a.csv", b"a,b", "file that is no zip archive'"),
+    ],
+)
+def test_a_file_that_is_no_zip_archive_says_what_to_do(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with (
+        pytest.raises(InputError, match=rf"{name}: found 'an? .*{message}"),
+        open_image_files(tmp_path / name),
+    ):
+        pass
+
+
 def test_threads_can_share_image_files(tmp_path):
     files = {f"{n}.jpg": bytes([n]) * (1000 + 37 * n) for n in range(60)}
     for source in (make_folder(tmp_path / "in", files), make_zip(tmp_path / "in.zip", files)):

@@ -30,7 +30,13 @@ def test_a_finding_is_one_line():
 def test_parameters(folder):
     shutil.copy(ROOT / "params.yaml", folder)
     assert check_params(Path("params.yaml")).text == "params.yaml, data set shapes"
-    text = Path("params.yaml").read_text().replace("epochs: 5", "epochs: 0")
+    text = Path("params.yaml").read_text()
+    own = text.replace("name: shapes", "name: local")
+    Path("params.yaml").write_text(own.replace("path: examples/local", "path: /no/photos", 1))
+    finding = check_params(Path("params.yaml"))
+    assert finding.is_error
+    assert "dataset.local.path: /no/photos does not exist" in finding.text
+    text = text.replace("epochs: 5", "epochs: 0")
     Path("params.yaml").write_text(text)
     finding = check_params(Path("params.yaml"))
     assert finding.is_error

@@ -36,9 +36,7 @@ def test_a_tilde_in_a_data_path_stands_for_the_home_folder(tmp_path, monkeypatch
     assert read(tmp_path, "local.train_images", "~/photos").local.train_images == "/home/me/photos"
 
 
-@pytest.mark.parametrize(
-    ("value", "counts"), [("examples/local", False), (None, False), ("/photos", True)]
-)
+@pytest.mark.parametrize(("value", "counts"), [("examples/local", False), ("/photos", True)])
 def test_the_example_stands_for_the_four_paths(tmp_path, value, counts):
     assert read(tmp_path, "local.path", value).local.is_one_path is counts
 
@@ -81,6 +79,7 @@ def test_a_name_without_a_section_is_refused(tmp_path, value):
         ("local.format", "csv"), ("local.val_share", 0), ("local.val_share", 1),
         ("local.val_share", "0.2"), ("local.split_seed", -1), ("local.split_seed", None),
         ("local.test_share", 1), ("local.test_share", 0.8), ("local.test_path", None),
+        ("local.path", None), ("local.path", ""), ("local.train_images", " "),
         ("local.group", "^patient"), ("local.group", "(a)(b)"), ("local.group", "(a"),
         ("shapes.test_images", -1), ("coco2017.val_share", 1), ("bccd.val_share", -0.1),
     ],

@@ -172,10 +172,16 @@ def test_exponents_without_a_point_are_numbers(tmp_path):
     assert read_params(edited(tmp_path, "lr_init: 0.001", "lr_init: 1e-06")).train.lr_init == 1e-6
 
 
+def test_a_format_like_no_other_gets_no_guess(tmp_path):
+    with pytest.raises(InputError, match=r"local\.format: found 'roboflow'") as error:
+        read_params(edited(tmp_path, "format: auto", "format: roboflow"))
+    assert "did you mean" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
-        ("train: [", "valid YAML"),
+        ("train: [", r"valid YAML 1\.2\. Correct this line; .* needs single quotes"),
         ("- 1", "a section for each of dataset"),
         ("", "a section for each of dataset"),
         ("a: 1\na: 2", "valid YAML"),

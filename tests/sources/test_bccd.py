@@ -77,7 +77,7 @@ def test_a_missing_image_stays_listed_for_convert_to_count(tmp_path):
         ({f"BCCD/Annotations/{VAL[0]}.xml": voc_xml("a", [("Ribo", (1, 2, 3, 4))])}, "Ribo.*RBC"),
         ({f"BCCD/Annotations/{VAL[0]}.xml": None}, "test.txt, line 1: found 'BloodImage_00001'"),
         ({"BCCD/ImageSets/Main/test.txt": None}, "Main/test.txt: found 'file missing'"),
-        ({f"BCCD/JPEGImages/{VAL[0]}.jpg": None}, "none of the 1 images"),
+        ({f"BCCD/JPEGImages/{VAL[0]}.jpg": None}, "none of 1 image of"),
     ],
 )
 def test_another_archive_is_refused(tmp_path, changes, match):

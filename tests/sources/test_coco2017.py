@@ -107,7 +107,7 @@ def test_other_archives_are_refused(site, tmp_path):
     with pytest.raises(InputError, match=r"no entry annotations/instances_train2017\.json"):
         fetch(settings(str(site), **swapped), tmp_path / "raw")
     swapped = {"val_images": str(site / "train2017.zip")}
-    with pytest.raises(InputError, match=r"none of the 1 images of .*instances_val2017"):
+    with pytest.raises(InputError, match=r"none of 1 image of .*instances_val2017"):
         fetch(settings(str(site), **swapped), tmp_path / "raw")
 
 

@@ -90,8 +90,21 @@ def test_groups_are_what_the_pattern_finds_and_others_are_alone():
     assert group_of("a/patient7_2.jpg", r"(patient\d+)") == "patient7"
     assert group_of("a/b.jpg", r"(patient\d+)") is None
     assert group_of("a/b.jpg", None) is None
-    own = {"train": ["b.jpg"], "val": ["b.jpg"]}  # in different folders
-    require_whole_groups(own, r"(patient\d+)")
+    own = {"train": ["b.jpg", "patient1.jpg"], "val": ["b.jpg"]}  # in different folders
+    line = require_whole_groups(own, r"(patient\d+)")
+    assert line == "group: 1 group in 3 images; 2 images without"
+
+
+def test_a_pattern_is_compared_with_the_name_and_with_its_folders_if_it_has_a_slash():
+    assert group_of("images/train/p7_2.jpg", r"^(p\d)_") == "p7"
+    assert group_of("p7/2.jpg", r"(p\d)") is None
+    assert group_of("p7/2.jpg", r"^(p\d)/") == "p7"
+
+
+def test_a_pattern_that_fits_no_image_is_refused():
+    message = r"^dataset\.local\.group: found .*, expected a pattern .* such as images/a_1\.jpg"
+    with pytest.raises(InputError, match=message):
+        require_whole_groups({"train": ["images/a_1.jpg"], "val": ["b.jpg"]}, r"^(p\d)_")
 
 
 def test_groups_in_several_splits_of_the_user_are_refused():
@@ -99,11 +112,10 @@ def test_groups_in_several_splits_of_the_user_are_refused():
     expected = r"^dataset\.local\.group: p1: found 'p1_1.jpg in train and p1_2.jpg in val'"
     with pytest.raises(InputError, match=expected):
         require_whole_groups(names, r"^(p\d)_")
-    require_whole_groups(names, None)
 
 
 def test_fewer_images_or_groups_than_splits_cannot_be_divided():
-    with pytest.raises(InputError, match=r"^a\.json: found '1 images'"):
+    with pytest.raises(InputError, match=r"^a\.json: found '1 image'"):
         divide({"a": ()}, Division({"val": 0.5}, 1), "a.json")
     with pytest.raises(InputError, match=r"^x: found '2 groups', expected three or more"):
         division = Division({"val": 0.2, "test": 0.2}, 1, "^(.)")

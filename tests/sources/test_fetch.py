@@ -114,6 +114,12 @@ def test_local_images_stay_in_place(home, tmp_path):
         assert splits[split].annotations_sha256 == sha256_of_file(home / f"{split}.json")
 
 
+def test_crowd_regions_are_boxes_of_their_class(home, tmp_path):
+    annotate(home / "train.json", [box(1, 1, A, iscrowd=1), box(1, 5, A)])
+    fetch(local(home), tmp_path / "raw")
+    assert read_unused(tmp_path / "raw") == {"train": {"class of crowd regions alone": ["cat"]}}
+
+
 def test_classes_without_a_box_are_named(home, tmp_path):
     annotate(home / "train.json", [box(1, 5, A)])
     fetch(local(home), tmp_path / "raw")
@@ -199,7 +205,9 @@ def test_a_file_name_may_be_no_utf_8(home, tmp_path, limit):
 def test_a_folder_without_any_listed_image(home, tmp_path):
     (home / "other").mkdir()
     (home / "other/c.jpg").write_bytes(jpeg())
-    with pytest.raises(InputError, match=r"other: found .*none of the 2 images.*a\.jpg"):
+    with pytest.raises(
+        InputError, match=r"other: found .*none of 2 images.*such as c\.jpg.*a\.jpg"
+    ):
         fetch(local(home, val_images=home / "other"), tmp_path / "raw")
 
 

@@ -230,14 +230,16 @@ def test_a_whole_set_in_one_archive(tmp_path, format):
 def test_a_missing_path_is_named(tmp_path, format, kind, split):
     home = tree(tmp_path / "home", format)["train"]
     settings = dataset(home, home, format=format, **{f"{split}_{kind}": str(tmp_path / "none")})
-    with pytest.raises(InputError, match=rf"^dataset\.local\.{split}_{kind}: found .*none'"):
+    with pytest.raises(
+        InputError, match=rf"^dataset\.local\.{split}_{kind}: found .*none, which does"
+    ):
         fetch(settings, tmp_path / "raw")
 
 
 def test_one_image_cannot_be_split(tmp_path):
     images = make_folder(tmp_path / "images", {"a.jpg": jpeg()})
     path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [])
-    with pytest.raises(InputError, match=r"a\.json: found '1 images'"):
+    with pytest.raises(InputError, match=r"a\.json: found '1 image'"):
         fetch(dataset((path, images)), tmp_path / "raw")
 
 

@@ -128,6 +128,13 @@ def test_an_archive_is_read_like_a_folder(tmp_path, tool):
     assert archive == folder
 
 
+def test_groups_of_an_export_with_folders_are_found_and_counted(tmp_path, capsys):
+    path = make_folder(tmp_path / "set", EXPORTS["cvat_xml"](original(EXAMPLE)))
+    parts = fetched(path, tmp_path / "raw", group=r"^(train)-", val_share=0.25)
+    assert "  group: 1 group in 8 images; 2 images without" in capsys.readouterr().out
+    assert len({s for s in ("train", "val") for n in names(parts[s]) if "/train-" in n}) == 1
+
+
 def test_a_test_split_is_used_and_coco_keeps_its_ids_without_the_group(tmp_path):
     data = original(EXAMPLE)
     path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data))
@@ -199,6 +206,14 @@ def test_uploads_are_found_by_their_names_and_those_that_are_not_stay_to_be_coun
     assert told in capsys.readouterr().out
 
 
+def test_images_that_share_a_folder_that_the_file_omits_need_no_note(tmp_path, capsys):
+    """CVAT lists a.jpg, which is in images/default."""
+    files = EXPORTS["coco_annotator"](original(EXAMPLE))
+    files = {n if n.endswith(".json") else f"images/default/{n}": f for n, f in files.items()}
+    fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    assert "found by their name" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("tool", ["ultralytics", "label_img", "labelme"])
 def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path, tool):
     """Some exports have folders of train and val, and more."""
@@ -249,9 +264,15 @@ def test_the_entries_of_a_data_yaml_are_the_splits(tmp_path, yaml, train, val):
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a.jpg": b"", "a.csv": "x"}, r"found 'files \.csv, \.jpg', expected annotations in a "
+        ({"a.jpg": b"", "a.xls": "x"}, r"found 'files \.jpg, \.xls', expected annotations in a "
          r"known format: COCO, Pascal VOC, YOLO, LabelMe, .*Labelbox\. Export the data set as "
-         r"COCO .*labelformat convert"),
+         r"COCO .*FiftyOne"),
+        ({"a.jpg": b"", "a.csv": "x"}, "CSV is not read: export COCO"),
+        ({"a.jpg": b"", "via.json": '{"a.jpg1": {"filename": "a.jpg", "regions": []}}'},
+         r"JSON of VIA is not read: in VIA, .* \(COCO format\)"),
+        ({"data.yaml": "names: [a]", "images/a.jpg": b""}, r"found 'data\.yaml, but no label file"),
+        ({"data.yaml": "names: [a]", "a.jpg": b"", "a.txt": ""}, "found 'data.yaml, but no label"),
+        ({"a.jpg": b""}, r"images alone, such as a\.jpg.*the one above"),
         ({}, "found 'no file'"),
         ({"a.jpg": b"", "a.txt": "0 .5 .5 1 1"}, "found 'no file of class names'"),
         ({"a.jpg": b"", "a.txt": "0 .5 .5 1 1", "classes.txt": "x", "b.xml": "<annotation/>",
@@ -283,9 +304,35 @@ def test_what_is_not_known_or_wrong_is_one_message(tmp_path, files, message):
 def test_a_path_that_is_no_folder_or_archive_is_refused(tmp_path, name):
     (tmp_path / "data.yaml").write_text("names: [a]")
     with pytest.raises(
-        InputError, match=r"^dataset\.local\.path: found .*Set dataset\.local\.path"
+        InputError, match=r"^dataset\.local\.path: found .*(?i:set dataset\.local\.path)"
     ):
         fetched(tmp_path / name, tmp_path / "raw")
+
+
+def test_a_path_that_is_missing_says_so_and_where_wsl_has_it(tmp_path):
+    with pytest.raises(InputError, match="found '/no/photos, which does not exist'"):
+        fetched(Path("/no/photos"), tmp_path / "raw")
+    with pytest.raises(InputError, match=r"set dataset\.local\.path to /mnt/c/Users/me"):
+        fetched(Path("C:\\Users\\me"), tmp_path / "raw")
+
+
+def test_the_example_of_the_preset_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    dataset = read_params(ROOT / "presets/custom.yaml").dataset
+    fetch(dataset, tmp_path / "raw")
+    assert capsys.readouterr().out == (
+        "examples/local is this project's own example: name your data in dataset.local.path\n"
+    )
+
+
+def test_labelme_is_known_with_the_image_before_the_shapes(tmp_path):
+    files = EXPORTS["labelme"](original(EXAMPLE))
+    for name in (name for name in files if name.endswith(".json")):
+        files[name] = json.dumps({"imageData": "x" * 5000, **json.loads(files[name])})
+    assert fetched(make_folder(tmp_path / "set", files), tmp_path / "raw").keys() == {
+        "train",
+        "val",
+    }
 
 
 @pytest.mark.parametrize("tool", EXPORTS)

@@ -189,7 +189,7 @@ def test_a_huge_label_file_is_refused(tmp_path):
 
 def test_labels_without_images_are_refused(tmp_path):
     root = make_folder(tmp_path / "yolo", {"images/a.jpg": jpeg(), "labels/b.txt": ""})
-    with pytest.raises(InputError, match=r"labels of none of 1 images such as images/a\.jpg"):
+    with pytest.raises(InputError, match=r"labels of none of 1 image such as images/a\.jpg"):
         read(root, root)
     with pytest.raises(InputError, match="labels of none of 0 images"):
         read(root, make_folder(tmp_path / "none", {"x.txt": ""}))
