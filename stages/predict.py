@@ -130,7 +130,8 @@ def main(
         )
     names = [one.name for one in detector.classes]
     if unknown := [name for name in classes or () if name not in names]:
-        raise InputError("--classes", unknown[0], f"one of {', '.join(names)}")
+        remedy = "Repeat the option for each class" if "," in unknown[0] else ""
+        raise InputError("--classes", unknown[0], f"one of {', '.join(names)}", remedy)
     labels = [names.index(name) + 1 for name in classes or names]
     if score is None:
         score = settings.report.score_threshold
@@ -155,6 +156,7 @@ def main(
             predictor.predict_camera(camera, seconds)
     say(
         f"{results.boxes} boxes in {results.photos} images → {out}"
+        + ("" if results.boxes else f"; none has a score of {score:.3g} or more, see --score")
         + (f"; {len(results.broken)} can't be used" if results.broken else "")
     )
     if results.broken:

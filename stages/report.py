@@ -20,7 +20,9 @@ Compare = Annotated[
         "tags, branches, commits or `workspace`. A single one is compared with the workspace.",
     ),
 ]
-Further = Annotated[list[str] | None, typer.Argument(hidden=True)]
+Further = Annotated[
+    list[str] | None, typer.Argument(metavar="REV", help="More revisions for --compare.")
+]
 
 
 def main(

@@ -1,7 +1,8 @@
 """Which object each detection takes: overlaps and COCO's greedy matching, for all images at once.
 
 The arithmetic of the overlaps is pycocotools' (maskApi.c, bbIou), operation by operation, in
-float64, so that both decide alike at a threshold.
+float64, so that both decide alike at a threshold. Here evaluation ignores crowds; training does in
+`ssdcore.geometry.matching`.
 """
 
 from itertools import pairwise

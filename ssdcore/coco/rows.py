@@ -16,7 +16,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from ssdcore.core.errors import InputError, found_instead
+from ssdcore.core.errors import EXPECTED, InputError, found_instead
 from ssdcore.core.retry import retrying
 
 Row = dict[str, Any]
@@ -44,9 +44,9 @@ def load_rows(path: Path) -> Content:
     try:
         return parse_rows(lambda: retrying(path.read_bytes, str(path)), str(path))
     except OSError as error:
-        raise InputError(
-            str(path), found_instead(error), "a readable COCO annotation file"
-        ) from None
+        _, remedy = EXPECTED.get(error.errno or 0, ("", ""))
+        expected = "a readable COCO annotation file"
+        raise InputError(str(path), found_instead(error), expected, remedy) from None
 
 
 def parse_rows(read: Callable[[], bytes], where: str) -> Content:

@@ -1,4 +1,4 @@
-"""Flattens nested mappings to dotted keys."""
+"""Flattens nested parameters to dotted keys, and leaves out those that are not in use."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,3 +11,17 @@ def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def in_use(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns nested parameters without those of data sets other than `dataset.name`."""
+    dataset = params.get("dataset")
+    if not isinstance(dataset, Mapping):
+        return dict(params)
+    name = dataset.get("name")
+    kept = {
+        key: value
+        for key, value in dataset.items()
+        if key == name or not isinstance(value, Mapping)
+    }
+    return {**params, "dataset": kept}

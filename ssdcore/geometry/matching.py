@@ -1,4 +1,7 @@
-"""Matches ground truth to default boxes and encodes it (section 2.2 of the SSD paper)."""
+"""Matches ground truth to default boxes and encodes it (section 2.2 of the SSD paper).
+
+Here training ignores crowds; evaluation does in `ssdcore.coco.matching`.
+"""
 
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple

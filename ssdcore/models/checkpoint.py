@@ -60,9 +60,9 @@ def load(path: Path) -> tuple[SSD, ModelMetadata]:
         values = ms.load_checkpoint(str(path))
         # MindSpore may return a string of invalid characters, which UTF-8 does not have
         description = json.loads(str(values.pop(METADATA)).encode())
-    except Exception as error:  # MindSpore raises many types for a damaged file
-        found = f"{type(error).__name__}: {error}"
-        raise InputError(str(path), found, "a whole checkpoint of this project", REMEDY) from None
+    except Exception:  # MindSpore raises many types, with texts of its own, for a damaged file
+        found = "no checkpoint of this project, or a damaged one"
+        raise InputError(str(path), found, "a whole one", REMEDY) from None
     metadata = ModelMetadata.from_json(description, str(path))
     with no_init_parameters():
         network = build_network(metadata.model, len(metadata.classes), metadata.loss)

@@ -68,7 +68,8 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
                 found[key] = Input(_without_secrets(source), output, source)
     if not found:
         expected = f"an image, or a folder with some ({', '.join(IMAGE_SUFFIXES)})"
-        raise InputError(", ".join(words), "no image", expected)
+        where = ", ".join(words) or "the command line"
+        raise InputError(where, "no image", expected, "Name each video, or give a pattern of them")
     for one in found.values():
         if (out / one.output).resolve() in found:
             raise InputError("--out", str(out), f"another folder than that of {one.name}")

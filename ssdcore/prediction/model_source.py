@@ -87,8 +87,8 @@ def _fetch_recorded(model: str, folder: Path) -> Path:
             return file
     except (InputError, RunError):  # not in the cache, or no repository
         pass
-    remedy = "Train one with dvc repro, or fetch it: dvc pull"
-    raise InputError(OPTION, model, KINDS, remedy)
+    found = f"{model} ({'a folder' if Path(model).is_dir() else 'no such file'})"
+    raise InputError(OPTION, found, KINDS, "Train one with dvc repro, or fetch it: dvc pull")
 
 
 def _fetch_from_revision(model: str, folder: Path) -> Path:

@@ -64,7 +64,7 @@ class Predictor:
         with Progress(len(photos), unit="image") as progress:
             drawn = map_in_threads(lambda pair: self._draw_photo(*pair), pairs, self.threads)
             for number, (photo, result) in enumerate(zip(photos, drawn, strict=True), start=1):
-                self.results.add(photo.name, result)
+                self.results.add(photo.name, result, photo.output)
                 progress.step(number, f"{len(result.detections.labels)} boxes")
                 if result.fault:
                     progress.say(f"{one_line(photo.name)}: {result.fault}")
@@ -114,7 +114,7 @@ class Predictor:
         written = write_video(detected, clip.fps, classes, path, self.threads)
         with Progress(clip.announced, unit=f"{one_line(name)}: frame") as progress:
             for number, result in enumerate(written):
-                self.results.add(f"{name}#{number:06}", result)
+                self.results.add(f"{name}#{number:06}", result, output)
                 progress.step(number + 1, f"{len(result.detections.labels)} boxes")
 
     def _report_fault(self, name: str, fault: str) -> None:

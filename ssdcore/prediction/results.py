@@ -15,7 +15,7 @@ from ssdcore.core.files import replacing
 from ssdcore.inference.photo_detector import PhotoResult
 
 PREDICTIONS, TABLE = "predictions.json", "predictions.csv"
-COLUMNS = ("file_name", "class", "score", "left", "top", "width", "height")
+COLUMNS = ("file_name", "class", "score", "left", "top", "width", "height", "drawn")
 TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
 """File names need not be valid text; what UTF-8 can't encode is escaped as in JSON."""
 
@@ -51,8 +51,8 @@ class ResultFiles:
         self.photos = self.boxes = 0
         self.broken: list[dict[str, str]] = []
 
-    def add(self, name: str, result: PhotoResult) -> None:
-        """Records a photo by its file name."""
+    def add(self, name: str, result: PhotoResult, drawn: Path | str = "") -> None:
+        """Records a photo by its file name, and its drawn copy, a path below the folder."""
         if result.fault:
             self.add_broken(name, result.fault)
             return
@@ -66,7 +66,8 @@ class ResultFiles:
             _write_line(self._annotations, box, is_first=self.boxes == 1)
             if self._table:
                 class_name = self._names[row["category_id"]]
-                self._table.writerow((name, class_name, row["score"], *row["bbox"]))
+                drawn_name = Path(drawn).as_posix() if drawn else ""
+                self._table.writerow((name, class_name, row["score"], *row["bbox"], drawn_name))
 
     def add_broken(self, name: str, reason: str) -> None:
         """Records what can't be used."""

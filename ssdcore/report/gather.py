@@ -8,6 +8,7 @@ from typing import Any
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
 from ssdcore.core import layout
+from ssdcore.core.nested import in_use
 from ssdcore.data.manifest import image_folder
 from ssdcore.data.preprocess import NetworkInput
 from ssdcore.evaluation.label_errors import NAME as LABEL_ERRORS
@@ -79,7 +80,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     content = ReportContent(
         title=f"SSD{model.input_size} on {settings.dataset.name}",
         made=f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
-        params=settings.model_dump(mode="json"),
+        params=in_use(settings.model_dump(mode="json")),
         environment=environment,
         metrics=metrics,
         validation=validation,

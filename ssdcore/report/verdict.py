@@ -1,7 +1,7 @@
 """The conclusions: how good the detector is, where it fails, and what to do next."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from math import inf
 from typing import Any, NamedTuple
 
@@ -32,15 +32,11 @@ PLURALS = {
     "background": "invented objects",
     "missed": "missed objects",
 }
-FRAMING = (
-    "Objects are framed loosely: fit the default boxes to them (python -m stages.fit_boxes), and "
-    "let the learning rate fall to the end (train.lr_end)."
-)
 REMEDIES = {
-    "missed": "Add images with such objects, train longer, fit the default boxes to them (python "
-    "-m stages.fit_boxes), and show rare classes more often (train.balance).",
+    "missed": "Add images with such objects, train longer, and show rare classes more often "
+    "(train.balance).",
     "localisation": "Boxes cover too little of their object: look at the loose boxes among the "
-    "images, and fit the default boxes to the objects (python -m stages.fit_boxes).",
+    "images, and at how exactly such objects are annotated.",
     "class": "Classes are confused: check the labels of the confused images, then add examples of "
     "both classes.",
     "both": "Loose boxes of the wrong class are often partly visible neighbours: look at "
@@ -143,7 +139,7 @@ def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
             "report.score_threshold.",
         )
     if (framing := _framing(content)) >= MIN_COST:
-        yield framing, FRAMING
+        yield framing, f"Objects are framed loosely: {_framing_remedy(content.params)}."
     if error := _costliest_error(content):
         yield error["AP50_cost"], REMEDIES[error["kind"]]
     measured = [ap for ap in content.tables["validation"].values("val_AP") if words.defined(ap)]
@@ -174,6 +170,20 @@ def _framing(content: ReportContent) -> float:
     figures = content.metrics["bbox"]
     ap50 = figures.get("AP50")
     return float(ap50 - figures["AP"]) if words.defined(ap50) else 0.0
+
+
+def _framing_remedy(params: Mapping[str, Any]) -> str:
+    """Returns what frames more exactly and is not in use yet."""
+    model = params.get("model", {})
+    larger = [
+        text
+        for text, is_left in (
+            ("a wider network (model.width)", model.get("width", 1) < 1),
+            ("a larger input (model.input_size: 512)", model.get("input_size", 512) < 512),
+        )
+        if is_left
+    ]
+    return f"try {' or '.join(larger)}" if larger else "train longer (train.epochs)"
 
 
 def _named(row: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ssdcore.core.nested import leaves
+from ssdcore.core.nested import in_use, leaves
 
 MAX_NAME = 250  # characters, MLflow's limit
 MAX_PARAM = 6000
@@ -37,10 +37,8 @@ def flatten(params: Mapping[str, Any]) -> dict[str, str]:
     Those of data sets other than `dataset.name` are left out.
     """
     flat: dict[str, str] = {}
-    for key, value in leaves(params):
+    for key, value in leaves(in_use(params)):
         is_list = isinstance(value, list | tuple)
         text = json.dumps(value, ensure_ascii=False) if is_list else str(value)
         flat[safe_name(key)] = cut(text, MAX_PARAM)
-    used = f"dataset.{flat.get('dataset.name')}."
-    is_of_one = re.compile(r"dataset\..*\.").match
-    return {n: text for n, text in flat.items() if n.startswith(used) or not is_of_one(n)}
+    return flat

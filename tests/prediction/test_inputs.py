@@ -64,6 +64,10 @@ def test_patterns_are_expanded(photos):
 def test_videos_have_to_be_named(photos):
     for name in ("a.MOV", "b.mp4", "inner/b.mp4"):
         (photos / name).touch()
+    (photos / "clips").mkdir()
+    (photos / "clips/c.mp4").touch()
+    with pytest.raises(InputError, match="Name each video"):
+        found("photos/clips")
     assert not [name for name, _ in found("photos") if "mp4" in name or "MOV" in name]
     assert found("photos/a.MOV", "photos/**/b.mp4", "photos/a.png") == [
         ("photos/a.MOV", "a.MOV.mp4"),

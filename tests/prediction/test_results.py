@@ -65,13 +65,15 @@ def test_pycocotools_reads_it_as_data_set_and_as_results(tmp_path, capsys):
 
 
 def test_the_table_has_a_line_for_each_box(tmp_path):
-    written(tmp_path, *PHOTOS, ("b\udce9.jpg", PhotoResult(FOUND, 1, 1)), table=True)
+    written(
+        tmp_path, *PHOTOS, ("b\udce9.jpg", PhotoResult(FOUND, 1, 1), Path("b-2.jpg")), table=True
+    )
     assert (tmp_path / "predictions.csv").read_bytes().decode().split("\n") == [
-        "file_name,class,score,left,top,width,height",
-        'a/ü.jpg,"=dog, ""big""",0.75,20.0,5.0,60.0,20.0',
-        "a/ü.jpg,cat,0.5,0.0,0.0,100.0,50.0",
-        'b\\udce9.jpg,"=dog, ""big""",0.75,0.2,0.1,0.6,0.4',
-        "b\\udce9.jpg,cat,0.5,0.0,0.0,1.0,1.0",
+        "file_name,class,score,left,top,width,height,drawn",
+        'a/ü.jpg,"=dog, ""big""",0.75,20.0,5.0,60.0,20.0,',
+        "a/ü.jpg,cat,0.5,0.0,0.0,100.0,50.0,",
+        'b\\udce9.jpg,"=dog, ""big""",0.75,0.2,0.1,0.6,0.4,b-2.jpg',
+        "b\\udce9.jpg,cat,0.5,0.0,0.0,1.0,1.0,b-2.jpg",
         "",
     ]
 

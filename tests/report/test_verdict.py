@@ -3,8 +3,10 @@ from dataclasses import replace
 from ssdcore.params.rates import Rise
 from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import one_line
-from ssdcore.report.verdict import FRAMING, REMEDIES, Verdict, verdict
+from ssdcore.report.verdict import REMEDIES, Verdict, verdict
 from tests.report.conftest import CLASSES, with_rows
+
+FRAMING = "Objects are framed loosely: train longer (train.epochs)."
 
 
 def said(content: ReportContent) -> Verdict:
@@ -78,6 +80,28 @@ def test_default_boxes_that_do_not_fit_are_mentioned(content: ReportContent) -> 
         ]
         todo = said(with_rows(content, "splits", rows)).todo
         assert any("Only 87.3 % of the training objects" in one for one in todo) == mentioned
+
+
+def test_only_boxes_that_do_not_fit_are_to_be_fitted(content: ReportContent) -> None:
+    """No other advice names the fit of the default boxes, which the table of splits may praise."""
+    for kind in REMEDIES:
+        rows = [
+            (row[0], 0.3 if row[0] == kind else 0.2, *row[2:])
+            for row in content.tables["errors"].rows
+        ]
+        assert "fit_boxes" not in "".join(said(with_rows(content, "errors", rows)).todo)
+
+
+def test_a_remedy_for_loose_frames_is_one_that_is_left(content: ReportContent) -> None:
+    for width, size, remedy in (
+        (0.125, 300, "a wider network (model.width) or a larger input (model.input_size: 512)."),
+        (1.0, 300, "try a larger input (model.input_size: 512)."),
+        (1.0, 512, "train longer (train.epochs)."),
+    ):
+        model = {"width": width, "input_size": size}
+        todo = said(replace(content, params={"model": model})).todo
+        (said_of_frames,) = (one for one in todo if one.startswith("Objects are framed loosely"))
+        assert said_of_frames.endswith(remedy)
 
 
 def test_the_costliest_error_decides_the_advice(content: ReportContent) -> None:

@@ -81,6 +81,27 @@ def test_large_photos_are_cut_into_tiles(folder):
     assert found[0] != found[1]
 
 
+def test_without_boxes_the_threshold_is_named(folder):
+    done = predict(folder, "photos", *MODEL, "--out", "none", "--score", "0.999")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (
+        "0 boxes in 3 images → none; none has a score of 0.999 or more, see --score\n"
+    )
+
+
+def test_the_table_names_the_drawn_copy(folder):
+    for name in ("one/c.jpg", "two/c.jpg"):
+        path = folder / "same" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((folder / "photos/b.jpg").read_bytes())
+    words = ("same/*/c.jpg", *MODEL, "--out", "copies", "--score", str(SCORE), "--csv")
+    assert predict(folder, *words).returncode == 0
+    lines = (folder / "copies/predictions.csv").read_text().splitlines()[1:]
+    pairs = {(line.split(",")[0], line.split(",")[-1]) for line in lines}
+    assert pairs == {("same/one/c.jpg", "c.jpg"), ("same/two/c.jpg", "c-2.jpg")}
+    assert {path.name for path in (folder / "copies").glob("*.jpg")} == {"c.jpg", "c-2.jpg"}
+
+
 def test_a_model_without_a_threshold_gets_a_stated_one(folder):
     done = predict(folder, "photos/b.jpg", *MODEL, "--out", "default")
     assert (done.returncode, done.stderr) == (0, "")
@@ -105,9 +126,16 @@ def test_a_model_without_a_threshold_gets_a_stated_one(folder):
         (("photos", "--tile", "10"), "--tile: found 10, expected 0, or 64 or more"),
         (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera as well"),
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
-        ((), "expected an image"),
-        (("photos", "--model", "model/none.ckpt"), "--model: found 'model/none.ckpt', expected a"),
-        (("photos", "--model", "photos/b.jpg"), "photos/b.jpg: found"),
+        ((), "the command line: found 'no image', expected an image"),
+        (
+            ("photos", "--model", "model/none.ckpt"),
+            "--model: found 'model/none.ckpt (no such file)'",
+        ),
+        (
+            ("photos", "--model", "photos/b.jpg"),
+            "found 'no checkpoint of this project, or a damaged",
+        ),
+        (("photos", "--classes", "cat,dog"), "Repeat the option for each class."),
         (("photos", "--classes", "dog"), r"expected one of cat, <b>größer\x1b]0;PWN\x07."),
     ],
 )

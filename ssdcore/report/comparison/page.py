@@ -17,6 +17,8 @@ from ssdcore.report.document import render_document
 from ssdcore.report.plotting import COLOURS, figure, fragment, line, smoothed
 
 COCO = "COCO figures"
+SAME = "the same"
+"""In place of a change: equal figures, in every resample of the images."""
 GROUPS = {
     BBOX: COCO,
     "evaluate.milliseconds.": "Milliseconds per image",
@@ -55,8 +57,14 @@ class FigureRow(NamedTuple):
         return [words.DASH if v is None else f"{v:,.{self._decimals}f}" for v in self.values]
 
     def shown_changes(self) -> list[str]:
-        """Returns the changes as text with their signs, "" where one was not measured."""
-        texts = ("" if c is None else f"{c:+,.{self._decimals}f}" for c in self.changes)
+        """Returns the changes as text with their signs, "" where one was not measured.
+
+        Figures that are equal in all resamples are said to be the same.
+        """
+        texts = (
+            "" if c is None else SAME if c == 0 and noise == (0, 0) else f"{c:+,.{self._decimals}f}"
+            for c, noise in zip(self.changes, self.noise, strict=True)
+        )  # fmt: skip
         return [re.sub(r"^[+-](?=[0.]+$)", "±", text).replace("-", "\u2212") for text in texts]
 
     def shown_noise(self) -> list[str]:
@@ -115,6 +123,7 @@ def render_comparison(
         changed={key: values for key, values in params.items() if len(set(values)) > 1},
         groups=groups,
         ap=coco.get("AP"),
+        same=SAME,
         meanings=MEANINGS,
         tables=[(table, rows) for _, table in TABLES if (rows := table_rows(candidates, table))],
         charts=charts,

@@ -49,7 +49,7 @@ def hostile(name: str, names: tuple[str, ...]) -> Candidate:
 def test_the_page_compares_with_the_first(candidates, image_files):
     text = Page(render_comparison(candidates, image_files)).text()
     assert "2 revisions compared" in text
-    assert "first 0.500 second 0.750 +0.250 95 %: +0.250 to +0.250" in text
+    assert "first AP 0.500 second AP 0.750 +0.250 95 %: +0.250 to +0.250" in text
     assert "train.lr_max 0.1 0.2" in text
     assert "AP 0.500 0.750 +0.250 APs 0.250 0.250 ±0.000" in text
     assert "loss 2.000 3.000 +1.000 steps 1,000 500 \u2212500" in text
@@ -83,7 +83,14 @@ def test_changes_are_coloured_outside_their_noise_and_grey_within(candidates):
     assert re.search(r'class="change "><?\+1\.000<', page)  # the loss
     nearly = replace(candidates[1], resamples=candidates[0].resamples)
     text = Page(render_comparison([candidates[0], nearly], [])).text()
-    assert "second 0.750 +0.250, within noise" in text
+    assert "second AP 0.750 +0.250, within noise" in text
+
+
+def test_equal_revisions_are_said_to_be_the_same(candidates):
+    twin = replace(candidates[0], name="twin")
+    text = Page(render_comparison([candidates[0], twin], [])).text()
+    assert "first AP 0.500 twin AP 0.500 the same AP on" in text
+    assert "+0.000" not in text
 
 
 def test_different_images_are_warned_of(candidates):
