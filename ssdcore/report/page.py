@@ -17,7 +17,7 @@ from ssdcore.report.content import GalleryImage, ReportContent
 from ssdcore.report.document import render_document
 from ssdcore.report.gallery import FAINTEST
 from ssdcore.report.tables import DATA, TRAINING
-from ssdcore.report.verdict import HEADINGS, verdict
+from ssdcore.report.verdict import HEADINGS, Verdict, verdict
 
 GLYPHS = {
     "correct": "✓",
@@ -53,7 +53,7 @@ def render(content: ReportContent) -> str:
         sections=_sections([*content.tables.values()]),
         chart=chart,
         groups=_groups,
-        verdict=zip(HEADINGS, verdict(content), strict=True),
+        verdict=zip(HEADINGS, _below_the_figures(content), strict=True),
         variations=words.variations(content.strengths),
         params=_params(content.params),
         kinds=_kinds_shown(content.gallery),
@@ -81,6 +81,12 @@ def _sections(tables: Sequence[Table]) -> dict[str, tuple[str, list[Table]]]:
         )
         for heading in order
     }
+
+
+def _below_the_figures(content: ReportContent) -> Verdict:
+    """Returns the verdict without its first sentence, which repeats the figures above it."""
+    found = verdict(content)
+    return found._replace(good=found.good[1:]) if len(found.good) > 1 else found
 
 
 def _groups(table: Table) -> list[str]:

@@ -135,6 +135,23 @@ def test_the_threshold_slider_updates_the_boxes(opened: Any) -> None:
     assert "✗ star 0.50" in page.boxes()
 
 
+def test_labels_stay_inside_their_image(opened: Any, content: ReportContent) -> None:
+    first = content.gallery[0]
+    places = [
+        (left, 30, width, 30) for left, width in ((0, 9), (40, 9), (55, 9), (58, 30), (91, 9))
+    ]
+    boxes = [first.boxes[3]._replace(place=place, name="a long name " * 3) for place in places]
+    page = opened(replace(content, gallery=[replace(first, boxes=boxes)]))
+    assert len(page.boxes()) == len(places)
+    assert page.page.evaluate(
+        """() => [...document.querySelectorAll(".gallery .box b")].every((label) => {
+          const inner = label.getBoundingClientRect();
+          const outer = label.closest(".image").getBoundingClientRect();
+          return inner.left >= outer.left - 2 && inner.right <= outer.right + 2;
+        })"""
+    )
+
+
 def test_the_slider_stands_on_the_threshold_of_the_evaluation(
     opened: Any, content: ReportContent
 ) -> None:
@@ -142,7 +159,7 @@ def test_the_slider_stands_on_the_threshold_of_the_evaluation(
     page = opened(replace(with_rows(content, "score_curves", rows), score_threshold=0.502525))
     assert page.shown(".slider output") == ["0.503"]
     assert "✗ star 0.50" not in page.boxes()  # its score is 0.5
-    assert "precision 0.900, recall 0.800, F1 0.850" in page.shown(".status")[0]
+    assert "recall" not in page.shown(".status")[0]  # the verdict has it
     page.slide(0.5)
     assert "✗ star 0.50" in page.boxes()
     page.page.locator(".filters .reset").click()
@@ -154,12 +171,12 @@ def test_the_figures_of_the_threshold_are_those_of_the_curves(opened: Any) -> No
     page.slide(0.3)
     assert page.shown(".status") == [
         "2 of 2 images, with the boxes counted above, from a score of 0.300 on. "
-        "All evaluated images: precision 0.300, recall 0.700, F1 0.700."
+        "All evaluated images: precision 30\u00a0%, recall 70\u00a0%, F1 0.700."
     ]
     page.slide(1)  # where the precision is undefined
     assert page.shown(".status") == [
         "2 of 2 images, with the boxes counted above, from a score of 1.000 on. "
-        "All evaluated images: recall 0.000, F1 0.000."
+        "All evaluated images: recall 0\u00a0%, F1 0.000."
     ]
 
 

@@ -20,6 +20,8 @@ if (filters) {
     };
   });
 
+  const written = (figure, name) => // as in the verdict
+    name === "F1" ? figure.toFixed(3) : `${+(100 * figure).toPrecision(3)}\u00a0%`;
   const atFirst = 9; // images that show until one asks for more
   const dense = 12; // boxes from which on their labels are left to the enlarged image
   const more = document.querySelector(".more");
@@ -88,8 +90,9 @@ if (filters) {
     filters.querySelector(".slider output").textContent = threshold.toFixed(3);
     const at = curves[label]?.[scores.indexOf(threshold)] ?? [];
     const figures = ["precision", "recall", "F1"].flatMap((name, index) =>
-      typeof at[index] === "number" ? [`${name} ${at[index].toFixed(3)}`] : []);
-    const whole = figures.length ? ` All evaluated images: ${figures.join(", ")}.` : "";
+      typeof at[index] === "number" ? [`${name} ${written(at[index], name)}`] : []);
+    const asMeasured = !label && threshold === Number(filters.elements.threshold.defaultValue);
+    const whole = figures.length && !asMeasured ? ` All evaluated images: ${figures.join(", ")}.` : "";
     filters.querySelector(".status").textContent = `${fitting} of ${images.length} images, with ` +
       `the boxes counted above, from a score of ${threshold.toFixed(3)} on.${whole}`;
     document.querySelector(".none").hidden = fitting > 0;
