@@ -126,10 +126,8 @@ def describe(split: CocoSplit, annotations_sha256: str, fetched: FetchedSplit) -
                 present += 1
     if not present:
         listed = counted(len(split.images), "image")
-        found = (
-            f"none of {listed} of {fetched.annotations} that this split takes, "
-            f"but {f'images such as {there[0]}' if there else 'no image at all'}"
-        )
+        others = f"others are there, such as {there[0]}" if there else "there is no image at all"
+        found = f"none of {listed} of {fetched.annotations} that this split takes; {others}"
         expected = f"files such as {split.images[0].file_name}"
         remedy = "Name the folder that holds images and annotations, often the one above"
         if there:

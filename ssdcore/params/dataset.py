@@ -14,7 +14,9 @@ from ssdcore.params.types import Count, Names, Reference, Section, relation
 def _is_path(value: object) -> object:
     if isinstance(value, str) and value.strip():
         return value
-    raise PydanticCustomError("path", "the path of your data, or that of the preset for none")
+    raise PydanticCustomError(
+        "path", "a path, such as /home/me/photos; the presets have examples/local for none"
+    )
 
 
 DataPath = Annotated[str, BeforeValidator(_is_path), AfterValidator(expanduser)]
