@@ -148,8 +148,8 @@ def test_repeated_ids_are_refused(tmp_path, first, second):
 
 
 def test_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match=r"none\.json"):
-        read_coco(tmp_path / "none.json")
+    with pytest.raises(InputError, match=r"nothing\.json: found 'no file', .* run `dvc repro`"):
+        read_coco(tmp_path / "nothing.json")
 
 
 def test_iscrowd_and_ids_may_be_missing(tmp_path):
