@@ -85,11 +85,13 @@ def _evaluate(settings: Params) -> None:
             train = read_coco(layout.ground_truth("train"))
             shards = find_shards(layout.mindrecord("train"))
             in_train = predict_split(
-                detector, shards, train, thresholds, runtime.workers, metadata.classes
-            )
+                detector, shards, train, thresholds, runtime.workers, metadata.classes,
+                tile=wanted.tile,
+            )  # fmt: skip
             reviewed["train"] = Reviewed(train, in_train, read_skipped("train"))
             tables.append(label_errors(reviewed, wanted.review))
-            say(f"{len(tables[-1].rows)} labels worth a look → {layout.table(tables[-1].name)}")
+            labels = counted(len(tables[-1].rows), "label")
+            say(f"{labels} worth a look → {layout.table(tables[-1].name)}")
         write_evaluation(metrics, tables, found, speed, milliseconds, device)
         overall = metrics["bbox"] | scalars(tables)
         tracker.log_metrics({name: overall.get(name) for name in TRACKED}, 0)

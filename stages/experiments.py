@@ -11,7 +11,7 @@ import typer
 
 from ssdcore.core.command import run, subcommands
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.core.messages import say
+from ssdcore.core.messages import counted, say
 from ssdcore.dvc.repository import WORKSPACE
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def share(
         remedy = "`python -m stages.experiments best` lists them"
         raise InputError("NAME", name, "a finished experiment", remedy)
     files = push(name, git_remote)
-    say(f"{name} is on {git_remote}, {files} new files on DVC's remote")
+    say(f"{name} is on {git_remote}, {counted(files, 'new file')} on DVC's remote")
     say(f"to get it: dvc exp pull {git_remote} {name}")
 
     from ssdcore.tracking.copy import copy_run

@@ -13,7 +13,7 @@ import typer
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
-from ssdcore.core.messages import say
+from ssdcore.core.messages import counted, say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams, Params, ReportParams, RuntimeParams
 from ssdcore.params.types import LEAST_TILE
@@ -155,7 +155,7 @@ def main(
         if camera is not None:
             predictor.predict_camera(camera, seconds)
     say(
-        f"{results.boxes} boxes in {results.photos} images → {out}"
+        f"{counted(results.boxes, 'box', 'boxes')} in {counted(results.photos, 'image')} → {out}"
         + ("" if results.boxes else f"; none has a score of {score:.3g} or more, see --score")
         + (f"; {len(results.broken)} can't be used" if results.broken else "")
     )

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ssdcore.core import layout
-from ssdcore.core.command import command, run
+from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted, say
+from ssdcore.params.reader import read_params
 
 if TYPE_CHECKING:
     from ssdcore.evaluation.named_table import Table
@@ -31,12 +32,13 @@ LOCAL_FILES = "/data/local-files/?d="
 """Under which Label Studio serves files of its own disk."""
 
 
-def main(out: Out, images: Images = LOCAL_FILES) -> None:
+def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Write the labels of train and val, and what the detector proposes, for a labelling tool.
 
     Images with suspicious labels come first. All others follow, so that what the tool exports is
-    the whole, corrected data set.
+    the whole, corrected data set, unless dataset.classes or dataset.limit chooses a part.
     """
+    dataset = read_params(params).dataset
     if out.suffix not in (".json", ".xml"):
         raise InputError("--out", str(out), "a name that ends in .json or .xml")
 
@@ -72,7 +74,9 @@ def main(out: Out, images: Images = LOCAL_FILES) -> None:
     else:
         write_cvat(out, found, classes)
     if crowds := sum(split.boxes["crowd"] for split in splits.values()):
-        say(f"{crowds} crowd regions are left out, which these tools don't have")
+        say(f"{counted(crowds, 'crowd region')} left out: these tools have none")
+    if dataset.classes is not None or dataset.limit is not None:
+        say("Only what dataset.classes and dataset.limit choose is in it: it replaces no data set.")
     labels = counted(len(table.rows), "label")
     say(f"{counted(len(found), 'image')}, {labels} worth a look → {out}")
 

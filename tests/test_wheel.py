@@ -133,7 +133,7 @@ def test_it_predicts_in_an_empty_folder(ssd, exported, jpeg, tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg)
     done = ssd("predict", "a.jpg", "--model", str(exported), "--score", "0.3")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.endswith(" boxes in 1 images → predictions\n")
+    assert done.stdout.endswith(" in 1 image → predictions\n")
     made = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")}
     assert made == {"a.jpg", "predictions", "predictions/a.jpg", "predictions/predictions.json"}
 

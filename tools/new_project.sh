@@ -21,6 +21,7 @@ target=$(dirname "$PWD")/$name
 [ ! -e "$target" ] || fail "$target exists. Choose another NAME, or remove it."
 git config user.email >/dev/null || fail "git does not know you: git config --global user.email you@example.com"
 
+[ -z "${2:-}" ] || [ ! -e "$data" ] || data=$(cd "$(dirname "$data")" && pwd)/$(basename "$data")
 here=$PWD branch=$(git branch --show-current)
 git clone --quiet --origin upstream . "$target"
 cd "$target"

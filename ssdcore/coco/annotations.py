@@ -17,7 +17,7 @@ from ssdcore.core.errors import InputError
 MAX_DESCRIBED = 1000
 """Boxes that are described per reason."""
 AREA_UNUSABLE = "area is no number of at least 0"
-LEAST_OUTSIDE = 3
+LEAST_OUTSIDE, FAR_OUT = 3, 1.1
 """Boxes out of their images from which corners are told from carelessness."""
 NO_ANNOTATIONS = check_boxes((), np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2)))
 
@@ -191,14 +191,14 @@ def require_plausible(split: CocoSplit, where: str) -> None:
 
 
 def _require_no_corners(split: CocoSplit, where: str) -> None:
-    """Refuses boxes [x1, y1, x2, y2]: all fit so, and a third reaches out of its image else."""
+    """Refuses boxes [x1, y1, x2, y2]: all fit so, and a third would reach far out of its image."""
     rows = split.annotations
     listed = np.flatnonzero((rows.image != UNLISTED) & ~np.isnan(rows.boxes_xywh_px[:, 0]))
     sizes_wh = split.sizes_hw(listed)[:, ::-1]
     known = (sizes_wh > 0).all(axis=1)
     boxes, sizes_wh, images = rows.boxes_xywh_px[listed][known], sizes_wh[known], listed[known]
     start, end = boxes[:, :2], boxes[:, 2:]
-    outside = np.flatnonzero((start + end > sizes_wh + 1).any(axis=1))
+    outside = np.flatnonzero((start + end > FAR_OUT * sizes_wh + 1).any(axis=1))
     as_corners = (start >= 0) & (start < end) & (end <= sizes_wh)
     if as_corners.all() and len(outside) >= max(LEAST_OUTSIDE, len(boxes) / 3):
         image = split.images[rows.image[images[outside[0]]]]

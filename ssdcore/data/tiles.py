@@ -62,7 +62,10 @@ def parts(
     whole = scaled_down(rgb, round(network_input.size / SMALLEST_CROP))
     yield whole, network_input.view(np.array(whole.shape[:2]))
     windows = cut(*image_hw, tile) * np.tile(hw, 2) / np.tile(image_hw, 2)
-    for y1, x1, y2, x2 in windows.round().astype(np.int64).tolist():
+    windows = windows.round().astype(np.int64)
+    windows[:, :2] = np.minimum(windows[:, :2], hw - 1)  # a small image of a large one has thin
+    windows[:, 2:] = np.maximum(windows[:, 2:], windows[:, :2] + 1)  # tiles, of a pixel at least
+    for y1, x1, y2, x2 in windows.tolist():
         part, origin = rgb[y1:y2, x1:x2], np.array((y1, x1)) / hw
         size = np.array(part.shape[:2])
         reach = network_input.view(size)[2:] * size / hw

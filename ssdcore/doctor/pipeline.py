@@ -17,6 +17,7 @@ from ssdcore.tracking.store import IN_MEMORY, Store, locate, root_folder
 
 SERVER_TIMEOUT_S = 3.0
 PORTS = {"http": 80, "https": 443}
+PATHS = ("train_annotations", "train_images", "val_annotations", "val_images")
 SYNC = "Run python -m stages.doctor sync"
 
 
@@ -27,7 +28,8 @@ def check_params(path: Path) -> Finding:
     except InputError as error:
         return Finding("error", "parameters", str(error).rstrip("."))
     local = params.dataset.local
-    for key in ("path", "test_path") if params.dataset.name == "local" else ():
+    keys = ("path",) if local.is_one_path else PATHS
+    for key in (*keys, "test_path") if params.dataset.name == "local" else ():
         if not Path(getattr(local, key)).exists():
             found = f"dataset.local.{key}: {getattr(local, key)} does not exist"
             return Finding("error", "parameters", found, f"Correct it in {path}")

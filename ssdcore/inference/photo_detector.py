@@ -56,7 +56,7 @@ class Photo(NamedTuple):
 
     def to_draw(self) -> "Photo":
         """Returns the photo without pixels that `whole` does not need."""
-        return self._replace(rgb=self.rgb[:0]) if self.encoded else self
+        return self._replace(rgb=self.rgb[:0].copy()) if self.encoded else self
 
     def whole(self) -> NDArray[np.uint8]:
         """Returns the whole photo (H, W, 3), upright, to draw on.

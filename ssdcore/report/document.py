@@ -47,7 +47,7 @@ def render_document(name: str, **values: Any) -> str:
             "the report's size",
             f"{size / 1e6:.1f} MB",
             f"at most {LARGEST_BYTES / 1e6:g} MB",
-            "Show fewer images: lower report.images",
+            "Show fewer images: lower report.images or evaluate.review",
         )
     return page
 

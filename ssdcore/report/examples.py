@@ -98,7 +98,7 @@ def draw_suspects(images: Mapping[str, SplitImages], table: Table) -> Iterator[V
         about[row["split"], row["image_id"]].append(number)
     jpegs = {}
     for name, of_split in images.items():
-        shown = [image for image in of_split.kept if (name, image.id) in about]
+        shown = [image for image in of_split.split.images if (name, image.id) in about]
         for image, rgb in zip(shown, of_split.read(shown), strict=True):
             for number in about[name, image.id]:
                 drawn = _suspect(rgb, of_split.split.objects[image.id], rows[number])

@@ -75,7 +75,7 @@ def choose_examples(objects: Sequence[int], count: int) -> list[int]:
 
 
 def read_image(files: ImageFiles, image: CocoImage) -> Rgb:
-    """Reads an image (H, W, 3) as convert stored it.
+    """Reads an image (H, W, 3) as convert read it.
 
     Raises:
         InputError: the image has changed since convert read it.

@@ -97,7 +97,9 @@ class Study:
         for key, value in rules.items():
             if value != begun[RULES].get(key):
                 was = json.dumps(begun[RULES].get(key))
-                raise InputError(f"search.yaml: {key}", value, f"{was}, as {name} began", remedy)
+                raise InputError(
+                    f"{key} of the study {name}", value, f"{was}, as {name} began", remedy
+                )
         if origin != begun[ORIGIN]:
             expected = f"the commit and the files that {name} began with"
             raise InputError(str(folder), "changed files or another commit", expected, remedy)

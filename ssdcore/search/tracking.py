@@ -50,10 +50,10 @@ class SearchRun:
         highest = best(trials)
         if highest and highest.ap is not None:
             metrics["AP"] = highest.ap
-        has_all = page is not None and not any(sent.left for sent in sync())
         try:
+            has_all = page is not None and not any(sent.left for sent in sync())
             return record_search(locate(), parent, children, metrics, status, page, has_all=has_all)
-        except UnavailableError as error:
+        except (UnavailableError, TimeoutError) as error:
             self._next_s = inf
             text = f"warning: MLflow does not answer ({error}); the same command tries again"
             say(text, error=True)

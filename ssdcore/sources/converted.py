@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import counted
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
 from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair, read_label, stem
@@ -115,9 +116,10 @@ def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Pat
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
         if PROPOSALS in data[:4096]:
             data, count = PROPOSAL.subn(b"", data)
-            notes.append(f"{name}: {count} proposed boxes are not read; import it into CVAT first")
+            boxes = counted(count, "proposed box", "proposed boxes")
+            notes.append(f"{name}: {boxes} not read: import it into CVAT first")
         if count := sum(map(data.count, OUTLINES)):
-            notes.append(f"{name}: {count} outlines are not read, since they are no boxes")
+            notes.append(f"{name}: {counted(count, 'outline')} not read: no boxes")
         if b"<track " in data:
             expected = "images with boxes"
             remedy = "Export it as COCO 1.0, which has its frames"

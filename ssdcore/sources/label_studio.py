@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import counted
 from ssdcore.data.image_files import IMAGE_SUFFIXES, ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_export import LOCAL_FILES, pair_listed
@@ -69,11 +70,11 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
     entries.sort(key=lambda entry: entry.file_name)
     used = {entry.file_name for entry in entries}
     rest |= {root / i: (i, WITHOUT_LABEL) for i in images if i not in {*used, *image_of.values()}}
-    counts = {
-        "regions are not read, since they are no boxes": others,
-        "images are not at the path of their task and were found by its end": len(by_name),
-    }
-    notes = tuple(f"{number} {what}" for what, number in counts.items() if number)
+    counts = (
+        (others, "region", "not read: no boxes"),
+        (len(by_name), "image", "not at the path of the task, found by its end"),
+    )
+    notes = tuple(f"{counted(number, one)} {what}" for number, one, what in counts if number)
     return Reading(entries, {root / name for name in (*used, *exports)}, rest, notes=notes)
 
 

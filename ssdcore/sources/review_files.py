@@ -121,7 +121,9 @@ def _task(one: ReviewedImage, address: str) -> dict[str, Any]:
         if suspect.box
     ]
     name = entry.file_name
-    if LOCAL_FILES in address:
+    if not address.endswith(("/", "=")):
+        address += "/"
+    if LOCAL_FILES in address or "://" in address:
         name = quote(name, errors="surrogateescape")
     return {
         "data": {

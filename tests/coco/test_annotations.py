@@ -368,6 +368,7 @@ def test_outlines_are_not_kept_in_memory(tmp_path):
         ([[30, 20, 60, 50], [40, 30, 70, 60], [50, 10, 79, 45], [9, 9, 9, 20]], False),
         ([[30, 20, 60, 50], [1, 1, 9, 9]], False),  # one careless box
         ([[30, 20, 51, 41]] * 4, False),  # out by a pixel
+        ([[2, 2, 80, 60]] * 4, False),  # large objects, two pixels too wide
     ],
 )
 def test_corners_in_place_of_sizes_are_refused(tmp_path, boxes, refused):

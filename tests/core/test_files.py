@@ -33,6 +33,11 @@ def test_success_replaces_the_file(tmp_path):
     assert path.read_text(encoding="utf-8") == '{\n  "ä": 2\n}\n'
 
 
+def test_text_holds_names_that_are_not_utf8(tmp_path):
+    write_text(tmp_path / "a.csv", "caf\udce9.jpg")
+    assert (tmp_path / "a.csv").read_text() == "caf\\udce9.jpg"
+
+
 def test_json_holds_names_that_are_not_utf8(tmp_path):
     """Linux file names are bytes; Python decodes invalid UTF-8 to lone surrogates."""
     value = {"file_name": "süß caf\udce9 \ud800.jpg"}

@@ -33,6 +33,11 @@ def test_tiles_by_hand():
     assert cut(70, 80, 100).tolist() == [[0, 0, 70, 80]]
 
 
+def test_tiles_of_a_much_smaller_image_have_a_pixel_at_least():
+    shown = list(parts(numbered(1, 300), NetworkInput(300, "stretch"), 64, (4, 20_000)))
+    assert all(part.size for part, _ in shown)
+
+
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
 @pytest.mark.parametrize("scale", [1, 2])
 def test_what_each_part_shows_is_where_its_pixels_are(resize, scale):

@@ -206,5 +206,5 @@ def test_an_exported_network_needs_no_mindspore_and_no_parameters(exported, jpeg
     shutil.copy(exported, tmp_path / "net.onnx")
     status, lines, packages = loaded(tmp_path, "predict", "a.jpg", "--model", "net.onnx")
     assert status == 0
-    assert lines[-1].endswith("boxes in 1 images → predictions")
+    assert lines[-1].endswith(" in 1 image → predictions")
     assert "mindspore" not in packages

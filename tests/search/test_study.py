@@ -109,8 +109,8 @@ def test_the_parameter_that_decides_is_the_most_important(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"seed": 2}, "search.yaml: seed: found 2, expected 1, as s began"),
-        ({"fixed": {}}, "search.yaml: fixed: "),
+        ({"seed": 2}, "seed of the study s: found 2, expected 1, as s began"),
+        ({"fixed": {}}, "fixed of the study s: "),
         ({"origin": "other"}, "expected the commit and the files that s began with"),
     ],
     ids=["seed", "fixed", "origin"],

@@ -66,7 +66,7 @@ def test_addresses_end_in_the_path_of_their_image(reading):
     upload = "https://host/data/upload/3/0a1b2c3d-b.jpg"
     found = reading([task(local, {"result": []}), task(upload, {"result": [region(0, 0, 5, 5)]})])
     assert set(boxes(found)) == {"train/a.jpg", "b.jpg"}
-    assert found.notes == ("2 images are not at the path of their task and were found by its end",)
+    assert found.notes == ("2 images not at the path of the task, found by its end",)
 
 
 def test_a_rotated_box_is_the_box_around_it_and_other_regions_are_counted(reading):
@@ -74,7 +74,7 @@ def test_a_rotated_box_is_the_box_around_it_and_other_regions_are_counted(readin
     quarter = region(50, 20, 10, 10, rotation=90)  # 20 × 10 pixels, clockwise around its corner
     found = reading([task("b.jpg", {"result": [quarter, other]})])
     assert boxes(found) == {"b.jpg": [("cat", 90, 20, 10, 20)]}
-    assert found.notes == ("1 regions are not read, since they are no boxes",)
+    assert found.notes == ("1 region not read: no boxes",)
 
 
 @pytest.mark.parametrize(

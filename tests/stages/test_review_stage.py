@@ -1,6 +1,7 @@
 """The command that writes suspicious labels for a labelling tool, from the files of the stages."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from ssdcore.core import layout
 from ssdcore.evaluation.label_errors import MISSING, OTHER_CLASS, UNSUPPORTED, label_errors
 from ssdcore.evaluation.tables import write_tables
 from tests.coco_files import box, write_coco
-from tests.project import loaded, stage
+from tests.project import ROOT, loaded, stage
 
 ENTRIES = [
     ("b.jpg", "val", OTHER_CLASS, "cat", "dog", 0.9, 0.9, 2, 1.0, 2.0, 30.0, 40.0),
@@ -32,6 +33,7 @@ def folder(tmp_path):
     (tmp_path / layout.SOURCE).parent.mkdir(parents=True)
     (tmp_path / layout.SOURCE).write_text(json.dumps({"splits": sources}))
     (tmp_path / layout.EVALUATION).mkdir()
+    shutil.copy(ROOT / "params.yaml", tmp_path)
     write_tables(tmp_path / layout.EVALUATION, [replace(label_errors({}, 3), rows=ENTRIES)])
     return tmp_path
 
@@ -41,7 +43,7 @@ def test_the_most_suspicious_images_come_first_and_all_others_follow(folder):
     assert status == 0
     assert "mindspore" not in packages
     assert lines[-2:] == [
-        "2 crowd regions are left out, which these tools don't have",
+        "2 crowd regions left out: these tools have none",
         "4 images, 3 labels worth a look → review.json",
     ]
     assert '<RectangleLabels name="label" toName="image"><Label value="cat"/>' in lines[1]
