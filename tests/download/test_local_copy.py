@@ -226,9 +226,9 @@ def zipped(**files):
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"<!DOCTYPE html>please log in", "not a zip file"),
-        (b"", "not a zip file"),
-        (zipped(a="x" * 9000)[:-40], "not a zip file"),
+        (b"<!DOCTYPE html>please log in", "no zip archive"),
+        (b"", "no zip archive"),
+        (zipped(a="x" * 9000)[:-40], "a zip archive that is damaged or cut short"),
         (zipped(a="x" * 9000).replace(b"xxxxxx", b"xxyxxx", 1), "a is damaged"),
     ],
 )

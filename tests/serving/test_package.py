@@ -2,6 +2,7 @@
 
 import base64
 import re
+import sys
 from importlib.metadata import packages_distributions
 from typing import Any
 
@@ -30,10 +31,12 @@ def folder(detector_file, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def model(folder):
-    with quiet():
+    """The loaded model, whose code MLflow puts on sys.path."""
+    with quiet(), pytest.MonkeyPatch.context() as patch:
         from mlflow.pyfunc import load_model
 
-        return load_model(str(folder))
+        patch.setattr(sys, "path", sys.path[:])
+        yield load_model(str(folder))
 
 
 def predict(model: Any, images: list[Any], **params: Any) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def prepare(folder: Path, scale: float = 1) -> None:
 
 
 def write_params(folder: Path, **export: object) -> None:
-    fixed = {"model.width": 0.02, "tracking.enabled": False}
+    fixed = {"model.width": 0.02, "tracking.enabled": False, "evaluate.review": 0}
     changed = {"formats": ["onnx"], "parity_images": 3, **export}
     harness.write_params(folder, fixed | {f"export.{key}": v for key, v in changed.items()})
 

@@ -39,7 +39,7 @@ def test_it_serves_a_free_port_until_ctrl_c(detector_file, jpeg, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((), "error: --model: found 'export/ssd300_photos.onnx', expected a checkpoint, an exp"),
+        ((), "error: --model: found 'export/ssd300_photos.onnx (no such file)', expected "),
         (("--model", "text.onnx"), "error: text.onnx: found "),
     ],
 )
