@@ -61,7 +61,6 @@ def _evaluate(settings: Params) -> None:
         enabled=settings.tracking.enabled,
     ) as tracker:
         detector.warm_up()
-        reviewed: dict[str, Reviewed] = {}
         for name, split in truth.items():
             shards = find_shards(layout.mindrecord(name))
             started, spent, images = perf_counter(), TimeSpent(), len(split.images)
@@ -79,7 +78,7 @@ def _evaluate(settings: Params) -> None:
             say(f"{name}: {counted(images, 'image')} at {speed:.1f} images/s: {result} → {path}")
             if name == "val":
                 write_json(layout.VALIDATION_METRICS, metrics)
-                reviewed[name] = Reviewed(split, found, read_skipped(name))
+                of_val = split, found
         milliseconds = spent.milliseconds(images)
         if wanted.review:
             train = read_coco(layout.ground_truth("train"))
@@ -88,7 +87,10 @@ def _evaluate(settings: Params) -> None:
                 detector, shards, train, thresholds, runtime.workers, metadata.classes,
                 tile=wanted.tile,
             )  # fmt: skip
-            reviewed["train"] = Reviewed(train, in_train, read_skipped("train"))
+            reviewed = {
+                one: Reviewed(*of_split, read_skipped(one))
+                for one, of_split in {"val": of_val, "train": (train, in_train)}.items()
+            }
             tables.append(label_errors(reviewed, wanted.review))
             labels = counted(len(tables[-1].rows), "label")
             say(f"{labels} worth a look → {layout.table(tables[-1].name)}")

@@ -160,7 +160,7 @@ def test_broken_files_are_reported_and_the_other_photos_and_videos_drawn(folder)
         "broken/page.png: no BMP, JPEG, PNG, TIFF or WebP image",
         "broken.mp4: no video that can be decoded",
     ]
-    assert total.endswith(" boxes in 7 images → some; 3 can't be used")
+    assert total.endswith(" in 7 images → some; 3 can't be used")
     coco = json.loads((folder / "some/predictions.json").read_text())
     names = [image["file_name"] for image in coco["images"]]
     assert names == ["photos/b.jpg", *(f"clip.avi#{n:06}" for n in range(6))]
