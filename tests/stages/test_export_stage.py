@@ -17,6 +17,7 @@ from ssdcore.data.convert import convert_split
 from ssdcore.sources.shapes import write_shapes
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.checkpoint import build_network, save
+from ssdcore.models.device import seed_all
 from ssdcore.params.reader import read_params
 
 model = read_params(Path("params.yaml")).model
@@ -25,6 +26,7 @@ for split in layout.SPLITS:
     coco = read_coco(layout.annotations(split))
     convert_split(coco, layout.images(split), layout.mindrecord(split), shards=1)
     write_ground_truth(layout.ground_truth(split), coco)
+seed_all(1)
 network = build_network(model, len(coco.classes), "multibox")
 for parameter in network.get_parameters():  # 1 but in a test of a broken network
     if "heads" in parameter.name:
