@@ -17,13 +17,15 @@ from benchmarks import harness
 from ssdcore.core.files import write_text
 
 NAMES = (
-    "ablation", "accelerator", "chaos", "coco_at_size", "growth", "inference", "large_photos",
-    "mutations", "peers", "rates", "serving", "shares", "start_up", "tiles", "tracking_faults",
+    "ablation", "accelerator", "chaos", "coco_at_size", "growth", "inference", "label_errors",
+    "large_photos", "mutations", "peers", "rates", "serving", "shares", "start_up", "tiles",
+    "tracking_faults",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
 DOCUMENTS = {
     "ablation": harness.ROOT / "docs/detector.md",
     "accelerator": harness.ROOT / "docs/devices.md",
+    "label_errors": harness.ROOT / "docs/evaluation.md",
     "rates": harness.ROOT / "docs/tuning.md",
     "serving": harness.ROOT / "docs/serving.md",
 }
