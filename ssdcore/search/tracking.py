@@ -6,7 +6,7 @@ from time import monotonic
 
 from ssdcore.core.messages import say
 from ssdcore.search.start import Start
-from ssdcore.search.study import Study, best
+from ssdcore.search.study import Study
 from ssdcore.tracking.sender import sync
 from ssdcore.tracking.store import UnavailableError, locate
 
@@ -47,9 +47,6 @@ class SearchRun:
         ]
         shares = self._study.importance() if page else {}
         metrics = {f"importance/{key}": share for key, share in shares.items()}
-        highest = best(trials)
-        if highest and highest.ap is not None:
-            metrics["AP"] = highest.ap
         try:
             has_all = page is not None and not any(sent.left for sent in sync())
             return record_search(locate(), parent, children, metrics, status, page, has_all=has_all)

@@ -67,7 +67,8 @@ def record_search(
         store: where the runs are.
         parent: the run, which is created if the store lacks it.
         children: all trials.
-        metrics: of the parent, by name; their step is the number of ended trials.
+        metrics: of the parent, by name, besides the best AP; their step is the number of ended
+            trials.
         status: RUNNING, KILLED or FINISHED.
         page: the page of the search.
         has_all: whether the store has the runs of all trials that were tracked.
@@ -92,12 +93,14 @@ def record_search(
         for child in children:
             _adopt(client, experiment_id, run_id, child, has_all=has_all)
         step = sum(child.state != "running" for child in children)
-        for name, value in metrics.items():
+        figures = dict(metrics)
+        aps = {child.name: child.ap for child in children if child.ap is not None}
+        if aps:
+            best = max(aps, key=aps.__getitem__)
+            client.set_tag(run_id, BEST_TAG, best)
+            figures["AP"] = aps[best]
+        for name, value in figures.items():
             client.log_metric(run_id, safe_name(name), value, step=step)
-        measured = [child for child in children if child.ap is not None]
-        if measured:
-            best = max(measured, key=lambda child: child.ap or 0.0)
-            client.set_tag(run_id, BEST_TAG, best.name)
         if page:
             client.log_artifact(run_id, str(page), "search")
     return address_of(store, experiment_id, run_id)

@@ -24,7 +24,7 @@ def record(experiment: str, tmp_path: Path) -> Any:
 
     def record(*children: Child, **options: Any) -> str:
         parent = Parent(experiment, f"key of {experiment}", "rates", {"search": {"seed": 1}})
-        return record_search(locate(), parent, children, {"AP": 0.5}, **options)
+        return record_search(locate(), parent, children, {}, **options)
 
     return record
 
@@ -61,6 +61,7 @@ def test_a_trial_that_dvc_took_from_its_cache_gets_a_run_once(record, stored, tm
         assert len(stored()) == 4
         assert runs["rates"].info.status == "FINISHED"
         assert runs["rates"].data.tags["search.best"] == "rates-1"
+        assert runs["rates"].data.metrics == {"AP": 0.7}
         assert runs["rates-1"].data.metrics == {"val/AP": 0.7}
         assert runs["rates-1"].data.params == {"train.lr_max": "0.1"}
         assert runs["rates-2"].info.status == "FAILED"
