@@ -25,6 +25,7 @@ NAMES = {
 }
 """The formats that are known, by their values of `dataset.local.format`."""
 COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
+LABEL_STUDIO_KEYS = (b'"data"', b'"annotations"', b'"result"')
 COCO_TOOLS = (
     (r"_annotations\.coco\.json$", "Roboflow"),
     (r"^annotations/instances_\w*\.json$", "CVAT"),
@@ -110,17 +111,23 @@ def _found(files: ImageFiles, names: list[str]) -> Iterator[Recognised]:
     stems = {PurePosixPath(image).stem for image in image_names(files)}
     beside = [name for name in _ending(names, ".json") if PurePosixPath(name).stem in stems]
     others = [name for name in _ending(names, ".json") if PurePosixPath(name).stem not in stems]
-    coco = [name for name in others[:MOST_READ] if _is_coco(_read(files, name))]
+    coco, tasks = [], []
+    for name in others[:MOST_READ]:
+        data = _read(files, name)
+        if _is_json(data, b"{", COCO_KEYS):
+            coco.append(name)
+        elif _is_json(data, b"[", LABEL_STUDIO_KEYS):
+            tasks.append(name)
     if coco:
         yield Recognised("coco", tuple(coco), _coco_tool(files, coco))
-    if tasks := [name for name in others[:MOST_READ] if _is_label_studio(_read(files, name))]:
+    if tasks:
         yield Recognised("label_studio", tuple(tasks))
     if example := _first(files, [*beside, *others], lambda data: bool(IS_LABELME.search(data))):
         yield Recognised("labelme", (example,))
-    xml = _ending(names, ".xml")
-    if example := _first(files, xml, lambda data: b"<annotation>" in data[:4096].lower()):
-        yield Recognised("voc", (example,))
-    if cvat := [n for n in xml[:MOST_READ] if b"<annotations>" in _read(files, n)[:4096]]:
+    xml = {name: _read(files, name)[:4096] for name in _ending(names, ".xml")[:MOST_READ]}
+    if voc := next((name for name, head in xml.items() if b"<annotation>" in head.lower()), ""):
+        yield Recognised("voc", (voc,))
+    if cvat := [name for name, head in xml.items() if b"<annotations>" in head]:
         yield Recognised("cvat", tuple(cvat))
     if rows := _ending(names, ".ndjson"):
         yield Recognised("labelbox", tuple(rows))
@@ -152,14 +159,9 @@ def _read(files: ImageFiles, name: str) -> bytes:
         return b""
 
 
-def _is_coco(data: bytes) -> bool:
-    return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and all(key in data for key in COCO_KEYS)
-
-
-def _is_label_studio(data: bytes) -> bool:
-    return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"[" and all(
-        key in data for key in (b'"data"', b'"annotations"', b'"result"')
-    )
+def _is_json(data: bytes, begin: bytes, keys: tuple[bytes, ...]) -> bool:
+    """Tells whether the first character is `begin`, and all keys are there."""
+    return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == begin and all(key in data for key in keys)
 
 
 def _coco_tool(files: ImageFiles, coco: list[str]) -> str:
