@@ -1,7 +1,6 @@
 """Fills data/raw from the data source that the parameters name."""
 
 import json
-from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,7 +8,6 @@ import cv2
 import pytest
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.coco.metrics import evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file
@@ -75,14 +73,6 @@ def annotate(path: Path, rows=(), **more) -> Path:
 
 def copied(folder: Path, split: str = "val") -> dict:
     return json.loads((folder / f"annotations/instances_{split}.json").read_text())
-
-
-SOURCES = [name for name, value in DATASET if isinstance(value, Section)]
-
-
-@pytest.mark.parametrize("name", SOURCES)
-def test_each_section_of_a_source_has_its_module(name):
-    assert callable(import_module(f"ssdcore.sources.{name}").fetch)
 
 
 def test_shapes_are_drawn_and_recorded(tmp_path):
@@ -251,12 +241,6 @@ def test_a_name_of_two_ids_is_refused_or_its_classes_are_merged(home, tmp_path):
     assert copy.read_bytes() == (home / "val.json").read_bytes()
 
 
-def test_boxes_in_fractions_are_refused_by_download(home, tmp_path):
-    annotate(home / "val.json", [box(1, 1, [0.1, 0.2, 0.3, 0.4])])
-    with pytest.raises(InputError, match=r"val\.json: annotations: .*Multiply"):
-        fetch(local(home), tmp_path / "raw")
-
-
 def test_classes_are_selected_before_the_images_are_hashed(home, tmp_path):
     for split in layout.SPLITS:
         annotate(home / f"{split}.json", [box(2, 5, A), box(1, 1, A)])
@@ -285,13 +269,6 @@ def test_local_images_may_be_in_archives(home, tmp_path):
         assert splits[split].images_sha256 == in_folders[split].images_sha256
         archive = archives[f"{split}_images"]
         assert image_folder(tmp_path / "raw/source.json", split) == archive
-
-
-def test_the_copied_annotations_can_be_evaluated(home, tmp_path):
-    annotate(home / "val.json", [box(1, 1, A), box(1, 1, B), box(2, 5, A, iscrowd=1)])
-    fetch(local(home), tmp_path / "raw")
-    ground_truth = tmp_path / "raw/annotations/instances_val.json"
-    assert evaluate(ground_truth, PERFECT)["AP"] == pytest.approx(1)
 
 
 def test_a_test_split_is_recorded_apart_and_changes_nothing_else(tmp_path):

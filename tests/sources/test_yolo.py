@@ -54,38 +54,10 @@ def test_ultralytics_layout(tmp_path):
     assert val == ImageEntry("a.jpg", 40, 40, (Box("cat", (0, 0, 40, 40)),))
 
 
-def test_roboflow_layout(tmp_path):
-    swapped = {
-        "/".join([*reversed(name.split("/")[:-1]), name.split("/")[-1]]): data
-        for name, data in TREE.items()
-    }
-    assert "train/labels/a.txt" in swapped
-    root = make_folder(tmp_path / "yolo", swapped)
-    assert read(root, root / "train/images", "train/images")[0] == A
-    assert read(root, root / "val/images", "val/images")[0].boxes[0].name == "cat"
-
-
-def test_everything_in_one_archive(tmp_path):
-    for top in ("", "export/"):
-        root = make_zip(tmp_path / "y.zip", TREE, top)
-        image_files = read(root, root)
-        assert [image.file_name for image in image_files] == [
-            "images/train/a.jpg", "images/train/ü b.PNG", "images/val/a.jpg",
-        ]  # fmt: skip
-        assert image_files[0].boxes == A.boxes
-        assert image_files[2].boxes[0].xywh_px == (0, 0, 40, 40)
-
-
 def test_images_in_a_separate_archive(tmp_path):
     root = make_folder(tmp_path / "yolo", {"labels/a.txt": TREE["labels/train/a.txt"]})
     images = make_zip(tmp_path / "p.zip", {"images/a.jpg": jpeg(60, 80), "images/z.jpg": jpeg()})
     assert read(root, images) == [A, ImageEntry("z.jpg", 60, 80, ())]
-
-
-def test_labels_beside_the_images(tmp_path):
-    files = {"a.jpg": jpeg(60, 80), "a.txt": TREE["labels/train/a.txt"], "classes.txt": "x"}
-    root = make_folder(tmp_path / "yolo", files)
-    assert read(root, root) == [A]
 
 
 @pytest.mark.parametrize(
