@@ -319,26 +319,6 @@ def test_the_first_boxes_of_each_reason_are_described_in_file_order(tmp_path, mo
     assert [d.annotation_id for d in split.dropped_boxes] == [1, 2, 3, 4]
 
 
-def test_the_evaluation_compares_boxes_as_they_are_listed(tmp_path):
-    images = [{"id": 2**60 + 1, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg", "width": 0}]
-    rows = [
-        box(2**60 + 1, 5, [70, 50, 20, 20], area=7),
-        box(2**60 + 1, 5, [70, 50, 20, 20]),  # a duplicate; the area is that of the box
-        box(2**60 + 1, 1, [90, 0, 5, 5], iscrowd=1),
-        box(3, 1, [1, 1, 0, 5]),
-        box(3, 1, [1, 1, 5]),
-        box(4, 1, [1, 1, 5, 5]),
-        box(3, 2, [1, 1, 5, 5]),
-    ]
-    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
-    compared = split.annotations.compared()
-    assert split.image_ids[compared.image].tolist() == [2**60 + 1] * 3 + [3]
-    assert compared.label.tolist() == [2, 2, 1, 1]
-    assert compared.crowd.tolist() == [False, False, True, False]
-    assert compared.boxes_xywh_px.tolist() == [row["bbox"] for row in rows[:4]]
-    assert compared.areas_px.tolist() == [7, 400, 25, 0]
-
-
 def test_a_byte_order_mark_and_other_scripts(tmp_path):
     path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "猫/ü.jpg"}], [])
     text = path.read_text(encoding="utf-8")

@@ -8,7 +8,6 @@ from ssdcore.coco.classes import (
     counterparts,
     difference,
     read_classes,
-    voc_classes,
 )
 from ssdcore.core.errors import InputError
 
@@ -47,11 +46,6 @@ def test_ninety_columns_are_the_eighty_categories():
     assert difference(columns, listed) == (
         "classes detected but not in the data set, and left out: 10 × N/A"
     )
-
-
-def test_vocs_classes_are_in_the_order_of_their_names():
-    assert [c.name for c in voc_classes()] == sorted(c.name for c in voc_classes())
-    assert voc_classes()[14] == CocoClass(15, "person")
 
 
 def test_unshared_classes_are_named():

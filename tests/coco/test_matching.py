@@ -45,12 +45,3 @@ def test_ranks_are_places_by_falling_score_equals_in_their_order():
     group, score = np.array([5, 2, 5, 5, 2]), np.array([0.1, 0.3, 0.9, 0.1, 0.3])
     assert ranks(group, score).tolist() == [1, 0, 0, 2, 1]
     assert ranks(group[:0], score[:0]).tolist() == []
-
-
-def test_only_detections_of_one_image_and_class_compete():
-    image, label = np.array([0, 0, 1, 0]), np.array([1, 2, 1, 1])
-    found = Found(image, label, np.array([0.5, 0.6, 0.7, 0.8]), np.zeros((4, 4)))
-    group = found.group
-    assert group[0] == group[3]
-    assert len(set(group.tolist())) == 3
-    assert ranks(group, found.score).tolist() == [1, 0, 0, 0]

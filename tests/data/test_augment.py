@@ -61,17 +61,6 @@ def test_boxes_are_inside_and_labels_follow_their_boxes(sample, seed):
     assert_equal(sample, before)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 7), (7, 1), (1, 500), (3, 2)])
-def test_tiny_images(size, rng):
-    for found in (objects([[0, 0, 1, 1]], [2]), NOTHING):
-        sample = Sample(np.full((*size, 3), 9, np.uint8), found)
-        for _ in range(20):
-            after = augment(sample, ALL, rng)
-            assert after.rgb.shape == (300, 300, 3)
-            assert after.objects.labels.tolist() == found.labels.tolist()
-            assert_sound(after, sample)
-
-
 def test_with_everything_off_the_image_is_only_resized(rng):
     sample = painted(rng)
     rgb, found = augment(sample, augment_params(), rng)
@@ -94,46 +83,31 @@ def test_each_parameter_has_an_effect(name, rng):
     assert moved == (name in ("crop", "zoom_out", "flip"))
 
 
-@pytest.mark.parametrize("name", ["crop", "zoom_out", "flip"])
+@pytest.mark.parametrize("name", ["crop", "zoom_out", "flip", "colours"])
 def test_probabilities_are_kept(name, rng, monkeypatch):
-    calls = []
-    monkeypatch.setattr(module, name, lambda sample, *_, **__: calls.append(name) or sample)
+    calls, changed = [], "brightness" if name == "colours" else name
+    monkeypatch.setattr(module, changed, lambda sample, *_, **__: calls.append(name) or sample)
     sample = Sample(numbered(4, 6), objects([[0, 0, 1, 0.5]], [1]))
     for _ in range(200):
-        augment(sample, augment_params(**{name: 0.3}), rng)
+        augment(sample, augment_params(**{"brightness": 0.1, name: 0.3}), rng)
     assert 40 <= len(calls) <= 80
 
 
-def test_boxes_stay_on_paint_through_all_moves(rng):
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
+def test_boxes_stay_on_paint_through_all_moves(rng, resize):
+    """The paint of a dropped object can remain, so only boxes are checked."""
     checked = 0
     for _ in range(80):
-        # The paint of a dropped object can remain, so only boxes are checked.
-        sample = augment(painted(rng), MOVES, rng)
+        sample = augment(painted(rng), MOVES, rng, NetworkInput(300, resize))
         assert_boxes_on_paint(sample, atol_px=2.6)
         checked += len(sample.objects.labels)
     assert checked > 100
 
 
-def test_a_letterbox_keeps_boxes_on_paint_and_its_padding(rng):
-    letterbox, checked = NetworkInput(300, "letterbox"), 0
-    for _ in range(80):
-        sample = augment(painted(rng), MOVES, rng, letterbox)
-        assert_boxes_on_paint(sample, atol_px=2.6)
-        checked += len(sample.objects.labels)
-    assert checked > 100
+def test_a_letterbox_keeps_its_padding(rng):
+    letterbox = NetworkInput(300, "letterbox")
     rgb = augment(painted(rng, 40, 120), augment_params(brightness=1), rng, letterbox).rgb
     assert (rgb[100:] == PADDING_RGB).all()
-
-
-def test_the_generator_decides_and_the_input_is_unchanged(rng):
-    sample = painted(rng)
-    before = copied(sample)
-    for seed in range(5):
-        first = augment(sample, ALL, np.random.default_rng(seed))
-        assert_equal(first, augment(sample, ALL, np.random.default_rng(seed)))
-        other = augment(sample, ALL, np.random.default_rng(seed + 100))
-        assert (first.rgb != other.rgb).any()
-        assert_equal(sample, before)
 
 
 def test_colours_change_in_random_order_each_with_its_strength(monkeypatch):
@@ -153,15 +127,6 @@ def test_colours_change_in_random_order_each_with_its_strength(monkeypatch):
     expected = {(name, getattr(params, name)) for name in COLOUR_NAMES}
     assert all(set(names) == expected for names in rounds)
     assert len(set(rounds)) > 4
-
-
-def test_a_colour_changes_with_its_probability(monkeypatch):
-    calls = []
-    monkeypatch.setattr(module, "brightness", lambda sample, *_: calls.append(1) or sample)
-    params, rng = augment_params(brightness=0.1, colours=0.3), np.random.default_rng(1)
-    for _ in range(200):
-        change_colours(Sample(numbered(4, 6), NOTHING), rng, params)
-    assert 40 <= len(calls) <= 80
 
 
 def test_channels_change_places_together(rng):
@@ -217,13 +182,6 @@ def test_after_a_move_boxes_are_inside_and_labels_follow_their_boxes(move, sampl
         assert len(after.objects.labels) == len(before.objects.labels)
 
 
-def test_flip_by_hand(rng):
-    sample = flip(Sample(numbered(2, 10), objects([[0.1, 0.2, 0.5, 0.3]], [3], [True])), rng)
-    assert sample.rgb[1, :, 1].tolist() == [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]
-    np.testing.assert_allclose(sample.objects.boxes_yxyx, [[0.1, 0.7, 0.5, 0.8]], rtol=1e-6)
-    assert (sample.objects.labels.tolist(), sample.objects.crowd.tolist()) == ([3], [True])
-
-
 def test_flip_moves_boxes_with_pixels_and_undoes_itself(rng):
     for _ in range(20):
         sample = painted(rng)
@@ -254,14 +212,6 @@ def test_zoom_out_keeps_boxes_on_paint_and_all_pixels(rng):
         zooms.append(height / 30)
     assert 1 <= min(zooms) < 1.3
     assert 3.7 < max(zooms) <= 4
-
-
-def test_an_image_that_fits_at_every_zoom_is_not_scaled_down(rng):
-    sample = painted(rng, 400, MAX_CANVAS_PX // 4)
-    for _ in range(8):
-        rgb, _ = zoom_out(sample, rng)
-        filled = (rgb == MEAN_RGB.round()).all(axis=2)
-        np.testing.assert_array_equal(rgb[~filled].reshape(sample.rgb.shape), sample.rgb)
 
 
 def test_a_canvas_is_bounded_however_large_the_image():
@@ -403,42 +353,10 @@ def test_if_no_window_reaches_the_iou_another_one_is_tried(rng, monkeypatch):
     assert all(crop(sample, rng).rgb.size < sample.rgb.size for _ in range(5))
 
 
-def test_windows_are_spread_evenly_over_sides_and_places(rng):
-    windows = np.concatenate([module._draw_windows((400, 400), rng) for _ in range(400)])
-    assert windows.min() == 0
-    assert windows.max() == 400
-    heights, widths = (windows[:, 2:] - windows[:, :2]).T
-    assert heights.min() == 120
-    assert 0.498 < (widths / heights).min() < 0.51
-    assert 1.96 < (widths / heights).max() <= 2
-    low, high = np.quantile(widths[(heights > 250) & (heights < 270)], [0.25, 0.75])
-    assert 180 < low < 210  # of 130 to 400, even
-    assert 315 < high < 345
-    left = windows[:, 1] / np.maximum(400 - widths, 1)
-    np.testing.assert_allclose(np.quantile(left, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.02)
-
-
-def test_the_first_window_that_fits_is_taken(rng, monkeypatch):
-    """The first overlaps the box too little, the second and the third enough."""
-    windows = np.array([[0, 0, 50, 50], [0, 0, 60, 90], [0, 0, 90, 90]])
-    monkeypatch.setattr(module, "MIN_IOUS", (0.5,))
-    monkeypatch.setattr(module, "_draw_windows", lambda size, rng: windows)
-    rgb, found = crop(Sample(numbered(100, 100), objects([[0, 0, 0.8, 0.8]], [1])), rng)
-    assert window_of(rgb) == (0, 0, 60, 90)
-    np.testing.assert_allclose(found.boxes_yxyx, [[0, 0, 1, 80 / 90]], rtol=1e-6)
-
-
 def test_crop_leaves_some_images_whole(rng):
     sample = Sample(numbered(60, 60), NOTHING)
     whole = sum(crop(sample, rng) is sample for _ in range(350))
     assert 30 <= whole <= 70  # one choice in seven: 50, give or take three deviations
-
-
-def test_crop_of_an_image_without_objects(rng, monkeypatch):
-    monkeypatch.setattr(module, "MIN_IOUS", (0.9,))  # no object to overlap
-    rgb, found = crop(Sample(numbered(60, 80), NOTHING), rng)
-    assert rgb.size < 60 * 80 * 3
-    assert found.boxes_yxyx.shape == (0, 4)
 
 
 def test_crop_of_an_image_with_only_a_crowd(rng, monkeypatch):
@@ -507,16 +425,6 @@ def test_strength_0_changes_nothing(change, noise, rng):
     assert len({rgb.tobytes() for rgb in results}) == 6
 
 
-@pytest.mark.parametrize("change", COLOUR_CHANGES)
-def test_strength_0_draws_as_many_numbers(change, noise):
-    def next_after(strength):
-        rng = np.random.default_rng(3)
-        change(noise, rng, strength)
-        return rng.random()
-
-    assert next_after(0.0) == next_after(0.3) != np.random.default_rng(3).random()
-
-
 def brightened(rgb):
     return rgb[0, 0, 0] / 100 - 1
 
@@ -580,13 +488,6 @@ def test_hue_turns_red(turn, expected):
     np.testing.assert_allclose(by(hue, turn, (255, 0, 0)).ravel(), expected, atol=6)
 
 
-def test_hue_turns_either_way_and_grey_has_none(noise):
-    np.testing.assert_array_equal(by(hue, -0.25, noise.rgb), by(hue, 0.75, noise.rgb))
+def test_grey_has_no_hue(noise):
     grey = np.repeat(noise.rgb[..., :1], 3, axis=2)
     np.testing.assert_array_equal(by(hue, 0.3, grey), grey)
-
-
-def test_the_conversion_to_hsv_and_back_is_nearly_lossless(noise):
-    there_and_back = by(hue, -0.3, by(hue, 0.3, noise.rgb))
-    difference = np.abs(there_and_back.astype(int) - noise.rgb)
-    assert difference.mean() < 2  # OpenCV's bytes of hue: 256 steps there, 255 back

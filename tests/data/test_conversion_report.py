@@ -30,10 +30,6 @@ def test_reasons_are_counted_with_their_first_example():
     ]
 
 
-def test_without_losses_there_is_no_table():
-    assert table_of_losses(conversion([])) == ""
-
-
 def test_examples_are_shortened_without_control_characters():
     table = table_of_losses(conversion([Skipped("\x1b[2J\n" + "ü" * 200, "file missing", 0, 1)]))
     (line,) = table.splitlines()[1:]

@@ -1,8 +1,5 @@
 import errno
-import io
 import os
-import threading
-import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +9,6 @@ import pytest
 
 from ssdcore.core import retry
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.data import archives
 from ssdcore.data import image_files as images_module
 from ssdcore.data.image_files import open_image_files
 from ssdcore.data.images import BrokenImageError
@@ -130,12 +126,6 @@ def test_an_error_of_the_machine_is_no_fault_of_the_file(tmp_path, kind, code, m
             image_files.read("a.jpg")
 
 
-def test_a_name_may_include_the_top_folder(tmp_path):
-    source = make_zip(tmp_path / "in.zip", top="train2017/")
-    with open_image_files(source) as image_files:
-        assert image_files.read("train2017/a.jpg") == b"1"
-
-
 def test_with_several_top_entries_names_are_complete(tmp_path):
     for files in ({"x/a": b"1", "y/a": b"2"}, {"x/a": b"1", "b": b"2"}):
         source = make_zip(tmp_path / "in.zip", files)
@@ -218,27 +208,6 @@ def test_threads_can_share_image_files(tmp_path):
         assert read == [*files.values()] * 10
 
 
-def test_an_archive_is_read_by_one_thread_at_a_time(tmp_path, monkeypatch):
-    busy, collisions = threading.Event(), []
-
-    class Watching(ZipFile):
-        def open(self, entry):
-            if busy.is_set():
-                collisions.append(entry)
-            busy.set()
-            time.sleep(0.005)
-            busy.clear()
-            return super().open(entry)
-
-    monkeypatch.setattr(archives, "ZipFile", Watching)
-    with (
-        open_image_files(make_zip(tmp_path / "in.zip")) as image_files,
-        ThreadPoolExecutor(4) as pool,
-    ):
-        assert list(pool.map(image_files.read, ["a.jpg"] * 8)) == [b"1"] * 8
-    assert collisions == []
-
-
 @pytest.mark.parametrize(
     ("bytes_of_name", "name"),
     [("süß".encode(), "süß"), (b"\x81ber\xe1", "überß"), (b"plain", "plain")],
@@ -250,18 +219,3 @@ def test_names_without_a_declared_encoding(tmp_path, bytes_of_name, name):
     with open_image_files(source) as image_files:
         assert image_files.names() == [f"{name}/{name}.jpg"]
         assert image_files.read(f"{name}/{name}.jpg") == b"1"
-
-
-def test_an_archive_is_opened_once(tmp_path, monkeypatch):
-    opened = []
-
-    class Counting(ZipFile):
-        def __init__(self, file):
-            opened.append(file)
-            super().__init__(io.BytesIO(Path(file).read_bytes()))
-
-    monkeypatch.setattr(archives, "ZipFile", Counting)
-    source = make_zip(tmp_path / "in.zip")
-    with open_image_files(source) as image_files:
-        assert [image_files.read("a.jpg") for _ in range(3)] == [b"1"] * 3
-    assert opened == [source]

@@ -221,13 +221,6 @@ def boxes_found(example):
     return decode(example.offsets[positive], PRIORS[positive])
 
 
-def test_an_example_has_the_shapes_of_a_row(rng):
-    example = to_training_example(painted(rng), PRIORS, augment_params(), rng)
-    assert [a.shape for a in example] == [(3, 300, 300), (8732, 4), (8732,)]
-    assert [a.dtype for a in example] == [np.float32, np.float32, np.int32]
-    assert set(example.labels) == {BACKGROUND, 1, 2, 3}
-
-
 def test_an_object_gives_its_label_and_its_box(rng):
     sample = one(BOX)
     example = to_training_example(sample, PRIORS, augment_params(), rng)
@@ -268,16 +261,3 @@ def test_an_image_without_objects_is_background(rng):
     example = to_training_example(empty, PRIORS, augment_params(), rng)
     assert not example.labels.any()
     assert not example.offsets.any()
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_the_generator_decides_an_example(rng, seed):
-    params = augment_params(crop=0.5, zoom_out=0.9, flip=0.5, brightness=0.4)
-    sample = painted(rng)
-    first, again, other = (
-        to_training_example(sample, PRIORS, params, np.random.default_rng(s))
-        for s in (seed, seed, seed + 10)
-    )
-    for a, b in zip(first, again, strict=True):
-        np.testing.assert_array_equal(a, b)
-    assert (first.image != other.image).any()

@@ -66,12 +66,6 @@ def test_rows_of_several_shards_are_found_by_their_position(tmp_path):
     assert ids(shards, ds.SubsetSampler([6, 0, 3])) == [5, 0, 1]
 
 
-def test_large_images_make_smaller_groups(monkeypatch):
-    monkeypatch.setattr(mindrecord, "BYTES_AT_ONCE", 5000)
-    assert [len(group) for group in mindrecord._groups(records(8, 2000))] == [3, 3, 2]
-    assert [len(group) for group in mindrecord._groups(records(130, 10))] == [64, 64, 2]
-
-
 def test_without_records_nothing_is_written(tmp_path):
     assert write_shards(tmp_path / "x", [], 2) == []
 

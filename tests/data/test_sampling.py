@@ -3,7 +3,7 @@ import pytest
 
 from ssdcore.data.loader import TrainingLoader
 from ssdcore.data.mindrecord import Record, write_shards
-from ssdcore.data.sampling import UNIT, class_repeats, draw_epoch, earlier_copies, image_repeats
+from ssdcore.data.sampling import UNIT, class_repeats, draw_epoch, image_repeats
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.training.distributed.group import ALONE, Group
 from tests.augment_params import augment_params
@@ -33,10 +33,6 @@ def test_each_image_is_drawn_as_often_as_its_factor_on_average(rng):
     assert (counts >= repeats // UNIT).all()
     assert (counts <= repeats // UNIT + 1).all()
     np.testing.assert_allclose(counts.mean(axis=0), repeats / UNIT, atol=0.04)
-
-
-def test_copies_are_counted_in_the_order_of_the_epoch():
-    assert earlier_copies(np.array([4, 2, 4, 4, 2, 7])).tolist() == [0, 0, 1, 2, 1, 0]
 
 
 @pytest.fixture(scope="module")
