@@ -7,7 +7,6 @@ from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
 from ssdcore.report.box_annotations import (
-    DISTINCT,
     annotate_detections,
     annotate_objects,
     class_colour,
@@ -46,7 +45,3 @@ def test_colours_differ_visibly() -> None:
     assert smallest_difference(6) > 50
     assert smallest_difference(20) > 25
     assert smallest_difference(80) > 10
-
-
-def test_colours_repeat_when_they_are_used_up() -> None:
-    assert class_colour(DISTINCT + 1) == class_colour(1) != class_colour(2)

@@ -1,11 +1,9 @@
-import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from matplotlib import get_data_path
 from numpy.typing import NDArray
-from PIL import Image
 
 from ssdcore.report import drawing
 from ssdcore.report.drawing import (
@@ -13,7 +11,6 @@ from ssdcore.report.drawing import (
     Annotations,
     Rgb,
     draw_boxes,
-    encode_jpeg,
     font_for,
     side_by_side,
 )
@@ -93,13 +90,6 @@ def test_a_tiny_image_is_drawn_without_error(side: int) -> None:
     assert where(drawn, RED)[0, 0]
 
 
-def test_inconsistent_or_impossible_input_is_an_error() -> None:
-    with pytest.raises(ValueError, match="zip"):
-        draw_boxes(grey(9, 9), Annotations(np.ones((1, 4)), [], [RED]))
-    with pytest.raises(ValueError, match="finite"):
-        annotated(grey(9, 9), ([0, 0, np.nan, 5], "", RED))
-
-
 def test_truth_is_left_and_predictions_right_scaled_to_the_panels() -> None:
     # 50 by 25 into panels of (206 - 4) // 2 = 101: twice the size and a little.
     truth = annotations((25, 50), ([10, 5, 20, 15], "", RED))
@@ -114,13 +104,6 @@ def test_truth_is_left_and_predictions_right_scaled_to_the_panels() -> None:
     assert (rows.min() - strip, rows.max() - strip) == (10, 29)  # 10 … 30
     rows, columns = np.nonzero(where(sheet, LIME))
     assert (columns.min() - 105, columns.max() - 105) == (60, 80)  # 60.6 … 80.8
-
-
-def test_a_jpeg_keeps_the_image() -> None:
-    image = np.zeros((30, 40, 3), np.uint8)
-    image[:, 20:] = (200, 40, 40)
-    decoded = np.asarray(Image.open(io.BytesIO(encode_jpeg(image))))
-    assert np.abs(decoded[:, [5, 35]].astype(int) - image[:, [5, 35]]).max() < 10
 
 
 @pytest.mark.parametrize("text", ["circle 0.97", "Größe", "Кошка", "\u05e9\u05dc\u05d5\u05dd"])

@@ -9,13 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.data.augment import Sample, augment
 from ssdcore.data.preprocess import SSD300
 from ssdcore.evaluation.label_errors import MISSING, OTHER_CLASS, label_errors
-from ssdcore.report.box_annotations import annotate_objects
-from ssdcore.report.drawing import draw_boxes, encode_jpeg
 from ssdcore.report.examples import draw_examples, draw_suspects, draw_variations
-from ssdcore.report.split_images import SEED, SplitImages
+from ssdcore.report.split_images import SplitImages
 from tests.augment_params import augment_params
 from tests.coco_files import box, write_coco
 from tests.report.grey_images import row, table, write_split
@@ -111,18 +108,6 @@ def test_images_that_nothing_varies_are_drawn_once(training, strengths) -> None:
     assert {len(one.jpegs) for one in drawn} == {1}
 
 
-def test_variations_are_what_augment_makes_for_epoch_and_image(training: SplitImages) -> None:
-    split = training.split
-    for one in draw_variations(training, VARIED, SSD300):
-        image = next(i for i in split.images if i.file_name == one.caption)
-        rgb = cv2.imread(str(training.folder / image.file_name))[..., ::-1]
-        for epoch, jpeg in enumerate(one.jpegs[1:], start=1):
-            rng = np.random.default_rng((SEED, 1, epoch, image.id))
-            varied = augment(Sample(rgb, split.objects[image.id]), VARIED, rng)
-            annotations = annotate_objects(varied.objects, split.classes)
-            assert jpeg == encode_jpeg(draw_boxes(varied.rgb, annotations))
-
-
 def test_the_strengths_are_those_given_and_boxes_follow(training: SplitImages) -> None:
     original, *mirrored = map(
         decoded, next(draw_variations(training, augment_params(flip=1), SSD300)).jpegs
@@ -135,10 +120,3 @@ def test_the_strengths_are_those_given_and_boxes_follow(training: SplitImages) -
         assert columns.min() == pytest.approx(left / 400 * 300, abs=4)
         assert columns.max() == pytest.approx(right / 400 * 300, abs=4)
         assert rows.max() == pytest.approx(190 / 200 * version.shape[0], abs=4)
-
-
-def test_without_augmentation_only_the_originals_are_drawn(training: SplitImages) -> None:
-    still, varied = (
-        draw_variations(training, strengths, SSD300) for strengths in (augment_params(), VARIED)
-    )
-    assert [one.jpegs for one in still] == [one.jpegs[:1] for one in varied]

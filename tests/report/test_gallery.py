@@ -90,11 +90,6 @@ def test_galleries_without_images_are_empty() -> None:
     assert choose_galleries(tallies((1, 1, 1, 1, 1, 1)), 0) == nothing
 
 
-def test_equals_are_ordered_by_index() -> None:
-    images = tallies(*[(1, 1, 1, 1, 1, 1)] * 5)
-    assert choose_galleries(images, 2) == {key: [0, 1] for key in GALLERIES}
-
-
 def test_images_are_chosen_by_the_threshold_and_appear_once(tmp_path):
     results = table(row(2), row(3), row(3, bbox=(60, 0, 10, 10)), row(1, score=0.3))
     images = gallery_images(write_split(tmp_path, 3), results, count=9, score_threshold=0.5)

@@ -33,11 +33,3 @@ def test_detections_are_clipped_and_refer_to_their_objects() -> None:
         Box((20, 10, 50, 40), "class", 1, "cat", 2, "dog", 0, 0.8766),
         Box((90, 0, 10, 10), "background", 2, "dog", 0, "", -1, 0.3),
     ]
-
-
-def test_an_empty_image_has_no_boxes() -> None:
-    objects = OBJECTS.select(np.zeros(2, bool))
-    found = Detections(*(column[:0] for column in FOUND))
-    nothing = Outcomes(*(column[:0] for column in OUTCOMES))
-    assert object_boxes(objects, nothing, CLASSES) == []
-    assert detection_boxes(found, nothing, objects, CLASSES) == []

@@ -44,20 +44,6 @@ def test_no_text_of_a_fragment_ends_its_data() -> None:
     assert data["config"]["displayModeBar"] is False
 
 
-def test_text_and_grid_have_no_colour_of_their_own() -> None:
-    layout = plotting.figure([]).to_plotly_json()["layout"]
-    assert layout["paper_bgcolor"] == layout["plot_bgcolor"] == "rgba(0,0,0,0)"
-    assert "color" not in layout["font"]
-    assert "gridcolor" not in layout["xaxis"]
-
-
-def test_plotly_js_can_stand_in_a_script_element(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "newPlot" in plotting.plotly_js()
-    monkeypatch.setattr(plotting, "get_plotlyjs", lambda: "x = '</SCRIPT>'")
-    with pytest.raises(ValueError, match="script element"):
-        plotting.plotly_js()
-
-
 def test_smoothing_is_a_centred_mean() -> None:
     values = np.random.default_rng(0).random(200).tolist()  # reach 200 // 80 = 2
     naive = [np.mean(values[max(0, i - 2) : i + 3]) for i in range(200)]

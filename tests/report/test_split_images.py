@@ -23,11 +23,6 @@ def test_the_choice_is_spread_over_the_data_set_and_repeatable() -> None:
     assert max(chosen) - min(chosen) > 100
 
 
-def test_skipped_images_are_not_chosen(tmp_path) -> None:
-    images = write_split(tmp_path, 6, skipped={"1.png", "3.png", "4.png", "6.png"})
-    assert {image.file_name for image in images.examples(9)} == {"2.png", "5.png"}
-
-
 def test_an_image_is_read_in_red_green_blue(tmp_path, rng) -> None:
     images = write_split(tmp_path, 1)
     rgb = rng.integers(0, 256, (60, 80, 3), np.uint8)

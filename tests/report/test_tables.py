@@ -76,8 +76,3 @@ def test_fitted_objects_are_those_of_the_networks_input():
         assert tables["splits"].values("fitted") == [fitted]
         share = np.array(tables["box_sizes"].values("val"))
         assert share[np.searchsorted(SIZE_BINS, side, "right") - 1] == 1
-
-
-def test_nothing_left_out_has_no_table(splits):
-    tables = data_tables({"val": splits["val"]}, LAYOUTS[300], TUTORIAL_SCALES)
-    assert "left_out" not in [table.name for table in tables]

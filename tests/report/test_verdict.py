@@ -28,11 +28,6 @@ def test_how_good_it_is(content: ReportContent) -> None:
     )
 
 
-def test_the_split_of_the_figures_is_said(content: ReportContent) -> None:
-    tested = replace(content, metrics={**content.metrics, "split": "test"})
-    assert "on 500 test images, and AP50" in said(tested).good[0]
-
-
 def test_where_it_fails(content: ReportContent) -> None:
     assert said(content).fails == (
         "AP loses 0.400 to objects that are not found and to wrong detections, and 0.100 to boxes "
@@ -152,9 +147,3 @@ def test_without_objects_there_is_no_conclusion(content: ReportContent) -> None:
         nothing = said(replace(content, metrics=metrics))
         assert nothing.good[0].startswith("No conclusion")
         assert (nothing.fails, nothing.todo) == ((), ())
-
-
-def test_names_are_short_and_do_not_change_the_direction_of_text(content: ReportContent) -> None:
-    rows = [CLASSES[0], ("\u202e" + "x" * 200, *CLASSES[1][1:])]
-    found = verdict(with_rows(content, "per_class", rows))
-    assert f"strongest on \u2068{'x' * 59}…\u2069 (AP 0.700, 30 objects)" in found.good[2]

@@ -18,12 +18,6 @@ def test_score(value: float | None, shown: str) -> None:
     assert words.score(value) == shown
 
 
-def test_count() -> None:
-    assert words.count(1234567) == "1\u202f234\u202f567"
-    assert words.count(24.6) == "25"
-    assert words.count(None) == "–"
-
-
 @pytest.mark.parametrize(
     ("format_", "value", "shown"),
     [
@@ -44,12 +38,6 @@ def test_variations_have_their_numbers_and_those_that_are_off() -> None:
         "Training varies each image anew in each epoch: mirrored left and right (50 % of the "
         "time); saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
         "Off in this run: crop, zoom-out, brightness, contrast, swapped channels."
-    )
-
-
-def test_no_variation() -> None:
-    assert words.variations(augment_params()) == (
-        "Training takes the images as they are: all of train.augment is 0."
     )
 
 

@@ -132,13 +132,6 @@ def test_an_unreadable_file_is_named(name: str, text: str) -> None:
     assert candidate({**FILES, name: text}).lacks == [f"{name} (unreadable)"]
 
 
-@pytest.mark.parametrize("text", ['{"splits": []}', '{"splits": {"val": 3}}', "[" * 9999])
-def test_a_source_of_another_form_is_named(text: str) -> None:
-    assert candidate({**FILES, "data/raw/source.json": text}).lacks == [
-        "data/raw/source.json (unreadable)"
-    ]
-
-
 @pytest.mark.parametrize("key", RESULT)
 def test_detections_of_another_form_are_named(key: str) -> None:
     name = "evaluation/predictions.json"
@@ -146,9 +139,3 @@ def test_detections_of_another_form_are_named(key: str) -> None:
     for unlike in rows:
         one = candidate({**FILES, name: json.dumps(unlike)})
         assert (one.lacks, one.detected) == ([f"{name} (unreadable)"], None)
-
-
-def test_nothing_at_all() -> None:
-    one = candidate({})
-    assert set(one.lacks) == set(FILES) - {"requirements.lock"}
-    assert (one.params, one.figures, one.values, one.detected) == ({}, {}, {}, None)

@@ -4,25 +4,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ssdcore.core.errors import InputError
 from ssdcore.report.comparison.candidate import TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage, Panel
 from ssdcore.report.comparison.page import (
-    FigureRow,
     figure_groups,
     overlay,
-    parameters,
     render_comparison,
-    table_rows,
 )
-from ssdcore.report.document import LARGEST_BYTES
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
 from tests.report.comparison.conftest import NOISE
 from tests.report.test_page import Page
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
-LOADING = ("src", "href", "srcset", "poster", "action", "data", "background", "xlink:href")
 
 
 def tally(hits: int, misses: int, extras: int) -> Tally:
@@ -127,36 +121,6 @@ def test_hostile_words_add_no_element_and_show_as_text(candidates, image_files, 
         assert page.text().count(word) >= 10, word
 
 
-def test_nothing_is_fetched(candidates, image_files):
-    page = Page(render_comparison(candidates, image_files))
-    addresses = [v for _, found in page.elements for name, v in found.items() if name in LOADING]
-    assert addresses
-    assert all(address.startswith(("#", "data:")) for address in addresses)
-    assert not re.search(r"url\(|@import|//", page.styles)
-
-
-def test_contents_lead_to_sections_that_exist(candidates):
-    page = Page(render_comparison(candidates, []))
-    targets = [found["href"][1:] for tag, found in page.elements if tag == "a"]
-    assert targets == [found["id"] for tag, found in page.elements if tag == "section"]
-
-
-def test_every_chart_has_its_data(candidates):
-    page = Page(render_comparison(candidates, []))
-    charts = [found for _, found in page.elements if found.get("class") == "chart"]
-    assert len(charts) == len([1 for found, _ in page.scripts if found]) == 4
-
-
-def test_a_page_too_large_is_refused(candidates, image_files):
-    large = [image_files[0]._replace(truth=bytes(LARGEST_BYTES))]
-    with pytest.raises(InputError, match="MB"):
-        render_comparison(candidates, large)
-
-
-def test_the_same_content_gives_the_same_page(candidates, image_files):
-    assert render_comparison(candidates, image_files) == render_comparison(candidates, image_files)
-
-
 OF_NAME = {table.name: table for _, table in TABLES}
 
 
@@ -174,42 +138,6 @@ def test_each_line_is_drawn_for_the_candidates_that_have_it(candidates):
         ([1, 2], [5, 4]),
     ]
     assert "markers" in val_ap[0].mode  # a single measurement shows
-
-
-def row(*values: float | None) -> FigureRow:
-    return FigureRow("a figure", values, [None] * len(values))
-
-
-def test_parameters_that_differ_and_that_only_one_has(candidates):
-    assert parameters(candidates) == {
-        "train.lr_max": ["0.1", "0.2"],
-        "train.loss": ["focal", "focal"],
-        "old": ["1, 2", None],
-        "new": [None, "null"],
-    }
-
-
-def test_only_changes_with_a_known_noise_are_better_or_worse(candidates):
-    rows = {
-        f"{heading}: {one.label}": one.verdicts()[1]
-        for heading, rows in figure_groups(candidates).items()
-        for one in rows
-    }
-    assert rows == {
-        "COCO figures: AP": "better",
-        "COCO figures: APs": "noise",
-        "Milliseconds per image: network": "",
-        "Evaluation: images": "",
-        "Evaluation: images per second": "",
-        "Training: loss": "",
-        "Training: steps": "",
-        "Training: best AP": "",
-    }
-    classes = table_rows(candidates, OF_NAME["per_class"])
-    verdicts = {one.label: one.verdicts()[1] for one in classes}
-    assert verdicts == {"dog": "better", "eel": "noise", "cat": "worse", "fly": ""}
-    (missed,) = table_rows(candidates, OF_NAME["errors"])
-    assert missed.verdicts() == ["", ""]
 
 
 def test_the_noise_is_that_of_pairs(candidates):

@@ -7,7 +7,6 @@ from PIL import Image
 
 from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.coco.results import CocoResults
-from ssdcore.core.errors import InputError
 from ssdcore.report.comparison.candidate import Detected
 from ssdcore.report.comparison.images import SIDE, draw_images, shared_images
 from tests import coco_files
@@ -86,14 +85,3 @@ def test_unreadable_images_are_skipped(split_of, folder):
     (folder / "3.png").unlink()
     candidates = {0: (detected(split, 1), 0.5), 1: (detected(split, 3), 0.5)}
     assert [one.name for one in draw_images(candidates, folder, 3)] == ["2.png"]
-
-
-def test_no_shared_images(split_of, folder):
-    candidates = {0: (detected(split_of({1: 7})), 0.5), 1: (detected(split_of({1: 9})), 0.5)}
-    assert draw_images(candidates, folder, 3) == []
-
-
-def test_no_folder(split_of, tmp_path):
-    candidates = {0: (detected(split_of({1: 7})), 0.5)}
-    with pytest.raises(InputError, match="a folder or a zip archive"):
-        draw_images(candidates, tmp_path / "gone", 3)
