@@ -25,12 +25,6 @@ def read(tmp_path: Path, key: str, value: object):
     return read_params(tmp_path / "params.yaml").dataset
 
 
-def test_classes_and_limit_are_optional(tmp_path):
-    assert read(tmp_path, "classes", None).classes is None
-    assert read(tmp_path, "classes", ["cat", "süßer Hund"]).classes == ("cat", "süßer Hund")
-    assert read(tmp_path, "limit", 100).limit == 100
-
-
 def test_a_tilde_in_a_data_path_stands_for_the_home_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "/home/me")
     assert read(tmp_path, "local.train_images", "~/photos").local.train_images == "/home/me/photos"
@@ -55,12 +49,6 @@ def test_a_file_of_an_earlier_version_has_no_test_split(tmp_path, section, keys)
     YAML().dump(values, tmp_path / "params.yaml")
     found = getattr(read_params(tmp_path / "params.yaml").dataset, section)
     assert [getattr(found, key) for key in keys] in ([0], ["examples/local", 0, None])
-
-
-@pytest.mark.parametrize("name", ["shapes", "bccd", "coco2017", "tutorial", "local"])
-def test_the_name_chooses_a_section(tmp_path, name):
-    dataset = read(tmp_path, "name", name)
-    assert dataset.source is getattr(dataset, name)
 
 
 @pytest.mark.parametrize("value", ["coco", "classes", "name", "source", 5, None])

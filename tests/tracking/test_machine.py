@@ -35,16 +35,3 @@ def test_the_load_of_the_machine_is_stored_unless_mlflow_is_told_not_to(
     assert run.info.status == "FINISHED"
     assert {CPU, MEMORY} <= run.data.metrics.keys() if wanted else not run.data.metrics
     assert all(0 <= run.data.metrics[name] <= 100 for name in (CPU, MEMORY) if wanted)
-
-
-def test_a_sample_is_taken_every_ten_seconds(
-    root: Path, experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from ssdcore.tracking.machine import MachineLoad
-
-    monkeypatch.setenv("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
-    spool = open_spool(root, FINISH, store=SQLITE, experiment=experiment)
-    MachineLoad(spool.folder).sample()
-    spool.close()
-    assert [sent.left for sent in sync()] == [""]
-    assert stored()[0].data.metrics == {}

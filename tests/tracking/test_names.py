@@ -43,10 +43,5 @@ def test_parameters_become_dotted_names() -> None:
     }
 
 
-def test_only_long_text_is_cut() -> None:
-    assert cut("abcd", 4) == "abcd"
-    assert cut("abcde", 4) == "abc…"
-
-
 def test_characters_that_no_database_stores_are_replaced() -> None:
     assert cut("na\0me \udcff é", 100) == "na?me ? é"

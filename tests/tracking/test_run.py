@@ -210,17 +210,6 @@ def test_only_parameters_of_the_data_set_in_use_are_stored(experiment: str, stor
     assert len(stored()) == 1
 
 
-def test_an_artifact_is_stored_as_it_was(root: Path, experiment: str, stored: Stored) -> None:
-    report = root / "report.html"
-    report.write_text("<h1>AP</h1>")
-    with tracked("report", params=PARAMS, experiment=experiment) as run:
-        run.log_artifact(report, "pages")
-        report.write_text("changed")
-    (found,) = stored()
-    artifacts = root / "mlartifacts" / found.info.run_id / "artifacts"
-    assert (artifacts / "pages" / "report.html").read_text() == "<h1>AP</h1>"
-
-
 def test_images_have_the_names_that_mlflow_gives_them(
     root: Path, experiment: str, ask: Ask, stored: Stored
 ) -> None:

@@ -18,7 +18,6 @@ from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, spools
 from tests.tracking.spools import (
     FINISH,
     SQLITE,
-    STORE,
     event,
     line,
     metrics,
@@ -157,13 +156,3 @@ def test_one_process_at_a_time_uploads(root: Path, experiment: str) -> None:
     began = time.monotonic()
     assert [sent.left for sent in sync()] == [""]
     assert time.monotonic() - began > 0.3
-
-
-def test_the_reason_has_no_password(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", STORE.replace("//", "//ann:secret@"))
-    folder = spooled(root, FINISH)
-    (sent,) = sync()
-    assert "refused" in sent.left
-    assert "secret" not in sent.left
-    assert not [file for file in folder.rglob("*.json*") if "secret" in file.read_text()]
-    shutil.rmtree(folder)
