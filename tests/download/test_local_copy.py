@@ -2,7 +2,6 @@
 
 import io
 import os
-import threading
 from hashlib import sha256
 from zipfile import ZipFile
 
@@ -130,40 +129,6 @@ def test_odd_addresses_give_plain_file_names(cache):
     assert cached_path("http://host/a%20b%3F.pth").name.endswith("-a_b_.pth")
 
 
-def test_pinned_content_is_kept(server):
-    path = local_copy(f"{server.address()}#sha256={PIN}", KEY)
-    assert path == local_copy(server.address(), KEY)
-    assert len(server.requests) == 1
-
-
-def test_other_content_than_pinned_is_not_kept(server, refusal, kept):
-    message = refusal(f"{server.address()}#sha256={OTHER_PIN}")
-    assert PIN in message
-    assert OTHER_PIN in message
-    assert kept() == []
-    assert len(server.requests) == 1
-
-
-def test_a_copy_that_is_not_the_pinned_content_is_fetched_anew(server):
-    path = local_copy(server.address(), KEY)
-    path.write_bytes(b"damaged since")
-    assert local_copy(f"{server.address()}#sha256={PIN}", KEY).read_bytes() == BODY
-    assert len(server.requests) == 2
-
-
-def test_an_unchecked_file_never_has_the_copys_name(server, refusal, monkeypatch):
-    seen = []
-
-    def spy(path):
-        seen.append((path.read_bytes() == BODY, cached_path(server.address()).exists()))
-        return sha256_of_file(path)
-
-    monkeypatch.setattr(local_copy_module, "sha256_of_file", spy)
-    refusal(f"{server.address()}#sha256={OTHER_PIN}")
-    assert seen == [(True, False)]
-    assert not cached_path(server.address()).exists()
-
-
 def test_a_changed_copy_is_hashed_again_and_replaced(server, hashed):
     path = local_copy(server.address(), KEY)
     path.write_bytes(BODY[:-1] + b"!")
@@ -259,19 +224,3 @@ def test_an_unwritable_cache_is_reported(tmp_path, monkeypatch, refusal):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert "Set XDG_CACHE_HOME" in refusal("memory://weights/a.bin")
-
-
-def test_one_thread_fetches_and_the_others_wait(server, capsys):
-    server.pause_s = 0.02
-    paths = []
-    threads = [
-        threading.Thread(target=lambda: paths.append(local_copy(server.address(), KEY)))
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [path.read_bytes() == BODY for path in paths] == [True] * 4
-    assert len(server.requests) == 1
-    assert "waiting for another process" in capsys.readouterr().out

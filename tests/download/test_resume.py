@@ -11,7 +11,7 @@ import pytest
 
 from ssdcore.download import resume
 from ssdcore.download.local_copy import local_copy
-from tests.download.web_server import BODY, KEY, PIECE, Turn, etag
+from tests.download.web_server import BODY, KEY, PIECE, Turn
 
 OTHER = bytes(reversed(BODY))
 SHORTER = OTHER[:50_000]
@@ -136,13 +136,6 @@ def test_a_reset_connection_loses_no_byte(server):
     assert server.starts[-1] > 0
 
 
-def test_kept_bytes_are_not_requested_again(server):
-    server.plan = [Turn(cut=70_000), Turn(cut=30_000)]
-    assert local_copy(server.address(), KEY).read_bytes() == BODY
-    assert server.starts == [0, 70_000, 100_000]
-    assert [r.if_range for r in server.requests] == [None, etag(BODY), etag(BODY)]
-
-
 @pytest.fixture
 def interrupted(server, refusal):
     """A fetch of the server's file that failed after 70,000 bytes; returns its message."""
@@ -159,12 +152,6 @@ def test_a_later_run_resumes(server, part, kept, interrupted):
     assert local_copy(server.address(), KEY).read_bytes() == BODY
     assert server.starts == [70_000]
     assert kept() == ["", ".sha256.json"]
-
-
-def test_a_run_that_ended_before_the_renaming_needs_no_request(server, part, interrupted):
-    part.write_bytes(BODY)
-    assert local_copy(server.address(), KEY).read_bytes() == BODY
-    assert server.requests == []
 
 
 @pytest.mark.parametrize("note", [None, "", "[]", "{}", "another address"])

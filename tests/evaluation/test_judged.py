@@ -12,7 +12,7 @@ from ssdcore.coco.operating_point import best_f1_threshold
 from ssdcore.coco.results import CocoResults, read_results
 from ssdcore.core.errors import InputError
 from ssdcore.evaluation.average_precision import average_precisions
-from ssdcore.evaluation.judged import judge_split, read_split, unlike
+from ssdcore.evaluation.judged import judge_split, read_split
 from ssdcore.evaluation.outcomes import IGNORED
 from ssdcore.evaluation.split import read_split
 from tests.evaluation.scenes import write_scene
@@ -49,24 +49,6 @@ def test_training_finds_the_threshold_of_the_analysis(tmp_path, seed):
     judged = judge_split(truth, results, {})
     assert (judged.outcomes.kinds == IGNORED).any()
     assert best_f1_threshold(read_coco(truth), results) == judged.threshold > 0
-
-
-def test_a_word_unlike_all_names():
-    assert unlike("all", ["cat"]) == "all"
-    assert unlike("all", ["all", "(all)"]) == "((all))"
-
-
-def test_all_that_is_in_the_files_is_there(tmp_path):
-    truth, results = write_scene(tmp_path, 5)
-    content = json.loads(truth.read_text())
-    split = read_split(truth, results)
-    assert split.names == ("cat", "dog", "owl", "unseen")
-    assert len(split.truth.label) == len(content["annotations"])
-    assert len(split.found.label) == len(results)
-    assert len(split.image_area) == len(content["images"])
-    single = [row["category_id"] for row in content["annotations"] if not row["iscrowd"]]
-    assert split.objects().tolist() == [single.count(id_) for id_ in (3, 5, 8, 9)]
-    assert split.truth.crowd.sum() == 8
 
 
 def test_ids_become_places_in_their_order(tmp_path):

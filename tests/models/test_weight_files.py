@@ -189,13 +189,3 @@ def test_lines_give_counts_and_names_by_reason():
         "unused, another class: head.a, head.b",
         "unused, foreign: step",
     ]
-
-
-def test_names_are_shortened_where_there_are_more_than_four():
-    def fresh(count):
-        names = tuple("abcdef"[:count])
-        return list(LoadReport({}, {}, names).lines())[1:]
-
-    assert fresh(4) == ["fresh: a, b, c, d"]
-    assert fresh(5) == ["fresh: a … e (5)"]
-    assert fresh(0) == []
