@@ -4,7 +4,6 @@ import pytest
 
 from benchmarks import __main__ as runner
 from benchmarks import harness, shares
-from ssdcore.params.reader import read_params
 
 
 def test_contenders_take_turns_and_the_warm_up_does_not_count(monkeypatch):
@@ -23,25 +22,6 @@ def test_summary_and_ratios_by_hand():
     assert harness.ratios([1, 6], [2, 3]) == [0.5, 2]
 
 
-def test_a_bar_in_a_cell_is_escaped():
-    assert harness.table(["a", "b"], [[1, "x|y"]]) == "| a | b |\n|---|---|\n| 1 | x\\|y |"
-
-
-def test_parameters_are_changed_by_name(tmp_path):
-    changes = harness.data_params(tmp_path, 0, 0) | {"train.epochs": 7}
-    harness.write_params(tmp_path, changes)
-    params = read_params(tmp_path / "params.yaml")
-    assert (params.train.epochs, params.dataset.name) == (7, "local")
-    assert params.dataset.local.val_images == str(tmp_path / "images/val")
-    with pytest.raises(KeyError, match="trian"):
-        harness.write_params(tmp_path, {"trian.epochs": 7})
-
-
-def test_a_failed_command_ends_the_benchmark(tmp_path):
-    with pytest.raises(SystemExit, match="status 1"):
-        harness.measured(tmp_path, harness.call("no_such_module.function"))
-
-
 def test_parts_of_a_training_add_up_to_the_whole():
     parts = {"imports": 2.0, "other": 1.0, "computing": 9.0, "tracking": 3.0}
     times = {"parts": parts, "before_data": {"other": 0.75}, "python": 0.5, "children_cpu": 1.0}
@@ -57,11 +37,3 @@ def test_the_documents_show_the_last_results():
     for path, found in runner.by_document(sections).items():
         document = path.read_text(encoding="utf-8")
         assert runner.rendered(document, found) == document, "run python -m benchmarks --render"
-
-
-def test_texts_go_between_their_markers():
-    document = "# Title\n<!-- a -->\nold \\1\n<!-- /a -->\nMore.\n"
-    expected = "# Title\n<!-- a -->\n\n| \\1 |\n\n<!-- /a -->\nMore.\n"
-    assert runner.rendered(document, {"a": "| \\1 |"}) == expected
-    with pytest.raises(SystemExit, match="<!-- b -->"):
-        runner.rendered(document, {"b": ""})

@@ -1,9 +1,4 @@
-import errno
-import os
-
-import pytest
-
-from ssdcore.core.errors import InputError, found_instead
+from ssdcore.core.errors import InputError
 
 
 def test_the_message_has_all_four_parts():
@@ -27,18 +22,3 @@ def test_a_value_of_lists_that_multiply_is_cut():
     for _ in range(30):
         value = [value] * 10  # 10 ** 30 elements, written out
     assert len(str(InputError("params.yaml: train.epochs", value, "a whole number"))) < 600
-
-
-@pytest.mark.parametrize(
-    ("code", "found"),
-    [
-        (errno.ENOENT, "no file"),
-        (errno.EISDIR, "a folder"),
-        (errno.ENOTDIR, "a file in place of a folder"),
-        (errno.EEXIST, "a file in place of a folder"),
-        (errno.EACCES, "no permission"),
-        (errno.EIO, os.strerror(errno.EIO)),
-    ],
-)
-def test_what_is_found_in_place_of_a_file_is_said_in_words(code, found):
-    assert found_instead(OSError(code, os.strerror(code), "a.json")) == found

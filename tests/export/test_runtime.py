@@ -36,15 +36,6 @@ def test_both_files_find_the_same(files, metadata, rng):
         np.testing.assert_allclose(given.boxes_yxyx, expected.boxes_yxyx, atol=1e-5)
 
 
-def test_boxes_are_fractions_of_a_photo_of_any_size(files, rng):
-    photo = rng.integers(0, 256, (300, 300, 3), np.uint8)
-    wide = photo.repeat(2, axis=1)  # the network sees the same
-    (square,), (stretched,) = map(
-        OnnxDetector(OnnxFile(files[1])).detect, (photo[None], wide[None])
-    )
-    np.testing.assert_allclose(stretched.boxes_yxyx, square.boxes_yxyx, atol=1e-3)
-
-
 def test_files_that_are_no_exported_network_are_refused(tmp_path, files, network, metadata):
     (tmp_path / "text.onnx").write_text("hello")
     save(tmp_path / "foreign.onnx", network, {})

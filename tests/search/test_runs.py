@@ -47,8 +47,3 @@ def test_epochs_without_a_measurement_are_left_out():
     text = "step,epoch,val_AP,val_AP50\n20,1,0.25,0.5\n40,2,,\n60,3,0.5,0.75\n"
     assert read_measured(text) == {1: 0.25, 3: 0.5}
     assert read_measured("") == {}
-
-
-def test_without_a_copy_nothing_is_measured(run):
-    assert run.measured() == {}
-    assert not run.is_running()

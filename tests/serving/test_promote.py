@@ -17,7 +17,6 @@ from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.files import sha256_of_file
 from ssdcore.params.reader import read_params
 from ssdcore.tracking.quiet import quiet
-from tests.project import stage
 from tests.serving.repositories import COUNTED, DATA_MD5, MEASURED, ROOT, write_repository
 
 OTHER_DATA = "da7a" * 8 + ".dir"
@@ -179,13 +178,6 @@ def test_a_version_belongs_to_the_run_that_trained_it(promote, query, name, home
     assert outputs == [version.source]
 
 
-def test_figures_of_another_model_are_refused(promote, home, versions):
-    promote()
-    (home / "metrics/evaluate.json").write_text('{"bbox": {"AP": 0.99}}')
-    with pytest.raises(InputError, match=r"evaluate\.json"):
-        importlib.import_module("stages.promote").main(home / "params.yaml", "x")
-
-
 def test_an_export_of_another_checkpoint_is_refused(promote, home, another, checkpoint):
     promote(another)
     exported = (home / layout.DETECTOR).read_bytes()
@@ -209,10 +201,3 @@ def test_an_unreachable_store_is_reported(promote, monkeypatch):
     with pytest.raises(RunError, match=r"http://127.0.0.1:1: .*refused") as error:
         promote()
     assert "secret" not in str(error.value)
-
-
-def test_an_error_is_one_line(tmp_path):
-    done = stage(tmp_path, "promote", "--params", ROOT / "params.yaml")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("error: dvc.lock: found 'no file'")
-    assert done.stderr.count("\n") == 1

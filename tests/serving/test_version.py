@@ -10,30 +10,17 @@ from ssdcore.serving.version import (
     COUNTED,
     Candidate,
     Version,
-    identity,
     is_better,
     read_candidate,
-    require_comparable,
     tags_of,
 )
 from tests.serving import repositories
-from tests.serving.repositories import DATA_MD5, write_lock, write_repository
+from tests.serving.repositories import write_lock, write_repository
 
 
 @pytest.fixture
 def repository(tmp_path: Path, checkpoint: Path) -> Path:
     return write_repository(tmp_path, checkpoint, ap=0.25)
-
-
-def test_the_model_is_read_with_its_evaluation(repository, checkpoint):
-    found = read_candidate(repository)
-    assert found.sha256 == hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-    assert found.data_md5 == DATA_MD5
-    assert found.counted == {
-        "score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 100,
-        "max_per_class": None, "max_candidates": None,
-    }  # fmt: skip
-    assert (found.figures["AP"], found.figures["APs"]) == (0.25, None)
 
 
 def test_tiles_count_if_there_are_some(tmp_path, checkpoint):
@@ -94,23 +81,3 @@ def test_a_tag_that_is_no_figure_is_refused():
 )
 def test_only_a_greater_ap_is_better(new, champion, better):
     assert is_better(version(ap=new), version(ap=champion)) is better
-
-
-def test_the_same_evaluation_is_recognised_by_its_tags():
-    candidate = Candidate(Path("a"), "s", "d", {"nms_iou": 0.45, "score_threshold": 0.1}, {})
-    other = candidate._replace(
-        exported=Path("b"), counted={"score_threshold": 0.1, "nms_iou": 0.45}, figures={"AP": 1}
-    )
-    assert identity(candidate) == identity(other)
-    for changed in ({"sha256": "x"}, {"data_md5": "x"}, {"counted": {}}):
-        assert identity(candidate._replace(**changed)) != identity(candidate)
-
-
-def test_different_evaluations_are_refused_with_both_values():
-    require_comparable(version("2", ap=0.1), version("1"))
-    with pytest.raises(InputError, match=r"found 'other', expected da7ada7a.*, of the champion, v"):
-        require_comparable(version("2", data_md5="other"), version("1"))
-    with pytest.raises(InputError, match="thresholds can't be compared") as error:
-        require_comparable(version("2", counted={"score_threshold": 0.4}), version("1"))
-    assert '"score_threshold": 0.4' in str(error.value)
-    assert '"score_threshold": 0.01' in str(error.value)
