@@ -16,12 +16,6 @@ def test_the_workflow_runs_the_script():
     assert all(re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]) for step in steps[:-1])
 
 
-def test_make_takes_the_python_of_the_workflow():
-    assert JOB["env"]["PYTHON"].startswith("python${{ matrix.python }}")
-    assert {"3.10", "3.12"} <= set(JOB["strategy"]["matrix"]["python"])
-    assert '"$(PYTHON)"' in (ROOT / "Makefile").read_text(encoding="utf-8")
-
-
 def test_the_script_calls_targets_of_the_makefile():
     script = (ROOT / ".ci/run").read_text(encoding="utf-8")
     targets = re.search(r"for target in (.*); do", script)[1].split()

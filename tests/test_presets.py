@@ -17,10 +17,6 @@ def preset(name):
     return read_params(PRESETS[name])
 
 
-def test_there_are_presets():
-    assert set(PRESETS) >= {"coco2017", "custom", "tutorial"}
-
-
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_is_valid_and_in_block_style(name):
     assert list(dict(leaves(preset(name).model_dump()))) == list(PARAMS)
@@ -61,20 +57,3 @@ def test_the_tutorials_rates_are_its_own(golden):
     )
     expected = golden["lr_60x9_warmup2_init1e-3_max5e-2_end5e-5"]
     assert rates == pytest.approx(expected, rel=1e-5)
-
-
-def test_coco2017_is_the_papers_network_under_pretrained_weights():
-    params = preset("coco2017")
-    model, train = params.model, params.train
-    assert model.pretrained
-    assert (model.width, model.head, model.batch_norm) == (1.0, "conv", False)
-    assert (model.extra_relu, model.l2_norm, model.conv_bias) == (True, True, True)
-    assert model.default_box_scales == (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05)
-    assert (train.loss, train.batch_size * train.accumulate) == ("multibox", 32)
-
-
-def test_custom_starts_from_scratch_with_batch_norm():
-    params = preset("custom")
-    assert params.dataset.name == "local"
-    assert params.model.pretrained is params.train.init_from is None
-    assert params.model.batch_norm

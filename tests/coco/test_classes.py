@@ -16,23 +16,18 @@ def classes(*names, first=1):
     return tuple(CocoClass(number, name) for number, name in enumerate(names, first))
 
 
-def test_the_name_decides_whatever_the_ids():
-    assert counterparts(classes("cat", "dog", "cow"), classes("Cow ", "horse", "cat", first=2)) == (
-        2, None, 0,
-    )  # fmt: skip
-
-
-def test_single_letters_of_another_case_are_other_classes():
-    assert counterparts(classes("a", "B"), classes("A", "B")) == (None, 1)
-
-
-def test_the_id_decides_between_equal_names():
-    assert counterparts(classes("x", "x", "y"), classes("y", "x", "x")) == (None, 1, 0)
-
-
-def test_the_id_decides_where_there_is_no_name():
-    assert counterparts(classes("", "", "cow"), classes("cat", "dog", "cow")) == (0, 1, 2)
-    assert counterparts(classes("cat"), classes("", first=2)) == (None,)
+@pytest.mark.parametrize(
+    ("own", "others", "found"),
+    [
+        (classes("cat", "dog", "cow"), classes("Cow ", "horse", "cat", first=2), (2, None, 0)),
+        (classes("a", "B"), classes("A", "B"), (None, 1)),  # single letters
+        (classes("x", "x", "y"), classes("y", "x", "x"), (None, 1, 0)),
+        (classes("", "", "cow"), classes("cat", "dog", "cow"), (0, 1, 2)),
+        (classes("cat"), classes("", first=2), (None,)),
+    ],
+)
+def test_the_name_decides_and_between_equal_or_missing_names_the_id(own, others, found):
+    assert counterparts(own, others) == found
 
 
 def test_ninety_columns_are_the_eighty_categories():

@@ -30,17 +30,6 @@ def test_equals_pycocotools(rng, monkeypatch, at_once):
     assert len(least.overlap) == (expected >= 0.3).sum()
 
 
-def test_nothing_overlaps_nothing():
-    none = np.zeros(0, int)
-    truth, found = (
-        Truth(none, none, none > 0, np.zeros((0, 4))),
-        Found(none, none, none * 1.0, np.zeros((0, 4))),
-    )
-    assert [len(column) for column in overlapping(truth, found, 0.1)] == [0, 0, 0]
-    one = Found(np.array([0]), np.array([1]), np.array([0.9]), np.array([[0.0, 0, 9, 9]]))
-    assert [len(column) for column in overlapping(truth, one, 0.1)] == [0, 0, 0]
-
-
 def test_ranks_are_places_by_falling_score_equals_in_their_order():
     group, score = np.array([5, 2, 5, 5, 2]), np.array([0.1, 0.3, 0.9, 0.1, 0.3])
     assert ranks(group, score).tolist() == [1, 0, 0, 2, 1]

@@ -10,7 +10,6 @@ from ssdcore.core.command import (
     ERRORS_ONLY,
     ParamsOption,
     command,
-    modules,
     run,
     subcommands,
 )
@@ -121,30 +120,6 @@ def test_success_is_status_0(arguments, capsys, words, expected):
     assert capsys.readouterr() == ("done\n", "")
 
 
-def test_an_unknown_option_is_status_2_and_runs_nothing(arguments, capsys):
-    arguments("--parms", "a.yaml")
-    with pytest.raises(SystemExit) as exit_:
-        run(command(lambda params=DEFAULT_PARAMS: pytest.fail("it ran")))
-    assert exit_.value.code == 2
-    assert "--parms" in capsys.readouterr().err
-
-
-def test_help_is_the_docstring(arguments, capsys):
-    def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
-        """Repair it."""
-        pytest.fail("it ran")
-
-    arguments("--help")
-    with pytest.raises(SystemExit) as exit_:
-        run(command(main))
-    assert exit_.value.code == 0
-    out = capsys.readouterr().out
-    assert "Repair it." in out
-    assert "--params" in out
-    assert "params.yaml" in out
-    assert "--install-completion" not in out
-
-
 @pytest.mark.parametrize("name", ERRORS_ONLY)
 @pytest.mark.parametrize("level", [None, "1"])
 def test_libraries_log_errors_only_by_default(arguments, monkeypatch, name, level):
@@ -208,14 +183,6 @@ def test_the_first_word_selects_the_function(arguments, capsys):
     assert [text in out for text in ("Tools.", "Repair it", "Break it")] == [True] * 3
 
 
-def test_a_single_function_needs_its_name_too(arguments, capsys):
-    arguments()
-    with pytest.raises(SystemExit) as exit_:
-        run(subcommands(lambda: pytest.fail("it ran"), about="Tools."))
-    assert exit_.value.code == 2
-    assert "Tools." in "".join(capsys.readouterr())
-
-
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -237,22 +204,3 @@ def test_without_a_subcommand_the_other_function_runs(arguments, words, expected
         run(subcommands(repair, about="Tools.", otherwise=lambda params: done.append(params)))
     assert exit_.value.code == 0
     assert done == expected
-
-
-def test_a_module_is_imported_when_its_command_is_called(arguments, capsys, tmp_path, monkeypatch):
-    package = tmp_path / "tools"
-    package.mkdir()
-    (package / "broken.py").write_text("raise AssertionError('imported')")
-    (package / "repair.py").write_text(
-        "from ssdcore.core.command import command\n"
-        "def main(times: int = 1) -> None: print('done', times)\n"
-        "app = command(main)\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    app = modules("tools", {"broken": "Break it.", "repair": "Repair it."}, "Tools.")
-    for words, told in ((("--help",), "Break it."), (("repair", "--times", "2"), "done 2\n")):
-        arguments(*words)
-        with pytest.raises(SystemExit) as exit_:
-            run(app)
-        assert exit_.value.code == 0
-        assert told in capsys.readouterr().out

@@ -6,10 +6,6 @@ def test_the_message_has_all_four_parts():
     assert str(error) == "train.lr_max: found 'abc', expected a number. Set it in params.yaml."
 
 
-def test_remedy_may_be_left_out():
-    assert str(InputError("a.json", 3, "a list")) == "a.json: found 3, expected a list."
-
-
 def test_a_long_value_is_cut():
     message = str(InputError("a.ckpt: classes", [1] * 1_000_000, "text"))
     assert message.startswith("a.ckpt: classes: found [1, 1, ")

@@ -1,4 +1,4 @@
-from ssdcore.coco.annotations import CocoSplit, FaultyBox
+from ssdcore.coco.annotations import CocoSplit
 from ssdcore.data.conversion_report import notes, table_of_losses
 from ssdcore.data.convert import Conversion, Skipped
 from ssdcore.data.same_images import SameImage
@@ -7,27 +7,6 @@ from ssdcore.data.same_images import SameImage
 def conversion(skipped, dropped=(), counts=None):
     split = CocoSplit((), (), {}, {}, counts or {}, tuple(dropped))
     return Conversion(split, 1, 0, tuple(skipped), {})
-
-
-def test_reasons_are_counted_with_their_first_example():
-    table = table_of_losses(
-        conversion(
-            [Skipped("b.jpg", "file missing", 3, 1), Skipped("a.jpg", "file missing", 4, 2),
-             Skipped("c.jpg", "file empty", 0, 3), Skipped("", "entry without file name", 1, 9)],
-            [FaultyBox("unknown image", "", 7, "x", 1, "[1]"),
-             FaultyBox("malformed box", "d.jpg", 8, 2, 1, '"all"'),
-             FaultyBox("malformed box", "e.jpg", 9, 2, 1, "[]")],
-            {"malformed box": 1200, "unknown image": 1},
-        )
-    )  # fmt: skip
-    assert table.splitlines() == [
-        "  reason                   images  boxes  first example",
-        "  entry without file name       1      1  image 9",
-        "  file empty                    1      0  c.jpg",
-        "  file missing                  2      7  b.jpg",
-        '  malformed box                 -   1200  d.jpg: box 8, category 1, "all"',
-        "  unknown image                 -      1  image x: box 7, category 1, [1]",
-    ]
 
 
 def test_examples_are_shortened_without_control_characters():

@@ -261,15 +261,6 @@ def test_a_long_conversion_prints_its_progress(faulty, tmp_path, monkeypatch, ca
     assert lines[5] == "image 6/6: 3 left out"
 
 
-def test_strict_stops_at_the_first_dropped_box(faulty, tmp_path):
-    split, images = faulty
-    with pytest.raises(InputError) as error:
-        convert_split(split, images, tmp_path / "out/x", 1, strict=True)
-    for part in ("good.jpg", "image 10", "box 3", "box without area", "[1, 1, 0, 0]"):
-        assert part in str(error.value)
-    assert not (tmp_path / "out").exists()
-
-
 def test_strict_stops_at_the_first_skipped_image(faulty, tmp_path):
     split, images = faulty
     with pytest.raises(InputError, match=r"good\.jpg .* box 1: found 'area is no number"):

@@ -30,12 +30,6 @@ def test_samples_that_fit_are_read_once(limit, again):
     assert read == [1, 2, 3, *again]
 
 
-def test_cached_pixels_are_read_only():
-    sample = ImageCache(SIZE).get(1, reader([])(1))
-    with pytest.raises(ValueError, match="read-only"):
-        sample.rgb[0] = 0
-
-
 def test_threads_cache_no_more_than_the_limit():
     cache, read = ImageCache(50 * SIZE), []
     for _ in range(2):

@@ -301,19 +301,6 @@ def test_an_image_too_large_for_mindrecord_becomes_a_jpeg(monkeypatch):
         checked(data, 60, 80)
 
 
-@pytest.mark.parametrize(
-    ("size", "decoded"),
-    [((640, 480), (480, 640)), ((3000, 1999), (1999, 3000)), ((3001, 2000), (1000, 1501)),
-     ((4000, 4000), (1000, 1000)), ((8000, 8001), (1001, 1000))],
-)  # fmt: skip
-def test_large_jpegs_are_decoded_at_reduced_size(size, decoded):
-    data = saved(Image.new("RGB", size, (200, 100, 50)), "JPEG")
-    rgb = decode_for_network(data)
-    assert rgb.shape == (*decoded, 3)
-    np.testing.assert_allclose(rgb[0, 0], (200, 100, 50), atol=3)
-    assert decode(data).shape[:2] == size[::-1]
-
-
 def test_a_reduced_image_is_the_mean_of_the_full_one():
     ramp = np.zeros((2000, 2000, 3), np.uint8)
     ramp[..., 0], ramp[..., 1] = np.mgrid[:2000, :2000] // 8

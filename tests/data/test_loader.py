@@ -254,10 +254,3 @@ def test_a_crowd_is_ignored_and_never_positive(rng):
     example = to_training_example(one(BOX, crowd=True), PRIORS, augment_params(), rng)
     assert set(example.labels) == {BACKGROUND, IGNORED}
     assert not example.offsets.any()
-
-
-def test_an_image_without_objects_is_background(rng):
-    empty = Sample(np.zeros((5, 5, 3), np.uint8), NOTHING)
-    example = to_training_example(empty, PRIORS, augment_params(), rng)
-    assert not example.labels.any()
-    assert not example.offsets.any()

@@ -59,13 +59,6 @@ def test_a_missing_shard_or_index_is_named(tmp_path):
         find_shards(tmp_path / "x")
 
 
-def test_rows_of_several_shards_are_found_by_their_position(tmp_path):
-    import mindspore.dataset as ds
-
-    shards = write_shards(tmp_path / "x", records(7), 3)
-    assert ids(shards, ds.SubsetSampler([6, 0, 3])) == [5, 0, 1]
-
-
 def test_without_records_nothing_is_written(tmp_path):
     assert write_shards(tmp_path / "x", [], 2) == []
 

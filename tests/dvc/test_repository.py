@@ -77,12 +77,6 @@ def test_what_a_state_never_had_is_none(inside):
         assert not old.fetch(Path("no/such"), inside / "never")
 
 
-def test_a_folder_is_copied(inside, tmp_path):
-    with open_revisions(["try"]) as (revision,):
-        assert revision.fetch(Path("data/raw/val"), tmp_path / "val")
-    assert sorted(p.name for p in (tmp_path / "val").iterdir()) == ["1.png", "2.png", "3.png"]
-
-
 def test_origins(inside):
     with open_revisions(["old", "try", "workspace"]) as (old, trial, workspace):
         origins = [one.origin for one in (old, trial, workspace)]

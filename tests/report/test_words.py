@@ -11,19 +11,11 @@ from tests.augment_params import augment_params
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"),
-    [(0.4126, "0.413"), (0, "0.000"), (1, "1.000"), (-1, "–"), (None, "–"), (math.nan, "–")],
-)
-def test_score(value: float | None, shown: str) -> None:
-    assert words.score(value) == shown
-
-
-@pytest.mark.parametrize(
     ("format_", "value", "shown"),
     [
         ("text", "", ""), ("outcome", "background", "invented"), ("count", 1200, "1\u202f200"),
-        ("score", -1, "–"), ("share", 0.873, "87.3\u00a0%"), ("number", 0.0012345, "0.001234"),
-        ("number", None, "–"),
+        ("score", -1, "–"), ("score", math.nan, "–"), ("score", 0.4126, "0.413"),
+        ("share", 0.873, "87.3\u00a0%"), ("number", 0.0012345, "0.001234"), ("number", None, "–"),
     ],
 )  # fmt: skip
 def test_cell(format_: Any, value: Any, shown: str) -> None:

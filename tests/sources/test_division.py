@@ -86,15 +86,6 @@ def test_a_group_is_in_one_split_and_the_shares_hold():
     require_whole_groups({"train": names[:7], "val": names[7:]}, division.group)
 
 
-def test_groups_are_what_the_pattern_finds_and_others_are_alone():
-    assert group_of("a/patient7_2.jpg", r"(patient\d+)") == "patient7"
-    assert group_of("a/b.jpg", r"(patient\d+)") is None
-    assert group_of("a/b.jpg", None) is None
-    own = {"train": ["b.jpg", "patient1.jpg"], "val": ["b.jpg"]}  # in different folders
-    line = require_whole_groups(own, r"(patient\d+)")
-    assert line == "group: 1 group in 3 images; 2 images without"
-
-
 def test_a_pattern_is_compared_with_the_name_and_with_its_folders_if_it_has_a_slash():
     assert group_of("images/train/p7_2.jpg", r"^(p\d)_") == "p7"
     assert group_of("p7/2.jpg", r"(p\d)") is None
@@ -105,13 +96,6 @@ def test_a_pattern_that_fits_no_image_is_refused():
     message = r"^dataset\.local\.group: found .*, expected a pattern .* such as images/a_1\.jpg"
     with pytest.raises(InputError, match=message):
         require_whole_groups({"train": ["images/a_1.jpg"], "val": ["b.jpg"]}, r"^(p\d)_")
-
-
-def test_groups_in_several_splits_of_the_user_are_refused():
-    names = {"train": ["p1_1.jpg", "p2_1.jpg"], "val": ["p1_2.jpg"], "test": ["p3_1.jpg"]}
-    expected = r"^dataset\.local\.group: p1: found 'p1_1.jpg in train and p1_2.jpg in val'"
-    with pytest.raises(InputError, match=expected):
-        require_whole_groups(names, r"^(p\d)_")
 
 
 def test_fewer_images_or_groups_than_splits_cannot_be_divided():

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-import cv2
 import pytest
 
 from ssdcore.coco.annotations import read_coco
@@ -73,21 +72,6 @@ def annotate(path: Path, rows=(), **more) -> Path:
 
 def copied(folder: Path, split: str = "val") -> dict:
     return json.loads((folder / f"annotations/instances_{split}.json").read_text())
-
-
-def test_shapes_are_drawn_and_recorded(tmp_path):
-    splits = fetch(shapes(2, 1), tmp_path)
-    assert {name: split.listed for name, split in splits.items()} == {"train": 2, "val": 1}
-    for name, split in splits.items():
-        annotations = tmp_path / f"annotations/instances_{name}.json"
-        assert split.annotations_sha256 == sha256_of_file(annotations)
-        for image in json.loads(annotations.read_text())["images"]:
-            image_file = cv2.imread(str(tmp_path / name / image["file_name"]))
-            assert image_file.shape == (image["height"], image["width"], 3)
-        assert image_folder(tmp_path / "source.json", name) == layout.images(name)
-    manifest = json.loads((tmp_path / "source.json").read_text())
-    assert manifest["name"] == "shapes"
-    assert manifest["splits"]["train"] == splits["train"]._asdict()
 
 
 def test_local_images_stay_in_place(home, tmp_path):

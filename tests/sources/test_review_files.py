@@ -1,6 +1,5 @@
 """Labels and proposals as a labelling tool's import, read back as the user's own data."""
 
-import json
 from pathlib import PurePosixPath
 
 import pytest
@@ -89,19 +88,3 @@ def test_what_cvat_exports_after_a_review_is_read_with_the_accepted_proposals(fo
     assert found[-1][0] == PROPOSED.name
     assert found[-1][1] == pytest.approx(PROPOSED.xywh_px, abs=WITHIN_PX)
     assert len(found) == len(BOXES) + 1
-
-
-def test_proposals_are_predictions_of_label_studio_and_boxes_of_cvats_models(folder):
-    images = reviewed(folder)
-    write_label_studio(folder / "review.json", images, "s3://bucket/")
-    tasks = json.loads((folder / "review.json").read_text())
-    assert [task["data"]["image"] for task in tasks][-1] == "s3://bucket/val/2.jpg"
-    assert [bool(task["predictions"]) for task in tasks] == [False] * 3 + [True]
-    data, (prediction,) = tasks[-1]["data"], tasks[-1]["predictions"]
-    assert (data["split"], data["suspicion"]) == ("val", 0.75)
-    assert data["worth_a_look"] == "other class cat dog & co"
-    (region,) = prediction["result"]
-    assert (region["score"], region["value"]["rectanglelabels"]) == (0.9, [PROPOSED.name])
-    assert region["value"]["x"] == pytest.approx(100 * 1 / 80)
-    write_cvat(folder / "review.xml", images, [name for _, name in CLASSES])
-    assert (folder / "review.xml").read_text().count('source="auto"') == 1

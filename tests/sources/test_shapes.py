@@ -107,17 +107,3 @@ def test_boxes_are_inside_the_image_and_not_empty() -> None:
         assert (high - low >= 7).all()
         assert 1 <= len(image.labels) == len(low) <= MAX_OBJECTS
     assert sizes_hw == {(240, 320), (320, 240)}
-
-
-def test_annotations_are_complete_and_no_two_share_an_id(folder: Path) -> None:
-    contents = [_annotation_file(folder, split) for split in SPLITS]
-    for content in contents:
-        assert set(content) == {"info", "licenses", "images", "annotations", "categories"}
-        for annotation in content["annotations"]:
-            assert annotation["bbox"] == [round(value, 2) for value in annotation["bbox"]]
-            assert annotation["area"] == pytest.approx(np.prod(annotation["bbox"][2:]), abs=0.005)
-            assert (annotation["iscrowd"], annotation["segmentation"]) == (0, [])
-    for part in ("images", "annotations"):
-        ids = [entry["id"] for content in contents for entry in content[part]]
-        assert len(set(ids)) == len(ids)
-        assert min(ids) >= 1

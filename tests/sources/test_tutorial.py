@@ -7,9 +7,7 @@ import numpy as np
 import pytest
 from mindspore.mindrecord import FileWriter
 
-from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.data.manifest import image_folder
 from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import fetch
 from tests.coco_files import box, jpeg, write_coco
@@ -104,14 +102,8 @@ def test_val_is_cocos_file_for_the_images_in_the_shards(files, tmp_path):
     ]  # fmt: skip
     assert val["categories"] == annotations(tmp_path, "train")["categories"]
     assert (tmp_path / "raw/val/000000000139.jpg").read_bytes() == VAL[0][1]
-
-
-def test_no_other_file_stays(files, tmp_path):
-    fetched(tmp_path, files)
     names = {path.name for path in (tmp_path / "raw").iterdir()}
     assert names == {"annotations", "source.json", "train", "val"}
-    for split in layout.SPLITS:
-        assert image_folder(tmp_path / "raw/source.json", split) == layout.images(split)
 
 
 def refused(tmp_path, files, match, rows=None, schema=SCHEMA, **changes):

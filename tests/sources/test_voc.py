@@ -69,12 +69,6 @@ def test_only_lists_in_main_count(tmp_path):
         assert not voc.has_list("val")
 
 
-def test_images_may_be_elsewhere(tmp_path):
-    images = make_zip(tmp_path / "p.zip", {"a.jpg": jpeg(), "deep/b c.jpg": jpeg()})
-    names = [p.file_name for p in everything(make_folder(tmp_path / "voc", TREE), images)]
-    assert names == ["a.jpg", "deep/b c.jpg"]
-
-
 def test_a_folder_of_xml_files_alone(tmp_path):
     root = make_folder(tmp_path / "xml", {"a.xml": A, "x/b.xml": voc_xml("b.jpg", [])})
     images = make_folder(tmp_path / "images", {"a.jpg": jpeg()})
