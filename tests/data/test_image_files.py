@@ -170,18 +170,6 @@ def test_an_encrypted_entry_is_unreadable(tmp_path):
     assert reason(source, "a") == "file unreadable"
 
 
-@pytest.mark.parametrize("content", [None, b"no zip", b""])
-def test_neither_a_folder_nor_a_zip_is_refused(tmp_path, content):
-    source = tmp_path / "images"
-    if content is not None:
-        source.write_bytes(content)
-    with (
-        pytest.raises(InputError, match=r"images: found .*a folder or a zip archive"),
-        open_image_files(source),
-    ):
-        pass
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -16,14 +16,6 @@ def test_decode_inverts_encode(rng):
     np.testing.assert_allclose(decode(encode(boxes, priors), priors), boxes, atol=1e-5)
 
 
-def test_encode_by_hand():
-    prior = np.array([[0.5, 0.5, 0.2, 0.4]], np.float32)
-    box = np.array([[0.42, 0.36, 0.62, 0.76]], np.float32)  # centre 0.52, 0.56; size 0.2, 0.4
-    np.testing.assert_allclose(encode(box, prior), [[1.0, 1.5, 0.0, 0.0]], atol=1e-5)
-    taller = np.array([[0.3, 0.3, 0.7, 0.7]], np.float32)
-    np.testing.assert_allclose(encode(taller, prior)[0, 2], np.log(2) / 0.2, rtol=1e-5)
-
-
 def test_a_box_without_height_stays_finite():
     prior = np.array([[0.5, 0.5, 0.2, 0.2]], np.float32)
     flat = np.array([[0.5, 0.4, 0.5, 0.6]], np.float32)

@@ -78,13 +78,6 @@ def test_other_aspect_ratios_by_hand():
     np.testing.assert_allclose(corners(boxes)[:, :2], low, atol=1e-6)
 
 
-def test_order_is_row_then_column():
-    boxes = default_boxes()
-    right, below = boxes[4], boxes[4 * 38]
-    np.testing.assert_allclose(right[:2], [4 / 300, 12 / 300], rtol=1e-6)
-    np.testing.assert_allclose(below[:2], [12 / 300, 4 / 300], rtol=1e-6)
-
-
 @pytest.mark.parametrize(
     "scales",
     [(0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05), (0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.95)],
@@ -96,11 +89,6 @@ def test_other_scales_reach_the_boxes_and_their_corners(scales):
     np.testing.assert_allclose(boxes[-1, 2], (scales[5] * scales[6]) ** 0.5, rtol=1e-6)
     low = boxes[:, :2].astype(float) - boxes[:, 2:].astype(float) / 2
     np.testing.assert_allclose(corners(boxes)[:, :2], low, atol=1e-7)
-
-
-def test_corners_of_any_boxes():
-    boxes = np.array([[0.5, 0.5, 0.2, 0.4]], np.float32)
-    np.testing.assert_allclose(corners(boxes), [[0.4, 0.3, 0.6, 0.7]], rtol=1e-6)
 
 
 def test_wrong_number_of_scales_is_refused():

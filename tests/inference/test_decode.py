@@ -10,13 +10,11 @@ from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.iou import iou
 from ssdcore.inference import decode as decode_module
 from ssdcore.inference.decode import (
-    Candidates,
     Thresholds,
     detect,
     find_candidates,
     validation_remark,
 )
-from ssdcore.inference.nms import nms
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams
 
@@ -97,42 +95,6 @@ def test_equals_a_loop(seed, softmax, levels, most, per_class, candidates, first
         assert listed(found[i]) == naive(offsets[i], scores[i], priors, thresholds)
 
 
-def test_objects_come_back_best_first_background_does_not():
-    low, high = [0.1, 0.2, 0.4, 0.5], [0.5, 0.5, 0.9, 0.8]
-    found = detect_one(output((100, low, 2, 0.6), (8000, high, 1, 0.9)), Thresholds())
-    np.testing.assert_allclose(found.boxes_yxyx, [high, low], atol=1e-5)
-    assert found.labels.tolist() == [1, 2]
-    np.testing.assert_allclose(found.scores, [0.9, 0.6])
-    assert [column.dtype for column in found] == [np.float32, np.int32, np.float32]
-
-
-def test_suppression_is_within_a_class():
-    box = [0.1, 0.2, 0.4, 0.5]
-    outputs = output((100, box, 2, 0.6), (104, box, 2, 0.5), (108, box, 3, 0.4))
-    assert detect_one(outputs, Thresholds()).labels.tolist() == [2, 3]
-
-
-def test_suppression_is_within_an_image():
-    box = [0.1, 0.2, 0.4, 0.5]
-    outputs = [output((100, box, 2, 0.6)), output(), output((100, box, 2, 0.5))]
-    offsets, probabilities = map(np.stack, zip(*outputs, strict=True))
-    found = detect(offsets, probabilities, PRIORS, Thresholds())
-    assert [len(each.labels) for each in found] == [1, 0, 1]
-
-
-def test_a_default_box_may_detect_two_classes():
-    offsets, probabilities = output((100, [0.1, 0.2, 0.4, 0.5], 2, 0.6))
-    probabilities[100, 1] = 0.3
-    assert detect_one((offsets, probabilities), Thresholds()).labels.tolist() == [2, 1]
-
-
-def test_threshold_and_limit():
-    boxes = [[0.1 * i, 0.0, 0.1 * i + 0.05, 0.05] for i in range(6)]
-    outputs = output(*((10 * i, box, 1, 0.1 * (i + 1)) for i, box in enumerate(boxes)))
-    scores = detect_one(outputs, Thresholds(score=0.25, max_detections=3)).scores
-    np.testing.assert_allclose(scores, [0.6, 0.5, 0.4], rtol=1e-6)
-
-
 def test_limits_of_a_class():
     """Of four circles two overlap; a square is the weakest."""
     near = [0.1, 0.1, 0.3, 0.3]
@@ -150,12 +112,6 @@ def test_limits_of_a_class():
     assert labels_and_tenths(max_candidates=2) == [(1, 9), (2, 2)]
 
 
-def test_nothing_found():
-    found = detect_one(output(), Thresholds())
-    assert found.boxes_yxyx.shape == (0, 4)
-    assert len(found.labels) == len(found.scores) == 0
-
-
 def test_a_box_that_is_not_finite_is_no_detection():
     box = np.array([0.2, 0.2, 0.6, 0.6], np.float32)
     offsets, probabilities = output((0, box, 1, 0.9), (8000, box, 1, 0.8))
@@ -163,19 +119,6 @@ def test_a_box_that_is_not_finite_is_no_detection():
     found = detect_one((offsets, probabilities), Thresholds(score=0.5))
     assert found.scores.tolist() == [np.float32(0.8)]
     assert found.boxes_yxyx[0] == pytest.approx(box, abs=1e-6)
-
-
-def test_everything_found(rng):
-    """An untrained network detects every class in every default box."""
-    offsets = rng.normal(size=(1, 8732, 4)).astype(np.float32)
-    scores = rng.random((1, 8732, 3)).astype(np.float32)
-    thresholds = Thresholds(score=0.0, nms_iou=0.01, max_detections=500)
-    (found,) = detect(offsets, scores, PRIORS, thresholds)
-    boxes = decode(offsets[0], PRIORS)
-    kept = [nms(boxes, scores[0, :, label], 0.01, 500) for label in (1, 2)]
-    expected = np.concatenate([scores[0, rows, label] for label, rows in enumerate(kept, start=1)])
-    np.testing.assert_array_equal(found.scores, np.sort(expected)[::-1])
-    assert len(found.scores) < 500
 
 
 def test_no_row_of_a_large_network_is_lost(rng):
@@ -273,24 +216,9 @@ def test_a_score_at_the_threshold_is_found_despite_a_background_rounded_up():
     assert (found.rows.tolist(), found.labels.tolist()) == ([0], [1])
 
 
-def test_sigmoid_scores_need_not_add_up_to_one():
-    table = np.array([[0.99, 0.9, 0.0], [0.01, 0.0, 0.8]], np.float32)
-    found = find_candidates(table, 0.5, softmax=False)
-    assert (found.rows.tolist(), found.labels.tolist()) == ([0, 1], [1, 2])
-    assert find_candidates(table, 0.5, softmax=True).rows.tolist() == [1]
-
-
 def test_half_precision(rng):
     table = softmax_table(rng, 200, 21, np.float16)
     found = find_candidates(table, 0.05, softmax=True)
     assert found.scores.dtype == np.float32
     reached = table[:, 1:] >= np.float16(0.05)
     np.testing.assert_array_equal(found.scores, table[:, 1:][reached])
-
-
-def test_the_best_candidates_and_ties_with_the_last_of_them():
-    scores = np.array([0.5, 0.9, 0.5, 0.1, 0.7], np.float32)
-    candidates = Candidates(np.arange(5), np.arange(1, 6), scores)
-    assert candidates.best(3).rows.tolist() == [0, 1, 2, 4]
-    assert candidates.best(2).rows.tolist() == [1, 4]
-    assert candidates.best(5) is candidates

@@ -2,9 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssdcore.geometry.iou import iou_matrix
-from ssdcore.inference import nms as module
-from ssdcore.inference.nms import nms, overlapping, suppress
+from ssdcore.inference.nms import nms, suppress
 
 
 def naive_iou(a, b):
@@ -65,20 +63,3 @@ def test_one_class_of_all_default_boxes(rng):
     scores = rng.random(8732)
     expected = naive_nms(boxes.tolist(), scores.tolist(), 0.45, 60)
     assert nms(boxes, scores, 0.45, 60).tolist() == expected
-
-
-@given(st.integers(0, 2**32), st.sampled_from([1, 7, 1 << 14]))
-def test_runs_of_any_length_in_parts_of_any_size(seed, pairs_at_once):
-    rng = np.random.default_rng(seed)
-    a, b = (np.sort(rng.random((n, 2, 2)), axis=1).reshape(n, 4) for n in (12, 15))
-    starts = rng.integers(0, 16, 12)
-    stops = np.minimum(starts + rng.integers(0, 9, 12), 15)
-    starts = np.minimum(starts, stops)
-    before, module.PAIRS_AT_ONCE = module.PAIRS_AT_ONCE, pairs_at_once
-    try:
-        first, second = overlapping(a, b, starts, stops, 0.3)
-    finally:
-        module.PAIRS_AT_ONCE = before
-    over = iou_matrix(a, b) > 0.3
-    expected = [(i, j) for i in range(12) for j in range(starts[i], stops[i]) if over[i, j]]
-    assert list(zip(first.tolist(), second.tolist(), strict=True)) == expected

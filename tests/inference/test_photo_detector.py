@@ -88,13 +88,6 @@ def test_an_unusable_source_has_a_reason(source, reason):
         read_photo(source)
 
 
-def test_a_missing_file_and_a_folder_have_a_reason(tmp_path):
-    with pytest.raises(BrokenImageError, match="file missing"):
-        read_photo(tmp_path / "a.jpg")
-    with pytest.raises(BrokenImageError, match="file unreadable"):
-        read_photo(tmp_path)
-
-
 def test_a_machine_that_fails_ends_the_prediction(tmp_path, monkeypatch):
     """The photo is not reported as broken; a single failure does not matter."""
     monkeypatch.setattr(retry, "PAUSES_S", (0.0,))
@@ -173,13 +166,6 @@ def test_each_photo_has_its_own_result(workers):
     ]  # fmt: skip
     assert [(s.height, s.width) for s in results[2:5]] == [(40, 100), (20, 10), (0, 0)]
     assert network.batch_sizes == [2, 2]  # broken photos take no place in a batch
-
-
-def test_thresholds_are_arguments():
-    detector = PhotoDetector(Decoded(Bright(), PRIORS), CLASSES)
-    for score, boxes in ((0.79, 1), (0.81, 0)):
-        (result,) = detector.detect([grey(204)], Thresholds(score=score))
-        assert len(result.detections.labels) == boxes
 
 
 def test_photos_are_read_as_needed():

@@ -14,7 +14,7 @@ from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.models.metadata import ModelMetadata, ScoreThreshold
-from tests.network_fixtures import RATIOS
+from tests.network_fixtures import RATIOS, SSD512
 
 ROOT = Path(__file__).parents[2]
 CLASSES = (CocoClass(3, "café"), CocoClass(90, "dog"))
@@ -61,22 +61,16 @@ def test_a_checkpoint_of_an_earlier_version_is_of_ssd300(tmp_path, metadata):
     assert load(path)[1] == metadata
 
 
-def test_a_checkpoint_of_ssd512_comes_back_as_such(tmp_path, model_512):
-    network = build_network(model_512, 2, "multibox")
-    save(tmp_path / "a.ckpt", network, ModelMetadata(model_512, CLASSES, "multibox", step=7))
-    again, loaded = load(tmp_path / "a.ckpt")
-    assert again.input_size == 512
-    assert loaded.default_boxes.shape == (24_564, 4)
-
-
-def test_a_checkpoint_of_other_aspect_ratios_comes_back_as_such(tmp_path, model):
-    model = model.model_copy(update={"aspect_ratios": RATIOS})
+@pytest.mark.parametrize(
+    ("change", "boxes"), [(SSD512, 24_564), ({"aspect_ratios": RATIOS}, 10_498)]
+)
+def test_a_checkpoint_of_other_default_boxes_comes_back_as_such(tmp_path, model, change, boxes):
+    model = model.model_copy(update=change)
     network = build_network(model, 2, "multibox")
     save(tmp_path / "a.ckpt", network, ModelMetadata(model, CLASSES, "multibox", step=7))
     again, loaded = load(tmp_path / "a.ckpt")
-    assert loaded.model.aspect_ratios == RATIOS
-    assert loaded.default_boxes.shape == (10_498, 4)
-    assert again.layout.num_default_boxes == 10_498
+    assert loaded.model == model
+    assert len(loaded.default_boxes) == again.layout.num_default_boxes == boxes
 
 
 def test_equal_networks_give_equal_bytes(tmp_path, metadata):
