@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ssdcore.coco.annotations import read_coco
+from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file
 from ssdcore.data.image_files import open_image_files
@@ -108,3 +109,12 @@ def test_other_archives_are_refused(site, tmp_path):
     swapped = {"val_images": str(site / "train2017.zip")}
     with pytest.raises(InputError, match=r"none of 1 image of .*instances_val2017"):
         fetch(settings(str(site), **swapped), tmp_path / "raw")
+
+
+def test_classes_and_limit_apply(site, tmp_path):
+    dataset = settings(str(site)).model_copy(update={"classes": ("dog",), "limit": 1})
+    splits = fetch(dataset, tmp_path / "raw")
+    assert {name: split.listed for name, split in splits.items()} == {"train": 1, "val": 1}
+    for split in layout.SPLITS:
+        content = read_coco(tmp_path / f"raw/annotations/instances_{split}.json")
+        assert [c.name for c in content.classes] == ["dog"]

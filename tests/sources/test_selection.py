@@ -67,6 +67,12 @@ def test_classes_keep_their_boxes_and_images(whole):
     assert file_names(both) == [NAMES[n] for n in range(50) if n % 2 == 0 or n % 3 == 0]
 
 
+def test_classes_come_before_the_limit(whole):
+    found = file_names(select(whole, ["dog"], 9, "x"))
+    assert len(found) == 9
+    assert set(found) <= set(NAMES[::3])
+
+
 def test_an_unknown_class_is_named_with_the_known_ones(whole):
     expected = r"^dataset\.classes: found 'dgo', .*did you mean dog.*Known: cat, dog"
     with pytest.raises(InputError, match=expected):
