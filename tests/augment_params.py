@@ -1,5 +1,3 @@
-"""Augmentation parameters for tests."""
-
 from ssdcore.params.schema import AugmentParams
 
 

@@ -1,5 +1,3 @@
-"""Small COCO data sets for tests."""
-
 import contextlib
 import io
 import json
@@ -39,7 +37,6 @@ def write_coco(
 
 
 def box(image: int, category: int, bbox: Any, **more: Any) -> dict[str, Any]:
-    """Returns an annotation."""
     return {"image_id": image, "category_id": category, "bbox": bbox, **more}
 
 

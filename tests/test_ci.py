@@ -1,5 +1,3 @@
-"""Continuous integration runs what a person runs."""
-
 import re
 
 from ruamel.yaml import YAML

@@ -1,5 +1,3 @@
-"""Fixtures about downloads."""
-
 import pytest
 
 from ssdcore.core.errors import InputError

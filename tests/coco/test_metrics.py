@@ -102,7 +102,6 @@ def test_prints_nothing(truth, capsys):
 
 @pytest.fixture(params=["pycocotools", "faster-coco-eval"])
 def backend(request):
-    """Each backend that is installed."""
     if request.param != "pycocotools":
         pytest.importorskip("faster_coco_eval")
     return request.param

@@ -162,7 +162,6 @@ def window_of(rgb):
 
 
 def overlap(box_px, window_px):
-    """IoU by hand."""
     (a, b, c, d), (top, left, bottom, right) = box_px, window_px
     shared = max(0, min(c, bottom) - max(a, top)) * max(0, min(d, right) - max(b, left))
     return shared / ((c - a) * (d - b) + (bottom - top) * (right - left) - shared)

@@ -75,7 +75,6 @@ def _detection(rng: np.random.Generator, thing: dict[str, Any], ids: list[int]) 
 
 
 def judged_scene(folder: Path, seed: int, **options: bool) -> JudgedSplit:
-    """A scene, judged."""
     truth, results = write_scene(folder, seed, **options)
     return judge_split(truth, results, evaluate(truth, results))
 

@@ -40,7 +40,6 @@ def test_defaults_are_in_block_style():
         ("lr_max: 0.2", "lr_max: -1", "train.lr_max", "-1", "greater than 0"),
         ("lr_max:", "lrmax:", "train.lrmax", "0.2", "did you mean lr_max?"),
         ("epochs: ", "epochs: 2.5 #", "train.epochs", "2.5", "a whole number"),
-
         ("name: shapes", "name: shape", "dataset.name", "'shape'", "did you mean shapes?"),
         ("flip: 0.5", "flip: 1.5", "train.augment.flip", "1.5", "less than or equal to 1"),
         ("flip: 0.5", "flip: no", "train.augment.flip", "'no'", "a number"),

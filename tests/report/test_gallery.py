@@ -8,7 +8,6 @@ from ssdcore.coco.results import Detections
 from ssdcore.evaluation.outcomes import judge_image
 from ssdcore.report.gallery import (
     ENCODINGS,
-    GALLERIES,
     JudgedImage,
     Tally,
     choose_galleries,
@@ -81,13 +80,6 @@ def test_each_gallery_by_hand() -> None:
     assert choose_galleries(images, 1) == {
         "worst": [4], "best": [0], "missed": [3], "invented": [4], "confused": [4]
     }  # fmt: skip
-
-
-def test_galleries_without_images_are_empty() -> None:
-    nothing: dict[str, list[int]] = {key: [] for key in GALLERIES}
-    assert choose_galleries(tallies((0, 0, 0, 0, 0, 0)), 5) == nothing
-    assert choose_galleries([], 5) == nothing
-    assert choose_galleries(tallies((1, 1, 1, 1, 1, 1)), 0) == nothing
 
 
 def test_images_are_chosen_by_the_threshold_and_appear_once(tmp_path):

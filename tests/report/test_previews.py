@@ -71,15 +71,3 @@ def test_detections_below_the_minimum_score_are_not_drawn(split):
     found = drawn(previews)
     np.testing.assert_array_equal(found["val/image_1"], nothing)
     assert (found["val/image_2"] != nothing).any()
-
-
-def test_images_with_several_objects_are_preferred(split):
-    previews = previews_of(split, count=2, objects=(0, 3, 0, 4))
-    update(previews)
-    assert list(drawn(previews)) == ["val/image_1", "val/image_2"]
-
-
-def test_no_images_wanted(split):
-    previews = previews_of(split, count=0)
-    update(previews, result(3))
-    assert drawn(previews) == {}

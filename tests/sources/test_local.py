@@ -106,7 +106,6 @@ def test_a_share_becomes_the_test_split(tmp_path, format):
 
 
 def test_groups_stay_together_and_those_of_two_sets_are_refused(tmp_path):
-    """Ten images of five bursts."""
     home = tree(tmp_path / "home", "coco")
     content = json.loads((tmp_path / "home/a.json").read_text())
     for image in content["images"]:

@@ -216,7 +216,6 @@ def test_images_that_share_a_folder_that_the_file_omits_need_no_note(tmp_path, c
 
 @pytest.mark.parametrize("tool", ["ultralytics", "label_img", "labelme"])
 def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path, tool):
-    """Some exports have folders of train and val, and more."""
     data = original(EXAMPLE)
     files = EXPORTS[tool](data)
     if tool != "ultralytics":

@@ -1,5 +1,3 @@
-"""The shapes data set: the scenes, the images and the files."""
-
 import json
 from pathlib import Path
 

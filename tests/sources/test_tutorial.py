@@ -26,7 +26,6 @@ VAL = [(139, jpeg(seed=3), [[1, 2, 3, 4, 1]])]
 
 
 def shard(path: Path, rows, schema=SCHEMA) -> dict[str, bytes]:
-    """Writes one shard and returns its two files."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = FileWriter(str(path), 1, overwrite=True)
     writer.add_schema(schema, "ssd")

@@ -1,5 +1,3 @@
-"""The site that `make docs` writes."""
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

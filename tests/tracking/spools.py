@@ -1,5 +1,3 @@
-"""Spools, stages and uploads for the tests."""
-
 import json
 from pathlib import Path
 from typing import Any

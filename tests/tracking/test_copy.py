@@ -1,5 +1,3 @@
-"""A run of one SQLite store in another."""
-
 from pathlib import Path
 from typing import Any
 

@@ -1,5 +1,3 @@
-"""The load of the machine in a run."""
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -29,7 +29,6 @@ def store(request: pytest.FixtureRequest) -> str:
 
 
 def full_spool(experiment: str, store: str) -> Path:
-    """A spool with all kinds of events."""
     values = [
         event("Metrics", step=step, values={"loss": step / 3, "gap": math.nan})
         for step in range(120)

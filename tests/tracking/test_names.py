@@ -1,5 +1,3 @@
-"""Names, values and texts that MLflow accepts."""
-
 import pytest
 
 from ssdcore.tracking.names import cut, flatten, safe_name
