@@ -116,6 +116,19 @@ def test_each_address_has_its_own_copy(server):
     assert {path.suffix for path in paths} == {".pth"}
 
 
+def test_an_unchecked_file_never_has_the_copys_name(server, refusal, monkeypatch):
+    seen = []
+
+    def spy(path):
+        seen.append((path.read_bytes() == BODY, cached_path(server.address()).exists()))
+        return sha256_of_file(path)
+
+    monkeypatch.setattr(local_copy_module, "sha256_of_file", spy)
+    refusal(f"{server.address()}#sha256={OTHER_PIN}")
+    assert seen == [(True, False)]
+    assert not cached_path(server.address()).exists()
+
+
 def test_odd_addresses_give_plain_file_names(cache):
     for address in (
         "http://host",
