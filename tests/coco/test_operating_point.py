@@ -3,12 +3,7 @@
 import numpy as np
 import pytest
 
-from ssdcore.coco.operating_point import (
-    OperatingPoint,
-    best_threshold,
-    operating_point,
-    rank,
-)
+from ssdcore.coco.operating_point import OperatingPoint, best_threshold, operating_point, rank
 
 
 def ranked(scores, correct, objects):

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.core.experiment import (
-    changed_params,
-    is_workspace,
-)
+from ssdcore.core.experiment import changed_params, is_workspace
 from tests.clone import run
 
 

@@ -7,12 +7,7 @@ import pytest
 from ssdcore.core import retry
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.augment import Sample
-from ssdcore.data.loader import (
-    TrainingLoader,
-    input_batches,
-    spread_samples,
-    to_training_example,
-)
+from ssdcore.data.loader import TrainingLoader, input_batches, spread_samples, to_training_example
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.preprocess import to_network_input
 from ssdcore.geometry.box_coder import decode

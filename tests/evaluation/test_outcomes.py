@@ -126,9 +126,7 @@ def test_equals_a_naive_loop(rng):
         low = rng.random((m, 2)) * 0.5
         boxes = np.concatenate([low, low + 0.1 + 0.4 * rng.random((m, 2))], axis=1)
         truth = Objects(
-            boxes.astype(np.float32),
-            rng.integers(1, 4, m).astype(np.int32),
-            rng.random(m) < 0.15,
+            boxes.astype(np.float32), rng.integers(1, 4, m).astype(np.int32), rng.random(m) < 0.15
         )
         near = boxes[rng.integers(0, m, n)] if m else rng.random((n, 4))
         moved = near + rng.normal(0, 0.05, (n, 4))

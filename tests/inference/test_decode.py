@@ -9,12 +9,7 @@ from ssdcore.geometry.box_coder import decode, encode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.iou import iou
 from ssdcore.inference import decode as decode_module
-from ssdcore.inference.decode import (
-    Thresholds,
-    detect,
-    find_candidates,
-    validation_remark,
-)
+from ssdcore.inference.decode import Thresholds, detect, find_candidates, validation_remark
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams
 

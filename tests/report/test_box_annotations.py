@@ -6,11 +6,7 @@ import numpy as np
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
-from ssdcore.report.box_annotations import (
-    annotate_detections,
-    annotate_objects,
-    class_colour,
-)
+from ssdcore.report.box_annotations import annotate_detections, annotate_objects, class_colour
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"), CocoClass(9, "owl"))
 BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0, 0, 1, 1]], np.float32)  # y1 x1 y2 x2

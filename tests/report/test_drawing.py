@@ -6,14 +6,7 @@ from matplotlib import get_data_path
 from numpy.typing import NDArray
 
 from ssdcore.report import drawing
-from ssdcore.report.drawing import (
-    HALO,
-    Annotations,
-    Rgb,
-    draw_boxes,
-    font_for,
-    side_by_side,
-)
+from ssdcore.report.drawing import HALO, Annotations, Rgb, draw_boxes, font_for, side_by_side
 
 RED, LIME = (250, 20, 30), (20, 250, 30)
 GREY = (90, 90, 90)

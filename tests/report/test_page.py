@@ -298,10 +298,7 @@ def test_a_full_page_stays_small(content: ReportContent) -> None:
         big = with_rows(big, table, steps)
     big = with_rows(big, "confusion", [(a, b) for a in names for b in names])
     confusion = replace(big.tables["confusion"].chart, order=(*names, "background"))
-    tables = {
-        **big.tables,
-        "confusion": replace(big.tables["confusion"], chart=confusion),
-    }
+    tables = {**big.tables, "confusion": replace(big.tables["confusion"], chart=confusion)}
     variations = [VariedImage("caption", [bytes(30_000)] * 4)] * 4
     big = replace(big, tables=tables, gallery=[image] * 40, variations=variations)
     assert len(render(big).encode()) < 9_500_000

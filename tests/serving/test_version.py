@@ -6,14 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from ssdcore.core.errors import InputError
-from ssdcore.serving.version import (
-    COUNTED,
-    Candidate,
-    Version,
-    is_better,
-    read_candidate,
-    tags_of,
-)
+from ssdcore.serving.version import COUNTED, Candidate, Version, is_better, read_candidate, tags_of
 from tests.serving import repositories
 from tests.serving.repositories import write_lock, write_repository
 

@@ -309,10 +309,7 @@ def published_splits(params: Section, folder: Path) -> dict[str, FetchedSplit]:
     return fetched
 
 
-CLASSES_OF_TEST = [
-    [{"id": 7, "name": "DOG"}],
-    [{"id": 7, "name": "cow"}, {"id": 8, "name": "Dog"}],
-]
+CLASSES_OF_TEST = [[{"id": 7, "name": "DOG"}], [{"id": 7, "name": "cow"}, {"id": 8, "name": "Dog"}]]
 
 
 @pytest.mark.parametrize("categories", CLASSES_OF_TEST, ids=["renamed", "unknown"])

@@ -9,12 +9,7 @@ from pycocotools.coco import COCO
 from ssdcore.core.layout import SPLITS
 from ssdcore.sources import shapes
 from ssdcore.sources.shape_outlines import CLASSES
-from ssdcore.sources.shapes import (
-    MAX_OBJECTS,
-    draw_image,
-    image_at,
-    write_shapes,
-)
+from ssdcore.sources.shapes import MAX_OBJECTS, draw_image, image_at, write_shapes
 
 COUNTS = {"train": 6, "val": 4}
 

@@ -19,11 +19,7 @@ PYTHONS = ("3.10", "3.11", "3.12")
 def declared() -> list[str]:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
     project, groups = pyproject["project"], pyproject["dependency-groups"]
-    return [
-        *project["dependencies"],
-        *project["optional-dependencies"]["train"],
-        *groups["dev"],
-    ]
+    return [*project["dependencies"], *project["optional-dependencies"]["train"], *groups["dev"]]
 
 
 def locked(python: str) -> dict[str, str]:

@@ -102,9 +102,7 @@ def test_invalid_parameters_are_stored_as_they_are(
 )
 @pytest.mark.usefixtures("paws")
 def test_nothing_is_recorded_without_an_experiment_or_if_tracking_is_off(
-    write: Callable[..., Path],
-    tracking: Any,
-    ask: Callable[..., Any],
+    write: Callable[..., Path], tracking: Any, ask: Callable[..., Any]
 ) -> None:
     def names() -> list[str]:
         return [found.name for found in ask("search_experiments")]

@@ -165,10 +165,7 @@ def test_a_resumed_stage_gives_the_run_its_experiments_name(
 ) -> None:
     """DVC gives each attempt a new name, and keeps that of the last."""
     monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
-    with (
-        pytest.raises(Stopped),
-        tracked("train", params=PARAMS, experiment=experiment) as first,
-    ):
+    with pytest.raises(Stopped), tracked("train", params=PARAMS, experiment=experiment) as first:
         raise Stopped("SIGTERM")
     assert [(run.info.run_name, run.info.status) for run in stored()] == [("furry-paws", "KILLED")]
     if name:

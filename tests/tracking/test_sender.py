@@ -15,15 +15,7 @@ from filelock import FileLock
 from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.sender import sync, upload
 from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, spools
-from tests.tracking.spools import (
-    FINISH,
-    SQLITE,
-    event,
-    line,
-    metrics,
-    open_spool,
-    spooled,
-)
+from tests.tracking.spools import FINISH, SQLITE, event, line, metrics, open_spool, spooled
 
 ROOT = Path(__file__).parents[2]
 Stored = Callable[[], list[Any]]

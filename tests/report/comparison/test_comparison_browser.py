@@ -64,11 +64,7 @@ def test_all_parameters_are_in_a_fold(opened: Opened) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_is_wider_than_the_screen(
-    browser: Any,
-    file: Path,
-    scheme: str,
-) -> None:
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, file: Path, scheme: str) -> None:
     phone = Opened(browser, file, viewport=PHONE, color_scheme=scheme)
     width = phone.page.evaluate("document.documentElement.scrollWidth")
     phone.context.close()

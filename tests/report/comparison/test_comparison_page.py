@@ -6,11 +6,7 @@ import pytest
 
 from ssdcore.report.comparison.candidate import TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage, Panel
-from ssdcore.report.comparison.page import (
-    figure_groups,
-    overlay,
-    render_comparison,
-)
+from ssdcore.report.comparison.page import figure_groups, overlay, render_comparison
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
 from tests.report.comparison.conftest import NOISE
