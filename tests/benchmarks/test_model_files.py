@@ -1,4 +1,4 @@
-"""Each reader of models, videos and photos against damaged copies, as in test_mutations.py."""
+"""Each reader of models, videos and photos against damaged copies, as in test_damage.py."""
 
 import pytest
 
