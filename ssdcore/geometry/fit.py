@@ -25,7 +25,7 @@ SHARE_WEIGHT, PLACED = 3.0, 0.25
 """Weights in the goal; see `_Search`."""
 MIN_GAIN = 1e-4
 """Rise of the goal that is worth a change: a shape that no object needs stays as it is."""
-MIN_STRIDES, MAX_STRIDES = 0.5, 6.0
+MIN_STRIDES, MAX_STRIDES = 1.0, 6.0
 """Range of a map's scale in distances between its cells. Objects fall between the centres of
 smaller boxes, and a cell does not see the whole of larger ones."""
 MAX_SCALE, MAX_RATIO = 1.5, 8.0
@@ -142,7 +142,8 @@ def _range(layout: MapLayout, place: Place) -> tuple[float, float]:
     if k == len(layout.maps):
         return 0.0, MAX_SCALE
     step = layout.maps[k].stride / layout.input_size
-    return MIN_STRIDES * step, min(MAX_STRIDES * step, MAX_SCALE)
+    least = MIN_STRIDES * step if layout.maps[k].size > 1 else 0.0
+    return least, min(MAX_STRIDES * step, MAX_SCALE)
 
 
 def _overlaps(
