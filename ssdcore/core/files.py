@@ -88,8 +88,7 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         ValueError: `value` contains NaN or infinity.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def sha256_of_file(path: Path) -> str:

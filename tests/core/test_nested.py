@@ -1,17 +1,18 @@
-from ssdcore.core.nested import in_use, leaves
+from ssdcore.core.nested import in_use, leaves, nested
 
 
 def test_every_leaf_has_a_dotted_key():
-    nested = {
+    values = {
         "epochs": 9,
         "augment": {"flip": 0.5, "deep": {"x": None}},
         "scales": [1, 2],
         "no": {},
     }
-    assert list(leaves(nested)) == [
+    assert list(leaves(values)) == [
         ("epochs", 9), ("augment.flip", 0.5), ("augment.deep.x", None), ("scales", [1, 2]),
         ("no", {}),
     ]  # fmt: skip
+    assert nested(dict(leaves(values))) == values
 
 
 def test_settings_of_data_sets_that_are_not_in_use_are_left_out():

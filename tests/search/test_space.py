@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.search.space import SPACE, nested, read_space
+from ssdcore.search.space import SPACE, read_space
 from tests.clone import ROOT
 
 PARAMS = ROOT / "params.yaml"
@@ -67,7 +67,3 @@ def test_a_mistake_is_named_before_anything_runs(tmp_path, changes, message):
 def test_a_missing_file_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match=r"search\.yaml: found 'no file'"):
         read_space(tmp_path / "search.yaml", PARAMS)
-
-
-def test_dotted_keys_become_sections():
-    assert nested({"a.b": 1, "a.c.d": [2], "e": 3}) == {"a": {"b": 1, "c": {"d": [2]}}, "e": 3}
