@@ -34,7 +34,8 @@ class Experiment:
         params: the content of params.yaml.
         metrics: the twelve COCO metrics of val by name; empty if there are none.
         changed: parameters that differ from the baseline's, by dotted key.
-        data: the hash of the MindRecord files; None if dvc.lock does not have it.
+        data: the hash of data/raw; None if dvc.lock does not have it. The section `convert` changes
+            what training sees of it, such as smaller images, but not what AP is measured against.
         reported_ap: the AP of the evaluated split, as evaluate logs it; None if there is none.
     """
 
@@ -158,7 +159,7 @@ def _experiment(
 ) -> Experiment:
     params = _content(state.data.params, layout.PARAMS)
     before = dict(leaves(params if params_before is None else params_before))
-    shards = state.data.outs.get(str(layout.MINDRECORD))
+    raw = state.data.outs.get(str(layout.RAW))
     return Experiment(
         name=WORKSPACE if state.rev == WORKSPACE else state.name or state.rev[:7],
         baseline=baseline.rev,
@@ -167,7 +168,7 @@ def _experiment(
         params=params,
         metrics=_figures(state.data.metrics),
         changed={key: value for key, value in leaves(params) if before.get(key, ...) != value},
-        data=shards.hash if shards else None,
+        data=raw.hash if raw else None,
         reported_ap=_bbox(state.data.metrics, layout.EVALUATE_METRICS).get("AP"),
     )
 
