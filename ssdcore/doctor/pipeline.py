@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.nested import leaves
 from ssdcore.data.mindrecord import REMEDY, find_shards
 from ssdcore.doctor.finding import Finding
 from ssdcore.dvc.repository import changed_stages
-from ssdcore.params.reader import read_params
+from ssdcore.params.reader import read_params, read_values
 from ssdcore.tracking.spool import HOME, REFUSED, spools
 from ssdcore.tracking.store import IN_MEMORY, Store, locate, root_folder
 
@@ -22,7 +23,7 @@ SYNC = "Run python -m stages.doctor sync"
 
 
 def check_params(path: Path) -> Finding:
-    """Checks that the parameter file is valid, and that the user's data are there."""
+    """Checks that the parameter file is valid and whole, and that the user's data are there."""
     try:
         params = read_params(path)
     except InputError as error:
@@ -33,6 +34,10 @@ def check_params(path: Path) -> Finding:
         if not Path(getattr(local, key)).exists():
             found = f"dataset.local.{key}: {getattr(local, key)} does not exist"
             return Finding("error", "parameters", found, f"Correct it in {path}")
+    there = dict(leaves(read_values(path)))
+    if lacking := [key for key, _ in leaves(params.model_dump()) if key not in there]:
+        text = f"{path} lacks {', '.join(lacking)}, whose defaults count; DVC may need them there"
+        return Finding("to do", "parameters", text, "Add them: presets/custom.yaml has all")
     return Finding("ok", "parameters", f"{path}, data set {params.dataset.name}")
 
 
