@@ -57,7 +57,7 @@ def fetch(params: TutorialParams, folder: Path) -> dict[str, FetchedSplit]:
     archive = local_copy(params.archive, "dataset.tutorial.archive", archive_fault)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unzipped-") as temporary:
-        unzip(archive, Path(temporary) / "all")
+        unzip(archive, Path(temporary))
         coco = _annotations(Path(temporary), params.archive)
         # labels 1, 2, … are the categories in the order of their ids
         categories = sorted(coco["categories"], key=lambda category: category["id"])
