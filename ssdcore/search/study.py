@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import numpy as np
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -150,6 +149,9 @@ class Study:
         values = [one.ap for one in self.trials() if one.ap is not None]
         if len(values) < FOR_IMPORTANCE or len(set(values)) == 1:
             return {}
+        # takes a second: it imports scikit-learn
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
         return get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
 
     def _suggest(self, running: optuna.Trial) -> Trial:
