@@ -112,8 +112,8 @@ def pair_listed(
         split: of which the file is, or "".
     """
     by_path: list[tuple[Key, Key]] = [
-        (_same, lambda name: plain_name(f"{home}/{name}")),
-        (_same, plain_name),
+        (str, lambda name: plain_name(f"{home}/{name}")),
+        (str, plain_name),
         (lambda image: _below(image, split), lambda name: _below(plain_name(name), split)),
     ]
     by_name: list[tuple[Key, Key]] = [
@@ -133,10 +133,6 @@ def _is_below_one_folder(image_of: dict[str, str]) -> bool:
     ends = {name: f"/{plain_name(name)}" for name in image_of}
     folders = {image.removesuffix(ends[name]) for name, image in image_of.items()}
     return len(folders) == 1 and all(i.endswith(ends[name]) for name, i in image_of.items())
-
-
-def _same(image: str) -> str:
-    return image
 
 
 def _below(path: str, split: str) -> str:
