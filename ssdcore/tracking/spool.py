@@ -33,7 +33,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
+
+from ssdcore.core.locks import holder_of
 
 Event = dict[str, Any]
 HOME = Path(".ssd/tracking")
@@ -147,11 +149,7 @@ def opening_of(folder: Path) -> Event:
 
 def has_writer(folder: Path) -> bool:
     """Returns whether the spool's stage is still running."""
-    try:
-        with FileLock(folder / LOCK).acquire(blocking=False):
-            return False
-    except Timeout:
-        return True
+    return holder_of(folder / LOCK) is not None
 
 
 def files_to_send(folder: Path) -> Iterator[tuple[Path, PurePosixPath]]:
