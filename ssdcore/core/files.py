@@ -1,4 +1,4 @@
-"""Writes files and folders whole or not at all, and computes hashes."""
+"""Writes files and folders whole or not at all, reads JSON, and computes hashes."""
 
 import hashlib
 import json
@@ -89,6 +89,11 @@ def write_json(path: Path, value: Any) -> None:
         ValueError: `value` contains NaN or infinity.
     """
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Returns the content of a JSON file; raises an OSError or a ValueError where there is none."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def sha256_of_file(path: Path) -> str:

@@ -1,6 +1,5 @@
 """Checks the parameters, the data, DVC and MLflow."""
 
-import json
 import socket
 import sqlite3
 from pathlib import Path
@@ -8,10 +7,11 @@ from urllib.parse import urlsplit
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.files import read_json
 from ssdcore.core.nested import leaves
 from ssdcore.data.mindrecord import REMEDY, find_shards
 from ssdcore.doctor.finding import Finding
-from ssdcore.dvc.repository import changed_stages
+from ssdcore.dvc.repository import open_repository, status
 from ssdcore.params.reader import read_params, read_values
 from ssdcore.tracking.spool import HOME, REFUSED, spools
 from ssdcore.tracking.store import IN_MEMORY, Store, locate, root_folder
@@ -53,7 +53,7 @@ def check_data() -> Finding:
     try:
         counts = []
         for split in layout.splits():
-            of_split = json.loads(layout.conversion(split).read_text(encoding="utf-8"))[split]
+            of_split = read_json(layout.conversion(split))[split]
             counts.append(f"{of_split['images']['kept']} for {split}")
     except (OSError, ValueError, KeyError, TypeError):
         return Finding("error", "data", f"{layout.conversion(split)} cannot be read", REMEDY)
@@ -63,7 +63,8 @@ def check_data() -> Finding:
 def check_dvc() -> Finding:
     """Checks which stages have changed since they last ran."""
     try:
-        changed = changed_stages()
+        with open_repository() as repo:
+            changed = status(repo)
     except InputError as error:
         return Finding("error", "DVC", str(error).rstrip("."))
     except RunError as error:
