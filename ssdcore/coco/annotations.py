@@ -156,14 +156,10 @@ def check_rows(
 
 
 def require_plausible(split: CocoSplit, where: str) -> None:
-    """Checks that the classes differ and that the boxes are in pixels.
+    """Checks that the classes of a file, which messages call `where`, differ, and its boxes' unit.
 
     Names that differ in letter case and spaces alone are the same class, but for single letters,
     which are classes of their own in the images of a text.
-
-    Args:
-        split: the content of an annotation file.
-        where: name of the file in messages.
 
     Raises:
         InputError: two ids have the same name, or all boxes are fractions of the image or corners.

@@ -145,11 +145,7 @@ def repeated_files(splits: Mapping[str, tuple[CocoSplit, Path]]) -> list[Repeate
 def require_used_once(
     repeated: Sequence[RepeatedFile], unused: Mapping[str, Mapping[str, Sequence[str]]]
 ) -> None:
-    """Refuses files with several entries, and input that no record uses.
-
-    Args:
-        repeated: from `repeated_files`.
-        unused: names by split and reason, see `ssdcore.data.manifest.read_unused`.
+    """Refuses files with several entries, and input that no record uses, by split and reason.
 
     Raises:
         InputError: there are some.

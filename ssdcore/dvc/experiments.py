@@ -60,10 +60,9 @@ class Experiment:
 
 
 def list_experiments(commits: int) -> list[Experiment]:
-    """Returns the workspace and the last commits of this branch, each followed by its experiments.
+    """Returns the workspace and the last `commits` of this branch, each with its experiments.
 
-    Args:
-        commits: how many commits; -1 for all.
+    With -1 commits, it is all of the branch.
 
     Raises:
         InputError: the working folder is not in a DVC repository.

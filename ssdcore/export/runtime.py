@@ -20,10 +20,7 @@ ERRORS_ONLY = 3
 
 
 class OnnxFile:
-    """An ONNX file of this project.
-
-    Args:
-        path: such as export/ssd300.onnx.
+    """An ONNX file of this project, such as export/ssd300.onnx.
 
     Attributes:
         metadata: of the file.
@@ -164,11 +161,6 @@ class OnnxDetector:
 
 def load_exported(path: Path, batch_size: int, workers: int = 1) -> PhotoDetector:
     """Loads either file, that of the network or that of the detector, as a detector for photos.
-
-    Args:
-        path: such as export/ssd300.onnx or export/ssd300_photos.onnx.
-        batch_size: images in a batch.
-        workers: decoding threads.
 
     Raises:
         InputError: the file is no ONNX file, or not from this project.

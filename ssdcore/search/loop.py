@@ -34,14 +34,9 @@ class Event:
 
 
 class Search:
-    """Runs the trials of a study.
+    """Runs the trials of a study, some `jobs` at a time, and their files in a folder.
 
-    Args:
-        study: what is tried.
-        start: what all trials start from.
-        jobs: how many run at a time.
-        folder: for the files of the runs.
-        signals: asked between two looks at the trials.
+    Between two looks at the trials, the signals are asked.
     """
 
     def __init__(

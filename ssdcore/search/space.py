@@ -80,11 +80,7 @@ class Space(Section):
 
 
 def read_space(path: Path, params: Path) -> tuple[Space, dict[str, Any]]:
-    """Reads the search space, and checks its parameters and their bounds.
-
-    Args:
-        path: the file, such as search.yaml.
-        params: the parameter file that the trials change.
+    """Reads the search space in `path`, and checks its parameters and their bounds.
 
     Returns:
         The space, and the parameters of `params` with the fixed ones, by dotted key.

@@ -28,12 +28,7 @@ RUN_TAGS = ("params.sha256", "git.commit", "git.dirty", "dvc.exp_name", "dvc.bas
 
 
 class Registry:
-    """One registered model. Every method may raise `UnavailableError`.
-
-    Args:
-        store: where it is registered.
-        name: its name there.
-    """
+    """The registered model of a name in a store. Every method may raise `UnavailableError`."""
 
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name

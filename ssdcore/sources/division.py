@@ -175,11 +175,7 @@ def published_val_as_test(
 
 
 def require_whole_groups(names_of: Mapping[str, Sequence[str]], pattern: str) -> str:
-    """Checks that no group has images in several splits of the user's own.
-
-    Args:
-        names_of: the file names of each split.
-        pattern: see `group_of`.
+    """Checks that no group (`group_of`) has images in several splits of the user's own.
 
     Returns:
         How many groups and images there are, as a line for the user.

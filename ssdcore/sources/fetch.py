@@ -87,12 +87,7 @@ def _adapted(
 ) -> tuple[Content, CocoSplit]:
     """Checks a split's annotation file, rewrites it as the parameters say, and returns it.
 
-    Args:
-        folder: the future data/raw.
-        split: the name.
-        dataset: the parameters.
-        where: name of the file in messages.
-        classes: of train, for the test split.
+    Messages call it `where`. A test split gets the classes of train.
     """
     path = annotation_file(folder, split)
     content = listed = load_rows(path)

@@ -140,11 +140,6 @@ def write_cvat(path: Path, images: Iterable[ReviewedImage], classes: Sequence[st
     """Writes an XML file: labels are boxes of source manual, proposals boxes of source auto.
 
     Corners are rounded to a thousandth of a pixel.
-
-    Args:
-        path: the XML file.
-        images: in the order of the file.
-        classes: names of all classes.
     """
     root = Tree.Element("annotations")
     Tree.SubElement(root, "version").text = "1.1"

@@ -30,9 +30,6 @@ class UploadProcess:
     tells it on its standard input that it has ended (also by being killed); the process closes its
     standard output once it has imported MLflow.
 
-    Args:
-        folder: the spool.
-
     Raises:
         OSError: the process can't be started.
     """

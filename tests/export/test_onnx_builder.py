@@ -2,7 +2,7 @@ import numpy as np
 import onnx
 import pytest
 
-from ssdcore.export.onnx_builder import BATCH, Graph, Value, save
+from ssdcore.export.onnx_builder import BATCH, Graph, save, tensor
 
 
 def test_a_constant_is_kept_once_and_a_clash_is_refused():
@@ -15,7 +15,7 @@ def test_a_constant_is_kept_once_and_a_clash_is_refused():
 def test_a_graph_that_does_not_hold_together_is_refused():
     graph = Graph()
     graph.add("Add", "x", "nowhere", outputs=["y"])
-    values = [Value(name, np.float32, (BATCH, 2)) for name in "xy"]
+    values = [tensor(name, np.float32, (BATCH, 2)) for name in "xy"]
     with pytest.raises(onnx.checker.ValidationError, match="nowhere"):
         graph.model("broken", values[:1], values[1:])
 
@@ -23,7 +23,7 @@ def test_a_graph_that_does_not_hold_together_is_refused():
 def test_saving_replaces_the_texts(tmp_path):
     graph = Graph()
     graph.add("Identity", "x", outputs=["y"])
-    values = [Value(name, np.float32, (BATCH, 2)) for name in "xy"]
+    values = [tensor(name, np.float32, (BATCH, 2)) for name in "xy"]
     model = graph.model("same", values[:1], values[1:])
     save(tmp_path / "a.onnx", model, {"old": "1", "kept": "2"})
     save(tmp_path / "a.onnx", model, {"kept": "ü"})
