@@ -98,8 +98,7 @@ class CocoSplit(NamedTuple):
     def training_rows(self, skipped: Collection[int]) -> NDArray[np.int64]:
         """Returns the rows of `annotations` that training uses, in the file's order.
 
-        Args:
-            skipped: ids of the images that convert left out.
+        It uses none of the images that convert left out, whose ids are `skipped`.
         """
         rows = self.annotations
         used = np.flatnonzero((rows.verdict == KEPT) & ~rows.crowd)

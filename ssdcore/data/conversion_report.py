@@ -45,14 +45,7 @@ def notes(
     unused: Mapping[str, Sequence[str]],
     same: Sequence[SameImage] = (),
 ) -> list[str]:
-    """Returns a line for each kind of repair, and of input that is there twice or not used.
-
-    Args:
-        conversion: of the split.
-        repeated: image files of the split with several entries.
-        unused: names that no record uses by reason, see `ssdcore.data.manifest.read_unused`.
-        same: images that another split has, too.
-    """
+    """Returns a line for each kind of repair, and of input that is there twice or not used."""
     split, lines = conversion.split, []
     if split.sizes_from_files:
         images = counted(split.sizes_from_files, "image")

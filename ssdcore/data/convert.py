@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 from ssdcore.coco.annotations import CocoImage, CocoSplit, read_coco, require_plausible
 from ssdcore.core.errors import InputError
-from ssdcore.core.file_names import plain_name
 from ssdcore.core.messages import counted
 from ssdcore.core.progress import Progress
 from ssdcore.core.retry import retrying
-from ssdcore.data.image_files import header_of, open_image_files
+from ssdcore.data.image_files import header_of, open_image_files, plain_name
 from ssdcore.data.images import OTHER_SIZE, BrokenImageError, checked, thumbnail
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.same_images import Look
@@ -103,10 +102,6 @@ def read_split(annotations: Path, folder: Path) -> CocoSplit:
 
     Tools that write no size draw their boxes on the upright image.
 
-    Args:
-        annotations: the file.
-        folder: of the images, or the zip archive that contains them.
-
     Raises:
         InputError: the file as a whole is unusable, see `read_coco` and `require_plausible`.
     """
@@ -161,10 +156,6 @@ def require_used_once(
 
 def require_usable(conversion: Conversion, folder: Path) -> None:
     """Refuses a split of which no image is usable.
-
-    Args:
-        conversion: of the split.
-        folder: of the images, or the zip archive that contains them.
 
     Raises:
         InputError: there is none; the message has the first fault, and both sizes if they differ.

@@ -69,9 +69,7 @@ class Difference(NamedTuple):
 def check_device(params: Path, device: Device) -> Iterator[Finding]:
     """Yields findings on a device, each as soon as it is known; ends after the first error.
 
-    Args:
-        params: the parameter file, which describes network and loss.
-        device: as in `runtime.device`.
+    The parameter file describes network and loss.
     """
     with tempfile.TemporaryDirectory(prefix="device-") as temporary:
         folder = Path(temporary)

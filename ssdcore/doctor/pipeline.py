@@ -14,7 +14,7 @@ from ssdcore.doctor.finding import Finding
 from ssdcore.dvc.repository import open_repository, status
 from ssdcore.params.reader import read_params, read_values
 from ssdcore.tracking.spool import HOME, REFUSED, spools
-from ssdcore.tracking.store import IN_MEMORY, Store, locate, root_folder
+from ssdcore.tracking.store import IN_MEMORY, Store, locate, read_only, root_folder
 
 SERVER_TIMEOUT_S = 3.0
 PORTS = {"http": 80, "https": 443}
@@ -111,7 +111,7 @@ def _error_of(store: Store) -> str:
         if not store.database.exists():
             return ""
         try:
-            with sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True) as connection:
+            with read_only(store.database) as connection:
                 (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.Error as error:
             return str(error)

@@ -103,10 +103,6 @@ def figures_of(name: str, baseline: str) -> dict[str, Any] | None:
     """Returns the figures of val of a finished experiment; None if there is no such experiment.
 
     Quicker than `list_experiments`, which reads all that DVC knows.
-
-    Args:
-        name: of the experiment.
-        baseline: the hash of the commit that it started from.
     """
     if name not in names_at(baseline):
         return None
@@ -134,9 +130,7 @@ def _ref(baseline: str, name: str) -> str:
 def read_states(states: Iterable[Any], workspace: str | None = None) -> Iterator[Experiment]:
     """Yields experiments from DVC's `ExpState` objects; skips those that DVC could not read.
 
-    Args:
-        states: the workspace's, then those of commits with their experiments.
-        workspace: the state of the workspace.
+    The first object is the workspace's, whose state DVC does not tell; commits follow.
     """
     readable = [state for state in states if state.data]
     for state, head in pairwise(readable):

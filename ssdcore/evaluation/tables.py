@@ -97,12 +97,7 @@ def results_of(
 ) -> dict[str, Any]:
     """Returns the content of metrics/validation.json, or of metrics/evaluate.json without times.
 
-    Args:
-        split: what was evaluated.
-        figures: from `ssdcore.coco.metrics.evaluate`.
-        tables: from `analyse`, of the same detections.
-        images: number of images evaluated.
-        remarks: on what the figures depend, by their keys in the file.
+    Remarks say on what the figures depend, by their keys in the file.
     """
     return {
         "split": split,

@@ -118,11 +118,7 @@ def gallery_images(
 ) -> list[GalleryImage]:
     """Returns the images of all galleries, each once, with all boxes above `FAINTEST`.
 
-    Args:
-        images: the evaluated split.
-        results: the detections.
-        count: maximum number of images of a gallery.
-        score_threshold: minimum score of a detection that counts when images are chosen.
+    A gallery has at most `count` images, chosen by the detections from a score on.
 
     Raises:
         InputError: an image has changed since convert read it.

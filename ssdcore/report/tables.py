@@ -73,9 +73,7 @@ class SplitData(NamedTuple):
 def training_tables(history_csv: str, remark: str = "") -> list[Table]:
     """Returns the tables of plots/history.csv, without rows in which nothing was measured.
 
-    Args:
-        history_csv: the content of the file.
-        remark: how the AP was measured, if not as in the evaluation.
+    A remark says how the AP was measured, if not as in the evaluation.
 
     Raises:
         InputError: the file has another format.

@@ -159,7 +159,8 @@ class Study:
         for key, one in self._space.params.items():
             present = self._base[key]
             if one.choices:
-                running.suggest_categorical(key, _texts(one.choices))
+                texts = [json.dumps(choice) for choice in one.choices]  # Optuna stores no lists
+                running.suggest_categorical(key, texts)
             elif is_whole(one, present):
                 low, high, step = _whole(one)
                 running.suggest_int(key, low, high, step=step, log=one.log)
@@ -196,11 +197,6 @@ def _sampler(name: str, seed: int) -> BaseSampler:
     if name == "random":
         return RandomSampler(seed)
     return TPESampler(seed=seed, constant_liar=True)  # so that parallel trials differ
-
-
-def _texts(choices: Sequence[Any]) -> list[str]:
-    """Returns choices as JSON: Optuna stores no lists."""
-    return [json.dumps(choice) for choice in choices]
 
 
 def _whole(one: Range) -> tuple[int, int, int]:

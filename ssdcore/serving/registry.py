@@ -52,12 +52,9 @@ class Registry:
         return latest and _to_version(latest)
 
     def register(self, candidate: Candidate, experiment: str, min_score: float) -> Version:
-        """Packs the model, stores it with its run and registers a version.
+        """Packs the model, stores it with its run in MLflow's experiment and registers a version.
 
-        Args:
-            candidate: the model.
-            experiment: MLflow's experiment that has its run.
-            min_score: the default of a request to the served model.
+        The minimum score is the default of a request to the served model.
         """
         client = self._client
         experiment_id = experiment_id_of(client, experiment, self._store)

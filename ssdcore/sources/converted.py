@@ -34,12 +34,6 @@ def read_converted(
 ) -> Reading:
     """Reads the images and boxes of a format that labelformat knows.
 
-    Args:
-        files: the annotation files and the images.
-        where: path of their folder or archive, which messages name.
-        format: cvat, kitti or labelbox.
-        annotations: the annotation files, as `recognise` found them.
-
     Raises:
         InputError: a file is too large, or not what the format expects.
     """

@@ -39,11 +39,6 @@ class Task(NamedTuple):
 def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> Reading:
     """Reads the tasks of all files; those that nobody has annotated are not used.
 
-    Args:
-        files: the JSON files and the images.
-        where: path of their folder or archive, which messages name.
-        exports: the JSON files.
-
     Raises:
         InputError: a file is no list of tasks, or a region is no box of a class.
     """

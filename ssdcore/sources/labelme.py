@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
-from ssdcore.core.file_names import plain_name
-from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
 from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair, read_json, stem
 
@@ -24,10 +23,6 @@ class Labels(NamedTuple):
 
 def read_labelme(files: ImageFiles, where: str) -> Reading:
     """Reads the images of all JSON files, ordered by name.
-
-    Args:
-        files: the JSON files and the images.
-        where: path of their folder or archive, which messages name.
 
     Raises:
         InputError: a file is too large, no JSON, or a shape has no label or no points.

@@ -16,9 +16,8 @@ from ssdcore.coco.annotations import CocoSplit, check_rows
 from ssdcore.coco.rows import Content, load_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, no_such_path
-from ssdcore.core.file_names import plain_name
 from ssdcore.core.messages import say
-from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
+from ssdcore.data.image_files import ImageFiles, image_names, open_image_files, plain_name
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import EXAMPLE, LocalParams
 from ssdcore.sources.division import Division

@@ -99,13 +99,7 @@ def _annotations(root: Path, archive: str) -> dict[str, Any]:
 
 
 def _read_shards(folder: Path, name: str, where: str, classes: int) -> Iterator[Row]:
-    """Yields the rows of the shards `name`0, `name`1, … in order.
-
-    Args:
-        folder: of the shards and their .db files.
-        name: without the number.
-        where: name of the shards in messages.
-        classes: number of classes; labels are 1 to it.
+    """Yields the rows of the shards `name`0, `name`1, … in order; labels are 1 to `classes`.
 
     Raises:
         InputError: a shard is no MindRecord file, or a column has an unexpected content.

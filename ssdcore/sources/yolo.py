@@ -15,9 +15,8 @@ from pathlib import Path, PurePosixPath
 import yaml  # type: ignore[import-untyped]
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.file_names import plain_name
 from ssdcore.core.messages import counted
-from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
 from ssdcore.sources.pairing import ALONE, Key, Reading, pair, read_text
@@ -207,16 +206,9 @@ def read_yolo(
     *,
     is_test: bool = False,
 ) -> Reading:
-    """Reads the images and their labels, ordered by name.
+    """Reads the images and their labels, which a test split may lack, ordered by name.
 
-    Args:
-        files: the label files.
-        where: path of their folder or archive, which messages name.
-        images: the images.
-        inner: path of `images` inside `files`; "" if it is elsewhere.
-        names: the classes.
-        images_where: path of the images.
-        is_test: whether it is a test split, whose labels may be missing.
+    The path of the images inside that of the label files is `inner`, "" if they are elsewhere.
 
     Raises:
         InputError: there is no image, no image has labels, or a line is wrong.

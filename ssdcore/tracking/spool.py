@@ -50,11 +50,6 @@ class Spool:
 
     After that the same call may succeed later. Nothing is synced to the disk, which can take
     seconds: events survive the process, but may not survive a power failure.
-
-    Args:
-        root: the repository.
-        name: of the folder, after its number.
-        opening: the journal's first line.
     """
 
     def __init__(self, root: Path, name: str, opening: bytes) -> None:
