@@ -155,7 +155,7 @@ def check_rows(
 
 
 def require_plausible(split: CocoSplit, where: str) -> None:
-    """Checks that the classes of a file, which messages call `where`, differ, and its boxes' unit.
+    """Checks that the classes differ and that boxes are in pixels; messages call the file `where`.
 
     Names that differ in letter case and spaces alone are the same class, but for single letters,
     which are classes of their own in the images of a text.

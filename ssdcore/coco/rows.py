@@ -101,7 +101,7 @@ def flag(value: object) -> bool | None:
 
 
 def in_python(*columns: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
-    """Yields the rows of columns as Python's numbers and lists, few at once to bound the memory."""
+    """Yields the rows of columns as numbers and lists, a part at a time to bound the memory."""
     for start in range(0, len(columns[0]), ROWS_AT_ONCE):
         some = (column[start : start + ROWS_AT_ONCE].tolist() for column in columns)
         yield from zip(*some, strict=True)

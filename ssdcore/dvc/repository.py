@@ -62,7 +62,7 @@ def at_rest() -> Iterator[Any]:
 
 
 def status(repo: Any, *stages: str) -> list[str]:
-    """Returns which of the stages, or of all, and of those before them changed since they ran."""
+    """Returns which stages, all by default, and stages before them have changed since they ran."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a library of DVC's
         found = repo.status(targets=list(stages) or None, with_deps=bool(stages))

@@ -24,10 +24,7 @@ Event = tuple[Trial, str]
 
 
 class Search:
-    """Runs the trials of a study, some `jobs` at a time, and their files in a folder.
-
-    Between two looks at the trials, the signals are asked.
-    """
+    """Runs the trials of a study, `jobs` at a time, until a signal; a folder has their files."""
 
     def __init__(
         self, study: Study, start: Start, jobs: int, folder: Path, signals: Signals

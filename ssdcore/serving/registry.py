@@ -28,7 +28,7 @@ RUN_TAGS = ("params.sha256", "git.commit", "git.dirty", "dvc.exp_name", "dvc.bas
 
 
 class Registry:
-    """The registered model of a name in a store. Every method may raise `UnavailableError`."""
+    """A registered model, by its name in a store. Every method may raise `UnavailableError`."""
 
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
