@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from ssdcore.core.messages import counted, printable
-from ssdcore.data.convert import EXAMPLES, Conversion, RepeatedFile
+from ssdcore.data.convert import Conversion, RepeatedFile
 from ssdcore.data.manifest import UNLABELLED
-from ssdcore.data.same_images import SameImage
+from ssdcore.data.same_images import EXAMPLES, SameImage
 
 EXAMPLE_LENGTH = 60
 """Maximum characters of an example; file names and boxes can have any length."""

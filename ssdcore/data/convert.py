@@ -16,11 +16,8 @@ from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import header_of, open_image_files, plain_name
 from ssdcore.data.images import OTHER_SIZE, BrokenImageError, checked, thumbnail
 from ssdcore.data.mindrecord import Record, write_shards
-from ssdcore.data.same_images import Look
+from ssdcore.data.same_images import EXAMPLES, Look
 from ssdcore.data.thread_map import map_in_threads
-
-EXAMPLES = 3
-"""Maximum in a message."""
 
 
 class Skipped(NamedTuple):
@@ -30,13 +27,6 @@ class Skipped(NamedTuple):
     reason: str
     boxes: int
     image_id: int
-
-
-class Checked(NamedTuple):
-    """An image to store, encoded, and how it looks."""
-
-    stored: bytes
-    look: Look
 
 
 class RepeatedFile(NamedTuple):
@@ -211,18 +201,19 @@ def convert_split(
     boxes = Counter(kept=0, clipped=0, crowd=0)
     looks: list[Look] = []
 
-    def records(outcomes: Iterable[Checked | BrokenImageError]) -> Iterator[Record]:
+    def records(outcomes: Iterable[tuple[bytes, Look] | BrokenImageError]) -> Iterator[Record]:
         pairs = zip(split.images, outcomes, strict=True)
         for number, (image, outcome) in enumerate(pairs, start=1):
             progress.step(number, f"{len(skipped)} left out")
             objects = split.objects[image.id]
-            if isinstance(outcome, Checked):
-                looks.append(outcome.look)
+            if not isinstance(outcome, BrokenImageError):
+                stored, look = outcome
+                looks.append(look)
                 object_counts.append(len(objects.labels))
                 boxes["kept"] += len(objects.labels)
                 boxes["clipped"] += split.clipped_in.get(image.id, 0)
                 boxes["crowd"] += int(objects.crowd.sum())
-                yield Record(image.id, outcome.stored, objects)
+                yield Record(image.id, stored, objects)
             elif strict:
                 where = f"{folder}: {image.file_name} (image {image.id})"
                 raise _fault(where, str(outcome), "a whole image of the listed size")
@@ -236,15 +227,15 @@ def convert_split(
         Progress(len(split.images), unit="image") as progress,
     ):
 
-        def read(image: CocoImage) -> Checked:
+        def read(image: CocoImage) -> tuple[bytes, Look]:
             data, thumbnails = image_files.read(image.file_name), []
             stored = checked(
                 data, image.height, image.width, lambda seen: thumbnails.append(thumbnail(seen)),
                 max_side,
             )  # fmt: skip
-            return Checked(stored, Look(image.file_name, sha256(data).digest(), thumbnails[0]))
+            return stored, Look(image.file_name, sha256(data).digest(), thumbnails[0])
 
-        def check(image: CocoImage) -> Checked | BrokenImageError:
+        def check(image: CocoImage) -> tuple[bytes, Look] | BrokenImageError:
             try:
                 if not image.file_name:
                     raise BrokenImageError("entry without file name")

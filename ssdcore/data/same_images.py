@@ -30,6 +30,7 @@ BORDER = THUMBNAIL // 6
 FACTORS = np.linspace(0.84, 1.16, 9)
 """Sizes at which a thumbnail's inner part is looked for in the other."""
 EXAMPLES = 3
+"""Maximum in a message."""
 
 
 class Look(NamedTuple):

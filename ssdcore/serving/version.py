@@ -12,7 +12,7 @@ from ssdcore.coco.operating_point import UNMEASURED_SCORE
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import md5_of_file, read_json, sha256_of_file
-from ssdcore.dvc.lock import LOCK, LockedStage, read_lock
+from ssdcore.dvc.lock import LOCK, read_lock
 from ssdcore.export.runtime import OnnxFile
 from ssdcore.inference.decode import Thresholds
 from ssdcore.tracking.context import MODEL_TAG
@@ -62,7 +62,10 @@ def read_candidate(repository: Path) -> Candidate:
             another checkpoint was exported.
     """
     checkpoint, metrics = repository / layout.BEST_CHECKPOINT, repository / layout.EVALUATE_METRICS
-    stage = _locked_stage(repository / LOCK)
+    stages = read_lock(repository / LOCK)
+    if STAGE not in stages:
+        raise InputError(str(repository / LOCK), sorted(stages), f"a record of {STAGE}", REMEDY)
+    stage = stages[STAGE]
     _require(checkpoint, stage.deps.get(layout.BEST_CHECKPOINT.as_posix()))
     _require(metrics, stage.outs.get(layout.EVALUATE_METRICS.as_posix()))
     sha256, exported = sha256_of_file(checkpoint), repository / layout.DETECTOR
@@ -82,13 +85,6 @@ def read_candidate(repository: Path) -> Candidate:
         evaluated.get("threshold", UNMEASURED_SCORE),
         evaluated.get("model_threshold", ""),
     )
-
-
-def _locked_stage(lock: Path) -> LockedStage:
-    stages = read_lock(lock)
-    if STAGE not in stages:
-        raise InputError(str(lock), sorted(stages), f"a record of {STAGE}", REMEDY)
-    return stages[STAGE]
 
 
 def _require(path: Path, md5: str | None) -> None:
