@@ -16,7 +16,7 @@ from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
 from ssdcore.export.metadata import ExportMetadata
-from ssdcore.export.onnx_builder import BATCH, Graph, Value, save
+from ssdcore.export.onnx_builder import BATCH, Graph, save, tensor
 from ssdcore.export.runtime import OnnxFile, OnnxNetwork
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.inference.decode import Thresholds
@@ -74,10 +74,10 @@ def _network(path: Path, description: ModelMetadata) -> bytes:
     graph.add("Split", x, parts, axis=2, outputs=["offsets", "probabilities"])
     network = graph.model(
         "small",
-        [Value("images", np.float32, (BATCH, *IMAGE))],
+        [tensor("images", np.float32, (BATCH, *IMAGE))],
         [
-            Value("offsets", np.float32, (BATCH, BOXES, 4)),
-            Value("probabilities", np.float32, (BATCH, BOXES, classes)),
+            tensor("offsets", np.float32, (BATCH, BOXES, 4)),
+            tensor("probabilities", np.float32, (BATCH, BOXES, classes)),
         ],
     )
     save(path, network, ExportMetadata(description, Thresholds(), {"dataset": "a"}).texts())

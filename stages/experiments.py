@@ -36,8 +36,9 @@ def best(
 ) -> None:
     """List experiments by AP on val, and say how to look at and apply the best one.
 
-    Only experiments on the same data as the workspace are ranked, since AP does not compare across
-    data sets. If the workspace has no data, the commit or the newest experiment with an AP decides.
+    Only experiments on the same data/raw as the workspace are ranked, since AP does not compare
+    across data sets. If the workspace has none, the commit or the newest experiment with an AP
+    decides.
     """
     from ssdcore.dvc.experiments import CHANGED, list_experiments
 

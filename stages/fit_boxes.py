@@ -70,13 +70,10 @@ def _training_objects(network_input: NetworkInput) -> tuple[Boxes, NDArray[Any]]
 
     from ssdcore.coco.annotations import read_coco
     from ssdcore.coco.ground_truth import read_skipped
-    from ssdcore.geometry.boxes import to_view
 
     split = read_coco(layout.ground_truth("train"))
     used = split.training_rows(read_skipped("train"))
-    views = network_input.view(split.sizes_hw(used))
-    boxes = to_view(split.annotations.boxes_yxyx[used], views)
-    return boxes, np.sqrt(split.annotations.areas_px[used])
+    return network_input.training_boxes(split, used), np.sqrt(split.annotations.areas_px[used])
 
 
 def _listed(values: Any) -> str:

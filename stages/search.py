@@ -54,8 +54,8 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
         ended = sum(one.state != "running" for one in study.trials())
         say(f"{name}: {ended} of {start.space.trials} trials have ended")
         try:
-            for event in Search(study, start, jobs, folder, signals).run():
-                say(f"{event.trial.name} {event.line}")
+            for trial, line in Search(study, start, jobs, folder, signals).run():
+                say(f"{trial.name} {line}")
                 tracking.update()
         except Stopped as stopped:
             tracking.end("KILLED")

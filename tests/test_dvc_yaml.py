@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from ssdcore.core import layout
 from ssdcore.core.nested import leaves
+from ssdcore.inference.decode import Thresholds
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params
 
@@ -154,6 +155,30 @@ def test_every_parameter_is_some_stages_or_of_no_consequence():
     covered = {key for key in keys if any(key == d or key.startswith(d + ".") for d in declared)}
     assert keys - covered == set(UNDECLARED)
     assert all(any(key == d or key.startswith(d + ".") for key in keys) for d in declared)
+
+
+def test_the_reader_of_params_yaml_names_a_missing_key_before_dvc_does():
+    """DVC ends at a single key that params.yaml lacks, just before its stage or at once."""
+
+    def has_default(key: str) -> bool:
+        *path, name = key.split(".")
+        section: Any = Params
+        for part in path:
+            section = section.model_fields[part].annotation
+        return not section.model_fields[name].is_required()
+
+    declared = {key for stage in STAGES for key in PIPELINE["stages"][stage].get("params", [])}
+    filled_in = {key for key in PARAMS if "${" + key + "}" in str(PIPELINE["stages"])}
+    named_by_the_doctor = {"dataset.local.path", "dataset.local.test_path"}
+    assert {key for key in declared | filled_in if has_default(key)} == named_by_the_doctor
+
+
+def test_a_setting_of_the_evaluation_alone_does_not_export_again():
+    listed = PIPELINE["stages"]["export"]["params"]
+    thresholds = {*Thresholds().texts()} - {"max_candidates"}  # ONNX has no limit of candidates
+    assert {key for key in listed if key.startswith("evaluate")} == {
+        f"evaluate.{name}" for name in ("batch_size", *thresholds)
+    }
 
 
 def test_plots_name_columns_and_templates_that_are_there(tmp_path, monkeypatch):

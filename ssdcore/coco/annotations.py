@@ -98,8 +98,7 @@ class CocoSplit(NamedTuple):
     def training_rows(self, skipped: Collection[int]) -> NDArray[np.int64]:
         """Returns the rows of `annotations` that training uses, in the file's order.
 
-        Args:
-            skipped: ids of the images that convert left out.
+        It uses none of the images that convert left out, whose ids are `skipped`.
         """
         rows = self.annotations
         used = np.flatnonzero((rows.verdict == KEPT) & ~rows.crowd)
@@ -156,14 +155,10 @@ def check_rows(
 
 
 def require_plausible(split: CocoSplit, where: str) -> None:
-    """Checks that the classes differ and that the boxes are in pixels.
+    """Checks that the classes differ and that boxes are in pixels; messages call the file `where`.
 
     Names that differ in letter case and spaces alone are the same class, but for single letters,
     which are classes of their own in the images of a text.
-
-    Args:
-        split: the content of an annotation file.
-        where: name of the file in messages.
 
     Raises:
         InputError: two ids have the same name, or all boxes are fractions of the image or corners.

@@ -1,15 +1,14 @@
 """The ground truth that convert checked; all later stages read it, never the user's file."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from ssdcore.coco.annotations import CocoSplit
+from ssdcore.coco.rows import in_python, separated
 from ssdcore.core import layout
-from ssdcore.core.files import replacing
+from ssdcore.core.files import read_json, replacing
 
-ROWS_AT_ONCE = 1 << 14
-"""Rows that are converted to Python objects at once; bounds the memory."""
 ROW_JSON = (
     '{"id": %d, "image_id": %d, "category_id": %d, "bbox": [%r, %r, %r, %r], "area": %r, '
     '"iscrowd": %d}'
@@ -30,39 +29,20 @@ def write_ground_truth(path: Path, split: CocoSplit) -> None:
             (',\n"categories"', (json.dumps(one._asdict()) for one in split.classes)),
         ):
             file.write(f"{start}: [")
-            file.writelines(_separated(rows))
+            file.writelines(separated(rows))
             file.write("\n]")
         file.write("\n}\n")
 
 
 def read_skipped(split: str) -> set[int]:
     """Returns the ids of the images that convert skipped, which the ground truth lists as well."""
-    conversion = json.loads(layout.conversion(split).read_text(encoding="utf-8"))
+    conversion = read_json(layout.conversion(split))
     return {file["image_id"] for file in conversion[split]["skipped_files"]}
-
-
-def _separated(rows: Iterable[str]) -> Iterator[str]:
-    before = "\n"
-    for row in rows:
-        yield before + row
-        before = ",\n"
 
 
 def _annotations(split: CocoSplit) -> Iterator[str]:
     truth = split.annotations.ground_truth()
-    image_ids = split.image_ids[truth.image]
-    for start in range(0, len(image_ids), ROWS_AT_ONCE):
-        some = slice(start, start + ROWS_AT_ONCE)
-        for number, (image_id, label, box, area, crowd) in enumerate(
-            zip(
-                image_ids[some].tolist(),
-                truth.label[some].tolist(),
-                truth.boxes_xywh_px[some].tolist(),
-                truth.areas_px[some].tolist(),
-                truth.crowd[some].tolist(),
-                strict=True,
-            ),
-            start=start + 1,
-        ):
-            category_id = split.classes[label - 1].id
-            yield ROW_JSON % (number, image_id, category_id, *box, area, crowd)
+    columns = (split.image_ids[truth.image], truth.label, truth.boxes_xywh_px, truth.areas_px)
+    for number, row in enumerate(in_python(*columns, truth.crowd), start=1):
+        image_id, label, box, area, crowd = row
+        yield ROW_JSON % (number, image_id, split.classes[label - 1].id, *box, area, crowd)

@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoClass, CocoImage
-from ssdcore.coco.rows import whole_number
+from ssdcore.coco.rows import in_python, separated, whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import replacing
 from ssdcore.geometry.boxes import Boxes, from_view, xywh_px_to_yxyx, yxyx_to_xywh_px
 
 BOX_DECIMALS = 3
 SCORE_DECIMALS = 6
-ROWS_AT_ONCE = 1 << 14
-"""Rows that are converted to Python objects at once; bounds the memory."""
 ROW_JSON = """\
   {
     "image_id": %d,
@@ -94,18 +92,9 @@ class CocoResults:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yields each detection as a row of COCO's results format."""
-        for start in range(0, len(self), ROWS_AT_ONCE):
-            some = self.select(slice(start, start + ROWS_AT_ONCE))
-            for image_id, category_id, box, score in zip(
-                some.image_ids.tolist(),
-                some.category_ids.tolist(),
-                some.boxes_xywh_px.tolist(),
-                some.scores.tolist(),
-                strict=True,
-            ):
-                yield {
-                    "image_id": image_id, "category_id": category_id, "bbox": box, "score": score,
-                }  # fmt: skip
+        columns = (self.image_ids, self.category_ids, self.boxes_xywh_px, self.scores)
+        for row in in_python(*columns):
+            yield dict(zip(("image_id", "category_id", "bbox", "score"), row, strict=True))
 
     def select(self, which: NDArray[Any] | slice) -> "CocoResults":
         """Returns the rows of a mask (N,), of indices or of a slice."""
@@ -125,9 +114,7 @@ class CocoResults:
 
 
 def to_results(
-    images: Sequence[CocoImage],
-    found: Sequence[Detections],
-    classes: Sequence[CocoClass | None],
+    images: Sequence[CocoImage], found: Sequence[Detections], classes: Sequence[CocoClass | None]
 ) -> CocoResults:
     """Converts detections to the annotation file's ids and to pixels, rounded for the file.
 
@@ -180,11 +167,8 @@ def write_results(path: Path, results: CocoResults) -> None:
         raise ValueError("Out of range float values are not JSON compliant")
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write("[")
-        before = "\n"
-        for row in results.rows():
-            values = (row["image_id"], row["category_id"], *row["bbox"], row["score"])
-            file.write(before + ROW_JSON % values)
-            before = ",\n"
+        rows = ((r["image_id"], r["category_id"], *r["bbox"], r["score"]) for r in results.rows())
+        file.writelines(separated(ROW_JSON % row for row in rows))
         file.write("\n]\n" if len(results) else "]\n")
 
 

@@ -10,11 +10,13 @@ NaN. So no value is used before one of the functions here has read it.
 import gc
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from math import isfinite
 from pathlib import Path
 from typing import Any
+
+from numpy.typing import NDArray
 
 from ssdcore.core.errors import EXPECTED, InputError, found_instead
 from ssdcore.core.retry import retrying
@@ -31,6 +33,7 @@ NO = ("", "0", "0.0", "false", "nan", "no", "none", "null")
 YES = ("1", "1.0", "true", "yes")
 FLAGS = {**dict.fromkeys(NO, False), **dict.fromkeys(YES, True)}
 """What a flag says, by its text in lower case."""
+ROWS_AT_ONCE = 1 << 14
 REMEDY = "Export the data set as a COCO detection file (instances_*.json)"
 
 
@@ -50,11 +53,7 @@ def load_rows(path: Path) -> Content:
 
 
 def parse_rows(read: Callable[[], bytes], where: str) -> Content:
-    """Returns the three `LISTS` of a file, their entries reduced to `KEYS`.
-
-    Args:
-        read: returns the file's bytes.
-        where: the file's name in messages.
+    """Returns the three `LISTS` of the file `where`, their entries reduced to `KEYS`.
 
     Raises:
         InputError: not JSON, not a COCO detection file, or no categories or no images.
@@ -99,6 +98,21 @@ def flag(value: object) -> bool | None:
     if value is None or isinstance(value, int | float | str):
         return FLAGS.get(str(value).strip().lower())
     return None
+
+
+def in_python(*columns: NDArray[Any]) -> Iterator[tuple[Any, ...]]:
+    """Yields the rows of columns as numbers and lists, a part at a time to bound the memory."""
+    for start in range(0, len(columns[0]), ROWS_AT_ONCE):
+        some = (column[start : start + ROWS_AT_ONCE].tolist() for column in columns)
+        yield from zip(*some, strict=True)
+
+
+def separated(rows: Iterable[str]) -> Iterator[str]:
+    """Yields the rows of a JSON list with what is between them, but for its brackets."""
+    before = "\n"
+    for row in rows:
+        yield before + row
+        before = ",\n"
 
 
 def _parse(data: bytes, where: str) -> Any:

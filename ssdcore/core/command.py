@@ -89,12 +89,6 @@ def modules(
     """Returns a command that imports the module named by the first word, and runs its `app`.
 
     The other modules are not imported: neither for the help nor for the shell's completion.
-
-    Args:
-        package: holds the modules.
-        descriptions: one line of help for each module.
-        about: the help text of the whole command.
-        named: the module of a command that has another name.
     """
 
     class Importing(TyperGroup):

@@ -61,10 +61,6 @@ def report_at_exit(error: Exception, params: Path) -> None:
     """Reports the failure when this process ends, after the error itself is printed.
 
     Outside a DVC experiment this does nothing. In a group of processes only the first one reports.
-
-    Args:
-        error: what the stage raised.
-        params: the parameter file.
     """
     stage = stage_of_experiment()
     if stage and os.environ.get("RANK_ID", "0") == "0":

@@ -1,4 +1,4 @@
-"""Writes files and folders whole or not at all, and computes hashes."""
+"""Writes files and folders whole or not at all, reads JSON, and computes hashes."""
 
 import hashlib
 import json
@@ -88,8 +88,12 @@ def write_json(path: Path, value: Any) -> None:
     Raises:
         ValueError: `value` contains NaN or infinity.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(path, text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Returns the content of a JSON file; raises an OSError or a ValueError where there is none."""
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def sha256_of_file(path: Path) -> str:

@@ -4,7 +4,6 @@ The operating system releases a lock when its process ends, also by a kill. Besi
 file says who holds it.
 """
 
-import json
 import os
 import shlex
 import sys
@@ -17,7 +16,7 @@ from socket import gethostname
 from filelock import FileLock, Timeout
 
 from ssdcore.core.errors import InputError, RunError, found_instead
-from ssdcore.core.files import write_json
+from ssdcore.core.files import read_json, write_json
 from ssdcore.core.messages import say
 
 LOCKS = Path(".ssd/locks")
@@ -83,14 +82,14 @@ def holder_of(path: Path) -> int | None:
     with suppress(Timeout), FileLock(path).acquire(blocking=False):
         return None
     try:
-        return int(json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["pid"])
+        return int(read_json(path.with_suffix(".json"))["pid"])
     except (OSError, ValueError, KeyError, TypeError):  # it has only just got the lock
         return 0
 
 
 def _describe(holder: Path) -> str:
     try:
-        held = json.loads(holder.read_text(encoding="utf-8"))
+        held = read_json(holder)
         return f"process {held['pid']} on {held['host']} since {held['since']} ({held['command']})"
     except (OSError, ValueError, KeyError, TypeError):  # it has only just got the lock
         return "another process"

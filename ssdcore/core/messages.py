@@ -27,14 +27,10 @@ def counted(number: int, one: str, several: str = "") -> str:
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Prints a text and a line break immediately, above the progress bar if there is one.
+    """Prints a `printable` text and a line break at once, above the progress bar if there is one.
 
     It never fails: work that is done stays done when nobody reads the output (`| head -1`) or the
     disk of the log is full. Further output of the process is then dropped.
-
-    Args:
-        text: printed as `printable` returns it.
-        error: whether it goes to standard error.
     """
     stream = sys.stderr if error else sys.stdout
     bars = sys.modules.get("tqdm")  # a process that shows no bar need not have it

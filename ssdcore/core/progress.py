@@ -36,15 +36,10 @@ class _Display:
 
 
 class Progress(_Display):
-    """Shows how many steps are done.
+    """Shows how many steps are done, after those of an earlier process; `total` may be unknown.
 
     The time of the first step does not count in the estimate of the rest: the first one compiles
     the network or opens the files.
-
-    Args:
-        total: number of steps; None if unknown.
-        done: number of steps that were done before.
-        unit: the name of a step.
     """
 
     def __init__(self, total: int | None, done: int = 0, unit: str = "step") -> None:
@@ -69,11 +64,7 @@ class Progress(_Display):
 
 
 class ByteProgress(_Display):
-    """Shows how many bytes of a file are done.
-
-    Args:
-        name: the name of the file.
-    """
+    """Shows how many bytes of a file are done."""
 
     def __init__(self, name: str) -> None:
         super().__init__(desc=printable(name), unit="B", unit_scale=True)

@@ -54,10 +54,7 @@ def retrying(work: Callable[[], Result], what: str) -> Result:
 
 
 def resuming(items_from: Callable[[int], Iterator[Result]]) -> Iterator[Result]:
-    """Yields the items of `items_from(0)`; after a RunError, goes on with those that are left.
-
-    Args:
-        items_from: returns the items without as many of the first ones.
+    """Yields the items of `items_from(0)`; after a RunError at item n, those of `items_from(n)`.
 
     Raises:
         RunError: the last attempt failed as well.

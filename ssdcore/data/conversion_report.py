@@ -6,9 +6,9 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from ssdcore.core.messages import counted, printable
-from ssdcore.data.convert import EXAMPLES, Conversion, RepeatedFile
+from ssdcore.data.convert import Conversion, RepeatedFile
 from ssdcore.data.manifest import UNLABELLED
-from ssdcore.data.same_images import SameImage
+from ssdcore.data.same_images import EXAMPLES, SameImage
 
 EXAMPLE_LENGTH = 60
 """Maximum characters of an example; file names and boxes can have any length."""
@@ -45,14 +45,7 @@ def notes(
     unused: Mapping[str, Sequence[str]],
     same: Sequence[SameImage] = (),
 ) -> list[str]:
-    """Returns a line for each kind of repair, and of input that is there twice or not used.
-
-    Args:
-        conversion: of the split.
-        repeated: image files of the split with several entries.
-        unused: names that no record uses by reason, see `ssdcore.data.manifest.read_unused`.
-        same: images that another split has, too.
-    """
+    """Returns a line for each kind of repair, and of input that is there twice or not used."""
     split, lines = conversion.split, []
     if split.sizes_from_files:
         images = counted(split.sizes_from_files, "image")

@@ -10,18 +10,14 @@ from typing import Any, NamedTuple
 
 from ssdcore.coco.annotations import CocoImage, CocoSplit, read_coco, require_plausible
 from ssdcore.core.errors import InputError
-from ssdcore.core.file_names import plain_name
 from ssdcore.core.messages import counted
 from ssdcore.core.progress import Progress
 from ssdcore.core.retry import retrying
-from ssdcore.data.image_files import header_of, open_image_files
+from ssdcore.data.image_files import header_of, open_image_files, plain_name
 from ssdcore.data.images import OTHER_SIZE, BrokenImageError, checked, thumbnail
 from ssdcore.data.mindrecord import Record, write_shards
-from ssdcore.data.same_images import Look
+from ssdcore.data.same_images import EXAMPLES, Look
 from ssdcore.data.thread_map import map_in_threads
-
-EXAMPLES = 3
-"""Maximum in a message."""
 
 
 class Skipped(NamedTuple):
@@ -31,13 +27,6 @@ class Skipped(NamedTuple):
     reason: str
     boxes: int
     image_id: int
-
-
-class Checked(NamedTuple):
-    """An image to store, encoded, and how it looks."""
-
-    stored: bytes
-    look: Look
 
 
 class RepeatedFile(NamedTuple):
@@ -103,10 +92,6 @@ def read_split(annotations: Path, folder: Path) -> CocoSplit:
 
     Tools that write no size draw their boxes on the upright image.
 
-    Args:
-        annotations: the file.
-        folder: of the images, or the zip archive that contains them.
-
     Raises:
         InputError: the file as a whole is unusable, see `read_coco` and `require_plausible`.
     """
@@ -145,11 +130,7 @@ def repeated_files(splits: Mapping[str, tuple[CocoSplit, Path]]) -> list[Repeate
 def require_used_once(
     repeated: Sequence[RepeatedFile], unused: Mapping[str, Mapping[str, Sequence[str]]]
 ) -> None:
-    """Refuses files with several entries, and input that no record uses.
-
-    Args:
-        repeated: from `repeated_files`.
-        unused: names by split and reason, see `ssdcore.data.manifest.read_unused`.
+    """Refuses files with several entries, and input that no record uses, by split and reason.
 
     Raises:
         InputError: there are some.
@@ -165,10 +146,6 @@ def require_used_once(
 
 def require_usable(conversion: Conversion, folder: Path) -> None:
     """Refuses a split of which no image is usable.
-
-    Args:
-        conversion: of the split.
-        folder: of the images, or the zip archive that contains them.
 
     Raises:
         InputError: there is none; the message has the first fault, and both sizes if they differ.
@@ -224,18 +201,19 @@ def convert_split(
     boxes = Counter(kept=0, clipped=0, crowd=0)
     looks: list[Look] = []
 
-    def records(outcomes: Iterable[Checked | BrokenImageError]) -> Iterator[Record]:
+    def records(outcomes: Iterable[tuple[bytes, Look] | BrokenImageError]) -> Iterator[Record]:
         pairs = zip(split.images, outcomes, strict=True)
         for number, (image, outcome) in enumerate(pairs, start=1):
             progress.step(number, f"{len(skipped)} left out")
             objects = split.objects[image.id]
-            if isinstance(outcome, Checked):
-                looks.append(outcome.look)
+            if not isinstance(outcome, BrokenImageError):
+                stored, look = outcome
+                looks.append(look)
                 object_counts.append(len(objects.labels))
                 boxes["kept"] += len(objects.labels)
                 boxes["clipped"] += split.clipped_in.get(image.id, 0)
                 boxes["crowd"] += int(objects.crowd.sum())
-                yield Record(image.id, outcome.stored, objects)
+                yield Record(image.id, stored, objects)
             elif strict:
                 where = f"{folder}: {image.file_name} (image {image.id})"
                 raise _fault(where, str(outcome), "a whole image of the listed size")
@@ -249,15 +227,15 @@ def convert_split(
         Progress(len(split.images), unit="image") as progress,
     ):
 
-        def read(image: CocoImage) -> Checked:
+        def read(image: CocoImage) -> tuple[bytes, Look]:
             data, thumbnails = image_files.read(image.file_name), []
             stored = checked(
                 data, image.height, image.width, lambda seen: thumbnails.append(thumbnail(seen)),
                 max_side,
             )  # fmt: skip
-            return Checked(stored, Look(image.file_name, sha256(data).digest(), thumbnails[0]))
+            return stored, Look(image.file_name, sha256(data).digest(), thumbnails[0])
 
-        def check(image: CocoImage) -> Checked | BrokenImageError:
+        def check(image: CocoImage) -> tuple[bytes, Look] | BrokenImageError:
             try:
                 if not image.file_name:
                     raise BrokenImageError("entry without file name")

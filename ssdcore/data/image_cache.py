@@ -7,13 +7,10 @@ from ssdcore.data.augment import Sample
 
 
 class ImageCache:
-    """Keeps the first samples that fit into the limit; safe for several threads.
+    """Keeps the first samples that fit into a limit in bytes of pixels; safe for several threads.
 
     Never evicts: an epoch visits every image once, so an evicted image would have been cached in
     vain.
-
-    Args:
-        limit: bytes of pixels. 0 caches nothing.
     """
 
     def __init__(self, limit: int) -> None:

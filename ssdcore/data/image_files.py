@@ -2,6 +2,7 @@
 
 import posixpath
 import threading
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
@@ -9,7 +10,6 @@ from typing import Protocol
 from zipfile import ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.file_names import spellings
 from ssdcore.core.retry import retrying
 from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 from ssdcore.data.images import BrokenImageError, Header, read_header
@@ -36,6 +36,18 @@ def archive_fault(path: Path) -> str:
     except (OSError, *BROKEN_ENTRY) as error:
         return str(error)
     return f"{damaged} is damaged" if damaged is not None else ""
+
+
+def plain_name(name: str) -> str:
+    """Returns the one spelling by which names are compared: `/` and composed letters (NFC)."""
+    return unicodedata.normalize("NFC", posixpath.normpath(name.replace("\\", "/")))
+
+
+def spellings(name: str) -> list[str]:
+    """Returns the name as it is, then with `/` for backslashes and its letters in NFC and NFD."""
+    forward = name.replace("\\", "/")
+    others = {forward, *(unicodedata.normalize(form, forward) for form in ("NFC", "NFD"))}
+    return [name, *sorted(others - {name})]
 
 
 class ImageFiles(Protocol):

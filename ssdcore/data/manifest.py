@@ -6,7 +6,6 @@ and no record uses.
 """
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import write_json
+from ssdcore.core.files import read_json, write_json
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import archive_fault, image_names, open_image_files
 from ssdcore.data.images import BrokenImageError
@@ -84,7 +83,7 @@ def write_unused(raw: Path, unused: Mapping[str, Mapping[str, Sequence[str]]]) -
 def read_unused(raw: Path) -> dict[str, dict[str, list[str]]]:
     """Returns what `write_unused` wrote to `raw`; empty if all of the input is used."""
     path = raw / layout.UNUSED.name
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return read_json(path) if path.is_file() else {}
 
 
 def image_folder(source_json: Path, split: str) -> Path:
@@ -93,7 +92,7 @@ def image_folder(source_json: Path, split: str) -> Path:
     An archive in the user's cache is recorded by its address, so that data/raw is the same on
     every machine; if the cache lacks it, it is fetched.
     """
-    content = json.loads(source_json.read_text(encoding="utf-8"))
+    content = read_json(source_json)
     key = f"{source_json}: splits.{split}.images"
     return recorded_images(content["splits"][split]["images"], key)
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.geometry.boxes import Boxes
+from ssdcore.coco.annotations import CocoSplit
+from ssdcore.geometry.boxes import Boxes, to_view
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.params.schema import ModelParams
 from ssdcore.params.types import Resize
@@ -54,6 +55,10 @@ class NetworkInput(NamedTuple):
         """
         reach = self.size / self.filled_hw(image_hw)
         return np.concatenate([np.zeros_like(reach), reach], axis=-1)
+
+    def training_boxes(self, split: CocoSplit, rows: NDArray[np.int64]) -> Boxes:
+        """Returns the boxes (M, 4) of rows of a split's annotations, in fractions of the input."""
+        return to_view(split.annotations.boxes_yxyx[rows], self.view(split.sizes_hw(rows)))
 
     def scaled(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resizes an image (H, W, 3) to the height and width that it fills."""

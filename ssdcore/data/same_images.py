@@ -30,6 +30,7 @@ BORDER = THUMBNAIL // 6
 FACTORS = np.linspace(0.84, 1.16, 9)
 """Sizes at which a thumbnail's inner part is looked for in the other."""
 EXAMPLES = 3
+"""Maximum in a message."""
 
 
 class Look(NamedTuple):
@@ -53,12 +54,7 @@ class SameImage(NamedTuple):
 
 
 def find_same(images: Sequence[Look], others: Mapping[str, Sequence[Look]]) -> list[SameImage]:
-    """Returns the images of a split that other splits have, too, each once for each split.
-
-    Args:
-        images: of the split.
-        others: the images of other splits, by split.
-    """
+    """Returns the images of a split that others have, too, each once for each of the others."""
     found = []
     for split, looks in others.items():
         place_of = {look.digest: place for place, look in enumerate(looks)}

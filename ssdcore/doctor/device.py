@@ -5,7 +5,6 @@ and the check goes on.
 """
 
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import RunError
-from ssdcore.core.processes import child_environment
+from ssdcore.core.processes import run_python
 from ssdcore.doctor.finding import Finding, Grade
 from ssdcore.params.types import Device
 
@@ -70,9 +69,7 @@ class Difference(NamedTuple):
 def check_device(params: Path, device: Device) -> Iterator[Finding]:
     """Yields findings on a device, each as soon as it is known; ends after the first error.
 
-    Args:
-        params: the parameter file, which describes network and loss.
-        device: as in `runtime.device`.
+    The parameter file describes network and loss.
     """
     with tempfile.TemporaryDirectory(prefix="device-") as temporary:
         folder = Path(temporary)
@@ -94,12 +91,6 @@ def check_device(params: Path, device: Device) -> Iterator[Finding]:
 def computed(folder: Path, params: Path, device: Device, amp: str = "O0") -> Arrays:
     """Returns what `ssdcore.doctor.device_step.compute` writes in a process of its own.
 
-    Args:
-        folder: for the file.
-        params: the parameter file.
-        device: as in `runtime.device`.
-        amp: as in `runtime.amp`.
-
     Raises:
         DeviceError: the process failed, or did not end within `TIMEOUT_S`.
     """
@@ -115,13 +106,8 @@ def run_on(device: str, script: str, *arguments: str) -> str:
     Raises:
         DeviceError: the process failed, or did not end within `TIMEOUT_S`.
     """
-    environment = {"GLOG_v": "3", **child_environment()}
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", script, *arguments],
-            capture_output=True, encoding="utf-8", errors="replace",
-            timeout=TIMEOUT_S, env=environment,
-        )  # fmt: skip
+        done = run_python("-c", script, *arguments, timeout_s=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise DeviceError(f"{device} gave no result in {TIMEOUT_S:.0f} s") from None
     if done.returncode:

@@ -3,16 +3,14 @@
 `make env` runs this module after it has installed the packages.
 """
 
-import os
 import platform
 import re
 import shutil
-import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from ssdcore.core.processes import git_output
+from ssdcore.core.processes import git_output, run_python
 from ssdcore.doctor.finding import Finding
 
 PYTHONS = ((3, 10), (3, 13))
@@ -114,14 +112,7 @@ def check_git(folder: Path) -> Finding:
 
 def check_import(name: str, module: str) -> Finding:
     """Imports a module in a separate process, because native code may crash."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"import {module}; print({module}.__version__)"],
-        env=os.environ | {"GLOG_v": "3"},  # suppresses MindSpore's warnings
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    done = run_python("-c", f"import {module}; print({module}.__version__)")
     if done.returncode:
         return import_error(name, done.stderr, done.returncode)
     return Finding("ok", name, done.stdout.strip())

@@ -4,11 +4,11 @@ MindSpore's native code ends the process on a machine that it does not support.
 """
 
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from ssdcore.core import layout
+from ssdcore.core.processes import run_python
 from ssdcore.doctor.finding import Finding, Grade
 from ssdcore.doctor.machine import import_error
 
@@ -46,13 +46,7 @@ else:
 def check_model(device: str, checkpoint: Path = layout.BEST_CHECKPOINT) -> Iterator[Finding]:
     """Yields findings on the device that `runtime.device` names and on the best checkpoint."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", SCRIPT, device, str(checkpoint)],
-            capture_output=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=TIMEOUT_S,
-        )
+        done = run_python("-c", SCRIPT, device, str(checkpoint), timeout_s=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         yield Finding("error", "device", f"no answer in {TIMEOUT_S:.0f} s", "Run make env")
         return

@@ -1,6 +1,5 @@
 """Checks the parameters, the data, DVC and MLflow."""
 
-import json
 import socket
 import sqlite3
 from pathlib import Path
@@ -8,12 +7,14 @@ from urllib.parse import urlsplit
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
+from ssdcore.core.files import read_json
+from ssdcore.core.nested import leaves
 from ssdcore.data.mindrecord import REMEDY, find_shards
 from ssdcore.doctor.finding import Finding
-from ssdcore.dvc.repository import changed_stages
-from ssdcore.params.reader import read_params
+from ssdcore.dvc.repository import open_repository, status
+from ssdcore.params.reader import read_params, read_values
 from ssdcore.tracking.spool import HOME, REFUSED, spools
-from ssdcore.tracking.store import IN_MEMORY, Store, locate, root_folder
+from ssdcore.tracking.store import IN_MEMORY, Store, locate, read_only, root_folder
 
 SERVER_TIMEOUT_S = 3.0
 PORTS = {"http": 80, "https": 443}
@@ -22,7 +23,7 @@ SYNC = "Run python -m stages.doctor sync"
 
 
 def check_params(path: Path) -> Finding:
-    """Checks that the parameter file is valid, and that the user's data are there."""
+    """Checks that the parameter file is valid and whole, and that the user's data are there."""
     try:
         params = read_params(path)
     except InputError as error:
@@ -33,6 +34,10 @@ def check_params(path: Path) -> Finding:
         if not Path(getattr(local, key)).exists():
             found = f"dataset.local.{key}: {getattr(local, key)} does not exist"
             return Finding("error", "parameters", found, f"Correct it in {path}")
+    there = dict(leaves(read_values(path)))
+    if lacking := [key for key, _ in leaves(params.model_dump()) if key not in there]:
+        text = f"{path} lacks {', '.join(lacking)}, whose defaults count; DVC may need them there"
+        return Finding("to do", "parameters", text, "Add them: presets/custom.yaml has all")
     return Finding("ok", "parameters", f"{path}, data set {params.dataset.name}")
 
 
@@ -48,7 +53,7 @@ def check_data() -> Finding:
     try:
         counts = []
         for split in layout.splits():
-            of_split = json.loads(layout.conversion(split).read_text(encoding="utf-8"))[split]
+            of_split = read_json(layout.conversion(split))[split]
             counts.append(f"{of_split['images']['kept']} for {split}")
     except (OSError, ValueError, KeyError, TypeError):
         return Finding("error", "data", f"{layout.conversion(split)} cannot be read", REMEDY)
@@ -58,7 +63,8 @@ def check_data() -> Finding:
 def check_dvc() -> Finding:
     """Checks which stages have changed since they last ran."""
     try:
-        changed = changed_stages()
+        with open_repository() as repo:
+            changed = status(repo)
     except InputError as error:
         return Finding("error", "DVC", str(error).rstrip("."))
     except RunError as error:
@@ -105,7 +111,7 @@ def _error_of(store: Store) -> str:
         if not store.database.exists():
             return ""
         try:
-            with sqlite3.connect(f"{store.database.as_uri()}?mode=ro", uri=True) as connection:
+            with read_only(store.database) as connection:
                 (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.Error as error:
             return str(error)

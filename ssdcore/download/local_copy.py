@@ -1,19 +1,17 @@
 """Returns the file that a parameter names by path or by address; fetches and keeps the latter."""
 
-import json
 import os
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import sha256_of_file, write_json
+from ssdcore.core.files import read_json, sha256_of_file, write_json
+from ssdcore.core.locks import locked
 from ssdcore.core.messages import say
 from ssdcore.download.resume import PartFile, fetch
 
@@ -71,7 +69,7 @@ def remembered_sha256(path: Path) -> str:
     same: whatever damages a file changes one of them, unless the disk itself is at fault.
     """
     try:
-        stored = json.loads(_hash_file(path).read_text(encoding="utf-8"))
+        stored = read_json(_hash_file(path))
         if stored == {**_state(path), "sha256": stored["sha256"]}:
             return str(stored["sha256"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
@@ -132,28 +130,14 @@ def _fetched(address: str, pin: str, key: str, check: Check | None) -> Path:
         raise InputError(key, address, f"an address that can be fetched ({error})") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with _locked(path):
+        lock = path.with_name(f"{path.name}.lock")
+        with locked(lock, f"the download of {path.name}", wait=True):
             if not path.is_file() or (pin and remembered_sha256(path) != pin):
                 _fetch_checked(address, pin, path, key, check)
     except OSError as error:  # problems of the address are InputErrors
         remedy = "Set XDG_CACHE_HOME to a writable folder, or download the file and give its path"
         raise InputError(key, address, f"a writable cache ({error})", remedy) from error
     return path
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Waits for other processes that fetch the same file."""
-    lock = FileLock(path.with_name(f"{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say(f"{path.name}: waiting for another process that fetches it")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _fetch_checked(address: str, pin: str, path: Path, key: str, check: Check | None) -> None:

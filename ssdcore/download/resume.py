@@ -3,7 +3,6 @@
 Downloaded bytes are kept when the process ends: the next run resumes like the next attempt.
 """
 
-import json
 import os
 import shutil
 from pathlib import Path
@@ -11,7 +10,7 @@ from random import Random
 from time import sleep
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import write_json
+from ssdcore.core.files import read_json, write_json
 from ssdcore.core.progress import ByteProgress, format_bytes
 from ssdcore.download.streams import NOTHING, FetchError, Kept, Stream, open_stream
 
@@ -31,10 +30,6 @@ class PartFile:
 
     The note is written before the first byte and never changed. Bytes without a note, or with one
     of another address or a smaller file, are ignored.
-
-    Args:
-        target: path of the complete file.
-        address: where the file comes from.
     """
 
     def __init__(self, target: Path, address: str) -> None:
@@ -45,7 +40,7 @@ class PartFile:
     def kept(self) -> Kept:
         """Returns what earlier attempts fetched."""
         try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
+            note = read_json(self._note)
             have = self.path.stat().st_size
             size, version = note["size"], str(note["version"])
             fits = note["address"] == self._address and (size is None or have <= int(size))

@@ -34,7 +34,8 @@ class Experiment:
         params: the content of params.yaml.
         metrics: the twelve COCO metrics of val by name; empty if there are none.
         changed: parameters that differ from the baseline's, by dotted key.
-        data: the hash of the MindRecord files; None if dvc.lock does not have it.
+        data: the hash of data/raw; None if dvc.lock does not have it. The section `convert` changes
+            what training sees of it, such as smaller images, but not what AP is measured against.
         reported_ap: the AP of the evaluated split, as evaluate logs it; None if there is none.
     """
 
@@ -59,10 +60,9 @@ class Experiment:
 
 
 def list_experiments(commits: int) -> list[Experiment]:
-    """Returns the workspace and the last commits of this branch, each followed by its experiments.
+    """Returns the workspace and the last `commits` of this branch, each with its experiments.
 
-    Args:
-        commits: how many commits; -1 for all.
+    With -1 commits, it is all of the branch.
 
     Raises:
         InputError: the working folder is not in a DVC repository.
@@ -103,10 +103,6 @@ def figures_of(name: str, baseline: str) -> dict[str, Any] | None:
     """Returns the figures of val of a finished experiment; None if there is no such experiment.
 
     Quicker than `list_experiments`, which reads all that DVC knows.
-
-    Args:
-        name: of the experiment.
-        baseline: the hash of the commit that it started from.
     """
     if name not in names_at(baseline):
         return None
@@ -134,9 +130,7 @@ def _ref(baseline: str, name: str) -> str:
 def read_states(states: Iterable[Any], workspace: str | None = None) -> Iterator[Experiment]:
     """Yields experiments from DVC's `ExpState` objects; skips those that DVC could not read.
 
-    Args:
-        states: the workspace's, then those of commits with their experiments.
-        workspace: the state of the workspace.
+    The first object is the workspace's, whose state DVC does not tell; commits follow.
     """
     readable = [state for state in states if state.data]
     for state, head in pairwise(readable):
@@ -158,7 +152,7 @@ def _experiment(
 ) -> Experiment:
     params = _content(state.data.params, layout.PARAMS)
     before = dict(leaves(params if params_before is None else params_before))
-    shards = state.data.outs.get(str(layout.MINDRECORD))
+    raw = state.data.outs.get(str(layout.RAW))
     return Experiment(
         name=WORKSPACE if state.rev == WORKSPACE else state.name or state.rev[:7],
         baseline=baseline.rev,
@@ -167,7 +161,7 @@ def _experiment(
         params=params,
         metrics=_figures(state.data.metrics),
         changed={key: value for key, value in leaves(params) if before.get(key, ...) != value},
-        data=shards.hash if shards else None,
+        data=raw.hash if raw else None,
         reported_ap=_bbox(state.data.metrics, layout.EVALUATE_METRICS).get("AP"),
     )
 

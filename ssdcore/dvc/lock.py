@@ -54,11 +54,7 @@ def recorded_outs(path: Path = LOCK) -> dict[str, str]:
 
 
 def parse_lock(text: str, where: str = str(LOCK)) -> dict[str, LockedStage]:
-    """Returns the records in the text of a dvc.lock by stage.
-
-    Args:
-        text: the content of the file.
-        where: the file's name in error messages.
+    """Returns the records in the text of a dvc.lock, which messages call `where`, by stage.
 
     Raises:
         InputError: the text is not a dvc.lock.

@@ -61,23 +61,8 @@ def at_rest() -> Iterator[Any]:
         yield repo
 
 
-def changed_stages() -> list[str]:
-    """Returns the stages of dvc.yaml that `dvc repro` would run, as far as DVC can tell now.
-
-    Raises:
-        InputError, RunError: as `open_repository`.
-    """
-    with open_repository() as repo:
-        return status(repo)
-
-
 def status(repo: Any, *stages: str) -> list[str]:
-    """Returns which of the stages, and of those before them, have changed since they ran.
-
-    Args:
-        repo: from `open_repository`.
-        stages: names; all of dvc.yaml without any.
-    """
+    """Returns which stages, all by default, and stages before them have changed since they ran."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of a library of DVC's
         found = repo.status(targets=list(stages) or None, with_deps=bool(stages))

@@ -76,12 +76,7 @@ def programs_for(repository: Path, clone: Path) -> Path:
 
 
 def run(folder: Path, *command: str, programs: Path | None = None) -> None:
-    """Runs a command in `folder`; its output goes to the terminal.
-
-    Args:
-        folder: the working folder.
-        command: program and arguments.
-        programs: a folder that is searched for programs first.
+    """Runs a command in `folder`, searching `programs` first; its output goes to the terminal.
 
     Raises:
         RunError: the exit status is not 0.

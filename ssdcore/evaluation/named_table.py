@@ -137,12 +137,7 @@ def to_csv(table: Table) -> str:
 
 
 def parse_rows(text: str, columns: Sequence[Column], where: str) -> list[Row]:
-    """Reads columns of a CSV file; others are ignored.
-
-    Args:
-        text: its content.
-        columns: what to read, in the order of the cells to return.
-        where: the file, for the message of an error.
+    """Reads columns of the CSV file `where`, in the order of the columns; others are ignored.
 
     Raises:
         InputError: a column is missing, or a cell is not a number.

@@ -89,16 +89,10 @@ def rounds_of_classes(split: Split) -> Rounds:
 
 
 def decide(split: Split, rounds: Rounds, low: float = 0, high: float = np.inf) -> Decisions:
-    """Decides as COCO does for an area range, borders included.
+    """Decides as COCO does for a range of √area from `low` to `high`, borders included.
 
     Objects of other sizes don't count, as crowds don't, but only one detection can take each.
     Detections of other sizes that take no object don't count either.
-
-    Args:
-        split: the objects and detections.
-        rounds: `rounds_of_classes` of it.
-        low: √area of the smallest objects.
-        high: √area of the largest.
     """
     of_size, found_of_size = (
         (area >= low**2) & (area <= high**2) for area in (split.truth_area, split.found_area)

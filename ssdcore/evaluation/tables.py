@@ -4,7 +4,6 @@ A new figure is a function from a judged split to a table, added to `TABLES`: it
 metrics, in a CSV file, in MLflow, in the report and in the comparison of revisions.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -19,7 +18,7 @@ from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined
 from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import replacing_folder, write_json, write_text
+from ssdcore.core.files import read_json, replacing_folder, write_json, write_text
 from ssdcore.evaluation.calibration import calibration
 from ssdcore.evaluation.coco_figures import coco_figures, per_class
 from ssdcore.evaluation.confusion import confusion
@@ -98,12 +97,7 @@ def results_of(
 ) -> dict[str, Any]:
     """Returns the content of metrics/validation.json, or of metrics/evaluate.json without times.
 
-    Args:
-        split: what was evaluated.
-        figures: from `ssdcore.coco.metrics.evaluate`.
-        tables: from `analyse`, of the same detections.
-        images: number of images evaluated.
-        remarks: on what the figures depend, by their keys in the file.
+    Remarks say on what the figures depend, by their keys in the file.
     """
     return {
         "split": split,
@@ -162,7 +156,7 @@ def read_tables(folder: Path = layout.EVALUATION) -> dict[str, Table]:
         InputError: the files are those of another version.
     """
     try:
-        described = json.loads((folder / layout.TABLES.name).read_text(encoding="utf-8"))
+        described = read_json(folder / layout.TABLES.name)
         return {table["name"]: _read_table(folder, table) for table in described}
     except (KeyError, TypeError, ValueError) as error:
         expected = "the fields that this version writes"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from onnx import TensorProto
 
-from ssdcore.export.onnx_builder import BATCH, Graph, Value
+from ssdcore.export.onnx_builder import BATCH, Graph, tensor
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, MAX_LOG_RATIO, SIZE_VARIANCE
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds
@@ -53,16 +53,16 @@ def detection(
     return graph.model(
         "detections",
         [
-            Value("offsets", np.float32, (BATCH, len(default_boxes), 4)),
-            Value("probabilities", np.float32, (BATCH, len(default_boxes), num_classes)),
-            Value("height", np.int64, (1,)),
-            Value("width", np.int64, (1,)),
-            *([Value("reach", np.float32, (2,))] if letterbox else []),
+            tensor("offsets", np.float32, (BATCH, len(default_boxes), 4)),
+            tensor("probabilities", np.float32, (BATCH, len(default_boxes), num_classes)),
+            tensor("height", np.int64, (1,)),
+            tensor("width", np.int64, (1,)),
+            *([tensor("reach", np.float32, (2,))] if letterbox else []),
         ],
         [
-            Value("boxes", np.float32, (BATCH, top, 4)),
-            Value("scores", np.float32, (BATCH, top)),
-            Value("labels", np.int64, (BATCH, top)),
+            tensor("boxes", np.float32, (BATCH, top, 4)),
+            tensor("scores", np.float32, (BATCH, top)),
+            tensor("labels", np.int64, (BATCH, top)),
         ],
     )
 

@@ -25,11 +25,7 @@ PREPROCESSING = {
     },
 }
 """How a photo of any size becomes one of the network's size, by `model.resize`."""
-NORMALISATION = {
-    "channels": "RGB",
-    "mean": MEAN_RGB.tolist(),
-    "deviation": DEVIATION_RGB.tolist(),
-}
+NORMALISATION = {"channels": "RGB", "mean": MEAN_RGB.tolist(), "deviation": DEVIATION_RGB.tolist()}
 """How levels 0 … 255 of a resized photo become an image: (level - mean) / deviation."""
 VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
 UNKNOWN = "unknown"

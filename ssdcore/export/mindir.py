@@ -35,13 +35,8 @@ class _Answers(nn.Cell):
 def save_mindir(path: Path, network: SSD, loss: LossName, texts: Mapping[str, str]) -> None:
     """Writes images (B, 3, S, S) → offsets, probabilities, with B free.
 
-    Equal networks give equal bytes.
-
-    Args:
-        path: ends in .mindir.
-        network: the trained network; its parameters are renamed.
-        loss: name of the class loss it was trained with.
-        texts: metadata, stored as the file's `user_info`.
+    Equal networks give equal bytes. The network's parameters are renamed; the texts become the
+    file's `user_info`.
     """
     network.set_train(False)
     side = network.input_size

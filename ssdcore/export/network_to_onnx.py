@@ -12,7 +12,7 @@ import numpy as np
 from mindspore import Parameter, nn
 from numpy.typing import NDArray
 
-from ssdcore.export.onnx_builder import BATCH, Graph, Value
+from ssdcore.export.onnx_builder import BATCH, Graph, tensor
 from ssdcore.models.layers import CaffeInput, ConvBlock, Dropout, L2Norm
 from ssdcore.models.losses import Activation, make_class_loss
 from ssdcore.models.ssd import SSD, ExtraBlock
@@ -44,10 +44,10 @@ def to_onnx(network: SSD, loss: LossName) -> Any:
     side, boxes = network.input_size, network.layout.num_default_boxes
     return graph.model(
         f"ssd{side}",
-        [Value("images", np.float32, (BATCH, 3, side, side))],
+        [tensor("images", np.float32, (BATCH, 3, side, side))],
         [
-            Value("offsets", np.float32, (BATCH, boxes, 4)),
-            Value("probabilities", np.float32, (BATCH, boxes, network.num_classes)),
+            tensor("offsets", np.float32, (BATCH, boxes, 4)),
+            tensor("probabilities", np.float32, (BATCH, boxes, network.num_classes)),
         ],
     )
 

@@ -19,18 +19,9 @@ BATCH = "batch"
 TYPES = {np.float32: TensorProto.FLOAT, np.uint8: TensorProto.UINT8, np.int64: TensorProto.INT64}
 
 
-class Value:
-    """An input or output of the graph.
-
-    Args:
-        name: in the graph's interface.
-        kind: NumPy's type of its elements.
-        shape: numbers, and names for free dimensions.
-    """
-
-    def __init__(self, name: str, kind: type[np.generic], shape: Sequence[int | str]) -> None:
-        self.name = name
-        self.info = helper.make_tensor_value_info(name, TYPES[kind], list(shape))
+def tensor(name: str, kind: type[np.generic], shape: Sequence[int | str]) -> Any:
+    """Returns an input or output of a graph; a free dimension has a name instead of a number."""
+    return helper.make_tensor_value_info(name, TYPES[kind], list(shape))
 
 
 class Graph:
@@ -58,7 +49,7 @@ class Graph:
         self._constants[name] = array
         return name
 
-    def model(self, name: str, inputs: Sequence[Value], outputs: Sequence[Value]) -> Any:
+    def model(self, name: str, inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
         """Returns the graph as an ONNX model that passed ONNX's checker.
 
         Raises:
@@ -67,8 +58,8 @@ class Graph:
         graph = helper.make_graph(
             self._nodes,
             name,
-            [value.info for value in inputs],
-            [value.info for value in outputs],
+            inputs,
+            outputs,
             [numpy_helper.from_array(array, key) for key, array in self._constants.items()],
         )
         opset = helper.make_opsetid("", OPSET)

@@ -14,7 +14,7 @@ from onnx import TensorProto, compose
 
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB, PADDING_RGB, NetworkInput
 from ssdcore.export.detections import detection
-from ssdcore.export.onnx_builder import BATCH, Graph, Value
+from ssdcore.export.onnx_builder import BATCH, Graph, tensor
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds
 from ssdcore.params.types import Resize
@@ -84,12 +84,12 @@ def preprocessing(network_input: NetworkInput) -> Any:
     graph.add("Transpose", normal, perm=[0, 3, 1, 2], outputs=["images"])
     return graph.model(
         "photos",
-        [Value("photos", np.uint8, (BATCH, "height", "width", 3))],
+        [tensor("photos", np.uint8, (BATCH, "height", "width", 3))],
         [
-            Value("images", np.float32, (BATCH, 3, side, side)),
-            Value("height", np.int64, (1,)),
-            Value("width", np.int64, (1,)),
-            *([Value("reach", np.float32, (2,))] if filled else []),
+            tensor("images", np.float32, (BATCH, 3, side, side)),
+            tensor("height", np.int64, (1,)),
+            tensor("width", np.int64, (1,)),
+            *([tensor("reach", np.float32, (2,))] if filled else []),
         ],
     )
 
@@ -151,10 +151,7 @@ def _resize(
         return resized
     shows = [
         graph.add("Less", graph.constant(np.arange(side).reshape(shape), name), length)
-        for name, shape, length in (
-            ("row", of_rows, filled[0]),
-            ("column", of_columns, filled[1]),
-        )
+        for name, shape, length in (("row", of_rows, filled[0]), ("column", of_columns, filled[1]))
     ]
     padding = graph.constant(PADDING_RGB.astype(np.int32), "padding")
     return graph.add("Where", graph.add("And", *shows), resized, padding)

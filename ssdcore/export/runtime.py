@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import onnxruntime
@@ -20,10 +20,7 @@ ERRORS_ONLY = 3
 
 
 class OnnxFile:
-    """An ONNX file of this project.
-
-    Args:
-        path: such as export/ssd300.onnx.
+    """An ONNX file of this project, such as export/ssd300.onnx.
 
     Attributes:
         metadata: of the file.
@@ -52,14 +49,6 @@ class OnnxFile:
         values = (*self._session.get_inputs(), *self._session.get_outputs())
         self.names = tuple(value.name for value in values)
 
-    def require(self, names: Sequence[str]) -> None:
-        """Raises an InputError if its input and outputs have other names."""
-        if self.names != names:
-            raise self.refusal(
-                f"input and outputs {self.names}", names,
-                "The file with _photos in its name takes photos, the other one images",
-            )  # fmt: skip
-
     def run(self, batch: NDArray[Any]) -> Sequence[NDArray[Any]]:
         """Returns the outputs."""
         name, *outputs = self.names
@@ -74,27 +63,40 @@ class OnnxFile:
         return InputError(str(self._path), found, expected, remedy)
 
 
-class OnnxNetwork:
-    """A network from images to offsets and probabilities; `answers` is that of `Detector`.
+class _OfFile:
+    """What a file computes.
 
     Args:
-        file: of the network alone, such as export/ssd300.onnx.
+        file: with input and outputs of these `NAMES`.
         batch_size: images per call that callers should use; the network takes any number.
 
     Attributes:
         metadata: of the file.
-        network_input: the network takes images (b, 3, S, S) of its size S.
+        network_input: what the network takes.
 
     Raises:
-        InputError: the file takes photos.
+        InputError: its input and outputs have other names.
+    """
+
+    NAMES: ClassVar[tuple[str, ...]]
+
+    def __init__(self, file: OnnxFile, batch_size: int = 1) -> None:
+        if file.names != self.NAMES:
+            raise file.refusal(
+                f"input and outputs {file.names}", self.NAMES,
+                "The file with _photos in its name takes photos, the other one images",
+            )  # fmt: skip
+        self._file, self.metadata, self.batch_size = file, file.metadata, batch_size
+        self.network_input = self.metadata.network.network_input
+
+
+class OnnxNetwork(_OfFile):
+    """A network from images (b, 3, S, S) to offsets and probabilities, as export/ssd300.onnx.
+
+    `answers` is that of `Detector`.
     """
 
     NAMES = ("images", "offsets", "probabilities")
-
-    def __init__(self, file: OnnxFile, batch_size: int = 1) -> None:
-        file.require(self.NAMES)
-        self._file, self.metadata, self.batch_size = file, file.metadata, batch_size
-        self.network_input = self.metadata.network.network_input
 
     def answers(self, images: NDArray[np.float32]) -> tuple[Boxes, Boxes]:
         """Returns offsets (b, K, 4) and class probabilities (b, K, C) of b images.
@@ -111,27 +113,13 @@ class OnnxNetwork:
         return offsets, probabilities
 
 
-class OnnxDetector:
-    """A network from photos to detections, which decodes and suppresses within its graph.
+class OnnxDetector(_OfFile):
+    """A network from photos to detections, as export/ssd300_photos.onnx.
 
-    Args:
-        file: of the detector, such as export/ssd300_photos.onnx.
-        batch_size: photos per call that callers should use; the network takes any number.
-
-    Attributes:
-        metadata: of the file.
-        network_input: it gives images (b, S, S, 3) of its size S to the network as they are.
-
-    Raises:
-        InputError: the file does not take photos.
+    It decodes and suppresses within its graph. Images (b, S, S, 3) of its size stay as they are.
     """
 
     NAMES = ("photos", "boxes", "scores", "labels")
-
-    def __init__(self, file: OnnxFile, batch_size: int = 1) -> None:
-        file.require(self.NAMES)
-        self._file, self.metadata, self.batch_size = file, file.metadata, batch_size
-        self.network_input = self.metadata.network.network_input
 
     def detect(
         self, photos: NDArray[np.uint8], thresholds: Thresholds | None = None
@@ -164,11 +152,6 @@ class OnnxDetector:
 
 def load_exported(path: Path, batch_size: int, workers: int = 1) -> PhotoDetector:
     """Loads either file, that of the network or that of the detector, as a detector for photos.
-
-    Args:
-        path: such as export/ssd300.onnx or export/ssd300_photos.onnx.
-        batch_size: images in a batch.
-        workers: decoding threads.
 
     Raises:
         InputError: the file is no ONNX file, or not from this project.

@@ -33,14 +33,9 @@ def write_exports(
     formats: Iterable[Format],
     calibration: Iterable[InputBatch],
 ) -> None:
-    """Writes the files of each format into a folder.
+    """Writes the files of each format into a folder; the network's parameters are renamed.
 
-    Args:
-        folder: receives the files.
-        network: the trained network; its parameters are renamed.
-        metadata: stored in the files.
-        formats: which files.
-        calibration: batches of training images for int8; read only for that.
+    The batches of training images are read for int8 alone.
     """
     description = metadata.network
     num_classes = len(description.classes) + 1

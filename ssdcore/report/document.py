@@ -27,10 +27,6 @@ def render_document(name: str, **values: Any) -> str:
 
     Its style and script, `name`.css and `name`.js, follow the shared ones where they exist.
 
-    Args:
-        name: of the template, without its endings.
-        values: the template's variables.
-
     Raises:
         InputError: the page would be larger than `LARGEST_BYTES`.
     """

@@ -17,12 +17,7 @@ PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc"
 
 
 def describe_environment(device: str, sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Returns commit, data, machine and versions.
-
-    Args:
-        device: the device that ran the network.
-        sources: the entry of each split in its manifest.
-    """
+    """Returns commit, data (from each split's entry in its manifest), machine and versions."""
     experiment = os.environ.get("DVC_EXP_NAME")
     described = {"commit": git_output(Path.cwd(), *DESCRIBE) or NO_COMMIT}
     described |= {"DVC experiment": experiment} if experiment else {}

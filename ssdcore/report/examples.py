@@ -47,13 +47,7 @@ class Example(NamedTuple):
 def draw_examples(
     images: SplitImages, results: CocoResults, count: int, score_threshold: float
 ) -> Iterator[Example]:
-    """Draws ground truth and detections of typical images.
-
-    Args:
-        images: the evaluated split.
-        results: the detections.
-        count: maximum number of images.
-        score_threshold: minimum score of a detection that is drawn.
+    """Draws ground truth and detections, from a score on, of at most `count` typical images.
 
     Raises:
         InputError: an image has changed since convert read it.
@@ -66,10 +60,6 @@ def draw_examples(
 
 def draw_same_images(images: Mapping[str, SplitImages], table: Table) -> Iterator[VariedImage]:
     """Draws the first pairs of the table of images that two splits share, side by side.
-
-    Args:
-        images: of all splits.
-        table: see `ssdcore.report.tables`; its rows are the pairs.
 
     Raises:
         InputError: an image has changed since convert read it.
@@ -85,10 +75,6 @@ def draw_same_images(images: Mapping[str, SplitImages], table: Table) -> Iterato
 
 def draw_suspects(images: Mapping[str, SplitImages], table: Table) -> Iterator[VariedImage]:
     """Draws each entry of the table of label errors: the part of its image around it.
-
-    Args:
-        images: of all splits.
-        table: see `ssdcore.evaluation.label_errors`.
 
     Raises:
         InputError: an image has changed since convert read it.
@@ -132,11 +118,6 @@ def draw_variations(
     """Draws training images as they are and as three epochs augment them, with their objects.
 
     If all strengths are 0, only the original is drawn.
-
-    Args:
-        images: the training split.
-        strengths: of the augmentation.
-        network_input: what the network takes.
 
     Raises:
         InputError: an image has changed since convert read it.

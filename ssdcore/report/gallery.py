@@ -17,7 +17,11 @@ from ssdcore.report.split_images import SplitImages
 
 Order = tuple[float, int] | tuple[int, float]
 
-GALLERIES = ("worst", "best", "missed", "invented", "confused")
+GALLERIES = {
+    "worst": "worst", "best": "best", "missed": "most missed", "invented": "most invented",
+    "confused": "most confused",
+}  # fmt: skip
+"""Their names for people."""
 FAINTEST = 0.05
 """Minimum score of a detection on the page, so that the reader can lower the threshold."""
 BUDGET_BYTES = 2_000_000
@@ -77,14 +81,7 @@ class JudgedImage(NamedTuple):
 def judge_images(
     split: CocoSplit, images: Sequence[CocoImage], results: CocoResults, score_threshold: float
 ) -> list[JudgedImage]:
-    """Judges the detections of some of a split's images.
-
-    Args:
-        split: the ground truth.
-        images: some of its images.
-        results: the detections.
-        score_threshold: minimum score of a detection that counts.
-    """
+    """Judges the detections, from a score on, of some of a split's images."""
     nothing = results.select(slice(0))
     by_image = results.select(results.scores >= score_threshold).by_image()
     judged = []
@@ -121,11 +118,7 @@ def gallery_images(
 ) -> list[GalleryImage]:
     """Returns the images of all galleries, each once, with all boxes above `FAINTEST`.
 
-    Args:
-        images: the evaluated split.
-        results: the detections.
-        count: maximum number of images of a gallery.
-        score_threshold: minimum score of a detection that counts when images are chosen.
+    A gallery has at most `count` images, chosen by the detections from a score on.
 
     Raises:
         InputError: an image has changed since convert read it.

@@ -1,13 +1,11 @@
 """Gathers the report's content from the files of the stages before it."""
 
-import json
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
 from ssdcore.core import layout
+from ssdcore.core.files import read_json
 from ssdcore.core.nested import in_use
 from ssdcore.data.manifest import image_folder
 from ssdcore.data.preprocess import NetworkInput
@@ -51,9 +49,9 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     wanted = settings.report
     names = layout.splits()
     truth = {name: read_coco(layout.ground_truth(name)) for name in names}
-    conversion = {name: _json(layout.conversion(name))[name] for name in names}
-    sources = {name: _json(layout.source(name))["splits"][name] for name in names}
-    metrics, validation = map(_json, (layout.EVALUATE_METRICS, layout.VALIDATION_METRICS))
+    conversion = {name: read_json(layout.conversion(name))[name] for name in names}
+    sources = {name: read_json(layout.source(name))["splits"][name] for name in names}
+    metrics, validation = map(read_json, (layout.EVALUATE_METRICS, layout.VALIDATION_METRICS))
     environment = describe_environment(metrics["device"], sources)
     model, network_input = settings.model, NetworkInput.of(settings.model)
     splits = {name: SplitData(truth[name], conversion[name]) for name in names}
@@ -99,8 +97,3 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     )
     examples = draw_examples(evaluated, results, wanted.images, threshold)
     return content, list(examples)
-
-
-def _json(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content

@@ -15,7 +15,7 @@ from ssdcore.report import words
 from ssdcore.report.charts import chart
 from ssdcore.report.content import GalleryImage, ReportContent
 from ssdcore.report.document import render_document
-from ssdcore.report.gallery import FAINTEST
+from ssdcore.report.gallery import FAINTEST, GALLERIES
 from ssdcore.report.tables import DATA, TRAINING
 from ssdcore.report.verdict import HEADINGS, Verdict, verdict
 
@@ -32,13 +32,6 @@ GLYPHS = {
 }
 """Before the label of a box, so that kinds can be distinguished without colours."""
 CURVES = ("precision", "recall", "f1")
-GALLERY_NAMES = {
-    "worst": "worst",
-    "best": "best",
-    "missed": "most missed",
-    "invented": "most invented",
-    "confused": "most confused",
-}
 
 
 def render(content: ReportContent) -> str:
@@ -106,7 +99,7 @@ def _kinds_shown(gallery: Sequence[GalleryImage]) -> dict[str, str]:
 def _galleries_shown(gallery: Sequence[GalleryImage]) -> dict[str, str]:
     """Returns the galleries that have an image, with their names."""
     present = {key for image in gallery for key in image.galleries}
-    return {key: name for key, name in GALLERY_NAMES.items() if key in present}
+    return {key: name for key, name in GALLERIES.items() if key in present}
 
 
 def _score_curves(content: ReportContent) -> Markup:

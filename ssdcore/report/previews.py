@@ -17,12 +17,9 @@ SAMPLES_PER_IMAGE = 8
 
 
 class Previews:
-    """Keeps the latest detections of a few images until they are drawn.
+    """Keeps the latest detections in `count` of the samples, or fewer, until they are drawn.
 
-    Args:
-        samples: image ids and images to choose from.
-        split: the validation annotations.
-        count: maximum number of images to show; 0 keeps and draws nothing.
+    A sample is an image of the validation split by its id.
     """
 
     def __init__(self, samples: Sequence[tuple[int, Sample]], split: CocoSplit, count: int) -> None:

@@ -56,14 +56,10 @@ class SplitImages:
 
 
 def choose_examples(objects: Sequence[int], count: int) -> list[int]:
-    """Returns the indices of at most `count` images, in a random order with a fixed seed.
+    """Returns the indices of `count` images or fewer, in a random order with a fixed seed.
 
     Images with `OBJECTS` objects come first, then those with the nearest number; images without
     objects come last.
-
-    Args:
-        objects: the number of objects in each image.
-        count: the maximum number of images.
     """
     order = np.random.default_rng(SEED).permutation(len(objects))
 

@@ -11,7 +11,7 @@ from ssdcore.coco.annotations import CocoSplit
 from ssdcore.core import layout
 from ssdcore.data.preprocess import SSD300, NetworkInput
 from ssdcore.evaluation.named_table import Chart, Column, Row, Table, parse_rows
-from ssdcore.geometry.boxes import Boxes, to_view
+from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.feature_maps import MapLayout
 from ssdcore.geometry.fit import share_fitted
 from ssdcore.geometry.iou import areas
@@ -64,20 +64,16 @@ class SplitData(NamedTuple):
 
         Boxes are y1 x1 y2 x2 in fractions of the network's input.
         """
-        rows = self.truth.annotations
         used = self.truth.training_rows([f["image_id"] for f in self.conversion["skipped_files"]])
-        labels = Counter(rows.label[used].tolist())
+        labels = Counter(self.truth.annotations.label[used].tolist())
         classes = Counter({c.name: labels[n] for n, c in enumerate(self.truth.classes, 1)})
-        views = network_input.view(self.truth.sizes_hw(used))
-        return to_view(rows.boxes_yxyx[used], views), classes
+        return network_input.training_boxes(self.truth, used), classes
 
 
 def training_tables(history_csv: str, remark: str = "") -> list[Table]:
     """Returns the tables of plots/history.csv, without rows in which nothing was measured.
 
-    Args:
-        history_csv: the content of the file.
-        remark: how the AP was measured, if not as in the evaluation.
+    A remark says how the AP was measured, if not as in the evaluation.
 
     Raises:
         InputError: the file has another format.

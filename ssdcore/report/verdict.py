@@ -60,7 +60,9 @@ def verdict(content: ReportContent) -> Verdict:
     if not words.defined(content.metrics.get("bbox", {}).get("AP")):
         nothing = "No conclusion: no AP was measured, or the evaluated images show no objects."
         return Verdict((nothing,), (), ())
-    return Verdict(tuple(_good(content)), tuple(_fails(content)), tuple(_todo(content)))
+    advice = sorted(_advice(content), key=lambda one: -one[0])  # the largest loss first
+    todo = tuple(text for _, text in advice)
+    return Verdict(tuple(_good(content)), tuple(_fails(content)), todo)
 
 
 def _good(content: ReportContent) -> Iterator[str]:
@@ -114,13 +116,8 @@ def _fails(content: ReportContent) -> Iterator[str]:
         yield f"Its scores are not probabilities: they are off by {words.score(error)} on average."
 
 
-def _todo(content: ReportContent) -> list[str]:
-    """Returns the advice, the one against the largest loss of AP or AP50 first."""
-    return [text for _, text in sorted(_advice(content), key=lambda one: -one[0])]
-
-
 def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
-    """Yields what is lost with the remedy."""
+    """Yields the AP or AP50 that is lost, with the remedy."""
     metrics = content.metrics
     if content.rise:
         yield inf, content.rise.advice()

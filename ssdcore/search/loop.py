@@ -1,7 +1,6 @@
 """The search: proposes trials, runs them, prunes them, and notes what came out."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
 
@@ -20,29 +19,12 @@ FIRST_FAILURES = 3
 EPOCHS = "train.epochs"
 
 
-@dataclass(frozen=True)
-class Event:
-    """What happened to a trial.
-
-    Attributes:
-        trial: as it is now.
-        line: what happened, in words.
-    """
-
-    trial: Trial
-    line: str
+Event = tuple[Trial, str]
+"""A trial as it is now, and what happened to it, in words."""
 
 
 class Search:
-    """Runs the trials of a study.
-
-    Args:
-        study: what is tried.
-        start: what all trials start from.
-        jobs: how many run at a time.
-        folder: for the files of the runs.
-        signals: asked between two looks at the trials.
-    """
+    """Runs the trials of a study, `jobs` at a time, until a signal; a folder has their files."""
 
     def __init__(
         self, study: Study, start: Start, jobs: int, folder: Path, signals: Signals
@@ -93,7 +75,7 @@ class Search:
             run.begin()
         self._runs[trial.number] = run
         searched = (f"{key} {setting(trial.changes[key])}" for key in self._start.space.params)
-        yield Event(trial, f"{how}: {', '.join(searched)}")
+        yield trial, f"{how}: {', '.join(searched)}"
 
     def _look(self, number: int) -> Iterator[Event]:
         run = self._runs[number]
@@ -111,18 +93,18 @@ class Search:
             ):
                 pass
             ended = self._study.end(trial, figures["AP"])
-            yield Event(ended, f"ends with AP {ended.ap:.4f}")
+            yield ended, f"ends with AP {ended.ap:.4f}"
         elif number in self._pruned:
             run.discard_state()
             ended = self._study.end(trial)
-            yield Event(ended, f"is pruned after epoch {max(ended.measured)}")
+            yield ended, f"is pruned after epoch {max(ended.measured)}"
         elif self._signals.stop is None and run.begin_again():
             self._runs[number] = run
-            yield Event(trial, "starts once more: DVC failed, or its process was killed")
+            yield trial, "starts once more: DVC failed, or its process was killed"
         elif self._signals.stop is None:
             reason = "no AP: val shows no objects" if figures is not None else run.reason()
             ended = self._study.end(trial, reason=reason)
-            yield Event(ended, f"fails: {reason}")
+            yield ended, f"fails: {reason}"
             self._require_success(run)
 
     def _report(self, run: TrialRun) -> Iterator[Event]:
@@ -130,7 +112,7 @@ class Search:
         if trial.number in self._pruned:
             return
         for epoch, ap, is_worse in self._note(trial, run.measured()):
-            yield Event(trial, f"epoch {epoch}: AP {ap:.4f}")
+            yield trial, f"epoch {epoch}: AP {ap:.4f}"
             if is_worse and epoch < self._epochs(trial):
                 self._pruned.add(trial.number)
                 run.stop()

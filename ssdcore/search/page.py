@@ -26,12 +26,7 @@ def ranked(trials: Sequence[Trial]) -> list[Trial]:
 
 
 def table(trials: Sequence[Trial], keys: Sequence[str]) -> Iterator[str]:
-    """Yields a header and a line for each trial.
-
-    Args:
-        trials: in the order to show.
-        keys: of the parameters to show.
-    """
+    """Yields a header and a line for each trial, with the values of some parameters."""
     names = max(len(one.name) for one in trials)
     yield f"{'AP':>6}  {'trial':{names}}  " + "  ".join(keys)
     for one in trials:
@@ -43,10 +38,7 @@ def table(trials: Sequence[Trial], keys: Sequence[str]) -> Iterator[str]:
 def render_search(space: Space, trials: Sequence[Trial], importance: Mapping[str, float]) -> str:
     """Returns the search as one HTML document.
 
-    Args:
-        space: what was searched.
-        trials: in the order of their numbers.
-        importance: of each parameter, the highest first.
+    The trials are in the order of their numbers, the importances the highest first.
     """
     counts = Counter(one.state for one in trials)
     return render_document(

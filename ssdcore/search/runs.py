@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from ssdcore.core import layout
 from ssdcore.core.experiment import NAME_TAG
+from ssdcore.core.files import read_json
 from ssdcore.core.locks import holder_of
 from ssdcore.search.study import Trial
 from ssdcore.training.snapshots import PROGRESS, Snapshots, lock_of
@@ -112,7 +113,7 @@ class TrialRun:
         for progress in (layout.states() / "train").glob(f"*/*/{PROGRESS}"):
             folder = progress.parents[1]
             with suppress(OSError, ValueError, KeyError):
-                notes = json.loads(progress.read_text(encoding="utf-8"))["notes"]
+                notes = read_json(progress)["notes"]
                 if notes["experiment"][NAME_TAG] == self.trial.name:
                     with suppress(Timeout), FileLock(lock_of(folder)).acquire(blocking=False):
                         Snapshots(folder).clear()

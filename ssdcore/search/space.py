@@ -1,7 +1,6 @@
 """Reads search.yaml: which parameters are searched, where, and how."""
 
 import re
-from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +10,7 @@ from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.nested import leaves
+from ssdcore.core.nested import leaves, nested
 from ssdcore.params.reader import check_params, read_values
 from ssdcore.params.types import Count, Section, checked, relation
 
@@ -81,11 +80,7 @@ class Space(Section):
 
 
 def read_space(path: Path, params: Path) -> tuple[Space, dict[str, Any]]:
-    """Reads the search space, and checks its parameters and their bounds.
-
-    Args:
-        path: the file, such as search.yaml.
-        params: the parameter file that the trials change.
+    """Reads the search space in `path`, and checks its parameters and their bounds.
 
     Returns:
         The space, and the parameters of `params` with the fixed ones, by dotted key.
@@ -118,18 +113,6 @@ def read_space(path: Path, params: Path) -> tuple[Space, dict[str, Any]]:
         for value in one.ends():
             check_params(nested({**base, key: like(base[key], value)}), path)
     return space, base
-
-
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the sections of dotted keys, the inverse of `leaves`."""
-    sections: dict[str, Any] = {}
-    for key, value in values.items():
-        *path, name = key.split(".")
-        section = sections
-        for part in path:
-            section = section.setdefault(part, {})
-        section[name] = value
-    return sections
 
 
 def is_whole(one: Range, present: object) -> bool:

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import numpy as np
 import optuna
-from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -150,6 +149,9 @@ class Study:
         values = [one.ap for one in self.trials() if one.ap is not None]
         if len(values) < FOR_IMPORTANCE or len(set(values)) == 1:
             return {}
+        # takes a second: it imports scikit-learn
+        from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
         return get_param_importances(self._study, evaluator=PedAnovaImportanceEvaluator())
 
     def _suggest(self, running: optuna.Trial) -> Trial:
@@ -157,7 +159,8 @@ class Study:
         for key, one in self._space.params.items():
             present = self._base[key]
             if one.choices:
-                running.suggest_categorical(key, _texts(one.choices))
+                texts = [json.dumps(choice) for choice in one.choices]  # Optuna stores no lists
+                running.suggest_categorical(key, texts)
             elif is_whole(one, present):
                 low, high, step = _whole(one)
                 running.suggest_int(key, low, high, step=step, log=one.log)
@@ -194,11 +197,6 @@ def _sampler(name: str, seed: int) -> BaseSampler:
     if name == "random":
         return RandomSampler(seed)
     return TPESampler(seed=seed, constant_liar=True)  # so that parallel trials differ
-
-
-def _texts(choices: Sequence[Any]) -> list[str]:
-    """Returns choices as JSON: Optuna stores no lists."""
-    return [json.dumps(choice) for choice in choices]
 
 
 def _whole(one: Range) -> tuple[int, int, int]:

@@ -27,12 +27,7 @@ class SearchRun:
             self._record("RUNNING", None)
 
     def end(self, status: str, page: Path | None = None) -> str:
-        """Completes the run; returns its address, "" if there is none.
-
-        Args:
-            status: KILLED or FINISHED.
-            page: the page of a finished search.
-        """
+        """Completes the run; returns its address, "" if there is none."""
         return self._record(status, page) if self._start.params.tracking.enabled else ""
 
     def _record(self, status: str, page: Path | None) -> str:

@@ -39,13 +39,8 @@ def save(folder: Path, exported: Path, min_score: float, metadata: Mapping[str, 
     """Writes the model to a new folder, from which `mlflow models serve` can serve it.
 
     It contains a copy of the modules it imports and pinned requirements, so that it can be served
-    without the repository, and gives the same answers after the library has changed.
-
-    Args:
-        folder: to be created.
-        exported: the ONNX file of the detector.
-        min_score: the default of a request.
-        metadata: the model's origin.
+    without the repository, and gives the same answers after the library has changed. A request's
+    default is the minimum score.
     """
     limits = OnnxFile(exported).metadata.thresholds
     with TemporaryDirectory() as temporary:

@@ -28,12 +28,7 @@ RUN_TAGS = ("params.sha256", "git.commit", "git.dirty", "dvc.exp_name", "dvc.bas
 
 
 class Registry:
-    """One registered model. Every method may raise `UnavailableError`.
-
-    Args:
-        store: where it is registered.
-        name: its name there.
-    """
+    """A registered model, by its name in a store. Every method may raise `UnavailableError`."""
 
     def __init__(self, store: Store, name: str) -> None:
         self._store, self._name = store, name
@@ -57,12 +52,9 @@ class Registry:
         return latest and _to_version(latest)
 
     def register(self, candidate: Candidate, experiment: str, min_score: float) -> Version:
-        """Packs the model, stores it with its run and registers a version.
+        """Packs the model, stores it with its run in MLflow's experiment and registers a version.
 
-        Args:
-            candidate: the model.
-            experiment: MLflow's experiment that has its run.
-            min_score: the default of a request to the served model.
+        The minimum score is the default of a request to the served model.
         """
         client = self._client
         experiment_id = experiment_id_of(client, experiment, self._store)

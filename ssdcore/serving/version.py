@@ -11,19 +11,16 @@ from typing import NamedTuple
 from ssdcore.coco.operating_point import UNMEASURED_SCORE
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.core.files import md5_of_file, sha256_of_file
-from ssdcore.dvc.lock import LOCK, LockedStage, read_lock
+from ssdcore.core.files import md5_of_file, read_json, sha256_of_file
+from ssdcore.dvc.lock import LOCK, read_lock
 from ssdcore.export.runtime import OnnxFile
+from ssdcore.inference.decode import Thresholds
 from ssdcore.tracking.context import MODEL_TAG
 
 STAGE = "evaluate"
 REMEDY = f"Run dvc repro {STAGE}"
-COUNTED = (
-    "score_threshold", "nms_iou", "max_detections", "max_per_class", "max_candidates",
-)  # fmt: skip
-"""The evaluation's parameters that its figures depend on."""
-COUNTED_IF_SET = ("tile",)
-"""Further ones, which evaluations of earlier versions lack."""
+TILE = "tile"
+"""A parameter of the evaluation besides the thresholds, which earlier versions lack."""
 DATA_TAG, THRESHOLDS_TAG = "dvc.data_md5", "evaluate.counted"
 SCORE_TAG = "score_threshold"
 FIGURE = "bbox."
@@ -40,7 +37,7 @@ class Candidate(NamedTuple):
         exported: the ONNX file of the detector.
         sha256: of the checkpoint.
         data_md5: DVC's hash of the shards of the evaluation.
-        counted: values of `COUNTED`.
+        counted: values of the parameters on which the figures depend.
         figures: COCO's twelve; None if undefined.
         score: minimum score of the detections that the evaluation counted, which is the model's.
         measured: what that score was measured on; "" if the model does not carry one.
@@ -65,33 +62,29 @@ def read_candidate(repository: Path) -> Candidate:
             another checkpoint was exported.
     """
     checkpoint, metrics = repository / layout.BEST_CHECKPOINT, repository / layout.EVALUATE_METRICS
-    stage = _locked_stage(repository / LOCK)
+    stages = read_lock(repository / LOCK)
+    if STAGE not in stages:
+        raise InputError(str(repository / LOCK), sorted(stages), f"a record of {STAGE}", REMEDY)
+    stage = stages[STAGE]
     _require(checkpoint, stage.deps.get(layout.BEST_CHECKPOINT.as_posix()))
     _require(metrics, stage.outs.get(layout.EVALUATE_METRICS.as_posix()))
     sha256, exported = sha256_of_file(checkpoint), repository / layout.DETECTOR
     if (found := OnnxFile(exported).metadata.origin.get("checkpoint_sha256")) != sha256:
         expected = f"{sha256}, of {layout.BEST_CHECKPOINT}"
         raise InputError(f"checkpoint of {exported}", found, expected, "Run dvc repro export")
-    evaluated = json.loads(metrics.read_text(encoding="utf-8"))
+    counted = {name: stage.params.get(f"{STAGE}.{name}") for name in Thresholds().texts()}
+    if tile := stage.params.get(f"{STAGE}.{TILE}"):
+        counted[TILE] = tile
+    evaluated = read_json(metrics)
     return Candidate(
         exported,
         sha256,
         stage.deps.get(layout.converted(evaluated.get("split", "val")).as_posix(), ""),
-        {name: stage.params.get(f"{STAGE}.{name}") for name in COUNTED}
-        | {
-            name: value for name in COUNTED_IF_SET if (value := stage.params.get(f"{STAGE}.{name}"))
-        },
+        counted,
         evaluated["bbox"],
         evaluated.get("threshold", UNMEASURED_SCORE),
         evaluated.get("model_threshold", ""),
     )
-
-
-def _locked_stage(lock: Path) -> LockedStage:
-    stages = read_lock(lock)
-    if STAGE not in stages:
-        raise InputError(str(lock), sorted(stages), f"a record of {STAGE}", REMEDY)
-    return stages[STAGE]
 
 
 def _require(path: Path, md5: str | None) -> None:

@@ -19,13 +19,7 @@ PAGE = Path(__file__).with_name("page.html")
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves the page to this machine alone.
-
-    Args:
-        detector: of the photos.
-        name: of the model, as the page shows it.
-        port: where it listens; 0 takes a free one.
-    """
+    """Serves the page to this machine alone, at a port, or at a free one in place of 0."""
 
     daemon_threads = True
 

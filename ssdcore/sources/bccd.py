@@ -4,6 +4,7 @@ Upstream's lists define the splits: `trainval` is train (292 images), `test` is 
 boxes have no area; convert drops and counts them.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from ssdcore.core import layout
@@ -45,8 +46,6 @@ def _extracted(files: ImageFiles, image: ImageEntry, folder: Path) -> ImageEntry
     """Writes an image to `folder` without its own folders; convert counts a missing one."""
     bare = image._replace(file_name=Path(image.file_name).name)
     folder.mkdir(parents=True, exist_ok=True)
-    try:
+    with suppress(BrokenImageError):
         (folder / bare.file_name).write_bytes(files.read(image.file_name))
-    except BrokenImageError:
-        return bare
     return bare

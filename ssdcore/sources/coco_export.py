@@ -11,12 +11,12 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from ssdcore.coco.annotations import check_rows
-from ssdcore.coco.rows import Content, Row, parse_rows
+from ssdcore.coco.rows import Content, parse_rows
 from ssdcore.core.errors import InputError
-from ssdcore.core.file_names import plain_name
-from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.pairing import Key, Reading, pair
+from ssdcore.sources.selection import image_name
 from ssdcore.sources.splits import complete, split_of, split_of_words
 
 UNLISTED = "image that the annotation file does not list"
@@ -31,11 +31,6 @@ def read_coco_export(
     files: ImageFiles, where: str, annotations: Sequence[str]
 ) -> tuple[dict[str, str], dict[str, Content], dict[str, Reading]]:
     """Reads the annotation file of each split.
-
-    Args:
-        files: of the export.
-        where: its path, which messages name.
-        annotations: the names of the annotation files.
 
     Returns:
         The annotation file, its content with the names of the images that are there, and the files
@@ -60,10 +55,10 @@ def read_coco_export(
         images = [image for image in all_images if split_of(image) in ("", split)] or all_images
         if split == "":
             images = all_images
-        listed = [row["file_name"] for row in content["images"] if _has_name(row)]
+        listed = [name for name in map(image_name, content["images"]) if name]
         image_of, by_name = pair_listed(images, listed, str(PurePosixPath(name).parent), split)
         for row in content["images"]:
-            if _has_name(row):
+            if image_name(row):
                 row["file_name"] = image_of.get(row["file_name"], row["file_name"])
         used = set(image_of.values())
         rest = rest_of_all | {
@@ -112,8 +107,8 @@ def pair_listed(
         split: of which the file is, or "".
     """
     by_path: list[tuple[Key, Key]] = [
-        (_same, lambda name: plain_name(f"{home}/{name}")),
-        (_same, plain_name),
+        (str, lambda name: plain_name(f"{home}/{name}")),
+        (str, plain_name),
         (lambda image: _below(image, split), lambda name: _below(plain_name(name), split)),
     ]
     by_name: list[tuple[Key, Key]] = [
@@ -133,10 +128,6 @@ def _is_below_one_folder(image_of: dict[str, str]) -> bool:
     ends = {name: f"/{plain_name(name)}" for name in image_of}
     folders = {image.removesuffix(ends[name]) for name, image in image_of.items()}
     return len(folders) == 1 and all(i.endswith(ends[name]) for name, i in image_of.items())
-
-
-def _same(image: str) -> str:
-    return image
 
 
 def _below(path: str, split: str) -> str:
@@ -167,7 +158,3 @@ def _plain_path(name: str) -> str:
 
 def _without_upload(name: str) -> str:
     return UPLOAD.sub("", _own_name(name), count=1) if UPLOAD.match(_own_name(name)) else ""
-
-
-def _has_name(row: Row) -> bool:
-    return isinstance(row.get("file_name"), str) and row["file_name"] != ""

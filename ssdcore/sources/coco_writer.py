@@ -54,13 +54,8 @@ def write_coco(
 ) -> None:
     """Writes a COCO annotation file for each split; no two splits share an id.
 
-    Boxes are written unchecked; convert drops and counts the unusable ones.
-
-    Args:
-        folder: the folder that becomes data/raw.
-        splits: the images of each split, in the order of the file.
-        classes: names; their ids are 1, 2, … in this order.
-        about: the origin of the annotations.
+    Boxes are written unchecked; convert drops and counts the unusable ones. The ids of the classes
+    are 1, 2, … in their order; the description says what the annotations are about.
     """
     id_of = {name: position for position, name in enumerate(classes, start=1)}
     categories = [{"id": id_, "name": name} for name, id_ in id_of.items()]

@@ -19,8 +19,6 @@ from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair, re
 from ssdcore.sources.recognise import is_kitti
 from ssdcore.sources.yolo import may_be_label
 
-MAX_BYTES = 64 << 20
-"""Of an annotation file: a few hundred thousand boxes."""
 DONT_CARE = "DontCare"
 """KITTI's name of regions without labels."""
 PROPOSALS = b"<proposals>"
@@ -35,12 +33,6 @@ def read_converted(
     files: ImageFiles, where: str, format: str, annotations: Sequence[str]
 ) -> Reading:
     """Reads the images and boxes of a format that labelformat knows.
-
-    Args:
-        files: the annotation files and the images.
-        where: path of their folder or archive, which messages name.
-        format: cvat, kitti or labelbox.
-        annotations: the annotation files, as `recognise` found them.
 
     Raises:
         InputError: a file is too large, or not what the format expects.
@@ -60,7 +52,7 @@ def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Rea
             return [Image(0, "labels.png", 1, 1)]
 
     names = filter(may_be_label, files.names())
-    texts = {name: read_label(files, name, f"{where}/{name}", MAX_BYTES) for name in names}
+    texts = {name: read_label(files, name, where) for name in names}
     labels = {name: data for name, data in texts.items() if is_kitti(data) or not data.strip()}
     images = image_names(files)
     levels: list[tuple[Key, Key]] = [(stem, stem), (_without_kind, _without_kind), (_bare, _bare)]
@@ -81,7 +73,7 @@ def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder:
     from labelformat.formats.labelbox import FilenameKeyOption
 
     def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
-        text = read_label(files, name, f"{where}/{name}", MAX_BYTES).decode("utf-8", "replace")
+        text = read_label(files, name, where).decode("utf-8", "replace")
         try:
             classes = {one["name"] for row in text.splitlines() if row.strip()
                        for one in _objects(json.loads(row))}  # fmt: skip
@@ -111,7 +103,7 @@ def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Pat
     notes = []
 
     def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
-        data = read_label(files, name, f"{where}/{name}", MAX_BYTES)
+        data = read_label(files, name, where)
         if b"<!DOCTYPE" in data:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
         if PROPOSALS in data[:4096]:

@@ -129,11 +129,6 @@ def partition(content: Content, division: Division, where: str) -> dict[str, Con
     """Returns train and each split that the division makes of a COCO annotation file.
 
     Boxes of unlisted images go to train, where `read_coco` counts them.
-
-    Args:
-        content: of the file, valid for `check_rows`.
-        division: the shares.
-        where: name of the annotations in messages.
     """
     name_of = {whole_number(image["id"]): image_name(image) for image in content["images"]}
     classes_of: dict[str, set[int | None]] = {name: set() for name in name_of.values()}
@@ -160,13 +155,7 @@ def partition(content: Content, division: Division, where: str) -> dict[str, Con
 def published_val_as_test(
     fetched: Mapping[str, FetchedSplit], folder: Path, val_share: float
 ) -> dict[str, FetchedSplit]:
-    """Makes val of a published data set the test split, and a share of train the new val.
-
-    Args:
-        fetched: train and val, whose annotation files are in `folder`.
-        folder: the future data/raw.
-        val_share: of the images of train.
-    """
+    """Makes val of a published data set the test split, and a share of train the new val."""
     annotation_file(folder, "val").replace(annotation_file(folder, layout.TEST))
     content = load_rows(annotation_file(folder, "train"))
     division = Division({"val": val_share}, HELD_OUT_SEED)
@@ -175,11 +164,7 @@ def published_val_as_test(
 
 
 def require_whole_groups(names_of: Mapping[str, Sequence[str]], pattern: str) -> str:
-    """Checks that no group has images in several splits of the user's own.
-
-    Args:
-        names_of: the file names of each split.
-        pattern: see `group_of`.
+    """Checks that no group (`group_of`) has images in several splits of the user's own.
 
     Returns:
         How many groups and images there are, as a line for the user.

@@ -9,7 +9,7 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoClass, CocoSplit, check_rows, require_plausible
 from ssdcore.coco.boxes import KEPT, UNKNOWN_SIZE
-from ssdcore.coco.rows import load_rows
+from ssdcore.coco.rows import Content, load_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file, write_json
@@ -45,10 +45,11 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
     fetched: dict[str, FetchedSplit] = source.fetch(dataset.source, folder)
     if isinstance(dataset.source, PublishedParams) and dataset.source.val_share:
         fetched = published_val_as_test(fetched, folder, dataset.source.val_share)
+    contents: dict[str, Content] = {}
     read: dict[str, CocoSplit] = {}
     for split, one in fetched.items():  # train comes before test
         classes = read["train"].classes if split == layout.TEST else ()
-        read[split] = _adapted(folder, split, dataset, one.annotations, classes)
+        contents[split], read[split] = _adapted(folder, split, dataset, one.annotations, classes)
     _require_same_classes(fetched, read)
     if dataset.name == "local" and dataset.local.group:
         names = {split: [image.file_name for image in one.images] for split, one in read.items()}
@@ -66,10 +67,10 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         unused["train"][LEFT_OUT] = useless
         if useless:
             for split in fetched:
-                path = annotation_file(folder, split)
-                content = drop_classes(load_rows(path), useless)
-                write_contents(folder, {split: content})
-                read[split] = check_rows(content, str(path))
+                contents[split] = drop_classes(contents[split], useless)
+                read[split] = check_rows(contents[split], str(annotation_file(folder, split)))
+            write_contents(folder, contents)
+    contents.clear()  # rows of a large data set need gigabytes
     entries = {
         split: describe(read[split], sha256_of_file(annotation_file(folder, split)), fetched[split])
         for split in fetched
@@ -83,15 +84,10 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
 
 def _adapted(
     folder: Path, split: str, dataset: DatasetParams, where: str, classes: Sequence[CocoClass]
-) -> CocoSplit:
-    """Checks a split's annotation file, and rewrites it as the parameters say.
+) -> tuple[Content, CocoSplit]:
+    """Checks a split's annotation file, rewrites it as the parameters say, and returns it.
 
-    Args:
-        folder: the future data/raw.
-        split: the name.
-        dataset: the parameters.
-        where: name of the file in messages.
-        classes: of train, for the test split.
+    Messages call it `where`. A test split gets the classes of train.
     """
     path = annotation_file(folder, split)
     content = listed = load_rows(path)
@@ -108,7 +104,7 @@ def _adapted(
         write_contents(folder, {split: content})
         checked = check_rows(content, str(path))
     require_plausible(checked, where)
-    return checked
+    return content, checked
 
 
 def _require_learnable(

@@ -4,7 +4,6 @@ Boxes are percentages of the image. Predictions are proposals that no person has
 are not read. https://labelstud.io/guide/task_format describes the format.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from math import cos, radians, sin
 from pathlib import Path, PurePosixPath
@@ -14,11 +13,10 @@ from urllib.parse import unquote
 from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
-from ssdcore.data.image_files import IMAGE_SUFFIXES, ImageFiles, image_names
-from ssdcore.data.images import BrokenImageError
+from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES, ImageFiles, image_names
 from ssdcore.sources.coco_export import LOCAL_FILES, pair_listed
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
-from ssdcore.sources.pairing import WITHOUT_LABEL, Reading
+from ssdcore.sources.pairing import WITHOUT_LABEL, Reading, read_json
 
 KIND = "rectanglelabels"
 UNFINISHED = "image of a task without an annotation"
@@ -41,11 +39,6 @@ class Task(NamedTuple):
 def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> Reading:
     """Reads the tasks of all files; those that nobody has annotated are not used.
 
-    Args:
-        files: the JSON files and the images.
-        where: path of their folder or archive, which messages name.
-        exports: the JSON files.
-
     Raises:
         InputError: a file is no list of tasks, or a region is no box of a class.
     """
@@ -53,7 +46,7 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
     tasks = [
         _task(task, f"{where}/{export}: task {number}")
         for export in exports
-        for number, task in enumerate(_content(files, export, where))
+        for number, task in enumerate(_list(read_json(files, export, where, LARGEST_BYTES)))
     ]
     image_of, by_name = pair_listed(images, [task.image for task in tasks], ".", "")
     entries, rest, others = [], {}, 0
@@ -76,13 +69,6 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
     )
     notes = tuple(f"{counted(number, one)} {what}" for number, one, what in counts if number)
     return Reading(entries, {root / name for name in (*used, *exports)}, rest, notes=notes)
-
-
-def _content(files: ImageFiles, export: str, where: str) -> list[Any]:
-    try:
-        return _list(json.loads(files.read(export)))
-    except (BrokenImageError, ValueError, RecursionError) as error:
-        raise InputError(f"{where}/{export}", str(error), "whole, valid JSON") from None
 
 
 def _task(task: Any, where: str) -> Task:

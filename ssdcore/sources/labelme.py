@@ -1,6 +1,5 @@
 """Reads LabelMe: a JSON file per image with outlines of any kind; boxes are those around them."""
 
-import json
 from collections.abc import Mapping
 from math import dist
 from pathlib import Path, PurePosixPath
@@ -8,13 +7,9 @@ from typing import Any, NamedTuple
 
 from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
-from ssdcore.core.file_names import plain_name
-from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
-from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair, read_label, stem
-
-MAX_BYTES = 64 << 20
-"""Of a file, which may hold its image."""
+from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair, read_json, stem
 
 
 class Labels(NamedTuple):
@@ -29,10 +24,6 @@ class Labels(NamedTuple):
 def read_labelme(files: ImageFiles, where: str) -> Reading:
     """Reads the images of all JSON files, ordered by name.
 
-    Args:
-        files: the JSON files and the images.
-        where: path of their folder or archive, which messages name.
-
     Raises:
         InputError: a file is too large, no JSON, or a shape has no label or no points.
     """
@@ -40,7 +31,7 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
     found, rest = {}, {}
     for name in files.names():
         if name.lower().endswith(".json"):
-            labels = _read(files, name, f"{where}/{name}")
+            labels = _labels(read_json(files, name, where), f"{where}/{name}")
             if labels is None:
                 rest[root / name] = (name, "JSON file that is no LabelMe annotation")
             else:
@@ -67,13 +58,8 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
     return Reading(entries, used, rest)
 
 
-def _read(files: ImageFiles, name: str, where: str) -> Labels | None:
+def _labels(content: Any, where: str) -> Labels | None:
     """Returns the content of a file; None if it is of another kind."""
-    data = read_label(files, name, where, MAX_BYTES)
-    try:
-        content = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise InputError(where, str(error), "whole, valid JSON") from None
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         return None
     image = content.get("imagePath")

@@ -7,26 +7,24 @@ a share of the images.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from zipfile import is_zipfile
 
-from ssdcore.coco.annotations import CocoSplit, check_rows, read_coco
-from ssdcore.coco.rows import load_rows
+from ssdcore.coco.annotations import CocoSplit, check_rows
+from ssdcore.coco.rows import Content, load_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, no_such_path
-from ssdcore.core.file_names import plain_name
 from ssdcore.core.messages import say
-from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
+from ssdcore.data.image_files import ImageFiles, image_names, open_image_files, plain_name
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import EXAMPLE, LocalParams
-from ssdcore.sources.coco_writer import ImageEntry, write_coco, write_contents
-from ssdcore.sources.division import Division, divide_entries, partition
-from ssdcore.sources.one_path import fetch_one_path, fetch_test_path
+from ssdcore.sources.division import Division
+from ssdcore.sources.one_path import Whole, fetch_one_path, fetch_test_path, write_splits
 from ssdcore.sources.pairing import Reading, unused, with_rest
-from ssdcore.sources.recognise import recognise
-from ssdcore.sources.voc import Voc, class_names
+from ssdcore.sources.recognise import Recognised, recognise
+from ssdcore.sources.voc import Voc
 from ssdcore.sources.yolo import read_names, read_yolo
 
 FOUR_PATHS = ("coco", "voc", "yolo")
@@ -52,17 +50,22 @@ def _four_paths(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
         images, _ = _paths(params, split)
         _require_existing(images, f"dataset.local.{split}_images", "archive of images")
     format = _format(params)
+    contents: dict[str, Content] = {}
+    classes: list[str] = []
     if format == "coco":
-        readings = _copy_coco(params, folder)
+        contents, readings = _read_coco(params)
     elif format == "voc":
         readings = _read_voc(params)
-        classes = class_names(reading.entries for reading in readings.values())
-        if not classes:
-            raise InputError(params.train_annotations, "XML files without any object", "<object>")
-        write_coco(folder, _divided(readings, params), classes, "Converted from Pascal VOC")
     else:
         readings, classes = _read_yolo(params)
-        write_coco(folder, _divided(readings, params), classes, "Converted from YOLO")
+    found = Recognised(format, ())
+    whole = Whole(params.train_annotations, found, readings, contents, classes=classes)
+    present = [*readings, *([layout.TEST] if params.has_test_path else [])]
+    division = Division.of(params, present)
+    write_splits(whole, folder, division)
+    for split in contents:
+        if split != "train" or not division.shares:  # an undivided file keeps its bytes and hash
+            shutil.copyfile(_paths(params, split)[1], annotation_file(folder, split))
     for split, reading in readings.items():
         images, annotations = _paths(params, split)
         with open_image_files(Path(images)) as files:
@@ -74,11 +77,6 @@ def _four_paths(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
         if annotation_file(folder, split).exists()
         for images, annotations in [_paths(params, split)]
     }
-
-
-def _division(params: LocalParams, *present: str) -> Division:
-    """Returns how to divide the images of train, given the other splits that are there."""
-    return Division.of(params, [*present, *([layout.TEST] if params.has_test_path else [])])
 
 
 def _format(params: LocalParams) -> str:
@@ -116,23 +114,14 @@ def _is_one_set(params: LocalParams) -> bool:
     return _same_annotations(params) and Path(params.train_images) == Path(params.val_images)
 
 
-def _copy_coco(params: LocalParams, folder: Path) -> dict[str, Reading]:
-    source = params.train_annotations
-    content = load_rows(Path(source))
-    listed = {"train": check_rows(content, source)}  # so that messages name the user's file
-    if not _is_one_set(params):
-        is_same = _same_annotations(params)
-        listed["val"] = listed["train"] if is_same else read_coco(Path(params.val_annotations))
-        for split in layout.SPLITS:
-            target = annotation_file(folder, split)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_paths(params, split)[1], target)
-    if (division := _division(params, *listed)).shares:
-        write_contents(folder, partition(content, division, source))
-    return {
-        split: _images_beside(Path(_paths(params, split)[0]), content)
-        for split, content in listed.items()
-    }
+def _read_coco(params: LocalParams) -> tuple[dict[str, Content], dict[str, Reading]]:
+    contents, readings = {}, {}
+    for split in ("train",) if _is_one_set(params) else layout.SPLITS:
+        images, annotations = _paths(params, split)
+        contents[split] = load_rows(Path(annotations))
+        listed = check_rows(contents[split], annotations)  # messages name the user's file
+        readings[split] = _images_beside(Path(images), listed)
+    return contents, readings
 
 
 def _images_beside(path: Path, content: CocoSplit) -> Reading:
@@ -199,13 +188,3 @@ def _opened(params: LocalParams, split: str) -> Iterator[tuple[ImageFiles, str, 
         open_image_files(Path(images)) as image_files,
     ):
         yield files, annotations, image_files
-
-
-def _divided(
-    readings: Mapping[str, Reading], params: LocalParams
-) -> dict[str, Sequence[ImageEntry]]:
-    """Returns the images of each split, after division of those of train."""
-    entries: dict[str, Sequence[ImageEntry]] = {s: one.entries for s, one in readings.items()}
-    if (division := _division(params, *entries)).shares:
-        entries |= divide_entries(entries["train"], division, params.train_annotations)
-    return entries

@@ -72,7 +72,7 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
         if has_test or params.has_test_path:
             present.append(TEST)
         division = Division.of(params, present)
-        _write(whole, folder, division)
+        write_splits(whole, folder, division)
         if has_test and not params.has_test_path:
             _write_test(whole, TEST, folder)
         left = unused(
@@ -168,7 +168,7 @@ def _has_boxes(whole: Whole, split: str) -> bool:
     return any(entry.boxes for entry in whole.readings[split].entries)
 
 
-def _write(whole: Whole, folder: Path, division: Division) -> None:
+def write_splits(whole: Whole, folder: Path, division: Division) -> None:
     """Writes the annotation files, but a test split's: COCO as it is listed, others as COCO."""
     pool = "train" if "train" in whole.readings else ""
     if whole.contents:
@@ -210,7 +210,7 @@ def _read_voc(files: ImageFiles, where: str) -> dict[str, Reading]:
         return {
             split: Voc(Subset(files, names), where, Subset(files, names)).everything()
             if split != TEST or any(name.lower().endswith(".xml") for name in names)
-            else _unread(where, names)
+            else Reading([], {Path(where).resolve() / name for name in names})  # not labelled
             for split, names in parts.items()
         }
     voc = Voc(files, where, files)
@@ -225,12 +225,6 @@ def _read_voc(files: ImageFiles, where: str) -> dict[str, Reading]:
             note = f"the list of test is not used, {error.where}: {error.value}"
             readings["val"] = readings["val"]._replace(notes=(note,))
     return readings
-
-
-def _unread(where: str, names: Sequence[str]) -> Reading:
-    """Returns the files of a test split, whose labels may be missing."""
-    root = Path(where).resolve()
-    return Reading([], {root / name for name in names})
 
 
 def _divided(reading: Reading, where: str) -> dict[str, Reading]:

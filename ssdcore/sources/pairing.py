@@ -1,5 +1,6 @@
 """Pairs images with their label files, and lists what of the input no record uses."""
 
+import json
 import os
 import unicodedata
 from collections import defaultdict
@@ -17,13 +18,14 @@ from ssdcore.sources.coco_writer import ImageEntry
 Key = Callable[[Any], Hashable]
 """Returns what a file's name shares with its counterpart's; None if there is no such thing."""
 
-
 FOREIGN_SUFFIXES = (
     ".dng", ".gif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm",
 )  # fmt: skip
 """Of images that are not read."""
 ALONE = "label file without an image of its own"
 WITHOUT_LABEL = "image without a label file"
+MAX_BYTES = 64 << 20
+"""Of a label file: a few hundred thousand boxes, or an image in it."""
 
 
 def stem(name: str) -> PurePosixPath:
@@ -32,27 +34,40 @@ def stem(name: str) -> PurePosixPath:
 
 
 def read_label(
-    files: ImageFiles, name: str, where: str, most: int, expected: str = "a readable file"
-) -> bytes:
-    """Returns the bytes of a label file.
-
-    Args:
-        files: the label files.
-        name: of the file.
-        where: its path in messages.
-        most: bytes that it may have.
-        expected: what messages expect of an unreadable one.
+    files: ImageFiles, name: str, where: str, most: int = MAX_BYTES,
+    expected: str = "a readable file",
+) -> bytes:  # fmt: skip
+    """Returns the bytes of a label file in the folder or archive `where`.
 
     Raises:
-        InputError: the file is missing, unreadable or too large.
+        InputError: the file is missing, unreadable or has more bytes than `most`.
     """
+    path = f"{where}/{name}"
     try:
         data = files.read(name)
     except BrokenImageError as error:
-        raise InputError(where, str(error), expected) from None
+        raise InputError(path, str(error), expected) from None
     if len(data) > most:
-        raise InputError(where, f"{len(data)} bytes", f"at most {most} bytes")
+        raise InputError(path, f"{len(data)} bytes", f"at most {most} bytes")
     return data
+
+
+def read_text(files: ImageFiles, name: str, where: str, most: int = MAX_BYTES) -> str:
+    """Returns a label file in UTF-8 as text; raises what `read_label` does."""
+    expected = "a readable text in UTF-8"
+    try:
+        return read_label(files, name, where, most, expected).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}/{name}", str(error), expected) from None
+
+
+def read_json(files: ImageFiles, name: str, where: str, most: int = MAX_BYTES) -> Any:
+    """Returns the content of a label file in JSON; raises what `read_label` does."""
+    data = read_label(files, name, where, most)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{where}/{name}", str(error), "whole, valid JSON") from None
 
 
 class Reading(NamedTuple):
@@ -76,21 +91,14 @@ class Reading(NamedTuple):
 def with_rest(files: ImageFiles, images: str, annotations: str, reading: Reading) -> Reading:
     """Adds the images whose format is not read and the folders that are not entered.
 
-    Args:
-        files: the images.
-        images: their path.
-        annotations: path of the annotations.
-        reading: what was read of them.
+    Images and annotations are the paths that were read.
     """
     foreign = [name for name in files.names() if name.lower().endswith(FOREIGN_SUFFIXES)]
     root = Path(images).resolve()
     rest = {root / name: (name, "image of a format that is not read") for name in foreign}
     for top in filter(Path.is_dir, map(Path, (annotations, images))):
         for folder in _not_entered(top):
-            rest[folder] = (
-                str(folder.relative_to(top)),
-                "folder that is a link or cannot be read",
-            )
+            rest[folder] = (str(folder.relative_to(top)), "folder that is a link or cannot be read")
     return reading._replace(rest={**rest, **reading.rest})
 
 

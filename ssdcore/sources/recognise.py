@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ssdcore.core.errors import InputError
@@ -103,6 +103,10 @@ def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
     elif names and len(image_names(files)) == len(names):
         kinds = f"images alone, such as {names[0]}"
         remedy = "Name the folder that holds their annotations, too: often the one above"
+        folders = [Path(where).absolute(), *Path(where).absolute().parents]
+        beside = (one.parent for one in folders if one.name.lower() == "images")
+        if above := next((one for one in beside if (one / "labels").is_dir()), None):
+            remedy = f"Name {above}, whose folder labels is beside that of the images"
     return InputError(where, kinds, expected, remedy)
 
 

@@ -61,12 +61,8 @@ def reviewed_images(
 ) -> Iterator[ReviewedImage]:
     """Yields the images of a split with their labels as listed, but for crowd regions.
 
-    Args:
-        name: of the split.
-        split: its checked ground truth.
-        folder: of its images, below the folder of all images.
-        skipped: ids of images that are left out.
-        suspects: by image id.
+    Images whose ids are `skipped` are left out. The suspects are by image id; the folder is that of
+    the images, below the one of all images.
     """
     rows = split.annotations.ground_truth()
     labels: dict[int, list[Box]] = defaultdict(list)
@@ -84,12 +80,8 @@ def reviewed_images(
 def write_label_studio(path: Path, images: Iterable[ReviewedImage], address: str) -> None:
     """Writes a list of tasks: the labels are annotations, the proposals predictions.
 
-    Boxes are rounded to a millionth of a percent of the image.
-
-    Args:
-        path: the JSON file.
-        images: in the order of the tasks.
-        address: of the folder of the images, as Label Studio finds it.
+    Boxes are rounded to a millionth of a percent of the image. The address is that of the images'
+    folder, as Label Studio finds it.
     """
     write_json(path, [_task(one, address) for one in images])
 
@@ -140,11 +132,6 @@ def write_cvat(path: Path, images: Iterable[ReviewedImage], classes: Sequence[st
     """Writes an XML file: labels are boxes of source manual, proposals boxes of source auto.
 
     Corners are rounded to a thousandth of a pixel.
-
-    Args:
-        path: the XML file.
-        images: in the order of the file.
-        classes: names of all classes.
     """
     root = Tree.Element("annotations")
     Tree.SubElement(root, "version").text = "1.1"

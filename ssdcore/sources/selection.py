@@ -30,15 +30,9 @@ def shuffled(names: Iterable[str], seed: int) -> list[str]:
 def select(
     content: Content, classes: Collection[str] | None, limit: int | None, where: str
 ) -> Content:
-    """Returns some classes and images of an annotation file.
+    """Returns some classes, by name, and at most `limit` images of an annotation file.
 
-    With `classes`, images without any of them are dropped, too.
-
-    Args:
-        content: of the file, valid for `check_rows`.
-        classes: names to keep; None keeps all.
-        limit: maximum number of images; None keeps all.
-        where: name of the file in messages.
+    None keeps all. With `classes`, images without any of them are dropped, too.
 
     Raises:
         InputError: a class is unknown, or no image remains.
@@ -103,13 +97,7 @@ def give_classes(
 ) -> Content:
     """Returns a COCO annotation file with the classes of train, by name.
 
-    Classes without a box are dropped.
-
-    Args:
-        content: of the file, valid for `check_rows`.
-        classes: of train.
-        where: name of the file in messages.
-        wanted: names of the classes whose boxes count; None is all.
+    Classes without a box are dropped. Only boxes of the `wanted` classes count; None is all.
 
     Raises:
         InputError: the file has boxes of another class.

@@ -42,10 +42,7 @@ def _cross() -> Contour:
 UNIT_OUTLINES: dict[str, Outline] = {
     "circle": (_corners_at(np.ones(ROUND_CORNERS)),),
     "cross": (_cross(),),
-    "ring": (
-        _corners_at(np.ones(ROUND_CORNERS)),
-        _corners_at(np.full(ROUND_CORNERS, RING_HOLE)),
-    ),
+    "ring": (_corners_at(np.ones(ROUND_CORNERS)), _corners_at(np.full(ROUND_CORNERS, RING_HOLE))),
     "square": (_corners_at(np.ones(4), first=-np.pi / 4),),
     "star": (_corners_at(np.tile([1.0, STAR_WAIST], 5)),),
     "triangle": (_corners_at(np.ones(3)),),

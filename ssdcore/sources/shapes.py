@@ -219,8 +219,7 @@ def arrange(rng: np.random.Generator, height: int, width: int) -> list[Placed]:
 def visible_fractions(scene: list[Placed]) -> list[float]:
     """Returns the fraction of each object's area that is inside the image and not hidden.
 
-    Args:
-        scene: the objects, the rearmost first.
+    The rearmost object comes first.
     """
     fractions: list[float] = []
     unhidden = np.ones_like(scene[0].covered)

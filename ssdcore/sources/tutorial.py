@@ -57,7 +57,7 @@ def fetch(params: TutorialParams, folder: Path) -> dict[str, FetchedSplit]:
     archive = local_copy(params.archive, "dataset.tutorial.archive", archive_fault)
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unzipped-") as temporary:
-        unzip(archive, Path(temporary) / "all")
+        unzip(archive, Path(temporary))
         coco = _annotations(Path(temporary), params.archive)
         # labels 1, 2, … are the categories in the order of their ids
         categories = sorted(coco["categories"], key=lambda category: category["id"])
@@ -99,13 +99,7 @@ def _annotations(root: Path, archive: str) -> dict[str, Any]:
 
 
 def _read_shards(folder: Path, name: str, where: str, classes: int) -> Iterator[Row]:
-    """Yields the rows of the shards `name`0, `name`1, … in order.
-
-    Args:
-        folder: of the shards and their .db files.
-        name: without the number.
-        where: name of the shards in messages.
-        classes: number of classes; labels are 1 to it.
+    """Yields the rows of the shards `name`0, `name`1, … in order; labels are 1 to `classes`.
 
     Raises:
         InputError: a shard is no MindRecord file, or a column has an unexpected content.

@@ -17,9 +17,8 @@ from pathlib import Path, PurePosixPath
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
-from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
-from ssdcore.sources.pairing import Key, Reading, pair, stem
+from ssdcore.sources.pairing import Key, Reading, pair, read_label, read_text, stem
 from ssdcore.sources.xml_nodes import Node, parse_xml
 
 SIDES = ("height", "width")
@@ -31,13 +30,7 @@ ALONE = "XML file without an image of its own"
 
 
 class Voc:
-    """A folder or archive with `Annotations/` and optionally `ImageSets/Main/`.
-
-    Args:
-        files: its files.
-        where: its path, which messages name.
-        images: the images.
-        images_where: their path.
+    """A folder or archive with `Annotations/` and optionally `ImageSets/Main/`, and its images.
 
     Raises:
         InputError: there is no XML file, or several folders are named Annotations.
@@ -88,7 +81,8 @@ class Voc:
         for xml in self._xml:
             by_stem[stem(xml).name].append(xml)
         chosen = []
-        for number, line in enumerate(self._text(path).splitlines(), start=1):
+        lines = read_text(self._files, path, self._where).splitlines()
+        for number, line in enumerate(lines, start=1):
             wanted = " ".join(line.split())
             found = [by_path[wanted]] if wanted in by_path else by_stem.get(wanted, [])
             if wanted and len(found) != 1:
@@ -127,7 +121,7 @@ class Voc:
 
         @cache
         def named(xml: str) -> tuple[str, str]:
-            root = parse_xml(self._bytes(xml), f"{self._where}/{xml}")
+            root = self._root(xml)
             return _last_part(root.text_of("folder")), _last_part(root.text_of("filename"))
 
         stems: list[tuple[Key, Key]] = [
@@ -149,22 +143,13 @@ class Voc:
         ]
         return pair(self._image_names, self._xml, in_folder, image_of)
 
-    def _bytes(self, name: str) -> bytes:
-        try:
-            return self._files.read(name)
-        except BrokenImageError as error:
-            raise InputError(f"{self._where}/{name}", str(error), "a readable file") from None
-
-    def _text(self, name: str) -> str:
-        try:
-            return self._bytes(name).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise InputError(f"{self._where}/{name}", str(error), "text in UTF-8") from None
+    def _root(self, xml: str) -> Node:
+        return parse_xml(read_label(self._files, xml, self._where), f"{self._where}/{xml}")
 
     def _read(self, xml: str) -> ImageEntry | str:
         """Returns the image of an XML file, or why it has none. Convert counts a missing image."""
         where = f"{self._where}/{xml}"
-        root = parse_xml(self._bytes(xml), where)
+        root = self._root(xml)
         if root.tag.lower() != "annotation":
             return "XML file that is no VOC annotation"
         file_name = self._image_of.get(xml)

@@ -15,12 +15,11 @@ from pathlib import Path, PurePosixPath
 import yaml  # type: ignore[import-untyped]
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.file_names import plain_name
 from ssdcore.core.messages import counted
-from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
-from ssdcore.sources.pairing import ALONE, Key, Reading, pair, read_label
+from ssdcore.sources.pairing import ALONE, Key, Reading, pair, read_text
 from ssdcore.sources.splits import TEST, by_split, complete
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
@@ -30,8 +29,6 @@ ENTRIES = ("names", "path", "train", "val", "test")
 """Of a data.yaml."""
 MAX_NAMES_BYTES = 1 << 18
 """Ten thousand names; YAML that is larger takes minutes."""
-MAX_BYTES = 8 << 20
-"""Of a label file: more than 100,000 boxes."""
 TOLERANCE = 0.01
 """How far rounding may put a box outside the image; convert clips it."""
 
@@ -64,7 +61,7 @@ def files_of_names(files: ImageFiles) -> list[str]:
 
 def _has_names(files: ImageFiles, name: str) -> bool:
     try:
-        return "names" in _entries(_text(files, name, "", MAX_NAMES_BYTES), "")
+        return "names" in _entries(read_text(files, name, "", MAX_NAMES_BYTES), "")
     except InputError:
         return False
 
@@ -81,7 +78,9 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
     """
     images = image_names(files)
     source = next(iter(files_of_names(files)), "")
-    entries = _entries(_text(files, source, where), f"{where}/{source}") if _is_yaml(source) else {}
+    entries: dict[str, yaml.Node] = {}
+    if _is_yaml(source):
+        entries = _entries(read_text(files, source, where, MAX_NAMES_BYTES), f"{where}/{source}")
     if "kpt_shape" in entries:
         expected = "boxes or outlines"
         raise InputError(f"{where}/{source}: kpt_shape", "labels of keypoints", expected)
@@ -118,7 +117,7 @@ def _images_at(
         if inside := [name for name in images if not place or name.startswith(f"{place}/")]:
             return inside
         if place in known:
-            lines = _text(files, place, "").splitlines()
+            lines = read_text(files, place, "").splitlines()
             ends = (_endings(PurePosixPath(place).parent, line.strip()) for line in lines)
             listed = (next((end for end in some if end in known), "") for some in ends)
             return [name for name in listed if name]
@@ -134,7 +133,7 @@ def _endings(home: PurePosixPath, path: str) -> Iterator[str]:
 
 
 def _names_in(files: ImageFiles, name: str, where: str) -> list[str]:
-    text, where = _text(files, name, where, MAX_NAMES_BYTES), f"{where}/{name}"
+    text, where = read_text(files, name, where, MAX_NAMES_BYTES), f"{where}/{name}"
     if _is_yaml(name):
         names = _names_of_yaml(text, where)
     else:
@@ -207,16 +206,9 @@ def read_yolo(
     *,
     is_test: bool = False,
 ) -> Reading:
-    """Reads the images and their labels, ordered by name.
+    """Reads the images and their labels, which a test split may lack, ordered by name.
 
-    Args:
-        files: the label files.
-        where: path of their folder or archive, which messages name.
-        images: the images.
-        inner: path of `images` inside `files`; "" if it is elsewhere.
-        names: the classes.
-        images_where: path of the images.
-        is_test: whether it is a test split, whose labels may be missing.
+    The path of the images inside that of the label files is `inner`, "" if they are elsewhere.
 
     Raises:
         InputError: there is no image, no image has labels, or a line is wrong.
@@ -240,7 +232,7 @@ def read_yolo(
         if label is None:
             unlabelled.append(file_name)
         else:
-            lines = _text(files, label, where).splitlines()
+            lines = read_text(files, label, where).splitlines()
             outlines += sum(len(line.split()) > 5 for line in lines)
             boxes = tuple(
                 _box(line, f"{where}/{label}, line {number}", names, height, width)
@@ -297,14 +289,6 @@ def _key(folder: str = "", instead: str = "") -> Key:
 
 LEVELS = [(_key("images", "labels"), _key()), (_key(), _key()), (_key("images"), _key("labels"))]
 """How the paths of an image and its label file correspond, the most precise first."""
-
-
-def _text(files: ImageFiles, name: str, where: str, most: int = MAX_BYTES) -> str:
-    where, expected = f"{where}/{name}", "a readable text in UTF-8"
-    try:
-        return read_label(files, name, where, most, expected).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(where, str(error), expected) from None
 
 
 def _box(line: str, where: str, names: list[str], height: int, width: int) -> Box:

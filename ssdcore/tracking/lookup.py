@@ -31,11 +31,8 @@ def find_run(store: Store, experiment: Experiment) -> Found | None:
 
     DVC takes the results of an experiment with the parameters of an earlier one from its run
     cache, and a commit may be an applied experiment. So if no run has the name, this is the
-    newest run with the same parameters and exactly the same AP.
-
-    Args:
-        store: where to look; a database that doesn't exist is not created.
-        experiment: the experiment.
+    newest run with the same parameters and exactly the same AP. A database that doesn't exist is
+    not created.
 
     Raises:
         UnavailableError: the store can't be reached or read.

@@ -5,13 +5,12 @@ with the same value, a data set and a file of the same name are stored once, how
 are sent. So what is uploaded is noted after a request, and sent again if it is not noted.
 """
 
-import json
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from ssdcore.core.experiment import TAGS
-from ssdcore.core.files import write_json
+from ssdcore.core.files import read_json, write_json
 from ssdcore.tracking import spool
 from ssdcore.tracking.client import (
     MISSING,
@@ -42,11 +41,6 @@ class Replay:
 
     A run or experiment that was deleted meanwhile is restored, with a line on stderr. What the
     store refuses for good is noted in the spool.
-
-    Args:
-        folder: the spool.
-        opening: its first event.
-        store: where to upload it.
     """
 
     def __init__(self, folder: Path, opening: Event, store: Store) -> None:
@@ -54,7 +48,7 @@ class Replay:
         self._client: MlflowClient
         self._run_id, self._sent, self._is_open = "", 0, False
         try:
-            noted = json.loads((folder / UPLOADED).read_text(encoding="utf-8"))
+            noted = read_json(folder / UPLOADED)
             self._run_id, self._sent = str(noted["run_id"]), int(noted["sent"])
         except (OSError, ValueError, TypeError, KeyError):
             pass  # all is sent again

@@ -30,9 +30,6 @@ class UploadProcess:
     tells it on its standard input that it has ended (also by being killed); the process closes its
     standard output once it has imported MLflow.
 
-    Args:
-        folder: the spool.
-
     Raises:
         OSError: the process can't be started.
     """
@@ -48,12 +45,7 @@ class UploadProcess:
         )
 
     def close(self, open_s: float, uri: str) -> None:
-        """Waits until the process has uploaded everything or leaves the rest; Ctrl-C ends the wait.
-
-        Args:
-            open_s: how long the run was open.
-            uri: the store, for the message.
-        """
+        """Waits until the process has uploaded all or leaves the rest; Ctrl-C ends the wait."""
         process = self._process
         assert process.stdin
         assert process.stdout

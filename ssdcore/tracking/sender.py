@@ -131,11 +131,7 @@ def _send(folder: Path, root: Path, unreachable: dict[str, str], *, abandoned: b
 
 
 class Sender:
-    """The process that uploads the spool of a running stage.
-
-    Args:
-        folder: the spool.
-    """
+    """The process that uploads the spool of a running stage."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._root = folder, folder.parents[2]

@@ -33,7 +33,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
+
+from ssdcore.core.locks import holder_of
 
 Event = dict[str, Any]
 HOME = Path(".ssd/tracking")
@@ -48,11 +50,6 @@ class Spool:
 
     After that the same call may succeed later. Nothing is synced to the disk, which can take
     seconds: events survive the process, but may not survive a power failure.
-
-    Args:
-        root: the repository.
-        name: of the folder, after its number.
-        opening: the journal's first line.
     """
 
     def __init__(self, root: Path, name: str, opening: bytes) -> None:
@@ -147,11 +144,7 @@ def opening_of(folder: Path) -> Event:
 
 def has_writer(folder: Path) -> bool:
     """Returns whether the spool's stage is still running."""
-    try:
-        with FileLock(folder / LOCK).acquire(blocking=False):
-            return False
-    except Timeout:
-        return True
+    return holder_of(folder / LOCK) is not None
 
 
 def files_to_send(folder: Path) -> Iterator[tuple[Path, PurePosixPath]]:

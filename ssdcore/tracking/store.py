@@ -88,7 +88,7 @@ class Store:
         if self.database is None or not self.database.exists():
             return []
         found: dict[str, bool] = {}
-        with suppress(sqlite3.Error), closing(_read_only(self.database)) as connection:
+        with suppress(sqlite3.Error), closing(read_only(self.database)) as connection:
             for folder, run_id in connection.execute(
                 "SELECT artifact_location, run_uuid FROM experiments LEFT JOIN runs USING "
                 "(experiment_id) WHERE artifact_location LIKE 'file:///%/mlartifacts'"
@@ -201,7 +201,8 @@ def sqlite_uri(path: str) -> str:
     return URL.create("sqlite", database=path).render_as_string()
 
 
-def _read_only(database: Path) -> sqlite3.Connection:
+def read_only(database: Path) -> sqlite3.Connection:
+    """Opens an SQLite file that exists."""
     return sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
 
 

@@ -31,6 +31,10 @@ def test_parameters(folder):
     shutil.copy(ROOT / "params.yaml", folder)
     assert check_params(Path("params.yaml")).text == "params.yaml, data set shapes"
     text = Path("params.yaml").read_text()
+    Path("params.yaml").write_text(text.replace("  test_path: examples/local", "", 1))
+    finding = check_params(Path("params.yaml"))
+    assert finding.grade == "to do"
+    assert "lacks dataset.local.test_path" in finding.text
     own = text.replace("name: shapes", "name: local")
     Path("params.yaml").write_text(own.replace("path: examples/local", "path: /no/photos", 1))
     finding = check_params(Path("params.yaml"))

@@ -23,7 +23,7 @@ PIPELINE = {
         "evaluate": {
             "cmd": "exit 1",
             "params": ["train"],
-            "outs": ["data/mindrecord"],
+            "outs": ["data/raw", "data/mindrecord"],
             "metrics": [{"metrics/evaluate.json": {"cache": False}}],
         }
     }
@@ -45,21 +45,25 @@ def repository(tmp_path_factory) -> Path:
         run(folder, "git", "config", key, "a")
     dvc(folder, "init", "--quiet")
     (folder / "dvc.yaml").write_text(json.dumps(PIPELINE))
-    for name in ("data/mindrecord", "metrics"):
-        (folder / name).mkdir(parents=True)
+    raw, shard = (folder / f"data/{name}/file" for name in ("raw", "mindrecord"))
+    for name in (raw.parent, shard.parent, folder / "metrics"):
+        name.mkdir(parents=True)
     (folder / ".gitignore").write_text("/data\n")
-    shard = folder / "data/mindrecord/shard"
     for ap, text in ((0.1, "old"), (0.2, "new")):
-        shard.unlink(missing_ok=True)
-        shard.write_text(text)
+        for file in (raw, shard):
+            file.unlink(missing_ok=True)
+            file.write_text(text)
         measure(folder, ap, lr_max=0.1, epochs=5)
         dvc(folder, "commit", "--quiet", "--force")
         run(folder, "git", "add", ".")
         run(folder, "git", "commit", "--quiet", "--message", text)
     for name, ap, lr_max in (("it's", 0.5, 0.4), ("worse", 0.15, 0.8)):
         measure(folder, ap, lr_max=lr_max, epochs=5)
+        shard.unlink()
+        shard.write_text(f"other images of {name}")
         dvc(folder, "exp", "save", "--quiet", "--force", "--name", name)
     run(folder, "git", "checkout", "--quiet", ".")
+    dvc(folder, "checkout", "--quiet", "--force")
     dvc(folder, "exp", "run", "--quiet", "--queue", "--name", "later", "-S", "train.epochs=9")
     return folder
 
@@ -81,7 +85,7 @@ def test_a_commit_and_its_experiments(listed):
     assert [dict(one.changed) for one in (main, best, later)] == [
         {}, {"train.lr_max": 0.4}, {"train.epochs": 9},
     ]  # fmt: skip
-    assert main.data == best.data is not None
+    assert main.data == best.data is not None  # another convert.max_side changes the shards alone
     assert [one.has_results for one in (main, best, later)] == [True, True, False]
     assert later.state == "queued"
 

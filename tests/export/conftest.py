@@ -7,7 +7,7 @@ import pytest
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.export.metadata import ExportMetadata
-from ssdcore.export.onnx_builder import BATCH, Graph, Value
+from ssdcore.export.onnx_builder import BATCH, Graph, tensor
 from ssdcore.inference.decode import Thresholds
 from ssdcore.models.metadata import ModelMetadata, ScoreThreshold
 from ssdcore.params.reader import read_params
@@ -46,9 +46,9 @@ def network(rng):
     graph.add("Softmax", "logits", axis=-1, outputs=["probabilities"])
     return graph.model(
         "small",
-        [Value("images", np.float32, (BATCH, 3, 300, 300))],
+        [tensor("images", np.float32, (BATCH, 3, 300, 300))],
         [
-            Value("offsets", np.float32, (BATCH, BOXES, 4)),
-            Value("probabilities", np.float32, (BATCH, BOXES, 3)),
+            tensor("offsets", np.float32, (BATCH, BOXES, 4)),
+            tensor("probabilities", np.float32, (BATCH, BOXES, 3)),
         ],
     )

@@ -7,7 +7,7 @@ import onnxruntime
 import pytest
 
 from ssdcore.data.preprocess import DEVIATION_RGB, NetworkInput, to_network_input
-from ssdcore.export.onnx_builder import BATCH, Graph, Value
+from ssdcore.export.onnx_builder import BATCH, Graph, tensor
 from ssdcore.export.photos import preprocessing, with_photos
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds, detect
@@ -28,10 +28,10 @@ def answering(offsets, probabilities):
     for name, table in (("offsets", offsets), ("probabilities", probabilities)):
         graph.add("Gather", graph.constant(table), case, axis=0, outputs=[name])
     outputs = [
-        Value(n, np.float32, (BATCH, *t.shape[1:]))
+        tensor(n, np.float32, (BATCH, *t.shape[1:]))
         for n, t in (("offsets", offsets), ("probabilities", probabilities))
     ]
-    return graph.model("known", [Value("images", np.float32, (BATCH, 3, 300, 300))], outputs)
+    return graph.model("known", [tensor("images", np.float32, (BATCH, 3, 300, 300))], outputs)
 
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])

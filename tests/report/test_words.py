@@ -6,7 +6,6 @@ import pytest
 from ssdcore.evaluation import outcomes
 from ssdcore.evaluation.named_table import Column
 from ssdcore.report import page, verdict, words
-from ssdcore.report.gallery import GALLERIES
 from tests.augment_params import augment_params
 
 
@@ -39,7 +38,6 @@ def test_every_outcome_has_a_name_a_meaning_and_a_glyph_of_its_own() -> None:
     assert set(verdict.PLURALS) == set(verdict.REMEDIES) == kinds - {"correct", "ignored"}
     assert set(page.GLYPHS) == {*kinds, "truth"}
     assert len(set(page.GLYPHS.values())) == len(page.GLYPHS)
-    assert set(page.GALLERY_NAMES) == set(GALLERIES)
 
 
 @pytest.mark.parametrize(

@@ -88,9 +88,6 @@ class Repository:
         ).stdout.split()  # fmt: skip
         return sorted(ref.rpartition("/")[2] for ref in listed if "/exec/" not in ref)
 
-    def lines(self, output: str, word: str) -> list[str]:
-        return [line for line in output.splitlines() if word in line]
-
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -114,7 +111,22 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def ended(template: Path) -> tuple[Path, str]:
+    """A repository in which a search of two trials has ended, and what the search printed."""
+    folder = shutil.copytree(template, template.with_name("ended"), symlinks=True)
+    repository = Repository(folder)
+    repository.space(trials=2)
+    return folder, repository.search()
+
+
 @pytest.fixture
 def repository(template: Path, tmp_path: Path) -> Repository:
     shutil.copytree(template, tmp_path / "r", symlinks=True)
     return Repository(tmp_path / "r")
+
+
+@pytest.fixture
+def searched(ended: tuple[Path, str], tmp_path: Path) -> Repository:
+    """A copy of the repository of `ended`."""
+    return Repository(shutil.copytree(ended[0], tmp_path / "r", symlinks=True))

@@ -14,7 +14,7 @@ from tests.project import python
 from tests.search.conftest import Repository
 
 pytestmark = pytest.mark.slow
-NAMES = ["s-0", "s-1", "s-2"]
+NAMES = ["s-0", "s-1"]
 
 
 def wait_for(repository: Repository, count: int) -> None:
@@ -25,29 +25,26 @@ def wait_for(repository: Repository, count: int) -> None:
         time.sleep(0.1)
 
 
-def test_trials_are_experiments_and_the_best_is_theirs(repository):
-    repository.space()
-    out = repository.search()
-    assert repository.experiments() == repository.ran() == NAMES
+def test_trials_are_experiments_and_the_best_is_theirs(ended, searched):
+    _, out = ended
+    assert searched.experiments() == searched.ran() == NAMES
     found = re.findall(r"^(s-\d) ends with AP (\S+)$", out, re.M)
     assert [name for name, _ in found] == NAMES
     winner, ap = max(found, key=lambda row: float(row[1]))
     assert f"best: {winner}, AP {ap}\napply it: dvc exp apply {winner}\n" in out
-    page = (repository.folder / "report/search.html").read_text()
+    page = (searched.folder / "report/search.html").read_text()
     assert all(name in page for name in NAMES)
-    ranking = python(repository.folder, "-m", "stages.experiments", "best").stdout
+    ranking = python(searched.folder, "-m", "stages.experiments", "best").stdout
     assert f"best: {winner}, AP {ap}" in ranking
 
-    again = repository.search()
-    assert "3 of 3 trials have ended" in again
+    again = searched.search()
+    assert "2 of 2 trials have ended" in again
     assert f"best: {winner}, AP {ap}" in again
-    repository.space(trials=4)
-    repository.search()
-    assert repository.ran() == [*NAMES, "s-3"]
+    assert searched.ran() == NAMES
 
 
 def test_a_killed_search_loses_and_repeats_nothing(repository):
-    repository.space()
+    repository.space(trials=2)
     search = repository.start()
     wait_for(repository, 2)
     search.send_signal(signal.SIGKILL)
@@ -60,18 +57,16 @@ def test_a_killed_search_loses_and_repeats_nothing(repository):
     ).stdout
 
 
-def test_what_a_killed_process_left_in_dvcs_run_cache_fails_no_trial(repository):
+def test_what_a_killed_process_left_in_dvcs_run_cache_fails_no_trial(searched):
     """DVC takes a half-written file there for an entry with the same parameters."""
-    repository.space(trials=1)
-    repository.search()
-    (entry,) = (repository.folder / ".dvc/cache/runs").glob("*/*/*")
-    half = entry.with_name(".half.tmp")
-    half.write_text(entry.read_text().partition("outs:")[0])
-    entry.unlink()
-    os.utime(half.parent, (0, 0))
-    repository.space(trials=1, study="again")
-    assert "again-0 ends with AP" in repository.search()
-    assert repository.ran() == ["s-0", "again-0"]
+    for entry in (searched.folder / ".dvc/cache/runs").glob("*/*/*"):
+        half = entry.with_name(".half.tmp")
+        half.write_text(entry.read_text().partition("outs:")[0])
+        entry.unlink()
+        os.utime(half.parent, (0, 0))
+    searched.space(trials=1, study="again")
+    assert "again-0 ends with AP" in searched.search()
+    assert searched.ran() == [*NAMES, "again-0"]
 
 
 def test_one_process_at_a_time_runs_a_study(repository):
@@ -94,7 +89,6 @@ def test_ctrl_c_ends_the_trials_and_the_same_command_resumes(repository):
     assert search.returncode == 75
     assert "The same command resumes the search" in err
     assert repository.experiments() == []
-    repository.space(params=slow, trials=1)
     search = repository.start()
     wait_for(repository, 2)
     os.kill(search.pid, signal.SIGINT)
@@ -110,14 +104,14 @@ def test_a_bad_rate_is_pruned_and_a_failure_named_beside_others_in_mlflow(reposi
     )
     rates = {"choices": [0.1, 0.11, 0.12, 0.001]}
     repository.space(
-        trials=8, seed=3, prune={"after_trials": 1, "after_epochs": 0},
+        trials=4, seed=64, prune={"after_trials": 1, "after_epochs": 0},
         params={"train.lr_max": rates, "train.momentum": {"choices": [0.5, 0.9, 0.91, 0.92]}},
     )  # fmt: skip
     out = repository.search("--jobs", "2")
     states = dict(re.findall(r"^(s-\d) (ends|is pruned|fails)", out, re.M))
-    assert sorted(states) == [f"s-{number}" for number in range(8)]
+    assert sorted(states) == [f"s-{number}" for number in range(4)]
     assert set(states.values()) == {"ends", "is pruned", "fails"}
-    assert "fails: error: momentum 0.5" in out
+    assert "s-2 fails: error: momentum 0.5" in out
     ended = sorted(name for name, state in states.items() if state == "ends")
     assert repository.experiments() == ended
     started = repository.ran()  # DVC knows the results of the same parameters
@@ -142,7 +136,7 @@ def test_a_bad_rate_is_pruned_and_a_failure_named_beside_others_in_mlflow(reposi
 
 def test_a_file_that_changes_meanwhile_ends_the_search(repository):
     """Else later trials would start from other parameters than the first ones."""
-    repository.space()
+    repository.space(trials=2)
     search = repository.start()
     wait_for(repository, 1)
     params = repository.folder / "params.yaml"
@@ -152,16 +146,13 @@ def test_a_file_that_changes_meanwhile_ends_the_search(repository):
     assert search.returncode == 2
     assert "expected the commit and the files that s began with" in err
     params.write_text(before)
-    repository.search()
-    assert repository.experiments() == NAMES
+    assert "of 2 trials have ended" in repository.search()
 
 
-def test_a_study_whose_experiments_exist_needs_another_name(repository):
-    repository.space(trials=1)
-    repository.search()
-    for path in (repository.folder / ".ssd/search/s").glob("study.db*"):
+def test_a_study_whose_experiments_exist_needs_another_name(searched):
+    for path in (searched.folder / ".ssd/search/s").glob("study.db*"):
         path.unlink()
-    out = repository.search(status=2)
+    out = searched.search(status=2)
     assert "found 's', expected a name without experiments" in out
 
 
@@ -169,4 +160,4 @@ def test_first_trials_that_all_fail_end_the_search(repository):
     repository.space(trials=9, params={"train.momentum": {"choices": [0.5, 0.5]}})
     out = repository.search(status=1)
     assert "The first 3 trials failed" in out
-    assert repository.ran() == NAMES
+    assert repository.ran() == [*NAMES, "s-2"]

@@ -6,7 +6,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from ssdcore.core.errors import InputError
-from ssdcore.serving.version import COUNTED, Candidate, Version, is_better, read_candidate, tags_of
+from ssdcore.inference.decode import Thresholds
+from ssdcore.serving.version import Candidate, Version, is_better, read_candidate, tags_of
 from tests.serving import repositories
 from tests.serving.repositories import write_lock, write_repository
 
@@ -24,7 +25,7 @@ def test_tiles_count_if_there_are_some(tmp_path, checkpoint):
 def test_dvcs_own_lock_has_the_keys_that_are_read():
     """The lock in git was written by DVC, not by these tests."""
     stage = YAML(typ="safe").load(repositories.ROOT / "dvc.lock")["stages"]["evaluate"]
-    assert set(COUNTED) <= set(stage["params"]["params.yaml"]["evaluate"])
+    assert set(Thresholds().texts()) <= set(stage["params"]["params.yaml"]["evaluate"])
     assert {"data/mindrecord", "model/best.ckpt"} <= {dep["path"] for dep in stage["deps"]}
     assert "metrics/evaluate.json" in {out["path"] for out in stage["outs"]}
 

@@ -260,6 +260,14 @@ def test_the_entries_of_a_data_yaml_are_the_splits(tmp_path, yaml, train, val):
         assert {name.split("/")[1] for name in names(parts[split])} == {folder}
 
 
+@pytest.mark.parametrize("inner", ["images", "images/train"])
+def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
+    files = {"images/train/a.jpg": b"", "labels/train/a.txt": "0 .5 .5 1 1"}
+    path = make_folder(tmp_path, files)
+    with pytest.raises(InputError, match=f"Name {tmp_path}, whose folder labels is beside"):
+        fetched(path / inner, tmp_path / "raw")
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

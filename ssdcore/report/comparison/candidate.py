@@ -103,7 +103,8 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     files = _Files(read)
     evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
     trained = files.parse(layout.TRAIN_METRICS, _mapping) or {}
-    params = files.parse(layout.PARAMS, _yaml_mapping) or {}
+    yaml = YAML(typ="safe", pure=True)
+    params = files.parse(layout.PARAMS, lambda text: dict(yaml.load(text).items())) or {}
     split_name = layout.TEST if evaluated.get("split") == layout.TEST else "val"
     source = layout.source(split_name)
     of_split = files.parse(source, lambda text: _source(text, split_name)) or {}
@@ -212,10 +213,6 @@ def _mapping(text: str) -> dict[str, Any]:
 
 def _source(text: str, split: str) -> dict[str, Any]:
     return dict(json.loads(text).get("splits", {}).get(split, {}))
-
-
-def _yaml_mapping(text: str) -> dict[str, Any]:
-    return dict(YAML(typ="safe", pure=True).load(text).items())
 
 
 def _split(text: str) -> CocoSplit:

@@ -90,12 +90,9 @@ class FigureRow(NamedTuple):
 def render_comparison(
     candidates: Sequence[Candidate], images: Sequence[ComparedImage], remark: str = ""
 ) -> str:
-    """Returns the comparison as one HTML document, the same text for the same content.
+    """Returns the comparison with the first candidate as one HTML document.
 
-    Args:
-        candidates: the revisions, all compared with the first.
-        images: in the order to show.
-        remark: why there are none.
+    It is the same text for the same content. The remark says why there are no images.
 
     Raises:
         InputError: the page would be too large to open on a phone.
