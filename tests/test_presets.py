@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ssdcore.core.nested import leaves
+from ssdcore.models.published import from_arrays
 from ssdcore.params.reader import read_params
+from tests.models import published_networks as plain
 
 ROOT = Path(__file__).parents[1]
 PARAMS = dict(leaves(read_params(ROOT / "params.yaml").model_dump()))
@@ -57,3 +60,20 @@ def test_the_tutorials_rates_are_its_own(golden):
     )
     expected = golden["lr_60x9_warmup2_init1e-3_max5e-2_end5e-5"]
     assert rates == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "detector"),
+    [
+        ("coco_torchvision", plain.Case("torchvision", 300, 91, "coco", 1)),
+        ("finetune", plain.Case("torchvision", 300, 91, "coco", 1)),
+        ("ssd512", plain.Case("mmdetection", 512, 81, "coco", 1)),
+    ],
+)
+def test_a_preset_has_the_parameters_of_the_detector_that_it_starts_from(name, detector):
+    params = preset(name)
+    assert params.train.init_from.startswith("https://")
+    arrays = {key: np.zeros(shape, np.float32) for key, shape in plain.shapes(detector).items()}
+    metadata = from_arrays(arrays, "file").metadata
+    assert params.model == metadata.model
+    assert params.train.loss == metadata.loss

@@ -62,11 +62,13 @@ class MapLayout(NamedTuple):
         input_size: height and width of the network's input in pixels.
         maps: in the order of the default boxes.
         coco_scales: the paper's scales for COCO (section 3.4), fractions of the image.
+        voc_scales: its scales for PASCAL VOC.
     """
 
     input_size: int
     maps: tuple[FeatureMap, ...]
     coco_scales: tuple[float, ...]
+    voc_scales: tuple[float, ...]
 
     @property
     def num_default_boxes(self) -> int:
@@ -109,6 +111,7 @@ LAYOUTS = {
                 FeatureMap(1, 300, (2,), _VALID),
             ),
             (0.07, 0.15, 0.33, 0.51, 0.69, 0.87, 1.05),
+            (0.1, 0.2, 0.37, 0.54, 0.71, 0.88, 1.05),
         ),
         MapLayout(
             512,
@@ -122,6 +125,7 @@ LAYOUTS = {
                 FeatureMap(1, 512, (2,), _TWO_TO_ONE),
             ),
             (0.04, 0.1, 0.26, 0.42, 0.58, 0.74, 0.9, 1.06),
+            (0.07, 0.15, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05),
         ),
     )
 }

@@ -4,7 +4,8 @@ Layers are found by their order, because the sources number them differently: to
 MindCV, MindSpore's model zoo and the ports of the Caffe original.
 
 fc6 and fc7 become convolutions with a quarter of the outputs (section 3.1 of the SSD paper, after
-DeepLab). Of fc6's 7×7 taps, every third is kept; dilation 6 spreads them over 13×13 cells.
+DeepLab). Of fc6's 7×7 taps, every third is kept; dilation 6 spreads them over 13×13 cells. Or both
+start fresh, as in torchvision.
 
 The input must be normalised as it was for the weights: torchvision's and timm's VGG16
 expect `model.normalisation: imagenet`, weights ported from Caffe (torchvision's
@@ -23,6 +24,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.models.ssd import SSD
 from ssdcore.models.vgg16 import STAGES
 from ssdcore.models.weight_files import LoadReport
+from ssdcore.params.types import PretrainedFc
 
 CONVOLUTIONS = tuple(f"conv{s}.{i}" for s, stage in enumerate(STAGES, 1) for i in range(len(stage)))
 BLOCKS = (*CONVOLUTIONS, "fc6", "fc7")
@@ -53,9 +55,15 @@ FOLDED = "subtracted from the moving mean, as the network has no bias before bat
 NO_BIAS = "the network has no bias there"
 ALONE = "the weight of its layer was not loaded"
 NOT_FINITE = "values that are not finite"
+FRESH_FC = "fc6 and fc7 start fresh (train.pretrained_fc)"
 
 
-def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], where: str) -> LoadReport:
+def load_vgg16(
+    network: SSD,
+    arrays: Mapping[str, NDArray[Any]],
+    where: str,
+    fc: PretrainedFc = "subsample",
+) -> LoadReport:
     """Loads VGG16's weights into the network's backbone, in place.
 
     A bias b before a batch norm with the moving mean m is folded into the mean: x + b - m =
@@ -66,6 +74,7 @@ def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], where: str) -> 
         network: of `model.width` 1; otherwise nothing fits.
         arrays: the file's arrays by name, from `read_arrays`.
         where: the parameter that names the file (`model.pretrained`), for error messages.
+        fc: what becomes of the file's fc6 and fc7: "subsample", or "fresh", not loaded.
 
     Raises:
         InputError: the file is not a VGG16, none of its weights fits, or it has batch norm and
@@ -79,6 +88,10 @@ def load_vgg16(network: SSD, arrays: Mapping[str, NDArray[Any]], where: str) -> 
     if not normed and any("gamma" in roles for roles in blocks.values()):
         remedy = "Set model.batch_norm to true, or use VGG16 weights without batch norm"
         raise InputError(where, "a VGG16 with batch norm", "one without, as the network is", remedy)
+
+    if fc == "fresh":
+        for block in BLOCKS[len(CONVOLUTIONS) :]:
+            unused.update(dict.fromkeys(blocks.pop(block).values(), FRESH_FC))
 
     loaded: dict[str, str] = {}
     values: dict[str, NDArray[Any]] = {}

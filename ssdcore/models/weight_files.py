@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
+from warnings import catch_warnings, simplefilter
 
 import mindspore as ms
 import numpy as np
@@ -96,10 +97,22 @@ def _read_torch(path: Path) -> Arrays:
             "Install PyTorch (pip install torch), or convert the file to safetensors elsewhere: "
             "safetensors.torch.save_file(torch.load(path, weights_only=True), target)",
         ) from None  # fmt: skip
-    content: Any = torch.load(path, map_location="cpu", weights_only=True)
+    try:
+        with catch_warnings():
+            simplefilter("ignore")
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+        entries = dict(_flat(content))
+    except OSError:
+        raise
+    except Exception:  # many types; PyTorch's own texts recommend to run the file's code
+        raise InputError(
+            str(path), "a damaged file, or one with other objects than arrays",
+            "dicts of arrays, as torch.save(model.state_dict(), path) writes them",
+            "Fetch the file again, or save its arrays alone where you trust its code",
+        ) from None  # fmt: skip
     return {
         name: value.detach().float().numpy()
-        for name, value in _flat(content)
+        for name, value in entries.items()
         if isinstance(value, torch.Tensor)
     }
 

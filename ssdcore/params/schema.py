@@ -29,6 +29,7 @@ from ssdcore.params.types import (
     OnNonFinite,
     OptimizerName,
     Positive,
+    PretrainedFc,
     Ratios,
     Reference,
     Resize,
@@ -124,6 +125,7 @@ class TrainParams(Section):
     WITHOUT_EFFECT: ClassVar = frozenset(("max_minutes", "save_minutes", "patience", "profile"))
 
     init_from: Reference | None
+    pretrained_fc: PretrainedFc = "subsample"  # files of earlier versions lack it
     freeze: Freeze
     epochs: Annotated[int, Field(ge=0)]
     batch_size: Count

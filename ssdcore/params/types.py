@@ -33,6 +33,7 @@ LossName = Literal["focal", "multibox"]
 OptimizerName = Literal["momentum", "adam"]
 Schedule = Literal["cosine", "steps"]
 Freeze = Literal["none", "conv1", "conv4", "backbone"]
+PretrainedFc = Literal["subsample", "fresh"]
 Backend = Literal["pycocotools", "faster-coco-eval"]
 Device = Literal["auto", "Ascend", "GPU", "CPU"]
 

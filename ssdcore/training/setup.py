@@ -99,7 +99,7 @@ def prepare_training(
     weights = _find_weights(metadata, train, model_folder)
     if train.epochs:
         network = build(model, len(classes), train.loss)
-        loaded, fresh = _load_weights(network, metadata, weights)
+        loaded, fresh = _load_weights(network, metadata, weights, train)
         notes += [*loaded, *freeze(network, train.freeze, fresh)]
     else:
         network, metadata, notes = pass_on(metadata, *weights.values())
@@ -203,7 +203,7 @@ def _find_weights(
 
 
 def _load_weights(
-    network: SSD, metadata: ModelMetadata, weights: Mapping[str, Path]
+    network: SSD, metadata: ModelMetadata, weights: Mapping[str, Path], train: TrainParams
 ) -> tuple[list[str], Collection[str]]:
     """Loads the weights to start from, if any.
 
@@ -212,7 +212,7 @@ def _load_weights(
     """
     for key, path in weights.items():
         if key == "model.pretrained":
-            report = load_vgg16(network, read_arrays(path), key)
+            report = load_vgg16(network, read_arrays(path), key, train.pretrained_fc)
         else:
             report = start_from(network, metadata, path)
         return [f"{key}: {path}", *report.lines()], report.fresh

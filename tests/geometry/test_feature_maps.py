@@ -28,8 +28,9 @@ def test_the_cells_of_a_map_lie_over_the_image(size):
     for feature_map in layout.maps:
         assert (feature_map.size - 1) * feature_map.stride < size
         assert feature_map.size * feature_map.stride >= 0.99 * size
-    assert len(layout.coco_scales) == layout.num_scales
-    assert list(layout.coco_scales) == sorted(layout.coco_scales)
+    for scales in (layout.coco_scales, layout.voc_scales):
+        assert len(scales) == layout.num_scales
+        assert list(scales) == sorted(scales)
 
 
 def test_no_other_module_spells_out_a_size_or_a_number_of_boxes():

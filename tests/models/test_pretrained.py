@@ -299,6 +299,20 @@ def test_reduced_fc6_and_fc7_are_taken_as_they_are(full):
     assert (after["backbone.fc6.conv.bias"] == np.arange(1024)).all()
 
 
+def test_fc6_and_fc7_stay_fresh_on_request(rng):
+    network = narrow()
+    before = parameters(network)
+    arrays = {**features(rng), **classifier(rng)}
+    transfer = load_vgg16(network, arrays, WHERE, "fresh")
+    assert_complete(transfer, network, arrays)
+    assert len(transfer.loaded) == 26
+    assert set(transfer.unused) == set(classifier(rng))
+    assert set(transfer.unused.values()) == {"fc6 and fc7 start fresh (train.pretrained_fc)"}
+    after = parameters(network)
+    for name in (name for name in before if name.startswith("backbone.fc")):
+        np.testing.assert_array_equal(after[name], before[name])
+
+
 def test_arrays_that_are_not_loaded_have_a_reason(rng):
     network = narrow()
     arrays = {**features(rng), **classifier(rng)}

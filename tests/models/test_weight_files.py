@@ -1,4 +1,5 @@
 import json
+import pickle
 import struct
 import sys
 from functools import partial
@@ -174,6 +175,25 @@ def test_pytorch_files_are_read_without_running_code(tmp_path, monkeypatch, keys
     expected = {prefix + name: array for name, array in ARRAYS.items()}
     assert_equal(read_arrays(tmp_path / "a.pth"), expected)
     assert calls == [(tmp_path / "a.pth", {"map_location": "cpu", "weights_only": True})]
+
+
+def test_pytorchs_own_files_are_arrays_or_one_line(tmp_path, capfd, recwarn):
+    torch = pytest.importorskip("torch")
+    path = tmp_path / "a.pth"
+    arrays = {name: torch.from_numpy(array) for name, array in ARRAYS.items()}
+    torch.save({"state_dict": arrays, "epoch": 3}, path)
+    assert_equal(read_arrays(path), {f"state_dict.{name}": a for name, a in ARRAYS.items()})
+    content = path.read_bytes()
+    torch.save({"state_dict": arrays, "hooks": Shouts()}, path)
+    damaged = (path.read_bytes(), pickle.dumps(Shouts()), content[: len(content) // 2], b"<html>")
+    torch.save([*arrays.values()], path)
+    for part in (*damaged, path.read_bytes()):
+        path.write_bytes(part)
+        message = refusal(path)
+        assert "found 'a damaged file, or one with other objects than arrays'" in message
+        assert "\n" not in message
+    assert "ran" not in "".join(capfd.readouterr())
+    assert not recwarn
 
 
 def test_lines_give_counts_and_names_by_reason():

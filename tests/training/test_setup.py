@@ -158,6 +158,24 @@ def test_missing_weights_are_named(images, model, key, place):
         prepared(images, model, **changes)
 
 
+@pytest.mark.parametrize(("fc", "loaded"), [("subsample", 15), ("fresh", 13)])
+def test_pretrained_weights_are_loaded_with_fc6_and_fc7_or_without(
+    images, model, tmp_path, fc, loaded
+):
+    names = [f"features.{n}.weight" for n in range(13)]
+    names += ["classifier.0.weight", "classifier.3.weight"]
+    backbone = build_network(model, 1, "multibox").backbone
+    kernels = [p.asnumpy() for p in backbone.get_parameters() if p.name.endswith("conv.weight")]
+    np.savez(tmp_path / "vgg16.npz", **dict(zip(names, kernels, strict=True)))
+    model = model.model_copy(update={"pretrained": str(tmp_path / "vgg16.npz")})
+    notes = prepared(images, model, pretrained_fc=fc).notes
+    assert notes[1].startswith(f"{loaded} parameters loaded, ")
+    unused = [note for note in notes if note.startswith("unused")]
+    fresh = "unused, fc6 and fc7 start fresh (train.pretrained_fc): "
+    expected = [] if fc == "subsample" else [fresh + ", ".join(names[13:])]
+    assert unused == expected
+
+
 def test_pretrained_weights_of_another_width_are_refused(images, model, tmp_path):
     from safetensors.numpy import save_file
 
