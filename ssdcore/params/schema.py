@@ -121,7 +121,9 @@ class TrainParams(Section):
             are still to come do not depend on them.
     """
 
-    WITHOUT_EFFECT: ClassVar = frozenset(("max_minutes", "save_minutes", "patience", "profile"))
+    WITHOUT_EFFECT: ClassVar = frozenset(
+        ("max_minutes", "save_minutes", "patience", "fetch_every", "profile")
+    )
 
     init_from: Reference | None
     freeze: Freeze
@@ -151,6 +153,7 @@ class TrainParams(Section):
     max_minutes: Positive | None
     save_minutes: Positive
     on_nonfinite: OnNonFinite
+    fetch_every: Count | None
     jit: bool
     profile: Annotated[int, Field(ge=0)]
     augment: AugmentParams
