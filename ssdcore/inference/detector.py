@@ -17,7 +17,6 @@ from ssdcore.coco.annotations import CocoClass, CocoSplit
 from ssdcore.coco.classes import as_listed
 from ssdcore.coco.results import CocoResults, Detections, to_results
 from ssdcore.data.loader import WHOLE, InputBatch, Share, input_batches
-from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.inference.merging import merge
@@ -33,23 +32,23 @@ Item = TypeVar("Item")
 
 
 class TimeSpent:
-    """Sums up the wall-clock time that one process spends on each part; parts may overlap.
+    """Sums up the wall-clock time that one process spends on each part.
 
     - decode: the wait for images. Worker threads decode and resize them while the network
       computes, so this is near zero as long as they keep up. It includes the loader's start.
     - network: from images to offsets and class probabilities in memory.
-    - nms: thresholds, decoding of boxes and suppression, in a thread while the network computes.
+    - nms: thresholds, decoding of boxes and suppression.
     """
 
     def __init__(self) -> None:
-        self._seconds: dict[Part, list[float]] = {part: [] for part in get_args(Part)}
+        self._seconds: dict[Part, float] = dict.fromkeys(get_args(Part), 0.0)
 
     @contextmanager
     def on(self, part: Part) -> Iterator[None]:
         """Adds the time of its block."""
         started = perf_counter()
         yield
-        self._seconds[part].append(perf_counter() - started)  # threads can append at once
+        self._seconds[part] += perf_counter() - started
 
     def waiting_for(self, part: Part, items: Iterable[Item]) -> Iterator[Item]:
         """Yields the items; adds the wait for each."""
@@ -64,7 +63,7 @@ class TimeSpent:
 
     def milliseconds(self, images: int) -> dict[str, float]:
         """Returns the time of each part per image."""
-        return {part: 1000 * sum(seconds) / images for part, seconds in self._seconds.items()}
+        return {part: 1000 * seconds / images for part, seconds in self._seconds.items()}
 
 
 class Found(NamedTuple):
@@ -129,23 +128,12 @@ class Detector:
         self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
     ) -> Iterator[tuple[int, Boxes, Detections]]:
         """Yields of each input the image, what it shows of it, and the detections in the input."""
-
-        def answered() -> Iterator[tuple[list[int], Boxes, tuple[Boxes, Boxes]]]:
-            for batch in spent.waiting_for("decode", batches):
-                with spent.on("network"):
-                    answers = self.answers(batch.images)
-                yield batch.image_ids.tolist(), batch.views, answers
-
-        def find(
-            inputs: tuple[list[int], Boxes, tuple[Boxes, Boxes]],
-        ) -> list[tuple[int, Boxes, Detections]]:
-            image_ids, views, answers = inputs
+        for batch in spent.waiting_for("decode", batches):
+            with spent.on("network"):
+                answers = self.answers(batch.images)
             with spent.on("nms"):
                 found = detect(*answers, self._default_boxes, thresholds)
-            return list(zip(image_ids, views, found, strict=True))
-
-        for found in map_in_threads(find, answered(), threads=1):
-            yield from found
+            yield from zip(batch.image_ids.tolist(), batch.views, found, strict=True)
 
 
 def predict_split(
