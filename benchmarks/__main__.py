@@ -18,8 +18,8 @@ from ssdcore.core.files import write_text
 
 NAMES = (
     "ablation", "accelerator", "chaos", "coco_at_size", "growth", "inference", "label_errors",
-    "large_photos", "mutations", "peers", "rates", "serving", "shares", "start_up", "tiles",
-    "tracking_faults",
+    "large_photos", "mutations", "peers", "photos", "rates", "serving", "shares", "start_up",
+    "tiles", "tracking_faults",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
 DOCUMENTS = {

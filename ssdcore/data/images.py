@@ -38,6 +38,8 @@ LYING = (5, 6, 7, 8)
 """The orientations that swap height and width."""
 JPEG_QUALITY = 95
 """Quality of images that are encoded again; COCO's images have about the same."""
+MAX_JPEG_SIDE = 65_500
+"""Pixels a side that libjpeg encodes; the format allows 65,535."""
 MAX_PIXELS = 100_000_000
 MAX_JPEG_PIXELS = 1 << 28
 """JPEG can be decoded at an eighth of its sides; the largest phone photos have 200 million pixels.
@@ -60,6 +62,10 @@ REDUCED = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
     1: cv2.IMREAD_COLOR,
 }
+
+
+JPEG_ENDS = (b"\xff\xd8", b"\xff\xd9")
+"""The first and the last bytes of a JPEG; no part of its pixels has the latter."""
 
 
 class BrokenImageError(Exception):
@@ -166,15 +172,15 @@ def checked(
     header = inspect(data, look)
     if (header.height, header.width) == (height, width):
         if max_side and max(height, width) > max_side:
-            return _to_jpeg(scaled_down(decode(data), max_side))
+            return _stored_jpeg(scaled_down(decode(data), max_side))
         if len(data) > MAX_STORED_BYTES or header.format in PHONE_FORMATS:
-            return _to_jpeg(decode(data))
+            return _stored_jpeg(decode(data))
         if header.format != "JPEG":
             decode(data)  # Pillow decodes some images that OpenCV does not, such as float TIFF
         return data
     if header.upright_hw == (height, width):
         rgb = upright(decode(data), header.orientation)
-        return _to_jpeg(scaled_down(rgb, max_side) if max_side else rgb)
+        return _stored_jpeg(scaled_down(rgb, max_side) if max_side else rgb)
     raise BrokenImageError(OTHER_SIZE)
 
 
@@ -195,6 +201,24 @@ def decode(data: bytes) -> NDArray[np.uint8]:
     return found[0]
 
 
+def shows_its_end(data: bytes) -> bool:
+    """Tells whether `inspect` is not needed to know that an image is complete.
+
+    OpenCV decodes a JPEG that is cut short without an error. It can't be if it has its last bytes.
+    Photos of phones are decoded by Pillow anyway.
+    """
+    return _is_of_phone(data) or (data[:2], data[-2:]) == JPEG_ENDS
+
+
+def as_stored(data: bytes) -> bytes:
+    """Returns a HEIC or AVIF file as the JPEG that `checked` makes of it, other files as they are.
+
+    Raises:
+        BrokenImageError: it can't be decoded.
+    """
+    return _stored_jpeg(decode(data)) if _is_of_phone(data) else data
+
+
 def decode_for_network(
     data: bytes, size: int = IMAGE_SIZE, tile: int | None = None
 ) -> NDArray[np.uint8]:
@@ -203,10 +227,9 @@ def decode_for_network(
     The smallest crop keeps at least the network's `size` in pixels, so none loses visible detail;
     libjpeg averages pixels, while a later resize would skip them. Training, evaluation and
     prediction all use this function, whatever the augmentation. With tiles, of a side in pixels,
-    they keep it. A HEIC or AVIF file is decoded like the JPEG that `checked` makes of it.
+    they keep it.
     """
-    if _is_of_phone(data):
-        data = _to_jpeg(decode(data))
+    data = as_stored(data)
     shorter = min(*_size_hw(data, ("JPEG",)), tile or MAX_PIXELS) / round(size / SMALLEST_CROP)
     return _decoded(data, next(factor for factor in REDUCED if factor == 1 or shorter >= factor))
 
@@ -285,9 +308,27 @@ def _require_memory(height: int, width: int) -> None:
         raise MemoryError(f"for {width}×{height} pixels") from None
 
 
-def _to_jpeg(rgb: NDArray[np.uint8]) -> bytes:
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+def to_jpeg(
+    rgb: NDArray[np.uint8], quality: int = JPEG_QUALITY, *, smallest: bool = False
+) -> bytes:
+    """Encodes an image (H, W, 3) as a JPEG file.
+
+    Args:
+        rgb: the image.
+        quality: up to 100.
+        smallest: take two to three times as long to save a thirtieth of the bytes.
+
+    Raises:
+        BrokenImageError: a side is longer than `MAX_JPEG_SIDE`.
+    """
+    if max(rgb.shape) > MAX_JPEG_SIDE:
+        raise BrokenImageError(f"image of a side of more than {MAX_JPEG_SIDE} pixels")
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, int(smallest)]
+    return cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)[1].tobytes()
+
+
+def _stored_jpeg(rgb: NDArray[np.uint8]) -> bytes:
+    data = to_jpeg(rgb)
     if len(data) > MAX_STORED_BYTES:
         raise BrokenImageError("image too large to store")
     return data

@@ -101,8 +101,6 @@ def detect(
     probabilities: Boxes,
     default_boxes: Boxes,
     thresholds: Thresholds,
-    *,
-    softmax: bool = False,
 ) -> list[Detections]:
     """Applies thresholds, decodes and suppresses the outputs for B images.
 
@@ -113,12 +111,8 @@ def detect(
         probabilities: (B, K, C) per class, the background in column 0.
         default_boxes: (K, 4) (cy, cx, h, w).
         thresholds: which outputs count as detections.
-        softmax: whether the probabilities of a default box add up to 1. The result is the same
-            with False, but slower.
     """
-    candidates = [
-        find_candidates(table, thresholds.score, softmax=softmax) for table in probabilities
-    ]
+    candidates = [find_candidates(table, thresholds.score) for table in probabilities]
     count = min(FIRST_TRY * thresholds.max_detections, FIRST_TRY_MAX)
     best = [one.best(count) for one in candidates]
     found = _select(offsets, default_boxes, best, thresholds)
@@ -130,27 +124,18 @@ def detect(
     return found
 
 
-def find_candidates(probabilities: Boxes, min_score: float, *, softmax: bool) -> Candidates:
+def find_candidates(probabilities: Boxes, min_score: float) -> Candidates:
     """Finds the scores of one image that reach `min_score`.
 
     Args:
         probabilities: (K, C) per class, the background in column 0.
         min_score: the threshold.
-        softmax: whether a row adds up to 1. If the background leaves less than the threshold, no
-            class can reach it; for most rows only the background has to be read.
     """
-    classes = probabilities.shape[1]
-    rows = None
-    if softmax:
-        rounding = 2 * classes * float(np.finfo(probabilities.dtype).eps)
-        rows = np.flatnonzero(probabilities[:, 0] <= 1 - min_score + rounding)
-        probabilities = probabilities.take(rows, axis=0)
     reached = probabilities >= min_score
     reached[:, 0] = False
     flat = np.flatnonzero(reached)
-    found, labels = np.divmod(flat, classes)
-    scores = probabilities.ravel().take(flat).astype(np.float32, copy=False)
-    return Candidates(found if rows is None else rows.take(found), labels, scores)
+    rows, labels = np.divmod(flat, probabilities.shape[1])
+    return Candidates(rows, labels, probabilities.ravel().take(flat).astype(np.float32, copy=False))
 
 
 def _select(

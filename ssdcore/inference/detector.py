@@ -91,9 +91,7 @@ class Detector:
         self._default_boxes = metadata.default_boxes
         self.network_input = metadata.network_input
         self.batch_size = batch_size
-        activation = make_class_loss(metadata.loss).activation
-        self._softmax = activation == "softmax"
-        to_scores = activation_cell(activation)
+        to_scores = activation_cell(make_class_loss(metadata.loss).activation)
 
         @ms.jit
         def forward(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -134,7 +132,7 @@ class Detector:
             with spent.on("network"):
                 answers = self.answers(batch.images)
             with spent.on("nms"):
-                found = detect(*answers, self._default_boxes, thresholds, softmax=self._softmax)
+                found = detect(*answers, self._default_boxes, thresholds)
             yield from zip(batch.image_ids.tolist(), batch.views, found, strict=True)
 
 

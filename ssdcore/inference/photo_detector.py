@@ -20,9 +20,12 @@ from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import MISSING, UNREADABLE
 from ssdcore.data.images import (
     BrokenImageError,
+    as_stored,
     decode,
     decode_for_network,
     inspect,
+    read_header,
+    shows_its_end,
     upright,
 )
 from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
@@ -44,7 +47,7 @@ class Photo(NamedTuple):
         rgb: (h, w, 3) uint8, upright; for a large JPEG 1/2, 1/4 or 1/8 of the whole photo's sides.
         height: of the whole photo, upright, in pixels.
         width: likewise.
-        encoded: the file, if `rgb` is smaller than the photo; else empty.
+        encoded: the photo as `decode` takes it, if `rgb` is smaller; else empty.
         orientation: EXIF's orientation of `encoded`.
     """
 
@@ -89,7 +92,8 @@ def read_photo(
         height, width = source.shape[:2]
         return Photo(source, height, width)
     data = _read_bytes(source)
-    head = inspect(data)
+    head = read_header(data) if shows_its_end(data) else inspect(data)
+    data = as_stored(data)
     decoded = decode_for_network(data, network_input.size, tile)
     is_whole = decoded.shape[:2] == (head.height, head.width) and not tile
     rgb = upright(decoded, head.orientation)

@@ -104,8 +104,10 @@ class MultiboxLoss(ClassLoss):
         """See `ClassLoss.construct`."""
         log_p = ops.log_softmax(logits, -1)
         each = -(_one_hot(labels, logits) * log_p).sum(axis=-1)
-        hardness = ops.where(labels == 0, -log_p[:, :, 0], -ops.ones_like(each))
-        rank = ops.argsort(ops.argsort(ops.stop_gradient(-hardness), 1), 1)
+        hardness = ops.where(labels == 0, ops.stop_gradient(each), -ops.ones_like(each))
+        order = ops.argsort(-hardness, 1)
+        places = ops.broadcast_to(ops.arange(order.shape[1], dtype=order.dtype), order.shape)
+        rank = ops.tensor_scatter_elements(order, order, places, 1)  # the inverse, not sorted again
         positive = labels > 0
         positives = ops.cast(positive, logits.dtype).sum(axis=1, keepdims=True)
         wanted = ops.maximum(NEGATIVES_PER_POSITIVE * positives, float(self.min_negatives))

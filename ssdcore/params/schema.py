@@ -122,7 +122,9 @@ class TrainParams(Section):
             are still to come do not depend on them.
     """
 
-    WITHOUT_EFFECT: ClassVar = frozenset(("max_minutes", "save_minutes", "patience", "profile"))
+    WITHOUT_EFFECT: ClassVar = frozenset(
+        ("max_minutes", "save_minutes", "patience", "fetch_every", "profile")
+    )
 
     init_from: Reference | None
     pretrained_fc: PretrainedFc = "subsample"  # files of earlier versions lack it
@@ -153,6 +155,7 @@ class TrainParams(Section):
     max_minutes: Positive | None
     save_minutes: Positive
     on_nonfinite: OnNonFinite
+    fetch_every: Count | None
     jit: bool
     profile: Annotated[int, Field(ge=0)]
     augment: AugmentParams

@@ -13,7 +13,7 @@ from ssdcore.core.messages import say
 from ssdcore.core.progress import Progress
 from ssdcore.core.retry import retrying
 from ssdcore.core.signals import Signals
-from ssdcore.data.images import BrokenImageError
+from ssdcore.data.images import BrokenImageError, to_jpeg
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.photo_detector import PhotoDetector, PhotoResult, Source
@@ -21,7 +21,6 @@ from ssdcore.prediction.inputs import Input
 from ssdcore.prediction.results import ResultFiles
 from ssdcore.prediction.videos import Clip, open_camera, open_video, write_video
 from ssdcore.report.box_annotations import draw_detections
-from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.labels import one_line
 
 JPEG_QUALITY = 92
@@ -136,9 +135,10 @@ class Predictor:
             return result
         try:
             rgb = retrying(result.photo.whole, photo.name)
+            drawn = draw_detections(rgb, result.detections, self.detector.classes)
+            encoded = to_jpeg(drawn, JPEG_QUALITY)
         except BrokenImageError as error:
             return PhotoResult.broken(str(error))
-        drawn = draw_detections(rgb, result.detections, self.detector.classes)
         with replacing(self.out / photo.output) as part:
-            part.write_bytes(encode_jpeg(drawn, JPEG_QUALITY))
+            part.write_bytes(encoded)
         return result._replace(photo=None)

@@ -1,16 +1,17 @@
 """Draws boxes with captions on images, legible at any image size and in any script."""
 
-import io
 import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ssdcore.data.images import to_jpeg
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.report.labels import one_line, shortened
 
@@ -64,7 +65,9 @@ def draw_boxes(rgb: Rgb, annotations: Annotations) -> Rgb:
     Raises:
         ValueError: boxes, captions and colours differ in number, or a corner is not finite.
     """
-    image = _to_pillow(rgb)
+    pixels = cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA)
+    image = Image.fromarray(pixels)  # shares them; Pillow's own conversions copy a photo four times
+    image.readonly = 0
     draw = ImageDraw.Draw(image)
     line_px = max(1, round(math.sqrt(image.width * image.height) / 150))
     rectangles = _to_pixels(annotations.boxes_yxyx, *image.size)
@@ -75,7 +78,7 @@ def draw_boxes(rgb: Rgb, annotations: Annotations) -> Rgb:
     taken: list[Rectangle] = []
     for rectangle, caption, colour in boxes:
         _draw_caption(draw, image.size, rectangle, one_line(caption), colour, taken)
-    return np.asarray(image)
+    return cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
 
 
 def side_by_side(
@@ -112,10 +115,8 @@ def scale_to_fit(rgb: Rgb, side_px: int) -> Rgb:
 
 
 def encode_jpeg(rgb: Rgb, quality: int = 85) -> bytes:
-    """Returns the image (H, W, 3) as a JPEG file."""
-    file = io.BytesIO()
-    _to_pillow(rgb).save(file, "JPEG", quality=quality, optimize=True)
-    return file.getvalue()
+    """Returns the image (H, W, 3) as a JPEG file for the report, whose size is limited."""
+    return to_jpeg(rgb, quality, smallest=True)
 
 
 def text_colour(background: Colour) -> Colour:

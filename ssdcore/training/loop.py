@@ -1,12 +1,14 @@
 """The training loop. It yields reports; the caller writes files and tracks."""
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from math import isfinite
 from time import monotonic, perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 from ssdcore.core.errors import Stopped
 from ssdcore.core.signals import Signals
+from ssdcore.models.conv import on_cpu
 from ssdcore.params.schema import TrainParams
 from ssdcore.training.distributed.group import ALONE, Group
 from ssdcore.training.optimizer import NonFiniteError, require_finite
@@ -21,6 +23,10 @@ from ssdcore.training.reports import (
     StepReport,
 )
 from ssdcore.training.setup import Training
+from ssdcore.training.step import StepOutcome
+
+FETCH_EVERY = 10
+"""Steps in a row on an accelerator, which then does not wait for Python between them."""
 
 
 def train(
@@ -35,13 +41,15 @@ def train(
     """Trains until the last epoch, or until patience, the time limit or a signal ends it.
 
     A step whose loss or gradient is not finite updates nothing and does not use up its learning
-    rate. It is an overflow if a smaller loss scale may help, and bad otherwise.
+    rate. It is an overflow if a smaller loss scale may help, and bad otherwise. The step itself
+    decides that; `train.fetch_every` steps are computed in a row before their losses are fetched
+    and reported, and signals and the time limit are checked.
 
     Args:
         training: network, data and step, restored to `start`.
         params: the section `train`.
         validate: measures the network and returns the validation figures by name.
-        signals: checked after each step.
+        signals: checked after the reports of such a row.
         start: where to resume.
         group: the processes that train together. A request to any rank applies to all ranks.
 
@@ -56,6 +64,7 @@ def train(
     """
     loader, rates, began = training.loader, training.rates, monotonic()
     max_bad = 0 if params.on_nonfinite == "stop" else params.on_nonfinite
+    most = params.fetch_every or (1 if on_cpu() else FETCH_EVERY)
     at = start
     if _is_late(at, params):  # interrupted during its last measurement
         yield from _end_late(training, at, params, validate)
@@ -63,50 +72,46 @@ def train(
     if not params.epochs:
         yield _end_epoch(training, 0, at, validate())
     for epoch in range(start.epoch, params.epochs + 1):
-        step_began = data_requested = perf_counter()
-        for batches in loader.epoch(epoch, at.in_epoch):
-            signals.arm()  # MindSpore replaces the handlers with each new iterator and graph
-            data_received = perf_counter()
-            outcome = training.step(batches)  # forward, gradient, finite check, update
-            signals.arm()
-            computed = perf_counter()
-            finite = outcome.updated or (outcome.rescaled and isfinite(outcome.total))
-            rate = float(rates[at.updates])
-            at = at._replace(
-                epoch=epoch,
-                in_epoch=at.in_epoch + 1,
-                step=at.step + 1,
-                updates=at.updates + outcome.updated,
-                bad=0 if finite else at.bad + 1,
-                seconds=start.seconds + monotonic() - began,
-            )
-            image_ids = tuple(int(i) for batch in batches for i in batch.image_ids)
-            report = StepReport(
-                step=at.step,
-                epoch=epoch,
-                loss=outcome.total,
-                loss_box=outcome.box_loss,
-                loss_class=outcome.class_loss,
-                lr=rate,
-                lr_backbone=rate * params.backbone_lr,
-                loss_scale=outcome.loss_scale,
-                gradient_norm=outcome.gradient_norm,
-                images_per_second=len(image_ids) * group.size / (computed - step_began),
-                updated=outcome.updated,
-                finite=finite,
-                image_ids=image_ids,
-                waiting_s=data_received - data_requested,
-                computing_s=computed - data_received,
-                between_s=data_requested - step_began,
-                ends_epoch=at.in_epoch == loader.steps_per_epoch or _is_late(at, params),
-                after=at,
-            )
-            step_began = computed
-            yield report
-            if not finite:
-                require_finite(training.network.get_parameters(), report.fault())
-            if at.bad > max_bad:
-                raise NonFiniteError(report.fault())
+        for row in _compute_rows(training, epoch, at.in_epoch, most, signals):
+            for number, (image_ids, outcome) in enumerate(row.steps, start=1):
+                finite = outcome.updated or (outcome.rescaled and isfinite(outcome.total))
+                rate = float(rates[at.updates])
+                at = at._replace(
+                    epoch=epoch,
+                    in_epoch=at.in_epoch + 1,
+                    step=at.step + 1,
+                    updates=at.updates + outcome.updated,
+                    bad=0 if finite else at.bad + 1,
+                    seconds=start.seconds + monotonic() - began,
+                )
+                is_latest = number == len(row.steps)
+                report = StepReport(
+                    step=at.step,
+                    epoch=epoch,
+                    loss=outcome.total,
+                    loss_box=outcome.box_loss,
+                    loss_class=outcome.class_loss,
+                    lr=rate,
+                    lr_backbone=rate * params.backbone_lr,
+                    loss_scale=outcome.loss_scale,
+                    gradient_norm=outcome.gradient_norm,
+                    images_per_second=len(image_ids) * group.size / row.step_s,
+                    updated=outcome.updated,
+                    finite=finite,
+                    image_ids=image_ids,
+                    waiting_s=row.waiting_s,
+                    computing_s=row.step_s - row.waiting_s - row.between_s,
+                    between_s=row.between_s,
+                    ends_epoch=at.in_epoch == loader.steps_per_epoch
+                    or (is_latest and _is_late(at, params)),
+                    after=at,
+                    is_latest=is_latest,
+                )
+                yield report
+                if not finite:
+                    require_finite(training.network.get_parameters(), report.fault())
+                if at.bad > max_bad:
+                    raise NonFiniteError(report.fault())
 
             stop, measure, late = group.any(
                 signals.stop is not None, signals.measure_now(), _is_late(at, params)
@@ -118,7 +123,6 @@ def train(
             if late:
                 yield from _end_late(training, at, params, validate)
                 return
-            data_requested = perf_counter()
 
         due = epoch % params.validate_every == 0 or epoch == params.epochs
         figures = validate() if due else None
@@ -132,6 +136,46 @@ def train(
                 "(train.patience)",
             )
             return
+
+
+class _Row(NamedTuple):
+    """Steps that were computed in a row, with the seconds that one took on average.
+
+    Attributes:
+        steps: the image ids and the outcome of each.
+        step_s: of a whole step.
+        waiting_s: as in `StepReport`.
+        between_s: likewise.
+    """
+
+    steps: list[tuple[tuple[int, ...], StepOutcome]]
+    step_s: float
+    waiting_s: float
+    between_s: float
+
+
+def _compute_rows(
+    training: Training, epoch: int, done: int, most: int, signals: Signals
+) -> Iterator[_Row]:
+    """Computes the rest of an epoch; fetches the outcomes of at most `most` steps at a time."""
+    launched: list[tuple[tuple[int, ...], Callable[[], StepOutcome]]] = []
+    waiting_s = between_s = 0.0
+    began = data_requested = perf_counter()
+    for batches in training.loader.epoch(epoch, done):
+        signals.arm()  # MindSpore replaces the handlers with each new iterator and graph
+        waiting_s += perf_counter() - data_requested
+        image_ids = tuple(int(i) for batch in batches for i in batch.image_ids)
+        step = training.step.launch(batches) if most > 1 else partial(training.step, batches)
+        launched.append((image_ids, step))
+        done += 1
+        if len(launched) == most or done == training.loader.steps_per_epoch:
+            steps = [(ids, outcome()) for ids, outcome in launched]
+            signals.arm()
+            computed = perf_counter()
+            yield _Row(steps, *(s / len(steps) for s in (computed - began, waiting_s, between_s)))
+            launched, waiting_s, began = [], 0.0, computed
+            between_s = perf_counter() - computed
+        data_requested = perf_counter()
 
 
 def _is_late(at: Position, params: TrainParams) -> bool:

@@ -96,6 +96,7 @@ class StepReport(Report):
         between_s: time that the caller took between the previous step and this one.
         ends_epoch: whether it is the last step of its epoch, or of a training without more time.
         after: position after the step.
+        is_latest: False if later steps were computed already; the network is as after them.
     """
 
     epoch: int
@@ -115,6 +116,7 @@ class StepReport(Report):
     between_s: float
     ends_epoch: bool
     after: Position
+    is_latest: bool = True
 
     def metrics(self) -> dict[str, float]:
         """Returns the losses, the learning rate and the speed by their names in tracking."""

@@ -143,8 +143,9 @@ class TrainingState:
                 if isinstance(report, StepReport | EpochReport):
                     self._at = report.after
                 yield report
-                is_due = monotonic() - self._saved_s >= self._every_s
-                if isinstance(report, StepReport) and (report.ends_epoch or is_due):
+                if not isinstance(report, StepReport) or not report.is_latest:
+                    continue
+                if report.ends_epoch or monotonic() - self._saved_s >= self._every_s:
                     self.save(self._at)
         except Stopped as stopped:
             self.save(self._at)

@@ -98,19 +98,37 @@ class TrainingStep:
     def __call__(self, batches: Sequence[TrainingBatch]) -> StepOutcome:
         """Computes one step and returns its losses from before the update."""
         self._network.set_train()
-        before = float(self._scaler.scale_value.asnumpy())
-        tensors = [(Tensor(b.images), Tensor(b.offsets), Tensor(b.labels)) for b in batches]
-        box_loss, class_loss, finite, norm = self._wait(self._compute, tensors)
-        scale = float(self._scaler.scale_value.asnumpy())
-        return StepOutcome(
-            float(box_loss), float(class_loss), bool(finite), scale, scale < before, float(norm)
-        )
+        before = float(self._scaler.scale_value.asnumpy())  # the array would follow the step
+        results = self._wait(self._compute, _tensors(batches))
+        return _outcome((*results, before, self._scaler.scale_value.asnumpy()))
+
+    def launch(self, batches: Sequence[TrainingBatch]) -> Callable[[], StepOutcome]:
+        """Starts a step without waiting for it, as an accelerator computes several in a row.
+
+        Returns:
+            What waits for the step and returns its outcome.
+        """
+        self._network.set_train()
+        before = self._scaler.scale_value + 0  # a copy, since the next step may change it
+        results = self._compute(_tensors(batches))
+        values = (*results, before, self._scaler.scale_value + 0)
+        return lambda: _outcome(tuple(value.asnumpy() for value in values))
 
 
 Batches = Sequence[tuple[Tensor, Tensor, Tensor]]
 Results = tuple[Tensor, Tensor, Tensor, Tensor]
 """Box loss, class loss, whether loss and gradient are finite, and its norm; four scalars."""
 Compiler = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def _tensors(batches: Sequence[TrainingBatch]) -> Batches:
+    return [(Tensor(b.images), Tensor(b.offsets), Tensor(b.labels)) for b in batches]
+
+
+def _outcome(values: tuple[Any, ...]) -> StepOutcome:
+    """Makes the outcome of `Results` and the loss scale before and after the step."""
+    box_loss, class_loss, finite, norm, before, scale = map(float, values)
+    return StepOutcome(box_loss, class_loss, bool(finite), scale, scale < before, norm)
 
 
 def _uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:

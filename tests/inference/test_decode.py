@@ -65,14 +65,13 @@ limits = st.one_of(st.none(), st.integers(1, 6))
 @settings(deadline=None, max_examples=60)
 @given(
     seed=st.integers(0, 2**32),
-    softmax=st.booleans(),
     levels=st.sampled_from([3, 1000]),
     most=st.integers(1, 30),
     per_class=limits,
     candidates=limits,
     first_try=st.sampled_from([1, 8]),
 )
-def test_equals_a_loop(seed, softmax, levels, most, per_class, candidates, first_try):
+def test_equals_a_loop(seed, levels, most, per_class, candidates, first_try):
     """Bit for bit, with equal scores and boxes, and where the first attempt finds too few."""
     rng = np.random.default_rng(seed)
     images, rows, classes = 3, 30, 4
@@ -85,7 +84,7 @@ def test_equals_a_loop(seed, softmax, levels, most, per_class, candidates, first
     thresholds = Thresholds(0.15, 0.45, most, per_class, candidates)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decode_module, "FIRST_TRY", first_try)
-        found = detect(offsets, scores, priors, thresholds, softmax=softmax)
+        found = detect(offsets, scores, priors, thresholds)
     for i in range(images):
         assert listed(found[i]) == naive(offsets[i], scores[i], priors, thresholds)
 
@@ -196,24 +195,15 @@ def softmax_table(rng, rows, classes, dtype=np.float32):
 
 
 @given(st.integers(0, 2**32), st.sampled_from([0.01, 0.1, 0.5, 0.9]), st.sampled_from([2, 21, 81]))
-def test_candidates_equal_a_loop_with_softmax_and_without(seed, min_score, classes):
+def test_candidates_equal_a_loop(seed, min_score, classes):
     table = softmax_table(np.random.default_rng(seed), 40, classes)
-    for softmax in (False, True):
-        found = find_candidates(table, min_score, softmax=softmax)
-        assert list(zip(*found, strict=True)) == naive_candidates(table, min_score)
-
-
-def test_a_score_at_the_threshold_is_found_despite_a_background_rounded_up():
-    min_score = np.float32(0.1)
-    background = np.nextafter(np.float32(1) - min_score, np.float32(1))
-    table = np.array([[background, min_score, 0]], np.float32)
-    found = find_candidates(table, float(min_score), softmax=True)
-    assert (found.rows.tolist(), found.labels.tolist()) == ([0], [1])
+    found = find_candidates(table, min_score)
+    assert list(zip(*found, strict=True)) == naive_candidates(table, min_score)
 
 
 def test_half_precision(rng):
     table = softmax_table(rng, 200, 21, np.float16)
-    found = find_candidates(table, 0.05, softmax=True)
+    found = find_candidates(table, 0.05)
     assert found.scores.dtype == np.float32
     reached = table[:, 1:] >= np.float16(0.05)
     np.testing.assert_array_equal(found.scores, table[:, 1:][reached])

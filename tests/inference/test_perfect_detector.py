@@ -42,7 +42,7 @@ def perfect_ap(split, *, one_to_one, nms_iou):
             once=nms_iou == NMS_OFF,
         )
         thresholds = Thresholds(nms_iou=nms_iou)
-        found += detect(offsets[None], probabilities[None], PRIORS, thresholds, softmax=True)
+        found += detect(offsets[None], probabilities[None], PRIORS, thresholds)
     return evaluate(split, to_results(split.images, found, split.classes))["AP"]
 
 

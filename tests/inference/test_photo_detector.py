@@ -55,6 +55,14 @@ def test_a_large_photo_is_decoded_smaller_for_the_network_and_whole_to_draw():
     assert abs(photo.whole() - whole).mean() < 4
 
 
+def test_a_large_photo_of_a_phone_is_drawn_on_as_the_network_sees_it():
+    """Its file is decoded once; what follows takes the JPEG that training would get."""
+    photo = read_photo(ramp("AVIF", 1, (2405, 2001)))
+    assert photo.rgb.shape == (1001, 1203, 3)
+    np.testing.assert_array_equal(photo.whole(), decode(photo.encoded))
+    assert photo.encoded[:2] == b"\xff\xd8"
+
+
 def test_bytes_files_and_pixels_are_read_alike(tmp_path):
     data = jpeg()
     (tmp_path / "a.jpg").write_bytes(data)

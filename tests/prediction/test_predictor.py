@@ -83,6 +83,19 @@ def test_a_photo_is_drawn_whole_with_the_chosen_boxes(tmp_path, height, width):
     np.testing.assert_allclose(box["bbox"], [0.2 * width, 0.2 * height, 0.6 * width, 0.6 * height])
 
 
+def test_a_photo_too_long_to_draw_is_reported_and_the_others_are_drawn(tmp_path):
+    photos = []
+    for name, width in (("long", 65_501), ("short", 100)):
+        path = tmp_path / f"{name}.png"
+        cv2.imwrite(str(path), np.zeros((2, width, 3), np.uint8))
+        photos.append(Input(name, Path(f"{name}.png.jpg"), path))
+    with predicting(tmp_path / "out") as predictor:
+        predictor.predict_photos(photos)
+    reason = "image of a side of more than 65500 pixels"
+    assert read(tmp_path / "out")["broken"] == [{"file_name": "long", "reason": reason}]
+    assert [path.name for path in (tmp_path / "out").glob("*.jpg")] == ["short.png.jpg"]
+
+
 def test_a_videos_frames_are_drawn_and_numbered(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     write_clip(Path("clip.avi"), 13)

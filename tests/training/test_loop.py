@@ -1,5 +1,6 @@
 """The order of steps and reports, and the handling of steps that are not finite."""
 
+from functools import partial
 from math import inf, nan
 from pathlib import Path
 
@@ -35,6 +36,19 @@ class FakeLoader:
             yield [TrainingBatch(np.array(batch), empty, empty, empty) for batch in step]
 
 
+class FakeStep:
+    """Has the given outcomes."""
+
+    def __init__(self, outcomes):
+        self.outcomes = iter(outcomes)
+
+    def __call__(self, batches):
+        return next(self.outcomes)
+
+    def launch(self, batches):
+        return partial(next, iter([next(self.outcomes)]))
+
+
 @pytest.fixture
 def signals():
     with Signals() as signals:
@@ -44,9 +58,9 @@ def signals():
 @pytest.fixture
 def run(signals):
     def run(outcomes, *, rates=None, ap=(0.3,) * 9, start=None, **params):
-        outcomes, aps = iter(outcomes), iter(ap)
+        aps = iter(ap)
         rates = np.linspace(1, 0.5, 6) if rates is None else rates
-        training = Training(None, nn.Cell(), FakeLoader(), rates, lambda _: next(outcomes), [])
+        training = Training(None, nn.Cell(), FakeLoader(), rates, FakeStep(outcomes), [])
         defaults = {"epochs": 1, "validate_every": 1, "patience": 0, "max_minutes": None}
         params = DEFAULTS.model_copy(update={**defaults, **params})
         options = {} if start is None else {"start": start}
@@ -180,6 +194,26 @@ def test_the_time_of_a_step_is_the_sum_of_its_parts(run):
         seconds = report.waiting_s + report.computing_s + report.between_s
         assert seconds > 0
         assert len(report.image_ids) / report.images_per_second == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("every", [2, 3, 10])
+def test_losses_fetched_later_give_the_same_reports(run, every):
+    """A row of steps ends with the epoch; only its last report has the network as it is."""
+    outcomes = [GOOD, OVERFLOW, INFINITE_GRADIENT, GOOD, GOOD, GOOD]
+    options = {"epochs": 3, "on_nonfinite": 1, "rates": np.linspace(1, 0.5, 6)}
+    rows = steps_of(run(outcomes, fetch_every=every, **options))
+    for late, at_once in zip(rows, steps_of(run(outcomes, **options)), strict=True):
+        for name in ("step", "loss", "lr", "updated", "finite", "image_ids", "ends_epoch"):
+            assert getattr(late, name) == getattr(at_once, name), name
+        assert late.after._replace(seconds=0) == at_once.after._replace(seconds=0)
+    assert [report.is_latest for report in rows] == [False, True] * 3
+
+
+def test_a_fault_fetched_later_names_its_own_images(run):
+    reports = run([NAN_LOSS, GOOD], fetch_every=2, rates=np.array([0.1, 0.2]))
+    assert next(reports).image_ids == (11, 12)
+    with pytest.raises(NonFiniteError, match=r"step 1: .*rate 0\.1.*\[11, 12\]"):
+        next(reports)
 
 
 def test_without_epochs_the_start_is_measured(run):

@@ -138,7 +138,8 @@ def test_a_rate_that_is_not_too_high_is_not_mentioned(start):
 def test_equal_params_and_data_give_equal_checkpoints(start, with_dropout):
     found = []
     for workers in (1, 2):
-        run = start(f"workers{workers}", with_dropout, workers=workers, still=False)
+        options = {"workers": workers, "fetch_every": workers}
+        run = start(f"workers{workers}", with_dropout, still=False, **options)
         run.finish()
         found.append(run.checkpoints())
     assert found[0] == found[1]
@@ -181,8 +182,10 @@ def test_interrupted_at_any_step_it_resumes_to_the_same_bits(start, with_dropout
     assert run.history() == whole.history()
 
 
-def test_the_state_is_saved_once_an_epoch_before_its_measurement(start):
-    run = start()
+@pytest.mark.parametrize("options", [{}, {"fetch_every": 9, "save_minutes": 1e-9}])
+def test_the_state_is_saved_once_an_epoch_before_its_measurement(start, options):
+    """Not in a row of steps, after which the network is ahead of the report."""
+    run = start(**options)
     saved = []
     run.state.save = lambda position: saved.append((position.epoch, position.in_epoch))
     run.finish()

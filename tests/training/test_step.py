@@ -165,6 +165,19 @@ def test_an_overflow_skips_the_step_and_halves_a_dynamic_scale(batches):
     assert bench.step(batches[1:2])[2:5] == (True, 1024.0, False)
 
 
+def test_steps_launched_in_a_row_equal_those_that_wait(batches):
+    """Also around an overflow, whose scale is that of its own time."""
+    one, row = Bench(scale="dynamic", norm=False), Bench(scale="dynamic", norm=False)
+    for bench in (one, row):
+        ms.ops.assign(bench.scaler.scale_value, ms.Tensor(HUGE / 4))
+    some = [loud(batches[0]), *batches]
+    expected = [one.step([batch]) for batch in some]
+    launched = [row.step.launch([batch]) for batch in some]
+    assert repr([outcome() for outcome in launched]) == repr(expected)  # a norm is NaN
+    assert {outcome.updated for outcome in expected} == {False, True}
+    assert_equal(values(row.network), values(one.network))
+
+
 def test_a_fixed_scale_stays_at_an_overflow(batches):
     bench = Bench(scale=HUGE, norm=False)
     before = values(bench.network, trained_only=True)

@@ -1,0 +1,152 @@
+"""Photos per second of `predict`, against its floor: decoding for the network, and the network.
+
+Detects with model/best.ckpt and export/ssd300.onnx in 158 photos of COCO's size and in 50 of 12
+megapixels. They are drawn images, enlarged and with noise; with --data, those of the split val, of
+which the larger ones are enlargements. `predict` checks, draws and encodes each photo besides. The
+four candidates of a kind of photo run in turns. Four minutes.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterable
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from benchmarks import harness
+from ssdcore.core import layout
+
+ROUNDS = 5
+KINDS = {"COCO's size": (158, 640), "12 megapixels": (50, 4000)}
+"""Number of photos, and their longer side in pixels."""
+QUICK_PHOTOS = 4
+NOISE, JPEG_QUALITY = 6, 92
+BATCH, WORKERS = 4, 2
+MODELS = {"checkpoint": layout.BEST_CHECKPOINT, "onnx": layout.EXPORT / "ssd300.onnx"}
+
+
+def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
+    """Returns photos per second of each model and kind of photo."""
+    from ssdcore.models.device import configure
+
+    configure("CPU")
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="photos-") as temporary:
+        folder = Path(temporary)
+        images = sorted((data / "images/val").iterdir()) if data else draw(folder, quick=quick)
+        for kind, (number, side) in KINDS.items():
+            photos = folder / kind
+            photos.mkdir()
+            number = QUICK_PHOTOS if quick else number
+            for path in images[:number]:
+                write_photo(path, photos, side, is_drawn=not data)
+            contenders = {}
+            for name, model in MODELS.items():
+                contenders[f"{name}, floor"] = floor(model, photos)
+                contenders[name] = predict(model, photos, folder / "out")
+            seconds = harness.take_turns(contenders, 1 if quick else ROUNDS)
+            for name in MODELS:
+                least, whole = seconds[f"{name}, floor"], seconds[name]
+                rows.append({
+                    "photos": kind,
+                    "network": name,
+                    "floor": harness.summary([number / took for took in least]),
+                    "predict": harness.summary([number / took for took in whole]),
+                    "ratio": harness.summary(harness.ratios(least, whole)),
+                })  # fmt: skip
+    return {"rows": rows}
+
+
+def draw(folder: Path, *, quick: bool) -> list[Path]:
+    """Draws images and returns their paths."""
+    from ssdcore.sources.shapes import write_shapes
+
+    most = QUICK_PHOTOS if quick else max(number for number, _ in KINDS.values())
+    write_shapes(folder, seed=1, train_images=most, val_images=1)
+    return sorted((folder / "train").iterdir())
+
+
+def write_photo(path: Path, folder: Path, side: int, *, is_drawn: bool) -> None:
+    """Writes an image, scaled to `side` and with noise; one of --data as it is if it has the size.
+
+    All of 12 megapixels have sides of 4 to 3, as phones take them.
+    """
+    bgr = cv2.imread(str(path))
+    height, width = bgr.shape[:2]
+    if not is_drawn and max(height, width) == side:
+        (folder / path.name).write_bytes(path.read_bytes())
+        return
+    size = (side, side * 3 // 4)
+    bgr = cv2.resize(bgr, size if width >= height else size[::-1], interpolation=cv2.INTER_CUBIC)
+    noise = np.random.default_rng(1).normal(0, NOISE, bgr.shape)
+    bgr = np.clip(bgr + noise, 0, 255).astype(np.uint8)
+    cv2.imwrite(str(folder / path.name), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+
+
+def floor(model: Path, photos: Path) -> Callable[[], None]:
+    """Returns what decodes the photos for a network, and computes its answers."""
+    from ssdcore.data.images import decode_for_network
+    from ssdcore.data.preprocess import to_network_input
+    from ssdcore.data.thread_map import map_in_threads
+    from ssdcore.export.runtime import OnnxFile, OnnxNetwork
+    from ssdcore.inference.detector import Detector
+    from ssdcore.models.checkpoint import load
+
+    network: Any
+    if model.suffix == ".onnx":
+        network = OnnxNetwork(OnnxFile(model), BATCH)
+    else:
+        network = Detector(*load(model), BATCH)
+
+    def compute() -> None:
+        paths: Iterable[Path] = sorted(photos.iterdir())
+        inputs = map_in_threads(
+            lambda path: to_network_input(decode_for_network(path.read_bytes())), paths, WORKERS
+        )
+        while batch := list(islice(inputs, BATCH)):
+            network.answers(np.stack(batch))
+
+    return compute
+
+
+def predict(model: Path, photos: Path, out: Path) -> Callable[[], None]:
+    """Returns what `python -m stages.predict` does with the photos once the model is loaded."""
+    from ssdcore.core.signals import Signals
+    from ssdcore.inference.decode import Thresholds
+    from ssdcore.prediction.inputs import find_inputs
+    from ssdcore.prediction.model_source import load_detector
+    from ssdcore.prediction.predictor import Predictor
+    from ssdcore.prediction.results import writing_results
+
+    detector = load_detector(model, BATCH, WORKERS, "CPU", device_is_required=True)
+    threshold = detector.score_threshold
+    thresholds = Thresholds(score=threshold.score if threshold else 0.4)
+    labels = range(1, len(detector.classes) + 1)
+
+    def compute() -> None:
+        found = find_inputs([str(photos)], out, allow_url=False)
+        with writing_results(out, detector.classes, table=False) as results, Signals() as signals:
+            predictor = Predictor(detector, thresholds, labels, out, results, WORKERS, signals)
+            predictor.predict_photos(found)
+
+    return compute
+
+
+def as_table(content: harness.Content) -> str:
+    """Returns a row for each kind of photo and model."""
+    rows = []
+    for row in content["rows"]:
+        speeds = [cell for key in ("floor", "predict") for cell in harness.spread(row[key], 1)]
+        rows.append([row["photos"], row["network"], *speeds, *harness.spread(row["ratio"])])
+    header = [
+        "photos", "network", "decode + network, images per second", "lowest to highest",
+        "predict, images per second", "lowest to highest", "predict / floor", "lowest to highest",
+    ]  # fmt: skip
+    return harness.table(header, rows)
+
+
+if __name__ == "__main__":
+    libraries = ("mindspore", "onnxruntime", "opencv-python-headless")
+    harness.run("photos", __doc__, measure, as_table, *libraries, takes_data=True)
