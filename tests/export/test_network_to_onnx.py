@@ -18,8 +18,6 @@ STYLES = {
         "head": "separable", "batch_norm": False, "extra_relu": False, "l2_norm": False,
         "conv_bias": False,
     },
-    "separable": {"head": "separable"},
-    "512": SSD512,
     "separable 512": {"head": "separable", **SSD512},
     "paper": {"batch_norm": False, "normalisation": "caffe", "dropout": 0.5},
 }  # fmt: skip
@@ -43,9 +41,7 @@ def trained(network, rng):
     [
         ("as it is", "multibox"),
         ("tutorial", "focal"),
-        ("separable", "focal"),
         ("paper", "multibox"),
-        ("512", "multibox"),
         ("separable 512", "focal"),
     ],
 )
