@@ -50,6 +50,7 @@ def make_clone(folder: Path) -> None:
     params["model"]["width"] = 0.02
     params["train"].update(epochs=1, batch_size=3)
     params["report"]["images"] = 2
+    params["export"]["formats"] = ["onnx"]
     yaml.dump(params, folder / "params.yaml")
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
     run(folder, "git", "add", ".")

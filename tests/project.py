@@ -1,10 +1,17 @@
 """Runs this code in another folder, as its users do."""
 
+import os
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner, Result
+
 from tests.clone import ROOT, environment
+
+os.environ.setdefault("GLOG_v", "3")  # no warnings of MindSpore where a stage runs inside
 
 HEAVY = {"mindspore", "mlflow", "cv2", "plotly", "dvc"}
 """Packages that take long to import."""
@@ -29,6 +36,22 @@ def python(folder: Path, *words: str | Path, **more: str) -> "subprocess.Complet
 def stage(folder: Path, name: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":
     """Runs a stage in `folder`."""
     return python(folder, "-m", f"stages.{name}", *words)
+
+
+def stage_inside(folder: Path, name: str, *words: str | Path) -> Result:
+    """Runs a stage in `folder` in this process, where MindSpore is imported but once."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        return CliRunner().invoke(
+            import_module(f"stages.{name}").app, [str(word) for word in words]
+        )
+
+
+def run_inside(folder: Path, name: str, *words: str | Path) -> str:
+    """Runs a stage that must succeed as `stage_inside` does; returns what it prints."""
+    done = stage_inside(folder, name, *words)
+    assert done.exit_code == 0, done.output
+    return done.stdout
 
 
 def loaded(folder: Path, name: str, *words: str | Path) -> tuple[int, list[str], set[str]]:

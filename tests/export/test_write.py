@@ -66,32 +66,34 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
 
 
 def test_files_of_ssd512_and_other_ratios_are_the_checkpoints_network(
-    tmp_path, model_512, metadata, images
+    tmp_path, model_512, metadata, four_images
 ):
     ratios = ((1.5, 2.5), *((2.0,),) * 6)
     model_512 = model_512.model_copy(update={"aspect_ratios": ratios})
     description = metadata.network._replace(model=model_512)
     metadata = metadata._replace(network=description)
     network = build_network(model_512, len(description.classes), "multibox")
-    write_exports(tmp_path, network, metadata, ("onnx", "mindir"), ())
+    write_exports(tmp_path, network, metadata, ("onnx",), ())
     read = OnnxFile(tmp_path / "ssd300_photos.onnx").metadata
     assert read.network.model.input_size == 512
     assert read.network.default_boxes.shape == (64**2 * 6 + (32**2 + 16**2 + 8**2 + 21) * 4, 4)
-    parity = check(tmp_path, ("onnx", "mindir"), network, metadata, images)
+    parity = check(tmp_path, ("onnx",), network, metadata, four_images)
     assert parity.faults == []
 
 
-def test_files_of_a_letterboxed_network_are_the_checkpoints_network(tmp_path, metadata, images):
+def test_files_of_a_letterboxed_network_are_the_checkpoints_network(
+    tmp_path, metadata, four_images
+):
     model = metadata.network.model.model_copy(update={"resize": "letterbox"})
     metadata = metadata._replace(network=metadata.network._replace(model=model))
     network = build_network(model, len(metadata.network.classes), "multibox")
     save(tmp_path / "best.ckpt", network, metadata.network)
-    write_exports(tmp_path, network, metadata, ("onnx", "mindir"), ())
+    write_exports(tmp_path, network, metadata, ("onnx",), ())
     for name in ("ssd300.onnx", "ssd300_photos.onnx"):
         assert OnnxFile(tmp_path / name).metadata.network.network_input.resize == "letterbox"
-    parity = check(tmp_path, ("onnx", "mindir"), network, metadata, images)
+    parity = check(tmp_path, ("onnx",), network, metadata, four_images)
     assert parity.faults == []
-    photo = images.annotations.parents[1] / "train" / images.split.images[0].file_name
+    photo = four_images.annotations.parents[1] / "train" / four_images.split.images[0].file_name
     wide = cv2.resize(cv2.imread(str(photo))[:80], (400, 100))[..., ::-1]
     detectors = [
         load_photo_detector(tmp_path / "best.ckpt", batch_size=1),
@@ -105,13 +107,12 @@ def test_files_of_a_letterboxed_network_are_the_checkpoints_network(tmp_path, me
         np.testing.assert_allclose(found.boxes_yxyx, expected.detections.boxes_yxyx, atol=1e-4)
 
 
-def test_files_of_another_network_have_faults(tmp_path, network, metadata, images):
+def test_files_of_another_network_have_faults(tmp_path, network, metadata, four_images):
     other = build_network(metadata.network.model, len(metadata.network.classes), "multibox")
-    write_exports(tmp_path, other, metadata, ("onnx", "mindir"), ())
-    faults = check(tmp_path, ("onnx", "mindir"), network, metadata, images).faults
-    for name in ("onnx", "mindir"):
-        assert any(fault.startswith(f"{name}: offsets") for fault in faults)
-        assert any(fault.startswith(f"{name}: probabilities") for fault in faults)
+    write_exports(tmp_path, other, metadata, ("onnx",), ())
+    faults = check(tmp_path, ("onnx",), network, metadata, four_images).faults
+    for what in ("offsets", "probabilities"):
+        assert any(fault.startswith(f"onnx: {what}") for fault in faults)
 
 
 def test_only_the_requested_formats_are_written(tmp_path, network, metadata):

@@ -22,6 +22,7 @@ from ssdcore.inference.detector import (
 from ssdcore.models.checkpoint import build_network, load, save
 from ssdcore.models.metadata import ModelMetadata
 from tests.augment_params import augment_params
+from tests.training.tiny import build_tiny
 
 WHOLE = np.array([[0.0, 0, 1, 1]])
 
@@ -56,7 +57,7 @@ def test_a_sigmoids_background_hides_no_class(model, monkeypatch):
 
 
 def test_the_batch_an_image_is_in_changes_nothing(model, images):
-    network = build_network(model, 6, "multibox")
+    network = build_tiny(model, 6, "multibox")
 
     def boxes(batch_size):
         detector = Detector(network, described(model), batch_size)
@@ -71,7 +72,7 @@ def test_the_batch_an_image_is_in_changes_nothing(model, images):
 
 
 def test_a_split_becomes_coco_results(model, images):
-    detector = Detector(build_network(model, 6, "multibox"), described(model), 4)
+    detector = Detector(build_tiny(model, 6, "multibox"), described(model), 4)
     thresholds = Thresholds(score=0.0, max_detections=2)
     spent = TimeSpent()
     results = predict_split(

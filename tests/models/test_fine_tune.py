@@ -26,18 +26,26 @@ def predictor_names(network):
     return {p.name for cell in class_predictors(network) for p in cell.get_parameters()}
 
 
-@pytest.fixture(params=["conv", "separable"])
-def pair(request, model, tmp_path):
-    """A checkpoint of three classes, and another network for three others."""
+@pytest.fixture(scope="module", params=["conv", "separable"])
+def old(request, model, tmp_path_factory):
+    """A network of three classes, its parameters and its checkpoint."""
     model = model.model_copy(update={"head": request.param})
     seed_all(1)
     source = build_network(model, 3, "multibox")
     for parameter in source.get_parameters():  # no value as initialised
         parameter.set_data(parameter + 0.25)
-    save(tmp_path / "old.ckpt", source, ModelMetadata(model, OLD, "multibox", step=5))
+    checkpoint = tmp_path_factory.mktemp("old") / "old.ckpt"
+    save(checkpoint, source, ModelMetadata(model, OLD, "multibox", step=5))
+    return source, model, checkpoint
+
+
+@pytest.fixture
+def pair(old):
+    """The network and another one for three other classes, its metadata and the checkpoint."""
+    source, model, checkpoint = old
     seed_all(2)
     network = build_network(model, 3, "multibox")
-    return source, network, ModelMetadata(model, NEW, "multibox", step=0), tmp_path / "old.ckpt"
+    return source, network, ModelMetadata(model, NEW, "multibox", step=0), checkpoint
 
 
 def test_everything_but_the_class_predictors_is_loaded_unchanged(pair):

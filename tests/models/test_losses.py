@@ -1,3 +1,4 @@
+from functools import cache
 from typing import get_args
 
 import mindspore as ms
@@ -34,12 +35,34 @@ def logits(rng):
     return rng.normal(0, 3, (2, 300, 4)).astype(np.float32)
 
 
-def compiled(loss):
+@cache
+def compiled(make, *arguments):
+    """Returns the loss `make(*arguments)` as a graph, which the tests of the same shapes share."""
+    loss = make(*arguments)
+
     @ms.jit
     def call(*tensors):
         return loss(*tensors)
 
     return call
+
+
+def detection_loss(name):
+    return DetectionLoss(make_class_loss(name, 7))
+
+
+@cache
+def compiled_gradient(name):
+    loss = detection_loss(name)
+
+    def total(*tensors):
+        box, classes = loss(*tensors)
+        return box + classes
+
+    return ms.jit(ms.grad(total, (0, 1)))
+
+
+graph_of_box_loss = ms.jit(box_loss)
 
 
 def naive_smooth_l1(predicted, target, labels):
@@ -77,45 +100,44 @@ def naive_multibox(logits, labels, min_negatives):
 
 def test_box_loss_equals_a_loop(rng, labels):
     predicted, target = rng.normal(0, 2, (2, 2, 300, 4)).astype(np.float32)
-    value = ms.jit(box_loss)(Tensor(predicted), Tensor(target), Tensor(labels))
+    value = graph_of_box_loss(Tensor(predicted), Tensor(target), Tensor(labels))
     assert float(value) == pytest.approx(naive_smooth_l1(predicted, target, labels), rel=1e-5)
 
 
 def test_box_loss_equals_the_reference(golden):
     predicted, target = golden["smooth_l1_pred"], golden["smooth_l1_target"]
     labels = golden["focal_labels"]
-    value = ms.jit(box_loss)(Tensor(predicted), Tensor(target), Tensor(labels))
+    value = graph_of_box_loss(Tensor(predicted), Tensor(target), Tensor(labels))
     assert float(value) == pytest.approx(float(golden["smooth_l1_positive_sum"]), rel=1e-5)
 
 
 def test_focal_equals_a_loop(logits, labels):
-    value = compiled(FocalLoss())(Tensor(logits), Tensor(labels))
+    value = compiled(FocalLoss)(Tensor(logits), Tensor(labels))
     assert float(value) == pytest.approx(naive_focal(logits, labels), rel=1e-5)
 
 
 def test_focal_equals_the_reference(golden):
-    value = compiled(FocalLoss())(Tensor(golden["focal_logits"]), Tensor(golden["focal_labels"]))
+    value = compiled(FocalLoss)(Tensor(golden["focal_logits"]), Tensor(golden["focal_labels"]))
     assert float(value) == pytest.approx(float(golden["focal_sum"]), rel=1e-5)
 
 
 def test_focal_is_finite_for_huge_logits():
     logits = Tensor(np.array([[[200.0, -200.0], [-200.0, 200.0]]], np.float32))
-    value = compiled(FocalLoss())(logits, Tensor(np.array([[1, 1]], np.int32)))
+    value = compiled(FocalLoss)(logits, Tensor(np.array([[1, 1]], np.int32)))
     assert float(value) == pytest.approx(0.75 * 200 + 0.25 * 200, rel=1e-4)
 
 
 @pytest.mark.parametrize("min_negatives", [0, 5, 400])
 def test_multibox_equals_a_loop(logits, labels, min_negatives):
-    value = compiled(MultiboxLoss(min_negatives))(Tensor(logits), Tensor(labels))
+    value = compiled(MultiboxLoss, min_negatives)(Tensor(logits), Tensor(labels))
     assert float(value) == pytest.approx(naive_multibox(logits, labels, min_negatives), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", ["focal", "multibox"])
 def test_both_parts_are_divided_by_the_positives(name, rng, logits, labels):
     offsets, targets = rng.normal(0, 2, (2, 2, 300, 4)).astype(np.float32)
-    loss = DetectionLoss(make_class_loss(name, 7))
-
-    box, classes = compiled(loss)(Tensor(offsets), Tensor(logits), Tensor(targets), Tensor(labels))
+    tensors = map(Tensor, (offsets, logits, targets, labels))
+    box, classes = compiled(detection_loss, name)(*tensors)
     positives = max(1, int((labels > 0).sum()))
     summed = naive_focal(logits, labels) if name == "focal" else naive_multibox(logits, labels, 7)
     assert float(classes) == pytest.approx(summed / positives, rel=1e-5)
@@ -128,11 +150,6 @@ def test_both_parts_are_divided_by_the_positives(name, rng, logits, labels):
 def test_gradients_of_both_parts_equal_finite_differences(name, rng, labels, logits):
     labels, logits = labels[:, :40], logits[:, :40].astype(np.float64)
     offsets, targets = rng.normal(0, 2, (2, 2, 40, 4))
-    loss = DetectionLoss(make_class_loss(name, 7))
-
-    def total(*tensors):
-        box, classes = loss(*tensors)
-        return box + classes
 
     def naive(offsets, logits):
         summed = naive_smooth_l1(offsets, targets, labels)
@@ -143,7 +160,7 @@ def test_gradients_of_both_parts_equal_finite_differences(name, rng, labels, log
         return summed / max(1, int((labels > 0).sum()))
 
     floats = [Tensor(x.astype(np.float32)) for x in (offsets, logits, targets)]
-    gradients = ms.jit(ms.grad(total, (0, 1)))(*floats, Tensor(labels))
+    gradients = compiled_gradient(name)(*floats, Tensor(labels))
     of_offsets, of_logits = (gradient.asnumpy() for gradient in gradients)
     assert not of_offsets[labels <= 0].any()
     assert not of_logits[labels < 0].any()

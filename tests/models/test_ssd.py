@@ -10,18 +10,19 @@ from ssdcore.models.ssd import SSD
 from tests.network_fixtures import RATIOS
 
 
-@pytest.mark.parametrize(("size", "boxes"), [(300, 8732), (512, 24_564)])
-@pytest.mark.parametrize("head", ["conv", "separable"])
-@pytest.mark.parametrize("batch_norm", [True, False])
-def test_shapes(head, batch_norm, size, boxes, rng):
+@pytest.mark.parametrize(
+    ("size", "boxes", "head", "batch_norm"),
+    [
+        (300, 8732, "conv", False),
+        (300, 8732, "separable", True),
+        (512, 24_564, "conv", True),
+        (512, 24_564, "separable", False),
+    ],
+)
+def test_shapes(size, boxes, head, batch_norm, rng):
     network = SSD(5, width=0.02, head=head, batch_norm=batch_norm, input_size=size)
     network.set_train(False)
-
-    @ms.jit
-    def forward(images):
-        return network(images)
-
-    offsets, logits = forward(Tensor(rng.normal(size=(2, 3, size, size)).astype(np.float32)))
+    offsets, logits = network(Tensor(rng.normal(size=(2, 3, size, size)).astype(np.float32)))
     assert offsets.shape == (2, boxes, 4)
     assert logits.shape == (2, boxes, 5)
     assert offsets.dtype == logits.dtype == ms.float32
@@ -83,48 +84,51 @@ def shapes_of_a_cell(layout, level):
 
 
 @pytest.mark.parametrize("head", ["conv", "separable"])
-@pytest.mark.parametrize(
-    ("size", "level", "ratios"),
-    [
-        *((300, n, None) for n in range(6)),
-        *((512, n, None) for n in range(7)),
-        *((300, n, RATIOS) for n in (0, 1)),
-    ],
-)
-def test_a_lit_cell_lights_the_row_of_its_own_default_box(size, level, ratios, head):
-    """Heads, the order of their outputs and default boxes agree on the position of each value."""
-    layout = LAYOUTS[size].with_aspect_ratios(ratios)
-    num_classes, last = 5, layout.maps[level].size - 1
-    cells = sorted({(0, 0), (0, last), (last // 2, last), (last, last // 3), (last, last)})
+@pytest.mark.parametrize(("size", "ratios"), [(300, None), (512, None), (300, RATIOS)])
+def test_a_lit_cell_lights_the_row_of_its_own_default_box(size, ratios, head):
+    """Heads, the order of their outputs and default boxes agree on the position of each value.
+
+    Each image has one lit cell, in one of the maps.
+    """
+    layout, num_classes = LAYOUTS[size].with_aspect_ratios(ratios), 5
     network = SSD(
         num_classes, 0.01, head, batch_norm=False, l2_norm=False, input_size=size,
         aspect_ratios=ratios,
     )  # fmt: skip
     network.set_train(False)
-    maps = [np.zeros((len(cells), 8, m.size, m.size), np.float32) for m in layout.maps]
-    for image, (row, column) in enumerate(cells):
+    lit = [
+        (level, *cell)
+        for level, last in enumerate(m.size - 1 for m in layout.maps)
+        for cell in sorted({(0, 0), (0, last), (last // 2, last), (last, last // 3), (last, last)})
+    ]
+    maps = [np.zeros((len(lit), 8, m.size, m.size), np.float32) for m in layout.maps]
+    for image, (level, row, column) in enumerate(lit):
         maps[level][image, 0, row, column] = 1
     conv4_3, fc7, *coarser = map(Tensor, maps)
     network.backbone = Given((conv4_3, fc7))
     network.extras = nn.CellList([Given(x) for x in coarser])
 
-    centres = (np.array(cells) + 0.5) * layout.maps[level].stride / size
-    shapes = shapes_of_a_cell(layout, level)
+    levels = [level for level, *_ in lit]
+    strides = np.array([[layout.maps[level].stride] for level in levels])
+    centres = (np.array([cell for _, *cell in lit]) + 0.5) * strides / size
+    shapes = [shapes_of_a_cell(layout, level) for level in range(len(maps))]
     priors = default_boxes(layout.coco_scales, size, ratios)
-    for box in (0, len(shapes) // 2, len(shapes) - 1):
-        value, label = (box + 1) % 4, (box + 2) % num_classes
-        copy_channel_0(network.box_heads[level], box * 4 + value)
-        copy_channel_0(network.class_heads[level], box * num_classes + label)
+    for part in (0, 0.5, 1):  # the first, the middle and the last default box of each cell
+        boxes = [int(part * (len(of_cell) - 1)) for of_cell in shapes]
+        for box, box_head, class_head in zip(
+            boxes, network.box_heads, network.class_heads, strict=True
+        ):
+            copy_channel_0(box_head, box * 4 + (box + 1) % 4)
+            copy_channel_0(class_head, box * num_classes + (box + 2) % num_classes)
         offsets, logits = (output.asnumpy() for output in network(conv4_3))
 
         images, rows, values = np.nonzero(offsets)
-        assert images.tolist() == list(range(len(cells)))
-        assert set(values) == {value}
-        expected = np.hstack([centres, np.tile(shapes[box], (len(cells), 1))])
+        assert images.tolist() == list(range(len(lit)))
+        assert values.tolist() == [(boxes[level] + 1) % 4 for level in levels]
+        expected = np.hstack([centres, [shapes[level][boxes[level]] for level in levels]])
         np.testing.assert_allclose(priors[rows], expected, rtol=1e-6)
-        np.testing.assert_array_equal(
-            np.nonzero(logits), [images, rows, np.full(len(cells), label)]
-        )
+        labels = [(boxes[level] + 2) % num_classes for level in levels]
+        np.testing.assert_array_equal(np.nonzero(logits), [images, rows, labels])
 
 
 def test_class_bias_reaches_every_default_box():

@@ -59,10 +59,9 @@ def total(found: dict[str, tuple[int, int]]) -> tuple[int, ...]:
     return tuple(map(sum, zip(*found.values(), strict=True)))
 
 
-@pytest.mark.parametrize("tool", EXPORTS)
-@pytest.mark.parametrize(
-    "source",
-    [
+@pytest.fixture(
+    scope="module",
+    params=[
         EXAMPLE,
         pytest.param(
             BCCD,
@@ -74,25 +73,41 @@ def total(found: dict[str, tuple[int, int]]) -> tuple[int, ...]:
     ],
     ids=["example", "bccd"],
 )
+def source(request, tmp_path_factory):
+    """A data set, of the real one a part, and the counts of its conversion from four paths."""
+    source, folder = request.param, tmp_path_factory.mktemp("coco")
+    four = {"dataset.name": "local"}
+    if source == BCCD:
+        source = folder / "part"
+        (source / "annotations").mkdir(parents=True)
+        (source / "images").symlink_to(BCCD / "images")
+        for split in layout.SPLITS:
+            path = source / f"annotations/instances_{split}.json"
+            path.write_text(
+                json.dumps(part(json.loads((BCCD / path.relative_to(source)).read_text())))
+            )
+            four[f"dataset.local.{split}_annotations"] = str(path)
+            four[f"dataset.local.{split}_images"] = str(source / f"images/{split}")
+    else:
+        (folder / "examples").symlink_to(ROOT / "examples")
+    with pytest.MonkeyPatch.context() as patch:
+        return original(source), counts(converted(folder, four, patch))
+
+
+def part(content: dict) -> dict:
+    """Returns every sixth image of a COCO file, with its boxes."""
+    images = content["images"][::6]
+    ids = {image["id"] for image in images}
+    boxes = [row for row in content["annotations"] if row["image_id"] in ids]
+    return {**content, "images": images, "annotations": boxes}
+
+
+@pytest.mark.parametrize("tool", EXPORTS)
 def test_an_export_has_the_images_and_boxes_of_the_original(
     tmp_path, monkeypatch, capsys, source, tool
 ):
-    data = original(source)
-    four = {"dataset.name": "local"}
-    if source == BCCD:
-        for split in layout.SPLITS:
-            four[f"dataset.local.{split}_annotations"] = str(
-                source / f"annotations/instances_{split}.json"
-            )
-            four[f"dataset.local.{split}_images"] = str(source / f"images/{split}")
-    else:
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "coco").mkdir()
-        (tmp_path / "coco/examples").symlink_to(ROOT / "examples")
-    expected = counts(converted(tmp_path / "coco", four, monkeypatch))
+    data, expected = source
     assert expected["train"][0] == sum(photo.split == "train" for photo in data.photos)
-    capsys.readouterr()
-
     path = make_folder(tmp_path / "export", EXPORTS[tool](data))
     edits = {"dataset.name": "local", "dataset.local.path": str(path)}
     found = counts(converted(tmp_path / "own", edits, monkeypatch))

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import harness
 from tests.coco_files import box, jpeg, write_coco
-from tests.project import python
+from tests.project import python, stage_inside
 
 KILL = """
 import hashlib, json, os, random, shutil, signal, sys, time
@@ -71,8 +71,8 @@ def write_params(folder: Path, **convert: object) -> None:
 
 
 def test_what_is_left_out_is_printed_as_a_table(raw):
-    done = python(raw, "-m", "stages.convert")
-    assert (done.returncode, done.stderr) == (0, "")
+    done = stage_inside(raw, "convert")
+    assert (done.exit_code, done.stderr) == (0, "")
     train = done.stdout[: done.stdout.index("val:")].splitlines()
     assert train[0] == (
         "train: 29 of 30 images (0 without objects), 29 of 32 boxes (0 clipped, 0 crowd)"
@@ -94,8 +94,8 @@ def test_what_is_left_out_is_printed_as_a_table(raw):
 def test_a_split_without_a_usable_image_is_refused(raw):
     for path in (raw / "images/val").iterdir():
         path.write_bytes(b"<html>")
-    done = python(raw, "-m", "stages.convert")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    done = stage_inside(raw, "convert")
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     fault = "none of 30 images, such as 0.jpg: no BMP, JPEG, PNG, TIFF or WebP image"
     assert f"images/val: found '{fault}'" in done.stderr
     assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
@@ -103,8 +103,8 @@ def test_a_split_without_a_usable_image_is_refused(raw):
 
 def test_strict_prints_one_line_and_writes_nothing(raw):
     write_params(raw, strict=True)
-    done = python(raw, "-m", "stages.convert")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    done = stage_inside(raw, "convert")
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "7.jpg (image 7): box 31: found 'box without area: [1, 2, 0, 4]'" in done.stderr
     assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
 
@@ -118,8 +118,8 @@ def test_what_is_repeated_or_not_used_is_printed_listed_and_refused_if_strict(ra
         path.write_text(json.dumps(content))
     unused = {"train": {"label file without an image": ["labels/a\x1b.txt", "labels/b.txt"]}}
     (raw / "data/raw/unused.json").write_text(json.dumps(unused))
-    done = python(raw, "-m", "stages.convert")
-    assert (done.returncode, done.stderr) == (0, "")
+    done = stage_inside(raw, "convert")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout[: done.stdout.index("val:")].splitlines() == [
         "train: 30 of 30 images (29 without objects), 1 of 1 box (0 clipped, 0 crowd)",
         "  1 image without a listed size: that of the file counts",
@@ -133,8 +133,8 @@ def test_what_is_repeated_or_not_used_is_printed_listed_and_refused_if_strict(ra
     assert train["images"]["sizes_from_files"] == train["boxes"]["area_from_box"] == 1
 
     write_params(raw, strict=True)
-    done = python(raw, "-m", "stages.convert")
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    done = stage_inside(raw, "convert")
+    assert (done.exit_code, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert (
         "8.jpg (train 8, 90): several ids; 8.jpg (val 8, 90): several ids; labels/a" in done.stderr
     )
@@ -144,11 +144,11 @@ def test_a_split_without_objects_can_be_measured_on_but_not_trained_on(raw):
     for split, rows in (("val", []), ("train", [box(7, 1, [1, 2, 9, 9], iscrowd=1)])):
         path = raw / f"data/raw/annotations/instances_{split}.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "annotations": rows}))
-        done = python(raw, "-m", "stages.convert")
+        done = stage_inside(raw, "convert")
         if split == "val":
-            assert (done.returncode, done.stderr) == (0, "")
+            assert (done.exit_code, done.stderr) == (0, "")
             assert "  no object: AP can't be measured on this split" in done.stdout
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     found = "images/train (data/raw/annotations/instances_train.json): found 'no usable box, and 1 "
     assert f"{found}crowd region'" in done.stderr
     assert (

@@ -16,7 +16,7 @@ from ssdcore.models.checkpoint import load, save
 from ssdcore.models.metadata import ScoreThreshold
 from ssdcore.sources.shapes import write_shapes
 from tests.coco_files import plain_pycocotools
-from tests.project import stage
+from tests.project import run_inside, stage
 
 pytestmark = pytest.mark.slow
 IMAGES = 4
@@ -32,12 +32,15 @@ def write_params(folder: Path, **changes: object) -> None:
         | {
             "model.width": 0.0625, "train.epochs": 30, "train.validate_every": 30,
             "train.lr_max": 0.008, "train.warmup_epochs": 5.0, "train.weight_decay": 0.0,
-            "tracking.enabled": False, "report.images": 1,
+            "tracking.enabled": False, "report.images": 1, "export.formats": ["onnx"],
         } | changes,
     )  # fmt: skip
 
 
 def run(folder: Path, name: str, *words: str) -> str:
+    """Runs a stage. What a training resumes depends on the modules that its process imports."""
+    if name != "train":
+        return run_inside(folder, name, *words)
     done = stage(folder, name, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -74,7 +77,8 @@ def test_training_and_evaluation_give_one_figure_and_one_threshold(folder, train
     evaluated = run(folder, "evaluate")
     best, metrics = read(folder, layout.TRAIN_METRICS), read(folder, layout.EVALUATE_METRICS)
     assert metrics["bbox"]["AP"] == best["best"]["AP"] > 0.5
-    assert metrics["bbox"]["AP50"] == best["best"]["AP50"]
+    assert metrics["bbox"]["AP50"] == best["best"]["AP50"] >= 0.9
+    assert metrics["bbox"]["AP75"] >= 0.8  # AP50 alone tolerates offsets in the wrong order
     assert best["measured_with"] == "score_threshold 0.01, nms_iou 0.45, max_detections 100"
     for name in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT):
         threshold = load(folder / name)[1].score_threshold

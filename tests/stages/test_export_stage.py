@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import harness
-from tests.project import python, stage
+from tests.project import python, stage, stage_inside
 
 PREPARE = """
 from pathlib import Path
@@ -73,8 +73,8 @@ def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
 ) -> None:
     before = (folder / "export/parity.json").read_bytes()
     write_params(folder, tolerance=1e-12)
-    done = stage(folder, "export")
-    assert done.returncode == 1
+    done = stage_inside(folder, "export")
+    assert done.exit_code == 1
     assert done.stderr.startswith("error: not the network of model/best.ckpt: onnx: offsets ")
     assert "at most 1e-12" in done.stderr
     assert "Traceback" not in done.stderr
@@ -88,8 +88,8 @@ def test_a_network_that_diverged_ends_no_stage(tmp_path: Path) -> None:
     write_params(tmp_path, formats=["onnx", "int8"])
     prepare(tmp_path, scale=1e6)
     for name in ("evaluate", "export"):
-        done = stage(tmp_path, name)
-        assert (done.returncode, done.stderr) == (0, "")
+        done = stage_inside(tmp_path, name)
+        assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.startswith("not compared: the network is broken, its offsets reach ")
     assert json.loads((tmp_path / "metrics/evaluate.json").read_text())["bbox"]["AP"] == 0
     assert {path.name for path in (tmp_path / "export").iterdir()} == {

@@ -7,7 +7,7 @@ import pytest
 
 from ssdcore.models.checkpoint import load
 from tests.models import published_networks as plain
-from tests.project import stage
+from tests.project import stage, stage_inside
 
 CASE = plain.Case("ssd.pytorch", 300, 4, "coco", 1)
 NAMES = ("forklift", "person", "pallet")
@@ -46,7 +46,7 @@ def test_a_published_detector_becomes_a_checkpoint(folder):
     ids=["file", "classes", "out", "names"],
 )
 def test_a_mistake_is_one_line(folder, words, message):
-    done = stage(folder, "import_weights", *words)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = stage_inside(folder, "import_weights", *words)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1

@@ -1,12 +1,12 @@
 """`python -m stages.predict` as users run it."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from typer.testing import Result
 
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import to_results
@@ -14,7 +14,7 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import load_photo_detector
 from tests.models.tiny_checkpoint import ROOT, write_checkpoint
 from tests.prediction.clips import write_clip
-from tests.project import stage
+from tests.project import stage, stage_inside
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer\x1b]0;PWN\x07"))
 MODEL = ("--model", "best.ckpt", "--params", str(ROOT / "params.yaml"))
@@ -37,12 +37,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def predict(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return stage(folder, "predict", *words)
+def predict(folder: Path, *words: str) -> Result:
+    return stage_inside(folder, "predict", *words)
 
 
 def test_photos_are_drawn_and_recorded(folder):
-    done = predict(folder, "photos", *MODEL, "--out", "out", "--score", str(SCORE), "--csv")
+    done = stage(
+        folder, "predict", "photos", *MODEL, "--out", "out", "--score", str(SCORE), "--csv"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.endswith(" boxes in 3 images → out\n")
     names = {path.relative_to(folder / "out").as_posix() for path in (folder / "out").rglob("*.*")}
@@ -69,7 +71,7 @@ def test_large_photos_are_cut_into_tiles(folder):
     for tile in (64, 0):
         words = ("photos/b.jpg", *MODEL, "--out", "cut", "--score", str(SCORE), "--tile", str(tile))
         done = predict(folder, *words)
-        assert (done.returncode, done.stderr) == (0, "")
+        assert (done.exit_code, done.stderr) == (0, "")
         coco = json.loads((folder / "cut/predictions.json").read_text())
         (result,) = detector.detect([folder / "photos/b.jpg"], thresholds, tile or None)
         (image,) = coco["images"]
@@ -83,7 +85,7 @@ def test_large_photos_are_cut_into_tiles(folder):
 
 def test_without_boxes_the_threshold_is_named(folder):
     done = predict(folder, "photos", *MODEL, "--out", "none", "--score", "0.999")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == (
         "0 boxes in 3 images → none; none has a score of 0.999 or more, see --score\n"
     )
@@ -95,7 +97,7 @@ def test_the_table_names_the_drawn_copy(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((folder / "photos/b.jpg").read_bytes())
     words = ("same/*/c.jpg", *MODEL, "--out", "copies", "--score", str(SCORE), "--csv")
-    assert predict(folder, *words).returncode == 0
+    assert predict(folder, *words).exit_code == 0
     lines = (folder / "copies/predictions.csv").read_text().splitlines()[1:]
     pairs = {(line.split(",")[0], line.split(",")[-1]) for line in lines}
     assert pairs == {("same/one/c.jpg", "c.jpg"), ("same/two/c.jpg", "c-2.jpg")}
@@ -104,7 +106,7 @@ def test_the_table_names_the_drawn_copy(folder):
 
 def test_a_model_without_a_threshold_gets_a_stated_one(folder):
     done = predict(folder, "photos/b.jpg", *MODEL, "--out", "default")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.startswith(
         "best.ckpt carries no score threshold: boxes from 0.4 on are shown; see --score\n"
     )
@@ -141,7 +143,7 @@ def test_a_model_without_a_threshold_gets_a_stated_one(folder):
 )
 def test_wrong_input_exits_with_2_and_one_message(folder, words, message):
     done = predict(folder, *MODEL, *words)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
     assert "\x1b" not in done.stderr
@@ -153,7 +155,7 @@ def test_broken_files_are_reported_and_the_other_photos_and_videos_drawn(folder)
     (folder / "broken.mp4").write_bytes(b"no video")
     words = ("broken", "*.avi", "photos/b.jpg", "broken.mp4", "--out", "some", "--classes", "cat")
     done = predict(folder, *words, *MODEL, "--score", str(SCORE))
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.exit_code, done.stderr) == (1, "")
     *told, total = done.stdout.splitlines()
     assert told == [
         "broken/cut.jpg: image damaged or cut short",

@@ -4,13 +4,14 @@ import csv
 import sqlite3
 from pathlib import Path
 
+import mindspore as ms
 import numpy as np
 import pytest
 
 from benchmarks import harness
 from ssdcore.core import layout
-from ssdcore.models.checkpoint import load
-from tests.project import stage
+from ssdcore.models.checkpoint import METADATA
+from tests.project import python, run_inside, stage
 
 
 class Outcome:
@@ -20,8 +21,9 @@ class Outcome:
         self.output = output
         with (folder / layout.HISTORY).open() as file:
             self.history = list(csv.DictReader(file))
-        network, self.metadata = load(folder / layout.LAST_CHECKPOINT)
-        self.weights = {p.name: p.asnumpy() for p in network.get_parameters()}
+        saved = ms.load_checkpoint(str(folder / layout.LAST_CHECKPOINT))
+        self.metadata = str(saved.pop(METADATA))
+        self.weights = {name: p.asnumpy() for name, p in saved.items()}
 
     def column(self, name: str) -> list[float]:
         return [float(row[name]) for row in self.history]
@@ -32,25 +34,25 @@ def folder(tmp_path_factory) -> Path:
     """A working folder with converted images."""
     folder = tmp_path_factory.mktemp("run")
     write_params(folder, devices=1, batch_size=2)
-    harness.run_stages(folder, "download", "convert")
+    for name in ("download", "convert"):
+        run_inside(folder, name)
     return folder
 
 
-def write_params(folder: Path, devices: int, batch_size: int) -> None:
-    changes = harness.data_params(None, 6, 3) | {
-        "model.width": 0.02,
+def write_params(folder: Path, devices: int, batch_size: int, **changes: object) -> None:
+    fixed = harness.data_params(None, 6, 3) | {
         "model.batch_norm": False,
         "train.epochs": 1,
         "train.batch_size": batch_size,
         "train.lr_max": 0.002,
         "runtime.devices": devices,
     }
-    harness.write_params(folder, changes)
+    harness.write_params(folder, fixed | changes)
 
 
 def run(folder: Path, devices: int, batch_size: int) -> Outcome:
     write_params(folder, devices, batch_size)
-    done = stage(folder, "train")
+    done = python(folder, "-m", "tests.stages.tiny_train")
     assert done.returncode == 0, done.stdout + done.stderr
     return Outcome(folder, done.stdout)
 

@@ -48,8 +48,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tools() -> Iterator[Bench]:
-    """A real server behind a proxy that can fail, and simulated trainings of 6 s."""
-    with bench(6.0) as tools:
+    """A real server behind a proxy that can fail, and simulated trainings of 5 s, one epoch."""
+    with bench(5.0) as tools:
         yield tools
 
 
