@@ -130,7 +130,7 @@ def _fetched(address: str, pin: str, key: str, check: Check | None) -> Path:
         raise InputError(key, address, f"an address that can be fetched ({error})") from error
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(f"{path.name}.lock")
+        lock = path.with_name(f"{path.name}-download.lock")  # a name that no file beside it has
         with locked(lock, f"the download of {path.name}", wait=True):
             if not path.is_file() or (pin and remembered_sha256(path) != pin):
                 _fetch_checked(address, pin, path, key, check)
