@@ -80,8 +80,8 @@ def write_photo(path: Path, folder: Path, side: int, *, is_drawn: bool) -> None:
         return
     size = (side, side * 3 // 4)
     bgr = cv2.resize(bgr, size if width >= height else size[::-1], interpolation=cv2.INTER_CUBIC)
-    noise = np.random.default_rng(1).normal(0, NOISE, bgr.shape)
-    bgr = np.clip(bgr + noise, 0, 255).astype(np.uint8)
+    noise = np.random.default_rng(1).integers(-NOISE, NOISE, bgr.shape, np.int16, endpoint=True)
+    bgr = cv2.add(bgr, noise, dtype=cv2.CV_8U)
     cv2.imwrite(str(folder / path.name), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
 
 
