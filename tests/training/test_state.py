@@ -12,11 +12,13 @@ import mindspore as ms
 import numpy as np
 import pytest
 
+from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.files import md5_of_file
 from ssdcore.core.signals import Signals
-from ssdcore.models.checkpoint import METADATA
+from ssdcore.models.checkpoint import METADATA, build_network, save
 from ssdcore.models.device import seed_all
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import AugmentParams
 from ssdcore.training.loop import train
@@ -31,6 +33,7 @@ DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
 STILL = dict.fromkeys(AugmentParams.model_fields, 0.0)
 HARD = {"accumulate": 2, "ema_decay": 0.9, "loss_scale": "dynamic", "batch_size": 2}
 """Settings with state besides the weights; ten images make two steps per epoch."""
+FROZEN = tuple(f"backbone.conv{n}." for n in (1, 2, 3, 4))
 FILES = RunPaths(
     "best.ckpt", "last.ckpt", "history.csv", "validation.csv", "metrics.json", "faults.jsonl",
     "profile.json",
@@ -40,7 +43,10 @@ FILES = RunPaths(
 class Run:
     """One process's part of a training, with its files in `folder`."""
 
-    def __init__(self, folder, images, model, *, workers=1, still=True, recorded=(), **changes):
+    def __init__(
+        self, folder, images, model, *, workers=1, still=True, recorded=(), build=build_tiny,
+        **changes,
+    ):  # fmt: skip
         augment = DEFAULTS.train.augment.model_copy(update=STILL if still else {})
         update = {
             "epochs": 2, "batch_size": 4, "warmup_epochs": 0.5, "validate_every": 1,
@@ -50,7 +56,7 @@ class Run:
         runtime = DEFAULTS.runtime.model_copy(update={"workers": workers})
         seed_all(runtime.seed)
         self.training = prepare_training(
-            model, self.params, runtime, images.split.classes, images.shards, build=build_tiny
+            model, self.params, runtime, images.split.classes, images.shards, build=build
         )
         self.paths = RunPaths(*(folder / name for name in FILES))
         self.files = RunFiles(
@@ -180,6 +186,33 @@ def test_interrupted_at_any_step_it_resumes_to_the_same_bits(start, with_dropout
     run.finish()
     assert run.checkpoints() == whole.checkpoints()
     assert run.history() == whole.history()
+
+
+def test_fine_tuning_with_frozen_layers_resumes_to_the_same_bits(start, images, model, tmp_path):
+    """Of the three classes of the start, two keep their names."""
+    shared, new = images.split.classes[:2], images.split.classes[2:]
+    source = build_network(model, 3, "multibox")
+    old = ModelMetadata(model, (*shared, CocoClass(99, "forklift")), "multibox", step=7)
+    save(tmp_path / "start.ckpt", source, old)
+    changes = {
+        "build": build_network, "jit": False, "epochs": 1, "warmup_epochs": 0.0,
+        "init_from": str(tmp_path / "start.ckpt"), "freeze": "conv4",
+    }  # fmt: skip
+    whole = start("whole", **changes)
+    kept, fresh = (", ".join(c.name for c in some) for some in (shared, new))
+    assert f"classes kept: {kept}; new: {fresh}; left: forklift" in whole.training.notes
+    whole.finish()
+    run = start("parts", save_minutes=1e-9, **changes)
+    run.state.save(next(r for r in run.reports() if isinstance(r, StepReport)).after)
+    run = start("parts", **changes)
+    assert run.start.step == 1
+    run.finish()
+    assert run.checkpoints() == whole.checkpoints()
+    trained = ms.load_checkpoint(str(run.paths.last))
+    frozen = [p for p in source.get_parameters() if p.name.startswith(FROZEN)]
+    assert len(frozen) > 10
+    for parameter in frozen:
+        np.testing.assert_array_equal(trained[parameter.name].asnumpy(), parameter.asnumpy())
 
 
 @pytest.mark.parametrize("options", [{}, {"fetch_every": 9, "save_minutes": 1e-9}])
