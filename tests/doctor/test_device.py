@@ -1,18 +1,15 @@
 import numpy as np
 import pytest
 
+from benchmarks.harness import write_params
 from ssdcore.doctor import device as module
 from ssdcore.doctor.device import DeviceError, check_device, differences, run_on
-from tests.project import ROOT
 
 
 @pytest.fixture
 def params(tmp_path):
-    text = (ROOT / "params.yaml").read_text()
-    assert "width: 0.125" in text
-    path = tmp_path / "params.yaml"
-    path.write_text(text.replace("width: 0.125", "width: 0.02"))
-    return path
+    write_params(tmp_path, {"model.width": 0.02, "model.batch_norm": False})
+    return tmp_path / "params.yaml"
 
 
 @pytest.mark.slow

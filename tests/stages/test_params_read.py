@@ -49,7 +49,8 @@ PATHS = paths(Params)
 def read(tmp_path_factory) -> dict[str, set[str]]:
     """Runs every stage on a few images and notes the keys that it touches."""
     folder = tmp_path_factory.mktemp("run")
-    changes = {"model.width": 0.02, "train.epochs": 1, "train.batch_size": 2}
+    changes = {"model.width": 0.02, "model.batch_norm": False}
+    changes |= {"train.epochs": 1, "train.batch_size": 2}
     data = harness.data_params(None, 2, 1)
     harness.write_params(folder, {**data, **changes, "tracking.enabled": False})
     touched: dict[str, set[str]] = {}

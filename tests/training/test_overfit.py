@@ -84,14 +84,9 @@ def require_learnt(images, head, loss, epochs, lr_max, changes=MODEL, **options)
 
 
 @pytest.mark.slow
-def test_focal_loss_with_separable_heads_learns_four_images_by_heart(four_images):
-    """The other loss with plain heads: tests/stages/test_evaluate_stage.py."""
-    require_learnt(four_images, "separable", "focal", 50, 0.015)
-
-
-@pytest.mark.slow
 def test_ssd512_learns_four_images_by_heart(four_images):
-    require_learnt(four_images, "conv", "multibox", 30, 0.008, {**MODEL, **SSD512})
+    """With separable heads and focal loss; test_evaluate_stage.py has SSD300 with the others."""
+    require_learnt(four_images, "separable", "focal", 50, 0.015, {**MODEL, **SSD512})
 
 
 class SmallBackbone(nn.Cell):
