@@ -64,11 +64,12 @@ def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
         where, remedy = str(path), "Make the folder writable"
         raise InputError(where, found_instead(error), "a file that can be locked", remedy) from None
     try:
-        write_json(holder, {
-            "pid": os.getpid(), "host": gethostname(),
-            "command": " ".join(shlex.join(sys.orig_argv).split()),
-            "since": datetime.now().astimezone().isoformat(" ", "seconds"),
-        })  # fmt: skip
+        with suppress(OSError):  # a full disk: others then wait for an unknown process
+            write_json(holder, {
+                "pid": os.getpid(), "host": gethostname(),
+                "command": " ".join(shlex.join(sys.orig_argv).split()),
+                "since": datetime.now().astimezone().isoformat(" ", "seconds"),
+            })  # fmt: skip
         yield
     finally:
         holder.unlink(missing_ok=True)

@@ -202,10 +202,10 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
 
 def shows_its_end(data: bytes) -> bool:
-    """Tells whether `inspect` is not needed to know that an image is complete.
+    """Returns whether an image is known to be complete without `inspect`.
 
-    OpenCV decodes a JPEG that is cut short without an error. It can't be if it has its last bytes.
-    Photos of phones are decoded by Pillow anyway.
+    OpenCV decodes a JPEG that was cut short without an error, but one that ends with the end marker
+    was not. Pillow decodes photos of phones, and refuses such files.
     """
     return _is_of_phone(data) or (data[:2], data[-2:]) == JPEG_ENDS
 
@@ -322,7 +322,7 @@ def to_jpeg(
         BrokenImageError: a side is longer than `MAX_JPEG_SIDE`.
     """
     if max(rgb.shape) > MAX_JPEG_SIDE:
-        raise BrokenImageError(f"image of a side of more than {MAX_JPEG_SIDE} pixels")
+        raise BrokenImageError(f"image with a side of more than {MAX_JPEG_SIDE} pixels")
     options = [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_OPTIMIZE, int(smallest)]
     return cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), options)[1].tobytes()
 

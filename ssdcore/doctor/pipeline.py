@@ -12,7 +12,7 @@ from ssdcore.core.nested import leaves
 from ssdcore.data.mindrecord import REMEDY, find_shards
 from ssdcore.doctor.finding import Finding
 from ssdcore.dvc.repository import open_repository, status
-from ssdcore.params.reader import read_params, read_values
+from ssdcore.params.reader import read_params, read_values, with_new_names
 from ssdcore.tracking.spool import HOME, REFUSED, spools
 from ssdcore.tracking.store import IN_MEMORY, Store, locate, read_only, root_folder
 
@@ -34,7 +34,7 @@ def check_params(path: Path) -> Finding:
         if not Path(getattr(local, key)).exists():
             found = f"dataset.local.{key}: {getattr(local, key)} does not exist"
             return Finding("error", "parameters", found, f"Correct it in {path}")
-    there = dict(leaves(read_values(path)))
+    there = dict(leaves(with_new_names(read_values(path))[0]))
     if lacking := [key for key, _ in leaves(params.model_dump()) if key not in there]:
         text = f"{path} lacks {', '.join(lacking)}, whose defaults count; DVC may need them there"
         return Finding("to do", "parameters", text, "Add them: presets/custom.yaml has all")

@@ -128,16 +128,26 @@ def _fetched(address: str, pin: str, key: str, check: Check | None) -> Path:
         path = cached_path(address)
     except ValueError as error:
         raise InputError(key, address, f"an address that can be fetched ({error})") from error
+    if _is_there(path, pin):
+        return path
+    remedy = "Set XDG_CACHE_HOME to a writable folder, or download the file and give its path"
+    lock = path.with_name(f"{path.name}-download.lock")  # a name that no file beside it has
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.with_name(f"{path.name}-download.lock")  # a name that no file beside it has
         with locked(lock, f"the download of {path.name}", wait=True):
-            if not path.is_file() or (pin and remembered_sha256(path) != pin):
+            if not _is_there(path, pin):
                 _fetch_checked(address, pin, path, key, check)
+    except InputError as error:
+        if error.where != str(lock):
+            raise
+        raise InputError(key, address, f"a writable cache ({error.value})", remedy) from None
     except OSError as error:  # problems of the address are InputErrors
-        remedy = "Set XDG_CACHE_HOME to a writable folder, or download the file and give its path"
         raise InputError(key, address, f"a writable cache ({error})", remedy) from error
     return path
+
+
+def _is_there(path: Path, pin: str) -> bool:
+    return path.is_file() and (not pin or remembered_sha256(path) == pin)
 
 
 def _fetch_checked(address: str, pin: str, path: Path, key: str, check: Check | None) -> None:

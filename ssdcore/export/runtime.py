@@ -64,7 +64,7 @@ class OnnxFile:
 
 
 class _OfFile:
-    """What a file computes.
+    """A network read from a file.
 
     Args:
         file: with input and outputs of these `NAMES`.

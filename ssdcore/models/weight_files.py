@@ -102,7 +102,7 @@ def _read_torch(path: Path) -> Arrays:
             simplefilter("ignore")
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
         entries = dict(_flat(content))
-    except OSError:
+    except (OSError, MemoryError):
         raise
     except Exception:  # many types; PyTorch's own texts recommend to run the file's code
         raise InputError(

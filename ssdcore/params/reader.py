@@ -76,6 +76,15 @@ def check_params(values: Mapping[str, Any], path: Path) -> Params:
 
 def _check(values: Mapping[str, Any], path: Path) -> tuple[Params, list[str]]:
     """Returns the parameters, and a note for each that has a name of an earlier version."""
+    present, notes = with_new_names(values)
+    try:
+        return Params.model_validate(present), notes
+    except ValidationError as error:
+        raise _translated(error.errors(), path) from None
+
+
+def with_new_names(values: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Returns the values by their present names, and a note for each that had an earlier one."""
     present, notes = dict(values), []
     for (section, old), new in RENAMED.items():
         if isinstance(present.get(section), Mapping) and old in present[section]:
@@ -83,10 +92,7 @@ def _check(values: Mapping[str, Any], path: Path) -> tuple[Params, list[str]]:
             notes.append(f"{section}.{old} is now {section}.{new}{ignored}.")
             present[section] = dict(present[section])
             present[section].setdefault(new, present[section].pop(old))
-    try:
-        return Params.model_validate(present), notes
-    except ValidationError as error:
-        raise _translated(error.errors(), path) from None
+    return present, notes
 
 
 def _translated(errors: list[ErrorDetails], path: Path) -> InputError:

@@ -155,7 +155,7 @@ class TrainParams(Section):
     max_minutes: Positive | None
     save_minutes: Positive
     on_nonfinite: OnNonFinite
-    fetch_every: Count | None
+    fetch_every: Count | None = None  # files of earlier versions lack it
     jit: bool
     profile: Annotated[int, Field(ge=0)]
     augment: AugmentParams

@@ -39,8 +39,8 @@ def save(folder: Path, exported: Path, min_score: float, metadata: Mapping[str, 
     """Writes the model to a new folder, from which `mlflow models serve` can serve it.
 
     It contains a copy of the modules it imports and pinned requirements, so that it can be served
-    without the repository, and gives the same answers after the library has changed. A request's
-    default is the minimum score.
+    without the repository, and gives the same answers after the library has changed. `min_score`
+    is the default of a request.
     """
     limits = OnnxFile(exported).metadata.thresholds
     with TemporaryDirectory() as temporary:

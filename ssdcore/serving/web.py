@@ -19,7 +19,7 @@ PAGE = Path(__file__).with_name("page.html")
 
 
 class PageServer(ThreadingHTTPServer):
-    """Serves the page to this machine alone, at a port, or at a free one in place of 0."""
+    """Serves the page to this machine alone; port 0 takes a free one."""
 
     daemon_threads = True
 

@@ -55,7 +55,7 @@ def write_coco(
     """Writes a COCO annotation file for each split; no two splits share an id.
 
     Boxes are written unchecked; convert drops and counts the unusable ones. The ids of the classes
-    are 1, 2, … in their order; the description says what the annotations are about.
+    are 1, 2, … in their order; `about` says in the description where the annotations come from.
     """
     id_of = {name: position for position, name in enumerate(classes, start=1)}
     categories = [{"id": id_, "name": name} for name, id_ in id_of.items()]

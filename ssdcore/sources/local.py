@@ -62,7 +62,8 @@ def _four_paths(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     whole = Whole(params.train_annotations, found, readings, contents, classes=classes)
     present = [*readings, *([layout.TEST] if params.has_test_path else [])]
     division = Division.of(params, present)
-    write_splits(whole, folder, division)
+    if division.shares or not contents:
+        write_splits(whole, folder, division)
     for split in contents:
         if split != "train" or not division.shares:  # an undivided file keeps its bytes and hash
             shutil.copyfile(_paths(params, split)[1], annotation_file(folder, split))

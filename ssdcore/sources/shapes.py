@@ -219,7 +219,7 @@ def arrange(rng: np.random.Generator, height: int, width: int) -> list[Placed]:
 def visible_fractions(scene: list[Placed]) -> list[float]:
     """Returns the fraction of each object's area that is inside the image and not hidden.
 
-    The rearmost object comes first.
+    Of the scene and of what is returned, the rearmost object comes first.
     """
     fractions: list[float] = []
     unhidden = np.ones_like(scene[0].covered)

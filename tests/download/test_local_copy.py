@@ -237,3 +237,11 @@ def test_an_unwritable_cache_is_reported(tmp_path, monkeypatch, refusal):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     assert "Set XDG_CACHE_HOME" in refusal("memory://weights/a.bin")
+
+
+def test_a_cache_whose_lock_cannot_be_written_is_reported(server, refusal):
+    path = cached_path(server.address())
+    path.with_name(f"{path.name}-download.lock").mkdir(parents=True)
+    message = refusal(server.address())
+    assert message.startswith(KEY)
+    assert "Set XDG_CACHE_HOME" in message

@@ -154,6 +154,12 @@ def test_a_later_run_resumes(server, part, kept, interrupted):
     assert kept() == ["", ".sha256.json"]
 
 
+def test_a_run_that_ended_before_the_renaming_needs_no_request(server, part, interrupted):
+    part.write_bytes(BODY)
+    assert local_copy(server.address(), KEY).read_bytes() == BODY
+    assert server.requests == []
+
+
 @pytest.mark.parametrize("note", [None, "", "[]", "{}", "another address"])
 def test_bytes_without_a_matching_note_are_not_resumed(server, part, interrupted, note):
     path = part.with_name(f"{part.name}.json")

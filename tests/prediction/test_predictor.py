@@ -91,7 +91,7 @@ def test_a_photo_too_long_to_draw_is_reported_and_the_others_are_drawn(tmp_path)
         photos.append(Input(name, Path(f"{name}.png.jpg"), path))
     with predicting(tmp_path / "out") as predictor:
         predictor.predict_photos(photos)
-    reason = "image of a side of more than 65500 pixels"
+    reason = "image with a side of more than 65500 pixels"
     assert read(tmp_path / "out")["broken"] == [{"file_name": "long", "reason": reason}]
     assert [path.name for path in (tmp_path / "out").glob("*.jpg")] == ["short.png.jpg"]
 

@@ -48,7 +48,8 @@ def predict(model: Any, images: list[Any], **params: Any) -> list[dict[str, Any]
 
 def test_bytes_base64_and_pixels_give_the_checkpoints_result(model, checkpoint, jpeg):
     rgb = decode(jpeg)
-    images = [jpeg, base64.b64encode(jpeg).decode(), rgb, rgb.tolist(), b"none"]
+    in_lines = base64.encodebytes(jpeg).decode()  # as MLflow encodes it
+    images = [jpeg, base64.b64encode(jpeg).decode(), in_lines, rgb, rgb.tolist(), b"none"]
     *answers, broken = predict(model, images, score_threshold=0.3, max_detections=6)
     detector = load_photo_detector(checkpoint, batch_size=1)
     thresholds = Thresholds(score=0.3, max_detections=6)

@@ -56,12 +56,13 @@ def write_params(folder: Path, **export: object) -> None:
 
 
 def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
-    write_params(folder)
+    write_params(folder, formats=["onnx", "mindir", "float16", "int8"], calibration_images=2)
     done = stage(folder, "export")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("3 images: checkpoint AP ")
     assert {path.name for path in (folder / "export").iterdir()} == {
-        "ssd300.onnx", "ssd300_photos.onnx", "parity.json",
+        "ssd300.onnx", "ssd300_photos.onnx", "ssd300.mindir", "ssd300_float16.onnx",
+        "ssd300_float16_photos.onnx", "ssd300_int8.onnx", "ssd300_int8_photos.onnx", "parity.json",
     }  # fmt: skip
     parity = json.loads((folder / "export/parity.json").read_text())
     assert parity["images"] == 3

@@ -209,6 +209,12 @@ def test_losses_fetched_later_give_the_same_reports(run, every):
     assert [report.is_latest for report in rows] == [False, True] * 3
 
 
+def test_an_accelerators_losses_are_fetched_ten_steps_at_a_time(run, monkeypatch):
+    monkeypatch.setattr("ssdcore.training.loop.on_cpu", lambda: False)
+    reports = steps_of(run([GOOD] * 4, epochs=2, rates=np.linspace(1, 0.5, 4)))
+    assert [report.is_latest for report in reports] == [False, True] * 2
+
+
 def test_a_fault_fetched_later_names_its_own_images(run):
     reports = run([NAN_LOSS, GOOD], fetch_every=2, rates=np.array([0.1, 0.2]))
     assert next(reports).image_ids == (11, 12)
