@@ -66,7 +66,9 @@ def _four_paths(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
         write_splits(whole, folder, division)
     for split in contents:
         if split != "train" or not division.shares:  # an undivided file keeps its bytes and hash
-            shutil.copyfile(_paths(params, split)[1], annotation_file(folder, split))
+            target = annotation_file(folder, split)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(_paths(params, split)[1], target)
     for split, reading in readings.items():
         images, annotations = _paths(params, split)
         with open_image_files(Path(images)) as files:

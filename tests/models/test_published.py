@@ -163,7 +163,7 @@ def best(found, answer, thresholds):
     exp = np.exp(answer.logits - answer.logits.max(1, keepdims=True))
     probabilities = exp / exp.sum(1, keepdims=True)
     boxes = found.metadata.default_boxes
-    (ours,) = detect(answer.offsets[None], probabilities[None], boxes, thresholds, softmax=True)
+    (ours,) = detect(answer.offsets[None], probabilities[None], boxes, thresholds)
     return np.column_stack((as_xyxy(ours.boxes_yxyx), ours.labels, ours.scores))
 
 
