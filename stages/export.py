@@ -43,7 +43,9 @@ def _export(settings: Params) -> None:
     device = configure(runtime.device)
     network, description = load(layout.BEST_CHECKPOINT)
     model_sha256 = sha256_of_file(layout.BEST_CHECKPOINT)
-    thresholds = Thresholds.of(evaluate)._replace(max_candidates=None)  # as ONNX has it
+    thresholds = Thresholds(  # ONNX has no maximum of candidates
+        evaluate.score_threshold, evaluate.nms_iou, evaluate.max_detections, evaluate.max_per_class
+    )
     source = origin(settings.dataset.name, model_sha256, Path.cwd())
     metadata = ExportMetadata(description, thresholds, source)
     train, val = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
