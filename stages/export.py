@@ -24,14 +24,13 @@ def _export(settings: Params) -> None:
 
     from itertools import islice
     from math import ceil
-    from pathlib import Path
 
     from ssdcore.coco.annotations import read_coco
     from ssdcore.core.errors import RunError
     from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
     from ssdcore.data.loader import input_batches, read_images
     from ssdcore.data.mindrecord import find_shards
-    from ssdcore.export.metadata import ExportMetadata, origin
+    from ssdcore.export.metadata import ExportMetadata
     from ssdcore.export.parity import check_exports, not_compared, why_broken
     from ssdcore.export.write import write_exports
     from ssdcore.inference.decode import Thresholds
@@ -46,7 +45,7 @@ def _export(settings: Params) -> None:
     thresholds = Thresholds(  # ONNX has no maximum of candidates
         evaluate.score_threshold, evaluate.nms_iou, evaluate.max_detections, evaluate.max_per_class
     )
-    source = origin(settings.dataset.name, model_sha256, Path.cwd())
+    source = {"dataset": settings.dataset.name, "checkpoint_sha256": model_sha256}
     metadata = ExportMetadata(description, thresholds, source)
     train, val = (find_shards(layout.mindrecord(split)) for split in layout.SPLITS)
     size, network_input = evaluate.batch_size, description.network_input

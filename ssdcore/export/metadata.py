@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.processes import git_output
 from ssdcore.data.preprocess import DEVIATION_RGB, MEAN_RGB, PADDING_RGB
 from ssdcore.geometry.box_coder import CENTRE_VARIANCE, SIZE_VARIANCE
 from ssdcore.inference.decode import Thresholds
@@ -28,7 +26,6 @@ PREPROCESSING = {
 NORMALISATION = {"channels": "RGB", "mean": MEAN_RGB.tolist(), "deviation": DEVIATION_RGB.tolist()}
 """How levels 0 … 255 of a resized photo become an image: (level - mean) / deviation."""
 VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
-UNKNOWN = "unknown"
 REMEDY = "Make one with dvc repro export"
 
 
@@ -51,22 +48,14 @@ class _Description(BaseModel):
     origin: dict[str, str]
 
 
-def origin(dataset: str, checkpoint_sha256: str, repository: Path) -> dict[str, str]:
-    """Returns where a network comes from, for people."""
-    return {
-        "dataset": dataset,
-        "commit": git_output(repository, "rev-parse", "HEAD") or UNKNOWN,
-        "checkpoint_sha256": checkpoint_sha256,
-    }
-
-
 class ExportMetadata(NamedTuple):
     """The description of an exported network.
 
     Attributes:
         network: the description from its checkpoint.
         thresholds: which boxes are detections.
-        origin: where it comes from, for people; see `origin`.
+        origin: where it comes from: data set and checkpoint. A commit would change the file though
+            the network is the same.
     """
 
     network: ModelMetadata

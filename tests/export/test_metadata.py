@@ -5,7 +5,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.export.metadata import ExportMetadata, origin
+from ssdcore.export.metadata import ExportMetadata
 
 
 def test_the_description_survives_the_texts(metadata):
@@ -51,9 +51,3 @@ def test_a_wrong_value_is_named(metadata, name, text, message):
 def test_damaged_texts_are_refused(metadata, text):
     with pytest.raises(InputError, match=r"^a\.onnx"):
         ExportMetadata.from_texts({**metadata.texts(), "thresholds": text}, "a.onnx")
-
-
-def test_the_origin_has_the_commit_where_there_is_one(tmp_path):
-    assert origin("shapes", "ab", tmp_path) == {
-        "dataset": "shapes", "commit": "unknown", "checkpoint_sha256": "ab",
-    }  # fmt: skip

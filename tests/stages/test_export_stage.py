@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import harness
+from ssdcore.core.files import sha256_of_file
+from ssdcore.export.runtime import OnnxFile
 from tests.project import python, stage, stage_inside
 
 PREPARE = """
@@ -67,6 +69,10 @@ def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
     parity = json.loads((folder / "export/parity.json").read_text())
     assert parity["images"] == 3
     assert 0 < parity["onnx"]["offsets"] < 1e-4
+    # nothing that another commit of the same network would change
+    assert OnnxFile(folder / "export/ssd300.onnx").metadata.origin == {
+        "dataset": "shapes", "checkpoint_sha256": sha256_of_file(folder / "model/best.ckpt"),
+    }  # fmt: skip
 
 
 def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
