@@ -29,8 +29,8 @@ METRICS = (*REQUIRED, layout.VALIDATION_METRICS)
 REPORT = (layout.REPORT_PAGE, layout.REPORT_JSON, layout.REPORT_TEXT)
 TIMED = [str(path) for path in (*REQUIRED, layout.HISTORY, *REPORT)]
 """Outs that hold speeds, times or the commit's name, so that their hashes always differ."""
-NOT_COMPARED = {"images_per_second", "device"}
-"""Keys of metrics/ that are not results."""
+NOT_COMPARED = {"images_per_second", "milliseconds", "device"}
+"""Keys and sections of metrics/ that are not results."""
 NOT_MACHINE = {"commit", "DVC experiment"}
 """Keys of the report's environment that do not describe the machine."""
 AP = f"{layout.EVALUATE_METRICS} bbox.AP"
@@ -155,7 +155,7 @@ def read_record(revision: Revision) -> Record:
             f"{path} {key}": value
             for path, content in metrics.items()
             for key, value in leaves(content)
-            if key not in NOT_COMPARED
+            if key.partition(".")[0] not in NOT_COMPARED
         },
         machine={"device": metrics[layout.EVALUATE_METRICS].get("device")} | _machine(revision),
     )

@@ -64,11 +64,13 @@ def make_project(folder: Path, machine: Path, git_root: Path | None = None) -> P
     (folder / "dvc.yaml").write_text(PIPELINE.format(machine=machine))
     (folder / "params.yaml").write_text("rate: 0.1\n")
     write(folder / "train.json", loss=2.5, images_per_second=8.0)
-    write(folder / "evaluate.json", bbox={"AP": 0.5, "AP50": 0.75}, device="CPU")
+    of_run = {"bbox": {"AP": 0.5, "AP50": 0.75}, "device": "CPU"}
+    write(folder / "evaluate.json", **of_run, milliseconds={"decode": 1.0})
     write(folder / "validation.json", bbox={"AP": 0.25})
     save(folder, "empty")
     run(folder, "dvc", "repro")
     write(folder / "metrics/train.json", loss=2.5, images_per_second=9.0)
+    write(folder / "metrics/evaluate.json", **of_run, milliseconds={"decode": 2.0})
     save(folder, "equal")
     return folder
 
