@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
@@ -13,6 +12,7 @@ import typer
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
+from ssdcore.core.files import read_json
 from ssdcore.core.messages import counted, say
 from ssdcore.params.reader import read_params
 
@@ -100,7 +100,7 @@ def _suspects(table: Table, split: str) -> dict[int, list[Suspect]]:
 
 def _folders() -> dict[str, PurePosixPath]:
     """Returns the image folders of train and val, relative to the one that holds both."""
-    sources = json.loads(layout.SOURCE.read_text(encoding="utf-8"))["splits"]
+    sources = read_json(layout.SOURCE)["splits"]
     paths = [PurePosixPath(sources[name]["images"].partition("#")[0]) for name in layout.SPLITS]
     parts = [path.with_suffix("").parts if path.suffix == ".zip" else path.parts for path in paths]
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*parts, strict=False)))
