@@ -20,7 +20,8 @@ from ssdcore.core.messages import say
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files, plain_name
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import EXAMPLE, LocalParams
-from ssdcore.sources.division import Division
+from ssdcore.sources.coco_writer import write_contents
+from ssdcore.sources.division import Division, partition
 from ssdcore.sources.one_path import Whole, fetch_one_path, fetch_test_path, write_splits
 from ssdcore.sources.pairing import Reading, unused, with_rest
 from ssdcore.sources.recognise import Recognised, recognise
@@ -58,17 +59,18 @@ def _four_paths(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
         readings = _read_voc(params)
     else:
         readings, classes = _read_yolo(params)
-    found = Recognised(format, ())
-    whole = Whole(params.train_annotations, found, readings, contents, classes=classes)
+    where = params.train_annotations
     present = [*readings, *([layout.TEST] if params.has_test_path else [])]
     division = Division.of(params, present)
-    if division.shares or not contents:
+    if not contents:
+        whole = Whole(where, Recognised(format, ()), readings, contents, classes=classes)
         write_splits(whole, folder, division)
-    for split in contents:
-        if split != "train" or not division.shares:  # an undivided file keeps its bytes and hash
-            target = annotation_file(folder, split)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_paths(params, split)[1], target)
+    elif division.shares:
+        write_contents(folder, partition(contents.pop("train"), division, where))
+    for split in contents:  # an undivided file keeps its bytes and hash
+        target = annotation_file(folder, split)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_paths(params, split)[1], target)
     for split, reading in readings.items():
         images, annotations = _paths(params, split)
         with open_image_files(Path(images)) as files:
