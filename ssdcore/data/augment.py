@@ -70,7 +70,8 @@ def augment(
 ) -> Sample:
     """Augments a sample without changing it.
 
-    The resulting image is the network's input (S, S, 3), and boxes are fractions of that.
+    The resulting image is the network's input (S, S, 3), and boxes are fractions of that. With
+    "stretch_float" it is still to be resized, because colours change in whole levels.
     """
     recolour = partial(change_colours, rng=rng, params=params)
     if zoomed := rng.random() < params.zoom_out:

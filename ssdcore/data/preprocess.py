@@ -28,9 +28,10 @@ class NetworkInput(NamedTuple):
 
     Attributes:
         size: S, height and width in pixels.
-        resize: "stretch" fills the input with the image. "letterbox" keeps the image's aspect
-            ratio: its longer side fills the input, and `PADDING_RGB` the rest, on the right of a
-            tall image and below a wide one.
+        resize: "stretch" fills the input with the image, in whole levels as OpenCV resizes bytes.
+            "stretch_float" does so without rounding, as torchvision does. "letterbox" keeps the
+            image's aspect ratio: its longer side fills the input, and `PADDING_RGB` the rest, on
+            the right of a tall image and below a wide one.
     """
 
     size: int = IMAGE_SIZE
@@ -43,7 +44,7 @@ class NetworkInput(NamedTuple):
 
     def filled_hw(self, image_hw: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
         """Returns height and width (…, 2) in pixels of what images of a size (…, 2) fill."""
-        if self.resize == "stretch":
+        if self.resize != "letterbox":
             return np.full_like(image_hw, self.size)
         longer = image_hw.max(axis=-1, keepdims=True)
         return np.maximum((2 * image_hw * self.size + longer) // (2 * longer), 1)
@@ -61,14 +62,19 @@ class NetworkInput(NamedTuple):
         return to_view(split.annotations.boxes_yxyx[rows], self.view(split.sizes_hw(rows)))
 
     def scaled(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resizes an image (H, W, 3) to the height and width that it fills."""
+        """Resizes an image (H, W, 3) to the height and width that it fills.
+
+        With "stretch_float" it stays as it is: `to_network_input` resizes it, in float.
+        """
+        if self.resize == "stretch_float":
+            return rgb
         height, width = self.filled_hw(np.array(rgb.shape[:2])).tolist()
         return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def padded(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Adds to a scaled image what is missing of (S, S, 3)."""
         height, width = rgb.shape[:2]
-        if height == width == self.size:
+        if self.resize != "letterbox" or height == width == self.size:
             return rgb
         padded = np.empty((self.size, self.size, 3), np.uint8)
         padded[:] = PADDING_RGB
@@ -76,7 +82,7 @@ class NetworkInput(NamedTuple):
         return padded
 
     def resized(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Resizes an image (H, W, 3) of any aspect ratio to (S, S, 3)."""
+        """Resizes an image (H, W, 3) of any aspect ratio to (S, S, 3); see `scaled`."""
         return self.padded(self.scaled(rgb))
 
 
@@ -102,10 +108,16 @@ def to_network_input(
         (3, S, S) float32 with about zero mean and unit deviation.
     """
     # By channel: several times as fast as with three interleaved channels.
-    resized = network_input.resized(rgb)
-    planes = np.empty((3, *resized.shape[:2]), np.float32)
-    channels = zip(cv2.split(resized), planes, MEAN_RGB, DEVIATION_RGB, strict=True)
-    for channel, plane, mean, deviation in channels:
+    channels = cv2.split(network_input.resized(rgb))
+    sides = (network_input.size,) * 2
+    if network_input.resize == "stretch_float":
+        channels = [
+            cv2.resize(channel.astype(np.float32), sides, interpolation=cv2.INTER_LINEAR)
+            for channel in channels
+        ]
+    planes = np.empty((3, *sides), np.float32)
+    by_channel = zip(channels, planes, MEAN_RGB, DEVIATION_RGB, strict=True)
+    for channel, plane, mean, deviation in by_channel:
         np.subtract(channel, mean, out=plane)
         plane /= deviation
     return planes

@@ -16,6 +16,7 @@ from ssdcore.params.types import Count, Fraction, checked
 RESIZE = "bilinear, pixel centres at halves, not antialiased, aspect ratio"
 PREPROCESSING = {
     "stretch": {"resize": f"{RESIZE} not kept"},
+    "stretch_float": {"resize": f"{RESIZE} not kept, levels not rounded"},
     "letterbox": {
         "resize": f"{RESIZE} kept: height and width times size / longer side, halves rounded up",
         "padding": PADDING_RGB.tolist(),

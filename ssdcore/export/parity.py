@@ -34,7 +34,8 @@ OUTPUTS = ("offsets", "probabilities")
 AP_FIGURES = ("AP", "AP50")
 PHOTOS, PHOTOS_RESIZING = "onnx_photos", "onnx_photos_resizing"
 """The ONNX file that takes photos: given images that the pipeline resized to its input, and given
-whole images, which the graph resizes. The latter equals OpenCV's resize on x86_64 only."""
+whole images, which the graph resizes. The latter equals OpenCV's resize on x86_64 only. With
+`model.resize: stretch_float`, both are given whole images."""
 APPROXIMATE = ("float16", "int8", PHOTOS_RESIZING)
 """These need not equal the checkpoint; their loss is measured."""
 

@@ -1,6 +1,7 @@
 """Runs exported networks in ONNX Runtime, without MindSpore and the onnx package."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ssdcore.coco.results import Detections
 from ssdcore.core.errors import InputError
+from ssdcore.data.tiles import Rgb
 from ssdcore.export.metadata import REMEDY, ExportMetadata
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds
@@ -122,12 +124,12 @@ class OnnxDetector(_OfFile):
     NAMES = ("photos", "boxes", "scores", "labels")
 
     def detect(
-        self, photos: NDArray[np.uint8], thresholds: Thresholds | None = None
+        self, photos: Sequence[Rgb] | Rgb, thresholds: Thresholds | None = None
     ) -> list[Detections]:
-        """Returns the detections in each of photos (B, H, W, 3), red, green, blue.
+        """Returns the detections in each of photos (H, W, 3), red, green, blue.
 
         Args:
-            photos: of any size.
+            photos: of any size; those in succession of the same size are one batch.
             thresholds: their minimum score and maximum number reduce the file's detections; the
                 other limits are the file's, within its graph.
 
@@ -139,14 +141,15 @@ class OnnxDetector(_OfFile):
         if wanted.score < own.score:
             expected = f"at least {own.score:g}, as exported"
             raise self._file.refusal(f"a minimum score of {wanted.score:g}", expected, "")
-        height, width = photos.shape[1:3]
-        sides = np.array((height, width, height, width), np.float32)
         found = []
-        for boxes_xyxy_px, scores, labels in zip(*self._file.run(photos), strict=True):
-            reached = int(((labels > 0) & (scores >= np.float32(wanted.score))).sum())
-            some = slice(min(reached, wanted.max_detections))  # they are the best, in order
-            boxes_yxyx = boxes_xyxy_px[some, (1, 0, 3, 2)] / sides
-            found.append(Detections(boxes_yxyx, labels[some].astype(np.int32), scores[some]))
+        for (height, width, _), members in groupby(photos, np.shape):
+            sides = np.array((height, width, height, width), np.float32)
+            outputs = self._file.run(np.stack([*members]))
+            for boxes_xyxy_px, scores, labels in zip(*outputs, strict=True):
+                reached = int(((labels > 0) & (scores >= np.float32(wanted.score))).sum())
+                some = slice(min(reached, wanted.max_detections))  # they are the best, in order
+                boxes_yxyx = boxes_xyxy_px[some, (1, 0, 3, 2)] / sides
+                found.append(Detections(boxes_yxyx, labels[some].astype(np.int32), scores[some]))
         return found
 
 

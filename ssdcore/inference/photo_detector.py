@@ -124,8 +124,13 @@ class Network(Protocol):
     batch_size: int
     network_input: NetworkInput
 
-    def detect(self, images: NDArray[np.uint8], thresholds: Thresholds) -> list[Detections]:
-        """Returns the detections in each of images (b, S, S, 3), red, green, blue."""
+    def detect(self, images: Sequence[Rgb], thresholds: Thresholds) -> list[Detections]:
+        """Returns the detections in each of b images, red, green, blue, in fractions of them.
+
+        Args:
+            images: b of (S, S, 3), or (H, W, 3) of any size if `network_input` resizes in float.
+            thresholds: which boxes are detections.
+        """
 
 
 class AnsweringNetwork(Protocol):
@@ -151,7 +156,7 @@ class Decoded:
         self._default_boxes = default_boxes
         self.batch_size, self.network_input = network.batch_size, network.network_input
 
-    def detect(self, images: NDArray[np.uint8], thresholds: Thresholds) -> list[Detections]:
+    def detect(self, images: Sequence[Rgb], thresholds: Thresholds) -> list[Detections]:
         """See `Network`.
 
         Raises:
@@ -265,8 +270,8 @@ class PhotoDetector:
     ) -> Iterator[tuple[Boxes, Detections]]:
         """Yields of each part what it shows of its photo, and the detections in the part."""
         while batch := list(islice(looks, self._network.batch_size)):
-            inputs = np.stack([self._network.network_input.resized(rgb) for rgb, _ in batch])
-            found = self._network.detect(inputs, thresholds)
+            images = [self._network.network_input.resized(rgb) for rgb, _ in batch]
+            found = self._network.detect(images, thresholds)
             yield from zip((view for _, view in batch), found, strict=True)
 
 

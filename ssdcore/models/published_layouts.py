@@ -8,6 +8,7 @@ from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
 from ssdcore.geometry.feature_maps import MapLayout
 from ssdcore.models.pretrained import BLOCKS
 from ssdcore.params.schema import ModelParams
+from ssdcore.params.types import Resize
 
 VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28, 31, 33)
 """Numbers of conv1_1 … conv5_3, fc6 and fc7 where ReLUs and pools are numbered, too."""
@@ -30,6 +31,7 @@ class Layout(NamedTuple):
         background_last: the background is the last class, not the first.
         clips: sides of default boxes over the image's are cut to it.
         whole_pixels: sides of default boxes are rounded down to pixels.
+        resize: how its evaluation makes an image the network's input.
     """
 
     project: str
@@ -43,6 +45,7 @@ class Layout(NamedTuple):
     background_last: bool = False
     clips: bool = True
     whole_pixels: bool = False
+    resize: Resize = "stretch"
 
     @property
     def predictor(self) -> str:
@@ -75,6 +78,7 @@ class Layout(NamedTuple):
             scales = [int(round(scale * size, 3)) / size for scale in scales]
         return ModelParams(
             input_size=size,
+            resize=self.resize,
             width=1.0,
             head="conv" if self.is_paper else "separable",
             batch_norm=False,
@@ -103,6 +107,7 @@ TORCHVISION = Layout(
     ),
     "backbone.scale_weight",
     {"score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 200, "max_candidates": 400},
+    resize="stretch_float",
 )
 MMDETECTION = Layout(
     "mmdetection",

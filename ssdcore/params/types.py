@@ -26,7 +26,7 @@ Ratios = Annotated[
 """Of the default boxes besides squares, longer side by shorter: those of each map."""
 
 Head = Literal["conv", "separable"]
-Resize = Literal["stretch", "letterbox"]
+Resize = Literal["stretch", "stretch_float", "letterbox"]
 Normalisation = Literal["imagenet", "caffe"]
 Matching = Literal["reference", "best"]
 LossName = Literal["focal", "multibox"]

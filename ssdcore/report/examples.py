@@ -125,10 +125,15 @@ def draw_variations(
     split, chosen = images.split, images.examples(VARIED_IMAGES)
     for image, rgb in zip(chosen, images.read(chosen), strict=True):
         sample = Sample(rgb, split.objects[image.id])
-        versions = [sample._replace(rgb=scale_to_fit(rgb, network_input.size))]
+        versions = [sample]
         if any(varied_by(strengths).values()):
             for epoch in range(1, VARIATIONS + 1):
                 rng = image_generator(SEED, epoch, image.id)
                 versions.append(augment(sample, strengths, rng, network_input))
-        drawn = (draw_boxes(rgb, annotate_objects(objs, split.classes)) for rgb, objs in versions)
+        drawn = (
+            draw_boxes(
+                scale_to_fit(rgb, network_input.size), annotate_objects(objects, split.classes)
+            )
+            for rgb, objects in versions
+        )
         yield VariedImage(image.file_name, [encode_jpeg(rgb) for rgb in drawn])

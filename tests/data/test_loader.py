@@ -9,7 +9,7 @@ from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.augment import Sample
 from ssdcore.data.loader import TrainingLoader, input_batches, spread_samples, to_training_example
 from ssdcore.data.mindrecord import Record, write_shards
-from ssdcore.data.preprocess import to_network_input
+from ssdcore.data.preprocess import NetworkInput, to_network_input
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.matching import BACKGROUND, IGNORED
@@ -243,6 +243,20 @@ def test_image_and_boxes_are_augmented_together(rng):
     expected = np.stack([y1, 1 - x2, y2, 1 - x1], axis=1).round(4)
     found = boxes_found(mirrored).round(4)
     assert {tuple(box) for box in found} == {tuple(box) for box in expected}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_resized_in_float_the_same_changes_make_nearly_the_same_image(rng, seed):
+    sample = painted(rng, 400, 600)
+    whole_levels, in_float = (
+        to_training_example(
+            sample, PRIORS, VARIED, np.random.default_rng(seed), "best", NetworkInput(300, resize)
+        )
+        for resize in ("stretch", "stretch_float")
+    )
+    np.testing.assert_array_equal(whole_levels.labels, in_float.labels)
+    np.testing.assert_array_equal(whole_levels.offsets, in_float.offsets)
+    assert 0 < abs(whole_levels.image - in_float.image).mean() < 0.02
 
 
 def test_a_crowd_is_ignored_and_never_positive(rng):

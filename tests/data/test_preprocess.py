@@ -1,7 +1,15 @@
+from math import floor
+
 import numpy as np
 import pytest
 
-from ssdcore.data.preprocess import PADDING_RGB, NetworkInput, to_network_input
+from ssdcore.data.preprocess import (
+    DEVIATION_RGB,
+    MEAN_RGB,
+    PADDING_RGB,
+    NetworkInput,
+    to_network_input,
+)
 from ssdcore.geometry.boxes import from_view, to_view
 from tests.data.samples import extent_px, painted
 
@@ -25,6 +33,27 @@ def test_rows_stay_rows_with_any_aspect_ratio(height, width):
     image = to_network_input(rgb)
     assert (image[:, :145] > 2).all()
     assert (image[:, 155:] < -1).all()
+
+
+def by_hand(rgb, side):
+    """Bilinear, pixel centres at halves, not antialiased, not rounded; a pixel at a time."""
+    height, width = rgb.shape[:2]
+    resized = np.zeros((side, side, 3))
+    for row, column in np.ndindex(side, side):
+        y, x = (row + 0.5) * height / side - 0.5, (column + 0.5) * width / side - 0.5
+        for i in (floor(y), floor(y) + 1):
+            for j in (floor(x), floor(x) + 1):
+                pixel = rgb[min(max(i, 0), height - 1), min(max(j, 0), width - 1)]
+                resized[row, column] += (1 - abs(y - i)) * (1 - abs(x - j)) * pixel
+    return resized
+
+
+@pytest.mark.parametrize("hw", [(1, 1), (2, 5), (40, 30), (80, 80), (97, 211)])
+def test_in_float_nothing_is_rounded(hw, rng):
+    rgb = rng.integers(0, 256, (*hw, 3), np.uint8)
+    image = to_network_input(rgb, NetworkInput(40, "stretch_float"))
+    levels = image.transpose(1, 2, 0) * DEVIATION_RGB + MEAN_RGB
+    np.testing.assert_allclose(levels, by_hand(rgb, 40), atol=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -81,16 +81,17 @@ def test_files_of_ssd512_and_other_ratios_are_the_checkpoints_network(
     assert parity.faults == []
 
 
-def test_files_of_a_letterboxed_network_are_the_checkpoints_network(
-    tmp_path, metadata, four_images
+@pytest.mark.parametrize("resize", ["letterbox", "stretch_float"])
+def test_files_of_another_resize_are_the_checkpoints_network(
+    tmp_path, metadata, four_images, resize
 ):
-    model = metadata.network.model.model_copy(update={"resize": "letterbox"})
+    model = metadata.network.model.model_copy(update={"resize": resize})
     metadata = metadata._replace(network=metadata.network._replace(model=model))
     network = build_network(model, len(metadata.network.classes), "multibox")
     save(tmp_path / "best.ckpt", network, metadata.network)
     write_exports(tmp_path, network, metadata, ("onnx",), ())
     for name in ("ssd300.onnx", "ssd300_photos.onnx"):
-        assert OnnxFile(tmp_path / name).metadata.network.network_input.resize == "letterbox"
+        assert OnnxFile(tmp_path / name).metadata.network.network_input.resize == resize
     parity = check(tmp_path, ("onnx",), network, metadata, four_images)
     assert parity.faults == []
     photo = four_images.annotations.parents[1] / "train" / four_images.split.images[0].file_name

@@ -131,9 +131,12 @@ def test_each_part_has_its_own_time(clock):
 THRESHOLDS = Thresholds(score=0.002, max_detections=5)
 
 
-def test_a_letterboxed_split_has_its_boxes_within_half_a_pixel(model, images, monkeypatch):
+@pytest.mark.parametrize("resize", ["letterbox", "stretch_float"])
+def test_a_split_of_another_resize_has_its_boxes_within_half_a_pixel(
+    model, images, monkeypatch, resize
+):
     """From the shards to training's targets, and from a network that answers them to results."""
-    model = model.model_copy(update={"resize": "letterbox"})
+    model = model.model_copy(update={"resize": resize})
     split, metadata = images.split, described(model)
     rows = [
         to_training_example(
@@ -165,7 +168,8 @@ def test_a_letterboxed_split_has_its_boxes_within_half_a_pixel(model, images, mo
 
 
 @pytest.mark.parametrize(
-    ("workers", "resize", "tile"), [(1, "stretch", None), (3, "letterbox", 250)]
+    ("workers", "resize", "tile"),
+    [(1, "stretch", None), (3, "letterbox", 250), (1, "stretch_float", 250)],
 )
 def test_photos_have_the_detections_of_the_evaluation(
     model, images, tmp_path, workers, resize, tile

@@ -163,7 +163,8 @@ def test_only_the_network_of_the_parameters_is_passed_on(pair, key, value, expec
 
 
 def test_three_classes_start_from_a_published_detector(tmp_path):
-    """Two of them have names of COCO's; the others' rows and the background's are kept apart."""
+    """Two have names of COCO's; the others' rows and the background's stay apart. It may resize
+    otherwise than the detector."""
     case = plain.CASES[0]
     arrays = {name: np.zeros(shape, np.float32) for name, shape in plain.shapes(case).items()}
     head = plain.heads(case, 1)[0].name
@@ -171,7 +172,7 @@ def test_three_classes_start_from_a_published_detector(tmp_path):
     arrays[f"{head}.bias"] = rows
     np.savez_compressed(tmp_path / "published.npz", **arrays)
     classes = (CocoClass(1, "forklift"), CocoClass(2, "Stop sign"), CocoClass(3, "person"))
-    model = from_arrays(arrays, "file").metadata.model
+    model = from_arrays(arrays, "file").metadata.model.model_copy(update={"resize": "stretch"})
     network = build_network(model, 3, "multibox")
     initial = values(network)["class_heads.0.bias"].reshape(4, 4)
     metadata = ModelMetadata(model, classes, "multibox", step=0)
