@@ -181,7 +181,6 @@ def _dataset(images: Sequence[int], **columns: NDArray[Any]) -> Dataset:
 def _accumulate(
     dataset_type: Any, evaluator_type: Any, truth_rows: Dataset, found_rows: Dataset
 ) -> Any:
-    """Returns the evaluator's arrays for one category."""
     truth, found = dataset_type(), dataset_type()
     for coco, dataset in ((truth, truth_rows), (found, found_rows)):
         coco.dataset = dataset

@@ -167,7 +167,6 @@ def _fetch_checked(address: str, pin: str, path: Path, key: str, check: Check | 
 def _fault(
     part: Path, digest: str, address: str, pin: str, key: str, check: Check | None
 ) -> InputError | None:
-    """Returns what is wrong with a fetched file, if anything."""
     if pin:
         return None if digest == pin else _other_content(address, digest, pin, key)
     reason = check(part) if check else ""

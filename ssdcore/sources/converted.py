@@ -94,7 +94,6 @@ def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder:
 
 
 def _objects(row: Any) -> list[Any]:
-    """Returns the objects of a row of Labelbox's export."""
     projects = row["projects"].values()
     return [one for project in projects for label in project["labels"]
             for one in label["annotations"].get("objects", [])]  # fmt: skip
