@@ -112,10 +112,12 @@ class OnnxDetector(_OfFile):
     def detect(
         self, photos: NDArray[np.uint8], thresholds: Thresholds | None = None
     ) -> list[Detections]:
-        """Returns the detections in each of photos (B, H, W, 3) of any size, red, green, blue.
+        """Returns the detections in each of photos (B, H, W, 3), red, green, blue.
 
-        Minimum score and maximum number of the thresholds reduce the file's detections; the other
-        limits are the file's, within its graph.
+        Args:
+            photos: of any size.
+            thresholds: their minimum score and maximum number reduce the file's detections; the
+                other limits are the file's, within its graph.
 
         Raises:
             InputError: the network does not compute them, or not from so low a score.

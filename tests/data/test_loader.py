@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,6 @@ from ssdcore.data.loader import (
 )
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.data.thread_map import map_in_threads
 from ssdcore.geometry.box_coder import decode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.matching import BACKGROUND, IGNORED
@@ -285,8 +285,9 @@ def test_samples_that_fit_are_read_once(limit, again):
 
 def test_threads_cache_no_more_than_the_limit():
     cache, read = ImageCache(50 * CACHED_BYTES), []
-    for _ in range(2):
-        list(map_in_threads(lambda n: cache.get(n % 100, reader(read)(n % 100)), range(400), 8))
-    read.clear()
-    list(map_in_threads(lambda n: cache.get(n, reader(read)(n)), range(100), 8))
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(2):
+            list(pool.map(lambda n: cache.get(n % 100, reader(read)(n % 100)), range(400)))
+        read.clear()
+        list(pool.map(lambda n: cache.get(n, reader(read)(n)), range(100)))
     assert len(read) == 50
