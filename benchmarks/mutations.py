@@ -23,11 +23,11 @@ from benchmarks.harness import ROOT, Content, run, table
 from benchmarks.model_files import model_readers
 from ssdcore.coco.annotations import read_coco
 from ssdcore.core.errors import InputError
+from ssdcore.data.archives import extract_one, unzip
 from ssdcore.data.image_files import ImageFiles, archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.params.reader import read_params
 from ssdcore.sources.label_studio import read_label_studio
-from ssdcore.sources.unzip import extract_one, unzip
 from ssdcore.sources.voc import Voc
 from ssdcore.sources.yolo import read_names, read_yolo
 

@@ -17,6 +17,7 @@ from ssdcore.core.errors import InputError
 MAX_DESCRIBED = 1000
 """Boxes that are described per reason."""
 AREA_UNUSABLE = "area is no number of at least 0"
+IN_PIXELS = "left, top, width and height in pixels"
 LEAST_OUTSIDE, FAR_OUT = 3, 1.1
 """Boxes out of their images from which corners are told from carelessness."""
 NO_ANNOTATIONS = check_boxes((), np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2)))
@@ -42,53 +43,33 @@ class CocoImage(NamedTuple):
 
 
 class FaultyBox(NamedTuple):
-    """A box with a fault as the file has it: ids unchanged, or as shortened JSON.
+    """A box with a fault as the file has it: ids unchanged, or as shortened JSON."""
 
-    Attributes:
-        reason: one of `ssdcore.coco.boxes.REASONS`, or `AREA_UNUSABLE`.
-        file_name: of its image, empty if unknown.
-        annotation_id: id of the annotation.
-        image_id: id of the image.
-        category_id: id of the category.
-        bbox: shortened JSON.
-    """
-
-    reason: str
-    file_name: str
+    reason: str  # one of `ssdcore.coco.boxes.REASONS`, or `AREA_UNUSABLE`
+    file_name: str  # of its image, empty if unknown
     annotation_id: int | str
     image_id: int | str
     category_id: int | str
-    bbox: str
+    bbox: str  # shortened JSON
 
 
 class CocoSplit(NamedTuple):
     """The checked content of an annotation file.
 
-    Attributes:
-        classes: ordered by id.
-        images: in the file's order.
-        objects: ground truth for training by image id; every image has an entry.
-        boxes: counts over all boxes: "listed", "kept", "clipped" (kept, but clipped to the
-            image), "crowd" (kept as a crowd region) and "area_from_box" (its listed area is
-            unusable).
-        dropped: number of dropped boxes by reason.
-        dropped_boxes: the first `MAX_DESCRIBED` of each reason, in the file's order.
-        repaired_boxes: the first `MAX_DESCRIBED` whose area is that of the box.
-        sizes_from_files: number of images whose size is that of the image file.
-        clipped_in: number of clipped boxes by image id; images without any are missing.
-        annotations: all boxes as they are listed, for the evaluation.
+    `boxes` has the counts of all: "listed", "kept", "clipped" (kept, but clipped to the image),
+    "crowd" (kept as a crowd region) and "area_from_box" (its listed area is unusable).
     """
 
-    classes: tuple[CocoClass, ...]
-    images: tuple[CocoImage, ...]
-    objects: Mapping[int, Objects]
+    classes: tuple[CocoClass, ...]  # ordered by id
+    images: tuple[CocoImage, ...]  # in the file's order
+    objects: Mapping[int, Objects]  # for training, by image id; every image has an entry
     boxes: Mapping[str, int]
-    dropped: Mapping[str, int]
-    dropped_boxes: tuple[FaultyBox, ...] = ()
-    repaired_boxes: tuple[FaultyBox, ...] = ()
-    sizes_from_files: int = 0
-    clipped_in: Mapping[int, int] = MappingProxyType({})
-    annotations: Annotations = NO_ANNOTATIONS
+    dropped: Mapping[str, int]  # number of boxes by reason
+    dropped_boxes: tuple[FaultyBox, ...] = ()  # the first `MAX_DESCRIBED` of each reason
+    repaired_boxes: tuple[FaultyBox, ...] = ()  # those whose area is that of the box, likewise
+    sizes_from_files: int = 0  # number of images whose size is that of the image file
+    clipped_in: Mapping[int, int] = MappingProxyType({})  # number of boxes by image id, if any
+    annotations: Annotations = NO_ANNOTATIONS  # all boxes as they are listed, for the evaluation
 
     @property
     def image_ids(self) -> NDArray[np.int64]:
@@ -118,10 +99,8 @@ def read_ground_truth(source: Path | CocoSplit) -> CocoSplit:
 def read_coco(path: Path, size_of: Callable[[str], tuple[int, int]] | None = None) -> CocoSplit:
     """Reads and checks an annotation file.
 
-    Args:
-        path: the file.
-        size_of: returns height and width of an image file, for images of unknown size; (0, 0) if
-            it can't be read.
+    `size_of` returns height and width of an image file, for images of unknown size; (0, 0) if it
+    can't be read.
 
     Raises:
         InputError: the file as a whole is unusable: it is missing, not JSON, not a COCO detection
@@ -167,21 +146,15 @@ def require_plausible(split: CocoSplit, where: str) -> None:
     for one in split.classes:
         first = ids.setdefault(same_name(one.name), one)
         if first is not one:
-            raise InputError(
-                f"{where}: categories",
-                f"{first.id} {first.name!r} and {one.id} {one.name!r}",
-                "each name once",
-                "Rename one, or set dataset.merge_names to true to make them one class",
-            )
+            found = f"{first.id} {first.name!r} and {one.id} {one.name!r}"
+            remedy = "Rename one, or set dataset.merge_names to true to make them one class"
+            raise InputError(f"{where}: categories", found, "each name once", remedy)
     boxes = split.annotations.boxes_xywh_px
     boxes = boxes[(boxes[:, 2:] > 0).all(axis=1)]
     if len(boxes) and (boxes >= 0).all() and (boxes <= 1).all() and (boxes[:, 2:] < 1).any():
-        raise InputError(
-            f"{where}: annotations",
-            f"{len(boxes)} boxes of less than a pixel, such as {boxes[0].tolist()}",
-            "left, top, width and height in pixels",
-            "Multiply fractions by the width and height of their image",
-        )
+        found = f"{len(boxes)} boxes of less than a pixel, such as {boxes[0].tolist()}"
+        remedy = "Multiply fractions by the width and height of their image"
+        raise InputError(f"{where}: annotations", found, IN_PIXELS, remedy)
     _require_no_corners(split, where)
 
 
@@ -201,7 +174,7 @@ def _require_no_corners(split: CocoSplit, where: str) -> None:
             f"{where}: annotations",
             f"{len(outside)} of {len(boxes)} boxes that reach out of their images, such as "
             f"{boxes[outside[0]].tolist()} in {image.file_name} ({image.width} × {image.height})",
-            "left, top, width and height in pixels",
+            IN_PIXELS,
             "All fit as corners x1, y1, x2, y2: subtract x1 from x2 and y1 from y2 in the file",
         )
 
@@ -232,13 +205,17 @@ def _collect(
         "area_from_box": int(boxes.area_unusable[kept].sum()),
     }
     reasons = Counter(REASONS[verdict] for verdict in boxes.verdict[~kept].tolist())
+    first_of_each = [
+        np.flatnonzero(boxes.verdict == verdict)[:MAX_DESCRIBED]
+        for verdict in range(KEPT + 1, len(REASONS))
+    ]
     return CocoSplit(
         classes,
         images,
         dict(zip(image_ids.tolist(), boxes.by_image(len(images)), strict=True)),
         counts,
         dict(sorted(reasons.items())),
-        _describe_dropped(rows, boxes, images),
+        _describe(rows, boxes, images, np.sort(np.concatenate(first_of_each))),
         _describe(rows, boxes, images, np.flatnonzero(boxes.area_unusable & kept)[:MAX_DESCRIBED]),
         0,
         Counter(image_ids[boxes.image[boxes.clipped]].tolist()),
@@ -254,39 +231,22 @@ def _column(
     return np.fromiter(values, np.int64, len(rows))
 
 
-def _describe_dropped(
-    rows: Sequence[Row], boxes: Annotations, images: Sequence[CocoImage]
-) -> tuple[FaultyBox, ...]:
-    first_of_each = [
-        np.flatnonzero(boxes.verdict == verdict)[:MAX_DESCRIBED]
-        for verdict in range(KEPT + 1, len(REASONS))
-    ]
-    return _describe(rows, boxes, images, np.sort(np.concatenate(first_of_each)))
-
-
 def _describe(
     rows: Sequence[Row], boxes: Annotations, images: Sequence[CocoImage], indices: NDArray[np.int64]
 ) -> tuple[FaultyBox, ...]:
     """Describes some rows; those that are kept are there because of their area."""
     found = []
     for index in indices.tolist():
-        row, image = rows[index], int(boxes.image[index])
-        verdict = int(boxes.verdict[index])
-        found.append(
-            FaultyBox(
-                AREA_UNUSABLE if verdict == KEPT else REASONS[verdict],
-                "" if image == UNLISTED else images[image].file_name,
-                _described_id(row.get("id")),
-                _described_id(row.get("image_id")),
-                _described_id(row.get("category_id")),
-                json.dumps(row.get("bbox"))[:80],
-            )
+        row, image, verdict = rows[index], int(boxes.image[index]), int(boxes.verdict[index])
+        reason = AREA_UNUSABLE if verdict == KEPT else REASONS[verdict]
+        name = "" if image == UNLISTED else images[image].file_name
+        ids = (row.get(key) for key in ("id", "image_id", "category_id"))
+        own, of_image, of_category = (
+            id_ if isinstance(id_, int) else json.dumps(id_)[:80] for id_ in ids
         )
+        bbox = json.dumps(row.get("bbox"))[:80]
+        found.append(FaultyBox(reason, name, own, of_image, of_category, bbox))
     return tuple(found)
-
-
-def _described_id(id_: object) -> int | str:
-    return id_ if isinstance(id_, int) else json.dumps(id_)[:80]
 
 
 def _image(row: Row, where: str) -> CocoImage:

@@ -38,17 +38,11 @@ NO_BOX = (np.nan,) * 4
 
 
 class Objects(NamedTuple):
-    """The ground truth of one image; N may be 0.
+    """The ground truth of one image; N may be 0."""
 
-    Attributes:
-        boxes_yxyx: (N, 4) float32, fractions of the image.
-        labels: (N,) int32, 1 … C-1.
-        crowd: (N,) bool, regions of many objects (COCO's iscrowd).
-    """
-
-    boxes_yxyx: Boxes
-    labels: NDArray[np.int32]
-    crowd: NDArray[np.bool_]
+    boxes_yxyx: Boxes  # (N, 4) float32, fractions of the image
+    labels: NDArray[np.int32]  # (N,) 1 … C-1
+    crowd: NDArray[np.bool_]  # (N,) regions of many objects (COCO's iscrowd)
 
     def select(self, keep: NDArray[np.bool_]) -> "Objects":
         """Returns the objects that `keep` (N,) marks."""
@@ -58,27 +52,19 @@ class Objects(NamedTuple):
 class Annotations(NamedTuple):
     """The annotations of a file in its order, R rows.
 
-    Attributes:
-        image: (R,) int64 index of the image in the file, or `UNLISTED`.
-        label: (R,) int64 1 … C-1, 0 if the category is unknown.
-        crowd: (R,) bool.
-        boxes_xywh_px: (R, 4) float64 as listed, NaN if malformed or if iscrowd is unusable.
-        areas_px: (R,) float64 as listed (COCO's is that of the outline), else that of the box.
-        area_unusable: (R,) bool, an area is listed, but is no number of at least 0.
-        boxes_yxyx: (R, 4) float32, fractions of the image, clipped to it.
-        verdict: (R,) int64 index into `REASONS`.
-        clipped: (R,) bool, kept but clipped by more than `ROUNDING_PX`.
+    Boxes and areas in pixels are as listed (COCO's area is that of the outline). A box is NaN if it
+    is malformed or iscrowd is unusable; without a usable area, that of the box counts.
     """
 
-    image: NDArray[np.int64]
-    label: NDArray[np.int64]
-    crowd: NDArray[np.bool_]
-    boxes_xywh_px: NDArray[np.float64]
-    areas_px: NDArray[np.float64]
-    area_unusable: NDArray[np.bool_]
-    boxes_yxyx: NDArray[np.float32]
-    verdict: NDArray[np.int64]
-    clipped: NDArray[np.bool_]
+    image: NDArray[np.int64]  # (R,) index of the image in the file, or `UNLISTED`
+    label: NDArray[np.int64]  # (R,) 1 … C-1, 0 if the category is unknown
+    crowd: NDArray[np.bool_]  # (R,)
+    boxes_xywh_px: NDArray[np.float64]  # (R, 4)
+    areas_px: NDArray[np.float64]  # (R,)
+    area_unusable: NDArray[np.bool_]  # (R,) an area is listed, but is no number of at least 0
+    boxes_yxyx: NDArray[np.float32]  # (R, 4) fractions of the image, clipped to it
+    verdict: NDArray[np.int64]  # (R,) index into `REASONS`
+    clipped: NDArray[np.bool_]  # (R,) kept but clipped by more than `ROUNDING_PX`
 
     def compared(self) -> "Annotations":
         """Returns the rows that COCO's evaluation compares: all that pycocotools can digest.

@@ -55,10 +55,8 @@ def voc_classes() -> tuple[CocoClass, ...]:
 def read_classes(path: Path) -> tuple[CocoClass, ...]:
     """Reads the classes of a detector in the order of its outputs, without the background.
 
-    Args:
-        path: a name in each line, or JSON: a list of names, a list of id and name as in
-            classes.json, or an annotation file of COCO, whose categories count in the order of
-            their ids.
+    The file has a name in each line, or is JSON: a list of names, a list of id and name as in
+    classes.json, or an annotation file of COCO, whose categories count in the order of their ids.
 
     Raises:
         InputError: the file is missing or empty, or is neither.

@@ -28,35 +28,21 @@ AT_ONCE = 1 << 18
 
 
 class Truth(NamedTuple):
-    """The objects of all images, M rows.
+    """The objects of all images, M rows."""
 
-    Attributes:
-        image: (M,) the image's number.
-        label: (M,) 1 … C-1.
-        crowd: (M,) regions of many objects.
-        boxes_xywh: (M, 4) left, top, width, height.
-    """
-
-    image: Ints
-    label: Ints
-    crowd: Flags
-    boxes_xywh: Floats
+    image: Ints  # (M,) the image's number
+    label: Ints  # (M,) 1 … C-1
+    crowd: Flags  # (M,) regions of many objects
+    boxes_xywh: Floats  # (M, 4) left, top, width, height
 
 
 class Found(NamedTuple):
-    """The detections in all images, N rows.
+    """The detections in all images, N rows."""
 
-    Attributes:
-        image: (N,) the image's number.
-        label: (N,) 1 … C-1.
-        score: (N,) 0 … 1.
-        boxes_xywh: (N, 4) left, top, width, height, in the units of the objects.
-    """
-
-    image: Ints
-    label: Ints
-    score: Floats
-    boxes_xywh: Floats
+    image: Ints  # (N,) the image's number
+    label: Ints  # (N,) 1 … C-1
+    score: Floats  # (N,) 0 … 1
+    boxes_xywh: Floats  # (N, 4) left, top, width, height, in the units of the objects
 
     @property
     def group(self) -> Ints:
@@ -69,17 +55,11 @@ class Found(NamedTuple):
 
 
 class Pairs(NamedTuple):
-    """Detections and objects that overlap, P rows.
+    """Detections and objects that overlap, P rows."""
 
-    Attributes:
-        detection: (P,) row of the detection.
-        object: (P,) row of the object.
-        overlap: (P,) IoU; with a crowd region the share of the detection within it.
-    """
-
-    detection: Ints
-    object: Ints
-    overlap: Floats
+    detection: Ints  # (P,) row of the detection
+    object: Ints  # (P,) row of the object
+    overlap: Floats  # (P,) IoU; with a crowd region the share of the detection within it
 
     def select(self, rows: Flags | Ints | slice) -> "Pairs":
         """Returns the pairs that a mask (P,) marks, or some rows in their order."""
@@ -91,16 +71,11 @@ class Rounds(NamedTuple):
 
     Round r holds the r-th detection of each group, of those with pairs. They don't compete with
     each other, so a round is one step for all groups.
-
-    Attributes:
-        pairs: sorted by round, detection, rising overlap and object row.
-        position: (P,) of the pair among those of its detection, from 0.
-        ends: where each round begins, and at last P.
     """
 
-    pairs: Pairs
-    position: Ints
-    ends: list[int]
+    pairs: Pairs  # sorted by round, detection, rising overlap and object row
+    position: Ints  # (P,) of the pair among those of its detection, from 0
+    ends: list[int]  # where each round begins, and at last P
 
 
 def compared(split: CocoSplit, results: CocoResults) -> tuple[Truth, Found]:

@@ -95,12 +95,9 @@ def load_backend(backend: Backend) -> tuple[Any, Any]:
     try:
         import faster_coco_eval
     except ImportError as error:
-        raise InputError(
-            "evaluate.backend",
-            backend,
-            "pycocotools, or a package that is installed",
-            f"pip install faster-coco-eval ({error})",
-        ) from error
+        expected = "pycocotools, or a package that is installed"
+        remedy = f"pip install faster-coco-eval ({error})"
+        raise InputError("evaluate.backend", backend, expected, remedy) from error
     return faster_coco_eval.COCO, faster_coco_eval.COCOeval_faster
 
 
@@ -157,21 +154,15 @@ def _by_category(
         images = np.union1d(numbers, found_numbers[own_found]).tolist()
         yield (
             _dataset(
-                images,
-                image_id=numbers,
-                bbox=truth.boxes_xywh_px[own],
-                area=truth.areas_px[own],
+                images, image_id=numbers, bbox=truth.boxes_xywh_px[own], area=truth.areas_px[own],
                 iscrowd=truth.crowd[own].astype(int),
             ),
             _dataset(
-                images,
-                image_id=found_numbers[own_found],
-                bbox=boxes_found,
-                area=boxes_found[:, 2] * boxes_found[:, 3],
-                iscrowd=np.zeros(len(own_found), int),
+                images, image_id=found_numbers[own_found], bbox=boxes_found,
+                area=boxes_found[:, 2] * boxes_found[:, 3], iscrowd=np.zeros(len(own_found), int),
                 score=detections.scores[own_found],
             ),
-        )
+        )  # fmt: skip
 
 
 def _dataset(images: Sequence[int], **columns: NDArray[Any]) -> Dataset:
@@ -190,7 +181,6 @@ def _dataset(images: Sequence[int], **columns: NDArray[Any]) -> Dataset:
 def _accumulate(
     dataset_type: Any, evaluator_type: Any, truth_rows: Dataset, found_rows: Dataset
 ) -> Any:
-    """Returns the evaluator's arrays for one category."""
     truth, found = dataset_type(), dataset_type()
     for coco, dataset in ((truth, truth_rows), (found, found_rows)):
         coco.dataset = dataset

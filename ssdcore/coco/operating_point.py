@@ -15,16 +15,10 @@ UNMEASURED_SCORE = 0.4
 
 
 class Ranked(NamedTuple):
-    """Detections that count, of one class or of all, by falling score.
+    """Detections that count, of one class or of all, by falling score."""
 
-    Attributes:
-        score: (n,).
-        hits: (n + 1,) correct ones among the first 0, 1, … n.
-        objects: number of objects to find.
-    """
-
-    score: Floats
-    hits: Ints
+    score: Floats  # (n,)
+    hits: Ints  # (n + 1,) correct ones among the first 0, 1, … n
     objects: int
 
     def kept(self, thresholds: Floats) -> Ints:

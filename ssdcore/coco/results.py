@@ -33,17 +33,11 @@ ROW_JSON = """\
 
 
 class Detections(NamedTuple):
-    """The detections in one image, best first.
+    """The detections in one image, best first."""
 
-    Attributes:
-        boxes_yxyx: (N, 4) float32, fractions of the image.
-        labels: (N,) int32, 1 … C-1.
-        scores: (N,) float32.
-    """
-
-    boxes_yxyx: Boxes
-    labels: NDArray[np.int32]
-    scores: Boxes
+    boxes_yxyx: Boxes  # (N, 4) float32, fractions of the image
+    labels: NDArray[np.int32]  # (N,) 1 … C-1
+    scores: Boxes  # (N,) float32
 
     def seen_in(self, view_yxyx: Boxes) -> "Detections":
         """Returns what was detected in a view (4,) of an image as detections in the image."""
@@ -57,17 +51,13 @@ NOTHING = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zer
 class CocoResults:
     """The detections in any number of images, N rows; those of an image best first.
 
-    Attributes:
-        image_ids: (N,) of the annotation file; int64, because float64 merges large ids.
-        category_ids: (N,) of the annotation file.
-        boxes_xywh_px: (N, 4) left, top, width, height in pixels of the original image.
-        scores: (N,).
+    Ids are those of the annotation file; boxes are left, top, width, height in the original image.
     """
 
-    image_ids: NDArray[np.int64]
-    category_ids: NDArray[np.int64]
-    boxes_xywh_px: NDArray[np.float64]
-    scores: NDArray[np.float64]
+    image_ids: NDArray[np.int64]  # (N,) float64 would merge large ids
+    category_ids: NDArray[np.int64]  # (N,)
+    boxes_xywh_px: NDArray[np.float64]  # (N, 4)
+    scores: NDArray[np.float64]  # (N,)
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]]) -> "CocoResults":
@@ -92,18 +82,12 @@ class CocoResults:
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yields each detection as a row of COCO's results format."""
-        columns = (self.image_ids, self.category_ids, self.boxes_xywh_px, self.scores)
-        for row in in_python(*columns):
+        for row in in_python(*vars(self).values()):
             yield dict(zip(("image_id", "category_id", "bbox", "score"), row, strict=True))
 
     def select(self, which: NDArray[Any] | slice) -> "CocoResults":
         """Returns the rows of a mask (N,), of indices or of a slice."""
-        return CocoResults(
-            self.image_ids[which],
-            self.category_ids[which],
-            self.boxes_xywh_px[which],
-            self.scores[which],
-        )
+        return CocoResults(*(column[which] for column in vars(self).values()))
 
     def by_image(self) -> dict[int, "CocoResults"]:
         """Returns the rows of each image with detections, by its id, in their order."""
@@ -121,10 +105,7 @@ def to_results(
     NumPy's rounding equals Python's here: a float32 times an image size and a power of ten has
     fewer than the 53 bits of a float64, so the product is exact.
 
-    Args:
-        images: any number.
-        found: the detections in each image.
-        classes: in the order of the labels 1 … C-1; detections of a class of None are left out.
+    The classes are in the order of the labels 1 … C-1. Detections of a class of None are left out.
     """
     boxes_yxyx, labels, scores = map(np.concatenate, zip(NOTHING, *found, strict=True))
     counts = np.array([len(one.labels) for one in found], np.intp)

@@ -153,7 +153,6 @@ def _json_fault(error: json.JSONDecodeError) -> str:
 
 
 def _kind(value: object) -> str:
-    """Describes a value of a JSON file."""
     match value:
         case None:
             return "nothing"

@@ -8,8 +8,7 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -114,50 +113,30 @@ def _with_exit_status(function: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(function)
     def wrapped(**arguments: object) -> None:
         try:
-            with _reporting_failure(arguments.get("params", DEFAULT_PARAMS)), _naming_extra():
-                function(**arguments)
-        except Ending as ending:
-            say(f"{ending.word}: {ending}", error=True)
-            sys.exit(ending.status)
+            function(**arguments)
         except Exception as error:
-            if not (message := _about_file(error)):
-                say(traceback.format_exc().rstrip(), error=True)
-                sys.exit(1)
-            say(f"error: {message}", error=True)
-            sys.exit(InputError.status)
+            if not isinstance(error, Stopped):  # a requested stop is not a failure
+                report_at_exit(error, Path(str(arguments.get("params", DEFAULT_PARAMS))))
+            message, status = _ending(error)
+            say(message, error=True)
+            sys.exit(status)
 
     return wrapped
 
 
-def _about_file(error: Exception) -> str:
-    """Returns the message for a full disk or a path that cannot be used; else an empty text."""
-    if reason := disk_fault(error):
-        where = getattr(error, "filename", None) or "a file"
-        return f"{where}: {reason}. Free some space, then run the same command again."
-    return str((isinstance(error, OSError) and path_error(error)) or "")
-
-
-@contextmanager
-def _reporting_failure(params: object) -> Iterator[None]:
-    """Reports a failure of an experiment; a requested stop is not a failure."""
-    try:
-        yield
-    except Stopped:
-        raise
-    except Exception as error:
-        report_at_exit(error, Path(str(params)))
-        raise
-
-
-@contextmanager
-def _naming_extra() -> Iterator[None]:
-    """Names the extra that an installation for prediction alone lacks."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if find_spec("mindspore"):  # all of the extra is there
-            raise
-        raise InputError(
+def _ending(error: Exception) -> tuple[str, int]:
+    """Returns what to print about an error, and the exit status."""
+    if isinstance(error, ModuleNotFoundError) and not find_spec("mindspore"):
+        error = InputError(  # an installation for prediction alone
             "this command", f"no package {error.name}", "the packages of the extra `train`",
             "Run pip install 'ssd-pipeline[train]'",
-        ) from None  # fmt: skip
+        )  # fmt: skip
+    if isinstance(error, OSError):
+        error = path_error(error) or error
+    if isinstance(error, Ending):
+        return f"{error.word}: {error}", error.status
+    if reason := disk_fault(error):
+        where = getattr(error, "filename", None) or "a file"
+        remedy = "Free some space, then run the same command again."
+        return f"error: {where}: {reason}. {remedy}", InputError.status
+    return "".join(traceback.format_exception(error)).rstrip(), 1

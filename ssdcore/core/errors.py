@@ -8,15 +8,10 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Ending(Exception):  # noqa: N818 - a requested stop is not an error
-    """Ends the command; the text says why, in full sentences.
+    """Ends the command; the text says why, in full sentences."""
 
-    Attributes:
-        status: the exit status.
-        word: the first word of the printed message.
-    """
-
-    status = 1
-    word = "error"
+    status = 1  # the exit status
+    word = "error"  # the first of the printed message
 
 
 LONGEST_VALUE = 500

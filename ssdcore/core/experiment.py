@@ -30,11 +30,6 @@ RECORDER = "ssdcore.tracking.failed"
 MAX_SHOWN = 3  # changed parameters
 
 
-def stage_of_experiment() -> str:
-    """Returns the stage that `dvc exp run` or the queue runs here; empty outside experiments."""
-    return os.environ.get(STAGE, "") if os.environ.get(EXPERIMENT) else ""
-
-
 def is_workspace() -> bool:
     """Returns whether DVC runs the stage in the user's own working folder.
 
@@ -62,8 +57,8 @@ def report_at_exit(error: Exception, params: Path) -> None:
 
     Outside a DVC experiment this does nothing. In a group of processes only the first one reports.
     """
-    stage = stage_of_experiment()
-    if stage and os.environ.get("RANK_ID", "0") == "0":
+    stage = os.environ.get(STAGE)
+    if stage and os.environ.get(EXPERIMENT) and os.environ.get("RANK_ID", "0") == "0":
         reason = None if "tracked" in vars(error) else f"{type(error).__name__}: {error}"
         atexit.register(_report, stage, params, reason)
 

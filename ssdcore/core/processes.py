@@ -22,29 +22,19 @@ def run_python(*arguments: str, timeout_s: float | None = None) -> CompletedProc
     Raises:
         subprocess.TimeoutExpired: it took more than `timeout_s` seconds, and was killed.
     """
+    environment = {"GLOG_v": "3", **child_environment()}  # suppresses MindSpore's warnings
     return subprocess.run(
-        [sys.executable, *arguments],
-        env={"GLOG_v": "3", **child_environment()},  # suppresses MindSpore's warnings
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        check=False,
-        encoding="utf-8",
-        errors="replace",
-        timeout=timeout_s,
-    )
+        [sys.executable, *arguments], env=environment, stdin=subprocess.DEVNULL,
+        capture_output=True, check=False, encoding="utf-8", errors="replace", timeout=timeout_s,
+    )  # fmt: skip
 
 
 def git_output(folder: Path, *arguments: str) -> str | None:
     """Returns git's stripped output; None if git is missing, fails or takes longer than 10 s."""
     try:
         return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            capture_output=True,
-            check=True,
-            encoding="utf-8",
-            errors="replace",
-            timeout=GIT_TIMEOUT_S,
-        ).stdout.strip()
+            ["git", *arguments], cwd=folder, capture_output=True, check=True,
+            encoding="utf-8", errors="replace", timeout=GIT_TIMEOUT_S,
+        ).stdout.strip()  # fmt: skip
     except (OSError, subprocess.SubprocessError):
         return None

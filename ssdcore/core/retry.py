@@ -28,12 +28,8 @@ def retrying(work: Callable[[], Result], what: str) -> Result:
 
     Later attempts of all threads take turns, since several at a time may need too much memory.
 
-    Args:
-        work: may be called several times; its other exceptions are passed on.
-        what: the file in messages.
-
     Raises:
-        RunError: the last attempt failed as well.
+        RunError: the last attempt failed as well; the message names the file `what`.
     """
     try:
         return work()
@@ -81,11 +77,8 @@ def _require_fault_of_machine(error: OSError | MemoryError) -> OSError | MemoryE
 def with_room(work: Callable[[], Result], where: str) -> Result:
     """Returns `work()`, which is called again for `ROOM_S` seconds while the disk is full.
 
-    A moment without room then does not end a training of days.
-
-    Args:
-        work: writes files, whole or not at all; may be called several times.
-        where: the folder in the message.
+    A moment without room then does not end a training of days. The message names the folder
+    `where`.
 
     Raises:
         Exception: what `work` raises, if it is something else or the disk stays full.

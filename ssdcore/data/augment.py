@@ -36,14 +36,9 @@ IMAGE_STREAM = 1
 
 
 class Sample(NamedTuple):
-    """An image and its ground truth.
+    """An image and its ground truth."""
 
-    Attributes:
-        rgb: (H, W, 3) uint8.
-        objects: the ground truth.
-    """
-
-    rgb: NDArray[np.uint8]
+    rgb: NDArray[np.uint8]  # (H, W, 3)
     objects: Objects
 
     @property
@@ -89,16 +84,11 @@ def augment(
 
 def change_colours(sample: Sample, rng: np.random.Generator, params: AugmentParams) -> Sample:
     """Makes each colour change with the probability `colours`, in random order; swaps channels."""
-    changes = (
-        (params.brightness, brightness),
-        (params.contrast, contrast),
-        (params.saturation, saturation),
-        (params.hue, hue),
-    )
+    changes = (brightness, contrast, saturation, hue)
+    strengths = (params.brightness, params.contrast, params.saturation, params.hue)
     for index in rng.permutation(len(changes)):
-        strength, change = changes[index]
         if params.colours == 1 or rng.random() < params.colours:
-            sample = change(sample, rng, strength)
+            sample = changes[index](sample, rng, strengths[index])
     if params.channels and rng.random() < params.channels:
         sample = sample._replace(rgb=np.ascontiguousarray(sample.rgb[..., rng.permutation(3)]))
     return sample
@@ -142,13 +132,9 @@ def zoom_out(
     canvas = cv2.copyMakeBorder(
         rgb, top, below, left, right, cv2.BORDER_CONSTANT, value=PADDING_RGB.tolist()
     )
-    window = (
-        -top / height,
-        -left / width,
-        (canvas_height - top) / height,
-        (canvas_width - left) / width,
-    )
-    boxes = to_view(sample.objects.boxes_yxyx, np.array(window, np.float32))
+    ends = ((canvas_height - top) / height, (canvas_width - left) / width)
+    window = np.array((-top / height, -left / width, *ends), np.float32)
+    boxes = to_view(sample.objects.boxes_yxyx, window)
     return Sample(canvas, sample.objects._replace(boxes_yxyx=boxes))
 
 

@@ -1,26 +1,18 @@
 """What a conversion leaves out, repairs and finds, as text for the terminal."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import NamedTuple
 
 from ssdcore.core.messages import counted, printable
-from ssdcore.data.convert import Conversion, RepeatedFile
+from ssdcore.data.convert import Conversion, RepeatedFile, Skipped
 from ssdcore.data.manifest import UNLABELLED
 from ssdcore.data.same_images import EXAMPLES, SameImage
 
 EXAMPLE_LENGTH = 60
 """Maximum characters of an example; file names and boxes can have any length."""
-
-
-class Row(NamedTuple):
-    """A reason, how many images and boxes are left out for it, and the first of them."""
-
-    reason: str
-    images: str
-    boxes: str
-    first_example: str
+HEADER = ("reason", "images", "boxes", "first example")
+Row = tuple[str, str, str, str]
 
 
 def table_of_losses(conversion: Conversion) -> str:
@@ -28,14 +20,13 @@ def table_of_losses(conversion: Conversion) -> str:
 
     The boxes of a skipped image are counted under the reason of the image.
     """
-    rows = [*_image_rows(conversion), *_box_rows(conversion)]
-    if not rows:
+    rows = [HEADER, *_image_rows(conversion), *_box_rows(conversion)]
+    if len(rows) == 1:
         return ""
-    header = Row(*(field.replace("_", " ") for field in Row._fields))
-    first, images, boxes = (max(len(row[k]) for row in [header, *rows]) for k in range(3))
+    first, second, third, _ = (max(map(len, column)) for column in zip(*rows, strict=True))
     return "\n".join(
-        f"  {row.reason:{first}}  {row.images:>{images}}  {row.boxes:>{boxes}}  {row.first_example}"
-        for row in [header, *rows]
+        f"  {reason:{first}}  {images:>{second}}  {boxes:>{third}}  {example}"
+        for reason, images, boxes, example in rows
     )
 
 
@@ -78,15 +69,14 @@ def _such_as(names: Sequence[str]) -> str:
 
 
 def _image_rows(conversion: Conversion) -> list[Row]:
-    images, boxes, examples = Counter[str](), Counter[str](), dict[str, str]()
+    of_reason: dict[str, list[Skipped]] = defaultdict(list)
     for skipped in conversion.skipped:
-        images[skipped.reason] += 1
-        boxes[skipped.reason] += skipped.boxes
-        examples.setdefault(skipped.reason, skipped.file_name or f"image {skipped.image_id}")
+        of_reason[skipped.reason].append(skipped)
     return [
-        Row(reason, str(images[reason]), str(boxes[reason]), _short(examples[reason]))
-        for reason in sorted(images)
-    ]
+        (reason, str(len(own)), str(sum(one.boxes for one in own)),
+         _short(own[0].file_name or f"image {own[0].image_id}"))
+        for reason, own in sorted(of_reason.items())
+    ]  # fmt: skip
 
 
 def _box_rows(conversion: Conversion) -> list[Row]:
@@ -96,7 +86,7 @@ def _box_rows(conversion: Conversion) -> list[Row]:
         for box in reversed(conversion.split.dropped_boxes)
     }
     return [
-        Row(reason, "-", str(count), _short(examples[reason]))
+        (reason, "-", str(count), _short(examples[reason]))
         for reason, count in conversion.split.dropped.items()
     ]
 

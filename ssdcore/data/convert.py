@@ -41,23 +41,14 @@ class RepeatedFile(NamedTuple):
 
 
 class Conversion(NamedTuple):
-    """The result of converting a split.
-
-    Attributes:
-        split: the content of the annotation file.
-        kept: number of images written.
-        without_objects: how many of these have no objects.
-        skipped: the other images.
-        boxes: counts of the boxes written: "kept", and of these "clipped" and "crowd".
-        looks: of the images written, to compare those of different splits.
-    """
+    """The result of converting a split."""
 
     split: CocoSplit
-    kept: int
-    without_objects: int
-    skipped: tuple[Skipped, ...]
-    boxes: Mapping[str, int]
-    looks: tuple[Look, ...] = ()
+    kept: int  # number of images written
+    without_objects: int  # how many of these have no objects
+    skipped: tuple[Skipped, ...]  # the other images
+    boxes: Mapping[str, int]  # written: "kept", and of these "clipped" and "crowd"
+    looks: tuple[Look, ...] = ()  # of the images written, to compare those of different splits
 
     def summary(self) -> dict[str, Any]:
         """Returns the counts for conversion.json.
@@ -109,22 +100,16 @@ def read_split(annotations: Path, folder: Path) -> CocoSplit:
 def repeated_files(splits: Mapping[str, tuple[CocoSplit, Path]]) -> list[RepeatedFile]:
     """Finds the image files with several entries, in one split or in several.
 
-    Args:
-        splits: content of the annotation file and image folder or archive by name.
+    `splits` has the content of the annotation file and the image folder or archive by name.
     """
-    entries: dict[str, list[tuple[str, CocoImage]]] = defaultdict(list)
+    found: dict[str, RepeatedFile] = {}
     for name, (split, folder) in splits.items():
         root = os.path.realpath(folder)
         for image in filter(lambda image: image.file_name, split.images):
-            entries[plain_name(f"{root}/{image.file_name}")].append((name, image))
-    repeated = []
-    for same in entries.values():
-        if len(same) > 1:
-            ids = defaultdict(list)
-            for name, image in same:
-                ids[name].append(image.id)
-            repeated.append(RepeatedFile(same[0][1].file_name, dict(ids)))
-    return repeated
+            path = plain_name(f"{root}/{image.file_name}")
+            entry = found.setdefault(path, RepeatedFile(image.file_name, defaultdict(list)))
+            entry.image_ids[name].append(image.id)
+    return [one for one in found.values() if sum(map(len, one.image_ids.values())) > 1]
 
 
 def require_used_once(
@@ -177,16 +162,9 @@ def convert_split(
 ) -> Conversion:
     """Writes the images and objects of a split to MindRecord and prints the progress.
 
-    Args:
-        split: the checked annotation file.
-        folder: of the images, or the zip archive that contains them.
-        target: path of the shards, see `write_shards`.
-        shards: number of shards.
-        strict: whether the first fault of an image or a box is an error.
-        max_side: in pixels; larger images are scaled down to it. Objects are stored as fractions,
-            and `split` keeps the original sizes. None is no limit.
-        threads: number of threads that check images, one per core if None; the result is the
-            same.
+    The images are in a folder or zip archive, and larger ones are scaled down to `max_side` pixels:
+    objects are stored as fractions, and `split` keeps the original sizes. Any number of threads
+    gives the same result; None is one per core.
 
     Raises:
         InputError: `strict` is set and something would be left out.

@@ -73,19 +73,14 @@ class BrokenImageError(Exception):
 
 
 class Header(NamedTuple):
-    """The properties of an image.
+    """The properties of an image as `decode` returns it, sizes in pixels.
 
-    Attributes:
-        height: in pixels, as `decode` returns it.
-        width: likewise.
-        format: by Pillow's name.
-        orientation: EXIF orientation of the result of `decode`, 2 … 8, or 1 if it is upright or
-            the tag makes no sense.
+    The orientation is EXIF's, 2 … 8, or 1 if it is upright or the tag makes no sense.
     """
 
     height: int
     width: int
-    format: str
+    format: str  # by Pillow's name
     orientation: int
 
     @property
@@ -114,10 +109,8 @@ def thumbnail(image: Image.Image) -> Grey:
 def inspect(data: bytes, look: Callable[[Image.Image], object] | None = None) -> Header:
     """Decodes an image once at low resolution to check that it is complete.
 
-    Args:
-        data: the encoded image.
-        look: is called with the decoded image, whose sides are at least an eighth of its own and
-            at least twice those of a thumbnail, if it is not smaller.
+    `look` is called with the decoded image, whose sides are at least an eighth of its own and at
+    least twice those of a thumbnail, if it is not smaller.
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large or cut short.
@@ -153,16 +146,11 @@ def checked(
     Cameras store images sideways with an EXIF orientation. COCO's boxes ignore it; other tools
     annotate the upright image. If only the upright size matches, the image is turned upright.
 
-    Args:
-        data: the encoded image.
-        height: as listed, in pixels.
-        width: likewise.
-        look: see `inspect`.
-        max_side: of the result, in pixels; a larger image is scaled down. None is no limit.
+    Sizes are in pixels. `look` is that of `inspect`.
 
     Returns:
-        `data`, or a JPEG if the image was turned or scaled down, exceeds `MAX_STORED_BYTES`, or is
-        of a format that only Pillow decodes.
+        `data`, or a JPEG if the image was turned or scaled down to `max_side`, exceeds
+        `MAX_STORED_BYTES`, or is of a format that only Pillow decodes.
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large, cut short or of
@@ -239,8 +227,9 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
     if not data:
         raise BrokenImageError("file empty")
     width = height = 0
+    formats = _phone_formats() if _is_of_phone(data) else FORMATS
     try:
-        with Image.open(io.BytesIO(data), formats=_formats_of(data)) as image:
+        with Image.open(io.BytesIO(data), formats=formats) as image:
             (width, height), image_format = image.size, str(image.format)
             most = MAX_JPEG_PIXELS if image_format == "JPEG" else MAX_PIXELS
             if width * height > most:
@@ -269,10 +258,6 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
 def _is_of_phone(data: bytes) -> bool:
     """Tells whether a file has the container of HEIC and AVIF, which some videos have, too."""
     return data[4:8] == b"ftyp"
-
-
-def _formats_of(data: bytes) -> tuple[str, ...]:
-    return _phone_formats() if _is_of_phone(data) else FORMATS
 
 
 @cache
@@ -311,12 +296,9 @@ def _require_memory(height: int, width: int) -> None:
 def to_jpeg(
     rgb: NDArray[np.uint8], quality: int = JPEG_QUALITY, *, smallest: bool = False
 ) -> bytes:
-    """Encodes an image (H, W, 3) as a JPEG file.
+    """Encodes an image (H, W, 3) as a JPEG file of a quality up to 100.
 
-    Args:
-        rgb: the image.
-        quality: up to 100.
-        smallest: take two to three times as long to save a thirtieth of the bytes.
+    The `smallest` file takes two to three times as long, and has a thirtieth of the bytes less.
 
     Raises:
         BrokenImageError: a side is longer than `MAX_JPEG_SIDE`.

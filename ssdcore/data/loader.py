@@ -4,12 +4,12 @@ MindSpore reads the rows. Its own worker threads could call Python functions as 
 the data from one step to the next; the threads here pass it on.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from pathlib import Path
+from threading import Lock
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from mindspore import dataset
@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.retry import resuming, retrying
 from ssdcore.data.augment import Sample, augment, image_generator
-from ssdcore.data.image_cache import ImageCache
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.mindrecord import COLUMNS, OBJECTS, mindrecord_errors, to_objects, to_sample
 from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
@@ -29,7 +28,7 @@ from ssdcore.data.sampling import (
     earlier_copies,
     image_repeats,
 )
-from ssdcore.data.thread_map import map_in_threads
+from ssdcore.data.thread_map import batched, map_in_threads
 from ssdcore.data.tiles import Rgb, parts
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.matching import encode_targets
@@ -42,16 +41,10 @@ STEPS_AHEAD = 2
 """Steps whose images are prepared while the network computes another one."""
 
 Row = tuple[NDArray[Any], ...]
-T = TypeVar("T")
 
 
 class Share(NamedTuple):
-    """The part of the work of one of several processes.
-
-    Attributes:
-        rank: number of this process, from 0.
-        size: number of processes.
-    """
+    """The part of the work of one of several processes: its number, from 0, of how many."""
 
     rank: int = 0
     size: int = 1
@@ -61,47 +54,52 @@ WHOLE = Share()
 
 
 class TrainingExample(NamedTuple):
-    """One row of a training batch, for a network of size S with K default boxes.
+    """One row of a training batch, for a network of size S with K default boxes."""
 
-    Attributes:
-        image: (3, S, S) float32.
-        offsets: (K, 4) float32.
-        labels: (K,) int32.
-    """
-
-    image: NDArray[np.float32]
-    offsets: Boxes
-    labels: NDArray[np.int32]
+    image: NDArray[np.float32]  # (3, S, S)
+    offsets: Boxes  # (K, 4)
+    labels: NDArray[np.int32]  # (K,)
 
 
 class TrainingBatch(NamedTuple):
-    """A batch of B training examples.
+    """A batch of B training examples."""
 
-    Attributes:
-        image_ids: (B,) int64.
-        images: (B, 3, S, S) float32.
-        offsets: (B, K, 4) float32.
-        labels: (B, K) int32.
-    """
-
-    image_ids: NDArray[np.int64]
-    images: NDArray[np.float32]
-    offsets: Boxes
-    labels: NDArray[np.int32]
+    image_ids: NDArray[np.int64]  # (B,)
+    images: NDArray[np.float32]  # (B, 3, S, S)
+    offsets: Boxes  # (B, K, 4)
+    labels: NDArray[np.int32]  # (B, K)
 
 
 class InputBatch(NamedTuple):
-    """A batch of up to B images, ready for the network.
+    """A batch of up to B images, ready for the network."""
 
-    Attributes:
-        image_ids: (b,) int64, b ≤ B.
-        images: (b, 3, S, S) float32.
-        views: (b, 4) what each shows of its image; see `NetworkInput.view`.
+    image_ids: NDArray[np.int64]  # (b,), b ≤ B
+    images: NDArray[np.float32]  # (b, 3, S, S)
+    views: Boxes  # (b, 4) what each shows of its image; see `NetworkInput.view`
+
+
+class ImageCache:
+    """Keeps the first samples that fit into a limit in bytes of pixels; safe for several threads.
+
+    Never evicts: an epoch visits every image once, so an evicted image would have been cached in
+    vain.
     """
 
-    image_ids: NDArray[np.int64]
-    images: NDArray[np.float32]
-    views: Boxes
+    def __init__(self, limit: int) -> None:
+        self._left, self._lock = limit, Lock()
+        self._samples: dict[int, Sample] = {}
+
+    def get(self, image_id: int, read: Callable[[], Sample]) -> Sample:
+        """Returns the cached sample of an id, or that of `read`; cached pixels are read-only."""
+        if cached := self._samples.get(image_id):
+            return cached
+        sample = read()
+        with self._lock:
+            if image_id not in self._samples and sample.rgb.nbytes <= self._left:
+                sample.rgb.flags.writeable = False
+                self._samples[image_id] = sample
+                self._left -= sample.rgb.nbytes
+        return sample
 
 
 class TrainingLoader:
@@ -112,22 +110,11 @@ class TrainingLoader:
     network is compiled for one batch size. Several processes share each step: process r of N
     loads part r of every N · B images that a single process would load at a time.
 
-    Args:
-        shards: of the training split.
-        batch_size: B, per process.
-        accumulate: batches per step.
-        default_boxes: (K, 4).
-        augmentation: the parameters `train.augment`.
-        seed: of order and augmentation.
-        workers: threads that decode and augment.
-        share: the part of each step that this process loads.
-        cache_bytes: memory for decoded images.
-        matching: how objects get their default boxes.
-        network_input: what the network takes.
-        balance: threshold of repeat-factor sampling; 0 shows each image once an epoch.
+    A step has `accumulate` batches of B = `batch_size` images in each process. There are K default
+    boxes (K, 4). `cache_bytes` are for decoded images: decoding again is half the work of an epoch.
+    `balance` is the threshold of repeat-factor sampling; 0 shows each image once an epoch.
 
     Attributes:
-        share: as given.
         class_repeats: how often an epoch shows images of a class, by label, where more than once.
         num_images: in the shards.
         images_per_epoch: more if some are repeated.
@@ -152,17 +139,13 @@ class TrainingLoader:
         network_input: NetworkInput = SSD300,
         balance: float = 0.0,
     ) -> None:
-        self._shards = shards
-        self._cache = ImageCache(cache_bytes)
-        self.share = share
-        self._batch_size = batch_size
-        self._accumulate = accumulate
-        self._default_boxes = default_boxes
-        self._augmentation = augmentation
-        self._matching = matching
-        self._network_input = network_input
-        self._seed = seed
-        self._workers = workers
+        self._shards, self._share, self._workers, self._seed = shards, share, workers, seed
+        self._batch_size, self._accumulate = batch_size, accumulate
+        self._cache, self._network_input = ImageCache(cache_bytes), network_input
+        self._to_example = partial(
+            to_training_example, default_boxes=default_boxes, augmentation=augmentation,
+            matching=matching, network_input=network_input,
+        )  # fmt: skip
         self.num_images = _size(shards)
         self.images_per_step = batch_size * accumulate * share.size
         self.class_repeats: dict[int, float] = {}
@@ -184,14 +167,14 @@ class TrainingLoader:
 
     def epoch(self, epoch: int, done: int = 0) -> Iterator[list[TrainingBatch]]:
         """Yields the batches of each step of an epoch (from 1), without the first `done` steps."""
-        rng = np.random.default_rng((self._seed, ORDER_STREAM, epoch))
+        rng, share = np.random.default_rng((self._seed, ORDER_STREAM, epoch)), self._share
         if self._repeats is None:
             order = rng.permutation(self.num_images)
         else:
             order = draw_epoch(self._repeats, rng)
         shown = slice(done * self.images_per_step, self.steps_per_epoch * self.images_per_step)
         order, copies = (
-            whole[shown].reshape(-1, self.share.size, self._batch_size)[:, self.share.rank].ravel()
+            whole[shown].reshape(-1, share.size, self._batch_size)[:, share.rank].ravel()
             for whole in (order, earlier_copies(order))
         )
         if not len(order):
@@ -206,22 +189,14 @@ class TrainingLoader:
         def prepare(item: tuple[int, int, Sample]) -> tuple[int, TrainingExample]:
             image_id, copy, sample = item
             rng = image_generator(self._seed, epoch, image_id, copy)
-            return image_id, to_training_example(
-                sample,
-                self._default_boxes,
-                self._augmentation,
-                rng,
-                self._matching,
-                self._network_input,
-            )
+            return image_id, self._to_example(sample, rng=rng)
 
         ahead = STEPS_AHEAD * self._batch_size * self._accumulate
         rows = zip(_rows(self._shards, order.tolist()), copies.tolist(), strict=True)
         samples = map_in_threads(read, rows, self._workers, ahead)
         prepared = map_in_threads(prepare, samples, self._workers, ahead)
-        batches = map(_to_training_batch, _groups(prepared, self._batch_size))
-        for first in batches:
-            yield [first, *islice(batches, self._accumulate - 1)]
+        batches = map(_to_training_batch, batched(prepared, self._batch_size))
+        yield from batched(batches, self._accumulate)
 
 
 def to_training_example(
@@ -252,14 +227,8 @@ def input_batches(
 
     Process r of N loads the images r, r + N, r + 2N …
 
-    Args:
-        shards: of a split.
-        batch_size: B.
-        workers: threads that decode.
-        share: the images that this process loads.
-        network_input: what the network takes.
-        tile: side in pixels of the tiles that follow each larger image; None is no tiles.
-        sizes_hw: by id, heights and widths of images that may be smaller in the shards.
+    Tiles of a side in pixels follow each larger image. `sizes_hw` has, by id, heights and widths of
+    images that may be smaller in the shards.
     """
 
     def prepare(part: tuple[int, Rgb, Boxes]) -> tuple[int, NDArray[np.float32], Boxes]:
@@ -276,7 +245,7 @@ def input_batches(
         for image_id, sample in samples
         for rgb, view in parts(sample.rgb, network_input, tile, sizes_hw.get(image_id, sample.hw))
     )
-    for members in _groups(map_in_threads(prepare, looks, workers, ahead), batch_size):
+    for members in batched(map_in_threads(prepare, looks, workers, ahead), batch_size):
         ids, images, views = zip(*members, strict=True)
         yield InputBatch(np.array(ids, np.int64), np.stack(images), np.stack(views))
 
@@ -293,11 +262,8 @@ def read_images(
     shards: Sequence[Path], workers: int, network_input: NetworkInput = SSD300
 ) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """Yields the id and pixels (H, W, 3) of every image of the shards, in their order."""
-    rows = _rows(shards, range(_size(shards)))
-    for image_id, sample in map_in_threads(
-        partial(_read, network_input=network_input), rows, workers
-    ):
-        yield image_id, sample.rgb
+    read, rows = partial(_read, network_input=network_input), _rows(shards, range(_size(shards)))
+    yield from ((id_, sample.rgb) for id_, sample in map_in_threads(read, rows, workers))
 
 
 def _rows(shards: Sequence[Path], order: Sequence[int]) -> Iterator[Row]:
@@ -319,7 +285,6 @@ def _rows(shards: Sequence[Path], order: Sequence[int]) -> Iterator[Row]:
 
 
 def _size(shards: Sequence[Path]) -> int:
-    """Returns the number of images in the shards."""
     with mindrecord_errors(shards[0]):
         return int(_dataset(shards, dataset.SequentialSampler()).get_dataset_size())
 
@@ -350,11 +315,6 @@ def _read(
         )
     except BrokenImageError as error:
         raise RunError(f"{what}: {error}. Run the convert stage again.") from None
-
-
-def _groups(items: Iterator[T], size: int) -> Iterator[list[T]]:
-    while members := list(islice(items, size)):
-        yield members
 
 
 def _to_training_batch(members: Sequence[tuple[int, TrainingExample]]) -> TrainingBatch:

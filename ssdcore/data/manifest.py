@@ -27,38 +27,25 @@ UNLABELLED = "image without a label file, taken to show no objects"
 class FetchedSplit(NamedTuple):
     """A split as a data source provides it.
 
-    Attributes:
-        images: folder or zip archive of the images on this machine.
-        recorded: path or address under which later stages find it.
-        annotations: name of the annotations in messages, such as the user's own path.
-        images_sha256: hash of the archive that holds the images, if it is known.
-        unused: what no record uses: names of files (or classes) by the reason.
-        unused_test: likewise of a test split that is beside this one and is not used.
+    `unused` is what no record uses: names of files (or classes) by the reason; `unused_test`
+    likewise of a test split that is beside this one and is not used.
     """
 
-    images: Path
-    recorded: str
-    annotations: str
-    images_sha256: str = ""
+    images: Path  # folder or zip archive on this machine
+    recorded: str  # path or address under which later stages find it
+    annotations: str  # their name in messages, such as the user's own path
+    images_sha256: str = ""  # hash of the archive that holds the images, if it is known
     unused: Mapping[str, Sequence[str]] = MappingProxyType({})
     unused_test: Mapping[str, Sequence[str]] = MappingProxyType({})
 
 
 class SplitSource(NamedTuple):
-    """A split in the manifest.
+    """A split in the manifest."""
 
-    Attributes:
-        images: path or address of the folder or zip archive of the images.
-        listed: number of images in the annotation file.
-        annotations_sha256: hash of the annotation file in data/raw.
-        images_sha256: hash of the archive that holds the images, or of the names and contents of
-            the listed images that exist.
-    """
-
-    images: str
-    listed: int
-    annotations_sha256: str
-    images_sha256: str
+    images: str  # path or address of the folder or zip archive of the images
+    listed: int  # number of images in the annotation file
+    annotations_sha256: str  # of the annotation file in data/raw
+    images_sha256: str  # of the archive, or of names and contents of the listed images that exist
 
 
 def annotation_file(folder: Path, split: str) -> Path:

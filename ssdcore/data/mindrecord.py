@@ -45,15 +45,9 @@ BYTES_AT_ONCE = 64 << 20
 
 
 class Record(NamedTuple):
-    """An image to store.
+    """An image to store."""
 
-    Attributes:
-        image_id: of the annotation file.
-        image: the encoded image.
-        objects: the ground truth.
-    """
-
-    image_id: int
+    image_id: int  # of the annotation file
     image: bytes
     objects: Objects
 

@@ -20,9 +20,7 @@ Indices = NDArray[np.int64]
 def class_repeats(labels: Labels, threshold: float) -> dict[int, float]:
     """Returns the repeat factors over 1 by label, the highest first.
 
-    Args:
-        labels: those of the objects of each image.
-        threshold: t, the share of the images below which a class is repeated.
+    The labels are those of the objects of each image; t is the `threshold`.
     """
     per_image = [np.unique(own) for own in labels]
     found, images = np.unique(np.concatenate([[], *per_image]), return_counts=True)
@@ -42,10 +40,6 @@ def draw_epoch(repeats: Indices, rng: np.random.Generator) -> Indices:
 
     Image i is there floor(r) or floor(r) + 1 times, r times on average. Their number is that of
     the sum of all factors, rounded down or up.
-
-    Args:
-        repeats: from `image_repeats`.
-        rng: draws the order, and which factors are rounded up.
     """
     order = rng.permutation(len(repeats))
     ends = (np.cumsum(repeats[order]) + rng.integers(UNIT)) // UNIT

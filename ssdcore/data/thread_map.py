@@ -1,8 +1,9 @@
-"""Maps a function over items in threads, in order."""
+"""Maps a function over items in threads, in order; groups items."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -34,3 +35,10 @@ def map_in_threads(
         finally:
             for future in pending:
                 future.cancel()
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yields `size` items at a time, fewer at the end."""
+    members = iter(items)
+    while batch := list(islice(members, size)):
+        yield batch

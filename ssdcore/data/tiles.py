@@ -44,11 +44,7 @@ def parts(
 ) -> Iterator[tuple[Rgb, Boxes]]:
     """Yields what the network looks at: an image as a whole, then its tiles if it is larger.
 
-    Args:
-        rgb: (h, w, 3), may be smaller than the image.
-        network_input: of the network.
-        tile: side in pixels of the image; None is no tiles.
-        image_hw: the image's height and width.
+    The pixels (h, w, 3) may be fewer than those of the image, of which a tile has its side.
 
     Yields:
         Pixels, and what the network's input shows of them: (4,) y1 x1 y2 x2 in fractions of the

@@ -74,13 +74,12 @@ def remembered_sha256(path: Path) -> str:
             return str(stored["sha256"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass  # not stored yet, or damaged
-    digest = sha256_of_file(path)
-    _remember_sha256(path, digest)
-    return digest
+    return _remember_sha256(path, sha256_of_file(path))
 
 
-def _remember_sha256(path: Path, digest: str) -> None:
+def _remember_sha256(path: Path, digest: str) -> str:
     write_json(_hash_file(path), {**_state(path), "sha256": digest})
+    return digest
 
 
 def _hash_file(path: Path) -> Path:
@@ -137,10 +136,6 @@ def _fetched(address: str, pin: str, key: str, check: Check | None) -> Path:
         with locked(lock, f"the download of {path.name}", wait=True):
             if not _is_there(path, pin):
                 _fetch_checked(address, pin, path, key, check)
-    except InputError as error:
-        if error.where != str(lock):
-            raise
-        raise InputError(key, address, f"a writable cache ({error.value})", remedy) from None
     except OSError as error:  # problems of the address are InputErrors
         raise InputError(key, address, f"a writable cache ({error})", remedy) from error
     return path
@@ -172,7 +167,6 @@ def _fetch_checked(address: str, pin: str, path: Path, key: str, check: Check | 
 def _fault(
     part: Path, digest: str, address: str, pin: str, key: str, check: Check | None
 ) -> InputError | None:
-    """Returns what is wrong with a fetched file, if anything."""
     if pin:
         return None if digest == pin else _other_content(address, digest, pin, key)
     reason = check(part) if check else ""

@@ -44,15 +44,11 @@ class FetchError(Exception):
 class Kept(NamedTuple):
     """What earlier attempts fetched.
 
-    Attributes:
-        have: bytes from the start of the file, without a gap.
-        size: bytes of the whole file; None if the server did not announce it.
-        version: a mark that changes with the file, such as its ETag; "" if the server sends none,
-            and then the file cannot be resumed.
+    The version changes with the file, such as its ETag. Without one, it cannot be resumed.
     """
 
-    have: int = 0
-    size: int | None = None
+    have: int = 0  # bytes from the start of the file, without a gap
+    size: int | None = None  # of the whole file; None if the server did not announce it
     version: str = ""
 
 
@@ -60,14 +56,10 @@ NOTHING = Kept()
 
 
 class Stream(NamedTuple):
-    """The file, or the rest of it.
+    """The file, or the rest of it, from the offset `start`.
 
-    Attributes:
-        start: offset of the first piece: `have` of the kept bytes, or 0 if the file has changed or
-            the server can send only the whole.
-        size: bytes of the whole file; None if unknown, and then the pieces end with the file.
-        version: as in `Kept`.
-        pieces: the bytes. A broken connection ends them early or raises FetchError.
+    That is 0 if the file has changed or the server can send only the whole. Without a size, the
+    pieces end with the file. A broken connection ends them early or raises FetchError.
     """
 
     start: int

@@ -74,12 +74,7 @@ def _remove_traces_of_the_process(model: ModelProto) -> None:
 
 
 class MindirNetwork:
-    """The network of a MINDIR file; `answers` is that of `Detector`.
-
-    Args:
-        path: as `save_mindir` wrote it.
-        batch_size: images per call that callers should use; the network takes any number.
-    """
+    """The network of a MINDIR file; `answers` is that of `Detector`."""
 
     def __init__(self, path: Path, batch_size: int = 1) -> None:
         self._cell = nn.GraphCell(ms.load(str(path)))

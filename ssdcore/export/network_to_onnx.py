@@ -5,12 +5,10 @@ constant affine map, so it is folded into the convolution before it.
 """
 
 from collections.abc import Iterable
-from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from mindspore import Parameter, nn
-from numpy.typing import NDArray
+from mindspore import nn
 
 from ssdcore.export.onnx_builder import BATCH, Graph, tensor
 from ssdcore.models.layers import CaffeInput, ConvBlock, Dropout, L2Norm
@@ -30,11 +28,7 @@ def to_onnx(network: SSD, loss: LossName) -> Any:
     """Returns a network as an ONNX model: images → offsets, probabilities.
 
     images (B, 3, S, S) as `to_network_input` makes them, offsets (B, K, 4),
-    probabilities (B, K, C); B is free.
-
-    Args:
-        network: the trained network.
-        loss: name of the class loss it was trained with, which provides the activation.
+    probabilities (B, K, C); B is free. The class loss of the training provides the activation.
     """
     graph = Graph()
     offsets, logits = _outputs(network, graph, "images")
@@ -75,17 +69,12 @@ def _outputs(network: SSD, graph: Graph, images: str) -> tuple[str, str]:
     )
 
 
-@singledispatch
 def _emit_backbone(cell: nn.Cell, graph: Graph, x: str) -> list[str]:
     """Adds the nodes of a backbone; returns its maps."""
-    raise NotImplementedError(f"the backbone {type(cell).__name__} has no translation to ONNX")
+    if not isinstance(cell, VGG16):
+        raise NotImplementedError(f"the backbone {type(cell).__name__} has no translation to ONNX")
 
-
-@_emit_backbone.register(VGG16)
-def _(cell: VGG16, graph: Graph, x: str) -> list[str]:
-    # follows VGG16.construct
-
-    def through(*cells: nn.Cell) -> str:
+    def through(*cells: nn.Cell) -> str:  # follows VGG16.construct
         return _in_turn(cells, graph, x)
 
     x = through(cell.input, cell.conv1, cell.pool, cell.conv2, cell.pool, cell.conv3, cell.pool)
@@ -113,100 +102,56 @@ def _in_turn(cells: Iterable[nn.Cell], graph: Graph, x: str) -> str:
 
 def _convolve(graph: Graph, x: str, cell: nn.Conv2d, norm: nn.BatchNorm2d | None) -> str:
     """Adds a convolution; with batch norm, y = γ (w·x + b - μ) / √(σ² + ε) + β."""
-    weight = _values(cell.weight).astype(np.float64)
-    bias = _values(cell.bias).astype(np.float64) if cell.has_bias else np.zeros(len(weight))
+    weight = cell.weight.asnumpy().astype(np.float64)
+    bias = cell.bias.asnumpy().astype(np.float64) if cell.has_bias else np.zeros(len(weight))
     if norm is not None:
-        variance, mean = _values(norm.moving_variance), _values(norm.moving_mean)
-        factor = _values(norm.gamma) / np.sqrt(variance.astype(np.float64) + norm.eps)
+        variance, mean = norm.moving_variance.asnumpy(), norm.moving_mean.asnumpy()
+        factor = norm.gamma.asnumpy() / np.sqrt(variance.astype(np.float64) + norm.eps)
         weight *= factor[:, None, None, None]
-        bias = factor * (bias - mean) + _values(norm.beta)
+        bias = factor * (bias - mean) + norm.beta.asnumpy()
     name = cell.weight.name.removesuffix(".weight")
     has_bias = cell.has_bias or norm is not None
     padding = cell.padding if isinstance(cell.padding, tuple) else (cell.padding,) * 4
     top, bottom, left, right = padding
+    inputs = [graph.constant(weight.astype(np.float32), f"{name}.weight")]
+    if has_bias:
+        inputs.append(graph.constant(bias.astype(np.float32), f"{name}.bias"))
     return graph.add(
-        "Conv",
-        x,
-        graph.constant(weight.astype(np.float32), f"{name}.weight"),
-        *([graph.constant(bias.astype(np.float32), f"{name}.bias")] if has_bias else []),
-        kernel_shape=list(cell.kernel_size),
-        strides=list(cell.stride),
-        dilations=list(cell.dilation),
-        pads=[top, left, bottom, right],
-        group=cell.group,
-    )
+        "Conv", x, *inputs, kernel_shape=list(cell.kernel_size), strides=list(cell.stride),
+        dilations=list(cell.dilation), pads=[top, left, bottom, right], group=cell.group,
+    )  # fmt: skip
 
 
-def _values(parameter: Parameter) -> NDArray[np.float32]:
-    return parameter.asnumpy()
-
-
-@singledispatch
 def _emit(cell: nn.Cell, graph: Graph, x: str) -> str:
     """Adds the nodes of a cell applied to the value x; returns the result."""
+    match cell:
+        case nn.Identity() | Dropout():  # only active in training
+            return x
+        case nn.Conv2d():
+            return _convolve(graph, x, cell, None)
+        case nn.SequentialCell():
+            return _in_turn(cell, graph, x)
+        case ConvBlock():
+            return _in_turn((cell.conv, cell.norm, cell.activation), graph, x)
+        case ExtraBlock():
+            return _in_turn((cell.reduce, cell.expand), graph, x)
+        case nn.ReLU():
+            return graph.add("Relu", x)
+        case nn.ReLU6():
+            low, high = (graph.constant(np.float32(v), f"relu6_{v}") for v in (0, 6))
+            return graph.add("Clip", x, low, high)
+        case nn.MaxPool2d():
+            # MindSpore's "same" adds an odd row or column of padding at the end
+            shape = {"kernel_shape": [cell.kernel_size] * 2, "strides": [cell.stride] * 2}
+            return graph.add("MaxPool", x, auto_pad="SAME_UPPER", **shape)
+        case L2Norm():
+            axes = graph.constant(np.array([1]), "channels")
+            squares = graph.add("ReduceSum", graph.add("Mul", x, x), axes, keepdims=1)
+            tiny = graph.constant(np.float32(L2Norm.TINY), "tiny")
+            length = graph.add("Sqrt", graph.add("Add", squares, tiny))
+            scale = graph.constant(cell.scale.asnumpy(), cell.scale.name)
+            return graph.add("Mul", graph.add("Div", x, length), scale)
+        case CaffeInput():
+            scale, shift = (graph.constant(t.asnumpy()) for t in (cell.scale, cell.shift))
+            return graph.add("Add", graph.add("Mul", x, scale), shift)
     raise NotImplementedError(f"{type(cell).__name__} has no translation to ONNX")
-
-
-@_emit.register(nn.Identity)
-@_emit.register(Dropout)  # only active in training
-def _(cell: nn.Cell, graph: Graph, x: str) -> str:
-    return x
-
-
-@_emit.register(nn.Conv2d)
-def _(cell: nn.Conv2d, graph: Graph, x: str) -> str:
-    return _convolve(graph, x, cell, None)
-
-
-@_emit.register(nn.SequentialCell)
-def _(cell: nn.SequentialCell, graph: Graph, x: str) -> str:
-    return _in_turn(cell, graph, x)
-
-
-@_emit.register(ConvBlock)
-def _(cell: ConvBlock, graph: Graph, x: str) -> str:
-    return _in_turn((cell.conv, cell.norm, cell.activation), graph, x)
-
-
-@_emit.register(ExtraBlock)
-def _(cell: ExtraBlock, graph: Graph, x: str) -> str:
-    return _in_turn((cell.reduce, cell.expand), graph, x)
-
-
-@_emit.register(nn.ReLU)
-def _(cell: nn.ReLU, graph: Graph, x: str) -> str:
-    return graph.add("Relu", x)
-
-
-@_emit.register(nn.ReLU6)
-def _(cell: nn.ReLU6, graph: Graph, x: str) -> str:
-    low, high = (graph.constant(np.float32(v), f"relu6_{v}") for v in (0, 6))
-    return graph.add("Clip", x, low, high)
-
-
-@_emit.register(nn.MaxPool2d)
-def _(cell: nn.MaxPool2d, graph: Graph, x: str) -> str:
-    # MindSpore's "same" adds an odd row or column of padding at the end
-    return graph.add(
-        "MaxPool",
-        x,
-        kernel_shape=[cell.kernel_size] * 2,
-        strides=[cell.stride] * 2,
-        auto_pad="SAME_UPPER",
-    )
-
-
-@_emit.register(L2Norm)
-def _(cell: L2Norm, graph: Graph, x: str) -> str:
-    axes = graph.constant(np.array([1]), "channels")
-    squares = graph.add("ReduceSum", graph.add("Mul", x, x), axes, keepdims=1)
-    tiny = graph.constant(np.float32(L2Norm.TINY), "tiny")
-    length = graph.add("Sqrt", graph.add("Add", squares, tiny))
-    scale = graph.constant(_values(cell.scale), cell.scale.name)
-    return graph.add("Mul", graph.add("Div", x, length), scale)
-
-
-@_emit.register(CaffeInput)
-def _(cell: CaffeInput, graph: Graph, x: str) -> str:
-    scale, shift = (graph.constant(t.asnumpy()) for t in (cell.scale, cell.shift))
-    return graph.add("Add", graph.add("Mul", x, scale), shift)

@@ -55,13 +55,8 @@ class Graph:
         Raises:
             onnx.checker.ValidationError: an input is missing, a shape does not fit, …
         """
-        graph = helper.make_graph(
-            self._nodes,
-            name,
-            inputs,
-            outputs,
-            [numpy_helper.from_array(array, key) for key, array in self._constants.items()],
-        )
+        constants = [numpy_helper.from_array(array, key) for key, array in self._constants.items()]
+        graph = helper.make_graph(self._nodes, name, inputs, outputs, constants)
         opset = helper.make_opsetid("", OPSET)
         model = helper.make_model(
             graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name=PRODUCER

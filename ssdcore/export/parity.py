@@ -1,7 +1,6 @@
 """Compares exported networks with their checkpoint: outputs and AP on the same images."""
 
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ from ssdcore.coco.classes import as_listed
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import Detections, to_results
 from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
+from ssdcore.data.thread_map import batched
 from ssdcore.export.metadata import ExportMetadata
 from ssdcore.export.mindir import MindirNetwork
 from ssdcore.export.runtime import OnnxDetector, OnnxFile, OnnxNetwork
@@ -46,31 +46,22 @@ large, rounding errors alone change its probabilities."""
 
 
 class Comparison(NamedTuple):
-    """The results of all networks on the same images.
+    """The results of all networks, by name, on the same images.
 
-    Attributes:
-        image_ids: of the images.
-        found: the detections in each image, by network; the checkpoint's under `CHECKPOINT`.
-        differences: maximum difference from the checkpoint, by network and output. In a batch
-            whose largest value exceeds 1 it is relative to that value, because rounding errors
-            grow with it.
+    The difference is the largest one from the checkpoint. In a batch whose largest value exceeds 1
+    it is relative to that value, because rounding errors grow with it.
     """
 
     image_ids: list[int]
-    found: dict[str, list[Detections]]
-    differences: dict[str, dict[str, float]]
+    found: dict[str, list[Detections]]  # in each image; the checkpoint's under `CHECKPOINT`
+    differences: dict[str, dict[str, float]]  # by output
 
 
 class Parity(NamedTuple):
-    """The verdict on exported networks.
+    """The verdict on exported networks."""
 
-    Attributes:
-        figures: the content of export/parity.json.
-        faults: a phrase for each figure above the tolerance.
-    """
-
-    figures: dict[str, Any]
-    faults: list[str]
+    figures: dict[str, Any]  # the content of export/parity.json
+    faults: list[str]  # a phrase for each figure above the tolerance
 
     def __str__(self) -> str:
         if BROKEN in self.figures:
@@ -87,10 +78,7 @@ def why_broken(
 ) -> str:
     """Returns why no comparison means anything, as after too high a learning rate; else "".
 
-    Args:
-        network: the checkpoint.
-        images: ids and pixels (H, W, 3) of one batch.
-        network_input: of the network.
+    It looks at the checkpoint's answers to one batch of images, ids and pixels (H, W, 3).
     """
     offsets, probabilities = network(
         np.stack([to_network_input(rgb, network_input) for _, rgb in images])
@@ -115,16 +103,10 @@ def check_exports(
     split: CocoSplit,
     tolerance: float,
 ) -> Parity:
-    """Compares the files that `write_exports` wrote with the checkpoint.
+    """Compares the files that `write_exports` wrote with the checkpoint, the detector.
 
-    Args:
-        folder: of the files.
-        formats: of the files.
-        detector: the checkpoint.
-        metadata: its thresholds and default boxes apply to the detections.
-        images: ids and pixels (H, W, 3), from the validation split.
-        split: the validation split.
-        tolerance: maximum difference of an output and of AP that counts as equal.
+    The images, ids and pixels (H, W, 3), are of the split. An output or AP that differs by the
+    tolerance or less counts as equal.
     """
     network_input = metadata.network.network_input
     networks: dict[str, Answers] = {}
@@ -162,22 +144,14 @@ def compare(
     batch_size: int,
     network_input: NetworkInput = SSD300,
 ) -> Comparison:
-    """Applies all networks to every image.
+    """Applies the checkpoint, and the exported networks and finders by name, to every image.
 
-    Args:
-        checkpoint: the network that the others should equal.
-        networks: exported networks by name.
-        finders: exported networks from image to detections, by name.
-        images: ids and pixels (H, W, 3).
-        default_boxes: (K, 4), those the network was trained with.
-        thresholds: which boxes are detections.
-        batch_size: images per batch.
-        network_input: of the networks.
+    The images are ids and pixels (H, W, 3).
     """
     names = (CHECKPOINT, *networks, *finders)
     comparison = Comparison([], {name: [] for name in names}, {name: {} for name in names})
     image_ids, found, differences = comparison
-    for batch in _batches(images, batch_size):
+    for batch in batched(images, batch_size):
         image_ids += [image_id for image_id, _ in batch]
         inputs = np.stack([to_network_input(rgb, network_input) for _, rgb in batch])
         views = [network_input.view(np.array(rgb.shape[:2])) for _, rgb in batch]
@@ -202,14 +176,10 @@ def judge(
     classes: Sequence[CocoClass],
     approximate: Container[str] = (),
 ) -> Parity:
-    """Measures AP, and compares AP and outputs with the checkpoint's.
+    """Measures AP, and compares AP and outputs with the checkpoint's; see `check_exports`.
 
-    Args:
-        comparison: of the networks.
-        split: the split of the images.
-        tolerance: maximum difference of an output and of AP that counts as equal.
-        classes: the networks', in the order of the labels 1 … C-1.
-        approximate: names of networks that are only measured.
+    The classes are in the order of the labels 1 … C-1. Networks of the names `approximate` are only
+    measured.
     """
     image_of = {image.id: image for image in split.images}
     images = [image_of[image_id] for image_id in comparison.image_ids]
@@ -231,9 +201,3 @@ def judge(
                 if not abs(row[figure]) <= tolerance  # true for NaN, too
             ]
     return Parity(figures, faults)
-
-
-def _batches(images: Iterable[tuple[int, Rgb]], size: int) -> Iterator[list[tuple[int, Rgb]]]:
-    members = iter(images)
-    while batch := list(islice(members, size)):
-        yield batch

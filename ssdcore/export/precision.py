@@ -31,11 +31,8 @@ def to_int8(network: Any, calibration: Iterable[NDArray[np.float32]]) -> Any:
     """Returns a copy that convolves in 8 bits (QDQ); inputs and outputs stay float32.
 
     Each value's range is that of the calibration images. Weights have a scale per channel and 7
-    of 8 bits: on processors without VNNI, the sum of two 8-bit products overflows.
-
-    Args:
-        network: as `to_onnx` wrote it.
-        calibration: batches (b, 3, S, S) of training images.
+    of 8 bits: on processors without VNNI, the sum of two 8-bit products overflows. The batches
+    (b, 3, S, S) are of training images.
 
     Raises:
         InputError: there is no image to calibrate on.
@@ -46,16 +43,10 @@ def to_int8(network: Any, calibration: Iterable[NDArray[np.float32]]) -> Any:
     with tempfile.TemporaryDirectory(prefix="int8-") as folder:
         path = Path(folder) / "int8.onnx"
         quantize_static(
-            source,
-            path,
-            batches,
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=list(QUANTIZED),
-            per_channel=True,
-            reduce_range=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-        )
+            source, path, batches, quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=list(QUANTIZED), per_channel=True, reduce_range=True,
+            activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+        )  # fmt: skip
         return onnx.load(path)
 
 

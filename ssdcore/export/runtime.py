@@ -22,11 +22,7 @@ ERRORS_ONLY = 3
 
 
 class OnnxFile:
-    """An ONNX file of this project, such as export/ssd300.onnx.
-
-    Attributes:
-        metadata: of the file.
-        names: of its input and its outputs.
+    """An ONNX file of this project, such as export/ssd300.onnx; `names` are of input and outputs.
 
     Raises:
         InputError: the file is no ONNX file, or not from this project.
@@ -66,18 +62,10 @@ class OnnxFile:
 
 
 class _OfFile:
-    """A network read from a file.
-
-    Args:
-        file: with input and outputs of these `NAMES`.
-        batch_size: images per call that callers should use; the network takes any number.
-
-    Attributes:
-        metadata: of the file.
-        network_input: what the network takes.
+    """A network read from a file; callers should use `batch_size` images per call, but need not.
 
     Raises:
-        InputError: its input and outputs have other names.
+        InputError: input and outputs of the file have other names than `NAMES`.
     """
 
     NAMES: ClassVar[tuple[str, ...]]

@@ -87,15 +87,10 @@ class LocalParams(Section):
 
     Paths are absolute or from the repository root. DVC itself does not expand `~` in its deps.
 
-    Attributes:
-        path: folder or archive of the whole data set. With `EXAMPLE`, the four paths count.
-        format: of the annotations; `auto` recognises it.
-        val_share: of all images, which become val if the data set has no split.
-        test_path: folder or archive of a test split, in any format. With `EXAMPLE`, the test
-            split of `path` counts, if it has one.
-        test_share: of all images, or of those of train if there is a val, which become test if
-            the data set has no test split.
-        group: pattern of file names; images of the same text in its group stay in one split.
+    `path` and `test_path` are a folder or archive of the whole data set, and of a test split. With
+    `EXAMPLE`, the four paths count, and the test split of `path`, if it has one. Without splits,
+    `val_share` of all images becomes val, and `test_share` (of train, if there is a val) test.
+    Images of the same text in the group of the pattern `group` stay in one split.
     """
 
     path: DataPath = EXAMPLE  # files of earlier versions lack it
@@ -138,19 +133,15 @@ class LocalParams(Section):
 class DatasetParams(Section):
     """The data set, and the parameters of each data source.
 
-    Attributes:
-        name: the data source: one of the sections below, and a module of `ssdcore.sources`.
-        classes: names of the classes to keep; None keeps all.
-        limit: maximum number of images in each split; None keeps all.
-        merge_names: whether classes of the same name become one class.
-        crowd_as_objects: whether crowd regions are objects like all others.
+    The name is that of one of these, and of a module of `ssdcore.sources`. The defaults are for
+    files of earlier versions.
     """
 
     name: str
-    classes: Names | None
-    limit: Count | None
-    merge_names: bool = False  # files of earlier versions lack it
-    crowd_as_objects: bool = False  # likewise
+    classes: Names | None  # to keep; None keeps all
+    limit: Count | None  # of images in each split; None keeps all
+    merge_names: bool = False  # whether classes of the same name become one class
+    crowd_as_objects: bool = False  # whether crowd regions are objects like all others
     shapes: ShapesParams
     bccd: BccdParams
     coco2017: Coco2017Params

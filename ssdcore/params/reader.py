@@ -31,8 +31,9 @@ def read_params(path: Path) -> Params:
     Raises:
         InputError: see `read_values` and `check_params`.
     """
-    params, notes = _check(read_values(path), path)
-    for note in notes:
+    values = read_values(path)
+    params = check_params(values, path)
+    for note in with_new_names(values)[1]:
         say(f"{path}: {note}", error=True)
     return params
 
@@ -71,14 +72,8 @@ def check_params(values: Mapping[str, Any], path: Path) -> Params:
         InputError: a key is unknown, missing, of the wrong type or out of range; the message
             names the file and the key, such as `train.lr_max`.
     """
-    return _check(values, path)[0]
-
-
-def _check(values: Mapping[str, Any], path: Path) -> tuple[Params, list[str]]:
-    """Returns the parameters, and a note for each that has a name of an earlier version."""
-    present, notes = with_new_names(values)
     try:
-        return Params.model_validate(present), notes
+        return Params.model_validate(with_new_names(values)[0])
     except ValidationError as error:
         raise _translated(error.errors(), path) from None
 

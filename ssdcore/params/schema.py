@@ -78,19 +78,17 @@ class ModelParams(Section):
     @model_validator(mode="after")
     def _boxes_fit(self) -> Self:
         scales, layout = list(self.default_box_scales), LAYOUTS[self.input_size]
+        size = f"with input_size {self.input_size}"
         if len(scales) != layout.num_scales:
             example = ", ".join(map(str, layout.coco_scales))
-            raise relation(
-                "default_box_scales",
-                scales,
-                f"{layout.num_scales} values with input_size {self.input_size}, such as {example}",
-            )
+            expected = f"{layout.num_scales} values {size}, such as {example}"
+            raise relation("default_box_scales", scales, expected)
         if scales != sorted(set(scales)):
             raise relation("default_box_scales", scales, "values that grow from each to the next")
         if (ratios := self.aspect_ratios) is not None:
             if len(ratios) != len(layout.maps):
                 paper = [list(feature_map.aspect_ratios) for feature_map in layout.maps]
-                expected = f"{len(paper)} lists with input_size {self.input_size}, such as {paper}"
+                expected = f"{len(paper)} lists {size}, such as {paper}"
                 raise relation("aspect_ratios", [list(own) for own in ratios], expected)
             for own in ratios:
                 if len(set(own)) < len(own):
@@ -113,13 +111,10 @@ class AugmentParams(Section):
 
 
 class TrainParams(Section):
-    """Training parameters.
+    """Training parameters. With 0 epochs, the start is measured and passed on as it is.
 
-    With 0 epochs, the start is measured and passed on as it is.
-
-    Attributes:
-        WITHOUT_EFFECT: keys that may change while a training is interrupted: the steps that
-            are still to come do not depend on them.
+    Keys `WITHOUT_EFFECT` may change while a training is interrupted: the steps that are still to
+    come do not depend on them.
     """
 
     WITHOUT_EFFECT: ClassVar = frozenset(
@@ -166,11 +161,8 @@ class TrainParams(Section):
             if self.init_from is None:
                 raise relation("epochs", 0, "1 or more, or train.init_from, which 0 epochs pass on")
             return self
-        for name, limit in (
-            ("warmup_epochs", "epochs"),
-            ("lr_init", "lr_max"),
-            ("lr_end", "lr_max"),
-        ):
+        limits = {"warmup_epochs": "epochs", "lr_init": "lr_max", "lr_end": "lr_max"}
+        for name, limit in limits.items():
             value, most = getattr(self, name), getattr(self, limit)
             if value > most:
                 raise relation(name, value, f"at most {limit} ({most})")
@@ -183,8 +175,7 @@ class TrainParams(Section):
 class EvaluateParams(Section):
     """Selection of the detections; see `ssdcore.inference.decode.Thresholds`.
 
-    Attributes:
-        review: maximum number of labels in the table of label errors; 0 for no table.
+    The table of label errors has at most `review` labels.
     """
 
     backend: Backend
@@ -255,48 +246,26 @@ class Params(Section):
     tracking: TrackingParams
 
     @model_validator(mode="after")
-    def _one_start(self) -> Self:
-        if self.model.pretrained is not None and self.train.init_from is not None:
+    def _sections_fit(self) -> Self:
+        model, train, amp = self.model, self.train, self.runtime.amp
+        if model.pretrained is not None and train.init_from is not None:
+            expected = "null where model.pretrained is set: a checkpoint brings its own backbone"
+            raise relation("train.init_from", train.init_from, expected)
+        most = self.convert.max_side
+        if most is not None and most < model.input_size:
+            expected = f"at least model.input_size ({model.input_size})"
+            raise relation("convert.max_side", most, expected)
+        if train.min_negatives > (boxes := model.layout.num_default_boxes):
+            expected = f"at most {boxes}, the default boxes of an image"
+            raise relation("train.min_negatives", train.min_negatives, expected)
+        if model.batch_norm and train.batch_size == 1:
             raise relation(
-                "train.init_from",
-                self.train.init_from,
-                "null where model.pretrained is set: a checkpoint brings its own backbone",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _images_fill_the_input(self) -> Self:
-        side, most = self.model.input_size, self.convert.max_side
-        if most is not None and most < side:
-            raise relation("convert.max_side", most, f"at least model.input_size ({side})")
-        return self
-
-    @model_validator(mode="after")
-    def _negatives_exist(self) -> Self:
-        most = self.model.layout.num_default_boxes
-        if self.train.min_negatives > most:
-            expected = f"at most {most}, the default boxes of an image"
-            raise relation("train.min_negatives", self.train.min_negatives, expected)
-        return self
-
-    @model_validator(mode="after")
-    def _batch_norm_has_a_variance(self) -> Self:
-        if self.model.batch_norm and self.train.batch_size == 1:
+                "train.batch_size", 1, "2 or more with model.batch_norm: the last map has one "
+                "cell, and one value of one image has no variance",
+            )  # fmt: skip
+        if amp != "O0" and train.loss_scale == 1:
             raise relation(
-                "train.batch_size",
-                self.train.batch_size,
-                "2 or more with model.batch_norm: the last map has one cell, and one value of one "
-                "image has no variance",
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _float16_is_scaled(self) -> Self:
-        if self.runtime.amp != "O0" and self.train.loss_scale == 1:
-            raise relation(
-                "train.loss_scale",
-                self.train.loss_scale,
-                f"dynamic, or a factor such as 1024, with runtime.amp {self.runtime.amp}: float16 "
-                "loses small gradients",
-            )
+                "train.loss_scale", train.loss_scale, "dynamic, or a factor such as 1024, with "
+                f"runtime.amp {amp}: float16 loses small gradients",
+            )  # fmt: skip
         return self

@@ -1,7 +1,8 @@
 """The base of all sections, and the types of the parameters with their ranges."""
 
-from math import isfinite
-from typing import Annotated, Literal, TypeVar
+from collections.abc import Callable
+from math import inf
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -53,45 +54,45 @@ def relation(key: str, value: object, expected: str) -> PydanticCustomError:
     return PydanticCustomError(RELATION, "{key} should be {expected}", context)
 
 
-def _scale(value: object) -> object:
-    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 0
-    if value == "dynamic" or (number >= 1 and isfinite(number)):
-        return value
-    raise PydanticCustomError("loss_scale", "dynamic or a number of at least 1")
+def _only(is_right: Callable[[Any], bool], expected: str) -> PlainValidator:
+    """Returns the check of a type's values, which stay as they are."""
+
+    def check(value: object) -> object:
+        if is_right(value):
+            return value
+        raise PydanticCustomError("value", expected)
+
+    return PlainValidator(check)
 
 
-LossScale = Annotated[float | Literal["dynamic"], PlainValidator(_scale)]
+def _is_a(value: object, *types: type) -> bool:
+    return isinstance(value, types) and not isinstance(value, bool)
 
 
-def _on_nonfinite(value: object) -> object:
-    if value == "stop" or (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
-        return value
-    raise PydanticCustomError("on_nonfinite", "stop or a whole number of at least 1")
-
-
-OnNonFinite = Annotated[int | Literal["stop"], PlainValidator(_on_nonfinite)]
-
-
-def _address(value: object) -> object:
+def _is_address(value: object) -> bool:
     host, _, port = value.partition(":") if isinstance(value, str) else ("", "", "")
-    if host and port.isdecimal() and FIRST_PORT <= int(port) <= LAST_PORT:
-        return value
-    raise PydanticCustomError(
-        "address", f"host:port with a port from {FIRST_PORT} to {LAST_PORT}, like 10.0.0.1:8118"
-    )
+    return bool(host) and port.isdecimal() and FIRST_PORT <= int(port) <= LAST_PORT
 
 
-def _input_size(value: object) -> object:
-    if type(value) is int and value in LAYOUTS:
-        return value
-    raise PydanticCustomError("input_size", " or ".join(map(str, LAYOUTS)))
-
-
-InputSize = Annotated[int, PlainValidator(_input_size)]
+LossScale = Annotated[
+    float | Literal["dynamic"],
+    _only(lambda v: v == "dynamic" or (_is_a(v, int, float) and 1 <= v < inf),
+          "dynamic or a number of at least 1"),
+]  # fmt: skip
+OnNonFinite = Annotated[
+    int | Literal["stop"],
+    _only(lambda v: v == "stop" or (_is_a(v, int) and v >= 1),
+          "stop or a whole number of at least 1"),
+]  # fmt: skip
+Address = Annotated[
+    str,
+    _only(_is_address,
+          f"host:port with a port from {FIRST_PORT} to {LAST_PORT}, like 10.0.0.1:8118"),
+]  # fmt: skip
+InputSize = Annotated[
+    int, _only(lambda v: _is_a(v, int) and v in LAYOUTS, " or ".join(map(str, LAYOUTS)))
+]
 """Height and width of the network's input in pixels."""
-
-Address = Annotated[str, PlainValidator(_address)]
-
 
 LEAST_TILE = 64
 Tile = Annotated[int, Field(ge=LEAST_TILE)]

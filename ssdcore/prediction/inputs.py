@@ -21,16 +21,10 @@ WEB = ("http", "https")
 
 
 class Input(NamedTuple):
-    """A photo or a video.
+    """A photo or a video."""
 
-    Attributes:
-        name: its path or address, without password and query.
-        output: the path of its drawn copy, below the output folder; unique.
-        source: where it is.
-    """
-
-    name: str
-    output: Path
+    name: str  # its path or address, without password and query
+    output: Path  # the path of its drawn copy, below the output folder; unique
     source: Path | str
 
     @property
@@ -46,12 +40,8 @@ class Input(NamedTuple):
 def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Input]:
     """Finds the photos and videos on a command line, each once; a folder's sorted by name.
 
-    Videos have to be named, or match a pattern; folders are searched for photos alone.
-
-    Args:
-        words: paths, patterns such as `photos/**/*.jpg`, or addresses.
-        out: the output folder; files below it are not searched.
-        allow_url: whether web addresses are allowed.
+    Words are paths, patterns such as `photos/**/*.jpg`, or addresses. Videos have to be named, or
+    match a pattern; folders are searched for photos alone, but not below the output folder.
 
     Raises:
         InputError: a word names nothing, an address is not allowed, or a drawn copy would

@@ -54,14 +54,9 @@ def model_file(model: str) -> Iterator[Path]:
 def load_detector(
     file: Path, batch_size: int, workers: int, device: "Device", *, device_is_required: bool
 ) -> PhotoDetector:
-    """Loads a checkpoint, or an exported network without importing MindSpore.
+    """Loads a checkpoint, or by the suffix .onnx an exported network without importing MindSpore.
 
-    Args:
-        file: an ONNX file by its suffix, else a checkpoint.
-        batch_size: images in a batch.
-        workers: decoding threads.
-        device: for a checkpoint; ONNX Runtime uses the CPU.
-        device_is_required: whether the user chose the device, so that another one is an error.
+    ONNX Runtime uses the CPU. That is an error if the user chose another device.
 
     Raises:
         InputError: no usable model file, or it can't be used on the device.
@@ -110,11 +105,8 @@ def _fetch_from_mlflow(model: str, folder: Path) -> Path:
     done = subprocess.run(
         [sys.executable, "-m", "ssdcore.serving.fetch", model, str(folder)],
         env=child_environment() | {"PYTHONIOENCODING": "utf-8:backslashreplace"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+        stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
+    )  # fmt: skip
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         raise InputError(model, reason, "a model in MLflow's store", "`mlflow ui` lists them")

@@ -29,28 +29,20 @@ JPEG_QUALITY = 92
 
 @dataclass(frozen=True)
 class Predictor:
-    """Detects, draws below a folder, and records.
+    """Detects, draws below a folder, and records; frames are `clip.mp4#000012`, starting from 0.
 
-    Attributes:
-        detector: the detector.
-        thresholds: of its detections.
-        labels: the classes to keep.
-        out: the folder for drawn copies.
-        results: records detections; frames are named `clip.mp4#000012`, starting from 0.
-        threads: that draw.
-        signals: entered by the caller. A stop signal ends a camera normally, and photos and
-            videos with `Stopped`.
-        tile: side in pixels of the tiles that larger images are cut into; None is no tiles.
+    A stop signal ends a camera normally, and photos and videos with `Stopped`. The caller enters
+    `signals`.
     """
 
     detector: PhotoDetector
     thresholds: Thresholds
-    labels: Sequence[int]
-    out: Path
+    labels: Sequence[int]  # the classes to keep
+    out: Path  # the folder for drawn copies
     results: ResultFiles
-    threads: int
+    threads: int  # that draw
     signals: Signals
-    tile: int | None = None
+    tile: int | None = None  # side in pixels of the tiles of larger images
 
     def predict_photos(self, photos: Sequence[Input]) -> None:
         """Processes photos; reports and records broken ones.

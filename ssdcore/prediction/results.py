@@ -4,7 +4,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
@@ -23,11 +23,8 @@ TEXT: dict[str, Any] = {"encoding": "utf-8", "errors": "backslashreplace"}
 class ResultFiles:
     """Writes results photo by photo and keeps none, because a video has any number of frames.
 
-    Args:
-        classes: in the order of the labels 1 … C-1.
-        images: file for COCO's images, one object per line.
-        annotations: file for COCO's annotations, likewise.
-        table: file for the table, or None.
+    COCO's images and annotations have one object per line. The classes are in the order of the
+    labels 1 … C-1.
 
     Attributes:
         photos: number of usable photos.
@@ -81,29 +78,25 @@ def writing_results(
     """Writes the results added in the block to `PREDICTIONS` in a folder, all or nothing.
 
     The file is a COCO data set whose `annotations` also have a `score`, so that `COCO.loadRes`
-    takes them. `broken` lists what can't be used, with the reason.
-
-    Args:
-        folder: created if missing.
-        classes: in the order of the labels 1 … C-1.
-        table: whether to write `TABLE` as well: a line for each box, in pixels, under `COLUMNS`.
+    takes them. `broken` lists what can't be used, with the reason. The `TABLE` has a line for each
+    box, in pixels, under `COLUMNS`.
     """
-    with ExitStack() as stack:
-        images = stack.enter_context(TemporaryFile("w+", **TEXT))
-        annotations = stack.enter_context(TemporaryFile("w+", **TEXT))
-        rows = stack.enter_context(_replacing_text(folder / TABLE)) if table else None
-        results = ResultFiles(classes, images, annotations, rows)
+    with (
+        _replacing_text(folder / PREDICTIONS) as file,
+        TemporaryFile("w+", **TEXT) as annotations,
+        _replacing_text(folder / TABLE) if table else nullcontext() as rows,
+    ):
+        file.write('{\n"images": [')
+        results = ResultFiles(classes, file, annotations, rows)
         yield results
-        with _replacing_text(folder / PREDICTIONS) as file:
-            for start, lines in (('{\n"images"', images), (',\n"annotations"', annotations)):
-                file.write(f"{start}: [")
-                lines.seek(0)
-                shutil.copyfileobj(lines, file)
-                file.write("\n]")
-            categories = [one._asdict() for one in classes]
-            for key, value in (("categories", categories), ("broken", results.broken)):
-                file.write(f',\n"{key}": {json.dumps(value, ensure_ascii=False)}')
-            file.write("\n}\n")
+        file.write('\n],\n"annotations": [')
+        annotations.seek(0)
+        shutil.copyfileobj(annotations, file)
+        file.write("\n]")
+        categories = [one._asdict() for one in classes]
+        for key, value in (("categories", categories), ("broken", results.broken)):
+            file.write(f',\n"{key}": {json.dumps(value, ensure_ascii=False)}')
+        file.write("\n}\n")
 
 
 @contextmanager

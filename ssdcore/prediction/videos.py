@@ -35,10 +35,7 @@ Frame = NDArray[np.uint8]  # (H, W, 3), red, green, blue
 
 
 class Clip:
-    """An open video or camera.
-
-    Args:
-        capture: an open `cv2.VideoCapture`.
+    """An open video or camera, a `cv2.VideoCapture`.
 
     Attributes:
         fps: frames per second.
@@ -118,14 +115,8 @@ def write_video(
     """Draws each frame's detections into a video, and yields its result without pixels.
 
     The video has the size of its first frame, less a row or column where that is odd, and no
-    sound. Without frames nothing is written.
-
-    Args:
-        results: of the frames, in order.
-        fps: frames per second.
-        classes: in the order of the labels 1 … C-1.
-        path: of the MP4 file, which is there when the iterator is exhausted.
-        threads: that draw.
+    sound. Without frames nothing is written; else the MP4 file is there when the iterator is
+    exhausted. The classes are in the order of the labels 1 … C-1.
 
     Raises:
         BrokenImageError: the codec does not support frames of this size.

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file
+from ssdcore.data.archives import extract_one
 from ssdcore.data.image_files import archive_fault
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.download.local_copy import local_copy, remembered_sha256
 from ssdcore.params.dataset import Coco2017Params
-from ssdcore.sources.unzip import extract_one
 
 SECTION = "dataset.coco2017"
 

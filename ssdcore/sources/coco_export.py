@@ -52,9 +52,8 @@ def read_coco_export(
         except BrokenImageError as error:
             raise InputError(file, str(error), "a readable COCO annotation file") from None
         check_rows(content, file)  # so that messages name the user's file, not the copy
-        images = [image for image in all_images if split_of(image) in ("", split)] or all_images
-        if split == "":
-            images = all_images
+        of_split = (image for image in all_images if not split or split_of(image) in ("", split))
+        images = list(of_split) or all_images
         listed = [name for name in map(image_name, content["images"]) if name]
         image_of, by_name = pair_listed(images, listed, str(PurePosixPath(name).parent), split)
         for row in content["images"]:
@@ -100,11 +99,7 @@ def pair_listed(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Returns the image of each listed name; and those that only the end of a path tells.
 
-    Args:
-        images: names of the images that are there.
-        listed: names in an annotation file.
-        home: folder of the annotation file.
-        split: of which the file is, or "".
+    The annotation file lies in the folder `home`, and is of a split, or "".
     """
     by_path: list[tuple[Key, Key]] = [
         (str, lambda name: plain_name(f"{home}/{name}")),

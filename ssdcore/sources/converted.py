@@ -7,6 +7,7 @@ alone, of bounded size and under names of ours; images are read here.
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +16,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
-from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair, read_label, stem
+from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_label, stem
 from ssdcore.sources.recognise import is_kitti
 from ssdcore.sources.yolo import may_be_label
 
@@ -25,6 +26,7 @@ PROPOSALS = b"<proposals>"
 """In files of `ssdcore.sources.review_files`: their boxes of source auto are no annotations. CVAT
 does not keep the mark, so that boxes that it exports are read, whatever proposed them."""
 PROPOSAL = re.compile(rb'<box [^<>]*source="auto"[^<>]*/>')
+FILE_NAME = attrgetter("file_name")
 OUTLINES = (b"<polygon ", b"<polyline ", b"<mask ", b"<ellipse ", b"<cuboid ", b"<points ")
 """Of CVAT's XML, which labelformat does not read."""
 
@@ -65,7 +67,8 @@ def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Rea
         ((_, boxes),) = _boxes(OneImage(folder, ",".join(classes)), f"{where}/{name}")
         kept = tuple(box for box in boxes if box.name != DONT_CARE)
         entries.append(ImageEntry(image, *upright_size_hw(files, image), kept))
-    return _reading(where, images, entries, list(labels), image_of)
+    alone = {label: ALONE for label in labels if label not in image_of}
+    return gathered(where, images, sorted(entries, key=FILE_NAME), image_of, alone)
 
 
 def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder: Path) -> Reading:
@@ -91,7 +94,6 @@ def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder:
 
 
 def _objects(row: Any) -> list[Any]:
-    """Returns the objects of a row of Labelbox's export."""
     projects = row["projects"].values()
     return [one for project in projects for label in project["labels"]
             for one in label["annotations"].get("objects", [])]  # fmt: skip
@@ -150,22 +152,7 @@ def _of_files(
         ImageEntry(image_of.get(name, name), image.height, image.width, boxes)
         for name, (image, boxes) in found.items()
     ]
-    return _reading(where, images, entries, annotations, dict.fromkeys(annotations, ""))
-
-
-def _reading(
-    where: str,
-    images: Sequence[str],
-    entries: list[ImageEntry],
-    labels: Sequence[str],
-    used_labels: dict[str, str],
-) -> Reading:
-    root = Path(where).resolve()
-    used = {entry.file_name for entry in entries}
-    rest = {root / image: (image, WITHOUT_LABEL) for image in images if image not in used}
-    rest |= {root / label: (label, ALONE) for label in labels if label not in used_labels}
-    entries.sort(key=lambda entry: entry.file_name)
-    return Reading(entries, {root / name for name in (*used, *used_labels)}, rest)
+    return gathered(where, images, sorted(entries, key=FILE_NAME), annotations, {})
 
 
 def _boxes(reader: Any, where: str) -> list[tuple[Any, tuple[Box, ...]]]:

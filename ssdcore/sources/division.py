@@ -24,17 +24,11 @@ HELD_OUT_SEED = 1
 
 
 class Division(NamedTuple):
-    """How to divide a set of images; what no share takes is train.
+    """How to divide a set of images; what no share takes is train."""
 
-    Attributes:
-        shares: of the images, by split; together less than 1.
-        seed: of the order.
-        group: pattern of file names, see `group_of`.
-    """
-
-    shares: Mapping[str, float]
-    seed: int
-    group: str | None = None
+    shares: Mapping[str, float]  # of the images, by split; together less than 1
+    seed: int  # of the order
+    group: str | None = None  # pattern of file names, see `group_of`
 
     @classmethod
     def of(cls, params: LocalParams, present: Collection[str]) -> "Division":
@@ -64,10 +58,7 @@ def divide(
     each split takes its share of each stratum, the rarest first. The last unit that shows a class
     stays in train: nobody could find the class without it.
 
-    Args:
-        classes_of: the classes of the objects in each image, by its name.
-        division: the shares.
-        where: name of the annotations in messages.
+    `classes_of` has the classes of the objects in each image, by its name.
 
     Raises:
         InputError: fewer units than splits.

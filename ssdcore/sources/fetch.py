@@ -60,11 +60,11 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         missing = _require_learnable(fetched, read)
         useless = _never_listed(read) if dataset.classes is None else []
         crowds = _shown(read["train"], crowd=True)
-        unused["train"][CROWD_ONLY] = [name for name in missing if name in crowds]
-        unused["train"][WITHOUT_BOX] = [
-            name for name in missing if name not in useless and name not in crowds
-        ]
-        unused["train"][LEFT_OUT] = useless
+        boxless = [name for name in missing if name not in useless and name not in crowds]
+        unused["train"] |= {
+            CROWD_ONLY: [name for name in missing if name in crowds],
+            WITHOUT_BOX: boxless, LEFT_OUT: useless,
+        }  # fmt: skip
         if useless:
             for split in fetched:
                 contents[split] = drop_classes(contents[split], useless)

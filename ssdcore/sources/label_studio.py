@@ -6,7 +6,7 @@ are not read. https://labelstud.io/guide/task_format describes the format.
 
 from collections.abc import Mapping, Sequence
 from math import cos, radians, sin
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -16,23 +16,17 @@ from ssdcore.core.messages import counted
 from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES, ImageFiles, image_names
 from ssdcore.sources.coco_export import LOCAL_FILES, pair_listed
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
-from ssdcore.sources.pairing import WITHOUT_LABEL, Reading, read_json
+from ssdcore.sources.pairing import Reading, gathered, read_json
 
 KIND = "rectanglelabels"
 UNFINISHED = "image of a task without an annotation"
 
 
 class Task(NamedTuple):
-    """What a task holds.
+    """What a task holds; without regions, nobody has annotated it."""
 
-    Attributes:
-        where: the file and the task's position, for messages.
-        image: path or address of its image.
-        regions: what a person has drawn; None if nobody has annotated it.
-    """
-
-    where: str
-    image: str
+    where: str  # the file and the task's position, for messages
+    image: str  # its path or address
     regions: Sequence[Mapping[str, Any]] | None
 
 
@@ -42,7 +36,7 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
     Raises:
         InputError: a file is no list of tasks, or a region is no box of a class.
     """
-    root, images = Path(where).resolve(), image_names(files)
+    images = image_names(files)
     tasks = [
         _task(task, f"{where}/{export}: task {number}")
         for export in exports
@@ -53,7 +47,7 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
     for task in tasks:
         image = image_of.get(task.image, task.image)
         if task.regions is None:
-            rest[root / image] = (image, UNFINISHED)
+            rest[image] = UNFINISHED
             continue
         boxes = [region for region in task.regions if region.get("type") == KIND]
         others += len(task.regions) - len(boxes)
@@ -61,14 +55,12 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
         found = tuple(_box(region, height, width, task.where) for region in boxes)
         entries.append(ImageEntry(image, height, width, found))
     entries.sort(key=lambda entry: entry.file_name)
-    used = {entry.file_name for entry in entries}
-    rest |= {root / i: (i, WITHOUT_LABEL) for i in images if i not in {*used, *image_of.values()}}
     counts = (
         (others, "region", "not read: no boxes"),
         (len(by_name), "image", "not at the path of the task, found by its end"),
     )
     notes = tuple(f"{counted(number, one)} {what}" for number, one, what in counts if number)
-    return Reading(entries, {root / name for name in (*used, *exports)}, rest, notes=notes)
+    return gathered(where, images, entries, exports, rest, notes)
 
 
 def _task(task: Any, where: str) -> Task:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from math import dist
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
-from ssdcore.sources.pairing import ALONE, WITHOUT_LABEL, Key, Reading, pair, read_json, stem
+from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_json, stem
 
 
 class Labels(NamedTuple):
@@ -27,13 +27,13 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
     Raises:
         InputError: a file is too large, no JSON, or a shape has no label or no points.
     """
-    root, images = Path(where).resolve(), image_names(files)
+    images = image_names(files)
     found, rest = {}, {}
     for name in files.names():
         if name.lower().endswith(".json"):
             labels = _labels(read_json(files, name, where), f"{where}/{name}")
             if labels is None:
-                rest[root / name] = (name, "JSON file that is no LabelMe annotation")
+                rest[name] = "JSON file that is no LabelMe annotation"
             else:
                 found[name] = labels
     levels: list[tuple[Key, Key]] = [
@@ -42,20 +42,18 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
         (lambda image: PurePosixPath(image).name, lambda name: _last(found[name].image)),
     ]
     image_of = pair(images, list(found), levels)
-    entries, used, file_names = [], set(), {PurePosixPath(image).name for image in images}
+    entries, file_names = [], {PurePosixPath(image).name for image in images}
     for name, labels in found.items():
         image = image_of.get(name)
         if image is None and _last(labels.image) in file_names:
-            rest[root / name] = (name, ALONE)
+            rest[name] = ALONE
             continue
         image = image or plain_name(f"{_folder(name)}/{_last(labels.image) or stem(name)}")
         height, width = labels.height, labels.width
         if min(height, width) < 1:
             height, width = upright_size_hw(files, image)
         entries.append(ImageEntry(image, height, width, labels.boxes))
-        used |= {root / name, root / image}
-    rest |= {root / i: (i, WITHOUT_LABEL) for i in images if i not in image_of.values()}
-    return Reading(entries, used, rest)
+    return gathered(where, images, entries, found.keys() - rest.keys(), rest)
 
 
 def _labels(content: Any, where: str) -> Labels | None:

@@ -63,7 +63,7 @@ def _four_paths(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     present = [*readings, *([layout.TEST] if params.has_test_path else [])]
     division = Division.of(params, present)
     if not contents:
-        whole = Whole(where, Recognised(format, ()), readings, contents, classes=classes)
+        whole = Whole(where, Recognised(format, ()), readings, classes=classes)
         write_splits(whole, folder, division)
     elif division.shares:
         write_contents(folder, partition(contents.pop("train"), division, where))
@@ -111,12 +111,9 @@ def _require_existing(path: str, key: str, kind: str) -> None:
         raise no_such_path(key, path, f"a folder or a zip {kind}")
 
 
-def _same_annotations(params: LocalParams) -> bool:
-    return Path(params.train_annotations) == Path(params.val_annotations)
-
-
 def _is_one_set(params: LocalParams) -> bool:
-    return _same_annotations(params) and Path(params.train_images) == Path(params.val_images)
+    train, val = (tuple(map(Path, _paths(params, split))) for split in layout.SPLITS)
+    return train == val
 
 
 def _read_coco(params: LocalParams) -> tuple[dict[str, Content], dict[str, Reading]]:
@@ -149,7 +146,7 @@ def _read_voc(params: LocalParams) -> dict[str, Reading]:
         with _opened(params, split) as (files, where, images):
             voc = Voc(files, where, images, _paths(params, split)[0])
             pair = voc.lists()
-            if _same_annotations(params) and pair is not None:
+            if pair and Path(params.train_annotations) == Path(params.val_annotations):
                 readings[split] = voc.listed(pair[layout.SPLITS.index(split)])
             else:
                 readings[split] = voc.everything()

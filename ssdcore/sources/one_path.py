@@ -33,23 +33,14 @@ OUTSIDE = "image outside the folders of train and val"
 
 
 class Whole(NamedTuple):
-    """What a folder or archive holds.
-
-    Attributes:
-        where: its path.
-        found: its format.
-        readings: by split; "" holds the images that have none.
-        contents: of COCO files, by split.
-        files: the COCO file of each split, for messages.
-        classes: YOLO's.
-    """
+    """What a folder or archive holds."""
 
     where: str
-    found: Recognised
-    readings: dict[str, Reading]
-    contents: Mapping[str, Content] = MappingProxyType({})
-    files: Mapping[str, str] = MappingProxyType({})
-    classes: Sequence[str] = ()
+    found: Recognised  # its format
+    readings: dict[str, Reading]  # by split; "" holds the images that have none
+    contents: Mapping[str, Content] = MappingProxyType({})  # of COCO files, by split
+    files: Mapping[str, str] = MappingProxyType({})  # the COCO file of each split, for messages
+    classes: Sequence[str] = ()  # YOLO's
 
     def annotations(self, split: str) -> str:
         """Returns the name of a split's annotations in messages."""

@@ -71,21 +71,31 @@ def read_json(files: ImageFiles, name: str, where: str, most: int = MAX_BYTES) -
 
 
 class Reading(NamedTuple):
-    """A split's images, and the files that it does not use.
-
-    Attributes:
-        entries: the images with their boxes.
-        used: paths of the files that the entries come from.
-        rest: the names of the other files by path, with the reason; another split may use them.
-        unlabelled: names of images without a label file, which count as images without objects.
-        notes: what else the user should know, a line each.
-    """
+    """A split's images, and the files that it does not use; another split may use them."""
 
     entries: list[ImageEntry]
-    used: Set[Path] = frozenset()
-    rest: Mapping[Path, tuple[str, str]] = MappingProxyType({})
-    unlabelled: Sequence[str] = ()
-    notes: tuple[str, ...] = ()
+    used: Set[Path] = frozenset()  # paths of the files that the entries come from
+    rest: Mapping[Path, tuple[str, str]] = MappingProxyType({})  # the others: name and reason
+    unlabelled: Sequence[str] = ()  # images without a label file, taken to show no objects
+    notes: tuple[str, ...] = ()  # what else the user should know, a line each
+
+
+def gathered(
+    where: str,
+    images: Iterable[str],
+    entries: list[ImageEntry],
+    labels: Iterable[str],
+    rest: dict[str, str],
+    notes: tuple[str, ...] = (),
+) -> Reading:
+    """Returns the entries of the used label files in a folder or archive.
+
+    `rest` has the reason of each file that is not used. The other images have no label file.
+    """
+    root, used = Path(where).resolve(), {entry.file_name for entry in entries}
+    reasons = {image: WITHOUT_LABEL for image in images if image not in used} | rest
+    paths = {root / name: (name, reason) for name, reason in reasons.items()}
+    return Reading(entries, {root / name for name in (*used, *labels)}, paths, notes=notes)
 
 
 def with_rest(files: ImageFiles, images: str, annotations: str, reading: Reading) -> Reading:
@@ -138,14 +148,10 @@ def pair(
     several images have this key, if another label file has it, or if the image is taken. Then all
     levels are tried again without regard to letter case and composed letters.
 
-    Args:
-        images: names of all images.
-        labels: names of the label files.
-        levels: the key of an image and the key of a label file, the most precise first.
-        before: pairs of earlier calls; the result includes them.
+    A level is the key of an image and the key of a label file; the most precise comes first. The
+    result includes the pairs of earlier calls, `before`.
     """
-    image_of = dict(before)
-    levels = list(levels)
+    image_of, levels = dict(before), list(levels)
     spellings: tuple[Key, Key] = (lambda key: key, _folded)
     for spelling in spellings:
         for image_key, label_key in levels:

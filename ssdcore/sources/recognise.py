@@ -42,17 +42,14 @@ IS_VIA = re.compile(rb'"(?:regions|_via_img_metadata)"\s*:')
 
 
 class Recognised(NamedTuple):
-    """What a data set is.
+    """What a data set is, and the files that say so.
 
-    Attributes:
-        format: a key of `NAMES`.
-        files: the files that say so: of COCO, Label Studio, CVAT and Labelbox all annotation files.
-        tool: the tool that writes files of these names; "" if several do.
+    Of COCO, Label Studio, CVAT and Labelbox, these are all annotation files.
     """
 
-    format: str
+    format: str  # a key of `NAMES`
     files: tuple[str, ...]
-    tool: str = ""
+    tool: str = ""  # that writes files of these names; "" if several do
 
     def __str__(self) -> str:
         written = f" as {self.tool} writes it" if self.tool else ""
@@ -61,12 +58,7 @@ class Recognised(NamedTuple):
 
 
 def recognise(files: ImageFiles, where: str, wanted: str = "auto") -> Recognised:
-    """Returns the format of the files.
-
-    Args:
-        files: of a folder or an archive.
-        where: its path, which messages name.
-        wanted: a key of `NAMES`, or `auto` for the only one that is there.
+    """Returns the format of the files, `wanted` or the only one that is there.
 
     Raises:
         InputError: none of the formats is there, or several are.

@@ -24,19 +24,12 @@ PERCENT_DECIMALS, PIXEL_DECIMALS = 6, 3
 
 
 class Suspect(NamedTuple):
-    """A label that is worth a look.
+    """A label that is worth a look."""
 
-    Attributes:
-        what: says so in words.
-        suspicion: 0…1.
-        box: what a detector proposes, None if it finds nothing there.
-        score: of that detection.
-    """
-
-    what: str
-    suspicion: float
-    box: Box | None
-    score: float | None
+    what: str  # says so in words
+    suspicion: float  # 0…1
+    box: Box | None  # what a detector proposes, None if it finds nothing there
+    score: float | None  # of that detection
 
 
 class ReviewedImage(NamedTuple):

@@ -55,12 +55,8 @@ CLASSES: tuple[str, ...] = tuple(UNIT_OUTLINES)
 def posed(name: str, size_px: float, angle: float, squash: float, squash_angle: float) -> Outline:
     """Returns the class's outline rotated, foreshortened and scaled, its box centred on the origin.
 
-    Args:
-        name: one of `CLASSES`.
-        size_px: longer side of the outline's box.
-        angle: of the rotation, in radians.
-        squash: fraction of the width that remains after foreshortening, 0 to 1.
-        squash_angle: direction of the foreshortening, in radians.
+    The longer side of its box is `size_px`. Foreshortening in the direction `squash_angle` leaves
+    the fraction `squash` of the width. Angles are in radians.
     """
     foreshortening = _rotation(squash_angle) @ np.diag([1.0, squash]) @ _rotation(-squash_angle)
     contours = [contour @ (foreshortening @ _rotation(angle)).T for contour in UNIT_OUTLINES[name]]
@@ -117,13 +113,9 @@ def coverage(outline: Outline, height: int, width: int) -> Plane:
 
 
 def fine_mask(outline: Outline, rows: slice, cols: slice, edge_px: int = 0) -> Mask:
-    """Returns the window with `SUPERSAMPLING` rows and columns per pixel.
+    """Returns the window of these rows and columns, with `SUPERSAMPLING` of each per pixel.
 
-    Args:
-        outline: the outline, in pixels of the image.
-        rows: of the window; `cols` likewise.
-        cols: of the window.
-        edge_px: 0 fills the outline; above, only its contours are drawn, of this many fine pixels.
+    The outline is filled, or its contours alone are drawn, `edge_px` fine pixels wide.
     """
     height, width = rows.stop - rows.start, cols.stop - cols.start
     mask = np.zeros((SUPERSAMPLING * height, SUPERSAMPLING * width), np.uint8)

@@ -58,11 +58,7 @@ def random_colour(
 def _noise(rng: np.random.Generator, height: int, width: int, roughness: float) -> Plane:
     """Returns (H, W) fractal noise around 0, within about ±1.
 
-    Args:
-        rng: the source of the noise.
-        height: H in pixels.
-        width: W in pixels.
-        roughness: amplitude of each octave over that of the previous one, 0 to 1.
+    The roughness is the amplitude of each octave over that of the previous one, 0 to 1.
     """
     stretch_y, stretch_x = rng.uniform(1.0, MAX_STRETCH, 2) ** rng.integers(0, 2, 2)
     field = np.zeros((height, width), np.float32)
@@ -204,13 +200,9 @@ def _draw(mask: Mask, points: Points, thickness: int = 0) -> None:
 
 
 def cast_shadow(canvas: Planes, outline: Outline, direction: float, depth: float) -> None:
-    """Darkens `canvas` (3, H, W), in place, by the soft shadow of an object.
+    """Darkens `canvas` (3, H, W), in place, by the soft shadow of an object that is still to paint.
 
-    Args:
-        canvas: the scene before the object is painted.
-        outline: the object.
-        direction: of the shadow, in radians.
-        depth: fraction of the light that the shadow takes, 0 to 1.
+    The shadow falls in a direction in radians, and takes the fraction `depth` of the light.
     """
     height, width = canvas.shape[1:]
     rows, cols = window(outline, height, width)

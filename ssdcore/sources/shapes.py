@@ -8,12 +8,12 @@ on a CPU.
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.core import layout
 from ssdcore.core.files import replacing, write_json
+from ssdcore.data.images import to_jpeg
 from ssdcore.data.manifest import FetchedSplit
 from ssdcore.params.dataset import ShapesParams
 from ssdcore.sources.shape_outlines import (
@@ -45,37 +45,29 @@ MAX_ROTATION = np.pi / 9  # either way from upright, like most things in photos
 MIN_SQUASH = 0.9  # by foreshortening
 OVERHANG = 0.35  # of the box's side: how far beyond the border a position may be
 POSITION_TRIES = 30
+LICENCE = {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
 FIRST_ID = {"train": 1, "val": 2, layout.TEST: 1_000_001}
 """Of each split's images; the next image's id is higher by 2: odd in train, even in val."""
 
 
 class Placed(NamedTuple):
-    """An object at its position.
+    """An object at its position."""
 
-    Attributes:
-        label: index into `CLASSES`.
-        outline: the whole outline in continuous pixels, hidden and cut parts included.
-        covered: (H, W), the fraction of each pixel that it covers.
-    """
-
-    label: int
-    outline: Outline
-    covered: Plane
+    label: int  # index into `CLASSES`
+    outline: Outline  # the whole outline in continuous pixels, hidden and cut parts included
+    covered: Plane  # (H, W), the fraction of each pixel that it covers
 
 
 class Image(NamedTuple):
     """An image and its ground truth.
 
-    Attributes:
-        rgb: (H, W, 3) uint8.
-        boxes_xyxy_px: (N, 4) float32, tight around each object's outline inside the image,
-            parts hidden by other objects included.
-        labels: (N,) int64, indices into `CLASSES`.
+    The boxes are tight around each object's outline inside the image, parts hidden by other objects
+    included.
     """
 
-    rgb: NDArray[np.uint8]
-    boxes_xyxy_px: NDArray[np.float32]
-    labels: NDArray[np.int64]
+    rgb: NDArray[np.uint8]  # (H, W, 3)
+    boxes_xyxy_px: NDArray[np.float32]  # (N, 4)
+    labels: NDArray[np.int64]  # (N,) indices into `CLASSES`
 
 
 def fetch(params: ShapesParams, folder: Path) -> dict[str, FetchedSplit]:
@@ -106,13 +98,7 @@ def write_shapes(
     for split in splits:
         content: dict[str, Any] = {
             "info": {"description": f"shapes, drawn from seed {seed}: {split}", "version": "1.0"},
-            "licenses": [
-                {
-                    "id": 1,
-                    "name": "Apache-2.0",
-                    "url": "https://www.apache.org/licenses/LICENSE-2.0",
-                }
-            ],
+            "licenses": [LICENCE],
             "images": [],
             "annotations": [],
             "categories": [
@@ -124,7 +110,8 @@ def write_shapes(
             image = image_at(seed, split, index)
             image_id = FIRST_ID[split] + len(layout.SPLITS) * index
             file_name = f"{index:06d}.jpg"
-            _write_jpeg(folder / split / file_name, image.rgb)
+            with replacing(folder / split / file_name) as part:
+                part.write_bytes(to_jpeg(image.rgb, JPEG_QUALITY))
             height, width = image.rgb.shape[:2]
             size = {"width": width, "height": height}
             entry = {"id": image_id, "file_name": file_name, **size, "license": 1}
@@ -134,31 +121,19 @@ def write_shapes(
     return splits
 
 
-def _write_jpeg(path: Path, rgb: NDArray[np.uint8]) -> None:
-    bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    _, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    with replacing(path) as part:
-        part.write_bytes(encoded.tobytes())
-
-
 def _annotations(image_id: int, image: Image) -> list[dict[str, Any]]:
     """Returns the COCO annotations of an image; the area of an object is that of its box."""
     low, high = np.hsplit(image.boxes_xyxy_px.astype(np.float64), 2)
     boxes_xywh_px = np.hstack([low, high - low]).round(2).tolist()
+    objects = enumerate(zip(boxes_xywh_px, image.labels.tolist(), strict=True))
     return [
         {
-            "id": 1 + (image_id - 1) * MAX_OBJECTS + position,
-            "image_id": image_id,
-            "category_id": 1 + label,
-            "bbox": box,
-            "area": round(box[2] * box[3], 2),
-            "iscrowd": 0,
-            "segmentation": [],
+            "id": 1 + (image_id - 1) * MAX_OBJECTS + position, "image_id": image_id,
+            "category_id": 1 + label, "bbox": box, "area": round(box[2] * box[3], 2),
+            "iscrowd": 0, "segmentation": [],
         }
-        for position, (box, label) in enumerate(
-            zip(boxes_xywh_px, image.labels.tolist(), strict=True)
-        )
-    ]
+        for position, (box, label) in objects
+    ]  # fmt: skip
 
 
 def image_at(seed: int, split: str, index: int) -> Image:

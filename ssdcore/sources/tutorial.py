@@ -22,12 +22,12 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
+from ssdcore.data.archives import unzip
 from ssdcore.data.image_files import archive_fault, header_of, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.download.local_copy import local_copy
 from ssdcore.params.dataset import TutorialParams
 from ssdcore.sources.coco_writer import UNKNOWN_HW
-from ssdcore.sources.unzip import unzip
 
 SHARDS = {"train": "ssd.mindrecord", "val": "ssd_eval.mindrecord"}
 ANNOTATIONS = "annotations/instances_val2017.json"
@@ -35,17 +35,11 @@ COLUMNS = frozenset(("img_id", "image", "annotation"))
 
 
 class Row(NamedTuple):
-    """An image of a shard.
+    """An image of a shard."""
 
-    Attributes:
-        image_id: COCO's.
-        image: the encoded image.
-        boxes_y1x1y2x2_px_label: (N, 5) int32.
-    """
-
-    image_id: int
+    image_id: int  # COCO's
     image: bytes
-    boxes_y1x1y2x2_px_label: NDArray[np.int32]
+    boxes_y1x1y2x2_px_label: NDArray[np.int32]  # (N, 5)
 
 
 def fetch(params: TutorialParams, folder: Path) -> dict[str, FetchedSplit]:

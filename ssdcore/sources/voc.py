@@ -14,12 +14,13 @@ from collections.abc import Iterable
 from functools import cache
 from math import isfinite, nan
 from pathlib import Path, PurePosixPath
+from xml.etree.ElementTree import Element
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
 from ssdcore.sources.pairing import Key, Reading, pair, read_label, read_text, stem
-from ssdcore.sources.xml_nodes import Node, parse_xml
+from ssdcore.sources.xml_nodes import parse_xml, text_of
 
 SIDES = ("height", "width")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -122,7 +123,7 @@ class Voc:
         @cache
         def named(xml: str) -> tuple[str, str]:
             root = self._root(xml)
-            return _last_part(root.text_of("folder")), _last_part(root.text_of("filename"))
+            return _last_part(text_of(root, "folder")), _last_part(text_of(root, "filename"))
 
         stems: list[tuple[Key, Key]] = [
             (_below_images, lambda xml: str(stem(xml).relative_to(self._home))),
@@ -143,7 +144,7 @@ class Voc:
         ]
         return pair(self._image_names, self._xml, in_folder, image_of)
 
-    def _root(self, xml: str) -> Node:
+    def _root(self, xml: str) -> Element:
         return parse_xml(read_label(self._files, xml, self._where), f"{self._where}/{xml}")
 
     def _read(self, xml: str) -> ImageEntry | str:
@@ -154,21 +155,21 @@ class Voc:
             return "XML file that is no VOC annotation"
         file_name = self._image_of.get(xml)
         if file_name is None:
-            file_name = _last_part(root.text_of("filename")) or stem(xml).name
+            file_name = _last_part(text_of(root, "filename")) or stem(xml).name
             if not self._known.isdisjoint({file_name.casefold(), stem(xml).name.casefold()}):
                 return ALONE
-        size = root.first("size") or root
-        if all(size.first(side) for side in SIDES):
+        size, height, width = root.find("size"), 0.0, 0.0
+        if size is None:
+            size = root
+        if all(size.find(side) is not None for side in SIDES):
             height, width = (_number(size, side, where) for side in SIDES)
-        else:
-            height = width = 0
         if min(height, width) < 1:  # some tools do not write the size
             height, width = upright_size_hw(self._images, file_name)
-        objects = root.all("object")
+        objects = root.findall("object")
         direct = set(objects)
-        for node in root.everything():
+        for node in root.iter():
             if node.tag.lower() == "object" and node not in direct:
-                line = f"{where}, line {node.line}"
+                line = f"{where}, line {node.get('line')}"
                 raise InputError(line, f"<{node.tag}>", "<object> directly in <annotation>")
         boxes = tuple(_box(node, where) for node in objects)
         return ImageEntry(file_name, int(height), int(width), boxes)
@@ -197,27 +198,25 @@ def _last_part(path: str) -> str:
     return path.replace("\\", "/").rpartition("/")[2]
 
 
-def _box(node: Node, where: str) -> Box:
-    name = node.text_of("name")
+def _box(node: Element, where: str) -> Box:
+    name, boxes, line = text_of(node, "name"), node.findall("bndbox"), node.get("line")
     if not name:
-        raise InputError(f"{where}, line {node.line}", "an object without name", "<name>")
-    boxes = node.all("bndbox")
+        raise InputError(f"{where}, line {line}", "an object without name", "<name>")
     if len(boxes) != 1:
         found = f"an object with {len(boxes)} boxes" if boxes else "an object without box"
-        raise InputError(f"{where}, line {node.line}", found, "one <bndbox>")
-    (box,) = boxes
-    x1, y1, x2, y2 = (_number(box, corner, where) for corner in CORNERS)
-    return Box(name, (x1, y1, x2 - x1, y2 - y1), node.text_of("difficult") == "1")
+        raise InputError(f"{where}, line {line}", found, "one <bndbox>")
+    x1, y1, x2, y2 = (_number(boxes[0], corner, where) for corner in CORNERS)
+    return Box(name, (x1, y1, x2 - x1, y2 - y1), text_of(node, "difficult") == "1")
 
 
-def _number(parent: Node, tag: str, where: str) -> float:
-    node = parent.first(tag)
-    found = node.text.strip() if node else None
+def _number(parent: Element, tag: str, where: str) -> float:
+    node = parent.find(tag)
+    found = None if node is None else text_of(parent, tag)
     try:
         value = float(found or "")
     except ValueError:
         value = nan
     if not isfinite(value):
-        line = (node or parent).line
+        line = (parent if node is None else node).get("line")
         raise InputError(f"{where}, line {line}", found, f"a number in <{tag}>")
     return value

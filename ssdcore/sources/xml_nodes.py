@@ -6,8 +6,7 @@ can declare entities, which expand to gigabytes or include other files.
 
 import codecs
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from ssdcore.core.errors import InputError
@@ -24,53 +23,15 @@ BYTE_ORDER_MARKS = {
 }  # fmt: skip
 
 
-@dataclass(slots=True, eq=False)
-class Node:
-    """An element.
-
-    Attributes:
-        tag: its name.
-        line: line of its start tag, from 1.
-        children: the elements in it, in order.
-        pieces: the text directly in it, cut by its elements.
-    """
-
-    tag: str
-    line: int
-    children: list["Node"] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
-
-    @property
-    def text(self) -> str:
-        """The text directly in it."""
-        return "".join(self.pieces)
-
-    def all(self, tag: str) -> list["Node"]:
-        """Returns the children with this tag."""
-        return [child for child in self.children if child.tag == tag]
-
-    def first(self, tag: str) -> "Node | None":
-        """Returns the first child with this tag, if any."""
-        return next(iter(self.all(tag)), None)
-
-    def everything(self) -> Iterator["Node"]:
-        """Yields all elements in it, at any depth."""
-        for child in self.children:
-            yield child
-            yield from child.everything()
-
-    def text_of(self, tag: str) -> str:
-        """Returns the stripped text of the first child with this tag, or ""."""
-        node = self.first(tag)
-        return node.text.strip() if node else ""
+def text_of(element: Element, tag: str) -> str:
+    """Returns the stripped text of the first child with this tag, or ""."""
+    return element.findtext(tag, "").strip()
 
 
-def parse_xml(data: bytes, where: str) -> Node:
-    """Returns the root element.
+def parse_xml(data: bytes, where: str) -> Element:
+    """Returns the root element. The only attribute of each is `line`, that of its start tag.
 
-    Args:
-        data: the content of the file, in any encoding that it declares and Python knows.
-        where: its name in messages.
+    The data may be in any encoding that they declare and Python knows.
 
     Raises:
         InputError: malformed XML, a document type, or far larger than any annotation.
@@ -78,40 +39,35 @@ def parse_xml(data: bytes, where: str) -> Node:
     if len(data) > MAX_BYTES:
         raise InputError(where, f"{len(data)} bytes", f"at most {MAX_BYTES} bytes of XML")
     data = _as_utf8(data, where)
-    top = Node("", 0)
-    path, count = [top], 0
+    builder, depth, count = TreeBuilder(), 0, 0
     parser = expat.ParserCreate("utf-8")  # whatever the file declares
-    parser.buffer_text = True
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal count
-        count += 1
-        node = Node(tag, parser.CurrentLineNumber)
-        for number, most, kind in ((len(path), MAX_DEPTH, "nested "), (count, MAX_ELEMENTS, "")):
+        nonlocal depth, count
+        depth, count = depth + 1, count + 1
+        for number, most, kind in ((depth, MAX_DEPTH, "nested "), (count, MAX_ELEMENTS, "")):
             if number > most:
-                line = f"{where}, line {node.line}"
+                line = f"{where}, line {parser.CurrentLineNumber}"
                 raise InputError(line, f"<{tag}>", f"at most {most} {kind}elements")
-        path[-1].children.append(node)
-        path.append(node)
+        builder.start(tag, {"line": str(parser.CurrentLineNumber)})
 
     def end(tag: str) -> None:
-        path.pop()
-
-    def characters(text: str) -> None:
-        path[-1].pieces.append(text)
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
 
     def doctype(name: str, *_: object) -> None:
         line = f"{where}, line {parser.CurrentLineNumber}"
         raise InputError(line, f"<!DOCTYPE {name}>", "no document type", "Delete the line")
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = characters, doctype
+    parser.CharacterDataHandler, parser.StartDoctypeDeclHandler = builder.data, doctype
     try:
         parser.Parse(data, True)
     except expat.ExpatError as error:
         reason = expat.ErrorString(error.code)
         raise InputError(f"{where}, line {error.lineno}", reason, "well-formed XML") from None
-    return top.children[0]
+    return builder.close()
 
 
 def _as_utf8(data: bytes, where: str) -> bytes:

@@ -24,10 +24,7 @@ LENGTH = 16
 def training_folder(trainings: Path, fingerprint: str, cores: Iterable[int | None]) -> Path:
     """Returns the folder of a training, whose result also depends on the cores of a CPU.
 
-    Args:
-        trainings: holds the folders of all trainings.
-        fingerprint: see `training_fingerprint`.
-        cores: of each process, None where an accelerator computes.
+    `cores` are those of each process, None where an accelerator computes.
     """
     numbers = sorted({number for number in cores if number is not None})
     return trainings / "-".join([fingerprint, *map(str, numbers)])
@@ -40,12 +37,9 @@ def on_other_cores(folder: Path) -> list[Path]:
 
 
 def training_fingerprint(settings: Params, device: str, files: Iterable[Path]) -> str:
-    """Returns a hash of parameters, device, files, code and library versions.
+    """Returns a hash of parameters, device, code, library versions and files, in a fixed order.
 
-    Args:
-        settings: all parameters.
-        device: computes the training.
-        files: the data and the weights to start from, in a fixed order.
+    The files are the data and the weights to start from.
     """
     content = {
         "model": settings.model.model_dump(mode="json"),

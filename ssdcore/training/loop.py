@@ -85,28 +85,19 @@ def train(
                     seconds=start.seconds + monotonic() - began,
                 )
                 is_latest = number == len(row.steps)
+                is_last = at.in_epoch == loader.steps_per_epoch
                 report = StepReport(
-                    step=at.step,
-                    epoch=epoch,
-                    loss=outcome.total,
-                    loss_box=outcome.box_loss,
-                    loss_class=outcome.class_loss,
-                    lr=rate,
-                    lr_backbone=rate * params.backbone_lr,
-                    loss_scale=outcome.loss_scale,
-                    gradient_norm=outcome.gradient_norm,
+                    step=at.step, epoch=epoch,
+                    loss=outcome.total, loss_box=outcome.box_loss, loss_class=outcome.class_loss,
+                    lr=rate, lr_backbone=rate * params.backbone_lr,
+                    loss_scale=outcome.loss_scale, gradient_norm=outcome.gradient_norm,
                     images_per_second=len(image_ids) * group.size / row.step_s,
-                    updated=outcome.updated,
-                    finite=finite,
-                    image_ids=image_ids,
-                    waiting_s=row.waiting_s,
+                    updated=outcome.updated, finite=finite, image_ids=image_ids,
+                    waiting_s=row.waiting_s, between_s=row.between_s,
                     computing_s=row.step_s - row.waiting_s - row.between_s,
-                    between_s=row.between_s,
-                    ends_epoch=at.in_epoch == loader.steps_per_epoch
-                    or (is_latest and _is_late(at, params)),
-                    after=at,
-                    is_latest=is_latest,
-                )
+                    ends_epoch=is_last or (is_latest and _is_late(at, params)),
+                    after=at, is_latest=is_latest,
+                )  # fmt: skip
                 yield report
                 if not finite:
                     require_finite(training.network.get_parameters(), report.fault())
@@ -139,19 +130,12 @@ def train(
 
 
 class _Row(NamedTuple):
-    """Steps that were computed in a row, with the seconds that one took on average.
+    """Steps that were computed in a row, with the seconds that one took on average."""
 
-    Attributes:
-        steps: the image ids and the outcome of each.
-        step_s: of a whole step.
-        waiting_s: as in `StepReport`.
-        between_s: likewise.
-    """
-
-    steps: list[tuple[tuple[int, ...], StepOutcome]]
-    step_s: float
-    waiting_s: float
-    between_s: float
+    steps: list[tuple[tuple[int, ...], StepOutcome]]  # the image ids and the outcome of each
+    step_s: float  # of a whole step
+    waiting_s: float  # as in `StepReport`
+    between_s: float  # likewise
 
 
 def _compute_rows(

@@ -33,14 +33,8 @@ def make_optimizer(
 ) -> nn.Optimizer:
     """Builds the optimiser over all trainable parameters.
 
-    Args:
-        name: "momentum" (Polyak's, as in the paper) or "adam" (decay added to the gradient).
-        parameters: the network's trainable parameters.
-        rates: the learning rate of each step.
-        momentum: of the gradient's running mean; Adam's first decay rate.
-        weight_decay: factor of the L2 penalty's gradient.
-        slow: those of the parameters whose rate is multiplied by `factor`.
-        factor: see `slow`.
+    "momentum" is Polyak's, as in the paper; "adam" adds the decay to the gradient, and `momentum`
+    is its first decay rate. The rates of the `slow` parameters are multiplied by `factor`.
     """
     parameters = list(parameters)
     slow_ids = {id(p) for p in slow} if factor != 1 else set()
@@ -73,12 +67,8 @@ def max_gradient(
     The momentum adds up gradients to at most 1 / (1 - momentum) of one. The bound on updates
     falls with the rate: at half the highest rate it is half of `max_step`.
 
-    Args:
-        optimizer: Adam divides gradients by their size, so that a bound has no effect; it has none.
-        max_step: maximum change of a channel's weights at the highest rate, as a root mean square;
-            0 is none.
-        momentum: of the gradient's running mean.
-        lr_max: the highest rate.
+    `max_step` is the maximum change of a channel's weights at the highest rate, as a root mean
+    square; 0 is none. Adam has none, since it divides gradients by their size.
     """
     return max_step * (1 - momentum) / lr_max if optimizer == "momentum" else 0.0
 
@@ -116,11 +106,8 @@ class Update(nn.Cell):
         most: float = 0.0,
     ) -> None:
         super().__init__(auto_prefix=False)
-        self.optimizer = optimizer
-        self.scaler = scaler
-        self.clip_norm = clip_norm
-        self.most = most
-        self.average = average
+        self.optimizer, self.scaler, self.average = optimizer, scaler, average
+        self.clip_norm, self.most = clip_norm, most
 
     def construct(self, gradients: Any, loss: Tensor) -> tuple[Tensor, Tensor]:
         """Takes the unscaled loss and its gradients.
@@ -182,11 +169,7 @@ class NonFiniteError(RunError):
 
 
 def require_finite(parameters: Iterable[Parameter], where: str) -> None:
-    """Refuses parameters that are about to be written and are not finite.
-
-    Args:
-        parameters: of the network, or of the training's whole state.
-        where: the moment, for the message.
+    """Refuses parameters that are about to be written and are not finite; `where` is the moment.
 
     Raises:
         NonFiniteError: a parameter holds infinite values or NaN; the message lists the names.

@@ -28,27 +28,16 @@ NO_AP = "no AP, since the validation images show no objects"
 
 
 class Position(NamedTuple):
-    """How far a training has come.
+    """How far a training has come."""
 
-    Attributes:
-        epoch: of the next step, from 1.
-        in_epoch: steps of this epoch that were taken.
-        step: steps taken in total.
-        updates: steps that changed the weights.
-        bad: number of last steps in a row without a finite loss and gradient.
-        best: highest validation AP so far, None as long as there is none.
-        stale: measurements since AP last rose; 0 as long as it is 0 or undefined.
-        seconds: time spent on training, including the parts before an interruption.
-    """
-
-    epoch: int = 1
-    in_epoch: int = 0
-    step: int = 0
-    updates: int = 0
-    bad: int = 0
-    best: float | None = None
-    stale: int = 0
-    seconds: float = 0.0
+    epoch: int = 1  # of the next step, from 1
+    in_epoch: int = 0  # steps of this epoch that were taken
+    step: int = 0  # steps taken in total
+    updates: int = 0  # steps that changed the weights
+    bad: int = 0  # number of last steps in a row without a finite loss and gradient
+    best: float | None = None  # highest validation AP so far, None as long as there is none
+    stale: int = 0  # measurements since AP last rose; 0 as long as it is 0 or undefined
+    seconds: float = 0.0  # time spent on training, including the parts before an interruption
 
     def measured(self, ap: float | None) -> "Position":
         """Returns the position after a measurement of the validation AP, None if undefined."""
@@ -62,13 +51,9 @@ START = Position()
 
 @dataclass(frozen=True)
 class Report:
-    """An event of the training.
+    """An event of the training."""
 
-    Attributes:
-        step: number of the last step, counted from 1 over the whole training.
-    """
-
-    step: int
+    step: int  # number of the last step, counted from 1 over the whole training
 
     def metrics(self) -> dict[str, float]:
         """Returns the values to track, by their names in tracking."""
@@ -83,20 +68,7 @@ class Report:
 class StepReport(Report):
     """An optimisation step.
 
-    Attributes:
-        lr_backbone: of the backbone; frozen layers have none.
-        loss_scale: for the gradient of the next step.
-        gradient_norm: of all gradients, before they are bounded and clipped.
-        images_per_second: of the whole group over the whole step, including the wait for data.
-        updated: False if the loss or a gradient was not finite and the step was skipped.
-        finite: False if a smaller loss scale cannot help.
-        image_ids: of the step's images; in a group, those of this process.
-        waiting_s: wait for the images.
-        computing_s: losses, gradients and update.
-        between_s: time that the caller took between the previous step and this one.
-        ends_epoch: whether it is the last step of its epoch, or of a training without more time.
-        after: position after the step.
-        is_latest: False if later steps were computed already; the network is as after them.
+    If `is_latest` is False, later steps were computed already; the network is as after them.
     """
 
     epoch: int
@@ -104,17 +76,17 @@ class StepReport(Report):
     loss_box: float
     loss_class: float
     lr: float
-    lr_backbone: float
-    loss_scale: float
-    gradient_norm: float
-    images_per_second: float
-    updated: bool
-    finite: bool
-    image_ids: tuple[int, ...]
-    waiting_s: float
-    computing_s: float
-    between_s: float
-    ends_epoch: bool
+    lr_backbone: float  # frozen layers have none
+    loss_scale: float  # for the gradient of the next step
+    gradient_norm: float  # of all gradients, before they are bounded and clipped
+    images_per_second: float  # of the whole group, including the wait for data
+    updated: bool  # False if the loss or a gradient was not finite and the step was skipped
+    finite: bool  # False if a smaller loss scale cannot help
+    image_ids: tuple[int, ...]  # in a group, those of this process
+    waiting_s: float  # for the images
+    computing_s: float  # losses, gradients and update
+    between_s: float  # that the caller took between the previous step and this one
+    ends_epoch: bool  # also for the last step of a training without more time
     after: Position
     is_latest: bool = True
 
@@ -129,10 +101,8 @@ class StepReport(Report):
         if self.updated:
             return []
         if self.finite:
-            return [
-                f"step {self.step} skipped: its gradient overflowed; the loss scale is "
-                f"{self.loss_scale:g} now"
-            ]
+            scale = f"the loss scale is {self.loss_scale:g} now"
+            return [f"step {self.step} skipped: its gradient overflowed; {scale}"]
         return [f"skipped {self.fault()}"]
 
     def fault(self) -> str:
@@ -146,13 +116,9 @@ class StepReport(Report):
 
 @dataclass(frozen=True)
 class Measurement(Report):
-    """Validation figures by name; a measurement on SIGUSR1 does not affect the training.
+    """Validation figures by name; a measurement on SIGUSR1 does not affect the training."""
 
-    Attributes:
-        figures: None if this epoch was not measured.
-    """
-
-    figures: Mapping[str, Any] | None
+    figures: Mapping[str, Any] | None  # None if this epoch was not measured
 
     def watched(self) -> dict[str, float]:
         """Returns the watched figures, nothing without a measurement.
@@ -184,11 +150,7 @@ class Measurement(Report):
 
 @dataclass(frozen=True)
 class EpochReport(Measurement):
-    """The end of an epoch, or of a training that ends within one.
-
-    Attributes:
-        after: position after the epoch.
-    """
+    """The end of an epoch, or of a training that ends within one."""
 
     epoch: int
     after: Position

@@ -42,11 +42,7 @@ REMEDIES = {
 
 
 class Profile:
-    """Collects the first steps after a warm-up.
-
-    Args:
-        steps: how many; 0 collects none.
-    """
+    """Collects the first `steps` after a warm-up."""
 
     def __init__(self, steps: int) -> None:
         self._wanted = steps
@@ -68,15 +64,13 @@ class Profile:
         seconds = {name: [part(r) for r in self._reports] for name, part in PARTS.items()}
         means = {name: fmean(values) for name, values in seconds.items()}
         whole = sum(means.values())
+        share = {name: mean / whole for name, mean in means.items()}
         longest = max(means, key=means.__getitem__)
-        write_json(
-            path, {"steps": len(self._reports), "mean_s": means, "share": {
-                name: mean / whole for name, mean in means.items()
-            }, "bottleneck": longest, "seconds": seconds},
-        )  # fmt: skip
-        shares = ", ".join(
-            f"{name} {mean * 1000:.0f} ms ({mean / whole:.0%})" for name, mean in means.items()
-        )
+        write_json(path, {
+            "steps": len(self._reports), "mean_s": means, "share": share, "bottleneck": longest,
+            "seconds": seconds,
+        })  # fmt: skip
+        shares = ", ".join(f"{n} {m * 1000:.0f} ms ({share[n]:.0%})" for n, m in means.items())
         return (
             f"profile of {len(self._reports)} steps: {shares}. The bottleneck is {longest}: try "
             f"{REMEDIES[longest]}. All steps: {path}"
@@ -84,25 +78,15 @@ class Profile:
 
 
 class RunPaths(NamedTuple):
-    """Where the files of a training go.
+    """Where the files of a training go."""
 
-    Attributes:
-        best: checkpoint of the highest validation AP; of several, or without an AP, the latest.
-        last: checkpoint of the last epoch.
-        history: CSV, a row per step.
-        validation: CSV, a row per measurement.
-        metrics: JSON, the result of the training.
-        faults: the steps that were not finite, one JSON object per line.
-        profile: JSON, where the time of the first steps went.
-    """
-
-    best: Path
-    last: Path
-    history: Path
-    validation: Path
-    metrics: Path
-    faults: Path
-    profile: Path
+    best: Path  # checkpoint of the highest validation AP; of several, or without an AP, the latest
+    last: Path  # checkpoint of the last epoch
+    history: Path  # CSV, a row per step
+    validation: Path  # CSV, a row per measurement
+    metrics: Path  # JSON, the result of the training
+    faults: Path  # the steps that were not finite, one JSON object per line
+    profile: Path  # JSON, where the time of the first steps went
 
     def outs(self) -> dict[str, Path]:
         """Returns the outs of the stage by file name."""
@@ -116,15 +100,9 @@ class RunFiles:
     Within an epoch, history and metrics follow with a delay, so that `dvc exp show`, and what calls
     it, shows a training that runs.
 
-    Args:
-        network: stored in the checkpoints.
-        metadata: describes it in the checkpoints.
-        paths: where the files go.
-        profile_steps: steps to profile.
-        writes: False in all processes of a group but one; they only keep count.
+    Of a group of processes, all but one only keep count: `writes` is False.
 
     Attributes:
-        paths: as given.
         best: figures and epoch of the best measurement.
     """
 

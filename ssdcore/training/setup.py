@@ -36,25 +36,15 @@ HIGH_FOR_ADAM = 0.01
 
 
 class Training(NamedTuple):
-    """Everything that `ssdcore.training.loop.train` needs.
+    """Everything that `ssdcore.training.loop.train` needs."""
 
-    Attributes:
-        metadata: describes the network in its checkpoints.
-        network: evaluated and saved: the trained network or its moving average.
-        loader: the training data.
-        rates: the learning rate of each update.
-        step: computes one update from its batches.
-        notes: lines for the log.
-        weights: the files that the network started from.
-    """
-
-    metadata: ModelMetadata
-    network: SSD
+    metadata: ModelMetadata  # describes the network in its checkpoints
+    network: SSD  # evaluated and saved: the trained network or its moving average
     loader: TrainingLoader
-    rates: NDArray[Any]
-    step: TrainingStep
-    notes: list[str]
-    weights: tuple[Path, ...] = ()
+    rates: NDArray[Any]  # the learning rate of each update
+    step: TrainingStep  # computes one update from its batches
+    notes: list[str]  # lines for the log
+    weights: tuple[Path, ...] = ()  # the files that the network started from
 
 
 def prepare_training(
@@ -71,16 +61,9 @@ def prepare_training(
 ) -> Training:
     """Builds what the parameters describe; configure the device first.
 
-    Args:
-        model: the network.
-        train: the training.
-        runtime: seed, worker threads and precision.
-        classes: in the order of the labels 1 … C-1.
-        shards: the training split.
-        group: the processes that train together; each builds the same and starts alike.
-        cores: of the CPU that computes; see `ssdcore.models.device.visible_cores`.
-        model_folder: receives this training's checkpoints; it must not start from one of them.
-        build: returns the untrained network; pass another one for another backbone.
+    Each process of a group builds the same and starts alike. The classes are in the order of the
+    labels 1 … C-1. `model_folder` receives the checkpoints; a training must not start from one of
+    them. Pass another `build`, which returns the untrained network, for another backbone.
 
     Raises:
         InputError: the parameters don't fit the data, or the weights to start from don't fit the

@@ -5,7 +5,6 @@ of other files, and `manifest.json` with the hash of each, because a truncated c
 without an error.
 """
 
-import json
 import os
 import shutil
 from contextlib import suppress
@@ -19,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from ssdcore.core.errors import InputError, found_instead
-from ssdcore.core.files import replacing_folder, sha256_of_file, write_json
+from ssdcore.core.files import read_json, replacing_folder, sha256_of_file, write_json
 from ssdcore.core.messages import say
 from ssdcore.core.retry import with_room
 
@@ -33,25 +32,15 @@ DIGITS = 10
 
 
 class Snapshot(NamedTuple):
-    """The content of a snapshot.
+    """The content of a snapshot."""
 
-    Attributes:
-        progress: values for JSON.
-        arrays: by name.
-        files: path by name; they are copied.
-    """
-
-    progress: dict[str, Any]
-    arrays: dict[str, NDArray[Any]]
-    files: dict[str, Path]
+    progress: dict[str, Any]  # values for JSON
+    arrays: dict[str, NDArray[Any]]  # by name
+    files: dict[str, Path]  # path by name; they are copied
 
 
 class Snapshots:
-    """The snapshots in a folder.
-
-    Args:
-        folder: holds only snapshots; created with the first one.
-    """
+    """The snapshots in a folder, which holds nothing else; the first one creates it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -133,10 +122,8 @@ class Snapshots:
 def tidy(trainings: Path, present: str) -> None:
     """Removes what earlier trainings left: half-written snapshots, and old finished ones.
 
-    Args:
-        trainings: holds a folder for each training, and its lock.
-        present: the name of the folder of the training that starts; it is not touched, nor are
-            those of trainings that run.
+    The folder named `present`, of the training that starts, is not touched, nor are those of
+    trainings that run.
     """
     folders = [path for path in trainings.iterdir() if path.is_dir() and path.name != present]
     with suppress(FileNotFoundError):  # another process tidies, too
@@ -157,12 +144,11 @@ def lock_of(folder: Path) -> Path:
 def _read(folder: Path) -> Snapshot | None:
     """Returns a snapshot; None, with a warning, if it is damaged."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_json(folder / MANIFEST)
         damaged = [name for name, sha in manifest.items() if sha256_of_file(folder / name) != sha]
         if not damaged and {PROGRESS, ARRAYS} <= set(manifest):
-            progress = json.loads((folder / PROGRESS).read_text(encoding="utf-8"))
             files = {name: folder / name for name in set(manifest) - {PROGRESS, ARRAYS}}
-            return Snapshot(progress, load_file(folder / ARRAYS), files)
+            return Snapshot(read_json(folder / PROGRESS), load_file(folder / ARRAYS), files)
         reason = f"{', '.join(damaged)} changed after it was written"
     except (OSError, ValueError) as error:
         reason = str(error)

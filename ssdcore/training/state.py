@@ -37,7 +37,6 @@ class TrainingState:
         writes: False in all processes of a group but one; they hold the same state.
 
     Attributes:
-        folder: as given.
         notes: further values that the caller needs after resuming, for JSON.
         finished: whether `resume` found the training finished.
     """

@@ -14,23 +14,14 @@ from ssdcore.training.optimizer import Update
 
 
 class StepOutcome(NamedTuple):
-    """The outcome of a step.
-
-    Attributes:
-        box_loss: of its batches, before the update.
-        class_loss: of its batches, before the update.
-        updated: False if the loss or a gradient was not finite and the weights did not change.
-        loss_scale: factor on the loss for the next gradient.
-        rescaled: whether the factor is smaller than for this gradient.
-        gradient_norm: of all gradients, before `train.max_step` and `train.clip_norm`.
-    """
+    """The outcome of a step; its losses are from before the update."""
 
     box_loss: float
     class_loss: float
-    updated: bool = True
-    loss_scale: float = 1.0
-    rescaled: bool = False
-    gradient_norm: float = 0.0
+    updated: bool = True  # False if loss or gradient was not finite and the weights did not change
+    loss_scale: float = 1.0  # factor on the loss for the next gradient
+    rescaled: bool = False  # whether the factor is smaller than for this gradient
+    gradient_norm: float = 0.0  # of all gradients, before `train.max_step` and `train.clip_norm`
 
     @property
     def total(self) -> float:
@@ -49,16 +40,10 @@ class TrainingStep:
     are summed over the group, and the moving statistics of batch norm are averaged. They must
     start the first step with the same network.
 
-    Args:
-        network: trained in place.
-        loss: of its outputs.
-        update: applies a gradient to the network's parameters.
-        accumulate: batches per update, in each process.
-        group: the processes that compute the step together.
-        compiled: compile the step into a graph; without, a debugger can follow the Python code.
+    Each process adds up `accumulate` batches. A debugger can follow the code of a step that is not
+    `compiled`.
 
     Attributes:
-        parameters: those that are trained.
         state: all parameters that steps change, by name; restoring them resumes the training
             exactly.
     """
@@ -88,7 +73,7 @@ class TrainingStep:
             return scaler.scale(box_loss + class_loss), box_loss, class_loss
 
         gradient = ms.value_and_grad(forward, None, update.optimizer.parameters, has_aux=True)
-        compiler = ms.jit if compiled else _uncompiled
+        compiler = ms.jit if compiled else lambda function: function
         if accumulate == group.size == 1:
             self._compute = _single_batch_step(gradient, update, compiler)
         else:
@@ -129,10 +114,6 @@ def _outcome(values: tuple[Any, ...]) -> StepOutcome:
     """Makes the outcome of `Results` and the loss scale before and after the step."""
     box_loss, class_loss, finite, norm, before, scale = map(float, values)
     return StepOutcome(box_loss, class_loss, bool(finite), scale, scale < before, norm)
-
-
-def _uncompiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function
 
 
 def _state(network: nn.Cell, update: Update) -> dict[str, Parameter]:

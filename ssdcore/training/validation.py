@@ -31,16 +31,9 @@ def make_validation(
     It returns the figures of `ssdcore.coco.metrics.evaluate` and `score_threshold`, a
     `ScoreThreshold`, or None if no detection is correct.
 
-    Args:
-        training: provides the network, which continues to change.
-        batch_size: images per batch.
-        split: the validation split.
-        shards: its images.
-        workers: threads that decode.
-        group: the processes that share the images.
-        on_batch: called before each batch; an exception from it ends the measurement.
-        on_results: receives the detections of every measurement, and the minimum score of those
-            to show.
+    The processes of the group share the images in `shards`. `on_batch` is called before each batch;
+    an exception from it ends the measurement. `on_results` receives the detections of every
+    measurement, and the minimum score of those to show.
     """
     metadata = training.metadata
     detector = Detector(training.network, metadata, batch_size)
@@ -61,12 +54,9 @@ def score_threshold(results: CocoResults, split: CocoSplit) -> ScoreThreshold | 
     if score is None:
         return None
     return ScoreThreshold(
-        score=score,
-        split="val",
-        images=len(split.images),
-        nms_iou=VALIDATION.nms_iou,
+        score=score, split="val", images=len(split.images), nms_iou=VALIDATION.nms_iou,
         match_iou=MATCH_IOU,
-    )
+    )  # fmt: skip
 
 
 def gather_found(found: Iterable[Found], group: Group) -> list[Found]:

@@ -1,15 +1,18 @@
-"""Hostile archives are refused before anything is unpacked."""
+"""Hostile archives are refused before anything is unpacked; nothing leads out of the folder."""
 
 import io
+import stat
 import warnings
-from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZipFile, ZipInfo
 
 import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.data import archives
+from ssdcore.data.archives import extract_one, unzip
 from ssdcore.data.image_files import archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
+from tests.sources.archives import make_zip
 
 
 def zipped(files, method=ZIP_DEFLATED):
@@ -67,3 +70,104 @@ def test_an_entry_unpacks_to_no_more_than_it_states(tmp_path):
     assert archive_fault(path) == "a is damaged"
     with open_image_files(path) as files, pytest.raises(BrokenImageError, match="unreadable"):
         files.read("a")
+
+
+FILES = {"a.txt": b"1", "süß/b.bin": bytes(5000)}
+
+
+def content(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def test_everything_is_extracted(tmp_path):
+    unzip(make_zip(tmp_path / "a.zip", {**FILES, "empty/": b""}), tmp_path / "out")
+    assert content(tmp_path / "out") == FILES
+    assert (tmp_path / "out/empty").is_dir()
+
+
+def refused(archive, tmp_path, match):
+    with pytest.raises(InputError, match=match) as error:
+        unzip(archive, tmp_path / "in/out")
+    assert error.value.where == str(archive)
+
+
+@pytest.mark.parametrize(
+    "name", ["../b", "a/../../b", "/b", "//b", "..\\b", "C:/b", "C:\\b", "a/../b"]
+)
+def test_names_do_not_lead_out(tmp_path, name):
+    archive = make_zip(tmp_path / "a.zip", {"first": b"1", name: b"2"})
+    unzip(archive, tmp_path / "in/out")
+    assert sorted(content(tmp_path / "in/out").values()) == [b"1", b"2"]
+    assert len(content(tmp_path)) == 3  # and the archive
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFCHR])
+def test_links_and_devices_become_files(tmp_path, kind):
+    entry = ZipInfo("link")
+    entry.create_system, entry.external_attr = 3, (kind | 0o777) << 16
+    with ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(entry, "/etc/passwd")
+    unzip(tmp_path / "a.zip", tmp_path / "out")
+    assert not (tmp_path / "out/link").is_symlink()
+    assert content(tmp_path / "out") == {"link": b"/etc/passwd"}
+
+
+def test_modes_are_ignored(tmp_path):
+    entry = ZipInfo("run")
+    entry.create_system, entry.external_attr = 3, (stat.S_IFREG | stat.S_ISUID | 0o777) << 16
+    with ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr(entry, b"1")
+    unzip(tmp_path / "a.zip", tmp_path / "out")
+    assert (tmp_path / "out/run").stat().st_mode & (stat.S_ISUID | 0o111) == 0
+
+
+def test_a_bomb_is_refused(tmp_path, monkeypatch):
+    with ZipFile(tmp_path / "a.zip", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("a", bytes(1 << 20))
+        archive.writestr("b", bytes(1 << 20))
+    assert (tmp_path / "a.zip").stat().st_size < 5000
+    monkeypatch.setattr(archives, "SMALL_BYTES", (2 << 20) - 1)
+    refused(tmp_path / "a.zip", tmp_path, "2 entries of 2097152 bytes unpacked")
+    monkeypatch.setattr(archives, "SMALL_BYTES", 2 << 20)
+    unzip(tmp_path / "a.zip", tmp_path / "out")
+
+
+@pytest.mark.parametrize("files", [["a", "a/b"], ["a/b", "a"]])
+def test_an_entry_below_a_file_is_refused(tmp_path, files):
+    archive = make_zip(tmp_path / "a.zip", dict.fromkeys(files, b"1"))
+    with pytest.raises(InputError, match="entries that can be written"):
+        unzip(archive, tmp_path / "out")
+
+
+def damaged(path):
+    archive = make_zip(path, {"a": bytes(range(256)) * 20})
+    whole = bytearray(archive.read_bytes())
+    whole[100] ^= 1
+    archive.write_bytes(whole)
+    return archive
+
+
+def test_a_damaged_entry_is_named(tmp_path):
+    refused(damaged(tmp_path / "a.zip"), tmp_path, r"a: Bad CRC.*intact zip")
+
+
+@pytest.mark.parametrize("data", [None, b"", b"no zip"])
+def test_no_archive_is_refused(tmp_path, data):
+    if data is not None:
+        (tmp_path / "a.zip").write_bytes(data)
+    refused(tmp_path / "a.zip", tmp_path, "a zip archive")
+
+
+def test_one_entry_is_extracted(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", FILES)
+    extract_one(archive, "süß/b.bin", tmp_path / "new/b.bin")
+    assert content(tmp_path / "new") == {"b.bin": bytes(5000)}
+
+
+def test_a_missing_or_damaged_entry_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no entry none"):
+        extract_one(make_zip(tmp_path / "a.zip", FILES), "none", tmp_path / "b")
+    with pytest.raises(InputError, match=r"Bad CRC"):
+        extract_one(damaged(tmp_path / "d.zip"), "a", tmp_path / "b")
+    assert not (tmp_path / "b").exists()

@@ -1,4 +1,5 @@
 import os
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,7 +8,13 @@ import pytest
 from ssdcore.core import retry
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.augment import Sample
-from ssdcore.data.loader import TrainingLoader, input_batches, spread_samples, to_training_example
+from ssdcore.data.loader import (
+    ImageCache,
+    TrainingLoader,
+    input_batches,
+    spread_samples,
+    to_training_example,
+)
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.preprocess import NetworkInput, to_network_input
 from ssdcore.geometry.box_coder import decode
@@ -263,3 +270,38 @@ def test_a_crowd_is_ignored_and_never_positive(rng):
     example = to_training_example(one(BOX, crowd=True), PRIORS, augment_params(), rng)
     assert set(example.labels) == {BACKGROUND, IGNORED}
     assert not example.offsets.any()
+
+
+CACHED_BYTES = 10 * 10 * 3
+
+
+def reader(read):
+    def of(number):
+        def now():
+            read.append(number)
+            return Sample(np.full((10, 10, 3), number, np.uint8), NOTHING)
+
+        return now
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("limit", "again"),
+    [(0, [1, 2, 3]), (2 * CACHED_BYTES, [3]), (3 * CACHED_BYTES - 1, [3]), (3 * CACHED_BYTES, [])],
+)
+def test_samples_that_fit_are_read_once(limit, again):
+    cache, read = ImageCache(limit), []
+    for _ in range(2):
+        assert [cache.get(n, reader(read)(n)).rgb[0, 0, 0] for n in (1, 2, 3)] == [1, 2, 3]
+    assert read == [1, 2, 3, *again]
+
+
+def test_threads_cache_no_more_than_the_limit():
+    cache, read = ImageCache(50 * CACHED_BYTES), []
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(2):
+            list(pool.map(lambda n: cache.get(n % 100, reader(read)(n % 100)), range(400)))
+        read.clear()
+        list(pool.map(lambda n: cache.get(n, reader(read)(n)), range(100)))
+    assert len(read) == 50

@@ -25,11 +25,9 @@ The scheduler keeps the 30 s, after which it gives up a process that died.
 
 
 class Group(Share):
-    """This process's rank among those that train together.
+    """This process's rank, from 0, among those that train together.
 
-    Attributes:
-        rank: its number, from 0.
-        size: number of processes; with 1, nothing is communicated.
+    With a `size` of 1, nothing is communicated.
     """
 
     __slots__ = ()
@@ -88,12 +86,9 @@ def join_group() -> Group:
 
 
 class GroupSum(nn.Cell):
-    """Sums tensors over the group, within a compiled graph.
+    """Sums tensors over the group, within a compiled graph; of one process, they are unchanged.
 
     They are sent as one vector, because many small exchanges take longer.
-
-    Args:
-        group: with one process, the tensors are unchanged.
     """
 
     def __init__(self, group: Group) -> None:

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,18 +38,11 @@ NOISE = re.compile(r"\[(DEBUG|INFO|WARNING)\] \w+\(\d+[,:]")
 
 
 class Worker(NamedTuple):
-    """The state of a process, from its note and from whether it runs.
+    """The state of a process, from its note and from whether it runs."""
 
-    Attributes:
-        name: of its note and its log.
-        pid: None before it has written a note.
-        status: None before it has exited by itself.
-        running: whether it exists.
-    """
-
-    name: str
-    pid: int | None
-    status: int | None
+    name: str  # of its note and its log
+    pid: int | None  # None before it has written a note
+    status: int | None  # None before it has exited by itself
     running: bool
 
     @property
@@ -78,11 +70,8 @@ class Supervisor:
     The output of the first process is shown. A first SIGTERM or SIGINT is passed on, so that the
     processes can save their state; a second one ends them at once.
 
-    Args:
-        msrun: starts the processes.
-        folder: of their notes and logs.
-        ranks: of this machine.
-        size: of the group; more than the ranks if there are several machines.
+    The notes and logs are in `folder`. A group of a larger `size` than the ranks is on several
+    machines.
     """
 
     def __init__(self, msrun: "Popen[bytes]", folder: Path, ranks: range, size: int) -> None:
@@ -206,7 +195,7 @@ class Supervisor:
 
 
 def _last_lines(path: Path, count: int) -> list[str]:
-    return list(deque(_lines(path.read_bytes()), count)) if path.is_file() else []
+    return _lines(path.read_bytes())[-count:] if path.is_file() else []
 
 
 def _lines(content: bytes) -> list[str]:

@@ -6,7 +6,6 @@ no parent waits for them. Each process therefore writes a note in FOLDER with it
 at its end, its exit status. It is killed if its launcher, the process PID, is gone.
 """
 
-import json
 import os
 import runpy
 import signal
@@ -17,7 +16,7 @@ from pathlib import Path
 from time import sleep
 from typing import NamedTuple
 
-from ssdcore.core.files import write_json
+from ssdcore.core.files import read_json, write_json
 from ssdcore.core.messages import say
 
 ROLE = "MS_ROLE"
@@ -27,15 +26,10 @@ POLL_SECONDS = 1.0
 
 
 class Note(NamedTuple):
-    """The note of a process.
-
-    Attributes:
-        pid: its process id.
-        status: its exit status; None while it runs, and if it was killed.
-    """
+    """The note of a process."""
 
     pid: int
-    status: int | None = None
+    status: int | None = None  # its exit status; None while it runs, and if it was killed
 
 
 def worker_name(rank: int | str) -> str:
@@ -46,7 +40,7 @@ def worker_name(rank: int | str) -> str:
 def read_note(folder: Path, name: str) -> Note | None:
     """Returns a process's note, None before it has written one."""
     try:
-        return Note(**json.loads((folder / f"{name}.json").read_text(encoding="utf-8")))
+        return Note(**read_json(folder / f"{name}.json"))
     except FileNotFoundError:
         return None
 
