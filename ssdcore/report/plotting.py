@@ -83,11 +83,7 @@ def plotly_js() -> Markup:
 def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any) -> go.Scatter:
     """Returns a line of at most `MAX_POINTS` points, the ends kept, with gaps for undefined y.
 
-    Args:
-        x: the points' places across.
-        y: as many values; None, NaN and negative ones are undefined.
-        name: for the legend, any text.
-        style: further settings of the trace, which override those of this function.
+    None, NaN and negative values are undefined. `style` overrides settings of the trace.
     """
     spread = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int)
     kept: list[int] = np.unique(spread).tolist()

@@ -30,7 +30,10 @@ from ssdcore.report.tables import REMARK, TRAINING_TABLES
 from ssdcore.report.words import defined
 
 Read = Callable[[Path], bytes | None]
-"""Returns a file's content; None where the revision has no such file."""
+"""Returns a file's content; None where the revision has no such file.
+
+Raises an InputError where DVC records one that is here in neither its cache nor a remote.
+"""
 Parsed = TypeVar("Parsed")
 TABLES = [
     *((layout.HISTORY, table) for table in TRAINING_TABLES),
@@ -92,14 +95,7 @@ class Candidate:
 
 
 def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidate:
-    """Reads all that the page shows of one revision.
-
-    Args:
-        name: the user's name for it.
-        origin: commit, experiment and the like, the first of its facts.
-        read: returns a file's content; raises an InputError where DVC records one that is here in
-            neither its cache nor a remote.
-    """
+    """Reads all that the page shows of one revision, whose origin gives the first of its facts."""
     files = _Files(read)
     evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
     trained = files.parse(layout.TRAIN_METRICS, _mapping) or {}

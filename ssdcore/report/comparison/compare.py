@@ -58,11 +58,11 @@ def _draw(
     score_threshold: float | None,
 ) -> tuple[list[ComparedImage], str]:
     """Returns the drawn images, and the reason if there are none."""
-    able = {
-        place: (one.detected, _threshold(one) if score_threshold is None else score_threshold)
-        for place, one in enumerate(candidates)
-        if one.detected
-    }
+    able = {}
+    for index, one in enumerate(candidates):
+        if one.detected:
+            own = one.figures.get("evaluate.threshold", UNMEASURED_SCORE)
+            able[index] = one.detected, own if score_threshold is None else score_threshold
     if not count:
         return [], "No images are requested (report.images)."
     if len(able) < 2:
@@ -74,10 +74,6 @@ def _draw(
     except InputError as error:
         return [], f"The images can't be read. {error}"
     return drawn, "" if drawn else "The revisions have no evaluated image in common."
-
-
-def _threshold(candidate: Candidate) -> float:
-    return candidate.figures.get("evaluate.threshold", UNMEASURED_SCORE)
 
 
 @contextmanager
