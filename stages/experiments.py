@@ -86,8 +86,7 @@ def share(
     say(f"{name} is on {git_remote}, {counted(files, 'new file')} on DVC's remote")
     say(f"to get it: dvc exp pull {git_remote} {name}")
 
-    from ssdcore.tracking.copy import copy_run
-    from ssdcore.tracking.lookup import find_run
+    from ssdcore.tracking.experiment_runs import copy_run, find_run
     from ssdcore.tracking.sender import sync
     from ssdcore.tracking.store import UnavailableError, local, locate
 
@@ -122,7 +121,7 @@ def _table(ranked: Sequence[Experiment], top: int, applied: Experiment | None) -
 
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     """Yields the commands and the address to apply and to look at the best experiment."""
-    from ssdcore.tracking.lookup import find_run
+    from ssdcore.tracking.experiment_runs import find_run
     from ssdcore.tracking.store import UnavailableError, locate
 
     store = locate()

@@ -9,7 +9,7 @@ from ssdcore.core.signals import Signals
 from ssdcore.dvc.experiments import figures_of, validation_of
 from ssdcore.report.words import setting
 from ssdcore.search.runs import TrialRun, read_measured
-from ssdcore.search.start import Start
+from ssdcore.search.space import Start
 from ssdcore.search.study import Study, Trial
 
 POLL_S = 0.5

@@ -18,9 +18,9 @@ from ssdcore.tracking.client import (
     mlflow_errors,
     newest_run,
     open_client,
+    quiet,
 )
 from ssdcore.tracking.context import KEY_TAG, STAGE_TAG
-from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.spool import JOURNAL, MACHINE, UPLOADED, Event
 from ssdcore.tracking.store import RefusedError, Store, UnavailableError, warn
 
