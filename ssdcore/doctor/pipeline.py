@@ -10,7 +10,7 @@ from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.files import read_json
 from ssdcore.core.nested import leaves
 from ssdcore.data.mindrecord import REMEDY, find_shards
-from ssdcore.doctor.finding import Finding
+from ssdcore.doctor import Finding
 from ssdcore.dvc.repository import open_repository, status
 from ssdcore.params.reader import read_params, read_values, with_new_names
 from ssdcore.tracking.spool import HOME, REFUSED, spools
