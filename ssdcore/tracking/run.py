@@ -8,7 +8,6 @@ import math
 import time
 from collections import deque
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -167,9 +166,8 @@ class Run:
         image.thumbnail(THUMBNAIL_PX)
         image.save(webp, "WEBP", method=0)
         for stem in stems:
-            for end, content in ((".png", png), ("+compressed.webp", webp)):
-                path = f"images/{stem}{end}"
-                self._write(partial(Spool.keep_bytes, path=path, content=content.getvalue()))
+            self._keep_bytes(f"images/{stem}.png", png.getvalue())
+            self._keep_bytes(f"images/{stem}+compressed.webp", webp.getvalue())
         self.set_tags({"mlflow.loggedImages": "True"})
 
     def log_dataset(self, name: str, digest: str, source: str) -> None:
@@ -236,6 +234,9 @@ class Run:
     def _append(self, kind: str, **fields: Any) -> None:
         line = _line(kind, **fields)
         self._write(lambda spool: spool.append(line))
+
+    def _keep_bytes(self, path: str, content: bytes) -> None:
+        self._write(lambda spool: spool.keep_bytes(path, content))
 
     def _write(self, one: Callable[[Spool], None]) -> None:
         """Writes one thing to the spool, after those that could not be written before."""
