@@ -157,7 +157,7 @@ def _bars(table: Table, chart: Chart) -> go.Figure:
     widths = BAR_WIDTHS if len(chart.y) == len(BAR_WIDTHS) else repeat(None)
     places = list(range(len(rows)))
     traces = []
-    for column, colour, width in zip(chart.y, colours, widths):  # noqa: B905
+    for column, colour, width in zip(chart.y, colours, widths, strict=False):
         values = [row[column] if words.defined(row[column]) else None for row in rows]
         if wide:
             values = [value or None for value in values]

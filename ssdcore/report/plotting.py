@@ -109,7 +109,4 @@ def smoothed(values: Sequence[float | None]) -> list[float]:
     count = np.concatenate([[0], np.cumsum(~np.isnan(curve))])
     middle = np.arange(len(curve))
     first, last = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, len(curve))
-    means: list[float] = (
-        (total[last] - total[first]) / np.maximum(count[last] - count[first], 1)
-    ).tolist()
-    return means
+    return ((total[last] - total[first]) / np.maximum(count[last] - count[first], 1)).tolist()

@@ -78,9 +78,7 @@ PLAIN = re.compile(r"[\w.-]*", re.ASCII)
 def mlflow_errors(*, upload: bool = False) -> Iterator[None]:
     """Suppresses MLflow's messages inside the block and turns its errors into one of two kinds.
 
-    Args:
-        upload: whether the block uploads files. The SDKs of S3, GCS and Azure raise their own
-            errors, so all errors count then.
+    All errors of an upload count, since the SDKs of S3, GCS and Azure raise their own.
 
     Raises:
         RefusedError: MLflow has answered that it doesn't accept this.

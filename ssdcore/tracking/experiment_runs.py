@@ -7,11 +7,6 @@ from collections.abc import Mapping
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from mlflow.entities import Param, RunTag
-from mlflow.tracking.client import MlflowClient
-from mlflow.utils import chunk_list
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.experiment import BASELINE_TAG, NAME_TAG
@@ -28,6 +23,12 @@ from ssdcore.tracking.client import (
 from ssdcore.tracking.context import KEY_TAG, PARAMS_TAG
 from ssdcore.tracking.store import Store
 from ssdcore.tracking.view import WORKFLOW
+
+with quiet():
+    from mlflow.entities import Param, RunTag
+    from mlflow.tracking.client import MlflowClient
+    from mlflow.utils import chunk_list
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where `mlflow ui` serves a database."""

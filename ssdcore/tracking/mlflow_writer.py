@@ -56,10 +56,7 @@ class Replay:
         """The first reason why the store refused something."""
 
     def send_events(self, *, abandoned: bool) -> None:
-        """Uploads all but files.
-
-        Args:
-            abandoned: whether the stage has ended. A run without a final status is KILLED then.
+        """Uploads all but files; an abandoned run without a final status is KILLED.
 
         Raises:
             UnavailableError: the rest must wait.

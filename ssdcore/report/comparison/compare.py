@@ -36,19 +36,14 @@ def compare_revisions(
     with open_revisions(names) as revisions:
         candidates = [read_candidate(o.name, o.origin._asdict(), o.read) for o in revisions]
         for one in candidates:
-            _say_what_is_not_fetched(one)
+            if missing := [name for name in one.lacks if name.endswith(NOT_FETCHED)]:
+                say(
+                    f"{one.name}: {len(missing)} files are in neither DVC's cache nor a remote, "
+                    f"such as {missing[0].removesuffix(NOT_FETCHED)}. The page compares what is "
+                    "there. To fetch the others: `dvc pull`, for an experiment `dvc exp pull`"
+                )
         drawn, remark = _draw(candidates, revisions, images, score_threshold)
     return render_comparison(candidates, drawn, remark)
-
-
-def _say_what_is_not_fetched(candidate: Candidate) -> None:
-    files = [name for name in candidate.lacks if name.endswith(NOT_FETCHED)]
-    if files:
-        say(
-            f"{candidate.name}: {len(files)} files are in neither DVC's cache nor a remote, such "
-            f"as {files[0].removesuffix(NOT_FETCHED)}. The page compares what is there. To fetch "
-            "the others: `dvc pull`, for an experiment `dvc exp pull`"
-        )
 
 
 def _draw(
