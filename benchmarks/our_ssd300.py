@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ssdcore.doctor.noise import noise
+from ssdcore.doctor.device import noise
 from ssdcore.geometry.feature_maps import IMAGE_SIZE
 from ssdcore.params.schema import ModelParams, TrainParams
 from ssdcore.params.types import Format

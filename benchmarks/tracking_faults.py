@@ -244,7 +244,7 @@ def locked(_: Bench, repository: Path) -> Iterator[str]:
     """The repository's default database exists, and is locked from the start."""
     from mlflow.tracking.client import MlflowClient
 
-    from ssdcore.tracking.quiet import quiet
+    from ssdcore.tracking.client import quiet
 
     with quiet():
         MlflowClient(f"sqlite:///{repository}/mlflow.db").search_experiments()

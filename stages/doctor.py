@@ -12,7 +12,7 @@ from ssdcore.core.messages import say
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from ssdcore.doctor.finding import Finding
+    from ssdcore.doctor import Finding
 
 ABOUT = """Check this machine and the pipeline; print a line for each check, with the remedy.
 

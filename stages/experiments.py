@@ -86,8 +86,7 @@ def share(
     say(f"{name} is on {git_remote}, {counted(files, 'new file')} on DVC's remote")
     say(f"to get it: dvc exp pull {git_remote} {name}")
 
-    from ssdcore.tracking.copy import copy_run
-    from ssdcore.tracking.lookup import find_run
+    from ssdcore.tracking.experiment_runs import copy_run, find_run
     from ssdcore.tracking.sender import sync
     from ssdcore.tracking.store import UnavailableError, local, locate
 
@@ -122,11 +121,13 @@ def _table(ranked: Sequence[Experiment], top: int, applied: Experiment | None) -
 
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     """Yields the commands and the address to apply and to look at the best experiment."""
-    from ssdcore.tracking.lookup import find_run
+    from ssdcore.tracking.experiment_runs import find_run
     from ssdcore.tracking.store import UnavailableError, locate
 
     store = locate()
-    yield f"\nbest: {winner.name}, AP {winner.metrics['AP']:.4f}{_beside(winner, ranked)}"
+    origin = _origin(winner, ranked)
+    beside = f" ({origin.name} itself: {origin.metrics['AP']:.4f})" if origin else ""
+    yield f"\nbest: {winner.name}, AP {winner.metrics['AP']:.4f}{beside}"
     is_here = winner.name == WORKSPACE
     yield (
         "keep it:  dvc exp save"
@@ -141,12 +142,6 @@ def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
         page = found.page if found else f"no MLflow run of this experiment in {store.uri}"
         serve = "   (while `mlflow ui --workers 1` runs)" if found and store.database else ""
         yield f"see it:   {page}{serve}"
-
-
-def _beside(winner: Experiment, ranked: Sequence[Experiment]) -> str:
-    """Returns the AP of the commit that the experiment started from, as a remark."""
-    origin = _origin(winner, ranked)
-    return f" ({origin.name} itself: {origin.metrics['AP']:.4f})" if origin else ""
 
 
 def _is_applied(one: Experiment, workspace: Experiment) -> bool:

@@ -47,8 +47,8 @@ def _report(settings: Params) -> None:
 
     content, examples = gather(settings)
     with replacing_folder(layout.GALLERY) as gallery:
-        for one in examples:
-            (gallery / f"{one.image.id:06}.jpg").write_bytes(encode_jpeg(one.rgb))
+        for image_id, rgb in examples:
+            (gallery / f"{image_id:06}.jpg").write_bytes(encode_jpeg(rgb))
     write_text(layout.REPORT_PAGE, render(content))
     write_json(layout.REPORT_JSON, as_data(content))
     write_text(layout.REPORT_TEXT, as_text(content))

@@ -51,7 +51,7 @@ def main(
     with open_revisions([WORKSPACE], "REV", clone) as (copy,):
         repeated = read_record(copy)
     say("\n".join(("", *_comparison(recorded, repeated, tolerance))))
-    if any(differences(recorded.results, repeated.results)):
+    if differences(recorded.results, repeated.results):
         say("\n".join(("", *_reasons(recorded, repeated))))
         sys.exit(DIFFERS)
 
@@ -60,13 +60,13 @@ def _comparison(recorded: Record, repeated: Record, tolerance: float) -> Iterato
     """Yields a line for each out and for each figure that differs."""
     from ssdcore.dvc.reproduction import AP, TIMED, differences
 
-    different = {one.name: one for one in differences(recorded.results, repeated.results)}
+    different = differences(recorded.results, repeated.results)
     for name in {**recorded.outs, **repeated.outs}:
         yield f"{'differs' if name in different else 'equal':8} {name}"
     yield f"{'-':8} {', '.join(TIMED)} hold speeds and times: not compared by hash"
     figures = {**recorded.figures, **repeated.figures}
-    for one in (different[name] for name in figures if name in different):
-        yield f"{'differs':8} {one.name}: {one.recorded} → {one.repeated}"
+    for name in (one for one in figures if one in different):
+        yield f"{'differs':8} {name}: {different[name][0]} → {different[name][1]}"
     yield f"{len(figures.keys() - different.keys())} of {len(figures)} figures are equal"
     if AP in different and AP in recorded.figures.keys() & repeated.figures.keys():
         change = repeated.figures[AP] - recorded.figures[AP]
@@ -78,20 +78,20 @@ def _reasons(recorded: Record, repeated: Record) -> Iterator[str]:
     """Yields the inputs and conditions that differ and may explain different results."""
     from ssdcore.dvc.reproduction import differences
 
-    files = [one.name for one in differences(recorded.files, repeated.files)]
-    others = list(differences(recorded.params, repeated.params))
+    files = differences(recorded.files, repeated.files)
+    others = differences(recorded.params, repeated.params)
     if files or others:
         yield "The results in the commit were not made from the code, data and params in it:"
         yield from (f"  {name} had different content" for name in files)
     if recorded.machine.keys() - {"device"}:
         known = {name: repeated.machine.get(name) for name in recorded.machine}
-        others += differences(recorded.machine, known)
+        others |= differences(recorded.machine, known)
     else:
         yield (
             "The commit's report is in neither the DVC cache nor a remote, so its machine is "
             "unknown."
         )
-    yield from (f"  {one.name}: {one.recorded} → {one.repeated}" for one in others)
+    yield from (f"  {name}: {old} → {new}" for name, (old, new) in others.items())
     if not files and not others:
         yield "Code, data, parameters, device and versions do not differ, as far as known."
 

@@ -18,7 +18,7 @@ from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
-    from ssdcore.search.start import Start
+    from ssdcore.search.space import Start
     from ssdcore.search.study import Trial
 
 SpaceOption = Annotated[Path, typer.Option("--space", help="What is searched, and how.")]
@@ -39,7 +39,7 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
     from ssdcore.core.signals import Signals
     from ssdcore.search.loop import Search
     from ssdcore.search.page import render_search
-    from ssdcore.search.start import read_start
+    from ssdcore.search.space import read_start
     from ssdcore.search.study import Study
     from ssdcore.search.tracking import SearchRun
 

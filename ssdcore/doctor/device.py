@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 
 from ssdcore.core.errors import RunError
 from ssdcore.core.processes import run_python
-from ssdcore.doctor.finding import Finding, Grade
+from ssdcore.doctor import Finding, Grade
+from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.params.types import Device
 
 BATCH = 2
+POSITIVES = 20
+"""Default boxes of each image of noise that answer for an object."""
 TIMEOUT_S = 600.0
 HALF = "O2"
 BOUNDS = {
@@ -98,6 +101,30 @@ def computed(folder: Path, params: Path, device: Device, amp: str = "O0") -> Arr
     run_on(device, SCRIPT, device, amp, str(params), str(BATCH), str(out))
     with np.load(out) as arrays:
         return dict(arrays)
+
+
+def noise(batch: int, size: int, classes: int, boxes: int | None = None) -> dict[str, Any]:
+    """Returns images of noise with encoded targets, the same on each device.
+
+    Args:
+        batch: B, number of images; also the seed.
+        size: S, side of the images in pixels.
+        classes: number of classes, without the background.
+        boxes: K, number of default boxes; None is that of the paper's network.
+
+    Returns:
+        images (B, 3, S, S), offsets (B, K, 4) and labels (B, K) by name.
+    """
+    rng, boxes = np.random.default_rng(batch), boxes or LAYOUTS[size].num_default_boxes
+    labels = np.zeros((batch, boxes), np.int32)
+    for row in labels:
+        chosen = rng.choice(boxes, POSITIVES, replace=False)
+        row[chosen] = rng.integers(1, classes + 1, POSITIVES)
+    return {
+        "images": rng.normal(size=(batch, 3, size, size)).astype(np.float32),
+        "offsets": rng.normal(size=(batch, boxes, 4)).astype(np.float32),
+        "labels": labels,
+    }
 
 
 def run_on(device: str, script: str, *arguments: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.data.loader import TrainingBatch
-from ssdcore.doctor.noise import noise
+from ssdcore.doctor.device import noise
 from ssdcore.inference.detector import Detector
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, describe_choice, seed_all
@@ -61,13 +61,8 @@ def make_step(
 def compute(device: Device, amp: str, params_file: str, batch: str, out: str) -> None:
     """Writes an inference's and a training step's results to the file `out`.
 
-    Args:
-        device: as in `runtime.device`.
-        amp: precision of the training step, as in `runtime.amp`.
-        params_file: describes network, loss and step.
-        batch: number of images.
-        out: an .npz file, with the keys of `ssdcore.doctor.device.BOUNDS` and the texts `device`
-            and `seconds`.
+    The precision `amp` is that of the training step; the parameter file describes network, loss
+    and step. The .npz file has the keys of `ssdcore.doctor.device.BOUNDS`, `device` and `seconds`.
     """
     params = read_params(Path(params_file))
     chosen = configure(device)

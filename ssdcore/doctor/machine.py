@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ssdcore.core.processes import git_output, run_python
-from ssdcore.doctor.finding import Finding
+from ssdcore.doctor import Finding
 
 PYTHONS = ((3, 10), (3, 13))
 """The first supported version and the first one that is not; pyproject.toml's requires-python."""

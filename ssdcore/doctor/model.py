@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ssdcore.core import layout
 from ssdcore.core.processes import run_python
-from ssdcore.doctor.finding import Finding, Grade
+from ssdcore.doctor import Finding, Grade
 from ssdcore.doctor.machine import import_error
 
 TIMEOUT_S = 120.0

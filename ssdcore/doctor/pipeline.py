@@ -10,7 +10,7 @@ from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.files import read_json
 from ssdcore.core.nested import leaves
 from ssdcore.data.mindrecord import REMEDY, find_shards
-from ssdcore.doctor.finding import Finding
+from ssdcore.doctor import Finding
 from ssdcore.dvc.repository import open_repository, status
 from ssdcore.params.reader import read_params, read_values, with_new_names
 from ssdcore.tracking.spool import HOME, REFUSED, spools
@@ -45,18 +45,16 @@ def check_data() -> Finding:
     """Checks that the MindRecord files, their indices and the conversion report are there."""
     if not layout.MINDRECORD.exists():
         return Finding("to do", "data", f"no {layout.MINDRECORD} yet", "Run dvc repro convert")
+    counts = []
     for split in layout.splits():
         try:
             find_shards(layout.mindrecord(split))
+            images = read_json(layout.conversion(split))[split]["images"]
+            counts.append(f"{images['kept']} for {split}")
         except InputError as error:
             return Finding("error", "data", f"{error.where} is missing", error.remedy)
-    try:
-        counts = []
-        for split in layout.splits():
-            of_split = read_json(layout.conversion(split))[split]
-            counts.append(f"{of_split['images']['kept']} for {split}")
-    except (OSError, ValueError, KeyError, TypeError):
-        return Finding("error", "data", f"{layout.conversion(split)} cannot be read", REMEDY)
+        except (OSError, ValueError, KeyError, TypeError):
+            return Finding("error", "data", f"{layout.conversion(split)} cannot be read", REMEDY)
     return Finding("ok", "data", f"images: {', '.join(counts)}")
 
 

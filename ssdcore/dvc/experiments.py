@@ -99,28 +99,23 @@ def names_at(baseline: str) -> set[str]:
     return {line.rpartition("/")[2] for line in found.splitlines()}
 
 
-def figures_of(name: str, baseline: str) -> dict[str, Any] | None:
-    """Returns the figures of val of a finished experiment; None if there is no such experiment.
+def results_of(name: str, baseline: str) -> tuple[dict[str, Any], str] | None:
+    """Returns the figures of val of a finished experiment, and its validations as CSV.
 
-    Quicker than `list_experiments`, which reads all that DVC knows.
+    None if there is no such experiment; the CSV is empty if DVC has none here. Quicker than
+    `list_experiments`, which reads all that DVC knows.
     """
-    if name not in names_at(baseline):
-        return None
-    metrics = {}
-    for path in (layout.VALIDATION_METRICS, layout.EVALUATE_METRICS):
-        text = git_output(Path(), "show", f"{_ref(baseline, name)}:./{path}")
-        metrics[str(path)] = {"data": json.loads(text or "{}")}
-    return _figures(metrics)
-
-
-def validation_of(name: str, baseline: str) -> str:
-    """Returns the validations of a finished experiment, as CSV; empty if DVC has none here."""
     commit = git_output(Path(), "rev-parse", "--verify", _ref(baseline, name))
-    try:
-        with open_revisions([commit or ""]) as (revision,):
-            return (revision.read(layout.VALIDATION) or b"").decode("utf-8", "replace")
-    except InputError:
-        return ""
+    if not commit:
+        return None
+    with open_revisions([commit]) as (revision,):
+        paths = (layout.VALIDATION_METRICS, layout.EVALUATE_METRICS)
+        read = {str(path): {"data": json.loads(revision.read(path) or "{}")} for path in paths}
+        try:
+            validations = (revision.read(layout.VALIDATION) or b"").decode("utf-8", "replace")
+        except InputError:
+            validations = ""
+    return _figures(read), validations
 
 
 def _ref(baseline: str, name: str) -> str:

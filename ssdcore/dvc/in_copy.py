@@ -80,10 +80,8 @@ def run_in_copy(name: str, record: Path, changes: list[str]) -> None:
     stash, and while it saves results, a part of an entry may stay in its run cache, which then
     fails every experiment with the same parameters.
 
-    Args:
-        name: of the experiment; it must not exist.
-        record: the file to write the copy's folder to.
-        changes: to params.yaml, as for `dvc exp run -S`.
+    The name must be new; the copy's folder is written to the file `record`; changes to params.yaml
+    are as for `dvc exp run -S`.
 
     Raises:
         RunError: DVC reports an error, a signal ended the experiment, or another process runs it.

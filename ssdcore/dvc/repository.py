@@ -25,9 +25,7 @@ DVC_MESSAGE = "dvc: commit experiment "
 def open_repository(folder: Path | None = None, *, wait: bool = False) -> Iterator[Any]:
     """Yields the `dvc.repo.Repo` around `folder`, by default around the working folder.
 
-    Args:
-        folder: any folder of the repository; None for the working folder.
-        wait: wait for other DVC commands that change it, instead of failing after 3 s.
+    With `wait`, waits for other DVC commands that change it, instead of failing after 3 s.
 
     Raises:
         InputError: the folder is not in a DVC repository.

@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,21 +117,6 @@ class Record:
         return {**self.outs, **self.figures}
 
 
-@dataclass(frozen=True)
-class Difference:
-    """A value that differs between two records.
-
-    Attributes:
-        name: the key.
-        recorded: the value in the first record; None if it has none.
-        repeated: the value in the second record; None if it has none.
-    """
-
-    name: str
-    recorded: Any
-    repeated: Any
-
-
 def read_record(revision: Revision) -> Record:
     """Returns the record of a revision's run.
 
@@ -197,9 +182,12 @@ def _no_results(path: Path, revision: Revision, found: str) -> InputError:
     return InputError(f"{path} of {revision.name}", found, "a run's results", remedy)
 
 
-def differences(recorded: Mapping[str, Any], repeated: Mapping[str, Any]) -> Iterator[Difference]:
-    """Yields what differs, in the order of the first record; NaN equals NaN."""
-    for name in {**recorded, **repeated}:
-        before, after = recorded.get(name), repeated.get(name)
-        if repr(before) != repr(after):
-            yield Difference(name, before, after)
+def differences(
+    recorded: Mapping[str, Any], repeated: Mapping[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+    """Returns the values before and after of what differs, None where there is none.
+
+    They are in the order of the first record; NaN equals NaN.
+    """
+    pairs = {name: (recorded.get(name), repeated.get(name)) for name in {**recorded, **repeated}}
+    return {name: (old, new) for name, (old, new) in pairs.items() if repr(old) != repr(new)}

@@ -97,14 +97,10 @@ def judge_image(objects: Objects, found: Detections) -> Outcomes:
         labels = rows.labels.astype(np.int64)
         return np.zeros_like(labels), labels, yxyx_to_xywh_px(rows.boxes_yxyx, 1, 1)
 
-    (image, label, boxes), (found_image, found_label, found_boxes) = (
-        columns(objects),
-        columns(found),
-    )
-    return judge(
-        Truth(image, label, objects.crowd, boxes),
-        Found(found_image, found_label, found.scores.astype(np.float64), found_boxes),
-    )
+    image, label, boxes = columns(objects)
+    truth = Truth(image, label, objects.crowd, boxes)
+    image, label, boxes = columns(found)
+    return judge(truth, Found(image, label, found.scores.astype(np.float64), boxes))
 
 
 def judge(truth: Truth, found: Found) -> Outcomes:

@@ -49,20 +49,6 @@ class Split(NamedTuple):
         return np.bincount(self.truth.label[counted] - 1, minlength=len(self.names))
 
 
-class Decisions(NamedTuple):
-    """What counts among the objects and detections of some sizes, at each of `IOUS`.
-
-    Attributes:
-        objects: (M,) objects to find.
-        correct: (N, T) detections that take one.
-        wrong: (N, T) detections of these sizes that take nothing.
-    """
-
-    objects: Flags
-    correct: Flags
-    wrong: Flags
-
-
 def read_split(ground_truth_json: Path | CocoSplit, results: CocoResults) -> Split:
     """Reads what pycocotools would compare, in the order in which it does.
 
@@ -88,17 +74,19 @@ def rounds_of_classes(split: Split) -> Rounds:
     return in_rounds(pairs.select(same), split.found.group, split.found.score)
 
 
-def decide(split: Split, rounds: Rounds, low: float = 0, high: float = np.inf) -> Decisions:
+def decide(split: Split, rounds: Rounds, low: float, high: float) -> tuple[Flags, Flags, Flags]:
     """Decides as COCO does for a range of √area from `low` to `high`, borders included.
 
     Objects of other sizes don't count, as crowds don't, but only one detection can take each.
     Detections of other sizes that take no object don't count either.
+
+    Returns:
+        (M,) objects to find; at each of `IOUS`, (N, T) detections that take one, and (N, T)
+        detections of these sizes that take nothing.
     """
     of_size, found_of_size = (
         (area >= low**2) & (area <= high**2) for area in (split.truth_area, split.found_area)
     )
     counts = of_size & ~split.truth.crowd
     took = take(rounds, IOUS, split.truth.crowd, ~counts, len(split.found_area))
-    return Decisions(
-        counts, np.append(counts, False)[took], (took == NOTHING) & found_of_size[:, None]
-    )
+    return counts, np.append(counts, False)[took], (took == NOTHING) & found_of_size[:, None]

@@ -55,14 +55,7 @@ def analyse(
     figures: Mapping[str, Any],
     threshold: float | None = None,
 ) -> list[Table]:
-    """Computes all tables.
-
-    Args:
-        ground_truth_json: the COCO annotation file, or its content.
-        results: the detections, possibly none.
-        figures: `ssdcore.coco.metrics.evaluate` of the two.
-        threshold: minimum score of the detections that people see; None is that of the highest F1.
-    """
+    """Computes all tables; the arguments are those of `judge_split`."""
     judged = judge_split(ground_truth_json, results, figures, threshold)
     return [table(judged) for table in TABLES]
 
@@ -116,15 +109,10 @@ def write_evaluation(
     milliseconds: Mapping[str, float],
     device: str,
 ) -> None:
-    """Writes evaluation/ and metrics/evaluate.json.
+    """Writes evaluation/ and metrics/evaluate.json, whose content but for the times is `metrics`.
 
-    Args:
-        metrics: from `results_of`.
-        tables: from `analyse`.
-        results: the detections.
-        speed: images per second, decoding and suppression included.
-        milliseconds: time of each part of the work per image.
-        device: what computed at that speed.
+    The speed is in images per second, decoding and suppression included; the milliseconds are those
+    of each part of the work, per image.
     """
     with replacing_folder(layout.EVALUATION) as folder:
         write_results(folder / layout.PREDICTIONS.name, results)

@@ -20,7 +20,7 @@ from ssdcore.inference.photo_detector import PhotoDetector, PhotoResult, Source
 from ssdcore.prediction.inputs import Input
 from ssdcore.prediction.results import ResultFiles
 from ssdcore.prediction.videos import Clip, open_camera, open_video, write_video
-from ssdcore.report.box_annotations import draw_detections
+from ssdcore.report.drawing import draw_detections
 from ssdcore.report.labels import one_line
 
 JPEG_QUALITY = 92

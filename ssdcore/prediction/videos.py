@@ -18,7 +18,7 @@ from ssdcore.data.image_files import MISSING
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.inference.photo_detector import PhotoResult
-from ssdcore.report.box_annotations import draw_detections
+from ssdcore.report.drawing import draw_detections
 
 SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 DEFAULT_FPS = 25.0

@@ -1,8 +1,7 @@
 """Draws a table as a chart for the page, by the table's own description."""
 
 from collections import Counter
-from collections.abc import Sequence
-from itertools import cycle
+from itertools import cycle, repeat
 from typing import Any
 
 import numpy as np
@@ -32,8 +31,7 @@ def draw(table: Table) -> go.Figure | None:
     drawing: go.Figure = {
         "lines": _lines, "bars": _bars, "ranking": _bars, "heatmap": _heatmap,
     }[table.chart.kind](table, table.chart)  # fmt: skip
-    drawn = [trace for trace in drawing.data if _has_data(trace)]
-    return drawing if drawn else None
+    return drawing if any(map(_has_data, drawing.data)) else None
 
 
 def chart(table: Table) -> Markup | None:
@@ -145,39 +143,6 @@ def _bars(table: Table, chart: Chart) -> go.Figure:
     counts = [row[column] for row in rows for column in chart.y if row[column]]
     wide = ranking and last.format == "count" and bool(counts) and max(counts) > 100 * min(counts)
     names = [_name(table, row[chart.x], NAME_LENGTH if ranking else HOVER_LENGTH) for row in rows]
-    places = list(range(len(rows)))
-    traces = []
-    for column, look in _looks(table, chart, rows):
-        values = [row[column] if words.defined(row[column]) else None for row in rows]
-        if wide:
-            values = [value or None for value in values]
-        if ranking:
-            traces.append(go.Bar(x=values, y=places, orientation="h", **look))
-        else:
-            traces.append(go.Bar(x=names, y=values, **look))
-    along: dict[str, Any] = {"showgrid": False, "fixedrange": True}
-    across = y_axis(last) | ({"type": "log", "dtick": 1} if wide else {})
-    if ranking:
-        along |= {"tickvals": places, "ticktext": names, "range": [-0.6, len(rows) - 0.4]}
-    else:
-        along |= {"type": "category"}
-    if len(traces) > 1 or not ranking:
-        across["title"] = {"text": "on a logarithmic axis"} if wide else None
-    return figure(
-        traces,
-        barmode="overlay",
-        bargap=0.25,
-        xaxis=across if ranking else along,
-        yaxis=along if ranking else across,
-        legend_traceorder="reversed",
-        showlegend=len(traces) > 1,
-    )
-
-
-def _looks(
-    table: Table, chart: Chart, rows: Sequence[dict[str, Any]]
-) -> list[tuple[str, dict[str, Any]]]:
-    """Returns the columns of y with the settings of their bars."""
     told = [
         column
         for column in table.columns
@@ -188,21 +153,44 @@ def _looks(
         + " · ".join(f"{c.heading} {words.cell(c, row[c.name])}" for c in told)
         for row in rows
     ]
-    colours = (BLUE,) if len(chart.y) == 1 else (PALE_BLUE, BLUE, ORANGE)[: len(chart.y)]
-    widths = BAR_WIDTHS if len(chart.y) == len(BAR_WIDTHS) else [None] * len(chart.y)
-    return [
-        (
-            column,
-            {
-                "name": table.find(column).heading,
-                "marker": {"color": colour},
-                "width": width,
-                "hovertext": hover,
-                "hoverinfo": "text",
-            },
+    colours = (BLUE,) if len(chart.y) == 1 else (PALE_BLUE, BLUE, ORANGE)
+    widths = BAR_WIDTHS if len(chart.y) == len(BAR_WIDTHS) else repeat(None)
+    places = list(range(len(rows)))
+    traces = []
+    for column, colour, width in zip(chart.y, colours, widths, strict=False):
+        values = [row[column] if words.defined(row[column]) else None for row in rows]
+        if wide:
+            values = [value or None for value in values]
+        across, along = (values, places) if ranking else (names, values)
+        traces.append(
+            go.Bar(
+                x=across,
+                y=along,
+                orientation="h" if ranking else None,
+                name=table.find(column).heading,
+                marker={"color": colour},
+                width=width,
+                hovertext=hover,
+                hoverinfo="text",
+            )
         )
-        for column, colour, width in zip(chart.y, colours, widths, strict=True)
-    ]
+    named: dict[str, Any] = {"showgrid": False, "fixedrange": True}
+    measured = y_axis(last) | ({"type": "log", "dtick": 1} if wide else {})
+    if ranking:
+        named |= {"tickvals": places, "ticktext": names, "range": [-0.6, len(rows) - 0.4]}
+    else:
+        named |= {"type": "category"}
+    if len(traces) > 1 or not ranking:
+        measured["title"] = {"text": "on a logarithmic axis"} if wide else None
+    return figure(
+        traces,
+        barmode="overlay",
+        bargap=0.25,
+        xaxis=measured if ranking else named,
+        yaxis=named if ranking else measured,
+        legend_traceorder="reversed",
+        showlegend=len(traces) > 1,
+    )
 
 
 def _heatmap(table: Table, chart: Chart) -> go.Figure:

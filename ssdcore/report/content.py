@@ -2,14 +2,36 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ssdcore.core import layout
 from ssdcore.evaluation.named_table import Table
 from ssdcore.params.rates import Rise
 from ssdcore.params.schema import AugmentParams
 from ssdcore.report import words
-from ssdcore.report.overlay import Box
+
+Place = tuple[float, float, float, float]  # left, top, width, height in percent of the image
+
+
+class Box(NamedTuple):
+    """An object of the ground truth, or a detection and its outcome.
+
+    Attributes:
+        place: where it is.
+        kind: of an object `missed` or `truth`; of a detection one of `outcomes.KINDS`.
+        label: its class, 1 … C-1.
+        about: class of the object that a detection's outcome refers to, 0 if none; of an object
+            its own.
+        link: of a detection the index of that object, -1 if none; of an object `object` or `crowd`.
+        score: of a detection, in 0…1; None of an object.
+    """
+
+    place: Place
+    kind: str
+    label: int
+    about: int
+    link: int | str
+    score: float | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ allows only the scripts whose hashes it names and forbids to load anything.
 import base64
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -17,8 +18,9 @@ from ssdcore.core.errors import InputError
 from ssdcore.report import words
 from ssdcore.report.labels import visible
 from ssdcore.report.plotting import plotly_js
-from ssdcore.report.templates import FOLDER
 
+TEMPLATES = Path(__file__).with_name("templates")
+"""Also styles and scripts: document.* for every page, the others for one each."""
 LARGEST_BYTES = 10_000_000  # mail and code hosts accept it, and a phone opens it at once
 
 
@@ -55,7 +57,7 @@ def data_url(jpeg: bytes) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=FileSystemLoader(FOLDER),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -72,7 +74,7 @@ def _environment() -> Environment:
 
 def _parts(name: str, ending: str) -> list[Markup]:
     """Returns the shared style or script and the page's own, those that exist."""
-    files = [FOLDER / f"{part}.{ending}" for part in ("document", name)]
+    files = [TEMPLATES / f"{part}.{ending}" for part in ("document", name)]
     return [Markup(file.read_text(encoding="utf-8")) for file in files if file.exists()]
 
 

@@ -1,4 +1,7 @@
-"""Draws boxes with captions on images, legible at any image size and in any script."""
+"""Draws ground truth and detections on images: a box, a caption, the colour of the class.
+
+They are legible at any image size and in any script.
+"""
 
 import math
 from collections.abc import Sequence
@@ -11,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.boxes import Objects
+from ssdcore.coco.results import Detections
 from ssdcore.data.images import to_jpeg
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.report.labels import one_line, shortened
@@ -24,6 +30,8 @@ HALO: Colour = (16, 18, 20)  # outlines the lines, so that they show on any back
 GAP: Colour = (28, 32, 36)  # between and above two panels
 HEADER: Colour = (226, 230, 234)
 LONGEST_CAPTION = 120  # characters
+DISTINCT = 200
+"""Colours before the palette repeats; more would look alike."""
 # Tried in this order if DejaVu Sans lacks a character; Pillow searches the system's folders.
 SYSTEM_FONTS = (
     "NotoSansCJK-Regular.ttc",
@@ -55,6 +63,29 @@ class Annotations(NamedTuple):
     colours: Sequence[Colour]
 
 
+def annotate_objects(objects: Objects, classes: Sequence[CocoClass]) -> Annotations:
+    """Annotates ground truth with class names."""
+    captions = [
+        classes[label - 1].name + (" (crowd)" if crowd else "")
+        for label, crowd in zip(objects.labels, objects.crowd, strict=True)
+    ]
+    return Annotations(objects.boxes_yxyx, captions, [*map(class_colour, objects.labels.tolist())])
+
+
+def annotate_detections(found: Detections, classes: Sequence[CocoClass]) -> Annotations:
+    """Annotates detections with class names and scores."""
+    captions = [
+        f"{classes[label - 1].name} {score:.2f}"
+        for label, score in zip(found.labels, found.scores, strict=True)
+    ]
+    return Annotations(found.boxes_yxyx, captions, [*map(class_colour, found.labels.tolist())])
+
+
+def draw_detections(rgb: Rgb, found: Detections, classes: Sequence[CocoClass]) -> Rgb:
+    """Returns a copy of the image (H, W, 3) with detections drawn."""
+    return draw_boxes(rgb, annotate_detections(found, classes))
+
+
 def draw_boxes(rgb: Rgb, annotations: Annotations) -> Rgb:
     """Returns a copy of the image (H, W, 3) with boxes and captions.
 
@@ -81,14 +112,10 @@ def draw_boxes(rgb: Rgb, annotations: Annotations) -> Rgb:
     return cv2.cvtColor(pixels, cv2.COLOR_RGBA2RGB)
 
 
-def side_by_side(
-    rgb: Rgb,
-    truth: Annotations,
-    predicted: Annotations,
-    width_px: int = 900,
-    headers: tuple[str, str] = ("Ground truth", "Predictions"),
+def draw_side_by_side(
+    rgb: Rgb, objects: Objects, found: Detections, classes: Sequence[CocoClass], width_px: int = 900
 ) -> Rgb:
-    """Returns the image twice: ground truth on the left, predictions on the right.
+    """Returns the image twice: ground truth on the left, detections on the right.
 
     The result is at most `width_px` wide; each half is scaled, up or down, to fit into a square.
     """
@@ -99,7 +126,10 @@ def side_by_side(
     height, width = scaled.shape[:2]
     sheet = Image.new("RGB", (2 * width + gap, height + header_height), GAP)
     draw = ImageDraw.Draw(sheet)
-    panels = zip((0, width + gap), headers, (truth, predicted), strict=True)
+    panels = (
+        (0, "Ground truth", annotate_objects(objects, classes)),
+        (width + gap, "Predictions", annotate_detections(found, classes)),
+    )
     for left, header, annotations in panels:
         sheet.paste(_to_pillow(draw_boxes(scaled, annotations)), (left, header_height))
         font = font_for(header, letter)
@@ -117,6 +147,32 @@ def scale_to_fit(rgb: Rgb, side_px: int) -> Rgb:
 def encode_jpeg(rgb: Rgb, quality: int = 85) -> bytes:
     """Returns the image (H, W, 3) as a JPEG file for the report, whose size is limited."""
     return to_jpeg(rgb, quality, smallest=True)
+
+
+def class_colour(label: int) -> Colour:
+    """Returns the colour of a class by its label, 1 … C-1; it does not depend on C."""
+    return _palette()[(label - 1) % DISTINCT]
+
+
+@cache
+def _palette() -> tuple[Colour, ...]:
+    """Picks colours one by one, each the farthest in CIELAB from those picked before.
+
+    The candidates are saturated and of medium lightness: they stand out from photographs, and
+    black or white text is legible on them.
+    """
+    levels = np.arange(0, 256, 15, np.uint8)
+    rgb = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    lab = cv2.cvtColor((rgb / 255).astype(np.float32)[None], cv2.COLOR_RGB2LAB)[0]  # L 0…100
+    suitable = (np.hypot(lab[:, 1], lab[:, 2]) > 40) & (lab[:, 0] > 45) & (lab[:, 0] < 90)
+    rgb, lab = rgb[suitable], lab[suitable]
+    orange = (255, 150, 30)
+    picked = [int(np.abs(rgb - np.array(orange)).sum(axis=1).argmin())]
+    nearest = np.full(len(lab), np.inf)
+    while len(picked) < DISTINCT:
+        nearest = np.minimum(nearest, np.linalg.norm(lab - lab[picked[-1]], axis=1))
+        picked.append(int(nearest.argmax()))
+    return tuple((int(r), int(g), int(b)) for r, g, b in rgb[picked])
 
 
 def text_colour(background: Colour) -> Colour:

@@ -1,15 +1,15 @@
 """Example images: evaluated images with results, training images as augmentation varies them.
 
-The same images are shown for every run on a data set, so that runs can be compared.
+The same images are shown for every run on a data set, so that runs can be compared. What draws
+them raises an InputError if an image has changed since convert read it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample, augment, image_generator
@@ -19,9 +19,17 @@ from ssdcore.evaluation.named_table import Table
 from ssdcore.geometry.boxes import to_view, xywh_px_to_yxyx
 from ssdcore.geometry.iou import areas
 from ssdcore.params.schema import AugmentParams
-from ssdcore.report.box_annotations import annotate_objects, draw_side_by_side
 from ssdcore.report.content import VariedImage
-from ssdcore.report.drawing import Annotations, Colour, Rgb, draw_boxes, encode_jpeg, scale_to_fit
+from ssdcore.report.drawing import (
+    Annotations,
+    Colour,
+    Rgb,
+    annotate_objects,
+    draw_boxes,
+    draw_side_by_side,
+    encode_jpeg,
+    scale_to_fit,
+)
 from ssdcore.report.gallery import judge_images
 from ssdcore.report.split_images import SEED, SplitImages
 from ssdcore.report.words import varied_by
@@ -37,33 +45,22 @@ SUSPECT: Colour = (255, 125, 110)
 OTHERS: Colour = (195, 201, 208)
 
 
-class Example(NamedTuple):
-    """An evaluated image with ground truth and predictions side by side, (H, W, 3) uint8."""
-
-    image: CocoImage
-    rgb: Rgb
-
-
 def draw_examples(
     images: SplitImages, results: CocoResults, count: int, score_threshold: float
-) -> Iterator[Example]:
+) -> Iterator[tuple[int, Rgb]]:
     """Draws ground truth and detections, from a score on, of at most `count` typical images.
 
-    Raises:
-        InputError: an image has changed since convert read it.
+    Yields:
+        The image's id, and both side by side (H, W, 3).
     """
     split, chosen = images.split, images.examples(count)
     judged = judge_images(split, chosen, results, score_threshold)
     for one, rgb in zip(judged, images.read(chosen), strict=True):
-        yield Example(one.image, draw_side_by_side(rgb, one.objects, one.found, split.classes))
+        yield one.image.id, draw_side_by_side(rgb, one.objects, one.found, split.classes)
 
 
 def draw_same_images(images: Mapping[str, SplitImages], table: Table) -> Iterator[VariedImage]:
-    """Draws the first pairs of the table of images that two splits share, side by side.
-
-    Raises:
-        InputError: an image has changed since convert read it.
-    """
+    """Draws the first pairs of the table of images that two splits share, side by side."""
     for split, name, other_split, other_name, _ in table.rows[:SAME_IMAGES]:
         jpegs = []
         for of_split, file_name in ((split, name), (other_split, other_name)):
@@ -74,11 +71,7 @@ def draw_same_images(images: Mapping[str, SplitImages], table: Table) -> Iterato
 
 
 def draw_suspects(images: Mapping[str, SplitImages], table: Table) -> Iterator[VariedImage]:
-    """Draws each entry of the table of label errors: the part of its image around it.
-
-    Raises:
-        InputError: an image has changed since convert read it.
-    """
+    """Draws each entry of the table of label errors: the part of its image around it."""
     rows, about = table.records(), defaultdict(list)
     for number, row in enumerate(rows):
         about[row["split"], row["image_id"]].append(number)
@@ -118,9 +111,6 @@ def draw_variations(
     """Draws training images as they are and as three epochs augment them, with their objects.
 
     If all strengths are 0, only the original is drawn.
-
-    Raises:
-        InputError: an image has changed since convert read it.
     """
     split, chosen = images.split, images.examples(VARIED_IMAGES)
     for image, rgb in zip(chosen, images.read(chosen), strict=True):

@@ -8,11 +8,12 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoImage, CocoSplit
 from ssdcore.coco.boxes import Objects
+from ssdcore.coco.matching import Flags
 from ssdcore.coco.results import CocoResults, Detections, from_results
-from ssdcore.evaluation.outcomes import Outcomes, judge_image
-from ssdcore.report.content import GalleryImage
+from ssdcore.evaluation.outcomes import MISSED, Outcomes, judge_image
+from ssdcore.geometry.boxes import Boxes, yxyx_to_xywh_px
+from ssdcore.report.content import Box, GalleryImage, Place
 from ssdcore.report.drawing import Rgb, encode_jpeg, scale_to_fit
-from ssdcore.report.overlay import detection_boxes, object_boxes
 from ssdcore.report.split_images import SplitImages
 
 Order = tuple[float, int] | tuple[int, float]
@@ -144,12 +145,38 @@ def gallery_images(
             faint.image.height,
             ranks[index],
             [
-                *object_boxes(faint.objects, judged[index].outcomes, split.classes),
-                *detection_boxes(faint.found, faint.outcomes, faint.objects, split.classes),
+                *object_boxes(faint.objects, judged[index].outcomes.missed),
+                *detection_boxes(faint.found, faint.outcomes, faint.objects),
             ],
         )
         for index, faint, jpeg in zip(ranks, with_faint, jpegs, strict=True)
     ]
+
+
+def object_boxes(objects: Objects, missed: Flags) -> list[Box]:
+    """Returns the boxes of an image's ground truth, in its order."""
+    columns = (_places(objects.boxes_yxyx), objects.labels.tolist(), objects.crowd, missed)
+    return [
+        Box(place, MISSED if is_missed else "truth", label, label, "crowd" if crowd else "object")
+        for place, label, crowd, is_missed in zip(*columns, strict=True)
+    ]
+
+
+def detection_boxes(found: Detections, outcomes: Outcomes, objects: Objects) -> list[Box]:
+    """Returns the boxes of an image's detections, in their order."""
+    about = np.append(objects.labels, 0)[outcomes.objects]  # the last where there is no object
+    scores = found.scores.astype(float).round(6)
+    columns = (found.labels, about, outcomes.objects, scores)
+    rows = zip(
+        _places(found.boxes_yxyx), outcomes.names, *(c.tolist() for c in columns), strict=True
+    )
+    return [Box(*row) for row in rows]
+
+
+def _places(boxes_yxyx: Boxes) -> list[Place]:
+    """Converts fractions (y1 x1 y2 x2), clipped to the image, to percent."""
+    percent = yxyx_to_xywh_px(np.clip(boxes_yxyx.reshape(-1, 4), 0, 1), 100, 100)
+    return [(left, top, width, height) for left, top, width, height in percent.round(2).tolist()]
 
 
 def encode_within(images: Sequence[Rgb], budget_bytes: int) -> list[bytes]:

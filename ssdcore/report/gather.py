@@ -1,21 +1,28 @@
-"""Gathers the report's content from the files of the stages before it."""
+"""Gathers the report's content: files of the stages before it, commit, machine and versions."""
 
+import os
+import platform
+import shlex
+from collections.abc import Mapping
 from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import read_results
 from ssdcore.core import layout
 from ssdcore.core.files import read_json
 from ssdcore.core.nested import in_use
+from ssdcore.core.processes import git_output
 from ssdcore.data.manifest import image_folder
 from ssdcore.data.preprocess import NetworkInput
 from ssdcore.evaluation.label_errors import NAME as LABEL_ERRORS
 from ssdcore.evaluation.tables import read_tables
 from ssdcore.params.schema import Params
 from ssdcore.report.content import ReportContent
-from ssdcore.report.environment import commands_to_repeat, describe_environment
+from ssdcore.report.drawing import Rgb
 from ssdcore.report.examples import (
-    Example,
     draw_examples,
     draw_same_images,
     draw_suspects,
@@ -34,13 +41,17 @@ from ssdcore.report.tables import (
 
 FIGURES = {SAME_IMAGES: draw_same_images, LABEL_ERRORS: draw_suspects}
 """What draws the images of a table, by its name."""
+CPUINFO = Path("/proc/cpuinfo")
+DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12")
+NO_COMMIT = "not in a git repository"
+PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc", "mlflow")
 
 
-def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
+def gather(settings: Params) -> tuple[ReportContent, list[tuple[int, Rgb]]]:
     """Reads the files of data, training and evaluation, and draws the images.
 
     Returns:
-        The content of the page, and the images of report/gallery with their boxes drawn.
+        The content of the page, and the images of report/gallery with their ids.
 
     Raises:
         InputError: a file has another format than its stage writes, or an image has changed since
@@ -97,3 +108,39 @@ def gather(settings: Params) -> tuple[ReportContent, list[Example]]:
     )
     examples = draw_examples(evaluated, results, wanted.images, threshold)
     return content, list(examples)
+
+
+def describe_environment(device: str, sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Returns commit, data (from each split's entry in its manifest), machine and versions."""
+    experiment = os.environ.get("DVC_EXP_NAME")
+    described = {"commit": git_output(Path.cwd(), *DESCRIBE) or NO_COMMIT}
+    described |= {"DVC experiment": experiment} if experiment else {}
+    for name, split in sources.items():
+        for part in ("annotations", "images"):
+            if digest := split.get(f"{part}_sha256"):
+                described[f"{name} {part}, SHA-256"] = digest
+    described |= {
+        "device": device,
+        "processor": _processor(),
+        "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+    }
+    return described | {package: version(package) for package in PACKAGES}
+
+
+def _processor() -> str:
+    """Returns the processor model; results differ between models in the last digits."""
+    if CPUINFO.exists():  # only Linux
+        for line in CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def commands_to_repeat(environment: Mapping[str, str]) -> list[str]:
+    """Returns the commands that make this report again in a clone."""
+    commit = environment["commit"].removesuffix("-dirty")
+    checkout = [] if commit == NO_COMMIT else [f"git checkout {commit}"]
+    experiment = environment.get("DVC experiment")
+    apply = [f"dvc exp apply {shlex.quote(experiment)}"] if experiment else []
+    return [*checkout, *apply, "make demo"]

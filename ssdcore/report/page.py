@@ -2,8 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
@@ -48,7 +47,10 @@ def render(content: ReportContent) -> str:
         groups=_groups,
         verdict=zip(HEADINGS, _below_the_figures(content), strict=True),
         variations=words.variations(content.strengths),
-        params=_params(content.params),
+        params={
+            name: {key: words.setting(value) for key, value in leaves(section)}
+            for name, section in content.params.items()
+        },
         kinds=_kinds_shown(content.gallery),
         meanings=outcomes.MEANINGS,
         glyphs=GLYPHS,
@@ -122,14 +124,3 @@ def _outcome_counts(image: GalleryImage, score_threshold: float) -> str:
     return " · ".join(
         f"{counts[kind]} {name}" for kind, name in outcomes.NAMES.items() if counts[kind]
     )
-
-
-def _params(params: Mapping[str, Any]) -> dict[str, list[tuple[str, str]]]:
-    """Returns (dotted key, value) pairs by section; values outside a section come first."""
-    loose = {key: value for key, value in params.items() if not isinstance(value, Mapping)}
-    sections: dict[str, Mapping[str, Any]] = {"": loose} if loose else {}
-    sections |= {key: value for key, value in params.items() if isinstance(value, Mapping)}
-    return {
-        name: [(key, words.setting(value)) for key, value in leaves(section)]
-        for name, section in sections.items()
-    }

@@ -83,11 +83,7 @@ def plotly_js() -> Markup:
 def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any) -> go.Scatter:
     """Returns a line of at most `MAX_POINTS` points, the ends kept, with gaps for undefined y.
 
-    Args:
-        x: the points' places across.
-        y: as many values; None, NaN and negative ones are undefined.
-        name: for the legend, any text.
-        style: further settings of the trace, which override those of this function.
+    None, NaN and negative values are undefined. `style` overrides settings of the trace.
     """
     spread = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int)
     kept: list[int] = np.unique(spread).tolist()
@@ -113,7 +109,4 @@ def smoothed(values: Sequence[float | None]) -> list[float]:
     count = np.concatenate([[0], np.cumsum(~np.isnan(curve))])
     middle = np.arange(len(curve))
     first, last = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, len(curve))
-    means: list[float] = (
-        (total[last] - total[first]) / np.maximum(count[last] - count[first], 1)
-    ).tolist()
-    return means
+    return ((total[last] - total[first]) / np.maximum(count[last] - count[first], 1)).tolist()

@@ -7,8 +7,7 @@ import numpy as np
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.results import CocoResults, from_results
 from ssdcore.data.augment import Sample
-from ssdcore.report.box_annotations import draw_side_by_side
-from ssdcore.report.drawing import Rgb
+from ssdcore.report.drawing import Rgb, draw_side_by_side
 from ssdcore.report.split_images import choose_examples
 
 WIDTH_PX = 640

@@ -104,13 +104,9 @@ def data_tables(
     scales: Sequence[float],
     network_input: NetworkInput = SSD300,
 ) -> list[Table]:
-    """Returns the tables of the data set.
+    """Returns the tables of the data set, whose training split comes first.
 
-    Args:
-        splits: by name, the training split first.
-        maps: of the network.
-        scales: sides of the default boxes as fractions of the input.
-        network_input: of the network.
+    The scales are the sides of the network's default boxes, as fractions of its input.
     """
     found = {name: split.objects(network_input) for name, split in splits.items()}
     boxes_of = {name: boxes for name, (boxes, _) in found.items()}

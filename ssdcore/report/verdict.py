@@ -171,15 +171,11 @@ def _framing(content: ReportContent) -> float:
 
 def _framing_remedy(params: Mapping[str, Any]) -> str:
     """Returns what frames more exactly and is not in use yet."""
-    model = params.get("model", {})
-    larger = [
-        text
-        for text, is_left in (
-            ("a wider network (model.width)", model.get("width", 1) < 1),
-            ("a larger input (model.input_size: 512)", model.get("input_size", 512) < 512),
-        )
-        if is_left
-    ]
+    model, larger = params.get("model", {}), []
+    if model.get("width", 1) < 1:
+        larger.append("a wider network (model.width)")
+    if model.get("input_size", 512) < 512:
+        larger.append("a larger input (model.input_size: 512)")
     return f"try {' or '.join(larger)}" if larger else "train longer (train.epochs)"
 
 

@@ -6,10 +6,10 @@ from time import sleep
 
 from ssdcore.core.errors import RunError
 from ssdcore.core.signals import Signals
-from ssdcore.dvc.experiments import figures_of, validation_of
+from ssdcore.dvc.experiments import results_of
 from ssdcore.report.words import setting
 from ssdcore.search.runs import TrialRun, read_measured
-from ssdcore.search.start import Start
+from ssdcore.search.space import Start
 from ssdcore.search.study import Study, Trial
 
 POLL_S = 0.5
@@ -70,7 +70,7 @@ class Search:
         if epoch < self._epochs(trial) and self._study.is_hopeless(trial):
             self._pruned.add(trial.number)  # the search was killed before it noted that
             run.stop()
-        elif figures_of(trial.name, self._start.baseline) is None and not run.is_running():
+        elif results_of(trial.name, self._start.baseline) is None and not run.is_running():
             self._start.require_same()
             run.begin()
         self._runs[trial.number] = run
@@ -85,14 +85,13 @@ class Search:
             return
         del self._runs[number]
         trial = run.trial
-        figures = figures_of(trial.name, self._start.baseline)
-        if figures is not None and figures.get("AP", -1) >= 0:
+        figures, validations = results_of(trial.name, self._start.baseline) or (None, "")
+        ap = figures.get("AP") if figures else None
+        if ap is not None and ap >= 0:
             # the copy may be gone before the last epochs were seen
-            for _ in self._note(
-                trial, read_measured(validation_of(trial.name, self._start.baseline))
-            ):
+            for _ in self._note(trial, read_measured(validations)):
                 pass
-            ended = self._study.end(trial, figures["AP"])
+            ended = self._study.end(trial, ap)
             yield ended, f"ends with AP {ended.ap:.4f}"
         elif number in self._pruned:
             run.discard_state()

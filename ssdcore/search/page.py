@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from ssdcore.core.nested import leaves
+from ssdcore.evaluation.named_table import Chart, Column, Table
+from ssdcore.report.charts import chart
 from ssdcore.report.document import render_document
 from ssdcore.report.labels import chart_text
 from ssdcore.report.plotting import BLUE, GREY, figure, fragment
@@ -15,7 +17,7 @@ from ssdcore.report.words import setting
 from ssdcore.search.space import Space
 from ssdcore.search.study import Trial, best
 
-ROW_PX, CHART_PX = 34, 280
+CHART_PX = 280
 WIDTH = 80
 """Columns of a terminal."""
 
@@ -107,16 +109,7 @@ def _points(x: Sequence[Any], ended: Sequence[Trial]) -> go.Scatter:
 
 
 def _importance(importance: Mapping[str, float]) -> Markup | None:
-    if not importance:
-        return None
-    rows = list(importance.items())[::-1]
-    bars = go.Bar(
-        x=[share for _, share in rows], y=[chart_text(key, 40) for key, _ in rows],
-        orientation="h", marker={"color": BLUE}, hovertemplate="%{x:.0%}<extra></extra>",
-    )  # fmt: skip
-    drawing = figure(
-        [bars],
-        xaxis={"tickformat": ".0%", "range": [0, 1], "fixedrange": True},
-        yaxis={"type": "category", "fixedrange": True, "showgrid": False},
-    )
-    return fragment(drawing, "importance of each parameter", 80 + ROW_PX * len(rows))
+    columns = (Column("parameter", "text"), Column("importance", "share"))
+    ranking = Chart("ranking", "parameter", ("importance",))
+    title = "importance of each parameter"
+    return chart(Table("importance", "", title, columns, [*importance.items()], chart=ranking))

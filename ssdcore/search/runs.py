@@ -27,11 +27,9 @@ MAX_STARTS = 3
 
 
 class TrialRun:
-    """The process of one trial. If it is left by a search that was killed, it is taken up.
+    """The process of one trial, whose lock and log are in a folder.
 
-    Args:
-        trial: what to run.
-        folder: where its lock, its log and the place of its copy are.
+    If it is left by a search that was killed, it is taken up.
     """
 
     def __init__(self, trial: Trial, folder: Path) -> None:

@@ -1,17 +1,24 @@
-"""Reads search.yaml: which parameters are searched, where, and how."""
+"""Reads search.yaml: what is searched, where and how; and the commit that all trials start from."""
 
+import os
 import re
+from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
+from ssdcore.core import layout
 from ssdcore.core.errors import InputError
+from ssdcore.core.files import sha256_of_json
 from ssdcore.core.nested import leaves, nested
-from ssdcore.params.reader import check_params, read_values
+from ssdcore.core.processes import git_output
+from ssdcore.dvc.repository import at_rest
+from ssdcore.params.reader import check_params, read_params, read_values
+from ssdcore.params.schema import Params
 from ssdcore.params.types import Count, Section, checked, relation
 
 SPACE = Path("search.yaml")
@@ -20,6 +27,8 @@ SECTIONS = ("model", "train", "evaluate", "runtime")
 DIGITS = 4
 """Significant digits of a proposed number."""
 MAX_SEED = 2**32 - 1
+RESULTS = ("dvc.lock", "metrics")
+"""Committed files that a trial does not start from."""
 
 
 class Range(Section):
@@ -130,3 +139,58 @@ def like(present: object, value: Any) -> Any:
 def rounded(value: Any) -> Any:
     """Returns a proposed number with few digits, for people."""
     return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+
+
+class Start(NamedTuple):
+    """The start of a study.
+
+    Attributes:
+        path: of the search space.
+        space: what is searched.
+        params: params.yaml.
+        base: params.yaml with the fixed parameters, by dotted key.
+        baseline: the commit that all experiments start from.
+        origin: a hash of the commit and of what is not committed, except the search space.
+    """
+
+    path: Path
+    space: Space
+    params: Params
+    base: Mapping[str, Any]
+    baseline: str
+    origin: str
+
+    def require_same(self) -> None:
+        """Checks that a trial would start from the same files now.
+
+        Raises:
+            InputError: it would not.
+        """
+        with at_rest():
+            if _origin(self.path) != (self.baseline, self.origin):
+                expected = f"the commit and the files that {self.space.study} began with"
+                remedy = "Restore them; the same command resumes the search"
+                raise InputError(str(Path.cwd()), "changed files", expected, remedy)
+
+
+def read_start(path: Path) -> Start:
+    """Reads the search space in `path`, params.yaml and the state of the repository.
+
+    Raises:
+        InputError: a file is missing or wrong, or there is no commit.
+    """
+    with at_rest():
+        params = read_params(layout.PARAMS)
+        space, base = read_space(path, layout.PARAMS)
+        return Start(path, space, params, base, *_origin(path))
+
+
+def _origin(path: Path) -> tuple[str, str]:
+    commit = git_output(Path(), "rev-parse", "HEAD")
+    if not commit:
+        raise InputError(str(Path.cwd()), "no commit", "a git repository, which has experiments")
+    own = os.path.relpath(path)
+    left_out = [*RESULTS, *([] if own.startswith(os.pardir) else [own])]
+    excluded = (f":(exclude){path}" for path in left_out)
+    changes = git_output(Path(), "diff", "HEAD", "--", ".", *excluded)
+    return commit, sha256_of_json([commit, changes])

@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ssdcore.core.errors import InputError
-from ssdcore.search.space import Range, Space, is_whole, like, rounded
+from ssdcore.search.space import Space, is_whole, like, rounded
 
 RULES, ORIGIN, KEY, REASON = "rules", "origin", "key", "reason"
 """Attributes of a study and of a trial."""
@@ -157,17 +157,15 @@ class Study:
     def _suggest(self, running: optuna.Trial) -> Trial:
         """Draws the parameters of a trial; those that it has already stay."""
         for key, one in self._space.params.items():
-            present = self._base[key]
             if one.choices:
                 texts = [json.dumps(choice) for choice in one.choices]  # Optuna stores no lists
                 running.suggest_categorical(key, texts)
-            elif is_whole(one, present):
-                low, high, step = _whole(one)
-                running.suggest_int(key, low, high, step=step, log=one.log)
+                continue
+            low, high = one.ends()
+            if is_whole(one, self._base[key]):
+                running.suggest_int(key, low, high, step=int(one.step or 1), log=one.log)
             else:
-                assert one.low is not None
-                assert one.high is not None
-                running.suggest_float(key, one.low, one.high, step=one.step, log=one.log)
+                running.suggest_float(key, low, high, step=one.step, log=one.log)
         self._open[running.number] = running
         return self._trial(self._study.trials[running.number])
 
@@ -197,9 +195,3 @@ def _sampler(name: str, seed: int) -> BaseSampler:
     if name == "random":
         return RandomSampler(seed)
     return TPESampler(seed=seed, constant_liar=True)  # so that parallel trials differ
-
-
-def _whole(one: Range) -> tuple[int, int, int]:
-    assert one.low is not None
-    assert one.high is not None
-    return int(one.low), int(one.high), int(one.step or 1)

@@ -6,8 +6,7 @@ MindSpore 2.8 aborts in a process in which MLflow has loaded Protocol Buffers fi
 import sys
 from pathlib import Path
 
-from ssdcore.tracking.client import mlflow_errors, open_client
-from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.client import mlflow_errors, open_client, quiet
 from ssdcore.tracking.store import Store, UnavailableError, locate
 
 with quiet():
@@ -19,12 +18,8 @@ with quiet():
 def fetch(store: Store, uri: str, folder: Path) -> Path:
     """Downloads what a URI names, and returns its network's file.
 
-    Of a registered model only the network is used; none of its code is run.
-
-    Args:
-        store: where models and runs are kept; a missing database is not created.
-        uri: models:/… or runs:/….
-        folder: where to download to.
+    Of a registered model (models:/… or runs:/…) only the network is used; none of its code is run.
+    A missing database is not created.
 
     Raises:
         UnavailableError: the store can't be reached, or has no such thing.

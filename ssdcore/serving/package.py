@@ -13,7 +13,7 @@ import pandas as pd
 
 from ssdcore.core.errors import InputError
 from ssdcore.export.runtime import OnnxFile
-from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.client import quiet
 
 with quiet():  # MLflow warns about type hints in its own code
     from mlflow.models import ModelSignature

@@ -11,9 +11,9 @@ from ssdcore.tracking.client import (
     mlflow_errors,
     newest_run,
     open_client,
+    quiet,
 )
 from ssdcore.tracking.context import MODEL_TAG, provenance
-from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import Store
 
 with quiet():

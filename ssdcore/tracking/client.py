@@ -3,9 +3,11 @@
 No stage of DVC imports this module.
 """
 
+import logging
 import os
 import re
 import sqlite3
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +18,6 @@ from urllib3.exceptions import HTTPError
 
 from ssdcore.core.files import replacing
 from ssdcore.tracking.names import cut
-from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import (
     IN_MEMORY,
     USER,
@@ -36,6 +37,26 @@ os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "true")
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Suppresses warnings and the log lines of MLflow, Alembic and urllib3 inside the block.
+
+    A call that fails raises, so nothing important is lost. Other loggers are unaffected.
+    """
+    loggers = [logging.getLogger(name) for name in ("mlflow", "alembic", "urllib3")]
+    levels = [logger.level for logger in loggers]
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
 
 with quiet():
     from mlflow.entities import Run
@@ -57,9 +78,7 @@ PLAIN = re.compile(r"[\w.-]*", re.ASCII)
 def mlflow_errors(*, upload: bool = False) -> Iterator[None]:
     """Suppresses MLflow's messages inside the block and turns its errors into one of two kinds.
 
-    Args:
-        upload: whether the block uploads files. The SDKs of S3, GCS and Azure raise their own
-            errors, so all errors count then.
+    All errors of an upload count, since the SDKs of S3, GCS and Azure raise their own.
 
     Raises:
         RefusedError: MLflow has answered that it doesn't accept this.

@@ -4,8 +4,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from ssdcore.tracking import client, spool  # noqa: F401 - client sets MLflow's variables
-from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking import spool
+from ssdcore.tracking.client import quiet  # which sets MLflow's variables
 
 with quiet():
     from mlflow import environment_variables as variables

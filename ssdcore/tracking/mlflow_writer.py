@@ -18,9 +18,9 @@ from ssdcore.tracking.client import (
     mlflow_errors,
     newest_run,
     open_client,
+    quiet,
 )
 from ssdcore.tracking.context import KEY_TAG, STAGE_TAG
-from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.spool import JOURNAL, MACHINE, UPLOADED, Event
 from ssdcore.tracking.store import RefusedError, Store, UnavailableError, warn
 
@@ -56,10 +56,7 @@ class Replay:
         """The first reason why the store refused something."""
 
     def send_events(self, *, abandoned: bool) -> None:
-        """Uploads all but files.
-
-        Args:
-            abandoned: whether the stage has ended. A run without a final status is KILLED then.
+        """Uploads all but files; an abandoned run without a final status is KILLED.
 
         Raises:
             UnavailableError: the rest must wait.

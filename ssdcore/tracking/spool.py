@@ -162,12 +162,7 @@ def files_to_send(folder: Path) -> Iterator[tuple[Path, PurePosixPath]]:
 
 
 def spools(root: Path, *, refused: bool = False) -> list[Path]:
-    """Returns the folders of all spools, oldest first.
-
-    Args:
-        root: the repository.
-        refused: those of which the store refused a part, instead of those to upload.
-    """
+    """Returns the spools of a repository to upload, or that are refused in part, oldest first."""
     home = root / HOME / "refused" if refused else root / HOME
     found = home.iterdir() if home.is_dir() else ()
     return sorted(path for path in found if NUMBERED.match(path.name))

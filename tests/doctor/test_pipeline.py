@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssdcore.core import layout
-from ssdcore.doctor.finding import Finding
+from ssdcore.doctor import Finding
 from ssdcore.doctor.pipeline import check_data, check_dvc, check_mlflow, check_params
 
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from ssdcore.prediction.inputs import Input, find_inputs
 from ssdcore.prediction.predictor import Predictor
 from ssdcore.prediction.results import writing_results
 from ssdcore.prediction.videos import open_video
-from ssdcore.report.box_annotations import class_colour
+from ssdcore.report.drawing import class_colour
 from tests.prediction.clips import FakeCapture, write_clip
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))

@@ -13,7 +13,7 @@ from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.photo_detector import Photo, PhotoResult
 from ssdcore.prediction import videos
 from ssdcore.prediction.videos import DEFAULT_FPS, Clip, open_camera, open_video, write_video
-from ssdcore.report.box_annotations import class_colour
+from ssdcore.report.drawing import class_colour
 from tests.prediction.clips import STEP, FakeCapture, write_clip
 
 

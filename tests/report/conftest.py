@@ -11,9 +11,8 @@ from ssdcore.coco.annotations import CocoSplit, check_rows
 from ssdcore.evaluation.named_table import Table
 from ssdcore.evaluation.tables import empty_tables
 from ssdcore.geometry.feature_maps import LAYOUTS
-from ssdcore.report.content import GalleryImage, ReportContent, VariedImage
+from ssdcore.report.content import Box, GalleryImage, ReportContent, VariedImage
 from ssdcore.report.drawing import encode_jpeg
-from ssdcore.report.overlay import Box
 from ssdcore.report.tables import SplitData, data_tables, training_tables
 from tests.augment_params import augment_params
 from tests.coco_files import box
@@ -150,18 +149,18 @@ def gallery() -> list[GalleryImage]:
         GalleryImage(
             "first.jpg", JPEG, 200, 100, {"worst": 0, "missed": 0, "invented": 0},
             [
-                Box((10, 10, 20, 40), "truth", 1, "circle", 1, "circle", "object"),
-                Box((50, 10, 20, 40), "missed", 1, "circle", 1, "circle", "object"),
-                Box((10, 10, 20, 40), "correct", 1, "circle", 1, "circle", 0, 0.9),
-                Box((70, 50, 20, 40), "background", 2, "star", 0, "", -1, 0.5),
-                Box((50, 10, 20, 44), "correct", 1, "circle", 1, "circle", 1, 0.2),
+                Box((10, 10, 20, 40), "truth", 1, 1, "object"),
+                Box((50, 10, 20, 40), "missed", 1, 1, "object"),
+                Box((10, 10, 20, 40), "correct", 1, 1, 0, 0.9),
+                Box((70, 50, 20, 40), "background", 2, 0, -1, 0.5),
+                Box((50, 10, 20, 44), "correct", 1, 1, 1, 0.2),
             ],
         ),
         GalleryImage(
             "second.jpg", JPEG, 200, 100, {"worst": 1, "confused": 0},
             [
-                Box((30, 30, 30, 30), "truth", 2, "star", 2, "star", "object"),
-                Box((30, 30, 30, 30), "class", 1, "circle", 2, "star", 0, 0.7),
+                Box((30, 30, 30, 30), "truth", 2, 2, "object"),
+                Box((30, 30, 30, 30), "class", 1, 2, 0, 0.7),
             ],
         ),
     ]  # fmt: skip
@@ -177,7 +176,7 @@ def content(
     return ReportContent(
         title="SSD300 on shapes",
         made="2024-02-03 16:05 UTC",
-        params={"seed": 7, "train": {"epochs": 9, "augment": {"flip": 0.5, "colour": None}}},
+        params={"train": {"epochs": 9, "augment": {"flip": 0.5, "colour": None}}},
         environment={"commit": "d66a075", "device": "CPU"},
         metrics={
             "bbox": {**figures, "APs": 0.125, "APl": 0.625, "ARs": 0.2, "ARm": 0.4, "ARl": -1},
@@ -240,9 +239,9 @@ def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportCon
             replace(
                 first,
                 file_name=name,
-                boxes=[one._replace(name=name, about_name=name) for one in first.boxes],
+                boxes=[one._replace(label=label, about=label) for one in first.boxes],
             )
-            for name in hostile_names
+            for label, name in enumerate(hostile_names, 1)
         ],
         variations=[replace(content.variations[0], caption=name) for name in hostile_names],
         commands=hostile_names,

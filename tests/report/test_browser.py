@@ -185,6 +185,9 @@ def test_kinds_can_be_left_out_and_ground_truth_drawn(opened: Any) -> None:
     assert page.shown(".chips output") == ["1", "1", "0", "0", "0", "1", "1"]
     page.toggle("correct")
     assert page.boxes() == ["? circle", "✗ star 0.50", "≠ circle 0.70 (star)"]
+    for kind, opacity in (("correct", "0.4"), ("class", "1")):  # only what is left out is faint
+        swatch = page.page.locator(f".swatch.{kind}")
+        assert swatch.evaluate("one => getComputedStyle(one).opacity") == opacity
     page.toggle("truth")
     assert page.boxes() == ["· circle", "? circle", "✗ star 0.50", "· star", "≠ circle 0.70 (star)"]
 

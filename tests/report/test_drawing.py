@@ -1,12 +1,27 @@
+from itertools import combinations
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from matplotlib import get_data_path
 from numpy.typing import NDArray
 
+from ssdcore.coco.annotations import CocoClass
+from ssdcore.coco.boxes import Objects
+from ssdcore.coco.results import Detections
 from ssdcore.report import drawing
-from ssdcore.report.drawing import HALO, Annotations, Rgb, draw_boxes, font_for, side_by_side
+from ssdcore.report.drawing import (
+    HALO,
+    Annotations,
+    Rgb,
+    annotate_detections,
+    annotate_objects,
+    class_colour,
+    draw_boxes,
+    draw_side_by_side,
+    font_for,
+)
 
 RED, LIME = (250, 20, 30), (20, 250, 30)
 GREY = (90, 90, 90)
@@ -18,15 +33,9 @@ def grey(height: int, width: int) -> NDArray[np.uint8]:
 
 def annotated(image: Rgb, *boxes: tuple[list[float], str, tuple[int, int, int]]) -> Rgb:
     """Draws (left, top, right, bottom) in pixels, a caption and a colour for each box."""
-    return draw_boxes(image, annotations(image.shape[:2], *boxes))
-
-
-def annotations(
-    size_hw: tuple[int, ...], *boxes: tuple[list[float], str, tuple[int, int, int]]
-) -> Annotations:
     boxes_xyxy_px, captions, colours = zip(*boxes, strict=True)
-    boxes_yxyx = np.array(boxes_xyxy_px)[:, [1, 0, 3, 2]] / np.tile(size_hw, 2)
-    return Annotations(boxes_yxyx.astype(np.float32), captions, colours)
+    boxes_yxyx = np.array(boxes_xyxy_px)[:, [1, 0, 3, 2]] / np.tile(image.shape[:2], 2)
+    return draw_boxes(image, Annotations(boxes_yxyx.astype(np.float32), captions, colours))
 
 
 def where(image: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.bool_]:
@@ -85,17 +94,18 @@ def test_a_tiny_image_is_drawn_without_error(side: int) -> None:
 
 def test_truth_is_left_and_predictions_right_scaled_to_the_panels() -> None:
     # 50 by 25 into panels of (206 - 4) // 2 = 101: twice the size and a little.
-    truth = annotations((25, 50), ([10, 5, 20, 15], "", RED))
-    found = annotations((25, 50), ([30, 5, 40, 15], "", LIME))
-    sheet = side_by_side(grey(25, 50), truth, found, width_px=206)
+    truth = Objects(np.float32([[0.2, 0.2, 0.6, 0.4]]), np.int32([1]), np.array([False]))
+    found = Detections(np.float32([[0.2, 0.6, 0.6, 0.8]]), np.int32([2]), np.float32([0.9]))
+    classes = (CocoClass(1, ""), CocoClass(2, ""))
+    sheet = draw_side_by_side(grey(25, 50), truth, found, classes, width_px=206)
     strip = sheet.shape[0] - 50
     assert sheet.shape[1] == 206
     assert strip > 0
 
-    rows, columns = np.nonzero(where(sheet, RED))
+    rows, columns = np.nonzero(where(sheet, class_colour(1)))
     assert (columns.min(), columns.max()) == (20, 40)  # 20.2 … 40.4
     assert (rows.min() - strip, rows.max() - strip) == (10, 29)  # 10 … 30
-    rows, columns = np.nonzero(where(sheet, LIME))
+    (columns,) = np.nonzero(where(sheet, class_colour(2))[strip + 29])  # below its caption
     assert (columns.min() - 105, columns.max() - 105) == (60, 80)  # 60.6 … 80.8
 
 
@@ -115,3 +125,38 @@ def test_a_system_font_is_used_for_other_scripts(monkeypatch: pytest.MonkeyPatch
 def test_dejavu_is_used_if_no_font_has_the_characters(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "SYSTEM_FONTS", ())
     assert Path(str(font_for("\u732b", 17).path)).name == "DejaVuSans.ttf"
+
+
+CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"), CocoClass(9, "owl"))
+BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0, 0, 1, 1]], np.float32)  # y1 x1 y2 x2
+LABELS = np.array([2, 1], np.int32)
+
+
+def test_captions_name_objects_and_mark_crowds() -> None:
+    objects = Objects(BOXES, LABELS, np.array([False, True]))
+    boxes, captions, colours = annotate_objects(objects, CLASSES)
+    np.testing.assert_array_equal(boxes, BOXES)
+    assert captions == ["dog", "cat (crowd)"]
+    assert colours == [class_colour(2), class_colour(1)]
+
+
+def test_captions_name_detections_with_scores_in_the_same_colours() -> None:
+    found = Detections(BOXES, LABELS, np.array([0.987, 0.5], np.float32))
+    boxes, captions, colours = annotate_detections(found, CLASSES)
+    np.testing.assert_array_equal(boxes, BOXES)
+    assert captions == ["dog 0.99", "cat 0.50"]
+    assert colours == [class_colour(2), class_colour(1)]
+
+
+def smallest_difference(count: int) -> float:
+    """The distance of the two most similar colours in CIELAB."""
+    colours = [class_colour(label) for label in range(1, count + 1)]
+    lab = cv2.cvtColor(np.array([colours], np.float32) / 255, cv2.COLOR_RGB2LAB)[0]
+    return min(float(np.linalg.norm(a - b)) for a, b in combinations(lab, 2))
+
+
+def test_colours_differ_visibly() -> None:
+    # A just noticeable difference is about 2.3.
+    assert smallest_difference(6) > 50
+    assert smallest_difference(20) > 25
+    assert smallest_difference(80) > 10

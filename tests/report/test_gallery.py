@@ -6,15 +6,17 @@ from ssdcore.coco.annotations import CocoImage
 from ssdcore.coco.boxes import Objects
 from ssdcore.coco.results import Detections
 from ssdcore.evaluation.outcomes import judge_image
+from ssdcore.report.content import Box
 from ssdcore.report.gallery import (
     ENCODINGS,
     JudgedImage,
     Tally,
     choose_galleries,
+    detection_boxes,
     encode_within,
     gallery_images,
+    object_boxes,
 )
-from ssdcore.report.overlay import Box
 from tests.report.grey_images import row, table, write_split
 
 A, B = [0.0, 0.0, 0.4, 0.4], [0.5, 0.5, 0.9, 0.9]
@@ -103,10 +105,23 @@ def test_boxes_are_in_percent_with_their_outcomes(tmp_path):
     (image,) = gallery_images(write_split(tmp_path, 1), results, 1, 0.5)
     assert (image.width, image.height) == (80, 60)
     assert image.boxes == [
-        Box((12.5, 50, 50, 33.33), "missed", 1, "cat", 1, "cat", "object"),
-        Box((75, 0, 25, 25), "background", 1, "cat", 0, "", -1, 0.9),
-        Box((12.5, 50, 50, 33.33), "correct", 1, "cat", 1, "cat", 0, 0.3),
+        Box((12.5, 50, 50, 33.33), "missed", 1, 1, "object"),
+        Box((75, 0, 25, 25), "background", 1, 0, -1, 0.9),
+        Box((12.5, 50, 50, 33.33), "correct", 1, 1, 0, 0.3),
     ]  # the one of 0.3 can be shown, but did not count; the one of 0.04 is left out
+
+
+def test_boxes_are_clipped_and_detections_refer_to_their_objects():
+    truth = Objects(np.array([A, B], np.float32), np.int32([2, 1]), np.array([False, True]))
+    assert object_boxes(truth, np.array([True, False])) == [
+        Box((0, 0, 40, 40), "missed", 2, 2, "object"), Box((50, 50, 40, 40), "truth", 1, 1, "crowd")
+    ]  # fmt: skip
+    boxes = np.array([A, [-0.1, 0.9, 0.1, 1.2]], np.float32)
+    found = Detections(boxes, np.int32([1, 2]), np.float32([0.8766, 0.3]))
+    assert detection_boxes(found, judge_image(truth, found), truth) == [
+        Box((0, 0, 40, 40), "class", 1, 2, 0, 0.8766),
+        Box((90, 0, 10, 10), "background", 2, 0, -1, 0.3),
+    ]
 
 
 def test_a_low_threshold_includes_fainter_detections(tmp_path):

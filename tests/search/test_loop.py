@@ -156,6 +156,13 @@ def test_a_study_whose_experiments_exist_needs_another_name(searched):
     assert "found 's', expected a name without experiments" in out
 
 
+def test_a_trial_on_a_val_without_objects_fails_with_the_reason(repository):
+    stage = repository.folder / "stage.py"
+    stage.write_text(stage.read_text().replace('"AP": ap,', '"AP": None,'))
+    repository.space(trials=1)
+    assert "s-0 fails: no AP: val shows no objects" in repository.search()
+
+
 def test_first_trials_that_all_fail_end_the_search(repository):
     repository.space(trials=9, params={"train.momentum": {"choices": [0.5, 0.5]}})
     out = repository.search(status=1)

@@ -1,7 +1,7 @@
 import pytest
 
 from ssdcore.data.images import BrokenImageError
-from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.client import quiet
 
 with quiet():
     from ssdcore.serving.image_model import to_source

@@ -15,7 +15,7 @@ from ssdcore.data.images import decode
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import load_photo_detector
 from ssdcore.serving.package import PACKAGES, pinned_requirements, save
-from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.client import quiet
 from tests.serving.repositories import ROOT
 
 MODULE = "ssdcore.serving.image_model"

@@ -16,7 +16,7 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.files import sha256_of_file
 from ssdcore.params.reader import read_params
-from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.client import quiet
 from tests.serving.repositories import COUNTED, DATA_MD5, MEASURED, ROOT, write_repository
 
 OTHER_DATA = "da7a" * 8 + ".dir"

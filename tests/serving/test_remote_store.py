@@ -12,7 +12,7 @@ from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file
 from ssdcore.params.reader import read_params
 from ssdcore.tracking import tracked
-from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.client import quiet
 from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
 from tests.serving.repositories import ROOT, write_repository

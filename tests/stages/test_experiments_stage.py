@@ -178,10 +178,12 @@ def test_without_experiments_an_example_is_printed(printed, listed):
 
 
 def test_the_address_of_the_mlflow_run(printed, monkeypatch):
-    from ssdcore.tracking import lookup
+    from ssdcore.tracking import experiment_runs
 
     monkeypatch.setattr(
-        lookup, "find_run", lambda _, one: lookup.Found("r1", f"http://x/{one.name}", {})
+        experiment_runs,
+        "find_run",
+        lambda _, one: experiment_runs.Found("r1", f"http://x/{one.name}", {}),
     )
     lines = printed([done("paws", 0.5)])
     assert lines[-1] == "see it:   http://x/paws   (while `mlflow ui --workers 1` runs)"
@@ -190,13 +192,13 @@ def test_the_address_of_the_mlflow_run(printed, monkeypatch):
 
 
 def test_an_unavailable_store_is_a_warning(printed, monkeypatch, capsys):
-    from ssdcore.tracking import lookup
+    from ssdcore.tracking import experiment_runs
     from ssdcore.tracking.store import UnavailableError
 
     def find(*_: object) -> None:
         raise UnavailableError("ConnectionRefusedError: refused")
 
-    monkeypatch.setattr(lookup, "find_run", find)
+    monkeypatch.setattr(experiment_runs, "find_run", find)
     monkeypatch.setattr("ssdcore.dvc.experiments.list_experiments", lambda _: [done("paws", 0.5)])
     best(10, 1)
     out, err = capsys.readouterr()

@@ -9,7 +9,6 @@ import pytest
 from benchmarks.faulty_proxy import FaultyProxy
 from benchmarks.tracking_faults import Bench, bench
 from ssdcore.tracking import run as run_module
-from ssdcore.tracking.quiet import quiet
 from ssdcore.tracking.store import Store, locate
 from tests.tracking.spools import UploadHere, UploadNever
 
@@ -72,7 +71,7 @@ def ask() -> Callable[..., Any]:
     """`ask("get_run", run_id)` calls a method of MLflow's own client."""
 
     def ask(method: str, *arguments: Any) -> Any:
-        from ssdcore.tracking.client import open_client  # a new database takes its lock
+        from ssdcore.tracking.client import open_client, quiet  # a new database takes its lock
 
         with quiet():
             return getattr(open_client(locate()), method)(*arguments)

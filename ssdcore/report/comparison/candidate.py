@@ -30,7 +30,10 @@ from ssdcore.report.tables import REMARK, TRAINING_TABLES
 from ssdcore.report.words import defined
 
 Read = Callable[[Path], bytes | None]
-"""Returns a file's content; None where the revision has no such file."""
+"""Returns a file's content; None where the revision has no such file.
+
+Raises an InputError where DVC records one that is here in neither its cache nor a remote.
+"""
 Parsed = TypeVar("Parsed")
 TABLES = [
     *((layout.HISTORY, table) for table in TRAINING_TABLES),
@@ -92,14 +95,7 @@ class Candidate:
 
 
 def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidate:
-    """Reads all that the page shows of one revision.
-
-    Args:
-        name: the user's name for it.
-        origin: commit, experiment and the like, the first of its facts.
-        read: returns a file's content; raises an InputError where DVC records one that is here in
-            neither its cache nor a remote.
-    """
+    """Reads all that the page shows of one revision, whose origin gives the first of its facts."""
     files = _Files(read)
     evaluated = files.parse(layout.EVALUATE_METRICS, _mapping) or {}
     trained = files.parse(layout.TRAIN_METRICS, _mapping) or {}
@@ -107,11 +103,11 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     params = files.parse(layout.PARAMS, lambda text: dict(yaml.load(text).items())) or {}
     split_name = layout.TEST if evaluated.get("split") == layout.TEST else "val"
     source = layout.source(split_name)
-    of_split = files.parse(source, lambda text: _source(text, split_name)) or {}
+    of_split = files.parse(source, lambda text: _mapping(text)["splits"].get(split_name, {})) or {}
     truth = layout.ground_truth(split_name)
     if files.read(truth) is None:  # a revision of an earlier version
         truth = layout.annotations(split_name)
-    split = files.parse(truth, _split)
+    split = files.parse(truth, lambda text: check_rows(parse_coco(text.encode, "a"), "a"))
     results = files.parse(layout.PREDICTIONS, parse_results)
     values = {
         table.name: files.values(path, table)
@@ -209,14 +205,6 @@ class _Files:
 
 def _mapping(text: str) -> dict[str, Any]:
     return dict(json.loads(text).items())
-
-
-def _source(text: str, split: str) -> dict[str, Any]:
-    return dict(json.loads(text).get("splits", {}).get(split, {}))
-
-
-def _split(text: str) -> CocoSplit:
-    return check_rows(parse_coco(text.encode, "annotations"), "annotations")
 
 
 def _is_defined(value: Any) -> bool:

@@ -36,19 +36,14 @@ def compare_revisions(
     with open_revisions(names) as revisions:
         candidates = [read_candidate(o.name, o.origin._asdict(), o.read) for o in revisions]
         for one in candidates:
-            _say_what_is_not_fetched(one)
+            if missing := [name for name in one.lacks if name.endswith(NOT_FETCHED)]:
+                say(
+                    f"{one.name}: {len(missing)} files are in neither DVC's cache nor a remote, "
+                    f"such as {missing[0].removesuffix(NOT_FETCHED)}. The page compares what is "
+                    "there. To fetch the others: `dvc pull`, for an experiment `dvc exp pull`"
+                )
         drawn, remark = _draw(candidates, revisions, images, score_threshold)
     return render_comparison(candidates, drawn, remark)
-
-
-def _say_what_is_not_fetched(candidate: Candidate) -> None:
-    files = [name for name in candidate.lacks if name.endswith(NOT_FETCHED)]
-    if files:
-        say(
-            f"{candidate.name}: {len(files)} files are in neither DVC's cache nor a remote, such "
-            f"as {files[0].removesuffix(NOT_FETCHED)}. The page compares what is there. To fetch "
-            "the others: `dvc pull`, for an experiment `dvc exp pull`"
-        )
 
 
 def _draw(
@@ -58,11 +53,11 @@ def _draw(
     score_threshold: float | None,
 ) -> tuple[list[ComparedImage], str]:
     """Returns the drawn images, and the reason if there are none."""
-    able = {
-        place: (one.detected, _threshold(one) if score_threshold is None else score_threshold)
-        for place, one in enumerate(candidates)
-        if one.detected
-    }
+    able = {}
+    for index, one in enumerate(candidates):
+        if one.detected:
+            own = one.figures.get("evaluate.threshold", UNMEASURED_SCORE)
+            able[index] = one.detected, own if score_threshold is None else score_threshold
     if not count:
         return [], "No images are requested (report.images)."
     if len(able) < 2:
@@ -74,10 +69,6 @@ def _draw(
     except InputError as error:
         return [], f"The images can't be read. {error}"
     return drawn, "" if drawn else "The revisions have no evaluated image in common."
-
-
-def _threshold(candidate: Candidate) -> float:
-    return candidate.figures.get("evaluate.threshold", UNMEASURED_SCORE)
 
 
 @contextmanager

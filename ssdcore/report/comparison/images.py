@@ -8,9 +8,14 @@ from typing import NamedTuple
 from ssdcore.coco.annotations import CocoImage, CocoSplit
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, open_image_files
-from ssdcore.report.box_annotations import annotate_objects, draw_detections
 from ssdcore.report.comparison.candidate import Detected
-from ssdcore.report.drawing import Rgb, draw_boxes, scale_to_fit
+from ssdcore.report.drawing import (
+    Rgb,
+    annotate_objects,
+    draw_boxes,
+    draw_detections,
+    scale_to_fit,
+)
 from ssdcore.report.gallery import BUDGET_BYTES, JudgedImage, Tally, encode_within, judge_images
 from ssdcore.report.split_images import read_image
 
@@ -18,13 +23,9 @@ SIDE = 440  # pixels of a panel's longer side
 
 
 class Panel(NamedTuple):
-    """A candidate's detections in an image.
+    """The image with the detections of a candidate, by its index, and how well they fit.
 
-    Attributes:
-        place: index of the candidate.
-        jpeg: the image with the detections.
-        tally: how well these fit.
-        threshold: minimum score of those that are drawn and counted.
+    The threshold is the minimum score of those that are drawn and counted.
     """
 
     place: int
@@ -62,8 +63,7 @@ def draw_images(
     An image that can't be read any more is skipped.
 
     Args:
-        candidates: by index: the detections, and the minimum score of those that are drawn and
-            counted.
+        candidates: detections and threshold of each, by its index.
         folder: the image folder, or a zip archive.
         count: maximum number of images.
 

@@ -34,12 +34,9 @@ DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
 
 class FigureRow(NamedTuple):
-    """A figure of all candidates.
+    """A figure of all candidates, None where it was not measured.
 
-    Attributes:
-        label: its name.
-        values: one a candidate, None where it was not measured.
-        noise: the 95% interval of each change over images, None where unknown.
+    The noise is the 95% interval of each change over images, None where unknown.
     """
 
     label: str

@@ -1,4 +1,4 @@
-from ssdcore.report.environment import PACKAGES, commands_to_repeat, describe_environment
+from ssdcore.report.gather import PACKAGES, commands_to_repeat, describe_environment
 
 SPLITS = {
     "train": {"images": "data/raw/train", "annotations_sha256": "a1", "images_sha256": "b2"},
@@ -22,7 +22,7 @@ def test_environment_names_commit_data_device_and_versions(tmp_path, monkeypatch
 
 def test_the_processor_is_read_from_linux(tmp_path, monkeypatch):
     cpuinfo = tmp_path / "cpuinfo"
-    monkeypatch.setattr("ssdcore.report.environment.CPUINFO", cpuinfo)
+    monkeypatch.setattr("ssdcore.report.gather.CPUINFO", cpuinfo)
     assert describe_environment("CPU", SPLITS)["processor"] != "Zilog Z80"
     cpuinfo.write_text("processor\t: 0\nmodel name\t: Zilog Z80\n")
     assert describe_environment("CPU", SPLITS)["processor"] == "Zilog Z80"

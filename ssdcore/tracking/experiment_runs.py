@@ -1,0 +1,140 @@
+"""The MLflow run of a DVC experiment: finds it, and copies it to another store.
+
+Imports MLflow, so no stage of DVC imports it.
+"""
+
+from collections.abc import Mapping
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.core.experiment import BASELINE_TAG, NAME_TAG
+from ssdcore.core.files import sha256_of_json
+from ssdcore.dvc.experiments import Experiment
+from ssdcore.params.reader import check_params
+from ssdcore.tracking.client import (
+    experiment_id_of,
+    mlflow_errors,
+    newest_run,
+    open_client,
+    quiet,
+)
+from ssdcore.tracking.context import KEY_TAG, PARAMS_TAG
+from ssdcore.tracking.store import Store
+from ssdcore.tracking.view import WORKFLOW
+
+with quiet():
+    from mlflow.entities import Param, RunTag
+    from mlflow.tracking.client import MlflowClient
+    from mlflow.utils import chunk_list
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+LOCAL_PAGE = "http://127.0.0.1:5000"
+"""Where `mlflow ui` serves a database."""
+BATCH = 100
+"""Params and tags of one request; MLflow's limit."""
+METRICS = 1000
+UNFINISHED = "copy.unfinished"
+"""Tag of a copy until it is complete: an interrupted one is begun again."""
+
+
+class Found(NamedTuple):
+    """A run: its id in the store, the address of its page, and the last value of each metric."""
+
+    run_id: str
+    page: str
+    metrics: Mapping[str, float]
+
+
+def find_run(store: Store, experiment: Experiment) -> Found | None:
+    """Returns the newest run of an experiment, by its name and baseline.
+
+    DVC takes the results of an experiment with the parameters of an earlier one from its run
+    cache, and a commit may be an applied experiment. So if no run has the name, this is the
+    newest run with the same parameters and exactly the same AP. A database that doesn't exist is
+    not created.
+
+    Raises:
+        UnavailableError: the store can't be reached or read.
+    """
+    if store.database and not store.database.exists():
+        return None
+    name = {NAME_TAG: experiment.name, BASELINE_TAG: experiment.baseline}
+    if not experiment.is_baseline and (found := _newest(store, experiment, name)):
+        return found
+    try:
+        params = check_params(experiment.params, layout.PARAMS).model_dump(mode="json")
+    except InputError:  # a commit whose code had other parameters
+        return None
+    found = _newest(store, experiment, {PARAMS_TAG: sha256_of_json(params)})
+    equal = found and found.metrics.get("AP") == experiment.reported_ap
+    return found if equal else None
+
+
+def _newest(store: Store, experiment: Experiment, tags: Mapping[str, str]) -> Found | None:
+    client = open_client(store)
+    group = str((experiment.params.get("tracking") or {}).get("experiment"))
+    with mlflow_errors():
+        stored = client.get_experiment_by_name(group)
+        run = stored and newest_run(client, stored.experiment_id, tags)
+    if not run:
+        return None
+    page = address_of(store, run.info.experiment_id, run.info.run_id)
+    return Found(run.info.run_id, page, run.data.metrics)
+
+
+def address_of(store: Store, experiment_id: str, run_id: str) -> str:
+    """Returns the address of the page of a run."""
+    pages = store.uri if store.uri.startswith("http") else LOCAL_PAGE
+    return f"{pages}/#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}"
+
+
+def copy_run(source: Store, run_id: str, target: Store) -> str:
+    """Copies a run with its curves, datasets and files; a complete copy is left as it is.
+
+    Returns:
+        The address of the copy's page.
+
+    Raises:
+        UnavailableError: a store can't be reached, read or written.
+    """
+    ours, theirs = open_client(source), open_client(target)
+    with mlflow_errors():
+        run = ours.get_run(run_id)
+        group = ours.get_experiment(run.info.experiment_id).name
+    experiment_id = experiment_id_of(theirs, group, target)
+    tags = {k: v for k, v in run.data.tags.items() if k != MLFLOW_PARENT_RUN_ID}
+    key = {KEY_TAG: tags.get(KEY_TAG, run_id)}
+    with mlflow_errors(upload=True):
+        copy = newest_run(theirs, experiment_id, key)
+        if copy and UNFINISHED not in copy.data.tags:
+            return address_of(target, experiment_id, copy.info.run_id)
+        copy_id = (
+            copy
+            or theirs.create_run(
+                experiment_id, run.info.start_time, key | {UNFINISHED: "true"}, run.info.run_name
+            )
+        ).info.run_id
+        _copy_values(ours, run, theirs, copy_id, tags)
+        with TemporaryDirectory() as folder, quiet():
+            if ours.list_artifacts(run_id):
+                theirs.log_artifacts(copy_id, ours.download_artifacts(run_id, "", folder))
+        theirs.set_terminated(copy_id, run.info.status, run.info.end_time)
+        theirs.delete_tag(copy_id, UNFINISHED)
+    return address_of(target, experiment_id, copy_id)
+
+
+def _copy_values(
+    ours: MlflowClient, run: Any, theirs: MlflowClient, copy_id: str, tags: dict[str, str]
+) -> None:
+    params = [Param(*item) for item in run.data.params.items()]
+    for part in chunk_list(params, BATCH):
+        theirs.log_batch(copy_id, params=part)
+    for part in chunk_list([RunTag(*item) for item in tags.items()], BATCH):
+        theirs.log_batch(copy_id, tags=part)
+    for name in run.data.metrics:
+        for part in chunk_list(ours.get_metric_history(run.info.run_id, name), METRICS):
+            theirs.log_batch(copy_id, metrics=part)
+    if run.inputs.dataset_inputs:
+        theirs.log_inputs(copy_id, datasets=run.inputs.dataset_inputs)

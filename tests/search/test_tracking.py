@@ -1,0 +1,77 @@
+"""The run of a search and its children, in a real SQLite store."""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ssdcore.search.study import Trial
+from ssdcore.search.tracking import SearchRun
+from ssdcore.tracking import tracked
+from tests.search.test_page import SPACE
+from tests.tracking.conftest import ask, experiment, here, root, shared_root, stored  # noqa: F401
+
+BASELINE = "b" * 40
+
+pytestmark = pytest.mark.usefixtures("here", "root")
+
+
+def trial(number: int, state: str = "complete", ap: float | None = 0.5) -> Trial:
+    return Trial(number, f"rates-{number}", state, {"train.lr_max": 0.1}, ap)
+
+
+@pytest.fixture
+def run_of(experiment: str) -> Callable[..., SearchRun]:
+    """`run_of(trials)` is the run of a search that has these trials."""
+
+    def run_of(*trials: Trial) -> SearchRun:
+        params = SimpleNamespace(tracking=SimpleNamespace(enabled=True, experiment=experiment))
+        start: Any = SimpleNamespace(params=params, space=SPACE, baseline=BASELINE)
+        study: Any = SimpleNamespace(
+            key=f"key of {experiment}", trials=lambda: [*trials], importance=dict
+        )
+        return SearchRun(start, study)
+
+    return run_of
+
+
+def by_name(runs: list[Any]) -> dict[str, Any]:
+    return {run.info.run_name: run for run in runs}
+
+
+def test_the_runs_of_trials_become_children(run_of, experiment, stored, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "rates-0")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", BASELINE)
+    with tracked("train", params={}, experiment=experiment):
+        pass
+    search = run_of(trial(0, "running", None), trial(1, "running", None))
+    search.update()
+    runs = by_name(stored())
+    assert set(runs) == {"rates", "rates-0"}
+    parent = runs["rates"]
+    assert parent.info.status == "RUNNING"
+    assert parent.data.params["search.seed"] == "1"
+    assert runs["rates-0"].data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert runs["rates-0"].data.tags["search.state"] == "running"
+    assert f"/runs/{parent.info.run_id}?" in search.end("KILLED")
+
+
+def test_a_trial_that_dvc_took_from_its_cache_gets_a_run_once(run_of, stored, ask, tmp_path):
+    page = tmp_path / "search.html"
+    page.write_text("a page")
+    search = run_of(trial(0), trial(1, ap=0.7), trial(2, "failed", None))
+    search.update()
+    assert set(by_name(stored())) == {"rates"}
+    for _ in range(2):
+        search.end("FINISHED", page)
+        runs = by_name(stored())
+        assert len(stored()) == 4
+        assert runs["rates"].info.status == "FINISHED"
+        assert runs["rates"].data.tags["search.best"] == "rates-1"
+        assert runs["rates"].data.metrics == {"AP": 0.7}
+        assert runs["rates-1"].data.metrics == {"val/AP": 0.7}
+        assert runs["rates-1"].data.params == {"train.lr_max": "0.1"}
+        assert runs["rates-2"].info.status == "FAILED"
+        (file,) = ask("list_artifacts", runs["rates"].info.run_id, "search")
+        assert file.path == "search/search.html"
