@@ -1,24 +1,25 @@
 """Reads the runs of a clone from DVC and MLflow."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from ssdcore.tracking.quiet import quiet
 from tests.clone import run
 
 
 def runs(clone: Path) -> list[dict[str, Any]]:
     """Returns parameters, metrics, tags and status of every run in the clone's MLflow store."""
-    script = (
-        "import json, sys, mlflow\n"
-        "client = mlflow.MlflowClient('sqlite:///' + sys.argv[1])\n"
-        "found = client.search_runs([e.experiment_id for e in client.search_experiments()])\n"
-        "print(json.dumps([{**r.data.params, **r.data.metrics, **r.data.tags,\n"
-        "  'status': r.info.status, 'id': r.info.run_id, 'artifacts': r.info.artifact_uri}\n"
-        " for r in found]))\n"
-    )
-    return json.loads(run(clone, sys.executable, "-c", script, str(clone / "mlflow.db")))
+    with quiet():
+        from mlflow.tracking.client import MlflowClient
+
+        client = MlflowClient(f"sqlite:///{clone}/mlflow.db")
+        found = client.search_runs([one.experiment_id for one in client.search_experiments()])
+    return [
+        {**one.data.params, **one.data.metrics, **one.data.tags, "status": one.info.status,
+         "id": one.info.run_id, "artifacts": one.info.artifact_uri}
+        for one in found
+    ]  # fmt: skip
 
 
 def listed(clone: Path) -> tuple[str, dict[str, Any]]:

@@ -3,13 +3,14 @@
 import json
 import os
 import subprocess
-import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import pytest
 
 OUTS = [
     "data/raw", "plots/history.csv", "plots/validation.csv",
@@ -21,8 +22,7 @@ OBJECTS = {1: 7, 2: 7, 3: 9}
 """The class of the only object, by image; its box is the same in all images."""
 BBOX = [10.0, 10.0, 30.0, 20.0]
 NOON = "1706961600 +0000"  # 3 February 2024
-ENVIRONMENT = {
-    **{key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_"))},
+SETTINGS = {
     "DVC_NO_ANALYTICS": "true", "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_AUTHOR_DATE": NOON, "GIT_COMMITTER_DATE": NOON,
 }  # fmt: skip
@@ -54,13 +54,22 @@ def make_repository(folder: Path, git_root: Path | None = None) -> None:
 
 def run(folder: Path, *command: str) -> None:
     """Runs a command that must succeed in the repository."""
-    done = subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True)
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_"))}
+    env = inherited | SETTINGS
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
 def dvc(folder: Path, *arguments: str) -> None:
-    """Runs a DVC command in the repository."""
-    run(folder, sys.executable, "-m", "dvc", *arguments)
+    """Runs a DVC command in the repository, in this process: DVC's import takes a second."""
+    from dvc.cli import main
+
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.chdir(folder)
+        for name, value in SETTINGS.items():
+            patch.setenv(name, value)
+        assert main([*arguments]) == 0, arguments
 
 
 def _commit(folder: Path, message: str) -> None:

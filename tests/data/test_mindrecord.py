@@ -25,7 +25,7 @@ def ids(shards, sampler=None):
     return [int(row[0]) for row in table.create_tuple_iterator(num_epochs=1, output_numpy=True)]
 
 
-@pytest.mark.parametrize("shards", [1, 2, 4])
+@pytest.mark.parametrize("shards", [1, 4])
 def test_the_same_records_give_the_same_bytes_in_any_number_of_shards(tmp_path, shards):
     """Five times, because MindSpore's own distribution of rows only differs sometimes."""
     contents = []

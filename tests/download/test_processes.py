@@ -53,7 +53,7 @@ def test_killed_at_any_moment_the_copy_is_complete_in_the_end_and_never_wrong(se
     server.body = BODY[:400_000]
     server.piece, server.pause_s = 4096, 0.02  # two seconds for all of it
     address, rng, existed = server.address(), Random(3), []
-    for _ in range(10):
+    for _ in range(5):
         process = start(address)
         wait_for_request(server, len(server.requests) + 1, process)
         sleep(rng.uniform(0, 0.3))

@@ -27,12 +27,17 @@ def metadata(model):
     return ModelMetadata(model, CLASSES, "multibox", 7, cores=2, score_threshold=threshold)
 
 
+@pytest.fixture(scope="module")
+def network(model):
+    """A network that no test changes."""
+    return build_network(model, 2, "multibox")
+
+
 def values(network):
     return {p.name: p.asnumpy() for p in network.get_parameters()}
 
 
-def test_loading_gives_the_network_and_its_metadata_back(tmp_path, metadata):
-    network = build_network(metadata.model, 2, "multibox")
+def test_loading_gives_the_network_and_its_metadata_back(tmp_path, metadata, network):
     save(tmp_path / "a.ckpt", network, metadata)
     again, loaded = load(tmp_path / "a.ckpt")
     assert loaded == metadata
@@ -42,16 +47,14 @@ def test_loading_gives_the_network_and_its_metadata_back(tmp_path, metadata):
     assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
 
 
-def test_a_checkpoint_of_an_earlier_version_carries_no_threshold(tmp_path, metadata):
+def test_a_checkpoint_of_an_earlier_version_carries_no_threshold(tmp_path, metadata, network):
     card = metadata.to_json()
     del card["score_threshold"]
-    network = build_network(metadata.model, 2, "multibox")
     ms.save_checkpoint(network, str(tmp_path / "a.ckpt"), append_dict={"ssd300": json.dumps(card)})
     assert load(tmp_path / "a.ckpt")[1] == metadata._replace(score_threshold=None)
 
 
-def test_a_checkpoint_of_an_earlier_version_is_of_ssd300(tmp_path, metadata):
-    network = build_network(metadata.model, 2, "multibox")
+def test_a_checkpoint_of_an_earlier_version_is_of_ssd300(tmp_path, metadata, network):
     description = metadata.to_json()
     assert description["model"].pop("input_size") == 300
     assert description["model"].pop("resize") == "stretch"
@@ -80,8 +83,7 @@ def test_equal_networks_give_equal_bytes(tmp_path, metadata):
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
 
 
-def test_a_failed_save_keeps_the_old_file(tmp_path, metadata, monkeypatch):
-    network = build_network(metadata.model, 2, "multibox")
+def test_a_failed_save_keeps_the_old_file(tmp_path, metadata, network, monkeypatch):
     save(tmp_path / "a.ckpt", network, metadata)
     before = (tmp_path / "a.ckpt").read_bytes()
 
@@ -102,9 +104,8 @@ def test_a_missing_file_is_named(tmp_path):
         load(tmp_path / "none.ckpt")
 
 
-def test_other_files_are_refused(tmp_path, metadata):
+def test_other_files_are_refused(tmp_path, metadata, network):
     (tmp_path / "text.ckpt").write_text("hello")
-    network = build_network(metadata.model, 2, "multibox")
     ms.save_checkpoint(network, str(tmp_path / "foreign.ckpt"))
     save(tmp_path / "whole.ckpt", network, metadata)
     whole = (tmp_path / "whole.ckpt").read_bytes()
@@ -133,11 +134,12 @@ def test_other_files_are_refused(tmp_path, metadata):
         ("classes", [{"id": 1, "name": "a"}] * 100_000, "class_heads.0."),
     ],
 )
-def test_a_description_that_is_not_ours_is_refused(tmp_path, metadata, key, value, message):
+def test_a_description_that_is_not_ours_is_refused(
+    tmp_path, metadata, network, key, value, message
+):
     """Before memory of its size is taken: the last two describe networks of many gigabytes."""
     card = metadata.to_json()
     card[key] = card[key] | value if isinstance(value, dict) else value
-    network = build_network(metadata.model, 2, "multibox")
     ms.save_checkpoint(network, str(tmp_path / "a.ckpt"), append_dict={"ssd300": json.dumps(card)})
     before_kib = getrusage(RUSAGE_SELF).ru_maxrss
     with pytest.raises(InputError, match=rf"a\.ckpt: .*{re.escape(message)}") as caught:
@@ -146,8 +148,7 @@ def test_a_description_that_is_not_ours_is_refused(tmp_path, metadata, key, valu
     assert getrusage(RUSAGE_SELF).ru_maxrss - before_kib < 1 << 20
 
 
-def test_weights_that_do_not_fit_the_metadata_are_refused(tmp_path, metadata):
-    network = build_network(metadata.model, 2, "multibox")
+def test_weights_that_do_not_fit_the_metadata_are_refused(tmp_path, metadata, network):
     other = metadata._replace(classes=(*CLASSES, CocoClass(91, "cow")))
     save(tmp_path / "a.ckpt", network, other)
     with pytest.raises(InputError):

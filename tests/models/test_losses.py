@@ -127,7 +127,7 @@ def test_focal_is_finite_for_huge_logits():
     assert float(value) == pytest.approx(0.75 * 200 + 0.25 * 200, rel=1e-4)
 
 
-@pytest.mark.parametrize("min_negatives", [0, 5, 400])
+@pytest.mark.parametrize("min_negatives", [0, 400])
 def test_multibox_equals_a_loop(logits, labels, min_negatives):
     value = compiled(MultiboxLoss, min_negatives)(Tensor(logits), Tensor(labels))
     assert float(value) == pytest.approx(naive_multibox(logits, labels, min_negatives), rel=1e-5)

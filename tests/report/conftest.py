@@ -20,7 +20,7 @@ from tests.coco_files import box
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def hostile_names() -> tuple[str, ...]:
     """Names that break a page which trusts them."""
     return (
@@ -49,7 +49,7 @@ CLASSES = [
 ]  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tables() -> dict[str, Table]:
     """Two classes with objects and one without; at 0.4 a circle is called a star three times."""
     grid = [step / 100 for step in range(101)]
@@ -87,7 +87,7 @@ def tables() -> dict[str, Table]:
     return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def splits() -> dict[str, SplitData]:
     """Two splits, in which convert kept 4000 and 500 images and left some out."""
     return {
@@ -138,7 +138,7 @@ def conversion(images: int, skipped: int, dropped: int) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def gallery() -> list[GalleryImage]:
     """Two images of 200 × 100 pixels.
 
@@ -166,7 +166,7 @@ def gallery() -> list[GalleryImage]:
     ]  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def content(
     tables: dict[str, Table], splits: dict[str, SplitData], gallery: list[GalleryImage]
 ) -> ReportContent:
@@ -205,7 +205,7 @@ def with_rows(content: ReportContent, name: str, rows: Sequence[Any]) -> ReportC
     return replace(content, tables={**content.tables, name: table})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportContent:
     """Returns `content` with hostile words wherever others choose the words."""
     for name in ("per_class", "left_out", "objects", "sizes"):
@@ -248,7 +248,7 @@ def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportCon
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def empty(content: ReportContent) -> ReportContent:
     """A report on nothing: no class, no step, no split."""
     tables = [*empty_tables(), *training_tables(HISTORY.splitlines()[0] + "\n")]

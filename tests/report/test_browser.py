@@ -70,10 +70,27 @@ def opened(browser: Any, content: ReportContent, tmp_path: Path) -> Iterator[Any
         assert one.troubles == []
 
 
-def test_all_charts_are_drawn_when_the_page_has_loaded(opened: Any) -> None:
-    page = opened().page
-    assert page.locator(".chart").count() == CHARTS
-    assert page.locator(".chart .main-svg:first-child").count() == CHARTS
+@pytest.fixture(scope="module")
+def common(browser: Any, content: ReportContent, tmp_path_factory: Any) -> Iterator[Opened]:
+    """The page that tests share; each leaves its filters to the next, which resets them."""
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    file.write_text(render(content), encoding="utf-8")
+    opened = Opened(browser, file)
+    yield opened
+    opened.context.close()
+
+
+@pytest.fixture
+def page(common: Opened) -> Iterator[Opened]:
+    """The page of `content` on a desktop, with no box filtered out."""
+    common.page.locator(".filters .reset").click()
+    yield common
+    assert common.troubles == []
+
+
+def test_all_charts_are_drawn_when_the_page_has_loaded(common: Opened) -> None:
+    assert common.page.locator(".chart").count() == CHARTS
+    assert common.page.locator(".chart .main-svg:first-child").count() == CHARTS
 
 
 def test_charts_follow_without_scrolling_on_a_phone_and_all_are_in_print(opened: Any) -> None:
@@ -103,8 +120,7 @@ def test_a_request_or_an_error_is_noticed(browser: Any, tmp_path: Path) -> None:
     assert "oops" in bad.troubles
 
 
-def test_the_class_filter_leaves_its_boxes_and_their_images(opened: Any) -> None:
-    page = opened()
+def test_the_class_filter_leaves_its_boxes_and_their_images(page: Opened) -> None:
     assert page.boxes() == ["? circle", "✓ circle 0.90", "✗ star 0.50", "≠ circle 0.70 (star)"]
     page.page.locator("[name=class]").select_option("star")
     assert page.boxes() == ["✗ star 0.50", "≠ circle 0.70 (star)"]  # the latter is a star
@@ -119,8 +135,7 @@ def test_the_class_filter_leaves_its_boxes_and_their_images(opened: Any) -> None
     assert len(page.boxes()) == 4
 
 
-def test_the_threshold_slider_updates_the_boxes(opened: Any) -> None:
-    page = opened()
+def test_the_threshold_slider_updates_the_boxes(page: Opened) -> None:
     assert page.shown(".slider output") == ["0.400"]
     assert page.shown(".gallery figcaption span")[0] == "1 correct · 1 invented · 1 missed"
     page.slide(0.1)  # the faint detection finds the missed circle
@@ -166,8 +181,7 @@ def test_the_slider_stands_on_the_threshold_of_the_evaluation(
     assert page.shown(".slider output") == ["0.503"]
 
 
-def test_the_figures_of_the_threshold_are_those_of_the_curves(opened: Any) -> None:
-    page = opened()
+def test_the_figures_of_the_threshold_are_those_of_the_curves(page: Opened) -> None:
     page.slide(0.3)
     assert page.shown(".status") == [
         "2 of 2 images, with the boxes counted above, from a score of 0.300 on. "
@@ -180,8 +194,7 @@ def test_the_figures_of_the_threshold_are_those_of_the_curves(opened: Any) -> No
     ]
 
 
-def test_kinds_can_be_left_out_and_ground_truth_drawn(opened: Any) -> None:
-    page = opened()
+def test_kinds_can_be_left_out_and_ground_truth_drawn(page: Opened) -> None:
     assert page.shown(".chips output") == ["1", "1", "0", "0", "0", "1", "1"]
     page.toggle("correct")
     assert page.boxes() == ["? circle", "✗ star 0.50", "≠ circle 0.70 (star)"]
@@ -219,8 +232,7 @@ def test_many_images_show_on_demand(opened: Any, content: ReportContent) -> None
     assert page.shown(".more") == []
 
 
-def test_the_table_of_classes_sorts_by_each_column(opened: Any) -> None:
-    page = opened()
+def test_the_table_of_classes_sorts_by_each_column(page: Opened) -> None:
     headings = page.page.locator("#table-per_class thead th")
 
     def column() -> list[str]:
@@ -284,8 +296,8 @@ def test_an_image_opens_with_its_boxes_and_arrow_keys_go_to_the_next(
     assert page.shown("dialog p") == []
 
 
-def test_a_class_that_is_picked_stands_out_among_the_lines(opened: Any) -> None:
-    page = opened().page
+def test_a_class_that_is_picked_stands_out_among_the_lines(common: Opened) -> None:
+    page = common.page
     page.locator(".pick").first.scroll_into_view_if_needed()
     widths = "document.querySelector('#table-pr_curves .chart').data.map((d) => d.line.width)"
     page.locator(".pick select").first.select_option("star")
@@ -338,8 +350,7 @@ def test_without_a_script_images_boxes_and_tables_show(opened: Any) -> None:
     assert page.shown(".filters") == []
 
 
-def test_the_section_in_view_is_marked(opened: Any) -> None:
-    page = opened()
+def test_the_section_in_view_is_marked(page: Opened) -> None:
     page.page.locator("nav a", has_text="Sizes").click()
     page.page.wait_for_function("document.querySelector('nav a[aria-current]').hash === '#sizes'")
 

@@ -40,21 +40,21 @@ def query(address: str, method: str, *arguments: Any) -> Any:
         return getattr(MlflowClient(address), method)(*arguments)
 
 
-def newest_run(address: str, experiment: str) -> Any:
-    found = query(address, "get_experiment_by_name", experiment)
-    return query(address, "search_runs", [found.experiment_id])[0]
-
-
 @pytest.mark.slow
-def test_a_run_and_its_files_are_stored_and_fetched(address, home, tmp_path):
+def test_a_run_its_files_and_its_model_are_stored_and_fetched(address, home, checkpoint, tmp_path):
+    from stages.promote import main
+
     (home / "history.csv").write_text("step,loss\n1,0.5\n")
-    with tracked("train", params={"lr": 0.1}, experiment="team", device="CPU") as run:
+    settings = read_params(ROOT / "params.yaml").model_dump()
+    with tracked("train", params=settings, experiment="ssd300", device="CPU") as run:
+        run.set_model(sha256_of_file(checkpoint))
         run.log_metrics({"val/AP": 0.25}, step=3)
         run.log_artifact(home / "history.csv", "plots")
         run.log_image(np.zeros((8, 8, 3), np.uint8), "gallery/00")
     list(sync())  # what a busy machine left for later
     assert spools(home) == []
-    stored = newest_run(address, "team")
+    experiment = query(address, "get_experiment_by_name", "ssd300")
+    (stored,) = query(address, "search_runs", [experiment.experiment_id])
     assert (stored.info.status, stored.data.metrics["val/AP"]) == ("FINISHED", 0.25)
     assert stored.info.artifact_uri.startswith("mlflow-artifacts:/")
     fetched = query(
@@ -66,18 +66,9 @@ def test_a_run_and_its_files_are_stored_and_fetched(address, home, tmp_path):
     assert not (home / "mlflow.db").exists()
     assert not (home / "mlartifacts").exists()
 
-
-@pytest.mark.slow
-def test_a_model_is_promoted_and_fetched(address, home, checkpoint, tmp_path):
-    from stages.promote import main
-
-    settings = read_params(ROOT / "params.yaml")
-    sha256 = sha256_of_file(checkpoint)
-    with tracked("train", params=settings.model_dump(), experiment="ssd300") as run:
-        run.set_model(sha256)
     main(home / "params.yaml", "team")
     version = query(address, "get_model_version_by_alias", "team", "champion")
-    assert version.run_id == newest_run(address, "ssd300").info.run_id
+    assert version.run_id == stored.info.run_id
     with quiet():
         from mlflow.artifacts import download_artifacts
 

@@ -25,7 +25,7 @@ from tests.sources.archives import make_folder, make_zip, voc_xml
 DATASET = read_params(Path(__file__).parents[2] / "params.yaml").dataset
 HEIGHT, WIDTH = 60, 800
 JPEG = jpeg(HEIGHT, WIDTH)
-TRIALS = 60
+TRIALS = 15
 
 
 class DataSet(NamedTuple):

@@ -6,35 +6,18 @@ from pathlib import Path
 import pytest
 
 from benchmarks import harness
-from ssdcore.core.files import sha256_of_file
-from ssdcore.export.runtime import OnnxFile
-from tests.project import python, stage, stage_inside
-
-PREPARE = """
-from pathlib import Path
-from ssdcore.core import layout
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.ground_truth import write_ground_truth
+from ssdcore.core import layout
+from ssdcore.core.files import sha256_of_file
 from ssdcore.data.convert import convert_split
-from ssdcore.sources.shapes import write_shapes
-from ssdcore.models.metadata import ModelMetadata
+from ssdcore.export.runtime import OnnxFile
 from ssdcore.models.checkpoint import build_network, save
-from ssdcore.models.device import seed_all
+from ssdcore.models.device import configure, seed_all
+from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
-
-model = read_params(Path("params.yaml")).model
-write_shapes(layout.RAW, seed=1, train_images=4, val_images=4)
-for split in layout.SPLITS:
-    coco = read_coco(layout.annotations(split))
-    convert_split(coco, layout.images(split), layout.mindrecord(split), shards=1)
-    write_ground_truth(layout.ground_truth(split), coco)
-seed_all(1)
-network = build_network(model, len(coco.classes), "multibox")
-for parameter in network.get_parameters():  # 1 but in a test of a broken network
-    if "heads" in parameter.name:
-        parameter.set_data(parameter * SCALE)
-save(layout.BEST_CHECKPOINT, network, ModelMetadata(model, coco.classes, "multibox", 1))
-"""
+from ssdcore.sources.shapes import write_shapes
+from tests.project import stage, stage_inside
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +29,23 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def prepare(folder: Path, scale: float = 1) -> None:
-    done = python(folder, "-c", PREPARE.replace("SCALE", str(scale)))
-    assert done.returncode == 0, done.stderr
+def prepare(folder: Path, scale: float = 1.0) -> None:
+    """Draws and converts images, and saves a network; a large scale of its heads breaks it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        configure("CPU")  # before the first kernel
+        model = read_params(layout.PARAMS).model
+        write_shapes(layout.RAW, seed=1, train_images=4, val_images=4)
+        for split in layout.SPLITS:
+            coco = read_coco(layout.annotations(split))
+            convert_split(coco, layout.images(split), layout.mindrecord(split), shards=1)
+            write_ground_truth(layout.ground_truth(split), coco)
+        seed_all(1)
+        network = build_network(model, len(coco.classes), "multibox")
+        for parameter in network.get_parameters():
+            if "heads" in parameter.name:
+                parameter.set_data(parameter * scale)
+        save(layout.BEST_CHECKPOINT, network, ModelMetadata(model, coco.classes, "multibox", 1))
 
 
 def write_params(folder: Path, **export: object) -> None:

@@ -11,7 +11,7 @@ from dvc.utils.hydra import apply_overrides
 
 from ssdcore.params.reader import read_params
 from tests.coco_files import box, write_coco
-from tests.project import ROOT, loaded, python
+from tests.project import ROOT, loaded, stage_inside
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_the_printed_options_raise_the_share(folder):
     assert words[:3] == ["dvc", "exp", "run"]
     apply_overrides(folder / "params.yaml", [words[4], words[6]])
     assert read_params(folder / "params.yaml").model.aspect_ratios
-    again = python(folder, "-m", "stages", "fit-boxes").stdout.splitlines()
+    again = stage_inside(folder, "fit_boxes").stdout.splitlines()
     assert again[5].split()[2] == shares["all"][2]
 
 
@@ -57,13 +57,13 @@ def test_objects_are_those_of_the_networks_input(folder):
         sized = text.replace('"width": 300', '"width": 1200')
         truth.write_text(sized.replace('"height": 300', f'"height": {height}'))
         params.write_text(re.sub("resize: [a-z]+", f"resize: {resize}", params.read_text()))
-        said.append(python(folder, "-m", "stages", "fit-boxes").stdout)
+        said.append(stage_inside(folder, "fit_boxes").stdout)
     assert said[0] == said[1] != said[2]
 
 
 def test_without_converted_data_the_stage_to_run_is_named(tmp_path):
     shutil.copy(ROOT / "params.yaml", tmp_path)
-    done = python(tmp_path, "-m", "stages.fit_boxes")
-    assert done.returncode == 2
+    done = stage_inside(tmp_path, "fit_boxes")
+    assert done.exit_code == 2
     assert "data/mindrecord/conversion.json" in done.stderr
     assert "dvc repro convert" in done.stderr

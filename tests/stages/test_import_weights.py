@@ -7,7 +7,7 @@ import pytest
 
 from ssdcore.models.checkpoint import load
 from tests.models import published_networks as plain
-from tests.project import stage, stage_inside
+from tests.project import stage_inside
 
 CASE = plain.Case("ssd.pytorch", 300, 4, "coco", 1)
 NAMES = ("forklift", "person", "pallet")
@@ -27,8 +27,8 @@ def test_a_published_detector_becomes_a_checkpoint(folder):
     (folder / "classes.json").write_text(json.dumps(ids))
     for names, first in (("names.txt", 1), ("classes.json", 0)):
         words = ("--classes", names, "--out", "new/coco.ckpt")
-        done = stage(folder, "import_weights", "weights.npz", *words)
-        assert (done.returncode, done.stderr) == (0, "")
+        done = stage_inside(folder, "import_weights", "weights.npz", *words)
+        assert (done.exit_code, done.stderr) == (0, "")
         assert "ssd.pytorch's SSD300 of 3 classes" in done.stdout
         metadata = load(folder / "new/coco.ckpt")[1]
         assert tuple(c.name for c in metadata.classes) == NAMES

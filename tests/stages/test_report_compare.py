@@ -1,12 +1,11 @@
 """`python -m stages.report --compare`, from the command line."""
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.project import ROOT, stage
+from tests.project import ROOT, stage_inside
 
 
 @pytest.fixture(scope="module")
@@ -17,18 +16,14 @@ def repository(small_repository, tmp_path_factory) -> Path:
     return folder
 
 
-def report(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return stage(folder, "report", *arguments)
-
-
 @pytest.mark.parametrize(
     "arguments", [("--compare", "old", "try"), ("--compare", "old", "--compare", "try")]
 )
 def test_the_page_lies_beside_the_report(repository, arguments):
     page = repository / "report/compare.html"
     page.unlink(missing_ok=True)
-    done = report(repository, *arguments)
-    assert (done.returncode, done.stderr) == (0, "")
+    done = stage_inside(repository, "report", *arguments)
+    assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == f"old, try → {page.resolve()}\n"
     assert "2 revisions compared" in page.read_text(encoding="utf-8")
     assert [path.name for path in page.parent.iterdir()] == ["compare.html"]
@@ -44,8 +39,8 @@ def test_the_page_lies_beside_the_report(repository, arguments):
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(repository, arguments, said):
     shutil.rmtree(repository / "report", ignore_errors=True)
-    done = report(repository, *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = stage_inside(repository, "report", *arguments)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert said in done.stderr
     assert not (repository / "report").exists()

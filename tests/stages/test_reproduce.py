@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clone import run
-from tests.project import stage
+from tests.project import stage, stage_inside
 
 PIPELINE = """
 stages:
@@ -199,19 +199,19 @@ def test_other_requirements_get_their_own_environment(repository, reproduce, tmp
     ],
 )
 def test_an_unknown_commit_or_one_without_a_run_is_wrong_input(
-    reproduce, tmp_path, revision, message
+    repository, tmp_path, revision, message
 ):
-    done = reproduce("--", revision)
-    assert done.returncode == 2
+    done = stage_inside(repository, "reproduce", "--into", tmp_path / "again", "--", revision)
+    assert done.exit_code == 2
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "again").exists()
 
 
-def test_an_existing_folder_is_refused(reproduce, tmp_path):
+def test_an_existing_folder_is_refused(repository, tmp_path):
     (tmp_path / "again").mkdir()
-    done = reproduce("equal")
-    assert done.returncode == 2
+    done = stage_inside(repository, "reproduce", "--into", tmp_path / "again", "equal")
+    assert done.exit_code == 2
     assert "found 'a folder', expected a new folder" in done.stderr
     assert list((tmp_path / "again").iterdir()) == []
 

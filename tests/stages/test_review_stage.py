@@ -10,7 +10,7 @@ from ssdcore.core import layout
 from ssdcore.evaluation.label_errors import MISSING, OTHER_CLASS, UNSUPPORTED, label_errors
 from ssdcore.evaluation.tables import write_tables
 from tests.coco_files import box, write_coco
-from tests.project import ROOT, loaded, stage
+from tests.project import ROOT, loaded, stage_inside
 
 ENTRIES = [
     ("b.jpg", "val", OTHER_CLASS, "cat", "dog", 0.9, 0.9, 2, 1.0, 2.0, 30.0, 40.0),
@@ -56,19 +56,19 @@ def test_the_most_suspicious_images_come_first_and_all_others_follow(folder):
     assert [len(task["annotations"][0]["result"]) for task in tasks] == [1] * 4
     assert tasks[2]["data"]["worth_a_look"] == "unsupported box cat"
 
-    assert stage(folder, "review", "--out", "annotations.xml").returncode == 0
+    assert stage_inside(folder, "review", "--out", "annotations.xml").exit_code == 0
     text = (folder / "annotations.xml").read_text()
     assert text.count("<image ") == text.count('source="manual"') == 4
     assert text.count('source="auto"') == 2
 
 
 def test_what_is_missing_is_said_with_what_to_do(folder, tmp_path):
-    done = stage(folder, "review", "--out", "review.csv")
-    assert done.returncode == 2
+    done = stage_inside(folder, "review", "--out", "review.csv")
+    assert done.exit_code == 2
     assert "--out: found 'review.csv', expected a name that ends in .json or .xml" in done.stderr
     write_tables(folder / layout.EVALUATION, [])
-    done = stage(folder, "review", "--out", "review.json")
-    assert done.returncode == 2
+    done = stage_inside(folder, "review", "--out", "review.json")
+    assert done.exit_code == 2
     assert "no table label_errors" in done.stderr
     assert "Set evaluate.review" in done.stderr
     assert not (folder / "review.json").exists()

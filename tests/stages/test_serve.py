@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.clone import ROOT, environment
-from tests.project import stage
+from tests.project import stage_inside
 from tests.serving.conftest import checkpoint, detector_file, jpeg  # noqa: F401
 
 
@@ -45,8 +45,8 @@ def test_it_serves_a_free_port_until_ctrl_c(detector_file, jpeg, tmp_path):
 )
 def test_a_model_that_is_none_is_one_message(tmp_path, words, message):
     (tmp_path / "text.onnx").write_text("hello")
-    done = stage(tmp_path, "serve", *words)
-    assert (done.returncode, done.stdout) == (2, "")
+    done = stage_inside(tmp_path, "serve", *words)
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
 
@@ -54,6 +54,6 @@ def test_a_model_that_is_none_is_one_message(tmp_path, words, message):
 def test_a_port_that_is_taken_is_named(detector_file, tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = stage(tmp_path, "serve", "--model", detector_file, "--port", port)
-    assert done.returncode == 2
+        done = stage_inside(tmp_path, "serve", "--model", detector_file, "--port", port)
+    assert done.exit_code == 2
     assert done.stderr.startswith(f"error: --port: found {port}, expected a free port")

@@ -1,6 +1,7 @@
 """`python -m stages.experiments share`: the experiment and its run reach a colleague."""
 
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clone import ROOT, environment
-from tests.small_repository import dvc, make_repository, run
+from tests.small_repository import dvc, run
 
 pytestmark = pytest.mark.slow
 METRICS = ["metrics/evaluate.json"]
@@ -30,11 +31,11 @@ def python(folder: Path, *words: str, **more: str) -> "subprocess.CompletedProce
     )
 
 
-@pytest.fixture
-def shared(tmp_path: Path) -> Path:
-    """A repository with the experiment `try`, its run in mlflow.db, and both remotes."""
-    folder = tmp_path / "mine"
-    make_repository(folder)
+@pytest.fixture(scope="module")
+def shared(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the experiment `mine`, its run in mlflow.db, and beside it both remotes."""
+    folder = tmp_path_factory.mktemp("share") / "mine"
+    shutil.copytree(small_repository, folder, symlinks=True)
     run(folder, "git", "checkout", "--quiet", ".")
     pipeline = json.loads((folder / "dvc.yaml").read_text())
     pipeline = {"stages": {"evaluate": pipeline["stages"]["make"]}, "metrics": METRICS}
@@ -43,14 +44,14 @@ def shared(tmp_path: Path) -> Path:
     (folder / "dvc.lock").write_text(lock.replace("  make:", "  evaluate:"))
     with (folder / "params.yaml").open("a") as file:
         file.write("tracking:\n  experiment: ssd\n")
-    dvc(folder, "remote", "add", "--quiet", "--default", "team", str(tmp_path / "dvc"))
+    dvc(folder, "remote", "add", "--quiet", "--default", "team", str(folder.with_name("dvc")))
     run(folder, "git", "commit", "--quiet", "--all", "--message", "Track")
     with (folder / "params.yaml").open("a") as file:
         file.write("more: 1\n")
     dvc(folder, "exp", "save", "--quiet", "--force", "--name", "mine")
     run(folder, "git", "checkout", "--quiet", ".")
-    run(folder, "git", "init", "--quiet", "--bare", str(tmp_path / "git"))
-    run(folder, "git", "remote", "add", "origin", str(tmp_path / "git"))
+    run(folder, "git", "init", "--quiet", "--bare", str(folder.with_name("git")))
+    run(folder, "git", "remote", "add", "origin", str(folder.with_name("git")))
     run(folder, "git", "push", "--quiet", "origin", "main")
     head = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
@@ -75,7 +76,16 @@ def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, tmp_path):
         (count,) = database.execute("SELECT count(*) FROM metrics WHERE key = 'AP'").fetchone()
     assert count == 1
 
-    run(tmp_path, "git", "clone", "--quiet", "--branch", "main", str(tmp_path / "git"), "theirs")
+    run(
+        tmp_path,
+        "git",
+        "clone",
+        "--quiet",
+        "--branch",
+        "main",
+        str(shared.with_name("git")),
+        "theirs",
+    )
     theirs = tmp_path / "theirs"
     for key in ("user.name", "user.email"):
         run(theirs, "git", "config", key, "b")

@@ -23,7 +23,7 @@ LATIN = {"PYTHONIOENCODING": "latin-1"}
 NO_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 COMMAND = [sys.executable, "-m", "tests.stages.tiny_train"]
 RESUMABLE = {
-    "model.dropout": 0.5, "train.epochs": 40, "train.validate_every": 20, "train.optimizer": "adam",
+    "model.dropout": 0.5, "train.epochs": 20, "train.validate_every": 10, "train.optimizer": "adam",
     "train.loss_scale": "dynamic", "train.save_minutes": 1e-6, "tracking.enabled": False,
 }  # fmt: skip
 
@@ -105,4 +105,4 @@ def test_a_training_that_is_killed_and_stopped_equals_an_undisturbed_one(folder)
     shutil.rmtree(disturbed / "model", ignore_errors=True)
     assert "resuming after step " in train(disturbed)
     assert outcome(disturbed) == outcome(calm)
-    assert len(outcome(calm)["history"]) == 120
+    assert len(outcome(calm)["history"]) == 60

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -135,12 +136,6 @@ def test_a_rate_too_high_is_told_once_and_the_training_goes_on(start):
     assert run.paths.metrics.is_file()
 
 
-def test_a_rate_that_is_not_too_high_is_not_mentioned(start):
-    run = start()
-    run.finish()
-    assert run.lines == []
-
-
 def test_equal_params_and_data_give_equal_checkpoints(start, with_dropout):
     found = []
     for workers in (1, 2):
@@ -166,7 +161,7 @@ def test_equal_params_and_data_give_equal_checkpoints(start, with_dropout):
     ("changes", "parts"),
     [
         ({**HARD, "optimizer": "adam", "lr_max": 0.002}, (3,)),
-        ({"optimizer": "momentum"}, (2, 1)),  # the first ends before its epoch is measured
+        ({"optimizer": "momentum"}, (2,)),  # before its epoch is measured
     ],
 )
 def test_interrupted_at_any_step_it_resumes_to_the_same_bits(start, with_dropout, changes, parts):
@@ -273,7 +268,7 @@ def test_sigusr1_measures_and_decides_nothing(start):
 def test_a_profile_comes_once(start):
     run = start(epochs=4, profile=2)
     run.finish()
-    (line,) = run.lines
+    (line,) = run.lines  # the rate is not too high, and not mentioned
     assert line.startswith("profile of 2 steps: data ")
     found = json.loads(run.paths.profile.read_text())
     assert sum(found["share"].values()) == pytest.approx(1)
@@ -313,7 +308,7 @@ def test_steps_without_a_finite_loss_are_listed_and_follow_the_policy(start, ima
 
 
 def test_a_second_process_waits_for_the_training_and_takes_its_result(start, capsys):
-    first, second = start(), start()
+    first = start()
     with ThreadPoolExecutor(1) as threads:
         with first.state.locked():
             resumed = threads.submit(lambda: _locked_start(start))
@@ -324,8 +319,8 @@ def test_a_second_process_waits_for_the_training_and_takes_its_result(start, cap
     assert f"waiting for process {os.getpid()} on " in capsys.readouterr().out
 
 
-def test_a_finished_training_writes_its_outs_again(start):
-    """Killed before DVC has recorded them, or in another experiment with the same training."""
+def test_a_finished_training_writes_its_outs_again_until_dvc_has_recorded_them(start, tmp_path):
+    """Of outs that DVC has recorded, `dvc repro --force` wants new ones."""
     run = start()
     run.finish()
     outs = run.outs()
@@ -339,15 +334,10 @@ def test_a_finished_training_writes_its_outs_again(start):
     (folder,) = again.paths.best.parent.glob("states/1/*")
     assert {path.name for path in folder.iterdir()} >= {path.name for path in outs}
 
-
-@pytest.mark.parametrize("reason", ["recorded", "patience"])
-def test_a_recorded_or_otherwise_ended_training_is_trained_again(start, reason):
-    """Of outs that DVC has recorded, `dvc repro --force` wants new ones."""
-    run = start()
-    run.finish()
-    recorded = {str(path): md5_of_file(path) for path in run.paths.outs().values()}
-    again = start(recorded=recorded) if reason == "recorded" else start(patience=1)
-    assert (again.state.finished, again.start) == (False, START)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    recorded = {str(path): md5_of_file(path) for path in outs}
+    for again in (start("b", patience=1), start(recorded=recorded)):
+        assert (again.state.finished, again.start) == (False, START)
     assert len(again.finish()) == 6
     assert again.checkpoints() == run.checkpoints()
 
@@ -384,13 +374,12 @@ def test_the_time_limit_is_part_of_the_state(start):
 
 
 def test_without_a_better_ap_the_latest_network_is_the_best(start):
-    for ap, best in ((-1.0, {"epoch": 2}), (0.0, {"AP": 0.0, "AP50": 0.0, "epoch": 2})):
-        run = start(f"ap {ap}", patience=1)
-        run.figures = lambda ap=ap: dict.fromkeys(("AP", "AP50"), ap)
-        run.finish()
-        assert len(set(run.checkpoints().values())) == 1
-        assert json.loads(run.paths.metrics.read_text())["best"] == best
-        assert "-1" not in run.paths.validation.read_text()
+    run = start(patience=1)
+    run.figures = lambda: dict.fromkeys(("AP", "AP50"), -1.0)
+    run.finish()
+    assert len(set(run.checkpoints().values())) == 1
+    assert json.loads(run.paths.metrics.read_text())["best"] == {"epoch": 2}
+    assert "-1" not in run.paths.validation.read_text()
 
 
 def test_what_killed_trainings_left_is_removed_at_the_next_start(start, tmp_path):

@@ -71,10 +71,9 @@ def batches(rng):
     return [tiny_batch(2, positives, rng) for positives in (4, 1, 0, 3)]
 
 
-@pytest.mark.parametrize(("scale", "optimizer"), [(1024.0, "momentum"), ("dynamic", "adam")])
-def test_a_scaled_update_equals_an_unscaled_one(batches, scale, optimizer):
+def test_a_scaled_update_equals_an_unscaled_one(batches):
     """The reference divided the gradients by a scale that it had not multiplied the loss by."""
-    plain, scaled = Bench(optimizer=optimizer), Bench(scale=scale, optimizer=optimizer)
+    plain, scaled = (Bench(scale=scale, optimizer="adam") for scale in (1.0, "dynamic"))
     before = values(plain.network)
     for batch in batches:
         expected, got = plain.step([batch]), scaled.step([batch])
@@ -99,32 +98,22 @@ def test_gradients_over_the_norm_are_scaled_down_to_it(batches):
     """With plain descent and no decay the step is rate times gradient, of norm 1 at most."""
     bench = Bench(**DESCENT)
     before = values(bench.network)
-    bench.step([loud(batches[0])])
+    outcome = bench.step([loud(batches[0])])
     after = values(bench.network)
     squares = [np.square(after[name] - before[name]).sum() for name in before]
     assert np.sqrt(sum(squares)) == pytest.approx(RATE * CLIP_NORM, rel=1e-3)
-
-
-def test_the_norm_of_the_gradients_is_that_before_any_bound(batches):
-    """With plain descent and no decay the step is rate times gradient."""
-    free, held = (
-        Bench(**DESCENT, **bounds)
-        for bounds in ({"clip_norm": 1e9}, {"clip_norm": 0.1, "most": 1e-3})
-    )
-    before = values(free.network)
-    norms = [bench.step(batches[:1]).gradient_norm for bench in (free, held)]
-    after = values(free.network)
-    squares = sum(np.square(after[name] - before[name]).sum() for name in before)
-    assert norms == pytest.approx([np.sqrt(squares) / RATE] * 2, rel=1e-3)
+    assert outcome.gradient_norm > 10 * CLIP_NORM
 
 
 def test_a_channels_gradient_is_bounded_by_its_root_mean_square(batches):
-    """With plain descent and no decay the step is rate times gradient."""
+    """With plain descent and no decay the step is rate times gradient, whose norm is reported."""
     most = 0.02
     plain, bounded = (Bench(**DESCENT, clip_norm=1e9, most=bound) for bound in (0.0, most))
     before = values(plain.network)
-    for bench in (plain, bounded):
-        bench.step(batches[:1])
+    norms = [bench.step(batches[:1]).gradient_norm for bench in (plain, bounded)]
+    after = values(plain.network)
+    squares = sum(np.square(after[name] - before[name]).sum() for name in before)
+    assert norms == pytest.approx([np.sqrt(squares) / RATE] * 2, rel=1e-3)
     shortened = []
     for name, start in before.items():
         shape = (1, -1) if start.ndim == 1 else (len(start), -1)
@@ -205,25 +194,20 @@ def test_an_overflow_in_one_of_several_batches_skips_them_all(batches):
 
 
 def test_the_average_follows_weights_and_statistics(batches):
+    """It takes no part in the training."""
     decay = 0.2
-    bench = Bench(decay=decay)
+    plain, bench = Bench(), Bench(decay=decay)
     expected = values(bench.kept)
     assert_equal(expected, values(bench.network))
     for count, batch in enumerate(batches, 1):
-        bench.step([batch])
+        plain.step([batch]), bench.step([batch])
         d = min(decay, (1 + count) / (10 + count))
         for name, weight in values(bench.network).items():
             expected[name] = d * expected[name] + (1 - d) * weight
     for name, value in values(bench.kept).items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-5, atol=1e-6, err_msg=name)
         assert (value != values(bench.network)[name]).any()
-
-
-def test_the_average_takes_no_part_in_training(batches):
-    plain, averaged = Bench(), Bench(decay=0.9)
-    for batch in batches:
-        plain.step([batch]), averaged.step([batch])
-    assert_equal(values(plain.network), values(averaged.network))
+    assert_equal(values(plain.network), values(bench.network))
 
 
 def test_mixed_precision_takes_about_the_same_step(batches):

@@ -9,7 +9,7 @@ NOISE = np.linspace(-0.4, 0.4, 101)
 """How a figure differs in each resample."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def candidates() -> list[Candidate]:
     first = Candidate(
         "first",

@@ -17,17 +17,18 @@ from tests.report.test_browser import PHONE, Opened, browser  # noqa: F401 - a f
 TALLY = Tally(2, 1, 0, unseen=1, invented=0, confused=0)
 
 
-@pytest.fixture
-def file(candidates: list[Candidate], tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def file(candidates: list[Candidate], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page of two candidates and an image, each of its panels another size."""
     jpegs = [encode_jpeg(np.zeros((40, 60 + n, 3), np.uint8)) for n in range(3)]
     panels = [Panel(place, jpegs[1 + place], TALLY, 0.4) for place in range(2)]
     page = render_comparison(candidates, [ComparedImage("a.jpg", jpegs[0], panels)])
-    (tmp_path / "compare.html").write_text(page, encoding="utf-8")
-    return tmp_path / "compare.html"
+    file = tmp_path_factory.mktemp("page") / "compare.html"
+    file.write_text(page, encoding="utf-8")
+    return file
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def opened(browser: Any, file: Path) -> Iterator[Opened]:
     page = Opened(browser, file)
     yield page
@@ -63,10 +64,10 @@ def test_all_parameters_are_in_a_fold(opened: Opened) -> None:
     assert "focal" in opened.shown("#parameters td")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, file: Path, scheme: str) -> None:
-    phone = Opened(browser, file, viewport=PHONE, color_scheme=scheme)
-    width = phone.page.evaluate("document.documentElement.scrollWidth")
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, file: Path) -> None:
+    phone = Opened(browser, file, viewport=PHONE)
+    for scheme in ("light", "dark"):
+        phone.page.emulate_media(color_scheme=scheme)
+        assert phone.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     phone.context.close()
-    assert width == PHONE["width"]
     assert phone.troubles == []
