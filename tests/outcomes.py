@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ssdcore.tracking.quiet import quiet
+from ssdcore.tracking.client import quiet
 from tests.clone import run
 
 
