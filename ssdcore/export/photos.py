@@ -1,10 +1,11 @@
 """The parts of the ONNX graph around the network: from photos to boxes, scores and labels.
 
 The part before the network follows `ssdcore.data.preprocess.to_network_input`, including OpenCV's
-bilinear resize, that of 8-bit images bit for bit. `cv2.resize` computes in fixed point (imgproc's
+bilinear resize of 8-bit images, bit for bit. `cv2.resize` computes in fixed point (imgproc's
 resize.cpp): the weights of the two neighbours of a pixel are multiples of 1/2048, sums over rows
 are exact, and sums over columns are truncated, so that one value in eight is a level lower than
-with rounding. ONNX's own Resize computes in floating point, which changes scores by up to 0.02.
+with rounding. ONNX's own Resize computes in floating point, which changes scores by up to 0.02:
+it is for "stretch_float".
 """
 
 from typing import Any
@@ -77,9 +78,14 @@ def preprocessing(network_input: NetworkInput) -> Any:
     shape = graph.add("Shape", "photos")
     graph.add("Split", shape, parts, axis=0, outputs=["batch_size", "height", "width", "channels"])
     filled = _filled(graph, side) if network_input.resize == "letterbox" else None
-    in_float = network_input.resize == "stretch_float"
-    resized = _resize(graph, "photos", "height", "width", side, filled, in_float=in_float)
-    levels = graph.add("Cast", resized, to=TensorProto.FLOAT)
+    if network_input.resize == "stretch_float":
+        sides = graph.constant(np.array((side, side)), "sides")
+        sizes = graph.add("Concat", "batch_size", sides, "channels", axis=0)
+        floats = graph.add("Cast", "photos", to=TensorProto.FLOAT)
+        levels = graph.add("Resize", floats, "", "", sizes, mode="linear")
+    else:
+        resized = _resize(graph, "photos", "height", "width", side, filled)
+        levels = graph.add("Cast", resized, to=TensorProto.FLOAT)
     levels = graph.add("Sub", levels, graph.constant(MEAN_RGB, "mean"))
     normal = graph.add("Div", levels, graph.constant(DEVIATION_RGB, "deviation"))
     graph.add("Transpose", normal, perm=[0, 3, 1, 2], outputs=["images"])
@@ -114,16 +120,9 @@ def _filled(graph: Graph, side: int) -> tuple[str, str]:
 
 
 def _resize(
-    graph: Graph,
-    photos: str,
-    height: str,
-    width: str,
-    side: int,
-    filled: tuple[str, str] | None,
-    *,
-    in_float: bool,
+    graph: Graph, photos: str, height: str, width: str, side: int, filled: tuple[str, str] | None
 ) -> str:
-    """Adds the resize of photos (B, H, W, 3) uint8 to (B, side, side, 3) int32 or float32.
+    """Adds the resize of photos (B, H, W, 3) uint8 to (B, side, side, 3) int32.
 
     Args:
         graph: receives the nodes.
@@ -132,30 +131,23 @@ def _resize(
         width: name of W, (1,) int64.
         side: height and width of the result.
         filled: names of the height and width that the photos fill of it, if not all.
-        in_float: with weights and sums that are not rounded; then the photos fill all.
     """
     filled_height, filled_width = filled or (None, None)
     of_rows, of_columns = (1, side, 1, 1), (1, 1, side, 1)
-    rows, row_weights = _neighbours(
-        graph, height, of_rows, filled_height, clip_position=False, in_float=in_float
-    )
-    columns, column_weights = _neighbours(graph, width, of_columns, filled_width, in_float=in_float)
-    kind = TensorProto.FLOAT if in_float else TensorProto.INT32
+    rows, row_weights = _neighbours(graph, height, of_rows, filled_height, clip_position=False)
+    columns, column_weights = _neighbours(graph, width, of_columns, filled_width)
 
     def row_sum(row: str) -> str:
         line = graph.add("Gather", photos, row, axis=1)
         parts = []
         for column, weight in zip(columns, column_weights, strict=True):
             pixels = graph.add("Gather", line, column, axis=2)
-            parts.append(graph.add("Mul", graph.add("Cast", pixels, to=kind), weight))
+            parts.append(graph.add("Mul", graph.add("Cast", pixels, to=TensorProto.INT32), weight))
         return graph.add("Add", *parts)
 
     def divide(value: str, divisor: int) -> str:
         return graph.add("Div", value, graph.constant(np.int32(divisor), f"divisor_{divisor}"))
 
-    if in_float:
-        both = zip(rows, row_weights, strict=True)
-        return graph.add("Add", *(graph.add("Mul", row_sum(row), weight) for row, weight in both))
     halves = [
         divide(graph.add("Mul", divide(row_sum(row), DIVISOR_BEFORE), weight), DIVISOR_AFTER)
         for row, weight in zip(rows, row_weights, strict=True)
@@ -179,7 +171,6 @@ def _neighbours(
     filled: str | None = None,
     *,
     clip_position: bool = True,
-    in_float: bool = False,
 ) -> tuple[list[str], list[str]]:
     """Adds the indices and weights of the two neighbours of each result pixel along an axis.
 
@@ -190,12 +181,9 @@ def _neighbours(
         filled: name of the number of result pixels that the axis fills, if not all.
         clip_position: beyond the edge, only the nearest pixel counts. Otherwise it serves as both
             neighbours, which differs in the truncated bits.
-        in_float: weights are float32, of positions in double as OpenCV's; otherwise int32, in
-            multiples of 1/2048, of positions in float32.
     """
     side = max(shape)
-    number, kind = (np.float64, TensorProto.DOUBLE) if in_float else (np.float32, TensorProto.FLOAT)
-    zero, one = (graph.constant(number(v), f"float_{v}") for v in (0, 1))
+    zero, one = (graph.constant(np.float32(v), f"float_{v}") for v in (0, 1))
     length = graph.add("Cast", size, to=TensorProto.DOUBLE)
     fills = (
         graph.add("Cast", filled, to=TensorProto.DOUBLE)
@@ -206,8 +194,8 @@ def _neighbours(
     centres = graph.constant(np.arange(side) + 0.5, "centres")
     half = graph.constant(np.float64(0.5), "half")
     position = graph.add("Sub", graph.add("Mul", centres, step), half)
-    position = graph.add("Cast", position, to=kind)
-    last = graph.add("Sub", graph.add("Cast", size, to=kind), one)
+    position = graph.add("Cast", position, to=TensorProto.FLOAT)
+    last = graph.add("Sub", graph.add("Cast", size, to=TensorProto.FLOAT), one)
 
     def clipped(value: str) -> str:
         return graph.add("Min", graph.add("Max", value, zero), last)
@@ -217,12 +205,11 @@ def _neighbours(
     low = graph.add("Floor", position)
     part = graph.add("Sub", position, low)
     indices = [clipped(low), clipped(graph.add("Add", low, one))]
+    full = graph.constant(np.float32(ONE), "full_weight")
     to_shape = graph.constant(np.array(shape), f"weights_{shape}")
     weights = []
-    for weight in (graph.add("Sub", one, part), part):
-        if not in_float:
-            full = graph.constant(np.float32(ONE), "full_weight")
-            weight = graph.add("Round", graph.add("Mul", weight, full))
-        weight = graph.add("Cast", weight, to=TensorProto.FLOAT if in_float else TensorProto.INT32)
+    for share in (graph.add("Sub", one, part), part):
+        weight = graph.add("Round", graph.add("Mul", share, full))
+        weight = graph.add("Cast", weight, to=TensorProto.INT32)
         weights.append(graph.add("Reshape", weight, to_shape))
     return [graph.add("Cast", i, to=TensorProto.INT64) for i in indices], weights

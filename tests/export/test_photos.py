@@ -51,7 +51,9 @@ def test_photos_become_what_the_pipeline_feeds_the_network(hw, side, resize, rng
     expected = np.stack([to_network_input(photo, network_input) for photo in photos])
     levels = abs(images - expected) * DEVIATION_RGB.reshape(1, 3, 1, 1)
     assert levels.mean() < 0.15
-    if resize == "stretch_float" or platform.machine() == "x86_64":  # elsewhere it rounds otherwise
+    if resize == "stretch_float":  # of noise; rounding changes it by up to 0.8
+        assert levels.max() < 0.02
+    elif platform.machine() == "x86_64":  # elsewhere it rounds otherwise
         assert levels.max() < 1e-3
 
 
