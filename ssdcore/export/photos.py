@@ -217,12 +217,12 @@ def _neighbours(
     low = graph.add("Floor", position)
     part = graph.add("Sub", position, low)
     indices = [clipped(low), clipped(graph.add("Add", low, one))]
-    to_shape = graph.constant(np.array(shape), f"weights_{shape}")
     weights = []
     for weight in (graph.add("Sub", one, part), part):
         if not in_float:
             full = graph.constant(np.float32(ONE), "full_weight")
             weight = graph.add("Round", graph.add("Mul", weight, full))
         weight = graph.add("Cast", weight, to=TensorProto.FLOAT if in_float else TensorProto.INT32)
+        to_shape = graph.constant(np.array(shape), f"weights_{shape}")
         weights.append(graph.add("Reshape", weight, to_shape))
     return [graph.add("Cast", i, to=TensorProto.INT64) for i in indices], weights
