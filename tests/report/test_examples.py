@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.data.preprocess import SSD300
+from ssdcore.data.preprocess import SSD300, NetworkInput
 from ssdcore.evaluation.label_errors import MISSING, OTHER_CLASS, label_errors
 from ssdcore.report.examples import draw_examples, draw_suspects, draw_variations
 from ssdcore.report.split_images import SplitImages
@@ -100,6 +100,11 @@ def test_each_image_as_it_is_and_augmented_three_times(training: SplitImages) ->
         sizes = [decoded(jpeg).shape for jpeg in one.jpegs]
         assert sizes == [(150, 300, 3)] + [(300, 300, 3)] * 3
         assert len(set(one.jpegs)) == 4
+
+
+def test_what_is_resized_in_float_is_drawn_in_the_networks_size(training: SplitImages) -> None:
+    (first, *_) = draw_variations(training, VARIED, NetworkInput(300, "stretch_float"))
+    assert [max(decoded(jpeg).shape) for jpeg in first.jpegs] == [300] * 4
 
 
 @pytest.mark.parametrize("strengths", [{}, {"hue": 0.5, "colours": 0.0}])
