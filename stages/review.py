@@ -47,12 +47,7 @@ def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_
     from ssdcore.core.files import require_writable
     from ssdcore.evaluation.label_errors import NAME
     from ssdcore.evaluation.tables import read_tables
-    from ssdcore.sources.review_files import (
-        labelling_interface,
-        reviewed_images,
-        write_cvat,
-        write_label_studio,
-    )
+    from ssdcore.sources import review_files
 
     table = read_tables().get(NAME)
     if table is None:
@@ -65,14 +60,14 @@ def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_
     found: list[ReviewedImage] = []
     for name, split in splits.items():
         suspects, skipped = _suspects(table, name), read_skipped(name)
-        found += reviewed_images(name, split, folders[name], skipped, suspects)
+        found += review_files.reviewed_images(name, split, folders[name], skipped, suspects)
     found.sort(key=lambda one: -one.suspicion)
     if out.suffix == ".json":
-        write_label_studio(out, found, images)
+        review_files.write_label_studio(out, found, images)
         say("The labelling interface of a project for it:")
-        say(labelling_interface(classes))
+        say(review_files.labelling_interface(classes))
     else:
-        write_cvat(out, found, classes)
+        review_files.write_cvat(out, found, classes)
     if crowds := sum(split.boxes["crowd"] for split in splits.values()):
         say(f"{counted(crowds, 'crowd region')} left out: these tools have none")
     if dataset.classes is not None or dataset.limit is not None:

@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from benchmarks.faulty_proxy import WITHOUT_JOBS
 from tests.clone import BIN, environment
 
 TIMEOUT_S = 60
@@ -22,8 +23,8 @@ def first_page(folder: Path, command: str) -> str:
         port = free.getsockname()[1]
     with subprocess.Popen(
         [BIN / shlex.split(command)[0], *shlex.split(command)[1:], "--port", str(port)],
-        cwd=folder, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        cwd=folder, env=environment() | WITHOUT_JOBS, start_new_session=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     ) as server:  # fmt: skip
         try:
             return wait_for(server, f"http://127.0.0.1:{port}")

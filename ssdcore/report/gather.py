@@ -20,26 +20,13 @@ from ssdcore.data.preprocess import NetworkInput
 from ssdcore.evaluation.label_errors import NAME as LABEL_ERRORS
 from ssdcore.evaluation.tables import read_tables
 from ssdcore.params.schema import Params
+from ssdcore.report import examples, tables
 from ssdcore.report.content import ReportContent
 from ssdcore.report.drawing import Rgb
-from ssdcore.report.examples import (
-    draw_examples,
-    draw_same_images,
-    draw_suspects,
-    draw_variations,
-)
 from ssdcore.report.gallery import gallery_images
 from ssdcore.report.split_images import SplitImages
-from ssdcore.report.tables import (
-    REMARK,
-    SAME_IMAGES,
-    SplitData,
-    data_tables,
-    loss_rise,
-    training_tables,
-)
 
-FIGURES = {SAME_IMAGES: draw_same_images, LABEL_ERRORS: draw_suspects}
+FIGURES = {tables.SAME_IMAGES: examples.draw_same_images, LABEL_ERRORS: examples.draw_suspects}
 """What draws the images of a table, by its name."""
 CPUINFO = Path("/proc/cpuinfo")
 DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12")
@@ -65,14 +52,14 @@ def gather(settings: Params) -> tuple[ReportContent, list[tuple[int, Rgb]]]:
     metrics, validation = map(read_json, (layout.EVALUATE_METRICS, layout.VALIDATION_METRICS))
     environment = describe_environment(metrics["device"], sources)
     model, network_input = settings.model, NetworkInput.of(settings.model)
-    splits = {name: SplitData(truth[name], conversion[name]) for name in names}
+    splits = {name: tables.SplitData(truth[name], conversion[name]) for name in names}
     history = layout.HISTORY.read_text(encoding="utf-8")
-    tables = [
+    shown = [
         *read_tables().values(),
-        *training_tables(history, metrics.get(REMARK, "")),
-        *data_tables(splits, model.layout, model.default_box_scales, network_input),
+        *tables.training_tables(history, metrics.get(tables.REMARK, "")),
+        *tables.data_tables(splits, model.layout, model.default_box_scales, network_input),
     ]
-    by_name = {table.name: table for table in tables}
+    by_name = {table.name: table for table in shown}
     chosen = wanted.score_threshold
     threshold = metrics["threshold"] if chosen is None else chosen
     results = read_results(layout.PREDICTIONS)
@@ -97,17 +84,16 @@ def gather(settings: Params) -> tuple[ReportContent, list[tuple[int, Rgb]]]:
         gallery=gallery_images(evaluated, results, wanted.images, threshold),
         score_threshold=threshold,
         strengths=strengths,
-        variations=list(draw_variations(images["train"], strengths, network_input)),
+        variations=list(examples.draw_variations(images["train"], strengths, network_input)),
         commands=commands_to_repeat(environment),
-        rise=loss_rise(history),
+        rise=tables.loss_rise(history),
         figures={
             name: list(draw(images, by_name[name]))
             for name, draw in FIGURES.items()
             if name in by_name
         },
     )
-    examples = draw_examples(evaluated, results, wanted.images, threshold)
-    return content, list(examples)
+    return content, list(examples.draw_examples(evaluated, results, wanted.images, threshold))
 
 
 def describe_environment(device: str, sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
