@@ -15,7 +15,7 @@ from socket import gethostname
 
 from filelock import FileLock, Timeout
 
-from ssdcore.core.errors import RunError
+from ssdcore.core.errors import InputError, RunError, found_instead
 from ssdcore.core.files import read_json, write_json
 from ssdcore.core.messages import say
 
@@ -29,6 +29,7 @@ def writing_outs(stage: str) -> Iterator[None]:
 
     Raises:
         RunError: another process runs the stage here; the message says which.
+        InputError: the lock's file cannot be written.
     """
     with locked(LOCKS / f"{stage}.lock", f"the outputs of {stage}"):
         yield
@@ -36,13 +37,16 @@ def writing_outs(stage: str) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
-    """Locks a file for the time of the block; the file stays, and is created with its folder.
+    """Locks a file for the time of the block.
 
-    `what` is what the lock protects, for messages.
+    Args:
+        path: the file, which stays; it is created with its folder.
+        what: what the lock protects, for messages.
+        wait: wait for a process that holds the lock, instead of raising an error.
 
     Raises:
-        RunError: another process holds the lock, which the message names, unless told to wait.
-        OSError: the file cannot be written.
+        RunError: another process holds the lock; the message says which.
+        InputError: the file cannot be written.
     """
     lock, holder = FileLock(path), path.with_suffix(".json")
     try:
@@ -56,6 +60,9 @@ def locked(path: Path, what: str, *, wait: bool = False) -> Iterator[None]:
             ) from None
         say(f"waiting for {_describe(holder)}, which works on {what}")
         lock.acquire()
+    except OSError as error:
+        where, remedy = str(path), "Make the folder writable"
+        raise InputError(where, found_instead(error), "a file that can be locked", remedy) from None
     try:
         with suppress(OSError):  # a full disk: others then wait for an unknown process
             write_json(holder, {

@@ -74,12 +74,13 @@ def remembered_sha256(path: Path) -> str:
             return str(stored["sha256"])
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass  # not stored yet, or damaged
-    return _remember_sha256(path, sha256_of_file(path))
-
-
-def _remember_sha256(path: Path, digest: str) -> str:
-    write_json(_hash_file(path), {**_state(path), "sha256": digest})
+    digest = sha256_of_file(path)
+    _remember_sha256(path, digest)
     return digest
+
+
+def _remember_sha256(path: Path, digest: str) -> None:
+    write_json(_hash_file(path), {**_state(path), "sha256": digest})
 
 
 def _hash_file(path: Path) -> Path:
@@ -136,6 +137,10 @@ def _fetched(address: str, pin: str, key: str, check: Check | None) -> Path:
         with locked(lock, f"the download of {path.name}", wait=True):
             if not _is_there(path, pin):
                 _fetch_checked(address, pin, path, key, check)
+    except InputError as error:
+        if error.where != str(lock):
+            raise
+        raise InputError(key, address, f"a writable cache ({error.value})", remedy) from None
     except OSError as error:  # problems of the address are InputErrors
         raise InputError(key, address, f"a writable cache ({error})", remedy) from error
     return path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.core.errors import RunError
+from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.locks import holder_of, locked, writing_outs
 
 HOLD = """import sys
@@ -79,7 +79,8 @@ def test_the_lock_belongs_to_the_working_folder(other, folder, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_one_error(folder):
     (folder / ".ssd").write_text("a file in the way")
-    with pytest.raises(NotADirectoryError), writing_outs("train"):
+    found = r"train\.lock: found '.*', expected a file that can be locked"
+    with pytest.raises(InputError, match=found), writing_outs("train"):
         pass
 
 
