@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ssdcore.tracking.client import quiet
 from tests.clone import run
 
 
 def runs(clone: Path) -> list[dict[str, Any]]:
     """Returns parameters, metrics, tags and status of every run in the clone's MLflow store."""
+    from ssdcore.tracking.client import quiet  # MLflow, which MindSpore has to be imported before
+
     with quiet():
         from mlflow.tracking.client import MlflowClient
 

@@ -67,6 +67,8 @@ def dvc(folder: Path, *arguments: str) -> None:
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.chdir(folder)
+        for name in [k for k in os.environ if k.startswith(("DVC_", "GIT_"))]:
+            patch.delenv(name)
         for name, value in SETTINGS.items():
             patch.setenv(name, value)
         assert main([*arguments]) == 0, arguments

@@ -30,6 +30,6 @@ def in_use(params: Mapping[str, Any]) -> dict[str, Any]:
     dataset = params.get("dataset")
     if not isinstance(dataset, Mapping):
         return dict(params)
-    others = {key for key, value in dataset.items() if isinstance(value, Mapping)}
-    others.discard(dataset.get("name"))
-    return {**params, "dataset": {k: v for k, v in dataset.items() if k not in others}}
+    name = dataset.get("name")
+    kept = {k: v for k, v in dataset.items() if k == name or not isinstance(v, Mapping)}
+    return {**params, "dataset": kept}

@@ -108,14 +108,16 @@ def results_of(name: str, baseline: str) -> tuple[dict[str, Any], str] | None:
     commit = git_output(Path(), "rev-parse", "--verify", _ref(baseline, name))
     if not commit:
         return None
-    with open_revisions([commit]) as (revision,):
-        paths = (layout.VALIDATION_METRICS, layout.EVALUATE_METRICS)
-        read = {str(path): {"data": json.loads(revision.read(path) or "{}")} for path in paths}
-        try:
+    metrics = {}
+    for path in (layout.VALIDATION_METRICS, layout.EVALUATE_METRICS):
+        text = git_output(Path(), "show", f"{commit}:./{path}")
+        metrics[str(path)] = {"data": json.loads(text or "{}")}
+    try:
+        with open_revisions([commit]) as (revision,):
             validations = (revision.read(layout.VALIDATION) or b"").decode("utf-8", "replace")
-        except InputError:
-            validations = ""
-    return _figures(read), validations
+    except InputError:
+        validations = ""
+    return _figures(metrics), validations
 
 
 def _ref(baseline: str, name: str) -> str:

@@ -82,21 +82,22 @@ def writing_results(
     box, in pixels, under `COLUMNS`.
     """
     with (
-        _replacing_text(folder / PREDICTIONS) as file,
+        TemporaryFile("w+", **TEXT) as images,
         TemporaryFile("w+", **TEXT) as annotations,
         _replacing_text(folder / TABLE) if table else nullcontext() as rows,
     ):
-        file.write('{\n"images": [')
-        results = ResultFiles(classes, file, annotations, rows)
+        results = ResultFiles(classes, images, annotations, rows)
         yield results
-        file.write('\n],\n"annotations": [')
-        annotations.seek(0)
-        shutil.copyfileobj(annotations, file)
-        file.write("\n]")
-        categories = [one._asdict() for one in classes]
-        for key, value in (("categories", categories), ("broken", results.broken)):
-            file.write(f',\n"{key}": {json.dumps(value, ensure_ascii=False)}')
-        file.write("\n}\n")
+        with _replacing_text(folder / PREDICTIONS) as file:
+            for start, lines in (('{\n"images"', images), (',\n"annotations"', annotations)):
+                file.write(f"{start}: [")
+                lines.seek(0)
+                shutil.copyfileobj(lines, file)
+                file.write("\n]")
+            categories = [one._asdict() for one in classes]
+            for key, value in (("categories", categories), ("broken", results.broken)):
+                file.write(f',\n"{key}": {json.dumps(value, ensure_ascii=False)}')
+            file.write("\n}\n")
 
 
 @contextmanager

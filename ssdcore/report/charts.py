@@ -20,7 +20,7 @@ BAR_WIDTHS = (0.8, 0.52, 0.24)
 """Of three bars of a row, which lie on each other."""
 MAX_NAMED = 40
 """Classes up to which the axes of a heatmap name each one."""
-NAME_LENGTH, HOVER_LENGTH = 22, 80
+NAME_LENGTH, HOVER_LENGTH = 26, 80
 """Characters of a row's name beside the chart and when hovering."""
 
 

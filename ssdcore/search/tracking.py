@@ -61,6 +61,7 @@ class SearchRun:
         from ssdcore.tracking.experiment_runs import address_of
 
         store, space, trials = locate(), self._start.space, self._study.trials()
+        shares = self._study.importance() if page else {}
         client = open_client(store)
         group = experiment_id_of(client, self._start.params.tracking.experiment, store)
         with mlflow_errors(upload=True):
@@ -79,7 +80,6 @@ class SearchRun:
                 for tag, value in {PARENT_TAG: run_id, STATE_TAG: trial.state}.items():
                     if run is not None and run.data.tags.get(tag) != value:
                         client.set_tag(run.info.run_id, tag, value)
-            shares = self._study.importance() if page else {}
             figures = {f"importance/{key}": share for key, share in shares.items()}
             if winner := best(trials):
                 client.set_tag(run_id, BEST_TAG, winner.name)

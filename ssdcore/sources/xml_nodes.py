@@ -24,8 +24,11 @@ BYTE_ORDER_MARKS = {
 
 
 def text_of(element: Element, tag: str) -> str:
-    """Returns the stripped text of the first child with this tag, or ""."""
-    return element.findtext(tag, "").strip()
+    """Returns the stripped text directly in the first child with this tag, or ""."""
+    child = element.find(tag)
+    if child is None:
+        return ""
+    return "".join([child.text or "", *(within.tail or "" for within in child)]).strip()
 
 
 def parse_xml(data: bytes, where: str) -> Element:

@@ -239,7 +239,10 @@ def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportCon
             replace(
                 first,
                 file_name=name,
-                boxes=[one._replace(label=label, about=label) for one in first.boxes],
+                boxes=[
+                    one._replace(label=label, about=label % len(hostile_names) + 1)
+                    for one in first.boxes
+                ],
             )
             for label, name in enumerate(hostile_names, 1)
         ],

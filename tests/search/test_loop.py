@@ -140,10 +140,13 @@ def test_a_file_that_changes_meanwhile_ends_the_search(repository):
     search = repository.start()
     wait_for(repository, 1)
     params = repository.folder / "params.yaml"
-    params.write_text(params.read_text().replace("weight_decay: 0.0005", "weight_decay: 0.001"))
+    before = params.read_text()
+    params.write_text(before.replace("weight_decay: 0.0005", "weight_decay: 0.001"))
     _, err = search.communicate()
     assert search.returncode == 2
     assert "expected the commit and the files that s began with" in err
+    params.write_text(before)
+    assert "of 2 trials have ended" in repository.search()
 
 
 def test_a_study_whose_experiments_exist_needs_another_name(searched):

@@ -21,6 +21,7 @@ def test_elements_have_text_children_and_lines():
     assert text_of(root, "b") == "süß & x"
     assert [(b.text, b.get("line")) for b in root.find("c")] == [(None, "3"), ("2", "4")]
     assert text_of(root, "none") == ""
+    assert text_of(parse_xml(b"<a><b>ca<c/>t</b></a>", "f.xml"), "b") == "cat"
 
 
 @pytest.mark.parametrize(

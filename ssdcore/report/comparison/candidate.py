@@ -103,7 +103,10 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     params = files.parse(layout.PARAMS, lambda text: dict(yaml.load(text).items())) or {}
     split_name = layout.TEST if evaluated.get("split") == layout.TEST else "val"
     source = layout.source(split_name)
-    of_split = files.parse(source, lambda text: _mapping(text)["splits"].get(split_name, {})) or {}
+    of_split = (
+        files.parse(source, lambda text: dict(_mapping(text).get("splits", {}).get(split_name, {})))
+        or {}
+    )
     truth = layout.ground_truth(split_name)
     if files.read(truth) is None:  # a revision of an earlier version
         truth = layout.annotations(split_name)
