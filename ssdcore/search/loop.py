@@ -6,7 +6,7 @@ from time import sleep
 
 from ssdcore.core.errors import RunError
 from ssdcore.core.signals import Signals
-from ssdcore.dvc.experiments import results_of
+from ssdcore.dvc.experiments import names_at, results_of
 from ssdcore.report.words import setting
 from ssdcore.search.runs import TrialRun, read_measured
 from ssdcore.search.space import Start
@@ -70,7 +70,7 @@ class Search:
         if epoch < self._epochs(trial) and self._study.is_hopeless(trial):
             self._pruned.add(trial.number)  # the search was killed before it noted that
             run.stop()
-        elif results_of(trial.name, self._start.baseline) is None and not run.is_running():
+        elif trial.name not in names_at(self._start.baseline) and not run.is_running():
             self._start.require_same()
             run.begin()
         self._runs[trial.number] = run
