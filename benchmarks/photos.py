@@ -8,7 +8,6 @@ four candidates of a kind of photo run in turns. Four minutes.
 
 import tempfile
 from collections.abc import Callable, Iterable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -89,7 +88,7 @@ def floor(model: Path, photos: Path) -> Callable[[], None]:
     """Returns what decodes the photos for a network, and computes its answers."""
     from ssdcore.data.images import decode_for_network
     from ssdcore.data.preprocess import to_network_input
-    from ssdcore.data.thread_map import map_in_threads
+    from ssdcore.data.thread_map import batched, map_in_threads
     from ssdcore.export.runtime import OnnxFile, OnnxNetwork
     from ssdcore.inference.detector import Detector
     from ssdcore.models.checkpoint import load
@@ -105,7 +104,7 @@ def floor(model: Path, photos: Path) -> Callable[[], None]:
         inputs = map_in_threads(
             lambda path: to_network_input(decode_for_network(path.read_bytes())), paths, WORKERS
         )
-        while batch := list(islice(inputs, BATCH)):
+        for batch in batched(inputs, BATCH):
             network.answers(np.stack(batch))
 
     return compute

@@ -22,6 +22,8 @@ OBJECTS = {1: 7, 2: 7, 3: 9}
 """The class of the only object, by image; its box is the same in all images."""
 BBOX = [10.0, 10.0, 30.0, 20.0]
 NOON = "1706961600 +0000"  # 3 February 2024
+OUTER = ("DVC_", "GIT_")
+"""Prefixes of variables that may point at the repository around the tests."""
 SETTINGS = {
     "DVC_NO_ANALYTICS": "true", "GIT_CONFIG_GLOBAL": os.devnull,
     "GIT_AUTHOR_DATE": NOON, "GIT_COMMITTER_DATE": NOON,
@@ -54,7 +56,7 @@ def make_repository(folder: Path, git_root: Path | None = None) -> None:
 
 def run(folder: Path, *command: str) -> None:
     """Runs a command that must succeed in the repository."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_"))}
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(OUTER)}
     env = inherited | SETTINGS
     done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
@@ -67,7 +69,7 @@ def dvc(folder: Path, *arguments: str) -> None:
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         patch.chdir(folder)
-        for name in [k for k in os.environ if k.startswith(("DVC_", "GIT_"))]:
+        for name in [k for k in os.environ if k.startswith(OUTER)]:
             patch.delenv(name)
         for name, value in SETTINGS.items():
             patch.setenv(name, value)
