@@ -110,7 +110,8 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
     truth = layout.ground_truth(split_name)
     if files.read(truth) is None:  # a revision of an earlier version
         truth = layout.annotations(split_name)
-    split = files.parse(truth, lambda text: check_rows(parse_coco(text.encode, "a"), "a"))
+    where = str(truth)
+    split = files.parse(truth, lambda text: check_rows(parse_coco(text.encode, where), where))
     results = files.parse(layout.PREDICTIONS, parse_results)
     values = {
         table.name: files.values(path, table)
