@@ -19,7 +19,7 @@ from ssdcore.core.files import write_text
 NAMES = (
     "ablation", "accelerator", "chaos", "coco_at_size", "growth", "inference", "label_errors",
     "large_photos", "mutations", "peers", "photos", "rates", "serving", "shares", "start_up",
-    "tiles", "tracking_faults",
+    "tiles", "tracking_faults", "yolo",
 )  # fmt: skip
 DOCUMENT = harness.ROOT / "docs/performance.md"
 DOCUMENTS = {
@@ -28,6 +28,7 @@ DOCUMENTS = {
     "label_errors": harness.ROOT / "docs/evaluation.md",
     "rates": harness.ROOT / "docs/tuning.md",
     "serving": harness.ROOT / "docs/serving.md",
+    "yolo": harness.ROOT / "docs/results.md",
 }
 """Where a benchmark's table stands, if not in `DOCUMENT`."""
 

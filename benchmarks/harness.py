@@ -10,11 +10,13 @@ import platform
 import subprocess
 import sys
 import time
+import venv
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
@@ -29,6 +31,10 @@ CODE = ("ssdcore", "stages", "benchmarks/*.py", "params.yaml", "dvc.yaml", "requ
 DIGITS = 4
 """Significant digits of a result."""
 
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+DATA = {"type": Path, "help": "folder in COCO's layout; default: drawn images"}
+"""The option --data."""
+
 Content = Mapping[str, Any]
 
 
@@ -38,31 +44,31 @@ def run(
     measure: Callable[..., Content],
     as_table: Callable[[Content], str],
     *libraries: str,
-    takes_data: bool = False,
+    options: Mapping[str, Mapping[str, Any]] = NOTHING,
 ) -> None:
     """Runs a benchmark's command: measures, prints the tables and writes the results.
 
     Args:
         name: the benchmark's module.
         doc: its docstring.
-        measure: returns the results. Takes `quick`, and `data` if `takes_data`. Results with a key
-            "incomplete", whose value says why, are printed but not written.
+        measure: returns the results. Takes `quick` and the command's own options. Results with a
+            key "incomplete", whose value says why, are printed but not written.
         as_table: renders the results as Markdown.
         libraries: distributions whose versions matter, as pip names them.
-        takes_data: whether the command has the option --data.
+        options: the command's own ones, by flag, as argparse takes them.
     """
     own = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     own.add_argument("--print-only", action="store_true", help="write no results")
     own.add_argument("--quick", action="store_true", help="smallest sizes; write no results")
-    if takes_data:
-        own.add_argument("--data", type=Path, help="folder in COCO's layout; default: drawn images")
-    options = vars(own.parse_args())
-    print_only = options.pop("print_only") or options["quick"]
+    for flag, settings in options.items():
+        own.add_argument(flag, **settings)
+    given = vars(own.parse_args())
+    print_only = given.pop("print_only") or given["quick"]
     os.environ.setdefault("GLOG_v", "3")  # no warnings of MindSpore between the tables
     machine = circumstances(*libraries)
-    content = measure(**options)
+    content = measure(**given)
     print(as_table(content))
     if "incomplete" in content:
         print(f"No results written: {content['incomplete']}", file=sys.stderr)
@@ -248,14 +254,42 @@ def experiment(
     return metrics
 
 
-def measured(folder: Path, line: Sequence[str]) -> Usage:
+def drawn(folder: Path, train_images: int, val_images: int, seed: int = 1) -> Path:
+    """Draws images into `folder`, in COCO's layout, and returns it."""
+    from ssdcore.sources.shapes import write_shapes
+
+    (folder / "images").mkdir(parents=True)
+    for split in write_shapes(folder, seed, train_images, val_images):
+        (folder / split).rename(folder / "images" / split)
+    return folder
+
+
+def python_with(folder: Path, *requirements: str) -> Path:
+    """Returns the Python of the environment in `folder`; makes it and installs what it lacks.
+
+    Raises:
+        SystemExit: pip failed.
+    """
+    python = folder / "bin/python"
+    if not python.exists():
+        venv.create(folder, with_pip=True)
+    measured(Path.cwd(), [str(python), "-m", "pip", "install", "--quiet", *requirements])
+    return python
+
+
+def measured(folder: Path, line: Sequence[str], variables: Mapping[str, str] = NOTHING) -> Usage:
     """Runs a command in `folder`; its output goes to standard error.
+
+    Args:
+        folder: the working folder.
+        line: the command.
+        variables: environment variables besides those of `environment`.
 
     Raises:
         SystemExit: it failed.
     """
     began = time.perf_counter()
-    process = subprocess.Popen(line, cwd=folder, env=environment(), stdout=sys.stderr)
+    process = subprocess.Popen(line, cwd=folder, env=environment() | variables, stdout=sys.stderr)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)

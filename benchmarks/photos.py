@@ -148,4 +148,4 @@ def as_table(content: harness.Content) -> str:
 
 if __name__ == "__main__":
     libraries = ("mindspore", "onnxruntime", "opencv-python-headless")
-    harness.run("photos", __doc__, measure, as_table, *libraries, takes_data=True)
+    harness.run("photos", __doc__, measure, as_table, *libraries, options={"--data": harness.DATA})

