@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -93,23 +93,31 @@ def _handler(proxy: FaultyProxy) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def mlflow_server(folder: Path, artifacts: Path) -> Iterator[int]:
-    """Runs an MLflow server with a database in `folder`; yields its port. It takes 10 s."""
+def answering(
+    line: Sequence[str], folder: Path, env: Mapping[str, str], path: str
+) -> Iterator[int]:
+    """Runs a web server in `folder`, with --port; yields its port once `path` answers.
+
+    Raises:
+        RuntimeError: it does not start.
+    """
     with socket.socket() as free:
         free.bind((HOST, 0))
         port = free.getsockname()[1]
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port)),
-        *("--workers", "1", "--backend-store-uri", f"sqlite:///{folder / 'server.db'}"),
-        *("--artifacts-destination", str(artifacts)),
-    ]
-    with (folder / "server.log").open("wb") as log:
+    log = folder / "server.log"
+    with log.open("wb") as file:
         process = subprocess.Popen(
-            command, cwd=folder, stdout=log, stderr=log, start_new_session=True,
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", **WITHOUT_JOBS},
+            [*line, "--port", str(port)], cwd=folder, stdout=file, stderr=file, env=env,
+            start_new_session=True,
         )  # fmt: skip
+    deadline_s = time.monotonic() + START_S
     try:
-        _wait_until_healthy(process, port, folder / "server.log")
+        while True:
+            if process.poll() is not None or time.monotonic() > deadline_s:
+                raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")
+            with suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}{path}"):
+                break
+            time.sleep(0.1)
         yield port
     finally:
         with suppress(ProcessLookupError):
@@ -117,12 +125,14 @@ def mlflow_server(folder: Path, artifacts: Path) -> Iterator[int]:
         process.wait()
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline_s = time.monotonic() + START_S
-    while time.monotonic() < deadline_s:
-        if process.poll() is not None:
-            break
-        with suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}/health"):
-            return
-        time.sleep(0.1)
-    raise RuntimeError(f"the MLflow server did not start:\n{log.read_text()[-2000:]}")
+@contextmanager
+def mlflow_server(folder: Path, artifacts: Path) -> Iterator[int]:
+    """Runs an MLflow server with a database in `folder`; yields its port. It takes 10 s."""
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", HOST, "--workers", "1"),
+        *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}"),
+        *("--artifacts-destination", str(artifacts)),
+    ]
+    env = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", **WITHOUT_JOBS}
+    with answering(command, folder, env, "/health") as port:
+        yield port

@@ -51,8 +51,7 @@ def run(
     Args:
         name: the benchmark's module.
         doc: its docstring.
-        measure: returns the results. Takes `quick` and the command's own options. Results with a
-            key "incomplete", whose value says why, are printed but not written.
+        measure: returns the results. Takes `quick` and the command's own options.
         as_table: renders the results as Markdown.
         libraries: distributions whose versions matter, as pip names them.
         options: the command's own ones, by flag, as argparse takes them.
@@ -70,9 +69,7 @@ def run(
     machine = circumstances(*libraries)
     content = measure(**given)
     print(as_table(content))
-    if "incomplete" in content:
-        print(f"No results written: {content['incomplete']}", file=sys.stderr)
-    elif not print_only:
+    if not print_only:
         write_results(name, content, machine)
 
 

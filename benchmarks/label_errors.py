@@ -5,105 +5,89 @@ them with the demo's parameters, and compares evaluation/label_errors.csv with w
 About five minutes on two cores; --quick draws and trains less.
 """
 
-import json
+import tempfile
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from benchmarks import harness
+from ssdcore.core.files import read_json, write_json
 from ssdcore.evaluation.label_errors import MISSING, NAME
 from ssdcore.evaluation.named_table import Table
 from ssdcore.evaluation.tables import read_tables
 from ssdcore.geometry.boxes import xywh_px_to_yxyx
 from ssdcore.geometry.iou import iou_matrix
-from ssdcore.sources.shapes import write_shapes
 
 SHARE = 0.05
 FIRST = (10, 25, 50, 100)
 IMAGES, EPOCHS, QUICK_IMAGES = (500, 100), 6, (60, 20)
 MIN_IOU = 0.5
-Planted = dict[tuple[str, int], list[tuple[str, list[float]]]]
-"""The changed boxes, x, y, width and height, by split and image."""
+Planted = dict[tuple[str, int], list[tuple[bool, list[float]]]]
+"""By split and image: whether a box was left out, and its left, top, width and height."""
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
     """Trains on damaged labels; returns how many of the first entries are damaged ones."""
-    train_images, val_images = QUICK_IMAGES if quick else IMAGES
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        return measure_in(folder, train_images, val_images, 2 if quick else EPOCHS)
-
-
-def measure_in(folder: Path, train_images: int, val_images: int, epochs: int) -> dict[str, Any]:
-    """The same in a folder that stays."""
-    own = folder / "own"
-    write_shapes(own, 1, train_images, val_images)
-    (own / "images").mkdir()
+    images, epochs = (QUICK_IMAGES, 2) if quick else (IMAGES, EPOCHS)
     planted: Planted = {}
-    for number, split in enumerate(("train", "val")):
-        (own / split).rename(own / "images" / split)
-        path = own / f"annotations/instances_{split}.json"
-        content = json.loads(path.read_text())
-        planted |= plant(content, split, np.random.default_rng(number))
-        path.write_text(json.dumps(content))
-    harness.write_params(
-        folder,
-        harness.data_params(own, 0, 0)
-        | {"train.epochs": epochs, "tracking.enabled": False, "evaluate.review": max(FIRST)},
-    )
-    for stage in ("download", "convert", "train", "evaluate"):
-        harness.measured(folder, harness.command(stage))
-    table = read_tables(folder / "evaluation")[NAME]
-    metrics = json.loads((folder / "metrics/validation.json").read_text())
+    with tempfile.TemporaryDirectory(prefix="labels-") as temporary:
+        folder = Path(temporary)
+        own = harness.drawn(folder / "own", *images)
+        for seed, split in enumerate(("train", "val")):
+            path = own / f"annotations/instances_{split}.json"
+            content = read_json(path)
+            planted |= plant(content, split, np.random.default_rng(seed))
+            write_json(path, content)
+        changes = {"train.epochs": epochs, "tracking.enabled": False, "evaluate.review": max(FIRST)}
+        harness.write_params(folder, harness.data_params(own, 0, 0) | changes)
+        harness.run_stages(folder, "download", "convert", "train", "evaluate")
+        found = hits(read_tables(folder / "evaluation")[NAME], planted)
+        metrics = read_json(folder / "metrics/validation.json")
     return {
-        "images": [train_images, val_images],
+        "images": list(images),
         "epochs": epochs,
         "val_AP": harness.rounded(metrics["bbox"]["AP"]),
         "planted": sum(map(len, planted.values())),
-        "wrong": {str(most): int(sum(hits(table, planted)[:most])) for most in FIRST},
+        "wrong": {str(most): sum(found[:most]) for most in FIRST},
     }
 
 
 def plant(content: dict[str, Any], split: str, rng: np.random.Generator) -> Planted:
     """Changes a share of the classes and leaves out a share of the boxes of a COCO file."""
+    planted: Planted = {}
     rows = content["annotations"]
     ids = [one["id"] for one in content["categories"]]
-    order, count = rng.permutation(len(rows)), round(SHARE * len(rows))
-    found: Planted = {}
-    for index in order[:count]:
-        row = rows[index]
-        row["category_id"] = int(rng.choice([one for one in ids if one != row["category_id"]]))
-        found.setdefault((split, row["image_id"]), []).append(("class", row["bbox"]))
-    for index in order[count : 2 * count]:
-        row = rows[index]
-        found.setdefault((split, row["image_id"]), []).append(("missing", row["bbox"]))
-    left_out = set(order[count : 2 * count].tolist())
-    content["annotations"] = [row for n, row in enumerate(rows) if n not in left_out]
-    return found
+    count = round(SHARE * len(rows))
+    chosen = rng.permutation(len(rows))[: 2 * count].tolist()
+    for number, index in enumerate(chosen):
+        row, left_out = rows[index], number >= count
+        if not left_out:
+            row["category_id"] = int(rng.choice([one for one in ids if one != row["category_id"]]))
+        planted.setdefault((split, row["image_id"]), []).append((left_out, row["bbox"]))
+    content["annotations"] = [row for n, row in enumerate(rows) if n not in chosen[count:]]
+    return planted
 
 
 def hits(table: Table, planted: Planted) -> list[bool]:
     """Tells for each entry whether it is a changed box of its kind; each such box counts once."""
-    left = {key: list(boxes) for key, boxes in planted.items()}
     found = []
     for row in table.records():
         box = [row[name] for name in ("left", "top", "width", "height")]
-        here = left.get((row["split"], row["image_id"]), [])
+        boxes = planted.get((row["split"], row["image_id"]), [])
         about = [
             one
-            for one in here
-            if (one[0] == "missing") == (row["kind"] == MISSING) and _iou(box, one[1]) >= MIN_IOU
+            for one in boxes
+            if one[0] == (row["kind"] == MISSING) and _iou(box, one[1]) >= MIN_IOU
         ]
         found.append(bool(about))
         for one in about[:1]:
-            here.remove(one)
+            boxes.remove(one)
     return found
 
 
-def _iou(a: list[float], b: list[float]) -> float:
-    one, other = (xywh_px_to_yxyx(np.array([box], np.float64), 1, 1) for box in (a, b))
+def _iou(*boxes: list[float]) -> float:
+    one, other = (xywh_px_to_yxyx(np.array([box], np.float64), 1, 1) for box in boxes)
     return float(iou_matrix(one, other)[0, 0])
 
 

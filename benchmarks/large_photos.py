@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
 
 from benchmarks import harness
+from benchmarks.photos import write_photo
 from ssdcore.coco.annotations import read_coco
 
 ROUNDS, PHOTOS, QUICK_PHOTOS = 5, 16, 4
-WIDTH, HEIGHT, NOISE = 4000, 3000, 6
-"""Of a photo, in pixels, and the deviation of its noise in levels."""
+SIDE = 4000
 BATCH = 4
 MAX_SIDES = {"whole photos": None, "convert.max_side 1024": 1024}
 
@@ -25,32 +24,30 @@ MAX_SIDES = {"whole photos": None, "convert.max_side 1024": 1024}
 def measure(*, quick: bool) -> dict[str, Any]:
     """Returns images per second of both, and their ratio."""
     from ssdcore.data.convert import convert_split
-    from ssdcore.sources.shapes import write_shapes
 
     cv2.setNumThreads(1)
-    number, rng = QUICK_PHOTOS if quick else PHOTOS, np.random.default_rng(1)
+    number = QUICK_PHOTOS if quick else PHOTOS
     with tempfile.TemporaryDirectory(prefix="photos-") as temporary:
-        folder = Path(temporary)
-        write_shapes(folder, seed=1, train_images=number, val_images=1)
+        folder = harness.drawn(Path(temporary), number, 1)
+        photos = folder / "images/train"
         split = read_coco(folder / "annotations/instances_train.json")
+        large = []
         for image in split.images:
-            path = str(folder / "train" / image.file_name)
-            large = cv2.resize(cv2.imread(path), (WIDTH, HEIGHT))
-            noisy = large + rng.normal(0, NOISE, large.shape)
-            cv2.imwrite(path, np.clip(noisy, 0, 255).astype(np.uint8))
-        sizes = (one._replace(height=HEIGHT, width=WIDTH) for one in split.images)
-        split = split._replace(images=tuple(sizes))
+            path = photos / image.file_name
+            height, width = write_photo(path, path, SIDE)
+            large.append(image._replace(height=height, width=width))
+        split = split._replace(images=tuple(large))
         contenders = {}
         for name, most in MAX_SIDES.items():
             shards = folder / str(most) / "train.mindrecord"
-            convert_split(split, folder / "train", shards, 1, max_side=most)
+            convert_split(split, photos, shards, 1, max_side=most)
             contenders[name] = _epoch(shards)
         seconds = harness.take_turns(contenders, 1 if quick else ROUNDS)
-    whole, scaled = MAX_SIDES
+    whole, scaled = seconds.values()
     speeds = {name: [number / took for took in each] for name, each in seconds.items()}
     return {
         "images_per_second": {name: harness.summary(each) for name, each in speeds.items()},
-        "ratio": harness.summary(harness.ratios(seconds[whole], seconds[scaled])),
+        "ratio": harness.summary(harness.ratios(whole, scaled)),
     }
 
 

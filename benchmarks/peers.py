@@ -1,8 +1,7 @@
 """Our full network compared with PyTorch's and ONNX Runtime on this CPU, in turns.
 
 Compares a training step and an inference pass at batch 1, 2 and 8 in float32. PyTorch is not in the
-lock file: `pip install torch==2.13.0`. Without it, its rows are left out and no results are
-written. About seven minutes on two cores.
+lock file: `pip install torch==2.13.0`. About seven minutes on two cores.
 
 All start from the same weights and batch. No ratio is given if outputs or losses differ. The
 training step is `TrainingStep` with the preset's optimiser, clipping and loss, one batch to an
@@ -11,7 +10,6 @@ probabilities. `onnxruntime` is the library's default session on the exported fi
 """
 
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -33,9 +31,6 @@ QUICK_WIDTH = 0.125
 TOLERANCE = 1e-4
 TRAINING, INFERENCE = "training step", "inference"
 PEERS = ("pytorch", "onnxruntime")
-HAS_TORCH = find_spec("torch") is not None
-LIBRARIES = ("mindspore", "onnxruntime", *(["torch"] if HAS_TORCH else []))
-
 Work = Callable[[], Any]
 
 
@@ -46,43 +41,31 @@ class Worker:
 
     Args:
         build: returns the work; a function of a module, or a `partial` of one.
-
-    Attributes:
-        busy: by turn, the processors that the process used between the last turn and this one.
     """
 
     def __init__(self, build: Callable[[], Work]) -> None:
-        self.busy: list[float] = []
         self._pool = ProcessPoolExecutor(1, get_context("spawn"), _build, (build,))
 
-    def __call__(self) -> None:
-        """Does the work."""
-        self.busy.append(self._pool.submit(_work).result()[1])
-
-    def answer(self) -> Any:
-        """Does the work and returns its result."""
-        return self._pool.submit(_work, send=True).result()[0]
+    def __call__(self, *, send: bool = False) -> Any:
+        """Does the work; returns its result if `send`."""
+        return self._pool.submit(_work, send=send).result()
 
     def stop(self) -> None:
         """Ends the process."""
         self._pool.shutdown()
 
 
-_worker: dict[str, Any] = {}
-"""In the worker's process: the work, and wall and processor seconds at the end of the last turn."""
+_worker: dict[str, Work] = {}
+"""In the worker's process: its work."""
 
 
 def _build(build: Callable[[], Work]) -> None:
     _worker["work"] = build()
-    _worker["idle_since"] = time.perf_counter(), time.process_time()
 
 
-def _work(*, send: bool = False) -> tuple[Any, float]:
-    wall, used = _worker["idle_since"]
-    busy = (time.process_time() - used) / (time.perf_counter() - wall)
+def _work(*, send: bool) -> Any:
     result = _worker["work"]()
-    _worker["idle_since"] = time.perf_counter(), time.process_time()
-    return (result if send else None), busy
+    return result if send else None
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
@@ -99,29 +82,21 @@ def measure(*, quick: bool) -> dict[str, Any]:
         for batch, rounds in (QUICK_ROUNDS if quick else ROUNDS).items():
             for task in (TRAINING, INFERENCE):
                 rows += contest(task, batch, contenders(task, folder, batch, params.train), rounds)
-    content = {"width": width, "tolerance": TOLERANCE, "rows": rows}
-    missing = {} if HAS_TORCH else {"incomplete": "PyTorch is missing: pip install torch==2.13.0"}
-    return content | missing
+    return {"width": width, "tolerance": TOLERANCE, "rows": rows}
 
 
 def contenders(
     task: str, folder: Path, batch: int, train: TrainParams
 ) -> dict[str, Callable[[], Work]]:
     """Returns what builds the work of each contender of a task, ours first, by name."""
-    builds: dict[str, Callable[[], Work]] = {}
-    if task == TRAINING:
-        builds["checkpoint"] = partial(our_ssd300.training, folder, batch, train)
-    else:
-        for kind in ("checkpoint", "mindir", "onnx", "onnxruntime"):
-            builds[kind] = partial(our_ssd300.inference, folder, batch, kind)
-    if HAS_TORCH:
-        from benchmarks import pytorch_ssd300
+    from benchmarks import pytorch_ssd300
 
-        if task == TRAINING:
-            builds["pytorch"] = partial(pytorch_ssd300.training, folder, batch, train)
-        else:
-            builds["pytorch"] = partial(pytorch_ssd300.inference, folder, batch)
-    return builds
+    if task == TRAINING:
+        both = {"checkpoint": our_ssd300.training, "pytorch": pytorch_ssd300.training}
+        return {name: partial(build, folder, batch, train) for name, build in both.items()}
+    kinds = ("checkpoint", "mindir", "onnx", "onnxruntime")
+    builds = {kind: partial(our_ssd300.inference, folder, batch, kind) for kind in kinds}
+    return {**builds, "pytorch": partial(pytorch_ssd300.inference, folder, batch)}
 
 
 def contest(
@@ -136,7 +111,7 @@ def contest(
     try:
         # twice: the second training step shows the first one's update
         answers = {
-            name: [np.asarray(part) for _ in range(2) for part in worker.answer()]
+            name: [np.asarray(part) for _ in range(2) for part in worker(send=True)]
             for name, worker in workers.items()
         }
         first = next(iter(answers))
@@ -149,9 +124,8 @@ def contest(
             worker.stop()
     rows = []
     for name, times in seconds.items():
-        busy = harness.rounded(max(workers[name].busy))
         row = {"task": task, "batch": batch, "contender": name, "seconds": harness.summary(times)}
-        row |= {"difference": differences[name], "busy_while_idle": busy}
+        row |= {"difference": differences[name]}
         others = {peer: harness.ratios(times, seconds[peer]) for peer in PEERS if peer in seconds}
         rows.append(row | {"ratios": {peer: harness.summary(r) for peer, r in others.items()}})
     return rows
@@ -179,4 +153,6 @@ def as_table(content: harness.Content) -> str:
 
 
 if __name__ == "__main__":
-    harness.run("peers", __doc__, measure, as_table, *LIBRARIES)
+    if find_spec("torch") is None:
+        raise SystemExit("PyTorch is missing: pip install torch==2.13.0")
+    harness.run("peers", __doc__, measure, as_table, "mindspore", "onnxruntime", "torch")

@@ -1,9 +1,9 @@
 """Photos per second of `predict`, against its floor: decoding for the network, and the network.
 
 Detects with model/best.ckpt and export/ssd300.onnx in 158 photos of COCO's size and in 50 of 12
-megapixels. They are drawn images, enlarged and with noise; with --data, those of the split val, of
-which the larger ones are enlargements. `predict` checks, draws and encodes each photo besides. The
-four candidates of a kind of photo run in turns. Four minutes.
+megapixels: drawn images, or those of the split val of --data, enlarged and with noise. `predict`
+checks, draws and encodes each photo besides. The four candidates of a kind of photo run in turns.
+Four minutes.
 """
 
 import tempfile
@@ -34,13 +34,14 @@ def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
     rows = []
     with tempfile.TemporaryDirectory(prefix="photos-") as temporary:
         folder = Path(temporary)
-        images = sorted((data / "images/val").iterdir()) if data else draw(folder, quick=quick)
+        most = QUICK_PHOTOS if quick else max(number for number, _ in KINDS.values())
+        images = sorted(((data or harness.drawn(folder, 1, most)) / "images/val").iterdir())
         for kind, (number, side) in KINDS.items():
             photos = folder / kind
             photos.mkdir()
-            number = QUICK_PHOTOS if quick else number
+            number = min(number, most)
             for path in images[:number]:
-                write_photo(path, photos, side, is_drawn=not data)
+                write_photo(path, photos / path.name, side)
             contenders = {}
             for name, model in MODELS.items():
                 contenders[f"{name}, floor"] = floor(model, photos)
@@ -58,30 +59,20 @@ def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
     return {"rows": rows}
 
 
-def draw(folder: Path, *, quick: bool) -> list[Path]:
-    """Draws images and returns their paths."""
-    from ssdcore.sources.shapes import write_shapes
+def write_photo(source: Path, target: Path, side: int) -> tuple[int, int]:
+    """Writes an image with sides of 4 to 3, as phones take them, and with noise.
 
-    most = QUICK_PHOTOS if quick else max(number for number, _ in KINDS.values())
-    write_shapes(folder, seed=1, train_images=most, val_images=1)
-    return sorted((folder / "train").iterdir())
-
-
-def write_photo(path: Path, folder: Path, side: int, *, is_drawn: bool) -> None:
-    """Writes an image, scaled to `side` and with noise; one of --data as it is if it has the size.
-
-    All of 12 megapixels have sides of 4 to 3, as phones take them.
+    Returns:
+        its height and width; `side` is the longer one.
     """
-    bgr = cv2.imread(str(path))
-    height, width = bgr.shape[:2]
-    if not is_drawn and max(height, width) == side:
-        (folder / path.name).write_bytes(path.read_bytes())
-        return
-    size = (side, side * 3 // 4)
-    bgr = cv2.resize(bgr, size if width >= height else size[::-1], interpolation=cv2.INTER_CUBIC)
+    bgr = cv2.imread(str(source))
+    short = side * 3 // 4
+    height, width = (short, side) if bgr.shape[1] >= bgr.shape[0] else (side, short)
+    bgr = cv2.resize(bgr, (width, height), interpolation=cv2.INTER_CUBIC)
     noise = np.random.default_rng(1).integers(-NOISE, NOISE, bgr.shape, np.int16, endpoint=True)
     bgr = cv2.add(bgr, noise, dtype=cv2.CV_8U)
-    cv2.imwrite(str(folder / path.name), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    cv2.imwrite(str(target), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    return height, width
 
 
 def floor(model: Path, photos: Path) -> Callable[[], None]:
@@ -135,17 +126,16 @@ def predict(model: Path, photos: Path, out: Path) -> Callable[[], None]:
 
 def as_table(content: harness.Content) -> str:
     """Returns a row for each kind of photo and model."""
+    header = ["images per second", "network", "decode + network", "predict", "predict / floor"]
     rows = []
     for row in content["rows"]:
-        speeds = [cell for key in ("floor", "predict") for cell in harness.spread(row[key], 1)]
-        rows.append([row["photos"], row["network"], *speeds, *harness.spread(row["ratio"])])
-    header = [
-        "photos", "network", "decode + network, images per second", "lowest to highest",
-        "predict, images per second", "lowest to highest", "predict / floor", "lowest to highest",
-    ]  # fmt: skip
+        speeds = [", ".join(harness.spread(row[key], 1)) for key in ("floor", "predict")]
+        ratio = ", ".join(harness.spread(row["ratio"]))
+        rows.append([row["photos"], row["network"], *speeds, ratio])
     return harness.table(header, rows)
 
 
 if __name__ == "__main__":
     libraries = ("mindspore", "onnxruntime", "opencv-python-headless")
-    harness.run("photos", __doc__, measure, as_table, *libraries, options={"--data": harness.DATA})
+    options = {"--data": harness.DATA}
+    harness.run("photos", __doc__, measure, as_table, *libraries, options=options)

@@ -7,7 +7,6 @@ five minutes on two cores, most of them pip's.
 import base64
 import json
 import os
-import socket
 import struct
 import subprocess
 import sys
@@ -17,13 +16,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any
 
 import numpy as np
 import requests
 
 from benchmarks import harness
+from benchmarks.faulty_proxy import HOST, answering
 from ssdcore.core import layout
 
 REQUESTS, QUICK_REQUESTS = 200, 16
@@ -89,34 +89,11 @@ def contents(python: Path) -> dict[str, Any]:
 @contextmanager
 def served(model: Path, python: Path) -> Iterator[str]:
     """Runs `mlflow models serve`; yields its address when it answers."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    address = f"http://127.0.0.1:{port}"
     path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    words = ["models", "serve", "-m", str(model), "--env-manager", "local", "--port", str(port)]
-    server = subprocess.Popen(
-        [python, "-m", "mlflow", *words], cwd=model, env=os.environ | {"PATH": path},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    try:
-        deadline = monotonic() + TIMEOUT_S
-        while not is_up(address):
-            if server.poll() is not None or monotonic() > deadline:
-                raise SystemExit("the server does not start")
-            sleep(0.1)
-        yield address
-    finally:
-        os.killpg(server.pid, 15)
-        server.wait()
-
-
-def is_up(address: str) -> bool:
-    """Returns whether the server answers."""
-    try:
-        return requests.get(f"{address}/ping", timeout=1).ok
-    except requests.ConnectionError:
-        return False
+    line = [str(python), "-m", "mlflow", "models", "serve", "-m", str(model)]
+    line += ["--env-manager", "local"]
+    with answering(line, model.parent, os.environ | {"PATH": path}, "/ping") as port:
+        yield f"http://{HOST}:{port}"
 
 
 def in_base64(photo: Path) -> str:

@@ -74,13 +74,13 @@ def measure(
         calls = TRAIN | own | {"seed": seed} | limit, VAL | own
         line = [str(python), "-c", PEER, *map(json.dumps, calls)]
         usage = harness.measured(folder, line, OFFLINE | {"YOLO_CONFIG_DIR": temporary})
-        (path,) = (folder / "runs").rglob("predictions.json")
-        figures = evaluate(split, found(path, split), image_ids=split.image_ids.tolist())
+        rows = found(folder / "runs", split)
+        figures = evaluate(split, rows, image_ids=split.image_ids.tolist())
         epochs = read_json(folder / "epochs.json")
     row = {"data": data.name if data else "drawn shapes", "seed": seed, "minutes": minutes}
     last = harness.RESULTS / "yolo.json"
-    rows = read_json(last)["trainings"] if last.exists() else []
-    others = [other for other in rows if any(other[key] != row[key] for key in row)]
+    before = read_json(last)["trainings"] if last.exists() else []
+    others = [other for other in before if any(other[key] != row[key] for key in row)]
     row |= {"epochs": epochs, "AP": figures["AP"], "AP50": figures["AP50"]}
     row |= {"minutes_in_all": harness.rounded(usage.seconds / 60)}
     row |= {"commit": harness.circumstances()["commit"]}
@@ -102,9 +102,9 @@ def convert(split: CocoSplit, images: Path, folder: Path, name: str) -> None:
         (texts / f"{image.id}.txt").write_text("".join(lines))
 
 
-def found(path: Path, split: CocoSplit) -> list[dict[str, Any]]:
-    """Returns the peer's detections; it numbers the classes from 1, in our order."""
-    rows = read_json(path)
+def found(folder: Path, split: CocoSplit) -> list[dict[str, Any]]:
+    """Returns the peer's detections; it numbers the classes from 1, and writes no empty list."""
+    rows = [row for path in folder.rglob("predictions.json") for row in read_json(path)]
     return [{**row, "category_id": split.classes[row["category_id"] - 1].id} for row in rows]
 
 

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.damage import Reader, faults
 from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.ground_truth import write_ground_truth
 from ssdcore.core import progress
@@ -13,6 +12,7 @@ from ssdcore.data.loader import spread_samples
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
 from tests.coco_files import box, jpeg, write_coco
+from tests.damage import Reader, faults
 from tests.data.samples import extent_px, painted
 
 

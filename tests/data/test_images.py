@@ -11,7 +11,6 @@ import pytest
 from PIL import Image, ImageOps, TiffImagePlugin
 from PIL.TiffImagePlugin import IFDRational
 
-from benchmarks.damage import Reader, faults
 from ssdcore.data import images
 from ssdcore.data.augment import CROP_SIDES
 from ssdcore.data.images import (
@@ -25,6 +24,7 @@ from ssdcore.data.images import (
 )
 from ssdcore.inference.photo_detector import read_photo
 from tests.coco_files import jpeg
+from tests.damage import Reader, faults
 
 
 def encoded(mode: str, kind: str, size=(80, 60), **options) -> bytes:

@@ -1,47 +1,37 @@
 """Damages valid files at random, and finds the readers that fail on them."""
 
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from types import FrameType
 from typing import NamedTuple
 
 from ssdcore.core.errors import InputError
 
 LIMIT_S = 5.0
-MOST_CHANGES = 4
-"""In one copy."""
-TOKENS = tuple(
+MOST_CHANGES = 4  # in one copy
+TOKENS = tuple(  # what parsers stumble over
     b"\0,\xff\xfe,\r,\n,[,],{,},(,:,&a ,*a,!!int ,%,',\",\\u,<,</,>,<!--,<![CDATA[,&#0;,&#xD800;,"
     b"-1,1e999,NaN,9999999999999999999999,null,true,0x1F,PK\x01\x02,PK\x03\x04,\xef\xbb\xbf,\x1b["
     .split(b",")
 )  # fmt: skip
-"""What parsers stumble over."""
 
 
 class Reader(NamedTuple):
-    """A reader of users' files.
-
-    Attributes:
-        file_name: name of the file that it reads.
-        valid: content of an intact file, small.
-        read: reads the file at a path.
-        errors: what it may raise for a damaged file.
-    """
+    """A reader of users' files: name and bytes of a small intact file, and what reads its path."""
 
     file_name: str
     valid: bytes
     read: Callable[[Path], object]
-    errors: tuple[type[Exception], ...] = (InputError,)
+    errors: tuple[type[Exception], ...] = (InputError,)  # what it may raise
 
 
 class TooSlow(BaseException):
-    """A reader exceeded the time limit. No Exception, so that no reader catches it."""
+    """No Exception, so that no reader catches it."""
 
 
-def mutations(data: bytes, count: int, seed: int = 1) -> Iterator[bytes]:
+def mutations(data, count, seed=1):
     """Yields `count` damaged copies of `data`, the same for the same seed."""
     rng = Random(seed)
     for _ in range(count):
@@ -68,16 +58,16 @@ def mutations(data: bytes, count: int, seed: int = 1) -> Iterator[bytes]:
         yield bytes(damaged)
 
 
-def faults(reader: Reader, count: int, folder: Path, seed: int = 1) -> Iterator[str]:
+def faults(reader, count, folder):
     """Yields a line for each damaged copy that the reader fails on; leaves that copy in `folder`.
 
     Needs the main thread: an alarm ends a reader that hangs.
     """
-    for number, data in enumerate(mutations(reader.valid, count, seed)):
+    for number, data in enumerate(mutations(reader.valid, count)):
         path = folder / f"{number}-{reader.file_name}"
         path.write_bytes(data)
         try:
-            with _time_limit(LIMIT_S):
+            with time_limit(LIMIT_S):
                 reader.read(path)
         except reader.errors:
             pass
@@ -88,8 +78,8 @@ def faults(reader: Reader, count: int, folder: Path, seed: int = 1) -> Iterator[
 
 
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    def stop(signal_number: int, frame: FrameType | None) -> None:
+def time_limit(seconds):
+    def stop(*_):
         raise TooSlow(f"more than {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, stop)
