@@ -28,9 +28,6 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 CODE = ("ssdcore", "stages", "benchmarks/*.py", "params.yaml", "dvc.yaml", "requirements.lock")
 """Files that figures may depend on."""
-DIGITS = 4
-"""Significant digits of a result."""
-
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 DATA = {"type": Path, "help": "folder in COCO's layout; default: drawn images"}
 """The option --data."""
@@ -70,7 +67,9 @@ def run(
     content = measure(**given)
     print(as_table(content))
     if not print_only:
-        write_results(name, content, machine)
+        took = datetime.now() - datetime.fromisoformat(machine["began"])
+        machine["took_min"] = rounded(took.total_seconds() / 60)
+        write_json(RESULTS / f"{name}.json", {**content, "machine": machine})
 
 
 def circumstances(*libraries: str) -> dict[str, Any]:
@@ -91,15 +90,6 @@ def circumstances(*libraries: str) -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in libraries},
     }
-
-
-def write_results(name: str, content: Content, machine: Content) -> Path:
-    """Writes benchmarks/results/NAME.json with the circumstances and the minutes since then."""
-    path = RESULTS / f"{name}.json"
-    took = datetime.now() - datetime.fromisoformat(machine["began"])
-    minutes = rounded(took.total_seconds() / 60)
-    write_json(path, {**content, "machine": {**machine, "took_min": minutes}})
-    return path
 
 
 def take_turns(
@@ -126,8 +116,8 @@ def take_turns(
 
 
 def rounded(value: float) -> float:
-    """Returns the value with `DIGITS` significant digits."""
-    return float(f"{value:.{DIGITS}g}")
+    """Returns the value with four significant digits."""
+    return float(f"{value:.4g}")
 
 
 def summary(values: Sequence[float]) -> dict[str, float]:
@@ -181,8 +171,9 @@ def call(function: str) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    """Returns the environment of a stage that runs outside the repository and outside DVC."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("DVC_")}
+    """Returns the environment of a stage that runs outside the repository, DVC and your MLflow."""
+    others = ("DVC_", "MLFLOW_TRACKING_URI")
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     return mine | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
 

@@ -25,8 +25,6 @@ BATCH_SIZES = (1, 8)
 ROUNDS, QUICK_ROUNDS = 5, 1
 NUM_CLASSES = 6
 FORMATS: tuple[Format, ...] = ("onnx", "mindir", "float16", "int8")
-INT8 = {"avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm"}
-"""Processor flags of instructions for products of 8 bits."""
 
 
 def measure(*, quick: bool) -> dict[str, Any]:
@@ -36,9 +34,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
     for width in QUICK_WIDTHS if quick else WIDTHS:
         with tempfile.TemporaryDirectory(prefix="inference-") as temporary:
             rows += rows_of(Path(temporary), width, rounds)
-    cpuinfo = Path("/proc/cpuinfo")
-    flags = set(cpuinfo.read_text().split()) if cpuinfo.exists() else set()
-    return {"int8_instructions": sorted(flags & INT8), "rounds": rounds, "rows": rows}
+    return {"rounds": rounds, "rows": rows}
 
 
 def rows_of(folder: Path, width: float, rounds: int) -> Iterator[dict[str, Any]]:

@@ -85,31 +85,27 @@ def inference(folder: Path, batch: int, kind: str) -> Callable[[], tuple[Any, ..
 
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         return lambda: tuple(session.run(("offsets", "probabilities"), {"images": images}))
-    network: Any
-    if kind == "checkpoint":
-        from ssdcore.inference.detector import Detector
-        from ssdcore.models.checkpoint import load
-        from ssdcore.models.device import configure
+    network = load_network(path, batch)
+    return lambda: network.answers(images)
 
-        configure("CPU")
-        loaded, card = load(path)
-        network = Detector(loaded, card, batch)
-    elif kind == "mindir":
-        from ssdcore.export.mindir import MindirNetwork
-        from ssdcore.models.device import configure
 
-        configure("CPU")
-        network = MindirNetwork(path, batch)
-    else:
+def load_network(path: Path, batch: int) -> Any:
+    """Returns the network of a checkpoint or an exported file, on the CPU."""
+    if path.suffix == ".onnx":
         from ssdcore.export.runtime import OnnxFile, OnnxNetwork
 
-        network = OnnxNetwork(OnnxFile(path), batch)
-    return lambda: network.answers(images)
+        return OnnxNetwork(OnnxFile(path), batch)
+    from ssdcore.export.mindir import MindirNetwork
+    from ssdcore.inference.detector import Detector
+    from ssdcore.models.checkpoint import load
+    from ssdcore.models.device import configure
+
+    configure("CPU")
+    return MindirNetwork(path, batch) if path.suffix == ".mindir" else Detector(*load(path), batch)
 
 
 def network_path(folder: Path, kind: str) -> Path:
     """Returns the file that `inference` reads."""
-    if kind == "checkpoint":
-        return folder / CHECKPOINT
-    names = {"onnx": "ssd300.onnx", "onnxruntime": "ssd300.onnx", "mindir": "ssd300.mindir"}
-    return folder / names.get(kind, f"ssd300_{kind}.onnx")
+    names = {"checkpoint": CHECKPOINT, "mindir": "ssd300.mindir"}
+    onnx = "ssd300.onnx" if kind in ("onnx", "onnxruntime") else f"ssd300_{kind}.onnx"
+    return folder / names.get(kind, onnx)

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from benchmarks import harness
+from benchmarks.our_ssd300 import load_network
 from ssdcore.core import layout
 
 ROUNDS = 5
@@ -28,9 +29,6 @@ MODELS = {"checkpoint": layout.BEST_CHECKPOINT, "onnx": layout.EXPORT / "ssd300.
 
 def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
     """Returns photos per second of each model and kind of photo."""
-    from ssdcore.models.device import configure
-
-    configure("CPU")
     rows = []
     with tempfile.TemporaryDirectory(prefix="photos-") as temporary:
         folder = Path(temporary)
@@ -80,15 +78,8 @@ def floor(model: Path, photos: Path) -> Callable[[], None]:
     from ssdcore.data.images import decode_for_network
     from ssdcore.data.preprocess import to_network_input
     from ssdcore.data.thread_map import batched, map_in_threads
-    from ssdcore.export.runtime import OnnxFile, OnnxNetwork
-    from ssdcore.inference.detector import Detector
-    from ssdcore.models.checkpoint import load
 
-    network: Any
-    if model.suffix == ".onnx":
-        network = OnnxNetwork(OnnxFile(model), BATCH)
-    else:
-        network = Detector(*load(model), BATCH)
+    network = load_network(model, BATCH)
 
     def compute() -> None:
         paths: Iterable[Path] = sorted(photos.iterdir())

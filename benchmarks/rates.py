@@ -26,7 +26,8 @@ def measure(*, quick: bool) -> dict[str, Any]:
             figures = {key: metrics["best"][key] for key in ("AP", "AP50")}
             trainings.append({"lr_max": rate, "seed": seed, **figures, "loss": metrics["loss"]})
     content = {"trainings": trainings}
-    draw(content)
+    if not quick:
+        draw(content)
     return content
 
 

@@ -108,23 +108,14 @@ def measure(*, quick: bool) -> dict[str, Any]:
 
 def as_table(content: harness.Content) -> str:
     """Returns a row for each fault."""
-    without, *rows = content["faults"]
-    return harness.table(
-        ["fault", "seconds", "growth", "in tracking", "points", "lost", "doubled"],
-        [
-            [f"({without['fault']})", f"{without['seconds']:.1f}", "", "", "", "", ""],
-            *(
-                [
-                    row["fault"],
-                    f"{row['seconds']:.1f}",
-                    f"{row['growth']:+.1%}",
-                    f"{row['tracking_s']:.2f} s",
-                    *(row[key] for key in ("points", "lost", "doubled")),
-                ]
-                for row in rows
-            ),
-        ],
-    )
+    without, *faults = content["faults"]
+    rows = [[f"({without['fault']})", f"{without['seconds']:.1f}", *[""] * 5]]
+    for row in faults:
+        counts = [row[key] for key in ("points", "lost", "doubled")]
+        growth, tracking = f"{row['growth']:+.1%}", f"{row['tracking_s']:.2f} s"
+        rows.append([row["fault"], f"{row['seconds']:.1f}", growth, tracking, *counts])
+    header = ["fault", "seconds", "growth", "in tracking", "points", "lost", "doubled"]
+    return harness.table(header, rows)
 
 
 @contextmanager
@@ -171,21 +162,17 @@ def measure_fault(tools: Bench, name: str) -> dict[str, Any]:
 def run_training(
     tools: Bench, experiment: str, repository: Path, uri: str = ""
 ) -> dict[str, float]:
-    command = harness.call("benchmarks.tracking_faults.print_training")
+    """Returns the figures of `train`, which runs in a process of its own."""
+    line = [*harness.call("benchmarks.tracking_faults.print_training"), experiment]
     done = subprocess.run(
-        [*command, experiment, str(tools.steps)],
-        cwd=repository,
-        env=environment(uri),
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
+        [*line, str(tools.steps)],
+        cwd=repository, env=environment(uri), stdout=subprocess.PIPE, check=True, text=True,
+    )  # fmt: skip
     return dict(json.loads(done.stdout))
 
 
 def environment(uri: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if k not in ("DVC_ROOT", "MLFLOW_TRACKING_URI")}
-    return kept | {"PYTHONPATH": str(harness.ROOT)} | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
+    return harness.environment() | ({"MLFLOW_TRACKING_URI": uri} if uri else {})
 
 
 def count(uri: str, experiment: str, steps: int) -> dict[str, int]:
