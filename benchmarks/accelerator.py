@@ -140,12 +140,12 @@ def print_speed(device: Any, params_file: str, kind: str, amp: str, batch: str, 
     if float(width):
         model = model.model_copy(update={"width": float(width)})
     network, noise = make_network(model, params.train), example(images, model)
+    work: Callable[[], Any]
     if kind == "training":
-        step = make_step(network, params.train, amp)
-        work: Callable[[], Any] = lambda: step([noise])  # noqa: E731 - a line of its own
+        work = partial(make_step(network, params.train, amp), [noise])
     else:
         detector = Detector(network, ModelMetadata(model, (), params.train.loss, 0), images)
-        work = lambda: detector.answers(noise.images)  # noqa: E731
+        work = partial(detector.answers, noise.images)
     steps = CPU_STEPS if device == "CPU" else STEPS
     first, *times = harness.take_turns({"it": work}, steps + 1, warm_up=0)["it"]
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -191,7 +191,7 @@ def _several(folder: Path, device: str) -> list[Row]:
 
 def as_table(content: harness.Content) -> str:
     """Returns a row for each part."""
-    rows = [[row["what"], row["result"], row["bound"]] for row in content["rows"]]
+    rows = [list(row.values()) for row in content["rows"]]
     heading = f"{content['device']}; steps of {BATCH} images are compared."
     return f"{heading}\n\n{harness.table(['What', 'Result', 'At most'], rows)}"
 

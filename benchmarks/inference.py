@@ -8,7 +8,7 @@ which takes images of 300×300 pixels and, untrained, has no candidates to suppr
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -39,14 +39,19 @@ def measure(*, quick: bool) -> dict[str, Any]:
 
 def rows_of(folder: Path, width: float, rounds: int) -> Iterator[dict[str, Any]]:
     """Yields the rows of a width."""
+    from ssdcore.export.runtime import OnnxDetector, OnnxFile
+    from ssdcore.export.write import photos_file
+
     model = read_params(harness.ROOT / "params.yaml").model.model_copy(update={"width": width})
     our_ssd300.write(folder, model, FORMATS, NUM_CLASSES)
-    images_path, detect_images = images_network(folder)
+    images_path = folder / photos_file("onnx")
+    detector = OnnxDetector(OnnxFile(images_path))
+    rgb = np.random.default_rng(1).integers(0, 256, (max(BATCH_SIZES), 300, 300, 3), np.uint8)
     for batch in BATCH_SIZES:
         kinds = ("checkpoint", *FORMATS)
         candidates = {kind: our_ssd300.inference(folder, batch, kind) for kind in kinds}
         paths = {kind: our_ssd300.network_path(folder, kind) for kind in kinds}
-        candidates["onnx images"] = partial(detect_images, batch)
+        candidates["onnx images"] = partial(detector.detect, rgb[:batch])
         paths["onnx images"] = images_path
         for name, seconds in harness.take_turns(candidates, rounds).items():
             yield {
@@ -58,17 +63,6 @@ def rows_of(folder: Path, width: float, rounds: int) -> Iterator[dict[str, Any]]
                 "fastest": batch / min(seconds),
                 "megabytes": paths[name].stat().st_size / 1e6,
             }
-
-
-def images_network(folder: Path) -> tuple[Path, Callable[[int], Any]]:
-    """Returns the ONNX file that takes images, and what detects in so many of them."""
-    from ssdcore.export.runtime import OnnxDetector, OnnxFile
-    from ssdcore.export.write import photos_file
-
-    path = folder / photos_file("onnx")
-    network = OnnxDetector(OnnxFile(path))
-    rgb = np.random.default_rng(1).integers(0, 256, (max(BATCH_SIZES), 300, 300, 3), np.uint8)
-    return path, lambda batch: network.detect(rgb[:batch])
 
 
 def as_table(content: harness.Content) -> str:

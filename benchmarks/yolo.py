@@ -10,13 +10,14 @@ an environment of its own (6 GB with PyTorch, kept for the next time) for the me
 
 import json
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
 
 from benchmarks import harness
-from ssdcore.coco.annotations import CocoSplit, read_coco
+from ssdcore.coco.annotations import CocoImage, CocoSplit, read_coco
 from ssdcore.coco.metrics import evaluate
 from ssdcore.core.files import read_json, write_json
 from ssdcore.download.local_copy import CACHE
@@ -59,9 +60,8 @@ def measure(
         source = data or harness.drawn(folder / "drawn", *(QUICK_DRAWN if quick else DRAWN))
         for name in ("train", "val"):
             split = read_coco(source / f"annotations/instances_{name}.json")
-            if quick:
-                split = split._replace(images=split.images[:QUICK_IMAGES])
-            convert(split, source.resolve() / "images" / name, folder / "yolo", name)
+            images = split.images[:QUICK_IMAGES] if quick else split.images
+            convert(split, images, source.resolve() / "images" / name, folder / "yolo", name)
         description = folder / "yolo/data.yaml"
         names = [str(label) for label, _ in enumerate(split.classes)]
         paths = {"path": str(folder / "yolo"), "train": "images/train", "val": "images/val"}
@@ -73,27 +73,28 @@ def measure(
         limit = {"epochs": 1} if quick else {"time": minutes / 60}
         calls = TRAIN | own | {"seed": seed} | limit, VAL | own
         line = [str(python), "-c", PEER, *map(json.dumps, calls)]
-        usage = harness.measured(folder, line, OFFLINE | {"YOLO_CONFIG_DIR": temporary})
+        harness.measured(folder, line, OFFLINE | {"YOLO_CONFIG_DIR": temporary})
         rows = found(folder / "runs", split)
-        figures = evaluate(split, rows, image_ids=split.image_ids.tolist())
+        figures = evaluate(split, rows, image_ids=[image.id for image in images])
         epochs = read_json(folder / "epochs.json")
     row = {"data": data.name if data else "drawn shapes", "seed": seed, "minutes": minutes}
     last = harness.RESULTS / "yolo.json"
     before = read_json(last)["trainings"] if last.exists() else []
     others = [other for other in before if any(other[key] != row[key] for key in row)]
     row |= {"epochs": epochs, "AP": figures["AP"], "AP50": figures["AP50"]}
-    row |= {"minutes_in_all": harness.rounded(usage.seconds / 60)}
     row |= {"commit": harness.circumstances()["commit"]}
     return {"requirements": REQUIREMENTS, "trainings": [*others, row]}
 
 
-def convert(split: CocoSplit, images: Path, folder: Path, name: str) -> None:
-    """Writes a split as YOLO's text files, beside links to its images; their stems are the ids."""
+def convert(
+    split: CocoSplit, images: Iterable[CocoImage], source: Path, folder: Path, name: str
+) -> None:
+    """Writes the images of a split as links, whose stems are the ids, and their boxes as YOLO's."""
     links, texts = folder / "images" / name, folder / "labels" / name
     for made in (links, texts):
         made.mkdir(parents=True)
-    for image in split.images:
-        path = images / image.file_name
+    for image in images:
+        path = source / image.file_name
         (links / f"{image.id}{path.suffix}").symlink_to(path)
         objects = split.objects[image.id]
         objects = objects.select(~objects.crowd)

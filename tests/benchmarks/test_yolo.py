@@ -20,7 +20,7 @@ def test_labels_are_centre_and_size_and_detections_get_their_category_back(tmp_p
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner/a b.jpg").write_bytes(b"pixels")
     split = read_coco(path)
-    yolo.convert(split, tmp_path, tmp_path / "yolo", "val")
+    yolo.convert(split, split.images, tmp_path, tmp_path / "yolo", "val")
     assert (tmp_path / "yolo/images/val/7.jpg").read_bytes() == b"pixels"
     lines = (tmp_path / "yolo/labels/val/7.txt").read_text().splitlines()
     assert [[float(word) for word in line.split()] for line in lines] == [
