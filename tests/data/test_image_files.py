@@ -34,7 +34,7 @@ def make_zip(path: Path, files=FILES, top: str = "") -> Path:
 
 
 @pytest.fixture(params=["folder", "zip", "zip with a top folder"])
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def source(request, tmp_path):
     (tmp_path / "secret").write_bytes(b"s")
     if request.param == "folder":
         return make_folder(tmp_path / "in")

@@ -39,7 +39,7 @@ def changed(data: bytes, seed: int) -> bytes:
 
 
 @pytest.fixture
-def planted(tmp_path, monkeypatch) -> Path:
+def planted(tmp_path, monkeypatch):
     """A data set with 30 images in train and 12 in val, six of them copies of train's."""
     own = tmp_path / "own"
     write_shapes(own, seed=7, train_images=30, val_images=6)

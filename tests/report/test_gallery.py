@@ -36,7 +36,7 @@ def tally(objects: list[tuple], found: list[tuple]) -> Tally:
     return JudgedImage(IMAGE, truth, detections, judge_image(truth, detections)).tally
 
 
-def test_hits_misses_and_extras_by_hand() -> None:
+def test_hits_misses_and_extras_by_hand():
     objects = [(A, 1, False), (B, 2, False)]
     found = [(A, 1, 0.9), (A, 1, 0.8), (B, 3, 0.7)]  # a hit, its double, a wrong class
     counted = tally(objects, found)
@@ -45,7 +45,7 @@ def test_hits_misses_and_extras_by_hand() -> None:
     assert counted.f1 == pytest.approx(2 * 1 / (2 * 1 + 1 + 2))
 
 
-def test_a_crowd_is_neither_missed_nor_hit() -> None:
+def test_a_crowd_is_neither_missed_nor_hit():
     crowd = [(A, 1, False), ([0.45, 0.45, 0.95, 0.95], 1, True)]
     inside, other_class = (B, 1, 0.9), (B, 2, 0.9)
     assert tally(crowd, []) == Tally(0, 1, 0, 1, 0, 0)
@@ -53,7 +53,7 @@ def test_a_crowd_is_neither_missed_nor_hit() -> None:
     assert tally(crowd, [other_class]) == Tally(0, 1, 1, 1, 1, 0)
 
 
-def test_f1_of_empty_images() -> None:
+def test_f1_of_empty_images():
     assert tally([], []).f1 == 1
     assert tally([], [(A, 1, 0.9)]).f1 == 0
     assert tally([(A, 1, False)], []).f1 == 0
@@ -63,7 +63,7 @@ def tallies(*numbers: tuple[int, int, int, int, int, int]) -> list[Tally]:
     return [Tally(*one) for one in numbers]
 
 
-def test_each_gallery_by_hand() -> None:
+def test_each_gallery_by_hand():
     images = tallies(
         (4, 0, 0, 0, 0, 0),  # 0: flawless
         (1, 0, 0, 0, 0, 0),  # 1: flawless, with fewer objects

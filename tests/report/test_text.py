@@ -4,7 +4,6 @@ from dataclasses import replace
 import pytest
 
 from ssdcore.evaluation.named_table import Chart, Column, Table
-from ssdcore.report.content import ReportContent
 from ssdcore.report.page import render
 from ssdcore.report.text import WIDTH, as_data, as_text
 from tests.report.conftest import with_rows
@@ -15,7 +14,7 @@ def rows(text: str) -> list[str]:
     return [" ".join(line.split()) for line in text.splitlines()]
 
 
-def test_the_figures_stand_in_columns(content: ReportContent) -> None:
+def test_the_figures_stand_in_columns(content):
     found = rows(as_text(content))
     assert found[:4] == [
         "SSD300 on shapes",
@@ -38,7 +37,7 @@ def test_the_figures_stand_in_columns(content: ReportContent) -> None:
     assert "dvc repro" in found
 
 
-def test_the_verdict_comes_first(content: ReportContent) -> None:
+def test_the_verdict_comes_first(content):
     text = as_text(content)
     parts = (
         "How good it is",
@@ -51,12 +50,12 @@ def test_the_verdict_comes_first(content: ReportContent) -> None:
     assert places == sorted(places)
 
 
-def test_sentences_fit_a_narrow_terminal(content: ReportContent) -> None:
+def test_sentences_fit_a_narrow_terminal(content):
     sentences = as_text(content).partition("\n\nHow good it is")[2].partition("\n---")[0]
     assert 60 < max(map(len, sentences.splitlines())) <= 80
 
 
-def test_columns_stand_under_their_headings(content: ReportContent) -> None:
+def test_columns_stand_under_their_headings(content):
     lines = as_text(content).splitlines()
     start = next(n for n, line in enumerate(lines) if line.startswith("class "))
     head, *body = lines[start : start + 4]
@@ -64,7 +63,7 @@ def test_columns_stand_under_their_headings(content: ReportContent) -> None:
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "<script>", "\u202egnp.exe", "a\nb\x1b[31m", ""])
-def test_lines_fit_a_terminal_whatever_the_names(content: ReportContent, name: str) -> None:
+def test_lines_fit_a_terminal_whatever_the_names(content, name):
     for table in ("per_class", "left_out"):
         rows = [
             tuple(name if isinstance(cell, str) else cell for cell in row)
@@ -78,13 +77,13 @@ def test_lines_fit_a_terminal_whatever_the_names(content: ReportContent, name: s
     assert not [line for line in text.splitlines() if line != line.rstrip()]
 
 
-def test_nothing_measured_is_a_text_too(empty: ReportContent) -> None:
+def test_nothing_measured_is_a_text_too(empty):
     text = as_text(empty)
     assert "No conclusion" in text
     assert "Figures of each class" not in text
 
 
-def test_the_same_figures_are_plain_json(content: ReportContent) -> None:
+def test_the_same_figures_are_plain_json(content):
     data = as_data(content)
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data["metrics"]["bbox"]["APs"] == 0.125
@@ -97,7 +96,7 @@ def test_the_same_figures_are_plain_json(content: ReportContent) -> None:
     assert "It is strongest on star (AP 0.700, 30 objects)." in data["verdict"]["good"]
 
 
-def test_a_new_table_is_in_page_text_and_data(content: ReportContent) -> None:
+def test_a_new_table_is_in_page_text_and_data(content):
     columns = (Column("ratio", "text"), Column("recall"))
     chart = Chart("bars", "ratio", ("recall",))
     table = Table("ratios", "Shapes", "Recall by ratio", columns, [("wide", 0.25)], chart=chart)

@@ -1,5 +1,4 @@
 import math
-from typing import Any
 
 import pytest
 
@@ -17,11 +16,11 @@ from tests.augment_params import augment_params
         ("share", 0.873, "87.3\u00a0%"), ("number", 0.0012345, "0.001234"), ("number", None, "–"),
     ],
 )  # fmt: skip
-def test_cell(format_: Any, value: Any, shown: str) -> None:
+def test_cell(format_, value, shown):
     assert words.cell(Column("x", format_), value) == shown
 
 
-def test_variations_have_their_numbers_and_those_that_are_off() -> None:
+def test_variations_have_their_numbers_and_those_that_are_off():
     said = words.variations(augment_params(flip=0.5, saturation=0.4, hue=0.025)).replace(
         "\u00a0", " "
     )
@@ -32,7 +31,7 @@ def test_variations_have_their_numbers_and_those_that_are_off() -> None:
     )
 
 
-def test_every_outcome_has_a_name_a_meaning_and_a_glyph_of_its_own() -> None:
+def test_every_outcome_has_a_name_a_meaning_and_a_glyph_of_its_own():
     kinds = {*outcomes.KINDS, "missed"}
     assert set(outcomes.NAMES) == set(outcomes.MEANINGS) == kinds
     assert set(verdict.PLURALS) == set(verdict.REMEDIES) == kinds - {"correct", "ignored"}
@@ -45,5 +44,5 @@ def test_every_outcome_has_a_name_a_meaning_and_a_glyph_of_its_own() -> None:
     [(9, "9"), (0.5, "0.5"), (True, "true"), (None, "null"), ({}, "{}"),
      ([0.07, "größer", [1, 2]], "0.07, größer, 1, 2")],
 )  # fmt: skip
-def test_values_are_written_as_in_yaml(value: Any, text: str) -> None:
+def test_values_are_written_as_in_yaml(value, text):
     assert words.setting(value) == text

@@ -21,7 +21,7 @@ NAMES = {"train": ["000000000009.jpg", "000000000025.jpg"], "val": ["00000000013
 
 
 @pytest.fixture
-def site(tmp_path) -> Path:
+def site(tmp_path):
     """The three archives; a listed image of train is missing from its archive."""
     site, files = tmp_path / "site", {}
     site.mkdir()

@@ -50,7 +50,7 @@ def local(home: Path, **changes: Path) -> DatasetParams:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Path:
+def home(tmp_path):
     """A user's folder: two images per split, listed under ids 1 and 2, without boxes."""
     home = tmp_path / "home"
     for split in layout.SPLITS:

@@ -15,7 +15,7 @@ COUNTS = {"train": 6, "val": 4}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("shapes")
     write_shapes(path, 5, COUNTS["train"], COUNTS["val"])
     return path
@@ -30,7 +30,7 @@ def _annotation_file(folder: Path, split: str) -> dict[str, list[dict]]:
     return json.loads((folder / "annotations" / f"instances_{split}.json").read_text())
 
 
-def test_the_boxes_enclose_what_was_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_boxes_enclose_what_was_painted(monkeypatch):
     monkeypatch.setattr(
         shapes, "background", lambda _, height, width: np.full((3, height, width), 0.5, np.float32)
     )
@@ -48,12 +48,12 @@ def test_the_boxes_enclose_what_was_painted(monkeypatch: pytest.MonkeyPatch) -> 
         np.testing.assert_allclose(extent, [*low, *high], atol=1.01)
 
 
-def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
     write_shapes(tmp_path, 5, COUNTS["train"], COUNTS["val"])
     assert _bytes_by_name(tmp_path) == _bytes_by_name(folder)
 
 
-def test_an_image_does_not_depend_on_how_many_there_are(folder: Path, tmp_path: Path) -> None:
+def test_an_image_does_not_depend_on_how_many_there_are(folder, tmp_path):
     write_shapes(tmp_path, 5, train_images=2, val_images=3)
     all_files, fewer_files = _bytes_by_name(folder), _bytes_by_name(tmp_path)
     image_files = [name for name in fewer_files if name.endswith(".jpg")]
@@ -66,7 +66,7 @@ def test_an_image_does_not_depend_on_how_many_there_are(folder: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_the_annotations_agree_with_the_files(folder: Path, split: str) -> None:
+def test_the_annotations_agree_with_the_files(folder, split):
     coco = COCO(folder / "annotations" / f"instances_{split}.json")
     images = coco.loadImgs(coco.getImgIds())
     on_disk = sorted(path.name for path in (folder / split).iterdir())
@@ -88,7 +88,7 @@ def test_the_annotations_agree_with_the_files(folder: Path, split: str) -> None:
         assert labels == image.labels.tolist()
 
 
-def test_boxes_are_inside_the_image_and_not_empty() -> None:
+def test_boxes_are_inside_the_image_and_not_empty():
     sizes_hw = set()
     for index in range(40):
         image = image_at(0, "train", index)

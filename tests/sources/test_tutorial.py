@@ -45,7 +45,7 @@ def shard(path: Path, rows, schema=SCHEMA) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def files(tmp_path_factory) -> dict[str, bytes]:
+def files(tmp_path_factory):
     """The files of the archive, by their path in its top folder."""
     folder = tmp_path_factory.mktemp("shards")
     shards = shard(folder / "ssd.mindrecord0", TRAIN) | shard(folder / "ssd_eval.mindrecord0", VAL)

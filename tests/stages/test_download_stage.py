@@ -90,7 +90,7 @@ def slow_server(body):
 
 
 @pytest.fixture
-def folder(tmp_path, servers) -> Path:
+def folder(tmp_path, servers):
     work = tmp_path / "work"
     addresses = {name: server.address(f"{name}.zip") for name, server in servers.items()}
     archives = {f"dataset.coco2017.{name}": address for name, address in addresses.items()}

@@ -1,7 +1,6 @@
 """`python -m stages.experiments`: what it prints of a list of experiments."""
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,7 +9,6 @@ from ssdcore.dvc import experiments as experiments_module
 from ssdcore.dvc.experiments import Experiment
 from stages.experiments import best
 
-ROOT = Path(__file__).parents[2]
 BASELINE = "b" * 40
 
 
@@ -26,9 +24,7 @@ def commit(ap: float | None, **fields: Any) -> Experiment:
 
 
 @pytest.fixture
-def printed(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., list[str]]:
+def printed(monkeypatch, tmp_path, capsys):
     """`printed([…])` returns the lines that `best` prints of these; nothing is in MLflow."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))

@@ -21,7 +21,7 @@ from tests.project import stage, stage_inside
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     """A working folder as train leaves it."""
     folder = tmp_path_factory.mktemp("export")
     write_params(folder)
@@ -54,7 +54,7 @@ def write_params(folder: Path, **export: object) -> None:
     harness.write_params(folder, fixed | {f"export.{key}": v for key, v in changed.items()})
 
 
-def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
+def test_files_that_equal_the_checkpoint_are_kept(folder):
     write_params(folder, formats=["onnx", "mindir", "float16", "int8"], calibration_images=2)
     done = stage(folder, "export")
     assert (done.returncode, done.stderr) == (0, "")
@@ -72,9 +72,7 @@ def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
     }  # fmt: skip
 
 
-def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
-    folder: Path,
-) -> None:
+def test_files_of_another_network_are_removed_and_the_error_has_the_differences(folder):
     before = (folder / "export/parity.json").read_bytes()
     write_params(folder, tolerance=1e-12)
     done = stage_inside(folder, "export")
@@ -87,7 +85,7 @@ def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
 
 
 @pytest.mark.slow
-def test_a_network_that_diverged_ends_no_stage(tmp_path: Path) -> None:
+def test_a_network_that_diverged_ends_no_stage(tmp_path):
     """As after too high a learning rate: the experiment ends with AP 0, not with an error."""
     write_params(tmp_path, formats=["onnx", "int8"])
     prepare(tmp_path, scale=1e6)

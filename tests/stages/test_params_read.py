@@ -46,7 +46,7 @@ PATHS = paths(Params)
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory) -> dict[str, set[str]]:
+def read(tmp_path_factory):
     """Runs every stage on a few images and notes the keys that it touches."""
     folder = tmp_path_factory.mktemp("run")
     changes = {"model.width": 0.02, "model.batch_norm": False}

@@ -22,7 +22,7 @@ SCORE = 0.34
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     """A network, a folder of three photos, and one of nothing but broken ones."""
     folder = tmp_path_factory.mktemp("folder")
     write_checkpoint(folder / "best.ckpt", CLASSES)

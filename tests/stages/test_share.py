@@ -32,7 +32,7 @@ def python(folder: Path, *words: str, **more: str) -> "subprocess.CompletedProce
 
 
 @pytest.fixture(scope="module")
-def shared(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(small_repository, tmp_path_factory):
     """A repository with the experiment `mine`, its run in mlflow.db, and beside it both remotes."""
     folder = tmp_path_factory.mktemp("share") / "mine"
     shutil.copytree(small_repository, folder, symlinks=True)

@@ -52,7 +52,6 @@ def spooled(root: Path, *events: Event, stage: str = "train", **fields: Any) -> 
 
 def send(run: Run) -> None:
     """Uploads what a run has logged by now."""
-    assert run._spool
     assert not any(sent.left for sent in upload(run._root, run._spool.folder))
 
 

@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -45,7 +44,7 @@ def test_zero_steps_collect_nothing():
 
 
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFiles:
+def files(tmp_path, monkeypatch):
     """The files of a training that has not ended an epoch; 20 s pass at each look at the clock."""
     clock = iter(range(0, 6000, 20))
     monkeypatch.setattr(run_files, "monotonic", lambda: next(clock))

@@ -20,7 +20,7 @@ def tally(hits: int, misses: int, extras: int) -> Tally:
 
 
 @pytest.fixture
-def image_files() -> list[ComparedImage]:
+def image_files():
     panels = [Panel(0, JPEG, tally(3, 1, 0), 0.4), Panel(1, JPEG, tally(4, 0, 2), 0.25)]
     return [ComparedImage("a.jpg", JPEG, panels)]
 
