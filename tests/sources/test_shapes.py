@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import cv2
@@ -10,6 +9,7 @@ from ssdcore.core.layout import SPLITS
 from ssdcore.sources import shapes
 from ssdcore.sources.shape_outlines import CLASSES
 from ssdcore.sources.shapes import MAX_OBJECTS, draw_image, image_at, write_shapes
+from tests.sources.settings import listed
 
 COUNTS = {"train": 6, "val": 4}
 
@@ -24,10 +24,6 @@ def folder(tmp_path_factory):
 def _bytes_by_name(folder: Path) -> dict[str, bytes]:
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
-
-
-def _annotation_file(folder: Path, split: str) -> dict[str, list[dict]]:
-    return json.loads((folder / "annotations" / f"instances_{split}.json").read_text())
 
 
 def test_the_boxes_enclose_what_was_painted(monkeypatch):
@@ -60,7 +56,7 @@ def test_an_image_does_not_depend_on_how_many_there_are(folder, tmp_path):
     assert len(image_files) == 5
     assert all(fewer_files[name] == all_files[name] for name in image_files)
     for split in SPLITS:
-        fewer, whole = _annotation_file(tmp_path, split), _annotation_file(folder, split)
+        fewer, whole = listed(tmp_path, split), listed(folder, split)
         for part in ("images", "annotations"):
             assert fewer[part] == whole[part][: len(fewer[part])]
 

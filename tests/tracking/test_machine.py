@@ -1,4 +1,3 @@
-
 import pytest
 
 from ssdcore.tracking.sender import sync
