@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 
 import numpy as np
 
@@ -106,9 +105,3 @@ def test_names_are_text_to_plotly():
         text = json.dumps(json.loads(drawing.to_json()))
         assert "<" not in text.replace("<br>", "").replace("<extra></extra>", "")
         assert "&lt;" in text
-
-
-def test_a_table_without_chart_or_data_has_no_drawing(tables):
-    assert draw(tables["coco_figures"]) is None
-    for name in ("per_class", "confusion", "pr_curves", "calibration"):
-        assert draw(replace(tables[name], rows=[])) is None

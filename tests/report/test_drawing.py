@@ -132,20 +132,15 @@ BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0, 0, 1, 1]], np.float32)  # y1 x1 y2 x
 LABELS = np.array([2, 1], np.int32)
 
 
-def test_captions_name_objects_and_mark_crowds():
+def test_captions_mark_crowds_and_have_scores_in_the_colours_of_the_classes():
     objects = Objects(BOXES, LABELS, np.array([False, True]))
-    boxes, captions, colours = annotate_objects(objects, CLASSES)
-    np.testing.assert_array_equal(boxes, BOXES)
-    assert captions == ["dog", "cat (crowd)"]
-    assert colours == [class_colour(2), class_colour(1)]
-
-
-def test_captions_name_detections_with_scores_in_the_same_colours():
     found = Detections(BOXES, LABELS, np.array([0.987, 0.5], np.float32))
-    boxes, captions, colours = annotate_detections(found, CLASSES)
-    np.testing.assert_array_equal(boxes, BOXES)
-    assert captions == ["dog 0.99", "cat 0.50"]
-    assert colours == [class_colour(2), class_colour(1)]
+    for (boxes, captions, colours), expected in (
+        (annotate_objects(objects, CLASSES), ["dog", "cat (crowd)"]),
+        (annotate_detections(found, CLASSES), ["dog 0.99", "cat 0.50"]),
+    ):
+        np.testing.assert_array_equal(boxes, BOXES)
+        assert (captions, colours) == (expected, [class_colour(2), class_colour(1)])
 
 
 def smallest_difference(count: int) -> float:

@@ -27,27 +27,15 @@ def test_the_figures_stand_in_columns(content):
     assert "circle 0.300 0.500 0.250 0.400 1 200 0.450 0.800 0.600 0.686 900 200" in found
     assert "ghost – – – – 0 – – – – 0 0" in found
     assert "loose box 0.062 50 9 b" in found
-    assert "0–16 px 40 0.100 0.200 0.300" in found
-    assert "70–100 % 9 0.500 0.600 0.700" in found
-    assert "40 2 0.400 0.600" in found
     assert "train 4 000 93 31 12 7 100 % 77" in found  # the last columns do not fit
-    assert "train images no objects 12" in found
     assert "train.augment.flip 0.5" in found
     assert "commit d66a075" in found
-    assert "dvc repro" in found
 
 
 def test_the_verdict_comes_first(content):
     text = as_text(content)
-    parts = (
-        "How good it is",
-        "Where it fails",
-        "What to do next",
-        "The twelve COCO figures",
-        "Parameters",
-    )
-    places = [text.index(part) for part in parts]
-    assert places == sorted(places)
+    parts = ("How good it is", "Where it fails", "What to do next", "The twelve COCO figures")
+    assert sorted(parts, key=text.index) == [*parts]
 
 
 def test_sentences_fit_a_narrow_terminal(content):
@@ -91,8 +79,6 @@ def test_the_same_figures_are_plain_json(content):
     assert data["tables"]["objects"][0] == {"class": "circle", "train": 90, "val": 12}
     assert "pr_curves" not in data["tables"]
     assert data["params"]["train"]["epochs"] == 9
-    assert data["environment"]["commit"] == "d66a075"
-    assert data["commands"] == ["dvc repro"]
     assert "It is strongest on star (AP 0.700, 30 objects)." in data["verdict"]["good"]
 
 

@@ -2,9 +2,8 @@ import math
 
 import pytest
 
-from ssdcore.evaluation import outcomes
 from ssdcore.evaluation.named_table import Column
-from ssdcore.report import page, verdict, words
+from ssdcore.report import words
 from tests.augment_params import augment_params
 
 
@@ -29,14 +28,6 @@ def test_variations_have_their_numbers_and_those_that_are_off():
         "time); saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
         "Off in this run: crop, zoom-out, brightness, contrast, swapped channels."
     )
-
-
-def test_every_outcome_has_a_name_a_meaning_and_a_glyph_of_its_own():
-    kinds = {*outcomes.KINDS, "missed"}
-    assert set(outcomes.NAMES) == set(outcomes.MEANINGS) == kinds
-    assert set(verdict.PLURALS) == set(verdict.REMEDIES) == kinds - {"correct", "ignored"}
-    assert set(page.GLYPHS) == {*kinds, "truth"}
-    assert len(set(page.GLYPHS.values())) == len(page.GLYPHS)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-
 import pytest
 
 from ssdcore.core.errors import InputError
