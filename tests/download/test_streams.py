@@ -23,11 +23,6 @@ def test_a_length_too_long_is_a_broken_connection(server, refusal, kept):
     assert kept() == [".part", ".part.json"]
 
 
-def test_a_length_that_was_wrong_once_is_forgotten(server):
-    server.plan = [Turn(headers={"Content-Length": 70_001}, cut=70_000)]
-    assert local_copy(server.address(), KEY).read_bytes() == BODY
-
-
 @pytest.mark.parametrize("length", [None, "", "many", "-5"])
 def test_a_body_of_unknown_length_is_refused(server, refusal, kept, length):
     server.always = Turn(headers={"Content-Length": length})

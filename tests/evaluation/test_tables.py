@@ -154,15 +154,6 @@ def test_without_objects_no_file_has_a_figure_below_zero(tmp_path, monkeypatch, 
         assert "-1" not in layout.table(name).read_text()
 
 
-def test_scalars_are_defined_numbers(scene, numbers):
-    assert numbers["AP50_cost/localisation"] > 0
-    assert len(numbers) == 20
-    without = scalars(of_scene(scene[0], NOTHING).values())
-    assert (without["threshold"], without["AP50_cost/false_negatives"]) == (0, 1)
-    assert {"precision", "calibration_error"}.isdisjoint(without)
-    assert all(isinstance(value, int | float) for value in without.values())
-
-
 def test_what_is_tracked_is_a_figure(figures, numbers):
     assert set(TRACKED) <= figures.keys() | numbers.keys()
 

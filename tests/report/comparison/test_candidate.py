@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ssdcore.report.comparison.candidate import Candidate, read_candidate
@@ -89,15 +88,6 @@ def test_a_training_that_measured_otherwise_is_a_fact():
     said = "AP in training is measured with nms_iou 0.45 (evaluate: 0.5)"
     evaluated = json.dumps({"bbox": {}, "validation_remark": said})
     assert candidate({**FILES, "metrics/evaluate.json": evaluated}).facts["training"] == said
-
-
-def test_detections_come_with_their_ground_truth():
-    detected = candidate(FILES).detected
-    assert detected is not None
-    assert detected.images == "v"
-    assert list(detected.results.rows()) == [RESULT]
-    assert detected.split.classes[0].name == "cat"
-    np.testing.assert_allclose(detected.split.objects[4].boxes_yxyx, [[0, 0, 0.5, 0.5]])
 
 
 def test_the_figures_of_resamples_are_there():
