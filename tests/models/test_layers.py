@@ -6,7 +6,7 @@ import pytest
 from mindspore import Tensor
 
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.models.layers import CaffeInput, Dropout, L2Norm, scaled_channels
+from ssdcore.models.layers import CaffeInput, Dropout, L2Norm
 
 SHAPE = (3, 16, 19, 19)
 
@@ -91,11 +91,3 @@ def test_l2_norm_scales_each_position_to_its_scale(rng):
     x = rng.normal(size=(1, 8, 3, 3)).astype(np.float32)
     length = np.linalg.norm(L2Norm(8)(Tensor(x)).asnumpy(), axis=1)
     np.testing.assert_allclose(length, 20, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("channels", "width", "expected"),
-    [(64, 1, 64), (64, 0.125, 8), (512, 0.25, 128), (64, 0.01, 8)],
-)
-def test_scaled_channels(channels, width, expected):
-    assert scaled_channels(channels, width) == expected

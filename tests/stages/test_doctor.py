@@ -1,8 +1,6 @@
 """`python -m stages.doctor`, as a person calls it."""
 
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -17,12 +15,8 @@ def repository(tmp_path):
     return tmp_path
 
 
-def doctor(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return stage(folder, "doctor", *words)
-
-
 def test_an_unknown_word_is_a_usage_error(repository):
-    done = doctor(repository, "heal")
+    done = stage(repository, "doctor", "heal")
     assert done.returncode == 2
     assert "heal" in done.stderr
 
@@ -42,7 +36,7 @@ def test_what_is_sent_is_listed_and_what_is_left_is_one_line_and_status_1(reposi
     ]
     left = [spooled(repository, FINISH), spooled(repository, FINISH, stage="report")]
     running = open_spool(repository, stage="evaluate", **fields)
-    done = doctor(repository, "sync")
+    done = stage(repository, "doctor", "sync")
     running.close()
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
@@ -61,28 +55,28 @@ def test_what_is_sent_is_listed_and_what_is_left_is_one_line_and_status_1(reposi
 def test_what_is_refused_is_told_once(repository):
     folder = spooled(repository, FINISH, store="sqlite:///mlflow.db")
     (folder / JOURNAL).write_bytes(b"\0\n")
-    done = doctor(repository, "sync")
+    done = stage(repository, "doctor", "sync")
     assert (done.returncode, done.stderr) == (0, "")
     (kept,) = spools(repository, refused=True)
     assert done.stdout == (
         f"{folder.name}: the store rejected part of it ({JOURNAL} has no beginning); "
         f"saved in {kept}\n"
     )
-    assert doctor(repository, "sync").stdout == "Nothing to send.\n"
+    assert stage(repository, "doctor", "sync").stdout == "Nothing to send.\n"
 
 
 def test_another_parameter_file(repository):
     text = (ROOT / "params.yaml").read_text()
     (repository / "params.yaml").write_text(text)
     (repository / "mine.yaml").write_text(text.replace("epochs: 5", "epochs: 0"))
-    done = doctor(repository, "--params", "mine.yaml")
+    done = stage(repository, "doctor", "--params", "mine.yaml")
     (line,) = (line for line in done.stdout.splitlines() if " parameters: " in line)
     assert line.startswith("error  parameters: mine.yaml: train.epochs: found 0")
 
 
 def test_every_check_prints_a_line(repository):
     shutil.copy(ROOT / "params.yaml", repository)
-    done = doctor(repository)
+    done = stage(repository, "doctor")
     lines = [line.split(None, 1) for line in done.stdout.replace("to do", "todo").splitlines()]
     grades = {text.split(":")[0]: grade for grade, text in lines}
     assert list(grades) == [

@@ -58,11 +58,6 @@ def test_the_best_comes_first_with_its_changed_parameters(printed, tmp_path):
     ]
 
 
-def test_the_first_of_equals_wins(printed):
-    lines = printed([done("a", 0.5), done("b", 0.5)])
-    assert "best: a, AP 0.5000" in lines
-
-
 def test_the_commit_itself_is_never_the_best_experiment(printed):
     lines = printed([commit(0.9), done("paws", 0.4)])
     assert "apply it: dvc exp apply paws" in lines
@@ -89,11 +84,6 @@ def test_an_experiment_that_differs_in_anything_can_be_the_best(printed, fields,
     lines = printed([commit(0.5), done("paws", 0.5, **{"changed": {}, **fields})])
     assert lines[2].split(None, 3)[2:] == ["paws", described]
     assert "apply it: dvc exp apply paws" in lines
-
-
-def test_only_its_own_commits_ap_is_shown(printed):
-    lines = printed([commit(0.9), done("old", 0.95, baseline="c" * 40)])
-    assert "best: old, AP 0.9500" in lines
 
 
 def test_experiments_on_other_data_are_counted_but_not_ranked(printed):

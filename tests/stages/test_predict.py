@@ -118,26 +118,13 @@ def test_a_model_without_a_threshold_gets_a_stated_one(folder):
         (("nowhere",), "nowhere: found 'nothing there'"),
         (("http://127.0.0.1/a.jpg",), "Allow addresses with --allow-url"),
         (("photos", "--out", "photos"), "photos: found 'no image'"),
-        (("photos/b.jpg", "--out", "photos"), "--out: found 'photos'"),
-        (
-            ("photos", "--out", "best.ckpt", "--score", "0.5"),
-            "--out: found 'best.ckpt (a file in place of a folder)', expected a folder that can be",
-        ),
+        (("photos", "--out", "best.ckpt", "--score", "0.5"), "a file in place of a folder"),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
-        (("photos", "--score", "1.5"), "--score"),
         (("photos", "--tile", "10"), "--tile: found 10, expected 0, or 64 or more"),
         (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera as well"),
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
         ((), "the command line: found 'no image', expected an image"),
-        (
-            ("photos", "--model", "model/none.ckpt"),
-            "--model: found 'model/none.ckpt (no such file)'",
-        ),
-        (
-            ("photos", "--model", "photos/b.jpg"),
-            "found 'no checkpoint of this project, or a damaged",
-        ),
-        (("photos", "--classes", "cat,dog"), "Repeat the option for each class."),
+        (("photos", "--model", "none.ckpt"), "--model: found 'none.ckpt (no such file)'"),
         (("photos", "--classes", "dog"), r"expected one of cat, <b>größer\x1b]0;PWN\x07."),
     ],
 )

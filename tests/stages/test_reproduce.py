@@ -185,11 +185,7 @@ def test_other_requirements_get_their_own_environment(repository, reproduce, tmp
 @pytest.mark.parametrize(
     ("revision", "message"),
     [
-        (
-            "nowhere",
-            "REV: found 'nowhere', expected the name of one experiment, tag, branch or commit",
-        ),
-        ("", "REV: found ''"),
+        ("nowhere", "REV: found 'nowhere', expected the name of one experiment, tag, branch or"),
         ("--all", "REV: found '--all'"),
         ("empty", "dvc.lock of empty: found 'no file', expected a run's results"),
         ("torn", "metrics/train.json of torn: found 'no JSON object', expected a run's results"),

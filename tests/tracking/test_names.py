@@ -1,6 +1,6 @@
 import pytest
 
-from ssdcore.tracking.names import cut, flatten, safe_name
+from ssdcore.tracking.names import flatten, safe_name
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,6 @@ def test_forbidden_characters_are_replaced(name, safe):
     assert safe_name(name) == safe
 
 
-def test_image_names_are_ascii():
-    assert safe_name("gallery/köttbullar", ascii_only=True) == "gallery/k_ttbullar"
-
-
 def test_parameters_become_dotted_names():
     nested = {
         "train": {"lr_max": 1e-6, "amp": False, "resume": None, "decay": {"at": (1, 2)}},
@@ -39,7 +35,3 @@ def test_parameters_become_dotted_names():
         "note": "y" * 5999 + "…",
         "3": "{}",
     }
-
-
-def test_characters_that_no_database_stores_are_replaced():
-    assert cut("na\0me \udcff é", 100) == "na?me ? é"

@@ -310,23 +310,6 @@ def test_what_a_full_disk_does_not_take_waits_until_there_is_room(
     assert spools(root) == []
 
 
-def test_what_stays_unwritten_is_counted_and_the_status_is_stored(
-    root, experiment, stored, monkeypatch, capfd
-):
-    """The last block of the journal may have room for a line where no file has."""
-
-    def full_copy(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with tracked("train", params=PARAMS, experiment=experiment) as run:
-        monkeypatch.setattr(Spool, "keep", full_copy)
-        run.log_artifact(Path(__file__))
-        run.log_metrics({"loss": 3.0}, 3)
-    assert "warning: 1 events of train are not tracked" in capfd.readouterr().err
-    (found,) = stored()
-    assert (found.info.status, found.data.metrics) == ("FINISHED", {"loss": 3.0})
-
-
 def test_a_disk_that_stays_full_takes_little_memory(experiment, stored, full, monkeypatch, capfd):
     monkeypatch.setattr(run_module, "MAX_WAITING", 10)
     with tracked("train", params=PARAMS, experiment=experiment) as run:

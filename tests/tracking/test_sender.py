@@ -23,11 +23,6 @@ def keys(runs: list[Any]) -> list[str]:
     return [run.data.tags["run.key"] for run in runs]
 
 
-def test_without_spools_nothing_is_created(own):
-    assert list(sync()) == []
-    assert [path.name for path in own.iterdir()] == [".dvc"]
-
-
 def test_the_oldest_spool_goes_first(root, experiment, stored):
     """So a spool that joins a run finds it."""
     fields = {"store": SQLITE, "experiment": experiment}

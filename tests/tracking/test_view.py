@@ -38,12 +38,3 @@ def test_an_older_experiment_gets_what_it_lacks(experiment, ask):
     train(experiment)
     tags = ask("get_experiment_by_name", experiment).tags
     assert (tags[KIND], tags[VIEW]) == ("custom_model_development", "a view of the user's")
-
-
-def test_charts_of_losses_come_first():
-    """MLflow sorts groups, and charts in a group, by name; names without a group come last."""
-    names = [*EVALUATED, *TRAINED.values()]
-    names.sort(key=lambda name: (name.rpartition("/")[0] or "~", name))
-    losses = ["train/loss", "train/loss_box", "train/loss_class"]
-    assert names[:4] == [*losses, "train/lr"]
-    assert names[6:9] == ["val/AP", "val/AP50", "AP"]

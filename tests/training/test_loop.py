@@ -91,12 +91,6 @@ def test_reports_come_in_order_and_the_last_epoch_is_measured(run):
     assert position == Position(epoch=3, in_epoch=0, step=4, updates=4, best=0.3)
 
 
-def test_each_step_tracks_the_norm_of_its_gradients(run):
-    outcomes = [StepOutcome(1, 1, gradient_norm=norm) for norm in (5.5, 7.5)]
-    norms = [step.metrics()["train/norm_of_gradients"] for step in steps_of(run(outcomes))]
-    assert norms == [5.5, 7.5]
-
-
 def test_another_rate_of_the_backbone_is_tracked(run):
     (alike, *_), (slow, *_) = run([GOOD] * 2), run([GOOD] * 2, backbone_lr=0.1)
     assert "train/lr_backbone" not in alike.metrics()

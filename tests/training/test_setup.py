@@ -173,16 +173,3 @@ def test_pretrained_weights_are_loaded_with_fc6_and_fc7_or_without(
     fresh = "unused, fc6 and fc7 start fresh (train.pretrained_fc): "
     expected = [] if fc == "subsample" else [fresh + ", ".join(names[13:])]
     assert unused == expected
-
-
-def test_pretrained_weights_of_another_width_are_refused(images, model, tmp_path):
-    from safetensors.numpy import save_file
-
-    path = tmp_path / "vgg16.safetensors"
-    kernels = {
-        f"features.{index}.weight": np.zeros((channels, 3, 3, 3), np.float16)
-        for index, channels in enumerate([64] * 13)
-    }
-    save_file(kernels, path)
-    with pytest.raises(InputError, match=r"model\.pretrained.*width"):
-        prepared(images, model.model_copy(update={"pretrained": str(path)}))

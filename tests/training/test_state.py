@@ -265,16 +265,6 @@ def test_sigusr1_measures_and_decides_nothing(start):
     assert run.checkpoints() == plain.checkpoints()
 
 
-def test_a_profile_comes_once(start):
-    run = start(epochs=4, profile=2)
-    run.finish()
-    (line,) = run.lines  # the rate is not too high, and not mentioned
-    assert line.startswith("profile of 2 steps: data ")
-    found = json.loads(run.paths.profile.read_text())
-    assert sum(found["share"].values()) == pytest.approx(1)
-    assert found["bottleneck"] == max(found["mean_s"], key=found["mean_s"].get)
-
-
 def test_a_broken_network_does_not_replace_a_good_one(start):
     run = start()
     reports = run.reports()
