@@ -1,5 +1,3 @@
-"""Hostile archives are refused before anything is unpacked; nothing leads out of the folder."""
-
 import io
 import stat
 import warnings

@@ -1,5 +1,3 @@
-"""Every image and box of an annotation file is in the records or counted with a reason."""
-
 import json
 from collections import Counter
 from pathlib import Path

@@ -1,5 +1,3 @@
-"""Images that stand in two splits, also as changed copies."""
-
 import json
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-"""Files by path and by address: which references are valid, which files are kept."""
-
 import io
 import os
 from hashlib import sha256

@@ -1,5 +1,3 @@
-"""Fetching in several attempts: how many, how soon, and where each one resumes."""
-
 import os
 import shutil
 from datetime import datetime, timedelta, timezone

@@ -1,5 +1,3 @@
-"""Files of web servers and of fsspec's file systems, and answers that are not the file."""
-
 from hashlib import sha256
 
 import fsspec

@@ -1,5 +1,3 @@
-"""A split's arrays against its files, its judgement against COCO's figures."""
-
 from pathlib import Path
 
 import numpy as np

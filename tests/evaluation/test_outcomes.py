@@ -1,5 +1,3 @@
-"""Each kind of outcome by hand; all of them against a naive loop over detections and objects."""
-
 import numpy as np
 import pytest
 

@@ -1,5 +1,3 @@
-"""All tables of a random scene: they agree with each other and with COCO, and files keep them."""
-
 import csv
 import json
 

@@ -1,5 +1,3 @@
-"""ConvBlock's neighbours: L2Norm, CaffeInput, Dropout and the scaling of channel counts."""
-
 import mindspore as ms
 import numpy as np
 import pytest

@@ -1,5 +1,3 @@
-"""Files of VGG16's names and shapes, made up, and the backbone that they give."""
-
 import numpy as np
 import pytest
 from mindspore import Tensor

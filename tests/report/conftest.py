@@ -21,7 +21,6 @@ JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
 
 @pytest.fixture(scope="session")
 def hostile_names():
-    """Names that break a page which trusts them."""
     return (
         "<script>alert(1)</script>",
         "</script><script>alert(2)</script>",
@@ -109,7 +108,6 @@ def split_of(
     height: int = 10,
     width: int = 10,
 ) -> CocoSplit:
-    """A split of images of one size in pixels."""
     images = [
         {"id": id_, "file_name": f"{id_}.jpg", "height": height, "width": width}
         for id_ in image_ids
@@ -120,7 +118,6 @@ def split_of(
 
 
 def conversion(images: int, skipped: int, dropped: int) -> dict[str, Any]:
-    """An entry of conversion.json."""
     return {
         "images": {
             "kept": images,
@@ -197,7 +194,6 @@ def content(tables, splits, gallery):
 
 
 def with_rows(content: ReportContent, name: str, rows: Sequence[Any]) -> ReportContent:
-    """Returns `content` with other rows in one of its tables."""
     table = replace(content.tables[name], rows=[tuple(row) for row in rows])
     return replace(content, tables={**content.tables, name: table})
 

@@ -56,7 +56,6 @@ def coco(
     first_id: int = 1,
     **of_image: Any,
 ) -> str:
-    """Returns a COCO file of some images."""
     ids = {name: number for number, name in enumerate(classes, start=first_id)}
     rows = [
         {"image_id": number, "category_id": ids[name], "bbox": box, "area": box[2] * box[3],

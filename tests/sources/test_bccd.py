@@ -1,5 +1,3 @@
-"""BCCD from a generated archive in upstream's layout, by path and from a local web server."""
-
 from pathlib import Path
 
 import pytest

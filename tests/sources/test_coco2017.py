@@ -1,5 +1,3 @@
-"""COCO 2017 from generated archives in COCO's layout, with a few images."""
-
 import json
 
 import pytest

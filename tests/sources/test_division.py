@@ -1,5 +1,3 @@
-"""Images without a split of their own: shares, classes, groups, and growth."""
-
 from collections import Counter
 
 import pytest
@@ -13,7 +11,6 @@ NAMES = [f"{n:03}.jpg" for n in range(50)]
 
 
 def chosen(classes_of: dict, share: float, where: str = "x") -> set[str]:
-    """Returns the validation images."""
     split_of = divide(classes_of, Division({"val": share}, 1), where)
     return {name for name, split in split_of.items() if split == "val"}
 

@@ -1,5 +1,3 @@
-"""Fills data/raw from the data source that the parameters name."""
-
 import json
 from pathlib import Path
 from types import SimpleNamespace

@@ -49,7 +49,6 @@ def converted(folder: Path, changes: dict[str, object], monkeypatch) -> dict:
 
 
 def counts(conversion: dict) -> dict[str, tuple[int, int]]:
-    """Returns the numbers of images and boxes that are kept, by split."""
     return {
         split: (found["images"]["kept"], found["boxes"]["kept"])
         for split, found in conversion.items()
@@ -124,7 +123,6 @@ def test_an_export_has_the_images_and_boxes_of_the_original(
 
 
 def fetched(path: Path, raw: Path, **more: object) -> dict[str, dict]:
-    """Returns the annotation files of all splits, fetched from one path."""
     return settings.fetched(settings.dataset("local", path=str(path), **more), raw)
 
 

@@ -1,5 +1,3 @@
-"""The tutorial's archive, written with MindSpore's own writer."""
-
 from pathlib import Path
 
 import numpy as np

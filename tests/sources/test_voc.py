@@ -34,14 +34,12 @@ def listed(root, name):
 
 
 def error(root, **files):
-    """Returns the message about the tree with some files changed."""
     with pytest.raises(InputError) as caught:
         everything(make_folder(root, {**TREE, **files}))
     return str(caught.value)
 
 
 def one(tmp_path, xml, **more):
-    """Reads a tree with one annotation."""
     return everything(make_folder(tmp_path / "one", {"Annotations/a.xml": xml, **more}))[0]
 
 

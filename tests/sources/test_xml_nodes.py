@@ -1,5 +1,3 @@
-"""Reads untrusted XML with line numbers."""
-
 import time
 
 import pytest

@@ -1,5 +1,3 @@
-"""The convert stage as a process: its output, and its files after a kill."""
-
 import json
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-"""`python -m stages.doctor`, as a person calls it."""
-
 import shutil
 
 import pytest

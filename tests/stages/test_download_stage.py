@@ -1,5 +1,3 @@
-"""The download stage in a process: after a kill at any moment, the next run completes it."""
-
 import json
 from contextlib import ExitStack
 from pathlib import Path

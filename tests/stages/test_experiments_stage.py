@@ -1,5 +1,3 @@
-"""`python -m stages.experiments`: what it prints of a list of experiments."""
-
 from collections.abc import Sequence
 from typing import Any
 

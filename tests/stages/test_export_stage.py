@@ -1,5 +1,3 @@
-"""The export stage as a process: what it leaves, and what it refuses to leave."""
-
 import json
 from pathlib import Path
 
@@ -22,7 +20,6 @@ from tests.project import stage, stage_inside
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A working folder as train leaves it."""
     folder = tmp_path_factory.mktemp("export")
     write_params(folder)
     prepare(folder)

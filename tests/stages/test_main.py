@@ -1,5 +1,3 @@
-"""`python -m stages`, which is the command `ssd`."""
-
 import pytest
 
 from stages.__main__ import COMMANDS, MODULES

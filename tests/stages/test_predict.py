@@ -1,5 +1,3 @@
-"""`python -m stages.predict` as users run it."""
-
 import json
 from pathlib import Path
 

@@ -1,5 +1,3 @@
-"""`python -m stages.report --compare`, from the command line."""
-
 import shutil
 
 import pytest

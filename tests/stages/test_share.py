@@ -1,5 +1,3 @@
-"""`python -m stages.experiments share`: the experiment and its run reach a colleague."""
-
 import json
 import shutil
 import sqlite3

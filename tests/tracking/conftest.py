@@ -95,5 +95,4 @@ def here(monkeypatch):
 
 @pytest.fixture
 def never(here, monkeypatch):
-    """Leaves all spools to `sync`."""
     monkeypatch.setattr(run_module, "UploadProcess", UploadNever)

@@ -1,5 +1,3 @@
-"""Tags from DVC and git, in real repositories."""
-
 from pathlib import Path
 
 import pytest

@@ -1,5 +1,3 @@
-"""DVC experiments and their runs in a real SQLite store."""
-
 import time
 from pathlib import Path
 from typing import Any

@@ -1,5 +1,3 @@
-"""The failure of a stage without a run, recorded in a real SQLite store."""
-
 from pathlib import Path
 from typing import Any
 

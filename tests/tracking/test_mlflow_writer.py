@@ -1,5 +1,3 @@
-"""What a replayed spool leaves in a store, however often it is sent."""
-
 import json
 import math
 import os

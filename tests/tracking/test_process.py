@@ -1,5 +1,3 @@
-"""The separate process with real stages: what it uploads, and how long a stage waits for it."""
-
 import contextlib
 import errno
 import os
@@ -36,7 +34,6 @@ def until(true: Callable[[], object]) -> None:
 
 
 def use(run: Run, file: Path) -> None:
-    """Calls every method, log_metrics often."""
     for step in range(200):
         run.log_metrics({"loss": 1.0, "lr": 1e-3}, step)
     run.set_model(MODEL)

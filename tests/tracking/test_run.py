@@ -1,5 +1,3 @@
-"""The run as stages use it, uploaded to a real SQLite store."""
-
 import contextlib
 import errno
 import math

@@ -1,5 +1,3 @@
-"""In which order spools are uploaded, and which are left alone."""
-
 import shutil
 import subprocess
 import sys

@@ -1,5 +1,3 @@
-"""Where the store is, and that several processes may create it at the same time."""
-
 import contextlib
 import os
 import shutil
@@ -152,7 +150,6 @@ def test_a_database_in_memory_is_not_used(own, database, monkeypatch, uri):
 
 
 def store_a_file(root: Path) -> Path:
-    """Stores a file of a new run, and returns its path."""
     before = set((root / "mlartifacts").rglob("page"))
     spool = open_spool(root, FINISH, store="sqlite:///mlflow.db", key=os.urandom(4).hex())
     spool.keep_bytes("page", b"<h1>")

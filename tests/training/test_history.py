@@ -1,4 +1,3 @@
-
 import pytest
 
 from ssdcore.report.tables import training_tables

@@ -1,5 +1,3 @@
-"""The order of steps and reports, and the handling of steps that are not finite."""
-
 from functools import partial
 from math import inf, nan
 from pathlib import Path

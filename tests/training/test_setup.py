@@ -1,5 +1,3 @@
-"""What the parameters of a training turn into."""
-
 from itertools import islice
 from pathlib import Path
 

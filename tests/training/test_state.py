@@ -1,5 +1,3 @@
-"""A whole training: repeatable, resumed bit for bit, and ended early on request."""
-
 import csv
 import hashlib
 import json

@@ -1,5 +1,3 @@
-"""What a step does to the weights: loss scale, overflow, accumulation, average, precision."""
-
 import mindspore as ms
 import numpy as np
 import pytest

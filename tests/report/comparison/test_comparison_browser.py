@@ -1,5 +1,3 @@
-"""The comparison in a browser, from a file and without a network."""
-
 import numpy as np
 import pytest
 
