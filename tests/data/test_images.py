@@ -8,8 +8,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps, TiffImagePlugin
-from PIL.TiffImagePlugin import IFDRational
+from PIL import Image, ImageOps
 
 from benchmarks.damage import Reader, faults
 from ssdcore.data import images
@@ -99,7 +98,7 @@ def test_a_heic_file_names_the_package_that_reads_it(monkeypatch):
 
 
 def test_orientation_is_ignored_if_the_stored_size_matches():
-    data = ramp("JPEG", **exif("JPEG", 3, 6))
+    data = ramp("JPEG", **exif(6))
     assert checked(data, 60, 80) is data
     assert decode(data).shape == (60, 80, 3)
 
@@ -160,28 +159,16 @@ def test_damaged_bytes_raise_only_broken_image_errors(kind, tmp_path):
         assert decode_for_network(stored).shape[2] == 3
 
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    data = saved(noisy((30, 20)), kind, **({} if kind == "BMP" else exif(kind, 3, 6)))
+    data = saved(noisy((30, 20)), kind, **({} if kind == "BMP" else exif(6)))
     assert list(faults(Reader("a", data, read, (BrokenImageError,)), 50, tmp_path)) == []
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
     assert grown_kib << 10 < images.MAX_JPEG_PIXELS * images.BYTES_PER_PIXEL / 4
 
 
-def exif(kind: str, field_type: int, *values: object) -> dict[str, object]:
-    """Options of Pillow's save: an EXIF orientation of any type, which its own API can't write."""
-    if kind == "TIFF":
-        directory = TiffImagePlugin.ImageFileDirectory_v2()
-        directory.tagtype[0x0112] = field_type
-        directory[0x0112] = values if len(values) > 1 else values[0]
-        return {"tiffinfo": directory}
-    encode = {1: "B", 2: "2s", 3: "H", 4: "I", 5: "II", 12: "d"}[field_type]
-    inline = b"".join(
-        struct.pack("<" + encode, *value) if isinstance(value, tuple)
-        else struct.pack("<" + encode, value)
-        for value in values
-    )  # fmt: skip
-    content = struct.pack("<I", 26) + inline if len(inline) > 4 else inline.ljust(4, b"\0")
-    entry = struct.pack("<HHHI", 1, 0x0112, field_type, len(values) * (1 + (field_type == 2)))
-    return {"exif": b"Exif\0\0II*\0\x08\0\0\0" + entry + content[:4] + bytes(4) + content[4:]}
+def exif(orientation: int) -> dict[str, Image.Exif]:
+    found = Image.Exif()
+    found[0x0112] = orientation
+    return {"exif": found}
 
 
 def ramp(kind: str, **options: object) -> bytes:
@@ -209,7 +196,7 @@ def test_a_lack_of_memory_is_no_fault_of_the_image(monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_sizes_and_pixels_are_turned_as_pillow_turns_them(kind, orientation):
-    data = ramp(kind, **exif(kind, 3, orientation))
+    data = ramp(kind, **exif(orientation))
     expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), int)
     if kind == "TIFF":  # Pillow has turned it when it opens it, and turns it twice here
         expected = np.asarray(Image.open(io.BytesIO(data)), int)
@@ -222,24 +209,12 @@ def test_sizes_and_pixels_are_turned_as_pillow_turns_them(kind, orientation):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    ("field_type", "values"),
-    [(3, [0]), (3, [9]), (3, [65535]), (2, ["6"]), (1, [6]), (4, [2**31]), (5, [(6, 1)]),
-     (5, [(6, 0)]), (12, [6.0])],
-)  # fmt: skip
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
 @pytest.mark.filterwarnings("ignore::UserWarning")  # from Pillow, about the tag
-def test_an_orientation_that_makes_no_sense_is_ignored(kind, field_type, values):
-    if kind == "TIFF":
-        values = [bytes([v]) if field_type == 1 else IFDRational(*v) if field_type == 5 else v
-                  for v in values]  # fmt: skip
-    elif field_type == 2:
-        values = [v.encode() for v in values]
-    data = ramp(kind, **exif(kind, field_type, *values))
-    header = read_header(data)
-    assert header.upright_hw == upright(decode(data), header.orientation).shape[:2]
-    if kind != "TIFF":  # libtiff itself takes numbers of some other types
-        assert header == (60, 80, kind, 1)
-        assert checked(data, 60, 80) is data
+def test_an_orientation_that_makes_no_sense_is_ignored(kind, orientation):
+    data = ramp(kind, **exif(orientation))
+    assert read_header(data) == (60, 80, kind, 1)
+    assert checked(data, 60, 80) is data
 
 
 def png_with_size(width, height):
@@ -301,5 +276,5 @@ def test_the_shorter_side_suffices_for_the_smallest_crop(size, shorter):
 
 
 def test_orientation_is_ignored_in_reduced_images_too():
-    data = saved(Image.new("RGB", (2400, 2000)), "JPEG", **exif("JPEG", 3, 6))
+    data = saved(Image.new("RGB", (2400, 2000)), "JPEG", **exif(6))
     assert decode_for_network(data).shape == (1000, 1200, 3)

@@ -74,9 +74,7 @@ def test_copies_are_named_whether_changed_or_not(planted, tmp_path, capsys):
     assert said in capsys.readouterr().out
 
     write_params(tmp_path, data_params(planted, 0, 0) | {"convert.strict": True})
-    with pytest.raises(
-        InputError, match=r"^6 images of val in another split: found 'copy0\.jpg \("
-    ):
+    with pytest.raises(InputError, match=r"^6 images of val in another split: .*copy0\.jpg"):
         convert(Path("params.yaml"))
 
 

@@ -79,22 +79,6 @@ def test_equal_networks_give_equal_bytes(tmp_path, metadata):
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
 
 
-def test_a_failed_save_keeps_the_old_file(tmp_path, metadata, network, monkeypatch):
-    save(tmp_path / "a.ckpt", network, metadata)
-    before = (tmp_path / "a.ckpt").read_bytes()
-
-    def break_off(_, path, **__):
-        with open(path, "wb") as file:  # noqa: PTH123
-            file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(ms, "save_checkpoint", break_off)
-    with pytest.raises(OSError, match="No space left"):
-        save(tmp_path / "a.ckpt", network, metadata)
-    assert (tmp_path / "a.ckpt").read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
-
-
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="dvc repro"):
         load(tmp_path / "none.ckpt")

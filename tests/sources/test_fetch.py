@@ -66,19 +66,6 @@ def test_crowd_regions_are_boxes_of_their_class(home, tmp_path):
     assert read_unused(tmp_path / "raw") == {"train": {"class of crowd regions alone": ["cat"]}}
 
 
-def test_classes_without_a_box_are_named(home, tmp_path):
-    annotate(home / "train.json", [box(1, 5, A)])
-    fetch(local(home), tmp_path / "raw")
-    assert read_unused(tmp_path / "raw") == {
-        "train": {"class without a box in any split, left out": ["cat"]}
-    }
-    assert [c["name"] for c in listed(tmp_path / "raw", "val")["categories"]] == ["dog"]
-    chosen = local(home).model_copy(update={"classes": ("dog",)})
-    annotate(home / "val.json", [box(1, 5, A)])
-    fetch(chosen, tmp_path / "chosen")
-    assert read_unused(tmp_path / "chosen") == {}
-
-
 def test_crowd_regions_become_objects(home, tmp_path):
     """Exports of masks write `iscrowd: 1` for each object."""
     for split in layout.SPLITS:
@@ -151,9 +138,7 @@ def test_a_file_name_may_be_no_utf_8(home, tmp_path, limit):
 def test_a_folder_without_any_listed_image(home, tmp_path):
     (home / "other").mkdir()
     (home / "other/c.jpg").write_bytes(jpeg())
-    with pytest.raises(
-        InputError, match=r"other: found .*none of 2 images.*such as c\.jpg.*a\.jpg"
-    ):
+    with pytest.raises(InputError, match=r"other: .*none of 2 images.*c\.jpg.*a\.jpg"):
         fetch(local(home, val_images=home / "other"), tmp_path / "raw")
 
 
@@ -225,7 +210,7 @@ def test_a_test_split_is_recorded_apart_and_changes_nothing_else(tmp_path):
     """Train depends on source.json and on the files of train and val."""
     shapes = {"train_images": 2, "val_images": 1}
     fetch(dataset("shapes", **shapes, test_images=2), tmp_path / "with")
-    fetch(dataset("shapes", **shapes), tmp_path / "without")
+    fetch(dataset("shapes", **shapes, test_images=0), tmp_path / "without")
     before, after = (tree(tmp_path / name) for name in ("without", "with"))
     more = after.keys() - before.keys()
     assert {name: after[name] for name in before} == before

@@ -175,9 +175,7 @@ def test_yolo_classes_must_be_the_same(tmp_path):
 def test_a_missing_path_is_named(tmp_path, format, kind, split):
     home = tree(tmp_path / "home", format)["train"]
     settings = local(home, home, format=format, **{f"{split}_{kind}": str(tmp_path / "none")})
-    with pytest.raises(
-        InputError, match=rf"^dataset\.local\.{split}_{kind}: found .*none, which does"
-    ):
+    with pytest.raises(InputError, match=rf"^dataset\.local\.{split}_{kind}: found .*none"):
         fetch(settings, tmp_path / "raw")
 
 

@@ -362,7 +362,5 @@ def test_a_class_that_only_val_shows_is_refused(tmp_path):
     shown = json.loads(files["annotations/instances_val.json"])["annotations"][0]["category_id"]
     train["annotations"] = [r for r in train["annotations"] if r["category_id"] != shown]
     files["annotations/instances_train.json"] = json.dumps(train)
-    with pytest.raises(
-        InputError, match=r"instances_train\.json: objects of \w+: found 'none, and"
-    ):
+    with pytest.raises(InputError, match=r"instances_train\.json: objects of \w+: found"):
         fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")

@@ -341,9 +341,7 @@ def test_a_state_survives_what_happens_to_the_outs(start):
     with run.paths.best.open("r+b") as file:
         file.write(b"another file")
     run.paths.best.unlink()
-    with pytest.raises(
-        InputError, match=r"best\.ckpt: found 'no file', expected the file that thi"
-    ):
+    with pytest.raises(InputError, match=r"best\.ckpt: found 'no file'"):
         run.state.save(run.start)
     again = start(epochs=3)
     assert again.start != START
