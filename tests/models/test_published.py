@@ -125,6 +125,16 @@ def test_each_layouts_boxes_and_classes_are_its_own(case):
     np.testing.assert_array_equal(logits[own], plain.background_first(case, theirs[1])[rows])
 
 
+@pytest.mark.parametrize("case", LAYOUTS, ids=name)
+def test_only_centres_at_the_border_differ(case):
+    cut = ~plain.has_own_centre(case)
+    is_cut = case.size == 300 and case.project in ("ssd.pytorch", "lufficc/SSD")
+    assert cut.sum() == (19 * 6 if is_cut else 0)  # the last row and column of 10 × 10 cells
+    assert np.abs(plain.priors(case)[cut, :2] - plain.unclipped_priors(case)[cut, :2]).max(
+        initial=0
+    ) <= 4.1 / 300  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("case", "classes"),
     [(LAYOUTS[0], coco_ids_as_columns()), (LAYOUTS[2], coco_classes()), (VOC_512, voc_classes())],

@@ -89,8 +89,9 @@ def test_reports_come_in_order_and_the_last_epoch_is_measured(run):
     assert position == Position(epoch=3, in_epoch=0, step=4, updates=4, best=0.3)
 
 
-def test_another_rate_of_the_backbone_is_tracked(run):
+def test_norms_and_another_rate_of_the_backbone_are_tracked(run):
     (alike, *_), (slow, *_) = run([GOOD] * 2), run([GOOD] * 2, backbone_lr=0.1)
+    assert alike.metrics()["train/norm_of_gradients"] == GOOD.gradient_norm
     assert "train/lr_backbone" not in alike.metrics()
     assert slow.metrics()["train/lr_backbone"] == pytest.approx(0.1 * slow.lr)
 
