@@ -64,20 +64,6 @@ def test_nothing_is_dropped_outside_of_training(rng):
     np.testing.assert_array_equal(compiled(cell)(x), x)
 
 
-def test_gradients_pass_where_values_do():
-    cell, _ = trained(0.5)
-
-    def total(x):
-        y = cell(x)
-        return (y * y).sum()
-
-    x = np.full(SHAPE, 3, np.float32)
-    gradient = ms.jit(ms.grad(total))(Tensor(x)).asnumpy()
-    kept = gradient != 0
-    assert kept.mean() == pytest.approx(0.5, abs=0.02)
-    assert gradient[kept] == pytest.approx(2 * 2 * 2 * 3)
-
-
 def test_caffe_input_is_the_image_less_caffes_mean(rng):
     rgb = rng.integers(0, 256, (300, 300, 3), np.uint8)
     converted = CaffeInput()(Tensor(to_network_input(rgb)[None])).asnumpy()[0]

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from ssdcore.core.errors import InputError
-from ssdcore.models.weight_files import LoadReport, read_arrays
+from ssdcore.models.weight_files import read_arrays
 
 ARRAYS = {
     "features.0.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2) / 7,
@@ -186,18 +186,3 @@ def test_pytorchs_own_files_are_arrays_or_one_line(tmp_path, capfd, recwarn):
         assert "\n" not in message
     assert "ran" not in "".join(capfd.readouterr())
     assert not recwarn
-
-
-def test_lines_give_counts_and_names_by_reason():
-    transfer = LoadReport(
-        loaded={f"backbone.{i}": f"features.{i}" for i in range(30)},
-        unused={"head.a": "another class", "step": "foreign", "head.b": "another class"},
-        fresh=("heads.0", "heads.1"),
-    )
-    assert list(transfer.lines()) == [
-        "30 parameters loaded, 2 fresh; 3 arrays of the file unused",
-        "loaded: backbone.0 … backbone.29 (30)",
-        "fresh: heads.0, heads.1",
-        "unused, another class: head.a, head.b",
-        "unused, foreign: step",
-    ]

@@ -118,20 +118,11 @@ def split_of(
 
 
 def conversion(images: int, skipped: int, dropped: int) -> dict[str, Any]:
-    return {
-        "images": {
-            "kept": images,
-            "skipped": {"no objects": skipped} if skipped else {},
-            "without_objects": 77,
-        },
-        "boxes": {
-            "crowd": 31,
-            "clipped": 88,
-            "in_skipped_images": 99,
-            "dropped": {"no area": dropped} if dropped else {},
-        },
-        "skipped_files": [],
-    }
+    boxes = {"crowd": 31, "clipped": 88, "in_skipped_images": 99}
+    boxes["dropped"] = {"no area": dropped} if dropped else {}
+    left_out = {"no objects": skipped} if skipped else {}
+    of_images = {"kept": images, "skipped": left_out, "without_objects": 77}
+    return {"images": of_images, "boxes": boxes, "skipped_files": []}
 
 
 @pytest.fixture(scope="session")

