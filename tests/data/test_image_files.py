@@ -1,5 +1,7 @@
 import errno
 import os
+import threading
+import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from ssdcore.core import retry
 from ssdcore.core.errors import InputError, RunError
+from ssdcore.data import archives
 from ssdcore.data import image_files as images_module
 from ssdcore.data.image_files import open_image_files
 from ssdcore.data.images import BrokenImageError
@@ -181,6 +184,27 @@ def test_threads_can_share_image_files(tmp_path):
         with open_image_files(source) as image_files, ThreadPoolExecutor(8) as pool:
             read = list(pool.map(image_files.read, [*files] * 10))
         assert read == [*files.values()] * 10
+
+
+def test_an_archive_is_read_by_one_thread_at_a_time(tmp_path, monkeypatch):
+    busy, collisions = threading.Event(), []
+
+    class Watching(ZipFile):
+        def open(self, entry):
+            if busy.is_set():
+                collisions.append(entry)
+            busy.set()
+            time.sleep(0.005)
+            busy.clear()
+            return super().open(entry)
+
+    monkeypatch.setattr(archives, "ZipFile", Watching)
+    with (
+        open_image_files(make_zip(tmp_path / "in.zip", FILES)) as image_files,
+        ThreadPoolExecutor(4) as pool,
+    ):
+        assert list(pool.map(image_files.read, ["a.jpg"] * 8)) == [b"1"] * 8
+    assert collisions == []
 
 
 @pytest.mark.parametrize(
