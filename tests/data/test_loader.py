@@ -96,13 +96,6 @@ def test_without_augmentation_the_input_is_the_image(images):
             np.testing.assert_array_equal(plain[int(image_id)], image)
 
 
-def test_every_image_is_evaluated_once_in_order(images):
-    found = list(input_batches(images.shards, 4, workers=2))
-    assert [len(batch.image_ids) for batch in found] == [4, 4, 2]
-    ids = [int(i) for batch in found for i in batch.image_ids]
-    assert ids == [image.id for image in images.split.images]
-
-
 def test_accumulated_batches_are_those_of_the_epoch_in_groups(images):
     """The order and augmentation of images do not depend on the grouping of batches."""
     grouped = loader(images, batch_size=2, accumulate=2)

@@ -46,17 +46,6 @@ def test_masks_of_calls_seeds_and_neighbours_are_uncorrelated():
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.03
 
 
-def test_restoring_the_number_of_calls_continues_with_the_next_mask():
-    ones = np.ones(SHAPE, np.float32)
-    cell, drop = trained(0.5)
-    drop(ones)
-    calls = cell.calls.asnumpy().copy()
-    second = drop(ones)
-    resumed, drop_again = trained(0.5)
-    resumed.calls.set_data(Tensor(calls))
-    np.testing.assert_array_equal(drop_again(ones), second)
-
-
 def test_nothing_is_dropped_outside_of_training(rng):
     cell = Dropout(0.5)
     cell.set_train(False)
