@@ -1,4 +1,3 @@
-
 import numpy as np
 
 from ssdcore.evaluation.named_table import Chart, Column, Table

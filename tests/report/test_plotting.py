@@ -1,6 +1,9 @@
+import json
 import math
+from html.parser import HTMLParser
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 from ssdcore.report import plotting
@@ -17,6 +20,27 @@ def luminance(colour: str) -> float:
 def test_data_are_visible_on_light_and_dark(name, ground):
     low, high = sorted((luminance(getattr(plotting, name)), luminance(ground)))
     assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 1.4.11 for graphics
+
+
+def test_no_text_of_a_fragment_ends_its_data():
+    evil = "</script><script>alert(1)</script><!--"
+    figure = plotting.figure([go.Scatter(x=[1, 2], y=[3, 4], name=evil)])
+    fragment = plotting.fragment(figure, 'a "chart" <b>', 240)
+
+    elements, texts = [], []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: elements.append((tag, dict(attributes)))
+    parser.handle_data = texts.append
+    parser.feed(fragment)
+
+    assert [tag for tag, _ in elements] == ["div", "script"]
+    assert elements[0][1]["aria-label"] == 'a "chart" <b>'
+    assert elements[0][1]["style"] == "height:240px"
+    assert elements[1][1] == {"type": "application/json"}
+    data = json.loads("".join(texts))
+    assert data["data"][0]["name"] == evil
+    assert data["data"][0]["y"] == [3, 4]
+    assert data["config"]["displayModeBar"] is False
 
 
 def test_smoothing_is_a_centred_mean():

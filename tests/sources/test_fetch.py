@@ -186,6 +186,8 @@ def test_classes_are_selected_before_the_images_are_hashed(home, tmp_path):
             "b.jpg"
         ]
         assert splits[split].listed == 1
+    limited = fetch(local(home).model_copy(update={"limit": 1}), tmp_path / "limited")
+    assert [split.listed for split in limited.values()] == [1, 1]
     (home / "train/b.jpg").write_bytes(jpeg(seed=9))
     (home / "val/a.jpg").unlink()
     again = fetch(chosen, tmp_path / "raw")
