@@ -46,31 +46,18 @@ def test_every_box_is_kept_or_counted(tmp_path):
     assert split.objects[3].boxes_yxyx.shape == (0, 4)
 
 
-def test_big_ids_and_gaps(tmp_path):
-    big = 2**53 + 1
-    path = write_coco(
-        tmp_path / "a.json", [{"id": big, "file_name": "a.jpg"}], [box(big, 90, [1, 1, 5, 5])],
-        categories=[(90, "z"), (0, "a")],
-    )  # fmt: skip
-    split = read_coco(path)
-    assert split.objects[big].labels.tolist() == [2]
-
-
 @pytest.mark.parametrize(
     ("content", "hint"),
     [
         ("[]", "a COCO object"),
-        ("7", "found '7'"),
         (
             '[{"image_id": 1, "category_id": 1, "bbox": [1, 1, 5, 5], "score": 0.5}]',
             "found 'a list of detections'",
         ),
         ("[" * 100_000, "whole, valid JSON"),
         ('{"images": [', "'JSON that breaks off after 12 characters', expected whole, valid JSON"),
-        ('{"images": [{"file_na', "JSON that breaks off after 21 characters"),
         ('{"images": [{"id": 1}, \n', "JSON that breaks off after 22 characters"),
         ('{"images" [], "annotations": []}', "':' delimiter: line 1 column 11"),
-        ("", "Expecting value: line 1 column 1"),
         ("<!DOCTYPE html>", "Expecting value: line 1 column 1"),
         ('{"images": [], "annotations": [], "categories": [{}]}', "images: found"),
         ('{"images": [{}], "annotations": [], "categories": []}', "categories: found"),
@@ -200,10 +187,8 @@ def test_a_box_listed_twice_counts_once(tmp_path):
     [
         ([10**400, 1, 5, 5], "malformed box"),
         ([1e308, 1, 1e308, 5], "box outside the image"),
-        ([1, 1, float("inf"), 5], "malformed box"),
         ([1, 1, "five", 5], "malformed box"),
         ([1, 1, True, 5], "malformed box"),
-        ([1, 1, None, 5], "malformed box"),
         (None, "malformed box"),
         ([10, 10, 1e-9, 5], "box without area"),
         ([80, 10, 5, 5], "box outside the image"),

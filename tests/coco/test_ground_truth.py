@@ -1,5 +1,3 @@
-"""The ground truth that convert writes, against the file that it comes from."""
-
 import contextlib
 import io
 import json

@@ -1,5 +1,3 @@
-"""Overlaps against pycocotools to the last bit, also across blocks; ranks against sorting."""
-
 import numpy as np
 import pytest
 from pycocotools import mask

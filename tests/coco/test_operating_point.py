@@ -1,5 +1,3 @@
-"""Operating points and best thresholds against counting the detections; by hand."""
-
 import numpy as np
 import pytest
 

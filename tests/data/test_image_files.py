@@ -5,7 +5,7 @@ import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from zipfile import ZIP_DEFLATED, ZipFile
+from zipfile import ZipFile
 
 import pytest
 
@@ -15,30 +15,17 @@ from ssdcore.data import archives
 from ssdcore.data import image_files as images_module
 from ssdcore.data.image_files import open_image_files
 from ssdcore.data.images import BrokenImageError
+from tests.sources.archives import make_folder, make_zip
 
 FILES = {"a.jpg": b"1", "süß/b.jpg": b"22", "c/d e.jpg": b"333"}
 
 
-def make_folder(path: Path, files=FILES) -> Path:
-    for name, data in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(data)
-    return path
-
-
-def make_zip(path: Path, files=FILES, top: str = "") -> Path:
-    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
-        for name, data in files.items():
-            archive.writestr(top + name, data)
-    return path
-
-
 @pytest.fixture(params=["folder", "zip", "zip with a top folder"])
-def source(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def source(request, tmp_path):
     (tmp_path / "secret").write_bytes(b"s")
     if request.param == "folder":
-        return make_folder(tmp_path / "in")
-    return make_zip(tmp_path / "in.zip", top="" if request.param == "zip" else "train2017/")
+        return make_folder(tmp_path / "in", FILES)
+    return make_zip(tmp_path / "in.zip", FILES, top="" if request.param == "zip" else "train2017/")
 
 
 def reason(source: Path, name: str) -> str:
@@ -97,7 +84,7 @@ def test_an_invalid_name_has_a_reason(source):
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path):
     (tmp_path / "secret").write_bytes(b"s")
-    folder = make_folder(tmp_path / "in")
+    folder = make_folder(tmp_path / "in", FILES)
     (folder / "link.jpg").symlink_to(tmp_path / "secret")
     (folder / "circle.jpg").symlink_to(folder / "circle.jpg")
     assert reason(folder, "link.jpg") == "file name leaves the image folder"
@@ -121,7 +108,7 @@ def test_an_error_of_the_machine_is_no_fault_of_the_file(tmp_path, kind, code, m
 
     for reader, name in ((Path, "read_bytes"), (ZipFile, "open")):
         monkeypatch.setattr(reader, name, failing(getattr(reader, name)))
-    with open_image_files(kind(tmp_path / "in")) as image_files:
+    with open_image_files(kind(tmp_path / "in", FILES)) as image_files:
         errors += [OSError(code, os.strerror(code))] * 2
         assert image_files.read("a.jpg") == b"1"
         errors += [OSError(code, os.strerror(code))] * 3
@@ -213,7 +200,7 @@ def test_an_archive_is_read_by_one_thread_at_a_time(tmp_path, monkeypatch):
 
     monkeypatch.setattr(archives, "ZipFile", Watching)
     with (
-        open_image_files(make_zip(tmp_path / "in.zip")) as image_files,
+        open_image_files(make_zip(tmp_path / "in.zip", FILES)) as image_files,
         ThreadPoolExecutor(4) as pool,
     ):
         assert list(pool.map(image_files.read, ["a.jpg"] * 8)) == [b"1"] * 8

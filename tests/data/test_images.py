@@ -8,8 +8,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from PIL import Image, ImageOps, TiffImagePlugin
-from PIL.TiffImagePlugin import IFDRational
+from PIL import Image, ImageOps
 
 from ssdcore.data import images
 from ssdcore.data.augment import CROP_SIDES
@@ -27,13 +26,14 @@ from tests.coco_files import jpeg
 from tests.damage import Reader, faults
 
 
-def encoded(mode: str, kind: str, size=(80, 60), **options) -> bytes:
+def saved(image: Image.Image, kind: str, **options) -> bytes:
     file = io.BytesIO()
-    Image.new(mode, size, 90 if mode != "RGB" else (200, 100, 50)).save(file, kind, **options)
+    image.save(file, kind, **options)
     return file.getvalue()
 
 
-GIF = encoded("P", "GIF")
+def plain(mode: str, kind: str, colour=90) -> bytes:
+    return saved(Image.new(mode, (80, 60), colour), kind)
 
 
 @pytest.mark.parametrize(
@@ -42,13 +42,7 @@ GIF = encoded("P", "GIF")
      ("RGBA", "PNG"), ("RGB", "BMP"), ("RGB", "WEBP"), ("RGB", "TIFF")],
 )  # fmt: skip
 def test_other_formats_decode_to_rgb(mode, kind):
-    if mode == "RGBA":
-        file = io.BytesIO()
-        Image.new(mode, (80, 60), (9, 9, 9, 128)).save(file, kind)
-        data = file.getvalue()
-    else:
-        data = encoded(mode, kind)
-    rgb = decode(checked(data, 60, 80))
+    rgb = decode(checked(plain(mode, kind, (9, 9, 9, 128) if mode == "RGBA" else 90), 60, 80))
     assert rgb.shape == (60, 80, 3)
     assert rgb.dtype == np.uint8
 
@@ -58,7 +52,7 @@ def test_other_formats_decode_to_rgb(mode, kind):
     [
         (b"", "file empty"),
         (b"<html>404</html>", "no BMP, JPEG, PNG, TIFF or WebP image"),
-        (GIF, "no BMP, JPEG, PNG, TIFF or WebP image"),
+        (plain("P", "GIF"), "no BMP, JPEG, PNG, TIFF or WebP image"),
         (jpeg()[:-900], "image damaged or cut short"),
         (jpeg()[:200], "image damaged or cut short"),
         (jpeg(61, 80), "size differs from the annotation file's"),
@@ -77,9 +71,7 @@ def test_photos_of_phones_are_stored_as_jpeg(kind):
         pytest.importorskip("pillow_heif").register_heif_opener()
     pixels = np.full((60, 80, 3), (200, 100, 50), np.uint8)
     pixels[:, :40] = 10
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind, quality=95)
-    data = file.getvalue()
+    data = saved(Image.fromarray(pixels), kind, quality=95)
     assert read_header(data)[:3] == (60, 80, kind)
     stored = checked(data, 60, 80)
     assert stored.startswith(b"\xff\xd8")
@@ -105,19 +97,8 @@ def test_a_heic_file_names_the_package_that_reads_it(monkeypatch):
         read_header(b"\0\0\0\x18ftypisom" + b"\0" * 99)
 
 
-def sideways(orientation: int) -> bytes:
-    """An image 80 wide and 60 high, its left half white, with an EXIF orientation."""
-    pixels = np.zeros((60, 80, 3), np.uint8)
-    pixels[:, :40] = 255
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "JPEG", exif=exif, quality=95)
-    return file.getvalue()
-
-
 def test_orientation_is_ignored_if_the_stored_size_matches():
-    data = sideways(6)
+    data = ramp("JPEG", **exif(6))
     assert checked(data, 60, 80) is data
     assert decode(data).shape == (60, 80, 3)
 
@@ -125,12 +106,6 @@ def test_orientation_is_ignored_if_the_stored_size_matches():
 def noisy(size) -> Image.Image:
     pixels = np.random.default_rng(1).integers(0, 255, (size[1], size[0], 3), np.uint8)
     return Image.fromarray(pixels)
-
-
-def saved(image: Image.Image, kind: str, **options) -> bytes:
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 @pytest.mark.parametrize("kind", [".png", ".tiff"])
@@ -184,28 +159,16 @@ def test_damaged_bytes_raise_only_broken_image_errors(kind, tmp_path):
         assert decode_for_network(stored).shape[2] == 3
 
     before_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    data = saved(noisy((30, 20)), kind, **({} if kind == "BMP" else exif(kind, 3, 6)))
+    data = saved(noisy((30, 20)), kind, **({} if kind == "BMP" else exif(6)))
     assert list(faults(Reader("a", data, read, (BrokenImageError,)), 50, tmp_path)) == []
     grown_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kib
     assert grown_kib << 10 < images.MAX_JPEG_PIXELS * images.BYTES_PER_PIXEL / 4
 
 
-def exif(kind: str, field_type: int, *values: object) -> dict[str, object]:
-    """Options of Pillow's save: an EXIF orientation of any type, which its own API can't write."""
-    if kind == "TIFF":
-        directory = TiffImagePlugin.ImageFileDirectory_v2()
-        directory.tagtype[0x0112] = field_type
-        directory[0x0112] = values if len(values) > 1 else values[0]
-        return {"tiffinfo": directory}
-    encode = {1: "B", 2: "2s", 3: "H", 4: "I", 5: "II", 12: "d"}[field_type]
-    inline = b"".join(
-        struct.pack("<" + encode, *value) if isinstance(value, tuple)
-        else struct.pack("<" + encode, value)
-        for value in values
-    )  # fmt: skip
-    content = struct.pack("<I", 26) + inline if len(inline) > 4 else inline.ljust(4, b"\0")
-    entry = struct.pack("<HHHI", 1, 0x0112, field_type, len(values) * (1 + (field_type == 2)))
-    return {"exif": b"Exif\0\0II*\0\x08\0\0\0" + entry + content[:4] + bytes(4) + content[4:]}
+def exif(orientation: int) -> dict[str, Image.Exif]:
+    found = Image.Exif()
+    found[0x0112] = orientation
+    return {"exif": found}
 
 
 def ramp(kind: str, **options: object) -> bytes:
@@ -233,7 +196,7 @@ def test_a_lack_of_memory_is_no_fault_of_the_image(monkeypatch):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_sizes_and_pixels_are_turned_as_pillow_turns_them(kind, orientation):
-    data = ramp(kind, **exif(kind, 3, orientation))
+    data = ramp(kind, **exif(orientation))
     expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), int)
     if kind == "TIFF":  # Pillow has turned it when it opens it, and turns it twice here
         expected = np.asarray(Image.open(io.BytesIO(data)), int)
@@ -246,24 +209,12 @@ def test_sizes_and_pixels_are_turned_as_pillow_turns_them(kind, orientation):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(
-    ("field_type", "values"),
-    [(3, [0]), (3, [9]), (3, [65535]), (2, ["6"]), (1, [6]), (4, [2**31]), (5, [(6, 1)]),
-     (5, [(6, 0)]), (12, [6.0])],
-)  # fmt: skip
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
 @pytest.mark.filterwarnings("ignore::UserWarning")  # from Pillow, about the tag
-def test_an_orientation_that_makes_no_sense_is_ignored(kind, field_type, values):
-    if kind == "TIFF":
-        values = [bytes([v]) if field_type == 1 else IFDRational(*v) if field_type == 5 else v
-                  for v in values]  # fmt: skip
-    elif field_type == 2:
-        values = [v.encode() for v in values]
-    data = ramp(kind, **exif(kind, field_type, *values))
-    header = read_header(data)
-    assert header.upright_hw == upright(decode(data), header.orientation).shape[:2]
-    if kind != "TIFF":  # libtiff itself takes numbers of some other types
-        assert header == (60, 80, kind, 1)
-        assert checked(data, 60, 80) is data
+def test_an_orientation_that_makes_no_sense_is_ignored(kind, orientation):
+    data = ramp(kind, **exif(orientation))
+    assert read_header(data) == (60, 80, kind, 1)
+    assert checked(data, 60, 80) is data
 
 
 def png_with_size(width, height):
@@ -291,7 +242,7 @@ def test_a_photo_of_200_million_pixels_is_accepted():
 
 
 def test_an_image_too_large_for_mindrecord_becomes_a_jpeg(monkeypatch):
-    data = encoded("RGB", "BMP")
+    data = plain("RGB", "BMP", (200, 100, 50))
     monkeypatch.setattr(images, "MAX_STORED_BYTES", len(data) - 1)
     stored = checked(data, 60, 80)
     assert stored[:2] == b"\xff\xd8"
@@ -325,13 +276,5 @@ def test_the_shorter_side_suffices_for_the_smallest_crop(size, shorter):
 
 
 def test_orientation_is_ignored_in_reduced_images_too():
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    data = saved(Image.new("RGB", (2400, 2000)), "JPEG", exif=exif)
+    data = saved(Image.new("RGB", (2400, 2000)), "JPEG", **exif(6))
     assert decode_for_network(data).shape == (1000, 1200, 3)
-
-
-def test_decoding_equals_opencvs():
-    data = jpeg()
-    bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    np.testing.assert_array_equal(decode(data), bgr[..., ::-1])

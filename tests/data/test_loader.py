@@ -40,16 +40,6 @@ def batches(loader, epoch=1):
     return [batch for step in loader.epoch(epoch) for batch in step]
 
 
-def test_a_batch_has_the_shapes_the_network_takes(images):
-    (batch,) = next(iter(loader(images).epoch(1)))
-    assert batch.images.shape == (4, 3, 300, 300)
-    assert batch.offsets.shape == (4, 8732, 4)
-    assert batch.labels.shape == (4, 8732)
-    assert (batch.images.dtype, batch.offsets.dtype) == (np.float32, np.float32)
-    assert batch.labels.dtype == np.int32
-    assert (batch.labels.max(axis=1) > 0).all()
-
-
 def test_an_epoch_shows_each_image_once_and_leaves_the_rest_out(images):
     ids = [int(i) for batch in batches(loader(images)) for i in batch.image_ids]
     assert len(ids) == len(set(ids)) == 8  # of ten
@@ -104,13 +94,6 @@ def test_without_augmentation_the_input_is_the_image(images):
     for batch in input_batches(images.shards, 3, workers=1):
         for image_id, image in zip(batch.image_ids, batch.images, strict=True):
             np.testing.assert_array_equal(plain[int(image_id)], image)
-
-
-def test_every_image_is_evaluated_once_in_order(images):
-    found = list(input_batches(images.shards, 4, workers=2))
-    assert [len(batch.image_ids) for batch in found] == [4, 4, 2]
-    ids = [int(i) for batch in found for i in batch.image_ids]
-    assert ids == [image.id for image in images.split.images]
 
 
 def test_accumulated_batches_are_those_of_the_epoch_in_groups(images):
@@ -284,17 +267,6 @@ def reader(read):
         return now
 
     return of
-
-
-@pytest.mark.parametrize(
-    ("limit", "again"),
-    [(0, [1, 2, 3]), (2 * CACHED_BYTES, [3]), (3 * CACHED_BYTES - 1, [3]), (3 * CACHED_BYTES, [])],
-)
-def test_samples_that_fit_are_read_once(limit, again):
-    cache, read = ImageCache(limit), []
-    for _ in range(2):
-        assert [cache.get(n, reader(read)(n)).rgb[0, 0, 0] for n in (1, 2, 3)] == [1, 2, 3]
-    assert read == [1, 2, 3, *again]
 
 
 def test_threads_cache_no_more_than_the_limit():

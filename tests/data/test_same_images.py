@@ -1,5 +1,3 @@
-"""Images that stand in two splits, also as changed copies."""
-
 import json
 from pathlib import Path
 
@@ -39,7 +37,7 @@ def changed(data: bytes, seed: int) -> bytes:
 
 
 @pytest.fixture
-def planted(tmp_path, monkeypatch) -> Path:
+def planted(tmp_path, monkeypatch):
     """A data set with 30 images in train and 12 in val, six of them copies of train's."""
     own = tmp_path / "own"
     write_shapes(own, seed=7, train_images=30, val_images=6)
@@ -76,9 +74,7 @@ def test_copies_are_named_whether_changed_or_not(planted, tmp_path, capsys):
     assert said in capsys.readouterr().out
 
     write_params(tmp_path, data_params(planted, 0, 0) | {"convert.strict": True})
-    with pytest.raises(
-        InputError, match=r"^6 images of val in another split: found 'copy0\.jpg \("
-    ):
+    with pytest.raises(InputError, match=r"^6 images of val in another split: .*copy0\.jpg"):
         convert(Path("params.yaml"))
 
 

@@ -1,18 +1,8 @@
 import threading
-import time
 
 import pytest
 
 from ssdcore.data.thread_map import AHEAD_PER_THREAD, map_in_threads
-
-
-@pytest.mark.parametrize("threads", [1, 2, 5])
-def test_results_have_the_order_of_the_items(threads):
-    def slow_for_some(n):
-        time.sleep(0.01 if n % 3 == 0 else 0)
-        return -n
-
-    assert list(map_in_threads(slow_for_some, range(40), threads)) == [-n for n in range(40)]
 
 
 def test_items_are_processed_concurrently():

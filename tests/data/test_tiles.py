@@ -1,5 +1,3 @@
-"""Tiles cover an image and overlap; what each shows is where its pixels are."""
-
 import numpy as np
 import pytest
 from hypothesis import given

@@ -1,5 +1,3 @@
-"""Files by path and by address: which references are valid, which files are kept."""
-
 import io
 import os
 from hashlib import sha256
@@ -69,22 +67,12 @@ def test_a_file_with_other_content_than_pinned_is_refused_and_left_alone(tmp_pat
 
 @pytest.mark.parametrize(
     "pin",
-    [
-        "#sha256=", "#sha256=12ab", f"#sha256={PIN[:-1]}g", f"#sha256={PIN}0", f"#SHA256={PIN}",
-        f"#sha-256={PIN}", f"#sha256:{PIN}", f"#sha256-{PIN}", "#md5=0123", f"# sha256 = {PIN}",
-        f"#{PIN}", f"#a=b#sha256={PIN}", f"#sha256={PIN}#a=b", f"#sha256={PIN} ",
-    ],
-)  # fmt: skip
+    ["#sha256=12ab", f"#sha256={PIN}0", f"#SHA256={PIN}", f"#sha256-{PIN}", "#md5=0123", f"#{PIN}"],
+)
 def test_a_pin_of_another_spelling_is_refused(tmp_path, refusal, pin):
     (tmp_path / "a.bin").write_bytes(BODY)
     for reference in (f"{tmp_path}/a.bin", "http://127.0.0.1:1/a.bin"):
         assert "expected 64 hexadecimal digits after #sha256=" in refusal(reference + pin)
-
-
-def test_a_file_may_have_a_name_like_a_pin(tmp_path):
-    path = tmp_path / "C#=1.bin"
-    path.write_bytes(BODY)
-    assert local_copy(str(path), KEY) == path
 
 
 def test_a_tilde_stands_for_the_home_folder(tmp_path, monkeypatch):
@@ -116,50 +104,28 @@ def test_each_address_has_its_own_copy(server):
     assert {path.suffix for path in paths} == {".pth"}
 
 
-def test_an_unchecked_file_never_has_the_copys_name(server, refusal, monkeypatch):
-    seen = []
-
-    def spy(path):
-        seen.append((path.read_bytes() == BODY, cached_path(server.address()).exists()))
-        return sha256_of_file(path)
-
-    monkeypatch.setattr(local_copy_module, "sha256_of_file", spy)
-    refusal(f"{server.address()}#sha256={OTHER_PIN}")
-    assert seen == [(True, False)]
-    assert not cached_path(server.address()).exists()
-
-
 def test_odd_addresses_give_plain_file_names(cache):
-    for address in (
-        "http://host",
-        "http://host/",
-        "http://host/a%2F..%2Fb c",
-        "s3://b/" + "x" * 300,
-    ):
+    for address in ("http://host", "http://host/a%2F..%2Fb c", "s3://b/" + "x" * 300):
         path = cached_path(address)
         assert path.parent == cache
         assert len(path.name) < 120
     assert cached_path("http://host/a%20b%3F.pth").name.endswith("-a_b_.pth")
 
 
-def test_a_changed_copy_is_hashed_again_and_replaced(server, hashed):
-    path = local_copy(server.address(), KEY)
-    path.write_bytes(BODY[:-1] + b"!")
-    os.utime(path, ns=(0, 0))
-    assert local_copy(f"{server.address()}#sha256={PIN}", KEY).read_bytes() == BODY
-    assert hashed == [path.name]
-
-
-def test_a_copy_is_hashed_once(server, hashed):
+def test_a_copy_is_hashed_once_and_again_when_it_has_changed(server, hashed):
     reference = f"{server.address()}#sha256={PIN}"
     path = local_copy(reference, KEY)
     assert local_copy(reference, KEY) == path
     assert hashed == []
     os.utime(path, ns=(0, 0))
-    assert local_copy(reference, KEY) == path
-    assert local_copy(reference, KEY) == path
+    for _ in range(2):
+        assert local_copy(reference, KEY) == path
     assert hashed == [path.name]
     assert len(server.requests) == 1
+    path.write_bytes(BODY[:-1] + b"!")
+    os.utime(path, ns=(1, 1))
+    assert local_copy(reference, KEY).read_bytes() == BODY
+    assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"sha256": "0"}'])
@@ -223,14 +189,6 @@ def test_a_damaged_archive_is_not_kept(server, refusal, kept, body, reason):
 def test_pinned_content_needs_no_other_check(server):
     path = local_copy(f"{server.address()}#sha256={PIN}", KEY, lambda _: "never called")
     assert path.read_bytes() == BODY
-
-
-def test_a_slow_check_is_announced(server, monkeypatch, capsys):
-    local_copy(server.address("a"), KEY)
-    assert "checking" not in capsys.readouterr().out
-    monkeypatch.setattr(local_copy_module, "SLOW_BYTES", len(BODY) - 1)
-    local_copy(server.address("b"), KEY)
-    assert "b: checking the file" in capsys.readouterr().out
 
 
 def test_an_unwritable_cache_is_reported(tmp_path, monkeypatch, refusal):

@@ -1,5 +1,3 @@
-"""Fetching in separate processes: killed at any moment, and two at the same time."""
-
 import os
 import subprocess
 import sys

@@ -1,5 +1,3 @@
-"""Files of web servers and of fsspec's file systems, and answers that are not the file."""
-
 from hashlib import sha256
 
 import fsspec
@@ -21,11 +19,6 @@ def test_a_length_too_long_is_a_broken_connection(server, refusal, kept):
     assert "can be fetched" in message
     assert str(len(BODY)) in message
     assert kept() == [".part", ".part.json"]
-
-
-def test_a_length_that_was_wrong_once_is_forgotten(server):
-    server.plan = [Turn(headers={"Content-Length": 70_001}, cut=70_000)]
-    assert local_copy(server.address(), KEY).read_bytes() == BODY
 
 
 @pytest.mark.parametrize("length", [None, "", "many", "-5"])

@@ -1,5 +1,3 @@
-"""Calibration by hand, and of scores that are what they say."""
-
 import numpy as np
 import pytest
 

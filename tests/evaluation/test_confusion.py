@@ -1,5 +1,3 @@
-"""The confusion matrix by hand, and its sums on made-up scenes."""
-
 import numpy as np
 import pytest
 

@@ -1,5 +1,3 @@
-"""Costs of errors by hand, and against figures of TIDE's authors' own code."""
-
 from collections import Counter
 
 import pytest
@@ -34,7 +32,6 @@ def by_kind(table):
 
 
 def all_costs(table):
-    """The costs of all false positives and of all false negatives."""
     return [table.scalars[f"AP50_cost/false_{kind}"] for kind in ("positives", "negatives")]
 
 

@@ -1,6 +1,3 @@
-"""A split's arrays against its files, its judgement against COCO's figures."""
-
-import json
 from pathlib import Path
 
 import numpy as np
@@ -49,27 +46,6 @@ def test_training_finds_the_threshold_of_the_analysis(tmp_path, seed):
     judged = judge_split(truth, results, {})
     assert (judged.outcomes.kinds == IGNORED).any()
     assert best_f1_threshold(read_coco(truth), results) == judged.threshold > 0
-
-
-def test_ids_become_places_in_their_order(tmp_path):
-    content = {
-        "images": [{"id": 7, "height": 10, "width": 20}, {"id": 2}],
-        "categories": [{"id": 9, "name": "b"}, {"id": 1, "name": "a"}],
-        "annotations": [{"id": 1, "image_id": 7, "category_id": 9, "bbox": [1, 2, 3, 4]}],
-    }
-    path = tmp_path / "truth.json"
-    path.write_text(json.dumps(content))
-    split = read_split(
-        path,
-        CocoResults.from_rows(
-            [{"image_id": 2, "category_id": 1, "score": 0.5, "bbox": [0, 0, 5, 6]}]
-        ),
-    )
-    assert split.names == ("a", "b")
-    assert (split.truth.image, split.truth.label, split.truth_area) == (1, 2, 12)
-    assert (split.found.image, split.found.label, split.found_area) == (0, 1, 30)
-    assert split.image_area[1] == 200
-    assert split.image_area[0] != split.image_area[0]  # NaN: unknown
 
 
 def test_the_best_hundred_of_a_class_in_an_image_count(tmp_path):

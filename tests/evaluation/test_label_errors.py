@@ -1,5 +1,3 @@
-"""Labels worth a look, by hand: three images of two classes."""
-
 import json
 
 import pytest
@@ -85,7 +83,6 @@ def test_a_box_without_a_detection_counts_more_if_those_of_its_class_have_one(re
 
 
 def bayes(if_wrong, if_right, wrong=0.05):
-    """Bayes' rule with the prior `wrong`."""
     return wrong * if_wrong / (wrong * if_wrong + (1 - wrong) * if_right)
 
 

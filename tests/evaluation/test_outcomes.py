@@ -1,5 +1,3 @@
-"""Each kind of outcome by hand; all of them against a naive loop over detections and objects."""
-
 import numpy as np
 import pytest
 
@@ -58,29 +56,6 @@ def test_of_equal_overlaps_an_error_is_about_the_earlier_object_as_in_tide():
     outcomes = judge_image(objects(SQUARE, SQUARE), detections((2, 0.9, *SQUARE[1:])))
     assert outcomes.objects == [0]
     assert outcomes.missed.tolist() == [False, True]
-
-
-def test_within_a_crowd_of_its_class_a_detection_is_ignored():
-    crowd = objects((-1, 0, 0, 0.5, 1))
-    found = detections(
-        (1, 0.9, 0, 0, 0.25, 0.25),
-        (1, 0.8, 0, 0, 0.25, 0.25),  # a crowd is never used up
-        (1, 0.7, 0.375, 0, 0.625, 0.25),  # half within
-        (1, 0.6, 0.4375, 0, 0.6875, 0.25),  # less than half
-        (2, 0.5, 0, 0, 0.25, 0.25),  # of another class
-    )
-    outcomes = judge_image(crowd, found)
-    assert outcomes.names == ("ignored", "ignored", "ignored", "background", "background")
-    assert outcomes.objects.tolist() == [-1] * 5
-    assert not outcomes.missed.any()
-
-
-def test_nothing_at_all():
-    assert judge_image(objects(), detections()).names == ()
-    assert judge_image(objects(), detections((1, 0.9, 0, 0, 1, 1))).names == ("background",)
-    outcomes = judge_image(objects(SQUARE, (-1, 0, 0, 1, 1)), detections())
-    assert outcomes.missed.tolist() == [True, False]
-    assert outcomes.objects.shape == (0,)
 
 
 def naive(truth, found):

@@ -1,5 +1,3 @@
-"""AP by size against pycocotools with the same area ranges."""
-
 import contextlib
 import io
 from itertools import pairwise
@@ -20,7 +18,6 @@ CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
 
 
 def by_pycocotools(truth: Path, results, sides_px):
-    """AP and AP50 of the area ranges between the sides."""
     with contextlib.redirect_stdout(io.StringIO()):
         coco = COCO(str(truth))
         evaluator = COCOeval(

@@ -47,21 +47,17 @@ def test_loading_gives_the_network_and_its_metadata_back(tmp_path, metadata, net
     assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
 
 
-def test_a_checkpoint_of_an_earlier_version_carries_no_threshold(tmp_path, metadata, network):
-    card = metadata.to_json()
-    del card["score_threshold"]
-    ms.save_checkpoint(network, str(tmp_path / "a.ckpt"), append_dict={"ssd300": json.dumps(card)})
-    assert load(tmp_path / "a.ckpt")[1] == metadata._replace(score_threshold=None)
-
-
-def test_a_checkpoint_of_an_earlier_version_is_of_ssd300(tmp_path, metadata, network):
+def test_a_checkpoint_of_an_earlier_version_is_of_ssd300_without_a_threshold(
+    tmp_path, metadata, network
+):
     description = metadata.to_json()
+    del description["score_threshold"]
     assert description["model"].pop("input_size") == 300
     assert description["model"].pop("resize") == "stretch"
     assert description["model"].pop("aspect_ratios") is None
     path = tmp_path / "old.ckpt"
     ms.save_checkpoint(network, str(path), append_dict={"ssd300": json.dumps(description)})
-    assert load(path)[1] == metadata
+    assert load(path)[1] == metadata._replace(score_threshold=None)
 
 
 @pytest.mark.parametrize(
@@ -81,22 +77,6 @@ def test_equal_networks_give_equal_bytes(tmp_path, metadata):
         ms.set_seed(1)
         save(tmp_path / name, build_network(metadata.model, 2, "multibox"), metadata)
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
-
-
-def test_a_failed_save_keeps_the_old_file(tmp_path, metadata, network, monkeypatch):
-    save(tmp_path / "a.ckpt", network, metadata)
-    before = (tmp_path / "a.ckpt").read_bytes()
-
-    def break_off(_, path, **__):
-        with open(path, "wb") as file:  # noqa: PTH123
-            file.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(ms, "save_checkpoint", break_off)
-    with pytest.raises(OSError, match="No space left"):
-        save(tmp_path / "a.ckpt", network, metadata)
-    assert (tmp_path / "a.ckpt").read_bytes() == before
-    assert [p.name for p in tmp_path.iterdir()] == ["a.ckpt"]
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -119,15 +99,12 @@ def test_other_files_are_refused(tmp_path, metadata, network):
     ("key", "value", "message"),
     [
         ("loss", "hinge", "loss: found 'hinge', expected 'focal' or 'multibox'"),
-        ("loss", ["focal"], "loss: found ['focal'], expected 'focal' or 'multibox'"),
-        ("classes", None, "classes: found None, expected a list"),
         ("classes", [], "classes: found [], expected "),
         ("classes", [{"id": "3", "name": "a"}], "classes.0.id: found '3', expected a whole number"),
         ("classes", [{"id": 3}], "classes.0.name: found None, expected a value"),
         ("classes", [None] * 300_000, "classes.0: found None, expected "),
         ("step", float("nan"), "step: found nan, expected a whole number"),
         ("score_threshold", {"score": 1.5}, "score_threshold.score: found 1.5, expected "),
-        ("score_threshold", {"images": 0}, "score_threshold.images: found 0, expected "),
         ("model", {"width": float("inf")}, "model.width: found inf, expected "),
         ("model", {"default_box_scales": [1.0] * 7}, "default_box_scales: found [1.0, 1.0, "),
         ("model", {"width": 4.0}, "backbone.conv1.0.conv.weight: found 'Float32 (8, 3, 3, 3)', "),
@@ -146,13 +123,6 @@ def test_a_description_that_is_not_ours_is_refused(
         load(tmp_path / "a.ckpt")
     assert len(str(caught.value)) < 1000
     assert getrusage(RUSAGE_SELF).ru_maxrss - before_kib < 1 << 20
-
-
-def test_weights_that_do_not_fit_the_metadata_are_refused(tmp_path, metadata, network):
-    other = metadata._replace(classes=(*CLASSES, CocoClass(91, "cow")))
-    save(tmp_path / "a.ckpt", network, other)
-    with pytest.raises(InputError):
-        load(tmp_path / "a.ckpt")
 
 
 FULL = """

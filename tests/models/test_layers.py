@@ -1,12 +1,10 @@
-"""ConvBlock's neighbours: L2Norm, CaffeInput, Dropout and the scaling of channel counts."""
-
 import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor
 
 from ssdcore.data.preprocess import to_network_input
-from ssdcore.models.layers import CaffeInput, Dropout, L2Norm, scaled_channels
+from ssdcore.models.layers import CaffeInput, Dropout, L2Norm
 
 SHAPE = (3, 16, 19, 19)
 
@@ -48,36 +46,11 @@ def test_masks_of_calls_seeds_and_neighbours_are_uncorrelated():
         assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 0.03
 
 
-def test_restoring_the_number_of_calls_continues_with_the_next_mask():
-    ones = np.ones(SHAPE, np.float32)
-    cell, drop = trained(0.5)
-    drop(ones)
-    calls = cell.calls.asnumpy().copy()
-    second = drop(ones)
-    resumed, drop_again = trained(0.5)
-    resumed.calls.set_data(Tensor(calls))
-    np.testing.assert_array_equal(drop_again(ones), second)
-
-
 def test_nothing_is_dropped_outside_of_training(rng):
     cell = Dropout(0.5)
     cell.set_train(False)
     x = rng.normal(size=SHAPE).astype(np.float32)
     np.testing.assert_array_equal(compiled(cell)(x), x)
-
-
-def test_gradients_pass_where_values_do():
-    cell, _ = trained(0.5)
-
-    def total(x):
-        y = cell(x)
-        return (y * y).sum()
-
-    x = np.full(SHAPE, 3, np.float32)
-    gradient = ms.jit(ms.grad(total))(Tensor(x)).asnumpy()
-    kept = gradient != 0
-    assert kept.mean() == pytest.approx(0.5, abs=0.02)
-    assert gradient[kept] == pytest.approx(2 * 2 * 2 * 3)
 
 
 def test_caffe_input_is_the_image_less_caffes_mean(rng):
@@ -91,11 +64,3 @@ def test_l2_norm_scales_each_position_to_its_scale(rng):
     x = rng.normal(size=(1, 8, 3, 3)).astype(np.float32)
     length = np.linalg.norm(L2Norm(8)(Tensor(x)).asnumpy(), axis=1)
     np.testing.assert_allclose(length, 20, rtol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("channels", "width", "expected"),
-    [(64, 1, 64), (64, 0.125, 8), (512, 0.25, 128), (64, 0.01, 8)],
-)
-def test_scaled_channels(channels, width, expected):
-    assert scaled_channels(channels, width) == expected

@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from ssdcore.core.errors import InputError
-from ssdcore.models.weight_files import LoadReport, read_arrays
+from ssdcore.models.weight_files import read_arrays
 
 ARRAYS = {
     "features.0.weight": np.arange(24, dtype=np.float32).reshape(2, 3, 2, 2) / 7,
@@ -45,9 +45,23 @@ def refusal(path):
     return str(caught.value)
 
 
-def test_safetensors_come_back(tmp_path):
-    save_file(ARRAYS, tmp_path / "a.safetensors")
-    assert_equal(read_arrays(tmp_path / "a.safetensors"), dict(sorted(ARRAYS.items())))
+WRITERS = {
+    "a.safetensors": partial(save_file, dict(sorted(ARRAYS.items()))),
+    "a.ckpt": partial(write_checkpoint, author="me"),
+    "a.npz": lambda path: np.savez_compressed(path, **ARRAYS),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_arrays_come_back_and_damaged_files_are_refused(tmp_path, name):
+    whole, damaged = tmp_path / name, tmp_path / f"damaged-{name}"
+    WRITERS[name](whole)
+    expected = sorted(ARRAYS.items()) if name == "a.safetensors" else ARRAYS
+    assert_equal(read_arrays(whole), dict(expected))
+    content = whole.read_bytes()
+    for part in (b"", b"<html>404</html>", content[: len(content) // 2], content[:-1]):
+        damaged.write_bytes(part)
+        assert "whole" in refusal(damaged)
 
 
 @pytest.mark.parametrize("kind", ["float16", "float64", "int64", "uint8", "bool"])
@@ -72,22 +86,12 @@ def test_a_type_without_a_float32_is_named(tmp_path):
     assert "Convert the file to F32" in message
 
 
-def test_mindspore_checkpoints_come_back(tmp_path):
-    write_checkpoint(tmp_path / "a.ckpt", author="me")
-    assert_equal(read_arrays(tmp_path / "a.ckpt"), ARRAYS)
-
-
 def test_other_types_of_checkpoints_become_float32(tmp_path):
     tensor = ms.Tensor(ARRAYS["features.0.bias"])
     for kind in (ms.float16, ms.bfloat16, ms.float64):
         value = [{"name": "a", "data": tensor.astype(kind)}]
         ms.save_checkpoint(value, str(tmp_path / "a.ckpt"))
         assert_equal(read_arrays(tmp_path / "a.ckpt"), {"a": ARRAYS["features.0.bias"]})
-
-
-def test_numpy_files_come_back(tmp_path):
-    np.savez_compressed(tmp_path / "a.npz", **ARRAYS)
-    assert_equal(read_arrays(tmp_path / "a.npz"), ARRAYS)
 
 
 class Shouts:
@@ -107,18 +111,6 @@ def test_a_header_of_any_length_is_refused(tmp_path):
     for length in (2**60, 2**63 + 1, 100):
         (tmp_path / "a.safetensors").write_bytes(struct.pack("<Q", length) + b"{}")
         assert "whole .safetensors file" in refusal(tmp_path / "a.safetensors")
-
-
-@pytest.mark.parametrize("name", ["a.safetensors", "a.ckpt", "a.npz"])
-def test_damaged_files_are_refused(tmp_path, name):
-    whole, damaged = tmp_path / name, tmp_path / f"damaged-{name}"
-    write = {"a.ckpt": write_checkpoint, "a.npz": lambda path: np.savez(path, **ARRAYS)}
-    write.get(name, partial(save_file, ARRAYS))(whole)
-    content = whole.read_bytes()
-    for part in (b"", b"<html>404</html>", content[: len(content) // 2], content[:-1]):
-        damaged.write_bytes(part)
-        assert "whole" in refusal(damaged)
-    read_arrays(whole)
 
 
 def test_files_without_arrays_are_refused(tmp_path):
@@ -194,18 +186,3 @@ def test_pytorchs_own_files_are_arrays_or_one_line(tmp_path, capfd, recwarn):
         assert "\n" not in message
     assert "ran" not in "".join(capfd.readouterr())
     assert not recwarn
-
-
-def test_lines_give_counts_and_names_by_reason():
-    transfer = LoadReport(
-        loaded={f"backbone.{i}": f"features.{i}" for i in range(30)},
-        unused={"head.a": "another class", "step": "foreign", "head.b": "another class"},
-        fresh=("heads.0", "heads.1"),
-    )
-    assert list(transfer.lines()) == [
-        "30 parameters loaded, 2 fresh; 3 arrays of the file unused",
-        "loaded: backbone.0 … backbone.29 (30)",
-        "fresh: heads.0, heads.1",
-        "unused, another class: head.a, head.b",
-        "unused, foreign: step",
-    ]

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ssdcore.coco.annotations import CocoSplit, check_rows
-from ssdcore.evaluation.named_table import Table
 from ssdcore.evaluation.tables import empty_tables
 from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.report.content import Box, GalleryImage, ReportContent, VariedImage
@@ -21,8 +20,7 @@ JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
 
 
 @pytest.fixture(scope="session")
-def hostile_names() -> tuple[str, ...]:
-    """Names that break a page which trusts them."""
+def hostile_names():
     return (
         "<script>alert(1)</script>",
         "</script><script>alert(2)</script>",
@@ -50,7 +48,7 @@ CLASSES = [
 
 
 @pytest.fixture(scope="session")
-def tables() -> dict[str, Table]:
+def tables():
     """Two classes with objects and one without; at 0.4 a circle is called a star three times."""
     grid = [step / 100 for step in range(101)]
     names = ["circle", "star", "ghost"]
@@ -82,13 +80,13 @@ def tables() -> dict[str, Table]:
     }  # fmt: skip
     found = {table.name: replace(table, rows=rows[table.name]) for table in empty_tables()}
     confusion = found["confusion"]
-    chart = replace(confusion.chart, order=(*names, "background"))  # type: ignore[type-var]
+    chart = replace(confusion.chart, order=(*names, "background"))
     found["confusion"] = replace(confusion, chart=chart)
     return found
 
 
 @pytest.fixture(scope="session")
-def splits() -> dict[str, SplitData]:
+def splits():
     """Two splits, in which convert kept 4000 and 500 images and left some out."""
     return {
         "train": SplitData(shapes_split({"circle": 90, "star": 3}), conversion(4000, 12, 7)),
@@ -110,7 +108,6 @@ def split_of(
     height: int = 10,
     width: int = 10,
 ) -> CocoSplit:
-    """A split of images of one size in pixels."""
     images = [
         {"id": id_, "file_name": f"{id_}.jpg", "height": height, "width": width}
         for id_ in image_ids
@@ -121,25 +118,15 @@ def split_of(
 
 
 def conversion(images: int, skipped: int, dropped: int) -> dict[str, Any]:
-    """An entry of conversion.json."""
-    return {
-        "images": {
-            "kept": images,
-            "skipped": {"no objects": skipped} if skipped else {},
-            "without_objects": 77,
-        },
-        "boxes": {
-            "crowd": 31,
-            "clipped": 88,
-            "in_skipped_images": 99,
-            "dropped": {"no area": dropped} if dropped else {},
-        },
-        "skipped_files": [],
-    }
+    boxes = {"crowd": 31, "clipped": 88, "in_skipped_images": 99}
+    boxes["dropped"] = {"no area": dropped} if dropped else {}
+    left_out = {"no objects": skipped} if skipped else {}
+    of_images = {"kept": images, "skipped": left_out, "without_objects": 77}
+    return {"images": of_images, "boxes": boxes, "skipped_files": []}
 
 
 @pytest.fixture(scope="session")
-def gallery() -> list[GalleryImage]:
+def gallery():
     """Two images of 200 × 100 pixels.
 
     The first: a circle found, one missed unless faint boxes count, a star invented at 0.5.
@@ -167,9 +154,7 @@ def gallery() -> list[GalleryImage]:
 
 
 @pytest.fixture(scope="session")
-def content(
-    tables: dict[str, Table], splits: dict[str, SplitData], gallery: list[GalleryImage]
-) -> ReportContent:
+def content(tables, splits, gallery):
     scales = [0.1, 0.2, 0.375, 0.5, 0.6, 0.7, 0.8]  # an IoU over 0.5 with all objects
     found = [*training_tables(HISTORY), *data_tables(splits, LAYOUTS[300], scales)]
     figures = {"AP50": 0.6} | dict.fromkeys(("AP", "AP75", "APm", "AR1", "AR10", "AR100"), 0.5)
@@ -200,13 +185,12 @@ def content(
 
 
 def with_rows(content: ReportContent, name: str, rows: Sequence[Any]) -> ReportContent:
-    """Returns `content` with other rows in one of its tables."""
     table = replace(content.tables[name], rows=[tuple(row) for row in rows])
     return replace(content, tables={**content.tables, name: table})
 
 
 @pytest.fixture(scope="session")
-def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportContent:
+def hostile(content, hostile_names):
     """Returns `content` with hostile words wherever others choose the words."""
     for name in ("per_class", "left_out", "objects", "sizes"):
         rows = [
@@ -221,7 +205,6 @@ def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportCon
         content = with_rows(content, name, rows)
     content = with_rows(content, "confusion", [(word, word) for word in hostile_names])
     confusion = content.tables["confusion"]
-    assert confusion.chart
     chart = replace(confusion.chart, order=(*hostile_names, "background"))
     first = content.gallery[0]
     return replace(
@@ -252,7 +235,7 @@ def hostile(content: ReportContent, hostile_names: tuple[str, ...]) -> ReportCon
 
 
 @pytest.fixture(scope="session")
-def empty(content: ReportContent) -> ReportContent:
+def empty(content):
     """A report on nothing: no class, no step, no split."""
     tables = [*empty_tables(), *training_tables(HISTORY.splitlines()[0] + "\n")]
     tables += data_tables({}, LAYOUTS[300], [])

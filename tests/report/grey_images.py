@@ -26,7 +26,6 @@ def write_split(folder: Path, count: int, skipped: Collection[str] = ()) -> Spli
 
 
 def row(image: int, score: float = 0.9, bbox: Collection[float] = BOX) -> dict[str, Any]:
-    """A detection of a cat."""
     return {"image_id": image, "category_id": 7, "bbox": list(bbox), "score": score}
 
 

@@ -1,7 +1,6 @@
 """The page in a browser, from a file and without a network."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,7 +53,7 @@ class Opened:
 
 
 @pytest.fixture
-def opened(browser: Any, content: ReportContent, tmp_path: Path) -> Iterator[Any]:
+def opened(browser, content, tmp_path):
     """Returns a function that opens some content; fails on any error or request of the pages."""
     all_opened: list[Opened] = []
 
@@ -71,7 +70,7 @@ def opened(browser: Any, content: ReportContent, tmp_path: Path) -> Iterator[Any
 
 
 @pytest.fixture(scope="module")
-def common(browser: Any, content: ReportContent, tmp_path_factory: Any) -> Iterator[Opened]:
+def common(browser, content, tmp_path_factory):
     """The page that tests share; each leaves its filters to the next, which resets them."""
     file = tmp_path_factory.mktemp("page") / "report.html"
     file.write_text(render(content), encoding="utf-8")
@@ -81,19 +80,19 @@ def common(browser: Any, content: ReportContent, tmp_path_factory: Any) -> Itera
 
 
 @pytest.fixture
-def page(common: Opened) -> Iterator[Opened]:
+def page(common):
     """The page of `content` on a desktop, with no box filtered out."""
     common.page.locator(".filters .reset").click()
     yield common
     assert common.troubles == []
 
 
-def test_all_charts_are_drawn_when_the_page_has_loaded(common: Opened) -> None:
+def test_all_charts_are_drawn_when_the_page_has_loaded(common):
     assert common.page.locator(".chart").count() == CHARTS
     assert common.page.locator(".chart .main-svg:first-child").count() == CHARTS
 
 
-def test_charts_follow_without_scrolling_on_a_phone_and_all_are_in_print(opened: Any) -> None:
+def test_charts_follow_without_scrolling_on_a_phone_and_all_are_in_print(opened):
     phone = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
     page = opened(**phone).page
     page.locator(".chart").last.locator(".main-svg").first.wait_for()
@@ -102,7 +101,7 @@ def test_charts_follow_without_scrolling_on_a_phone_and_all_are_in_print(opened:
     assert page.locator(".chart .main-svg:first-child").count() == CHARTS
 
 
-def test_the_ticks_of_tiny_values_differ(opened: Any, content: ReportContent) -> None:
+def test_the_ticks_of_tiny_values_differ(opened, content):
     rows = [("0–16 px", 0, 16, 40, 0.0001, 0.0004, 0.1)]
     page = opened(with_rows(content, "sizes", rows)).page
     page.locator("#table-sizes .main-svg").first.wait_for()
@@ -110,7 +109,7 @@ def test_the_ticks_of_tiny_values_differ(opened: Any, content: ReportContent) ->
     assert len(set(ticks)) == len(ticks) > 2
 
 
-def test_a_request_or_an_error_is_noticed(browser: Any, tmp_path: Path) -> None:
+def test_a_request_or_an_error_is_noticed(browser, tmp_path):
     file = tmp_path / "bad.html"
     file.write_text("<img src='http://a.example/x.png'><script>throw Error('oops')</script>")
     bad = Opened(browser, file)
@@ -120,7 +119,7 @@ def test_a_request_or_an_error_is_noticed(browser: Any, tmp_path: Path) -> None:
     assert "oops" in bad.troubles
 
 
-def test_the_class_filter_leaves_its_boxes_and_their_images(page: Opened) -> None:
+def test_the_class_filter_leaves_its_boxes_and_their_images(page):
     assert page.boxes() == ["? circle", "✓ circle 0.90", "✗ star 0.50", "≠ circle 0.70 (star)"]
     page.page.locator("[name=class]").select_option("star")
     assert page.boxes() == ["✗ star 0.50", "≠ circle 0.70 (star)"]  # the latter is a star
@@ -135,7 +134,7 @@ def test_the_class_filter_leaves_its_boxes_and_their_images(page: Opened) -> Non
     assert len(page.boxes()) == 4
 
 
-def test_the_threshold_slider_updates_the_boxes(page: Opened) -> None:
+def test_the_threshold_slider_updates_the_boxes(page):
     assert page.shown(".slider output") == ["0.400"]
     assert page.shown(".gallery figcaption span")[0] == "1 correct · 1 invented · 1 missed"
     page.slide(0.1)  # the faint detection finds the missed circle
@@ -150,7 +149,7 @@ def test_the_threshold_slider_updates_the_boxes(page: Opened) -> None:
     assert "✗ star 0.50" in page.boxes()
 
 
-def test_labels_stay_inside_their_image(opened: Any, content: ReportContent) -> None:
+def test_labels_stay_inside_their_image(opened, content):
     first = content.gallery[0]
     places = [
         (left, 30, width, 30) for left, width in ((0, 9), (40, 9), (55, 9), (58, 30), (91, 9))
@@ -169,9 +168,7 @@ def test_labels_stay_inside_their_image(opened: Any, content: ReportContent) -> 
     )
 
 
-def test_the_slider_stands_on_the_threshold_of_the_evaluation(
-    opened: Any, content: ReportContent
-) -> None:
+def test_the_slider_stands_on_the_threshold_of_the_evaluation(opened, content):
     rows = [*content.tables["score_curves"].rows, ("all", 0.502525, 0.9, 0.8, 0.85)]
     page = opened(replace(with_rows(content, "score_curves", rows), score_threshold=0.502525))
     assert page.shown(".slider output") == ["0.503"]
@@ -183,7 +180,7 @@ def test_the_slider_stands_on_the_threshold_of_the_evaluation(
     assert page.shown(".slider output") == ["0.503"]
 
 
-def test_the_figures_of_the_threshold_are_those_of_the_curves(page: Opened) -> None:
+def test_the_figures_of_the_threshold_are_those_of_the_curves(page):
     page.slide(0.3)
     assert page.shown(".status") == [
         "2 of 2 images, with the boxes counted above, from a score of 0.300 on. "
@@ -196,7 +193,7 @@ def test_the_figures_of_the_threshold_are_those_of_the_curves(page: Opened) -> N
     ]
 
 
-def test_kinds_can_be_left_out_and_ground_truth_drawn(page: Opened) -> None:
+def test_kinds_can_be_left_out_and_ground_truth_drawn(page):
     assert page.shown(".chips output") == ["1", "1", "0", "0", "0", "1", "1"]
     page.toggle("correct")
     assert page.boxes() == ["? circle", "✗ star 0.50", "≠ circle 0.70 (star)"]
@@ -207,7 +204,7 @@ def test_kinds_can_be_left_out_and_ground_truth_drawn(page: Opened) -> None:
     assert page.boxes() == ["· circle", "? circle", "✗ star 0.50", "· star", "≠ circle 0.70 (star)"]
 
 
-def test_a_crowded_image_names_its_boxes_only_enlarged(opened: Any, content: ReportContent) -> None:
+def test_a_crowded_image_names_its_boxes_only_enlarged(opened, content):
     boxes = content.gallery[0].boxes
     crowded = replace(content.gallery[0], boxes=[*boxes[:2], *[boxes[2]] * 13])
     page = opened(replace(content, gallery=[crowded]))
@@ -216,7 +213,7 @@ def test_a_crowded_image_names_its_boxes_only_enlarged(opened: Any, content: Rep
     assert page.shown("dialog .box b")[1] == "✓ circle 0.90"
 
 
-def test_a_gallery_shows_its_images_in_its_order(opened: Any, content: ReportContent) -> None:
+def test_a_gallery_shows_its_images_in_its_order(opened, content):
     first, second = content.gallery
     turned = [replace(first, galleries={"worst": 1}), replace(second, galleries={"worst": 0})]
     page = opened(replace(content, gallery=[*turned, replace(first, galleries={"best": 0})]))
@@ -226,7 +223,7 @@ def test_a_gallery_shows_its_images_in_its_order(opened: Any, content: ReportCon
     assert page.shown(".galleries span, .chips [name=gallery] + span") == ["all 3", "worst", "best"]
 
 
-def test_many_images_show_on_demand(opened: Any, content: ReportContent) -> None:
+def test_many_images_show_on_demand(opened, content):
     page = opened(replace(content, gallery=[*content.gallery] * 6))
     assert len(page.images()) == 9
     page.page.get_by_text("Show 3 more").click()
@@ -234,7 +231,7 @@ def test_many_images_show_on_demand(opened: Any, content: ReportContent) -> None
     assert page.shown(".more") == []
 
 
-def test_the_table_of_classes_sorts_by_each_column(page: Opened) -> None:
+def test_the_table_of_classes_sorts_by_each_column(page):
     headings = page.page.locator("#table-per_class thead th")
 
     def column() -> list[str]:
@@ -254,7 +251,7 @@ def test_the_table_of_classes_sorts_by_each_column(page: Opened) -> None:
     assert column() == ["circle", "star", "ghost"]  # 1200, 30, 0 objects
 
 
-def test_a_sorted_table_stays_where_it_is_and_keeps_its_names_in_view(opened: Any) -> None:
+def test_a_sorted_table_stays_where_it_is_and_keeps_its_names_in_view(opened):
     page = opened(viewport=PHONE).page
     name = page.locator("#table-per_class tbody th").first
     heading = page.locator("#table-per_class thead button", has_text="wrong")
@@ -267,7 +264,7 @@ def test_a_sorted_table_stays_where_it_is_and_keeps_its_names_in_view(opened: An
     assert 0 <= name.bounding_box()["x"] < PHONE["width"] / 4
 
 
-def test_images_of_any_shape_fill_their_row(opened: Any, content: ReportContent) -> None:
+def test_images_of_any_shape_fill_their_row(opened, content):
     wide = content.gallery[0]
     jpeg = encode_jpeg(np.zeros((16, 8, 3), np.uint8))
     tall = replace(wide, jpeg=jpeg, width=100, height=200)
@@ -283,9 +280,7 @@ def test_images_of_any_shape_fill_their_row(opened: Any, content: ReportContent)
     )
 
 
-def test_an_image_opens_with_its_boxes_and_arrow_keys_go_to_the_next(
-    opened: Any, content: ReportContent
-) -> None:
+def test_an_image_opens_with_its_boxes_and_arrow_keys_go_to_the_next(opened, content):
     third = replace(content.gallery[1], file_name="third.jpg")
     page = opened(replace(content, gallery=[*content.gallery, third]))
     page.page.get_by_role("button", name="Enlarge first.jpg").click()
@@ -298,7 +293,7 @@ def test_an_image_opens_with_its_boxes_and_arrow_keys_go_to_the_next(
     assert page.shown("dialog p") == []
 
 
-def test_a_class_that_is_picked_stands_out_among_the_lines(common: Opened) -> None:
+def test_a_class_that_is_picked_stands_out_among_the_lines(common):
     page = common.page
     page.locator(".pick").first.scroll_into_view_if_needed()
     widths = "document.querySelector('#table-pr_curves .chart').data.map((d) => d.line.width)"
@@ -308,9 +303,7 @@ def test_a_class_that_is_picked_stands_out_among_the_lines(common: Opened) -> No
     assert page.evaluate(widths) == [1.2, 1.2, 3]
 
 
-def test_hostile_names_are_text(
-    opened: Any, hostile: ReportContent, hostile_names: tuple[str, ...]
-) -> None:
+def test_hostile_names_are_text(opened, hostile, hostile_names):
     page = opened(hostile)
     text = page.page.locator("main").inner_text()
     for name in hostile_names:
@@ -321,9 +314,7 @@ def test_hostile_names_are_text(
     assert page.shown("dialog p")[0].startswith(hostile_names[0])
 
 
-def test_a_page_scrolls_in_one_direction_only(
-    opened: Any, content: ReportContent, hostile: ReportContent
-) -> None:
+def test_a_page_scrolls_in_one_direction_only(opened, content, hostile):
     for shown in (content, hostile):
         page = opened(shown).page
         for scheme in ("light", "dark"):
@@ -333,7 +324,7 @@ def test_a_page_scrolls_in_one_direction_only(
                 assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
 
 
-def test_print_shows_every_image_and_no_controls(opened: Any, content: ReportContent) -> None:
+def test_print_shows_every_image_and_no_controls(opened, content):
     page = opened(replace(content, gallery=[*content.gallery] * 6))
     page.page.locator("[name=class]").select_option("star")
     page.page.emulate_media(media="print")
@@ -345,17 +336,17 @@ def test_print_shows_every_image_and_no_controls(opened: Any, content: ReportCon
     assert len(page.images()) == 9
 
 
-def test_without_a_script_images_boxes_and_tables_show(opened: Any) -> None:
+def test_without_a_script_images_boxes_and_tables_show(opened):
     page = opened(java_script_enabled=False)
     assert page.boxes() == ["? circle", "✓ circle 0.90", "✗ star 0.50", "≠ circle 0.70 (star)"]
     assert page.shown("#table-per_class tbody th") == ["circle", "star", "ghost"]
     assert page.shown(".filters") == []
 
 
-def test_the_section_in_view_is_marked(page: Opened) -> None:
+def test_the_section_in_view_is_marked(page):
     page.page.locator("nav a", has_text="Sizes").click()
     page.page.wait_for_function("document.querySelector('nav a[aria-current]').hash === '#sizes'")
 
 
-def test_an_empty_report_opens(opened: Any, empty: ReportContent) -> None:
+def test_an_empty_report_opens(opened, empty):
     assert opened(empty).page.locator("h2").count() == 12

@@ -1,13 +1,9 @@
-import json
-from dataclasses import replace
-
 import numpy as np
 
 from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.report.charts import draw
 
 FIGURES = (Column("name", "text"), Column("AP50"), Column("AP"))
-EVIL = "<b>x</b><a href='http://a.example'>"
 
 
 def table(*rows, chart, columns=FIGURES) -> Table:
@@ -94,21 +90,3 @@ def test_a_heatmap_shows_shares_of_rows_with_the_diagonal_apart():
     assert np.isnan(wrong.z[1]).all()
     assert list(right.text[0]) == ["75", "5", "20"]
     assert wrong.hovertext[0][1] == "circle as star: 5 (5\u00a0%)"
-
-
-def test_names_are_text_to_plotly():
-    rows = [(EVIL, 0.5, 0.5), ("all", 0.5, 0.5), ("cat", 0.5, 0.5)]
-    for drawing in (
-        draw(ranking(*rows)),
-        draw(table(*rows, chart=BY_CLASS, columns=LINES)),
-        draw(matrix([[1]], [EVIL])),
-    ):
-        text = json.dumps(json.loads(drawing.to_json()))
-        assert "<" not in text.replace("<br>", "").replace("<extra></extra>", "")
-        assert "&lt;" in text
-
-
-def test_a_table_without_chart_or_data_has_no_drawing(tables):
-    assert draw(tables["coco_figures"]) is None
-    for name in ("per_class", "confusion", "pr_curves", "calibration"):
-        assert draw(replace(tables[name], rows=[])) is None

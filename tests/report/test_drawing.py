@@ -42,7 +42,7 @@ def where(image: NDArray[np.uint8], colour: tuple[int, int, int]) -> NDArray[np.
     return (image == np.array(colour, np.uint8)).all(axis=-1)
 
 
-def test_a_box_colours_its_own_edge_pixels_and_nothing_else() -> None:
+def test_a_box_colours_its_own_edge_pixels_and_nothing_else():
     image = grey(40, 60)
     drawn = annotated(image, ([10, 5, 30, 25], "", RED))
     edge = np.zeros((40, 60), bool)
@@ -60,7 +60,7 @@ def test_a_box_colours_its_own_edge_pixels_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     "box", [[0, 0, 9, 9], [191, 0, 200, 9], [0, 91, 9, 100], [150, 80, 300, 300]]
 )
-def test_a_caption_stays_inside_with_its_margin(box: list[int]) -> None:
+def test_a_caption_stays_inside_with_its_margin(box):
     drawn = annotated(grey(100, 200), (box, "circle 0.97", RED))
     alone = annotated(grey(100, 200), (box, "", RED))
     label = (drawn != alone).any(axis=-1)
@@ -74,7 +74,7 @@ def test_a_caption_stays_inside_with_its_margin(box: list[int]) -> None:
     assert ground[[top, bottom], left : right + 1].mean() > 0.9
 
 
-def test_captions_do_not_cover_each_other() -> None:
+def test_captions_do_not_cover_each_other():
     box = [80, 60, 140, 100]
     both = annotated(grey(200, 200), (box, "mm", RED), (box, "mm", LIME))
     labelled = annotated(grey(200, 200), (box, "mm", RED))
@@ -86,13 +86,13 @@ def test_captions_do_not_cover_each_other() -> None:
 
 
 @pytest.mark.parametrize("side", [1, 8, 20])
-def test_a_tiny_image_is_drawn_without_error(side: int) -> None:
+def test_a_tiny_image_is_drawn_without_error(side):
     drawn = annotated(grey(side, side), ([0, 0, side, side], "a long caption", RED))
     assert drawn.shape == (side, side, 3)
     assert where(drawn, RED)[0, 0]
 
 
-def test_truth_is_left_and_predictions_right_scaled_to_the_panels() -> None:
+def test_truth_is_left_and_predictions_right_scaled_to_the_panels():
     # 50 by 25 into panels of (206 - 4) // 2 = 101: twice the size and a little.
     truth = Objects(np.float32([[0.2, 0.2, 0.6, 0.4]]), np.int32([1]), np.array([False]))
     found = Detections(np.float32([[0.2, 0.6, 0.6, 0.8]]), np.int32([2]), np.float32([0.9]))
@@ -110,19 +110,19 @@ def test_truth_is_left_and_predictions_right_scaled_to_the_panels() -> None:
 
 
 @pytest.mark.parametrize("text", ["circle 0.97", "Größe", "Кошка", "\u05e9\u05dc\u05d5\u05dd"])
-def test_dejavu_is_used_for_the_scripts_it_covers(text: str) -> None:
+def test_dejavu_is_used_for_the_scripts_it_covers(text):
     font = font_for(text, 17)
     assert Path(str(font.path)).name == "DejaVuSans.ttf"
     assert font.size == 17
 
 
-def test_a_system_font_is_used_for_other_scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_font_is_used_for_other_scripts(monkeypatch):
     last_resort = str(Path(get_data_path(), "fonts/ttf/LastResortHE-Regular.ttf"))
     monkeypatch.setattr(drawing, "SYSTEM_FONTS", ("no such font.ttf", last_resort))
     assert font_for("\u732b 0.9", 17).path == last_resort  # Chinese: cat
 
 
-def test_dejavu_is_used_if_no_font_has_the_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dejavu_is_used_if_no_font_has_the_characters(monkeypatch):
     monkeypatch.setattr(drawing, "SYSTEM_FONTS", ())
     assert Path(str(font_for("\u732b", 17).path)).name == "DejaVuSans.ttf"
 
@@ -132,20 +132,15 @@ BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0, 0, 1, 1]], np.float32)  # y1 x1 y2 x
 LABELS = np.array([2, 1], np.int32)
 
 
-def test_captions_name_objects_and_mark_crowds() -> None:
+def test_captions_mark_crowds_and_have_scores_in_the_colours_of_the_classes():
     objects = Objects(BOXES, LABELS, np.array([False, True]))
-    boxes, captions, colours = annotate_objects(objects, CLASSES)
-    np.testing.assert_array_equal(boxes, BOXES)
-    assert captions == ["dog", "cat (crowd)"]
-    assert colours == [class_colour(2), class_colour(1)]
-
-
-def test_captions_name_detections_with_scores_in_the_same_colours() -> None:
     found = Detections(BOXES, LABELS, np.array([0.987, 0.5], np.float32))
-    boxes, captions, colours = annotate_detections(found, CLASSES)
-    np.testing.assert_array_equal(boxes, BOXES)
-    assert captions == ["dog 0.99", "cat 0.50"]
-    assert colours == [class_colour(2), class_colour(1)]
+    for (boxes, captions, colours), expected in (
+        (annotate_objects(objects, CLASSES), ["dog", "cat (crowd)"]),
+        (annotate_detections(found, CLASSES), ["dog 0.99", "cat 0.50"]),
+    ):
+        np.testing.assert_array_equal(boxes, BOXES)
+        assert (captions, colours) == (expected, [class_colour(2), class_colour(1)])
 
 
 def smallest_difference(count: int) -> float:
@@ -155,7 +150,7 @@ def smallest_difference(count: int) -> float:
     return min(float(np.linalg.norm(a - b)) for a, b in combinations(lab, 2))
 
 
-def test_colours_differ_visibly() -> None:
+def test_colours_differ_visibly():
     # A just noticeable difference is about 2.3.
     assert smallest_difference(6) > 50
     assert smallest_difference(20) > 25

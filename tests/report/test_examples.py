@@ -1,6 +1,5 @@
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -70,7 +69,7 @@ def test_a_suspicious_label_is_drawn_on_the_part_of_its_image_around_it(training
 
 
 @pytest.fixture
-def training(tmp_path: Path) -> SplitImages:
+def training(tmp_path):
     """Six grey images of 400 × 200 pixels, each with two objects on the left, one green."""
     rgb = np.full((200, 400, 3), GREY, np.uint8)
     rgb[60:140, 20:120] = GREEN
@@ -93,7 +92,7 @@ def centre_of_green(rgb: NDArray[np.int64]) -> tuple[float, float]:
     return rows.mean() / rgb.shape[0], columns.mean() / rgb.shape[1]
 
 
-def test_each_image_as_it_is_and_augmented_three_times(training: SplitImages) -> None:
+def test_each_image_as_it_is_and_augmented_three_times(training):
     drawn = list(draw_variations(training, VARIED, SSD300))
     assert len({one.caption for one in drawn}) == 4
     for one in drawn:
@@ -102,18 +101,18 @@ def test_each_image_as_it_is_and_augmented_three_times(training: SplitImages) ->
         assert len(set(one.jpegs)) == 4
 
 
-def test_what_is_resized_in_float_is_drawn_in_the_networks_size(training: SplitImages) -> None:
+def test_what_is_resized_in_float_is_drawn_in_the_networks_size(training):
     (first, *_) = draw_variations(training, VARIED, NetworkInput(300, "stretch_float"))
     assert [max(decoded(jpeg).shape) for jpeg in first.jpegs] == [300] * 4
 
 
 @pytest.mark.parametrize("strengths", [{}, {"hue": 0.5, "colours": 0.0}])
-def test_images_that_nothing_varies_are_drawn_once(training, strengths) -> None:
+def test_images_that_nothing_varies_are_drawn_once(training, strengths):
     drawn = list(draw_variations(training, augment_params(**strengths), SSD300))
     assert {len(one.jpegs) for one in drawn} == {1}
 
 
-def test_the_strengths_are_those_given_and_boxes_follow(training: SplitImages) -> None:
+def test_the_strengths_are_those_given_and_boxes_follow(training):
     original, *mirrored = map(
         decoded, next(draw_variations(training, augment_params(flip=1), SSD300)).jpegs
     )

@@ -35,11 +35,8 @@ def test_a_dvc_experiment_is_named(monkeypatch):
     assert commands_to_repeat(environment)[1:] == ["dvc exp apply soft-owl", "make demo"]
 
 
-def test_commands_name_the_commit():
+def test_commands_name_the_commit_and_quote_the_experiment():
     assert commands_to_repeat({"commit": "abc123-dirty"}) == ["git checkout abc123", "make demo"]
     assert commands_to_repeat({"commit": "not in a git repository"}) == ["make demo"]
-
-
-def test_the_name_of_an_experiment_is_quoted():
     commands = commands_to_repeat({"commit": "abc123", "DVC experiment": "a; rm -rf b"})
     assert commands[1] == "dvc exp apply 'a; rm -rf b'"

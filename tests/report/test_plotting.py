@@ -17,21 +17,20 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("ground", ["#ffffff", "#14171b"])  # as in document.css
 @pytest.mark.parametrize("name", ["BLUE", "ORANGE", "GREEN", "VIOLET", "GREY"])
-def test_data_are_visible_on_light_and_dark(name: str, ground: str) -> None:
+def test_data_are_visible_on_light_and_dark(name, ground):
     low, high = sorted((luminance(getattr(plotting, name)), luminance(ground)))
     assert (high + 0.05) / (low + 0.05) >= 3  # WCAG 1.4.11 for graphics
 
 
-def test_no_text_of_a_fragment_ends_its_data() -> None:
+def test_no_text_of_a_fragment_ends_its_data():
     evil = "</script><script>alert(1)</script><!--"
     figure = plotting.figure([go.Scatter(x=[1, 2], y=[3, 4], name=evil)])
     fragment = plotting.fragment(figure, 'a "chart" <b>', 240)
 
-    elements: list[tuple[str, dict[str, str | None]]] = []
-    texts: list[str] = []
+    elements, texts = [], []
     parser = HTMLParser()
-    parser.handle_starttag = lambda tag, attributes: elements.append((tag, dict(attributes)))  # type: ignore[method-assign]
-    parser.handle_data = texts.append  # type: ignore[method-assign]
+    parser.handle_starttag = lambda tag, attributes: elements.append((tag, dict(attributes)))
+    parser.handle_data = texts.append
     parser.feed(fragment)
 
     assert [tag for tag, _ in elements] == ["div", "script"]
@@ -44,19 +43,19 @@ def test_no_text_of_a_fragment_ends_its_data() -> None:
     assert data["config"]["displayModeBar"] is False
 
 
-def test_smoothing_is_a_centred_mean() -> None:
+def test_smoothing_is_a_centred_mean():
     values = np.random.default_rng(0).random(200).tolist()  # reach 200 // 80 = 2
     naive = [np.mean(values[max(0, i - 2) : i + 3]) for i in range(200)]
     np.testing.assert_allclose(plotting.smoothed(values), naive)
 
 
-def test_a_missing_value_does_not_affect_the_others() -> None:
+def test_a_missing_value_does_not_affect_the_others():
     values = [1.0] * 200
     values[50] = math.nan
     assert plotting.smoothed(values) == pytest.approx([1.0] * 200)
 
 
-def test_a_long_line_is_thinned_with_its_ends_kept() -> None:
+def test_a_long_line_is_thinned_with_its_ends_kept():
     x = list(plotting.line(range(100_000), range(100_000), "a line").x)
     assert len(x) <= plotting.MAX_POINTS
     assert (x[0], x[-1]) == (0, 99_999)

@@ -26,7 +26,7 @@ def update(previews: Previews, *results: dict, min_score: float = 0.3) -> None:
 
 
 @pytest.fixture
-def split() -> CocoSplit:
+def split():
     images = tuple(CocoImage(id_, f"{id_}.jpg", 60, 90) for id_ in IDS)
     return CocoSplit(CLASSES, images, {}, {}, {})
 

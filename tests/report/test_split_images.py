@@ -7,7 +7,7 @@ from ssdcore.report.split_images import choose_examples
 from tests.report.grey_images import write_split
 
 
-def test_images_with_several_objects_come_first_and_those_without_last() -> None:
+def test_images_with_several_objects_come_first_and_those_without_last():
     objects = [0, 1, 30, 8, 0, 2, 12, 5]
     assert set(choose_examples(objects, 3)) == {3, 5, 7}
     assert choose_examples(objects, 9)[3:6] == [1, 6, 2]
@@ -15,7 +15,7 @@ def test_images_with_several_objects_come_first_and_those_without_last() -> None
     assert choose_examples([], 4) == []
 
 
-def test_the_choice_is_spread_over_the_data_set_and_repeatable() -> None:
+def test_the_choice_is_spread_over_the_data_set_and_repeatable():
     """The first images of a file may be neighbours in a video."""
     chosen = choose_examples([3] * 1000, 4)
     assert chosen == choose_examples([3] * 1000, 4)
@@ -23,14 +23,14 @@ def test_the_choice_is_spread_over_the_data_set_and_repeatable() -> None:
     assert max(chosen) - min(chosen) > 100
 
 
-def test_an_image_is_read_in_red_green_blue(tmp_path, rng) -> None:
+def test_an_image_is_read_in_red_green_blue(tmp_path, rng):
     images = write_split(tmp_path, 1)
     rgb = rng.integers(0, 256, (60, 80, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "1.png"), rgb[..., ::-1])
     np.testing.assert_array_equal(next(images.read(images.kept)), rgb)
 
 
-def test_a_changed_image_is_an_error_with_a_remedy(tmp_path) -> None:
+def test_a_changed_image_is_an_error_with_a_remedy(tmp_path):
     images = write_split(tmp_path, 2)
     (tmp_path / "1.png").unlink()
     cv2.imwrite(str(tmp_path / "2.png"), np.zeros((20, 30, 3), np.uint8))

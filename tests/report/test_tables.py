@@ -1,5 +1,3 @@
-"""The tables of training and data set, from the files of their stages."""
-
 import numpy as np
 import pytest
 

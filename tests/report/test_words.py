@@ -1,11 +1,9 @@
 import math
-from typing import Any
 
 import pytest
 
-from ssdcore.evaluation import outcomes
 from ssdcore.evaluation.named_table import Column
-from ssdcore.report import page, verdict, words
+from ssdcore.report import words
 from tests.augment_params import augment_params
 
 
@@ -17,11 +15,11 @@ from tests.augment_params import augment_params
         ("share", 0.873, "87.3\u00a0%"), ("number", 0.0012345, "0.001234"), ("number", None, "–"),
     ],
 )  # fmt: skip
-def test_cell(format_: Any, value: Any, shown: str) -> None:
+def test_cell(format_, value, shown):
     assert words.cell(Column("x", format_), value) == shown
 
 
-def test_variations_have_their_numbers_and_those_that_are_off() -> None:
+def test_variations_have_their_numbers_and_those_that_are_off():
     said = words.variations(augment_params(flip=0.5, saturation=0.4, hue=0.025)).replace(
         "\u00a0", " "
     )
@@ -32,18 +30,10 @@ def test_variations_have_their_numbers_and_those_that_are_off() -> None:
     )
 
 
-def test_every_outcome_has_a_name_a_meaning_and_a_glyph_of_its_own() -> None:
-    kinds = {*outcomes.KINDS, "missed"}
-    assert set(outcomes.NAMES) == set(outcomes.MEANINGS) == kinds
-    assert set(verdict.PLURALS) == set(verdict.REMEDIES) == kinds - {"correct", "ignored"}
-    assert set(page.GLYPHS) == {*kinds, "truth"}
-    assert len(set(page.GLYPHS.values())) == len(page.GLYPHS)
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [(9, "9"), (0.5, "0.5"), (True, "true"), (None, "null"), ({}, "{}"),
      ([0.07, "größer", [1, 2]], "0.07, größer, 1, 2")],
 )  # fmt: skip
-def test_values_are_written_as_in_yaml(value: Any, text: str) -> None:
+def test_values_are_written_as_in_yaml(value, text):
     assert words.setting(value) == text

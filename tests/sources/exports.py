@@ -1,16 +1,11 @@
-"""Writes a COCO data set as labelling tools export it: folders, file names and formats.
-
-By hand: `python -m tests.sources.exports SOURCE TARGET` writes each export below TARGET.
-SOURCE is a folder such as examples/local, with annotations/SPLIT.json and SPLIT/.
-"""
+"""Writes a COCO data set as labelling tools export it: folders, file names and formats."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.sources.archives import make_folder, voc_xml
+from tests.sources.archives import voc_xml
 
 Files = dict[str, bytes | str]
 
@@ -61,7 +56,6 @@ def coco(
     first_id: int = 1,
     **of_image: Any,
 ) -> str:
-    """Returns a COCO file of some images."""
     ids = {name: number for number, name in enumerate(classes, start=first_id)}
     rows = [
         {"image_id": number, "category_id": ids[name], "bbox": box, "area": box[2] * box[3],
@@ -276,7 +270,3 @@ EXPORTS: dict[str, Callable[[Original], Files]] = {
 }  # fmt: skip
 SPLIT = ("roboflow_coco", "cvat_coco", "ultralytics", "roboflow_yolo", "voc")
 """The exports with a split of their own."""
-
-if __name__ == "__main__":
-    for name, export in EXPORTS.items():
-        make_folder(Path(sys.argv[2]) / name, export(original(Path(sys.argv[1]))))

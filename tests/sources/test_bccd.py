@@ -1,6 +1,3 @@
-"""BCCD from a generated archive in upstream's layout, by path and from a local web server."""
-
-import json
 from pathlib import Path
 
 import pytest
@@ -8,14 +5,12 @@ import pytest
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.data.manifest import image_folder
-from ssdcore.params.reader import read_params
 from ssdcore.sources.bccd import CLASSES
 from ssdcore.sources.fetch import fetch
 from tests.coco_files import jpeg
 from tests.sources.archives import make_zip, voc_xml
+from tests.sources.settings import dataset, listed
 
-ROOT = Path(__file__).parents[2]
-DATASET = read_params(ROOT / "params.yaml").dataset
 TOP = "BCCD_Dataset-d272fb14/"
 TRAIN, VAL = ["BloodImage_00000", "BloodImage_00002"], ["BloodImage_00001"]
 BOXES = [("WBC", (10, 5, 60, 50)), ("RBC", (1, 1, 9, 8)), ("Platelets", (7, 7, 7, 7))]
@@ -34,12 +29,7 @@ def upstream(path: Path, **changes) -> Path:
 
 
 def settings(reference):
-    bccd = DATASET.bccd.model_copy(update={"archive": str(reference)})
-    return DATASET.model_copy(update={"name": "bccd", "bccd": bccd})
-
-
-def annotations(folder: Path, split: str) -> dict:
-    return json.loads((folder / f"annotations/instances_{split}.json").read_text())
+    return dataset("bccd", archive=str(reference))
 
 
 def test_upstreams_lists_become_the_splits(tmp_path):
@@ -49,26 +39,19 @@ def test_upstreams_lists_become_the_splits(tmp_path):
     categories = [{"id": id_, "name": name} for id_, name in enumerate(CLASSES, start=1)]
     seed = 0
     for split, stems in (("train", TRAIN), ("val", VAL)):
-        content = annotations(raw, split)
+        content = listed(raw, split)
         assert content["categories"] == categories
         assert [image["file_name"] for image in content["images"]] == [f"{s}.jpg" for s in stems]
         for stem in stems:
             assert (raw / split / f"{stem}.jpg").read_bytes() == jpeg(seed=seed)
             seed += 1
         assert image_folder(raw / "source.json", split) == layout.images(split)
-    val = annotations(raw, "val")
+    val = listed(raw, "val")
     assert val["images"] == [{"id": 3, "file_name": f"{VAL[0]}.jpg", "width": 80, "height": 60}]
     assert [(row["category_id"], row["bbox"]) for row in val["annotations"]] == [
         (2, [10, 5, 50, 45]), (1, [1, 1, 8, 7]), (3, [7, 7, 0, 0]),
     ]  # fmt: skip
     assert [row["id"] for row in val["annotations"]] == [4, 5, 6]
-
-
-def test_a_missing_image_stays_listed_for_convert_to_count(tmp_path):
-    archive = upstream(tmp_path / "b.zip", **{f"BCCD/JPEGImages/{TRAIN[0]}.jpg": None})
-    fetch(settings(archive), tmp_path / "raw")
-    assert len(annotations(tmp_path / "raw", "train")["images"]) == 2
-    assert [path.stem for path in (tmp_path / "raw/train").iterdir()] == TRAIN[1:]
 
 
 @pytest.mark.parametrize(
@@ -90,5 +73,5 @@ def test_file_names_cannot_leave_the_folder(tmp_path):
     xml = voc_xml("../../../evil.jpg", [])
     archive = upstream(tmp_path / "b.zip", **{f"BCCD/Annotations/{VAL[0]}.xml": xml})
     fetch(settings(archive), tmp_path / "raw")
-    assert annotations(tmp_path / "raw", "val")["images"][0]["file_name"] == f"{VAL[0]}.jpg"
+    assert listed(tmp_path / "raw", "val")["images"][0]["file_name"] == f"{VAL[0]}.jpg"
     assert list(tmp_path.rglob("evil*")) == []

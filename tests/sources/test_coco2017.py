@@ -1,27 +1,22 @@
-"""COCO 2017 from generated archives in COCO's layout, with a few images."""
-
 import json
-from pathlib import Path
 
 import pytest
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file
 from ssdcore.data.image_files import open_image_files
 from ssdcore.data.manifest import image_folder
-from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import fetch
 from tests.coco_files import box, jpeg, write_coco
 from tests.sources.archives import make_zip, served
+from tests.sources.settings import dataset
 
-DATASET = read_params(Path(__file__).parents[2] / "params.yaml").dataset
 NAMES = {"train": ["000000000009.jpg", "000000000025.jpg"], "val": ["000000000139.jpg"]}
 
 
 @pytest.fixture
-def site(tmp_path) -> Path:
+def site(tmp_path):
     """The three archives; a listed image of train is missing from its archive."""
     site, files = tmp_path / "site", {}
     site.mkdir()
@@ -38,15 +33,9 @@ def site(tmp_path) -> Path:
 
 
 def settings(home: str, **changes):
-    coco = DATASET.coco2017.model_copy(
-        update={
-            "train_images": f"{home}/train2017.zip",
-            "val_images": f"{home}/val2017.zip",
-            "annotations": f"{home}/annotations_trainval2017.zip",
-            **changes,
-        }
-    )
-    return DATASET.model_copy(update={"name": "coco2017", "coco2017": coco})
+    archives = {f"{split}_images": f"{home}/{split}2017.zip" for split in NAMES}
+    archives["annotations"] = f"{home}/annotations_trainval2017.zip"
+    return dataset("coco2017", **archives | changes)
 
 
 def test_only_the_annotations_are_extracted(site, tmp_path):
@@ -109,12 +98,3 @@ def test_other_archives_are_refused(site, tmp_path):
     swapped = {"val_images": str(site / "train2017.zip")}
     with pytest.raises(InputError, match=r"none of 1 image of .*instances_val2017"):
         fetch(settings(str(site), **swapped), tmp_path / "raw")
-
-
-def test_classes_and_limit_apply(site, tmp_path):
-    dataset = settings(str(site)).model_copy(update={"classes": ("dog",), "limit": 1})
-    splits = fetch(dataset, tmp_path / "raw")
-    assert {name: split.listed for name, split in splits.items()} == {"train": 1, "val": 1}
-    for split in layout.SPLITS:
-        content = read_coco(tmp_path / f"raw/annotations/instances_{split}.json")
-        assert [c.name for c in content.classes] == ["dog"]

@@ -5,7 +5,6 @@ case, lie elsewhere, exist twice or fit no image, and images of the same name. E
 position, so a record shows which label file it comes from.
 """
 
-import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -16,13 +15,11 @@ import pytest
 
 from ssdcore.core import layout
 from ssdcore.data.manifest import UNLABELLED, read_unused
-from ssdcore.params.dataset import DatasetParams
-from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import LEFT_OUT, WITHOUT_BOX, fetch
 from tests.coco_files import jpeg
 from tests.sources.archives import make_folder, make_zip, voc_xml
+from tests.sources.settings import dataset, listed
 
-DATASET = read_params(Path(__file__).parents[2] / "params.yaml").dataset
 HEIGHT, WIDTH = 60, 800
 JPEG = jpeg(HEIGHT, WIDTH)
 TRIALS = 15
@@ -88,7 +85,7 @@ def records(raw: Path, prefixes: dict[str, str]) -> tuple[Counter[str], Counter[
     """Returns how often an image is listed, and its boxes by position."""
     images, boxes = Counter[str](), Counter[tuple[str, int]]()
     for split, prefix in prefixes.items():
-        content = json.loads((raw / f"annotations/instances_{split}.json").read_text())
+        content = listed(raw, split)
         names = {image["id"]: prefix + image["file_name"] for image in content["images"]}
         images.update(names.values())
         boxes.update(
@@ -99,7 +96,7 @@ def records(raw: Path, prefixes: dict[str, str]) -> tuple[Counter[str], Counter[
 
 def check(data: DataSet, raw: Path, prefixes: dict[str, str]) -> None:
     """Checks the sums; the names of a split's images are below its prefix."""
-    listed, boxes = records(raw, prefixes)
+    found, boxes = records(raw, prefixes)
     named, unlabelled = Counter[str](), set[str]()
     for split, reasons in read_unused(raw).items():
         for reason in (WITHOUT_BOX, LEFT_OUT):
@@ -109,7 +106,7 @@ def check(data: DataSet, raw: Path, prefixes: dict[str, str]) -> None:
             named[name if name in data.labels else prefixes[split] + name] += 1
 
     images = Counter(name for name in data.files if name.endswith(IMAGES))
-    existing = Counter({name: number for name, number in listed.items() if name in images})
+    existing = Counter({name: number for name, number in found.items() if name in images})
     assert existing + Counter(n for n in named.elements() if n in images) == images
     unused_labels = Counter(n for n in named.elements() if n in data.labels)
     assert set(named) <= set(images) | set(data.labels)
@@ -126,13 +123,10 @@ def check(data: DataSet, raw: Path, prefixes: dict[str, str]) -> None:
     assert not {image for image, _ in boxes} & unlabelled
 
 
-def params(root: Path, format: str, image_folders: dict[str, str]) -> DatasetParams:
+def params(root, format, image_folders):
     values = {f"{split}_annotations": str(root) for split in layout.SPLITS}
     values |= {f"{split}_images": str(root / image_folders[split]) for split in layout.SPLITS}
-    values |= {"format": format, "val_share": 0.3}
-    return DATASET.model_copy(
-        update={"name": "local", "local": DATASET.local.model_copy(update=values)}
-    )
+    return dataset("local", format=format, val_share=0.3, **values)
 
 
 FORMATS = {"yolo": (".txt", yolo_label), "voc": (".xml", voc_label)}

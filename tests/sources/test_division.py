@@ -1,5 +1,3 @@
-"""Images without a split of their own: shares, classes, groups, and growth."""
-
 from collections import Counter
 
 import pytest
@@ -10,17 +8,11 @@ from ssdcore.sources.selection import shuffled
 from tests.coco_files import box
 
 NAMES = [f"{n:03}.jpg" for n in range(50)]
-VAL = {"val": 0.2}
 
 
 def chosen(classes_of: dict, share: float, where: str = "x") -> set[str]:
-    """Returns the validation images."""
     split_of = divide(classes_of, Division({"val": share}, 1), where)
     return {name for name, split in split_of.items() if split == "val"}
-
-
-def file_names(content: dict) -> list[str]:
-    return [image["file_name"] for image in content["images"]]
 
 
 @pytest.mark.parametrize(
@@ -41,12 +33,6 @@ def test_three_splits_have_their_shares_and_none_is_empty(count, shares, expecte
     assert tuple(found[split] for split in ("train", "val", "test")) == expected
 
 
-def test_a_test_split_leaves_val_as_it_was():
-    classes_of = {name: ["cat"] if n % 3 else ["dog"] for n, name in enumerate(NAMES)}
-    both = divide(classes_of, Division({"val": 0.2, "test": 0.2}, 1), "x")
-    assert chosen(classes_of, 0.2) == {name for name, split in both.items() if split == "val"}
-
-
 def test_an_additional_image_moves_few_others():
     before, after = (chosen(dict.fromkeys(names, ()), 0.2) for names in (NAMES[:49], NAMES))
     assert len(before - after) <= 1
@@ -57,7 +43,6 @@ def test_the_last_image_of_a_class_stays_in_train():
     classes_of = {name: ["common"] for name in order} | {order[0]: ["rare"]}
     classes_of |= {order[1]: ["two"], order[2]: ["two"]}
     assert chosen(classes_of, 0.3) == {order[1], order[3], order[4]}
-    assert chosen({"a": ["x"], "b": ["y"]}, 0.5) <= {"a", "b"}
 
 
 def test_each_split_has_its_share_of_a_rare_class():
@@ -104,24 +89,6 @@ def test_fewer_images_or_groups_than_splits_cannot_be_divided():
     with pytest.raises(InputError, match=r"^x: found '2 groups', expected three or more"):
         division = Division({"val": 0.2, "test": 0.2}, 1, "^(.)")
         divide(dict.fromkeys(["a1", "a2", "b1"], ()), division, "x")
-
-
-def test_the_splits_are_disjoint_complete_and_seeded():
-    images = [{"id": 100 + n, "file_name": name} for n, name in enumerate(NAMES)]
-    boxes = [box(100 + n, 1, [1, 1, 5, 5], area=25) for n in range(0, 50, 2)]
-    boxes += [box(100 + n, 5, [2, 2, 5, 5]) for n in range(0, 50, 3)]
-    whole = {"images": images, "annotations": boxes, "categories": [{"id": 1}, {"id": 5}]}
-    parts = partition(whole, Division({"val": 0.2, "test": 0.1}, 1), "x")
-    assert [len(part["images"]) for part in parts.values()] == [35, 10, 5]
-    assert sorted(name for part in parts.values() for name in file_names(part)) == NAMES
-    for part in parts.values():
-        assert file_names(part) == sorted(file_names(part))  # the file's order
-        ids = {image["id"] for image in part["images"]}
-        mine = [row for row in boxes if row["image_id"] in ids]
-        assert part["annotations"] == mine != []
-        assert part["categories"] == whole["categories"]
-    vals = [file_names(partition(whole, Division(VAL, seed), "x")["val"]) for seed in (1, 2)]
-    assert file_names(parts["val"]) == vals[0] != vals[1]
 
 
 def test_an_image_listed_twice_is_in_one_split_and_one_without_a_name_in_some():

@@ -1,5 +1,3 @@
-"""Label Studio's own JSON: what counts of its tasks, and what is wrong with them."""
-
 import json
 
 import pytest

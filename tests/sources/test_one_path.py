@@ -14,6 +14,7 @@ from ssdcore.sources.fetch import fetch
 from ssdcore.sources.splits import OTHER_TEST, UNUSED_TEST
 from stages.convert import main as convert
 from stages.download import main as download
+from tests.sources import settings
 from tests.sources.archives import make_folder, make_zip
 from tests.sources.exports import EXPORTS, SPLIT, original
 
@@ -48,7 +49,6 @@ def converted(folder: Path, changes: dict[str, object], monkeypatch) -> dict:
 
 
 def counts(conversion: dict) -> dict[str, tuple[int, int]]:
-    """Returns the numbers of images and boxes that are kept, by split."""
     return {
         split: (found["images"]["kept"], found["boxes"]["kept"])
         for split, found in conversion.items()
@@ -123,12 +123,7 @@ def test_an_export_has_the_images_and_boxes_of_the_original(
 
 
 def fetched(path: Path, raw: Path, **more: object) -> dict[str, dict]:
-    """Returns the annotation files of all splits, fetched from one path."""
-    dataset = read_params(ROOT / "params.yaml").dataset
-    local = dataset.local.model_copy(update={"path": str(path), **more})
-    splits = fetch(dataset.model_copy(update={"name": "local", "local": local}), raw)
-    return {s: json.loads((raw / layout.annotations(s).relative_to(layout.RAW)).read_text())
-            for s in splits}  # fmt: skip
+    return settings.fetched(settings.dataset("local", path=str(path), **more), raw)
 
 
 def names(content: dict) -> list[str]:
@@ -264,13 +259,12 @@ def test_the_entries_of_a_data_yaml_are_the_splits(tmp_path, yaml, train, val):
     for name, split in (("a", "train"), ("b", "val")):
         own = [f"./{image}" for image in images if f"/{split}/" in image]
         files[f"lists/{name}.txt"] = "\n".join(own)
-    settings = {"format": "yolo"}
     path = make_folder(tmp_path / "set", files)
     if train == "val":  # a class has no box among two images
         with pytest.raises(InputError, match="expected objects of each class to train on"):
-            fetched(path, tmp_path / "raw", **settings)
+            fetched(path, tmp_path / "raw", format="yolo")
         return
-    parts = fetched(path, tmp_path / "raw", **settings)
+    parts = fetched(path, tmp_path / "raw", format="yolo")
     for split, folder in (("train", train), ("val", val)):
         assert {name.split("/")[1] for name in names(parts[split])} == {folder}
 
@@ -293,7 +287,6 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
         ({"a.jpg": b"", "via.json": '{"a.jpg1": {"filename": "a.jpg", "regions": []}}'},
          r"JSON of VIA is not read: in VIA, .* \(COCO format\)"),
         ({"data.yaml": "names: [a]", "images/a.jpg": b""}, r"found 'data\.yaml, but no label file"),
-        ({"data.yaml": "names: [a]", "a.jpg": b"", "a.txt": ""}, "found 'data.yaml, but no label"),
         ({"a.jpg": b""}, r"images alone, such as a\.jpg.*the one above"),
         ({}, "found 'no file'"),
         ({"a.jpg": b"", "a.txt": "0 .5 .5 1 1"}, "found 'no file of class names'"),
@@ -307,7 +300,6 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
         ({"a.json": '{"shapes": [{"label": "x", "points": [[1, "?"]]}]}'}, "points, each with x"),
         ({"a.ndjson": "{}"}, r"a\.ndjson: found .KeyError: 'projects'., expected rows of Labelbox"),
         ({"annotations.xml": "<annotations><!DOCTYPE a></annotations>"}, "no document type"),
-        ({"annotations.xml": "<annotations></annotation>"}, "that labelformat can read"),
         ({"annotations.xml": "<annotations><track /></annotations>"}, "tracks of a video"),
         ({"a.json": '{"images": [{"id": "x"}], "annotations": [], "categories": [{"id": 1, '
           '"name": "a"}]}'}, r"set/a\.json: id of .*: found 'x', expected a whole number"),
@@ -370,7 +362,5 @@ def test_a_class_that_only_val_shows_is_refused(tmp_path):
     shown = json.loads(files["annotations/instances_val.json"])["annotations"][0]["category_id"]
     train["annotations"] = [r for r in train["annotations"] if r["category_id"] != shown]
     files["annotations/instances_train.json"] = json.dumps(train)
-    with pytest.raises(
-        InputError, match=r"instances_train\.json: objects of \w+: found 'none, and"
-    ):
+    with pytest.raises(InputError, match=r"instances_train\.json: objects of \w+: found"):
         fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")

@@ -6,12 +6,11 @@ import pytest
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.core import layout
-from ssdcore.params.reader import read_params
 from ssdcore.sources.coco_writer import Box
 from ssdcore.sources.fetch import fetch
 from ssdcore.sources.review_files import Suspect, reviewed_images, write_cvat, write_label_studio
 from tests.coco_files import box, jpeg, write_coco
-from tests.project import ROOT
+from tests.sources.settings import dataset
 
 CLASSES = [(1, "cat"), (5, "dog & co")]
 """By id."""
@@ -47,10 +46,8 @@ def reviewed(folder):
 
 def read_back(folder, raw):
     """Returns the boxes by image as the stages read them from `dataset.local.path`."""
-    dataset = read_params(ROOT / "params.yaml").dataset
-    local = dataset.local.model_copy(update={"path": str(folder)})
     boxes = {}
-    for split in fetch(dataset.model_copy(update={"name": "local", "local": local}), raw):
+    for split in fetch(dataset("local", path=str(folder)), raw):
         content = read_coco(raw / layout.annotations(split).relative_to(layout.RAW))
         rows = content.annotations
         for image, label, xywh in zip(rows.image, rows.label, rows.boxes_xywh_px, strict=True):

@@ -20,7 +20,7 @@ def file_names(content: Content) -> list[str]:
 
 
 @pytest.fixture
-def whole() -> Content:
+def whole():
     """Fifty images: a cat in every second, a dog in every third."""
     images = [{"id": 100 + n, "file_name": name} for n, name in enumerate(NAMES)]
     boxes = [box(100 + n, 1, [1, 1, 5, 5], area=25) for n in range(0, 50, 2)]

@@ -1,4 +1,3 @@
-import json
 from pathlib import Path
 
 import cv2
@@ -10,12 +9,13 @@ from ssdcore.core.layout import SPLITS
 from ssdcore.sources import shapes
 from ssdcore.sources.shape_outlines import CLASSES
 from ssdcore.sources.shapes import MAX_OBJECTS, draw_image, image_at, write_shapes
+from tests.sources.settings import listed
 
 COUNTS = {"train": 6, "val": 4}
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("shapes")
     write_shapes(path, 5, COUNTS["train"], COUNTS["val"])
     return path
@@ -26,11 +26,7 @@ def _bytes_by_name(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-def _annotation_file(folder: Path, split: str) -> dict[str, list[dict]]:
-    return json.loads((folder / "annotations" / f"instances_{split}.json").read_text())
-
-
-def test_the_boxes_enclose_what_was_painted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_boxes_enclose_what_was_painted(monkeypatch):
     monkeypatch.setattr(
         shapes, "background", lambda _, height, width: np.full((3, height, width), 0.5, np.float32)
     )
@@ -48,25 +44,25 @@ def test_the_boxes_enclose_what_was_painted(monkeypatch: pytest.MonkeyPatch) -> 
         np.testing.assert_allclose(extent, [*low, *high], atol=1.01)
 
 
-def test_the_same_seed_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
     write_shapes(tmp_path, 5, COUNTS["train"], COUNTS["val"])
     assert _bytes_by_name(tmp_path) == _bytes_by_name(folder)
 
 
-def test_an_image_does_not_depend_on_how_many_there_are(folder: Path, tmp_path: Path) -> None:
+def test_an_image_does_not_depend_on_how_many_there_are(folder, tmp_path):
     write_shapes(tmp_path, 5, train_images=2, val_images=3)
     all_files, fewer_files = _bytes_by_name(folder), _bytes_by_name(tmp_path)
     image_files = [name for name in fewer_files if name.endswith(".jpg")]
     assert len(image_files) == 5
     assert all(fewer_files[name] == all_files[name] for name in image_files)
     for split in SPLITS:
-        fewer, whole = _annotation_file(tmp_path, split), _annotation_file(folder, split)
+        fewer, whole = listed(tmp_path, split), listed(folder, split)
         for part in ("images", "annotations"):
             assert fewer[part] == whole[part][: len(fewer[part])]
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_the_annotations_agree_with_the_files(folder: Path, split: str) -> None:
+def test_the_annotations_agree_with_the_files(folder, split):
     coco = COCO(folder / "annotations" / f"instances_{split}.json")
     images = coco.loadImgs(coco.getImgIds())
     on_disk = sorted(path.name for path in (folder / split).iterdir())
@@ -88,7 +84,7 @@ def test_the_annotations_agree_with_the_files(folder: Path, split: str) -> None:
         assert labels == image.labels.tolist()
 
 
-def test_boxes_are_inside_the_image_and_not_empty() -> None:
+def test_boxes_are_inside_the_image_and_not_empty():
     sizes_hw = set()
     for index in range(40):
         image = image_at(0, "train", index)

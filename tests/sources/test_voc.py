@@ -1,7 +1,4 @@
-import io
-
 import pytest
-from PIL import Image
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import open_image_files
@@ -37,14 +34,12 @@ def listed(root, name):
 
 
 def error(root, **files):
-    """Returns the message about the tree with some files changed."""
     with pytest.raises(InputError) as caught:
         everything(make_folder(root, {**TREE, **files}))
     return str(caught.value)
 
 
 def one(tmp_path, xml, **more):
-    """Reads a tree with one annotation."""
     return everything(make_folder(tmp_path / "one", {"Annotations/a.xml": xml, **more}))[0]
 
 
@@ -95,15 +90,6 @@ ALONE, NO_XML = "XML file without an image of its own", "image without an XML fi
     ("files", "found", "rest"),
     [
         (
-            {"a/1.xml": "cat", "b/1.xml": "dog", "a/1.jpg": "", "b/1.jpg": ""},
-            {"a/1.jpg": "cat", "b/1.jpg": "dog"}, {},
-        ),
-        (
-            {"Annotations/1.xml": "cat", "Annotations/more/2.xml": "dog", "JPEGImages/1.jpg": "",
-             "JPEGImages/2.jpg": ""},
-            {"JPEGImages/1.jpg": "cat", "JPEGImages/2.jpg": "dog"}, {},
-        ),
-        (
             {"Annotations/a/1.xml": "cat", "Annotations/b/1.xml": "dog", "JPEGImages/a/1.jpg": "",
              "JPEGImages/b/1.jpg": ""},
             {"JPEGImages/a/1.jpg": "cat", "JPEGImages/b/1.jpg": "dog"}, {},
@@ -133,8 +119,8 @@ ALONE, NO_XML = "XML file without an image of its own", "image without an XML fi
             {"1.jpg": "cat"}, {"2.xml": "XML file that is no VOC annotation"},
         ),
     ],
-    ids=["beside images", "subfolder", "same subfolders", "own folder", "by <folder>", "ambiguous",
-         "second XML", "letter case", "another kind"],
+    ids=["same subfolders", "own folder", "by <folder>", "ambiguous", "second XML", "letter case",
+         "another kind"],
 )  # fmt: skip
 def test_images_of_the_same_name_and_xml_in_subfolders(tmp_path, files, found, rest):
     files = {
@@ -169,14 +155,8 @@ def test_a_missing_image_is_listed_for_convert_to_count(tmp_path):
 
 @pytest.mark.parametrize("size", [None, (0, 0)])
 def test_a_missing_size_is_read_from_the_image(tmp_path, size):
-    rotated = Image.Exif()
-    rotated[0x0112] = 6
-    file = io.BytesIO()
-    Image.new("RGB", (30, 20)).save(file, "JPEG", exif=rotated)
     plain = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": jpeg(50, 70)})
     assert (plain.height, plain.width) == (50, 70)
-    upright = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": file.getvalue()})
-    assert (upright.height, upright.width) == (30, 20)
     broken = one(tmp_path, voc_xml("a.jpg", [], size), **{"p/a.jpg": b"no image"})
     assert (broken.height, broken.width) == (1, 1)
 
@@ -189,14 +169,11 @@ def test_boxes_without_area_are_kept_for_convert_to_count(tmp_path):
     ("old", "new", "message"),
     [
         ("<xmin>10</xmin>", "<xmin>ten</xmin>", "line 9: found 'ten', expected a number in <xmin>"),
-        ("<ymax>25</ymax>", "<ymax>nan</ymax>", "line 9: found 'nan', expected a number in <ymax>"),
         ("<ymax>25</ymax>", "", "line 9: found None, expected a number in <ymax>"),
         ("bndbox", "polygon", "line 9: found 'an object without box'"),
         ("<name>cat</name>", "<name> </name>", "line 9: found 'an object without name'"),
-        ("<name>süßer Hund</name>", "", "line 10: found 'an object without name'"),
         ("</annotation>", "", "line 11: found 'no element found', expected well-formed XML"),
         ("<object><name>cat", "<x><object/></x><object><name>cat", "line 9: found '<object>'"),
-        ("<object><name>cat", "<Object/><object><name>cat", "line 9: found '<Object>'"),
         ("<bndbox><xmin>10", "<bndbox/><bndbox><xmin>10", "line 9: found 'an object with 2 boxes'"),
     ],
 )

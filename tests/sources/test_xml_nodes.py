@@ -1,5 +1,3 @@
-"""Reads untrusted XML with line numbers."""
-
 import time
 
 import pytest
@@ -25,20 +23,18 @@ def test_elements_have_text_children_and_lines():
 
 
 @pytest.mark.parametrize(
-    "encoding",
-    ["utf-8", "utf-8-sig", "utf-16", "utf8", "gb2312", "gbk", "gb18030", "big5", "cp950", "euc-kr"],
+    ("encoding", "text"),
+    [
+        ("utf-8-sig", "中"),
+        ("utf-16", "中"),
+        ("gb18030", "中"),
+        ("iso-8859-1", "süß"),
+        ("koi8-r", "кот"),
+    ],
 )
-def test_the_declared_encoding_is_used(encoding):
+def test_the_declared_encoding_is_used(encoding, text):
     declared = f'<?xml version="1.0" encoding="{encoding.removesuffix("-sig")}"?>'
-    assert parse_xml(f"{declared}<a>中 x</a>".encode(encoding), "f.xml").text == "中 x"
-
-
-@pytest.mark.parametrize(
-    ("encoding", "text"), [("iso-8859-1", "süß"), ("shift_jis", "日本"), ("koi8-r", "кот")]
-)
-def test_encodings_of_other_letters(encoding, text):
-    data = f'<?xml version="1.0" encoding="{encoding}"?><a>{text}</a>'.encode(encoding)
-    assert parse_xml(data, "f.xml").text == text
+    assert parse_xml(f"{declared}<a>{text}</a>".encode(encoding), "f.xml").text == text
 
 
 def test_utf_8_that_calls_itself_utf_16_is_read():

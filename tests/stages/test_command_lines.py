@@ -2,8 +2,6 @@
 
 import json
 import shutil
-from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -53,7 +51,7 @@ print(json.dumps(outcomes))
 
 
 @pytest.fixture(scope="module")
-def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def mistaken(tmp_path_factory):
     """A folder of parameter files, each with one mistake and named after its key."""
     folder = tmp_path_factory.mktemp("params")
     for key, value in MISTAKES.items():
@@ -64,9 +62,7 @@ def mistaken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module", params=STAGES)
-def outcomes(
-    request: pytest.FixtureRequest, mistaken: Path, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Any]:
+def outcomes(request, mistaken, tmp_path_factory):
     """What a stage did on each command line, and the files it left in its working folder."""
     folder = tmp_path_factory.mktemp(request.param)
     done = python(folder, "-c", RUN_ALL % list(MISTAKES), request.param, mistaken)

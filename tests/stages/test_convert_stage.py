@@ -1,5 +1,3 @@
-"""The convert stage as a process: its output, and its files after a kill."""
-
 import json
 from pathlib import Path
 
@@ -48,7 +46,7 @@ print(json.dumps({"early": early, "files": sorted(whole), "left": left}))
 
 
 @pytest.fixture
-def raw(tmp_path) -> Path:
+def raw(tmp_path):
     """A working folder after download: 30 images per split, some with faults."""
     for split in ("train", "val"):
         folder = tmp_path / "images" / split

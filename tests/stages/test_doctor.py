@@ -1,8 +1,4 @@
-"""`python -m stages.doctor`, as a person calls it."""
-
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -12,31 +8,25 @@ from tests.tracking.spools import FINISH, STORE, metrics, open_spool, spooled
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Path:
+def repository(tmp_path):
     (tmp_path / ".dvc").mkdir()
     return tmp_path
 
 
-def doctor(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return stage(folder, "doctor", *words)
-
-
-def test_an_unknown_word_is_a_usage_error(repository: Path) -> None:
-    done = doctor(repository, "heal")
+def test_an_unknown_word_is_a_usage_error(repository):
+    done = stage(repository, "doctor", "heal")
     assert done.returncode == 2
     assert "heal" in done.stderr
 
 
-def test_nothing_to_send_needs_no_mlflow(repository: Path) -> None:
+def test_nothing_to_send_needs_no_mlflow(repository):
     status, lines, packages = loaded(repository, "doctor", "sync")
     assert (status, lines) == (0, ["Nothing to send."])
     assert not packages & HEAVY
     assert [path.name for path in repository.iterdir()] == [".dvc"]
 
 
-def test_what_is_sent_is_listed_and_what_is_left_is_one_line_and_status_1(
-    repository: Path,
-) -> None:
+def test_what_is_sent_is_listed_and_what_is_left_is_one_line_and_status_1(repository):
     fields = {"store": "sqlite:///mlflow.db"}
     sent = [
         spooled(repository, *metrics(1), FINISH, **fields),
@@ -44,7 +34,7 @@ def test_what_is_sent_is_listed_and_what_is_left_is_one_line_and_status_1(
     ]
     left = [spooled(repository, FINISH), spooled(repository, FINISH, stage="report")]
     running = open_spool(repository, stage="evaluate", **fields)
-    done = doctor(repository, "sync")
+    done = stage(repository, "doctor", "sync")
     running.close()
     assert done.returncode == 1
     assert done.stdout.splitlines() == [
@@ -60,31 +50,31 @@ def test_what_is_sent_is_listed_and_what_is_left_is_one_line_and_status_1(
     assert spools(repository) == [*left, running.folder]
 
 
-def test_what_is_refused_is_told_once(repository: Path) -> None:
+def test_what_is_refused_is_told_once(repository):
     folder = spooled(repository, FINISH, store="sqlite:///mlflow.db")
     (folder / JOURNAL).write_bytes(b"\0\n")
-    done = doctor(repository, "sync")
+    done = stage(repository, "doctor", "sync")
     assert (done.returncode, done.stderr) == (0, "")
     (kept,) = spools(repository, refused=True)
     assert done.stdout == (
         f"{folder.name}: the store rejected part of it ({JOURNAL} has no beginning); "
         f"saved in {kept}\n"
     )
-    assert doctor(repository, "sync").stdout == "Nothing to send.\n"
+    assert stage(repository, "doctor", "sync").stdout == "Nothing to send.\n"
 
 
-def test_another_parameter_file(repository: Path) -> None:
+def test_another_parameter_file(repository):
     text = (ROOT / "params.yaml").read_text()
     (repository / "params.yaml").write_text(text)
     (repository / "mine.yaml").write_text(text.replace("epochs: 5", "epochs: 0"))
-    done = doctor(repository, "--params", "mine.yaml")
+    done = stage(repository, "doctor", "--params", "mine.yaml")
     (line,) = (line for line in done.stdout.splitlines() if " parameters: " in line)
     assert line.startswith("error  parameters: mine.yaml: train.epochs: found 0")
 
 
-def test_every_check_prints_a_line(repository: Path) -> None:
+def test_every_check_prints_a_line(repository):
     shutil.copy(ROOT / "params.yaml", repository)
-    done = doctor(repository)
+    done = stage(repository, "doctor")
     lines = [line.split(None, 1) for line in done.stdout.replace("to do", "todo").splitlines()]
     grades = {text.split(":")[0]: grade for grade, text in lines}
     assert list(grades) == [

@@ -1,5 +1,3 @@
-"""The download stage in a process: after a kill at any moment, the next run completes it."""
-
 import json
 from contextlib import ExitStack
 from pathlib import Path
@@ -90,7 +88,7 @@ def slow_server(body):
 
 
 @pytest.fixture
-def folder(tmp_path, servers) -> Path:
+def folder(tmp_path, servers):
     work = tmp_path / "work"
     addresses = {name: server.address(f"{name}.zip") for name, server in servers.items()}
     archives = {f"dataset.coco2017.{name}": address for name, address in addresses.items()}

@@ -1,5 +1,3 @@
-"""The export stage as a process: what it leaves, and what it refuses to leave."""
-
 import json
 from pathlib import Path
 
@@ -21,8 +19,7 @@ from tests.project import stage, stage_inside
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder as train leaves it."""
+def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     write_params(folder)
     prepare(folder)
@@ -54,7 +51,7 @@ def write_params(folder: Path, **export: object) -> None:
     harness.write_params(folder, fixed | {f"export.{key}": v for key, v in changed.items()})
 
 
-def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
+def test_files_that_equal_the_checkpoint_are_kept(folder):
     write_params(folder, formats=["onnx", "mindir", "float16", "int8"], calibration_images=2)
     done = stage(folder, "export")
     assert (done.returncode, done.stderr) == (0, "")
@@ -72,9 +69,7 @@ def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
     }  # fmt: skip
 
 
-def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
-    folder: Path,
-) -> None:
+def test_files_of_another_network_are_removed_and_the_error_has_the_differences(folder):
     before = (folder / "export/parity.json").read_bytes()
     write_params(folder, tolerance=1e-12)
     done = stage_inside(folder, "export")
@@ -87,7 +82,7 @@ def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
 
 
 @pytest.mark.slow
-def test_a_network_that_diverged_ends_no_stage(tmp_path: Path) -> None:
+def test_a_network_that_diverged_ends_no_stage(tmp_path):
     """As after too high a learning rate: the experiment ends with AP 0, not with an error."""
     write_params(tmp_path, formats=["onnx", "int8"])
     prepare(tmp_path, scale=1e6)

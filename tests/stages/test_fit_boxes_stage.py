@@ -1,5 +1,3 @@
-"""The command that fits the default boxes: what it prints is accepted as it is."""
-
 import json
 import re
 import shlex

@@ -1,5 +1,3 @@
-"""`python -m stages`, which is the command `ssd`."""
-
 import pytest
 
 from stages.__main__ import COMMANDS, MODULES
@@ -23,12 +21,7 @@ def test_help_lists_the_commands_and_imports_none(tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [
-        ("train",),
-        ("doctor", "syn"),
-        ("report", "--help"),
-        ("import", "none.npz"),
-    ],
+    [("train",), ("doctor", "syn"), ("report", "--help"), ("import", "none.npz")],
     ids=" ".join,
 )
 def test_a_command_answers_as_its_module_does(tmp_path, words):

@@ -1,5 +1,3 @@
-"""What a stage reads from params.yaml is what dvc.yaml declares for it, no less and no more."""
-
 import importlib
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,6 @@ SAID = {"train": "evaluate"}
 
 
 def paths(model: type[Section], prefix: str = "") -> dict[type[Section], str]:
-    """Returns the dotted path of every section."""
     found = {model: prefix}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
@@ -37,7 +34,6 @@ def paths(model: type[Section], prefix: str = "") -> dict[type[Section], str]:
 
 
 def sections_of(section: Section) -> list[Section]:
-    """Returns a section and all sections within it."""
     inner = [value for _, value in section if isinstance(value, Section)]
     return [section] + [found for value in inner for found in sections_of(value)]
 
@@ -46,7 +42,7 @@ PATHS = paths(Params)
 
 
 @pytest.fixture(scope="module")
-def read(tmp_path_factory) -> dict[str, set[str]]:
+def read(tmp_path_factory):
     """Runs every stage on a few images and notes the keys that it touches."""
     folder = tmp_path_factory.mktemp("run")
     changes = {"model.width": 0.02, "model.batch_norm": False}

@@ -1,5 +1,3 @@
-"""`python -m stages.predict` as users run it."""
-
 import json
 from pathlib import Path
 
@@ -22,7 +20,7 @@ SCORE = 0.34
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory):
     """A network, a folder of three photos, and one of nothing but broken ones."""
     folder = tmp_path_factory.mktemp("folder")
     write_checkpoint(folder / "best.ckpt", CLASSES)
@@ -118,26 +116,13 @@ def test_a_model_without_a_threshold_gets_a_stated_one(folder):
         (("nowhere",), "nowhere: found 'nothing there'"),
         (("http://127.0.0.1/a.jpg",), "Allow addresses with --allow-url"),
         (("photos", "--out", "photos"), "photos: found 'no image'"),
-        (("photos/b.jpg", "--out", "photos"), "--out: found 'photos'"),
-        (
-            ("photos", "--out", "best.ckpt", "--score", "0.5"),
-            "--out: found 'best.ckpt (a file in place of a folder)', expected a folder that can be",
-        ),
+        (("photos", "--out", "best.ckpt", "--score", "0.5"), "a file in place of a folder"),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
-        (("photos", "--score", "1.5"), "--score"),
         (("photos", "--tile", "10"), "--tile: found 10, expected 0, or 64 or more"),
         (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera as well"),
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
         ((), "the command line: found 'no image', expected an image"),
-        (
-            ("photos", "--model", "model/none.ckpt"),
-            "--model: found 'model/none.ckpt (no such file)'",
-        ),
-        (
-            ("photos", "--model", "photos/b.jpg"),
-            "found 'no checkpoint of this project, or a damaged",
-        ),
-        (("photos", "--classes", "cat,dog"), "Repeat the option for each class."),
+        (("photos", "--model", "none.ckpt"), "--model: found 'none.ckpt (no such file)'"),
         (("photos", "--classes", "dog"), r"expected one of cat, <b>größer\x1b]0;PWN\x07."),
     ],
 )

@@ -1,7 +1,4 @@
-"""`python -m stages.report --compare`, from the command line."""
-
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -9,7 +6,7 @@ from tests.project import ROOT, stage_inside
 
 
 @pytest.fixture(scope="module")
-def repository(small_repository, tmp_path_factory) -> Path:
+def repository(small_repository, tmp_path_factory):
     folder = tmp_path_factory.mktemp("compare") / "repository"
     shutil.copytree(small_repository, folder)
     shutil.copy(ROOT / "params.yaml", folder)

@@ -2,9 +2,7 @@
 
 import itertools
 import json
-import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,7 +25,6 @@ stages:
 """
 pytestmark = pytest.mark.slow
 COMMITS = itertools.count()
-Done = subprocess.CompletedProcess[str]
 
 
 def save(repository: Path, tag: str) -> None:
@@ -49,7 +46,7 @@ def set_machine(machine: Path, weights: str, processor: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def machine(tmp_path_factory):
     folder = tmp_path_factory.mktemp("machine")
     set_machine(folder, "1.5", "A64")
     return folder
@@ -76,7 +73,7 @@ def make_project(folder: Path, machine: Path, git_root: Path | None = None) -> P
 
 
 @pytest.fixture(scope="module")
-def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def repository(machine, tmp_path_factory):
     """Commits: empty, equal, doctored (its AP was edited), stale (its inputs changed), torn."""
     folder = make_project(tmp_path_factory.mktemp("repository") / "project", machine)
     write(folder / "metrics/evaluate.json", bbox={"AP": 0.625, "AP50": 0.75}, device="GPU")
@@ -93,7 +90,7 @@ def repository(machine: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def reproduce(repository: Path, tmp_path: Path) -> Callable[..., Done]:
+def reproduce(repository, tmp_path):
     return lambda *words: stage(repository, "reproduce", "--into", tmp_path / "again", *words)
 
 
@@ -188,11 +185,7 @@ def test_other_requirements_get_their_own_environment(repository, reproduce, tmp
 @pytest.mark.parametrize(
     ("revision", "message"),
     [
-        (
-            "nowhere",
-            "REV: found 'nowhere', expected the name of one experiment, tag, branch or commit",
-        ),
-        ("", "REV: found ''"),
+        ("nowhere", "REV: found 'nowhere', expected the name of one experiment, tag, branch or"),
         ("--all", "REV: found '--all'"),
         ("empty", "dvc.lock of empty: found 'no file', expected a run's results"),
         ("torn", "metrics/train.json of torn: found 'no JSON object', expected a run's results"),

@@ -1,5 +1,3 @@
-"""The command that writes suspicious labels for a labelling tool, from the files of the stages."""
-
 import json
 import shutil
 from dataclasses import replace

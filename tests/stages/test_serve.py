@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from pathlib import Path
 
 import pytest
 
@@ -51,7 +50,7 @@ def test_a_model_that_is_none_is_one_message(tmp_path, words, message):
     assert done.stderr.count("\n") == 1
 
 
-def test_a_port_that_is_taken_is_named(detector_file, tmp_path: Path):
+def test_a_port_that_is_taken_is_named(detector_file, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = stage_inside(tmp_path, "serve", "--model", detector_file, "--port", port)

@@ -1,16 +1,12 @@
-"""`python -m stages.experiments share`: the experiment and its run reach a colleague."""
-
 import json
 import shutil
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
-from tests.clone import ROOT, environment
+from tests.project import python
 from tests.small_repository import dvc, run
 
 pytestmark = pytest.mark.slow
@@ -24,15 +20,8 @@ with tracked("train", params=YAML(typ="safe").load(open("params.yaml")), experim
 """
 
 
-def python(folder: Path, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
-    env = environment() | {"PYTHONPATH": str(ROOT)} | more
-    return subprocess.run(
-        [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True
-    )
-
-
 @pytest.fixture(scope="module")
-def shared(small_repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(small_repository, tmp_path_factory):
     """A repository with the experiment `mine`, its run in mlflow.db, and beside it both remotes."""
     folder = tmp_path_factory.mktemp("share") / "mine"
     shutil.copytree(small_repository, folder, symlinks=True)
@@ -76,17 +65,8 @@ def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, tmp_path):
         (count,) = database.execute("SELECT count(*) FROM metrics WHERE key = 'AP'").fetchone()
     assert count == 1
 
-    run(
-        tmp_path,
-        "git",
-        "clone",
-        "--quiet",
-        "--branch",
-        "main",
-        str(shared.with_name("git")),
-        "theirs",
-    )
     theirs = tmp_path / "theirs"
+    run(tmp_path, "git", "clone", "--quiet", "-b", "main", str(shared.with_name("git")), "theirs")
     for key in ("user.name", "user.email"):
         run(theirs, "git", "config", key, "b")
     dvc(theirs, "exp", "pull", "--quiet", "origin", "mine")

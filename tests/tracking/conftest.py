@@ -1,34 +1,31 @@
 """One SQLite store and one server for all tests: MLflow takes seconds to start either."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks.faulty_proxy import FaultyProxy
-from benchmarks.tracking_faults import Bench, bench
+from benchmarks.tracking_faults import bench
 from ssdcore.tracking import run as run_module
 from ssdcore.tracking.store import Store, locate
 from tests.tracking.spools import UploadHere, UploadNever
 
 
 @pytest.fixture(scope="session")
-def shared_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_root(tmp_path_factory):
     root = tmp_path_factory.mktemp("a répository")  # a space and an accent, as home folders have
     (root / ".dvc").mkdir()
     return root
 
 
 @pytest.fixture
-def root(shared_root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(shared_root, monkeypatch):
     """The working folder: a repository whose SQLite store the tests share."""
     monkeypatch.chdir(shared_root)
     return shared_root
 
 
 @pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own(tmp_path, monkeypatch):
     """The working folder: a repository of the test's own."""
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -36,7 +33,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def database(tmp_path_factory):
     """MLflow's database without a run, to be copied: MLflow takes seconds to create one."""
     from ssdcore.tracking.client import open_client
 
@@ -46,14 +43,14 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tools() -> Iterator[Bench]:
+def tools():
     """A real server behind a proxy that can fail, and simulated trainings of 5 s, one epoch."""
     with bench(5.0) as tools:
         yield tools
 
 
 @pytest.fixture
-def proxy(tools: Bench, own: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyProxy]:
+def proxy(tools, own, monkeypatch):
     """The proxy, which is the store of the test's own repository."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", tools.proxy.address)
     tools.proxy.served.clear()
@@ -62,12 +59,12 @@ def proxy(tools: Bench, own: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 @pytest.fixture
-def experiment(request: pytest.FixtureRequest) -> str:
+def experiment(request):
     return str(request.node.name)
 
 
 @pytest.fixture
-def ask() -> Callable[..., Any]:
+def ask():
     """`ask("get_run", run_id)` calls a method of MLflow's own client."""
 
     def ask(method: str, *arguments: Any) -> Any:
@@ -80,7 +77,7 @@ def ask() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def stored(ask: Callable[..., Any], experiment: str) -> Callable[[], list[Any]]:
+def stored(ask, experiment):
     """`stored()` returns the runs of the test's experiment, the newest first."""
 
     def stored() -> list[Any]:
@@ -91,12 +88,11 @@ def stored(ask: Callable[..., Any], experiment: str) -> Callable[[], list[Any]]:
 
 
 @pytest.fixture
-def here(monkeypatch: pytest.MonkeyPatch) -> None:
+def here(monkeypatch):
     """Uploads without a separate process, whose start takes as long as a test."""
     monkeypatch.setattr(run_module, "UploadProcess", UploadHere)
 
 
 @pytest.fixture
-def never(here: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leaves all spools to `sync`."""
+def never(here, monkeypatch):
     monkeypatch.setattr(run_module, "UploadProcess", UploadNever)

@@ -36,7 +36,6 @@ def line(event: Event) -> bytes:
 
 
 def open_spool(root: Path, *events: Event, stage: str = "train", **fields: Any) -> Spool:
-    """A spool whose stage is running."""
     spool = Spool(root, f"{stage}-x", line(opening(stage, **fields)))
     for one in events:
         spool.append(line(one))
@@ -44,15 +43,12 @@ def open_spool(root: Path, *events: Event, stage: str = "train", **fields: Any) 
 
 
 def spooled(root: Path, *events: Event, stage: str = "train", **fields: Any) -> Path:
-    """A spool whose stage has ended."""
     spool = open_spool(root, *events, stage=stage, **fields)
     spool.close()
     return spool.folder
 
 
 def send(run: Run) -> None:
-    """Uploads what a run has logged by now."""
-    assert run._spool
     assert not any(sent.left for sent in upload(run._root, run._spool.folder))
 
 
@@ -67,20 +63,16 @@ class UploadHere:
 
 
 class UploadNever(UploadHere):
-    """As if no store could be reached."""
-
     def close(self, open_s: float, uri: str) -> None:
         pass
 
 
 def train(experiment: str, params: dict[str, Any] = PARAMS, model: str = MODEL) -> str:
-    """Opens a new run and returns its key."""
     with tracked("train", params=params, experiment=experiment, device="CPU") as run:
         run.set_model(model)
     return run.key
 
 
 def evaluate(experiment: str, params: dict[str, Any] = PARAMS, model: str = MODEL) -> None:
-    """Joins the run of `train`."""
     with tracked("evaluate", params=params, experiment=experiment, model_sha256=model) as run:
         run.set_tags({"evaluated": "yes"})

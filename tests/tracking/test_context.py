@@ -1,5 +1,3 @@
-"""Tags from DVC and git, in real repositories."""
-
 from pathlib import Path
 
 import pytest
@@ -29,7 +27,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture
-def repo(tmp_path: Path) -> Path:
+def repo(tmp_path):
     """A committed repository with a parameter, a metric and a lock."""
     for name, text in (("params.yaml", "seed: 1"), ("metrics.json", "{}"), ("dvc.lock", LOCK)):
         (tmp_path / name).write_text(text)
@@ -39,7 +37,7 @@ def repo(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_clean_repository(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_clean_repository(repo, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "b" * 40)
     tags = provenance(repo)
@@ -53,7 +51,7 @@ def test_a_clean_repository(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert run_name(tags) == "furry-paws"
 
 
-def test_outside_an_experiment_the_commit_names_the_run(repo: Path) -> None:
+def test_outside_an_experiment_the_commit_names_the_run(repo):
     tags = provenance(repo)
     assert run_name(tags) == tags["git.commit"][:7]
     (repo / "params.yaml").write_text("seed: 2")
@@ -64,14 +62,14 @@ def test_outside_an_experiment_the_commit_names_the_run(repo: Path) -> None:
     ("changed", "dirty"),
     [("params.yaml", "true"), ("metrics.json", "false"), ("dvc.lock", "false")],
 )
-def test_only_tracked_inputs_make_dirty(repo: Path, changed: str, dirty: str) -> None:
+def test_only_tracked_inputs_make_dirty(repo, changed, dirty):
     (repo / changed).unlink(missing_ok=True)  # as DVC does with an out before the stage runs
     assert provenance(repo)["git.dirty"] == dirty
     (repo / changed).write_text("edited")
     assert provenance(repo)["git.dirty"] == dirty
 
 
-def test_a_pipeline_below_the_top_of_the_git_repository(repo: Path) -> None:
+def test_a_pipeline_below_the_top_of_the_git_repository(repo):
     pipeline = repo / "pipeline"
     (pipeline / ".dvc").mkdir(parents=True)
     git(repo, "mv", "dvc.lock", "metrics.json", "pipeline")
@@ -84,17 +82,17 @@ def test_a_pipeline_below_the_top_of_the_git_repository(repo: Path) -> None:
     assert provenance(pipeline)["git.dirty"] == "true"
 
 
-def test_no_repository_no_tags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_repository_no_tags(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert provenance(tmp_path) == {}
     assert run_name({}) is None
 
 
-def test_without_git_the_rest_remains(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_git_the_rest_remains(repo, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert provenance(repo) == {"dvc.data_md5": "0123456789abcdef0123456789abcdef.dir"}
 
 
-def test_a_broken_lock_has_no_data(tmp_path: Path) -> None:
+def test_a_broken_lock_has_no_data(tmp_path):
     (tmp_path / "dvc.lock").write_text("<<<<<<< HEAD\n: [")
     assert "dvc.data_md5" not in provenance(tmp_path)

@@ -1,7 +1,4 @@
-"""DVC experiments and their runs in a real SQLite store."""
-
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +14,12 @@ from ssdcore.tracking.store import Store, UnavailableError, locate
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
 BASELINE = "b" * 40
-Make = Callable[..., Experiment]
 
 pytestmark = pytest.mark.usefixtures("here", "root")
 
 
 @pytest.fixture
-def make(experiment: str) -> Make:
+def make(experiment):
     """`make("furry-paws", epochs=9)` is that experiment, with an AP of 0.25."""
 
     def make(name: str, *, baseline: bool = False, ap: float = 0.25, **train: Any) -> Experiment:
@@ -36,7 +32,7 @@ def make(experiment: str) -> Make:
 
 
 @pytest.fixture
-def done(experiment: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+def done(experiment, monkeypatch):
     """`done("furry-paws")` tracks a run with params.yaml's parameters and returns its key."""
 
     def done(name: str, baseline: str = BASELINE, ap: float = 0.25) -> str:
@@ -53,7 +49,7 @@ def done(experiment: str, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
 
 
 @pytest.fixture
-def key_of(ask: Callable[..., Any]) -> Callable[[Experiment], str | None]:
+def key_of(ask):
     def key_of(experiment: Experiment) -> str | None:
         found = find_run(locate(), experiment)
         return found and ask("get_run", found.run_id).data.tags["run.key"]
@@ -61,9 +57,7 @@ def key_of(ask: Callable[..., Any]) -> Callable[[Experiment], str | None]:
     return key_of
 
 
-def test_the_newest_run_of_the_name_and_baseline_is_found(
-    make: Make, done: Any, key_of: Any
-) -> None:
+def test_the_newest_run_of_the_name_and_baseline_is_found(make, done, key_of):
     done("furry-paws")
     newest = done("furry-paws")
     done("furry-paws", baseline="c" * 40)
@@ -71,17 +65,13 @@ def test_the_newest_run_of_the_name_and_baseline_is_found(
     assert key_of(make("furry-paws")) == newest
 
 
-def test_a_run_of_the_name_comes_before_one_of_equal_results(
-    make: Make, done: Any, key_of: Any
-) -> None:
+def test_a_run_of_the_name_comes_before_one_of_equal_results(make, done, key_of):
     mine = done("furry-paws", ap=0.5)
     done("sable-tosh")
     assert key_of(make("furry-paws")) == mine
 
 
-def test_results_from_dvcs_cache_have_the_run_that_computed_them(
-    make: Make, done: Any, key_of: Any
-) -> None:
+def test_results_from_dvcs_cache_have_the_run_that_computed_them(make, done, key_of):
     done("early-bird")
     computed = done("sable-tosh")
     assert key_of(make("furry-paws")) == computed
@@ -89,22 +79,19 @@ def test_results_from_dvcs_cache_have_the_run_that_computed_them(
 
 
 @pytest.mark.parametrize("other", [{"ap": 0.3}, {"epochs": 9}, {"no_such_key": 1}])
-def test_other_results_parameters_or_code_have_another_run(
-    make: Make, done: Any, key_of: Any, other: dict[str, Any]
-) -> None:
+def test_other_results_parameters_or_code_have_another_run(make, done, key_of, other):
     done("sable-tosh")
     assert key_of(make("furry-paws", **other)) is None
 
 
-def test_the_name_of_a_baseline_is_not_an_experiments(make: Make, done: Any, key_of: Any) -> None:
+def test_the_name_of_a_baseline_is_not_an_experiments(make, done, key_of):
     done("main", ap=0.5)
     assert key_of(make("main", baseline=True)) is None
 
 
-def test_the_page_is_that_of_mlflow_ui(make: Make, done: Any, ask: Any, experiment: str) -> None:
+def test_the_page_is_that_of_mlflow_ui(make, done, ask, experiment):
     done("furry-paws")
     found = find_run(locate(), make("furry-paws"))
-    assert found
     experiment_id = ask("get_experiment_by_name", experiment).experiment_id
     page = f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{found.run_id}"
     page += "?workflowType=machine_learning"
@@ -112,7 +99,7 @@ def test_the_page_is_that_of_mlflow_ui(make: Make, done: Any, ask: Any, experime
     assert found.metrics == {"AP": 0.25}
 
 
-def test_without_runs_nothing_is_found_or_created(make: Make, tmp_path: Path) -> None:
+def test_without_runs_nothing_is_found_or_created(make, tmp_path):
     database = tmp_path / "mlflow.db"
     assert find_run(Store(f"sqlite:///{database}", database), make("furry-paws")) is None
     assert list(tmp_path.iterdir()) == []
@@ -120,7 +107,7 @@ def test_without_runs_nothing_is_found_or_created(make: Make, tmp_path: Path) ->
 
 
 @pytest.fixture
-def target(tmp_path: Path, database: Path) -> Store:
+def target(tmp_path, database):
     copy = tmp_path / "other/mlflow.db"
     copy.parent.mkdir()
     copy.write_bytes(database.read_bytes())
@@ -134,7 +121,7 @@ def runs(store: Store, experiment: str) -> list[Any]:
 
 
 @pytest.fixture
-def run_id(experiment: str, stored: Any, tmp_path: Path) -> str:
+def run_id(experiment, stored, tmp_path):
     file = tmp_path / "best.ckpt"
     file.write_bytes(b"weights")
     params = {"train": {"lr_max": 0.1}}

@@ -1,6 +1,3 @@
-"""The failure of a stage without a run, recorded in a real SQLite store."""
-
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +10,18 @@ from ssdcore.tracking.failed import record_failure
 from tests.tracking.spools import evaluate, train
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
-Stored = Callable[[], list[Any]]
 
 pytestmark = pytest.mark.usefixtures("here", "root")
 
 
 @pytest.fixture
-def paws(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def paws(root, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "b" * 40)
 
 
 @pytest.fixture
-def write(tmp_path: Path, experiment: str) -> Callable[..., Path]:
+def write(tmp_path, experiment):
     """`write(lr_max=3)` writes params.yaml with that in the section train."""
 
     def write(tracking: Any = None, **train: Any) -> Path:
@@ -40,7 +36,7 @@ def write(tmp_path: Path, experiment: str) -> Callable[..., Path]:
 
 
 @pytest.mark.usefixtures("paws")
-def test_a_first_stage_opens_a_run(write: Callable[..., Path], stored: Stored) -> None:
+def test_a_first_stage_opens_a_run(write, stored):
     path = write(lr_max=0.25)
     record_failure("convert", path, "InputError: no images")
     (run,) = stored()
@@ -53,9 +49,7 @@ def test_a_first_stage_opens_a_run(write: Callable[..., Path], stored: Stored) -
 
 
 @pytest.mark.usefixtures("paws")
-def test_a_later_stage_joins_the_experiments_run(
-    write: Callable[..., Path], experiment: str, stored: Stored
-) -> None:
+def test_a_later_stage_joins_the_experiments_run(write, experiment, stored):
     key = train(experiment)
     record_failure("report", write(), "KeyError: 'AP'")
     (run,) = stored()
@@ -69,13 +63,7 @@ def test_a_later_stage_joins_the_experiments_run(
 
 @pytest.mark.parametrize("other", ["DVC_EXP_NAME", "DVC_EXP_BASELINE_REV"])
 @pytest.mark.usefixtures("paws")
-def test_the_run_of_another_experiment_is_unchanged(
-    write: Callable[..., Path],
-    experiment: str,
-    stored: Stored,
-    monkeypatch: pytest.MonkeyPatch,
-    other: str,
-) -> None:
+def test_the_run_of_another_experiment_is_unchanged(write, experiment, stored, monkeypatch, other):
     train(experiment)
     monkeypatch.setenv(other, "c" * 40)
     record_failure("report", write(), "KeyError: 'AP'")
@@ -83,9 +71,7 @@ def test_the_run_of_another_experiment_is_unchanged(
 
 
 @pytest.mark.usefixtures("paws")
-def test_invalid_parameters_are_stored_as_they_are(
-    write: Callable[..., Path], stored: Stored
-) -> None:
+def test_invalid_parameters_are_stored_as_they_are(write, stored):
     record_failure("train", write(lr_max="abc", epochs=2.5, none=None), "InputError: abc")
     (run,) = stored()
     params = run.data.params
@@ -101,9 +87,7 @@ def test_invalid_parameters_are_stored_as_they_are(
     [{"enabled": False, "experiment": "x"}, {"enabled": True, "experiment": 7}, [1], {"a": "b"}],
 )
 @pytest.mark.usefixtures("paws")
-def test_nothing_is_recorded_without_an_experiment_or_if_tracking_is_off(
-    write: Callable[..., Path], tracking: Any, ask: Callable[..., Any]
-) -> None:
+def test_nothing_is_recorded_without_an_experiment_or_if_tracking_is_off(write, tracking, ask):
     def names() -> list[str]:
         return [found.name for found in ask("search_experiments")]
 
@@ -114,7 +98,7 @@ def test_nothing_is_recorded_without_an_experiment_or_if_tracking_is_off(
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", None])
 @pytest.mark.usefixtures("paws")
-def test_nothing_is_recorded_without_readable_parameters(tmp_path: Path, text: str | None) -> None:
+def test_nothing_is_recorded_without_readable_parameters(tmp_path, text):
     path = tmp_path / "params.yaml"
     if text:
         path.write_text(text)

@@ -1,21 +1,16 @@
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
 from tests.tracking.spools import FINISH, SQLITE, line, open_spool
 
-Stored = Callable[[], list[Any]]
 CPU, MEMORY = "system/cpu_utilization_percentage", "system/system_memory_usage_percentage"
 
 
 @pytest.mark.parametrize("wanted", [True, False])
 def test_the_load_of_the_machine_is_stored_unless_mlflow_is_told_not_to(
-    root: Path, experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch, wanted: bool
-) -> None:
+    root, experiment, stored, monkeypatch, wanted
+):
     """Also if the store could not be reached while the stage ran."""
     from ssdcore.tracking.machine import MachineLoad
 

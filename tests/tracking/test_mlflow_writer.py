@@ -1,10 +1,7 @@
-"""What a replayed spool leaves in a store, however often it is sent."""
-
 import json
 import math
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -17,12 +14,9 @@ from ssdcore.tracking.spool import JOURNAL, REFUSED, REFUSED_FILES, UPLOADED, sp
 from ssdcore.tracking.store import locate
 from tests.tracking.spools import FINISH, SQLITE, event, line, metrics, open_spool, spooled
 
-Ask = Callable[..., Any]
-Stored = Callable[[], list[Any]]
-
 
 @pytest.fixture(params=["sqlite", "server"])
-def store(request: pytest.FixtureRequest) -> str:
+def store(request):
     """Both kinds of store; the working folder is a repository that uses it."""
     request.getfixturevalue("root" if request.param == "sqlite" else "proxy")
     return locate().written(Path.cwd())
@@ -44,9 +38,7 @@ def full_spool(experiment: str, store: str) -> Path:
     return spool.folder
 
 
-def test_a_store_keeps_what_is_sent_twice_once(
-    store: str, experiment: str, ask: Ask, stored: Stored
-) -> None:
+def test_a_store_keeps_what_is_sent_twice_once(store, experiment, ask, stored):
     """The claim that the sender builds on: MLflow's store is idempotent."""
     folder = full_spool(experiment, store)
     for turn in ("again", "last"):
@@ -72,9 +64,7 @@ def test_a_store_keeps_what_is_sent_twice_once(
     assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "train")]
 
 
-def test_a_stage_that_was_killed_gets_the_time_of_its_last_event(
-    root: Path, experiment: str, stored: Stored
-) -> None:
+def test_a_stage_that_was_killed_gets_the_time_of_its_last_event(root, experiment, stored):
     folder = spooled(root, *metrics(1), store=SQLITE, experiment=experiment)
     os.utime(folder / JOURNAL, (5, 5))
     list(sync())
@@ -82,7 +72,7 @@ def test_a_stage_that_was_killed_gets_the_time_of_its_last_event(
     assert (run.info.status, run.info.end_time, run.data.tags["error"]) == ("KILLED", 5000, KILLED)
 
 
-def test_a_file_can_be_replaced_later(root: Path, experiment: str, stored: Stored) -> None:
+def test_a_file_can_be_replaced_later(root, experiment, stored):
     """DVC makes files of its cache read-only, and MLflow copies permissions."""
     for text in ("first", "second"):
         spool = open_spool(root, FINISH, store=SQLITE, experiment=experiment)
@@ -99,8 +89,8 @@ def test_a_file_can_be_replaced_later(root: Path, experiment: str, stored: Store
 
 
 def test_refused_events_and_files_are_kept_and_the_rest_is_uploaded(
-    root: Path, experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    root, experiment, stored, monkeypatch
+):
     """Names are made safe before they are logged; these are not."""
     from mlflow.exceptions import MlflowException
     from mlflow.tracking.client import MlflowClient
@@ -140,9 +130,7 @@ def test_refused_events_and_files_are_kept_and_the_rest_is_uploaded(
     shutil.rmtree(sent.folder)
 
 
-def test_an_artifact_store_may_raise_any_error(
-    root: Path, experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_artifact_store_may_raise_any_error(root, experiment, stored, monkeypatch):
     from mlflow.tracking.client import MlflowClient
 
     def upload(*_: object) -> None:
@@ -161,9 +149,7 @@ def test_an_artifact_store_may_raise_any_error(
 
 
 @pytest.mark.parametrize("what", ["run", "experiment"])
-def test_what_is_deleted_while_values_wait_is_restored(
-    store: str, experiment: str, what: str, ask: Ask, stored: Stored, capfd: Any
-) -> None:
+def test_what_is_deleted_while_values_wait_is_restored(store, experiment, what, ask, stored, capfd):
     spool = open_spool(Path.cwd(), *metrics(1), store=store, experiment=experiment)
     list(upload(Path.cwd(), spool.folder))
     (run,) = stored()
@@ -181,9 +167,7 @@ def test_what_is_deleted_while_values_wait_is_restored(
     assert (again.info.status, again.data.metrics) == ("FINISHED", {"loss": 0.5})
 
 
-def test_a_run_that_the_store_has_lost_is_made_anew(
-    root: Path, experiment: str, stored: Stored
-) -> None:
+def test_a_run_that_the_store_has_lost_is_made_anew(root, experiment, stored):
     folder = spooled(root, *metrics(1), FINISH, store=SQLITE, experiment=experiment)
     (folder / UPLOADED).write_text(json.dumps({"run_id": "0" * 32, "sent": 200}))
     assert [(sent.left, sent.refused) for sent in sync()] == [("", "")]

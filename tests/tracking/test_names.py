@@ -1,6 +1,6 @@
 import pytest
 
-from ssdcore.tracking.names import cut, flatten, safe_name
+from ssdcore.tracking.names import flatten, safe_name
 
 
 @pytest.mark.parametrize(
@@ -8,29 +8,23 @@ from ssdcore.tracking.names import cut, flatten, safe_name
     [
         ("val/AP50", "val/AP50"),
         ("AP@[.5:.95]", "AP__.5_.95_"),
-        ("AP/teddy bear", "AP/teddy bear"),
         ("AP/машина", "AP/машина"),
         ("AP/n/a/../b", "AP/n/b"),
-        ("/AP//x/", "AP/x"),
         ("x" * 300, "x" * 250),
     ],
 )
-def test_forbidden_characters_are_replaced(name: str, safe: str) -> None:
+def test_forbidden_characters_are_replaced(name, safe):
     assert safe_name(name) == safe
 
 
-def test_image_names_are_ascii() -> None:
-    assert safe_name("gallery/köttbullar", ascii_only=True) == "gallery/k_ttbullar"
-
-
-def test_parameters_become_dotted_names() -> None:
+def test_parameters_become_dotted_names():
     nested = {
         "train": {"lr_max": 1e-6, "amp": False, "resume": None, "decay": {"at": (1, 2)}},
         "classes": ["häst", "n'ko"],
         "note": "y" * 6001,
         3: {},
     }
-    assert flatten(nested) == {  # type: ignore[arg-type]
+    assert flatten(nested) == {
         "train.lr_max": "1e-06",
         "train.amp": "False",
         "train.resume": "None",
@@ -39,7 +33,3 @@ def test_parameters_become_dotted_names() -> None:
         "note": "y" * 5999 + "…",
         "3": "{}",
     }
-
-
-def test_characters_that_no_database_stores_are_replaced() -> None:
-    assert cut("na\0me \udcff é", 100) == "na?me ? é"

@@ -1,5 +1,3 @@
-"""The separate process with real stages: what it uploads, and how long a stage waits for it."""
-
 import contextlib
 import errno
 import os
@@ -12,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +23,6 @@ from tests.tracking.spools import MODEL, PARAMS, evaluate, train
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
-Stored = Callable[[], list[Any]]
 
 
 def until(true: Callable[[], object]) -> None:
@@ -38,7 +34,6 @@ def until(true: Callable[[], object]) -> None:
 
 
 def use(run: Run, file: Path) -> None:
-    """Calls every method, log_metrics often."""
     for step in range(200):
         run.log_metrics({"loss": 1.0, "lr": 1e-3}, step)
     run.set_model(MODEL)
@@ -75,9 +70,7 @@ with tracked("train", params={{}}, experiment={!r}) as run:
 
 
 @pytest.mark.parametrize("enabled", [None, False, True])
-def test_no_stage_imports_mlflow(
-    own: Path, enabled: bool | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_stage_imports_mlflow(own, enabled, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "nowhere://")  # the separate process fails
     use = f"with tracked('train', params={{}}, experiment='x', enabled={enabled}): pass"
     loaded = "print('mlflow' in sys.modules)"
@@ -88,9 +81,7 @@ def test_no_stage_imports_mlflow(
     assert (own / ".ssd").exists() == bool(enabled)
 
 
-def test_a_healthy_store_gets_everything_without_a_message(
-    root: Path, experiment: str, stored: Stored, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_healthy_store_gets_everything_without_a_message(root, experiment, stored, capfd):
     with tracked("train", params=PARAMS, experiment=experiment) as run:
         run.set_model(MODEL)
         run.log_metrics({"loss": 1.0}, 1)
@@ -106,9 +97,7 @@ def test_a_healthy_store_gets_everything_without_a_message(
     assert spools(root) == []
 
 
-def test_a_repository_of_any_name_may_be_moved(
-    tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_repository_of_any_name_may_be_moved(tmp_path, database, monkeypatch):
     before, after = tmp_path / "what? 50%25 #ü", tmp_path / "%3F"
     (before / ".dvc").mkdir(parents=True)
     shutil.copy(database, before / "mlflow.db")
@@ -134,9 +123,7 @@ def test_a_repository_of_any_name_may_be_moved(
     assert [path.name for path in tmp_path.iterdir()] == [after.name]
 
 
-def test_a_dead_server_costs_no_time_and_two_lines(
-    own: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dead_server_costs_no_time_and_two_lines(own, monkeypatch, capfd):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
@@ -164,9 +151,8 @@ def test_a_dead_server_costs_no_time_and_two_lines(
     assert not [file for file in files if b"secret" in file.read_bytes()]
 
 
-def test_a_killed_stage_is_uploaded_as_killed(root: Path, experiment: str, stored: Stored) -> None:
+def test_a_killed_stage_is_uploaded_as_killed(root, experiment, stored):
     with stage(root, WAITING.format(experiment)) as process:
-        assert process.stdout
         assert process.stdout.readline() == "in\n"
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -176,11 +162,10 @@ def test_a_killed_stage_is_uploaded_as_killed(root: Path, experiment: str, store
     assert run.data.metrics == {"loss": 1.0}
 
 
-def test_an_upload_that_is_killed_is_continued(root: Path, experiment: str, stored: Stored) -> None:
+def test_an_upload_that_is_killed_is_continued(root, experiment, stored):
     with tracked("train", params=PARAMS, experiment=experiment) as run:
         run.log_metrics({"loss": 1.0}, 1)
         until(lambda: stored() and stored()[0].data.metrics)
-        assert run._process
         os.kill(run._process._process.pid, signal.SIGKILL)
         run.log_metrics({"loss": 2.0}, 2)
     assert len(spools(root)) == 1
@@ -192,9 +177,7 @@ def test_an_upload_that_is_killed_is_continued(root: Path, experiment: str, stor
 @pytest.mark.parametrize(
     ("around", "hang"), [("Signals()", ""), ("nullcontext()", "SIGSTOP")], ids=["silent", "stuck"]
 )
-def test_the_first_ctrl_c_ends_only_the_wait(
-    own: Path, monkeypatch: pytest.MonkeyPatch, around: str, hang: str
-) -> None:
+def test_the_first_ctrl_c_ends_only_the_wait(own, monkeypatch, around, hang):
     """Also in a stage that notes Ctrl-C to stop after a step, and if the process is stuck."""
     script = f"""
 import signal
@@ -215,7 +198,6 @@ with {around}:
         uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         with stage(own, script) as process:
-            assert process.stderr
             told = process.stderr.readline()
             assert told.startswith(f"Still sending to {uri}. Press Ctrl-C")
             process.send_signal(signal.SIGINT)
@@ -229,10 +211,9 @@ with {around}:
     assert len(spools(own)) == 1
 
 
-def test_ctrl_c_does_not_reach_the_process(root: Path, experiment: str, stored: Stored) -> None:
+def test_ctrl_c_does_not_reach_the_process(root, experiment, stored):
     """A terminal signals the whole process group; the stage's end is uploaded nevertheless."""
     with stage(root, WAITING.format(experiment), before="os.setpgid(0, 0)") as process:
-        assert process.stdout
         assert process.stdout.readline() == "in\n"
         os.killpg(process.pid, signal.SIGINT)
         _, err = process.communicate(timeout=PATIENCE_S)
@@ -251,8 +232,8 @@ def test_ctrl_c_does_not_reach_the_process(root: Path, experiment: str, stored: 
     ids=["raises", "crashes", "hangs"],
 )
 def test_an_mlflow_that_breaks_the_process_breaks_no_stage(
-    own: Path, broken: str, message: str, monkeypatch: Any, capfd: pytest.CaptureFixture[str]
-) -> None:
+    own, broken, message, monkeypatch, capfd
+):
     (own / "mlflow.py").write_text(broken)  # the working folder comes first
     if "sleep" in broken:
         monkeypatch.setattr(process_module, "IMPORT_S", 0.01)
@@ -265,9 +246,7 @@ def test_an_mlflow_that_breaks_the_process_breaks_no_stage(
     assert len(spools(own)) == 1
 
 
-def test_a_process_that_cannot_be_started_leaves_all_to_the_next(
-    own: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_process_that_cannot_be_started_leaves_all_to_the_next(own, monkeypatch, capfd):
     def no_memory(*_: object, **__: object) -> None:
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 

@@ -1,5 +1,3 @@
-"""The run as stages use it, uploaded to a real SQLite store."""
-
 import contextlib
 import errno
 import math
@@ -8,7 +6,7 @@ import re
 import shutil
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +20,11 @@ from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import HOME, Spool, spools
 from tests.tracking.spools import MODEL, PARAMS, evaluate, send, train
 
-Ask = Callable[..., Any]
-Stored = Callable[[], list[Any]]
-
 pytestmark = pytest.mark.usefixtures("here", "root")
 
 
 @pytest.fixture
-def full(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:
+def full(monkeypatch):
     """`with full():` fills the disk: a file takes five bytes more."""
 
     @contextlib.contextmanager
@@ -52,9 +47,7 @@ def keys(runs: list[Any]) -> list[str]:
     return [run.data.tags["run.key"] for run in runs]
 
 
-def test_train_stores_parameters_and_origin(
-    experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_train_stores_parameters_and_origin(experiment, stored, monkeypatch):
     monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
     key = train(experiment)
     (run,) = stored()
@@ -77,9 +70,7 @@ def test_train_stores_parameters_and_origin(
 
 
 @pytest.mark.usefixtures("never")
-def test_a_run_has_the_times_of_its_stage_and_joins_when_it_is_uploaded(
-    root: Path, experiment: str, stored: Stored
-) -> None:
+def test_a_run_has_the_times_of_its_stage_and_joins_when_it_is_uploaded(root, experiment, stored):
     began_ms = time.time_ns() // 1_000_000
     key = train(experiment)
     evaluate(experiment)
@@ -93,7 +84,7 @@ def test_a_run_has_the_times_of_its_stage_and_joins_when_it_is_uploaded(
     assert spools(root) == []
 
 
-def test_evaluate_joins_the_newest_run_of_its_model(experiment: str, stored: Stored) -> None:
+def test_evaluate_joins_the_newest_run_of_its_model(experiment, stored):
     older = train(experiment)
     time.sleep(0.01)  # start times count milliseconds
     newer = train(experiment)
@@ -105,9 +96,7 @@ def test_evaluate_joins_the_newest_run_of_its_model(experiment: str, stored: Sto
     assert (runs[0].data.tags["device"], runs[0].data.tags["evaluated"]) == ("CPU", "yes")
 
 
-def test_other_parameters_or_another_model_open_their_own_run(
-    experiment: str, stored: Stored
-) -> None:
+def test_other_parameters_or_another_model_open_their_own_run(experiment, stored):
     train(experiment)
     evaluate(experiment, params=PARAMS | {"seed": 2})
     evaluate(experiment, model="cd" * 32)
@@ -116,7 +105,7 @@ def test_other_parameters_or_another_model_open_their_own_run(
     assert len(stored()) == 3
 
 
-def test_a_resumed_stage_continues_its_run(experiment: str, stored: Stored) -> None:
+def test_a_resumed_stage_continues_its_run(experiment, stored):
     with (
         pytest.raises(ValueError, match="torn"),
         tracked("train", params=PARAMS, experiment=experiment) as first,
@@ -137,9 +126,7 @@ def test_a_resumed_stage_continues_its_run(experiment: str, stored: Stored) -> N
     assert run.data.tags["dvc.stage"] == "train"
 
 
-def test_each_experiment_has_its_own_run(
-    experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_experiment_has_its_own_run(experiment, stored, monkeypatch):
     """Even if two have the same parameters and model."""
     keys_of = {}
     for name in ("furry-paws", "sable-tosh"):
@@ -160,9 +147,7 @@ def test_each_experiment_has_its_own_run(
 
 
 @pytest.mark.parametrize("name", ["sable-tosh", None])
-def test_a_resumed_stage_gives_the_run_its_experiments_name(
-    experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch, name: str | None
-) -> None:
+def test_a_resumed_stage_gives_the_run_its_experiments_name(experiment, stored, monkeypatch, name):
     """DVC gives each attempt a new name, and keeps that of the last."""
     monkeypatch.setenv("DVC_EXP_NAME", "furry-paws")
     with pytest.raises(Stopped), tracked("train", params=PARAMS, experiment=experiment) as first:
@@ -181,9 +166,7 @@ def test_a_resumed_stage_gives_the_run_its_experiments_name(
     assert run.data.tags["dvc.stage"] == "train,evaluate"
 
 
-def test_metrics_are_stored_with_their_steps_and_times(
-    experiment: str, ask: Ask, stored: Stored
-) -> None:
+def test_metrics_are_stored_with_their_steps_and_times(experiment, ask, stored):
     with tracked("train", params=PARAMS, experiment=experiment) as run:
         began_ms = time.time() * 1000 - 1
         for step in range(1250):
@@ -198,7 +181,7 @@ def test_metrics_are_stored_with_their_steps_and_times(
     assert math.isnan(found.data.metrics["inf"])
 
 
-def test_only_parameters_of_the_data_set_in_use_are_stored(experiment: str, stored: Stored) -> None:
+def test_only_parameters_of_the_data_set_in_use_are_stored(experiment, stored):
     params = {"dataset": {"name": "bccd", "bccd": {"archive": "a.zip"}, "shapes": {"seed": 1}}}
     train(experiment, params)
     (found,) = stored()
@@ -207,9 +190,7 @@ def test_only_parameters_of_the_data_set_in_use_are_stored(experiment: str, stor
     assert len(stored()) == 1
 
 
-def test_images_have_the_names_that_mlflow_gives_them(
-    root: Path, experiment: str, ask: Ask, stored: Stored
-) -> None:
+def test_images_have_the_names_that_mlflow_gives_them(root, experiment, ask, stored):
     """Its page finds images by their file names."""
 
     def images(run_id: str) -> list[Path]:
@@ -234,8 +215,8 @@ def test_images_have_the_names_that_mlflow_gives_them(
 
 
 def test_dvc_root_keeps_store_and_spools_of_a_temporary_copy(
-    root: Path, experiment: str, stored: Stored, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    root, experiment, stored, tmp_path, monkeypatch
+):
     (tmp_path / ".dvc").mkdir()
     (tmp_path / "history.csv").write_text("loss\n")
     monkeypatch.setenv("DVC_ROOT", str(root))
@@ -257,9 +238,7 @@ def test_dvc_root_keeps_store_and_spools_of_a_temporary_copy(
         (Stopped("SIGTERM"), "KILLED", None),
     ],
 )
-def test_an_exception_ends_the_run_and_passes_through(
-    experiment: str, stored: Stored, raised: BaseException, status: str, error: str | None
-) -> None:
+def test_an_exception_ends_the_run_and_passes_through(experiment, stored, raised, status, error):
     def stage() -> None:
         with tracked("train", params=PARAMS, experiment=experiment) as run:
             run.log_metrics({"loss": 7.0}, 1)
@@ -273,7 +252,7 @@ def test_an_exception_ends_the_run_and_passes_through(
     assert found.data.metrics == {"loss": 7.0}
 
 
-def test_disabled_it_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disabled_it_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with tracked("train", params=PARAMS, experiment="x", enabled=False) as run:
         run.log_metrics({"loss": 1.0}, 1)
@@ -282,7 +261,7 @@ def test_disabled_it_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_long_run_takes_no_memory(experiment: str) -> None:
+def test_a_long_run_takes_no_memory(experiment):
     """Everything is on disk, so a server that is dead for days costs only that."""
     with tracked("train", params=PARAMS, experiment=experiment) as run:
         values = {"loss": 1.0, "lr": 1e-3}
@@ -304,8 +283,8 @@ def log_everything(run: Run, folder: Path) -> None:
 
 @pytest.mark.parametrize("when", ["from the start", "midway"])
 def test_what_a_full_disk_does_not_take_waits_until_there_is_room(
-    root: Path, experiment: str, ask: Ask, stored: Stored, full: Any, capfd: Any, when: str
-) -> None:
+    root, experiment, ask, stored, full, capfd, when
+):
     with contextlib.ExitStack() as disk:
         if when == "from the start":
             disk.enter_context(full())
@@ -329,26 +308,7 @@ def test_what_a_full_disk_does_not_take_waits_until_there_is_room(
     assert spools(root) == []
 
 
-def test_what_stays_unwritten_is_counted_and_the_status_is_stored(
-    root: Path, experiment: str, stored: Stored, monkeypatch: pytest.MonkeyPatch, capfd: Any
-) -> None:
-    """The last block of the journal may have room for a line where no file has."""
-
-    def full_copy(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with tracked("train", params=PARAMS, experiment=experiment) as run:
-        monkeypatch.setattr(Spool, "keep", full_copy)
-        run.log_artifact(Path(__file__))
-        run.log_metrics({"loss": 3.0}, 3)
-    assert "warning: 1 events of train are not tracked" in capfd.readouterr().err
-    (found,) = stored()
-    assert (found.info.status, found.data.metrics) == ("FINISHED", {"loss": 3.0})
-
-
-def test_a_disk_that_stays_full_takes_little_memory(
-    experiment: str, stored: Stored, full: Any, monkeypatch: pytest.MonkeyPatch, capfd: Any
-) -> None:
+def test_a_disk_that_stays_full_takes_little_memory(experiment, stored, full, monkeypatch, capfd):
     monkeypatch.setattr(run_module, "MAX_WAITING", 10)
     with tracked("train", params=PARAMS, experiment=experiment) as run:
         with full():
@@ -360,9 +320,7 @@ def test_a_disk_that_stays_full_takes_little_memory(
     assert (found.info.status, found.data.metrics) == ("FINISHED", {"loss": 30.0})
 
 
-def test_a_folder_that_cannot_be_created_stops_no_stage(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_created_stops_no_stage(tmp_path, monkeypatch, capfd):
     (tmp_path / ".ssd").write_text("a file instead of the folder")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     train("x")

@@ -1,11 +1,8 @@
-"""In which order spools are uploaded, and which are left alone."""
-
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +15,13 @@ from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, spools
 from tests.tracking.spools import FINISH, SQLITE, event, line, metrics, open_spool, spooled
 
 ROOT = Path(__file__).parents[2]
-Stored = Callable[[], list[Any]]
 
 
 def keys(runs: list[Any]) -> list[str]:
     return [run.data.tags["run.key"] for run in runs]
 
 
-def test_without_spools_nothing_is_created(own: Path) -> None:
-    assert list(sync()) == []
-    assert [path.name for path in own.iterdir()] == [".dvc"]
-
-
-def test_the_oldest_spool_goes_first(root: Path, experiment: str, stored: Stored) -> None:
+def test_the_oldest_spool_goes_first(root, experiment, stored):
     """So a spool that joins a run finds it."""
     fields = {"store": SQLITE, "experiment": experiment}
     made = [spooled(root, FINISH, tags={"model": "m"}, **fields)]
@@ -44,9 +35,7 @@ def test_the_oldest_spool_goes_first(root: Path, experiment: str, stored: Stored
     assert spools(root) == []
 
 
-def test_a_running_stage_is_left_alone_until_it_ends_or_is_killed(
-    root: Path, experiment: str, stored: Stored
-) -> None:
+def test_a_running_stage_is_left_alone_until_it_ends_or_is_killed(root, experiment, stored):
     script = f"""
 import sys
 from pathlib import Path
@@ -59,7 +48,6 @@ sys.stdin.read()
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
-        assert process.stdout
         assert process.stdout.readline() == b"created\n"
         (sent,) = sync()
         assert sent.running
@@ -73,9 +61,7 @@ sys.stdin.read()
     assert run.data.tags["error"] == KILLED
 
 
-def test_a_stages_process_uploads_older_spools_of_its_store_only(
-    root: Path, experiment: str, stored: Stored
-) -> None:
+def test_a_stages_process_uploads_older_spools_of_its_store_only(root, experiment, stored):
     fields = {"store": SQLITE, "experiment": experiment}
     older = spooled(root, FINISH, key="older", **fields)
     other = spooled(root, FINISH)
@@ -93,9 +79,7 @@ def test_a_stages_process_uploads_older_spools_of_its_store_only(
     shutil.rmtree(other)
 
 
-def test_a_store_out_of_reach_blocks_only_its_own_spools(
-    root: Path, experiment: str, stored: Stored
-) -> None:
+def test_a_store_out_of_reach_blocks_only_its_own_spools(root, experiment, stored):
     blocked = [spooled(root, FINISH), spooled(root, FINISH)]
     spooled(root, FINISH, store=SQLITE, experiment=experiment)
     first, second, third = sync()
@@ -108,7 +92,7 @@ def test_a_store_out_of_reach_blocks_only_its_own_spools(
 
 
 @pytest.mark.parametrize("journal", [b"", b'{"event": "Op', b"\0\0\n", b'{"event": "Finish"}\n'])
-def test_a_spool_without_a_beginning_is_moved_away(own: Path, journal: bytes) -> None:
+def test_a_spool_without_a_beginning_is_moved_away(own, journal):
     folder = spooled(own)
     (folder / JOURNAL).write_bytes(journal)
     (sent,) = sync()
@@ -120,15 +104,13 @@ def test_a_spool_without_a_beginning_is_moved_away(own: Path, journal: bytes) ->
     assert spooled(own).name != folder.name  # the number is still in use
 
 
-def test_what_a_killed_process_left_of_an_uploaded_spool_is_removed(own: Path) -> None:
+def test_what_a_killed_process_left_of_an_uploaded_spool_is_removed(own):
     (spooled(own) / JOURNAL).unlink()
     assert list(sync()) == []
     assert spools(own) == []
 
 
-def test_a_run_that_cannot_be_opened_blocks_no_other(
-    root: Path, experiment: str, stored: Stored
-) -> None:
+def test_a_run_that_cannot_be_opened_blocks_no_other(root, experiment, stored):
     blocked = spooled(root, FINISH, store=SQLITE, experiment="")
     spooled(root, FINISH, store=SQLITE, experiment=experiment)
     first, second = sync()
@@ -138,7 +120,7 @@ def test_a_run_that_cannot_be_opened_blocks_no_other(
     shutil.rmtree(blocked)
 
 
-def test_one_process_at_a_time_uploads(root: Path, experiment: str) -> None:
+def test_one_process_at_a_time_uploads(root, experiment):
     spooled(root, event("Tags", tags={}), FINISH, store=SQLITE, experiment=experiment)
     lock = FileLock(root / HOME / "upload.lock", thread_local=False)
     lock.acquire()

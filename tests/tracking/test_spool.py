@@ -1,5 +1,3 @@
-"""What a stage leaves on disk, complete after any failure."""
-
 from pathlib import Path, PurePosixPath
 
 import pytest

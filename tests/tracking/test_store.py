@@ -1,5 +1,3 @@
-"""Where the store is, and that several processes may create it at the same time."""
-
 import contextlib
 import os
 import shutil
@@ -7,9 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -35,9 +31,7 @@ def sqlite_at(root: Path) -> Store:
 
 
 @pytest.mark.parametrize("mark", [".dvc", ".git"])
-def test_the_store_is_at_the_repository_around_the_working_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: str
-) -> None:
+def test_the_store_is_at_the_repository_around_the_working_folder(tmp_path, monkeypatch, mark):
     inside = tmp_path / "a" / "b"
     inside.mkdir(parents=True)
     (tmp_path / mark).mkdir()
@@ -46,7 +40,7 @@ def test_the_store_is_at_the_repository_around_the_working_folder(
     assert locate().artifacts == f"file://{tmp_path.as_posix()}/mlartifacts"
 
 
-def test_the_users_uri_takes_precedence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_uri_takes_precedence(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example")
     assert locate() == Store("https://mlflow.example", None)
@@ -57,14 +51,14 @@ def test_the_users_uri_takes_precedence(tmp_path: Path, monkeypatch: pytest.Monk
     assert locate() == sqlite_at(tmp_path / "else")
 
 
-def test_a_database_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_written_is_refused_at_once(tmp_path):
     (tmp_path / "mlflow.db").mkdir()
     with pytest.raises(IsADirectoryError), sqlite_at(tmp_path).locked():
         pass
 
 
 @pytest.mark.slow
-def test_three_processes_create_a_store_without_a_message(own: Path) -> None:
+def test_three_processes_create_a_store_without_a_message(own):
     names = ("one", "two", "three")
     project = str(Path(__file__).parents[2])
     racers = [
@@ -101,7 +95,7 @@ def test_three_processes_create_a_store_without_a_message(own: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_process_that_is_killed_creating_the_database_leaves_no_part_of_it(own: Path) -> None:
+def test_a_process_that_is_killed_creating_the_database_leaves_no_part_of_it(own):
     script = "from ssdcore.tracking.client import *; from ssdcore.tracking.store import locate\n"
     line = [sys.executable, "-c", f"{script}open_client(locate())"]
     env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
@@ -118,9 +112,7 @@ def test_a_process_that_is_killed_creating_the_database_leaves_no_part_of_it(own
         assert database.execute("SELECT count(*) FROM experiments").fetchone() == (1,)
 
 
-def test_a_store_is_written_without_its_password(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_store_is_written_without_its_password(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:secret@mlflow.example/path")
     written = locate().written(tmp_path)
@@ -130,9 +122,7 @@ def test_a_store_is_written_without_its_password(
     assert store_of(written, tmp_path) == Store("https://mlflow.example/path", None)
 
 
-def test_a_database_moves_along_with_its_repository(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_moves_along_with_its_repository(tmp_path, monkeypatch):
     before, after = tmp_path / "before", tmp_path / "after"
     monkeypatch.setenv("DVC_ROOT", str(before))
     written = locate().written(before)
@@ -148,9 +138,7 @@ def test_a_database_moves_along_with_its_repository(
 @pytest.mark.parametrize(
     "uri", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true"]
 )
-def test_a_database_in_memory_is_not_used(
-    own: Path, database: Path, monkeypatch: pytest.MonkeyPatch, uri: str
-) -> None:
+def test_a_database_in_memory_is_not_used(own, database, monkeypatch, uri):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
     folder = spooled(own, FINISH, store=locate().written(own))
     (sent,) = sync()
@@ -162,7 +150,6 @@ def test_a_database_in_memory_is_not_used(
 
 
 def store_a_file(root: Path) -> Path:
-    """Stores a file of a new run, and returns its path."""
     before = set((root / "mlartifacts").rglob("page"))
     spool = open_spool(root, FINISH, store="sqlite:///mlflow.db", key=os.urandom(4).hex())
     spool.keep_bytes("page", b"<h1>")
@@ -173,8 +160,8 @@ def store_a_file(root: Path) -> Path:
 
 
 def test_artifacts_are_beside_their_database_after_a_move_and_in_a_copy(
-    tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
-) -> None:
+    tmp_path, database, monkeypatch, capfd
+):
     roots = [tmp_path / name for name in ("first", "moved", "copy")]
     (roots[0] / ".dvc").mkdir(parents=True)
     shutil.copy(database, roots[0] / "mlflow.db")
@@ -197,9 +184,7 @@ def test_artifacts_are_beside_their_database_after_a_move_and_in_a_copy(
     assert not roots[0].exists()
 
 
-def test_a_folder_for_artifacts_that_the_user_chose_stays(
-    own: Path, database: Path, ask: Callable[..., Any]
-) -> None:
+def test_a_folder_for_artifacts_that_the_user_chose_stays(own, database, ask):
     shutil.copy(database, own / "mlflow.db")
     chosen = own / "disk/mlartifacts"
     chosen.mkdir(parents=True)

@@ -1,8 +1,6 @@
 """What MLflow's page reads from an experiment; a browser was looked at for what it shows."""
 
 import json
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -11,15 +9,12 @@ from ssdcore.tracking import tracked
 from ssdcore.training.reports import TRACKED as TRAINED
 from tests.tracking.spools import train
 
-Ask = Callable[..., Any]
 KIND, VIEW = "mlflow.experimentKind", "mlflow.sharedViewState.training"
 
 pytestmark = pytest.mark.usefixtures("here", "root")
 
 
-def test_an_experiment_opens_as_model_training_with_columns_of_its_runs(
-    experiment: str, ask: Ask
-) -> None:
+def test_an_experiment_opens_as_model_training_with_columns_of_its_runs(experiment, ask):
     params = {"train": {"lr_max": 0.1, "epochs": 2}}
     with tracked("train", params=params, experiment=experiment) as run:
         run.log_metrics(dict.fromkeys((*EVALUATED, *TRAINED.values()), 0.5), 1)
@@ -38,17 +33,8 @@ def test_an_experiment_opens_as_model_training_with_columns_of_its_runs(
         assert (card["step"], card["showRunParams"]) == (0, False)
 
 
-def test_an_older_experiment_gets_what_it_lacks(experiment: str, ask: Ask) -> None:
+def test_an_older_experiment_gets_what_it_lacks(experiment, ask):
     ask("create_experiment", experiment, None, {VIEW: "a view of the user's"})
     train(experiment)
     tags = ask("get_experiment_by_name", experiment).tags
     assert (tags[KIND], tags[VIEW]) == ("custom_model_development", "a view of the user's")
-
-
-def test_charts_of_losses_come_first() -> None:
-    """MLflow sorts groups, and charts in a group, by name; names without a group come last."""
-    names = [*EVALUATED, *TRAINED.values()]
-    names.sort(key=lambda name: (name.rpartition("/")[0] or "~", name))
-    losses = ["train/loss", "train/loss_box", "train/loss_class"]
-    assert names[:4] == [*losses, "train/lr"]
-    assert names[6:9] == ["val/AP", "val/AP50", "AP"]

@@ -26,11 +26,6 @@ def changed(section, **values):
     return SETTINGS.model_copy(update={section: part})
 
 
-def test_it_is_short_and_repeatable():
-    assert of() == of()
-    assert len(of()) == 16
-
-
 @pytest.mark.parametrize(
     ("section", "values"),
     [

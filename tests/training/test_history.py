@@ -1,5 +1,3 @@
-import csv
-
 import pytest
 
 from ssdcore.report.tables import training_tables
@@ -38,22 +36,6 @@ def test_a_row_checked_by_hand(tmp_path):
     header, row = path.read_bytes().decode().removesuffix("\n").split("\n")
     assert header.split(",") == list(COLUMNS)
     assert row == "2,1,0.3333333,1e-09,3e+07,2e-05,512,0.25,31,0,0.5"
-
-
-def test_missing_values_are_empty(tmp_path):
-    path = tmp_path / "history.csv"
-    write_history(path, [ROWS[0]])
-    with path.open(newline="") as file:
-        (row,) = csv.DictReader(file)
-    assert (row["val_AP"], row["val_AP50"]) == ("", "")
-    assert "" not in [row[name] for name in COLUMNS[:-2]]
-
-
-def test_without_rows_there_is_a_header(tmp_path):
-    path = tmp_path / "history.csv"
-    write_history(path, [])
-    assert path.read_text() == ",".join(COLUMNS) + "\n"
-    assert training_tables(path.read_text())[0].rows == []
 
 
 def test_rows_from_a_generator_and_a_failing_one_keeps_the_old_file(tmp_path):

@@ -5,19 +5,15 @@ import json
 import pytest
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.coco.metrics import FIGURES, evaluate
-from ssdcore.coco.results import CocoResults
-from ssdcore.core import layout
+from ssdcore.coco.metrics import evaluate
 from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import find_shards
-from ssdcore.evaluation.tables import analyse, results_of, write_evaluation
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, predict_split
 from ssdcore.models.checkpoint import build_network
 from ssdcore.models.device import configure, seed_all
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.sources.shapes import write_shapes
-from tests.coco_files import plain_pycocotools
 
 IMAGES = 6
 EMPTY, CROWDS, MISSING = range(3)
@@ -78,32 +74,6 @@ def test_every_image_that_there_is_gets_detections(folder, predicted):
     ids.pop(MISSING)
     assert list(dict.fromkeys(predicted.image_ids.tolist())) == ids
     assert len(predicted) == 20 * (IMAGES - 1)
-
-
-@pytest.mark.parametrize("source", ["network", "both", "nothing"])
-def test_figures_are_pycocotools_own_of_the_written_file(
-    folder, predicted, source, tmp_path, monkeypatch
-):
-    monkeypatch.chdir(tmp_path)
-    rows = {
-        "network": list(predicted.rows()),
-        "both": [*predicted.rows(), *perfect(folder)[::2]],
-        "nothing": [],
-    }[source]
-    results = CocoResults.from_rows(rows)
-    figures = evaluate(annotations(folder), results)
-    tables = analyse(annotations(folder), results, figures)
-    metrics = results_of("val", figures, tables, IMAGES)
-    write_evaluation(metrics, tables, results, 1.0, {}, "CPU")
-    written = json.loads(layout.EVALUATE_METRICS.read_text())
-    assert written["images"] == IMAGES
-    assert json.loads(layout.PREDICTIONS.read_text()) == rows
-    if source == "nothing":  # which pycocotools itself cannot read
-        assert figures["AP"] == figures["AR100"] == 0
-        return
-    expected = plain_pycocotools(annotations(folder), layout.PREDICTIONS)
-    assert [written["bbox"][name] for name in FIGURES] == expected
-    assert source == "network" or figures["AP"] > 0.1
 
 
 def test_objects_of_an_image_that_was_left_out_are_missed(folder):

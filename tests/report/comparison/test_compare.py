@@ -1,5 +1,3 @@
-"""The whole comparison, of a small repository's revisions."""
-
 import re
 import shutil
 from pathlib import Path

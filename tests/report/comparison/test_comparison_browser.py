@@ -1,13 +1,6 @@
-"""The comparison in a browser, from a file and without a network."""
-
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 
-from ssdcore.report.comparison.candidate import Candidate
 from ssdcore.report.comparison.images import ComparedImage, Panel
 from ssdcore.report.comparison.page import render_comparison
 from ssdcore.report.drawing import encode_jpeg
@@ -18,7 +11,7 @@ TALLY = Tally(2, 1, 0, unseen=1, invented=0, confused=0)
 
 
 @pytest.fixture(scope="module")
-def file(candidates: list[Candidate], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(candidates, tmp_path_factory):
     """A page of two candidates and an image, each of its panels another size."""
     jpegs = [encode_jpeg(np.zeros((40, 60 + n, 3), np.uint8)) for n in range(3)]
     panels = [Panel(place, jpegs[1 + place], TALLY, 0.4) for place in range(2)]
@@ -29,14 +22,14 @@ def file(candidates: list[Candidate], tmp_path_factory: pytest.TempPathFactory) 
 
 
 @pytest.fixture(scope="module")
-def opened(browser: Any, file: Path) -> Iterator[Opened]:
+def opened(browser, file):
     page = Opened(browser, file)
     yield page
     page.context.close()
     assert page.troubles == []
 
 
-def test_a_heading_sorts_the_classes_by_its_revisions_changes(opened: Opened) -> None:
+def test_a_heading_sorts_the_classes_by_its_revisions_changes(opened):
     rows = "#table-per_class tbody th"
     assert opened.shown(rows) == ["dog", "eel", "cat", "fly"]
     heading = opened.page.locator("#table-per_class thead button", has_text="second")
@@ -47,7 +40,7 @@ def test_a_heading_sorts_the_classes_by_its_revisions_changes(opened: Opened) ->
     assert opened.shown(rows) == ["cat", "dog", "eel", "fly"]
 
 
-def test_the_arrow_keys_go_from_one_revision_to_the_next(opened: Opened) -> None:
+def test_the_arrow_keys_go_from_one_revision_to_the_next(opened):
     opened.page.locator(".panels .image").first.click()
     captions = []
     for _ in range(3):
@@ -58,13 +51,13 @@ def test_the_arrow_keys_go_from_one_revision_to_the_next(opened: Opened) -> None
     assert opened.shown("dialog") == []
 
 
-def test_all_parameters_are_in_a_fold(opened: Opened) -> None:
+def test_all_parameters_are_in_a_fold(opened):
     assert opened.shown("#parameters td") == []
     opened.page.locator("#parameters summary").click()
     assert "focal" in opened.shown("#parameters td")
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Any, file: Path) -> None:
+def test_on_a_phone_nothing_is_wider_than_the_screen(browser, file):
     phone = Opened(browser, file, viewport=PHONE)
     for scheme in ("light", "dark"):
         phone.page.emulate_media(color_scheme=scheme)

@@ -6,10 +6,9 @@ import pytest
 
 from ssdcore.report.comparison.candidate import TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage, Panel
-from ssdcore.report.comparison.page import figure_groups, overlay, render_comparison
+from ssdcore.report.comparison.page import overlay, render_comparison
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
-from tests.report.comparison.conftest import NOISE
 from tests.report.test_page import Page
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
@@ -20,7 +19,7 @@ def tally(hits: int, misses: int, extras: int) -> Tally:
 
 
 @pytest.fixture
-def image_files() -> list[ComparedImage]:
+def image_files():
     panels = [Panel(0, JPEG, tally(3, 1, 0), 0.4), Panel(1, JPEG, tally(4, 0, 2), 0.25)]
     return [ComparedImage("a.jpg", JPEG, panels)]
 
@@ -134,15 +133,3 @@ def test_each_line_is_drawn_for_the_candidates_that_have_it(candidates):
         ([1, 2], [5, 4]),
     ]
     assert "markers" in val_ap[0].mode  # a single measurement shows
-
-
-def test_the_noise_is_that_of_pairs(candidates):
-    first, second = candidates
-    for resamples, interval, verdict in (
-        (0.52 + NOISE, (0.02, 0.02), "better"),
-        (0.52 - NOISE, (0.02 - 0.76, 0.02 + 0.76), "noise"),
-    ):
-        other = replace(second, resamples={"evaluate.bbox.AP": resamples})
-        ap = figure_groups([first, other])["COCO figures"][0]
-        assert ap.noise[1] == pytest.approx(interval)
-        assert ap.verdicts()[1] == verdict
