@@ -23,6 +23,8 @@ PARTS = (
     "stages",
 )
 BIN = Path(sys.executable).parent
+UNCOMPILED = {"MS_JIT": "0"}
+"""MindSpore's setting where a compiled network is not what is tested: it takes seconds each."""
 
 
 def copy_project(folder: Path) -> None:
