@@ -72,6 +72,7 @@ def test_files_that_equal_the_checkpoint_are_kept(folder: Path) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
     folder: Path,
 ) -> None:
@@ -86,6 +87,7 @@ def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
     assert not list(folder.glob(".export*"))
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.slow
 def test_a_network_that_diverged_ends_no_stage(tmp_path: Path) -> None:
     """As after too high a learning rate: the experiment ends with AP 0, not with an error."""
