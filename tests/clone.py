@@ -23,6 +23,8 @@ PARTS = (
     "stages",
 )
 BIN = Path(sys.executable).parent
+UNCOMPILED = {"MS_JIT": "0"}
+"""MindSpore's setting for networks that run without being compiled."""
 
 
 def copy_project(folder: Path) -> None:
@@ -48,7 +50,7 @@ def make_clone(folder: Path) -> None:
     params = yaml.load(ROOT / "params.yaml")
     params["dataset"]["shapes"].update(train_images=6, val_images=2, test_images=2)
     params["model"]["width"] = 0.02
-    params["train"].update(epochs=1, batch_size=3)
+    params["train"].update(epochs=1, batch_size=6)
     params["report"]["images"] = 2
     params["export"]["formats"] = ["onnx"]
     yaml.dump(params, folder / "params.yaml")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.clone import UNCOMPILED
 from tests.small_repository import make_repository
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +41,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: (-slow[item.path], LONG.isdisjoint(item.path.relative_to(ROOT).parts))
     )
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks run uncompiled: to compile one takes seconds, and is often not what is tested."""
+    for name, value in UNCOMPILED.items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture(scope="session")

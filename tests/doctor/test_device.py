@@ -13,6 +13,7 @@ def params(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("uncompiled")
 def test_a_cpu_computes_what_another_process_computes_on_it(params):
     findings = list(check_device(params, "CPU"))
     assert [finding.grade for finding in findings] == ["ok"] * 8, findings

@@ -30,6 +30,7 @@ def trained(network, rng):
     return network
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize(
     ("change", "loss"),
     [

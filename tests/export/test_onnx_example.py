@@ -57,6 +57,7 @@ def test_mindspore_is_not_there(folder):
     assert "not on this laptop" in run(folder, "-c", "import mindspore").stderr
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("size", [(320, 240), (2300, 2001)])
 def test_the_boxes_are_the_checkpoints(folder, size, rng):
     noise = Image.fromarray(rng.integers(0, 256, (12, 16, 3), np.uint8))

@@ -65,6 +65,7 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
     }  # fmt: skip
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_files_of_ssd512_and_other_ratios_are_the_checkpoints_network(
     tmp_path, model_512, metadata, four_images
 ):
@@ -81,6 +82,7 @@ def test_files_of_ssd512_and_other_ratios_are_the_checkpoints_network(
     assert parity.faults == []
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("resize", ["letterbox", "stretch_float"])
 def test_files_of_another_resize_are_the_checkpoints_network(
     tmp_path, metadata, four_images, resize
@@ -108,6 +110,7 @@ def test_files_of_another_resize_are_the_checkpoints_network(
         np.testing.assert_allclose(found.boxes_yxyx, expected.detections.boxes_yxyx, atol=1e-4)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_files_of_another_network_have_faults(tmp_path, network, metadata, four_images):
     other = build_network(metadata.network.model, len(metadata.network.classes), "multibox")
     write_exports(tmp_path, other, metadata, ("onnx",), ())

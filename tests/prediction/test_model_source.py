@@ -182,6 +182,7 @@ def exported(checkpoint: Path) -> Path:
     return checkpoint.with_name("ssd300.onnx")
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("name", ["ssd300.onnx", "ssd300_photos.onnx"])
 def test_an_exported_file_detects_what_its_checkpoint_does(name, checkpoint, jpeg):
     detector = load_detector(checkpoint.with_name(name), 2, 1, "CPU", device_is_required=True)

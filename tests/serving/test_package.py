@@ -46,6 +46,7 @@ def predict(model: Any, images: list[Any], **params: Any) -> list[dict[str, Any]
         return model.predict(pd.DataFrame({"image": images}), params=params or None)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_bytes_base64_and_pixels_give_the_checkpoints_result(model, checkpoint, jpeg):
     rgb = decode(jpeg)
     in_lines = base64.encodebytes(jpeg).decode()  # as MLflow encodes it

@@ -76,6 +76,7 @@ def post(address: str, images: list[Any], **params: Any) -> requests.Response:
     return requests.post(f"{address}/invocations", json=body, timeout=SECONDS)
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.slow
 def test_a_jpeg_by_http_has_the_detectors_boxes(address, checkpoint, jpeg):
     detector = load_photo_detector(checkpoint, batch_size=1)

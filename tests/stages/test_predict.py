@@ -14,6 +14,7 @@ from tests.models.tiny_checkpoint import ROOT, write_checkpoint
 from tests.prediction.clips import write_clip
 from tests.project import stage, stage_inside
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer\x1b]0;PWN\x07"))
 MODEL = ("--model", "best.ckpt", "--params", str(ROOT / "params.yaml"))
 SCORE = 0.34

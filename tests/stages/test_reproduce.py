@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from tests.clone import run
 from tests.project import stage, stage_inside
@@ -90,14 +91,16 @@ def repository(machine, tmp_path_factory):
 
 
 @pytest.fixture
-def reproduce(repository, tmp_path):
-    return lambda *words: stage(repository, "reproduce", "--into", tmp_path / "again", *words)
+def reproduce(repository, tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "true")
+    into = ("--into", tmp_path / "again")
+    return lambda *words: stage_inside(repository, "reproduce", *into, *words)
 
 
 def test_equal_results_have_status_0(repository, reproduce, machine, tmp_path):
     set_machine(machine, "1.5", "A64")
     done = reproduce("equal")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "equal    train: model/best.ckpt\n" in done.stdout
     assert "4 of 4 figures are equal\n" in done.stdout
     assert "differs" not in done.stdout
@@ -121,7 +124,7 @@ def test_a_project_in_a_subfolder_is_repeated_there(machine, tmp_path, monkeypat
 )
 def test_different_figures_are_listed_even_within_the_tolerance(reproduce, options, expected):
     done = reproduce("doctored", *options)
-    assert done.returncode == 1, done.stderr
+    assert done.exit_code == 1, done.stderr
     assert "equal    train: model/best.ckpt\n" in done.stdout
     assert "differs  metrics/evaluate.json bbox.AP: 0.625 → 0.5\n" in done.stdout
     assert "differs  metrics/validation.json bbox.AP: 0.375 → 0.25\n" in done.stdout
@@ -132,7 +135,7 @@ def test_different_figures_are_listed_even_within_the_tolerance(reproduce, optio
 
 def test_inputs_that_changed_after_the_run_are_listed(reproduce):
     done = reproduce("stale")
-    assert done.returncode == 1, done.stderr
+    assert done.exit_code == 1, done.stderr
     assert "differs  metrics/evaluate.json images: None → 4\n" in done.stdout
     assert "  train: evaluate.json had different content\n" in done.stdout
     assert "  train: rate: 0.1 → 0.2\n" in done.stdout
@@ -142,7 +145,7 @@ def test_another_machine_is_named_from_the_cached_report(reproduce, machine):
     set_machine(machine, "1.5000001", "Z80")
     done = reproduce("equal")
     set_machine(machine, "1.5", "A64")
-    assert done.returncode == 1, done.stderr
+    assert done.exit_code == 1, done.stderr
     assert "differs  train: model/best.ckpt\n" in done.stdout
     assert "4 of 4 figures are equal\n" in done.stdout
     assert "  processor: A64 → Z80\n" in done.stdout
@@ -156,7 +159,7 @@ def test_without_that_report_the_machine_is_unknown(repository, reproduce, machi
     done = reproduce("equal")
     set_machine(machine, "1.5", "A64")
     (tmp_path / "cache").rename(cache)
-    assert done.returncode == 1, done.stderr
+    assert done.exit_code == 1, done.stderr
     assert "its machine is unknown" in done.stdout
     assert "do not differ, as far as known" in done.stdout
 
@@ -165,7 +168,7 @@ def test_an_experiment_is_found_by_its_name(repository, reproduce, tmp_path):
     run(repository, "dvc", "exp", "run", "--name", "fast", "-S", "rate=0.3")
     run(repository, "git", "checkout", "--quiet", "--force", "equal")
     done = reproduce("fast")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit_code == 0, done.stdout + done.stderr
     assert (tmp_path / "again/params.yaml").read_text() == "rate: 0.3\n"
 
 
@@ -178,7 +181,7 @@ def test_other_requirements_get_their_own_environment(repository, reproduce, tmp
     save(repository, "pinned")
     run(repository, "git", "checkout", "--quiet", "equal")
     done = reproduce("pinned")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.exit_code == 0, done.stdout + done.stderr
     assert (tmp_path / "used").read_text() == "-m dvc repro --force --no-run-cache\n"
 
 
@@ -213,5 +216,5 @@ def test_a_pipeline_that_fails_has_status_1(repository, reproduce, machine):
     weights = (machine / "weights").rename(machine / "gone")
     done = reproduce("equal")
     weights.rename(machine / "weights")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "dvc repro --force --no-run-cache` ended with status" in done.stderr

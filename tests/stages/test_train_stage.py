@@ -1,5 +1,6 @@
-"""The train stage as a process: a finished training, and outputs that are not UTF-8."""
+"""The train stage as a process, alone and as two; outputs that are not UTF-8."""
 
+import csv
 import json
 import os
 import shutil
@@ -10,13 +11,18 @@ import sys
 import time
 from pathlib import Path
 
+import mindspore as ms
+import numpy as np
 import pytest
 
+from benchmarks import harness
 from benchmarks.chaos import newest, outcome
+from ssdcore.core import layout
 from ssdcore.core.errors import Stopped
-from tests.project import ROOT
-from tests.stages.test_train_processes import folder, write_params  # noqa: F401
+from ssdcore.models.checkpoint import METADATA
+from tests.project import ROOT, run_inside, stage
 
+pytestmark = pytest.mark.slow
 OUTS = ("model/best.ckpt", "model/last.ckpt", "plots/history.csv", "plots/validation.csv",
         "metrics/train.json")  # fmt: skip
 LATIN = {"PYTHONIOENCODING": "latin-1"}
@@ -61,13 +67,62 @@ def runs(folder: Path) -> list[tuple[str, int]]:
     return rows
 
 
-@pytest.mark.slow
-def test_a_finished_training_is_there_for_who_runs_it_again(folder):
-    """Killed before DVC has recorded the outs; then another experiment with the same training."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with converted images."""
+    folder = tmp_path_factory.mktemp("run")
     write_params(folder, devices=1, batch_size=2)
-    first = train(folder, **LATIN)
-    assert "compiling the network (about 10 s)" in first
-    assert "best: AP" in first
+    for name in ("download", "convert"):
+        run_inside(folder, name)
+    return folder
+
+
+def write_params(folder: Path, devices: int, batch_size: int, **changes: object) -> None:
+    fixed = harness.data_params(None, 6, 3) | {
+        "model.batch_norm": False,
+        "train.epochs": 1,
+        "train.batch_size": batch_size,
+        "train.lr_max": 0.002,
+        "runtime.devices": devices,
+    }
+    harness.write_params(folder, fixed | changes)
+
+
+def separate(folder: Path, name: str) -> Path:
+    """Makes a repository with the parameters and the images of `folder`."""
+    copy = folder / name
+    (copy / ".dvc").mkdir(parents=True)
+    shutil.copy(folder / "params.yaml", copy)
+    shutil.copytree(folder / "data", copy / "data")
+    return copy
+
+
+class Outcome:
+    """What a run of the stage left behind."""
+
+    def __init__(self, folder: Path, output: str) -> None:
+        self.output = output
+        with (folder / layout.HISTORY).open() as file:
+            self.history = list(csv.DictReader(file))
+        saved = ms.load_checkpoint(str(folder / layout.LAST_CHECKPOINT))
+        self.metadata = str(saved.pop(METADATA))
+        self.weights = {name: p.asnumpy() for name, p in saved.items()}
+
+    def column(self, name: str) -> list[float]:
+        return [float(row[name]) for row in self.history]
+
+
+@pytest.fixture(scope="module")
+def once(folder: Path) -> Outcome:
+    """A finished training, whose outs and MLflow run are in `folder`."""
+    write_params(folder, devices=1, batch_size=2)
+    return Outcome(folder, train(folder, **LATIN))
+
+
+def test_a_finished_training_is_there_for_who_runs_it_again(folder, once):
+    """Killed before DVC has recorded the outs; then another experiment with the same training."""
+    assert "compiling the network (about 10 s)" in once.output
+    assert "best: AP" in once.output
     outs = {name: (folder / name).read_bytes() for name in OUTS}
     steps = json.loads(outs["metrics/train.json"])["steps"]
     for name in OUTS:
@@ -79,25 +134,42 @@ def test_a_finished_training_is_there_for_who_runs_it_again(folder):
     assert {name: (folder / name).read_bytes() for name in OUTS} == outs
     assert runs(folder) == [("FINISHED", steps)]
 
-    copy = folder / "experiment"
-    copy.mkdir()
-    shutil.copy(folder / "params.yaml", copy)
-    shutil.copytree(folder / "data", copy / "data")
+    copy = separate(folder, "experiment")
     experiment = {"DVC_EXP_NAME": "other", "DVC_EXP_BASELINE_REV": "a1", "DVC_ROOT": str(folder)}
     assert "already trained" in train(copy, **experiment)
     assert (copy / OUTS[0]).read_bytes() == outs[OUTS[0]]
     assert runs(folder) == [("FINISHED", steps)] * 2
 
 
-@pytest.mark.slow
+def test_two_processes_train_like_one(folder, once):
+    """In batches half as large."""
+    write_params(folder, devices=2, batch_size=1)
+    copy = separate(folder, "two")
+    two = Outcome(copy, train(copy))
+    assert "best: AP" in two.output
+    assert "2 processes, 2 images per update" in two.output
+    assert len(once.history) == len(two.history) == 3
+    for name in ("loss", "loss_box", "loss_class", "lr"):
+        assert two.column(name) == pytest.approx(once.column(name), rel=1e-5)
+    assert once.metadata == two.metadata
+    for name, value in once.weights.items():
+        np.testing.assert_allclose(two.weights[name], value, rtol=0, atol=1e-5, err_msg=name)
+    assert runs(copy) == [("FINISHED", 3)]
+
+
+def test_an_input_error_found_by_the_processes_has_status_2(folder):
+    write_params(folder, devices=2, batch_size=9)
+    done = stage(folder, "train")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(
+        "error: train.batch_size times train.accumulate times 2 processes"
+    )
+
+
 def test_a_training_that_is_killed_and_stopped_equals_an_undisturbed_one(folder):
     write_params(folder, 1, 2, **RESUMABLE)
-    calm, disturbed = folder / "calm", folder / "disturbed"
-    for copy in (calm, disturbed):
-        copy.mkdir()
-        shutil.copy(folder / "params.yaml", copy)
-        shutil.copytree(folder / "data", copy / "data")
-        (copy / ".dvc").mkdir()
+    calm, disturbed = (separate(folder, name) for name in ("calm", "disturbed"))
     train(calm)
     assert train_and_end(disturbed, signal.SIGTERM) == Stopped.status
     shutil.rmtree(disturbed / "model", ignore_errors=True)  # as DVC does before it runs a stage

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ssdcore.tracking.client import open_client
 from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
 from ssdcore.tracking.store import Store, locate, store_of
@@ -107,7 +108,7 @@ def test_a_process_that_is_killed_creating_the_database_leaves_no_part_of_it(own
     process.kill()
     process.wait()
     assert (own / "mlflow.db").stat().st_size == 0
-    subprocess.run(line, cwd=own, env=env, check=True)
+    open_client(locate())
     with contextlib.closing(sqlite3.connect(own / "mlflow.db")) as database:
         assert database.execute("SELECT count(*) FROM experiments").fetchone() == (1,)
 
