@@ -17,6 +17,7 @@ from ssdcore.data.augment import (
     contrast,
     crop,
     flip,
+    flip_vertical,
     hue,
     max_canvas_px,
     saturation,
@@ -40,13 +41,13 @@ from tests.data.samples import (
     seeds,
 )
 
-GEOMETRIC = (flip, zoom_out, crop)
+GEOMETRIC = (flip, flip_vertical, zoom_out, crop)
 ALWAYS_CUT = (0.0,)  # instead of the published minimum IoUs: any window is allowed
 COLOUR_CHANGES = (brightness, contrast, saturation, hue)
 ALL = augment_params(
     crop=1, zoom_out=1, flip=0.5, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.1
 )
-MOVES = augment_params(crop=0.7, zoom_out=0.5, flip=0.5)
+MOVES = augment_params(crop=0.7, zoom_out=0.5, flip=0.5, flip_vertical=0.5)
 COLOUR_NAMES = ("brightness", "contrast", "saturation", "hue")
 
 
@@ -80,10 +81,10 @@ def test_each_parameter_has_an_effect(name, rng):
     moved = any(
         not np.array_equal(after.objects.boxes_yxyx, off.objects.boxes_yxyx) for after in results
     )
-    assert moved == (name in ("crop", "zoom_out", "flip"))
+    assert moved == (name in ("crop", "zoom_out", "flip", "flip_vertical"))
 
 
-@pytest.mark.parametrize("name", ["crop", "zoom_out", "flip", "colours"])
+@pytest.mark.parametrize("name", ["crop", "zoom_out", "flip", "flip_vertical", "colours"])
 def test_probabilities_are_kept(name, rng, monkeypatch):
     calls, changed = [], "brightness" if name == "colours" else name
     monkeypatch.setattr(module, changed, lambda sample, *_, **__: calls.append(name) or sample)
@@ -181,13 +182,14 @@ def test_after_a_move_boxes_are_inside_and_labels_follow_their_boxes(move, sampl
         assert len(after.objects.labels) == len(before.objects.labels)
 
 
-def test_flip_moves_boxes_with_pixels_and_undoes_itself(rng):
+@pytest.mark.parametrize(("mirror", "axis"), [(flip, 1), (flip_vertical, 0)])
+def test_a_flip_moves_boxes_with_pixels_and_undoes_itself(mirror, axis, rng):
     for _ in range(20):
         sample = painted(rng)
-        there = flip(sample, rng)
+        there = mirror(sample, rng)
         assert_boxes_on_paint(there)
-        assert (there.rgb != sample.rgb).any()
-        back = flip(there, rng)
+        np.testing.assert_array_equal(there.rgb, np.flip(sample.rgb, axis))
+        back = mirror(there, rng)
         np.testing.assert_array_equal(back.rgb, sample.rgb)
         np.testing.assert_allclose(
             back.objects.boxes_yxyx, sample.objects.boxes_yxyx, rtol=0, atol=1e-6
