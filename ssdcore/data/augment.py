@@ -1,9 +1,9 @@
 """Data augmentation for training (section 2.2 of the SSD paper).
 
-Zoom-out, crop and flip each happen with a probability; then the image is resized for the network
-and its colours are changed in random order (a zoomed-out image's before its canvas is added).
-Each step is a pure function of a sample and a Generator, the only source of randomness. Boxes stay
-inside the image, and every box keeps its label and crowd flag.
+Zoom-out, crop and both flips each happen with a probability; then the image is resized for the
+network and its colours are changed in random order (a zoomed-out image's before its canvas is
+added). Each step is a pure function of a sample and a Generator, the only source of randomness.
+Boxes stay inside the image, and every box keeps its label and crowd flag.
 """
 
 from collections.abc import Callable, Sequence
@@ -75,6 +75,8 @@ def augment(
         sample = crop(sample, rng)
     if rng.random() < params.flip:
         sample = flip(sample, rng)
+    if params.flip_vertical and rng.random() < params.flip_vertical:
+        sample = flip_vertical(sample, rng)
     view = network_input.view(np.array(sample.rgb.shape[:2]))
     sample = sample._replace(rgb=network_input.scaled(sample.rgb))
     rgb, objects = sample if zoomed else recolour(sample)
@@ -99,6 +101,13 @@ def flip(sample: Sample, rng: np.random.Generator) -> Sample:
     y1, x1, y2, x2 = sample.objects.boxes_yxyx.T
     boxes = np.stack([y1, 1 - x2, y2, 1 - x1], axis=1)
     return Sample(cv2.flip(sample.rgb, 1), sample.objects._replace(boxes_yxyx=boxes))
+
+
+def flip_vertical(sample: Sample, rng: np.random.Generator) -> Sample:
+    """Mirrors top and bottom; draws no random number."""
+    y1, x1, y2, x2 = sample.objects.boxes_yxyx.T
+    boxes = np.stack([1 - y2, x1, 1 - y1, x2], axis=1)
+    return Sample(cv2.flip(sample.rgb, 0), sample.objects._replace(boxes_yxyx=boxes))
 
 
 def max_canvas_px(size: int) -> int:

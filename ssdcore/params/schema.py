@@ -102,6 +102,7 @@ class AugmentParams(Section):
     crop: Fraction
     zoom_out: Fraction
     flip: Fraction
+    flip_vertical: Fraction
     colours: Fraction
     brightness: Fraction
     contrast: Fraction

@@ -71,6 +71,7 @@ def variations(strengths: AugmentParams) -> str:
         "crop": f"cropped to a window of {smallest} to {largest} of each side that shows some "
         "object",
         "flip": "mirrored left and right",
+        "flip_vertical": "mirrored top and bottom",
     }
     parts = [
         f"{move} ({percent(values[key])} of the time)" for key, move in moves.items() if values[key]

@@ -17,6 +17,7 @@ from ssdcore.data.augment import (
     contrast,
     crop,
     flip,
+    flip_vertical,
     hue,
     max_canvas_px,
     saturation,
@@ -40,10 +41,10 @@ from tests.data.samples import (
     seeds,
 )
 
-GEOMETRIC = (flip, zoom_out, crop)
+GEOMETRIC = (flip, flip_vertical, zoom_out, crop)
 ALWAYS_CUT = (0.0,)  # instead of the published minimum IoUs: any window is allowed
 COLOUR_CHANGES = (brightness, contrast, saturation, hue)
-MOVES = augment_params(crop=0.7, zoom_out=0.5, flip=0.5)
+MOVES = augment_params(crop=0.7, zoom_out=0.5, flip=0.5, flip_vertical=0.5)
 COLOUR_NAMES = ("brightness", "contrast", "saturation", "hue")
 
 
@@ -66,10 +67,10 @@ def test_each_parameter_has_an_effect(name, rng):
     moved = any(
         not np.array_equal(after.objects.boxes_yxyx, off.objects.boxes_yxyx) for after in results
     )
-    assert moved == (name in ("crop", "zoom_out", "flip"))
+    assert moved == (name in ("crop", "zoom_out", "flip", "flip_vertical"))
 
 
-@pytest.mark.parametrize("name", ["crop", "zoom_out", "flip", "colours"])
+@pytest.mark.parametrize("name", ["crop", "zoom_out", "flip", "flip_vertical", "colours"])
 def test_probabilities_are_kept(name, rng, monkeypatch):
     calls, changed = [], "brightness" if name == "colours" else name
     monkeypatch.setattr(module, changed, lambda sample, *_, **__: calls.append(name) or sample)
@@ -165,6 +166,12 @@ def test_after_a_move_boxes_are_inside_and_labels_follow_their_boxes(move, sampl
     assert_equal(after, move(before, np.random.default_rng(seed)))
     if move is not crop:
         assert len(after.objects.labels) == len(before.objects.labels)
+
+
+@pytest.mark.parametrize(("mirror", "axis"), [(flip, 1), (flip_vertical, 0)])
+def test_a_flip_mirrors_its_axis(mirror, axis, rng):
+    sample = painted(rng)
+    np.testing.assert_array_equal(mirror(sample, rng).rgb, np.flip(sample.rgb, axis))
 
 
 MAX_CANVAS_PX = max_canvas_px(300)

@@ -26,7 +26,7 @@ def test_variations_have_their_numbers_and_those_that_are_off():
     assert said == (
         "Training varies each image anew in each epoch: mirrored left and right (50 % of the "
         "time); saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
-        "Off in this run: crop, zoom-out, brightness, contrast, swapped channels."
+        "Off in this run: crop, zoom-out, flip-vertical, brightness, contrast, swapped channels."
     )
 
 
