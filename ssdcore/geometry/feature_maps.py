@@ -12,21 +12,13 @@ IMAGE_SIZE = 300
 
 
 class Extra(NamedTuple):
-    """An extra block: a 1×1 convolution, and the one after it, which computes the next map.
+    """An extra block: a 1×1 convolution, and the one after it, which computes the next map."""
 
-    Attributes:
-        reduced: channels of the 1×1 convolution.
-        channels: channels of the map.
-        kernel_size: side of the second kernel.
-        stride: of the second convolution.
-        padding: zeros on each side of the map before.
-    """
-
-    reduced: int
-    channels: int
-    kernel_size: int
-    stride: int
-    padding: int
+    reduced: int  # channels of the 1×1 convolution
+    channels: int  # channels of the map
+    kernel_size: int  # side of the second kernel
+    stride: int  # of the second convolution
+    padding: int  # zeros on each side of the map before
 
 
 class FeatureMap(NamedTuple):

@@ -38,15 +38,10 @@ Place = tuple[int, int | None]
 
 
 class BoxShapes(NamedTuple):
-    """What the shapes of the default boxes follow from.
+    """What the shapes of the default boxes follow from."""
 
-    Attributes:
-        scales: one for each map and one more; see `ssdcore.geometry.default_boxes`.
-        ratios: the aspect ratios of each map.
-    """
-
-    scales: tuple[float, ...]
-    ratios: tuple[tuple[float, ...], ...]
+    scales: tuple[float, ...]  # one for each map and one more; see `ssdcore.geometry.default_boxes`
+    ratios: tuple[tuple[float, ...], ...]  # the aspect ratios of each map
 
     @classmethod
     def of(cls, layout: MapLayout, scales: Sequence[float]) -> "BoxShapes":

@@ -29,17 +29,11 @@ truth, whose IoUs only differ by the rounding of float32."""
 
 
 class Targets(NamedTuple):
-    """The training targets of one image; K default boxes.
+    """The training targets of one image; K default boxes."""
 
-    Attributes:
-        offsets: (K, 4) float32, zero where the label is not positive.
-        labels: (K,) int32, 1 … C-1 for objects, `BACKGROUND` or `IGNORED`.
-        num_positives: number of positive labels.
-    """
-
-    offsets: Boxes
-    labels: NDArray[np.int32]
-    num_positives: int
+    offsets: Boxes  # (K, 4) float32, zero where the label is not positive
+    labels: NDArray[np.int32]  # (K,) int32, 1 … C-1 for objects, `BACKGROUND` or `IGNORED`
+    num_positives: int  # number of positive labels
 
 
 def match(

@@ -73,17 +73,11 @@ def validation_remark(params: EvaluateParams) -> str:
 
 
 class Candidates(NamedTuple):
-    """Pairs of a default box and a class that reach the minimum score, N of one image.
+    """Pairs of a default box and a class that reach the minimum score, N of one image."""
 
-    Attributes:
-        rows: (N,) index of the default box, ascending.
-        labels: (N,) class from 1, ascending within a default box.
-        scores: (N,) float32.
-    """
-
-    rows: NDArray[np.intp]
-    labels: NDArray[np.intp]
-    scores: Boxes
+    rows: NDArray[np.intp]  # (N,) index of the default box, ascending
+    labels: NDArray[np.intp]  # (N,) class from 1, ascending within a default box
+    scores: Boxes  # (N,) float32
 
     def best(self, count: int) -> "Candidates":
         """Returns the `count` best candidates, and all that tie with the last of them."""

@@ -171,21 +171,13 @@ class Decoded:
 
 
 class PhotoResult(NamedTuple):
-    """The detections in one photo.
+    """The detections in one photo."""
 
-    Attributes:
-        detections: best first; none if the photo is broken.
-        height: of the photo, upright, in pixels; 0 if it is broken.
-        width: likewise.
-        fault: why the photo can't be used; empty if it can.
-        photo: its pixels; None if it is broken.
-    """
-
-    detections: Detections
-    height: int
-    width: int
-    fault: str = ""
-    photo: Photo | None = None
+    detections: Detections  # best first; none if the photo is broken
+    height: int  # of the photo, upright, in pixels; 0 if it is broken
+    width: int  # likewise
+    fault: str = ""  # why the photo can't be used; empty if it can
+    photo: Photo | None = None  # its pixels; None if it is broken
 
     @classmethod
     def broken(cls, fault: str) -> "PhotoResult":

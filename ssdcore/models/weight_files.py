@@ -137,19 +137,12 @@ READERS: dict[str, Callable[[Path], Arrays]] = {
 
 
 class LoadReport(NamedTuple):
-    """The outcome for every parameter of the network and every array of the file, each once.
+    """The outcome for every parameter of the network and every array of the file, each once."""
 
-    Attributes:
-        loaded: network parameter → the array of the file that it now holds.
-        unused: array of the file → why it was not loaded as it is.
-        fresh: network parameters that keep their initial values.
-        remarks: lines for a log that come first.
-    """
-
-    loaded: dict[str, str]
-    unused: dict[str, str]
-    fresh: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
+    loaded: dict[str, str]  # network parameter → the array of the file that it now holds
+    unused: dict[str, str]  # array of the file → why it was not loaded as it is
+    fresh: tuple[str, ...]  # network parameters that keep their initial values
+    remarks: tuple[str, ...] = ()  # lines for a log that come first
 
     def lines(self) -> Iterator[str]:
         """Yields lines for a log: remarks, the counts, then the names, grouped by reason."""

@@ -22,19 +22,12 @@ class StepLoss(NamedTuple):
 
 
 class Rise(NamedTuple):
-    """The first epoch whose mean loss is above that of the first steps.
+    """The first epoch whose mean loss is above that of the first steps."""
 
-    Attributes:
-        epoch: its number.
-        loss: its mean loss.
-        start: the mean loss of the first steps.
-        rate: the highest learning rate so far.
-    """
-
-    epoch: int
-    loss: float
-    start: float
-    rate: float
+    epoch: int  # its number
+    loss: float  # its mean loss
+    start: float  # the mean loss of the first steps
+    rate: float  # the highest learning rate so far
 
     def advice(self) -> str:
         """Returns what happened and what to do."""
