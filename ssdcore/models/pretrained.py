@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ssdcore.core.errors import InputError
 from ssdcore.models.ssd import SSD
 from ssdcore.models.vgg16 import STAGES
-from ssdcore.models.weight_files import LoadReport
+from ssdcore.models.weight_files import LoadReport, some_arrays
 from ssdcore.params.types import PretrainedFc
 
 CONVOLUTIONS = tuple(f"conv{s}.{i}" for s, stage in enumerate(STAGES, 1) for i in range(len(stage)))
@@ -68,13 +68,8 @@ def load_vgg16(
 
     A bias b before a batch norm with the moving mean m is folded into the mean: x + b - m =
     x - (m - b), so inference computes the same. If only the network has batch norm, biases are
-    not loaded and the norms stay fresh.
-
-    Args:
-        network: of `model.width` 1; otherwise nothing fits.
-        arrays: the file's arrays by name, from `read_arrays`.
-        where: the parameter that names the file (`model.pretrained`), for error messages.
-        fc: what becomes of the file's fc6 and fc7: "subsample", or "fresh", not loaded.
+    not loaded and the norms stay fresh. With "fresh", fc6 and fc7 are not loaded. Only a network of
+    `model.width` 1 fits. Messages call the file of the arrays `where` (`model.pretrained`).
 
     Raises:
         InputError: the file is not a VGG16, none of its weights fits, or it has batch norm and
@@ -185,9 +180,8 @@ def _reduced(block: str, role: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _refusal(where: str, found: str, arrays: Mapping[str, NDArray[Any]]) -> InputError:
-    some = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:4])
     return InputError(
-        where, f"{found}: {some} … ({len(arrays)} arrays)",
+        where, f"{found}: {some_arrays(arrays)}",
         "VGG16's 13 convolutions (features.0.weight (64, 3, 3, 3) …) for a model.width of 1.0",
         "Set model.width to 1.0, or take VGG16 from torchvision, timm or MindCV",
     )  # fmt: skip

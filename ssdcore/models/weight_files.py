@@ -33,9 +33,8 @@ MAX_REASON = 256
 def read_arrays(path: Path) -> Arrays:
     """Returns the arrays in `path` by name, converted to float32.
 
-    Args:
-        path: a .safetensors, .npz, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch) file; the last
-            three need PyTorch, which the pipeline does not install.
+    The file is .safetensors, .npz, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch); the last three
+    need PyTorch, which the pipeline does not install.
 
     Raises:
         InputError: the suffix is unknown, the file is damaged or has no arrays, or PyTorch is
@@ -164,6 +163,12 @@ class LoadReport(NamedTuple):
             groups[reason].append(name)
         for reason, names in groups.items():
             yield f"unused, {reason}: {shortened(names)}"
+
+
+def some_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Lists the first arrays of a file and their number, for a message."""
+    some = ", ".join(f"{name} {a.shape}" for name, a in list(arrays.items())[:SHOWN_NAMES])
+    return f"{some} … ({len(arrays)} arrays)"
 
 
 def shortened(names: Iterable[str]) -> str:
