@@ -22,19 +22,12 @@ class Extra(NamedTuple):
 
 
 class FeatureMap(NamedTuple):
-    """A feature map with heads.
+    """A feature map with heads."""
 
-    Attributes:
-        size: cells per side.
-        stride: distance between the centres of two cells in input pixels.
-        aspect_ratios: the ratios besides 1; each gives a box w:h = r and its transpose.
-        extra: computes the map from the one before; None: only a backbone can.
-    """
-
-    size: int
-    stride: int
-    aspect_ratios: tuple[float, ...]
-    extra: Extra | None = None
+    size: int  # cells per side
+    stride: int  # distance between the centres of two cells in input pixels
+    aspect_ratios: tuple[float, ...]  # besides 1; each gives a box w:h = r and its transpose
+    extra: Extra | None = None  # computes the map from the one before; None: only a backbone can
 
     @property
     def boxes_per_cell(self) -> int:
@@ -48,19 +41,12 @@ class FeatureMap(NamedTuple):
 
 
 class MapLayout(NamedTuple):
-    """The maps of a network, finest first.
+    """The maps of a network, finest first."""
 
-    Attributes:
-        input_size: height and width of the network's input in pixels.
-        maps: in the order of the default boxes.
-        coco_scales: the paper's scales for COCO (section 3.4), fractions of the image.
-        voc_scales: its scales for PASCAL VOC.
-    """
-
-    input_size: int
-    maps: tuple[FeatureMap, ...]
-    coco_scales: tuple[float, ...]
-    voc_scales: tuple[float, ...]
+    input_size: int  # height and width of the network's input in pixels
+    maps: tuple[FeatureMap, ...]  # in the order of the default boxes
+    coco_scales: tuple[float, ...]  # the paper's for COCO (section 3.4), fractions of the image
+    voc_scales: tuple[float, ...]  # its scales for PASCAL VOC
 
     @property
     def num_default_boxes(self) -> int:

@@ -88,13 +88,8 @@ def fit_boxes(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> 
 
     Changes one scale or ratio at a time, first by large steps, then by small ones, as long as the
     goal of `_Search` rises: from the present shapes, from the paper's scales and from the sizes of
-    the objects. The best end counts. The number of ratios stays.
-
-    Args:
-        boxes_yxyx: (N, 4) objects of the training split, fractions of the image.
-        layout: the present maps and ratios of the network.
-        scales: the present ones. All stays if nothing is better; so do values that make no
-            difference.
+    the objects (N, 4) of the training split. The best end counts. The number of ratios stays; so do
+    values that make no difference, and all if nothing is better.
     """
     present = BoxShapes.of(layout, scales)
     if not len(boxes_yxyx):
