@@ -114,12 +114,6 @@ class TrainingLoader:
     boxes (K, 4). `cache_bytes` are for decoded images: decoding again is half the work of an epoch.
     `balance` is the threshold of repeat-factor sampling; 0 shows each image once an epoch.
 
-    Attributes:
-        class_repeats: how often an epoch shows images of a class, by label, where more than once.
-        num_images: in the shards.
-        images_per_epoch: more if some are repeated.
-        images_per_step: of all processes together.
-
     Raises:
         InputError: a step needs more images than there are.
     """
@@ -147,10 +141,10 @@ class TrainingLoader:
             matching=matching, network_input=network_input,
         )  # fmt: skip
         self.num_images = _size(shards)
-        self.images_per_step = batch_size * accumulate * share.size
-        self.class_repeats: dict[int, float] = {}
+        self.images_per_step = batch_size * accumulate * share.size  # of all processes
+        self.class_repeats: dict[int, float] = {}  # by label, where an epoch shows images again
         self._repeats: NDArray[np.int64] | None = None
-        self.images_per_epoch = self.num_images
+        self.images_per_epoch = self.num_images  # more if some are repeated
         if balance:
             labels = _labels(shards)
             self.class_repeats = class_repeats(labels, balance)

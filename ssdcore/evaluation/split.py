@@ -72,8 +72,8 @@ def decide(split: Split, rounds: Rounds, low: float, high: float) -> tuple[Flags
     Detections of other sizes that take no object don't count either.
 
     Returns:
-        (M,) objects to find; at each of `IOUS`, (N, T) detections that take one, and (N, T)
-        detections of these sizes that take nothing.
+        Objects (M,) to find; at each of `IOUS`, detections (N, T) that take one, and detections
+        (N, T) of these sizes that take nothing.
     """
     of_size, found_of_size = (
         (area >= low**2) & (area <= high**2) for area in (split.truth_area, split.found_area)

@@ -54,9 +54,8 @@ class ShapesParams(Section):
 class PublishedParams(Section):
     """A published data set with splits of its own, train and val.
 
-    Attributes:
-        val_share: of the images of train, which become val; the published val becomes test, and
-            figures of it stay comparable with published ones. 0 leaves the splits as published.
+    A share of the images of train becomes val; the published val becomes test, and figures of it
+    stay comparable with published ones. 0 leaves the splits as published.
     """
 
     val_share: Share = 0  # files of earlier versions lack it
