@@ -21,13 +21,7 @@ from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.mindrecord import COLUMNS, OBJECTS, mindrecord_errors, to_objects, to_sample
 from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
-from ssdcore.data.sampling import (
-    UNIT,
-    class_repeats,
-    draw_epoch,
-    earlier_copies,
-    image_repeats,
-)
+from ssdcore.data.sampling import UNIT, class_repeats, draw_epoch, earlier_copies, image_repeats
 from ssdcore.data.thread_map import batched, map_in_threads
 from ssdcore.data.tiles import Rgb, parts
 from ssdcore.geometry.boxes import Boxes

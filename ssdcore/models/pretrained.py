@@ -59,10 +59,7 @@ FRESH_FC = "fc6 and fc7 start fresh (train.pretrained_fc)"
 
 
 def load_vgg16(
-    network: SSD,
-    arrays: Mapping[str, NDArray[Any]],
-    where: str,
-    fc: PretrainedFc = "subsample",
+    network: SSD, arrays: Mapping[str, NDArray[Any]], where: str, fc: PretrainedFc = "subsample"
 ) -> LoadReport:
     """Loads VGG16's weights into the network's backbone, in place.
 

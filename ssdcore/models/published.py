@@ -137,11 +137,7 @@ def _maps(layout: Layout, arrays: Arrays, where: str) -> MapLayout:
 
 
 def _classes(
-    layout: Layout,
-    maps: MapLayout,
-    arrays: Arrays,
-    classes: Sequence[CocoClass] | None,
-    where: str,
+    layout: Layout, maps: MapLayout, arrays: Arrays, classes: Sequence[CocoClass] | None, where: str
 ) -> tuple[CocoClass, ...]:
     name = f"{layout.heads(0)[1]}{layout.predictor}.bias"
     boxes = maps.maps[0].boxes_per_cell

@@ -41,16 +41,13 @@ class Profile:
     """Collects the first `steps` after a warm-up."""
 
     def __init__(self, steps: int) -> None:
-        self._wanted = steps
-        self._to_skip = WARM_UP
+        self._wanted, self._seen = steps, 0
         self._reports: list[StepReport] = []
 
     def add(self, report: StepReport) -> bool:
         """Adds a step; returns True once, when all steps are collected."""
-        if len(self._reports) >= self._wanted:
-            return False
-        if self._to_skip:
-            self._to_skip -= 1
+        self._seen += 1
+        if not WARM_UP < self._seen <= WARM_UP + self._wanted:
             return False
         self._reports.append(report)
         return len(self._reports) == self._wanted
