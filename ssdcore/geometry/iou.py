@@ -32,7 +32,7 @@ def iou(
 ) -> Boxes:
     """Returns the intersection over union (…,) of boxes (…, 4) and (…, 4) of one float type.
 
-    Two boxes without area have an IoU of 0. The areas are those of the boxes if they are known.
+    Two boxes without area have an IoU of 0. Areas (…,) that are known are not computed again.
     """
     shared = intersections(a_yxyx, b_yxyx)
     union = (areas(a_yxyx) if a_areas is None else a_areas) + (

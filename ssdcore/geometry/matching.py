@@ -32,8 +32,8 @@ class Targets(NamedTuple):
     """The training targets of one image; K default boxes."""
 
     offsets: Boxes  # (K, 4) float32, zero where the label is not positive
-    labels: NDArray[np.int32]  # (K,) int32, 1 … C-1 for objects, `BACKGROUND` or `IGNORED`
-    num_positives: int  # number of positive labels
+    labels: NDArray[np.int32]  # (K,) 1 … C-1 for objects, `BACKGROUND` or `IGNORED`
+    num_positives: int
 
 
 def match(

@@ -37,8 +37,8 @@ def open_detector(path: Path) -> tuple[SSD, ModelMetadata, list[str]]:
 def pass_on(metadata: ModelMetadata, checkpoint: Path) -> tuple[SSD, ModelMetadata, list[str]]:
     """Opens a detector that is measured and passed on with the classes that it has.
 
-    Takes what the parameters describe; returns the network, its own description, and lines for
-    the log.
+    `metadata` is what the parameters describe. Returns the network, its own description, and lines
+    for the log.
 
     Raises:
         InputError: the file is no detector, or not of the parameters `model` and `train.loss`.
@@ -65,10 +65,9 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> LoadR
         InputError: the file is no detector, or its backbone differs.
     """
     source, source_metadata, lines = open_detector(checkpoint)
-    model, source_model = metadata.model, source_metadata.model
-    _require_equal("model.width", model.width, source_model.width, checkpoint)
-    input_key = "model.normalisation"
-    _require_equal(input_key, model.normalisation, source_model.normalisation, checkpoint)
+    for key in ("width", "normalisation"):
+        value, source_value = getattr(metadata.model, key), getattr(source_metadata.model, key)
+        _require_equal(f"model.{key}", value, source_value, checkpoint)
     ours, theirs = metadata.classes, source_metadata.classes
     arrays = {p.name: p.asnumpy() for p in source.get_parameters()}
     predictors = {p.name for cell in class_predictors(source) for p in cell.get_parameters()}

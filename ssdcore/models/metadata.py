@@ -20,8 +20,8 @@ class ScoreThreshold(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True)
     score: Fraction  # one for all classes
-    split: str  # the images
-    images: Count  # their number
+    split: str
+    images: Count
     nms_iou: Fraction  # IoU above which the weaker of two boxes of a class was dropped
     match_iou: Fraction  # IoU from which on a detection was correct
 
