@@ -48,14 +48,9 @@ ROLES = ("weight", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 TORCH_ROLES = {"running_mean": "moving_mean", "running_var": "moving_variance"}
 TORCH_NORM_ROLES = {"weight": "gamma", "bias": "beta"}
 FOREIGN = "not a weight of VGG16's layers"
-TWICE = "another array maps to the same parameter"
-HEAD = "fc8 only separates ImageNet's classes"
 NORMED = "the network's batch norm replaces the bias"
 FOLDED = "subtracted from the moving mean, as the network has no bias before batch norm"
 NO_BIAS = "the network has no bias there"
-ALONE = "the weight of its layer was not loaded"
-NOT_FINITE = "values that are not finite"
-FRESH_FC = "fc6 and fc7 start fresh (train.pretrained_fc)"
 
 
 def load_vgg16(
@@ -82,8 +77,9 @@ def load_vgg16(
         raise InputError(where, "a VGG16 with batch norm", "one without, as the network is", remedy)
 
     if fc == "fresh":
+        reason = "fc6 and fc7 start fresh (train.pretrained_fc)"
         for block in BLOCKS[len(CONVOLUTIONS) :]:
-            unused.update(dict.fromkeys(blocks.pop(block).values(), FRESH_FC))
+            unused.update(dict.fromkeys(blocks.pop(block).values(), reason))
 
     loaded: dict[str, str] = {}
     values: dict[str, NDArray[Any]] = {}
@@ -95,13 +91,13 @@ def load_vgg16(
             folded = normed and role == "bias" and "moving_mean" in roles
             target = _parameter(block, "moving_mean" if folded else role)
             if role != "weight" and _parameter(block, "weight") not in loaded:
-                unused[name] = ALONE
+                unused[name] = "the weight of its layer was not loaded"
             elif target not in parameters:
                 unused[name] = NORMED if normed else NO_BIAS
             elif value.shape != (shape := tuple(parameters[target].shape)):
                 unused[name] = f"shape {arrays[name].shape} where the network has {shape}"
             elif not np.isfinite(value).all():
-                unused[name] = NOT_FINITE
+                unused[name] = "values that are not finite"
             elif folded:
                 unused[name], shift = FOLDED, value
             else:
@@ -132,7 +128,7 @@ def _find_layers(
 
     def put(roles: dict[str, str], role: str, name: str) -> None:
         if roles.setdefault(role, name) != name:
-            unused[name] = TWICE
+            unused[name] = "another array maps to the same parameter"
 
     for name in arrays:
         if (match := NAME.fullmatch(name)) is None:
@@ -144,7 +140,7 @@ def _find_layers(
         elif fc in FC:
             put(blocks[FC[fc]], role, name)
         else:
-            unused[name] = HEAD
+            unused[name] = "fc8 only separates ImageNet's classes"
 
     convolutions: list[dict[str, str]] = []
     for _, roles in sorted(numbered.items()):

@@ -29,8 +29,6 @@ from ssdcore.models.weight_files import Arrays, LoadReport, read_arrays, shorten
 
 CLASSES = {len(table): table for table in (coco_classes(), coco_ids_as_columns(), voc_classes())}
 """Published classes by their number."""
-ANOTHER_COPY = "another copy of the weights"
-FOREIGN = "not a weight of the network"
 
 
 class Published(NamedTuple):
@@ -97,11 +95,10 @@ def from_arrays(
         values[name] = Parameter(Tensor(np.ascontiguousarray(value, np.float32)), name=name)
     ms.load_param_into_net(network, values, strict_load=True)
     used = {prefix + name for name in loaded.values()}
-    unused = {
-        name: ANOTHER_COPY if name.endswith(tuple(loaded.values())) else FOREIGN
-        for name in arrays
-        if name not in used
-    }
+    unused = dict.fromkeys((n for n in arrays if n not in used), "not a weight of the network")
+    for name in unused:
+        if name.endswith(tuple(loaded.values())):
+            unused[name] = "another copy of the weights"
     title = f"{layout.project}'s SSD{maps.input_size} of {len(found)} classes"
     lines = [title, *_where(modules), *LoadReport(loaded, unused, ()).unused_lines()]
     return Published(network, metadata, layout.thresholds, lines)
