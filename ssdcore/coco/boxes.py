@@ -107,13 +107,9 @@ def check_boxes(
     label: NDArray[np.int64],
     sizes_hw: NDArray[np.float64],
 ) -> Annotations:
-    """Checks the boxes of all annotations.
+    """Checks the boxes of all annotations, R rows of which `Annotations` has image and label.
 
-    Args:
-        rows: the annotations, R.
-        image: (R,) index of the image, or `UNLISTED`.
-        label: (R,) 1 … C-1, 0 if the category is unknown.
-        sizes_hw: (images, 2) height and width in pixels, 0 if unknown.
+    Heights and widths (images, 2) are in pixels, 0 if unknown.
     """
     crowd_or_none = [flag(row.get("iscrowd")) for row in rows]
     crowd = np.array([value is True for value in crowd_or_none], bool)

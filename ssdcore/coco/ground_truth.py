@@ -9,12 +9,6 @@ from ssdcore.coco.rows import in_python, separated
 from ssdcore.core import layout
 from ssdcore.core.files import read_json, replacing
 
-ROW_JSON = (
-    '{"id": %d, "image_id": %d, "category_id": %d, "bbox": [%r, %r, %r, %r], "area": %r, '
-    '"iscrowd": %d}'
-)
-"""A float's JSON is its `repr`."""
-
 
 def write_ground_truth(path: Path, split: CocoSplit) -> None:
     """Writes a split as a COCO file, atomically; `read_coco` of it gives the same objects.
@@ -45,4 +39,7 @@ def _annotations(split: CocoSplit) -> Iterator[str]:
     columns = (split.image_ids[truth.image], truth.label, truth.boxes_xywh_px, truth.areas_px)
     for number, row in enumerate(in_python(*columns, truth.crowd), start=1):
         image_id, label, box, area, crowd = row
-        yield ROW_JSON % (number, image_id, split.classes[label - 1].id, *box, area, crowd)
+        yield json.dumps({
+            "id": number, "image_id": image_id, "category_id": split.classes[label - 1].id,
+            "bbox": box, "area": area, "iscrowd": int(crowd),
+        })  # fmt: skip

@@ -103,11 +103,7 @@ def compared(split: CocoSplit, results: CocoResults) -> tuple[Truth, Found]:
 def matched(pairs: Pairs, truth: Truth, found: Found, minimum: float) -> tuple[Ints, Flags]:
     """Lets each detection take an object of its class that it overlaps by `minimum` or more.
 
-    Args:
-        pairs: from `overlapping`, with the same or a smaller minimum.
-        truth: M objects.
-        found: N detections.
-        minimum: the IoU.
+    The pairs are those of `overlapping` with this or a smaller minimum.
 
     Returns:
         (N,) the row of the object taken, or `NOTHING`, and (N,) whether that is a crowd region.
@@ -152,12 +148,10 @@ def ranks(group: Ints, score: Floats) -> Ints:
 
 
 def in_rounds(pairs: Pairs, group: Ints, score: Floats) -> Rounds:
-    """Sorts pairs for `take`.
+    """Sorts pairs of those who may take what, for `take`.
 
-    Args:
-        pairs: who may take what.
-        group: (N,) detections of a group compete; those of two groups share no object.
-        score: (N,) of a group, the detection of the highest score chooses first.
+    The detections (N,) of a group compete, and the one of the highest score chooses first. Those of
+    two groups share no object.
     """
     detections = np.unique(pairs.detection)
     round_of = np.zeros(len(group), np.int64)
@@ -176,17 +170,11 @@ def take(
     """Lets each detection take the free object that it overlaps most, best score first.
 
     As in pycocotools: an object that counts is preferred to an ignored one whatever the overlap;
-    a crowd region is never used up; of equal overlaps the later object is taken.
-
-    Args:
-        rounds: from `in_rounds`.
-        thresholds: (T,) minimum overlaps.
-        crowd: (M,) objects that any number of detections may take.
-        ignored: (M,) objects that don't count, the crowds among them.
-        detections: N.
+    a crowd region is never used up; of equal overlaps the later object is taken. The objects (M,)
+    that don't count include the crowds; the thresholds are minimum overlaps.
 
     Returns:
-        (N, T) the row of the object taken, or `NOTHING`.
+        (N, T) the row of the object that each of N detections takes, or `NOTHING`.
     """
     taken = np.zeros((len(crowd), len(thresholds)), bool)
     result = np.full((detections, len(thresholds)), NOTHING, np.int32)

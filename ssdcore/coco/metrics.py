@@ -39,14 +39,10 @@ def evaluate(
     backend: Backend = "pycocotools",
     image_ids: Collection[int] | None = None,
 ) -> dict[str, Any]:
-    """Evaluates detections by COCO's protocol.
+    """Evaluates detections by COCO's protocol, in the images of some ids or in all.
 
-    Args:
-        ground_truth_json: the annotation file, or its content if it has been read.
-        detections: as columns, or as a list in COCO's results format; may be empty. Those of
-            unknown categories are ignored, as in pycocotools.
-        backend: the evaluator; the figures are equal except for rounding in the last digit.
-        image_ids: the images to evaluate; None is all.
+    The list of detections may be empty. Those of unknown categories are ignored, as in pycocotools.
+    The figures of both backends are equal except for rounding in the last digit.
 
     Returns:
         The twelve figures by name, `per_class` (a list of name, AP, AP50, AP75, AR1, AR10, AR100,

@@ -23,6 +23,7 @@ def run_python(*arguments: str, timeout_s: float | None = None) -> CompletedProc
         subprocess.TimeoutExpired: it took more than `timeout_s` seconds, and was killed.
     """
     environment = {"GLOG_v": "3", **child_environment()}  # suppresses MindSpore's warnings
+    environment["PYTHONIOENCODING"] = "utf-8:backslashreplace"
     return subprocess.run(
         [sys.executable, *arguments], env=environment, stdin=subprocess.DEVNULL,
         capture_output=True, check=False, encoding="utf-8", errors="replace", timeout=timeout_s,

@@ -201,12 +201,10 @@ def hue(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
 
 
 def _draw_windows(size_hw: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
-    """Draws `CROP_TRIES` windows (top, left, bottom, right) in pixels.
+    """Returns of `CROP_TRIES` windows those (T, 4) with an aspect in `CROP_ASPECTS`, in pixels.
 
-    They are drawn at once: one by one, rejected windows would take as long as decoding the image.
-
-    Returns:
-        (T, 4) those with an aspect in `CROP_ASPECTS`, in the order drawn.
+    They are top, left, bottom, right in the order drawn, and drawn at once: one by one, rejected
+    windows would take as long as decoding the image.
     """
     sides = np.array(size_hw) * rng.uniform(*CROP_SIDES, (CROP_TRIES, 2))
     sides_hw = np.maximum(1, sides.round()).astype(np.int64)

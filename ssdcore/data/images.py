@@ -62,8 +62,6 @@ REDUCED = {
     2: cv2.IMREAD_REDUCED_COLOR_2,
     1: cv2.IMREAD_COLOR,
 }
-
-
 JPEG_ENDS = (b"\xff\xd8", b"\xff\xd9")
 """The first and the last bytes of a JPEG; no part of its pixels has the latter."""
 

@@ -21,13 +21,7 @@ from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.mindrecord import COLUMNS, OBJECTS, mindrecord_errors, to_objects, to_sample
 from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
-from ssdcore.data.sampling import (
-    UNIT,
-    class_repeats,
-    draw_epoch,
-    earlier_copies,
-    image_repeats,
-)
+from ssdcore.data.sampling import UNIT, class_repeats, draw_epoch, earlier_copies, image_repeats
 from ssdcore.data.thread_map import batched, map_in_threads
 from ssdcore.data.tiles import Rgb, parts
 from ssdcore.geometry.boxes import Boxes
@@ -114,12 +108,6 @@ class TrainingLoader:
     boxes (K, 4). `cache_bytes` are for decoded images: decoding again is half the work of an epoch.
     `balance` is the threshold of repeat-factor sampling; 0 shows each image once an epoch.
 
-    Attributes:
-        class_repeats: how often an epoch shows images of a class, by label, where more than once.
-        num_images: in the shards.
-        images_per_epoch: more if some are repeated.
-        images_per_step: of all processes together.
-
     Raises:
         InputError: a step needs more images than there are.
     """
@@ -147,10 +135,10 @@ class TrainingLoader:
             matching=matching, network_input=network_input,
         )  # fmt: skip
         self.num_images = _size(shards)
-        self.images_per_step = batch_size * accumulate * share.size
-        self.class_repeats: dict[int, float] = {}
+        self.images_per_step = batch_size * accumulate * share.size  # of all processes
+        self.class_repeats: dict[int, float] = {}  # by label, where an epoch shows images again
         self._repeats: NDArray[np.int64] | None = None
-        self.images_per_epoch = self.num_images
+        self.images_per_epoch = self.num_images  # more if some are repeated
         if balance:
             labels = _labels(shards)
             self.class_repeats = class_repeats(labels, balance)

@@ -53,15 +53,12 @@ class Record(NamedTuple):
 
 
 def write_shards(path: Path, records: Iterable[Record], shards: int = 1) -> list[Path]:
-    """Writes `path` (one shard) or `path`0, `path`1, …, each with a .db file beside it.
+    """Writes and returns the shards `path` or `path`0, `path`1, …, each with a .db file beside it.
 
     Equal records give equal bytes. This is not so if MindSpore distributes the rows: its threads
     race. So each shard is written as a separate file, and the rows are distributed in turn. There
     are no more shards than rows. A .db file contains the name of its shard; the two may be moved
     together but not renamed.
-
-    Returns:
-        The shards, without the .db files.
 
     Raises:
         OSError: the disk is full.

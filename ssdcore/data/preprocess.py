@@ -26,15 +26,13 @@ CAFFE_MEAN_RGB = np.array((123, 117, 104), np.float32)
 class NetworkInput(NamedTuple):
     """What a network takes, and how an image of any size becomes that.
 
-    Attributes:
-        size: S, height and width in pixels.
-        resize: "stretch" fills the input with the image, in whole levels as OpenCV resizes bytes.
-            "stretch_float" does so without rounding, as torchvision does. "letterbox" keeps the
-            image's aspect ratio: its longer side fills the input, and `PADDING_RGB` the rest, on
-            the right of a tall image and below a wide one.
+    "stretch" fills the input with the image, in whole levels as OpenCV resizes bytes, and
+    "stretch_float" without rounding, as torchvision does. "letterbox" keeps the image's aspect
+    ratio: its longer side fills the input, and `PADDING_RGB` the rest, on the right of a tall image
+    and below a wide one.
     """
 
-    size: int = IMAGE_SIZE
+    size: int = IMAGE_SIZE  # S, height and width in pixels
     resize: Resize = "stretch"
 
     @classmethod
@@ -102,11 +100,7 @@ def scaled_down(rgb: NDArray[np.uint8], max_side: int) -> NDArray[np.uint8]:
 def to_network_input(
     rgb: NDArray[np.uint8], network_input: NetworkInput = SSD300
 ) -> NDArray[np.float32]:
-    """Resizes an image (H, W, 3) of any aspect ratio to a network's input and normalises it.
-
-    Returns:
-        (3, S, S) float32 with about zero mean and unit deviation.
-    """
+    """Resizes an image (H, W, 3) and normalises it to a network's input (3, S, S) float32."""
     # By channel: several times as fast as with three interleaved channels.
     channels = cv2.split(network_input.resized(rgb))
     sides = (network_input.size,) * 2

@@ -14,13 +14,9 @@ AT_ONCE = 1 << 21
 def average_precisions(found: Found, correct: Flags, wrong: Flags, objects: Ints) -> Floats:
     """Returns each class's average precision at each of T thresholds.
 
-    Equal to pycocotools' `accumulate` on the same decisions, including its guard against 0 / 0.
-
-    Args:
-        found: N detections; equal scores are in the order of their images, then of the rows.
-        correct: (N, T).
-        wrong: (N, T); a detection that is neither correct nor wrong does not count.
-        objects: (C,) number of objects to find.
+    Equal to pycocotools' `accumulate` on the same decisions, including its guard against 0 / 0. Of
+    N detections, some are `correct` (N, T) and some `wrong`; the others do not count. Equal scores
+    are in the order of their images, then of the rows. `objects` (C,) are to be found.
 
     Returns:
         (C, T), `UNDEFINED` for a class without objects.
@@ -34,12 +30,8 @@ def weighted_precisions(
 ) -> Floats:
     """Returns the average precisions where each image counts several times or not at all.
 
-    Args:
-        found: N detections, ordered as for `average_precisions`.
-        correct: (N, T).
-        wrong: (N, T).
-        objects: (C, B) number of objects to find, each as often as its image counts.
-        weights: (images, B) how often each image counts, in B different cases.
+    The weights (images, B) say how often, in B different cases; objects (C, B) count as often. The
+    others are as for `average_precisions`.
 
     Returns:
         (C, T, B), `UNDEFINED` for a class without objects.

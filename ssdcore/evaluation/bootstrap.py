@@ -29,14 +29,10 @@ class Bootstrap(NamedTuple):
     """The figures of B resamples, NaN where undefined.
 
     The resamples of as many images are always the same, so those of two detectors are pairs.
-
-    Attributes:
-        figures: COCO's twelve by name, (B,) each.
-        classes: (C, B) AP of each class.
     """
 
-    figures: dict[str, Floats]
-    classes: Floats
+    figures: dict[str, Floats]  # COCO's twelve by name, (B,) each
+    classes: Floats  # (C, B) AP of each class
 
 
 def bootstrap(split: Split, resamples: int = RESAMPLES) -> Bootstrap:

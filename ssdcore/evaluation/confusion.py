@@ -39,11 +39,9 @@ def confusion_matrix(judged: JudgedSplit, shown: Flags) -> Ints:
 
     Correct detections and their objects come first. The rest is paired regardless of class, each
     detection with the free object that it overlaps most, by falling score. Whatever is still left
-    is paired with the background. So each object that is not a crowd counts once in its row, and
-    each shown detection (N,) that is not ignored once in its column.
-
-    Returns:
-        (C + 1, C + 1), the background last.
+    is paired with the background, which is the last row and column of (C + 1, C + 1). So each
+    object that is not a crowd counts once in its row, and each shown detection (N,) that is not
+    ignored once in its column.
     """
     split = judged.split
     correct = shown & judged.correct

@@ -20,19 +20,13 @@ class JudgedSplit:
     """Objects, detections and the outcome of each, at IoU 0.5.
 
     The best 100 detections of a class in an image count, as in COCO's protocol, except those in a
-    crowd region of their class, which are neither correct nor wrong.
-
-    Attributes:
-        split: M objects, N detections, C classes.
-        outcomes: of its objects and detections.
-        figures: `ssdcore.coco.metrics.evaluate` of the same detections.
-        chosen: minimum score of the detections that people see, as the model carries it; None
-            takes the one of the highest F1.
+    crowd region of their class, which are neither correct nor wrong. The model may carry the
+    minimum score of the detections that people see; None takes the one of the highest F1.
     """
 
-    split: Split
-    outcomes: Outcomes
-    figures: Mapping[str, Any]
+    split: Split  # M objects, N detections, C classes
+    outcomes: Outcomes  # of its objects and detections
+    figures: Mapping[str, Any]  # `ssdcore.coco.metrics.evaluate` of the same detections
     chosen: float | None = None
 
     @cached_property
@@ -94,14 +88,7 @@ def judge_split(
     figures: Mapping[str, Any],
     threshold: float | None = None,
 ) -> JudgedSplit:
-    """Judges the detections (possibly none) of an annotation file's images.
-
-    Args:
-        ground_truth_json: the COCO annotation file, or its content if it has been read.
-        results: the detections.
-        figures: `ssdcore.coco.metrics.evaluate` of the two.
-        threshold: minimum score of the detections that people see; None is that of the highest F1.
-    """
+    """Judges the detections (possibly none) of an annotation file's images; see `JudgedSplit`."""
     split = read_split(ground_truth_json, results)
     return JudgedSplit(split, judge(split.truth, split.found), figures, threshold)
 

@@ -50,17 +50,11 @@ COLUMNS = (
 
 
 class Reviewed(NamedTuple):
-    """A split whose labels are compared with detections.
+    """A split whose labels are compared with detections."""
 
-    Attributes:
-        truth: its annotation file.
-        found: the detections, of any score.
-        skipped: ids of the images that convert left out, in which nothing was detected.
-    """
-
-    truth: CocoSplit
-    found: CocoResults
-    skipped: Collection[int] = ()
+    truth: CocoSplit  # its annotation file
+    found: CocoResults  # of any score
+    skipped: Collection[int] = ()  # images that convert left out, in which nothing was detected
 
 
 def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:

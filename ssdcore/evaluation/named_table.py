@@ -21,19 +21,15 @@ Row = tuple[Cell, ...]
 class Column:
     """A column of a table.
 
-    Attributes:
-        name: in the CSV file.
-        format: text as it is; an outcome is one of `outcomes.KINDS` or `missed`; a count is a
-            whole number; a score has three decimals; a share shows as a percentage; a number has
-            four significant digits.
-        title: heading for people; empty is the name.
-        listed: whether people see the column; the CSV file has all.
+    Text is shown as it is; an outcome is one of `outcomes.KINDS` or `missed`; a count is a whole
+    number; a score has three decimals; a share shows as a percentage; a number has four significant
+    digits.
     """
 
-    name: str
+    name: str  # in the CSV file
     format: Literal["text", "outcome", "count", "score", "share", "number"] = "score"
-    title: str = ""
-    listed: bool = True
+    title: str = ""  # heading for people; empty is the name
+    listed: bool = True  # whether people see the column; the CSV file has all
 
     @property
     def heading(self) -> str:
@@ -57,59 +53,39 @@ class Column:
 class Chart:
     """How to draw a table.
 
-    Attributes:
-        kind: lines over x; bars in the order of the rows; a ranking is horizontal bars, the
-            highest first; a heatmap counts the rows by x and y and shows shares of each y.
-        x: column across; of bars and of a ranking the one with their names.
-        y: columns of the vertical axis, each a line or a bar.
-        by: column that splits the rows into lines; empty for one line per column of `y`.
-        main: value of `by` whose line stands out.
-        marks: values of x marked by a dotted line.
-        order: all values of a heatmap's sides, in their order.
-        smooth: also draw each line smoothed, for noisy values.
-        steps: draw lines as steps.
-        log_x: make the x axis logarithmic.
-        diagonal: draw the line x = y, the ideal.
+    Lines are over x, bars in the order of the rows. A ranking is horizontal bars, the highest
+    first. A heatmap counts the rows by x and y and shows shares of each y.
     """
 
     kind: Literal["lines", "bars", "ranking", "heatmap"]
-    x: str
-    y: tuple[str, ...]
-    by: str = ""
-    main: str = ""
-    marks: tuple[float, ...] = ()
-    order: tuple[str, ...] = ()
-    smooth: bool = False
-    steps: bool = False
-    log_x: bool = False
-    diagonal: bool = False
+    x: str  # column across; of bars and of a ranking the one with their names
+    y: tuple[str, ...]  # columns of the vertical axis, each a line or a bar
+    by: str = ""  # column that splits the rows into lines; empty for one line per column of `y`
+    main: str = ""  # value of `by` whose line stands out
+    marks: tuple[float, ...] = ()  # values of x marked by a dotted line
+    order: tuple[str, ...] = ()  # all values of a heatmap's sides, in their order
+    smooth: bool = False  # also draw each line smoothed, for noisy values
+    steps: bool = False  # draw lines as steps
+    log_x: bool = False  # make the x axis logarithmic
+    diagonal: bool = False  # draw the line x = y, the ideal
 
 
 @dataclass(frozen=True)
 class Table:
     """A figure of the evaluation.
 
-    Attributes:
-        name: of its CSV file; lower case, unique.
-        section: heading in the report; tables of the same section are grouped.
-        title: says what the table shows.
-        columns: the first one names the row.
-        rows: as many cells as columns.
-        note: explains the table in sentences.
-        chart: None for a table without one.
-        listed: whether people see the rows; False where only the chart shows them.
-        scalars: numbers for metrics/evaluate.json and MLflow, by names unique among all tables;
-            None is undefined.
+    Its scalars are for metrics/evaluate.json and MLflow, by names unique among all tables; None is
+    undefined.
     """
 
-    name: str
-    section: str
-    title: str
-    columns: tuple[Column, ...]
-    rows: Sequence[Row]
-    note: str = ""
+    name: str  # of its CSV file; lower case, unique
+    section: str  # heading in the report; tables of the same section are grouped
+    title: str  # says what the table shows
+    columns: tuple[Column, ...]  # the first one names the row
+    rows: Sequence[Row]  # as many cells as columns
+    note: str = ""  # explains the table in sentences
     chart: Chart | None = None
-    listed: bool = True
+    listed: bool = True  # whether people see the rows; False where only the chart shows them
     scalars: Mapping[str, float | None] = field(default_factory=dict)
 
     def records(self) -> list[dict[str, Any]]:

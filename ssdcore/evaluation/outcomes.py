@@ -64,18 +64,11 @@ BACKGROUND_IOU = 0.1
 
 
 class Outcomes(NamedTuple):
-    """The outcomes of N detections and M objects.
+    """The outcomes of N detections and M objects."""
 
-    Attributes:
-        kinds: (N,) indices into `KINDS`.
-        objects: (N,) the object a detection took or is about, -1 for background and ignored.
-        missed: (M,) objects that no detection is correct on, nor a class or localisation error;
-            False for crowds.
-    """
-
-    kinds: Ints
-    objects: Ints
-    missed: Flags
+    kinds: Ints  # (N,) indices into `KINDS`
+    objects: Ints  # (N,) the object a detection took or is about, -1 for background and ignored
+    missed: Flags  # (M,) objects whose outcome is `MISSED`; False for crowds
 
     def missed_from(self, shown: Flags, crowd: Flags) -> Flags:
         """Returns the objects (M,) that are missed if only some detections (N,) are shown."""

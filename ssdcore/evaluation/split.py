@@ -25,23 +25,14 @@ IOUS = np.linspace(0.5, 0.95, 10)
 
 
 class Split(NamedTuple):
-    """Objects and detections, boxes and areas in pixels of the original images.
+    """Objects and detections, boxes and areas in pixels of the original images."""
 
-    Attributes:
-        names: of the classes in the order of their ids; the label is the index + 1.
-        truth: M objects of all images, in the file's order.
-        found: N detections, at most `MOST_DETECTIONS` of a class in an image.
-        truth_area: (M,) as annotated: COCO's is the mask's, not the box's.
-        found_area: (N,) of the boxes.
-        image_area: (images,) height · width, NaN where the file does not give them.
-    """
-
-    names: tuple[str, ...]
-    truth: Truth
-    found: Found
-    truth_area: Floats
-    found_area: Floats
-    image_area: Floats
+    names: tuple[str, ...]  # of the classes in the order of their ids; the label is the index + 1
+    truth: Truth  # M objects of all images, in the file's order
+    found: Found  # N detections, at most `MOST_DETECTIONS` of a class in an image
+    truth_area: Floats  # (M,) as annotated: COCO's is the mask's, not the box's
+    found_area: Floats  # (N,) of the boxes
+    image_area: Floats  # (images,) height · width, NaN where the file does not give them
 
     def objects(self, among: Flags | None = None) -> Ints:
         """Returns the number of objects (C,) of each class, without crowds, of those in `among`."""
@@ -81,8 +72,8 @@ def decide(split: Split, rounds: Rounds, low: float, high: float) -> tuple[Flags
     Detections of other sizes that take no object don't count either.
 
     Returns:
-        (M,) objects to find; at each of `IOUS`, (N, T) detections that take one, and (N, T)
-        detections of these sizes that take nothing.
+        Objects (M,) to find; at each of `IOUS`, detections (N, T) that take one, and detections
+        (N, T) of these sizes that take nothing.
     """
     of_size, found_of_size = (
         (area >= low**2) & (area <= high**2) for area in (split.truth_area, split.found_area)

@@ -23,12 +23,8 @@ def default_boxes(
 
     At scale s_k a cell has the square s_k, then for each ratio r the box (h, w) = (s/√r, s·√r)
     and its transpose, and finally the square √(s_k s_(k+1)) (equations 4 and 5 of the paper,
-    with explicit scales).
-
-    Args:
-        scales: a box side s_k for each map and one more, fractions of the image.
-        input_size: of the network in pixels; selects the maps.
-        aspect_ratios: the ratios r of each map; None is the paper's.
+    with explicit scales). There is a scale for each map and one more, in fractions of the image.
+    The `input_size` in pixels selects the maps; ratios of None are the paper's.
 
     Returns:
         (K, 4) float32 (cy, cx, h, w), fractions of the image, not clipped.

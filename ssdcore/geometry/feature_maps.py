@@ -12,37 +12,22 @@ IMAGE_SIZE = 300
 
 
 class Extra(NamedTuple):
-    """An extra block: a 1×1 convolution, and the one after it, which computes the next map.
+    """An extra block: a 1×1 convolution, and the one after it, which computes the next map."""
 
-    Attributes:
-        reduced: channels of the 1×1 convolution.
-        channels: channels of the map.
-        kernel_size: side of the second kernel.
-        stride: of the second convolution.
-        padding: zeros on each side of the map before.
-    """
-
-    reduced: int
-    channels: int
-    kernel_size: int
-    stride: int
-    padding: int
+    reduced: int  # channels of the 1×1 convolution
+    channels: int  # channels of the map
+    kernel_size: int  # side of the second kernel
+    stride: int  # of the second convolution
+    padding: int  # zeros on each side of the map before
 
 
 class FeatureMap(NamedTuple):
-    """A feature map with heads.
+    """A feature map with heads."""
 
-    Attributes:
-        size: cells per side.
-        stride: distance between the centres of two cells in input pixels.
-        aspect_ratios: the ratios besides 1; each gives a box w:h = r and its transpose.
-        extra: computes the map from the one before; None: only a backbone can.
-    """
-
-    size: int
-    stride: int
-    aspect_ratios: tuple[float, ...]
-    extra: Extra | None = None
+    size: int  # cells per side
+    stride: int  # distance between the centres of two cells in input pixels
+    aspect_ratios: tuple[float, ...]  # besides 1; each gives a box w:h = r and its transpose
+    extra: Extra | None = None  # computes the map from the one before; None: only a backbone can
 
     @property
     def boxes_per_cell(self) -> int:
@@ -56,19 +41,12 @@ class FeatureMap(NamedTuple):
 
 
 class MapLayout(NamedTuple):
-    """The maps of a network, finest first.
+    """The maps of a network, finest first."""
 
-    Attributes:
-        input_size: height and width of the network's input in pixels.
-        maps: in the order of the default boxes.
-        coco_scales: the paper's scales for COCO (section 3.4), fractions of the image.
-        voc_scales: its scales for PASCAL VOC.
-    """
-
-    input_size: int
-    maps: tuple[FeatureMap, ...]
-    coco_scales: tuple[float, ...]
-    voc_scales: tuple[float, ...]
+    input_size: int  # height and width of the network's input in pixels
+    maps: tuple[FeatureMap, ...]  # in the order of the default boxes
+    coco_scales: tuple[float, ...]  # the paper's for COCO (section 3.4), fractions of the image
+    voc_scales: tuple[float, ...]  # its scales for PASCAL VOC
 
     @property
     def num_default_boxes(self) -> int:

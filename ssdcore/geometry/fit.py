@@ -33,43 +33,35 @@ MIN_GROWTH = 1.05
 """Least quotient of a scale and the one before, of two ratios of a map, and of a ratio and 1."""
 
 Values = NDArray[np.float64]
-Place = tuple[int, int | None]
-"""Of a value in `BoxShapes`: scale k is (k, None), ratio i of map k is (k, i)."""
+Place = tuple[int, int]
+"""Row and index of a value in `BoxShapes.rows`."""
 
 
 class BoxShapes(NamedTuple):
-    """What the shapes of the default boxes follow from.
+    """What the shapes of the default boxes follow from."""
 
-    Attributes:
-        scales: one for each map and one more; see `ssdcore.geometry.default_boxes`.
-        ratios: the aspect ratios of each map.
-    """
-
-    scales: tuple[float, ...]
-    ratios: tuple[tuple[float, ...], ...]
+    scales: tuple[float, ...]  # one for each map and one more; see `ssdcore.geometry.default_boxes`
+    ratios: tuple[tuple[float, ...], ...]  # the aspect ratios of each map
 
     @classmethod
     def of(cls, layout: MapLayout, scales: Sequence[float]) -> "BoxShapes":
         """Returns the shapes of a network's default boxes."""
         return cls(tuple(scales), tuple(of_map.aspect_ratios for of_map in layout.maps))
 
-    def at(self, place: Place) -> float:
-        """Returns a value."""
-        k, i = place
-        return self.scales[k] if i is None else self.ratios[k][i]
+    def rows(self) -> list[tuple[float, ...]]:
+        """Returns the scales, then the ratios of each map."""
+        return [self.scales, *self.ratios]
 
-    def places(self) -> list[Place]:
-        """Returns the places of all values."""
-        places: list[Place] = [(k, None) for k in range(len(self.scales))]
-        return places + [(k, i) for k, own in enumerate(self.ratios) for i in range(len(own))]
+    def values(self) -> dict[Place, float]:
+        """Returns all values by their places."""
+        return {(k, i): v for k, row in enumerate(self.rows()) for i, v in enumerate(row)}
 
     def changed(self, place: Place, value: float) -> "BoxShapes":
         """Returns the shapes with another value at a place."""
         k, i = place
-        if i is None:
-            return self._replace(scales=(*self.scales[:k], value, *self.scales[k + 1 :]))
-        own = (*self.ratios[k][:i], value, *self.ratios[k][i + 1 :])
-        return self._replace(ratios=(*self.ratios[:k], own, *self.ratios[k + 1 :]))
+        rows = self.rows()
+        rows[k] = (*rows[k][:i], value, *rows[k][i + 1 :])
+        return BoxShapes(rows[0], tuple(rows[1:]))
 
 
 def best_overlaps(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> Values:
@@ -93,13 +85,8 @@ def fit_boxes(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> 
 
     Changes one scale or ratio at a time, first by large steps, then by small ones, as long as the
     goal of `_Search` rises: from the present shapes, from the paper's scales and from the sizes of
-    the objects. The best end counts. The number of ratios stays.
-
-    Args:
-        boxes_yxyx: (N, 4) objects of the training split, fractions of the image.
-        layout: the present maps and ratios of the network.
-        scales: the present ones. All stays if nothing is better; so do values that make no
-            difference.
+    the objects (N, 4) of the training split. The best end counts. The number of ratios stays; so do
+    values that make no difference, and all if nothing is better.
     """
     present = BoxShapes.of(layout, scales)
     if not len(boxes_yxyx):
@@ -124,7 +111,7 @@ def _quantiles(objects_cyxhw: Boxes, layout: MapLayout) -> list[float]:
     shares = (np.arange(layout.num_scales) + 0.5) / layout.num_scales
     scales = [0.0]
     for k, side in enumerate(np.quantile(sides, shares).tolist()):
-        low, high = _range(layout, (k, None))
+        low, high = _range(layout, (0, k))
         scales.append(_rounded(max(low, scales[-1] * MIN_GROWTH, min(side, high))))
     return scales[1:]
 
@@ -136,8 +123,8 @@ def _rounded(value: float) -> float:
 
 def _range(layout: MapLayout, place: Place) -> tuple[float, float]:
     """Returns the least and the largest value at a place."""
-    k, i = place
-    if i is not None:
+    row, k = place
+    if row:
         return MIN_GROWTH, MAX_RATIO
     if k == len(layout.maps):
         return 0.0, MAX_SCALE
@@ -189,24 +176,26 @@ class _Search:
             climbs = True
             while climbs:
                 climbs = False
-                for place, factor in product(self.shapes.places(), factors):
-                    climbs |= self._try(place, self.shapes.at(place) * factor, MIN_GAIN)
+                for place, factor in product(self.shapes.values(), factors):
+                    value = self.shapes.values()[place]  # which the last step may have changed
+                    climbs |= self._try(place, value * factor, MIN_GAIN)
 
     def restore(self, present: BoxShapes) -> None:
         """Returns values to the present ones where that makes no difference."""
-        for place in reversed(present.places()):
-            self._try(place, present.at(place), -MIN_GAIN)
+        for place, value in reversed(present.values().items()):
+            self._try(place, value, -MIN_GAIN)
 
     def _try(self, place: Place, value: float, gain: float) -> bool:
         """Changes a value if that is allowed and the goal rises by more than `gain`."""
         value = _rounded(value)
         changed = self.shapes.changed(place, value)
         low, high = _range(self._layout, place)
-        growing = changed.scales if place[1] is None else changed.ratios[place[0]]
-        if not low <= value <= high or any(b < a * MIN_GROWTH for a, b in pairwise(growing)):
+        row, index = place
+        growing = pairwise(changed.rows()[row])
+        if not low <= value <= high or any(b < a * MIN_GROWTH for a, b in growing):
             return False
         of_maps = list(self._of_maps)
-        for k in (place[0] - 1, place[0]) if place[1] is None else (place[0],):
+        for k in (row - 1,) if row else (index - 1, index):
             if 0 <= k < len(of_maps):
                 of_maps[k] = self._on_map(changed, k)
         goal = _goal(of_maps)

@@ -30,15 +30,9 @@ def intersections(a_yxyx: Boxes, b_yxyx: Boxes) -> Boxes:
 def iou(
     a_yxyx: Boxes, b_yxyx: Boxes, a_areas: Boxes | None = None, b_areas: Boxes | None = None
 ) -> Boxes:
-    """Returns the intersection over union (…,) of boxes (…, 4) and (…, 4).
+    """Returns the intersection over union (…,) of boxes (…, 4) and (…, 4) of one float type.
 
-    Two boxes without area have an IoU of 0.
-
-    Args:
-        a_yxyx: boxes, float32 or float64.
-        b_yxyx: boxes of the same type.
-        a_areas: (…,) areas of `a_yxyx` if they are known.
-        b_areas: (…,) areas of `b_yxyx` if they are known.
+    Two boxes without area have an IoU of 0. Areas (…,) that are known are not computed again.
     """
     shared = intersections(a_yxyx, b_yxyx)
     union = (areas(a_yxyx) if a_areas is None else a_areas) + (

@@ -29,16 +29,10 @@ truth, whose IoUs only differ by the rounding of float32."""
 
 
 class Targets(NamedTuple):
-    """The training targets of one image; K default boxes.
+    """The training targets of one image; K default boxes."""
 
-    Attributes:
-        offsets: (K, 4) float32, zero where the label is not positive.
-        labels: (K,) int32, 1 … C-1 for objects, `BACKGROUND` or `IGNORED`.
-        num_positives: number of positive labels.
-    """
-
-    offsets: Boxes
-    labels: NDArray[np.int32]
+    offsets: Boxes  # (K, 4) float32, zero where the label is not positive
+    labels: NDArray[np.int32]  # (K,) 1 … C-1 for objects, `BACKGROUND` or `IGNORED`
     num_positives: int
 
 
@@ -54,15 +48,10 @@ def match(
       truths share it, the first one gets it, and the other may stay without any default box.
     - With `one_to_one` every ground truth gets its own, as in the paper's Caffe code: the pair of
       the highest IoU comes first, then the highest among the others. Of default boxes with equal
-      IoU, a ground truth takes the one whose centre is nearest.
+      IoU, a ground truth takes the one whose centre is nearest. It needs N ≤ K.
 
     Among several candidates for a default box, the one with the highest IoU wins, the first of
-    equals.
-
-    Args:
-        boxes_yxyx: (N, 4) ground truth, fractions of the image.
-        default_boxes: (K, 4) (cy, cx, h, w).
-        one_to_one: give every ground truth a default box; needs N ≤ K.
+    equals. Ground truth (N, 4) is in fractions of the image, default boxes (K, 4) are cy cx h w.
 
     Returns:
         (K,) index of the ground truth, -1 if none.
@@ -88,12 +77,8 @@ def _own_default_boxes(
     """Returns a default box (N,) for each ground truth, no two of them equal; see `match`.
 
     A queue holds the ground truths by their highest IoU with a default box that is free. It can
-    only sink, so it is computed again only when a ground truth's turn comes.
-
-    Args:
-        overlap: (N, K) IoUs; the columns of the default boxes that are given away become `TAKEN`.
-        boxes_yxyx: (N, 4) ground truth.
-        default_boxes: (K, 4).
+    only sink, so it is computed again only when a ground truth's turn comes. In `overlap`, the IoUs
+    (N, K), the columns of the default boxes that are given away become `TAKEN`.
     """
     own = np.empty(len(boxes_yxyx), np.int64)
     centres = yxyx_to_cyxhw(boxes_yxyx)[:, :2]
@@ -120,16 +105,12 @@ def encode_targets(
     *,
     one_to_one: bool = False,
 ) -> Targets:
-    """Matches one image's ground truth to the default boxes and encodes it.
+    """Matches one image's ground truth to the default boxes (K, 4) cy cx h w, and encodes it.
 
-    Args:
-        boxes_y1x1y2x2: (N, 4) fractions of the image; N may be 0.
-        labels: (N,) 1 … C-1.
-        default_boxes: (K, 4) (cy, cx, h, w).
-        crowd: (N,) marks regions of many objects. A crowd region never makes a default box
-            positive. A default box that lies in one by more than half of its visible area is
-            `IGNORED` unless another ground truth makes it positive.
-        one_to_one: give every ground truth a default box; see `match`.
+    Boxes (N, 4) are fractions of the image, labels (N,) 1 … C-1; N may be 0. `crowd` (N,) marks
+    regions of many objects. A crowd region never makes a default box positive. A default box that
+    lies in one by more than half of its visible area is `IGNORED` unless another ground truth makes
+    it positive. See `match` for `one_to_one`.
     """
     boxes = np.asarray(boxes_y1x1y2x2, np.float32).reshape(-1, 4)
     single = np.ones(len(boxes), bool) if crowd is None else ~np.asarray(crowd, bool)

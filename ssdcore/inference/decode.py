@@ -18,21 +18,13 @@ FIRST_TRY, FIRST_TRY_MAX = 8, 2000
 
 
 class Thresholds(NamedTuple):
-    """Which outputs count as detections.
+    """Which outputs count as detections."""
 
-    Attributes:
-        score: minimum class probability.
-        nms_iou: IoU above which the weaker of two boxes of a class is dropped.
-        max_detections: maximum per image, the best of all classes.
-        max_per_class: maximum per class and image before that; None is unlimited.
-        max_candidates: number of the best boxes per class that enter NMS; None is all.
-    """
-
-    score: float = 0.01
-    nms_iou: float = 0.45
-    max_detections: int = 100
-    max_per_class: int | None = None
-    max_candidates: int | None = None
+    score: float = 0.01  # minimum class probability
+    nms_iou: float = 0.45  # IoU above which the weaker of two boxes of a class is dropped
+    max_detections: int = 100  # maximum per image, the best of all classes
+    max_per_class: int | None = None  # maximum per class and image before that; None is unlimited
+    max_candidates: int | None = None  # best boxes per class that enter NMS; None is all
 
     @classmethod
     def of(cls, params: EvaluateParams, score: float | None = None) -> "Thresholds":
@@ -73,17 +65,11 @@ def validation_remark(params: EvaluateParams) -> str:
 
 
 class Candidates(NamedTuple):
-    """Pairs of a default box and a class that reach the minimum score, N of one image.
+    """Pairs of a default box and a class that reach the minimum score, N of one image."""
 
-    Attributes:
-        rows: (N,) index of the default box, ascending.
-        labels: (N,) class from 1, ascending within a default box.
-        scores: (N,) float32.
-    """
-
-    rows: NDArray[np.intp]
-    labels: NDArray[np.intp]
-    scores: Boxes
+    rows: NDArray[np.intp]  # (N,) index of the default box, ascending
+    labels: NDArray[np.intp]  # (N,) class from 1, ascending within a default box
+    scores: Boxes  # (N,) float32
 
     def best(self, count: int) -> "Candidates":
         """Returns the `count` best candidates, and all that tie with the last of them."""
@@ -97,20 +83,13 @@ class Candidates(NamedTuple):
 
 
 def detect(
-    offsets: Boxes,
-    probabilities: Boxes,
-    default_boxes: Boxes,
-    thresholds: Thresholds,
+    offsets: Boxes, probabilities: Boxes, default_boxes: Boxes, thresholds: Thresholds
 ) -> list[Detections]:
     """Applies thresholds, decodes and suppresses the outputs for B images.
 
-    Of equal scores the lower label comes first, then the earlier default box.
-
-    Args:
-        offsets: (B, K, 4) from the network.
-        probabilities: (B, K, C) per class, the background in column 0.
-        default_boxes: (K, 4) (cy, cx, h, w).
-        thresholds: which outputs count as detections.
+    The network gives offsets (B, K, 4) from the default boxes (K, 4) cy cx h w, and probabilities
+    (B, K, C), the background in column 0. Of equal scores the lower label comes first, then the
+    earlier default box.
     """
     candidates = [find_candidates(table, thresholds.score) for table in probabilities]
     count = min(FIRST_TRY * thresholds.max_detections, FIRST_TRY_MAX)
@@ -125,12 +104,7 @@ def detect(
 
 
 def find_candidates(probabilities: Boxes, min_score: float) -> Candidates:
-    """Finds the scores of one image that reach `min_score`.
-
-    Args:
-        probabilities: (K, C) per class, the background in column 0.
-        min_score: the threshold.
-    """
+    """Finds the scores (K, C) of one image that reach `min_score`; column 0 is the background."""
     reached = probabilities >= min_score
     reached[:, 0] = False
     flat = np.flatnonzero(reached)

@@ -1,6 +1,6 @@
 """Applies a trained network to batches of images, to a split or to photos; compiled once."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ssdcore.coco.annotations import CocoClass, CocoSplit
 from ssdcore.coco.classes import as_listed
 from ssdcore.coco.results import CocoResults, Detections, to_results
-from ssdcore.data.loader import WHOLE, InputBatch, Share, input_batches
+from ssdcore.data.loader import WHOLE, InputBatch, input_batches
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
 from ssdcore.inference.merging import merge
@@ -74,16 +74,11 @@ class Found(NamedTuple):
 
 
 class Detector:
-    """Applies a network to batches of images.
+    """Applies a network to batches of images (B, 3, S, S).
 
-    Args:
-        network: an SSD; the caller may continue to train it.
-        metadata: describes it: its default boxes, its input and its class loss, which provides the
-            activation.
-        batch_size: B; smaller batches are padded to it, so that one graph serves all.
-
-    Attributes:
-        network_input: the network takes images (B, 3, S, S) of its size S.
+    The metadata provide its default boxes, its input and its activation. Batches of less than
+    `batch_size` B are padded to it, so that one graph serves all. The caller may continue to train
+    the network.
     """
 
     def __init__(self, network: SSD, metadata: ModelMetadata, batch_size: int) -> None:
@@ -146,17 +141,11 @@ def predict_split(
     spent: TimeSpent | None = None,
     tile: int | None = None,
 ) -> CocoResults:
-    """Returns the detections in every image of the shards.
+    """Returns the detections in every image of the shards, with the split's ids and sizes.
 
-    Args:
-        detector: the network.
-        shards: the split's images.
-        split: its annotation file, for ids and sizes.
-        thresholds: which boxes are detections.
-        workers: threads that decode.
-        classes: the detector's, in the order of the labels 1 … C-1.
-        spent: receives the time of each part, if given.
-        tile: side in pixels of the tiles that larger images are cut into; None is no tiles.
+    The classes are the detector's, in the order of the labels 1 … C-1. `workers` threads decode.
+    `spent` receives the time of each part. Larger images are also cut into tiles of a side in
+    pixels; None is no tiles.
 
     Raises:
         InputError: detector and annotation file have no class in common.
@@ -170,45 +159,13 @@ def predict_split(
     return split_results(found, split, classes)
 
 
-def find_in_split(
-    detector: Detector,
-    shards: Sequence[Path],
-    thresholds: Thresholds,
-    workers: int,
-    share: Share = WHOLE,
-    on_batch: Callable[[], None] = lambda: None,
-) -> Iterator[Found]:
-    """Yields the detections in every image of this process's share of the shards.
-
-    Args:
-        detector: the network.
-        shards: the split's images.
-        thresholds: which boxes are detections.
-        workers: threads that decode.
-        share: the images that this process handles.
-        on_batch: called before each batch; an exception from it ends the work.
-    """
-
-    def watched() -> Iterator[InputBatch]:
-        size, network_input = detector.batch_size, detector.network_input
-        for batch in input_batches(shards, size, workers, share, network_input):
-            on_batch()
-            yield batch
-
-    return detector.detect(watched(), thresholds, TimeSpent())
-
-
 def split_results(
     found: Iterable[Found], split: CocoSplit, classes: Sequence[CocoClass]
 ) -> CocoResults:
     """Returns detections with the ids and image sizes of the split's annotation file.
 
-    Detections of classes that the annotation file does not have are left out.
-
-    Args:
-        found: the detections.
-        split: the annotation file.
-        classes: the detector's, in the order of the labels 1 … C-1.
+    Detections of classes that the annotation file does not have are left out. The classes are the
+    detector's, in the order of the labels 1 … C-1.
 
     Raises:
         InputError: detector and annotation file have no class in common.
@@ -221,12 +178,7 @@ def split_results(
 
 
 def load_photo_detector(checkpoint: Path, batch_size: int, workers: int = 1) -> PhotoDetector:
-    """Loads a detector for photos; call `ssdcore.models.device.configure` first.
-
-    Args:
-        checkpoint: written by `ssdcore.models.checkpoint.save`.
-        batch_size: images per batch.
-        workers: threads that decode.
+    """Loads a detector for photos that `workers` threads decode; configure the device first.
 
     Raises:
         InputError: the file is no checkpoint of this project, or is damaged.

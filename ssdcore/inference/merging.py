@@ -34,10 +34,9 @@ def merge(found: Sequence[tuple[Boxes, Detections]], thresholds: Thresholds) -> 
     - of a tile, those at an edge within the image if a larger box of another part contains most of
       them, also one of another class: a part of an object often looks like something else.
 
-    Args:
-        found: what each part shows of the image (4,), and the detections in the part; the first
-            part is the whole image. See `ssdcore.data.tiles.parts`.
-        thresholds: the IoU of NMS; the other limits apply to each part.
+    `found` has what each part shows of the image (4,), and the detections in the part; the first
+    part is the whole image (`ssdcore.data.tiles.parts`). NMS takes its IoU from the thresholds,
+    whose other limits apply to each part.
     """
     in_image = [detections.seen_in(view) for view, detections in found]
     if len(found) == 1:

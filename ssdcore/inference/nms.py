@@ -19,14 +19,9 @@ PAIRS_AT_ONCE = 1 << 14
 def nms(boxes: Boxes, scores: Boxes, iou_threshold: float, max_detections: int) -> Indices:
     """Repeatedly keeps the best box and drops all boxes that overlap it.
 
-    Coordinates are continuous (no pixel is added to a side). Of equal scores the earlier box
-    comes first.
-
-    Args:
-        boxes: (N, 4) y1 x1 y2 x2.
-        scores: (N,).
-        iou_threshold: a box is dropped if its IoU with a kept box is greater.
-        max_detections: maximum number of kept boxes.
+    Boxes (N, 4) are y1 x1 y2 x2, and continuous: no pixel is added to a side. A box is dropped if
+    its IoU with a kept box is greater than the threshold. Of equal scores the earlier box comes
+    first.
 
     Returns:
         Indices of the kept boxes, best first.
@@ -44,13 +39,8 @@ def suppress(
     All groups advance together, each by a block of its best remaining boxes. First, a box is
     dropped if it overlaps a better box of its block; then all later boxes are dropped that
     overlap a kept box of the block. Each box is only compared with kept boxes and with its
-    block, and there is no Python loop over boxes.
-
-    Args:
-        boxes: (N, 4) y1 x1 y2 x2, sorted by group, then best first.
-        groups: (N,) in ascending order.
-        iou_threshold: a box is dropped if its IoU with a kept box of its group is greater.
-        max_per_group: maximum number of kept boxes per group.
+    block, and there is no Python loop over boxes. Boxes (N, 4) y1 x1 y2 x2 are sorted by group, in
+    ascending order, then best first.
 
     Returns:
         Indices of the kept boxes, ascending.
@@ -107,17 +97,12 @@ def _kept_in_block(boxes: Boxes, sizes: Indices, iou_threshold: float) -> NDArra
 def overlapping(
     a: Boxes, b: Boxes, starts: Indices, stops: Indices, iou_threshold: float
 ) -> tuple[Indices, Indices]:
-    """Compares each box of `a` with its own run of boxes of `b`.
+    """Compares each box of `a` (N, 4) with its own run of boxes of `b` (M, 4), y1 x1 y2 x2.
 
-    Args:
-        a: (N, 4) y1 x1 y2 x2.
-        b: (M, 4).
-        starts: (N,) index in `b` of the first box of each run.
-        stops: (N,) index after the last one, not before the first.
-        iou_threshold: pairs with a greater IoU are returned.
+    A run is from the index `starts` (N,) in `b` to before `stops` (N,), which is not smaller.
 
     Returns:
-        The indices in `a` and in `b` of each such pair.
+        The indices in `a` and in `b` of each pair of an IoU greater than the threshold.
     """
     a_areas, b_areas = areas(a), areas(b)
     lengths = stops - starts

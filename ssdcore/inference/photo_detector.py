@@ -29,7 +29,7 @@ from ssdcore.data.images import (
     upright,
 )
 from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
-from ssdcore.data.thread_map import map_in_threads
+from ssdcore.data.thread_map import batched, map_in_threads
 from ssdcore.data.tiles import Rgb, number_of_parts, parts
 from ssdcore.geometry.boxes import Boxes
 from ssdcore.inference.decode import Thresholds, detect
@@ -41,21 +41,13 @@ Source = bytes | Path | NDArray[np.uint8] | BrokenImageError
 
 
 class Photo(NamedTuple):
-    """A photo, decoded once.
+    """A photo, decoded once; a large JPEG to 1/2, 1/4 or 1/8 of the whole photo's sides."""
 
-    Attributes:
-        rgb: (h, w, 3) uint8, upright; for a large JPEG 1/2, 1/4 or 1/8 of the whole photo's sides.
-        height: of the whole photo, upright, in pixels.
-        width: likewise.
-        encoded: the photo as `decode` takes it, if `rgb` is smaller; else empty.
-        orientation: EXIF's orientation of `encoded`.
-    """
-
-    rgb: NDArray[np.uint8]
-    height: int
-    width: int
-    encoded: bytes = b""
-    orientation: int = 1
+    rgb: NDArray[np.uint8]  # (h, w, 3), upright
+    height: int  # of the whole photo, upright, in pixels
+    width: int  # likewise
+    encoded: bytes = b""  # the photo as `decode` takes it, if `rgb` is smaller
+    orientation: int = 1  # EXIF's orientation of `encoded`
 
     def to_draw(self) -> "Photo":
         """Returns the photo without pixels that `whole` does not need."""
@@ -77,10 +69,7 @@ def read_photo(
 ) -> Photo:
     """Reads an image as training and evaluation do, and turns it upright.
 
-    Args:
-        source: the image.
-        network_input: of the network that gets it.
-        tile: side in pixels of the tiles that the network gets, too; None is no tiles.
+    The network gets tiles of a side in pixels, too; None is no tiles.
 
     Raises:
         BrokenImageError: no such file, or no usable image.
@@ -114,22 +103,15 @@ def _read_bytes(source: bytes | Path | BrokenImageError) -> bytes:
 
 
 class Network(Protocol):
-    """A network from images to detections, computed by MindSpore or ONNX Runtime.
+    """A network from images to detections, computed by MindSpore or ONNX Runtime."""
 
-    Attributes:
-        batch_size: the maximum number of images in a batch.
-        network_input: what it takes; its size is S.
-    """
-
-    batch_size: int
-    network_input: NetworkInput
+    batch_size: int  # the maximum number of images in a batch
+    network_input: NetworkInput  # what it takes; its size is S
 
     def detect(self, images: Sequence[Rgb], thresholds: Thresholds) -> list[Detections]:
-        """Returns the detections in each of b images, red, green, blue, in fractions of them.
+        """Returns the detections in each image, red, green, blue, in fractions of it.
 
-        Args:
-            images: b of (S, S, 3), or (H, W, 3) of any size if `network_input` resizes in float.
-            thresholds: which boxes are detections.
+        Images are (S, S, 3), or (H, W, 3) of any size if `network_input` resizes in float.
         """
 
 
@@ -146,9 +128,7 @@ class AnsweringNetwork(Protocol):
 class Decoded:
     """A network whose answers become detections by the evaluation's decoding and NMS.
 
-    Args:
-        network: computes offsets and probabilities.
-        default_boxes: (K, 4), those the network was trained with.
+    The default boxes (K, 4) are those it was trained with.
     """
 
     def __init__(self, network: AnsweringNetwork, default_boxes: Boxes) -> None:
@@ -171,21 +151,13 @@ class Decoded:
 
 
 class PhotoResult(NamedTuple):
-    """The detections in one photo.
+    """The detections in one photo."""
 
-    Attributes:
-        detections: best first; none if the photo is broken.
-        height: of the photo, upright, in pixels; 0 if it is broken.
-        width: likewise.
-        fault: why the photo can't be used; empty if it can.
-        photo: its pixels; None if it is broken.
-    """
-
-    detections: Detections
-    height: int
-    width: int
-    fault: str = ""
-    photo: Photo | None = None
+    detections: Detections  # best first; none if the photo is broken
+    height: int  # of the photo, upright, in pixels; 0 if it is broken
+    width: int  # likewise
+    fault: str = ""  # why the photo can't be used; empty if it can
+    photo: Photo | None = None  # its pixels; None if it is broken
 
     @classmethod
     def broken(cls, fault: str) -> "PhotoResult":
@@ -208,14 +180,10 @@ class PhotoResult(NamedTuple):
 
 
 class PhotoDetector:
-    """Detects objects in photos with the evaluation's preprocessing.
+    """Detects objects in photos with the evaluation's preprocessing; `workers` threads decode.
 
-    Args:
-        network: detects in images of its input's size.
-        classes: in the order of the labels 1 … C-1.
-        workers: decoding threads.
-        score_threshold: minimum score to show, as the model carries it; None if it does not.
-        limits: thresholds for all that it can detect.
+    The classes are in the order of the labels 1 … C-1. The model may carry a minimum score to show.
+    The limits are thresholds for all that it can detect.
     """
 
     def __init__(
@@ -238,11 +206,7 @@ class PhotoDetector:
         """Yields the result of each photo, in their order; also of broken ones.
 
         Reads two batches ahead, so that the next batch is decoded while the network computes.
-
-        Args:
-            photos: encoded images, their files, or pixels.
-            thresholds: which boxes are detections.
-            tile: side in pixels of the tiles that larger photos are cut into; None is no tiles.
+        Larger photos are also cut into tiles of a side in pixels; None is no tiles.
 
         Raises:
             InputError: the network does not compute detections.
@@ -269,7 +233,7 @@ class PhotoDetector:
         self, looks: Iterator[tuple[Rgb, Boxes]], thresholds: Thresholds
     ) -> Iterator[tuple[Boxes, Detections]]:
         """Yields of each part what it shows of its photo, and the detections in the part."""
-        while batch := list(islice(looks, self._network.batch_size)):
+        for batch in batched(looks, self._network.batch_size):
             images = [self._network.network_input.resized(rgb) for rgb, _ in batch]
             found = self._network.detect(images, thresholds)
             yield from zip((view for _, view in batch), found, strict=True)

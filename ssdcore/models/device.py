@@ -28,16 +28,11 @@ WINDOW = 10
 
 
 def configure(device: Device) -> str:
-    """Sets the device, and keeps MindSpore's temporary files out of the working folder.
+    """Sets the device and returns its name; "auto" is the first available of Ascend, GPU and CPU.
 
-    OpenCV gets one thread: the loader's threads already process images in parallel, and splitting
-    each image between more threads costs a fifth of the time.
-
-    Args:
-        device: "auto" selects the first available of Ascend, GPU and CPU.
-
-    Returns:
-        The device's name.
+    Keeps MindSpore's temporary files out of the working folder. OpenCV gets one thread: the
+    loader's threads already process images in parallel, and splitting each image between more
+    threads costs a fifth of the time.
 
     Raises:
         InputError: the device is not available, or MindSpore was not built for it.

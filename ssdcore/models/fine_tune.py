@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import mindspore as ms
 from mindspore import Tensor, nn
@@ -21,10 +21,9 @@ from ssdcore.params.types import Freeze
 
 
 def open_detector(path: Path) -> tuple[SSD, ModelMetadata, list[str]]:
-    """Opens a checkpoint of this project, or a published detector.
+    """Opens a checkpoint of this project, or a published detector, with its description.
 
-    Returns:
-        The network, its description, and lines for the log: what of a published file went where.
+    The lines are for the log: what of a published file went where.
 
     Raises:
         InputError: the file is neither, or is damaged.
@@ -38,12 +37,8 @@ def open_detector(path: Path) -> tuple[SSD, ModelMetadata, list[str]]:
 def pass_on(metadata: ModelMetadata, checkpoint: Path) -> tuple[SSD, ModelMetadata, list[str]]:
     """Opens a detector that is measured and passed on with the classes that it has.
 
-    Args:
-        metadata: what the parameters describe.
-        checkpoint: of the network that they describe, or a published detector.
-
-    Returns:
-        The network, its own description, and lines for the log.
+    `metadata` is what the parameters describe. Returns the network, its own description, and lines
+    for the log.
 
     Raises:
         InputError: the file is no detector, or not of the parameters `model` and `train.loss`.
@@ -56,8 +51,7 @@ def pass_on(metadata: ModelMetadata, checkpoint: Path) -> tuple[SSD, ModelMetada
         for one in (metadata, found)
     )
     for key, value in ours.items():
-        if value != theirs[key]:
-            _refuse(key, value, theirs[key], checkpoint)
+        _require_equal(key, value, theirs[key], checkpoint)
     return network, found, [f"passed on without training: {checkpoint}", *lines]
 
 
@@ -65,33 +59,26 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> LoadR
     """Loads what fits: parameters of equal name and shape, and classes of equal name.
 
     The rows of each class predictor are reordered to this training's classes; the rows of new
-    classes keep their initial values.
-
-    Args:
-        network: as initialised; changed in place.
-        metadata: describes the network.
-        checkpoint: written by an earlier training, or a published detector.
-
-    Returns:
-        What was loaded and what was not.
+    classes keep their initial values. The network, which `metadata` describes, changes in place.
 
     Raises:
         InputError: the file is no detector, or its backbone differs.
     """
     source, source_metadata, lines = open_detector(checkpoint)
-    _require_same_backbone(checkpoint, metadata, source_metadata)
+    for key in ("width", "normalisation"):
+        value, source_value = getattr(metadata.model, key), getattr(source_metadata.model, key)
+        _require_equal(f"model.{key}", value, source_value, checkpoint)
     ours, theirs = metadata.classes, source_metadata.classes
     arrays = {p.name: p.asnumpy() for p in source.get_parameters()}
     predictors = {p.name for cell in class_predictors(source) for p in cell.get_parameters()}
     unused: dict[str, str] = {}
-    lines.append(_compare_classes(ours, theirs))
-    if source_metadata.loss != metadata.loss:
-        reason = (
-            f"the class heads of {source_metadata.loss} and {metadata.loss} loss are incompatible"
-        )
+    if source_metadata.loss == metadata.loss:
+        lines.append(_compare_classes(ours, theirs))
+    else:
+        losses = f"{source_metadata.loss} and {metadata.loss}"
+        reason = f"the class heads of {losses} loss are incompatible"
         unused = dict.fromkeys(sorted(predictors), reason)
         arrays = {name: value for name, value in arrays.items() if name not in predictors}
-        lines.pop()
     loaded, fresh = {}, []
     for parameter in network.get_parameters():
         name, value = parameter.name, arrays.pop(parameter.name, None)
@@ -109,19 +96,12 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> LoadR
 
 
 def freeze(network: SSD, part: Freeze, fresh: Collection[str]) -> list[str]:
-    """Freezes weights and batch norm's statistics of a part of the backbone.
+    """Freezes weights and batch norm's statistics of a part of the backbone; returns log lines.
 
-    Few images improve the other layers alone. A step computes no gradient of frozen layers. A
-    frozen batch norm normalises with its stored statistics in training as in inference.
-
-    Args:
-        network: changed in place.
-        part: what to freeze: nothing, VGG16's conv1_1 and conv1_2, conv1_1 to conv4_3, or the whole
-            backbone.
-        fresh: names of the network's parameters that keep their initial values.
-
-    Returns:
-        Lines for the log.
+    The part is nothing, VGG16's conv1_1 and conv1_2, conv1_1 to conv4_3, or the whole backbone. Few
+    images improve the other layers alone. A step computes no gradient of frozen layers. A frozen
+    batch norm normalises with its stored statistics in training as in inference. `fresh` names the
+    parameters that keep their initial values.
 
     Raises:
         InputError: a parameter to freeze is fresh.
@@ -147,31 +127,20 @@ def freeze(network: SSD, part: Freeze, fresh: Collection[str]) -> list[str]:
     return [f"frozen: {part}, {len(weights)} parameters (train.freeze)"]
 
 
-def _require_same_backbone(
-    checkpoint: Path, metadata: ModelMetadata, source_metadata: ModelMetadata
-) -> None:
-    """Refuses a backbone of other channels, or one that was trained on another input."""
-    for key in ("width", "normalisation"):
-        ours, theirs = getattr(metadata.model, key), getattr(source_metadata.model, key)
-        if ours != theirs:
-            _refuse(f"model.{key}", ours, theirs, checkpoint)
-
-
-def _refuse(key: str, ours: object, theirs: object, checkpoint: Path) -> NoReturn:
-    value = list(theirs) if isinstance(theirs, tuple) else theirs
-    remedy = f"Set {key}={value}, or start from another checkpoint"
-    raise InputError(key, ours, f"{value}, as {checkpoint} has it", remedy)
+def _require_equal(key: str, ours: object, theirs: object, checkpoint: Path) -> None:
+    """Refuses a checkpoint that differs from the parameter `key`."""
+    if ours != theirs:
+        value = list(theirs) if isinstance(theirs, tuple) else theirs
+        remedy = f"Set {key}={value}, or start from another checkpoint"
+        raise InputError(key, ours, f"{value}, as {checkpoint} has it", remedy)
 
 
 def _compare_classes(ours: Sequence[CocoClass], theirs: Sequence[CocoClass]) -> str:
     in_theirs, in_ours = counterparts(ours, theirs), counterparts(theirs, ours)
-    groups = {
-        "kept": [c.name for c, found in zip(ours, in_theirs, strict=True) if found is not None],
-        "new": [c.name for c, found in zip(ours, in_theirs, strict=True) if found is None],
-        "left": [c.name for c, found in zip(theirs, in_ours, strict=True) if found is None],
-    }
-    kept, new = (", ".join(groups[word]) or "none" for word in ("kept", "new"))
-    return f"classes kept: {kept}; new: {new}; left: {shortened(groups['left']) or 'none'}"
+    kept = ", ".join(c.name for c, n in zip(ours, in_theirs, strict=True) if n is not None)
+    new = ", ".join(c.name for c, n in zip(ours, in_theirs, strict=True) if n is None)
+    left = shortened(c.name for c, n in zip(theirs, in_ours, strict=True) if n is None)
+    return f"classes kept: {kept or 'none'}; new: {new or 'none'}; left: {left or 'none'}"
 
 
 def _reorder_classes(

@@ -29,16 +29,7 @@ def scaled_channels(channels: int, width: float) -> int:
 class ConvBlock(nn.Cell):
     """Convolution, batch norm (optional), ReLU (optional); (B, in, H, W) → (B, out, H', W').
 
-    Args:
-        channels_in: input channels.
-        channels_out: output channels.
-        kernel_size: side of the square kernel.
-        stride: step between two outputs.
-        padding: zeros on each side; -1 keeps the size at stride 1.
-        dilation: distance of two taps of the kernel.
-        bias: use a bias for each output channel; batch norm replaces it.
-        batch_norm: normalise before the ReLU.
-        relu: end with a ReLU.
+    A padding of -1 keeps the size at stride 1. Batch norm replaces the biases.
     """
 
     def __init__(
@@ -80,14 +71,10 @@ class L2Norm(nn.Cell):
 
     conv4_3 has another magnitude than the deeper maps; ParseNet's normalisation with scales
     that start at 20 brings it into their range (section 3.1 of the SSD paper).
-
-    Attributes:
-        INITIAL_SCALE: the learnt scales before training.
-        TINY: keeps the length of a position without activations above zero.
     """
 
     INITIAL_SCALE = 20.0
-    TINY = 1e-10
+    TINY = 1e-10  # keeps the length of a position without activations above zero
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -118,15 +105,12 @@ class CaffeInput(nn.Cell):
 
 
 class Dropout(nn.Cell):
-    """Sets a share of the values to zero and scales the others up to the same mean.
+    """In training, sets a share `p` of the values to zero and scales the others to the same mean.
 
     The mask of value i in call t is a hash of (seed, t, i). MindSpore's own dropout draws from a
     generator inside the kernel, which cannot be read or set, so that a resumed training would
     drop other values. Here the number of calls is a parameter: saving and loading it continues
     with the next mask.
-
-    Args:
-        p: share that is dropped, 0 … 1; outside training nothing is dropped.
     """
 
     def __init__(self, p: float) -> None:

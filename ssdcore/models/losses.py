@@ -28,16 +28,13 @@ NEGATIVES_PER_POSITIVE = 3
 class ClassLoss(nn.Cell):
     """A loss on the class logits.
 
-    Attributes:
-        activation: turns logits (…, C) into scores: "softmax" over the classes, whose scores sum
-            to one, or "sigmoid" of each column by itself.
-        object_prior: of the default boxes that count in the loss, the share that the untrained
-            network takes for objects.
-        min_negatives: minimum number of negatives an image trains on, for losses that select them.
+    Its activation turns logits (…, C) into scores: "softmax" over the classes, whose scores sum to
+    one, or "sigmoid" of each column by itself. A loss that selects negatives trains on at least
+    `min_negatives` in an image.
     """
 
     activation: Activation
-    object_prior: float
+    object_prior: float  # share of the default boxes that count which start as objects
 
     def __init__(self, min_negatives: int = 0) -> None:
         super().__init__()
@@ -130,11 +127,7 @@ def make_class_loss(name: LossName, min_negatives: int = 0) -> ClassLoss:
 
 
 class DetectionLoss(nn.Cell):
-    """The box loss and the class loss, each divided by max(1, positives in the batch).
-
-    Args:
-        class_loss: the loss on the class logits.
-    """
+    """The box loss and the class loss, each divided by max(1, positives in the batch)."""
 
     def __init__(self, class_loss: ClassLoss) -> None:
         super().__init__()
@@ -145,11 +138,7 @@ class DetectionLoss(nn.Cell):
     ) -> tuple[Tensor, Tensor]:
         """Returns the box loss and the class loss, two scalars.
 
-        Args:
-            offsets: (B, K, 4) predicted.
-            logits: (B, K, C) predicted.
-            target_offsets: (B, K, 4).
-            labels: (B, K) int32.
+        Both offsets are (B, K, 4), the logits (B, K, C) and the labels (B, K) int32.
         """
         divisor = ops.maximum(num_positives(labels), 1.0)
         class_loss = self.class_loss(logits, labels)

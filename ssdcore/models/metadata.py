@@ -16,22 +16,14 @@ Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 class ScoreThreshold(BaseModel):
-    """The minimum score at which a model's F1 is highest, and what that was measured on.
-
-    Attributes:
-        score: the minimum score of a detection, one for all classes.
-        split: the images.
-        images: their number.
-        nms_iou: IoU above which the weaker of two boxes of a class was dropped.
-        match_iou: IoU from which on a detection was correct.
-    """
+    """The minimum score at which a model's F1 is highest, and what that was measured on."""
 
     model_config = ConfigDict(frozen=True, strict=True)
-    score: Fraction
+    score: Fraction  # one for all classes
     split: str
     images: Count
-    nms_iou: Fraction
-    match_iou: Fraction
+    nms_iou: Fraction  # IoU above which the weaker of two boxes of a class was dropped
+    match_iou: Fraction  # IoU from which on a detection was correct
 
     def __str__(self) -> str:
         return (
@@ -61,24 +53,14 @@ class _Description(BaseModel):
 
 
 class ModelMetadata(NamedTuple):
-    """A trained network's description.
-
-    Attributes:
-        model: the network's parameters.
-        classes: in the order of the labels 1 … C-1.
-        loss: name of the class loss it was trained with, which defines how to read its logits.
-        step: optimiser steps taken.
-        cores: of the CPU that trained it, on which the last digits depend; None for an accelerator
-            or if unknown.
-        score_threshold: minimum score of the detections that people see; None if not measured.
-    """
+    """A trained network's description."""
 
     model: ModelParams
-    classes: tuple[CocoClass, ...]
-    loss: LossName
-    step: int
-    cores: int | None = None
-    score_threshold: ScoreThreshold | None = None
+    classes: tuple[CocoClass, ...]  # in the order of the labels 1 … C-1
+    loss: LossName  # the class loss it was trained with, which defines how to read its logits
+    step: int  # optimiser steps taken
+    cores: int | None = None  # of the CPU that trained it; None for an accelerator or if unknown
+    score_threshold: ScoreThreshold | None = None  # of what people see; None if not measured
 
     @property
     def default_boxes(self) -> Boxes:

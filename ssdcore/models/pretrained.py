@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ssdcore.core.errors import InputError
 from ssdcore.models.ssd import SSD
 from ssdcore.models.vgg16 import STAGES
-from ssdcore.models.weight_files import LoadReport
+from ssdcore.models.weight_files import LoadReport, some_arrays
 from ssdcore.params.types import PretrainedFc
 
 CONVOLUTIONS = tuple(f"conv{s}.{i}" for s, stage in enumerate(STAGES, 1) for i in range(len(stage)))
@@ -48,33 +48,20 @@ ROLES = ("weight", "bias", "gamma", "beta", "moving_mean", "moving_variance")
 TORCH_ROLES = {"running_mean": "moving_mean", "running_var": "moving_variance"}
 TORCH_NORM_ROLES = {"weight": "gamma", "bias": "beta"}
 FOREIGN = "not a weight of VGG16's layers"
-TWICE = "another array maps to the same parameter"
-HEAD = "fc8 only separates ImageNet's classes"
 NORMED = "the network's batch norm replaces the bias"
 FOLDED = "subtracted from the moving mean, as the network has no bias before batch norm"
 NO_BIAS = "the network has no bias there"
-ALONE = "the weight of its layer was not loaded"
-NOT_FINITE = "values that are not finite"
-FRESH_FC = "fc6 and fc7 start fresh (train.pretrained_fc)"
 
 
 def load_vgg16(
-    network: SSD,
-    arrays: Mapping[str, NDArray[Any]],
-    where: str,
-    fc: PretrainedFc = "subsample",
+    network: SSD, arrays: Mapping[str, NDArray[Any]], where: str, fc: PretrainedFc = "subsample"
 ) -> LoadReport:
     """Loads VGG16's weights into the network's backbone, in place.
 
     A bias b before a batch norm with the moving mean m is folded into the mean: x + b - m =
     x - (m - b), so inference computes the same. If only the network has batch norm, biases are
-    not loaded and the norms stay fresh.
-
-    Args:
-        network: of `model.width` 1; otherwise nothing fits.
-        arrays: the file's arrays by name, from `read_arrays`.
-        where: the parameter that names the file (`model.pretrained`), for error messages.
-        fc: what becomes of the file's fc6 and fc7: "subsample", or "fresh", not loaded.
+    not loaded and the norms stay fresh. With "fresh", fc6 and fc7 are not loaded. Only a network of
+    `model.width` 1 fits. Messages call the file of the arrays `where` (`model.pretrained`).
 
     Raises:
         InputError: the file is not a VGG16, none of its weights fits, or it has batch norm and
@@ -90,8 +77,9 @@ def load_vgg16(
         raise InputError(where, "a VGG16 with batch norm", "one without, as the network is", remedy)
 
     if fc == "fresh":
+        reason = "fc6 and fc7 start fresh (train.pretrained_fc)"
         for block in BLOCKS[len(CONVOLUTIONS) :]:
-            unused.update(dict.fromkeys(blocks.pop(block).values(), FRESH_FC))
+            unused.update(dict.fromkeys(blocks.pop(block).values(), reason))
 
     loaded: dict[str, str] = {}
     values: dict[str, NDArray[Any]] = {}
@@ -103,13 +91,13 @@ def load_vgg16(
             folded = normed and role == "bias" and "moving_mean" in roles
             target = _parameter(block, "moving_mean" if folded else role)
             if role != "weight" and _parameter(block, "weight") not in loaded:
-                unused[name] = ALONE
+                unused[name] = "the weight of its layer was not loaded"
             elif target not in parameters:
                 unused[name] = NORMED if normed else NO_BIAS
             elif value.shape != (shape := tuple(parameters[target].shape)):
                 unused[name] = f"shape {arrays[name].shape} where the network has {shape}"
             elif not np.isfinite(value).all():
-                unused[name] = NOT_FINITE
+                unused[name] = "values that are not finite"
             elif folded:
                 unused[name], shift = FOLDED, value
             else:
@@ -140,7 +128,7 @@ def _find_layers(
 
     def put(roles: dict[str, str], role: str, name: str) -> None:
         if roles.setdefault(role, name) != name:
-            unused[name] = TWICE
+            unused[name] = "another array maps to the same parameter"
 
     for name in arrays:
         if (match := NAME.fullmatch(name)) is None:
@@ -152,7 +140,7 @@ def _find_layers(
         elif fc in FC:
             put(blocks[FC[fc]], role, name)
         else:
-            unused[name] = HEAD
+            unused[name] = "fc8 only separates ImageNet's classes"
 
     convolutions: list[dict[str, str]] = []
     for _, roles in sorted(numbered.items()):
@@ -185,9 +173,8 @@ def _reduced(block: str, role: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _refusal(where: str, found: str, arrays: Mapping[str, NDArray[Any]]) -> InputError:
-    some = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:4])
     return InputError(
-        where, f"{found}: {some} … ({len(arrays)} arrays)",
+        where, f"{found}: {some_arrays(arrays)}",
         "VGG16's 13 convolutions (features.0.weight (64, 3, 3, 3) …) for a model.width of 1.0",
         "Set model.width to 1.0, or take VGG16 from torchvision, timm or MindCV",
     )  # fmt: skip

@@ -25,28 +25,19 @@ from ssdcore.models.checkpoint import build_network
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.published_layouts import PROJECTS, Layout
 from ssdcore.models.ssd import SSD
-from ssdcore.models.weight_files import Arrays, LoadReport, read_arrays, shortened
+from ssdcore.models.weight_files import Arrays, LoadReport, read_arrays, shortened, some_arrays
 
 CLASSES = {len(table): table for table in (coco_classes(), coco_ids_as_columns(), voc_classes())}
 """Published classes by their number."""
-ANOTHER_COPY = "another copy of the weights"
-FOREIGN = "not a weight of the network"
 
 
 class Published(NamedTuple):
-    """A published detector.
+    """A published detector."""
 
-    Attributes:
-        network: holds its weights.
-        metadata: describes it.
-        thresholds: of its published figures, by the names of the parameters `evaluate`.
-        lines: for the log: what went where and what did not.
-    """
-
-    network: SSD
+    network: SSD  # holds its weights
     metadata: ModelMetadata
-    thresholds: Mapping[str, float]
-    lines: list[str]
+    thresholds: Mapping[str, float]  # of its published figures, by the parameters `evaluate`
+    lines: list[str]  # for the log: what went where and what did not
 
     def parameters(self) -> list[str]:
         """Returns the lines of params.yaml that measure it as it was published."""
@@ -67,12 +58,10 @@ class Published(NamedTuple):
 
 
 def read_published(path: Path, classes: Sequence[CocoClass] | None = None) -> Published:
-    """Reads a published detector; see `PROJECTS`.
+    """Reads a published detector of `PROJECTS`, in a format of `ssdcore.models.weight_files`.
 
-    Args:
-        path: in one of the formats of `ssdcore.models.weight_files`.
-        classes: in the order of its outputs, without the background; None takes the published
-            ones of this number: COCO's 80, also as torchvision's 90 columns, or VOC's 20.
+    The classes are in the order of its outputs, without the background; None takes the published
+    ones of this number: COCO's 80, also as torchvision's 90 columns, or VOC's 20.
 
     Raises:
         InputError: the file is damaged, is of another network, lacks an array, has one of another
@@ -106,11 +95,10 @@ def from_arrays(
         values[name] = Parameter(Tensor(np.ascontiguousarray(value, np.float32)), name=name)
     ms.load_param_into_net(network, values, strict_load=True)
     used = {prefix + name for name in loaded.values()}
-    unused = {
-        name: ANOTHER_COPY if name.endswith(tuple(loaded.values())) else FOREIGN
-        for name in arrays
-        if name not in used
-    }
+    unused = dict.fromkeys((n for n in arrays if n not in used), "not a weight of the network")
+    for name in unused:
+        if name.endswith(tuple(loaded.values())):
+            unused[name] = "another copy of the weights"
     title = f"{layout.project}'s SSD{maps.input_size} of {len(found)} classes"
     lines = [title, *_where(modules), *LoadReport(loaded, unused, ()).unused_lines()]
     return Published(network, metadata, layout.thresholds, lines)
@@ -127,9 +115,8 @@ def _recognise(arrays: Arrays, where: str) -> tuple[Layout, str]:
         prefixes = [n.removesuffix(mark) for n in arrays if f".{n}".endswith(f".{mark}")]
         if prefixes:
             return layout, min(prefixes, key=lambda prefix: ("ema" in prefix, len(prefix)))
-    some = ", ".join(f"{name} {array.shape}" for name, array in list(arrays.items())[:4])
     raise InputError(
-        where, f"{some} … ({len(arrays)} arrays)",
+        where, some_arrays(arrays),
         "SSD with VGG16 of " + ", ".join(dict.fromkeys(one.project for one in PROJECTS)),
         "Take another file. A VGG16 alone is for model.pretrained, and this project's checkpoints "
         "need no import",
@@ -147,11 +134,7 @@ def _maps(layout: Layout, arrays: Arrays, where: str) -> MapLayout:
 
 
 def _classes(
-    layout: Layout,
-    maps: MapLayout,
-    arrays: Arrays,
-    classes: Sequence[CocoClass] | None,
-    where: str,
+    layout: Layout, maps: MapLayout, arrays: Arrays, classes: Sequence[CocoClass] | None, where: str
 ) -> tuple[CocoClass, ...]:
     name = f"{layout.heads(0)[1]}{layout.predictor}.bias"
     boxes = maps.maps[0].boxes_per_cell

@@ -17,35 +17,23 @@ VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28, 31, 33)
 class Layout(NamedTuple):
     """How a project names, orders and scales the weights of SSD with VGG16.
 
-    Attributes:
-        project: its name, for people.
-        backbone: modules of `BLOCKS`.
-        extra: number of an extra block → its two modules.
-        heads: number of a map → the modules that predict its boxes and its classes.
-        norm: the array of the L2 normalisation's scales.
-        thresholds: of the published figures, by the names of the parameters `evaluate`.
-        is_paper: the paper's network: convolutions with biases and ReLUs, softmax; a cell's boxes
-            are both squares, then the ratios, and offsets are x y w h. False: the tutorial's.
-        keeps_deviation: the input is less ImageNet's mean, but not divided by its deviation;
-            False: less Caffe's mean (of the paper's networks).
-        background_last: the background is the last class, not the first.
-        clips: sides of default boxes over the image's are cut to it.
-        whole_pixels: sides of default boxes are rounded down to pixels.
-        resize: how its evaluation makes an image the network's input.
+    The paper's network has convolutions with biases and ReLUs, and softmax; a cell's boxes are both
+    squares, then the ratios, and offsets are x y w h. Its input is less Caffe's mean, or, where it
+    keeps the deviation, less ImageNet's. Without `is_paper` the network is the tutorial's.
     """
 
-    project: str
-    backbone: tuple[str, ...]
-    extra: Callable[[int], tuple[str, str]]
-    heads: Callable[[int], tuple[str, str]]
-    norm: str
-    thresholds: Mapping[str, float]
+    project: str  # its name, for people
+    backbone: tuple[str, ...]  # modules of `BLOCKS`
+    extra: Callable[[int], tuple[str, str]]  # number of an extra block → its two modules
+    heads: Callable[[int], tuple[str, str]]  # number of a map → modules of its boxes and classes
+    norm: str  # the array of the L2 normalisation's scales
+    thresholds: Mapping[str, float]  # of the published figures, by the parameters `evaluate`
     is_paper: bool = True
-    keeps_deviation: bool = False
-    background_last: bool = False
-    clips: bool = True
-    whole_pixels: bool = False
-    resize: Resize = "stretch"
+    keeps_deviation: bool = False  # the input is not divided by ImageNet's deviation
+    background_last: bool = False  # the background is the last class, not the first
+    clips: bool = True  # sides of default boxes over the image's are cut to it
+    whole_pixels: bool = False  # sides of default boxes are rounded down to pixels
+    resize: Resize = "stretch"  # how its evaluation makes an image the network's input
 
     @property
     def predictor(self) -> str:

@@ -22,11 +22,7 @@ HEAD_DEVIATION = 0.01
 class ExtraBlock(nn.Cell):
     """A 1×1 bottleneck and the convolution that computes the next, coarser map.
 
-    Args:
-        channels_in: of the map before.
-        extra: describes both convolutions.
-        width: factor on their channels.
-        style: of both; see `ConvBlock`.
+    `width` is a factor on their channels; the `style` is that of `ConvBlock`.
     """
 
     def __init__(self, channels_in: int, extra: Extra, width: float, **style: Any) -> None:
@@ -85,10 +81,6 @@ class SSD(nn.Cell):
         backbone: computes the first feature maps; None builds VGG16 from the other arguments.
         input_size: S in pixels, one of `LAYOUTS`.
         aspect_ratios: of each map's default boxes besides squares; None is the paper's.
-
-    Attributes:
-        input_size: S.
-        layout: the maps of the network.
 
     Raises:
         ValueError: the backbone's maps are not the first of the layout.

@@ -24,18 +24,10 @@ STRIDES = (8, 16)
 class VGG16(nn.Cell):
     """The backbone: (B, 3, S, S) → conv4_3 (B, 512w, S/8, S/8) and fc7 (B, 1024w, S/16, S/16).
 
-    Args:
-        width: factor w on every channel count.
-        conv_bias: use biases in the convolutions; batch norm replaces them.
-        batch_norm: add batch norm after each convolution.
-        fc_relu: add ReLU after fc6 and fc7, which the tutorial's network omits.
-        dropout: share of fc6's and fc7's outputs that training drops; 0.5 in VGG16.
-        caffe_input: convert the input to what weights from Caffe expect.
-        input_size: S, height and width of the input in pixels.
-
-    Attributes:
-        out_channels: channels of the two maps.
-        feature_sizes: height and width of the two maps; halving rounds up.
+    `width` is w, and `input_size` S in pixels; halving rounds up. Batch norm replaces the biases.
+    `fc_relu` adds ReLU after fc6 and fc7, which the tutorial's network omits; `dropout` is the
+    share of their outputs that training drops. `caffe_input` converts the input to what weights
+    from Caffe expect.
     """
 
     def __init__(

@@ -33,9 +33,8 @@ MAX_REASON = 256
 def read_arrays(path: Path) -> Arrays:
     """Returns the arrays in `path` by name, converted to float32.
 
-    Args:
-        path: a .safetensors, .npz, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch) file; the last
-            three need PyTorch, which the pipeline does not install.
+    The file is .safetensors, .npz, .ckpt (MindSpore), .pth, .pt or .bin (PyTorch); the last three
+    need PyTorch, which the pipeline does not install.
 
     Raises:
         InputError: the suffix is unknown, the file is damaged or has no arrays, or PyTorch is
@@ -137,19 +136,12 @@ READERS: dict[str, Callable[[Path], Arrays]] = {
 
 
 class LoadReport(NamedTuple):
-    """The outcome for every parameter of the network and every array of the file, each once.
+    """The outcome for every parameter of the network and every array of the file, each once."""
 
-    Attributes:
-        loaded: network parameter → the array of the file that it now holds.
-        unused: array of the file → why it was not loaded as it is.
-        fresh: network parameters that keep their initial values.
-        remarks: lines for a log that come first.
-    """
-
-    loaded: dict[str, str]
-    unused: dict[str, str]
-    fresh: tuple[str, ...]
-    remarks: tuple[str, ...] = ()
+    loaded: dict[str, str]  # network parameter → the array of the file that it now holds
+    unused: dict[str, str]  # array of the file → why it was not loaded as it is
+    fresh: tuple[str, ...]  # network parameters that keep their initial values
+    remarks: tuple[str, ...] = ()  # lines for a log that come first
 
     def lines(self) -> Iterator[str]:
         """Yields lines for a log: remarks, the counts, then the names, grouped by reason."""
@@ -171,6 +163,12 @@ class LoadReport(NamedTuple):
             groups[reason].append(name)
         for reason, names in groups.items():
             yield f"unused, {reason}: {shortened(names)}"
+
+
+def some_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Lists the first arrays of a file and their number, for a message."""
+    some = ", ".join(f"{name} {a.shape}" for name, a in list(arrays.items())[:SHOWN_NAMES])
+    return f"{some} … ({len(arrays)} arrays)"
 
 
 def shortened(names: Iterable[str]) -> str:

@@ -4,8 +4,8 @@ import re
 from os.path import expanduser
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError, PydanticKnownError
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 from typing_extensions import Self
 
 from ssdcore.params.types import Count, Names, Reference, Section, relation
@@ -54,9 +54,8 @@ class ShapesParams(Section):
 class PublishedParams(Section):
     """A published data set with splits of its own, train and val.
 
-    Attributes:
-        val_share: of the images of train, which become val; the published val becomes test, and
-            figures of it stay comparable with published ones. 0 leaves the splits as published.
+    A share of the images of train becomes val; the published val becomes test, and figures of it
+    stay comparable with published ones. 0 leaves the splits as published.
     """
 
     val_share: Share = 0  # files of earlier versions lack it
@@ -137,7 +136,7 @@ class DatasetParams(Section):
     files of earlier versions.
     """
 
-    name: str
+    name: Literal["shapes", "bccd", "coco2017", "tutorial", "local"]
     classes: Names | None  # to keep; None keeps all
     limit: Count | None  # of images in each split; None keeps all
     merge_names: bool = False  # whether classes of the same name become one class
@@ -147,20 +146,6 @@ class DatasetParams(Section):
     coco2017: Coco2017Params
     tutorial: TutorialParams
     local: LocalParams
-
-    @field_validator("name", mode="before")
-    @classmethod
-    def _is_a_source(cls, name: object) -> object:
-        annotations = {key: field.annotation for key, field in cls.model_fields.items()}
-        sources = [
-            repr(key)
-            for key, annotation in annotations.items()
-            if isinstance(annotation, type) and issubclass(annotation, Section)
-        ]
-        if repr(name) not in sources:
-            expected = f"{', '.join(sources[:-1])} or {sources[-1]}"
-            raise PydanticKnownError("literal_error", {"expected": expected})
-        return name
 
     @property
     def source(self) -> Section:

@@ -22,19 +22,12 @@ class StepLoss(NamedTuple):
 
 
 class Rise(NamedTuple):
-    """The first epoch whose mean loss is above that of the first steps.
+    """The first epoch whose mean loss is above that of the first steps."""
 
-    Attributes:
-        epoch: its number.
-        loss: its mean loss.
-        start: the mean loss of the first steps.
-        rate: the highest learning rate so far.
-    """
-
-    epoch: int
-    loss: float
-    start: float
-    rate: float
+    epoch: int  # its number
+    loss: float  # its mean loss
+    start: float  # the mean loss of the first steps
+    rate: float  # the highest learning rate so far
 
     def advice(self) -> str:
         """Returns what happened and what to do."""
@@ -46,11 +39,7 @@ class Rise(NamedTuple):
 
 
 def find_rise(steps: Iterable[StepLoss]) -> Rise | None:
-    """Returns where the loss of a training rose, None if it did not.
-
-    Args:
-        steps: in their order. Those whose loss is not finite are left out.
-    """
+    """Returns where the loss of a training rose, if it did; steps of no finite loss don't count."""
     start, highest = inf, 0.0
     for epoch, of_epoch in groupby(steps, lambda step: step.epoch):
         finite = [step for step in of_epoch if isfinite(step.loss)]

@@ -31,9 +31,9 @@ def read_params(path: Path) -> Params:
     Raises:
         InputError: see `read_values` and `check_params`.
     """
-    values = read_values(path)
+    values, notes = with_new_names(read_values(path))
     params = check_params(values, path)
-    for note in with_new_names(values)[1]:
+    for note in notes:
         say(f"{path}: {note}", error=True)
     return params
 

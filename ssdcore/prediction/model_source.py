@@ -1,7 +1,5 @@
 """Resolves `--model` to a detector: a file, a revision of the repository, a model in MLflow."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.messages import say
-from ssdcore.core.processes import child_environment
+from ssdcore.core.processes import run_python
 from ssdcore.dvc.lock import recorded_outs
 from ssdcore.dvc.repository import WORKSPACE, open_revisions
 from ssdcore.inference.photo_detector import PhotoDetector
@@ -102,11 +100,7 @@ def _fetch_from_mlflow(model: str, folder: Path) -> Path:
     """Fetches in another process: `ssdcore.serving.fetch` says why."""
     if not find_spec("mlflow"):
         raise ModuleNotFoundError(name="mlflow")
-    done = subprocess.run(
-        [sys.executable, "-m", "ssdcore.serving.fetch", model, str(folder)],
-        env=child_environment() | {"PYTHONIOENCODING": "utf-8:backslashreplace"},
-        stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
-    )  # fmt: skip
+    done = run_python("-m", "ssdcore.serving.fetch", model, str(folder))
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         raise InputError(model, reason, "a model in MLflow's store", "`mlflow ui` lists them")

@@ -25,11 +25,6 @@ class ResultFiles:
 
     COCO's images and annotations have one object per line. The classes are in the order of the
     labels 1 … C-1.
-
-    Attributes:
-        photos: number of usable photos.
-        boxes: number of boxes in them.
-        broken: name and reason of unusable photos and damaged videos.
     """
 
     def __init__(
@@ -45,8 +40,8 @@ class ResultFiles:
         self._table = csv.writer(table, lineterminator="\n") if table else None
         if self._table:
             self._table.writerow(COLUMNS)
-        self.photos = self.boxes = 0
-        self.broken: list[dict[str, str]] = []
+        self.photos = self.boxes = 0  # of usable photos
+        self.broken: list[dict[str, str]] = []  # name and reason of unusable photos and videos
 
     def add(self, name: str, result: PhotoResult, drawn: Path | str = "") -> None:
         """Records a photo by its file name, and its drawn copy, a path below the folder."""

@@ -35,17 +35,12 @@ Frame = NDArray[np.uint8]  # (H, W, 3), red, green, blue
 
 
 class Clip:
-    """An open video or camera, a `cv2.VideoCapture`.
-
-    Attributes:
-        fps: frames per second.
-        announced: the number of frames in the file's header; None if unknown.
-        frames_read: the number of frames read so far.
-    """
+    """An open video or camera, a `cv2.VideoCapture`, and how many frames were read so far."""
 
     def __init__(self, capture: Any) -> None:
         fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.fps = fps if MIN_FPS <= fps <= MAX_FPS else DEFAULT_FPS
+        # of the file's header; None if unknown
         self.announced = int(count) if math.isfinite(count) and count > 0 else None
         self.frames_read = 0
         self._capture = capture

@@ -15,12 +15,10 @@ class WeightAverage(nn.Cell):
     After update t (from 1) each value of the average is a ← a + (1 - d)·(w - a) with
     d = min(decay, (1 + t) / (10 + t)). The ramp discounts the initial weights, as in
     TensorFlow's ExponentialMovingAverage. The statistics of batch norm are averaged like the
-    weights.
+    weights. In the long run it is an average over about 1 / (1 - d) updates.
 
-    Args:
-        trained: the network that the optimiser updates; its parameters are renamed.
-        kept: an equal network; receives the weights of `trained`, then their average.
-        decay: d in the long run; an average over about 1 / (1 - d) updates.
+    The optimiser updates `trained`, whose parameters are renamed; `kept` is an equal network, which
+    receives its weights, then their average.
     """
 
     def __init__(self, trained: SSD, kept: SSD, decay: float) -> None:

@@ -25,10 +25,8 @@ VALIDATION_COLUMNS = ("step", "epoch", "val_AP", "val_AP50")
 class HistoryRows:
     """The rows of a training history in 88 bytes each; long trainings have half a million steps.
 
-    Missing values are NaN inside and are left out of the rows that iteration yields.
-
-    Args:
-        table: (rows, columns), the rows of the training so far; None to start without any.
+    Missing values are NaN inside and are left out of the rows that iteration yields. The `table`
+    has the rows of the training so far, if any.
     """
 
     def __init__(self, table: NDArray[np.float64] | None = None) -> None:

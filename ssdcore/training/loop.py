@@ -43,15 +43,11 @@ def train(
     A step whose loss or gradient is not finite updates nothing and does not use up its learning
     rate. It is an overflow if a smaller loss scale may help, and bad otherwise. The step itself
     decides that; `train.fetch_every` steps are computed in a row before their losses are fetched
-    and reported, and signals and the time limit are checked.
+    and reported, and signals and the time limit are checked. A request to any rank of the group
+    applies to all ranks.
 
-    Args:
-        training: network, data and step, restored to `start`.
-        params: the section `train`.
-        validate: measures the network and returns the validation figures by name.
-        signals: checked after the reports of such a row.
-        start: where to resume.
-        group: the processes that train together. A request to any rank applies to all ranks.
+    The training has been restored to `start`. `validate` measures the network and returns the
+    validation figures by name.
 
     Yields:
         A report for each step, each end of an epoch, each measurement, and remarks. The network

@@ -88,13 +88,9 @@ def make_loss_scaler(scale: float | Literal["dynamic"]) -> LossScaler:
 class Update(nn.Cell):
     """Applies gradients; changes nothing if one of them or the loss is not finite.
 
-    Args:
-        optimizer: over the trained parameters.
-        scaler: is informed of overflows, so that a dynamic scale halves.
-        clip_norm: maximum global norm of the gradients; larger ones are scaled down to it.
-        average: follows each update, if given.
-        most: before `clip_norm`, maximum root mean square of each output channel's gradient; 0 is
-            none.
+    The scaler is told of overflows, so that a dynamic scale halves. The gradients of each output
+    channel are scaled down to a root mean square of `most`, unless that is 0, and then all to a
+    global norm of `clip_norm`. The average follows each update.
     """
 
     def __init__(
@@ -110,11 +106,7 @@ class Update(nn.Cell):
         self.clip_norm, self.most = clip_norm, most
 
     def construct(self, gradients: Any, loss: Tensor) -> tuple[Tensor, Tensor]:
-        """Takes the unscaled loss and its gradients.
-
-        Returns:
-            Whether they were finite, and the gradients' norm before any bound.
-        """
+        """Returns whether unscaled loss and gradients are finite, and the norm before any bound."""
         squares = EACH(_squares, gradients)
         whole = _root(squares)
         finite = ops.logical_and(ops.isfinite(whole), ops.isfinite(loss))

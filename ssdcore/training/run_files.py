@@ -1,7 +1,7 @@
 """The files of a training: checkpoints, history, metrics, bad steps, and the profile of steps."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from math import isfinite, nan
 from pathlib import Path
@@ -28,11 +28,7 @@ LIVE_SHARE = 0.05
 """These writes take at most this share of the time; a history may have half a million rows."""
 WARM_UP = 3
 """Steps skipped at the start: the first compiles, and the loader fills its buffers."""
-PARTS: dict[str, Callable[[StepReport], float]] = {
-    "data": lambda report: report.waiting_s,
-    "compute": lambda report: report.computing_s,
-    "bookkeeping": lambda report: report.between_s,
-}
+PARTS = {"data": "waiting_s", "compute": "computing_s", "bookkeeping": "between_s"}
 """Wait for images; losses, gradients and update; history, tracking, snapshots and log."""
 REMEDIES = {
     "data": "more runtime.workers, smaller images or a faster disk",
@@ -45,23 +41,20 @@ class Profile:
     """Collects the first `steps` after a warm-up."""
 
     def __init__(self, steps: int) -> None:
-        self._wanted = steps
-        self._to_skip = WARM_UP
+        self._wanted, self._seen = steps, 0
         self._reports: list[StepReport] = []
 
     def add(self, report: StepReport) -> bool:
         """Adds a step; returns True once, when all steps are collected."""
-        if len(self._reports) >= self._wanted:
-            return False
-        if self._to_skip:
-            self._to_skip -= 1
+        self._seen += 1
+        if not WARM_UP < self._seen <= WARM_UP + self._wanted:
             return False
         self._reports.append(report)
         return len(self._reports) == self._wanted
 
     def write(self, path: Path) -> str:
         """Writes the seconds of every step and each part's mean; returns a line for the log."""
-        seconds = {name: [part(r) for r in self._reports] for name, part in PARTS.items()}
+        seconds = {name: [getattr(r, key) for r in self._reports] for name, key in PARTS.items()}
         means = {name: fmean(values) for name, values in seconds.items()}
         whole = sum(means.values())
         share = {name: mean / whole for name, mean in means.items()}
@@ -101,9 +94,6 @@ class RunFiles:
     it, shows a training that runs.
 
     Of a group of processes, all but one only keep count: `writes` is False.
-
-    Attributes:
-        best: figures and epoch of the best measurement.
     """
 
     def __init__(
@@ -116,7 +106,7 @@ class RunFiles:
         writes: bool = True,
     ) -> None:
         self.paths = paths
-        self.best: dict[str, float] = {}
+        self.best: dict[str, float] = {}  # figures and epoch of the best measurement
         self._network = network
         self._metadata = metadata
         self._rows = HistoryRows()
@@ -127,8 +117,7 @@ class RunFiles:
     def add(self, report: Report) -> list[str]:
         """Adds a report and writes the files that are due.
 
-        Returns:
-            Lines for the log: about the files, and once about a learning rate that is too high.
+        The lines for the log are about them, and once about a learning rate that is too high.
 
         Raises:
             OSError: a file cannot be written.

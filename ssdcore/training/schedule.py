@@ -28,16 +28,8 @@ def learning_rates(
     The warm-up starts at `lr_init` and reaches `lr_max` at the first step after it. From there,
     half a cosine (Loshchilov and Hutter, 2017, equation 5) would reach `lr_end` one step after the
     last; or the rate falls to a tenth after 2/3 of all steps and again after 11/12, which is at
-    epochs 80 and 110 of the SSD paper's 120, and `lr_end` is the lowest.
-
-    Args:
-        steps_per_epoch: optimiser steps in an epoch.
-        epochs: how often the data are seen.
-        warmup_epochs: length of the warm-up; fractions are allowed.
-        lr_init: rate of the first step of a warm-up.
-        lr_max: the highest rate.
-        lr_end: the rate at the end of the cosine, and the lowest after a step.
-        schedule: "cosine" or "steps".
+    epochs 80 and 110 of the SSD paper's 120, and `lr_end` is the lowest. The warm-up may end within
+    an epoch.
 
     Returns:
         (steps_per_epoch · epochs,) float32.

@@ -145,11 +145,7 @@ def _describe_repeats(loader: TrainingLoader, classes: Sequence[CocoClass]) -> s
 def _align_group(
     group: Group, network: SSD, loader: TrainingLoader, step: TrainingStep
 ) -> list[str]:
-    """Checks that all processes start alike, and gives each its own dropout masks.
-
-    Returns:
-        Notes for the log.
-    """
+    """Checks that all processes start alike, gives each its dropout masks; returns log lines."""
     if group.size == 1:
         return []
     digest = sha256()
@@ -188,11 +184,7 @@ def _find_weights(
 def _load_weights(
     network: SSD, metadata: ModelMetadata, weights: Mapping[str, Path], train: TrainParams
 ) -> tuple[list[str], Collection[str]]:
-    """Loads the weights to start from, if any.
-
-    Returns:
-        Notes for the log, and the names of the parameters that keep their initial values.
-    """
+    """Loads the weights to start from, if any; returns log lines and the parameters left fresh."""
     for key, path in weights.items():
         if key == "model.pretrained":
             report = load_vgg16(network, read_arrays(path), key, train.pretrained_fc)

@@ -26,19 +26,11 @@ HISTORY = "history"
 
 
 class TrainingState:
-    """The snapshots of one training.
+    """The snapshots of one training, in its own folder; see `ssdcore.training.fingerprint`.
 
-    Args:
-        folder: used by this training alone; see `ssdcore.training.fingerprint`.
-        parameters: all that steps change, by name.
-        files: its history and best checkpoint are part of the state; all its files are once the
-            training is finished.
-        params: the section `train`. A finished training counts only for the same section.
-        writes: False in all processes of a group but one; they hold the same state.
-
-    Attributes:
-        notes: further values that the caller needs after resuming, for JSON.
-        finished: whether `resume` found the training finished.
+    A state has the parameters, which are all that steps change, history and best checkpoint; of a
+    finished training it has all files, and counts only for the same section `train`. All processes
+    of a group hold the same state, and one of them `writes`.
     """
 
     def __init__(
@@ -51,8 +43,8 @@ class TrainingState:
         writes: bool = True,
     ) -> None:
         self.folder = folder
-        self.notes: dict[str, Any] = {}
-        self.finished = False
+        self.notes: dict[str, Any] = {}  # further values for JSON, kept until after resuming
+        self.finished = False  # whether `resume` found the training finished
         self._snapshots = Snapshots(folder)
         self._parameters = parameters
         self._files = files
@@ -80,15 +72,10 @@ class TrainingState:
     def resume(
         self, group: Group = ALONE, recorded: Mapping[str, str] = MappingProxyType({})
     ) -> Position | None:
-        """Restores the finished training or else the newest whole snapshot.
+        """Restores the finished training or else the newest whole snapshot; returns its position.
 
-        Args:
-            group: the processes that resume together from one snapshot.
-            recorded: the MD5 of outs that DVC has recorded, by path. A finished training with these
-                outs is removed: whoever runs it once more wants it trained again.
-
-        Returns:
-            The position of the snapshot, None if there is none.
+        The processes of the group resume together. A finished training whose outs DVC has
+        `recorded`, an MD5 by path, is removed: whoever runs it once more wants it trained again.
 
         Raises:
             InputError: the snapshot has other parameters, or not all processes see the same one.

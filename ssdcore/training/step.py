@@ -41,11 +41,8 @@ class TrainingStep:
     start the first step with the same network.
 
     Each process adds up `accumulate` batches. A debugger can follow the code of a step that is not
-    `compiled`.
-
-    Attributes:
-        state: all parameters that steps change, by name; restoring them resumes the training
-            exactly.
+    `compiled`. The `state` has all parameters that steps change, by name; restoring them resumes
+    the training exactly.
     """
 
     def __init__(
@@ -88,11 +85,7 @@ class TrainingStep:
         return _outcome((*results, before, self._scaler.scale_value.asnumpy()))
 
     def launch(self, batches: Sequence[TrainingBatch]) -> Callable[[], StepOutcome]:
-        """Starts a step without waiting for it, as an accelerator computes several in a row.
-
-        Returns:
-            What waits for the step and returns its outcome.
-        """
+        """Starts a step, as an accelerator computes several in a row; what it returns waits."""
         self._network.set_train()
         before = self._scaler.scale_value + 0  # a copy, since the next step may change it
         results = self._compute(_tensors(batches))

@@ -1,6 +1,6 @@
 """Validation during training: measures the present network on the whole validation split."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.operating_point import MATCH_IOU, UNMEASURED_SCORE, best_f1_threshold
 from ssdcore.coco.results import CocoResults
+from ssdcore.data.loader import InputBatch, input_batches
 from ssdcore.inference.decode import VALIDATION
-from ssdcore.inference.detector import Detector, Found, find_in_split, split_results
+from ssdcore.inference.detector import Detector, Found, TimeSpent, split_results
 from ssdcore.models.metadata import ScoreThreshold
 from ssdcore.training.distributed.group import Group
 from ssdcore.training.setup import Training
@@ -38,8 +39,13 @@ def make_validation(
     metadata = training.metadata
     detector = Detector(training.network, metadata, batch_size)
 
+    def batches() -> Iterator[InputBatch]:
+        for batch in input_batches(shards, batch_size, workers, group, detector.network_input):
+            on_batch()
+            yield batch
+
     def validate() -> dict[str, Any]:
-        found = find_in_split(detector, shards, VALIDATION, workers, group, on_batch)
+        found = detector.detect(batches(), VALIDATION, TimeSpent())
         results = split_results(gather_found(found, group), split, metadata.classes)
         threshold = score_threshold(results, split)
         on_results(results, threshold.score if threshold else UNMEASURED_SCORE)

@@ -16,10 +16,10 @@ from mindspore import nn
 
 from ssdcore.coco.annotations import read_coco
 from ssdcore.core.errors import InputError
-from ssdcore.data.loader import TrainingBatch
+from ssdcore.data.loader import TrainingBatch, input_batches
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
-from ssdcore.inference.detector import Detector, find_in_split, split_results
+from ssdcore.inference.detector import Detector, TimeSpent, split_results
 from ssdcore.models.device import configure, seed_all
 from ssdcore.models.losses import DetectionLoss, MultiboxLoss
 from ssdcore.models.metadata import ModelMetadata
@@ -151,7 +151,8 @@ def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
     network = build_tiny(MODEL, len(split.classes), "multibox")
     detector = Detector(network, ModelMetadata(MODEL, (), "multibox", 0), batch_size)
     shards = [Path(shard) for shard in work.shards]
-    found = find_in_split(detector, shards, Thresholds(score=work.score), 1, group)
+    batches = input_batches(shards, detector.batch_size, 1, group, detector.network_input)
+    found = detector.detect(batches, Thresholds(score=work.score), TimeSpent())
     return list(split_results(gather_found(found, group), split, split.classes).rows())
 
 
