@@ -3,8 +3,7 @@
 A short training of a narrow network is interrupted at random moments, 20 times by SIGKILL and 20
 times by SIGTERM, and restarted each time; a training of two processes is interrupted 3 times by
 SIGTERM. Checkpoints and history must equal those of an undisturbed training bit for bit, except
-for the column of images per second. The table goes to standard output, the figures to
-benchmarks/results/chaos.json. About ten minutes on two cores.
+for the column of images per second. About ten minutes on two cores.
 """
 
 import csv
@@ -39,13 +38,8 @@ def measure(*, quick: bool) -> dict[str, Any]:
 
 def as_table(content: harness.Content) -> str:
     """Returns the figures as a markdown table; `run` fails if the results differ."""
-    return harness.table(
-        ["processes", "ended by", "times", "before a new step", "steps", "equal, bit for bit"],
-        [
-            [*(row[key] for key in ("processes", "signal", "kills", "early", "steps")), "yes"]
-            for row in content["rows"]
-        ],
-    )
+    header = ["processes", "ended by", "times", "before a new step", "steps", "equal, bit for bit"]
+    return harness.table(header, [[*row.values(), "yes"] for row in content["rows"]])
 
 
 def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict[str, Any]:
@@ -77,14 +71,8 @@ def run(folder: Path, names: list[str], seed: int = 1, devices: int = 1) -> dict
     harness.run_stages(folder, "train")
     if outcome(folder) != expected:
         raise SystemExit(f"after {names} the results differ")
-    steps = len(expected["history"])
-    return {
-        "processes": devices,
-        "signal": names[0],
-        "kills": len(names),
-        "early": early,
-        "steps": steps,
-    }
+    counts = {"processes": devices, "signal": names[0], "kills": len(names), "early": early}
+    return {**counts, "steps": len(expected["history"])}
 
 
 def prepare(folder: Path, epochs: int, devices: int) -> None:

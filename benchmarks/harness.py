@@ -277,7 +277,8 @@ def measured(folder: Path, line: Sequence[str], variables: Mapping[str, str] = N
         SystemExit: it failed.
     """
     began = time.perf_counter()
-    process = subprocess.Popen(line, cwd=folder, env=environment() | variables, stdout=sys.stderr)
+    env = {**environment(), **variables}
+    process = subprocess.Popen(line, cwd=folder, env=env, stdout=sys.stderr)
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -8,7 +8,7 @@ which takes images of 300×300 pixels and, untrained, has no candidates to suppr
 """
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -49,7 +49,9 @@ def rows_of(folder: Path, width: float, rounds: int) -> Iterator[dict[str, Any]]
     rgb = np.random.default_rng(1).integers(0, 256, (max(BATCH_SIZES), 300, 300, 3), np.uint8)
     for batch in BATCH_SIZES:
         kinds = ("checkpoint", *FORMATS)
-        candidates = {kind: our_ssd300.inference(folder, batch, kind) for kind in kinds}
+        candidates: dict[str, Callable[[], Any]] = {
+            kind: our_ssd300.inference(folder, batch, kind) for kind in kinds
+        }
         paths = {kind: our_ssd300.network_path(folder, kind) for kind in kinds}
         candidates["onnx images"] = partial(detector.detect, rgb[:batch])
         paths["onnx images"] = images_path
