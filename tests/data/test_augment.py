@@ -332,6 +332,21 @@ def test_if_no_window_reaches_the_iou_another_one_is_tried(rng, monkeypatch):
     assert all(crop(sample, rng).rgb.size < sample.rgb.size for _ in range(5))
 
 
+def test_windows_are_spread_evenly_over_sides_and_places(rng):
+    windows = np.concatenate([module._draw_windows((400, 400), rng) for _ in range(400)])
+    assert windows.min() == 0
+    assert windows.max() == 400
+    heights, widths = (windows[:, 2:] - windows[:, :2]).T
+    assert heights.min() == 120
+    assert 0.498 < (widths / heights).min() < 0.51
+    assert 1.96 < (widths / heights).max() <= 2
+    low, high = np.quantile(widths[(heights > 250) & (heights < 270)], [0.25, 0.75])
+    assert 180 < low < 210  # of 130 to 400, even
+    assert 315 < high < 345
+    left = windows[:, 1] / np.maximum(400 - widths, 1)
+    np.testing.assert_allclose(np.quantile(left, [0.25, 0.5, 0.75]), [0.25, 0.5, 0.75], atol=0.02)
+
+
 def test_crop_leaves_some_images_whole(rng):
     sample = Sample(numbered(60, 60), NOTHING)
     whole = sum(crop(sample, rng) is sample for _ in range(350))

@@ -26,15 +26,6 @@ def test_a_constant_image_by_hand():
         np.testing.assert_allclose(channel, value, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("height", "width"), [(40, 90), (90, 40), (600, 900), (300, 300)])
-def test_rows_stay_rows_with_any_aspect_ratio(height, width):
-    rgb = np.zeros((height, width, 3), np.uint8)
-    rgb[: height // 2] = 255
-    image = to_network_input(rgb)
-    assert (image[:, :145] > 2).all()
-    assert (image[:, 155:] < -1).all()
-
-
 def by_hand(rgb, side):
     """Bilinear, pixel centres at halves, not antialiased, not rounded; a pixel at a time."""
     height, width = rgb.shape[:2]

@@ -72,13 +72,6 @@ def test_a_checkpoint_of_other_default_boxes_comes_back_as_such(tmp_path, model,
     assert len(loaded.default_boxes) == again.layout.num_default_boxes == boxes
 
 
-def test_equal_networks_give_equal_bytes(tmp_path, metadata):
-    for name in ("a.ckpt", "b.ckpt"):
-        ms.set_seed(1)
-        save(tmp_path / name, build_network(metadata.model, 2, "multibox"), metadata)
-    assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "b.ckpt").read_bytes()
-
-
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="dvc repro"):
         load(tmp_path / "none.ckpt")
