@@ -36,7 +36,7 @@ def test_overlaps_equal_those_with_every_default_box(size, rng):
 @pytest.mark.parametrize(
     "sides",
     [
-        [(0.08, 0.08), (0.2, 0.2), (0.35, 0.35), (0.5, 0.5), (0.7, 0.7), (0.9, 0.9)],
+        [(0.08, 0.08), (0.3, 0.3), (0.6, 0.6), (0.9, 0.9)],
         [(0.1, 0.25), (0.25, 0.1), (0.4, 0.2)],
         [(0.05, 0.05)],
     ],
@@ -52,18 +52,28 @@ def test_known_sides_are_recovered_within_5_percent(sides, rng):
 
 
 def test_scales_and_ratios_that_drew_the_objects_are_recovered(rng):
-    """But for those whose boxes are larger than the image."""
+    """On the maps that show them best."""
     drawn = BoxShapes(
-        (0.06, 0.15, 0.32, 0.45, 0.62, 0.8, 0.95),
+        (0.08, 0.3, 0.6, 0.8, 0.95, 1.0, 1.05),
         ((1.6,), (1.5, 2.5), (1.7, 2.8), (1.5, 2.4), (1.7,), (1.6,)),
     )
     sides = shapes_of(drawn)
     sides = sides[(sides < 1).all(axis=1)]
     boxes = objects(sides[rng.integers(0, len(sides), 4000)], rng)
     found = fit_boxes(boxes, LAYOUT, TUTORIAL_SCALES)
-    np.testing.assert_allclose(found.scales[:6], drawn.scales[:6], rtol=0.05)
-    for ratios, expected in zip(found.ratios[:5], drawn.ratios[:5], strict=True):
+    np.testing.assert_allclose(found.scales[:3], drawn.scales[:3], rtol=0.05)
+    for ratios, expected in zip(found.ratios[:2], drawn.ratios[:2], strict=True):
         np.testing.assert_allclose(ratios, expected, rtol=0.05)
+
+
+def test_objects_stay_on_the_finest_map_that_shows_them_well(rng):
+    """Boxes of a coarser map could fit them better, but find them less exactly."""
+    sides = np.array([(0.07, 0.07), (0.185, 0.185)])[rng.integers(0, 2, 1000)]
+    boxes = objects(sides, rng)
+    found = fit_boxes(boxes, LAYOUT, (0.08, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05))
+    every = cyxhw_to_yxyx(default_boxes(found.scales, 300, found.ratios))
+    on_finest = iou_matrix(boxes, every[: LAYOUT.maps[0].num_boxes]).max(axis=1)
+    assert (on_finest >= 0.5).mean() > 0.95
 
 
 def test_the_share_rises_and_values_that_no_object_needs_stay(rng):
