@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import Result
 
 from tests.clone import run
 from tests.project import stage, stage_inside
