@@ -106,7 +106,6 @@ def test_a_healthy_store_gets_everything_without_a_message(
     assert spools(root) == []
 
 
-@pytest.mark.usefixtures("here")
 def test_a_repository_of_any_name_may_be_moved(
     tmp_path: Path, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
