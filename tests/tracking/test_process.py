@@ -97,7 +97,6 @@ def test_a_healthy_store_gets_everything_without_a_message(root, experiment, sto
     assert spools(root) == []
 
 
-@pytest.mark.usefixtures("here")
 def test_a_repository_of_any_name_may_be_moved(tmp_path, database, monkeypatch):
     before, after = tmp_path / "what? 50%25 #ü", tmp_path / "%3F"
     (before / ".dvc").mkdir(parents=True)
