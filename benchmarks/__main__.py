@@ -1,6 +1,7 @@
 """Runs benchmarks and puts the tables of all results into pages of docs/.
 
-`python -m benchmarks` runs all, `python -m benchmarks chaos rates` runs some, and
+`python -m benchmarks` runs all but the peers, which need other software (peers, yolo);
+`python -m benchmarks chaos rates` runs some, and
 `python -m benchmarks --render` runs none and only renders the documents from the last results.
 """
 
@@ -15,20 +16,22 @@ from benchmarks import harness
 from ssdcore.core.files import read_json, write_text
 
 NAMES = (
-    "accelerator", "chaos", "coco_at_size", "inference", "label_errors", "large_photos", "peers",
-    "photos", "rates", "serving", "start_up", "tracking_faults", "yolo",
+    "accelerator", "chaos", "coco_at_size", "inference", "label_errors", "large_photos", "photos",
+    "rates", "serving", "start_up", "tracking_faults",
 )  # fmt: skip
+PEERS = "peers", "yolo"
 DOCUMENTS = sorted((harness.ROOT / "docs").glob("*.md"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES + PEERS))
     parser.add_argument("--render", action="store_true", help="run none")
     arguments = parser.parse_args()
     names = arguments.names or (() if arguments.render else NAMES)
-    if unknown := set(names) - set(NAMES):
-        parser.error(f"no benchmark {', '.join(sorted(unknown))}; choose from {', '.join(NAMES)}")
+    if unknown := set(names) - {*NAMES, *PEERS}:
+        known = ", ".join(NAMES + PEERS)
+        parser.error(f"no benchmark {', '.join(sorted(unknown))}; choose from {known}")
     failed = []
     for number, name in enumerate(names, start=1):
         print(f"== {number}/{len(names)} benchmarks.{name}", flush=True)

@@ -115,7 +115,8 @@ def answering(
         while True:
             if process.poll() is not None or time.monotonic() > deadline_s:
                 raise RuntimeError(f"the server did not start:\n{log.read_text()[-2000:]}")
-            with suppress(OSError), urllib.request.urlopen(f"http://{HOST}:{port}{path}"):
+            address = f"http://{HOST}:{port}{path}"
+            with suppress(OSError), urllib.request.urlopen(address, timeout=1):
                 break
             time.sleep(0.1)
         yield port

@@ -1,7 +1,7 @@
 """What all benchmarks share: their command, timing, tables, results, and stages in a folder.
 
 A benchmark is a module of this folder with two functions: `measure` returns a dictionary for
-benchmarks/results/NAME.json, and `as_table` renders it for docs/performance.md.
+benchmarks/results/NAME.json, and `as_table` renders it for the documents.
 """
 
 import argparse
@@ -259,7 +259,7 @@ def python_with(folder: Path, *requirements: str) -> Path:
         SystemExit: pip failed.
     """
     python = folder / "bin/python"
-    if not python.exists():
+    if not (folder / "bin/pip").exists():
         venv.create(folder, with_pip=True)
     measured(Path.cwd(), [str(python), "-m", "pip", "install", "--quiet", *requirements])
     return python

@@ -45,6 +45,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
         clone = Path(temporary) / "clone"
         subprocess.run(["git", "clone", "--quiet", str(harness.ROOT), str(clone)], check=True)
         harness.write_params(clone, CHANGES)
+        call(clone, "-m", "compileall", "-q", "ssdcore", "stages")
         repro = partial(call, clone, "-m", "dvc", "repro")
         whole = harness.take_turns({"": repro}, 1, warm_up=0)[""][0]
         no_op = harness.take_turns({"": repro}, rounds)[""]

@@ -54,7 +54,7 @@ def measure(
     *, quick: bool, data: Path | None, minutes: float, seed: int, environment: Path
 ) -> dict[str, Any]:
     """Trains once; returns the last results with this training's added."""
-    python = harness.python_with(environment, *REQUIREMENTS)
+    python = harness.python_with(environment.absolute(), *REQUIREMENTS)
     with tempfile.TemporaryDirectory(prefix="yolo-") as temporary:
         folder = Path(temporary)
         source = data or harness.drawn(folder / "drawn", *(QUICK_DRAWN if quick else DRAWN))
@@ -77,7 +77,11 @@ def measure(
         rows = found(folder / "runs", split)
         figures = evaluate(split, rows, image_ids=[image.id for image in images])
         epochs = read_json(folder / "epochs.json")
-    row = {"data": data.name if data else "drawn shapes", "seed": seed, "minutes": minutes}
+    row = {
+        "data": data.resolve().name if data else "drawn shapes",
+        "seed": seed,
+        "minutes": minutes,
+    }
     last = harness.RESULTS / "yolo.json"
     before = read_json(last)["trainings"] if last.exists() else []
     others = [other for other in before if any(other[key] != row[key] for key in row)]

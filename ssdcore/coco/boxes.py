@@ -107,7 +107,7 @@ def check_boxes(
     label: NDArray[np.int64],
     sizes_hw: NDArray[np.float64],
 ) -> Annotations:
-    """Checks the boxes of all annotations, R rows of which `Annotations` has image and label.
+    """Checks the boxes of all annotations; `image` and `label` (R,) are those of `Annotations`.
 
     Heights and widths (images, 2) are in pixels, 0 if unknown.
     """

@@ -16,7 +16,7 @@ def average_precisions(found: Found, correct: Flags, wrong: Flags, objects: Ints
 
     Equal to pycocotools' `accumulate` on the same decisions, including its guard against 0 / 0. Of
     N detections, some are `correct` (N, T) and some `wrong`; the others do not count. Equal scores
-    are in the order of their images, then of the rows. `objects` (C,) are to be found.
+    are in the order of their images, then of the rows. There are `objects` (C,) to find.
 
     Returns:
         (C, T), `UNDEFINED` for a class without objects.

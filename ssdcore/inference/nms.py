@@ -40,7 +40,8 @@ def suppress(
     dropped if it overlaps a better box of its block; then all later boxes are dropped that
     overlap a kept box of the block. Each box is only compared with kept boxes and with its
     block, and there is no Python loop over boxes. Boxes (N, 4) y1 x1 y2 x2 are sorted by group, in
-    ascending order, then best first.
+    ascending order, then best first. A box whose IoU with a kept box of its group is greater than
+    the threshold is dropped, and a group keeps at most `max_per_group`.
 
     Returns:
         Indices of the kept boxes, ascending.

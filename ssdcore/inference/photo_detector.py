@@ -69,7 +69,7 @@ def read_photo(
 ) -> Photo:
     """Reads an image as training and evaluation do, and turns it upright.
 
-    The network gets tiles of a side in pixels, too; None is no tiles.
+    The network gets tiles of side `tile` in pixels, too; None is no tiles.
 
     Raises:
         BrokenImageError: no such file, or no usable image.
@@ -206,7 +206,7 @@ class PhotoDetector:
         """Yields the result of each photo, in their order; also of broken ones.
 
         Reads two batches ahead, so that the next batch is decoded while the network computes.
-        Larger photos are also cut into tiles of a side in pixels; None is no tiles.
+        Larger photos are also cut into tiles of side `tile` in pixels; None is no tiles.
 
         Raises:
             InputError: the network does not compute detections.

@@ -34,7 +34,9 @@ class ClassLoss(nn.Cell):
     """
 
     activation: Activation
-    object_prior: float  # share of the default boxes that count which start as objects
+    object_prior: (
+        float  # share of the default boxes in the loss that a new network takes for objects
+    )
 
     def __init__(self, min_negatives: int = 0) -> None:
         super().__init__()

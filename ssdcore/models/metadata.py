@@ -59,7 +59,7 @@ class ModelMetadata(NamedTuple):
     classes: tuple[CocoClass, ...]  # in the order of the labels 1 … C-1
     loss: LossName  # the class loss it was trained with, which defines how to read its logits
     step: int  # optimiser steps taken
-    cores: int | None = None  # of the CPU that trained it; None for an accelerator or if unknown
+    cores: int | None = None  # of the CPU that trained it, on which the last digits depend
     score_threshold: ScoreThreshold | None = None  # of what people see; None if not measured
 
     @property

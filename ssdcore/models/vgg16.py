@@ -24,10 +24,10 @@ STRIDES = (8, 16)
 class VGG16(nn.Cell):
     """The backbone: (B, 3, S, S) → conv4_3 (B, 512w, S/8, S/8) and fc7 (B, 1024w, S/16, S/16).
 
-    `width` is w, and `input_size` S in pixels; halving rounds up. Batch norm replaces the biases.
-    `fc_relu` adds ReLU after fc6 and fc7, which the tutorial's network omits; `dropout` is the
-    share of their outputs that training drops. `caffe_input` converts the input to what weights
-    from Caffe expect.
+    `width` is w, and `input_size` S in pixels; S/8 and S/16 are rounded up. `conv_bias` adds biases
+    to the convolutions, and `batch_norm` normalises after each of them. `fc_relu` adds ReLU after
+    fc6 and fc7, which the tutorial's network omits; `dropout` is the share of their outputs that
+    training drops. `caffe_input` converts the input to what weights from Caffe expect.
     """
 
     def __init__(

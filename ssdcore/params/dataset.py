@@ -132,8 +132,8 @@ class LocalParams(Section):
 class DatasetParams(Section):
     """The data set, and the parameters of each data source.
 
-    The name is that of one of these, and of a module of `ssdcore.sources`. The defaults are for
-    files of earlier versions.
+    `name` is that of one of these sections, and of a module of `ssdcore.sources`. The defaults are
+    for files of earlier versions.
     """
 
     name: Literal["shapes", "bccd", "coco2017", "tutorial", "local"]

@@ -39,7 +39,7 @@ class Rise(NamedTuple):
 
 
 def find_rise(steps: Iterable[StepLoss]) -> Rise | None:
-    """Returns where the loss of a training rose, if it did; steps of no finite loss don't count."""
+    """Returns where the loss of a training rose, if it did; of steps in order, finite ones."""
     start, highest = inf, 0.0
     for epoch, of_epoch in groupby(steps, lambda step: step.epoch):
         finite = [step for step in of_epoch if isfinite(step.loss)]

@@ -102,7 +102,7 @@ class AugmentParams(Section):
     crop: Fraction
     zoom_out: Fraction
     flip: Fraction
-    flip_vertical: Fraction
+    flip_vertical: Fraction = 0.0  # files of earlier versions lack it
     colours: Fraction
     brightness: Fraction
     contrast: Fraction

@@ -40,7 +40,7 @@ class Clip:
     def __init__(self, capture: Any) -> None:
         fps, count = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self.fps = fps if MIN_FPS <= fps <= MAX_FPS else DEFAULT_FPS
-        # of the file's header; None if unknown
+        # number of frames by the file's header; None if unknown
         self.announced = int(count) if math.isfinite(count) and count > 0 else None
         self.frames_read = 0
         self._capture = capture

@@ -145,7 +145,7 @@ def _describe_repeats(loader: TrainingLoader, classes: Sequence[CocoClass]) -> s
 def _align_group(
     group: Group, network: SSD, loader: TrainingLoader, step: TrainingStep
 ) -> list[str]:
-    """Checks that all processes start alike, gives each its dropout masks; returns log lines."""
+    """Checks that all processes start alike, gives each its own dropout; returns log lines."""
     if group.size == 1:
         return []
     digest = sha256()

@@ -22,9 +22,10 @@ def test_summary_and_ratios_by_hand():
 
 def test_the_documents_show_the_last_results():
     sections = runner.sections()
-    assert set(sections) <= set(runner.NAMES)
+    assert set(sections) <= {*runner.NAMES, *runner.PEERS}
     documents = [path.read_text(encoding="utf-8") for path in runner.DOCUMENTS]
     for name in sections:
-        assert sum(f"<!-- {name} -->" in document for document in documents) == 1, name
+        for marker in (f"<!-- {name} -->", f"<!-- /{name} -->"):
+            assert sum(marker in document for document in documents) == 1, marker
     for document in documents:
         assert runner.rendered(document, sections) == document, "run python -m benchmarks --render"

@@ -85,6 +85,11 @@ def test_the_share_rises_and_values_that_no_object_needs_stay(rng):
     assert found.scales[2:] == TUTORIAL_SCALES[2:]
 
 
+def test_an_object_without_area_ends_no_search(rng):
+    boxes = objects(np.vstack([np.zeros((1, 2)), np.full((50, 2), 0.05)]), rng)
+    assert share_fitted(boxes, LAYOUT, fit_boxes(boxes, LAYOUT, TUTORIAL_SCALES).scales) > 0.9
+
+
 def test_without_objects_nothing_changes():
     found = fit_boxes(np.zeros((0, 4), np.float32), LAYOUT, TUTORIAL_SCALES)
     assert found == BoxShapes.of(LAYOUT, TUTORIAL_SCALES)

@@ -66,6 +66,18 @@ def test_crowd_regions_are_boxes_of_their_class(home, tmp_path):
     assert read_unused(tmp_path / "raw") == {"train": {"class of crowd regions alone": ["cat"]}}
 
 
+def test_classes_without_a_box_are_named(home, tmp_path):
+    annotate(home / "train.json", [box(1, 5, A)])
+    fetch(local(home), tmp_path / "raw")
+    assert read_unused(tmp_path / "raw") == {
+        "train": {"class without a box in any split, left out": ["cat"]}
+    }
+    annotate(home / "val.json", [box(1, 5, A)])
+    chosen = local(home).model_copy(update={"classes": ("dog",)})
+    fetch(chosen, tmp_path / "chosen")
+    assert read_unused(tmp_path / "chosen") == {}
+
+
 def test_crowd_regions_become_objects(home, tmp_path):
     """Exports of masks write `iscrowd: 1` for each object."""
     for split in layout.SPLITS:
