@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +57,15 @@ def row(request: pytest.FixtureRequest, clone: Path) -> Iterator[Any]:
         return found[0]["revs"][0] | {"executor": found[0]["executor"]} if found else {}
 
     try:
+        deadline = time.monotonic() + TIMEOUT_S
         while not any(path for pattern in HISTORIES for path in clone.glob(pattern)):
+            assert time.monotonic() < deadline
             assert process.poll() is None, (clone.parent / "log").read_text()
             time.sleep(0.1)
         yield row
     finally:
-        os.killpg(process.pid, signal.SIGINT)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
         process.wait()
 
 

@@ -225,6 +225,23 @@ def test_a_long_conversion_prints_its_progress(faulty, tmp_path, monkeypatch, ca
     assert lines[5] == "image 6/6: 3 left out"
 
 
+def test_strict_stops_at_the_first_skipped_image(faulty, tmp_path):
+    split, images = faulty
+    with pytest.raises(InputError, match=r"good\.jpg .* box 1: found 'area is no number"):
+        convert_split(split._replace(dropped_boxes=()), images, tmp_path / "out/x", 1, strict=True)
+    split = split._replace(dropped_boxes=(), repaired_boxes=())
+    with pytest.raises(InputError) as error:
+        convert_split(split, images, tmp_path / "out/x", 1, strict=True)
+    for part in (str(images), "missing.jpg", "image 11", "file missing"):
+        assert part in str(error.value)
+
+
+def test_strict_accepts_intact_data(faulty, tmp_path):
+    split, images = faulty
+    whole = split._replace(images=split.images[::2][:2], dropped_boxes=(), repaired_boxes=())
+    assert convert_split(whole, images, tmp_path / "x", 1, strict=True).kept == 2
+
+
 def test_unusual_names_and_formats_are_stored(tmp_path):
     """A wrong suffix, a folder, another script, 16 bits, and names outside the folder."""
     images = tmp_path / "images"

@@ -178,7 +178,12 @@ def zipped(**files):
 )
 def test_a_damaged_archive_is_not_kept(server, refusal, kept, body, reason):
     server.body = body
-    message = refusal(server.address(), archive_fault)
+
+    def fault(path):
+        assert not cached_path(server.address()).exists()  # the name of a checked file
+        return archive_fault(path)
+
+    message = refusal(server.address(), fault)
     assert reason in message
     assert server.address() in message
     assert kept() == []

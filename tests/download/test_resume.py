@@ -198,3 +198,12 @@ def test_a_range_other_than_requested_is_not_appended(server, value):
     server.always = Turn(headers={"Content-Range": value})
     assert local_copy(server.address(), KEY).read_bytes() == BODY
     assert server.starts == [0, 70_000, 0]
+
+
+def test_the_size_shows_a_change_if_a_range_comes_without_an_etag(server):
+    server.plan = [
+        Turn(cut=70_000),
+        Turn(body=OTHER + b"x", if_range=False, headers={"ETag": None}),
+        Turn(body=OTHER + b"x"),
+    ]
+    assert local_copy(server.address(), KEY).read_bytes() == OTHER + b"x"

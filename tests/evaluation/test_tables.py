@@ -187,6 +187,7 @@ def test_nothing_found_or_nothing_there(tmp_path, scene, objects):
     assert -1 not in {cell for table in tables.values() for row in table.rows for cell in row}
     metrics = results_of("val", evaluate(truth, results), tables.values(), 40)
     assert objects or metrics["bbox"] == dict.fromkeys(FIGURES)  # not COCO's -1
+    assert None not in scalars(tables.values()).values()
     confusion = tables["confusion"]
     assert set(confusion.values("predicted" if objects else "actual")) == {"background"}
     assert set(tables["pr_curves"].values("precision")) == ({0.0} if objects else set())

@@ -154,3 +154,9 @@ def random_boxes(rng, count):
     """Boxes (count, 4) in a small square, so that many overlap."""
     low = rng.uniform(0, 0.5, (count, 2))
     return np.hstack([low, low + rng.uniform(0.1, 0.5, (count, 2))]).astype(np.float32)
+
+
+def test_skipped_images_are_left_out(tmp_path):
+    split = write_split(tmp_path, 3, skipped={"1.png"})
+    images = gallery_images(split, table(row(1)), count=9, score_threshold=0.5)
+    assert [one.file_name for one in images] == ["2.png", "3.png"]

@@ -71,6 +71,19 @@ def hostile_page(hostile):
     return Page(render(hostile))
 
 
+def test_hostile_words_add_no_element_and_show_as_text(page, hostile_page, hostile_names):
+    assert {tag for tag, _ in hostile_page.elements} == {tag for tag, _ in page.elements}
+    assert len(hostile_page.scripts) == len(page.scripts)
+    for _, attributes in hostile_page.elements:
+        assert not [name for name in attributes if name.startswith("on")]
+    text = hostile_page.text()
+    for word in hostile_names:
+        assert text.count(word) >= 5, word
+    alts = [attributes["alt"] for tag, attributes in hostile_page.elements if tag == "img"]
+    assert alts[: len(hostile_names)] == [*hostile_names]
+    assert set(alts[len(hostile_names) :]) == {"As it is", "Varied"}
+
+
 def test_only_the_named_scripts_may_run(hostile_page):
     running = [text for attributes, text in hostile_page.scripts if attributes == {}]
     data = [text for attributes, text in hostile_page.scripts if attributes.get("type")]

@@ -2,8 +2,9 @@ import math
 
 import pytest
 
+from ssdcore.evaluation import outcomes
 from ssdcore.evaluation.named_table import Column
-from ssdcore.report import words
+from ssdcore.report import page, verdict, words
 from tests.augment_params import augment_params
 
 
@@ -37,3 +38,11 @@ def test_variations_have_their_numbers_and_those_that_are_off():
 )  # fmt: skip
 def test_values_are_written_as_in_yaml(value, text):
     assert words.setting(value) == text
+
+
+def test_every_outcome_has_a_name_a_meaning_and_a_glyph_of_its_own():
+    kinds = {*outcomes.KINDS, "missed"}
+    assert set(outcomes.NAMES) == set(outcomes.MEANINGS) == kinds
+    assert set(verdict.PLURALS) == set(verdict.REMEDIES) == kinds - {"correct", "ignored"}
+    assert set(page.GLYPHS) == {*kinds, "truth"}
+    assert len(set(page.GLYPHS.values())) == len(page.GLYPHS)

@@ -121,6 +121,7 @@ def once(folder: Path) -> Outcome:
 
 def test_a_finished_training_is_there_for_who_runs_it_again(folder, once):
     """Killed before DVC has recorded the outs; then another experiment with the same training."""
+    write_params(folder, devices=1, batch_size=2)
     assert "compiling the network (about 10 s)" in once.output
     assert "best: AP" in once.output
     outs = {name: (folder / name).read_bytes() for name in OUTS}

@@ -387,3 +387,13 @@ def test_a_state_of_another_network_is_refused(start, model):
     start().state.save(START)
     with pytest.raises(InputError, match="expected a state of this training"):
         start(network=model.model_copy(update={"batch_norm": False}))
+
+
+def test_a_profile_comes_once(start):
+    run = start(epochs=4, profile=2)
+    run.finish()
+    (line,) = run.lines  # the rate is not too high, and not mentioned
+    assert line.startswith("profile of 2 steps: data ")
+    found = json.loads(run.paths.profile.read_text())
+    assert sum(found["share"].values()) == pytest.approx(1)
+    assert found["bottleneck"] == max(found["mean_s"], key=found["mean_s"].get)

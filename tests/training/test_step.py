@@ -32,7 +32,7 @@ class Bench:
 
     def __init__(
         self, *, scale=1.0, decay=0.0, accumulate=1, amp="O0", optimizer="momentum", momentum=0.9,
-        decay_weights=0.001, norm=True, compiled=True,
+        decay_weights=0.001, norm=True, compiled=True, clip_norm=CLIP_NORM, most=0.0,
     ):  # fmt: skip
         seed_all(2)
         self.network = self.kept = TinyDetector(norm)
@@ -47,7 +47,7 @@ class Bench:
         parameters = self.network.trainable_params()
         self.optimizer = make_optimizer(optimizer, parameters, rates, momentum, decay_weights)
         self.scaler = make_loss_scaler(scale)
-        update = Update(self.optimizer, self.scaler, CLIP_NORM, average)
+        update = Update(self.optimizer, self.scaler, clip_norm, average, most)
         loss = DetectionLoss(MultiboxLoss(2))
         self.step = TrainingStep(computed, loss, update, accumulate, compiled=compiled)
 
@@ -187,3 +187,27 @@ def test_mixed_precision_takes_about_the_same_step(batches):
             assert value.dtype == np.float32
             np.testing.assert_allclose(value, after[name], atol=0.03, err_msg=name)
         assert (values(mixed.network)["conv.weight"] != after["conv.weight"]).any()
+
+
+def test_a_channels_gradient_is_bounded_by_its_root_mean_square(batches):
+    """With plain descent and no decay the step is rate times gradient, whose norm is reported."""
+    most = 0.02
+    plain, bounded = (Bench(**DESCENT, clip_norm=1e9, most=bound) for bound in (0.0, most))
+    before = values(plain.network)
+    norms = [bench.step(batches[:1]).gradient_norm for bench in (plain, bounded)]
+    after = values(plain.network)
+    squares = sum(np.square(after[name] - before[name]).sum() for name in before)
+    assert norms == pytest.approx([np.sqrt(squares) / RATE] * 2, rel=1e-3)
+    shortened = []
+    for name, start in before.items():
+        shape = (1, -1) if start.ndim == 1 else (len(start), -1)
+        free, found = (
+            (values(bench.network)[name] - start).reshape(shape) for bench in (plain, bounded)
+        )
+        for step, value in zip(free, found, strict=True):
+            size = np.sqrt(np.mean(np.square(step)))
+            expected = step * min(1, RATE * most / max(size, 1e-12))
+            np.testing.assert_allclose(value, expected, rtol=1e-3, atol=1e-6, err_msg=name)
+            shortened.append(size > RATE * most)
+    assert any(shortened)
+    assert not all(shortened)
