@@ -42,14 +42,14 @@ def measure(*, quick: bool) -> dict[str, Any]:
         changes = {"train.epochs": epochs, "tracking.enabled": False, "evaluate.review": max(FIRST)}
         harness.write_params(folder, harness.data_params(own, 0, 0) | changes)
         harness.run_stages(folder, "download", "convert", "train", "evaluate")
-        wrong = sum(map(len, planted.values()))
+        number = sum(map(len, planted.values()))
         found = hits(read_tables(folder / "evaluation")[NAME], planted)
         metrics = read_json(folder / "metrics/validation.json")
     return {
         "images": list(images),
         "epochs": epochs,
         "val_AP": harness.rounded(metrics["bbox"]["AP"]),
-        "planted": wrong,
+        "planted": number,
         "wrong": {str(most): sum(found[:most]) for most in FIRST},
     }
 

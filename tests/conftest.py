@@ -13,13 +13,16 @@ from tests.clone import UNCOMPILED
 from tests.small_repository import make_repository
 
 ROOT = Path(__file__).parent.parent
-AROUND_US = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV")
+AROUND_US = (
+    "MLFLOW_TRACKING_URI", "DVC_ROOT", "DVC_STAGE", "DVC_EXP_NAME", "DVC_EXP_BASELINE_REV",
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX",
+)  # fmt: skip
 LONG = {"training", "tracking", "serving", "stages"}
 """Folders whose tests train or start processes."""
 
 
 def pytest_configure() -> None:
-    """Unsets what a stage or a shell around the tests may have set."""
+    """Unsets what a stage, a shell or a git hook around the tests may have set."""
     _unset()
 
 

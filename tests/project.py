@@ -41,9 +41,6 @@ def stage(folder: Path, name: str, *words: str | Path) -> "subprocess.CompletedP
 def stage_inside(folder: Path, name: str, *words: str | Path) -> Result:
     """Runs a stage in `folder` in this process, where MindSpore is imported but once."""
     with pytest.MonkeyPatch.context() as patch:
-        for variable in os.environ:
-            if variable.startswith("GIT_"):  # of a git hook that runs the tests
-                patch.delenv(variable)
         patch.chdir(folder)
         return CliRunner().invoke(
             import_module(f"stages.{name}").app, [str(word) for word in words]
