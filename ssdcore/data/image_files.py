@@ -24,6 +24,7 @@ NAMES_ARE_UTF8 = 0x800
 MISSING = "file missing"
 UNREADABLE = "file unreadable"
 LEAVES = "file name leaves the image folder"
+LINK = "link to a file outside the image folder"
 
 
 def archive_fault(path: Path) -> str:
@@ -119,7 +120,7 @@ class _Folder:
             path = self._path / name
             try:
                 if not path.resolve().is_relative_to(self._resolved):
-                    raise BrokenImageError(LEAVES)
+                    raise BrokenImageError(LEAVES if _leaves(name) else LINK)
                 return retrying(path.read_bytes, str(path))
             except FileNotFoundError:
                 continue
@@ -163,12 +164,16 @@ class _Archive:
     def _found(self, file_name: str) -> ZipInfo:
         for spelling in spellings(file_name):
             name = posixpath.normpath(spelling)
-            if name.startswith(("../", "/")) or name == "..":
+            if _leaves(name):
                 raise BrokenImageError(LEAVES)
             entry = self._entries.get(self._top + name) or self._entries.get(name)
             if entry is not None:
                 return entry
         raise BrokenImageError(MISSING)
+
+
+def _leaves(name: str) -> bool:
+    return posixpath.normpath(name).split("/", 1)[0] in ("..", "")
 
 
 def _name(entry: ZipInfo) -> str:

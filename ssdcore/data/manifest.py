@@ -95,7 +95,7 @@ def describe(split: CocoSplit, annotations_sha256: str, fetched: FetchedSplit) -
     Raises:
         InputError: none of the listed images exists.
     """
-    digest, present = hashlib.sha256(), 0
+    digest, present, fault = hashlib.sha256(), 0, ""
     with open_image_files(fetched.images) as image_files:
         there = image_names(image_files)[:1]
         if fetched.images_sha256:
@@ -104,7 +104,8 @@ def describe(split: CocoSplit, annotations_sha256: str, fetched: FetchedSplit) -
             for image in split.images:
                 try:
                     data = image_files.read(image.file_name)
-                except BrokenImageError:
+                except BrokenImageError as error:
+                    fault = f" ({image.file_name}: {error})"
                     continue  # convert counts it, with the reason
                 # a file name can hold bytes that are not UTF-8
                 name = image.file_name.encode("utf-8", "surrogatepass")
@@ -112,12 +113,12 @@ def describe(split: CocoSplit, annotations_sha256: str, fetched: FetchedSplit) -
                 present += 1
     if not present:
         listed = counted(len(split.images), "image")
-        others = f"others are there, such as {there[0]}" if there else "there is no image at all"
-        found = f"none of {listed} of {fetched.annotations} that this split takes; {others}"
+        others = f"images such as {there[0]} are there" if there else "there is no image at all"
+        found = f"none of {listed} of {fetched.annotations} that this split takes{fault}; {others}"
         expected = f"files such as {split.images[0].file_name}"
         remedy = "Name the folder that holds images and annotations, often the one above"
         if there:
-            remedy = "Put them there under these names, or correct the names in the annotations"
+            remedy = "Put copies there under these names, or correct the names in the annotations"
         raise InputError(str(fetched.images), found, expected, remedy)
     images_sha256 = fetched.images_sha256 or digest.hexdigest()
     return SplitSource(fetched.recorded, len(split.images), annotations_sha256, images_sha256)

@@ -187,9 +187,9 @@ class _Search:
             climbs = True
             while climbs:
                 climbs = False
-                for place, factor in product(self.shapes.values(), factors):
-                    value = self.shapes.values()[place]  # which the last step may have changed
-                    climbs |= self._try(place, value * factor, MIN_GAIN)
+                for (k, i), factor in product(self.shapes.values(), factors):
+                    value = self.shapes.rows()[k][i]  # which the last step may have changed
+                    climbs |= self._try((k, i), value * factor, MIN_GAIN)
 
     def restore(self, present: BoxShapes) -> None:
         """Returns values to the present ones where that makes no difference."""

@@ -34,9 +34,8 @@ class ClassLoss(nn.Cell):
     """
 
     activation: Activation
-    object_prior: (
-        float  # share of the default boxes in the loss that a new network takes for objects
-    )
+    # share of the default boxes in the loss that a new network takes for objects
+    object_prior: float
 
     def __init__(self, min_negatives: int = 0) -> None:
         super().__init__()

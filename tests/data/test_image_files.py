@@ -87,7 +87,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
     folder = make_folder(tmp_path / "in", FILES)
     (folder / "link.jpg").symlink_to(tmp_path / "secret")
     (folder / "circle.jpg").symlink_to(folder / "circle.jpg")
-    assert reason(folder, "link.jpg") == "file name leaves the image folder"
+    assert reason(folder, "link.jpg") == "link to a file outside the image folder"
     assert reason(folder, "circle.jpg") == "file unreadable"
 
 

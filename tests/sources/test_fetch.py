@@ -154,6 +154,14 @@ def test_a_folder_without_any_listed_image(home, tmp_path):
         fetch(local(home, val_images=home / "other"), tmp_path / "raw")
 
 
+def test_a_folder_of_links_says_that_they_are_not_followed(home, tmp_path):
+    (home / "links").mkdir()
+    for image in (home / "val").iterdir():
+        (home / "links" / image.name).symlink_to(image)
+    with pytest.raises(InputError, match=r"jpg: link to a file outside .*Put copies there"):
+        fetch(local(home, val_images=home / "links"), tmp_path / "raw")
+
+
 @pytest.mark.parametrize(
     ("categories", "difference"),
     [
