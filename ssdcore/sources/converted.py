@@ -1,12 +1,13 @@
 """Reads KITTI, Labelbox and CVAT's own XML through the package labelformat.
 
 The package opens files by their path and trusts them. So it gets copies of the annotation files
-alone, of bounded size and under names of ours; images are read here.
+alone, of bounded size and under a name of ours; images are read here.
 """
 
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -29,29 +30,27 @@ PROPOSAL = re.compile(rb'<box [^<>]*source="auto"[^<>]*/>')
 FILE_NAME = attrgetter("file_name")
 OUTLINES = (b"<polygon ", b"<polyline ", b"<mask ", b"<ellipse ", b"<cuboid ", b"<points ")
 """Of CVAT's XML, which labelformat does not read."""
+COPY = "copy.txt"
+"""Name of the file that labelformat reads; it takes KITTI's boxes from .txt alone."""
+
+Listed = list[tuple[Any, tuple[Box, ...]]]
+"""The images of an annotation file, as labelformat describes them, with their boxes."""
 
 
-def read_converted(
-    files: ImageFiles, where: str, format: str, annotations: Sequence[str]
-) -> Reading:
-    """Reads the images and boxes of a format that labelformat knows.
+def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
+    """Reads KITTI's text files, one for each image; regions without labels are left out.
 
     Raises:
         InputError: a file is too large, or not what the format expects.
     """
-    with TemporaryDirectory() as folder:
-        return READERS[format](files, where, annotations, Path(folder))
-
-
-def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Reading:
     from labelformat.formats import KittiObjectDetectionInput
     from labelformat.model.image import Image
 
     class OneImage(KittiObjectDetectionInput):
-        """The boxes of labels.txt; their image is not read, and its size is not needed."""
+        """The boxes of one file; their image is not read, and its size is not needed."""
 
         def get_images(self) -> Iterable[Image]:
-            return [Image(0, "labels.png", 1, 1)]
+            return [Image(0, COPY, 1, 1)]
 
     names = filter(may_be_label, files.names())
     texts = {name: read_label(files, name, where) for name in names}
@@ -62,20 +61,21 @@ def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Rea
     entries = []
     for name, image in image_of.items():
         lines = list(filter(str.strip, labels[name].decode("utf-8", "replace").splitlines()))
-        (folder / "labels.txt").write_text("\n".join(lines))
         classes = dict.fromkeys(" ".join(line.split(" ")[:-14]) for line in lines)
-        ((_, boxes),) = _boxes(OneImage(folder, ",".join(classes)), f"{where}/{name}")
+        reader = partial(OneImage, category_names=",".join(classes))
+        ((_, boxes),) = _listed("\n".join(lines).encode(), reader, f"{where}/{name}")
         kept = tuple(box for box in boxes if box.name != DONT_CARE)
         entries.append(ImageEntry(image, *upright_size_hw(files, image), kept))
     alone = {label: ALONE for label in labels if label not in image_of}
     return gathered(where, images, sorted(entries, key=FILE_NAME), image_of, alone)
 
 
-def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder: Path) -> Reading:
+def read_labelbox(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
+    """Reads the rows of Labelbox's export v2; raises what `read_kitti` does."""
     from labelformat.formats import LabelboxObjectDetectionInput
     from labelformat.formats.labelbox import FilenameKeyOption
 
-    def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
+    def read(name: str) -> Listed:
         text = read_label(files, name, where).decode("utf-8", "replace")
         try:
             classes = {one["name"] for row in text.splitlines() if row.strip()
@@ -83,12 +83,13 @@ def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             fault = f"{type(error).__name__}: {error}"
             raise InputError(f"{where}/{name}", fault, "rows of Labelbox's export v2") from None
-        (folder / "rows.ndjson").write_text("\n".join(filter(str.strip, text.splitlines())))
-        key = "EXTERNAL_ID" if '"external_id"' in text else "GLOBAL_KEY"
-        reader = LabelboxObjectDetectionInput(
-            folder / "rows.ndjson", ",".join(sorted(classes)), FilenameKeyOption[key]
+        rows, names = "\n".join(filter(str.strip, text.splitlines())), ",".join(sorted(classes))
+        key = FilenameKeyOption["EXTERNAL_ID" if '"external_id"' in text else "GLOBAL_KEY"]
+        return _listed(
+            rows.encode(),
+            lambda folder: LabelboxObjectDetectionInput(folder / COPY, names, key),
+            f"{where}/{name}",
         )
-        return _boxes(reader, f"{where}/{name}")
 
     return _of_files(files, where, annotations, read)
 
@@ -99,12 +100,13 @@ def _objects(row: Any) -> list[Any]:
             for one in label["annotations"].get("objects", [])]  # fmt: skip
 
 
-def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Path) -> Reading:
+def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
+    """Reads CVAT for images 1.1; raises what `read_kitti` does."""
     from labelformat.formats import CVATObjectDetectionInput
 
     notes = []
 
-    def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
+    def read(name: str) -> Listed:
         data = read_label(files, name, where)
         if b"<!DOCTYPE" in data:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
@@ -118,26 +120,15 @@ def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Pat
             expected = "images with boxes"
             remedy = "Export it as COCO 1.0, which has its frames"
             raise InputError(f"{where}/{name}", "tracks of a video", expected, remedy)
-        (folder / "annotations.xml").write_bytes(data)
-        try:
-            reader = CVATObjectDetectionInput(folder / "annotations.xml")
-        except ValueError as error:
-            raise _fault(f"{where}/{name}", error) from None
-        return _boxes(reader, f"{where}/{name}")
+        return _listed(
+            data, lambda folder: CVATObjectDetectionInput(folder / COPY), f"{where}/{name}"
+        )
 
     return _of_files(files, where, annotations, read)._replace(notes=tuple(notes))
 
 
-READERS: dict[str, Callable[[ImageFiles, str, Sequence[str], Path], Reading]] = {
-    "cvat": _cvat, "kitti": _kitti, "labelbox": _labelbox,
-}  # fmt: skip
-
-
 def _of_files(
-    files: ImageFiles,
-    where: str,
-    annotations: Sequence[str],
-    read: Callable[[str], Iterable[tuple[Any, tuple[Box, ...]]]],
+    files: ImageFiles, where: str, annotations: Sequence[str], read: Callable[[str], Listed]
 ) -> Reading:
     """Reads files that list images with their sizes and boxes."""
     found = {
@@ -155,30 +146,29 @@ def _of_files(
     return gathered(where, images, sorted(entries, key=FILE_NAME), annotations, {})
 
 
-def _boxes(reader: Any, where: str) -> list[tuple[Any, tuple[Box, ...]]]:
-    """Returns the images of a reader of labelformat with their boxes.
+def _listed(data: bytes, reader: Callable[[Path], Any], where: str) -> Listed:
+    """Returns what labelformat reads of a file, from the copy of it in the reader's folder.
 
     Raises:
         InputError: the reader fails.
     """
-    try:
-        return [
-            (found.image, tuple(
-                Box(one.category.name, (
-                    one.box.xmin, one.box.ymin,
-                    one.box.xmax - one.box.xmin, one.box.ymax - one.box.ymin,
+    with TemporaryDirectory() as folder:
+        Path(folder, COPY).write_bytes(data)
+        try:
+            return [
+                (found.image, tuple(
+                    Box(one.category.name, (
+                        one.box.xmin, one.box.ymin,
+                        one.box.xmax - one.box.xmin, one.box.ymax - one.box.ymin,
+                    ))
+                    for one in found.objects
                 ))
-                for one in found.objects
-            ))
-            for found in reader.get_labels()
-        ]  # fmt: skip
-    except Exception as error:  # it raises KeyError, IndexError, ParseError, …
-        raise _fault(where, error) from None
-
-
-def _fault(where: str, error: Exception) -> InputError:
-    fault = " ".join(f"{type(error).__name__}: {error}".split())
-    return InputError(where, fault, "a file that labelformat can read", "Export it as COCO")
+                for found in reader(Path(folder)).get_labels()
+            ]  # fmt: skip
+        except Exception as error:  # it raises KeyError, IndexError, ParseError, …
+            fault = " ".join(f"{type(error).__name__}: {error}".split())
+            expected = "a file that labelformat can read"
+            raise InputError(where, fault, expected, "Export it as COCO") from None
 
 
 def _without_kind(name: str) -> str:

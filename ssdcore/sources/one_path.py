@@ -18,8 +18,7 @@ from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
 from ssdcore.sources.coco_export import read_coco_export
 from ssdcore.sources.coco_writer import ImageEntry, write_coco, write_contents
-from ssdcore.sources.converted import READERS as CONVERTED
-from ssdcore.sources.converted import read_converted
+from ssdcore.sources.converted import read_cvat, read_kitti, read_labelbox
 from ssdcore.sources.division import Division, divide_entries, partition
 from ssdcore.sources.label_studio import read_label_studio
 from ssdcore.sources.labelme import read_labelme
@@ -30,6 +29,11 @@ from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo, split_images
 
 OUTSIDE = "image outside the folders of train and val"
+READERS = {
+    "cvat": read_cvat, "kitti": read_kitti, "label_studio": read_label_studio,
+    "labelbox": read_labelbox, "labelme": read_labelme,
+}  # fmt: skip
+"""Of the formats without splits; the folders of the images name them, if there are any."""
 
 
 class Whole(NamedTuple):
@@ -140,13 +144,9 @@ def _read(files: ImageFiles, where: str, wanted: str = "auto") -> Whole:
         whole = Whole(where, found, readings, classes=classes)
     elif found.format == "voc":
         whole = Whole(where, found, _read_voc(files, where))
-    elif found.format == "label_studio":
-        whole = Whole(where, found, _divided(read_label_studio(files, where, found.files), where))
-    elif found.format in CONVERTED:
-        reading = read_converted(files, where, found.format, found.files)
-        whole = Whole(where, found, _divided(reading, where))
     else:
-        whole = Whole(where, found, _divided(read_labelme(files, where), where))
+        reading = READERS[found.format](files, where, found.files)
+        whole = Whole(where, found, _divided(reading, where))
     for note in (note for reading in whole.readings.values() for note in reading.notes):
         say(printable(f"  {note}"))
     return whole
