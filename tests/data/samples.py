@@ -16,13 +16,13 @@ NOTHING = Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(
 
 
 def objects(
-    boxes_yxyx: list[list[float]], labels: list[int], crowd: list[bool] | None = None
+    boxes_yxyx: ArrayLike, labels: Sequence[int], crowd: ArrayLike | None = None
 ) -> Objects:
     """Converts a list per attribute."""
     return Objects(
         np.array(boxes_yxyx, np.float32).reshape(-1, 4),
         np.array(labels, np.int32),
-        np.array(crowd or [False] * len(labels), bool),
+        np.zeros(len(labels), bool) if crowd is None else np.array(crowd, bool),
     )
 
 

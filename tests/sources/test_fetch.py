@@ -13,16 +13,15 @@ from ssdcore.params.types import Section
 from ssdcore.sources.fetch import fetch
 from tests.coco_files import box, jpeg, write_coco
 from tests.sources.archives import files_in, make_zip
-from tests.sources.settings import dataset, listed
+from tests.sources.settings import dataset, four_paths, listed
 
 A, B = [10, 10, 20, 20], [40, 30, 20, 20]
 
 
 def local(home, **changes):
     """Returns parameters that name the user's files in `home`, with changes."""
-    values = {f"{split}_annotations": home / f"{split}.json" for split in layout.SPLITS}
-    values |= {f"{split}_images": home / split for split in layout.SPLITS} | changes
-    return dataset("local", **{key: str(path) for key, path in values.items()})
+    paths = ((home / f"{split}.json", home / split) for split in layout.SPLITS)
+    return four_paths(*paths, **{key: str(path) for key, path in changes.items()})
 
 
 @pytest.fixture
