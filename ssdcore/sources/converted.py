@@ -1,4 +1,4 @@
-"""Reads KITTI, Labelbox and CVAT's own XML through the package labelformat.
+"""Reads KITTI; and Labelbox and CVAT's own XML, through the package labelformat.
 
 The package opens files by their path and trusts them. So it gets copies of the annotation files
 alone, of bounded size and under a name of ours; images are read here.
@@ -6,8 +6,7 @@ alone, of bounded size and under a name of ours; images are read here.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -30,8 +29,6 @@ PROPOSAL = re.compile(rb'<box [^<>]*source="auto"[^<>]*/>')
 FILE_NAME = attrgetter("file_name")
 OUTLINES = (b"<polygon ", b"<polyline ", b"<mask ", b"<ellipse ", b"<cuboid ", b"<points ")
 """Of CVAT's XML, which labelformat does not read."""
-COPY = "copy.txt"
-"""Name of the file that labelformat reads; it takes KITTI's boxes from .txt alone."""
 
 Listed = list[tuple[Any, tuple[Box, ...]]]
 """The images of an annotation file, as labelformat describes them, with their boxes."""
@@ -43,15 +40,6 @@ def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
     Raises:
         InputError: a file is too large, or not what the format expects.
     """
-    from labelformat.formats import KittiObjectDetectionInput
-    from labelformat.model.image import Image
-
-    class OneImage(KittiObjectDetectionInput):
-        """The boxes of one file; their image is not read, and its size is not needed."""
-
-        def get_images(self) -> Iterable[Image]:
-            return [Image(0, COPY, 1, 1)]
-
     names = filter(may_be_label, files.names())
     texts = {name: read_label(files, name, where) for name in names}
     labels = {name: data for name, data in texts.items() if is_kitti(data) or not data.strip()}
@@ -60,14 +48,20 @@ def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
     image_of = pair(images, list(labels), levels)
     entries = []
     for name, image in image_of.items():
-        lines = list(filter(str.strip, labels[name].decode("utf-8", "replace").splitlines()))
-        classes = dict.fromkeys(" ".join(line.split(" ")[:-14]) for line in lines)
-        reader = partial(OneImage, category_names=",".join(classes))
-        ((_, boxes),) = _listed("\n".join(lines).encode(), reader, f"{where}/{name}")
+        lines = enumerate(labels[name].decode("utf-8-sig", "replace").splitlines(), start=1)
+        boxes = [_kitti_box(line, f"{where}/{name}, line {n}") for n, line in lines if line.strip()]
         kept = tuple(box for box in boxes if box.name != DONT_CARE)
         entries.append(ImageEntry(image, *upright_size_hw(files, image), kept))
     alone = {label: ALONE for label in labels if label not in image_of}
     return gathered(where, images, sorted(entries, key=FILE_NAME), image_of, alone)
+
+
+def _kitti_box(line: str, where: str) -> Box:
+    if not is_kitti(line.encode()):
+        raise InputError(where, line, "a class and 14 numbers")
+    words = line.split()
+    x1, y1, x2, y2 = map(float, words[-11:-7])
+    return Box(" ".join(words[:-14]), (x1, y1, x2 - x1, y2 - y1))
 
 
 def read_labelbox(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
@@ -87,7 +81,7 @@ def read_labelbox(files: ImageFiles, where: str, annotations: Sequence[str]) -> 
         key = FilenameKeyOption["EXTERNAL_ID" if '"external_id"' in text else "GLOBAL_KEY"]
         return _listed(
             rows.encode(),
-            lambda folder: LabelboxObjectDetectionInput(folder / COPY, names, key),
+            lambda copy: LabelboxObjectDetectionInput(copy, names, key),
             f"{where}/{name}",
         )
 
@@ -120,9 +114,7 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
             expected = "images with boxes"
             remedy = "Export it as COCO 1.0, which has its frames"
             raise InputError(f"{where}/{name}", "tracks of a video", expected, remedy)
-        return _listed(
-            data, lambda folder: CVATObjectDetectionInput(folder / COPY), f"{where}/{name}"
-        )
+        return _listed(data, CVATObjectDetectionInput, f"{where}/{name}")
 
     return _of_files(files, where, annotations, read)._replace(notes=tuple(notes))
 
@@ -147,13 +139,14 @@ def _of_files(
 
 
 def _listed(data: bytes, reader: Callable[[Path], Any], where: str) -> Listed:
-    """Returns what labelformat reads of a file, from the copy of it in the reader's folder.
+    """Returns what a reader of labelformat finds in a copy of a file.
 
     Raises:
         InputError: the reader fails.
     """
     with TemporaryDirectory() as folder:
-        Path(folder, COPY).write_bytes(data)
+        copy = Path(folder, "annotations")
+        copy.write_bytes(data)
         try:
             return [
                 (found.image, tuple(
@@ -163,7 +156,7 @@ def _listed(data: bytes, reader: Callable[[Path], Any], where: str) -> Listed:
                     ))
                     for one in found.objects
                 ))
-                for found in reader(Path(folder)).get_labels()
+                for found in reader(copy).get_labels()
             ]  # fmt: skip
         except Exception as error:  # it raises KeyError, IndexError, ParseError, …
             fault = " ".join(f"{type(error).__name__}: {error}".split())

@@ -299,6 +299,8 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
          r"a\.json: shapes\[0\]: found '', expected a shape with a label"),
         ({"a.json": '{"shapes": [{"label": "x", "points": [[1, "?"]]}]}'}, "points, each with x"),
         ({"a.ndjson": "{}"}, r"a\.ndjson: found .KeyError: 'projects'., expected rows of Labelbox"),
+        ({"a.txt": "big car" + " 1" * 14 + "\ncar 1 2", "a.jpg": b""},
+         r"a\.txt, line 2: found 'car 1 2', expected a class and 14 numbers"),
         ({"annotations.xml": "<annotations><!DOCTYPE a></annotations>"}, "no document type"),
         ({"annotations.xml": "<annotations><track /></annotations>"}, "tracks of a video"),
         ({"a.json": '{"images": [{"id": "x"}], "annotations": [], "categories": [{"id": 1, '
