@@ -1,16 +1,11 @@
-"""Reads KITTI; and Labelbox and CVAT's own XML, through the package labelformat.
-
-The package opens files by their path and trusts them. So it gets copies of the annotation files
-alone, of bounded size and under a name of ours; images are read here.
-"""
+"""Reads KITTI, Labelbox's rows and CVAT's own XML."""
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
-from typing import Any
+from pathlib import PurePosixPath
+from xml.etree import ElementTree
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
@@ -27,11 +22,14 @@ PROPOSALS = b"<proposals>"
 does not keep the mark, so that boxes that it exports are read, whatever proposed them."""
 PROPOSAL = re.compile(rb'<box [^<>]*source="auto"[^<>]*/>')
 FILE_NAME = attrgetter("file_name")
+SIDES, CORNERS = ("left", "top", "width", "height"), ("xtl", "ytl", "xbr", "ybr")
+"""Of a box of Labelbox, and of CVAT."""
+FAULTS = (
+    ElementTree.ParseError, AttributeError, KeyError, RecursionError, TypeError, ValueError,
+)  # fmt: skip
+"""What values of another form than expected raise."""
 OUTLINES = (b"<polygon ", b"<polyline ", b"<mask ", b"<ellipse ", b"<cuboid ", b"<points ")
-"""Of CVAT's XML, which labelformat does not read."""
-
-Listed = list[tuple[Any, tuple[Box, ...]]]
-"""The images of an annotation file, as labelformat describes them, with their boxes."""
+"""Of CVAT's XML, which are not read."""
 
 
 def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
@@ -60,108 +58,84 @@ def _kitti_box(line: str, where: str) -> Box:
     if not is_kitti(line.encode()):
         raise InputError(where, line, "a class and 14 numbers")
     words = line.split()
-    x1, y1, x2, y2 = map(float, words[-11:-7])
-    return Box(" ".join(words[:-14]), (x1, y1, x2 - x1, y2 - y1))
+    return _between(" ".join(words[:-14]), *map(float, words[-11:-7]))
 
 
 def read_labelbox(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
     """Reads the rows of Labelbox's export v2; raises what `read_kitti` does."""
-    from labelformat.formats import LabelboxObjectDetectionInput
-    from labelformat.formats.labelbox import FilenameKeyOption
 
-    def read(name: str) -> Listed:
-        text = read_label(files, name, where).decode("utf-8", "replace")
-        try:
-            classes = {one["name"] for row in text.splitlines() if row.strip()
-                       for one in _objects(json.loads(row))}  # fmt: skip
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            fault = f"{type(error).__name__}: {error}"
-            raise InputError(f"{where}/{name}", fault, "rows of Labelbox's export v2") from None
-        rows, names = "\n".join(filter(str.strip, text.splitlines())), ",".join(sorted(classes))
-        key = FilenameKeyOption["EXTERNAL_ID" if '"external_id"' in text else "GLOBAL_KEY"]
-        return _listed(
-            rows.encode(),
-            lambda copy: LabelboxObjectDetectionInput(copy, names, key),
-            f"{where}/{name}",
-        )
+    def read(_: str, data: bytes) -> Iterator[ImageEntry]:
+        for row in map(json.loads, filter(str.strip, data.decode("utf-8", "replace").splitlines())):
+            names, size = row["data_row"], row["media_attributes"]
+            (project,) = row["projects"].values()
+            (label,) = project["labels"]
+            boxes = []
+            for one in label["annotations"]["objects"]:
+                if one["annotation_kind"] == "ImageBoundingBox":
+                    x, y, width, height = (float(one["bounding_box"][side]) for side in SIDES)
+                    boxes.append(_between(str(one["name"]), x, y, x + width, y + height))
+            name = names.get("external_id") or names["global_key"]
+            yield ImageEntry(name, size["height"], size["width"], tuple(boxes))
 
-    return _of_files(files, where, annotations, read)
-
-
-def _objects(row: Any) -> list[Any]:
-    projects = row["projects"].values()
-    return [one for project in projects for label in project["labels"]
-            for one in label["annotations"].get("objects", [])]  # fmt: skip
+    expected = "rows of Labelbox's export v2, of images with one label each"
+    return _of_files(files, where, annotations, expected, read)
 
 
 def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
     """Reads CVAT for images 1.1; raises what `read_kitti` does."""
-    from labelformat.formats import CVATObjectDetectionInput
-
     notes = []
 
-    def read(name: str) -> Listed:
-        data = read_label(files, name, where)
+    def read(name: str, data: bytes) -> Iterator[ImageEntry]:
         if b"<!DOCTYPE" in data:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
         if PROPOSALS in data[:4096]:
             data, count = PROPOSAL.subn(b"", data)
-            boxes = counted(count, "proposed box", "proposed boxes")
-            notes.append(f"{name}: {boxes} not read: import it into CVAT first")
+            proposed = counted(count, "proposed box", "proposed boxes")
+            notes.append(f"{name}: {proposed} not read: import it into CVAT first")
         if count := sum(map(data.count, OUTLINES)):
             notes.append(f"{name}: {counted(count, 'outline')} not read: no boxes")
         if b"<track " in data:
             expected = "images with boxes"
             remedy = "Export it as COCO 1.0, which has its frames"
             raise InputError(f"{where}/{name}", "tracks of a video", expected, remedy)
-        return _listed(data, CVATObjectDetectionInput, f"{where}/{name}")
+        for image in ElementTree.fromstring(data.decode("utf-8-sig")).iterfind("image"):
+            boxes = tuple(
+                _between(one.attrib["label"], *(float(one.attrib[corner]) for corner in CORNERS))
+                for one in image.iterfind("box")
+            )
+            of_image = image.attrib
+            height, width = int(of_image["height"]), int(of_image["width"])
+            yield ImageEntry(of_image["name"], height, width, boxes)
 
-    return _of_files(files, where, annotations, read)._replace(notes=tuple(notes))
+    found = _of_files(files, where, annotations, "CVAT for images 1.1", read)
+    return found._replace(notes=tuple(notes))
 
 
 def _of_files(
-    files: ImageFiles, where: str, annotations: Sequence[str], read: Callable[[str], Listed]
+    files: ImageFiles,
+    where: str,
+    annotations: Sequence[str],
+    expected: str,
+    read: Callable[[str, bytes], Iterable[ImageEntry]],
 ) -> Reading:
-    """Reads files that list images with their sizes and boxes."""
-    found = {
-        (PurePosixPath(name).parent / image.filename).as_posix(): (image, boxes)
-        for name in annotations
-        for image, boxes in read(name)
-    }
+    """Reads files that list images with their sizes and boxes; faults are not as `expected`."""
+    found = {}
+    for name in annotations:
+        try:
+            for entry in read(name, read_label(files, name, where)):
+                found[(PurePosixPath(name).parent / entry.file_name).as_posix()] = entry
+        except FAULTS as error:
+            fault = f"{type(error).__name__}: {error}"
+            raise InputError(f"{where}/{name}", fault, expected, "Export it as COCO") from None
     images = image_names(files)
     levels: list[tuple[Key, Key]] = [(_without_kind, _without_kind), (_bare, _bare)]
     image_of = pair(images, list(found), levels)
-    entries = [
-        ImageEntry(image_of.get(name, name), image.height, image.width, boxes)
-        for name, (image, boxes) in found.items()
-    ]
+    entries = [one._replace(file_name=image_of.get(name, name)) for name, one in found.items()]
     return gathered(where, images, sorted(entries, key=FILE_NAME), annotations, {})
 
 
-def _listed(data: bytes, reader: Callable[[Path], Any], where: str) -> Listed:
-    """Returns what a reader of labelformat finds in a copy of a file.
-
-    Raises:
-        InputError: the reader fails.
-    """
-    with TemporaryDirectory() as folder:
-        copy = Path(folder, "annotations")
-        copy.write_bytes(data)
-        try:
-            return [
-                (found.image, tuple(
-                    Box(one.category.name, (
-                        one.box.xmin, one.box.ymin,
-                        one.box.xmax - one.box.xmin, one.box.ymax - one.box.ymin,
-                    ))
-                    for one in found.objects
-                ))
-                for found in reader(copy).get_labels()
-            ]  # fmt: skip
-        except Exception as error:  # it raises KeyError, IndexError, ParseError, …
-            fault = " ".join(f"{type(error).__name__}: {error}".split())
-            expected = "a file that labelformat can read"
-            raise InputError(where, fault, expected, "Export it as COCO") from None
+def _between(name: str, x1: float, y1: float, x2: float, y2: float) -> Box:
+    return Box(name, (x1, y1, x2 - x1, y2 - y1))
 
 
 def _without_kind(name: str) -> str:
