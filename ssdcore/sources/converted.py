@@ -1,7 +1,6 @@
 """Reads KITTI, Labelbox's rows and CVAT's own XML."""
 
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from pathlib import PurePosixPath
@@ -17,10 +16,10 @@ from ssdcore.sources.yolo import may_be_label
 
 DONT_CARE = "DontCare"
 """KITTI's name of regions without labels."""
-PROPOSALS = b"<proposals>"
-"""In files of `ssdcore.sources.review_files`: their boxes of source auto are no annotations. CVAT
-does not keep the mark, so that boxes that it exports are read, whatever proposed them."""
-PROPOSAL = re.compile(rb'<box [^<>]*source="auto"[^<>]*/>')
+PROPOSALS = "proposals"
+"""An element of files of `ssdcore.sources.review_files`: their boxes of source auto are no
+annotations. CVAT does not keep it, so that boxes that it exports are read, whatever proposed
+them."""
 FILE_NAME = attrgetter("file_name")
 SIDES, CORNERS = ("left", "top", "width", "height"), ("xtl", "ytl", "xbr", "ybr")
 """Of a box of Labelbox, and of CVAT."""
@@ -28,8 +27,8 @@ FAULTS = (
     ElementTree.ParseError, AttributeError, KeyError, RecursionError, TypeError, ValueError,
 )  # fmt: skip
 """What values of another form than expected raise."""
-OUTLINES = (b"<polygon ", b"<polyline ", b"<mask ", b"<ellipse ", b"<cuboid ", b"<points ")
-"""Of CVAT's XML, which are not read."""
+OUTLINES = {"polygon", "polyline", "mask", "ellipse", "cuboid", "points"}
+"""Elements of CVAT's images that are not read."""
 
 
 def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
@@ -88,27 +87,30 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
     def read(name: str, data: bytes) -> Iterator[ImageEntry]:
         if b"<!DOCTYPE" in data:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
-        if PROPOSALS in data[:4096]:
-            data, count = PROPOSAL.subn(b"", data)
-            proposed = counted(count, "proposed box", "proposed boxes")
-            notes.append(f"{name}: {proposed} not read: import it into CVAT first")
-        if count := sum(map(data.count, OUTLINES)):
-            notes.append(f"{name}: {counted(count, 'outline')} not read: no boxes")
-        if b"<track " in data:
+        root = ElementTree.fromstring(data.decode("utf-8-sig"))
+        if root.find("track") is not None:
             expected = "images with boxes"
             remedy = "Export it as COCO 1.0, which has its frames"
             raise InputError(f"{where}/{name}", "tracks of a video", expected, remedy)
-        for image in ElementTree.fromstring(data.decode("utf-8-sig")).iterfind("image"):
-            boxes = tuple(
+        ours = root.find(f"meta/{PROPOSALS}") is not None
+        proposed = set(root.iterfind("image/box[@source='auto']")) if ours else set()
+        if proposed:
+            boxes = counted(len(proposed), "proposed box", "proposed boxes")
+            notes.append(f"{name}: {boxes} not read: import it into CVAT first")
+        if count := sum(one.tag in OUTLINES for one in root.iterfind("image/*")):
+            notes.append(f"{name}: {counted(count, 'outline')} not read: no boxes")
+        for image in root.iterfind("image"):
+            found = tuple(
                 _between(one.attrib["label"], *(float(one.attrib[corner]) for corner in CORNERS))
                 for one in image.iterfind("box")
+                if one not in proposed
             )
             of_image = image.attrib
             height, width = int(of_image["height"]), int(of_image["width"])
-            yield ImageEntry(of_image["name"], height, width, boxes)
+            yield ImageEntry(of_image["name"], height, width, found)
 
-    found = _of_files(files, where, annotations, "CVAT for images 1.1", read)
-    return found._replace(notes=tuple(notes))
+    reading = _of_files(files, where, annotations, "CVAT for images 1.1", read)
+    return reading._replace(notes=tuple(notes))
 
 
 def _of_files(
