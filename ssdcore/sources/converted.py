@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import isfinite
 from operator import attrgetter
 from pathlib import PurePosixPath
 from xml.etree import ElementTree
@@ -54,10 +55,13 @@ def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
 
 
 def _kitti_box(line: str, where: str) -> Box:
-    if not is_kitti(line.encode()):
-        raise InputError(where, line, "a class and 14 numbers")
     words = line.split()
-    return _between(" ".join(words[:-14]), *map(float, words[-11:-7]))
+    try:
+        if not is_kitti(line.encode()):
+            raise ValueError
+        return _between(" ".join(words[:-14]), *map(float, words[-11:-7]))
+    except ValueError:
+        raise InputError(where, line, "a class and 14 numbers") from None
 
 
 def read_labelbox(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
@@ -137,6 +141,8 @@ def _of_files(
 
 
 def _between(name: str, x1: float, y1: float, x2: float, y2: float) -> Box:
+    if not all(map(isfinite, (x1, y1, x2, y2))):
+        raise ValueError(f"a box of {name} from {x1}, {y1} to {x2}, {y2}")
     return Box(name, (x1, y1, x2 - x1, y2 - y1))
 
 
