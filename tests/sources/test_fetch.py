@@ -45,9 +45,10 @@ def annotate(path: Path, rows=(), **more) -> Path:
     return path
 
 
-def test_local_images_stay_in_place(home, tmp_path):
+def test_local_images_stay_in_place_and_annotations_are_copied(home, tmp_path):
     folder = tmp_path / "raw"
-    annotate(home / "train.json", [box(1, 1, A), box(1, 5, B)])
+    rows = [box(1, 1, [5, 5, 4, float("nan")], colour="süß"), box(1, 1, A), box(1, 5, B)]
+    annotate(home / "train.json", rows)
     splits = fetch(local(home), folder)
     assert set(files_in(folder)) == {
         "annotations/instances_train.json", "annotations/instances_val.json", "source.json",
@@ -55,7 +56,9 @@ def test_local_images_stay_in_place(home, tmp_path):
     for split in layout.SPLITS:
         assert image_folder(folder / "source.json", split) == home / split
         assert splits[split].listed == 2
-        assert splits[split].annotations_sha256 == sha256_of_file(home / f"{split}.json")
+        copy = folder / f"annotations/instances_{split}.json"
+        assert copy.read_bytes() == (home / f"{split}.json").read_bytes()
+        assert splits[split].annotations_sha256 == sha256_of_file(copy)
 
 
 def test_crowd_regions_are_boxes_of_their_class(home, tmp_path):
@@ -99,15 +102,6 @@ def test_images_that_no_entry_lists_are_named(home, tmp_path):
             "image that the annotation file does not list": ["c.JPG"],
         }
     }
-
-
-def test_local_annotations_are_copied_byte_for_byte(home, tmp_path):
-    rows = [box(1, 1, [5, 5, 4, float("nan")], colour="süß"), box(1, 5, B)]
-    for split in layout.SPLITS:
-        annotate(home / f"{split}.json", rows)
-    fetch(local(home), tmp_path / "raw")
-    copy = tmp_path / "raw/annotations/instances_val.json"
-    assert copy.read_bytes() == (home / "val.json").read_bytes()
 
 
 def test_the_hash_depends_on_the_images_bytes_and_presence(home, tmp_path):
