@@ -70,25 +70,22 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
         write_splits(whole, folder, division)
         if has_test and not params.has_test_path:
             _write_test(whole, TEST, folder)
-        left = unused(
-            {s: with_rest(files, whole.where, whole.where, r) for s, r in readings.items()}
-        )
-        first = left.get("train", left.get("", {}))
+        every = {s: with_rest(files, whole.where, whole.where, r) for s, r in readings.items()}
+        left = {split or "train": reasons for split, reasons in unused(every).items()}
         unused_test = {}
         known = {name for reading in readings.values() for name in (*reading.used, *reading.rest)}
         root, images = path.resolve(), image_names(files)
         if TEST in readings and (params.has_test_path or not has_test):
             reason = OTHER_TEST if params.has_test_path else UNUSED_TEST
             unused_test[reason] = [name for name in images if root / name in readings[TEST].used]
-        first[OUTSIDE] = [name for name in images if root / name not in known]
+        left["train"][OUTSIDE] = [name for name in images if root / name not in known]
     pool = "train" if "train" in readings else ""
     fetched = {}
     for split in (*layout.SPLITS, TEST):
         if annotation_file(folder, split).exists():
             own = split if split in readings and split not in division.shares else pool
-            rest = first if split == "train" else left.get(split, {})
             named = whole.annotations(own)
-            fetched[split] = FetchedSplit(path, whole.where, named, unused=rest)
+            fetched[split] = FetchedSplit(path, whole.where, named, unused=left.get(split, {}))
     fetched["train"] = fetched["train"]._replace(unused_test=unused_test)
     return fetched
 
