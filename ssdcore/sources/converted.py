@@ -25,7 +25,8 @@ FILE_NAME = attrgetter("file_name")
 SIDES, CORNERS = ("left", "top", "width", "height"), ("xtl", "ytl", "xbr", "ybr")
 """Of a box of Labelbox, and of CVAT."""
 FAULTS = (
-    ElementTree.ParseError, AttributeError, KeyError, RecursionError, TypeError, ValueError,
+    ElementTree.ParseError, AttributeError, KeyError, OverflowError, RecursionError, TypeError,
+    ValueError,
 )  # fmt: skip
 """What values of another form than expected raise."""
 OUTLINES = {"polygon", "polyline", "mask", "ellipse", "cuboid", "points"}
@@ -78,7 +79,7 @@ def read_labelbox(files: ImageFiles, where: str, annotations: Sequence[str]) -> 
                     x, y, width, height = (float(one["bounding_box"][side]) for side in SIDES)
                     boxes.append(_between(str(one["name"]), x, y, x + width, y + height))
             name = names.get("external_id") or names["global_key"]
-            yield ImageEntry(name, size["height"], size["width"], tuple(boxes))
+            yield ImageEntry(name, int(size["height"]), int(size["width"]), tuple(boxes))
 
     expected = "rows of Labelbox's export v2, of images with one label each"
     return _of_files(files, where, annotations, expected, read)

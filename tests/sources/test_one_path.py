@@ -312,6 +312,8 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
         ({"a.ndjson": "{}"}, r"a\.ndjson: found .KeyError: 'data_row'., expected rows of Labelbox"),
         ({"a.ndjson": '{"data_row": {}, "media_attributes": {}, "projects": {"": {"labels": []}}}'},
          "found 'ValueError: .*of images with one label each"),
+        ({"a.ndjson": '{"data_row": {"external_id": "a"}, "media_attributes": {"height": 1e999}, '
+          '"projects": {"": {"labels": [{"annotations": {"objects": []}}]}}}'}, "OverflowError"),
         ({"a.txt": "big car" + " 1" * 14 + "\ncar" + " 1e999" * 14, "a.jpg": b""},
          r"a\.txt, line 2: found 'car 1e999 .*expected a class and 14 numbers"),
         ({"a.txt": "big car" + " 1" * 14 + "\ncar 1 2", "a.jpg": b""},
