@@ -23,7 +23,7 @@ from ssdcore.sources.division import Division, divide_entries, partition
 from ssdcore.sources.label_studio import read_label_studio
 from ssdcore.sources.labelme import read_labelme
 from ssdcore.sources.pairing import Reading, unused, with_rest
-from ssdcore.sources.recognise import NAMES, Recognised, recognise
+from ssdcore.sources.recognise import NAMES, recognise
 from ssdcore.sources.splits import OTHER_TEST, TEST, UNUSED_TEST, Subset, by_split
 from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo, split_images
@@ -40,7 +40,7 @@ class Whole(NamedTuple):
     """What a folder or archive holds."""
 
     where: str
-    found: Recognised  # its format
+    format: str  # a key of `ssdcore.sources.recognise.NAMES`
     readings: dict[str, Reading]  # by split; "" holds the images that have none
     contents: Mapping[str, Content] = MappingProxyType({})  # of COCO files, by split
     files: Mapping[str, str] = MappingProxyType({})  # the COCO file of each split, for messages
@@ -129,7 +129,7 @@ def _read(files: ImageFiles, where: str, wanted: str = "auto") -> Whole:
     say(printable(f"{where}: {found}"))
     if found.format == "coco":
         names, contents, readings = read_coco_export(files, where, found.files)
-        whole = Whole(where, found, readings, contents, names)
+        whole = Whole(where, found.format, readings, contents, names)
     elif found.format == "yolo":
         classes = read_names(files, where)
         readings = {
@@ -138,12 +138,12 @@ def _read(files: ImageFiles, where: str, wanted: str = "auto") -> Whole:
             )
             for split, images in split_images(files, where).items()
         }
-        whole = Whole(where, found, readings, classes=classes)
+        whole = Whole(where, found.format, readings, classes=classes)
     elif found.format == "voc":
-        whole = Whole(where, found, _read_voc(files, where))
+        whole = Whole(where, found.format, _read_voc(files, where))
     else:
         reading = READERS[found.format](files, where, found.files)
-        whole = Whole(where, found, _divided(reading, where))
+        whole = Whole(where, found.format, _divided(reading, where))
     for note in (note for reading in whole.readings.values() for note in reading.notes):
         say(printable(f"  {note}"))
     return whole
@@ -184,7 +184,7 @@ def _write_test(whole: Whole, split: str, folder: Path) -> None:
 
 
 def _write_entries(whole: Whole, entries: Mapping[str, Sequence[ImageEntry]], folder: Path) -> None:
-    name = NAMES[whole.found.format]
+    name = NAMES[whole.format]
     classes = whole.classes or class_names(entries.values())
     if not classes:
         raise InputError(whole.where, f"{name} files without any object", "objects")
