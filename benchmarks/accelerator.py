@@ -21,6 +21,7 @@ from typing import Any
 from benchmarks import harness
 from ssdcore.doctor.device import (
     BATCH,
+    BOUNDS,
     HALF,
     REMEDY,
     WORDS,
@@ -90,11 +91,11 @@ def _compared(folder: Path, params: Path, reference: Any, amp: str) -> list[Row]
     found = computed(folder, params, "auto", amp)
     return [
         {
-            "what": f"{WORDS[one.what]}, {amp}, difference from the CPU",
-            "result": f"{one.share:.1e}{'' if one.is_small else ' (too large)'}",
-            "bound": f"{one.bound:g}",
+            "what": f"{WORDS[what]}, {amp}, difference from the CPU",
+            "result": f"{share:.1e}{'' if share <= BOUNDS[amp][what] else ' (too large)'}",
+            "bound": f"{BOUNDS[amp][what]:g}",
         }
-        for one in differences(reference, found, amp)
+        for what, share in differences(reference, found, amp).items()
     ]
 
 

@@ -6,7 +6,7 @@ argument names nothing; 75 stopped by a signal.
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast, get_args
 
 import typer
 
@@ -16,10 +16,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted, say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams, Params, ReportParams, RuntimeParams
-from ssdcore.params.types import LEAST_TILE
-
-if TYPE_CHECKING:
-    from ssdcore.params.types import Device
+from ssdcore.params.types import LEAST_TILE, Device
 
 Inputs = Annotated[
     list[str] | None,
@@ -67,7 +64,6 @@ Camera = Annotated[
 Seconds = Annotated[
     float | None, typer.Option("--seconds", min=0, help="Stop the camera after this many seconds.")
 ]
-DEVICES = ("auto", "Ascend", "GPU", "CPU")
 DEFAULTS = Params.model_construct(
     evaluate=EvaluateParams.model_construct(
         batch_size=4, score_threshold=0.01, nms_iou=0.45, max_detections=100, max_per_class=None,
@@ -101,8 +97,8 @@ def main(
     """
     settings = read_params(params) if params.exists() or params != DEFAULT_PARAMS else DEFAULTS
     wanted, runtime = settings.evaluate, settings.runtime
-    if device not in (None, *DEVICES):
-        raise InputError("--device", device, ", ".join(DEVICES))
+    if device not in (None, *get_args(Device)):
+        raise InputError("--device", device, ", ".join(get_args(Device)))
     if tile and tile < LEAST_TILE:
         raise InputError("--tile", tile, f"0, or {LEAST_TILE} or more")
     if seconds is not None and camera is None:
@@ -125,7 +121,7 @@ def main(
             file,
             wanted.batch_size,
             runtime.workers,
-            cast("Device", device or runtime.device),
+            cast(Device, device or runtime.device),
             device_is_required=device is not None,
         )
     names = [one.name for one in detector.classes]

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,25 +50,6 @@ class DeviceError(RunError):
     """A device did not finish a computation."""
 
 
-class Difference(NamedTuple):
-    """How far a device's values are from the CPU's.
-
-    Attributes:
-        what: a key of `WORDS`.
-        share: norm of the difference, as a share of the CPU's norm.
-        bound: the largest share that is all right.
-    """
-
-    what: str
-    share: float
-    bound: float
-
-    @property
-    def is_small(self) -> bool:
-        """Whether it is within the bound; NaN is not."""
-        return self.share <= self.bound
-
-
 def check_device(params: Path, device: Device) -> Iterator[Finding]:
     """Yields findings on a device, each as soon as it is known; ends after the first error.
 
@@ -81,12 +62,12 @@ def check_device(params: Path, device: Device) -> Iterator[Finding]:
             yield Finding("ok", "device", str(found["device"]).removeprefix("device: "))
             reference = computed(folder, params, "CPU")
             yield Finding("ok", "CPU", _times(reference))
-            judged = _judged(reference, found, "O0")
-            yield from judged
-            if is_cpu(found) or any(finding.is_error for finding in judged):
+            findings = judged(reference, found, "O0")
+            yield from findings
+            if is_cpu(found) or any(finding.is_error for finding in findings):
                 return
             half = computed(folder, params, device, HALF)
-            yield from _judged(reference, half, HALF)
+            yield from judged(reference, half, HALF)
         except DeviceError as error:
             yield Finding("error", "device", str(error), REMEDY)
 
@@ -143,34 +124,34 @@ def run_on(device: str, script: str, *arguments: str) -> str:
     return done.stdout
 
 
-def differences(reference: Arrays, found: Arrays, amp: str) -> list[Difference]:
-    """Returns how far a device's values are from the CPU's."""
-    return [
-        Difference(what, _share(reference[what], found[what]), bound)
-        for what, bound in BOUNDS[amp].items()
-    ]
-
-
 def is_cpu(found: Arrays) -> bool:
     """Returns whether a CPU computed what `computed` returned."""
     return str(found["device"]).startswith("device: CPU")
 
 
-def _share(reference: NDArray[Any], found: NDArray[Any]) -> float:
-    expected = np.asarray(reference, float)
-    difference = float(np.linalg.norm(np.asarray(found, float) - expected))
-    return difference / max(float(np.linalg.norm(expected)), 1e-12)
+def differences(reference: Arrays, found: Arrays, amp: str) -> dict[str, float]:
+    """Returns the norm of each difference from the CPU, as a share of the CPU's norm.
+
+    They are by the keys of `BOUNDS`.
+    """
+    shares = {}
+    for what in BOUNDS[amp]:
+        expected = np.asarray(reference[what], float)
+        difference = np.linalg.norm(np.asarray(found[what], float) - expected)
+        shares[what] = float(difference) / max(float(np.linalg.norm(expected)), 1e-12)
+    return shares
 
 
-def _judged(reference: Arrays, found: Arrays, amp: str) -> list[Finding]:
+def judged(reference: Arrays, found: Arrays, amp: str) -> list[Finding]:
     """Returns a finding for each difference, and one for the time."""
     of_amp = "" if amp == "O0" else f", amp {amp}"
     remedy = REMEDY if amp == "O0" else AMP_REMEDY
     findings = []
-    for one in differences(reference, found, amp):
-        text = f"{one.share:.1e} of the CPU's values apart, at most {one.bound:g}"
-        grade: Grade = "ok" if one.is_small else "error"
-        findings.append(Finding(grade, WORDS[one.what] + of_amp, text, remedy * (grade != "ok")))
+    for what, share in differences(reference, found, amp).items():
+        bound = BOUNDS[amp][what]
+        text = f"{share:.1e} of the CPU's values apart, at most {bound:g}"
+        grade: Grade = "ok" if share <= bound else "error"  # NaN is an error
+        findings.append(Finding(grade, WORDS[what] + of_amp, text, remedy * (grade != "ok")))
     return [*findings, Finding("ok", f"speed{of_amp}", _times(found))]
 
 

@@ -6,6 +6,7 @@ MindSpore's native code ends the process on a machine that it does not support.
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 from ssdcore.core import layout
 from ssdcore.core.processes import run_python
@@ -14,7 +15,6 @@ from ssdcore.doctor.machine import import_error
 
 TIMEOUT_S = 120.0
 SUBJECTS = ("device", "model")
-GRADES: dict[str, Grade] = {"ok": "ok", "to do": "to do", "error": "error"}
 REMEDIES = {
     ("device", "error"): "Set runtime.device to auto; docs/devices.md says what each device needs",
     ("model", "error"): "Run dvc checkout --force model/best.ckpt, or dvc repro train",
@@ -53,6 +53,6 @@ def check_model(device: str, checkpoint: Path = layout.BEST_CHECKPOINT) -> Itera
     lines = [line.split("\t", 1) for line in done.stdout.splitlines() if "\t" in line]
     for subject, (grade, text) in zip(SUBJECTS, lines, strict=False):
         remedy = REMEDIES.get((subject, grade), "")
-        yield Finding(GRADES[grade], subject, text.removeprefix("device: "), remedy)
+        yield Finding(cast("Grade", grade), subject, text.removeprefix("device: "), remedy)
     if len(lines) < len(SUBJECTS):
         yield import_error("MindSpore", done.stderr, done.returncode)

@@ -84,7 +84,7 @@ def preprocessing(network_input: NetworkInput) -> Any:
         floats = graph.add("Cast", "photos", to=TensorProto.FLOAT)
         levels = graph.add("Resize", floats, "", "", sizes, mode="linear")
     else:
-        resized = _resize(graph, "photos", "height", "width", side, filled)
+        resized = _resize(graph, side, filled)
         levels = graph.add("Cast", resized, to=TensorProto.FLOAT)
     levels = graph.add("Sub", levels, graph.constant(MEAN_RGB, "mean"))
     normal = graph.add("Div", levels, graph.constant(DEVIATION_RGB, "deviation"))
@@ -119,26 +119,20 @@ def _filled(graph: Graph, side: int) -> tuple[str, str]:
     return filled[0], filled[1]
 
 
-def _resize(
-    graph: Graph, photos: str, height: str, width: str, side: int, filled: tuple[str, str] | None
-) -> str:
+def _resize(graph: Graph, side: int, filled: tuple[str, str] | None) -> str:
     """Adds the resize of photos (B, H, W, 3) uint8 to (B, side, side, 3) int32.
 
-    Args:
-        graph: receives the nodes.
-        photos: name of the value.
-        height: name of H, (1,) int64.
-        width: name of W, (1,) int64.
-        side: height and width of the result.
-        filled: names of the height and width that the photos fill of it, if not all.
+    The photos fill all of it, or the height and width of the names `filled`.
     """
     filled_height, filled_width = filled or (None, None)
     of_rows, of_columns = (1, side, 1, 1), (1, 1, side, 1)
-    rows, row_weights = _neighbours(graph, height, of_rows, filled_height, clip_position=False)
-    columns, column_weights = _neighbours(graph, width, of_columns, filled_width)
+    rows, row_weights = _neighbours(graph, "height", of_rows, filled_height, clip_position=False)
+    columns, column_weights = _neighbours(
+        graph, "width", of_columns, filled_width, clip_position=True
+    )
 
     def row_sum(row: str) -> str:
-        line = graph.add("Gather", photos, row, axis=1)
+        line = graph.add("Gather", "photos", row, axis=1)
         parts = []
         for column, weight in zip(columns, column_weights, strict=True):
             pixels = graph.add("Gather", line, column, axis=2)
@@ -165,22 +159,14 @@ def _resize(
 
 
 def _neighbours(
-    graph: Graph,
-    size: str,
-    shape: tuple[int, ...],
-    filled: str | None = None,
-    *,
-    clip_position: bool = True,
+    graph: Graph, size: str, shape: tuple[int, ...], filled: str | None, *, clip_position: bool
 ) -> tuple[list[str], list[str]]:
     """Adds the indices and weights of the two neighbours of each result pixel along an axis.
 
-    Args:
-        graph: receives the nodes.
-        size: name of the axis' length, (1,) int64.
-        shape: of the weights, to broadcast with the photos.
-        filled: name of the number of result pixels that the axis fills, if not all.
-        clip_position: beyond the edge, only the nearest pixel counts. Otherwise it serves as both
-            neighbours, which differs in the truncated bits.
+    The axis has the length of the name `size`, (1,) int64, and fills as many result pixels as the
+    name `filled` says, or all. The shape is that of the weights, to broadcast with the photos.
+    Beyond the edge, only the nearest pixel counts with `clip_position`; otherwise it serves as both
+    neighbours, which differs in the truncated bits.
     """
     side = max(shape)
     zero, one = (graph.constant(np.float32(v), f"float_{v}") for v in (0, 1))

@@ -1,16 +1,11 @@
-"""Reads KITTI, Labelbox and CVAT's own XML through the package labelformat.
-
-The package opens files by their path and trusts them. So it gets copies of the annotation files
-alone, of bounded size and under names of ours; images are read here.
-"""
+"""Reads KITTI, Labelbox's rows and CVAT's own XML."""
 
 import json
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import isfinite
 from operator import attrgetter
-from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
-from typing import Any
+from pathlib import PurePosixPath
+from xml.etree import ElementTree
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
@@ -22,37 +17,28 @@ from ssdcore.sources.yolo import may_be_label
 
 DONT_CARE = "DontCare"
 """KITTI's name of regions without labels."""
-PROPOSALS = b"<proposals>"
-"""In files of `ssdcore.sources.review_files`: their boxes of source auto are no annotations. CVAT
-does not keep the mark, so that boxes that it exports are read, whatever proposed them."""
-PROPOSAL = re.compile(rb'<box [^<>]*source="auto"[^<>]*/>')
+PROPOSALS = "proposals"
+"""An element of files of `ssdcore.sources.review_files`: their boxes of source auto are no
+annotations. CVAT does not keep it, so that boxes that it exports are read, whatever proposed
+them."""
 FILE_NAME = attrgetter("file_name")
-OUTLINES = (b"<polygon ", b"<polyline ", b"<mask ", b"<ellipse ", b"<cuboid ", b"<points ")
-"""Of CVAT's XML, which labelformat does not read."""
+SIDES, CORNERS = ("left", "top", "width", "height"), ("xtl", "ytl", "xbr", "ybr")
+"""Of a box of Labelbox, and of CVAT."""
+FAULTS = (
+    ElementTree.ParseError, AttributeError, KeyError, OverflowError, RecursionError, TypeError,
+    ValueError,
+)  # fmt: skip
+"""What values of another form than expected raise."""
+OUTLINES = {"polygon", "polyline", "mask", "ellipse", "cuboid", "points"}
+"""Elements of CVAT's images that are not read."""
 
 
-def read_converted(
-    files: ImageFiles, where: str, format: str, annotations: Sequence[str]
-) -> Reading:
-    """Reads the images and boxes of a format that labelformat knows.
+def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
+    """Reads KITTI's text files, one for each image; regions without labels are left out.
 
     Raises:
         InputError: a file is too large, or not what the format expects.
     """
-    with TemporaryDirectory() as folder:
-        return READERS[format](files, where, annotations, Path(folder))
-
-
-def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Reading:
-    from labelformat.formats import KittiObjectDetectionInput
-    from labelformat.model.image import Image
-
-    class OneImage(KittiObjectDetectionInput):
-        """The boxes of labels.txt; their image is not read, and its size is not needed."""
-
-        def get_images(self) -> Iterable[Image]:
-            return [Image(0, "labels.png", 1, 1)]
-
     names = filter(may_be_label, files.names())
     texts = {name: read_label(files, name, where) for name in names}
     labels = {name: data for name, data in texts.items() if is_kitti(data) or not data.strip()}
@@ -61,124 +47,104 @@ def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Rea
     image_of = pair(images, list(labels), levels)
     entries = []
     for name, image in image_of.items():
-        lines = list(filter(str.strip, labels[name].decode("utf-8", "replace").splitlines()))
-        (folder / "labels.txt").write_text("\n".join(lines))
-        classes = dict.fromkeys(" ".join(line.split(" ")[:-14]) for line in lines)
-        ((_, boxes),) = _boxes(OneImage(folder, ",".join(classes)), f"{where}/{name}")
+        lines = enumerate(labels[name].decode("utf-8-sig", "replace").splitlines(), start=1)
+        boxes = [_kitti_box(line, f"{where}/{name}, line {n}") for n, line in lines if line.strip()]
         kept = tuple(box for box in boxes if box.name != DONT_CARE)
         entries.append(ImageEntry(image, *upright_size_hw(files, image), kept))
     alone = {label: ALONE for label in labels if label not in image_of}
     return gathered(where, images, sorted(entries, key=FILE_NAME), image_of, alone)
 
 
-def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder: Path) -> Reading:
-    from labelformat.formats import LabelboxObjectDetectionInput
-    from labelformat.formats.labelbox import FilenameKeyOption
-
-    def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
-        text = read_label(files, name, where).decode("utf-8", "replace")
-        try:
-            classes = {one["name"] for row in text.splitlines() if row.strip()
-                       for one in _objects(json.loads(row))}  # fmt: skip
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            fault = f"{type(error).__name__}: {error}"
-            raise InputError(f"{where}/{name}", fault, "rows of Labelbox's export v2") from None
-        (folder / "rows.ndjson").write_text("\n".join(filter(str.strip, text.splitlines())))
-        key = "EXTERNAL_ID" if '"external_id"' in text else "GLOBAL_KEY"
-        reader = LabelboxObjectDetectionInput(
-            folder / "rows.ndjson", ",".join(sorted(classes)), FilenameKeyOption[key]
-        )
-        return _boxes(reader, f"{where}/{name}")
-
-    return _of_files(files, where, annotations, read)
+def _kitti_box(line: str, where: str) -> Box:
+    words = line.split()
+    try:
+        if not is_kitti(line.encode()):
+            raise ValueError
+        return _between(" ".join(words[:-14]), *map(float, words[-11:-7]))
+    except ValueError:
+        raise InputError(where, line, "a class and 14 numbers") from None
 
 
-def _objects(row: Any) -> list[Any]:
-    projects = row["projects"].values()
-    return [one for project in projects for label in project["labels"]
-            for one in label["annotations"].get("objects", [])]  # fmt: skip
+def read_labelbox(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
+    """Reads the rows of Labelbox's export v2; raises what `read_kitti` does."""
+
+    def read(_: str, data: bytes) -> Iterator[ImageEntry]:
+        for row in map(json.loads, filter(str.strip, data.decode("utf-8", "replace").splitlines())):
+            names, size = row["data_row"], row["media_attributes"]
+            (project,) = row["projects"].values()
+            (label,) = project["labels"]
+            boxes = []
+            for one in label["annotations"]["objects"]:
+                if one["annotation_kind"] == "ImageBoundingBox":
+                    x, y, width, height = (float(one["bounding_box"][side]) for side in SIDES)
+                    boxes.append(_between(str(one["name"]), x, y, x + width, y + height))
+            name = names.get("external_id") or names["global_key"]
+            yield ImageEntry(name, int(size["height"]), int(size["width"]), tuple(boxes))
+
+    expected = "rows of Labelbox's export v2, of images with one label each"
+    return _of_files(files, where, annotations, expected, read)
 
 
-def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Path) -> Reading:
-    from labelformat.formats import CVATObjectDetectionInput
-
+def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
+    """Reads CVAT for images 1.1; raises what `read_kitti` does."""
     notes = []
 
-    def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
-        data = read_label(files, name, where)
+    def read(name: str, data: bytes) -> Iterator[ImageEntry]:
         if b"<!DOCTYPE" in data:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
-        if PROPOSALS in data[:4096]:
-            data, count = PROPOSAL.subn(b"", data)
-            boxes = counted(count, "proposed box", "proposed boxes")
-            notes.append(f"{name}: {boxes} not read: import it into CVAT first")
-        if count := sum(map(data.count, OUTLINES)):
-            notes.append(f"{name}: {counted(count, 'outline')} not read: no boxes")
-        if b"<track " in data:
+        root = ElementTree.fromstring(data.decode("utf-8-sig"))
+        if root.find("track") is not None:
             expected = "images with boxes"
             remedy = "Export it as COCO 1.0, which has its frames"
             raise InputError(f"{where}/{name}", "tracks of a video", expected, remedy)
-        (folder / "annotations.xml").write_bytes(data)
-        try:
-            reader = CVATObjectDetectionInput(folder / "annotations.xml")
-        except ValueError as error:
-            raise _fault(f"{where}/{name}", error) from None
-        return _boxes(reader, f"{where}/{name}")
+        ours = root.find(f"meta/{PROPOSALS}") is not None
+        proposed = set(root.iterfind("image/box[@source='auto']")) if ours else set()
+        if proposed:
+            boxes = counted(len(proposed), "proposed box", "proposed boxes")
+            notes.append(f"{name}: {boxes} not read: import it into CVAT first")
+        if count := sum(one.tag in OUTLINES for one in root.iterfind("image/*")):
+            notes.append(f"{name}: {counted(count, 'outline')} not read: no boxes")
+        for image in root.iterfind("image"):
+            found = tuple(
+                _between(one.attrib["label"], *(float(one.attrib[corner]) for corner in CORNERS))
+                for one in image.iterfind("box")
+                if one not in proposed
+            )
+            of_image = image.attrib
+            height, width = int(of_image["height"]), int(of_image["width"])
+            yield ImageEntry(of_image["name"], height, width, found)
 
-    return _of_files(files, where, annotations, read)._replace(notes=tuple(notes))
-
-
-READERS: dict[str, Callable[[ImageFiles, str, Sequence[str], Path], Reading]] = {
-    "cvat": _cvat, "kitti": _kitti, "labelbox": _labelbox,
-}  # fmt: skip
+    reading = _of_files(files, where, annotations, "CVAT for images 1.1", read)
+    return reading._replace(notes=tuple(notes))
 
 
 def _of_files(
     files: ImageFiles,
     where: str,
     annotations: Sequence[str],
-    read: Callable[[str], Iterable[tuple[Any, tuple[Box, ...]]]],
+    expected: str,
+    read: Callable[[str, bytes], Iterable[ImageEntry]],
 ) -> Reading:
-    """Reads files that list images with their sizes and boxes."""
-    found = {
-        (PurePosixPath(name).parent / image.filename).as_posix(): (image, boxes)
-        for name in annotations
-        for image, boxes in read(name)
-    }
+    """Reads files that list images with their sizes and boxes; faults are not as `expected`."""
+    found = {}
+    for name in annotations:
+        try:
+            for entry in read(name, read_label(files, name, where)):
+                found[(PurePosixPath(name).parent / entry.file_name).as_posix()] = entry
+        except FAULTS as error:
+            fault = f"{type(error).__name__}: {error}"
+            raise InputError(f"{where}/{name}", fault, expected, "Export it as COCO") from None
     images = image_names(files)
     levels: list[tuple[Key, Key]] = [(_without_kind, _without_kind), (_bare, _bare)]
     image_of = pair(images, list(found), levels)
-    entries = [
-        ImageEntry(image_of.get(name, name), image.height, image.width, boxes)
-        for name, (image, boxes) in found.items()
-    ]
+    entries = [one._replace(file_name=image_of.get(name, name)) for name, one in found.items()]
     return gathered(where, images, sorted(entries, key=FILE_NAME), annotations, {})
 
 
-def _boxes(reader: Any, where: str) -> list[tuple[Any, tuple[Box, ...]]]:
-    """Returns the images of a reader of labelformat with their boxes.
-
-    Raises:
-        InputError: the reader fails.
-    """
-    try:
-        return [
-            (found.image, tuple(
-                Box(one.category.name, (
-                    one.box.xmin, one.box.ymin,
-                    one.box.xmax - one.box.xmin, one.box.ymax - one.box.ymin,
-                ))
-                for one in found.objects
-            ))
-            for found in reader.get_labels()
-        ]  # fmt: skip
-    except Exception as error:  # it raises KeyError, IndexError, ParseError, …
-        raise _fault(where, error) from None
-
-
-def _fault(where: str, error: Exception) -> InputError:
-    fault = " ".join(f"{type(error).__name__}: {error}".split())
-    return InputError(where, fault, "a file that labelformat can read", "Export it as COCO")
+def _between(name: str, x1: float, y1: float, x2: float, y2: float) -> Box:
+    if not all(map(isfinite, (x1, y1, x2, y2))):
+        raise ValueError(f"a box of {name} from {x1}, {y1} to {x2}, {y2}")
+    return Box(name, (x1, y1, x2 - x1, y2 - y1))
 
 
 def _without_kind(name: str) -> str:

@@ -1,9 +1,9 @@
 """Reads LabelMe: a JSON file per image with outlines of any kind; boxes are those around them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import dist
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
@@ -12,16 +12,7 @@ from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_siz
 from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_json, stem
 
 
-class Labels(NamedTuple):
-    """The content of a file; height and width in pixels, 0 if they are missing."""
-
-    image: str
-    height: int
-    width: int
-    boxes: tuple[Box, ...]
-
-
-def read_labelme(files: ImageFiles, where: str) -> Reading:
+def read_labelme(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
     """Reads the images of all JSON files, ordered by name.
 
     Raises:
@@ -38,17 +29,18 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
                 found[name] = labels
     levels: list[tuple[Key, Key]] = [
         (stem, stem),
-        (lambda image: image, lambda name: plain_name(f"{_folder(name)}/{found[name].image}")),
-        (lambda image: PurePosixPath(image).name, lambda name: _last(found[name].image)),
+        (str, lambda name: plain_name(f"{PurePosixPath(name).parent}/{found[name].file_name}")),
+        (lambda image: PurePosixPath(image).name, lambda name: _last(found[name].file_name)),
     ]
     image_of = pair(images, list(found), levels)
     entries, file_names = [], {PurePosixPath(image).name for image in images}
     for name, labels in found.items():
         image = image_of.get(name)
-        if image is None and _last(labels.image) in file_names:
+        own_name = _last(labels.file_name)
+        if image is None and own_name in file_names:
             rest[name] = ALONE
             continue
-        image = image or plain_name(f"{_folder(name)}/{_last(labels.image) or stem(name)}")
+        image = image or plain_name(f"{PurePosixPath(name).parent}/{own_name or stem(name)}")
         height, width = labels.height, labels.width
         if min(height, width) < 1:
             height, width = upright_size_hw(files, image)
@@ -56,8 +48,8 @@ def read_labelme(files: ImageFiles, where: str) -> Reading:
     return gathered(where, images, entries, found.keys() - rest.keys(), rest)
 
 
-def _labels(content: Any, where: str) -> Labels | None:
-    """Returns the content of a file; None if it is of another kind."""
+def _labels(content: Any, where: str) -> ImageEntry | None:
+    """Returns the content of a file, 0 for a missing side; None if it is of another kind."""
     if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
         return None
     image = content.get("imagePath")
@@ -65,7 +57,7 @@ def _labels(content: Any, where: str) -> Labels | None:
     boxes = (
         _box(shape, f"{where}: shapes[{number}]") for number, shape in enumerate(content["shapes"])
     )
-    return Labels(image if isinstance(image, str) else "", height, width, tuple(boxes))
+    return ImageEntry(image if isinstance(image, str) else "", height, width, tuple(boxes))
 
 
 def _box(shape: Any, where: str) -> Box:
@@ -86,10 +78,6 @@ def _box(shape: Any, where: str) -> Box:
         (x, y), radius = corners[0], dist(*corners)
         corners = [(x - radius, y - radius), (x + radius, y + radius)]
     return box_around(label.strip(), corners)
-
-
-def _folder(name: str) -> PurePosixPath:
-    return PurePosixPath(name).parent
 
 
 def _last(path: str) -> str:

@@ -20,11 +20,12 @@ from ssdcore.core.messages import say
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files, plain_name
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import EXAMPLE, LocalParams
+from ssdcore.sources.coco_export import UNLISTED
 from ssdcore.sources.coco_writer import write_contents
 from ssdcore.sources.division import Division, partition
 from ssdcore.sources.one_path import Whole, fetch_one_path, fetch_test_path, write_splits
 from ssdcore.sources.pairing import Reading, unused, with_rest
-from ssdcore.sources.recognise import Recognised, recognise
+from ssdcore.sources.recognise import recognise
 from ssdcore.sources.voc import Voc
 from ssdcore.sources.yolo import read_names, read_yolo
 
@@ -63,7 +64,7 @@ def _four_paths(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     present = [*readings, *([layout.TEST] if params.has_test_path else [])]
     division = Division.of(params, present)
     if not contents:
-        whole = Whole(where, Recognised(format, ()), readings, classes=classes)
+        whole = Whole(where, format, readings, classes=classes)
         write_splits(whole, folder, division)
     elif division.shares:
         write_contents(folder, partition(contents.pop("train"), division, where))
@@ -135,8 +136,7 @@ def _images_beside(path: Path, content: CocoSplit) -> Reading:
     # a list of an archive's files may include the top folder
     listed |= {name.partition("/")[2] for name in listed if path.is_file()}
     used = {name for name in names if plain_name(name) in listed}
-    reason = "image that the annotation file does not list"
-    rest = {root / name: (name, reason) for name in images if name not in used}
+    rest = {root / name: (name, UNLISTED) for name in images if name not in used}
     return Reading([], {root / name for name in used}, rest)
 
 

@@ -18,25 +18,29 @@ from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
 from ssdcore.sources.coco_export import read_coco_export
 from ssdcore.sources.coco_writer import ImageEntry, write_coco, write_contents
-from ssdcore.sources.converted import READERS as CONVERTED
-from ssdcore.sources.converted import read_converted
+from ssdcore.sources.converted import read_cvat, read_kitti, read_labelbox
 from ssdcore.sources.division import Division, divide_entries, partition
 from ssdcore.sources.label_studio import read_label_studio
 from ssdcore.sources.labelme import read_labelme
 from ssdcore.sources.pairing import Reading, unused, with_rest
-from ssdcore.sources.recognise import NAMES, Recognised, recognise
+from ssdcore.sources.recognise import NAMES, recognise
 from ssdcore.sources.splits import OTHER_TEST, TEST, UNUSED_TEST, Subset, by_split
 from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo, split_images
 
 OUTSIDE = "image outside the folders of train and val"
+READERS = {
+    "cvat": read_cvat, "kitti": read_kitti, "label_studio": read_label_studio,
+    "labelbox": read_labelbox, "labelme": read_labelme,
+}  # fmt: skip
+"""Of the formats without splits; the folders of the images name them, if there are any."""
 
 
 class Whole(NamedTuple):
     """What a folder or archive holds."""
 
     where: str
-    found: Recognised  # its format
+    format: str  # a key of `ssdcore.sources.recognise.NAMES`
     readings: dict[str, Reading]  # by split; "" holds the images that have none
     contents: Mapping[str, Content] = MappingProxyType({})  # of COCO files, by split
     files: Mapping[str, str] = MappingProxyType({})  # the COCO file of each split, for messages
@@ -66,25 +70,22 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
         write_splits(whole, folder, division)
         if has_test and not params.has_test_path:
             _write_test(whole, TEST, folder)
-        left = unused(
-            {s: with_rest(files, whole.where, whole.where, r) for s, r in readings.items()}
-        )
-        first = left.get("train", left.get("", {}))
+        every = {s: with_rest(files, whole.where, whole.where, r) for s, r in readings.items()}
+        left = {split or "train": reasons for split, reasons in unused(every).items()}
         unused_test = {}
         known = {name for reading in readings.values() for name in (*reading.used, *reading.rest)}
         root, images = path.resolve(), image_names(files)
         if TEST in readings and (params.has_test_path or not has_test):
             reason = OTHER_TEST if params.has_test_path else UNUSED_TEST
             unused_test[reason] = [name for name in images if root / name in readings[TEST].used]
-        first[OUTSIDE] = [name for name in images if root / name not in known]
+        left["train"][OUTSIDE] = [name for name in images if root / name not in known]
     pool = "train" if "train" in readings else ""
     fetched = {}
     for split in (*layout.SPLITS, TEST):
         if annotation_file(folder, split).exists():
             own = split if split in readings and split not in division.shares else pool
-            rest = first if split == "train" else left.get(split, {})
             named = whole.annotations(own)
-            fetched[split] = FetchedSplit(path, whole.where, named, unused=rest)
+            fetched[split] = FetchedSplit(path, whole.where, named, unused=left.get(split, {}))
     fetched["train"] = fetched["train"]._replace(unused_test=unused_test)
     return fetched
 
@@ -128,7 +129,7 @@ def _read(files: ImageFiles, where: str, wanted: str = "auto") -> Whole:
     say(printable(f"{where}: {found}"))
     if found.format == "coco":
         names, contents, readings = read_coco_export(files, where, found.files)
-        whole = Whole(where, found, readings, contents, names)
+        whole = Whole(where, found.format, readings, contents, names)
     elif found.format == "yolo":
         classes = read_names(files, where)
         readings = {
@@ -137,16 +138,12 @@ def _read(files: ImageFiles, where: str, wanted: str = "auto") -> Whole:
             )
             for split, images in split_images(files, where).items()
         }
-        whole = Whole(where, found, readings, classes=classes)
+        whole = Whole(where, found.format, readings, classes=classes)
     elif found.format == "voc":
-        whole = Whole(where, found, _read_voc(files, where))
-    elif found.format == "label_studio":
-        whole = Whole(where, found, _divided(read_label_studio(files, where, found.files), where))
-    elif found.format in CONVERTED:
-        reading = read_converted(files, where, found.format, found.files)
-        whole = Whole(where, found, _divided(reading, where))
+        whole = Whole(where, found.format, _read_voc(files, where))
     else:
-        whole = Whole(where, found, _divided(read_labelme(files, where), where))
+        reading = READERS[found.format](files, where, found.files)
+        whole = Whole(where, found.format, _divided(reading, where))
     for note in (note for reading in whole.readings.values() for note in reading.notes):
         say(printable(f"  {note}"))
     return whole
@@ -187,7 +184,7 @@ def _write_test(whole: Whole, split: str, folder: Path) -> None:
 
 
 def _write_entries(whole: Whole, entries: Mapping[str, Sequence[ImageEntry]], folder: Path) -> None:
-    name = NAMES[whole.found.format]
+    name = NAMES[whole.format]
     classes = whole.classes or class_names(entries.values())
     if not classes:
         raise InputError(whole.where, f"{name} files without any object", "objects")

@@ -129,7 +129,7 @@ def write_cvat(path: Path, images: Iterable[ReviewedImage], classes: Sequence[st
     root = Tree.Element("annotations")
     Tree.SubElement(root, "version").text = "1.1"
     meta = Tree.SubElement(root, "meta")
-    Tree.SubElement(meta, PROPOSALS.decode().strip("<>")).text = "boxes of source auto"
+    Tree.SubElement(meta, PROPOSALS).text = "boxes of source auto"
     labels = Tree.SubElement(Tree.SubElement(meta, "task"), "labels")
     for name in classes:
         Tree.SubElement(Tree.SubElement(labels, "label"), "name").text = name

@@ -10,10 +10,17 @@ from ssdcore.coco.annotations import CocoClass, CocoImage, read_coco, require_pl
 from ssdcore.core.errors import InputError
 from tests.coco_files import box, write_coco
 
+ONE = [{"id": 1, "file_name": "a.jpg"}]
 
-def test_every_box_is_kept_or_counted(tmp_path):
-    path = write_coco(
-        tmp_path / "a.json",
+
+@pytest.fixture
+def read(tmp_path):
+    """Returns a function that reads an annotation file of images, boxes and categories."""
+    return lambda *content: read_coco(write_coco(tmp_path / "a.json", *content))
+
+
+def test_every_box_is_kept_or_counted(read):
+    split = read(
         [{"id": 7, "file_name": "a.jpg"}, {"id": 3, "file_name": "b.jpg"}],
         [
             box(7, 5, [8, 6, 16, 12]),
@@ -29,7 +36,6 @@ def test_every_box_is_kept_or_counted(tmp_path):
             box(8, 1, [1, 1, 5, 5]),
         ],
     )
-    split = read_coco(path)
     assert split.classes == (CocoClass(1, "cat"), CocoClass(5, "dog"))
     assert [image.id for image in split.images] == [7, 3]
     assert split.boxes == {"listed": 11, "kept": 3, "clipped": 1, "crowd": 1, "area_from_box": 0}
@@ -75,9 +81,9 @@ def test_unusable_files(tmp_path, content, hint):
 
 
 @pytest.mark.parametrize("id_", [None, "one", 2**63, 1.5, True, [1]])
-def test_an_image_without_a_usable_id_is_refused(tmp_path, id_):
+def test_an_image_without_a_usable_id_is_refused(read, id_):
     with pytest.raises(InputError, match="id of"):
-        read_coco(write_coco(tmp_path / "a.json", [{"id": id_, "file_name": "a.jpg"}], []))
+        read([{"id": id_, "file_name": "a.jpg"}], [])
 
 
 @pytest.mark.parametrize(
@@ -89,10 +95,10 @@ def test_an_image_without_a_usable_id_is_refused(tmp_path, id_):
         ({"width": 80.5}, ("a.jpg", 60, 0)),
     ],
 )
-def test_boxes_of_an_image_without_size_are_dropped(tmp_path, entry, expected):
+def test_boxes_of_an_image_without_size_are_dropped(read, entry, expected):
     images = [{"id": 1, "file_name": "a.jpg", **entry}, {"id": 2, "file_name": "b.jpg"}]
     rows = [box(1, 1, [1, 1, 5, 5]), box(1, 1, [0, 0, 0, 0]), box(2, 1, [1, 1, 5, 5])]
-    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    split = read(images, rows)
     assert split.images[0][1:] == expected
     assert split.boxes["kept"] == 1
     assert split.dropped == {"image of unknown size": 2}
@@ -100,38 +106,37 @@ def test_boxes_of_an_image_without_size_are_dropped(tmp_path, entry, expected):
 
 
 @pytest.mark.parametrize("file_name", [None, 7, ["a.jpg"], ""])
-def test_an_image_without_file_name_is_kept_for_convert_to_count(tmp_path, file_name):
+def test_an_image_without_file_name_is_kept_for_convert_to_count(read, file_name):
     images = [{"id": 1, "file_name": file_name}]
-    split = read_coco(write_coco(tmp_path / "a.json", images, [box(1, 1, [1, 1, 5, 5])]))
+    split = read(images, [box(1, 1, [1, 1, 5, 5])])
     assert split.images == (CocoImage(1, "", 60, 80),)
     assert split.boxes["kept"] == 1
 
 
-def test_clipped_boxes_are_counted_by_image(tmp_path):
+def test_clipped_boxes_are_counted_by_image(read):
     images = [{"id": n, "file_name": f"{n}.jpg"} for n in (5, 7, 9)]
     rows = [box(7, 1, [70, 1, 20, 5]), box(9, 1, [-1, 1, 5, 5]), box(7, 1, [1, -1, 5, 5]),
             box(5, 1, [1, 1, 5, 5]), box(9, 1, [90, 1, 5, 5]),
             box(5, 1, [74.9, -0.4, 5.2, 60.8])]  # fmt: skip
-    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    split = read(images, rows)
     assert split.clipped_in == {7: 2, 9: 1}
     assert split.boxes["clipped"] == 3
 
 
 @pytest.mark.parametrize("name", [None, 7, "cat \ud800"])
-def test_a_class_without_a_name_in_text_is_refused(tmp_path, name):
-    images = [{"id": 1, "file_name": "a.jpg"}]
+def test_a_class_without_a_name_in_text_is_refused(read, name):
     with pytest.raises(InputError, match=r"name of .* expected text"):
-        read_coco(write_coco(tmp_path / "a.json", images, [], [(1, name)]))
+        read(ONE, [], [(1, name)])
 
 
 @pytest.mark.parametrize(("first", "second"), [(1, 1), (1, "1"), ("7", 7.0)])
-def test_repeated_ids_are_refused(tmp_path, first, second):
+def test_repeated_ids_are_refused(read, first, second):
     images = [{"id": first, "file_name": "a.jpg"}, {"id": second, "file_name": "b.jpg"}]
     with pytest.raises(InputError, match=r"images: .* each id once"):
-        read_coco(write_coco(tmp_path / "a.json", images, []))
+        read(images, [])
     with pytest.raises(InputError, match=r"categories: .* each id once"):
         categories = [(first, "cat"), (second, "dog")]
-        read_coco(write_coco(tmp_path / "a.json", images[:1], [], categories))
+        read(images[:1], [], categories)
 
 
 def test_a_missing_file(tmp_path):
@@ -140,29 +145,26 @@ def test_a_missing_file(tmp_path):
 
 
 def test_iscrowd_and_ids_may_be_missing(tmp_path):
-    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [])
+    path = write_coco(tmp_path / "a.json", ONE, [])
     content = json.loads(path.read_text())
     content["annotations"] = [box(1, 1, [1, 1, 5, 5])]
     path.write_text(json.dumps(content))
     assert read_coco(path).boxes["kept"] == 1
 
 
-def test_whole_numbers_may_be_written_as_text_or_fractions(tmp_path):
-    path = write_coco(
-        tmp_path / "a.json",
+def test_whole_numbers_may_be_written_as_text_or_fractions(read):
+    split = read(
         [{"id": "7", "file_name": "a.jpg", "height": "60", "width": 80.0}],
         [box(7, "0", [8, 6, 16, 12]), box("7", 0.0, [8, 6, 16, 6]), box(7.5, 0, [8, 6, 16, 6])],
-        categories=[("0", "cat"), ("-3", "dog")],
+        [("0", "cat"), ("-3", "dog")],
     )
-    split = read_coco(path)
     assert split.images == (CocoImage(7, "a.jpg", 60, 80),)
     assert split.classes == (CocoClass(-3, "dog"), CocoClass(0, "cat"))
     assert split.objects[7].labels.tolist() == [2, 2]
     assert split.dropped == {"unknown image": 1}
 
 
-def test_a_box_listed_twice_counts_once(tmp_path):
-    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 2, "file_name": "b.jpg"}]
+def test_a_box_listed_twice_counts_once(read):
     rows = [
         box(1, 1, [8, 6, 16, 12]),
         box(2, 1, [8, 6, 16, 12]),
@@ -173,7 +175,7 @@ def test_a_box_listed_twice_counts_once(tmp_path):
         box(1, 1, [70, 50, 10, 10]),
         box(1, 1, [70, 50, 20, 20]),  # the same once clipped
     ]
-    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    split = read([*ONE, {"id": 2, "file_name": "b.jpg"}], rows)
     assert (split.boxes["kept"], split.boxes["crowd"]) == (6, 1)
     assert split.dropped == {"duplicate box": 2}
     assert split.dropped_boxes[0] == ("duplicate box", "a.jpg", 90, 1, 1, "[8, 6, 16, 12]")
@@ -195,9 +197,8 @@ def test_a_box_listed_twice_counts_once(tmp_path):
         (["80", "10", "5.0", 5], "box outside the image"),
     ],
 )
-def test_malformed_and_degenerate_boxes(tmp_path, bbox, reason):
-    images = [{"id": 1, "file_name": "a.jpg"}]
-    split = read_coco(write_coco(tmp_path / "a.json", images, [box(1, 1, bbox)]))
+def test_malformed_and_degenerate_boxes(read, bbox, reason):
+    split = read(ONE, [box(1, 1, bbox)])
     assert (split.boxes["kept"], split.dropped) == (0, {reason: 1})
     assert [(d.reason, d.bbox) for d in split.dropped_boxes] == [(reason, json.dumps(bbox)[:80])]
 
@@ -210,10 +211,10 @@ def test_malformed_and_degenerate_boxes(tmp_path, bbox, reason):
         ((2, -1, 0.5, "2", "maybe", [], [1], {}, 10**400), None),
     ],
 )
-def test_values_of_iscrowd(tmp_path, values, crowd):
+def test_values_of_iscrowd(read, values, crowd):
     images = [{"id": n, "file_name": f"{n}.jpg"} for n in range(len(values))]
     rows = [box(n, 1, [1, 1, 5, 5], iscrowd=value) for n, value in enumerate(values)]
-    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    split = read(images, rows)
     if crowd is None:
         assert split.dropped == {"iscrowd neither 0 nor 1": len(values)}
         assert len(split.annotations.compared().crowd) == 0
@@ -232,11 +233,10 @@ def test_values_of_iscrowd(tmp_path, values, crowd):
         (True, 400, True), (10**400, 400, True),
     ],
 )  # fmt: skip
-def test_values_of_area(tmp_path, area, expected, unusable):
+def test_values_of_area(read, area, expected, unusable):
     """An unusable area is that of the box, as of results in pycocotools."""
-    images = [{"id": 1, "file_name": "a.jpg"}]
     rows = [box(1, 1, [50, 30, 20, 20], area=area), box(1, 1, [1, 1, 5, 5])]
-    split = read_coco(write_coco(tmp_path / "a.json", images, rows))
+    split = read(ONE, rows)
     assert split.annotations.compared().areas_px.tolist() == [expected, 25]
     assert split.boxes["area_from_box"] == unusable
     described = ("area is no number of at least 0", "a.jpg", 1, 1, 1, "[50, 30, 20, 20]")
@@ -256,18 +256,15 @@ def test_the_size_of_an_image_without_one_comes_from_its_file(tmp_path):
 
 
 @pytest.mark.parametrize("second", ["cat", "Cat", " cat ", "CAT\n"])
-def test_two_ids_of_one_name_are_refused(tmp_path, second):
-    path = write_coco(
-        tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [], [(3, "cat"), (8, second)]
-    )
+def test_two_ids_of_one_name_are_refused(read, second):
+    split = read(ONE, [], [(3, "cat"), (8, second)])
     with pytest.raises(InputError, match=r"mine: categories: .*3 'cat' and 8 .*merge_names"):
-        require_plausible(read_coco(path), "mine")
+        require_plausible(split, "mine")
 
 
-def test_names_that_differ_are_accepted_and_so_are_single_letters(tmp_path):
+def test_names_that_differ_are_accepted_and_so_are_single_letters(read):
     categories = enumerate(("cat", "cats", "big cat", "bigcat", "A", "a", "é", "É"))
-    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], [], [*categories])
-    require_plausible(read_coco(path), "mine")
+    require_plausible(read(ONE, [], categories), "mine")
 
 
 @pytest.mark.parametrize(
@@ -282,9 +279,9 @@ def test_names_that_differ_are_accepted_and_so_are_single_letters(tmp_path):
         ([], False),
     ],
 )
-def test_boxes_in_fractions_are_refused(tmp_path, boxes, refused):
+def test_boxes_in_fractions_are_refused(read, boxes, refused):
     rows = [box(1, 1, bbox) for bbox in boxes]
-    split = read_coco(write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows))
+    split = read(ONE, rows)
     expected = (
         pytest.raises(InputError, match=r"mine: annotations: .*\[0.1, 0.2, 0.5, 0.5\].*Multiply")
         if refused
@@ -294,11 +291,10 @@ def test_boxes_in_fractions_are_refused(tmp_path, boxes, refused):
         require_plausible(split, "mine")
 
 
-def test_the_first_boxes_of_each_reason_are_described_in_file_order(tmp_path, monkeypatch):
+def test_the_first_boxes_of_each_reason_are_described_in_file_order(read, monkeypatch):
     monkeypatch.setattr(module, "MAX_DESCRIBED", 3)
-    images = [{"id": 1, "file_name": "a.jpg"}]
     rows = [box(1, 1, [1, 1, 0, n]) for n in range(5)] + [box([1], [2], [1, 1, 5, 5])]
-    split = read_coco(write_coco(tmp_path / "a.json", images, [rows[-1], *rows[:-1]]))
+    split = read(ONE, [rows[-1], *rows[:-1]])
     assert split.dropped == {"box without area": 5, "unknown image": 1}
     assert split.dropped_boxes[0] == ("unknown image", "", 1, "[1]", "[2]", "[1, 1, 5, 5]")
     assert [d.annotation_id for d in split.dropped_boxes] == [1, 2, 3, 4]
@@ -316,7 +312,7 @@ def test_outlines_are_not_kept_in_memory(tmp_path):
     """Parsed, 5 MB of outlines need over three times as much memory."""
     outline = [round(n * 1.37, 2) for n in range(2000)]
     rows = [box(1, 1, [n % 70, n // 70, 9, 9], segmentation=[outline]) for n in range(400)]
-    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows)
+    path = write_coco(tmp_path / "a.json", ONE, rows)
     tracemalloc.start()
     try:
         read_coco(path)
@@ -336,9 +332,9 @@ def test_outlines_are_not_kept_in_memory(tmp_path):
         ([[2, 2, 80, 60]] * 4, False),  # large objects, two pixels too wide
     ],
 )
-def test_corners_in_place_of_sizes_are_refused(tmp_path, boxes, refused):
+def test_corners_in_place_of_sizes_are_refused(read, boxes, refused):
     rows = [box(1, 1, bbox) for bbox in boxes]
-    split = read_coco(write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows))
+    split = read(ONE, rows)
     message = r"^mine: annotations: found '3 of 4 boxes .* in a\.jpg \(80 × 60\)', .*as corners"
     with pytest.raises(InputError, match=message) if refused else nullcontext():
         require_plausible(split, "mine")

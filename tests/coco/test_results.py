@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import (
     CocoResults,
-    Detections,
     from_results,
     read_results,
     to_results,
@@ -17,14 +16,9 @@ from ssdcore.coco.results import (
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
+from tests.data.samples import detections
 
 CLASSES = [CocoClass(3, "cat"), CocoClass(90, "dog")]
-
-
-def detections(boxes, labels, scores) -> Detections:
-    return Detections(
-        np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int32), np.float32(scores)
-    )
 
 
 def test_ids_and_pixels_of_the_annotation_file():

@@ -1,10 +1,13 @@
 """Samples whose pixels show where they come from, and checks of samples after augmentation."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ssdcore.coco.boxes import Objects
+from ssdcore.coco.results import Detections
 from ssdcore.data.augment import Sample
 
 COLOURS = {1: (255, 0, 0), 2: (0, 255, 0), 3: (0, 0, 255)}
@@ -13,14 +16,20 @@ NOTHING = Objects(np.zeros((0, 4), np.float32), np.zeros(0, np.int32), np.zeros(
 
 
 def objects(
-    boxes_yxyx: list[list[float]], labels: list[int], crowd: list[bool] | None = None
+    boxes_yxyx: ArrayLike, labels: Sequence[int], crowd: ArrayLike | None = None
 ) -> Objects:
     """Converts a list per attribute."""
     return Objects(
         np.array(boxes_yxyx, np.float32).reshape(-1, 4),
         np.array(labels, np.int32),
-        np.array(crowd or [False] * len(labels), bool),
+        np.zeros(len(labels), bool) if crowd is None else np.array(crowd, bool),
     )
+
+
+def detections(boxes_yxyx: ArrayLike, labels: Sequence[int], scores: Sequence[float]) -> Detections:
+    """Converts a list per attribute."""
+    boxes = np.array(boxes_yxyx, np.float32).reshape(-1, 4)
+    return Detections(boxes, np.array(labels, np.int32), np.array(scores, np.float32))
 
 
 def painted(rng: np.random.Generator, height: int = 80, width: int = 120) -> Sample:

@@ -10,7 +10,7 @@ from ssdcore.data import archives
 from ssdcore.data.archives import extract_one, unzip
 from ssdcore.data.image_files import archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
-from tests.sources.archives import make_zip
+from tests.sources.archives import files_in, make_zip
 
 
 def zipped(files, method=ZIP_DEFLATED):
@@ -73,14 +73,9 @@ def test_an_entry_unpacks_to_no_more_than_it_states(tmp_path):
 FILES = {"a.txt": b"1", "süß/b.bin": bytes(5000)}
 
 
-def content(folder):
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
-
-
 def test_everything_is_extracted(tmp_path):
     unzip(make_zip(tmp_path / "a.zip", {**FILES, "empty/": b""}), tmp_path / "out")
-    assert content(tmp_path / "out") == FILES
+    assert files_in(tmp_path / "out") == FILES
     assert (tmp_path / "out/empty").is_dir()
 
 
@@ -96,8 +91,8 @@ def refused(archive, tmp_path, match):
 def test_names_do_not_lead_out(tmp_path, name):
     archive = make_zip(tmp_path / "a.zip", {"first": b"1", name: b"2"})
     unzip(archive, tmp_path / "in/out")
-    assert sorted(content(tmp_path / "in/out").values()) == [b"1", b"2"]
-    assert len(content(tmp_path)) == 3  # and the archive
+    assert sorted(files_in(tmp_path / "in/out").values()) == [b"1", b"2"]
+    assert len(files_in(tmp_path)) == 3  # and the archive
 
 
 @pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFIFO, stat.S_IFREG | stat.S_ISUID])
@@ -108,7 +103,7 @@ def test_links_and_devices_become_files_and_modes_are_ignored(tmp_path, kind):
         archive.writestr(entry, "/etc/passwd")
     unzip(tmp_path / "a.zip", tmp_path / "out")
     assert (tmp_path / "out/link").lstat().st_mode & (stat.S_ISUID | 0o111) == 0
-    assert content(tmp_path / "out") == {"link": b"/etc/passwd"}
+    assert files_in(tmp_path / "out") == {"link": b"/etc/passwd"}
 
 
 def test_a_bomb_is_refused(tmp_path, monkeypatch):
@@ -151,7 +146,7 @@ def test_no_archive_is_refused(tmp_path, data):
 def test_one_entry_is_extracted(tmp_path):
     archive = make_zip(tmp_path / "a.zip", FILES)
     extract_one(archive, "süß/b.bin", tmp_path / "new/b.bin")
-    assert content(tmp_path / "new") == {"b.bin": bytes(5000)}
+    assert files_in(tmp_path / "new") == {"b.bin": bytes(5000)}
 
 
 def test_a_missing_or_damaged_entry_is_refused(tmp_path):

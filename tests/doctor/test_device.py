@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks.harness import write_params
 from ssdcore.doctor import device as module
-from ssdcore.doctor.device import DeviceError, check_device, differences, run_on
+from ssdcore.doctor.device import DeviceError, check_device, judged, run_on
 
 
 @pytest.fixture
@@ -41,17 +41,17 @@ def test_a_crash_without_a_message_has_its_exit_status():
         run_on("GPU", "import os; os.abort()")
 
 
-@pytest.mark.parametrize(("factor", "small"), [(1.0, True), (1.0009, True), (1.002, False)])
-def test_a_difference_is_a_share_of_the_norm(factor, small, rng):
+@pytest.mark.parametrize(
+    ("factor", "grade", "text"),
+    [(1.0, "ok", "0.0e+00"), (1.0009, "ok", "9.0e-04"), (1.002, "error", "2.0e-03"),
+     (np.nan, "error", "nan")],
+)  # fmt: skip
+def test_a_difference_is_a_share_of_the_norm(factor, grade, text, rng):
     values = rng.normal(size=(4, 7))
     reference = dict.fromkeys(module.BOUNDS["O0"], values)
-    found = reference | {"losses": values * factor}
-    losses = next(one for one in differences(reference, found, "O0") if one.what == "losses")
-    assert losses.share == pytest.approx(factor - 1, abs=1e-9)
-    assert losses.is_small is small
-
-
-def test_values_that_are_not_finite_are_not_small(rng):
-    reference = dict.fromkeys(module.BOUNDS["O2"], np.ones(3))
-    found = dict.fromkeys(module.BOUNDS["O2"], np.array([1, np.nan, 1]))
-    assert not any(one.is_small for one in differences(reference, found, "O2"))
+    found = reference | {"losses": values * factor, "seconds": (0, 1)}
+    graded = {one.subject: one for one in judged(reference, found, "O0")}
+    losses = graded.pop("training step, losses")
+    assert losses.grade == grade
+    assert losses.text == f"{text} of the CPU's values apart, at most 0.001"
+    assert {one.grade for one in graded.values()} == {"ok"}

@@ -8,7 +8,7 @@ import numpy as np
 from ssdcore.coco.matching import Found, Truth
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults
-from ssdcore.evaluation.judged import JudgedSplit, Split, judge_split
+from ssdcore.evaluation.judged import JudgedSplit, judge_split
 from ssdcore.evaluation.outcomes import judge
 from ssdcore.evaluation.split import Split
 from tests.coco_files import write_coco

@@ -9,7 +9,7 @@ from ssdcore.coco.operating_point import best_f1_threshold
 from ssdcore.coco.results import CocoResults, read_results
 from ssdcore.core.errors import InputError
 from ssdcore.evaluation.average_precision import average_precisions
-from ssdcore.evaluation.judged import judge_split, read_split
+from ssdcore.evaluation.judged import judge_split
 from ssdcore.evaluation.outcomes import IGNORED
 from ssdcore.evaluation.split import read_split
 from tests.evaluation.scenes import write_scene

@@ -1,27 +1,21 @@
 import numpy as np
 import pytest
 
-from ssdcore.coco.boxes import Objects
-from ssdcore.coco.results import Detections
 from ssdcore.evaluation.outcomes import KINDS, judge_image
 from ssdcore.geometry.iou import areas, intersections, iou_matrix
+from tests.data import samples
 
 
 def objects(*rows):
     """Objects from (label, y1, x1, y2, x2), crowds where the label is negative."""
-    table = np.array(rows, float).reshape(-1, 5)
-    return Objects(
-        table[:, 1:].astype(np.float32), abs(table[:, 0]).astype(np.int32), table[:, 0] < 0
-    )
+    labels = [label for label, *_ in rows]
+    return samples.objects([box for _, *box in rows], np.abs(labels), np.less(labels, 0))
 
 
 def detections(*rows):
     """Detections from (label, score, y1, x1, y2, x2)."""
-    table = np.array(rows, float).reshape(-1, 6)
-    return Detections(
-        table[:, 2:].astype(np.float32), table[:, 0].astype(np.int32),
-        table[:, 1].astype(np.float32),
-    )  # fmt: skip
+    labels, scores = ([row[column] for row in rows] for column in (0, 1))
+    return samples.detections([box for _, _, *box in rows], labels, scores)
 
 
 SQUARE = (1, 0, 0, 0.5, 0.5)
@@ -100,19 +94,13 @@ def test_equals_a_naive_loop(rng):
         m, n = rng.integers(0, 9), rng.integers(0, 40)
         low = rng.random((m, 2)) * 0.5
         boxes = np.concatenate([low, low + 0.1 + 0.4 * rng.random((m, 2))], axis=1)
-        truth = Objects(
-            boxes.astype(np.float32), rng.integers(1, 4, m).astype(np.int32), rng.random(m) < 0.15
-        )
+        truth = samples.objects(boxes, rng.integers(1, 4, m), rng.random(m) < 0.15)
         near = boxes[rng.integers(0, m, n)] if m else rng.random((n, 4))
         moved = near + rng.normal(0, 0.05, (n, 4))
         moved = np.concatenate(
             [moved[:, :2], np.maximum(moved[:, 2:], moved[:, :2] + 0.05)], axis=1
         )
-        found = Detections(
-            moved.astype(np.float32),
-            rng.integers(1, 4, n).astype(np.int32),
-            rng.random(n).astype(np.float32),
-        )
+        found = samples.detections(moved, rng.integers(1, 4, n), rng.random(n))
         outcomes = judge_image(truth, found)
         kinds, about, missed = naive(truth, found)
         assert outcomes.names == tuple(kinds)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.coco.results import Detections
 from ssdcore.core.errors import Stopped
 from ssdcore.core.signals import Signals
 from ssdcore.inference.decode import Thresholds
@@ -24,15 +23,12 @@ from ssdcore.prediction.predictor import Predictor
 from ssdcore.prediction.results import writing_results
 from ssdcore.prediction.videos import open_video
 from ssdcore.report.drawing import class_colour
+from tests.data.samples import detections
 from tests.prediction.clips import FakeCapture, write_clip
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"))
 THRESHOLDS = Thresholds(score=0.5)
-FOUND = Detections(
-    np.array([[0.2, 0.2, 0.8, 0.8], [0, 0, 0.5, 0.5]], np.float32),
-    np.array([1, 2], np.int32),
-    np.array([0.9, 0.8], np.float32),
-)
+FOUND = detections([[0.2, 0.2, 0.8, 0.8], [0, 0, 0.5, 0.5]], [1, 2], [0.9, 0.8])
 
 
 class Detector:

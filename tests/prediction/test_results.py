@@ -2,21 +2,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.coco.results import NOTHING, Detections
+from ssdcore.coco.results import NOTHING
 from ssdcore.inference.photo_detector import PhotoResult
 from ssdcore.prediction.results import writing_results
+from tests.data.samples import detections
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, '=dog, "big"'))
-FOUND = Detections(
-    np.array([[0.1, 0.2, 0.5, 0.8], [0, 0, 1, 1]], np.float32),  # y1 x1 y2 x2
-    np.array([2, 1], np.int32),
-    np.array([0.75, 0.5], np.float32),
-)
+FOUND = detections([[0.1, 0.2, 0.5, 0.8], [0, 0, 1, 1]], [2, 1], [0.75, 0.5])  # y1 x1 y2 x2
 PHOTOS = [
     ("a/ü.jpg", PhotoResult(FOUND, 50, 100)),
     ("b\udce9.jpg", PhotoResult.broken("file empty")),

@@ -8,8 +8,6 @@ from matplotlib import get_data_path
 from numpy.typing import NDArray
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.coco.boxes import Objects
-from ssdcore.coco.results import Detections
 from ssdcore.report import drawing
 from ssdcore.report.drawing import (
     HALO,
@@ -22,6 +20,7 @@ from ssdcore.report.drawing import (
     draw_side_by_side,
     font_for,
 )
+from tests.data.samples import detections, objects
 
 RED, LIME = (250, 20, 30), (20, 250, 30)
 GREY = (90, 90, 90)
@@ -94,8 +93,8 @@ def test_a_tiny_image_is_drawn_without_error(side):
 
 def test_truth_is_left_and_predictions_right_scaled_to_the_panels():
     # 50 by 25 into panels of (206 - 4) // 2 = 101: twice the size and a little.
-    truth = Objects(np.float32([[0.2, 0.2, 0.6, 0.4]]), np.int32([1]), np.array([False]))
-    found = Detections(np.float32([[0.2, 0.6, 0.6, 0.8]]), np.int32([2]), np.float32([0.9]))
+    truth = objects([[0.2, 0.2, 0.6, 0.4]], [1])
+    found = detections([[0.2, 0.6, 0.6, 0.8]], [2], [0.9])
     classes = (CocoClass(1, ""), CocoClass(2, ""))
     sheet = draw_side_by_side(grey(25, 50), truth, found, classes, width_px=206)
     strip = sheet.shape[0] - 50
@@ -128,18 +127,16 @@ def test_dejavu_is_used_if_no_font_has_the_characters(monkeypatch):
 
 
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "dog"), CocoClass(9, "owl"))
-BOXES = np.array([[0.1, 0.2, 0.5, 0.8], [0, 0, 1, 1]], np.float32)  # y1 x1 y2 x2
-LABELS = np.array([2, 1], np.int32)
+BOXES, LABELS = [[0.1, 0.2, 0.5, 0.8], [0, 0, 1, 1]], [2, 1]  # y1 x1 y2 x2
 
 
 def test_captions_mark_crowds_and_have_scores_in_the_colours_of_the_classes():
-    objects = Objects(BOXES, LABELS, np.array([False, True]))
-    found = Detections(BOXES, LABELS, np.array([0.987, 0.5], np.float32))
+    truth, found = objects(BOXES, LABELS, [False, True]), detections(BOXES, LABELS, [0.987, 0.5])
     for (boxes, captions, colours), expected in (
-        (annotate_objects(objects, CLASSES), ["dog", "cat (crowd)"]),
+        (annotate_objects(truth, CLASSES), ["dog", "cat (crowd)"]),
         (annotate_detections(found, CLASSES), ["dog 0.99", "cat 0.50"]),
     ):
-        np.testing.assert_array_equal(boxes, BOXES)
+        np.testing.assert_array_equal(boxes, np.float32(BOXES))
         assert (captions, colours) == (expected, [class_colour(2), class_colour(1)])
 
 

@@ -3,8 +3,6 @@ import numpy as np
 import pytest
 
 from ssdcore.coco.annotations import CocoImage
-from ssdcore.coco.boxes import Objects
-from ssdcore.coco.results import Detections
 from ssdcore.evaluation.outcomes import judge_image
 from ssdcore.report.content import Box
 from ssdcore.report.gallery import (
@@ -17,29 +15,24 @@ from ssdcore.report.gallery import (
     gallery_images,
     object_boxes,
 )
+from tests.data.samples import detections, objects
 from tests.report.grey_images import row, table, write_split
 
 A, B = [0.0, 0.0, 0.4, 0.4], [0.5, 0.5, 0.9, 0.9]
 IMAGE = CocoImage(1, "a.jpg", 100, 100)
 
 
-def tally(objects: list[tuple], found: list[tuple]) -> Tally:
+def tally(truth: list[tuple], found: list[tuple]) -> Tally:
     """Judges (box, label, crowd) and (box, label, score) rows of one image."""
-    boxes, labels, crowd = zip(*objects, strict=True) if objects else ((), (), ())
-    truth = Objects(
-        np.array(boxes, np.float32).reshape(-1, 4), np.int32(labels), np.array(crowd, bool)
-    )
-    boxes, labels, scores = zip(*found, strict=True) if found else ((), (), ())
-    detections = Detections(
-        np.array(boxes, np.float32).reshape(-1, 4), np.int32(labels), np.float32(scores)
-    )
-    return JudgedImage(IMAGE, truth, detections, judge_image(truth, detections)).tally
+    shown = objects(*([row[n] for row in truth] for n in range(3)))
+    detected = detections(*([row[n] for row in found] for n in range(3)))
+    return JudgedImage(IMAGE, shown, detected, judge_image(shown, detected)).tally
 
 
 def test_hits_misses_and_extras_by_hand():
-    objects = [(A, 1, False), (B, 2, False)]
+    truth = [(A, 1, False), (B, 2, False)]
     found = [(A, 1, 0.9), (A, 1, 0.8), (B, 3, 0.7)]  # a hit, its double, a wrong class
-    counted = tally(objects, found)
+    counted = tally(truth, found)
     # the wrong class is on the object that was missed, so it is not unseen
     assert counted == Tally(hits=1, misses=1, extras=2, unseen=0, invented=0, confused=1)
     assert counted.f1 == pytest.approx(2 * 1 / (2 * 1 + 1 + 2))
@@ -102,12 +95,11 @@ def test_boxes_are_in_percent_with_their_outcomes(tmp_path):
 
 
 def test_boxes_are_clipped_and_detections_refer_to_their_objects():
-    truth = Objects(np.array([A, B], np.float32), np.int32([2, 1]), np.array([False, True]))
+    truth = objects([A, B], [2, 1], [False, True])
     assert object_boxes(truth, np.array([True, False])) == [
         Box((0, 0, 40, 40), "missed", 2, 2, "object"), Box((50, 50, 40, 40), "truth", 1, 1, "crowd")
     ]  # fmt: skip
-    boxes = np.array([A, [-0.1, 0.9, 0.1, 1.2]], np.float32)
-    found = Detections(boxes, np.int32([1, 2]), np.float32([0.8766, 0.3]))
+    found = detections([A, [-0.1, 0.9, 0.1, 1.2]], [1, 2], [0.8766, 0.3])
     assert detection_boxes(found, judge_image(truth, found), truth) == [
         Box((0, 0, 40, 40), "class", 1, 2, 0, 0.8766),
         Box((90, 0, 10, 10), "background", 2, 0, -1, 0.3),
@@ -130,30 +122,6 @@ def test_images_are_encoded_smaller_until_all_fit_the_budget(rng):
         assert sum(map(len, jpegs)) <= budget or max(decoded.shape) == ENCODINGS[-1][0]
     assert sides[0] == ENCODINGS[0][0] > sides[1] > sides[2] == ENCODINGS[-1][0]
     assert encode_within([], 1) == []
-
-
-def test_outcomes_do_not_depend_on_detections_below_the_threshold(rng):
-    """The page judges once and hides what is below its threshold; so must the analysis."""
-    for _ in range(40):
-        objects = Objects(random_boxes(rng, 8), rng.integers(1, 4, 8).astype(np.int32),
-                          rng.random(8) < 0.1)  # fmt: skip
-        scores = np.sort(rng.random(30).astype(np.float32))[::-1]
-        every = Detections(random_boxes(rng, 30), rng.integers(1, 4, 30).astype(np.int32), scores)
-        judged = judge_image(objects, every)
-        for count in (0, 1, 7, 20):
-            some = judge_image(objects, Detections(*(column[:count] for column in every)))
-            assert some.names == judged.names[:count]
-            np.testing.assert_array_equal(some.objects, judged.objects[:count])
-            accounts = [kind in ("correct", "class", "localisation") for kind in some.names]
-            seen = set(some.objects[accounts])
-            missed = [not crowd and n not in seen for n, crowd in enumerate(objects.crowd)]
-            assert some.missed.tolist() == missed
-
-
-def random_boxes(rng, count):
-    """Boxes (count, 4) in a small square, so that many overlap."""
-    low = rng.uniform(0, 0.5, (count, 2))
-    return np.hstack([low, low + rng.uniform(0.1, 0.5, (count, 2))]).astype(np.float32)
 
 
 def test_skipped_images_are_left_out(tmp_path):

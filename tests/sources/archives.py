@@ -28,6 +28,12 @@ def make_folder(path: Path, files: Mapping[str, bytes | str]) -> Path:
     return path
 
 
+def files_in(folder: Path) -> dict[str, bytes]:
+    """Returns the files below a folder by their paths in it."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
 def voc_xml(file_name: str, boxes: Boxes, size_hw: tuple[int, int] | None = (60, 80)) -> str:
     """Returns an annotation as LabelImg writes it; the objects start in line 9."""
     size = ["<size>", "", "", "<depth>3</depth></size>"]

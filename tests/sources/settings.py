@@ -18,6 +18,18 @@ def dataset(name: str, **values: Any) -> DatasetParams:
     return DATASET.model_copy(update={"name": name, name: section})
 
 
+def four_paths(
+    train: tuple[Path, Path], val: tuple[Path, Path] | None = None, **more: Any
+) -> DatasetParams:
+    """Returns parameters with (annotations, images) of the splits; val is train by default."""
+    values = {
+        f"{split}_{kind}": str(path)
+        for split, pair in (("train", train), ("val", val or train))
+        for kind, path in zip(("annotations", "images"), pair, strict=True)
+    }
+    return dataset("local", **values | more)
+
+
 def listed(raw: Path, split: str) -> dict[str, Any]:
     """Returns the annotation file that was fetched for a split."""
     return json.loads((raw / f"annotations/instances_{split}.json").read_text())

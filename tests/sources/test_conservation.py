@@ -18,7 +18,7 @@ from ssdcore.data.manifest import UNLABELLED, read_unused
 from ssdcore.sources.fetch import LEFT_OUT, WITHOUT_BOX, fetch
 from tests.coco_files import jpeg
 from tests.sources.archives import make_folder, make_zip, voc_xml
-from tests.sources.settings import dataset, listed
+from tests.sources.settings import four_paths, listed
 
 HEIGHT, WIDTH = 60, 800
 JPEG = jpeg(HEIGHT, WIDTH)
@@ -124,9 +124,8 @@ def check(data: DataSet, raw: Path, prefixes: dict[str, str]) -> None:
 
 
 def params(root, format, image_folders):
-    values = {f"{split}_annotations": str(root) for split in layout.SPLITS}
-    values |= {f"{split}_images": str(root / image_folders[split]) for split in layout.SPLITS}
-    return dataset("local", format=format, val_share=0.3, **values)
+    paths = ((root, root / image_folders[split]) for split in layout.SPLITS)
+    return four_paths(*paths, format=format, val_share=0.3)
 
 
 FORMATS = {"yolo": (".txt", yolo_label), "voc": (".xml", voc_label)}

@@ -16,21 +16,17 @@ def chosen(classes_of: dict, share: float, where: str = "x") -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("count", "share", "expected"),
-    [(10, 0.2, 2), (50, 0.5, 25), (2, 0.01, 1), (2, 0.99, 1), (3, 0.9, 2), (12, 0.2, 2)],
-)
-def test_the_share_is_rounded_and_leaves_no_split_empty(count, share, expected):
-    assert len(chosen(dict.fromkeys(NAMES[:count], ()), share)) == expected
-
-
-@pytest.mark.parametrize(
     ("count", "shares", "expected"),
-    [(50, (0.2, 0.1), (35, 10, 5)), (3, (0.01, 0.01), (1, 1, 1)), (3, (0.6, 0.39), (1, 1, 1))],
-)
-def test_three_splits_have_their_shares_and_none_is_empty(count, shares, expected):
-    division = Division(dict(zip(("val", "test"), shares, strict=True)), 1)
-    found = Counter(divide(dict.fromkeys(NAMES[:count], ()), division, "x").values())
-    assert tuple(found[split] for split in ("train", "val", "test")) == expected
+    [
+        (10, {"val": 0.2}, (8, 2)), (50, {"val": 0.5}, (25, 25)), (2, {"val": 0.01}, (1, 1)),
+        (2, {"val": 0.99}, (1, 1)), (3, {"val": 0.9}, (1, 2)), (12, {"val": 0.2}, (10, 2)),
+        (50, {"val": 0.2, "test": 0.1}, (35, 10, 5)), (3, {"val": 0.01, "test": 0.01}, (1, 1, 1)),
+        (3, {"val": 0.6, "test": 0.39}, (1, 1, 1)),
+    ],
+)  # fmt: skip
+def test_shares_are_rounded_and_leave_no_split_empty(count, shares, expected):
+    found = Counter(divide(dict.fromkeys(NAMES[:count], ()), Division(shares, 1), "x").values())
+    assert tuple(found[split] for split in ("train", *shares)) == expected
 
 
 def test_an_additional_image_moves_few_others():

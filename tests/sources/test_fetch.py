@@ -12,17 +12,16 @@ from ssdcore.data.manifest import FetchedSplit, image_folder, read_unused
 from ssdcore.params.types import Section
 from ssdcore.sources.fetch import fetch
 from tests.coco_files import box, jpeg, write_coco
-from tests.sources.archives import make_zip
-from tests.sources.settings import dataset, listed
+from tests.sources.archives import files_in, make_zip
+from tests.sources.settings import dataset, four_paths, listed
 
 A, B = [10, 10, 20, 20], [40, 30, 20, 20]
 
 
 def local(home, **changes):
     """Returns parameters that name the user's files in `home`, with changes."""
-    values = {f"{split}_annotations": home / f"{split}.json" for split in layout.SPLITS}
-    values |= {f"{split}_images": home / split for split in layout.SPLITS} | changes
-    return dataset("local", **{key: str(path) for key, path in values.items()})
+    paths = ((home / f"{split}.json", home / split) for split in layout.SPLITS)
+    return four_paths(*paths, **{key: str(path) for key, path in changes.items()})
 
 
 @pytest.fixture
@@ -46,18 +45,20 @@ def annotate(path: Path, rows=(), **more) -> Path:
     return path
 
 
-def test_local_images_stay_in_place(home, tmp_path):
+def test_local_images_stay_in_place_and_annotations_are_copied(home, tmp_path):
     folder = tmp_path / "raw"
-    annotate(home / "train.json", [box(1, 1, A), box(1, 5, B)])
+    rows = [box(1, 1, [5, 5, 4, float("nan")], colour="süß"), box(1, 1, A), box(1, 5, B)]
+    annotate(home / "train.json", rows)
     splits = fetch(local(home), folder)
-    written = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
-    assert written == {
+    assert set(files_in(folder)) == {
         "annotations/instances_train.json", "annotations/instances_val.json", "source.json",
     }  # fmt: skip
     for split in layout.SPLITS:
         assert image_folder(folder / "source.json", split) == home / split
         assert splits[split].listed == 2
-        assert splits[split].annotations_sha256 == sha256_of_file(home / f"{split}.json")
+        copy = folder / f"annotations/instances_{split}.json"
+        assert copy.read_bytes() == (home / f"{split}.json").read_bytes()
+        assert splits[split].annotations_sha256 == sha256_of_file(copy)
 
 
 def test_crowd_regions_are_boxes_of_their_class(home, tmp_path):
@@ -101,15 +102,6 @@ def test_images_that_no_entry_lists_are_named(home, tmp_path):
             "image that the annotation file does not list": ["c.JPG"],
         }
     }
-
-
-def test_local_annotations_are_copied_byte_for_byte(home, tmp_path):
-    rows = [box(1, 1, [5, 5, 4, float("nan")], colour="süß"), box(1, 5, B)]
-    for split in layout.SPLITS:
-        annotate(home / f"{split}.json", rows)
-    fetch(local(home), tmp_path / "raw")
-    copy = tmp_path / "raw/annotations/instances_val.json"
-    assert copy.read_bytes() == (home / "val.json").read_bytes()
 
 
 def test_the_hash_depends_on_the_images_bytes_and_presence(home, tmp_path):
@@ -233,7 +225,7 @@ def test_a_test_split_is_recorded_apart_and_changes_nothing_else(tmp_path):
     shapes = {"train_images": 2, "val_images": 1}
     fetch(dataset("shapes", **shapes, test_images=2), tmp_path / "with")
     fetch(dataset("shapes", **shapes, test_images=0), tmp_path / "without")
-    before, after = (tree(tmp_path / name) for name in ("without", "with"))
+    before, after = (files_in(tmp_path / name) for name in ("without", "with"))
     more = after.keys() - before.keys()
     assert {name: after[name] for name in before} == before
     assert sorted(more) == [
@@ -244,10 +236,6 @@ def test_a_test_split_is_recorded_apart_and_changes_nothing_else(tmp_path):
     ]
     drawn = {after[name] for name in after if name.endswith(".jpg")}
     assert len(drawn) == 5  # the test images are others
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.mark.parametrize("name", ["bccd", "coco2017", "tutorial"])

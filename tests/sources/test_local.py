@@ -9,20 +9,9 @@ from ssdcore.data.manifest import image_folder, read_unused
 from ssdcore.sources.fetch import fetch
 from tests.coco_files import box, jpeg, write_coco
 from tests.sources.archives import make_folder, voc_xml
-from tests.sources.settings import dataset, fetched
+from tests.sources.settings import fetched, four_paths
 
 STEMS = [f"{n:02}" for n in range(10)]
-
-
-def local(train: tuple[Path, Path], val: tuple[Path, Path] | None = None, **more):
-    """Returns parameters with (annotations, images) of the splits; val is train by default."""
-    paths = zip(layout.SPLITS, (train, val or train), strict=True)
-    values = {
-        f"{split}_{kind}": str(path)
-        for split, pair in paths
-        for kind, path in zip(("annotations", "images"), pair, strict=True)
-    }
-    return dataset("local", **values | more)
 
 
 def stems(content: dict) -> list[str]:
@@ -60,7 +49,7 @@ def tree(path: Path, format: str) -> dict:
 
 @pytest.mark.parametrize("format", ["coco", "voc", "yolo"])
 def test_one_set_is_split_the_same_in_every_format(tmp_path, format):
-    settings = local(**tree(tmp_path / "home", format), format=format, val_share=0.3)
+    settings = four_paths(**tree(tmp_path / "home", format), format=format, val_share=0.3)
     parts = fetched(settings, tmp_path / "raw")
     assert stems(parts["val"]) == ["01", "03", "04"]  # the same in every format
     assert sorted(stems(parts["train"]) + stems(parts["val"])) == STEMS
@@ -75,7 +64,9 @@ def test_one_set_is_split_the_same_in_every_format(tmp_path, format):
 
 def test_the_seed_decides_the_split(tmp_path):
     home = tree(tmp_path / "home", "coco")
-    first, other = (fetched(local(**home, split_seed=seed), tmp_path / "raw") for seed in (1, 2))
+    first, other = (
+        fetched(four_paths(**home, split_seed=seed), tmp_path / "raw") for seed in (1, 2)
+    )
     assert stems(first["val"]) != stems(other["val"])
 
 
@@ -84,12 +75,12 @@ def test_a_share_becomes_the_test_split(tmp_path, format):
     """Of one set, beside that for val; of train, if there is a val."""
     home = tree(tmp_path / "home", format)
     shares = {"format": format, "val_share": 0.3, "test_share": 0.2}
-    parts = fetched(local(**home, **shares), tmp_path / "one")
+    parts = fetched(four_paths(**home, **shares), tmp_path / "one")
     assert stems(parts["val"]) == ["01", "03", "04"]  # as without a test split
     assert len(stems(parts["test"])) == 2
     assert sorted(stem for part in parts.values() for stem in stems(part)) == STEMS
     other = tree(tmp_path / "v", format)["train"]
-    two = fetched(local(home["train"], other, **shares), tmp_path / "two")
+    two = fetched(four_paths(home["train"], other, **shares), tmp_path / "two")
     assert stems(two["val"]) == STEMS
     assert sorted(stems(two["train"]) + stems(two["test"])) == STEMS
     assert len(stems(two["test"])) == 2
@@ -104,20 +95,20 @@ def test_groups_stay_together_and_those_of_two_sets_are_refused(tmp_path):
         old.rename(old.with_name(image["file_name"]))
     (tmp_path / "home/a.json").write_text(json.dumps(content))
     grouped = {"group": "^(burst.)-", "val_share": 0.2, "test_share": 0.2}
-    parts = fetched(local(**home, **grouped), tmp_path / "raw")
+    parts = fetched(four_paths(**home, **grouped), tmp_path / "raw")
     bursts = {split: {stem[:6] for stem in stems(part)} for split, part in parts.items()}
     assert [len(found) for found in bursts.values()] == [3, 1, 1]
     assert [len(stems(part)) for part in parts.values()] == [6, 2, 2]
     other = tree(tmp_path / "other", "coco")["train"]
-    fetched(local(home["train"], other, **grouped), tmp_path / "raw")
+    fetched(four_paths(home["train"], other, **grouped), tmp_path / "raw")
     with pytest.raises(InputError, match=r"^dataset\.local\.group: 0[0-9]: found '.* in train and"):
-        fetched(local(home["train"], other, group=r"(0\d)\.jpg$"), tmp_path / "raw")
+        fetched(four_paths(home["train"], other, group=r"(0\d)\.jpg$"), tmp_path / "raw")
 
 
 def test_two_spellings_of_a_path_are_one_set(tmp_path):
     (annotations, images) = tree(tmp_path / "home", "coco")["train"]
     other = (Path(f"{annotations.parent}/./a.json"), Path(f"{images}/"))
-    parts = fetched(local((annotations, images), other), tmp_path / "raw")
+    parts = fetched(four_paths((annotations, images), other), tmp_path / "raw")
     assert len(stems(parts["val"])) == 2
 
 
@@ -125,7 +116,7 @@ def test_voc_lists_take_precedence_over_the_share(tmp_path):
     (folder, images) = tree(tmp_path / "home", "voc")["train"]
     lists = folder / "ImageSets/Main"
     make_folder(lists, {"trainval.txt": "01\n02", "test.txt": "03"})
-    settings = local((folder, images), format="voc")
+    settings = four_paths((folder, images), format="voc")
     parts = fetched(settings, tmp_path / "raw")
     assert (stems(parts["train"]), stems(parts["val"])) == (["01", "02"], ["03"])
     make_folder(lists, {"train.txt": "05", "val.txt": "04\n06"})
@@ -140,7 +131,7 @@ def test_voc_splits_have_the_same_classes(tmp_path):
         xml = voc_xml("a.jpg", listed)
         make_folder(tmp_path / name, {"Annotations/a.xml": xml, "JPEGImages/a.jpg": jpeg()})
         trees.append((tmp_path / name, tmp_path / name / "JPEGImages"))
-    parts = fetched(local(*trees, format="voc"), tmp_path / "raw")
+    parts = fetched(four_paths(*trees, format="voc"), tmp_path / "raw")
     for part, listed in zip(parts.values(), boxes_of.values(), strict=True):
         assert [c["name"] for c in part["categories"]] == ["cat", "dog"]
         assert [row[1] for row in boxes(part)] == [kind for kind, _ in listed]
@@ -154,7 +145,7 @@ def test_a_difficult_object_of_voc_is_a_crowd_region(tmp_path):
     files = {"Annotations/a.xml": xml, "JPEGImages/a.jpg": jpeg()}
     trees = [make_folder(tmp_path / name, files) for name in "tv"]
     parts = fetched(
-        local(*((tree, tree / "JPEGImages") for tree in trees), format="voc"), tmp_path / "raw"
+        four_paths(*((tree, tree / "JPEGImages") for tree in trees), format="voc"), tmp_path / "raw"
     )
     for part in parts.values():
         assert [row["iscrowd"] for row in part["annotations"]] == [0, 1]
@@ -164,7 +155,7 @@ def test_yolo_classes_must_be_the_same(tmp_path):
     train, val = (tree(tmp_path / name, "yolo")["train"] for name in ("t", "v"))
     (val[0] / "classes.txt").write_text("dog\n")
     with pytest.raises(InputError, match=r"v: class names: found \['dog'\].*/t: \['cat'\]"):
-        fetch(local(train, val, format="yolo"), tmp_path / "raw")
+        fetch(four_paths(train, val, format="yolo"), tmp_path / "raw")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +165,7 @@ def test_yolo_classes_must_be_the_same(tmp_path):
 @pytest.mark.parametrize("split", layout.SPLITS)
 def test_a_missing_path_is_named(tmp_path, format, kind, split):
     home = tree(tmp_path / "home", format)["train"]
-    settings = local(home, home, format=format, **{f"{split}_{kind}": str(tmp_path / "none")})
+    settings = four_paths(home, home, format=format, **{f"{split}_{kind}": str(tmp_path / "none")})
     with pytest.raises(InputError, match=rf"^dataset\.local\.{split}_{kind}: found .*none"):
         fetch(settings, tmp_path / "raw")
 
@@ -182,6 +173,6 @@ def test_a_missing_path_is_named(tmp_path, format, kind, split):
 def test_a_folder_behind_a_link_is_named(tmp_path):
     train, val = (tree(tmp_path / name, "voc")["train"] for name in ("t", "v"))
     (train[1] / "more").symlink_to(val[1])
-    fetch(local(train, val, format="voc"), tmp_path / "raw")
+    fetch(four_paths(train, val, format="voc"), tmp_path / "raw")
     reason = "folder that is a link or cannot be read"
     assert read_unused(tmp_path / "raw") == {"train": {reason: ["more"]}}

@@ -138,6 +138,17 @@ def test_an_archive_is_read_like_a_folder(tmp_path, tool):
     assert archive == folder
 
 
+@pytest.mark.parametrize("tool", ["kitti", "labelbox", "cvat_xml"])
+def test_names_of_classes_may_have_commas(tmp_path, tool):
+    data = original(EXAMPLE)
+    names = {name: f"{name}, small" for name in data.classes}
+    photos = [p._replace(boxes=[(names[name], box) for name, box in p.boxes]) for p in data.photos]
+    files = EXPORTS[tool](data._replace(photos=photos, classes=[*names.values()]))
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    shown = {name for photo in photos for name, _ in photo.boxes}
+    assert {category["name"] for category in parts["train"]["categories"]} == shown
+
+
 def test_groups_of_an_export_with_folders_are_found_and_counted(tmp_path, capsys):
     path = make_folder(tmp_path / "set", EXPORTS["cvat_xml"](original(EXAMPLE)))
     parts = fetched(path, tmp_path / "raw", group=r"^(train)-", val_share=0.25)
@@ -298,7 +309,15 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
         ({"a.json": '{"shapes": [{"label": "", "points": []}]}', "a.jpg": b""},
          r"a\.json: shapes\[0\]: found '', expected a shape with a label"),
         ({"a.json": '{"shapes": [{"label": "x", "points": [[1, "?"]]}]}'}, "points, each with x"),
-        ({"a.ndjson": "{}"}, r"a\.ndjson: found .KeyError: 'projects'., expected rows of Labelbox"),
+        ({"a.ndjson": "{}"}, r"a\.ndjson: found .KeyError: 'data_row'., expected rows of Labelbox"),
+        ({"a.ndjson": '{"data_row": {}, "media_attributes": {}, "projects": {"": {"labels": []}}}'},
+         "found 'ValueError: .*of images with one label each"),
+        ({"a.ndjson": '{"data_row": {"external_id": "a"}, "media_attributes": {"height": 1e999}, '
+          '"projects": {"": {"labels": [{"annotations": {"objects": []}}]}}}'}, "OverflowError"),
+        ({"a.txt": "big car" + " 1" * 14 + "\ncar" + " 1e999" * 14, "a.jpg": b""},
+         r"a\.txt, line 2: found 'car 1e999 .*expected a class and 14 numbers"),
+        ({"a.txt": "big car" + " 1" * 14 + "\ncar 1 2", "a.jpg": b""},
+         r"a\.txt, line 2: found 'car 1 2', expected a class and 14 numbers"),
         ({"annotations.xml": "<annotations><!DOCTYPE a></annotations>"}, "no document type"),
         ({"annotations.xml": "<annotations><track /></annotations>"}, "tracks of a video"),
         ({"a.json": '{"images": [{"id": "x"}], "annotations": [], "categories": [{"id": 1, '

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +7,7 @@ from ssdcore.core.layout import SPLITS
 from ssdcore.sources import shapes
 from ssdcore.sources.shape_outlines import CLASSES
 from ssdcore.sources.shapes import MAX_OBJECTS, draw_image, image_at, write_shapes
+from tests.sources.archives import files_in
 from tests.sources.settings import listed
 
 COUNTS = {"train": 6, "val": 4}
@@ -19,11 +18,6 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("shapes")
     write_shapes(path, 5, COUNTS["train"], COUNTS["val"])
     return path
-
-
-def _bytes_by_name(folder: Path) -> dict[str, bytes]:
-    files = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def test_the_boxes_enclose_what_was_painted(monkeypatch):
@@ -46,12 +40,12 @@ def test_the_boxes_enclose_what_was_painted(monkeypatch):
 
 def test_the_same_seed_gives_the_same_bytes(folder, tmp_path):
     write_shapes(tmp_path, 5, COUNTS["train"], COUNTS["val"])
-    assert _bytes_by_name(tmp_path) == _bytes_by_name(folder)
+    assert files_in(tmp_path) == files_in(folder)
 
 
 def test_an_image_does_not_depend_on_how_many_there_are(folder, tmp_path):
     write_shapes(tmp_path, 5, train_images=2, val_images=3)
-    all_files, fewer_files = _bytes_by_name(folder), _bytes_by_name(tmp_path)
+    all_files, fewer_files = files_in(folder), files_in(tmp_path)
     image_files = [name for name in fewer_files if name.endswith(".jpg")]
     assert len(image_files) == 5
     assert all(fewer_files[name] == all_files[name] for name in image_files)

@@ -1,16 +1,14 @@
 import io
 
-import cv2
-import numpy as np
 import pytest
 from PIL import Image
 
 from ssdcore.coco.annotations import CocoSplit, read_coco
-from ssdcore.coco.results import CocoResults
 from ssdcore.report.comparison.candidate import Detected
 from ssdcore.report.comparison.images import SIDE, draw_images, shared_images
 from tests import coco_files
 from tests.coco_files import write_coco
+from tests.report.grey_images import row, table, write_split
 
 BOX = [10, 10, 30, 20]
 
@@ -28,18 +26,11 @@ def split_of(tmp_path):
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "val").mkdir()
-    for number in (1, 2, 3):
-        rgb = np.full((60, 80, 3), 60 * number, np.uint8)
-        (tmp_path / f"val/{number}.png").write_bytes(cv2.imencode(".png", rgb)[1].tobytes())
-    return tmp_path / "val"
+    return write_split(tmp_path / "val", 3).folder
 
 
-def detected(split: CocoSplit, *image_ids: int, score: float = 0.9, category: int = 7) -> Detected:
-    rows = [
-        {"image_id": id_, "category_id": category, "bbox": BOX, "score": score} for id_ in image_ids
-    ]
-    return Detected(split, CocoResults.from_rows(rows), "val")
+def detected(split: CocoSplit, *image_ids: int, score: float = 0.9) -> Detected:
+    return Detected(split, table(*(row(id_, score, BOX) for id_ in image_ids)), "val")
 
 
 def test_images_are_the_same_by_name_size_and_objects(split_of):
