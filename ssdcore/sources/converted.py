@@ -1,4 +1,4 @@
-"""Reads KITTI, Labelbox and CVAT's own XML through the package labelformat.
+"""Reads Labelbox; and KITTI and CVAT's own XML through the package labelformat.
 
 The package opens files by their path and trusts them. So it gets copies of the annotation files
 alone, of bounded size and under names of ours; images are read here.
@@ -6,17 +6,19 @@ alone, of bounded size and under names of ours; images are read here.
 
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import cos, radians, sin
 from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
+from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
-from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_label, stem
+from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_label, read_text, stem
 from ssdcore.sources.recognise import is_kitti
 from ssdcore.sources.yolo import may_be_label
 
@@ -26,6 +28,8 @@ PROPOSALS = b"<proposals>"
 """In files of `ssdcore.sources.review_files`: their boxes of source auto are no annotations. CVAT
 does not keep the mark, so that boxes that it exports are read, whatever proposed them."""
 PROPOSAL = re.compile(rb'<box [^<>]*source="auto"[^<>]*/>')
+ROTATED = re.compile(rb'<box [^<>]*\brotation="(?!0(?:\.0*)?")[^<>"]*"[^<>]*>')
+SIDES = (b"xtl", b"ytl", b"xbr", b"ybr")
 FILE_NAME = attrgetter("file_name")
 OUTLINES = (b"<polygon ", b"<polyline ", b"<mask ", b"<ellipse ", b"<cuboid ", b"<points ")
 """Of CVAT's XML, which labelformat does not read."""
@@ -71,32 +75,59 @@ def _kitti(files: ImageFiles, where: str, _: Sequence[str], folder: Path) -> Rea
     return gathered(where, images, sorted(entries, key=FILE_NAME), image_of, alone)
 
 
-def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], folder: Path) -> Reading:
-    from labelformat.formats import LabelboxObjectDetectionInput
-    from labelformat.formats.labelbox import FilenameKeyOption
+class ListedImage(NamedTuple):
+    """An image that a file lists; height and width in pixels, 0 if they are missing."""
+
+    filename: str
+    height: int
+    width: int
+
+
+def _labelbox(files: ImageFiles, where: str, annotations: Sequence[str], _: Path) -> Reading:
+    """Reads the rows; the image of a row that nobody has labelled is not used."""
+    others = 0
 
     def read(name: str) -> Iterable[tuple[Any, tuple[Box, ...]]]:
-        text = read_label(files, name, where).decode("utf-8", "replace")
-        try:
-            classes = {one["name"] for row in text.splitlines() if row.strip()
-                       for one in _objects(json.loads(row))}  # fmt: skip
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            fault = f"{type(error).__name__}: {error}"
-            raise InputError(f"{where}/{name}", fault, "rows of Labelbox's export v2") from None
-        (folder / "rows.ndjson").write_text("\n".join(filter(str.strip, text.splitlines())))
-        key = "EXTERNAL_ID" if '"external_id"' in text else "GLOBAL_KEY"
-        reader = LabelboxObjectDetectionInput(
-            folder / "rows.ndjson", ",".join(sorted(classes)), FilenameKeyOption[key]
+        nonlocal others
+        for number, row in enumerate(read_text(files, name, where).split("\n"), start=1):
+            if row.strip() and (found := _labelbox_row(row, f"{where}/{name}, line {number}")):
+                others += found[2]
+                yield found[:2]
+
+    reading = _of_files(files, where, annotations, read)
+    notes = (f"{counted(others, 'object')} not read: no boxes",) if others else ()
+    return reading._replace(notes=notes)
+
+
+def _labelbox_row(text: str, where: str) -> tuple[ListedImage, tuple[Box, ...], int] | None:
+    """Returns a row's image, its boxes and the number of other objects; None without labels.
+
+    Of several labels, those of other annotators or projects, the latest counts.
+    """
+    try:
+        row = json.loads(text)
+        labels = [label for project in row["projects"].values() for label in project["labels"]]
+        if not labels:
+            return None
+        latest = max(
+            labels, key=lambda one: str((one.get("label_details") or {}).get("updated_at"))
         )
-        return _boxes(reader, f"{where}/{name}")
+        objects = latest["annotations"].get("objects", [])
+        boxes = [one for one in objects if one.get("annotation_kind") == "ImageBoundingBox"]
+        data, size = row["data_row"], row.get("media_attributes") or {}
+        sides = [whole_number(size.get(side)) or 0 for side in ("height", "width")]
+        image = ListedImage(str(data.get("external_id") or data["global_key"]), *sides)
+        found = tuple(map(_labelbox_box, boxes))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        fault = f"{type(error).__name__}: {error}"
+        raise InputError(where, fault, "a row of Labelbox's export v2") from None
+    return image, found, len(objects) - len(boxes)
 
-    return _of_files(files, where, annotations, read)
 
-
-def _objects(row: Any) -> list[Any]:
-    projects = row["projects"].values()
-    return [one for project in projects for label in project["labels"]
-            for one in label["annotations"].get("objects", [])]  # fmt: skip
+def _labelbox_box(region: Mapping[str, Any]) -> Box:
+    box = region["bounding_box"]
+    x, y, w, h = (float(box[key]) for key in ("left", "top", "width", "height"))
+    return Box(str(region["name"]), (x, y, w, h))
 
 
 def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Path) -> Reading:
@@ -112,6 +143,10 @@ def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Pat
             data, count = PROPOSAL.subn(b"", data)
             boxes = counted(count, "proposed box", "proposed boxes")
             notes.append(f"{name}: {boxes} not read: import it into CVAT first")
+        data, count = ROTATED.subn(lambda box: _upright(box[0]), data)
+        if count:
+            rotated = counted(count, "rotated box", "rotated boxes")
+            notes.append(f"{name}: {rotated} became the boxes around them")
         if count := sum(map(data.count, OUTLINES)):
             notes.append(f"{name}: {counted(count, 'outline')} not read: no boxes")
         if b"<track " in data:
@@ -126,6 +161,21 @@ def _cvat(files: ImageFiles, where: str, annotations: Sequence[str], folder: Pat
         return _boxes(reader, f"{where}/{name}")
 
     return _of_files(files, where, annotations, read)._replace(notes=tuple(notes))
+
+
+def _upright(tag: bytes) -> bytes:
+    """Returns the tag of a box that is rotated around its centre as that of the box around it."""
+    texts = dict(re.findall(rb'(\w+)="([^"]*)"', tag))
+    words = (texts.get(key, b"").decode("ascii", "replace") for key in (*SIDES, b"rotation"))
+    left, top, right, bottom, degrees = (finite_number(word) or 0.0 for word in words)
+    across, along = abs(cos(radians(degrees))) / 2, abs(sin(radians(degrees))) / 2
+    width, height = right - left, bottom - top
+    half_w, half_h = width * across + height * along, width * along + height * across
+    x, y = (left + right) / 2, (top + bottom) / 2
+    around = dict(zip(SIDES, (x - half_w, y - half_h, x + half_w, y + half_h), strict=True))
+    return re.sub(
+        rb'\b(xtl|ytl|xbr|ybr)="[^"]*"', lambda side: b'%s="%.2f"' % (side[1], around[side[1]]), tag
+    )
 
 
 READERS: dict[str, Callable[[ImageFiles, str, Sequence[str], Path], Reading]] = {
@@ -149,10 +199,17 @@ def _of_files(
     levels: list[tuple[Key, Key]] = [(_without_kind, _without_kind), (_bare, _bare)]
     image_of = pair(images, list(found), levels)
     entries = [
-        ImageEntry(image_of.get(name, name), image.height, image.width, boxes)
+        _entry(files, image_of.get(name, name), image, boxes)
         for name, (image, boxes) in found.items()
     ]
     return gathered(where, images, sorted(entries, key=FILE_NAME), annotations, {})
+
+
+def _entry(files: ImageFiles, name: str, listed: Any, boxes: tuple[Box, ...]) -> ImageEntry:
+    height, width = listed.height, listed.width
+    if min(height, width) < 1:
+        height, width = upright_size_hw(files, name)
+    return ImageEntry(name, height, width, boxes)
 
 
 def _boxes(reader: Any, where: str) -> list[tuple[Any, tuple[Box, ...]]]:

@@ -45,7 +45,7 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
     image_of, by_name = pair_listed(images, [task.image for task in tasks], ".", "")
     entries, rest, others = [], {}, 0
     for task in tasks:
-        image = image_of.get(task.image, task.image)
+        image = image_of.get(task.image, task.image.lstrip("/"))  # else the file is missing
         if task.regions is None:
             rest[image] = UNFINISHED
             continue
