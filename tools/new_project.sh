@@ -19,14 +19,26 @@ case $data in *[\&\|\\\"\']* | *"
 "*) fail "DATA: found '$data', expected a path without & | \\ and quotes." ;; esac
 target=$(dirname "$PWD")/$name
 [ ! -e "$target" ] || fail "$target exists. Choose another NAME, or remove it."
-git config user.email >/dev/null || fail "git does not know you: git config --global user.email you@example.com"
+git -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 || fail "git does not know you:" \
+  '  git config --global user.name "Your Name"' '  git config --global user.email you@example.com'
+[ -z "${2:-}" ] || [ -e "$data" ] || fail "DATA: found '$data', which does not exist." \
+  "Write the whole path of your photos, or leave DATA out and put them into data/own later."
 
-[ -z "${2:-}" ] || [ ! -e "$data" ] || data=$(cd "$(dirname "$data")" && pwd)/$(basename "$data")
+[ -z "${2:-}" ] || data=$(cd "$(dirname "$data")" && pwd)/$(basename "$data")
 here=$PWD branch=$(git branch --show-current)
+trap '[ $? = 0 ] || rm -rf "$target"' EXIT # nothing half made stays
+trap 'exit 75' HUP INT TERM
 git clone --quiet --origin upstream . "$target"
 cd "$target"
+if [ -z "$branch" ]; then # a tag or a commit is checked out
+  branch=main
+  git checkout --quiet -B main
+fi
 address=$(git -C "$here" remote get-url origin 2>/dev/null) && git remote set-url upstream "$address"
-for key in user.name user.email; do git config "$key" "$(git -C "$here" config "$key")"; done
+for key in user.name user.email; do
+  value=$(git -C "$here" config "$key") || continue # git's variables in the environment say it
+  git config "$key" "$value"
+done
 git rm --quiet -r .ci dvc.lock metrics tests/test_ci.py tests/test_readme.py tests/test_pipeline.py tests/readme.py
 sed -e "s|^    path: examples/local |    path: \"$data\" |" -e "s|^  experiment: ssd300|  experiment: $name|" \
   -e '1s|.*|# The active experiment, made of presets/custom.yaml.|' -e 2d presets/custom.yaml >params.yaml

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
 from operator import attrgetter
 from pathlib import PurePosixPath
+from typing import Any
 from xml.etree import ElementTree
 
+from ssdcore.coco.rows import whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import ImageFiles, image_names
-from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, rotated, upright_size_hw
 from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_label, stem
 from ssdcore.sources.recognise import is_kitti
 from ssdcore.sources.yolo import may_be_label
@@ -22,6 +24,7 @@ PROPOSALS = "proposals"
 annotations. CVAT does not keep it, so that boxes that it exports are read, whatever proposed
 them."""
 FILE_NAME = attrgetter("file_name")
+LABELBOX, BOX = "rows of Labelbox's export v2", "ImageBoundingBox"
 SIDES, CORNERS = ("left", "top", "width", "height"), ("xtl", "ytl", "xbr", "ybr")
 """Of a box of Labelbox, and of CVAT."""
 FAULTS = (
@@ -66,23 +69,47 @@ def _kitti_box(line: str, where: str) -> Box:
 
 
 def read_labelbox(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
-    """Reads the rows of Labelbox's export v2; raises what `read_kitti` does."""
+    """Reads the rows of Labelbox's export v2; raises what `read_kitti` does.
 
-    def read(_: str, data: bytes) -> Iterator[ImageEntry]:
-        for row in map(json.loads, filter(str.strip, data.decode("utf-8", "replace").splitlines())):
-            names, size = row["data_row"], row["media_attributes"]
-            (project,) = row["projects"].values()
-            (label,) = project["labels"]
-            boxes = []
-            for one in label["annotations"]["objects"]:
-                if one["annotation_kind"] == "ImageBoundingBox":
-                    x, y, width, height = (float(one["bounding_box"][side]) for side in SIDES)
-                    boxes.append(_between(str(one["name"]), x, y, x + width, y + height))
-            name = names.get("external_id") or names["global_key"]
-            yield ImageEntry(name, int(size["height"]), int(size["width"]), tuple(boxes))
+    The image of a row that nobody has labelled is not used.
+    """
+    others = 0
 
-    expected = "rows of Labelbox's export v2, of images with one label each"
-    return _of_files(files, where, annotations, expected, read)
+    def read(name: str, data: bytes) -> Iterator[ImageEntry]:
+        nonlocal others
+        for number, text in enumerate(data.decode("utf-8-sig").split("\n"), start=1):
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+                if (objects := _latest_objects(row)) is None:
+                    continue
+                boxes = [_labelbox_box(one) for one in objects if one["annotation_kind"] == BOX]
+                data_row, size = row["data_row"], row.get("media_attributes") or {}
+                image = str(data_row.get("external_id") or data_row["global_key"])
+            except FAULTS as error:
+                raise _fault(f"{where}/{name}, line {number}", error, LABELBOX) from None
+            others += len(objects) - len(boxes)
+            height, width = (whole_number(size.get(side)) or 0 for side in ("height", "width"))
+            yield ImageEntry(image, height, width, tuple(boxes))
+
+    reading = _of_files(files, where, annotations, LABELBOX, read)
+    notes = (f"{counted(others, 'object')} not read: no boxes",) if others else ()
+    return reading._replace(notes=notes)
+
+
+def _latest_objects(row: Any) -> list[Any] | None:
+    """Returns the objects of a row's latest label, of any annotator and project, if it has one."""
+    labels = [label for project in row["projects"].values() for label in project["labels"]]
+    if not labels:
+        return None
+    latest = max(labels, key=lambda one: str((one.get("label_details") or {}).get("updated_at")))
+    return list(latest["annotations"].get("objects", []))
+
+
+def _labelbox_box(region: Any) -> Box:
+    x, y, width, height = (float(region["bounding_box"][side]) for side in SIDES)
+    return _between(str(region["name"]), x, y, x + width, y + height)
 
 
 def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Reading:
@@ -104,18 +131,28 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
             notes.append(f"{name}: {boxes} not read: import it into CVAT first")
         if count := sum(one.tag in OUTLINES for one in root.iterfind("image/*")):
             notes.append(f"{name}: {counted(count, 'outline')} not read: no boxes")
+        if count := sum(_rotation(one) != 0 for one in root.iterfind("image/box")):
+            rotated = counted(count, "rotated box", "rotated boxes")
+            notes.append(f"{name}: {rotated} became the boxes around them")
         for image in root.iterfind("image"):
-            found = tuple(
-                _between(one.attrib["label"], *(float(one.attrib[corner]) for corner in CORNERS))
-                for one in image.iterfind("box")
-                if one not in proposed
-            )
+            found = tuple(_cvat_box(one) for one in image.iterfind("box") if one not in proposed)
             of_image = image.attrib
             height, width = int(of_image["height"]), int(of_image["width"])
             yield ImageEntry(of_image["name"], height, width, found)
 
     reading = _of_files(files, where, annotations, "CVAT for images 1.1", read)
     return reading._replace(notes=tuple(notes))
+
+
+def _rotation(box: ElementTree.Element) -> float:
+    return float(box.attrib.get("rotation", 0))
+
+
+def _cvat_box(box: ElementTree.Element) -> Box:
+    """Returns a box, or the box around one that is rotated around its centre."""
+    x1, y1, x2, y2 = (float(box.attrib[corner]) for corner in CORNERS)
+    upright = _between(box.attrib["label"], x1, y1, x2, y2)
+    return rotated(upright, _rotation(box), ((x1 + x2) / 2, (y1 + y2) / 2))
 
 
 def _of_files(
@@ -132,13 +169,21 @@ def _of_files(
             for entry in read(name, read_label(files, name, where)):
                 found[(PurePosixPath(name).parent / entry.file_name).as_posix()] = entry
         except FAULTS as error:
-            fault = f"{type(error).__name__}: {error}"
-            raise InputError(f"{where}/{name}", fault, expected, "Export it as COCO") from None
+            raise _fault(f"{where}/{name}", error, expected) from None
     images = image_names(files)
     levels: list[tuple[Key, Key]] = [(_without_kind, _without_kind), (_bare, _bare)]
     image_of = pair(images, list(found), levels)
-    entries = [one._replace(file_name=image_of.get(name, name)) for name, one in found.items()]
+    entries = []
+    for name, entry in found.items():
+        image = image_of.get(name, name)
+        sides = (entry.height, entry.width)
+        height, width = sides if min(sides) > 0 else upright_size_hw(files, image)
+        entries.append(ImageEntry(image, height, width, entry.boxes))
     return gathered(where, images, sorted(entries, key=FILE_NAME), annotations, {})
+
+
+def _fault(where: str, error: Exception, expected: str) -> InputError:
+    return InputError(where, f"{type(error).__name__}: {error}", expected, "Export it as COCO")
 
 
 def _between(name: str, x1: float, y1: float, x2: float, y2: float) -> Box:

@@ -95,7 +95,8 @@ def divide(
                     left.subtract(shown[unit])
                     missing -= len(members[unit])
         if not chosen:
-            last = shuffled(free, division.seed)[0]
+            units = shuffled(free, division.seed)
+            last = next((u for u in units if all(left[one] > 1 for one in shown[u])), units[0])
             split_of[last] = split
             left.subtract(shown[last])
         free = [unit for unit in free if unit not in split_of]

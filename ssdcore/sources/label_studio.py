@@ -5,7 +5,6 @@ are not read. https://labelstud.io/guide/task_format describes the format.
 """
 
 from collections.abc import Mapping, Sequence
-from math import cos, radians, sin
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -15,7 +14,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES, ImageFiles, image_names
 from ssdcore.sources.coco_export import LOCAL_FILES, pair_listed
-from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, rotated, upright_size_hw
 from ssdcore.sources.pairing import Reading, gathered, read_json
 
 KIND = "rectanglelabels"
@@ -45,7 +44,7 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
     image_of, by_name = pair_listed(images, [task.image for task in tasks], ".", "")
     entries, rest, others = [], {}, 0
     for task in tasks:
-        image = image_of.get(task.image, task.image)
+        image = image_of.get(task.image, task.image.lstrip("/"))  # else the file is missing
         if task.regions is None:
             rest[image] = UNFINISHED
             continue
@@ -100,11 +99,4 @@ def _box(region: Mapping[str, Any], height: int, width: int, where: str) -> Box:
     if None in percent or not isinstance(name, str):
         raise InputError(where, value, f"x, y, width and height in percent, and {KIND}")
     x, y, w, h = (float(percent[n] or 0) * (width, height)[n % 2] / 100 for n in range(4))
-    angle = radians(finite_number(value.get("rotation")) or 0)
-    if not angle:
-        return Box(name, (x, y, w, h))
-    corners = ((0, 0), (w, 0), (0, h), (w, h))  # rotated clockwise around the first of them
-    turned = [
-        (a * cos(angle) - b * sin(angle), a * sin(angle) + b * cos(angle)) for a, b in corners
-    ]
-    return box_around(name, [(x + a, y + b) for a, b in turned])
+    return rotated(Box(name, (x, y, w, h)), finite_number(value.get("rotation")) or 0, (x, y))

@@ -64,13 +64,17 @@ def recognise(files: ImageFiles, where: str, wanted: str = "auto") -> Recognised
         InputError: none of the formats is there, or several are.
     """
     names = files.names()
-    found = [one for one in _found(files, names) if wanted in ("auto", one.format)]
+    every = list(_found(files, names))
+    found = [one for one in every if wanted in ("auto", one.format)]
     if len(found) == 1:
         return found[0]
     if found:
         expected = "one format"
         remedy = f"Set dataset.local.format to {' or '.join(one.format for one in found)}"
         raise InputError(where, [str(one) for one in found], expected, remedy)
+    if every:
+        remedy = f"Set dataset.local.format to auto or {every[0].format}"
+        raise InputError(where, [str(one) for one in every], NAMES[wanted], remedy)
     raise _unknown(files, where, wanted)
 
 
@@ -92,6 +96,12 @@ def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
         kinds = f"{named[0]}, but no label file with a box"
         expected = "labels/….txt beside images/…, a line for each box"
         remedy = "If the labels lie elsewhere, name the folder that holds them and the images"
+        stems = {PurePosixPath(image).stem for image in image_names(files)}
+        labels = [n for n in names if may_be_label(n) and PurePosixPath(n).stem in stems]
+        if example := _first(files, labels, lambda data: bool(data.strip())):
+            kinds = f"{example}, which begins with {' '.join(_words(_read(files, example)))}"
+            expected = "text in UTF-8, a line for each box: class cx cy width height"
+            remedy = "Numbers have a point, such as 0.25"
     elif names and len(image_names(files)) == len(names):
         kinds = f"images alone, such as {names[0]}"
         remedy = "Name the folder that holds their annotations, too: often the one above"
@@ -120,7 +130,8 @@ def _found(files: ImageFiles, names: list[str]) -> Iterator[Recognised]:
         yield Recognised("label_studio", tuple(tasks))
     if example := _first(files, [*beside, *others], lambda data: bool(IS_LABELME.search(data))):
         yield Recognised("labelme", (example,))
-    xml = {name: _read(files, name)[:4096] for name in _ending(names, ".xml")[:MOST_READ]}
+    some = _ending(names, ".xml")[:MOST_READ]
+    xml = {name: _read(files, name)[:8192].replace(b"\0", b"") for name in some}  # of UTF-16, too
     if voc := next((name for name, head in xml.items() if b"<annotation>" in head.lower()), ""):
         yield Recognised("voc", (voc,))
     if cvat := [name for name, head in xml.items() if b"<annotations>" in head]:

@@ -22,7 +22,7 @@ from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_siz
 from ssdcore.sources.pairing import ALONE, Key, Reading, pair, read_text
 from ssdcore.sources.splits import TEST, by_split, complete
 
-NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names")
+NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "_darknet.labels")
 """Files of class names; the first that exists is read. Other YAML files with names come last."""
 YAML = (".yaml", ".yml")
 ENTRIES = ("names", "path", "train", "val", "test")
@@ -43,7 +43,9 @@ def read_names(files: ImageFiles, where: str) -> list[str]:
     """
     found = files_of_names(files)
     if not found:
-        raise InputError(where, "no file of class names", " or ".join((NAMES[0], NAMES[3])))
+        expected = " or ".join((NAMES[0], NAMES[3]))
+        remedy = "Write classes.txt into this folder: a name a line, that of class 0 first"
+        raise InputError(where, "no file of class names", expected, remedy)
     return _names_in(files, found[0], where)
 
 
@@ -117,10 +119,10 @@ def _images_at(
         if inside := [name for name in images if not place or name.startswith(f"{place}/")]:
             return inside
         if place in known:
-            lines = read_text(files, place, "").splitlines()
-            ends = (_endings(PurePosixPath(place).parent, line.strip()) for line in lines)
-            listed = (next((end for end in some if end in known), "") for some in ends)
-            return [name for name in listed if name]
+            lines = filter(None, map(str.strip, read_text(files, place, "").splitlines()))
+            ends = [[*_endings(PurePosixPath(place).parent, line)] for line in lines]
+            listed = [next((end for end in some if end in known), some[0]) for some in ends]
+            return listed if known.intersection(listed) else []  # convert counts what is missing
     return []
 
 

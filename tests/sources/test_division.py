@@ -41,6 +41,13 @@ def test_the_last_image_of_a_class_stays_in_train():
     assert chosen(classes_of, 0.3) == {order[1], order[3], order[4]}
 
 
+def test_of_few_images_those_that_alone_show_a_class_stay_in_train():
+    for seed in range(8):
+        classes_of = {"a": ["common", "rare"], "b": ["common"]}
+        split_of = divide(classes_of, Division({"val": 0.2}, seed), "x")
+        assert split_of == {"a": "train", "b": "val"}
+
+
 def test_each_split_has_its_share_of_a_rare_class():
     """20 of 1,000 images show it, half of them with a common one."""
     names = [f"{n:04}.jpg" for n in range(1000)]

@@ -4,6 +4,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import open_image_files
+from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.label_studio import read_label_studio
 from tests.coco_files import jpeg
 
@@ -87,3 +88,13 @@ def test_a_rotated_box_is_the_box_around_it_and_other_regions_are_counted(readin
 def test_a_fault_names_the_task(reading, content, message):
     with pytest.raises(InputError, match=f"tasks.json: {message}"):
         reading(content)
+
+
+def test_an_image_that_is_not_there_is_missing_and_leaves_no_folder(reading, tmp_path):
+    found = reading([task("/data/upload/1/0123abcd-gone.jpg", {"result": [region(1, 2, 3, 4)]})])
+    (entry,) = found.entries
+    with (
+        open_image_files(tmp_path) as files,
+        pytest.raises(BrokenImageError, match=r"^file missing"),
+    ):
+        files.read(entry.file_name)

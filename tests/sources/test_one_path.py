@@ -280,6 +280,28 @@ def test_the_entries_of_a_data_yaml_are_the_splits(tmp_path, yaml, train, val):
         assert {name.split("/")[1] for name in names(parts[split])} == {folder}
 
 
+def test_an_image_that_a_list_of_a_data_yaml_names_and_is_not_there_stays_to_be_counted(tmp_path):
+    data = original(EXAMPLE)
+    files = EXPORTS["ultralytics"](data)
+    for split in ("train", "val"):
+        own = [f"./{name}" for name in files if name.startswith(f"images/{split}/")]
+        files[f"{split}.txt"] = "\n".join([*own, "", f"../data/images/{split}/gone.jpg"])
+    files["data.yaml"] = f"train: train.txt\nval: val.txt\nnames: {data.classes}\n"
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    assert len(names(parts["train"])) == 1 + sum(photo.split == "train" for photo in data.photos)
+    assert [name for name in names(parts["train"]) if "gone" in name] == [
+        "data/images/train/gone.jpg"
+    ]
+
+
+def test_xml_in_utf_16_is_recognised(tmp_path):
+    files = EXPORTS["label_img"](original(EXAMPLE))
+    expected = fetched(make_folder(tmp_path / "set", files), tmp_path / "a")
+    for name in (name for name in files if name.endswith(".xml")):
+        files[name] = str(files[name]).encode("utf-16")
+    assert fetched(make_folder(tmp_path / "wide", files), tmp_path / "b") == expected
+
+
 @pytest.mark.parametrize("inner", ["images", "images/train"])
 def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
     files = {"images/train/a.jpg": b"", "labels/train/a.txt": "0 .5 .5 1 1"}
@@ -300,7 +322,9 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
         ({"data.yaml": "names: [a]", "images/a.jpg": b""}, r"found 'data\.yaml, but no label file"),
         ({"a.jpg": b""}, r"images alone, such as a\.jpg.*the one above"),
         ({}, "found 'no file'"),
-        ({"a.jpg": b"", "a.txt": "0 .5 .5 1 1"}, "found 'no file of class names'"),
+        ({"data.yaml": "names: [a]", "images/a.jpg": b"", "labels/a.txt": "0 0,5 0,5 1 1"},
+         r"found 'labels/a\.txt, which begins with 0 0,5 0,5 1 1', expected text in UTF-8, a line"),
+        ({"a.jpg": b"", "a.txt": "0 .5 .5 1 1"}, "found 'no file of class names'.*Write classes"),
         ({"a.jpg": b"", "a.txt": "0 .5 .5 1 1", "classes.txt": "x", "b.xml": "<annotation/>",
           "c.xml": "<annotation></annotation>"}, r"Set dataset\.local\.format to voc or yolo"),
         ({"data.yaml": "train: elsewhere/images\nval: v\nnames: [a]", "a.jpg": b"",
@@ -309,15 +333,11 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
         ({"a.json": '{"shapes": [{"label": "", "points": []}]}', "a.jpg": b""},
          r"a\.json: shapes\[0\]: found '', expected a shape with a label"),
         ({"a.json": '{"shapes": [{"label": "x", "points": [[1, "?"]]}]}'}, "points, each with x"),
-        ({"a.ndjson": "{}"}, r"a\.ndjson: found .KeyError: 'data_row'., expected rows of Labelbox"),
-        ({"a.ndjson": '{"data_row": {}, "media_attributes": {}, "projects": {"": {"labels": []}}}'},
-         "found 'ValueError: .*of images with one label each"),
-        ({"a.ndjson": '{"data_row": {"external_id": "a"}, "media_attributes": {"height": 1e999}, '
-          '"projects": {"": {"labels": [{"annotations": {"objects": []}}]}}}'}, "OverflowError"),
         ({"a.txt": "big car" + " 1" * 14 + "\ncar" + " 1e999" * 14, "a.jpg": b""},
          r"a\.txt, line 2: found 'car 1e999 .*expected a class and 14 numbers"),
         ({"a.txt": "big car" + " 1" * 14 + "\ncar 1 2", "a.jpg": b""},
          r"a\.txt, line 2: found 'car 1 2', expected a class and 14 numbers"),
+        ({"a.ndjson": "{}"}, r"a\.ndjson, line 1: found .KeyError: 'projects'., expected rows of"),
         ({"annotations.xml": "<annotations><!DOCTYPE a></annotations>"}, "no document type"),
         ({"annotations.xml": "<annotations><track /></annotations>"}, "tracks of a video"),
         ({"a.json": '{"images": [{"id": "x"}], "annotations": [], "categories": [{"id": 1, '
@@ -331,6 +351,29 @@ def test_what_is_not_known_or_wrong_is_one_message(tmp_path, files, message):
     path.mkdir()
     with pytest.raises(InputError, match=message):
         fetched(make_folder(path, files), tmp_path / "raw")
+
+
+def test_a_format_that_is_set_and_not_there_names_the_one_that_is(tmp_path):
+    path = make_folder(tmp_path / "set", EXPORTS["roboflow_yolo"](original(EXAMPLE)))
+    message = r"found \['YOLO as .*expected Pascal VOC\. Set dataset\.local\.format to auto or yolo"
+    with pytest.raises(InputError, match=message):
+        fetched(path, tmp_path / "raw", format="voc")
+
+
+def test_yolo_darknet_of_roboflow_has_its_class_names_in_each_folder(tmp_path):
+    data = original(EXAMPLE)
+    files = EXPORTS["roboflow_yolo"](data)
+    expected = fetched(make_folder(tmp_path / "yolo", files), tmp_path / "a")
+    del files["data.yaml"]
+    darknet = {f"{split}/_darknet.labels": "\n".join(data.classes) for split in ("train", "valid")}
+    for name, content in files.items():
+        split, _, file = name.split("/")
+        darknet[f"{split}/{file}"] = content
+    found = fetched(make_folder(tmp_path / "darknet", darknet), tmp_path / "b")
+    for split in ("train", "val"):
+        for key in ("categories", "annotations"):
+            assert found[split][key] == expected[split][key]
+    assert read_unused(tmp_path / "b") == {}
 
 
 def test_a_path_that_is_no_folder_or_archive_is_refused_and_that_of_wsl_named(tmp_path):

@@ -34,20 +34,22 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def make(repository: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+def make(repository: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     line = ["sh", "tools/new_project.sh", *words]
-    env = {k: v for k, v in environment().items() if not k.startswith("GIT_")}
+    env = {k: v for k, v in environment().items() if not k.startswith("GIT_")} | variables
     return subprocess.run(line, cwd=repository, env=env, capture_output=True, text=True)
 
 
 def test_a_project_has_its_own_data_readme_and_ci(repository):
-    done = make(repository, "cats", "/photos/of cats")
+    photos = repository.with_name("photos of cats")
+    photos.mkdir()
+    done = make(repository, "cats", "../photos of cats")
     assert done.returncode == 0, done.stderr
     project = repository.with_name("cats")
     assert f"cd {project} && make demo" in done.stdout
     params = read_params(project / "params.yaml")
     assert params.dataset.name == "local"
-    assert params.dataset.local.path == "/photos/of cats"
+    assert params.dataset.local.path == str(photos)
     assert params.tracking.experiment == "cats"
     assert "# cats" in (project / "README.md").read_text()
     job = YAML(typ="safe").load(project / ".github/workflows/ci.yml")["jobs"]["check"]
@@ -65,6 +67,8 @@ def test_a_project_has_its_own_data_readme_and_ci(repository):
         (("a b",), "NAME: found 'a b', expected"),
         (("ssd",), "exists. Choose another NAME"),
         (("dogs", "a&b"), "DATA: found 'a&b', expected a path without"),
+        (("dogs", "/nowhere/dogs"), "DATA: found '/nowhere/dogs', which does not exist."),
+        (("dogs", "~/dogs"), "Write the whole path"),
     ],
 )
 def test_a_mistake_makes_nothing(repository, words, message):
@@ -73,3 +77,39 @@ def test_a_mistake_makes_nothing(repository, words, message):
     assert done.returncode == 2
     assert message in done.stderr
     assert set(repository.parent.iterdir()) == before
+
+
+def test_without_a_name_for_commits_nothing_is_made(repository, tmp_path):
+    clone = repository.with_name("nameless")
+    run(repository, "git", "clone", "--quiet", ".", str(clone))
+    run(clone, "git", "config", "user.email", "a@b")
+    done = make(clone, "mice", HOME=str(tmp_path))
+    assert done.returncode == 2
+    assert 'git config --global user.name "Your Name"' in done.stderr
+    assert not repository.with_name("mice").exists()
+    named = {"GIT_AUTHOR_NAME": "a", "GIT_COMMITTER_NAME": "a"}
+    done = make(clone, "mice", HOME=str(tmp_path), **named)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_fails_half_way_leaves_nothing(repository):
+    before = set(repository.parent.iterdir())
+    run(repository, "git", "checkout", "--quiet", "-b", "other")
+    run(repository, "git", "rm", "--quiet", "tests/readme.py")
+    run(repository, "git", "commit", "--quiet", "--message", "Without a file")
+    done = make(repository, "mules")
+    run(repository, "git", "checkout", "--quiet", "main")
+    assert done.returncode != 0
+    assert "tests/readme.py" in done.stderr
+    assert set(repository.parent.iterdir()) == before
+
+
+def test_a_project_begun_at_a_tag_has_a_branch(repository):
+    run(repository, "git", "checkout", "--quiet", "--detach")
+    done = make(repository, "birds")
+    run(repository, "git", "checkout", "--quiet", "main")
+    assert done.returncode == 0, done.stderr
+    project = repository.with_name("birds")
+    assert "committed on main." in done.stdout
+    assert run(project, "git", "branch", "--show-current").strip() == "main"
+    assert "git pull upstream main " in (project / "README.md").read_text()

@@ -1,0 +1,118 @@
+"""What exports of CVAT and Labelbox hold besides upright boxes of every image."""
+
+import json
+from math import sqrt
+
+import pytest
+
+from ssdcore.core.errors import InputError
+from ssdcore.data.image_files import open_image_files
+from ssdcore.sources.converted import read_cvat, read_labelbox
+from tests.coco_files import jpeg
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Returns a function from a reader and its file to what is read; there are two images."""
+    for name in ("day/a.jpg", "day/b.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(jpeg(100, 200))
+
+    def read(reader, text):
+        (tmp_path / "annotations").write_text(text)
+        with open_image_files(tmp_path) as files:
+            return reader(files, str(tmp_path), ["annotations"])
+
+    return read
+
+
+def boxes(found):
+    return {
+        entry.file_name: [
+            (box.name, *(round(side, 1) for side in box.xywh_px)) for box in entry.boxes
+        ]
+        for entry in found.entries
+    }
+
+
+def region(name, left, top, **more):
+    box = {"left": left, "top": top, "width": 10, "height": 20}
+    return {"name": name, "annotation_kind": "ImageBoundingBox", "bounding_box": box} | more
+
+
+def label(*objects, **more):
+    return {"annotations": {"objects": [*objects]}, **more}
+
+
+def row(name, *labels, **more):
+    size = {"height": 100, "width": 200}
+    found = {"data_row": {"external_id": name}, "media_attributes": size} | more
+    return json.dumps(found | {"projects": {"p": {"labels": [*labels]}, "q": {"labels": []}}})
+
+
+def test_a_row_of_labelbox_that_nobody_has_labelled_is_not_used(read):
+    found = read(read_labelbox, f"{row('a.jpg', label(region('cat', 1, 2)))}\n\n{row('b.jpg')}\n")
+    assert boxes(found) == {"day/a.jpg": [("cat", 1, 2, 10, 20)]}
+    assert dict(found.rest.values())["day/b.jpg"] == "image without a label file"
+
+
+def test_of_several_labels_of_labelbox_the_latest_counts(read):
+    old, new = (
+        label(region("cat", month, 0), label_details={"updated_at": f"2026-0{month}-01"})
+        for month in (3, 4)
+    )
+    assert boxes(read(read_labelbox, row("a.jpg", new, old))) == {
+        "day/a.jpg": [("cat", 4, 0, 10, 20)]
+    }
+
+
+def test_names_of_labelbox_may_have_folders_commas_and_question_marks(read, tmp_path):
+    (tmp_path / "day/what?.jpg").write_bytes(jpeg(100, 200))
+    rows = [row(name, label(region("cat, black", 1, 2))) for name in ("day/a.jpg", "what?.jpg")]
+    expected = [("cat, black", 1, 2, 10, 20)]
+    assert boxes(read(read_labelbox, "\n".join(rows))) == {
+        "day/a.jpg": expected, "day/what?.jpg": expected,
+    }  # fmt: skip
+
+
+def test_a_row_of_labelbox_without_a_size_has_that_of_its_image(read):
+    found = read(read_labelbox, row("a.jpg", label(region("cat", 1, 2)), media_attributes={}))
+    assert [(entry.height, entry.width) for entry in found.entries] == [(100, 200)]
+
+
+def test_other_objects_of_labelbox_are_counted(read):
+    outline = region("cat", 0, 0, annotation_kind="ImagePolygon")
+    found = read(read_labelbox, row("a.jpg", label(outline, region("cat", 1, 2), outline)))
+    assert found.notes == ("2 objects not read: no boxes",)
+    assert boxes(found) == {"day/a.jpg": [("cat", 1, 2, 10, 20)]}
+
+
+def test_a_wrong_row_of_labelbox_is_named_by_its_line(read):
+    good = row("a.jpg", label(region("cat", 1, 2)))
+    bad = row("b.jpg", label({"name": "cat", "annotation_kind": "ImageBoundingBox"}))
+    with pytest.raises(InputError, match=r"annotations, line 2: found .*bounding_box"):
+        read(read_labelbox, f"{good}\n{bad}")
+
+
+def test_a_rotated_box_of_cvat_becomes_the_box_around_it(read):
+    def tag(rotation):
+        return (
+            f'<box label="cat" source="manual" occluded="0" xtl="40.00" ytl="30.00" '
+            f'xbr="60.00" ybr="70.00"{rotation} z_order="0"></box>'
+        )
+
+    tags = [tag(""), tag(' rotation="0.00"'), tag(' rotation="90.00"'), tag(' rotation="45.00"')]
+    found = read(
+        read_cvat,
+        "<annotations><version>1.1</version><meta><task><id>1</id><labels><label><name>cat</name>"
+        '</label></labels></task></meta><image id="0" name="a.jpg" width="200" height="100">'
+        f"{''.join(tags)}</image></annotations>",
+    )
+    around = 30 * sqrt(2)  # half of it is (20 + 40) / 2 · cos 45°
+    upright = ("cat", 40, 30, 20, 40)
+    turned = ("cat", *(round(side, 1) for side in (50 - around / 2, 50 - around / 2)))
+    assert boxes(found)["day/a.jpg"] == [
+        upright, upright, ("cat", 30, 40, 40, 20),
+        (*turned, round(around, 1), round(around, 1)),
+    ]  # fmt: skip
+    assert found.notes == ("annotations: 2 rotated boxes became the boxes around them",)
