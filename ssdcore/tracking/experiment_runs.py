@@ -13,13 +13,7 @@ from ssdcore.core.experiment import BASELINE_TAG, NAME_TAG
 from ssdcore.core.files import sha256_of_json
 from ssdcore.dvc.experiments import Experiment
 from ssdcore.params.reader import check_params
-from ssdcore.tracking.client import (
-    experiment_id_of,
-    mlflow_errors,
-    newest_run,
-    open_client,
-    quiet,
-)
+from ssdcore.tracking.client import experiment_id_of, mlflow_errors, newest_run, open_client, quiet
 from ssdcore.tracking.context import KEY_TAG, PARAMS_TAG
 from ssdcore.tracking.store import Store
 from ssdcore.tracking.view import WORKFLOW

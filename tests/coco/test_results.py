@@ -6,13 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssdcore.coco.annotations import CocoClass, CocoImage
-from ssdcore.coco.results import (
-    CocoResults,
-    from_results,
-    read_results,
-    to_results,
-    write_results,
-)
+from ssdcore.coco.results import CocoResults, from_results, read_results, to_results, write_results
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
 from ssdcore.geometry.boxes import yxyx_to_xywh_px

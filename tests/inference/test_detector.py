@@ -3,12 +3,7 @@ import pytest
 
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import Detections, to_results
-from ssdcore.data.loader import (
-    InputBatch,
-    input_batches,
-    spread_samples,
-    to_training_example,
-)
+from ssdcore.data.loader import InputBatch, input_batches, spread_samples, to_training_example
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import (

@@ -1,12 +1,12 @@
 import json
 import math
-from html.parser import HTMLParser
 
 import numpy as np
 import plotly.graph_objects as go
 import pytest
 
 from ssdcore.report import plotting
+from tests.report.test_page import Page
 
 
 def luminance(colour: str) -> float:
@@ -25,19 +25,13 @@ def test_data_are_visible_on_light_and_dark(name, ground):
 def test_no_text_of_a_fragment_ends_its_data():
     evil = "</script><script>alert(1)</script><!--"
     figure = plotting.figure([go.Scatter(x=[1, 2], y=[3, 4], name=evil)])
-    fragment = plotting.fragment(figure, 'a "chart" <b>', 240)
-
-    elements, texts = [], []
-    parser = HTMLParser()
-    parser.handle_starttag = lambda tag, attributes: elements.append((tag, dict(attributes)))
-    parser.handle_data = texts.append
-    parser.feed(fragment)
-
-    assert [tag for tag, _ in elements] == ["div", "script"]
-    assert elements[0][1]["aria-label"] == 'a "chart" <b>'
-    assert elements[0][1]["style"] == "height:240px"
-    assert elements[1][1] == {"type": "application/json"}
-    data = json.loads("".join(texts))
+    part = Page(plotting.fragment(figure, 'a "chart" <b>', 240))
+    assert [tag for tag, _ in part.elements] == ["div", "script"]
+    assert part.elements[0][1]["aria-label"] == 'a "chart" <b>'
+    assert part.elements[0][1]["style"] == "height:240px"
+    ((attributes, text),) = part.scripts
+    assert attributes == {"type": "application/json"}
+    data = json.loads(text)
     assert data["data"][0]["name"] == evil
     assert data["data"][0]["y"] == [3, 4]
     assert data["config"]["displayModeBar"] is False
