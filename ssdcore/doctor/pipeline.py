@@ -67,6 +67,9 @@ def check_dvc() -> Finding:
         return Finding("error", "DVC", str(error).rstrip("."))
     except RunError as error:
         return Finding("error", "DVC", str(error).removeprefix("DVC: "), "Run dvc status -v")
+    except OSError as error:
+        found = f".dvc cannot be written: {error.strerror}"
+        return Finding("error", "DVC", found, "Free some space, or make the folder writable")
     if changed:
         return Finding("to do", "DVC", f"changed: {', '.join(changed)}", "Run dvc repro")
     return Finding("ok", "DVC", "every stage is up to date")

@@ -57,6 +57,13 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
                 taken.add(output)
                 found[key] = Input(_without_secrets(source), output, source)
     if not found:
+        resolved = out.resolve()
+        inside = (
+            w for w in words if Path(w).is_dir() and Path(w).resolve().is_relative_to(resolved)
+        )
+        if word := next(inside, ""):
+            expected = f"another folder than that of the images, {word}"
+            raise InputError("--out", str(out), expected, "Name a folder outside of it")
         expected = f"an image, or a folder with some ({', '.join(IMAGE_SUFFIXES)})"
         where = ", ".join(words) or "the command line"
         raise InputError(where, "no image", expected, "Name each video, or give a pattern of them")

@@ -74,6 +74,14 @@ def test_a_missing_or_broken_repository_is_an_error(folder):
     assert "no .dvc" in check_dvc().text
 
 
+def test_a_folder_that_cannot_be_written_does_not_end_the_checks(folder):
+    (folder / "dvc.yaml").write_text("stages: {}\n")
+    (folder / ".dvc/tmp").write_text("a file in place of DVC's folder")
+    finding = check_dvc()
+    assert finding.is_error
+    assert finding.text.startswith(".dvc cannot be written: ")
+
+
 def test_dvc_names_changed_stages(folder):
     (folder / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
     (folder / "dvc.yaml").write_text("stages:\n  one:\n    cmd: echo 1 > a\n    outs: [a]\n")

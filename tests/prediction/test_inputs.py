@@ -166,3 +166,10 @@ def test_an_incomplete_file_is_broken(monkeypatch):
 def test_a_malformed_address_is_refused():
     with pytest.raises(InputError, match=r"^http://\[::1: found 'Invalid IPv6 URL'"):
         found("http://[::1", allow_url=True)
+
+
+@pytest.mark.parametrize("out", ["photos", "link", "."])
+def test_an_output_folder_around_all_images_is_named(photos, out):
+    Path("link").symlink_to("photos")
+    with pytest.raises(InputError, match=r"--out: found .* than that of the images, photos\."):
+        found("photos", out=out)
