@@ -25,8 +25,11 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     with writing_outs("train") if is_first() else nullcontext():
         if is_launcher(settings.runtime):
             logs = layout.states() / "logs"
-            sys.exit(launch(__spec__.name, ["--params", str(params)], settings.runtime, logs))
-        _train(settings)
+            arguments = ["--params", str(params)]
+            if status := launch(__spec__.name, arguments, settings.runtime, logs):
+                sys.exit(status)
+        else:
+            _train(settings)
 
 
 def _train(settings: Params) -> None:

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+CODE = ("ssdcore", "stages")
 PARAMS = Path("params.yaml")
 REQUIREMENTS = Path("requirements.lock")
 RAW = Path("data/raw")

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from ssdcore.core.errors import InputError, RunError, found_instead
 from ssdcore.core.files import read_json, write_json
 from ssdcore.core.messages import say
+from ssdcore.core.unchanged import unchanged
 
 LOCKS = Path(".ssd/locks")
 """In the working folder, like the outs: `dvc exp run --temp` has a folder of its own."""
@@ -25,13 +26,13 @@ LOCKS = Path(".ssd/locks")
 
 @contextmanager
 def writing_outs(stage: str) -> Iterator[None]:
-    """Locks the outs of a stage in the working folder.
+    """Locks the outs of a stage in the working folder; its code and parameters must not change.
 
     Raises:
-        RunError: another process runs the stage here; the message says which.
+        RunError: another process runs the stage here, or see `unchanged`; the message says which.
         InputError: the lock's file cannot be written.
     """
-    with locked(LOCKS / f"{stage}.lock", f"the outputs of {stage}"):
+    with locked(LOCKS / f"{stage}.lock", f"the outputs of {stage}"), unchanged():
         yield
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 
+from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file, sha256_of_json
 from ssdcore.params.schema import Params, TrainParams
 
-PROJECT = ("ssdcore", "stages")
 INSTALLED_STAGES = "ssdcore.stages"
 """The name of `stages` in a wheel: `ssd train` resumes what `python -m stages.train` has begun."""
 IGNORED_CODE = ("ssdcore.dvc", "ssdcore.report", "ssdcore.tracking", "stages.__main__")
@@ -62,7 +62,7 @@ def code_hashes() -> dict[str, str]:
         if name == "__main__" and (spec := module.__spec__) is not None:
             name = spec.name
         name = name.replace(INSTALLED_STAGES, "stages")
-        project = name.partition(".")[0] in PROJECT
+        project = name.partition(".")[0] in layout.CODE
         if project and file and not name.startswith(IGNORED_CODE):
             hashes[name] = sha256_of_file(Path(file))
     return dict(sorted(hashes.items()))

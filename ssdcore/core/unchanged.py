@@ -1,0 +1,75 @@
+"""Refuses what a stage wrote if its code or its parameters changed meanwhile.
+
+DVC reads both when a stage ends. Without this check dvc.lock would record outs with code and
+values that did not make them, and no later `dvc repro` would mend it.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ssdcore.core import layout
+from ssdcore.core.errors import RunError
+from ssdcore.core.experiment import STAGE
+from ssdcore.core.files import sha256_of_file
+from ssdcore.core.nested import leaves
+
+PIPELINE = Path("dvc.yaml")
+CACHE = "__pycache__"
+MOST_NAMED = 3
+
+
+@contextmanager
+def unchanged() -> Iterator[None]:
+    """Compares what dvc.yaml says of the stage before and after the block; without DVC, nothing.
+
+    It compares the stage's parameters and the files of its code, not its data.
+
+    Raises:
+        RunError: one of them changed; DVC then records nothing of the stage.
+    """
+    stage = os.environ.get(STAGE)
+    before = _parameters_and_code(stage)
+    yield
+    after = _parameters_and_code(stage)
+    if changed := sorted(key for key in before | after if before.get(key) != after.get(key)):
+        more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
+        raise RunError(
+            f"{', '.join(changed[:MOST_NAMED])}{more} changed while {stage} ran. DVC would record "
+            "that with outputs that were made without it, so the stage fails. Run dvc repro again; "
+            "if you take the change back first, a finished training is not repeated"
+        )
+
+
+def _parameters_and_code(stage: str | None) -> dict[str, Any]:
+    """Returns the values of the stage's parameters and the hashes of its code, by their places."""
+    listed = _yaml(PIPELINE).get("stages", {}).get(stage, {}) if stage else {}
+    keys, deps = (
+        [one for one in listed.get(kind, []) if isinstance(one, str)] for kind in ("params", "deps")
+    )
+    values = leaves(_yaml(layout.PARAMS)) if keys else ()
+    found: dict[str, Any] = {
+        f"{layout.PARAMS}: {key}": value
+        for key, value in values
+        if any(f"{key}.".startswith(f"{one}.") for one in keys)
+    }
+    for dep in map(Path, deps):
+        files = dep.rglob("*") if dep.parts[0] in layout.CODE else ()
+        for file in files if dep.is_dir() else [dep]:
+            if file.parts[0] in layout.CODE and file.is_file() and CACHE not in file.parts:
+                found[str(file)] = sha256_of_file(file)
+    return found
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    """Returns a file's content; none of a file that cannot be read, whose values then differ."""
+    try:
+        content = YAML(typ="safe").load(path)
+    except (OSError, YAMLError):
+        return {}
+    return content if isinstance(content, dict) else {}
