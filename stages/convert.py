@@ -1,8 +1,10 @@
 """Writes the images and their boxes to MindRecord shards: data/mindrecord, data/test."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
@@ -11,6 +13,13 @@ from ssdcore.core.messages import counted, say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import ConvertParams
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ssdcore.data.convert import Conversion
+    from ssdcore.data.same_images import Look
+
+SHOWN_CLASSES = 10
 AS_OBJECTS = (
     "If they are objects (exports of masks write iscrowd: 1), set dataset.crowd_as_objects to true"
 )
@@ -36,7 +45,7 @@ def _convert(convert: ConvertParams) -> None:
         require_used_once,
     )
     from ssdcore.data.manifest import image_folder, read_unused
-    from ssdcore.data.same_images import Look, find_same, require_apart
+    from ssdcore.data.same_images import find_same, require_apart
 
     splits, has_test = {}, layout.TEST_SOURCE.is_file()
     for name in (*layout.SPLITS, layout.TEST) if has_test else layout.SPLITS:
@@ -77,6 +86,7 @@ def _convert(convert: ConvertParams) -> None:
             }
             summaries[layout.converted(name)][name] = summary
             say(_summary_line(name, summary))
+            say(f"  {_classes_line(conversion)}")
             if table := table_of_losses(conversion):
                 say(f"  Left out, listed in {layout.conversion(name)}:\n" + table)
             for line in notes(conversion, own, not_used | of_test, same):
@@ -105,6 +115,19 @@ def _summary_line(name: str, summary: dict[str, Any]) -> str:
         f"{boxes['kept']} of {counted(boxes['listed'], 'box', 'boxes')} "
         f"({boxes['clipped']} clipped, {boxes['crowd']} crowd)"
     )
+
+
+def _classes_line(conversion: Conversion) -> str:
+    """Returns the number of objects of each class in the images that are kept, the most first."""
+    split, skipped = conversion.split, {one.image_id for one in conversion.skipped}
+    numbers = Counter(dict.fromkeys(range(1, len(split.classes) + 1), 0))
+    for image_id, objects in split.objects.items():
+        if image_id not in skipped:
+            numbers.update(objects.labels[~objects.crowd].tolist())
+    counts = [f"{split.classes[n - 1].name} {count}" for n, count in numbers.most_common()]
+    more = len(counts) - SHOWN_CLASSES
+    others = f" and {counted(more, 'other class', 'other classes')}" if more > 0 else ""
+    return f"{', '.join(counts[:SHOWN_CLASSES])}{others}"
 
 
 app = command(main)

@@ -51,10 +51,11 @@ An object detector for \`$data\`. \`params.yaml\` holds the active experiment; t
 \`\`\`sh
 make demo                        # first time: the environment; then data, training, report/index.html
 source .venv/bin/activate
+python -m stages.predict PHOTOS  # find objects in other photos
 dvc repro                        # after a change: the stages that it concerns
 python -m stages.search          # let a search find the best settings of search.yaml
 git add dvc.lock metrics params.yaml && git commit -m "Train" && dvc push   # after docs/team.md
-git pull upstream $branch           # later changes of the code
+git pull upstream $branch         # later changes of the code
 \`\`\`
 
 \`make lint\` checks the code, as CI does. \`make test\` is the suite of the SSD pipeline's own repository; the

@@ -76,6 +76,7 @@ def test_what_is_left_out_is_printed_as_a_table(raw):
         "train: 29 of 30 images (0 without objects), 29 of 32 boxes (0 clipped, 0 crowd)"
     )
     assert train[1:] == [
+        "  cat 29, dog 0",
         "  Left out, listed in data/mindrecord/conversion.json:",
         "  reason            images  boxes  first example",
         "  file empty             1      1  0.jpg",
@@ -87,6 +88,21 @@ def test_what_is_left_out_is_printed_as_a_table(raw):
     assert summary["skipped_files"] == [
         {"file_name": "0.jpg", "reason": "file empty", "boxes": 1, "image_id": 0}
     ]
+
+
+def test_the_objects_of_each_class_are_counted(raw):
+    for split in ("train", "val"):
+        path = raw / f"data/raw/annotations/instances_{split}.json"
+        content = json.loads(path.read_text())
+        content["categories"] = [{"id": n, "name": f"class {n}"} for n in range(1, 13)]
+        for row in content["annotations"][:9]:
+            row["category_id"] = 12
+        content["annotations"][9]["iscrowd"] = 1
+        path.write_text(json.dumps(content))
+    done = stage_inside(raw, "convert")
+    assert (done.exit_code, done.stderr) == (0, "")
+    named = ", ".join(["class 1 20", "class 12 8", *(f"class {n} 0" for n in range(2, 10))])
+    assert f"\n  {named} and 2 other classes\n" in done.stdout
 
 
 def test_a_split_without_a_usable_image_is_refused(raw):
@@ -120,6 +136,7 @@ def test_what_is_repeated_or_not_used_is_printed_listed_and_refused_if_strict(ra
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout[: done.stdout.index("val:")].splitlines() == [
         "train: 30 of 30 images (29 without objects), 1 of 1 box (0 clipped, 0 crowd)",
+        "  cat 1, dog 0",
         "  1 image without a listed size: that of the file counts",
         "  1 box of unusable area: that of the box counts, such as 1.jpg: box 2",
         "  1 file listed under several ids, such as 8.jpg (train 8, 90)",
