@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ssdcore.core.errors import EXPECTED, InputError, found_instead
 from ssdcore.core.retry import retrying
+from ssdcore.geometry.boxes import around_rotated
 
 Row = dict[str, Any]
 """An image, annotation or category, reduced to `KEYS`."""
@@ -64,10 +65,15 @@ def parse_rows(read: Callable[[], bytes], where: str) -> Content:
         raise InputError(where, _kind(content), expected, REMEDY)
     for key in LISTS:
         rows = content.get(key)
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        if not isinstance(rows, list):
             raise InputError(f"{where}: {key}", _kind(rows), "a list of objects", REMEDY)
+        for number, row in enumerate(rows):
+            if not isinstance(row, dict):
+                raise InputError(f"{where}: {key}[{number}]", _kind(row), "an object", REMEDY)
         if not rows and key != "annotations":
             raise InputError(f"{where}: {key}", rows, "at least one entry", REMEDY)
+    for row in content["annotations"]:
+        _turn(row)
     return content
 
 
@@ -123,13 +129,34 @@ def _parse(data: bytes, where: str) -> Any:
             return json.loads(text, object_pairs_hook=_only_keys)
     except json.JSONDecodeError as error:
         raise InputError(where, _json_fault(error), "whole, valid JSON", REMEDY) from None
+    except UnicodeDecodeError as error:
+        raise InputError(where, str(error), "text in UTF-8", "Save it as UTF-8") from None
     except (ValueError, RecursionError) as error:
         raise InputError(where, str(error), "whole, valid JSON", REMEDY) from None
 
 
 def _only_keys(pairs: list[tuple[str, Any]]) -> Row:
     """Drops an `iscrowd` of 0 as well, because a sixth key doubles the size of a dictionary."""
-    return {k: v for k, v in pairs if k in KEYS and (k != "iscrowd" or v != 0)}
+    return {k: v for k, v in pairs if (k in KEYS and (k != "iscrowd" or v != 0)) or _rotates(k, v)}
+
+
+def _rotates(key: str, value: object) -> bool:
+    """Returns whether an entry tells that a box is rotated; most of CVAT's say by 0 degrees."""
+    if key == "attributes":
+        return isinstance(value, dict) and "rotation" in value
+    return key == "rotation" and bool(value)
+
+
+def _turn(row: Row) -> None:
+    """Replaces a rotated box by the one around it; CVAT writes it upright, beside its rotation."""
+    if (attributes := row.pop("attributes", None)) is None:
+        return
+    box, degrees = row.get("bbox"), finite_number(attributes["rotation"])
+    sides = [finite_number(side) for side in box] if isinstance(box, list) else []
+    numbers = [side for side in sides if side is not None]
+    if degrees and len(numbers) == len(sides) == 4:
+        x, y, width, height = numbers
+        row["bbox"] = [*around_rotated(numbers, degrees, (x + width / 2, y + height / 2))]
 
 
 @contextmanager

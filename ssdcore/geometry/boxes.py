@@ -4,6 +4,9 @@ Inside the project a box is (y1, x1, y2, x2) in fractions of the image. Every ot
 named after itself and converted where it enters or leaves.
 """
 
+import cmath
+from collections.abc import Sequence
+from math import radians
 from typing import Any
 
 import numpy as np
@@ -38,6 +41,22 @@ def from_view(boxes_yxyx: Boxes, view_yxyx: Boxes) -> Boxes:
     """Converts boxes (…, 4) of a view back to fractions of the image, clipped to the image."""
     origin, size = _origin_and_size(view_yxyx)
     return np.clip(boxes_yxyx * size + origin, 0, 1).astype(np.float32)
+
+
+def around_rotated(
+    xywh: Sequence[float], degrees: float, centre_xy: tuple[float, float]
+) -> tuple[float, float, float, float]:
+    """Returns x, y, width and height around a box that is rotated clockwise around a point.
+
+    Everything is in the same units, with y downwards, as labelling tools have it.
+    """
+    x, y, width, height = xywh
+    turn = cmath.exp(1j * radians(degrees))
+    centre = complex(*centre_xy)
+    corners = [complex(a, b) for a in (x, x + width) for b in (y, y + height)]
+    turned = [centre + (corner - centre) * turn for corner in corners]
+    xs, ys = [corner.real for corner in turned], [corner.imag for corner in turned]
+    return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
 
 
 def _origin_and_size(view_yxyx: Boxes) -> tuple[Boxes, Boxes]:

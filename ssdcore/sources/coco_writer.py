@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from math import cos, radians, sin
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,19 +29,6 @@ def box_around(name: str, points: Iterable[tuple[float, float]]) -> Box:
     """Returns the box around an outline's points (x, y) in pixels; there is at least one."""
     xs, ys = zip(*points, strict=True)
     return Box(name, (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)))
-
-
-def rotated(box: Box, degrees: float, centre: tuple[float, float]) -> Box:
-    """Returns the box around a box that is rotated clockwise around a point (x, y) in pixels."""
-    if not degrees:
-        return box
-    (x, y, width, height), (centre_x, centre_y) = box.xywh_px, centre
-    cosine, sine = cos(radians(degrees)), sin(radians(degrees))
-    sides = [(a - centre_x, b - centre_y) for a in (x, x + width) for b in (y, y + height)]
-    points = [
-        (centre_x + a * cosine - b * sine, centre_y + a * sine + b * cosine) for a, b in sides
-    ]
-    return box_around(box.name, points)
 
 
 class ImageEntry(NamedTuple):

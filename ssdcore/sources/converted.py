@@ -12,7 +12,8 @@ from ssdcore.coco.rows import whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import ImageFiles, image_names
-from ssdcore.sources.coco_writer import Box, ImageEntry, rotated, upright_size_hw
+from ssdcore.geometry.boxes import around_rotated
+from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
 from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_label, stem
 from ssdcore.sources.recognise import is_kitti
 from ssdcore.sources.yolo import may_be_label
@@ -151,8 +152,11 @@ def _rotation(box: ElementTree.Element) -> float:
 def _cvat_box(box: ElementTree.Element) -> Box:
     """Returns a box, or the box around one that is rotated around its centre."""
     x1, y1, x2, y2 = (float(box.attrib[corner]) for corner in CORNERS)
-    upright = _between(box.attrib["label"], x1, y1, x2, y2)
-    return rotated(upright, _rotation(box), ((x1 + x2) / 2, (y1 + y2) / 2))
+    upright, degrees = _between(box.attrib["label"], x1, y1, x2, y2), _rotation(box)
+    if not degrees:
+        return upright
+    centre = (x1 + x2) / 2, (y1 + y2) / 2
+    return Box(upright.name, around_rotated(upright.xywh_px, degrees, centre))
 
 
 def _of_files(

@@ -13,8 +13,9 @@ from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES, ImageFiles, image_names
+from ssdcore.geometry.boxes import around_rotated
 from ssdcore.sources.coco_export import LOCAL_FILES, pair_listed
-from ssdcore.sources.coco_writer import Box, ImageEntry, rotated, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
 from ssdcore.sources.pairing import Reading, gathered, read_json
 
 KIND = "rectanglelabels"
@@ -99,4 +100,5 @@ def _box(region: Mapping[str, Any], height: int, width: int, where: str) -> Box:
     if None in percent or not isinstance(name, str):
         raise InputError(where, value, f"x, y, width and height in percent, and {KIND}")
     x, y, w, h = (float(percent[n] or 0) * (width, height)[n % 2] / 100 for n in range(4))
-    return rotated(Box(name, (x, y, w, h)), finite_number(value.get("rotation")) or 0, (x, y))
+    degrees = finite_number(value.get("rotation")) or 0
+    return Box(name, around_rotated((x, y, w, h), degrees, (x, y)) if degrees else (x, y, w, h))

@@ -69,12 +69,13 @@ def test_every_box_is_kept_or_counted(read):
         ('{"images": [{}], "annotations": [], "categories": []}', "categories: found"),
         ('{"images": [{}], "categories": [{}]}', "annotations: found 'nothing'"),
         ('{"images": {"1": {}}, "annotations": [], "categories": [{}]}', "images: found 'an obj"),
-        ('{"images": [3], "annotations": [], "categories": [{}]}', "a list of objects"),
+        ('{"images": [{}, 3], "annotations": [], "categories": [{}]}', r"images\[1\]: found '3'"),
+        ('{"images": "caf\udce9"}', "can't decode .*expected text in UTF-8. Save it as UTF-8"),
     ],
 )
 def test_unusable_files(tmp_path, content, hint):
     path = tmp_path / "a.json"
-    path.write_text(content)
+    path.write_text(content, errors="surrogateescape")
     with pytest.raises(InputError, match=hint) as error:
         read_coco(path)
     assert str(path) in str(error.value)
@@ -111,6 +112,20 @@ def test_an_image_without_file_name_is_kept_for_convert_to_count(read, file_name
     split = read(images, [box(1, 1, [1, 1, 5, 5])])
     assert split.images == (CocoImage(1, "", 60, 80),)
     assert split.boxes["kept"] == 1
+
+
+def test_a_box_with_a_rotation_becomes_the_one_around_it(read):
+    """CVAT's COCO 1.0 has the box before its rotation."""
+    turned = {"attributes": {"occluded": False, "rotation": 90.0}}
+    upright = {"attributes": {"occluded": False, "rotation": 0.0}}
+    others = {"attributes": [{"rotation": "?"}, "?"], "rotation": 45}
+    rows = [box(1, 1, [20, 10, 40, 20]) | more for more in (turned, upright)]
+    rows.append(box(1, 1, [20, 10, 40, 30]) | others)
+    rows.append(box(1, 1, [20, 10, None, 20]) | turned)
+    split = read(ONE, rows)
+    expected = [[0, 0.375, 2 / 3, 0.625], [1 / 6, 0.25, 0.5, 0.75], [1 / 6, 0.25, 2 / 3, 0.75]]
+    np.testing.assert_allclose(split.objects[1].boxes_yxyx, expected, rtol=1e-6)
+    assert split.dropped == {"malformed box": 1}
 
 
 def test_clipped_boxes_are_counted_by_image(read):
