@@ -20,6 +20,7 @@ def read_texts(path):
     return {entry.key: entry.value for entry in model.user_info}
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize(("loss", "change"), [("focal", {}), ("multibox", SSD512)])
 def test_a_file_equals_the_network_for_any_batch(model, tmp_path, loss, change, rng):
     model = model.model_copy(update=change)
