@@ -73,9 +73,6 @@ def test_too_little_free_space_is_an_error(tmp_path):
     assert check_disk(tmp_path, min_free_bytes=1 << 60).is_error
 
 
-ROOT = Path(__file__).parents[2]
-
-
 @pytest.fixture
 def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of fake modules that take precedence over the real ones."""
