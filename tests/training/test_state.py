@@ -53,11 +53,11 @@ COMPILED: dict[str, Training] = {}
 def with_compiled_step(fresh: Training, key: str) -> Training:
     """Replaces step and network by those of an equal training, which get the state of this one."""
     first = COMPILED.setdefault(key, fresh)
-    for name, parameter in fresh.step.state.items():
-        compiled = first.step.state[name]
+    for name, parameter in first.step.state.items():
         # what `set_data` stores, a graph that is compiled does not see
-        compiled.set_data = partial(ms.ops.assign, compiled)
-        compiled.set_data(ms.Tensor(parameter.asnumpy()))
+        parameter.set_data = partial(ms.ops.assign, parameter)
+        if first is not fresh:
+            parameter.set_data(ms.Tensor(fresh.step.state[name].asnumpy()))
     return fresh._replace(network=first.network, step=first.step)
 
 

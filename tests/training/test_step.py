@@ -61,6 +61,7 @@ def bench_of(**settings) -> Bench:
     key = repr(sorted(settings.items()))
     if key not in MADE:
         MADE[key] = Bench(**settings)
+        return MADE[key]
     for name, value in MADE[key].initial.items():
         ms.ops.assign(MADE[key].step.state[name], ms.Tensor(value))
     return MADE[key]
