@@ -42,9 +42,9 @@ def images(tmp_path_factory) -> ImageFiles:
 
 
 @pytest.fixture(scope="session")
-def four_images(tmp_path_factory) -> ImageFiles:
-    """Four images."""
-    return ImageFiles(tmp_path_factory.mktemp("images"), 4)
+def two_images(tmp_path_factory) -> ImageFiles:
+    """Two images."""
+    return ImageFiles(tmp_path_factory.mktemp("images"), 2)
 
 
 @pytest.fixture(scope="session")

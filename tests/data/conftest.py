@@ -1,3 +1,3 @@
 """The shards of a drawn split; see tests/network_fixtures.py."""
 
-from tests.network_fixtures import four_images, images  # noqa: F401
+from tests.network_fixtures import images  # noqa: F401

@@ -152,7 +152,7 @@ def test_a_damaged_annotation_file_is_read_or_refused(tmp_path):
     assert list(faults(Reader("a.json", path.read_bytes(), read), 50, tmp_path)) == []
 
 
-@pytest.mark.parametrize("threads", [1, 3, 8])
+@pytest.mark.parametrize("threads", [3, 8])
 def test_the_number_of_threads_changes_no_byte(tmp_path, threads):
     """Images of very different sizes, so threads finish out of order."""
     images, many = tmp_path / "images", 40

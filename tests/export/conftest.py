@@ -11,7 +11,7 @@ from ssdcore.export.onnx_builder import BATCH, Graph, tensor
 from ssdcore.inference.decode import Thresholds
 from ssdcore.models.metadata import ModelMetadata, ScoreThreshold
 from ssdcore.params.reader import read_params
-from tests.network_fixtures import four_images, images, model, model_512, seeded  # noqa: F401
+from tests.network_fixtures import images, model, model_512, seeded, two_images  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 BOXES = 36

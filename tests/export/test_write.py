@@ -67,7 +67,7 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
 
 @pytest.mark.usefixtures("uncompiled")
 def test_files_of_ssd512_and_other_ratios_are_the_checkpoints_network(
-    tmp_path, model_512, metadata, four_images
+    tmp_path, model_512, metadata, two_images
 ):
     ratios = ((1.5, 2.5), *((2.0,),) * 6)
     model_512 = model_512.model_copy(update={"aspect_ratios": ratios})
@@ -78,14 +78,14 @@ def test_files_of_ssd512_and_other_ratios_are_the_checkpoints_network(
     read = OnnxFile(tmp_path / "ssd300_photos.onnx").metadata
     assert read.network.model.input_size == 512
     assert read.network.default_boxes.shape == (64**2 * 6 + (32**2 + 16**2 + 8**2 + 21) * 4, 4)
-    parity = check(tmp_path, ("onnx",), network, metadata, four_images)
+    parity = check(tmp_path, ("onnx",), network, metadata, two_images)
     assert parity.faults == []
 
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("resize", ["letterbox", "stretch_float"])
 def test_files_of_another_resize_are_the_checkpoints_network(
-    tmp_path, metadata, four_images, resize
+    tmp_path, metadata, two_images, resize
 ):
     model = metadata.network.model.model_copy(update={"resize": resize})
     metadata = metadata._replace(network=metadata.network._replace(model=model))
@@ -94,9 +94,9 @@ def test_files_of_another_resize_are_the_checkpoints_network(
     write_exports(tmp_path, network, metadata, ("onnx",), ())
     for name in ("ssd300.onnx", "ssd300_photos.onnx"):
         assert OnnxFile(tmp_path / name).metadata.network.network_input.resize == resize
-    parity = check(tmp_path, ("onnx",), network, metadata, four_images)
+    parity = check(tmp_path, ("onnx",), network, metadata, two_images)
     assert parity.faults == []
-    photo = four_images.annotations.parents[1] / "train" / four_images.split.images[0].file_name
+    photo = two_images.annotations.parents[1] / "train" / two_images.split.images[0].file_name
     wide = cv2.resize(cv2.imread(str(photo))[:80], (400, 100))[..., ::-1]
     detectors = [
         load_photo_detector(tmp_path / "best.ckpt", batch_size=1),
@@ -111,10 +111,10 @@ def test_files_of_another_resize_are_the_checkpoints_network(
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_files_of_another_network_have_faults(tmp_path, network, metadata, four_images):
+def test_files_of_another_network_have_faults(tmp_path, network, metadata, two_images):
     other = build_network(metadata.network.model, len(metadata.network.classes), "multibox")
     write_exports(tmp_path, other, metadata, ("onnx",), ())
-    faults = check(tmp_path, ("onnx",), network, metadata, four_images).faults
+    faults = check(tmp_path, ("onnx",), network, metadata, two_images).faults
     for what in ("offsets", "probabilities"):
         assert any(fault.startswith(f"onnx: {what}") for fault in faults)
 

@@ -167,11 +167,12 @@ def test_a_split_of_another_resize_has_its_boxes_within_half_a_pixel(
     [(1, "stretch", None), (3, "letterbox", 250), (1, "stretch_float", 250)],
 )
 def test_photos_have_the_detections_of_the_evaluation(
-    model, images, tmp_path, workers, resize, tile
+    model, images, tmp_path, monkeypatch, workers, resize, tile
 ):
+    monkeypatch.setattr("ssdcore.models.checkpoint.build_network", build_tiny)
     model = model.model_copy(update={"resize": resize})
     classes = images.split.classes
-    network = build_network(model, len(classes), "multibox")
+    network = build_tiny(model, len(classes), "multibox")
     save(tmp_path / "best.ckpt", network, ModelMetadata(model, classes, "multibox", 0))
     network, metadata = load(tmp_path / "best.ckpt")
     evaluated = predict_split(

@@ -1,3 +1,4 @@
+import mindspore as ms
 import numpy as np
 import pytest
 
@@ -34,7 +35,7 @@ def old(request, model, tmp_path_factory):
     seed_all(1)
     source = build_network(model, 3, "multibox")
     for parameter in source.get_parameters():  # no value as initialised
-        parameter.set_data(parameter + 0.25)
+        parameter.set_data(ms.Tensor(parameter.asnumpy() + np.float32(0.25)))
     checkpoint = tmp_path_factory.mktemp("old") / "old.ckpt"
     save(checkpoint, source, ModelMetadata(model, OLD, "multibox", step=5))
     return source, model, checkpoint

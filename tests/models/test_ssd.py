@@ -1,4 +1,3 @@
-import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import Tensor, nn
@@ -8,25 +7,6 @@ from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.models.ssd import SSD
 from tests.network_fixtures import RATIOS
-
-
-@pytest.mark.parametrize(
-    ("size", "boxes", "head", "batch_norm"),
-    [
-        (300, 8732, "conv", False),
-        (300, 8732, "separable", True),
-        (512, 24_564, "conv", True),
-        (512, 24_564, "separable", False),
-    ],
-)
-def test_shapes(size, boxes, head, batch_norm, rng):
-    network = SSD(5, width=0.02, head=head, batch_norm=batch_norm, input_size=size)
-    network.set_train(False)
-    offsets, logits = network(Tensor(rng.normal(size=(2, 3, size, size)).astype(np.float32)))
-    assert offsets.shape == (2, boxes, 4)
-    assert logits.shape == (2, boxes, 5)
-    assert offsets.dtype == logits.dtype == ms.float32
-    assert np.isfinite(offsets.asnumpy()).all()
 
 
 def test_trainable_values_of_the_tutorials_network():

@@ -57,15 +57,6 @@ def test_a_video_without_its_index_is_an_error(tmp_path):
         pytest.fail("it was opened")
 
 
-def test_a_truncated_video_has_a_fault_after_its_frames(tmp_path):
-    path = write_clip(tmp_path / "a.avi", 20)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    with open_video(path) as clip:
-        read = len(list(clip.frames()))
-        assert 5 < read < 15
-        assert clip.fault == f"video damaged or cut short: {read} of 20 frames"
-
-
 @pytest.mark.parametrize(
     ("read", "announced", "is_whole"),
     [
@@ -89,12 +80,6 @@ def test_announced_numbers_are_estimates(read, announced, is_whole):
 )
 def test_implausible_frame_rates_are_replaced(fps, used):
     assert Clip(FakeCapture(1, fps=fps)).fps == used
-
-
-def test_a_video_without_frames_has_a_fault():
-    clip = Clip(FakeCapture(0))
-    assert list(clip.frames()) == []
-    assert clip.fault == "video without a frame that can be decoded"
 
 
 def test_a_camera_is_read_while_keep_reading_is_true(monkeypatch):

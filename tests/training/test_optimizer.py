@@ -48,7 +48,7 @@ def test_decay_shrinks_kernels_only(name):
         assert decayed == pytest.approx(1.9, abs=1e-4)
 
 
-@pytest.mark.parametrize("rate", [0.01, 0.2, 50.0])
+@pytest.mark.parametrize("rate", [0.2, 50.0])
 def test_no_update_changes_a_channel_by_more_than_the_maximum_step(rate, rng):
     """However high the rate is, and however many equal gradients the momentum adds up."""
     values = parameters()

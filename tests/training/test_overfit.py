@@ -35,7 +35,7 @@ MODEL = {
 }
 TRAIN = {
     "init_from": None,
-    "batch_size": 4,
+    "batch_size": 2,
     "accumulate": 1,
     "min_negatives": 40,
     "optimizer": "adam",
@@ -56,7 +56,7 @@ RUNTIME = {"amp": "O0", "seed": 1, "workers": 1}
 
 
 def require_learnt(images, head, loss, epochs, lr_max, changes=MODEL, **options):
-    """Trains on four images and checks that their objects are found."""
+    """Trains on two images and checks that their objects are found."""
     rate = {"epochs": epochs, "validate_every": epochs, "lr_max": lr_max}
     params = ACTIVE.train.model_copy(update={**TRAIN, **rate, "loss": loss})
     training = prepare_training(
@@ -69,7 +69,7 @@ def require_learnt(images, head, loss, epochs, lr_max, changes=MODEL, **options)
     )
 
     def measure():
-        detector = Detector(training.network, training.metadata, batch_size=4)
+        detector = Detector(training.network, training.metadata, batch_size=2)
         results = predict_split(
             detector, images.shards, images.split, Thresholds(), 1, images.split.classes
         )
@@ -84,9 +84,9 @@ def require_learnt(images, head, loss, epochs, lr_max, changes=MODEL, **options)
 
 
 @pytest.mark.slow
-def test_ssd512_learns_four_images_by_heart(four_images):
+def test_ssd512_learns_two_images_by_heart(two_images):
     """With separable heads and focal loss; test_evaluate_stage.py has SSD300 with the others."""
-    require_learnt(four_images, "separable", "focal", 50, 0.015, {**MODEL, **SSD512})
+    require_learnt(two_images, "separable", "focal", 45, 0.015, {**MODEL, **SSD512})
 
 
 class SmallBackbone(nn.Cell):
@@ -114,13 +114,13 @@ class SmallBackbone(nn.Cell):
         return fine, middle, self.to_10(middle)
 
 
-def test_another_backbone_learns_four_images_by_heart(four_images):
+def test_another_backbone_learns_two_images_by_heart(two_images):
     def build(model, num_foreground, loss):
         num_classes = num_foreground + 1
         bias = make_class_loss(loss).initial_bias(num_classes)
         return SSD(num_classes, model.width, class_bias=bias, backbone=SmallBackbone())
 
-    require_learnt(four_images, "conv", "multibox", 30, 0.008, build=build)
+    require_learnt(two_images, "conv", "multibox", 30, 0.008, build=build)
 
 
 def test_a_backbone_with_other_maps_is_refused():

@@ -7,6 +7,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, save
+from ssdcore.models.fine_tune import freeze
 from ssdcore.params.reader import read_params
 from ssdcore.training.ema import TRAINED
 from ssdcore.training.setup import prepare_training
@@ -55,12 +56,11 @@ def test_the_rule_of_matching_reaches_the_targets(images, model):
 
 
 def test_the_average_is_saved(images, model, tmp_path):
-    training = prepared(images, model, build=build_tiny, ema_decay=0.9, epochs=1)
+    training = prepared(images, model, build=build_tiny, ema_decay=0.9, epochs=1, jit=False)
     initial = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}
     assert not any(name.startswith(TRAINED) for name in initial)
     assert training.notes == ["evaluated and saved: the weights' moving average, decay 0.9"]
-    for batches in training.loader.epoch(1):
-        training.step(batches)
+    training.step(next(training.loader.epoch(1)))
     save(tmp_path / "kept.ckpt", training.network, training.metadata)
     kept = ms.load_checkpoint(str(tmp_path / "kept.ckpt"))
     assert initial.keys() < kept.keys()
@@ -71,27 +71,22 @@ def test_the_average_is_saved(images, model, tmp_path):
     assert np.abs(average - initial[name]).max() < np.abs(trained - initial[name]).max()
 
 
-@pytest.mark.parametrize(("part", "jit"), [("conv4", True), ("backbone", False)])
-def test_frozen_layers_keep_weights_and_statistics(images, model, tmp_path, part, jit):
-    first = prepared(images, model)
-    path = tmp_path / "first.ckpt"
-    save(path, first.network, first.metadata)
-    training = prepared(
-        images, model, init_from=str(path), freeze=part, jit=jit, ema_decay=0.9, warmup_epochs=0.0
-    )
-    assert any(note.startswith(f"frozen: {part}, ") for note in training.notes)
+def test_a_frozen_backbone_keeps_weights_and_statistics(images, model):
+    """In a compiled step; test_state.py freezes a part of the real network without compiling it."""
+
+    def frozen(*arguments):
+        network = build_tiny(*arguments)
+        (note,) = freeze(network, "backbone", fresh=())
+        assert note == "frozen: backbone, 5 parameters (train.freeze)"
+        return network
+
+    training = prepared(images, model, build=frozen, ema_decay=0.9, warmup_epochs=0.0)
     before = {p.name: p.asnumpy().copy() for p in training.network.get_parameters()}
     for batches in islice(training.loader.epoch(1), 2):
         training.step(batches)
-    changed = {
-        p.name
-        for p in training.network.get_parameters()
-        if not np.array_equal(p.asnumpy(), before[p.name])
-    }
-    frozen = tuple(f"backbone.conv{n}." for n in "1234") if part == "conv4" else "backbone."
-    assert not any(name.startswith(frozen) for name in changed)
-    others = {name for name in before if name.startswith(("backbone.", "l2_norm", "box_heads.0"))}
-    assert {name for name in others if not name.startswith(frozen)} <= changed
+    same = {p.name: np.array_equal(p.asnumpy(), before[p.name])
+            for p in training.network.get_parameters()}  # fmt: skip
+    assert same == {name: name.startswith("backbone.") for name in before}
 
 
 def test_layers_that_keep_their_initial_values_are_not_frozen(images, model):
@@ -100,15 +95,17 @@ def test_layers_that_keep_their_initial_values_are_not_frozen(images, model):
 
 
 def test_the_backbone_takes_its_share_of_the_rate(images, model):
-    training = prepared(images, model, jit=False, warmup_epochs=0.0, backbone_lr=1e-6)
+    training = prepared(
+        images, model, build=build_tiny, jit=False, warmup_epochs=0.0, backbone_lr=1e-6
+    )
     assert training.notes == [
         "learning rates: maximum 0.2, of the backbone 2e-07 (train.backbone_lr)"
     ]
     before = {p.name: p.asnumpy().copy() for p in training.step.parameters}
     training.step(next(training.loader.epoch(1)))
-    changes = {p.name: np.abs(p.asnumpy() - before[p.name]).max() for p in training.step.parameters}
-    assert max(change for name, change in changes.items() if name.startswith("backbone.")) < 1e-6
-    assert changes["box_heads.0.weight"] > 1e-5
+    for p in training.step.parameters:
+        change = np.abs(p.asnumpy() - before[p.name]).max()
+        assert change < 1e-6 if p.name.startswith("backbone.") else change > 1e-5, p.name
 
 
 def test_the_checkpoint_that_this_training_replaces_is_refused(images, model, tmp_path):

@@ -5,7 +5,10 @@ import os
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from time import monotonic, sleep
 
 import mindspore as ms
 import numpy as np
@@ -24,7 +27,7 @@ from ssdcore.training.loop import train
 from ssdcore.training.optimizer import NonFiniteError
 from ssdcore.training.reports import START, EpochReport, Measurement, Remark, StepReport
 from ssdcore.training.run_files import RunFiles, RunPaths
-from ssdcore.training.setup import prepare_training
+from ssdcore.training.setup import Training, prepare_training
 from ssdcore.training.state import TrainingState
 from tests.training.tiny import build_tiny
 
@@ -32,18 +35,41 @@ DEFAULTS = read_params(Path(__file__).parents[2] / "params.yaml")
 STILL = dict.fromkeys(AugmentParams.model_fields, 0.0)
 HARD = {"accumulate": 2, "ema_decay": 0.9, "loss_scale": "dynamic", "batch_size": 2}
 """Settings with state besides the weights; ten images make two steps per epoch."""
+OF_THE_LOOP = (
+    "augment", "fetch_every", "max_minutes", "on_nonfinite", "patience", "profile", "save_minutes",
+    "validate_every",
+)  # fmt: skip
+"""Parameters that network and step do not depend on."""
 FILES = RunPaths(
     "best.ckpt", "last.ckpt", "history.csv", "validation.csv", "metrics.json", "faults.jsonl",
     "profile.json",
 )  # fmt: skip
 
 
+COMPILED: dict[str, Training] = {}
+"""The first of equal trainings: to compile a step takes seconds."""
+
+
+def with_compiled_step(fresh: Training, key: str) -> Training:
+    """Replaces step and network by those of an equal training, which get the state of this one."""
+    first = COMPILED.setdefault(key, fresh)
+    for name, parameter in first.step.state.items():
+        # what `set_data` stores, a graph that is compiled does not see
+        parameter.set_data = partial(ms.ops.assign, parameter)
+        if first is not fresh:
+            parameter.set_data(ms.Tensor(fresh.step.state[name].asnumpy()))
+    return fresh._replace(network=first.network, step=first.step)
+
+
 class Run:
-    """One process's part of a training, with its files in `folder`."""
+    """One process's part of a training, with its files in `folder`.
+
+    Unless `alone`, it shares a compiled network with equal trainings.
+    """
 
     def __init__(
         self, folder, images, model, *, workers=1, still=True, recorded=(), build=build_tiny,
-        **changes,
+        alone=False, **changes,
     ):  # fmt: skip
         augment = DEFAULTS.train.augment.model_copy(update=STILL if still else {})
         update = {
@@ -56,6 +82,9 @@ class Run:
         self.training = prepare_training(
             model, self.params, runtime, images.split.classes, images.shards, build=build
         )
+        if not alone:
+            same = self.params.model_copy(update=dict.fromkeys(OF_THE_LOOP))
+            self.training = with_compiled_step(self.training, repr((model, same)))
         self.paths = RunPaths(*(folder / name for name in FILES))
         self.files = RunFiles(
             self.training.network, self.training.metadata, self.paths, self.params.profile
@@ -155,26 +184,24 @@ def test_equal_params_and_data_give_equal_checkpoints(start, with_dropout):
 
 
 @pytest.mark.parametrize(
-    ("changes", "parts"),
+    ("changes", "steps"),
     [
-        ({**HARD, "optimizer": "adam", "lr_max": 0.002}, (3,)),
-        ({"optimizer": "momentum"}, (2,)),  # before its epoch is measured
+        ({**HARD, "optimizer": "adam", "lr_max": 0.002}, 3),
+        ({"optimizer": "momentum"}, 2),  # before its epoch is measured
     ],
 )
-def test_interrupted_at_any_step_it_resumes_to_the_same_bits(start, with_dropout, changes, parts):
+def test_interrupted_at_any_step_it_resumes_to_the_same_bits(start, with_dropout, changes, steps):
     changes = {**changes, "network": with_dropout, "still": False}
     whole = start("whole", **changes)
     whole.finish()
-    for steps in parts:
-        run = start("parts", save_minutes=1e-9, **changes)
-        reports = run.reports()
-        for _ in range(steps):
-            report = next(r for r in reports if isinstance(r, StepReport))
-        run.state.save(report.after)
-        for path in (run.paths.best, run.paths.last):
-            path.unlink(missing_ok=True)  # as DVC does before it runs the stage again
-    run = start("parts", **changes)
-    assert run.start.step == sum(parts)
+    run = start("parts", save_minutes=1e-9, **changes)
+    reports = (report for report in run.reports() if isinstance(report, StepReport))
+    *_, report = islice(reports, steps)
+    run.state.save(report.after)
+    for path in (run.paths.best, run.paths.last):
+        path.unlink(missing_ok=True)  # as DVC does before it runs the stage again
+    run = start("parts", alone=True, **changes)  # nothing but the state reaches it
+    assert run.start.step == steps
     run.finish()
     assert run.checkpoints() == whole.checkpoints()
     assert run.history() == whole.history()
@@ -187,15 +214,23 @@ def test_fine_tuning_with_frozen_layers_resumes_to_the_same_bits(start, images, 
     old = ModelMetadata(model, (*shared, CocoClass(99, "forklift")), "multibox", step=7)
     save(tmp_path / "start.ckpt", source, old)
     changes = {
-        "build": build_network, "jit": False, "epochs": 1, "warmup_epochs": 0.0,
+        "build": build_network, "alone": True, "jit": False, "epochs": 1, "warmup_epochs": 0.0,
         "init_from": str(tmp_path / "start.ckpt"), "freeze": "conv4",
     }  # fmt: skip
     whole = start("whole", **changes)
     kept, fresh = (", ".join(c.name for c in some) for some in (shared, new))
     assert f"classes kept: {kept}; new: {fresh}; left: forklift" in whole.training.notes
-    whole.finish()
-    run = start("parts", save_minutes=1e-9, **changes)
-    run.state.save(next(r for r in run.reports() if isinstance(r, StepReport)).after)
+    assert any(note.startswith("frozen: conv4, ") for note in whole.training.notes)
+    reports = whole.reports()
+    whole.state.save(next(reports).after)
+    shutil.copytree(tmp_path / "whole", tmp_path / "parts")  # as a kill would leave it
+    list(reports)
+    trained = ms.load_checkpoint(str(whole.paths.last))
+    same = {p.name: (trained[p.name].asnumpy() == p.asnumpy()).all()
+            for p in source.get_parameters()
+            if p.name.startswith(("backbone.", "l2_norm", "box_heads.0"))}  # fmt: skip
+    frozen = tuple(f"backbone.conv{n}." for n in "1234")
+    assert same == {name: name.startswith(frozen) for name in same}
     run = start("parts", **changes)
     assert run.start.step == 1
     run.finish()
@@ -263,9 +298,9 @@ def test_a_broken_network_does_not_replace_a_good_one(start):
     while not isinstance(next(reports), EpochReport):
         pass
     before = run.checkpoints()
-    parameter = run.training.network.parameters_dict()["norm.moving_mean"]
+    parameter = run.training.network.parameters_dict()["backbone.1.moving_mean"]
     parameter.set_data(parameter * np.nan)
-    with pytest.raises(NonFiniteError, match=r"norm\.moving_mean"):
+    with pytest.raises(NonFiniteError, match=r"backbone\.1\.moving_mean"):
         list(reports)
     assert run.checkpoints() == before
     assert start().start.step == 2  # the state before it broke
@@ -273,7 +308,7 @@ def test_a_broken_network_does_not_replace_a_good_one(start):
 
 @pytest.mark.parametrize(("policy", "steps"), [("stop", 1), (1, 2)])
 def test_steps_without_a_finite_loss_are_listed_and_follow_the_policy(start, images, policy, steps):
-    run = start(on_nonfinite=policy, lr_max=1e-3)
+    run = start(on_nonfinite=policy)
     infinite = {p.name: p for p in run.training.step.parameters}["logits.bias"]
     # class logits that no float32 can hold, from a network whose values are all finite
     value = np.full(infinite.shape, 3e38, np.float32)
@@ -290,15 +325,22 @@ def test_steps_without_a_finite_loss_are_listed_and_follow_the_policy(start, ima
 
 
 def test_a_second_process_waits_for_the_training_and_takes_its_result(start, capsys):
-    first = start()
-    with ThreadPoolExecutor(1) as threads:
-        with first.state.locked():
-            resumed = threads.submit(lambda: _locked_start(start))
-            first.finish()
-            assert not resumed.done()
-        second = resumed.result(timeout=60)
-    assert second.state.finished
-    assert f"waiting for process {os.getpid()} on " in capsys.readouterr().out
+    first, waiting = start(), start(alone=True).state
+
+    def take_up():
+        with waiting.locked():
+            return start()
+
+    said, until = "", monotonic() + 60
+    with ThreadPoolExecutor(1) as threads, first.state.locked():
+        resumed = threads.submit(take_up)
+        while f"waiting for process {os.getpid()} on " not in said:
+            assert monotonic() < until
+            sleep(0.01)
+            said += capsys.readouterr().out
+        first.finish()
+        assert not resumed.done()
+    assert resumed.result().state.finished
 
 
 def test_a_finished_training_writes_its_outs_again_until_dvc_has_recorded_them(start, tmp_path):
@@ -326,10 +368,10 @@ def test_a_finished_training_writes_its_outs_again_until_dvc_has_recorded_them(s
 
 def test_a_state_survives_what_happens_to_the_outs(start):
     """A file that is copied over an out writes into it, and so into all links to it."""
-    run = start(epochs=3)
-    reports = run.reports()
-    while next(reports).step < 5:
-        pass
+    run = start()
+    for report in run.reports():
+        if isinstance(report, EpochReport) and report.epoch == 2:
+            break  # the state of this epoch is saved, with the best of the first
     run.state.save(run.start)
     best = run.paths.best.read_bytes()
     with run.paths.best.open("r+b") as file:
@@ -337,18 +379,18 @@ def test_a_state_survives_what_happens_to_the_outs(start):
     run.paths.best.unlink()
     with pytest.raises(InputError, match=r"best\.ckpt: found 'no file'"):
         run.state.save(run.start)
-    again = start(epochs=3)
+    again = start()
     assert again.start != START
     assert again.paths.best.read_bytes() == best
 
 
 def test_the_time_limit_is_part_of_the_state(start):
     """Killed during the last measurement, the training doesn't go on."""
-    run = start(epochs=4, max_minutes=1e-9)
+    run = start(max_minutes=1e-9)
     for report in run.reports():
         if isinstance(report, EpochReport):
             break  # before any file of this epoch is written
-    again = start(epochs=4, max_minutes=1e-9)
+    again = start(max_minutes=1e-9)
     assert [type(report) for report in again.finish()] == [EpochReport, Remark]
     assert step_of(again.paths.last) == 1
 
@@ -377,12 +419,6 @@ def test_what_killed_trainings_left_is_removed_at_the_next_start(start, tmp_path
     assert left == {"3/finished", "4/finished", "5/0000000007"}
 
 
-def _locked_start(start):
-    run = start()
-    with run.state.locked():
-        return start()
-
-
 def test_a_state_of_another_network_is_refused(start, model):
     start().state.save(START)
     with pytest.raises(InputError, match="expected a state of this training"):
@@ -390,10 +426,10 @@ def test_a_state_of_another_network_is_refused(start, model):
 
 
 def test_a_profile_comes_once(start):
-    run = start(epochs=4, profile=2)
+    run = start(profile=1)
     run.finish()
     (line,) = run.lines  # the rate is not too high, and not mentioned
-    assert line.startswith("profile of 2 steps: data ")
+    assert line.startswith("profile of 1 steps: data ")
     found = json.loads(run.paths.profile.read_text())
     assert sum(found["share"].values()) == pytest.approx(1)
     assert found["bottleneck"] == max(found["mean_s"], key=found["mean_s"].get)

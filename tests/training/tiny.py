@@ -44,14 +44,14 @@ class TinySSD(nn.Cell):
     def __init__(self, num_classes: int, batch_norm: bool, dropout: float) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.conv = nn.Conv2d(3, 4, 6, stride=6, pad_mode="valid", has_bias=not batch_norm)
-        self.norm = nn.BatchNorm2d(4) if batch_norm else nn.Identity()
+        conv = nn.Conv2d(3, 4, 6, stride=6, pad_mode="valid", has_bias=not batch_norm)
+        self.backbone = nn.SequentialCell(conv, nn.BatchNorm2d(4) if batch_norm else nn.Identity())
         self.dropout = Dropout(dropout) if dropout else nn.Identity()
         self.hidden = nn.Dense(1, 8, activation="tanh")
         self.offsets, self.logits = nn.Dense(8, 4), nn.Dense(8, num_classes)
 
     def construct(self, images):
-        cells = self.dropout(self.norm(self.conv(images))).reshape(images.shape[0], -1)
+        cells = self.dropout(self.backbone(images)).reshape(images.shape[0], -1)
         x = self.hidden(cells[:, :BOXES_300].reshape(-1, BOXES_300, 1))
         return self.offsets(x), self.logits(x)
 

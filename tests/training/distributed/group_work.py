@@ -1,10 +1,13 @@
 """The work of two processes in test_group_equals_one.py, and of one to compare with.
 
 `python -m tests.training.distributed.group_work FOLDER` reads work.json and
-writes of_RANK.npz and of_RANK.json.
+writes of_RANK.npz and of_RANK.json. At the end the second process is killed, while the first waits
+for it.
 """
 
 import json
+import os
+import signal
 import sys
 from itertools import islice
 from pathlib import Path
@@ -31,6 +34,7 @@ from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
 from ssdcore.training.setup import Training, prepare_training
 from ssdcore.training.step import TrainingStep
 from ssdcore.training.validation import gather_found
+from tests.clone import UNCOMPILED
 from tests.training.tiny import TinyDetector, build_tiny, tiny_batch
 
 ROOT = Path(__file__).parents[3]
@@ -96,7 +100,9 @@ def tiny_step(group: Group, accumulate: int, *, batch_norm: bool) -> tuple[Train
     optimizer = make_optimizer("momentum", network.trainable_params(), rates, 0.9, 0.001)
     update = Update(optimizer, make_loss_scaler("dynamic"), 1.0, average)
     loss = DetectionLoss(MultiboxLoss(2))
-    return TrainingStep(network, loss, update, accumulate, group), (network, kept)
+    compiled = group != ALONE or accumulate > 1  # to compile takes longer than a single step
+    step = TrainingStep(network, loss, update, accumulate, group, compiled=compiled)
+    return step, (network, kept)
 
 
 def tiny_batches() -> list[TrainingBatch]:
@@ -105,12 +111,24 @@ def tiny_batches() -> list[TrainingBatch]:
     return [tiny_batch(2, positives, rng) for positives in (4, 1, 0, 3)]
 
 
-def accumulate(group: Group) -> dict[str, Any]:
-    """Takes a step of all four batches: one process in turn, two processes two each."""
+def accumulate(group: Group) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Takes two steps of all four batches: one process in turn, two processes two each.
+
+    Then one in which the last process has gradients that are not finite. Returns the losses and
+    the network after the two steps, and what the third has done.
+    """
     step, (network, _) = tiny_step(group, 4 // group.size, batch_norm=False)
-    step(tiny_batches()[group.rank :: group.size])
-    outcome = step(tiny_batches()[group.rank :: group.size])
-    return {"losses": np.array(outcome[:2]), **values(network)}
+    batches = tiny_batches()[group.rank :: group.size]
+    step(batches)
+    outcome = step(batches)
+    before = values(network)
+    if group.rank == group.size - 1:
+        first, *others = batches
+        batches = [first._replace(images=np.full_like(first.images, 1e36)), *others]
+    third = step(batches)
+    kept = all((value == before[name]).all() for name, value in values(network).items())
+    overflow = {"updated": third.updated, "scale": third.loss_scale, "weights kept": kept}
+    return {"losses": np.array(outcome[:2]), **before}, overflow
 
 
 def normalise(group: Group) -> dict[str, Any]:
@@ -133,19 +151,8 @@ def statistics_of_each_half() -> list[dict[str, Any]]:
     return found
 
 
-def overflow(group: Group) -> dict[str, Any]:
-    """Takes a step in which the last process has gradients that are not finite."""
-    batch = tiny_batches()[0]
-    broken = batch._replace(images=np.full_like(batch.images, 1e36))
-    step, (network, _) = tiny_step(group, 1, batch_norm=False)
-    before = values(network)
-    outcome = step([broken if group.rank == group.size - 1 else batch])
-    kept = all((value == before[name]).all() for name, value in values(network).items())
-    return {"updated": outcome.updated, "scale": outcome.loss_scale, "weights kept": kept}
-
-
 def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
-    """Detects with an untrained network."""
+    """Detects with an untrained network, which is not compiled."""
     split = read_coco(Path(work.annotations))
     seed_all(4)
     network = build_tiny(MODEL, len(split.classes), "multibox")
@@ -180,22 +187,28 @@ def main() -> None:
     configure("CPU")
     group = join_group()
     training = prepare(work, group, 1)
+    accumulated, overflow = accumulate(group)
     arrays = {
         "trained": train(training),
-        "accumulated": accumulate(group),
+        "accumulated": accumulated,
         "normalised": normalise(group),
     }
+    os.environ.update(UNCOMPILED)
     words = {
         "group": group,
         "notes": training.notes,
-        "overflow": overflow(group),
+        "overflow": overflow,
         "exchanged": exchange(group),
         "predictions": {size: predict(work, group, size) for size in (3, 10)},
     }
     flat = {f"{key}/{name}": v for key, found in arrays.items() for name, v in found.items()}
     np.savez(folder / f"of_{group.rank}.npz", **flat)
     (folder / f"of_{group.rank}.json").write_text(json.dumps(words))
-    print(f"process {group.rank} has done its part")
+    print(f"process {group.rank} has done its part", flush=True)
+    group.any(False)
+    if group.rank == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    group.any(False)
 
 
 if __name__ == "__main__":

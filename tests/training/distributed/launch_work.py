@@ -40,8 +40,6 @@ def meet() -> None:
     configure("CPU")
     group = join_group()
     print(f"{group} met: {group.any(RANK == '1')}")
-    if WAY == "meets and is killed":
-        os.kill(os.getpid(), signal.SIGKILL)
     if WAY == "meets and waits":
         wait()
     group.any(False)

@@ -1,14 +1,15 @@
 """Two processes equal one with batches twice as large, in training and in evaluation.
 
 One launch runs group_work.py in two processes; the results of each are compared here with those
-of one process.
+of one process. It ends with a kill.
 """
 
 import json
-from collections.abc import Iterator
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -16,8 +17,10 @@ import pytest
 from ssdcore.models.device import configure
 from ssdcore.training.distributed.group import ALONE
 from ssdcore.training.distributed.launch import launch
+from tests.clone import UNCOMPILED
 from tests.training.distributed import group_work
 from tests.training.distributed.group_work import PARAMS, ROOT, Work
+from tests.training.distributed.test_msrun import running
 
 pytestmark = pytest.mark.slow
 TWO = PARAMS.runtime.model_copy(update={"devices": 2})
@@ -28,7 +31,10 @@ def work(images) -> Work:
     """Ten images, and a score that detections in five of them reach."""
     configure("CPU")
     shards = [str(shard) for shard in images.shards]
-    everything = group_work.predict(Work(str(images.annotations), shards, 0.0), ALONE, 10)
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in UNCOMPILED.items():
+            patch.setenv(name, value)
+        everything = group_work.predict(Work(str(images.annotations), shards, 0.0), ALONE, 10)
     best: dict[int, float] = {}
     for result in everything:
         best[result["image_id"]] = max(result["score"], best.get(result["image_id"], 0.0))
@@ -49,15 +55,36 @@ class Answers:
         return {key.removeprefix(f"{part}/"): value for key, value in found.items()}
 
 
+class Job(NamedTuple):
+    """A launch that has ended: its folder, its status and its messages."""
+
+    folder: Path
+    status: int
+    errors: str
+
+
 @pytest.fixture(scope="module")
-def answers(work, tmp_path_factory) -> Iterator[list[Answers]]:
+def job(work, tmp_path_factory) -> Job:
     folder = tmp_path_factory.mktemp("group")
     (folder / "work.json").write_text(json.dumps(work._asdict()))
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, redirect_stderr(StringIO()) as errors:
         patch.setenv("PYTHONPATH", str(ROOT))
         module = "tests.training.distributed.group_work"
-        assert launch(module, [str(folder)], TWO, folder / "logs") == 0
-    return [Answers(folder, rank) for rank in (0, 1)]
+        status = launch(module, [str(folder)], TWO, folder / "logs")
+    return Job(folder, status, errors.getvalue())
+
+
+@pytest.fixture(scope="module")
+def answers(job) -> list[Answers]:
+    return [Answers(job.folder, rank) for rank in (0, 1)]
+
+
+def test_a_process_killed_while_another_waits_for_it_ends_the_job(job):
+    assert job.status == 1
+    headline, *log = job.errors.splitlines()
+    assert headline.startswith("error: worker_1 was killed or crashed; the end of ")
+    assert log[-1] == "  process 1 has done its part"
+    assert running(job.folder) == []
 
 
 def assert_close(one: dict[str, Any], two: dict[str, Any], tolerance: float) -> None:
@@ -99,7 +126,7 @@ def test_five_steps_of_two_are_those_of_one_with_twice_the_batch(answers, work):
 
 def test_accumulated_batches_of_two_are_those_of_one(answers):
     """One of the four batches has no objects, and its process another divisor than the others."""
-    alone = group_work.accumulate(ALONE)
+    alone, _ = group_work.accumulate(ALONE)
     for each in answers:
         assert_close(alone, each.of("accumulated"), 1e-6)
 
@@ -128,6 +155,7 @@ def test_what_overflows_in_one_process_is_skipped_by_both(answers):
         assert each.words["overflow"] == {"updated": False, "scale": 2**15, "weights kept": True}
 
 
+@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("batch_size", [3, 10])
 def test_two_predict_exactly_the_same_as_one(answers, work, batch_size):
     """In batches of 3 the last is of one image; of 10 the second process gets none at all."""

@@ -1,4 +1,7 @@
-"""Processes under MindSpore's own launcher: they meet, and none waits for one that is dead."""
+"""Processes under MindSpore's own launcher: they meet, and none outlives its launcher.
+
+test_group_equals_one.py has one that dies while another waits for it.
+"""
 
 import os
 import socket
@@ -11,7 +14,7 @@ import pytest
 
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import RuntimeParams
-from ssdcore.training.distributed.launch import NODE_RANK, launch
+from ssdcore.training.distributed.launch import NODE_RANK
 from ssdcore.training.distributed.worker import SCHEDULER, is_running, read_note
 
 ROOT = Path(__file__).parents[3]
@@ -55,16 +58,6 @@ def running(folder: Path) -> list[str]:
     notes = {path: read_note(path.parent, path.stem) for path in folder.rglob("logs/*/*.json")}
     assert notes
     return [path.stem for path, note in notes.items() if is_running(note.pid)]
-
-
-def test_a_process_killed_while_another_waits_for_it_ends_the_job(folder, capfd):
-    began = monotonic()
-    assert launch(MODULE, [".", "meets", "meets and is killed"], runtime(), Path("logs")) == 1
-    assert monotonic() - began < BOUND
-    headline, *log = capfd.readouterr().err.splitlines()
-    assert headline.startswith("error: worker_1 was killed or crashed; the end of ")
-    assert log[-1] == "  Group(rank=1, size=2) met: [True]"
-    assert running(folder) == []
 
 
 def test_a_launcher_that_is_killed_leaves_no_process(folder):
