@@ -1,17 +1,14 @@
 """A repository whose pipeline takes a second: AP follows from the learning rate."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.clone import ROOT, environment
-from tests.project import stage_inside
+from tests.project import ROOT, stage, stage_inside, start
 from tests.small_repository import dvc, run
 
 PIPELINE = {
@@ -63,12 +60,7 @@ class Repository:
         (self.folder / "search.yaml").write_text(json.dumps({**SPACE, **changes}))
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
-        line = [sys.executable, "-m", "stages.search", *words]
-        env = environment() | {
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        }
-        pipe = subprocess.PIPE
-        return subprocess.Popen(line, cwd=self.folder, env=env, stdout=pipe, stderr=pipe, text=True)
+        return start(self.folder, "-m", "stages.search", *words)
 
     def search(self, *words: str, status: int = 0) -> str:
         """Runs the command in this process; returns what it prints."""
@@ -123,10 +115,9 @@ def ended(template: Path) -> tuple[Repository, str]:
         trials=4, seed=64, prune={"after_trials": 1, "after_epochs": 0},
         params={"train.lr_max": rates, "train.momentum": {"choices": [0.5, 0.9, 0.91, 0.92]}},
     )  # fmt: skip
-    process = repository.start("--jobs", "2")
-    out, err = process.communicate()
-    assert process.returncode == 0, out + err
-    return repository, out
+    done = stage(repository.folder, "search", "--jobs", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return repository, done.stdout
 
 
 @pytest.fixture
