@@ -79,3 +79,14 @@ def nested_repository(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mono") / "projects/small"
     make_repository(folder, git_root=folder.parents[1])
     return folder
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory) -> Path:
+    """MLflow's database without a run, to be copied: MLflow takes seconds to create one."""
+    from ssdcore.tracking.client import open_client
+    from ssdcore.tracking.store import Store
+
+    database = tmp_path_factory.mktemp("database") / "mlflow.db"
+    open_client(Store(f"sqlite:///{database}", database))
+    return database

@@ -25,12 +25,21 @@ finally:
 """
 
 
-def python(folder: Path, *words: str | Path, **more: str) -> "subprocess.CompletedProcess[str]":
-    """Runs Python in `folder`, with `more` in its environment."""
+def start(folder: Path, *words: str | Path, **more: str) -> "subprocess.Popen[str]":
+    """Starts Python in `folder`, with `more` in its environment."""
     env = environment() | {"PYTHONPATH": str(ROOT), "COLUMNS": "80", "GLOG_v": "3"} | more
-    return subprocess.run(
-        [sys.executable, *words], cwd=folder, env=env, capture_output=True, text=True, check=False
-    )
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=folder, env=env, stdin=pipe, stdout=pipe, stderr=pipe,
+        errors="replace",
+    )  # fmt: skip
+
+
+def python(folder: Path, *words: str | Path, **more: str) -> "subprocess.CompletedProcess[str]":
+    """Runs Python as `start` does, to its end."""
+    with start(folder, *words, **more) as process:
+        out, err = process.communicate()
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
 
 
 def stage(folder: Path, name: str, *words: str | Path) -> "subprocess.CompletedProcess[str]":

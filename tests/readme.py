@@ -21,6 +21,10 @@ NOT_RUN = {
     "python -m stages.search": "trains twelve times; tests/search/test_loop.py runs it",
     "python -m stages.serve": "serves until it is stopped; tests/stages/test_serve.py runs it",
     "source .venv/bin/activate": "the tests run in an active environment",
+    "dvc exp run --temp -S train.init_from=weights/start.ckpt": (
+        "tests/download/test_local_copy.py finds the file in the repository, and "
+        "tests/stages/test_evaluate_stage.py starts from one"
+    ),
     (
         "dvc exp run --temp -S model.width=1.0 -S model.batch_norm=false "
         "-S model.pretrained=vgg16.safetensors"

@@ -13,20 +13,22 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.clone import environment, make_clone, run
+from tests.clone import UNCOMPILED, environment, make_clone, run
 
 pytestmark = pytest.mark.slow
 EPOCHS = 120
 """Of one step."""
-HISTORIES = ("plots/history.csv", ".dvc/tmp/exps/standalone/*/plots/history.csv")
-"""Where a training writes its steps: in the workspace, and with --temp."""
+HISTORIES = {
+    "--temp": ".dvc/tmp/exps/standalone/*/plots/history.csv", "workspace": "plots/history.csv",
+}  # fmt: skip
+"""Where a training writes its steps."""
 TIMEOUT_S = 240
 
 
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone whose training lasts until it is stopped."""
-    folder = tmp_path / "clone"
+    folder = tmp_path_factory.mktemp("running") / "clone"
     folder.mkdir()
     make_clone(folder)
     yaml = YAML()
@@ -38,15 +40,16 @@ def clone(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=["--temp", "workspace"])
+@pytest.fixture(params=HISTORIES)
 def row(request: pytest.FixtureRequest, clone: Path) -> Iterator[Any]:
     """`row()` returns what `dvc exp show --json` has of the training that runs."""
     words = [] if request.param == "workspace" else [request.param]
     line = ["dvc", "exp", "run", "--quiet", "--name", "live", *words, "train"]
     with (clone.parent / "log").open("w") as log:
         process = subprocess.Popen(
-            line, cwd=clone, env=environment(), stdout=log, stderr=log, start_new_session=True
-        )
+            line, cwd=clone, env=environment() | UNCOMPILED, stdout=log, stderr=log,
+            start_new_session=True,
+        )  # fmt: skip
 
     def row() -> dict[str, Any]:
         assert process.poll() is None, (clone.parent / "log").read_text()
@@ -58,7 +61,7 @@ def row(request: pytest.FixtureRequest, clone: Path) -> Iterator[Any]:
 
     try:
         deadline = time.monotonic() + TIMEOUT_S
-        while not any(path for pattern in HISTORIES for path in clone.glob(pattern)):
+        while not any(clone.glob(HISTORIES[request.param])):
             assert time.monotonic() < deadline
             assert process.poll() is None, (clone.parent / "log").read_text()
             time.sleep(0.1)

@@ -1,17 +1,14 @@
 """A repository whose pipeline takes a second: AP follows from the learning rate."""
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
-from tests.clone import ROOT, environment
+from tests.project import ROOT, stage, stage_inside, start
 from tests.small_repository import dvc, run
 
 PIPELINE = {
@@ -39,7 +36,8 @@ ap = round(max(1 - abs(math.log10(params["lr_max"] / 0.1)), 0.001), 6)
 pathlib.Path("plots").mkdir(exist_ok=True)
 rows = "step,epoch,val_AP,val_AP50\\n"
 for epoch in range(1, params["epochs"] + 1):
-    time.sleep(30 if ap < 0.1 and epoch > 1 else SECONDS)
+    waits = ap < 0.1 and epoch > 1 and not pathlib.Path(os.environ["DVC_ROOT"], "fast").exists()
+    time.sleep(30 if waits else 0.1)
     rows += f"{epoch},{epoch},{ap * epoch / params['epochs']},1\\n"
     pathlib.Path("plots/validation.csv").write_text(rows)
 pathlib.Path("metrics").mkdir(exist_ok=True)
@@ -62,19 +60,13 @@ class Repository:
         (self.folder / "search.yaml").write_text(json.dumps({**SPACE, **changes}))
 
     def start(self, *words: str) -> "subprocess.Popen[str]":
-        line = [sys.executable, "-m", "stages.search", *words]
-        env = environment() | {
-            "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-        }
-        pipe = subprocess.PIPE
-        return subprocess.Popen(line, cwd=self.folder, env=env, stdout=pipe, stderr=pipe, text=True)
+        return start(self.folder, "-m", "stages.search", *words)
 
     def search(self, *words: str, status: int = 0) -> str:
-        """Runs the command; returns what it prints."""
-        process = self.start(*words)
-        out, err = process.communicate()
-        assert process.returncode == status, out + err
-        return out + err
+        """Runs the command in this process; returns what it prints."""
+        done = stage_inside(self.folder, "search", *words)
+        assert done.exit_code == status, done.output
+        return done.output
 
     def ran(self) -> list[str]:
         """Returns the experiment of each start of the stage."""
@@ -97,14 +89,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for key in ("user.name", "user.email"):
         run(folder, "git", "config", key, "a")
     dvc(folder, "init", "--quiet")
-    yaml = YAML()
-    params = yaml.load(ROOT / "params.yaml")
-    params["tracking"]["enabled"] = False
-    yaml.dump(params, folder / "params.yaml")
+    params = (ROOT / "params.yaml").read_text()
+    (folder / "params.yaml").write_text(params.replace("enabled: true", "enabled: false"))
     (folder / "dvc.yaml").write_text(json.dumps(PIPELINE))
-    (folder / "stage.py").write_text(STAGE.replace("SECONDS", "0.1"))
+    (folder / "stage.py").write_text(STAGE)
     (folder / ".gitignore").write_text(
-        "/ran.txt\n/.ssd\n/plots\n/report\n/mlflow.db*\n/mlartifacts\n"
+        "/ran.txt\n/fast\n/.ssd\n/plots\n/report\n/mlflow.db*\n/mlartifacts\n"
     )
     run(folder, "git", "add", ".")
     run(folder, "git", "commit", "--quiet", "--message", "Begin")
@@ -112,12 +102,22 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def ended(template: Path) -> tuple[Path, str]:
-    """A repository in which a search of two trials has ended, and what the search printed."""
-    folder = shutil.copytree(template, template.with_name("ended"), symlinks=True)
-    repository = Repository(folder)
-    repository.space(trials=2)
-    return folder, repository.search()
+def ended(template: Path) -> tuple[Repository, str]:
+    """A search of two trials at a time that has ended, and what it printed.
+
+    Two trials end, one fails, and one with a bad rate is pruned; MLflow has them.
+    """
+    repository = Repository(shutil.copytree(template, template.with_name("ended"), symlinks=True))
+    params = repository.folder / "params.yaml"
+    params.write_text(params.read_text().replace("enabled: false", "enabled: true"))
+    rates = {"choices": [0.1, 0.11, 0.12, 0.001]}
+    repository.space(
+        trials=4, seed=64, prune={"after_trials": 1, "after_epochs": 0},
+        params={"train.lr_max": rates, "train.momentum": {"choices": [0.5, 0.9, 0.91, 0.92]}},
+    )  # fmt: skip
+    done = stage(repository.folder, "search", "--jobs", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    return repository, done.stdout
 
 
 @pytest.fixture
@@ -127,6 +127,6 @@ def repository(template: Path, tmp_path: Path) -> Repository:
 
 
 @pytest.fixture
-def searched(ended: tuple[Path, str], tmp_path: Path) -> Repository:
+def searched(ended: tuple[Repository, str], tmp_path: Path) -> Repository:
     """A copy of the repository of `ended`."""
-    return Repository(shutil.copytree(ended[0], tmp_path / "r", symlinks=True))
+    return Repository(shutil.copytree(ended[0].folder, tmp_path / "r", symlinks=True))

@@ -3,24 +3,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ruamel.yaml import YAML
 
 from benchmarks import harness
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params
 from ssdcore.params.types import Section
+from tests.test_dvc_yaml import PIPELINE, UNDECLARED
 
-ROOT = Path(__file__).parents[2]
-PIPELINE = YAML(typ="safe").load(ROOT / "dvc.yaml")
-WITHOUT_CONSEQUENCE = {
-    "runtime.cache_mb",
-    "runtime.workers",
-    "runtime.master",
-    "tracking.enabled",
-    "tracking.experiment",
-    "tracking.images",
-}
-"""Read, but not declared: no result depends on them."""
 SAID = {"train": "evaluate"}
 """Sections that a stage reads for a message alone: where the evaluation measures otherwise."""
 
@@ -86,7 +75,7 @@ def within(key: str, section: str) -> bool:
 def test_declared_params_are_those_read(stage, read):
     declared = PIPELINE["stages"][stage]["params"]
     sections = {path.removesuffix(".") for path in PATHS.values()}
-    leaves = read[stage] - sections - WITHOUT_CONSEQUENCE
+    leaves = read[stage] - sections - set(UNDECLARED)
     if section := SAID.get(stage):
         assert any(within(key, section) for key in leaves)
         leaves = {key for key in leaves if not within(key, section)}

@@ -4,23 +4,17 @@ import json
 import re
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 
 import pytest
 
-from tests.clone import ROOT, environment
-from tests.project import stage_inside
+from tests.project import stage_inside, start
 from tests.serving.conftest import checkpoint, detector_file, jpeg  # noqa: F401
 
 
 def test_it_serves_a_free_port_until_ctrl_c(detector_file, jpeg, tmp_path):
-    command = [sys.executable, "-m", "stages.serve", "--no-browser", "--model", detector_file]
-    with subprocess.Popen(
-        command, cwd=tmp_path, env=environment() | {"PYTHONPATH": str(ROOT)}, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    ) as server:  # fmt: skip
+    command = ("-m", "stages.serve", "--no-browser", "--model", detector_file)
+    with start(tmp_path, *command) as server:
         try:
             line = server.stdout.readline()
             (address,) = re.findall(r"http://127\.0\.0\.1:\d+", line)

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.project import python
+from tests.project import python, run_inside, stage_inside
 from tests.small_repository import dvc, run
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ with tracked("train", params=YAML(typ="safe").load(open("params.yaml")), experim
 
 
 @pytest.fixture(scope="module")
-def shared(small_repository, tmp_path_factory):
+def shared(small_repository, database, tmp_path_factory):
     """A repository with the experiment `mine`, its run in mlflow.db, and beside it both remotes."""
     folder = tmp_path_factory.mktemp("share") / "mine"
     shutil.copytree(small_repository, folder, symlinks=True)
@@ -45,17 +45,18 @@ def shared(small_repository, tmp_path_factory):
     head = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
     ).stdout.strip()
+    shutil.copy(database, folder)
     done = python(folder, "-c", TRACK, DVC_EXP_NAME="mine", DVC_EXP_BASELINE_REV=head)
     assert done.returncode == 0, done.stderr
     return folder
 
 
-def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, tmp_path):
-    alone = python(shared, "-m", "stages.experiments", "share", "mine")
-    assert alone.returncode == 0, alone.stdout + alone.stderr
-    assert "mine is on origin, " in alone.stdout
-    assert " 0 new files" not in alone.stdout
-    assert "MLFLOW_TRACKING_URI names no server" in alone.stdout
+def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, database, tmp_path):
+    alone = run_inside(shared, "experiments", "share", "mine")
+    assert "mine is on origin, " in alone
+    assert " 0 new files" not in alone
+    assert "MLFLOW_TRACKING_URI names no server" in alone
+    shutil.copy(database, tmp_path / "team.db")
     team = f"sqlite:///{tmp_path}/team.db"
     done = python(shared, "-m", "stages.experiments", "share", "mine", MLFLOW_TRACKING_URI=team)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -76,6 +77,6 @@ def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, tmp_path):
 
 
 def test_an_unknown_experiment_is_an_input_error(shared):
-    done = python(shared, "-m", "stages.experiments", "share", "none")
-    assert done.returncode == 2
+    done = stage_inside(shared, "experiments", "share", "none")
+    assert done.exit_code == 2
     assert "NAME: found 'none', expected a finished experiment" in done.stderr

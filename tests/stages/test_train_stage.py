@@ -2,12 +2,9 @@
 
 import csv
 import json
-import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,38 +17,31 @@ from benchmarks.chaos import newest, outcome
 from ssdcore.core import layout
 from ssdcore.core.errors import Stopped
 from ssdcore.models.checkpoint import METADATA
-from tests.project import ROOT, run_inside, stage
+from tests.project import python, run_inside, stage, start
 
 pytestmark = pytest.mark.slow
 OUTS = ("model/best.ckpt", "model/last.ckpt", "plots/history.csv", "plots/validation.csv",
         "metrics/train.json")  # fmt: skip
 LATIN = {"PYTHONIOENCODING": "latin-1"}
 NO_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-COMMAND = [sys.executable, "-m", "tests.stages.tiny_train"]
+COMMAND = ("-m", "tests.stages.tiny_train")
 RESUMABLE = {
     "model.dropout": 0.5, "train.epochs": 20, "train.validate_every": 10, "train.optimizer": "adam",
     "train.loss_scale": "dynamic", "train.save_minutes": 1e-6, "tracking.enabled": False,
 }  # fmt: skip
 
 
-def environment(**changes: str) -> dict[str, str]:
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "MLFLOW_"))}
-    return {**inherited, "PYTHONPATH": str(ROOT), "GLOG_v": "3", **changes}
-
-
 def train(folder: Path, **changes: str) -> str:
     """Runs the stage, which must succeed; returns its output."""
-    done = subprocess.run(COMMAND, cwd=folder, env=environment(**changes), capture_output=True)
-    assert done.returncode == 0, done.stderr.decode(errors="replace")
-    return done.stdout.decode(errors="replace")
+    done = python(folder, *COMMAND, **changes)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def train_and_end(folder: Path, number: int) -> int:
     """Sends the stage a signal after its next saved step; returns its exit status."""
     before = newest(folder)
-    with subprocess.Popen(
-        COMMAND, cwd=folder, env=environment(), stdout=subprocess.DEVNULL
-    ) as process:
+    with start(folder, *COMMAND) as process:
         while process.poll() is None and newest(folder) == before:
             time.sleep(0.01)
         process.send_signal(number)
@@ -113,8 +103,9 @@ class Outcome:
 
 
 @pytest.fixture(scope="module")
-def once(folder: Path) -> Outcome:
+def once(folder: Path, database: Path) -> Outcome:
     """A finished training, whose outs and MLflow run are in `folder`."""
+    shutil.copy(database, folder)
     write_params(folder, devices=1, batch_size=2)
     return Outcome(folder, train(folder, **LATIN))
 
@@ -142,10 +133,11 @@ def test_a_finished_training_is_there_for_who_runs_it_again(folder, once):
     assert runs(folder) == [("FINISHED", steps)] * 2
 
 
-def test_two_processes_train_like_one(folder, once):
+def test_two_processes_train_like_one(folder, once, database):
     """In batches half as large."""
     write_params(folder, devices=2, batch_size=1)
     copy = separate(folder, "two")
+    shutil.copy(database, copy)
     two = Outcome(copy, train(copy))
     assert "best: AP" in two.output
     assert "2 processes, 2 images per update" in two.output

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.tracking_faults import bench
 from ssdcore.tracking import run as run_module
-from ssdcore.tracking.store import Store, locate
+from ssdcore.tracking.store import locate
 from tests.tracking.spools import UploadHere, UploadNever
 
 
@@ -30,16 +30,6 @@ def own(tmp_path, monkeypatch):
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def database(tmp_path_factory):
-    """MLflow's database without a run, to be copied: MLflow takes seconds to create one."""
-    from ssdcore.tracking.client import open_client
-
-    database = tmp_path_factory.mktemp("database") / "mlflow.db"
-    open_client(Store(f"sqlite:///{database}", database))
-    return database
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,6 @@
 import shutil
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +9,8 @@ from filelock import FileLock
 from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.sender import sync, upload
 from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, spools
+from tests.project import ROOT, start
 from tests.tracking.spools import FINISH, SQLITE, event, line, metrics, open_spool, spooled
-
-ROOT = Path(__file__).parents[2]
 
 
 def keys(runs: list[Any]) -> list[str]:
@@ -44,11 +40,8 @@ spool = open_spool(Path(sys.argv[1]), *metrics(1), store={SQLITE!r}, experiment=
 print("created", flush=True)
 sys.stdin.read()
 """
-    command = [sys.executable, "-c", script, root]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout.readline() == b"created\n"
+    with start(ROOT, "-c", script, root) as process:
+        assert process.stdout.readline() == "created\n"
         (sent,) = sync()
         assert sent.running
         assert stored() == []

@@ -2,8 +2,6 @@ import contextlib
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +11,7 @@ from ssdcore.tracking.client import open_client
 from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
 from ssdcore.tracking.store import Store, locate, store_of
+from tests.project import start
 from tests.tracking.spools import FINISH, open_spool, spooled
 
 RACER = """
@@ -61,18 +60,7 @@ def test_a_database_that_cannot_be_written_is_refused_at_once(tmp_path):
 @pytest.mark.slow
 def test_three_processes_create_a_store_without_a_message(own):
     names = ("one", "two", "three")
-    project = str(Path(__file__).parents[2])
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, name],
-            cwd=own,
-            env=os.environ | {"PYTHONPATH": project},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for name in names
-    ]
+    racers = [start(own, "-c", RACER, name) for name in names]
     try:
         while not all((own / name).exists() for name in names):
             assert all(racer.poll() is None for racer in racers)
@@ -82,7 +70,7 @@ def test_three_processes_create_a_store_without_a_message(own):
     finally:
         for racer in racers:
             racer.kill()
-            racer.wait()
+            racer.communicate()
     lines = [line for _, err in outputs for line in err.splitlines()]
     # a busy machine takes longer than 10 s, and says so
     late = ("Still sending", "train: not everything is uploaded")
@@ -98,15 +86,12 @@ def test_three_processes_create_a_store_without_a_message(own):
 @pytest.mark.slow
 def test_a_process_that_is_killed_creating_the_database_leaves_no_part_of_it(own):
     script = "from ssdcore.tracking.client import *; from ssdcore.tracking.store import locate\n"
-    line = [sys.executable, "-c", f"{script}open_client(locate())"]
-    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
     part = own / ".mlflow.part.db"
-    process = subprocess.Popen(line, cwd=own, env=env)
-    while not (part.exists() and part.stat().st_size):
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
+    with start(own, "-c", f"{script}open_client(locate())") as process:
+        while not (part.exists() and part.stat().st_size):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
     assert (own / "mlflow.db").stat().st_size == 0
     open_client(locate())
     with contextlib.closing(sqlite3.connect(own / "mlflow.db")) as database:
