@@ -23,7 +23,7 @@ NOT_RUN = {
     "source .venv/bin/activate": "the tests run in an active environment",
     "dvc exp run --temp -S train.init_from=weights/start.ckpt": (
         "tests/download/test_local_copy.py finds the file in the repository, and "
-        "tests/stages/test_evaluate_stage.py starts from one"
+        "tests/training/test_state.py trains from one"
     ),
     (
         "dvc exp run --temp -S model.width=1.0 -S model.batch_norm=false "

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -70,6 +71,7 @@ def row(request: pytest.FixtureRequest, clone: Path) -> Iterator[Any]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         process.wait()
+        shutil.rmtree(clone / ".ssd")  # else the next one resumes it
 
 
 def steps(row: dict[str, Any]) -> int:

@@ -15,8 +15,6 @@ case $name in
   "" | *[!A-Za-z0-9_-]*) fail "NAME: found '$name', expected letters, digits, - and _." \
     "For example: make new-project NAME=cats DATA=/home/me/photos" ;;
 esac
-case $data in *[\&\|\\\"\']* | *"
-"*) fail "DATA: found '$data', expected a path without & | \\ and quotes." ;; esac
 target=$(dirname "$PWD")/$name
 [ ! -e "$target" ] || fail "$target exists. Choose another NAME, or remove it."
 git -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 || fail "git does not know you:" \
@@ -25,9 +23,11 @@ git -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 || fail "
   "Write the whole path of your photos, or leave DATA out and put them into data/own later."
 
 [ -z "${2:-}" ] || data=$(cd "$(dirname "$data")" && pwd)/$(basename "$data")
+case $data in *[\&\|\\\"\']* | *"
+"*) fail "DATA: found '$data', expected a path without & | \\ and quotes." ;; esac
 here=$PWD branch=$(git branch --show-current)
 trap '[ $? = 0 ] || rm -rf "$target"' EXIT # nothing half made stays
-trap 'exit 75' HUP INT TERM
+trap 'exit 130' HUP INT TERM
 git clone --quiet --origin upstream . "$target"
 cd "$target"
 if [ -z "$branch" ]; then # a tag or a commit is checked out

@@ -72,8 +72,8 @@ def parse_rows(read: Callable[[], bytes], where: str) -> Content:
                 raise InputError(f"{where}: {key}[{number}]", _kind(row), "an object", REMEDY)
         if not rows and key != "annotations":
             raise InputError(f"{where}: {key}", rows, "at least one entry", REMEDY)
-    for row in content["annotations"]:
-        _turn(row)
+        for row in rows:
+            _turn(row)
     return content
 
 
@@ -137,7 +137,10 @@ def _parse(data: bytes, where: str) -> Any:
 
 def _only_keys(pairs: list[tuple[str, Any]]) -> Row:
     """Drops an `iscrowd` of 0 as well, because a sixth key doubles the size of a dictionary."""
-    return {k: v for k, v in pairs if (k in KEYS and (k != "iscrowd" or v != 0)) or _rotates(k, v)}
+    row = {k: v for k, v in pairs if (k in KEYS and (k != "iscrowd" or v != 0)) or _rotates(k, v)}
+    if "attributes" in row and dict(pairs).get("segmentation"):
+        del row["attributes"]  # the box is already around the outline
+    return row
 
 
 def _rotates(key: str, value: object) -> bool:
@@ -149,6 +152,7 @@ def _rotates(key: str, value: object) -> bool:
 
 def _turn(row: Row) -> None:
     """Replaces a rotated box by the one around it; CVAT writes it upright, beside its rotation."""
+    row.pop("rotation", None)
     if (attributes := row.pop("attributes", None)) is None:
         return
     box, degrees = row.get("bbox"), finite_number(attributes["rotation"])

@@ -5,7 +5,7 @@ values that did not make them, and no later `dvc repro` would mend it.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,22 +33,22 @@ def unchanged() -> Iterator[None]:
     Raises:
         RunError: one of them changed; DVC then records nothing of the stage.
     """
-    stage = os.environ.get(STAGE)
-    before = _parameters_and_code(stage)
+    stage = os.environ.get(STAGE, "").rpartition(":")[2]  # ../cats/dvc.yaml:train from a folder
+    listed = _yaml(PIPELINE).get("stages", {}).get(stage, {}) if stage else {}
+    before = _parameters_and_code(listed)
     yield
-    after = _parameters_and_code(stage)
+    after = _parameters_and_code(listed)
     if changed := sorted(key for key in before | after if before.get(key) != after.get(key)):
         more = f" and {len(changed) - MOST_NAMED} more" if len(changed) > MOST_NAMED else ""
         raise RunError(
             f"{', '.join(changed[:MOST_NAMED])}{more} changed while {stage} ran. DVC would record "
-            "that with outputs that were made without it, so the stage fails. Run dvc repro again; "
-            "if you take the change back first, a finished training is not repeated"
+            "that with outputs that were made without it, so the stage fails. Keep the change, or "
+            "take it back, and run dvc repro again"
         )
 
 
-def _parameters_and_code(stage: str | None) -> dict[str, Any]:
-    """Returns the values of the stage's parameters and the hashes of its code, by their places."""
-    listed = _yaml(PIPELINE).get("stages", {}).get(stage, {}) if stage else {}
+def _parameters_and_code(listed: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values of a stage's parameters and the hashes of its code, by their places."""
     keys, deps = (
         [one for one in listed.get(kind, []) if isinstance(one, str)] for kind in ("params", "deps")
     )
@@ -59,9 +59,11 @@ def _parameters_and_code(stage: str | None) -> dict[str, Any]:
         if any(f"{key}.".startswith(f"{one}.") for one in keys)
     }
     for dep in map(Path, deps):
-        files = dep.rglob("*") if dep.parts[0] in layout.CODE else ()
-        for file in files if dep.is_dir() else [dep]:
-            if file.parts[0] in layout.CODE and file.is_file() and CACHE not in file.parts:
+        if dep.parts[:1] not in [(folder,) for folder in layout.CODE]:
+            continue
+        for file in dep.rglob("*") if dep.is_dir() else [dep]:
+            hidden = any(part.startswith((".", CACHE)) for part in file.parts)
+            if file.is_file() and not hidden:
                 found[str(file)] = sha256_of_file(file)
     return found
 
@@ -70,6 +72,6 @@ def _yaml(path: Path) -> dict[str, Any]:
     """Returns a file's content; none of a file that cannot be read, whose values then differ."""
     try:
         content = YAML(typ="safe").load(path)
-    except (OSError, YAMLError):
+    except (OSError, RecursionError, YAMLError):
         return {}
     return content if isinstance(content, dict) else {}

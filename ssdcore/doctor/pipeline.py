@@ -68,7 +68,7 @@ def check_dvc() -> Finding:
     except RunError as error:
         return Finding("error", "DVC", str(error).removeprefix("DVC: "), "Run dvc status -v")
     except OSError as error:
-        found = f".dvc cannot be written: {error.strerror}"
+        found = f"{error.filename or '.dvc'}: {error.strerror or error}"
         return Finding("error", "DVC", found, "Free some space, or make the folder writable")
     if changed:
         return Finding("to do", "DVC", f"changed: {', '.join(changed)}", "Run dvc repro")

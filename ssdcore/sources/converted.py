@@ -16,6 +16,7 @@ from ssdcore.geometry.boxes import around_rotated
 from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
 from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_label, stem
 from ssdcore.sources.recognise import is_kitti
+from ssdcore.sources.xml_nodes import as_utf8
 from ssdcore.sources.yolo import may_be_label
 
 DONT_CARE = "DontCare"
@@ -33,7 +34,7 @@ FAULTS = (
     ValueError,
 )  # fmt: skip
 """What values of another form than expected raise."""
-OUTLINES = {"polygon", "polyline", "mask", "ellipse", "cuboid", "points"}
+OUTLINES = {"polygon", "polyline", "mask", "ellipse", "cuboid", "points", "skeleton"}
 """Elements of CVAT's images that are not read."""
 
 
@@ -45,7 +46,10 @@ def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
     """
     names = filter(may_be_label, files.names())
     texts = {name: read_label(files, name, where) for name in names}
-    labels = {name: data for name, data in texts.items() if is_kitti(data) or not data.strip()}
+    labels = {
+        name: data for name, data in texts.items()
+        if not data.strip() or any(map(is_kitti, data.splitlines()))
+    }  # fmt: skip
     images = image_names(files)
     levels: list[tuple[Key, Key]] = [(stem, stem), (_without_kind, _without_kind), (_bare, _bare)]
     image_of = pair(images, list(labels), levels)
@@ -101,10 +105,13 @@ def read_labelbox(files: ImageFiles, where: str, annotations: Sequence[str]) -> 
 
 def _latest_objects(row: Any) -> list[Any] | None:
     """Returns the objects of a row's latest label, of any annotator and project, if it has one."""
-    labels = [label for project in row["projects"].values() for label in project["labels"]]
+    labels = [
+        label for project in row["projects"].values() for label in project["labels"]
+        if not (label.get("performance_details") or {}).get("skipped")
+    ]  # fmt: skip
     if not labels:
         return None
-    latest = max(labels, key=lambda one: str((one.get("label_details") or {}).get("updated_at")))
+    latest = max(labels, key=lambda one: (one.get("label_details") or {}).get("updated_at") or "")
     return list(latest["annotations"].get("objects", []))
 
 
@@ -120,7 +127,7 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
     def read(name: str, data: bytes) -> Iterator[ImageEntry]:
         if b"<!DOCTYPE" in data:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
-        root = ElementTree.fromstring(data.decode("utf-8-sig"))
+        root = ElementTree.fromstring(as_utf8(data, f"{where}/{name}").decode())
         if root.find("track") is not None:
             expected = "images with boxes"
             remedy = "Export it as COCO 1.0, which has its frames"
@@ -132,7 +139,8 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
             notes.append(f"{name}: {boxes} not read: import it into CVAT first")
         if count := sum(one.tag in OUTLINES for one in root.iterfind("image/*")):
             notes.append(f"{name}: {counted(count, 'outline')} not read: no boxes")
-        if count := sum(_rotation(one) != 0 for one in root.iterfind("image/box")):
+        boxes_read = (one for one in root.iterfind("image/box") if one not in proposed)
+        if count := sum(_rotation(one) != 0 for one in boxes_read):
             rotated = counted(count, "rotated box", "rotated boxes")
             notes.append(f"{name}: {rotated} became the boxes around them")
         for image in root.iterfind("image"):
@@ -146,7 +154,10 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
 
 
 def _rotation(box: ElementTree.Element) -> float:
-    return float(box.attrib.get("rotation", 0))
+    degrees = float(box.attrib.get("rotation", 0))
+    if not isfinite(degrees):
+        raise ValueError(f"rotation {degrees}")
+    return degrees
 
 
 def _cvat_box(box: ElementTree.Element) -> Box:
@@ -166,12 +177,19 @@ def _of_files(
     expected: str,
     read: Callable[[str, bytes], Iterable[ImageEntry]],
 ) -> Reading:
-    """Reads files that list images with their sizes and boxes; faults are not as `expected`."""
-    found = {}
+    """Reads files that list images with their sizes and boxes; faults are not as `expected`.
+
+    An image that is listed several times has the boxes of all entries.
+    """
+    found: dict[str, ImageEntry] = {}
     for name in annotations:
         try:
             for entry in read(name, read_label(files, name, where)):
-                found[(PurePosixPath(name).parent / entry.file_name).as_posix()] = entry
+                if not PurePosixPath(entry.file_name).name:
+                    raise ValueError("an image without a name")
+                key = (PurePosixPath(name).parent / entry.file_name).as_posix()
+                others = found[key].boxes if key in found else ()
+                found[key] = entry._replace(boxes=(*others, *entry.boxes))
         except FAULTS as error:
             raise _fault(f"{where}/{name}", error, expected) from None
     images = image_names(files)

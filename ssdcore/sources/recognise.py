@@ -73,7 +73,10 @@ def recognise(files: ImageFiles, where: str, wanted: str = "auto") -> Recognised
         remedy = f"Set dataset.local.format to {' or '.join(one.format for one in found)}"
         raise InputError(where, [str(one) for one in found], expected, remedy)
     if every:
-        remedy = f"Set dataset.local.format to auto or {every[0].format}"
+        known = [one.format for one in every]
+        remedy = (
+            f"Set dataset.local.format to {' or '.join(known if known[1:] else ['auto', *known])}"
+        )
         raise InputError(where, [str(one) for one in every], NAMES[wanted], remedy)
     raise _unknown(files, where, wanted)
 

@@ -41,7 +41,7 @@ def parse_xml(data: bytes, where: str) -> Element:
     """
     if len(data) > MAX_BYTES:
         raise InputError(where, f"{len(data)} bytes", f"at most {MAX_BYTES} bytes of XML")
-    data = _as_utf8(data, where)
+    data = as_utf8(data, where)
     builder, depth, count = TreeBuilder(), 0, 0
     parser = expat.ParserCreate("utf-8")  # whatever the file declares
 
@@ -73,7 +73,7 @@ def parse_xml(data: bytes, where: str) -> Element:
     return builder.close()
 
 
-def _as_utf8(data: bytes, where: str) -> bytes:
+def as_utf8(data: bytes, where: str) -> bytes:
     """Returns the file in UTF-8; expat itself knows few encodings, and none of several bytes."""
     marked = [name for mark, name in BYTE_ORDER_MARKS.items() if data.startswith(mark)]
     declared = ENCODING.match(data)

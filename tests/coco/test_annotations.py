@@ -119,11 +119,13 @@ def test_a_box_with_a_rotation_becomes_the_one_around_it(read):
     turned = {"attributes": {"occluded": False, "rotation": 90.0}}
     upright = {"attributes": {"occluded": False, "rotation": 0.0}}
     others = {"attributes": [{"rotation": "?"}, "?"], "rotation": 45}
+    outline = turned | {"segmentation": [[20, 10, 60, 10, 60, 50]]}  # its box is around it
     rows = [box(1, 1, [20, 10, 40, 20]) | more for more in (turned, upright)]
-    rows.append(box(1, 1, [20, 10, 40, 30]) | others)
+    rows += [box(1, 1, [20, 10, 40, 30]) | others, box(1, 1, [20, 10, 40, 40]) | outline]
     rows.append(box(1, 1, [20, 10, None, 20]) | turned)
     split = read(ONE, rows)
-    expected = [[0, 0.375, 2 / 3, 0.625], [1 / 6, 0.25, 0.5, 0.75], [1 / 6, 0.25, 2 / 3, 0.75]]
+    expected = [[0, 0.375, 2 / 3, 0.625]]
+    expected += [[1 / 6, 0.25, (10 + height) / 60, 0.75] for height in (20, 30, 40)]
     np.testing.assert_allclose(split.objects[1].boxes_yxyx, expected, rtol=1e-6)
     assert split.dropped == {"malformed box": 1}
 

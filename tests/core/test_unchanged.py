@@ -49,6 +49,7 @@ def write(name, text):
         ("stages/train.py", "1", "stages/train.py"),
         ("ssdcore/core/page.html", "1", "ssdcore/core/page.html"),
         ("ssdcore/core/new.py", "1", "ssdcore/core/new.py"),
+        ("params.yaml", "[" * 3000, "params.yaml: dataset.name"),
     ],
 )
 def test_a_change_of_what_dvc_records_fails_the_stage(name, text, named):
@@ -64,6 +65,9 @@ def test_a_change_of_what_dvc_records_fails_the_stage(name, text, named):
         ("stages/report.py", "1"),
         ("ssdcore/report/page.py", "1"),
         ("ssdcore/core/__pycache__/files.pyc", "1"),
+        ("ssdcore/core/.files.py.swp", "1"),
+        ("dvc.yaml", PIPELINE.replace("stages/train.py, ", "")),  # DVC has read it before
+        ("dvc.yaml", "stages:"),
         ("data/raw/a.jpg", "1"),  # convert checks its images
     ],
 )
@@ -77,6 +81,12 @@ def test_more_than_three_changes_are_cut_short():
     with pytest.raises(RunError, match=named), writing_outs("train"):
         for name in ("params.yaml", "stages/train.py"):
             Path(name).write_text("1")
+
+
+def test_dvc_may_run_in_another_folder_of_the_repository(monkeypatch):
+    monkeypatch.setenv("DVC_STAGE", "../cats/dvc.yaml:train")
+    with pytest.raises(RunError, match=r"^stages/train\.py changed while train ran"):
+        write("stages/train.py", "1")
 
 
 def test_without_dvc_nothing_is_compared(monkeypatch):

@@ -93,7 +93,9 @@ def test_a_stopped_or_killed_search_loses_and_repeats_nothing(repository):
 
 def test_what_a_killed_process_left_in_dvcs_run_cache_fails_no_trial(searched):
     """DVC takes a half-written file there for an entry with the same parameters."""
-    for entry in (searched.folder / ".dvc/cache/runs").glob("*/*/*"):
+    entries = list((searched.folder / ".dvc/cache/runs").glob("*/*/*"))
+    assert any("lr_max: 0.11" in one.read_text() for one in entries)  # that of s-0
+    for entry in entries:
         half = entry.with_name(".half.tmp")
         half.write_text(entry.read_text().partition("outs:")[0])
         entry.unlink()
@@ -122,11 +124,15 @@ def test_a_file_that_changes_meanwhile_ends_the_search(repository, monkeypatch):
     repository.space()
     start = read_start(Path("search.yaml"))
     study = Study(Path("study"), start.space, start.base, start.origin)
-    params = Path("params.yaml")
-    params.write_text(params.read_text().replace("decay: 0.0005", "decay: 0.001"))
-    with Signals() as signals, pytest.raises(InputError, match="the files that s began with"):
-        list(Search(study, start, 1, Path("study"), signals).run())
-    assert repository.ran() == []
+    monkeypatch.setattr("ssdcore.search.loop.TrialRun.begin", lambda run: None)
+    with Signals() as signals:
+        events = Search(study, start, 2, Path("study"), signals).run()
+        trial, event = next(events)
+        assert (trial.name, event.partition(":")[0]) == ("s-0", "begins")
+        params = Path("params.yaml")
+        params.write_text(params.read_text().replace("decay: 0.0005", "decay: 0.001"))
+        with pytest.raises(InputError, match="the files that s began with"):
+            next(events)
 
 
 def test_a_study_whose_experiments_exist_needs_another_name(searched):

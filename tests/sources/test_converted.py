@@ -19,7 +19,8 @@ def read(tmp_path):
         (tmp_path / name).write_bytes(jpeg(100, 200))
 
     def read(reader, text):
-        (tmp_path / "annotations").write_text(text)
+        data = text if isinstance(text, bytes) else text.encode()
+        (tmp_path / "annotations").write_bytes(data)
         with open_image_files(tmp_path) as files:
             return reader(files, str(tmp_path), ["annotations"])
 
@@ -92,6 +93,50 @@ def test_a_wrong_row_of_labelbox_is_named_by_its_line(read):
     bad = row("b.jpg", label({"name": "cat", "annotation_kind": "ImageBoundingBox"}))
     with pytest.raises(InputError, match=r"annotations, line 2: found .*bounding_box"):
         read(read_labelbox, f"{good}\n{bad}")
+
+
+def test_a_skipped_label_of_labelbox_is_none(read):
+    skipped = label(performance_details={"skipped": True})
+    found = read(read_labelbox, row("a.jpg", skipped, label(region("cat", 1, 2))))
+    assert boxes(found) == {"day/a.jpg": [("cat", 1, 2, 10, 20)]}
+    assert boxes(read(read_labelbox, row("a.jpg", skipped))) == {}
+
+
+def test_an_undated_label_of_labelbox_is_older_than_a_dated_one(read):
+    dated = label(region("cat", 1, 2), label_details={"updated_at": "2024-01-01"})
+    found = read(read_labelbox, row("a.jpg", label(region("cat", 3, 4)), dated))
+    assert boxes(found) == {"day/a.jpg": [("cat", 1, 2, 10, 20)]}
+
+
+def test_an_image_that_is_listed_twice_has_all_boxes(read):
+    rows = [row("a.jpg", label(region("cat", left, 2))) for left in (1, 50)]
+    expected = [("cat", 1, 2, 10, 20), ("cat", 50, 2, 10, 20)]
+    assert boxes(read(read_labelbox, "\n".join(rows))) == {"day/a.jpg": expected}
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ('<image name="" width="9" height="9" />', "ValueError: an image without a name"),
+        ('<image name="a.jpg" width="9" height="9"><box label="cat" xtl="1" ytl="1" xbr="2" '
+         'ybr="2" rotation="nan" /></image>', "ValueError: rotation nan"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_file_of_cvat_is_named(read, body, fault):
+    with pytest.raises(InputError, match=f"annotations: found '{fault}', expected CVAT for images"):
+        read(read_cvat, f"<annotations>{body}</annotations>")
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "utf-16"])
+def test_a_file_of_cvat_in_another_encoding_is_read(read, tmp_path, encoding):
+    text = (
+        f'<?xml version="1.0" encoding="{encoding}"?><annotations><image name="a.jpg" width="200" '
+        'height="100"><box label="Käfer" xtl="1" ytl="2" xbr="3" ybr="4" /><skeleton />'
+        "</image></annotations>"
+    )
+    found = read(read_cvat, text.encode(encoding))
+    assert boxes(found) == {"day/a.jpg": [("Käfer", 1, 2, 2, 2)]}
+    assert found.notes == ("annotations: 1 outline not read: no boxes",)
 
 
 def test_a_rotated_box_of_cvat_becomes_the_box_around_it(read):

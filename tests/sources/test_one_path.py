@@ -337,6 +337,8 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
          r"a\.txt, line 2: found 'car 1e999 .*expected a class and 14 numbers"),
         ({"a.txt": "big car" + " 1" * 14 + "\ncar 1 2", "a.jpg": b""},
          r"a\.txt, line 2: found 'car 1 2', expected a class and 14 numbers"),
+        ({"a.txt": "big car" + " 1" * 14, "b.txt": "car 1 2\nbig car" + " 1" * 14, "a.jpg": b"",
+          "b.jpg": b""}, r"b\.txt, line 1: found 'car 1 2', expected a class and 14 numbers"),
         ({"a.ndjson": "{}"}, r"a\.ndjson, line 1: found .KeyError: 'projects'., expected rows of"),
         ({"annotations.xml": "<annotations><!DOCTYPE a></annotations>"}, "no document type"),
         ({"annotations.xml": "<annotations><track /></annotations>"}, "tracks of a video"),

@@ -78,6 +78,7 @@ def test_every_check_prints_a_line(repository):
         "Python", "packages", "OpenCV", "disk", "git", "parameters", "device", "model", "data",
         "DVC", "MLflow",
     ]  # fmt: skip
+    assert "mine.yaml, data set shapes" in done.stdout
     assert grades["packages"] == "error"  # there is no requirements.lock here
     assert grades["parameters"] == grades["device"] == grades["MLflow"] == "ok"
     assert grades["model"] == grades["data"] == "todo"

@@ -45,7 +45,9 @@ def train_and_end(folder: Path, number: int) -> int:
         while process.poll() is None and newest(folder) == before:
             time.sleep(0.01)
         process.send_signal(number)
-        return process.wait(60)
+        _, errors = process.communicate(timeout=60)
+        assert newest(folder) != before, errors
+        return process.returncode
 
 
 def runs(folder: Path) -> list[tuple[str, int]]:

@@ -66,12 +66,13 @@ def test_a_project_has_its_own_data_readme_and_ci(repository):
         ((), "NAME: found '', expected letters, digits, - and _."),
         (("a b",), "NAME: found 'a b', expected"),
         (("ssd",), "exists. Choose another NAME"),
-        (("dogs", "a&b"), "DATA: found 'a&b', expected a path without"),
+        (("dogs", "a&b"), "/a&b', expected a path without"),
         (("dogs", "/nowhere/dogs"), "DATA: found '/nowhere/dogs', which does not exist."),
         (("dogs", "~/dogs"), "Write the whole path"),
     ],
 )
 def test_a_mistake_makes_nothing(repository, words, message):
+    (repository / "a&b").mkdir(exist_ok=True)
     before = set(repository.parent.iterdir())
     done = make(repository, *words)
     assert done.returncode == 2

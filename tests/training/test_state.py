@@ -84,7 +84,7 @@ class Run:
         )
         if not alone:
             same = self.params.model_copy(update=dict.fromkeys(OF_THE_LOOP))
-            self.training = with_compiled_step(self.training, repr((model, same)))
+            self.training = with_compiled_step(self.training, repr((model, build, same)))
         self.paths = RunPaths(*(folder / name for name in FILES))
         self.files = RunFiles(
             self.training.network, self.training.metadata, self.paths, self.params.profile
@@ -215,7 +215,7 @@ def test_fine_tuning_with_frozen_layers_resumes_to_the_same_bits(start, images, 
     save(tmp_path / "start.ckpt", source, old)
     changes = {
         "build": build_network, "alone": True, "jit": False, "epochs": 1, "warmup_epochs": 0.0,
-        "init_from": str(tmp_path / "start.ckpt"), "freeze": "conv4",
+        "init_from": str(tmp_path / "start.ckpt"), "freeze": "conv4", "ema_decay": 0.9,
     }  # fmt: skip
     whole = start("whole", **changes)
     kept, fresh = (", ".join(c.name for c in some) for some in (shared, new))

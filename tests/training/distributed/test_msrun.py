@@ -20,7 +20,7 @@ from ssdcore.training.distributed.worker import SCHEDULER, is_running, read_note
 ROOT = Path(__file__).parents[3]
 MODULE = "tests.training.distributed.launch_work"
 BOUND, PROMPT = 60.0, 15.0
-"""Seconds for a whole job, and for an end; MindSpore notices a dead process after 30."""
+"""Seconds for a whole job, and for an end."""
 
 
 def runtime(**changes) -> RuntimeParams:
