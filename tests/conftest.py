@@ -1,6 +1,7 @@
 """Fixtures for several test files."""
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +23,11 @@ LONG = {"training", "tracking", "serving", "stages"}
 
 
 def pytest_configure() -> None:
-    """Unsets what a stage, a shell or a git hook around the tests may have set."""
+    """Unsets what a stage, a shell or a git hook around the tests may have set.
+
+    A job in the background ignores Ctrl-C, and so would the processes that tests start and stop.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _unset()
 
 
