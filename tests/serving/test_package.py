@@ -36,6 +36,7 @@ def model(folder):
         from mlflow.pyfunc import load_model
 
         patch.setattr(sys, "path", sys.path[:])
+        patch.setattr(sys, "dont_write_bytecode", True)  # the folder stays as it was saved
         yield load_model(str(folder))
 
 
