@@ -58,9 +58,7 @@ def _parameters_and_code(listed: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in values
         if any(f"{key}.".startswith(f"{one}.") for one in keys)
     }
-    for dep in map(Path, deps):
-        if dep.parts[:1] not in [(folder,) for folder in layout.CODE]:
-            continue
+    for dep in (Path(dep) for dep in deps if dep.partition("/")[0] in layout.CODE):
         for file in dep.rglob("*") if dep.is_dir() else [dep]:
             hidden = any(part.startswith((".", CACHE)) for part in file.parts)
             if file.is_file() and not hidden:

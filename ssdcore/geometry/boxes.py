@@ -51,6 +51,8 @@ def around_rotated(
     Everything is in the same units, with y downwards, as labelling tools have it.
     """
     x, y, width, height = xywh
+    if not degrees:
+        return x, y, width, height
     turn = cmath.exp(1j * radians(degrees))
     centre = complex(*centre_xy)
     corners = [complex(a, b) for a in (x, x + width) for b in (y, y + height)]

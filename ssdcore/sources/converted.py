@@ -163,11 +163,8 @@ def _rotation(box: ElementTree.Element) -> float:
 def _cvat_box(box: ElementTree.Element) -> Box:
     """Returns a box, or the box around one that is rotated around its centre."""
     x1, y1, x2, y2 = (float(box.attrib[corner]) for corner in CORNERS)
-    upright, degrees = _between(box.attrib["label"], x1, y1, x2, y2), _rotation(box)
-    if not degrees:
-        return upright
-    centre = (x1 + x2) / 2, (y1 + y2) / 2
-    return Box(upright.name, around_rotated(upright.xywh_px, degrees, centre))
+    upright, centre = _between(box.attrib["label"], x1, y1, x2, y2), ((x1 + x2) / 2, (y1 + y2) / 2)
+    return Box(upright.name, around_rotated(upright.xywh_px, _rotation(box), centre))
 
 
 def _of_files(

@@ -101,4 +101,4 @@ def _box(region: Mapping[str, Any], height: int, width: int, where: str) -> Box:
         raise InputError(where, value, f"x, y, width and height in percent, and {KIND}")
     x, y, w, h = (float(percent[n] or 0) * (width, height)[n % 2] / 100 for n in range(4))
     degrees = finite_number(value.get("rotation")) or 0
-    return Box(name, around_rotated((x, y, w, h), degrees, (x, y)) if degrees else (x, y, w, h))
+    return Box(name, around_rotated((x, y, w, h), degrees, (x, y)))
