@@ -26,7 +26,7 @@ from tests.readme import RUN
 pytestmark = pytest.mark.slow
 TRACKED = {"train", "evaluate", "export", "report"}
 EXPERIMENT = "dvc exp run -S train.lr_max=0.05"
-QUEUED = {0.1, 0.3}
+QUEUED = {0.02, 0.2}
 """The learning rates of the experiments that README's command queues."""
 TIMEOUT_S = 300
 
