@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from ssdcore.core.messages import counted, printable
-from ssdcore.data.convert import Conversion, RepeatedFile, Skipped
+from ssdcore.data.convert import BRIGHTEN, DARK, Conversion, RepeatedFile, Skipped
 from ssdcore.data.manifest import UNLABELLED
 from ssdcore.data.same_images import EXAMPLES, SameImage
 
@@ -36,7 +36,7 @@ def notes(
     unused: Mapping[str, Sequence[str]],
     same: Sequence[SameImage] = (),
 ) -> list[str]:
-    """Returns a line for each kind of repair, and of input that is there twice or not used."""
+    """Returns a line for each kind of repair, and of input that is dark, there twice or not used."""
     split, lines = conversion.split, []
     if split.sizes_from_files:
         images = counted(split.sizes_from_files, "image")
@@ -45,6 +45,12 @@ def notes(
         boxes = counted(split.boxes["area_from_box"], "box", "boxes")
         names = [f"{box.file_name}: box {box.annotation_id}" for box in split.repaired_boxes]
         lines.append(f"  {boxes} of unusable area: that of the box counts{_such_as(names)}")
+    if dark := conversion.nearly_black:
+        images = counted(len(dark), "image")
+        lines.append(
+            f"  {images} nearly black, without a grey level of {DARK} or above{_such_as(dark)}. "
+            f"{BRIGHTEN}"
+        )
     if repeated:
         files = counted(len(repeated), "file")
         lines.append(f"  {files} listed under several ids{_such_as(list(map(str, repeated)))}")

@@ -19,6 +19,13 @@ from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.same_images import EXAMPLES, Look
 from ssdcore.data.thread_map import map_in_threads
 
+DARK = 16
+"""Grey level, of 256, that an image of 12 bits per channel in a file of 16 does not reach."""
+BRIGHTEN = (
+    "The upper 8 of 16 bits are kept: scale images of 10 or 12 bits per channel up to all 16, or "
+    "save them with 8"
+)
+
 
 class Skipped(NamedTuple):
     """A skipped image and its number of boxes, which are skipped with it."""
@@ -50,6 +57,11 @@ class Conversion(NamedTuple):
     boxes: Mapping[str, int]  # written: "kept", and of these "clipped" and "crowd"
     looks: tuple[Look, ...] = ()  # of the images written, to compare those of different splits
 
+    @property
+    def nearly_black(self) -> list[str]:
+        """The names of the images written without a grey level of `DARK` or above."""
+        return [look.file_name for look in self.looks if look.highest < DARK]
+
     def summary(self) -> dict[str, Any]:
         """Returns the counts for conversion.json.
 
@@ -73,6 +85,7 @@ class Conversion(NamedTuple):
                 "dropped": dict(self.split.dropped),
             },
             "skipped_files": [skipped._asdict() for skipped in self.skipped],
+            "nearly_black": self.nearly_black,
             "dropped_boxes": [box._asdict() for box in self.split.dropped_boxes],
             "repaired_boxes": [box._asdict() for box in self.split.repaired_boxes],
         }
@@ -130,11 +143,16 @@ def require_used_once(
 
 
 def require_usable(conversion: Conversion, folder: Path) -> None:
-    """Refuses a split of which no image is usable.
+    """Refuses a split of which no image is usable, or none shows anything.
 
     Raises:
         InputError: there is none; the message has the first fault, and both sizes if they differ.
     """
+    dark = conversion.nearly_black
+    if dark and len(dark) == conversion.kept:
+        found = f"{counted(len(dark), 'image')}, all nearly black, such as {dark[0]}"
+        expected = f"grey levels up to 255; none is above {DARK - 1}"
+        raise InputError(str(folder), found, expected, BRIGHTEN)
     if conversion.kept:
         return
     first = conversion.skipped[0]
@@ -211,7 +229,7 @@ def convert_split(
                 data, image.height, image.width, lambda seen: thumbnails.append(thumbnail(seen)),
                 max_side,
             )  # fmt: skip
-            return stored, Look(image.file_name, sha256(data).digest(), thumbnails[0])
+            return stored, Look(image.file_name, sha256(data).digest(), *thumbnails[0])
 
         def check(image: CocoImage) -> tuple[bytes, Look] | BrokenImageError:
             try:

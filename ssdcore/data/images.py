@@ -98,10 +98,17 @@ def read_header(data: bytes) -> Header:
     return _read(data, lambda image: None)
 
 
-def thumbnail(image: Image.Image) -> Grey:
-    """Returns a small image (32, 32) of the whole, upright."""
-    small = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    return upright(np.asarray(small), _orientation(image))
+def thumbnail(image: Image.Image) -> tuple[Grey, int]:
+    """Returns a small image (32, 32) of the whole, upright, and the highest grey level in it.
+
+    As in `decode`, the upper 8 of 16 bits count.
+    """
+    if image.mode.startswith("I;16"):  # Pillow would clip all above 255
+        grey = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    else:
+        grey = image.convert("L")
+    small = grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    return upright(np.asarray(small), _orientation(image)), int(np.asarray(grey).max())
 
 
 def inspect(data: bytes, look: Callable[[Image.Image], object] | None = None) -> Header:

@@ -34,11 +34,12 @@ EXAMPLES = 3
 
 
 class Look(NamedTuple):
-    """An image: its name, the SHA-256 of its bytes, and its thumbnail (32, 32)."""
+    """An image: its name, the SHA-256 of its bytes, its thumbnail (32, 32) and its highest level."""
 
     file_name: str
     digest: bytes
     thumbnail: Grey
+    highest: int = 255
 
 
 class SameImage(NamedTuple):

@@ -7,6 +7,7 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.ground_truth import write_ground_truth
 from ssdcore.core import progress
 from ssdcore.core.errors import InputError
+from ssdcore.data.conversion_report import notes
 from ssdcore.data.convert import convert_split, read_split, repeated_files, require_usable
 from ssdcore.data.loader import spread_samples
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
@@ -98,6 +99,36 @@ def test_sizes_that_are_all_swapped_are_named_with_those_of_the_file(tmp_path):
     )
     with pytest.raises(InputError, match=message):
         require_usable(conversion, tmp_path)
+
+
+@pytest.fixture
+def of_a_microscope(tmp_path):
+    """Converts PNG files of 16 bits per channel, whose highest values are given by name."""
+
+    def run(**highest):
+        for name, value in highest.items():
+            levels = np.linspace(0, value, 60 * 80).reshape(60, 80).astype(np.uint16)
+            (tmp_path / f"{name}.png").write_bytes(cv2.imencode(".png", levels)[1].tobytes())
+        images = [{"id": n, "file_name": f"{name}.png"} for n, name in enumerate(highest, 1)]
+        split = read_coco(write_coco(tmp_path / "a.json", images, []))
+        return convert_split(split, tmp_path, tmp_path / "out/val.mindrecord", shards=1)
+
+    return run
+
+
+def test_images_of_12_bits_are_told(of_a_microscope):
+    """Of 16 bits the upper 8 are kept, so nothing of them would be seen."""
+    conversion = of_a_microscope(twelve=4095, thirteen=4096, sixteen=65535)
+    assert conversion.summary()["nearly_black"] == ["twelve.png"]
+    (line,) = notes(conversion, [], {})
+    assert "1 image nearly black" in line
+    assert "such as twelve.png" in line
+
+
+def test_a_split_of_nearly_black_images_is_refused(of_a_microscope, tmp_path):
+    with pytest.raises(InputError, match=r"2 images, all nearly black, such as a.png.*scale"):
+        require_usable(of_a_microscope(a=4095, b=1023), tmp_path)
+    require_usable(of_a_microscope(a=4095, b=4096), tmp_path)
 
 
 def test_a_size_that_is_not_listed_is_that_of_the_upright_image(tmp_path):
