@@ -14,6 +14,7 @@ from ssdcore.sources.fetch import fetch
 from ssdcore.sources.splits import OTHER_TEST, UNUSED_TEST
 from stages.convert import main as convert
 from stages.download import main as download
+from tests.coco_files import jpeg
 from tests.sources import settings
 from tests.sources.archives import make_folder, make_zip
 from tests.sources.exports import EXPORTS, SPLIT, original
@@ -249,6 +250,24 @@ def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path,
     assert sorted(n for reasons in unused for names in reasons.values() for n in names) == [
         f"{folder}more/m.jpg", f"{folder}test/t.jpg",
     ]  # fmt: skip
+
+
+def test_tasks_of_one_image_in_two_files_add_their_boxes(tmp_path):
+    """One person labels the cats, another one the dogs; folders name the splits."""
+
+    def task(image, name):
+        value = {"x": 10, "y": 10, "width": 30, "height": 30, "rectanglelabels": [name]}
+        regions = [{"type": "rectanglelabels", "value": value}]
+        return {"data": {"image": image}, "annotations": [{"result": regions}]}
+
+    files = {f"{image}.jpg": jpeg(seed=n) for n, image in enumerate(("train/a", "val/b"))}
+    for name in ("cat", "dog"):
+        tasks = [task(image, name) for image in list(files)[:2]]
+        files[f"{name}s.json"] = json.dumps(tasks)
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    for split, image in (("train", "train/a.jpg"), ("val", "val/b.jpg")):
+        assert names(parts[split]) == [image]
+        assert len(parts[split]["annotations"]) == 2
 
 
 @pytest.mark.parametrize(
