@@ -123,9 +123,10 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
     notes = []
 
     def read(name: str, data: bytes) -> Iterator[ImageEntry]:
-        if b"<!DOCTYPE" in data:
+        text = as_utf8(data, f"{where}/{name}").decode()
+        if "<!DOCTYPE" in text:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
-        root = ElementTree.fromstring(as_utf8(data, f"{where}/{name}").decode())
+        root = ElementTree.fromstring(text)
         if root.find("track") is not None:
             expected = "images with boxes"
             remedy = "Export it as COCO 1.0, which has its frames"
