@@ -85,7 +85,7 @@ def recognise(
             f"Set dataset.local.format to {' or '.join(known if known[1:] else ['auto', *known])}"
         )
         raise InputError(where, [str(one) for one in every], NAMES[wanted], remedy)
-    raise _unknown(files, where, wanted)
+    raise _unknown(files, where, "auto" if or_any else wanted)
 
 
 def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:

@@ -228,6 +228,9 @@ def test_of_several_formats_of_a_test_path_the_one_that_is_set_counts(tmp_path):
     other = make_folder(tmp_path / "other", EXPORTS["roboflow_coco"](data))
     parts = fetched(path, tmp_path / "raw", test_path=str(other), format="voc")
     assert names(parts["test"]) == [f"test/{data.photos[0].name}"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"expected annotations in a known format: COCO, Pascal"):
+        fetched(path, tmp_path / "raw", test_path=str(tmp_path / "empty"), format="voc")
 
 
 def test_an_annotation_file_that_is_too_large_to_unpack_is_said(tmp_path, monkeypatch):
