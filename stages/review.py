@@ -95,8 +95,10 @@ def _suspects(table: Table, split: str) -> dict[int, list[Suspect]]:
 
 def _folders() -> dict[str, PurePosixPath]:
     """Returns the image folders of train and val, relative to the one that holds both."""
+    from ssdcore.download.local_copy import PIN
+
     sources = read_json(layout.SOURCE)["splits"]
-    paths = [PurePosixPath(sources[name]["images"].partition("#")[0]) for name in layout.SPLITS]
+    paths = [PurePosixPath(sources[name]["images"].partition(PIN)[0]) for name in layout.SPLITS]
     parts = [path.with_suffix("").parts if path.suffix == ".zip" else path.parts for path in paths]
     shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(*parts, strict=False)))
     return {n: PurePosixPath(*own[shared:]) for n, own in zip(layout.SPLITS, parts, strict=True)}

@@ -23,6 +23,7 @@ LARGEST_BYTES = 1 << 28
 NAMES_ARE_UTF8 = 0x800
 MISSING = "file missing"
 UNREADABLE = "file unreadable"
+TOO_LARGE = f"file of over {LARGEST_BYTES >> 20} MiB in an archive"
 LEAVES = "file name leaves the image folder"
 LINK = "link to a file outside the image folder"
 
@@ -148,7 +149,7 @@ class _Archive:
     def read(self, file_name: str) -> bytes:
         entry = self._found(file_name)
         if entry.file_size > LARGEST_BYTES:
-            raise BrokenImageError(UNREADABLE)
+            raise BrokenImageError(TOO_LARGE)
         try:
             return retrying(lambda: self._read(entry), f"{self._archive.filename}: {file_name}")
         except (OSError, *BROKEN_ENTRY):

@@ -13,12 +13,12 @@ from ssdcore.data.mindrecord import REMEDY, find_shards
 from ssdcore.doctor import Finding
 from ssdcore.dvc.repository import open_repository, status
 from ssdcore.params.reader import read_params, read_values, with_new_names
+from ssdcore.sources.local import require_paths
 from ssdcore.tracking.spool import HOME, REFUSED, spools
 from ssdcore.tracking.store import IN_MEMORY, Store, locate, read_only, root_folder
 
 SERVER_TIMEOUT_S = 3.0
 PORTS = {"http": 80, "https": 443}
-PATHS = ("train_annotations", "train_images", "val_annotations", "val_images")
 SYNC = "Run python -m stages.doctor sync"
 
 
@@ -26,14 +26,10 @@ def check_params(path: Path) -> Finding:
     """Checks that the parameter file is valid and whole, and that the user's data are there."""
     try:
         params = read_params(path)
+        if params.dataset.name == "local":
+            require_paths(params.dataset.local)
     except InputError as error:
         return Finding("error", "parameters", str(error).rstrip("."))
-    local = params.dataset.local
-    keys = ("path",) if local.is_one_path else PATHS
-    for key in (*keys, "test_path") if params.dataset.name == "local" else ():
-        if not Path(getattr(local, key)).exists():
-            found = f"dataset.local.{key}: {getattr(local, key)} does not exist"
-            return Finding("error", "parameters", found, f"Correct it in {path}")
     there = dict(leaves(with_new_names(read_values(path))[0]))
     if lacking := [key for key, _ in leaves(params.model_dump()) if key not in there]:
         text = f"{path} lacks {', '.join(lacking)}, whose defaults count; DVC may need them there"

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -75,7 +76,8 @@ def remembered_sha256(path: Path) -> str:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass  # not stored yet, or damaged
     digest = sha256_of_file(path)
-    _remember_sha256(path, digest)
+    with suppress(OSError):  # a cache that can be read alone: the file is hashed each time
+        _remember_sha256(path, digest)
     return digest
 
 

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import isfinite
-from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import Any
 from xml.etree import ElementTree
@@ -25,7 +24,6 @@ PROPOSALS = "proposals"
 """An element of files of `ssdcore.sources.review_files`: their boxes of source auto are no
 annotations. CVAT does not keep it, so that boxes that it exports are read, whatever proposed
 them."""
-FILE_NAME = attrgetter("file_name")
 LABELBOX, BOX = "rows of Labelbox's export v2", "ImageBoundingBox"
 SIDES, CORNERS = ("left", "top", "width", "height"), ("xtl", "ytl", "xbr", "ybr")
 """Of a box of Labelbox, and of CVAT."""
@@ -60,7 +58,7 @@ def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
         kept = tuple(box for box in boxes if box.name != DONT_CARE)
         entries.append(ImageEntry(image, *upright_size_hw(files, image), kept))
     alone = {label: ALONE for label in labels if label not in image_of}
-    return gathered(where, images, sorted(entries, key=FILE_NAME), image_of, alone)
+    return gathered(where, images, entries, image_of, alone)
 
 
 def _kitti_box(line: str, where: str) -> Box:
@@ -125,9 +123,10 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
     notes = []
 
     def read(name: str, data: bytes) -> Iterator[ImageEntry]:
-        if b"<!DOCTYPE" in data:
+        text = as_utf8(data, f"{where}/{name}").decode()
+        if "<!DOCTYPE" in text:
             raise InputError(f"{where}/{name}", "<!DOCTYPE", "no document type", "Delete the line")
-        root = ElementTree.fromstring(as_utf8(data, f"{where}/{name}").decode())
+        root = ElementTree.fromstring(text)
         if root.find("track") is not None:
             expected = "images with boxes"
             remedy = "Export it as COCO 1.0, which has its frames"
@@ -174,31 +173,29 @@ def _of_files(
     expected: str,
     read: Callable[[str, bytes], Iterable[ImageEntry]],
 ) -> Reading:
-    """Reads files that list images with their sizes and boxes; faults are not as `expected`.
-
-    An image that is listed several times has the boxes of all entries.
-    """
-    found: dict[str, ImageEntry] = {}
+    """Reads files that list images with their sizes and boxes; faults are not as `expected`."""
+    found: list[ImageEntry] = []
     for name in annotations:
         try:
             for entry in read(name, read_label(files, name, where)):
                 if not PurePosixPath(entry.file_name).name:
                     raise ValueError("an image without a name")
-                key = (PurePosixPath(name).parent / entry.file_name).as_posix()
-                others = found[key].boxes if key in found else ()
-                found[key] = entry._replace(boxes=(*others, *entry.boxes))
+                path = (PurePosixPath(name).parent / entry.file_name).as_posix()
+                found.append(entry._replace(file_name=path))
         except FAULTS as error:
             raise _fault(f"{where}/{name}", error, expected) from None
     images = image_names(files)
-    levels: list[tuple[Key, Key]] = [(_without_kind, _without_kind), (_bare, _bare)]
-    image_of = pair(images, list(found), levels)
+    levels: list[tuple[Key, Key]] = [
+        (key, key) for key in (str, _below_kind, _without_kind, _name, _bare)
+    ]
+    image_of = pair(images, list(dict.fromkeys(entry.file_name for entry in found)), levels)
     entries = []
-    for name, entry in found.items():
-        image = image_of.get(name, name)
+    for entry in found:
+        image = image_of.get(entry.file_name, entry.file_name)
         sides = (entry.height, entry.width)
         height, width = sides if min(sides) > 0 else upright_size_hw(files, image)
         entries.append(ImageEntry(image, height, width, entry.boxes))
-    return gathered(where, images, sorted(entries, key=FILE_NAME), annotations, {})
+    return gathered(where, images, entries, annotations, {})
 
 
 def _fault(where: str, error: Exception, expected: str) -> InputError:
@@ -211,10 +208,18 @@ def _between(name: str, x1: float, y1: float, x2: float, y2: float) -> Box:
     return Box(name, (x1, y1, x2 - x1, y2 - y1))
 
 
-def _without_kind(name: str) -> str:
+def _below_kind(name: str | PurePosixPath) -> str:
     """Returns a path without the folders of images and labels, such as KITTI's label_2."""
-    parts = stem(name).parts
-    return "/".join([*(p for p in parts[:-1] if not p.startswith(("image", "label"))), parts[-1]])
+    *folders, own = PurePosixPath(name).parts
+    return "/".join([*(f for f in folders if not f.startswith(("image", "label"))), own])
+
+
+def _without_kind(name: str) -> str:
+    return _below_kind(stem(name))
+
+
+def _name(path: str) -> str:
+    return PurePosixPath(path).name
 
 
 def _bare(name: str) -> str:

@@ -54,7 +54,6 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
         height, width = _size(boxes) or upright_size_hw(files, image)
         found = tuple(_box(region, height, width, task.where) for region in boxes)
         entries.append(ImageEntry(image, height, width, found))
-    entries.sort(key=lambda entry: entry.file_name)
     counts = (
         (others, "region", "not read: no boxes"),
         (len(by_name), "image", "not at the path of the task, found by its end"),

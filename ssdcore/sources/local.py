@@ -2,8 +2,8 @@
 
 With four paths, annotations are in COCO, VOC or YOLO format. If both splits name the same
 annotations and images, `val_share` of the images becomes the validation split. VOC's own lists
-(train and val, else trainval and test) take precedence. The test split has a path of its own, or is
-a share of the images.
+take precedence: train and val, else trainval or train, and test. The test split has a path of its
+own, or is a share of the images.
 """
 
 import shutil
@@ -31,6 +31,10 @@ from ssdcore.sources.yolo import read_names, read_yolo
 
 FOUR_PATHS = ("coco", "voc", "yolo")
 """The formats whose annotations and images may be at four paths."""
+PATHS = tuple(f"{split}_{kind}" for split in layout.SPLITS for kind in ("images", "annotations"))
+WHOLE = "a folder or a zip archive"
+ANNOTATION_SUFFIXES = (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson", ".csv")
+"""Of files that are a part of a whole data set."""
 
 
 def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
@@ -39,6 +43,7 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     Raises:
         InputError: something is missing or wrong; the message names file and line.
     """
+    require_paths(params)
     if params.is_example:
         say(f"{EXAMPLE} is this project's own example: name your data in dataset.local.path")
     fetched = fetch_one_path(params, folder) if params.is_one_path else _four_paths(params, folder)
@@ -47,10 +52,24 @@ def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
     return fetched
 
 
+def require_paths(params: LocalParams) -> None:
+    """Checks that there is something at each path that counts.
+
+    Raises:
+        InputError: there is not, or a file of annotations stands for a whole data set.
+    """
+    keys = ("path",) if params.is_one_path else PATHS
+    for name in (*keys, *(("test_path",) if params.has_test_path else ())):
+        key, where = f"dataset.local.{name}", str(getattr(params, name))
+        if not (path := Path(where)).exists():
+            expected = f"a COCO file, {WHOLE}" if name.endswith("_annotations") else WHOLE
+            raise no_such_path(key, where, expected)
+        if name not in PATHS and path.suffix.lower() in ANNOTATION_SUFFIXES:
+            remedy = f"Set {key} to {path.parent}"
+            raise InputError(key, where, "the folder or zip archive around it", remedy)
+
+
 def _four_paths(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
-    for split in layout.SPLITS:
-        images, _ = _paths(params, split)
-        _require_existing(images, f"dataset.local.{split}_images", "archive of images")
     format = _format(params)
     contents: dict[str, Content] = {}
     classes: list[str] = []
@@ -107,11 +126,6 @@ def _paths(params: LocalParams, split: str) -> tuple[str, str]:
     return params.train_images, params.train_annotations
 
 
-def _require_existing(path: str, key: str, kind: str) -> None:
-    if not Path(path).exists():
-        raise no_such_path(key, path, f"a folder or a zip {kind}")
-
-
 def _is_one_set(params: LocalParams) -> bool:
     train, val = (tuple(map(Path, _paths(params, split))) for split in layout.SPLITS)
     return train == val
@@ -142,16 +156,15 @@ def _images_beside(path: Path, content: CocoSplit) -> Reading:
 
 def _read_voc(params: LocalParams) -> dict[str, Reading]:
     readings: dict[str, Reading] = {}
-    for split in layout.SPLITS:
+    has_lists = Path(params.train_annotations) == Path(params.val_annotations)
+    for index, split in enumerate(layout.SPLITS):
         with _opened(params, split) as (files, where, images):
             voc = Voc(files, where, images, _paths(params, split)[0])
-            pair = voc.lists()
-            if pair and Path(params.train_annotations) == Path(params.val_annotations):
-                readings[split] = voc.listed(pair[layout.SPLITS.index(split)])
-            else:
-                readings[split] = voc.everything()
-                if _is_one_set(params):
-                    break
+            names = list(voc.lists().values()) if has_lists else []
+            listed = index < len(names)
+            readings[split] = voc.listed(names[index]) if listed else voc.everything()
+        if len(names) < len(layout.SPLITS) and _is_one_set(params):
+            break
     return readings
 
 
@@ -184,7 +197,6 @@ def _inner_path(images: Path, folder: Path) -> str:
 def _opened(params: LocalParams, split: str) -> Iterator[tuple[ImageFiles, str, ImageFiles]]:
     """Opens a split; yields its annotations, their name in messages, and its images."""
     images, annotations = _paths(params, split)
-    _require_existing(annotations, f"dataset.local.{split}_annotations", "archive")
     with (
         open_image_files(Path(annotations)) as files,
         open_image_files(Path(images)) as image_files,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ssdcore.coco.rows import Content
 from ssdcore.core import layout
-from ssdcore.core.errors import InputError, no_such_path
+from ssdcore.core.errors import InputError
 from ssdcore.core.messages import printable, say
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
@@ -58,7 +58,7 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
         InputError: the format is not known, or something is missing or wrong; the message names
             file and line.
     """
-    path = _existing(params.path, "dataset.local.path")
+    path = Path(params.path)
     with open_image_files(path) as files:
         whole = _read(files, params.path, params.format)
         readings = whole.readings
@@ -98,9 +98,9 @@ def fetch_test_path(params: LocalParams, folder: Path) -> FetchedSplit:
     Raises:
         InputError: as `fetch_one_path`, or there are other splits only.
     """
-    path = _existing(params.test_path, "dataset.local.test_path")
+    path = Path(params.test_path)
     with open_image_files(path) as files:
-        whole = _read(files, params.test_path)
+        whole = _read(files, params.test_path, params.format, or_any=True)
         split = TEST if TEST in whole.readings else ""
         if split not in whole.readings or not _has_boxes(whole, split):
             splits = sorted(filter(None, whole.readings)) or "images without a box"
@@ -113,19 +113,9 @@ def fetch_test_path(params: LocalParams, folder: Path) -> FetchedSplit:
     )
 
 
-def _existing(where: str, key: str) -> Path:
-    path = Path(where)
-    if not path.exists():
-        raise no_such_path(key, where, "a folder or a zip archive")
-    if path.suffix.lower() in (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson", ".csv"):
-        remedy = f"Set {key} to {path.parent}"
-        raise InputError(key, where, "the folder or zip archive around it", remedy)
-    return path
-
-
-def _read(files: ImageFiles, where: str, wanted: str = "auto") -> Whole:
+def _read(files: ImageFiles, where: str, wanted: str, *, or_any: bool = False) -> Whole:
     """Reads all splits; says the format and what else the user should know."""
-    found = recognise(files, where, wanted)
+    found = recognise(files, where, wanted, or_any=or_any)
     say(printable(f"{where}: {found}"))
     if found.format == "coco":
         names, contents, readings = read_coco_export(files, where, found.files)
@@ -203,16 +193,15 @@ def _read_voc(files: ImageFiles, where: str) -> dict[str, Reading]:
         }
     voc = Voc(files, where, files)
     lists = voc.lists()
-    if lists is None:
-        return {"": voc.everything()}
-    readings = {s: voc.listed(name) for s, name in zip(layout.SPLITS, lists, strict=True)}
-    if TEST not in lists and voc.has_list(TEST):
+    readings = {split: voc.listed(name) for split, name in lists.items() if split != TEST}
+    if TEST in lists:
         try:
             readings[TEST] = voc.listed(TEST)
         except InputError as error:  # a published test split without its XML files
             note = f"the list of test is not used, {error.where}: {error.value}"
-            readings["val"] = readings["val"]._replace(notes=(note,))
-    return readings
+            first = next(iter(readings))
+            readings[first] = readings[first]._replace(notes=(note,))
+    return readings or {"": voc.everything()}
 
 
 def _divided(reading: Reading, where: str) -> dict[str, Reading]:

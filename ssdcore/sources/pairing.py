@@ -88,14 +88,20 @@ def gathered(
     rest: dict[str, str],
     notes: tuple[str, ...] = (),
 ) -> Reading:
-    """Returns the entries of the used label files in a folder or archive.
+    """Returns the entries of the used label files in a folder or archive, ordered by name.
 
-    `rest` has the reason of each file that is not used. The other images have no label file.
+    An image with several entries has the boxes of all. `rest` has the reason of each file that is
+    not used. The other images have no label file.
     """
-    root, used = Path(where).resolve(), {entry.file_name for entry in entries}
+    used: dict[str, ImageEntry] = {}
+    for entry in sorted(entries, key=lambda entry: entry.file_name):
+        others = used[entry.file_name].boxes if entry.file_name in used else ()
+        used[entry.file_name] = entry._replace(boxes=(*others, *entry.boxes))
+    root = Path(where).resolve()
     reasons = {image: WITHOUT_LABEL for image in images if image not in used} | rest
     paths = {root / name: (name, reason) for name, reason in reasons.items()}
-    return Reading(entries, {root / name for name in (*used, *labels)}, paths, notes=notes)
+    names = {root / name for name in (*used, *labels)}
+    return Reading([*used.values()], names, paths, notes=notes)
 
 
 def with_rest(files: ImageFiles, images: str, annotations: str, reading: Reading) -> Reading:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ssdcore.core.errors import InputError
-from ssdcore.data.image_files import ImageFiles, image_names
+from ssdcore.data.image_files import TOO_LARGE, ImageFiles, image_names
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.yolo import files_of_names, may_be_label
 
@@ -57,20 +57,27 @@ class Recognised(NamedTuple):
         return f"{NAMES[self.format]}{written} ({shown})"
 
 
-def recognise(files: ImageFiles, where: str, wanted: str = "auto") -> Recognised:
+def recognise(
+    files: ImageFiles, where: str, wanted: str = "auto", *, or_any: bool = False
+) -> Recognised:
     """Returns the format of the files, `wanted` or the only one that is there.
+
+    With `or_any`, a format that is wanted need not be there.
 
     Raises:
         InputError: none of the formats is there, or several are.
     """
     names = files.names()
-    every = list(_found(files, names))
+    every = list(_found(files, names, where))
     found = [one for one in every if wanted in ("auto", one.format)]
+    if or_any:
+        found = found or every
     if len(found) == 1:
         return found[0]
     if found:
         expected = "one format"
         remedy = f"Set dataset.local.format to {' or '.join(one.format for one in found)}"
+        remedy += ", or move the other files away" if or_any else ""
         raise InputError(where, [str(one) for one in found], expected, remedy)
     if every:
         known = [one.format for one in every]
@@ -78,7 +85,7 @@ def recognise(files: ImageFiles, where: str, wanted: str = "auto") -> Recognised
             f"Set dataset.local.format to {' or '.join(known if known[1:] else ['auto', *known])}"
         )
         raise InputError(where, [str(one) for one in every], NAMES[wanted], remedy)
-    raise _unknown(files, where, wanted)
+    raise _unknown(files, where, "auto" if or_any else wanted)
 
 
 def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
@@ -115,14 +122,20 @@ def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
     return InputError(where, kinds, expected, remedy)
 
 
-def _found(files: ImageFiles, names: list[str]) -> Iterator[Recognised]:
+def _found(files: ImageFiles, names: list[str], where: str) -> Iterator[Recognised]:
     """Yields each format of which there are files."""
     stems = {PurePosixPath(image).stem for image in image_names(files)}
     beside = [name for name in _ending(names, ".json") if PurePosixPath(name).stem in stems]
     others = [name for name in _ending(names, ".json") if PurePosixPath(name).stem not in stems]
     coco, tasks = [], []
     for name in others[:MOST_READ]:
-        data = _read(files, name)
+        try:
+            data = files.read(name)
+        except BrokenImageError as error:
+            if str(error) == TOO_LARGE:
+                expected, remedy = "a file that can be read", "Unpack the archive, name its folder"
+                raise InputError(f"{where}/{name}", TOO_LARGE, expected, remedy) from None
+            data = b""
         if _is_json(data, b"{", COCO_KEYS):
             coco.append(name)
         elif _is_json(data, b"[", LABEL_STUDIO_KEYS):

@@ -8,7 +8,6 @@ The shards have the columns of MindSpore's model zoo: `img_id` (1,) int32; `imag
 image; `annotation` (N, 5) int32, rows of y1 x1 y2 x2 in pixels and a label from 1 up.
 """
 
-import json
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,7 +17,8 @@ import numpy as np
 from mindspore.mindrecord import FileReader
 from numpy.typing import NDArray
 
-from ssdcore.coco.annotations import read_coco
+from ssdcore.coco.annotations import check_rows
+from ssdcore.coco.rows import Content, parse_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import write_json
@@ -82,14 +82,12 @@ def _one_folder(root: Path, ending: str, archive: str) -> Path:
     return found[0].parent
 
 
-def _annotations(root: Path, archive: str) -> dict[str, Any]:
+def _annotations(root: Path, archive: str) -> Content:
     path = _one_folder(root, ANNOTATIONS, archive) / Path(ANNOTATIONS).name
-    try:
-        read_coco(path)
-    except InputError as error:
-        where = f"{archive}: {ANNOTATIONS}"
-        raise InputError(where, error.value, error.expected, error.remedy) from None
-    return dict(json.loads(path.read_bytes()))
+    where = f"{archive}: {ANNOTATIONS}"
+    content = parse_rows(path.read_bytes, where)
+    check_rows(content, where)
+    return content
 
 
 def _read_shards(folder: Path, name: str, where: str, classes: int) -> Iterator[Row]:

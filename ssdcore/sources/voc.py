@@ -16,16 +16,16 @@ from math import isfinite, nan
 from pathlib import Path, PurePosixPath
 from xml.etree.ElementTree import Element
 
+from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
 from ssdcore.sources.pairing import Key, Reading, pair, read_label, read_text, stem
+from ssdcore.sources.splits import TEST
 from ssdcore.sources.xml_nodes import parse_xml, text_of
 
 SIDES = ("height", "width")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
-VOC_LISTS = (("train", "val"), ("trainval", "test"))
-"""Names of the lists of train and val."""
 IMAGE_FOLDERS = ("jpegimages", "images")
 ALONE = "XML file without an image of its own"
 
@@ -62,13 +62,19 @@ class Voc:
         self._known = {name.casefold() for path in paths for name in (path.name, path.stem)}
         self._image_of = self._paired()
 
-    def has_list(self, name: str) -> bool:
-        """Returns whether there is a list of this name, such as `train`."""
-        return f"{self._lists / name}.txt" in self._names
+    def lists(self) -> dict[str, str]:
+        """Returns the names of the lists of train, val and test that are there, by split.
 
-    def lists(self) -> tuple[str, str] | None:
-        """Returns the names of the lists of train and val, the first pair that is there."""
-        return next((pair for pair in VOC_LISTS if all(map(self.has_list, pair))), None)
+        Without both train and val, trainval or train has the key "", for all images but those of
+        test. Without any of these, there is none.
+        """
+        names = ("train", "val", "trainval", TEST)
+        found = {name: name for name in names if f"{self._lists / name}.txt" in self._names}
+        of_both = found.pop("trainval", "")
+        if not found.keys() >= set(layout.SPLITS):
+            whole = of_both or found.get("train")
+            found = {"": whole, **{s: s for s in (TEST,) if s in found}} if whole else {}
+        return found
 
     def listed(self, name: str) -> Reading:
         """Reads the images of a list.

@@ -105,8 +105,8 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
         raise InputError(f"{where}/{source}: {split}", ", ".join(paths), expected, remedy)
     if found["train"] == found["val"]:
         del found["val"]
-    else:  # the folder of train may be the one around that of val
-        found["train"] = sorted(set(found["train"]) - set(found["val"]) - set(found[TEST]))
+    held_out = {*found.get("val", ()), *found[TEST]}  # the folder of train may be around theirs
+    found["train"] = [name for name in found["train"] if name not in held_out]
     return complete(found) or by_split(images)
 
 

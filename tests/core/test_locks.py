@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -58,14 +59,21 @@ def test_a_killed_holder_holds_nothing(other, end):
         pass
 
 
-def test_who_waits_gets_it_next(folder, other, capsys):
-    path = folder / ".ssd/locks/train.lock"
-    other.stdin.close()
+def test_who_waits_says_so_and_gets_it_next(folder, other, monkeypatch):
+    path, said = folder / ".ssd/locks/train.lock", []
+
+    def release(line):
+        said.append(line)
+        other.stdin.close()
+
+    monkeypatch.setattr("ssdcore.core.locks.say", release)
+    silent = Timer(60, other.stdin.close)  # else the test would wait for ever
+    silent.start()
     with locked(path, "the training", wait=True):
         assert other.wait() == 0
-    said = capsys.readouterr().out
-    holder = rf"(process {other.pid} on .*|another process)"  # the latter before it has said so
-    assert not said or re.match(rf"waiting for {holder}, which works on the training", said)
+    silent.cancel()
+    (line,) = said
+    assert re.match(rf"waiting for process {other.pid} on .*, which works on the training", line)
     assert [file.name for file in path.parent.iterdir()] == ["train.lock"]
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -7,10 +8,16 @@ from pathlib import Path
 import pytest
 
 from ssdcore.core import layout
+from ssdcore.core.errors import InputError
+from ssdcore.core.files import write_json
 from ssdcore.doctor import Finding
 from ssdcore.doctor.pipeline import check_data, check_dvc, check_mlflow, check_params
+from ssdcore.params.reader import read_values
+from ssdcore.sources.fetch import fetch
+from tests.sources import settings
 
 ROOT = Path(__file__).parents[2]
+EXAMPLE_PATHS = ("annotations/train.json", "annotations/val.json", "train", "val")
 
 
 @pytest.fixture(autouse=True)
@@ -35,16 +42,39 @@ def test_parameters(folder):
     finding = check_params(Path("params.yaml"))
     assert finding.grade == "to do"
     assert "lacks dataset.local.test_path" in finding.text
-    own = text.replace("name: shapes", "name: local")
-    Path("params.yaml").write_text(own.replace("path: examples/local", "path: /no/photos", 1))
-    finding = check_params(Path("params.yaml"))
-    assert finding.is_error
-    assert "dataset.local.path: /no/photos does not exist" in finding.text
     text = text.replace("epochs: 5", "epochs: 0")
     Path("params.yaml").write_text(text)
     finding = check_params(Path("params.yaml"))
     assert finding.is_error
     assert "train.epochs: found 0" in finding.text
+
+
+@pytest.mark.parametrize(
+    ("key", "path", "said"),
+    [
+        ("path", "/no/photos", "'/no/photos, which does not exist', .*Correct the spelling"),
+        ("path", r"C:\Users\me", "set dataset.local.path to /mnt/c/Users/me"),
+        ("path", "_annotations.coco.json", "the folder or zip archive around it"),
+        ("test_path", "_annotations.coco.json", "Set dataset.local.test_path to "),
+        ("train_annotations", "/no/a.json", "'/no/a.json, which does not exist'"),
+        ("val_images", "D:/cats", "set dataset.local.val_images to /mnt/d/cats"),
+    ],
+)
+def test_a_path_of_ones_own_that_cannot_be_used_is_told_as_the_stage_tells_it(
+    folder, key, path, said
+):
+    for example in EXAMPLE_PATHS:
+        (folder / "examples/local" / example).mkdir(parents=True, exist_ok=True)
+    (folder / "_annotations.coco.json").write_text("{}")
+    params = settings.dataset("local", **{key: path})
+    values = read_values(ROOT / "params.yaml") | {"dataset": params.model_dump()}
+    write_json(folder / "params.yaml", values)
+    finding = check_params(Path("params.yaml"))
+    assert finding.is_error
+    assert re.search(rf"dataset\.local\.{key}: found .*{said}", finding.text)
+    with pytest.raises(InputError) as error:
+        fetch(params, folder / "raw")
+    assert finding.text == str(error.value).rstrip(".")
 
 
 def test_data():

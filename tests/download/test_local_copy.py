@@ -1,3 +1,4 @@
+import errno
 import io
 import os
 from hashlib import sha256
@@ -126,6 +127,18 @@ def test_a_copy_is_hashed_once_and_again_when_it_has_changed(server, hashed):
     os.utime(path, ns=(1, 1))
     assert local_copy(reference, KEY).read_bytes() == BODY
     assert len(server.requests) == 2
+
+
+def test_a_copy_in_a_cache_that_cannot_be_written_needs_no_remembered_hash(server, monkeypatch):
+    path = local_copy(server.address(), KEY)
+    path.with_name(f".{path.name}.sha256.json").unlink()
+
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(local_copy_module, "write_json", refuse)
+    assert local_copy(f"{server.address()}#sha256={PIN}", KEY) == path
+    assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"sha256": "0"}'])

@@ -1,10 +1,11 @@
 """Nothing of the input is lost: each image, label file and box is in a record or named as unused.
 
 Data sets of random layouts with random faults: labels that are missing, that differ in letter
-case, lie elsewhere, exist twice or fit no image, and images of the same name. Every box has its own
-position, so a record shows which label file it comes from.
+case, lie elsewhere, exist twice or fit no image, images of the same name, and several entries of
+one image. Every box has its own position, so a record shows which label file it comes from.
 """
 
+import json
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from ssdcore.data.manifest import UNLABELLED, read_unused
 from ssdcore.sources.fetch import LEFT_OUT, WITHOUT_BOX, fetch
 from tests.coco_files import jpeg
 from tests.sources.archives import make_folder, make_zip, voc_xml
-from tests.sources.settings import four_paths, listed
+from tests.sources.settings import dataset, four_paths, listed
 
 HEIGHT, WIDTH = 60, 800
 JPEG = jpeg(HEIGHT, WIDTH)
@@ -158,3 +159,69 @@ def test_of_two_splits_with_one_folder_of_labels_nothing_is_lost(tmp_path, seed)
     prefixes = {split: f"images/{split}/" for split in layout.SPLITS}
     fetch(params(root, "yolo", prefixes), tmp_path / "raw")
     check(data, tmp_path / "raw", prefixes)
+
+
+Entry = tuple[str, list[int]]
+"""An image, and the positions of its boxes."""
+
+
+def label_studio(entries: list[Entry]) -> str:
+    def region(x: int) -> dict[str, object]:
+        value = {"x": 100 * x / WIDTH, "y": 10, "width": 0.5, "height": 10}
+        return {"type": "rectanglelabels", "value": {**value, "rectanglelabels": ["cat"]}}
+
+    tasks = [
+        {"data": {"image": name}, "annotations": [{"result": [region(x) for x in xs]}]}
+        for name, xs in entries
+    ]
+    return json.dumps(tasks)
+
+
+def cvat(entries: list[Entry]) -> str:
+    images = [
+        f'<image name="{name}" height="{HEIGHT}" width="{WIDTH}">'
+        + "".join(f'<box label="cat" xtl="{x}" ytl="9" xbr="{x + 4}" ybr="15"/>' for x in xs)
+        + "</image>"
+        for name, xs in entries
+    ]
+    return f"<annotations>{''.join(images)}</annotations>"
+
+
+def labelbox(entries: list[Entry]) -> str:
+    def region(x: int) -> dict[str, object]:
+        box = {"left": x, "top": 9, "width": 4, "height": 6}
+        return {"name": "cat", "annotation_kind": "ImageBoundingBox", "bounding_box": box}
+
+    rows = [
+        {"data_row": {"external_id": name},
+         "projects": {"p": {"labels": [{"annotations": {"objects": [region(x) for x in xs]}}]}}}
+        for name, xs in entries
+    ]  # fmt: skip
+    return "\n".join(map(json.dumps, rows))
+
+
+LISTS = {"label_studio": (".json", label_studio), "cvat": (".xml", cvat),
+         "labelbox": (".ndjson", labelbox)}  # fmt: skip
+"""Formats whose files list images, and how to write them."""
+
+
+@pytest.mark.parametrize("seed", range(TRIALS))
+@pytest.mark.parametrize("format", LISTS)
+def test_each_box_of_files_that_list_images_is_kept(tmp_path, format, seed):
+    """Several files may list an image, and names may differ in suffix or folder alone."""
+    rng, (suffix, write) = random.Random(seed), LISTS[format]
+    folders = rng.choice((("train/", "val/"), ("a/", "b/")))
+    images = [f"{folder}x{kind}" for folder in folders for kind in IMAGES]
+    position = iter(range(1, WIDTH - 10, 6))
+    some = [*images, *rng.choices(images, k=6)]
+    entries = [(name, [next(position) for _ in range(rng.randint(1, 2))]) for name in some]
+    rng.shuffle(entries)
+    top = rng.choice(("", "images/"))
+    files = {f"{top}{name}": JPEG for name in images} | {
+        f"export{n}{suffix}": write(entries[n::2]) for n in range(2)
+    }
+    root = make_folder(tmp_path / "set", files)
+    fetch(dataset("local", path=str(root), val_share=0.3), tmp_path / "raw")
+    found, boxes = records(tmp_path / "raw", {"train": "", "val": ""})
+    assert found == Counter(f"{top}{name}" for name in images)
+    assert boxes == Counter((f"{top}{name}", x) for name, xs in entries for x in xs)

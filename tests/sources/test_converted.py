@@ -114,6 +114,26 @@ def test_an_image_that_is_listed_twice_has_all_boxes(read):
     assert boxes(read(read_labelbox, "\n".join(rows))) == {"day/a.jpg": expected}
 
 
+@pytest.mark.parametrize("folder", ["day/", ""])
+def test_images_whose_names_differ_in_the_suffix_alone_are_told_apart(read, tmp_path, folder):
+    (tmp_path / "day/a.png").write_bytes(jpeg(100, 200))
+    rows = [
+        row(f"{folder}a{suffix}", label(region("cat", left, 2)))
+        for left, suffix in ((1, ".jpg"), (50, ".png"))
+    ]
+    assert boxes(read(read_labelbox, "\n".join(rows))) == {
+        "day/a.jpg": [("cat", 1, 2, 10, 20)], "day/a.png": [("cat", 50, 2, 10, 20)],
+    }  # fmt: skip
+    images = [
+        f'<image name="{folder}a{suffix}" width="200" height="100"><box label="cat" xtl="{left}" '
+        f'ytl="2" xbr="{left + 10}" ybr="22"/></image>'
+        for left, suffix in ((1, ".jpg"), (50, ".png"))
+    ]
+    assert boxes(read(read_cvat, f"<annotations>{''.join(images)}</annotations>")) == {
+        "day/a.jpg": [("cat", 1, 2, 10, 20)], "day/a.png": [("cat", 50, 2, 10, 20)],
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("body", "fault"),
     [

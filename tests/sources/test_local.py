@@ -124,6 +124,14 @@ def test_voc_lists_take_precedence_over_the_share(tmp_path):
     assert (stems(parts["train"]), stems(parts["val"])) == (["05"], ["04", "06"])
 
 
+def test_a_voc_list_of_train_alone_is_split(tmp_path):
+    (folder, images) = tree(tmp_path / "home", "voc")["train"]
+    make_folder(folder / "ImageSets/Main", {"train.txt": "\n".join(STEMS[:5])})
+    parts = fetched(four_paths((folder, images), format="voc", val_share=0.2), tmp_path / "raw")
+    assert sorted(stems(parts["train"]) + stems(parts["val"])) == STEMS[:5]
+    assert len(stems(parts["val"])) == 1
+
+
 def test_voc_splits_have_the_same_classes(tmp_path):
     trees, boxes_of = [], {"t": [("dog", (1, 2, 3, 4)), ("cat", (5, 2, 9, 4))]}
     boxes_of["v"] = boxes_of["t"][1:]
@@ -160,7 +168,13 @@ def test_yolo_classes_must_be_the_same(tmp_path):
 
 @pytest.mark.parametrize(
     ("format", "kind"),
-    [("coco", "images"), ("voc", "images"), ("voc", "annotations"), ("yolo", "annotations")],
+    [
+        ("coco", "images"),
+        ("coco", "annotations"),
+        ("voc", "images"),
+        ("voc", "annotations"),
+        ("yolo", "annotations"),
+    ],
 )
 @pytest.mark.parametrize("split", layout.SPLITS)
 def test_a_missing_path_is_named(tmp_path, format, kind, split):

@@ -14,6 +14,7 @@ from ssdcore.sources.fetch import fetch
 from ssdcore.sources.splits import OTHER_TEST, UNUSED_TEST
 from stages.convert import main as convert
 from stages.download import main as download
+from tests.coco_files import jpeg
 from tests.sources import settings
 from tests.sources.archives import make_folder, make_zip
 from tests.sources.exports import EXPORTS, SPLIT, original
@@ -196,6 +197,51 @@ def test_shares_make_the_splits_that_are_missing(tmp_path, tool):
     assert after["test"]["categories"] == after["train"]["categories"]
 
 
+@pytest.mark.parametrize("train", ["train", "trainval"])
+def test_voc_lists_without_one_of_val_keep_the_test_images_out_of_training(tmp_path, train):
+    data = original(EXAMPLE)
+    files = EXPORTS["voc"](data)
+    files = {name: content for name, content in files.items() if not name.startswith("ImageSets")}
+    stems = [Path(photo.name).stem for photo in data.photos]
+    lists = {train: stems[:5], "test": stems[5:7]}
+    files |= {f"ImageSets/Main/{name}.txt": "\n".join(some) for name, some in lists.items()}
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw", val_share=0.2)
+    found = {split: [Path(name).stem for name in names(part)] for split, part in parts.items()}
+    assert found["test"] == stems[5:7]
+    assert sorted(found["train"] + found["val"]) == stems[:5]
+    assert len(found["val"]) == 1
+    (tmp_path / "set/ImageSets/Main/val.txt").write_text(stems[7])
+    parts = fetched(tmp_path / "set", tmp_path / "raw", val_share=0.2)
+    if train == "train":
+        assert [Path(name).stem for name in names(parts["val"])] == [stems[7]]
+
+
+def test_of_several_formats_of_a_test_path_the_one_that_is_set_counts(tmp_path):
+    data = original(EXAMPLE)
+    path = make_folder(tmp_path / "set", EXPORTS["label_img"](data))
+    both = EXPORTS["label_img"](data) | EXPORTS["labelme"](data)
+    exam = make_folder(tmp_path / "exam", both)
+    with pytest.raises(InputError, match=r"exam: .* Set dataset\.local\.format to .*voc"):
+        fetched(path, tmp_path / "raw", test_path=str(exam))
+    parts = fetched(path, tmp_path / "raw", test_path=str(exam), format="voc")
+    assert len(names(parts["test"])) == len(data.photos)
+    other = make_folder(tmp_path / "other", EXPORTS["roboflow_coco"](data))
+    parts = fetched(path, tmp_path / "raw", test_path=str(other), format="voc")
+    assert names(parts["test"]) == [f"test/{data.photos[0].name}"]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=r"expected annotations in a known format: COCO, Pascal"):
+        fetched(path, tmp_path / "raw", test_path=str(tmp_path / "empty"), format="voc")
+
+
+def test_an_annotation_file_that_is_too_large_to_unpack_is_said(tmp_path, monkeypatch):
+    files = EXPORTS["coco_annotator"](original(EXAMPLE))
+    path = make_zip(tmp_path / "set.zip", files)
+    monkeypatch.setattr("ssdcore.data.image_files.LARGEST_BYTES", len(files["shapes-3.json"]) - 1)
+    message = r"set\.zip/shapes-3\.json: found 'file of over 256 MiB .*Unpack the archive"
+    with pytest.raises(InputError, match=message):
+        fetched(path, tmp_path / "raw")
+
+
 def test_a_test_path_replaces_the_test_split_of_the_export(tmp_path):
     data = original(EXAMPLE)
     path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data))
@@ -251,6 +297,24 @@ def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path,
     ]  # fmt: skip
 
 
+def test_tasks_of_one_image_in_two_files_add_their_boxes(tmp_path):
+    """One person labels the cats, another one the dogs; folders name the splits."""
+
+    def task(image, name):
+        value = {"x": 10, "y": 10, "width": 30, "height": 30, "rectanglelabels": [name]}
+        regions = [{"type": "rectanglelabels", "value": value}]
+        return {"data": {"image": image}, "annotations": [{"result": regions}]}
+
+    files = {f"{image}.jpg": jpeg(seed=n) for n, image in enumerate(("train/a", "val/b"))}
+    for name in ("cat", "dog"):
+        tasks = [task(image, name) for image in list(files)[:2]]
+        files[f"{name}s.json"] = json.dumps(tasks)
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    for split, image in (("train", "train/a.jpg"), ("val", "val/b.jpg")):
+        assert names(parts[split]) == [image]
+        assert len(parts[split]["annotations"]) == 2
+
+
 @pytest.mark.parametrize(
     ("yaml", "train", "val"),
     [
@@ -278,6 +342,15 @@ def test_the_entries_of_a_data_yaml_are_the_splits(tmp_path, yaml, train, val):
     parts = fetched(path, tmp_path / "raw", format="yolo")
     for split, folder in (("train", train), ("val", val)):
         assert {name.split("/")[1] for name in names(parts[split])} == {folder}
+
+
+def test_test_images_of_a_data_yaml_whose_train_and_val_are_one_folder_are_no_others(tmp_path):
+    data = original(EXAMPLE)
+    files = EXPORTS["ultralytics"](data)
+    files["data.yaml"] = f"train: images\nval: images\ntest: images/val\nnames: {data.classes}\n"
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    folders = {split: {n.split("/")[1] for n in names(part)} for split, part in parts.items()}
+    assert folders == {"train": {"train"}, "val": {"train"}, "test": {"val"}}
 
 
 def test_an_image_that_a_list_of_a_data_yaml_names_and_is_not_there_stays_to_be_counted(tmp_path):
@@ -341,6 +414,8 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
           "b.jpg": b""}, r"b\.txt, line 1: found 'car 1 2', expected a class and 14 numbers"),
         ({"a.ndjson": "{}"}, r"a\.ndjson, line 1: found .KeyError: 'projects'., expected rows of"),
         ({"annotations.xml": "<annotations><!DOCTYPE a></annotations>"}, "no document type"),
+        ({"annotations.xml": "<!DOCTYPE a><annotations></annotations>".encode("utf-16")},
+         "no document type"),
         ({"annotations.xml": "<annotations><track /></annotations>"}, "tracks of a video"),
         ({"a.json": '{"images": [{"id": "x"}], "annotations": [], "categories": [{"id": 1, '
           '"name": "a"}]}'}, r"set/a\.json: id of .*: found 'x', expected a whole number"),

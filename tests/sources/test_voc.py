@@ -57,11 +57,22 @@ def test_boxes_and_sizes(tmp_path, kind):
     ]  # fmt: skip
 
 
-def test_only_lists_in_main_count(tmp_path):
-    with open_image_files(make_folder(tmp_path / "voc", TREE)) as files:
-        voc = Voc(files, "voc", files)
-        assert voc.has_list("train")
-        assert not voc.has_list("val")
+@pytest.mark.parametrize(
+    ("names", "lists"),
+    [
+        ("train val test", {"train": "train", "val": "val", "test": "test"}),
+        ("train val trainval", {"train": "train", "val": "val"}),
+        ("trainval train test", {"": "trainval", "test": "test"}),
+        ("trainval val", {"": "trainval"}),
+        ("train", {"": "train"}),
+        ("val test", {}),
+    ],
+)
+def test_only_lists_in_main_count_and_what_is_missing_is_left_to_shares(tmp_path, names, lists):
+    tree = {name: text for name, text in TREE.items() if "/Main/" not in name}
+    tree |= {f"ImageSets/Main/{name}.txt": "a" for name in names.split()}
+    with open_image_files(make_folder(tmp_path / "voc", tree)) as files:
+        assert Voc(files, "voc", files).lists() == lists
 
 
 def test_a_folder_of_xml_files_alone(tmp_path):

@@ -60,6 +60,19 @@ def test_the_most_suspicious_images_come_first_and_all_others_follow(folder):
     assert text.count('source="auto"') == 2
 
 
+@pytest.mark.parametrize(
+    "images",
+    ["/data/a#1/{}", "/data/a/{}.zip#sha256=" + "0" * 64, "https://host/{}.zip#sha256=" + "0" * 64],
+)
+def test_a_path_may_have_a_number_sign_or_a_pin(folder, images):
+    sources = {split: {"images": images.format(split)} for split in layout.SPLITS}
+    (folder / layout.SOURCE).write_text(json.dumps({"splits": sources}))
+    assert stage_inside(folder, "review", "--out", "review.json").exit_code == 0
+    tasks = json.loads((folder / "review.json").read_text())
+    found = {task["data"]["image"].removeprefix("/data/local-files/?d=") for task in tasks}
+    assert found == {f"{split}/{name}.jpg" for split in layout.SPLITS for name in "ab"}
+
+
 def test_what_is_missing_is_said_with_what_to_do(folder, tmp_path):
     done = stage_inside(folder, "review", "--out", "review.csv")
     assert done.exit_code == 2
