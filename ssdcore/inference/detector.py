@@ -146,8 +146,8 @@ def predict_split(
     """Returns the detections in every image of the shards, with the split's ids and sizes.
 
     The classes are the detector's, in the order of the labels 1 … C-1. `workers` threads decode.
-    `spent` receives the images and the time of each part. Larger images are also cut into tiles of side
-    `tile` in pixels; None is no tiles.
+    `spent` receives the images and the time of each part. Larger images are also cut into tiles of
+    side `tile` in pixels; None is no tiles.
 
     Raises:
         InputError: detector and annotation file have no class in common.
