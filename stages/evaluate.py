@@ -68,7 +68,7 @@ def _evaluate(settings: Params) -> None:
                 detector, shards, split, thresholds, runtime.workers, metadata.classes, spent,
                 wanted.tile,
             )  # fmt: skip
-            speed = images / (perf_counter() - started)
+            speed = spent.images / (perf_counter() - started)  # not those that convert skipped
             figures = evaluate(split, found, wanted.backend)
             tables = analyse(split, found, figures, measured.score if measured else None)
             metrics = results_of(name, figures, tables, images, remarks)
@@ -79,7 +79,7 @@ def _evaluate(settings: Params) -> None:
             if name == "val":
                 write_json(layout.VALIDATION_METRICS, metrics)
                 of_val = split, found
-        milliseconds = spent.milliseconds(images)
+        milliseconds = spent.milliseconds()
         if wanted.review:
             train = read_coco(layout.ground_truth("train"))
             shards = find_shards(layout.mindrecord("train"))

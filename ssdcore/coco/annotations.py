@@ -33,13 +33,19 @@ class CocoClass(NamedTuple):
 class CocoImage(NamedTuple):
     """An image of the annotation file, size in pixels.
 
-    A missing file name is empty and a missing size is 0; convert skips such an image.
+    A missing file name is empty and a missing size is 0; convert skips such an image. Without a
+    listed size, the boxes are those of the image that its EXIF orientation turns upright.
     """
 
     id: int
     file_name: str
     height: int
     width: int
+    turn_upright: bool = False
+
+    def row(self) -> Row:
+        """Returns the image's entry in an annotation file."""
+        return {key: value for key, value in self._asdict().items() if value is not False}
 
 
 class FaultyBox(NamedTuple):
@@ -127,7 +133,7 @@ def check_rows(
         for index, image in enumerate(images):
             if image.file_name and min(image.height, image.width) < 1:
                 height, width = size_of(image.file_name)
-                images[index] = image._replace(height=height, width=width)
+                images[index] = image._replace(height=height, width=width, turn_upright=True)
                 sizes_from_files += height > 0
     split = _collect(content["annotations"], classes, tuple(images))
     return split._replace(sizes_from_files=sizes_from_files)
@@ -252,7 +258,9 @@ def _describe(
 def _image(row: Row, where: str) -> CocoImage:
     name = row.get("file_name")
     height, width = (max(whole_number(row.get(side)) or 0, 0) for side in ("height", "width"))
-    return CocoImage(_required_id(row, where), name if isinstance(name, str) else "", height, width)
+    name = name if isinstance(name, str) else ""
+    turn_upright = row.get("turn_upright") is True
+    return CocoImage(_required_id(row, where), name, height, width, turn_upright)
 
 
 def _required_id(row: Row, where: str) -> int:

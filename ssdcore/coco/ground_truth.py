@@ -18,7 +18,7 @@ def write_ground_truth(path: Path, split: CocoSplit) -> None:
     """
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         for start, rows in (
-            ('{\n"images"', (json.dumps(image._asdict()) for image in split.images)),
+            ('{\n"images"', (json.dumps(image.row()) for image in split.images)),
             (',\n"annotations"', _annotations(split)),
             (',\n"categories"', (json.dumps(one._asdict()) for one in split.classes)),
         ):

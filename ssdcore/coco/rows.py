@@ -27,7 +27,7 @@ Row = dict[str, Any]
 Content = dict[str, list[Row]]
 """The rows of a file, by the `LISTS`."""
 LISTS = ("images", "annotations", "categories")
-KEYS = {*LISTS, "id", "file_name", "height", "width", "name"}
+KEYS = {*LISTS, "id", "file_name", "height", "width", "turn_upright", "name"}
 KEYS |= {"image_id", "category_id", "bbox", "area", "iscrowd", "score"}
 WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 NO = ("", "0", "0.0", "false", "nan", "no", "none", "null")

@@ -36,7 +36,7 @@ def notes(
     unused: Mapping[str, Sequence[str]],
     same: Sequence[SameImage] = (),
 ) -> list[str]:
-    """Returns a line for each kind of repair, and of input that is dark, there twice or not used."""
+    """Returns a line for each kind of repair, and of input that is doubtful or not used."""
     split, lines = conversion.split, []
     if split.sizes_from_files:
         images = counted(split.sizes_from_files, "image")
@@ -48,8 +48,15 @@ def notes(
     if dark := conversion.nearly_black:
         images = counted(len(dark), "image")
         lines.append(
-            f"  {images} nearly black, without a grey level of {DARK} or above{_such_as(dark)}. "
+            f"  {images} nearly black, without a level of {DARK} or above{_such_as(dark)}. "
             f"{BRIGHTEN}"
+        )
+    if unclear := conversion.ambiguous_orientation:
+        images = counted(len(unclear), "image")
+        lines.append(
+            f"  {images} whose EXIF orientation the listed size can't tell, used as "
+            f"stored{_such_as(unclear)}. If their boxes are of the upright image, turn the files "
+            "upright without the tag, or remove the listed size"
         )
     if repeated:
         files = counted(len(repeated), "file")

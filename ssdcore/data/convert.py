@@ -14,13 +14,20 @@ from ssdcore.core.messages import counted
 from ssdcore.core.progress import Progress
 from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import header_of, open_image_files, plain_name
-from ssdcore.data.images import OTHER_SIZE, BrokenImageError, checked, thumbnail
+from ssdcore.data.images import (
+    OTHER_SIZE,
+    BrokenImageError,
+    Glance,
+    checked,
+    glance,
+    is_ambiguous,
+)
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.same_images import EXAMPLES, Look
 from ssdcore.data.thread_map import map_in_threads
 
 DARK = 16
-"""Grey level, of 256, that an image of 12 bits per channel in a file of 16 does not reach."""
+"""Level, of 256, that an image of 12 bits per channel in a file of 16 does not reach."""
 BRIGHTEN = (
     "The upper 8 of 16 bits are kept: scale images of 10 or 12 bits per channel up to all 16, or "
     "save them with 8"
@@ -59,8 +66,13 @@ class Conversion(NamedTuple):
 
     @property
     def nearly_black(self) -> list[str]:
-        """The names of the images written without a grey level of `DARK` or above."""
+        """The names of the images written without a level of `DARK` or above."""
         return [look.file_name for look in self.looks if look.highest < DARK]
+
+    @property
+    def ambiguous_orientation(self) -> list[str]:
+        """The names of the images that EXIF turns to the listed size, which they have already."""
+        return [look.file_name for look in self.looks if look.is_ambiguous]
 
     def summary(self) -> dict[str, Any]:
         """Returns the counts for conversion.json.
@@ -86,6 +98,7 @@ class Conversion(NamedTuple):
             },
             "skipped_files": [skipped._asdict() for skipped in self.skipped],
             "nearly_black": self.nearly_black,
+            "ambiguous_orientation": self.ambiguous_orientation,
             "dropped_boxes": [box._asdict() for box in self.split.dropped_boxes],
             "repaired_boxes": [box._asdict() for box in self.split.repaired_boxes],
         }
@@ -151,7 +164,7 @@ def require_usable(conversion: Conversion, folder: Path) -> None:
     dark = conversion.nearly_black
     if dark and len(dark) == conversion.kept:
         found = f"{counted(len(dark), 'image')}, all nearly black, such as {dark[0]}"
-        expected = f"grey levels up to 255; none is above {DARK - 1}"
+        expected = f"levels up to 255; none is above {DARK - 1}"
         raise InputError(str(folder), found, expected, BRIGHTEN)
     if conversion.kept:
         return
@@ -224,12 +237,16 @@ def convert_split(
     ):
 
         def read(image: CocoImage) -> tuple[bytes, Look]:
-            data, thumbnails = image_files.read(image.file_name), []
+            data, seen = image_files.read(image.file_name), list[Glance]()
             stored = checked(
-                data, image.height, image.width, lambda seen: thumbnails.append(thumbnail(seen)),
-                max_side,
+                data, image.height, image.width, lambda decoded: seen.append(glance(decoded)),
+                max_side, turn_upright=image.turn_upright,
             )  # fmt: skip
-            return stored, Look(image.file_name, sha256(data).digest(), *thumbnails[0])
+            thumbnail, highest, orientation = seen[0]
+            unclear = is_ambiguous(orientation, image.height, image.width)
+            unclear = unclear and not image.turn_upright
+            digest = sha256(data).digest()
+            return stored, Look(image.file_name, digest, thumbnail, highest, unclear)
 
         def check(image: CocoImage) -> tuple[bytes, Look] | BrokenImageError:
             try:

@@ -51,7 +51,7 @@ BYTES_PER_PIXEL = 12
 MAX_STORED_BYTES = 30 << 20
 """A row of MindRecord has to fit a page of 32 MiB."""
 THUMBNAIL = 32
-"""Pixels a side of `thumbnail`."""
+"""Pixels a side of a `Glance`'s."""
 Grey = NDArray[np.uint8]
 MAX_REDUCTION = 8
 """libjpeg can decode to an eighth of each side at the smallest. It reads the whole file then, but
@@ -98,17 +98,28 @@ def read_header(data: bytes) -> Header:
     return _read(data, lambda image: None)
 
 
-def thumbnail(image: Image.Image) -> tuple[Grey, int]:
-    """Returns a small image (32, 32) of the whole, upright, and the highest grey level in it.
+class Glance(NamedTuple):
+    """What `glance` sees of an image."""
 
-    As in `decode`, the upper 8 of 16 bits count.
-    """
+    thumbnail: Grey  # (32, 32), upright
+    highest: int  # level of any channel, of 255
+    orientation: int  # that of `Header`
+
+
+def glance(image: Image.Image) -> Glance:
+    """Looks at a whole image; as in `decode`, the upper 8 of 16 bits count."""
     if image.mode.startswith("I;16"):  # Pillow would clip all above 255
-        grey = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        channels = grey = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     else:
-        grey = image.convert("L")
-    small = grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    return upright(np.asarray(small), _orientation(image)), int(np.asarray(grey).max())
+        channels, grey = image.convert("RGB"), image.convert("L")
+    small = np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
+    orientation = _orientation(image)
+    return Glance(upright(small, orientation), int(np.asarray(channels).max()), orientation)
+
+
+def is_ambiguous(orientation: int, height: int, width: int) -> bool:
+    """Returns whether an image of an EXIF orientation has this size both as stored and upright."""
+    return orientation != 1 and (orientation not in LYING or height == width)
 
 
 def inspect(data: bytes, look: Callable[[Image.Image], object] | None = None) -> Header:
@@ -145,11 +156,14 @@ def checked(
     width: int,
     look: Callable[[Image.Image], object] | None = None,
     max_side: int | None = None,
+    *,
+    turn_upright: bool = False,
 ) -> bytes:
     """Decodes an image once to check that it is complete and has the size of its annotations.
 
     Cameras store images sideways with an EXIF orientation. COCO's boxes ignore it; other tools
-    annotate the upright image. If only the upright size matches, the image is turned upright.
+    annotate the upright image. If only the upright size matches, the image is turned upright. Of
+    `is_ambiguous` images both match; they are turned if `turn_upright` is set.
 
     Sizes are in pixels. `look` is that of `inspect`.
 
@@ -163,7 +177,8 @@ def checked(
         MemoryError: there is not enough memory to tell.
     """
     header = inspect(data, look)
-    if (header.height, header.width) == (height, width):
+    is_turned = turn_upright and header.orientation != 1
+    if (header.height, header.width) == (height, width) and not is_turned:
         if max_side and max(height, width) > max_side:
             return _stored_jpeg(scaled_down(decode(data), max_side))
         if len(data) > MAX_STORED_BYTES or header.format in PHONE_FORMATS:

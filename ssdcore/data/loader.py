@@ -147,10 +147,13 @@ class TrainingLoader:
         self.steps_per_epoch = self.images_per_epoch // self.images_per_step
         if self.steps_per_epoch == 0:
             several = f" times {share.size} processes" if share.size > 1 else ""
+            shown = f"{self.num_images} training images"
+            if balance:
+                shown = f"{self.images_per_epoch} images of an epoch"
             raise InputError(
                 f"train.batch_size times train.accumulate{several}",
                 self.images_per_step,
-                f"at most the {self.num_images} training images",
+                f"at most the {shown}",
             )
 
     def epoch(self, epoch: int, done: int = 0) -> Iterator[list[TrainingBatch]]:

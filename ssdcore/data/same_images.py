@@ -34,12 +34,13 @@ EXAMPLES = 3
 
 
 class Look(NamedTuple):
-    """An image: its name, the SHA-256 of its bytes, its thumbnail (32, 32) and its highest level."""
+    """An image: its name, the SHA-256 of its bytes, and what `glance` and its listed size tell."""
 
     file_name: str
     digest: bytes
-    thumbnail: Grey
-    highest: int = 255
+    thumbnail: Grey  # (32, 32)
+    highest: int = 255  # level of any channel
+    is_ambiguous: bool = False  # nothing tells whether its boxes are of the upright image
 
 
 class SameImage(NamedTuple):

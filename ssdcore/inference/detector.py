@@ -32,7 +32,7 @@ Item = TypeVar("Item")
 
 
 class TimeSpent:
-    """Sums up the wall-clock time that one process spends on each part.
+    """Sums up the wall-clock time that one process spends on each part, and counts the images.
 
     - decode: the wait for images. Worker threads decode and resize them while the network
       computes, so this is near zero as long as they keep up. It includes the loader's start.
@@ -42,6 +42,7 @@ class TimeSpent:
 
     def __init__(self) -> None:
         self._seconds: dict[Part, float] = dict.fromkeys(get_args(Part), 0.0)
+        self.images = 0
 
     @contextmanager
     def on(self, part: Part) -> Iterator[None]:
@@ -61,9 +62,9 @@ class TimeSpent:
                     return
             yield item
 
-    def milliseconds(self, images: int) -> dict[str, float]:
-        """Returns the time of each part per image."""
-        return {part: 1000 * seconds / images for part, seconds in self._seconds.items()}
+    def milliseconds(self) -> dict[str, float]:
+        """Returns the time of each part per image; there is at least one."""
+        return {part: 1000 * seconds / self.images for part, seconds in self._seconds.items()}
 
 
 class Found(NamedTuple):
@@ -112,11 +113,12 @@ class Detector:
     def detect(
         self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
     ) -> Iterator[Found]:
-        """Yields the detections of every image, in order; adds the time of each part to `spent`."""
+        """Yields the detections of every image, in order; adds image and times to `spent`."""
         for image_id, group in groupby(self._see(batches, thresholds, spent), itemgetter(0)):
             seen = [(view, detections) for _, view, detections in group]
             with spent.on("nms"):
                 merged = merge(seen, thresholds)
+            spent.images += 1
             yield Found(image_id, merged)
 
     def _see(
@@ -144,8 +146,8 @@ def predict_split(
     """Returns the detections in every image of the shards, with the split's ids and sizes.
 
     The classes are the detector's, in the order of the labels 1 … C-1. `workers` threads decode.
-    `spent` receives the time of each part. Larger images are also cut into tiles of side
-    `tile` in pixels; None is no tiles.
+    `spent` receives the images and the time of each part. Larger images are also cut into tiles of
+    side `tile` in pixels; None is no tiles.
 
     Raises:
         InputError: detector and annotation file have no class in common.

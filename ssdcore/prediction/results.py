@@ -50,7 +50,7 @@ class ResultFiles:
             return
         self.photos += 1
         image = CocoImage(self.photos, name, result.height, result.width)
-        _write_line(self._images, image._asdict(), is_first=self.photos == 1)
+        _write_line(self._images, image.row(), is_first=self.photos == 1)
         for row in to_results([image], [result.detections], self._classes).rows():
             self.boxes += 1
             area = round(row["bbox"][2] * row["bbox"][3], 3)

@@ -79,7 +79,8 @@ def read_image(files: ImageFiles, image: CocoImage) -> Rgb:
     """
 
     def read() -> Rgb:
-        return decode(checked(files.read(image.file_name), image.height, image.width))
+        data = files.read(image.file_name)
+        return decode(checked(data, image.height, image.width, turn_upright=image.turn_upright))
 
     try:
         return retrying(read, image.file_name)

@@ -35,18 +35,23 @@ class ImageEntry(NamedTuple):
     """A listed image, sizes in pixels; its file may be missing."""
 
     file_name: str
-    height: int
-    width: int
-    boxes: tuple[Box, ...]
+    height: int = 0
+    width: int = 0
+    boxes: tuple[Box, ...] = ()
+    turn_upright: bool = False  # by the EXIF orientation of its file
 
 
-def upright_size_hw(files: ImageFiles, file_name: str) -> tuple[int, int]:
-    """Returns height and width in pixels after rotation by the EXIF orientation.
+def with_size(files: ImageFiles, image: ImageEntry) -> ImageEntry:
+    """Returns an image that has no listed size, below 1, with that of its file turned upright.
 
     Tools that write no size draw their boxes on the upright image.
     """
-    header = header_of(files, file_name)
-    return header.upright_hw if header else UNKNOWN_HW
+    if min(image.height, image.width) >= 1:
+        return image
+    header = header_of(files, image.file_name)
+    height, width = header.upright_hw if header else UNKNOWN_HW
+    turn_upright = header is not None and header.orientation != 1
+    return image._replace(height=height, width=width, turn_upright=turn_upright)
 
 
 def write_coco(
@@ -66,7 +71,8 @@ def write_coco(
         for image in entries:
             image_id += 1
             size = {"width": image.width, "height": image.height}
-            images.append({"id": image_id, "file_name": image.file_name, **size})
+            turn = {"turn_upright": True} if image.turn_upright else {}
+            images.append({"id": image_id, "file_name": image.file_name, **size, **turn})
             for box in image.boxes:
                 annotation_id += 1
                 annotations.append({

@@ -12,7 +12,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.geometry.boxes import around_rotated
-from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, with_size
 from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_label, stem
 from ssdcore.sources.recognise import is_kitti
 from ssdcore.sources.xml_nodes import as_utf8
@@ -56,7 +56,7 @@ def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
         lines = enumerate(labels[name].decode("utf-8-sig", "replace").splitlines(), start=1)
         boxes = [_kitti_box(line, f"{where}/{name}, line {n}") for n, line in lines if line.strip()]
         kept = tuple(box for box in boxes if box.name != DONT_CARE)
-        entries.append(ImageEntry(image, *upright_size_hw(files, image), kept))
+        entries.append(with_size(files, ImageEntry(image, boxes=kept)))
     alone = {label: ALONE for label in labels if label not in image_of}
     return gathered(where, images, entries, image_of, alone)
 
@@ -189,12 +189,10 @@ def _of_files(
         (key, key) for key in (str, _below_kind, _without_kind, _name, _bare)
     ]
     image_of = pair(images, list(dict.fromkeys(entry.file_name for entry in found)), levels)
-    entries = []
-    for entry in found:
-        image = image_of.get(entry.file_name, entry.file_name)
-        sides = (entry.height, entry.width)
-        height, width = sides if min(sides) > 0 else upright_size_hw(files, image)
-        entries.append(ImageEntry(image, height, width, entry.boxes))
+    entries = [
+        with_size(files, entry._replace(file_name=image_of.get(entry.file_name, entry.file_name)))
+        for entry in found
+    ]
     return gathered(where, images, entries, annotations, {})
 
 

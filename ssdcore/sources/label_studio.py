@@ -15,7 +15,7 @@ from ssdcore.core.messages import counted
 from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES, ImageFiles, image_names
 from ssdcore.geometry.boxes import around_rotated
 from ssdcore.sources.coco_export import LOCAL_FILES, pair_listed
-from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, with_size
 from ssdcore.sources.pairing import Reading, gathered, read_json
 
 KIND = "rectanglelabels"
@@ -51,9 +51,9 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
             continue
         boxes = [region for region in task.regions if region.get("type") == KIND]
         others += len(task.regions) - len(boxes)
-        height, width = _size(boxes) or upright_size_hw(files, image)
-        found = tuple(_box(region, height, width, task.where) for region in boxes)
-        entries.append(ImageEntry(image, height, width, found))
+        entry = with_size(files, ImageEntry(image, *_size(boxes)))
+        found = (_box(region, entry.height, entry.width, task.where) for region in boxes)
+        entries.append(entry._replace(boxes=tuple(found)))
     counts = (
         (others, "region", "not read: no boxes"),
         (len(by_name), "image", "not at the path of the task, found by its end"),
@@ -83,13 +83,13 @@ def _dict(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _size(regions: Sequence[Mapping[str, Any]]) -> tuple[int, int] | None:
-    """Returns height and width in pixels, which regions alone carry."""
+def _size(regions: Sequence[Mapping[str, Any]]) -> tuple[int, int]:
+    """Returns height and width in pixels, which regions alone carry; 0 if none does."""
     for region in regions:
         sides = [whole_number(region.get(f"original_{side}")) or 0 for side in ("height", "width")]
         if min(sides) > 0:
             return sides[0], sides[1]
-    return None
+    return 0, 0
 
 
 def _box(region: Mapping[str, Any], height: int, width: int, where: str) -> Box:

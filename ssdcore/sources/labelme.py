@@ -8,7 +8,7 @@ from typing import Any
 from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names, plain_name
-from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, with_size
 from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_json, stem
 
 
@@ -41,10 +41,7 @@ def read_labelme(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
             rest[name] = ALONE
             continue
         image = image or plain_name(f"{PurePosixPath(name).parent}/{own_name or stem(name)}")
-        height, width = labels.height, labels.width
-        if min(height, width) < 1:
-            height, width = upright_size_hw(files, image)
-        entries.append(ImageEntry(image, height, width, labels.boxes))
+        entries.append(with_size(files, labels._replace(file_name=image)))
     return gathered(where, images, entries, found.keys() - rest.keys(), rest)
 
 

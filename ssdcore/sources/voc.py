@@ -19,7 +19,7 @@ from xml.etree.ElementTree import Element
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
-from ssdcore.sources.coco_writer import Box, ImageEntry, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, with_size
 from ssdcore.sources.pairing import Key, Reading, pair, read_label, read_text, stem
 from ssdcore.sources.splits import TEST
 from ssdcore.sources.xml_nodes import parse_xml, text_of
@@ -169,8 +169,6 @@ class Voc:
             size = root
         if all(size.find(side) is not None for side in SIDES):
             height, width = (_number(size, side, where) for side in SIDES)
-        if min(height, width) < 1:  # some tools do not write the size
-            height, width = upright_size_hw(self._images, file_name)
         objects = root.findall("object")
         direct = set(objects)
         for node in root.iter():
@@ -178,7 +176,8 @@ class Voc:
                 line = f"{where}, line {node.get('line')}"
                 raise InputError(line, f"<{node.tag}>", "<object> directly in <annotation>")
         boxes = tuple(_box(node, where) for node in objects)
-        return ImageEntry(file_name, int(height), int(width), boxes)
+        listed = ImageEntry(file_name, int(height), int(width), boxes)
+        return with_size(self._images, listed)  # some tools do not write the size
 
 
 def class_names(splits: Iterable[Iterable[ImageEntry]]) -> list[str]:

@@ -18,7 +18,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.data.images import BrokenImageError
-from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, upright_size_hw
+from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, with_size
 from ssdcore.sources.pairing import ALONE, Key, Reading, pair, read_text
 from ssdcore.sources.splits import TEST, by_split, complete
 
@@ -229,7 +229,7 @@ def read_yolo(
         if label is None and first_of[PurePosixPath(file_name).with_suffix("")] in label_of:
             rest[images_root / file_name] = (file_name, "second image of a label file")
             continue
-        height, width = upright_size_hw(images, file_name)
+        image = with_size(images, ImageEntry(file_name))
         boxes: tuple[Box, ...] = ()
         if label is None:
             unlabelled.append(file_name)
@@ -237,11 +237,11 @@ def read_yolo(
             lines = read_text(files, label, where).splitlines()
             outlines += sum(len(line.split()) > 5 for line in lines)
             boxes = tuple(
-                _box(line, f"{where}/{label}, line {number}", names, height, width)
+                _box(line, f"{where}/{label}, line {number}", names, image.height, image.width)
                 for number, line in enumerate(lines, start=1)
                 if line.strip()
             )
-        entries.append(ImageEntry(file_name, height, width, boxes))
+        entries.append(image._replace(boxes=boxes))
     if not label_of and not is_test:
         found = f"labels of none of {counted(len(entries), 'image')}"
         example = f" such as {entries[0].file_name}" if entries else ""

@@ -100,7 +100,7 @@ def test_boxes_of_an_image_without_size_are_dropped(read, entry, expected):
     images = [{"id": 1, "file_name": "a.jpg", **entry}, {"id": 2, "file_name": "b.jpg"}]
     rows = [box(1, 1, [1, 1, 5, 5]), box(1, 1, [0, 0, 0, 0]), box(2, 1, [1, 1, 5, 5])]
     split = read(images, rows)
-    assert split.images[0][1:] == expected
+    assert split.images[0][1:4] == expected
     assert split.boxes["kept"] == 1
     assert split.dropped == {"image of unknown size": 2}
     assert split.dropped_boxes[0].file_name == "a.jpg"
@@ -266,7 +266,8 @@ def test_the_size_of_an_image_without_one_comes_from_its_file(tmp_path):
     rows = [box(n, 1, [10, 10, 20, 20]) for n in (1, 2, 3)]
     path = write_coco(tmp_path / "a.json", images, rows)
     split = read_coco(path, {"a.jpg": (40, 50), "gone.jpg": (0, 0)}.__getitem__)
-    assert [image[2:] for image in split.images] == [(40, 50), (60, 80), (0, 0)]
+    assert [image[2:4] for image in split.images] == [(40, 50), (60, 80), (0, 0)]
+    assert [image.turn_upright for image in split.images] == [True, False, True]
     assert split.sizes_from_files == 1
     np.testing.assert_allclose(split.objects[1].boxes_yxyx, [[0.25, 0.2, 0.75, 0.6]], rtol=1e-6)
     assert split.dropped == {"image of unknown size": 1}

@@ -33,6 +33,8 @@ def test_no_image_or_box_is_lost(name, tmp_path):
             "area_from_box": 0, "in_skipped_images": 0, "dropped": {},
         },
         "skipped_files": [],
+        "nearly_black": [],
+        "ambiguous_orientation": [],
         "dropped_boxes": [],
         "repaired_boxes": [],
     }  # fmt: skip

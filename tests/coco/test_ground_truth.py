@@ -21,7 +21,8 @@ def converted(tmp_path, images, rows):
 
 
 def test_the_written_file_gives_the_same_objects(tmp_path):
-    images = [{"id": BIG, "file_name": "süß\ud800.jpg"}, {"id": 3, "file_name": None, "width": 0}]
+    images = [{"id": BIG, "file_name": "süß\ud800.jpg", "turn_upright": True},
+              {"id": 3, "file_name": None, "width": 0}]  # fmt: skip
     rows = [
         box(str(BIG), "5", ["10.25", 5, 30, 20.5], area="7", iscrowd="false"),
         box(BIG, 1, [70, 50, 20, 20], area=None, iscrowd=True),
@@ -31,6 +32,7 @@ def test_the_written_file_gives_the_same_objects(tmp_path):
     split, path = converted(tmp_path, images, rows)
     again = read_coco(path)
     assert (again.classes, again.images) == (split.classes, split.images)
+    assert [image.turn_upright for image in again.images] == [True, False]
     for image in split.images:
         for column, expected in zip(again.objects[image.id], split.objects[image.id], strict=True):
             np.testing.assert_array_equal(column, expected)

@@ -67,6 +67,8 @@ def test_every_image_is_written_or_has_a_reason(faulty, tmp_path):
             {"file_name": "large.jpg", "reason": "size differs from the annotation file's",
              "boxes": 0, "image_id": 15},
         ],
+        "nearly_black": [],
+        "ambiguous_orientation": [],
         "dropped_boxes": [
             {"reason": "box without area", "file_name": "good.jpg", "annotation_id": 3,
              "image_id": 10, "category_id": 1, "bbox": "[1, 1, 0, 0]"},
@@ -129,6 +131,41 @@ def test_a_split_of_nearly_black_images_is_refused(of_a_microscope, tmp_path):
     with pytest.raises(InputError, match=r"2 images, all nearly black, such as a.png.*scale"):
         require_usable(of_a_microscope(a=4095, b=1023), tmp_path)
     require_usable(of_a_microscope(a=4095, b=4096), tmp_path)
+
+
+def test_a_dim_image_of_one_colour_is_not_nearly_black(tmp_path):
+    """As of a fluorescent stain: blue has little weight in a grey level."""
+    blue = np.zeros((60, 80, 3), np.uint8)
+    blue[..., 2] = 100
+    Image.fromarray(blue).save(tmp_path / "a.png")
+    split = read_coco(write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.png"}], []))
+    assert convert_split(split, tmp_path, tmp_path / "x", 1).nearly_black == []
+
+
+def test_orientations_that_the_listed_size_cannot_tell_are_named(tmp_path, rng):
+    """Images that EXIF turns by 180°, mirrors, or lays on their side though they are square."""
+    listed, stored = [], {}
+    for orientation in range(1, 9):
+        for name, hw in (("wide", (60, 80)), ("square", (64, 64))):
+            exif, file_name = Image.Exif(), f"{name}{orientation}.png"
+            exif[0x0112] = orientation
+            stored[file_name] = rng.integers(0, 256, (*hw, 3), np.uint8)
+            Image.fromarray(stored[file_name]).save(tmp_path / file_name, exif=exif)
+            size = {"height": hw[0], "width": hw[1]}
+            listed.append({"id": len(listed), "file_name": file_name, **size})
+    split = read_split(write_coco(tmp_path / "a.json", listed, []), tmp_path)
+    conversion = convert_split(split, tmp_path, tmp_path / "x", 1)
+    expected = [f"{name}{n}.png" for n in range(2, 9)
+                for name in ("wide", "square") if name == "square" or n < 5]  # fmt: skip
+    assert conversion.summary()["ambiguous_orientation"] == expected
+    (line,) = notes(conversion, [], {})
+    assert line.startswith(
+        "  10 images whose EXIF orientation the listed size can't tell, used as stored, such as "
+        "wide2.png, square2.png, wide3.png. If"
+    )
+    for image, row in zip(listed, rows(find_shards(tmp_path / "x")), strict=True):
+        rgb = to_sample(row["image"], row["num_objects"], row["objects"]).rgb
+        np.testing.assert_array_equal(rgb, stored[image["file_name"]])
 
 
 def test_a_size_that_is_not_listed_is_that_of_the_upright_image(tmp_path):

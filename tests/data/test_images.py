@@ -206,6 +206,10 @@ def test_sizes_and_pixels_are_turned_as_pillow_turns_them(kind, orientation):
     assert abs(upright(decode(data), header.orientation).astype(int) - expected).mean() < 4
     if header.upright_hw == (80, 60):
         assert abs(decode(checked(data, 80, 60)).astype(int) - expected).mean() < 4
+    turned = checked(data, *header.upright_hw, turn_upright=True)
+    assert abs(decode(turned).astype(int) - expected).mean() < 4
+    if header.orientation == 1:
+        assert turned is data
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from ssdcore.core.errors import InputError
 from ssdcore.data.loader import TrainingLoader
 from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.sampling import UNIT, class_repeats, draw_epoch, image_repeats
@@ -66,6 +67,14 @@ def test_an_epoch_repeats_the_image_of_a_rare_class(shards):
     assert sorted(shown) == [*range(16), 15]
     assert shown == ids(loader(shards, batch_size=1))
     assert shown != ids(loader(shards, batch_size=1), epoch=2)
+
+
+def test_a_batch_larger_than_an_epoch_is_told_how_many_images_it_shows(shards):
+    assert loader(shards, batch_size=17).steps_per_epoch == 1
+    with pytest.raises(InputError, match=r"found 18.* at most the 17 images of an epoch"):
+        loader(shards, batch_size=18)
+    with pytest.raises(InputError, match=r"found 17.* at most the 16 training images"):
+        loader(shards, balance=0.0, batch_size=17)
 
 
 def test_copies_are_augmented_differently(shards):

@@ -1,6 +1,7 @@
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from ssdcore.core.errors import InputError
 from ssdcore.report.split_images import choose_examples
@@ -28,6 +29,17 @@ def test_an_image_is_read_in_red_green_blue(tmp_path, rng):
     rgb = rng.integers(0, 256, (60, 80, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "1.png"), rgb[..., ::-1])
     np.testing.assert_array_equal(next(images.read(images.kept)), rgb)
+
+
+def test_an_image_without_a_listed_size_is_upright_as_convert_stored_it(tmp_path):
+    images, exif = write_split(tmp_path, 1), Image.Exif()
+    rgb = np.full((60, 80, 3), 30, np.uint8)
+    rgb[:30, :40], exif[0x0112] = 255, 3
+    Image.fromarray(rgb[::-1, ::-1]).save(tmp_path / "1.png", exif=exif)
+    for turn_upright, expected in ((False, rgb[::-1, ::-1]), (True, rgb)):
+        listed = [image._replace(turn_upright=turn_upright) for image in images.kept]
+        found = next(images.read(listed)).astype(int)
+        assert abs(found - expected).mean() < 4
 
 
 def test_a_changed_image_is_an_error_with_a_remedy(tmp_path):

@@ -1,14 +1,19 @@
 """A data set as a tool exports it, in one folder or archive, with two edits of params.yaml."""
 
+import io
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from benchmarks.harness import write_params
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
+from ssdcore.data.loader import spread_samples
 from ssdcore.data.manifest import read_unused
+from ssdcore.data.mindrecord import find_shards
 from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import fetch
 from ssdcore.sources.splits import OTHER_TEST, UNUSED_TEST
@@ -17,7 +22,7 @@ from stages.download import main as download
 from tests.coco_files import jpeg
 from tests.sources import settings
 from tests.sources.archives import make_folder, make_zip
-from tests.sources.exports import EXPORTS, SPLIT, original
+from tests.sources.exports import EXPORTS, SPLIT, Original, Photo, original
 
 ROOT = Path(__file__).parents[2]
 BCCD = ROOT.parent / "shared/data/bccd"
@@ -121,6 +126,51 @@ def test_an_export_has_the_images_and_boxes_of_the_original(
     else:
         assert total(found) == total(expected)
         assert found["val"][0] == round(0.2 * len(data.photos))
+
+
+def photo_of(orientation: int) -> bytes:
+    """A square photo that is white above on the left when EXIF's orientation has turned it."""
+    upright = np.full((64, 64, 3), 30, np.uint8)
+    upright[:32, :32] = 255
+    image, inverse = Image.fromarray(upright), {6: 8, 8: 6}.get(orientation, orientation)
+    image.getexif()[0x0112] = inverse
+    stored, exif = ImageOps.exif_transpose(image), Image.Exif()
+    exif[0x0112] = orientation
+    file = io.BytesIO()
+    stored.save(file, "PNG", exif=exif)
+    return file.getvalue()
+
+
+WITHOUT_SIZE = {"ultralytics": 64, "kitti": 64, "label_studio": 64}
+"""Tools whose labels are fractions or have no size; the others write one of 0."""
+
+
+@pytest.mark.parametrize(
+    "tool", [*WITHOUT_SIZE, "cvat_coco", "label_img", "labelme", "labelbox", "cvat_xml"]
+)
+def test_without_a_listed_size_photos_are_upright_below_their_boxes(tmp_path, monkeypatch, tool):
+    size = WITHOUT_SIZE.get(tool, 0)
+    photos = [
+        Photo(split, f"{split}-{n}.png", photo_of(n), size, size, [("cat", [0, 0, 32, 32])])
+        for split in layout.SPLITS for n in range(1, 9)
+    ]  # fmt: skip
+    files = EXPORTS[tool](Original(photos, ["cat"]))
+    for name, data in files.items():
+        if isinstance(data, str):
+            files[name] = data.replace('"original_', '"unknown_')
+    make_folder(tmp_path / "set", files)
+    changes = {"dataset.name": "local", "dataset.local.path": str(tmp_path / "set")}
+    found = converted(tmp_path, changes, monkeypatch)
+    assert [own["ambiguous_orientation"] for own in found.values()] == [[], []]
+    samples = [
+        sample for split in layout.SPLITS
+        for _, sample in spread_samples(find_shards(layout.mindrecord(split)), len(photos))
+    ]  # fmt: skip
+    assert len(samples) == len(photos)
+    for rgb, objects in samples:
+        np.testing.assert_array_equal(objects.boxes_yxyx, [[0, 0, 0.5, 0.5]])
+        assert rgb[2:30, 2:30].min() > 200
+        assert max(rgb[34:].max(), rgb[:, 34:].max()) < 80
 
 
 def fetched(path: Path, raw: Path, **more: object) -> dict[str, dict]:

@@ -116,7 +116,8 @@ def test_boxes_refer_to_the_upright_image(tmp_path):
     Image.new("RGB", (80, 60)).save(file, "JPEG", exif=rotated)
     files = {"a.jpg": file.getvalue(), "a.txt": "0 0.5 0.5 1 0.5"}
     root = make_folder(tmp_path / "yolo", files)
-    assert read(root, root) == [ImageEntry("a.jpg", 80, 60, (Box("cat", (0, 20, 60, 40)),))]
+    boxes = (Box("cat", (0, 20, 60, 40)),)
+    assert read(root, root) == [ImageEntry("a.jpg", 80, 60, boxes, turn_upright=True)]
 
 
 def test_a_broken_image_is_listed_for_convert_to_count(tmp_path):
