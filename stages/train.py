@@ -22,7 +22,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
 
     from ssdcore.training.distributed.launch import is_first, is_launcher, launch
 
-    with writing_outs("train") if is_first() else nullcontext():
+    with writing_outs("train") if is_first(settings.runtime) else nullcontext():
         if is_launcher(settings.runtime):
             logs = layout.states() / "logs"
             arguments = ["--params", str(params)]
