@@ -97,8 +97,8 @@ def _train(settings: Params) -> None:
         samples = spread_samples(val_shards, SAMPLES_PER_IMAGE * images)
         previews = Previews(samples, val, images)
         validate = make_validation(
-            training, train.batch_size, val, val_shards, runtime.workers, group,
-            on_batch=signals.check, on_results=previews.update,
+            training, train.batch_size, val, val_shards, runtime.workers, group, signals,
+            on_results=previews.update,
         )  # fmt: skip
         experiment = experiment_tags()
         # another experiment's finished training, which keeps its own run
