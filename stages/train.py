@@ -22,7 +22,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
 
     from ssdcore.training.distributed.launch import is_first, is_launcher, launch
 
-    with writing_outs("train") if is_first() else nullcontext():
+    with writing_outs("train") if is_first(settings.runtime) else nullcontext():
         if is_launcher(settings.runtime):
             logs = layout.states() / "logs"
             arguments = ["--params", str(params)]
@@ -97,8 +97,8 @@ def _train(settings: Params) -> None:
         samples = spread_samples(val_shards, SAMPLES_PER_IMAGE * images)
         previews = Previews(samples, val, images)
         validate = make_validation(
-            training, train.batch_size, val, val_shards, runtime.workers, group,
-            on_batch=signals.check, on_results=previews.update,
+            training, train.batch_size, val, val_shards, runtime.workers, group, signals,
+            on_results=previews.update,
         )  # fmt: skip
         experiment = experiment_tags()
         # another experiment's finished training, which keeps its own run

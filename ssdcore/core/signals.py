@@ -49,7 +49,11 @@ class Signals:
         """Installs the handlers again, and raises `Stopped` if a stop was requested."""
         self.arm()
         if self.stop is not None:
-            raise Stopped(self.stop.name)
+            raise self.stopped()
+
+    def stopped(self) -> Stopped:
+        """Returns the exception for a stop that this process or another one was asked for."""
+        return Stopped(self.stop.name if self.stop else "another process")
 
     def measure_now(self) -> bool:
         """Returns whether an evaluation was requested since the last call."""

@@ -6,6 +6,7 @@ each shape of each map, not with thousands, and many shapes can be tried.
 """
 
 from collections.abc import Iterator, Sequence
+from decimal import ROUND_CEILING, Context
 from itertools import pairwise, product
 from typing import NamedTuple
 
@@ -36,7 +37,10 @@ MIN_STRIDES, MAX_STRIDES = 1.0, 6.0
 smaller boxes, and a cell does not see the whole of larger ones."""
 MAX_SCALE, MAX_RATIO = 1.5, 8.0
 MIN_GROWTH = 1.05
-"""Least quotient of a scale and the one before, of two ratios of a map, and of a ratio and 1."""
+"""Least quotient of a scale and the one before, of two ratios of a map, and of a ratio and 1.
+Present values may be closer, and stay so where no object needs others."""
+DIGITS = 3
+"""Of a proposed value, for a short line to paste."""
 
 Values = NDArray[np.float64]
 Place = tuple[int, int]
@@ -99,10 +103,10 @@ def fit_boxes(boxes_yxyx: Boxes, layout: MapLayout, scales: Sequence[float]) -> 
         return present
     objects = yxyx_to_cyxhw(boxes_yxyx.astype(np.float64))[:: -(-len(boxes_yxyx) // SAMPLE)]
     starts = (present.scales, layout.coco_scales, _quantiles(objects, layout))
-    found = [_Search(objects, layout, present._replace(scales=tuple(s))) for s in starts]
+    found = [_Search(objects, layout, present, start) for start in starts]
     for search in found:
         search.climb()
-        search.restore(present)
+        search.restore()
     least = share_fitted(boxes_yxyx, layout, scales)
     for _, shapes in sorted((-search.goal, search.shapes) for search in found):
         fitted = layout.with_aspect_ratios(shapes.ratios)
@@ -118,13 +122,17 @@ def _quantiles(objects_cyxhw: Boxes, layout: MapLayout) -> list[float]:
     scales = [0.0]
     for k, side in enumerate(np.quantile(sides, shares).tolist()):
         low, high = _range(layout, (0, k))
-        scales.append(_rounded(max(low, scales[-1] * MIN_GROWTH, min(side, high))))
+        least = max(low, scales[-1] * MIN_GROWTH)
+        scales.append(max(_rounded_up(least), _rounded(min(side, high))))
     return scales[1:]
 
 
 def _rounded(value: float) -> float:
-    """Returns a value with three digits, for a short line to paste."""
-    return float(f"{value:.3g}")
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _rounded_up(value: float) -> float:
+    return float(Context(prec=DIGITS, rounding=ROUND_CEILING).create_decimal(value))
 
 
 def _range(layout: MapLayout, place: Place) -> tuple[float, float]:
@@ -169,15 +177,18 @@ class _Search:
     objects: a larger box overlaps more of an object between two cells.
     """
 
-    def __init__(self, objects_cyxhw: Boxes, layout: MapLayout, shapes: BoxShapes) -> None:
+    def __init__(
+        self, objects_cyxhw: Boxes, layout: MapLayout, present: BoxShapes, start: Sequence[float]
+    ) -> None:
         self._columns = np.ascontiguousarray(objects_cyxhw.T)
         self._layout = layout
-        self.shapes = shapes
+        self._present = present
+        self.shapes = present._replace(scales=tuple(start))
         sides = np.sqrt(self._columns[2:].prod(axis=0)) + TINY
         steps = np.array([of_map.stride / layout.input_size for of_map in layout.maps])
         shown = np.minimum(1, sides / (ENOUGH_STRIDES * steps[:, None]))
         self._shown = shown / shown[0]  # of each map and object, compared with the finest map
-        self._of_maps = [self._on_map(shapes, k) for k in range(len(layout.maps))]
+        self._of_maps = [self._on_map(self.shapes, k) for k in range(len(layout.maps))]
         self.goal = _goal(self._of_maps)
 
     def climb(self) -> None:
@@ -187,24 +198,31 @@ class _Search:
             climbs = True
             while climbs:
                 climbs = False
-                for (k, i), factor in product(self.shapes.values(), factors):
-                    value = self.shapes.rows()[k][i]  # which the last step may have changed
-                    climbs |= self._try((k, i), value * factor, MIN_GAIN)
+                for place, factor in product(self.shapes.values(), factors):
+                    # the last step may have changed it
+                    value = _rounded(self.shapes.values()[place] * factor)
+                    low, high = _range(self._layout, place)
+                    climbs |= low <= value <= high and self._try(place, value, MIN_GAIN)
 
-    def restore(self, present: BoxShapes) -> None:
-        """Returns values to the present ones where that makes no difference."""
-        for place, value in reversed(present.values().items()):
-            self._try(place, value, -MIN_GAIN)
+    def restore(self) -> None:
+        """Returns values to the present ones where that makes no difference.
+
+        One may be in the way of another, so that each is tried until none can be returned.
+        """
+        restores = True
+        while restores:
+            restores = False
+            for place, value in reversed(self._present.values().items()):
+                if self.shapes.values()[place] != value:
+                    restores |= self._try(place, value, -MIN_GAIN)
 
     def _try(self, place: Place, value: float, gain: float) -> bool:
-        """Changes a value if that is allowed and the goal rises by more than `gain`."""
-        value = _rounded(value)
+        """Changes a value if others are not too close and the goal rises by more than `gain`."""
         changed = self.shapes.changed(place, value)
-        low, high = _range(self._layout, place)
-        row, index = place
-        growing = pairwise(changed.rows()[row])
-        if not low <= value <= high or any(b < a * MIN_GROWTH for a, b in growing):
+        new_pairs = self._pairs(changed, place) - self._pairs(self._present, place)
+        if any(b < a * MIN_GROWTH for a, b in new_pairs):
             return False
+        row, index = place
         of_maps = list(self._of_maps)
         for k in (row - 1,) if row else (index - 1, index):
             if 0 <= k < len(of_maps):
@@ -214,6 +232,17 @@ class _Search:
             return False
         self.shapes, self._of_maps, self.goal = changed, of_maps, goal
         return True
+
+    def _pairs(self, shapes: BoxShapes, place: Place) -> set[tuple[float, float]]:
+        """Returns a value with the next smaller and with the next larger one of its row.
+
+        The present values say which these are: ratios may be listed in any order.
+        """
+        row, index = place
+        present, values = self._present.rows()[row], shapes.rows()[row]
+        rising = sorted(range(len(present)), key=present.__getitem__)
+        k = rising.index(index)
+        return set(pairwise(values[i] for i in rising[max(k - 1, 0) : k + 2]))
 
     def _on_map(self, shapes: BoxShapes, k: int) -> Values:
         """Returns of each object (2, N) the highest IoU and the highest score on map k."""

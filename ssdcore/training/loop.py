@@ -6,7 +6,6 @@ from math import isfinite
 from time import monotonic, perf_counter
 from typing import Any, NamedTuple
 
-from ssdcore.core.errors import Stopped
 from ssdcore.core.signals import Signals
 from ssdcore.models.conv import on_cpu
 from ssdcore.params.schema import TrainParams
@@ -104,7 +103,7 @@ def train(
                 signals.stop is not None, signals.measure_now(), _is_late(at, params)
             )
             if stop:
-                raise Stopped(signals.stop.name if signals.stop else "another process")
+                raise signals.stopped()
             if measure:
                 yield Measurement(at.step, validate())
             if late:

@@ -76,7 +76,7 @@ def prepare_training(
         train.augment, runtime.seed, runtime.workers, group,
         runtime.cache_mb * BYTES_PER_MB, train.matching, metadata.network_input, train.balance,
     )  # fmt: skip
-    rates, notes = _learning_rates(train, loader)
+    rates, highest, notes = _learning_rates(train, loader)
     if train.balance:
         notes.append(_describe_repeats(loader, classes))
     weights = _find_weights(metadata, train, model_folder)
@@ -104,7 +104,7 @@ def prepare_training(
         train.optimizer, network.trainable_params(), rates, train.momentum, train.weight_decay,
         slow, train.backbone_lr,
     )  # fmt: skip
-    most = max_gradient(train.optimizer, train.max_step, train.momentum, float(rates.max()))
+    most = max_gradient(train.optimizer, train.max_step, train.momentum, highest)
     update = Update(optimizer, make_loss_scaler(train.loss_scale), train.clip_norm, average, most)
     loss = DetectionLoss(make_class_loss(train.loss, train.min_negatives))
     step = TrainingStep(computed, loss, update, train.accumulate, group, compiled=train.jit)
@@ -112,16 +112,22 @@ def prepare_training(
     return Training(metadata, kept, loader, rates, step, notes, tuple(weights.values()))
 
 
-def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray[Any], list[str]]:
-    """Returns the learning rates, scaled under `train.auto_lr`, and notes for the log."""
+def _learning_rates(
+    train: TrainParams, loader: TrainingLoader
+) -> tuple[NDArray[Any], float, list[str]]:
+    """Returns the learning rates, the highest, scaled under `train.auto_lr`, and notes for the log.
+
+    A training that ends with its warm-up does not reach the highest one.
+    """
     rates = learning_rates(
         loader.steps_per_epoch, max(train.epochs, 1), train.warmup_epochs,
         train.lr_init, train.lr_max, train.lr_end, train.schedule,
     )  # fmt: skip
-    notes = []
+    highest, notes = rates.dtype.type(train.lr_max), []
     if train.auto_lr:
         factor = loader.images_per_step / BASE_IMAGES
         rates *= rates.dtype.type(factor)
+        highest *= rates.dtype.type(factor)
         notes.append(
             f"learning rates scaled by {factor:g} ({loader.images_per_step} images per update, "
             f"base {BASE_IMAGES}); maximum {train.lr_max * factor:g}"
@@ -131,7 +137,7 @@ def _learning_rates(train: TrainParams, loader: TrainingLoader) -> tuple[NDArray
             f"a learning rate of {rates.max():.2g} is high for Adam, which moves every weight by "
             "about the rate: 0.0005 to 0.005 are usual for train.lr_max"
         )
-    return rates, notes
+    return rates, float(highest), notes
 
 
 def _describe_repeats(loader: TrainingLoader, classes: Sequence[CocoClass]) -> str:

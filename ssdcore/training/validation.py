@@ -9,6 +9,7 @@ from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.operating_point import MATCH_IOU, UNMEASURED_SCORE, best_f1_threshold
 from ssdcore.coco.results import CocoResults
+from ssdcore.core.signals import Signals
 from ssdcore.data.loader import InputBatch, input_batches
 from ssdcore.inference.decode import VALIDATION
 from ssdcore.inference.detector import Detector, Found, TimeSpent, split_results
@@ -24,7 +25,7 @@ def make_validation(
     shards: Sequence[Path],
     workers: int,
     group: Group,
-    on_batch: Callable[[], None],
+    signals: Signals,
     on_results: Callable[[CocoResults, float], None],
 ) -> Callable[[], dict[str, Any]]:
     """Returns a function that measures the network; its first call compiles.
@@ -32,17 +33,29 @@ def make_validation(
     It returns the figures of `ssdcore.coco.metrics.evaluate` and `score_threshold`, a
     `ScoreThreshold`, or None if no detection is correct.
 
-    The processes of the group share the images in `shards`. `on_batch` is called before each batch;
-    an exception from it ends the measurement. `on_results` receives the detections of every
-    measurement, and the minimum score of those to show.
+    The processes of the group share the images in `shards`. `on_results` receives the detections of
+    every measurement, and the minimum score of those to show.
+
+    The function raises `Stopped` in all processes if one has received a stop signal. They decide it
+    together before each batch: one that stopped alone would leave the others waiting for it.
     """
     metadata = training.metadata
     detector = Detector(training.network, metadata, batch_size)
 
     def batches() -> Iterator[InputBatch]:
         for batch in input_batches(shards, batch_size, workers, group, detector.network_input):
-            on_batch()
+            meet(has_batch=True)
             yield batch
+        while meet(has_batch=False):
+            pass
+
+    def meet(*, has_batch: bool) -> bool:
+        """Returns whether any process still has a batch; ends the measurement on a stop."""
+        signals.arm()
+        stop, goes_on = group.any(signals.stop is not None, has_batch)
+        if stop and goes_on:
+            raise signals.stopped()
+        return goes_on
 
     def validate() -> dict[str, Any]:
         found = detector.detect(batches(), VALIDATION, TimeSpent())

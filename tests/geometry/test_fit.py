@@ -1,10 +1,12 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from ssdcore.geometry.boxes import cyxhw_to_yxyx
 from ssdcore.geometry.default_boxes import TUTORIAL_SCALES, cell_shapes, corners, default_boxes
 from ssdcore.geometry.feature_maps import LAYOUTS
-from ssdcore.geometry.fit import BoxShapes, best_overlaps, fit_boxes, share_fitted
+from ssdcore.geometry.fit import MIN_GROWTH, BoxShapes, best_overlaps, fit_boxes, share_fitted
 from ssdcore.geometry.iou import iou_matrix
 
 LAYOUT = LAYOUTS[300]
@@ -93,3 +95,37 @@ def test_an_object_without_area_ends_no_search(rng):
 def test_without_objects_nothing_changes():
     found = fit_boxes(np.zeros((0, 4), np.float32), LAYOUT, TUTORIAL_SCALES)
     assert found == BoxShapes.of(LAYOUT, TUTORIAL_SCALES)
+
+
+def test_of_objects_of_one_size_the_scales_of_other_sizes_stay(rng):
+    found = fit_boxes(objects(np.full((400, 2), 0.5), rng), LAYOUT, TUTORIAL_SCALES)
+    assert found.scales[4:] == TUTORIAL_SCALES[4:]
+
+
+@pytest.mark.parametrize("side", [0.03, 0.35, 0.5, 0.77])
+@pytest.mark.parametrize("size", LAYOUTS)
+def test_every_proposal_keeps_its_values_apart(size, side, rng):
+    layout = LAYOUTS[size]
+    boxes = objects(side * rng.uniform(0.98, 1.02, (200, 2)), rng)
+    found = fit_boxes(boxes, layout, layout.coco_scales)
+    for row in found.rows():
+        assert all(b >= a * MIN_GROWTH for a, b in pairwise(row)), row
+
+
+def test_close_values_that_no_object_needs_stay(rng):
+    """With all their digits, and they are in no other's way."""
+    present = (0.1, 0.27, 0.44, 0.45, 0.46, 0.6, 0.7123)
+    found = fit_boxes(objects(np.full((400, 2), 0.05), rng), LAYOUT, present)
+    assert found.scales[0] == pytest.approx(0.05, rel=0.05)
+    assert found.scales[2:] == present[2:]
+
+
+def test_ratios_are_fitted_in_any_order(rng):
+    sides = 0.25 * np.array([(1, 4.5), (2.2, 1), (1, 1)])[rng.integers(0, 3, 1000)] ** 0.5
+    boxes = objects(sides, rng)
+    rising, falling = (
+        fit_boxes(boxes, LAYOUT.with_aspect_ratios(((2,), ratios, *[(2,)] * 4)), TUTORIAL_SCALES)
+        for ratios in ((2.0, 3.0), (3.0, 2.0))
+    )
+    assert rising.ratios[1] != (2.0, 3.0)
+    np.testing.assert_allclose(falling.ratios[1], rising.ratios[1][::-1], rtol=0.05)

@@ -152,6 +152,21 @@ def test_two_processes_train_like_one(folder, once, database):
     assert runs(copy) == [("FINISHED", 3)]
 
 
+def test_signals_to_two_processes_measure_and_stop(folder):
+    long = {"train.epochs": 10_000, "train.validate_every": 10_000}
+    write_params(folder, 2, 1, **RESUMABLE | long)
+    copy = separate(folder, "signals")
+    before = newest(copy)
+    with start(copy, *COMMAND, PYTHONUNBUFFERED="1") as process:
+        while process.poll() is None and newest(copy) == before:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGUSR1)
+        assert any("measured on SIGUSR1" in line for line in process.stdout)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == Stopped.status, errors
+
+
 def test_an_input_error_found_by_the_processes_has_status_2(folder):
     write_params(folder, devices=2, batch_size=9)
     done = stage(folder, "train")

@@ -9,7 +9,9 @@ from ssdcore.core.errors import InputError
 from ssdcore.models.checkpoint import build_network, save
 from ssdcore.models.fine_tune import freeze
 from ssdcore.params.reader import read_params
+from ssdcore.training import setup
 from ssdcore.training.ema import TRAINED
+from ssdcore.training.optimizer import Update, max_gradient
 from ssdcore.training.setup import prepare_training
 from tests.training.tiny import build_tiny
 
@@ -26,15 +28,30 @@ def prepared(images, model, model_folder=None, build=build_network, **changes):
 
 
 def test_auto_lr_scales_rates_with_the_images_per_update(images, model):
-    given = prepared(images, model)
+    given = prepared(images, model, lr_max=0.2)
     assert given.notes == []
-    auto = prepared(images, model, accumulate=2, auto_lr=True)
+    auto = prepared(images, model, lr_max=0.2, accumulate=2, auto_lr=True)
     assert len(auto.rates) == 3 * (10 // 4)
-    alike = prepared(images, model, accumulate=2)
+    alike = prepared(images, model, lr_max=0.2, accumulate=2)
     np.testing.assert_allclose(auto.rates, alike.rates * 4 / 32, rtol=1e-6)
     (note,) = auto.notes
     assert note.startswith("learning rates scaled by 0.125 (4 images per update")
     assert note.endswith("maximum 0.025")
+
+
+@pytest.mark.parametrize("auto_lr", [False, True])
+def test_the_bound_on_gradients_follows_from_the_highest_rate(images, model, monkeypatch, auto_lr):
+    """Bit for bit, and also where the training ends with the warm-up and does not reach it."""
+    bounds = []
+    monkeypatch.setattr(setup, "Update", lambda *given: bounds.append(given[-1]) or Update(*given))
+    given = {"build": build_tiny, "lr_max": 0.1, "auto_lr": auto_lr}
+    usual = prepared(images, model, **given)
+    prepared(images, model, **given, warmup_epochs=3.0)
+    one_step = {"epochs": 1, "batch_size": 10, "warmup_epochs": 1.0, "lr_init": 0.0}
+    assert prepared(images, model, **given | one_step | {"auto_lr": False}).rates.tolist() == [0.0]
+    expected = [max_gradient("momentum", 0.002, 0.9, float(usual.rates.max()))] * 2
+    assert bounds[:2] == expected
+    assert bounds[2] == max_gradient("momentum", 0.002, 0.9, float(np.float32(0.1)))
 
 
 def test_a_rate_too_high_for_adam_is_told_before_the_training(images, model):
@@ -96,7 +113,7 @@ def test_layers_that_keep_their_initial_values_are_not_frozen(images, model):
 
 def test_the_backbone_takes_its_share_of_the_rate(images, model):
     training = prepared(
-        images, model, build=build_tiny, jit=False, warmup_epochs=0.0, backbone_lr=1e-6
+        images, model, build=build_tiny, jit=False, warmup_epochs=0.0, lr_max=0.2, backbone_lr=1e-6
     )
     assert training.notes == [
         "learning rates: maximum 0.2, of the backbone 2e-07 (train.backbone_lr)"

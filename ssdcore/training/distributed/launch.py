@@ -29,9 +29,13 @@ def is_launcher(runtime: RuntimeParams) -> bool:
     return runtime.devices * runtime.machines > 1 and ROLE not in os.environ
 
 
-def is_first() -> bool:
-    """Returns whether this process is the first of a training: no worker, and on machine 0."""
-    return ROLE not in os.environ and os.environ.get(NODE_RANK, "0") == "0"
+def is_first(runtime: RuntimeParams) -> bool:
+    """Returns whether this process is the first of a training: no worker, and on machine 0.
+
+    Raises:
+        InputError: the machine's number is invalid.
+    """
+    return ROLE not in os.environ and _node_rank(runtime.machines) == 0
 
 
 def launch(module: str, arguments: Sequence[str], runtime: RuntimeParams, logs: Path) -> int:

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 from ssdcore.core.messages import say
+from ssdcore.core.signals import EVALUATION, STOPPING
 from ssdcore.training.distributed.worker import (
     SCHEDULER,
     end_mark,
@@ -68,7 +69,8 @@ class Supervisor:
     """Waits for the processes of this machine, and ends all of them if one fails.
 
     The output of the first process is shown. A first SIGTERM or SIGINT is passed on, so that the
-    processes can save their state; a second one ends them at once.
+    processes can save their state; a second one ends them at once. SIGUSR1 is passed on to the
+    first process, whose request applies to all, and ends nothing.
 
     The notes and logs are in `folder`. A group of a larger `size` than the ranks is on several
     machines.
@@ -81,11 +83,15 @@ class Supervisor:
         self._several_machines = len(ranks) < size
         self._shown_bytes = 0
         self._signals: list[signal.Signals] = []
+        self._requests: list[signal.Signals] = []
 
     def run(self) -> int:
         """Returns the exit status: that of the first process that did not end with 0, if any."""
         try:
-            with _recording_signals(self._signals):
+            with (
+                _recording_signals(STOPPING, self._signals),
+                _recording_signals((EVALUATION,), self._requests),
+            ):
                 return self._wait()
         finally:
             self._kill_all()
@@ -105,6 +111,9 @@ class Supervisor:
                 passed_on, exit_by = True, monotonic() + SAVE_SECONDS
                 for worker in workers:
                     worker.send(self._signals[0])
+            if self._requests and workers[0].running:
+                self._requests.clear()
+                workers[0].send(EVALUATION)
             failure = self._find_failure(workers, late=monotonic() > start_by)
             if failure and not self._signals:  # a process that a signal ended did not fail
                 return self._failed(*failure)
@@ -211,13 +220,15 @@ def _print(lines: Sequence[str]) -> None:
 
 
 @contextmanager
-def _recording_signals(received: list[signal.Signals]) -> Iterator[None]:
-    """Appends each SIGTERM and SIGINT to `received`."""
+def _recording_signals(
+    numbers: Sequence[signal.Signals], received: list[signal.Signals]
+) -> Iterator[None]:
+    """Appends each signal of these numbers to `received`."""
 
     def record(number: int, _: FrameType | None) -> None:
         received.append(signal.Signals(number))
 
-    before: dict[int, Any] = {n: signal.signal(n, record) for n in (signal.SIGTERM, signal.SIGINT)}
+    before: dict[int, Any] = {n: signal.signal(n, record) for n in numbers}
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from ssdcore.core.files import read_json, write_json
 from ssdcore.core.messages import say
+from ssdcore.core.signals import EVALUATION
 
 ROLE = "MS_ROLE"
 """Environment variable that msrun sets in each process that it starts."""
@@ -65,6 +66,7 @@ def main() -> None:
     is_scheduler = os.environ[ROLE] == "MS_SCHED"
     name = SCHEDULER if is_scheduler else worker_name(os.environ["RANK_ID"])
     note = Path(folder, f"{name}.json")
+    signal.signal(EVALUATION, signal.SIG_IGN)  # the launcher may pass one on before the training
     write_json(note, Note(os.getpid())._asdict())
     _die_with(int(launcher), end_mark(Path(folder)))
     status = _run_scheduler() if is_scheduler else _run_module(module, arguments)

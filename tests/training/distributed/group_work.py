@@ -18,7 +18,8 @@ import pytest
 from mindspore import nn
 
 from ssdcore.coco.annotations import read_coco
-from ssdcore.core.errors import InputError
+from ssdcore.core.errors import InputError, Stopped
+from ssdcore.core.signals import Signals
 from ssdcore.data.loader import TrainingBatch, input_batches
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
@@ -33,7 +34,7 @@ from ssdcore.training.ema import TRAINED, WeightAverage
 from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
 from ssdcore.training.setup import Training, prepare_training
 from ssdcore.training.step import TrainingStep
-from ssdcore.training.validation import gather_found
+from ssdcore.training.validation import gather_found, make_validation
 from tests.clone import UNCOMPILED
 from tests.training.tiny import TinyDetector, build_tiny, tiny_batch
 
@@ -163,6 +164,34 @@ def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
     return list(split_results(gather_found(found, group), split, split.classes).rows())
 
 
+class LateStop(Signals):
+    """Receives a stop signal when it installs its handlers for the `nth` time."""
+
+    def __init__(self, nth: int | None) -> None:
+        super().__init__()
+        self.left = nth
+
+    def arm(self) -> None:
+        super().arm()
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                signal.raise_signal(signal.SIGTERM)
+
+
+def measure(work: Work, training: Training, group: Group) -> str:
+    """Measures until the last process is to stop, when the first has no batch left; returns why."""
+    split, shards = read_coco(Path(work.annotations)), [Path(shard) for shard in work.shards]
+    batch_size, nth = ((10, None), (2, 3))[group.rank]
+    with LateStop(nth) as signals:
+        validate = make_validation(
+            training, batch_size, split, shards, 1, group, signals, lambda *_: None
+        )
+        with pytest.raises(Stopped) as stopped:
+            validate()
+    return str(stopped.value)
+
+
 def exchange(group: Group) -> dict[str, Any]:
     """Returns what the processes receive from each other."""
     group.require_same("what is the same", b"same")
@@ -200,6 +229,7 @@ def main() -> None:
         "overflow": overflow,
         "exchanged": exchange(group),
         "predictions": {size: predict(work, group, size) for size in (3, 10)},
+        "stopped": measure(work, training, group),
     }
     flat = {f"{key}/{name}": v for key, found in arrays.items() for name, v in found.items()}
     np.savez(folder / f"of_{group.rank}.npz", **flat)

@@ -10,12 +10,15 @@ import signal
 import sys
 from pathlib import Path
 from threading import Event
+from time import monotonic, sleep
 
 from ssdcore.training.distributed.worker import ROLE
 
 FOLDER = Path(sys.argv[1])
 RANK = os.environ["RANK_ID"]
 WAY = sys.argv[2 + int(RANK)]
+BOUND = 10.0
+"""Seconds to wait for a signal."""
 
 
 def wait() -> None:
@@ -31,6 +34,16 @@ def save_and_stop(*_: object) -> None:
 
 def ignore(*_: object) -> None:
     Path(FOLDER, f"received_{RANK}").touch()
+
+
+def measure() -> None:
+    """Waits until the first process is asked to measure."""
+    signal.signal(signal.SIGUSR1, ignore)
+    Path(FOLDER, f"ready_{RANK}").touch()
+    until = monotonic() + BOUND
+    while not Path(FOLDER, "received_0").exists():
+        assert monotonic() < until
+        sleep(0.02)
 
 
 def meet() -> None:
@@ -57,6 +70,10 @@ def go(way: str) -> None:
         sys.exit(2)
     elif way == "is killed":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif way == "is asked too early":
+        os.kill(os.getpid(), signal.SIGUSR1)
+    elif way == "measures":
+        measure()
     elif way == "vanishes":
         os._exit(0)
     elif way == "keeps Python's lock":

@@ -163,3 +163,8 @@ def test_two_predict_exactly_the_same_as_one(answers, work, batch_size):
     assert len({result["image_id"] for result in alone}) == 5
     for each in answers:
         assert each.words["predictions"][str(batch_size)] == alone
+
+
+def test_a_stop_of_one_ends_the_measurement_of_both(answers):
+    """Also of the one that waits with its detections."""
+    assert [each.words["stopped"] for each in answers] == ["another process", "SIGTERM"]

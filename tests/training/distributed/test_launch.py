@@ -4,7 +4,7 @@ import pytest
 
 from ssdcore.core.errors import InputError
 from ssdcore.params.reader import read_params
-from ssdcore.training.distributed.launch import NODE_RANK, is_launcher, launch
+from ssdcore.training.distributed.launch import NODE_RANK, is_first, is_launcher, launch
 from ssdcore.training.distributed.worker import ROLE
 
 
@@ -21,6 +21,21 @@ def test_only_the_first_process_starts_others(runtime, monkeypatch):
     assert is_launcher(runtime(machines=2, master="10.0.0.1:8118"))
     monkeypatch.setenv(ROLE, "MS_WORKER")
     assert not is_launcher(runtime(devices=2))
+
+
+@pytest.mark.parametrize(
+    ("machines", "number", "first"),
+    [(1, None, True), (1, "1", True), (1, "first", True), (2, "00", True), (2, "1", False)],
+)
+def test_one_process_of_a_training_locks_its_outs(runtime, monkeypatch, machines, number, first):
+    """With one machine, its number has no meaning."""
+    monkeypatch.delenv(ROLE, raising=False)
+    monkeypatch.delenv(NODE_RANK, raising=False)
+    if number is not None:
+        monkeypatch.setenv(NODE_RANK, number)
+    assert is_first(runtime(machines=machines)) == first
+    monkeypatch.setenv(ROLE, "MS_WORKER")
+    assert not is_first(runtime(machines=machines))
 
 
 @pytest.mark.parametrize("number", [None, "", "-1", "2", "first"])

@@ -10,6 +10,7 @@ from time import monotonic, sleep
 
 import pytest
 
+from ssdcore.core.signals import EVALUATION, STOPPING
 from ssdcore.training.distributed import supervise
 from ssdcore.training.distributed.supervise import Supervisor
 from ssdcore.training.distributed.worker import (
@@ -65,7 +66,7 @@ class Job:
         Thread(target=send, daemon=True).start()
 
 
-BEFORE = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+BEFORE = {number: signal.getsignal(number) for number in (*STOPPING, EVALUATION)}
 
 
 def worker(folder: Path, launcher: int) -> list[str]:
@@ -137,7 +138,17 @@ def test_an_input_error_of_one_ends_the_others(job, capfd, monkeypatch):
     assert capfd.readouterr().err == "error: 1 is mistaken\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_to_measure_reaches_the_first_and_ends_nothing(job):
+    job.signal_at("ready", number=EVALUATION)
+    assert job.run("measures", "measures") == 0
+    assert not (job.folder / "received_1").exists()
+
+
+def test_a_request_to_measure_before_the_training_ends_nothing(job):
+    assert job.run("is asked too early") == 0
+
+
+@pytest.mark.parametrize("number", STOPPING)
 def test_a_signal_is_passed_on_and_their_status_is_ours(job, capfd, number):
     job.signal_at("ready", number=number)
     assert job.run("stops", "stops") == 75
