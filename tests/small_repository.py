@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 OUTS = [
-    "data/raw", "plots/history.csv", "plots/validation.csv",
+    "data/raw", "data/mindrecord", "plots/history.csv", "plots/validation.csv",
     "evaluation/predictions.json", "evaluation/per_class.csv", "evaluation/pr_curves.csv",
 ]  # fmt: skip
 ERRORS = "evaluation/errors.csv"
@@ -109,7 +109,7 @@ def _write(folder: Path, *, lr_max: float, found: Sequence[int], outs: Sequence[
     )
     if ERRORS in outs:
         _text(folder / ERRORS, f"kind,AP50_cost\nmissed,{1 - share}\n")
-    _write_data(folder / "data/raw")
+    _write_data(folder / "data")
 
 
 def _write_params(folder: Path, lr_max: float) -> None:
@@ -118,9 +118,9 @@ def _write_params(folder: Path, lr_max: float) -> None:
 
 def _write_data(folder: Path) -> None:
     val = {"images": "data/raw/val", "annotations_sha256": "ab", "images_sha256": "cd"}
-    _json(folder / "source.json", {"splits": {"val": val}})
+    _json(folder / "raw/source.json", {"splits": {"val": val}})
     _json(
-        folder / "annotations/instances_val.json",
+        folder / "mindrecord/ground_truth_val.json",
         {
             "images": [
                 {"id": n, "file_name": f"{n}.png", "height": 60, "width": 80} for n in OBJECTS
@@ -134,8 +134,8 @@ def _write_data(folder: Path) -> None:
     )
     for number in OBJECTS:
         image_file = cv2.imencode(".png", np.full((60, 80, 3), 40 * number, np.uint8))[1].tobytes()
-        (folder / "val").mkdir(exist_ok=True)
-        (folder / f"val/{number}.png").write_bytes(image_file)
+        (folder / "raw/val").mkdir(exist_ok=True)
+        (folder / f"raw/val/{number}.png").write_bytes(image_file)
 
 
 def _json(path: Path, value: Any) -> None:

@@ -28,7 +28,6 @@ HARMLESS = {
     ("ssdcore/tracking", ("train", "evaluate", "export", "report")):
         "sends a copy of what the stage computed to MLflow and returns nothing",
     ("ssdcore/report", ("train",)): "draws preview images for MLflow; no out holds them",
-    ("ssdcore/dvc", ("report",)): "reads other revisions for --compare, whose page is no out",
     ("ssdcore/dvc", ("evaluate", "export")): "reads dvc.lock for the tags of the run",
     ("ssdcore/dvc", ("train",)):
         "the same, and whether DVC has recorded the outs of a finished training",

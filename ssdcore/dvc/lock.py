@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 
 from ssdcore.core.errors import InputError, found_instead
 from ssdcore.core.nested import leaves
+from ssdcore.core.processes import git_output
 
 LOCK = Path("dvc.lock")
 EXPECTED, REMEDY = "DVC's record of a run", "Run dvc repro"
@@ -51,6 +52,18 @@ def recorded_outs(path: Path = LOCK) -> dict[str, str]:
     except InputError:
         return {}
     return {out: md5 for stage in stages for out, md5 in stage.outs.items()}
+
+
+def changed_inputs(root: Path) -> list[str] | None:
+    """Returns the tracked files in `root` that differ from git's commit; None without a commit.
+
+    dvc.lock and the outs do not count: DVC rewrites them while the pipeline runs, so every run
+    would have changed some. Names with control characters are quoted as git does.
+    """
+    written = [f":(exclude){path}" for path in (LOCK, *recorded_outs(root / LOCK))]
+    diff = ("--no-optional-locks", "-c", "core.quotePath=false", "diff", "--name-only")
+    names = git_output(root, *diff, "--relative", "HEAD", "--", ".", *written)
+    return None if names is None else names.splitlines()
 
 
 def parse_lock(text: str, where: str = str(LOCK)) -> dict[str, LockedStage]:

@@ -31,7 +31,7 @@ TIMED = [str(path) for path in (*REQUIRED, layout.HISTORY, *REPORT)]
 """Outs that hold speeds, times or the commit's name, so that their hashes always differ."""
 NOT_COMPARED = {"images_per_second", "milliseconds", "device"}
 """Keys and sections of metrics/ that are not results."""
-NOT_MACHINE = {"commit", "DVC experiment"}
+NOT_MACHINE = {"commit", "uncommitted changes", "DVC experiment"}
 """Keys of the report's environment that do not describe the machine."""
 AP = f"{layout.EVALUATE_METRICS} bbox.AP"
 

@@ -17,6 +17,7 @@ from ssdcore.core.nested import in_use
 from ssdcore.core.processes import git_output
 from ssdcore.data.manifest import image_folder
 from ssdcore.data.preprocess import NetworkInput
+from ssdcore.dvc.lock import changed_inputs
 from ssdcore.evaluation.label_errors import NAME as LABEL_ERRORS
 from ssdcore.evaluation.tables import read_tables
 from ssdcore.params.schema import Params
@@ -29,8 +30,12 @@ from ssdcore.report.split_images import SplitImages
 FIGURES = {tables.SAME_IMAGES: examples.draw_same_images, LABEL_ERRORS: examples.draw_suspects}
 """What draws the images of a table, by its name."""
 CPUINFO = Path("/proc/cpuinfo")
-DESCRIBE = ("describe", "--always", "--dirty", "--abbrev=12")
+DESCRIBE = ("describe", "--always", "--abbrev=12")
 NO_COMMIT = "not in a git repository"
+CHANGED = "uncommitted changes"
+"""The key of the environment that lists the changed inputs."""
+MAX_NAMED = 3
+"""Changed inputs that are named."""
 PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc", "mlflow")
 
 
@@ -99,7 +104,12 @@ def gather(settings: Params) -> tuple[ReportContent, list[tuple[int, Rgb]]]:
 def describe_environment(device: str, sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Returns commit, data (from each split's entry in its manifest), machine and versions."""
     experiment = os.environ.get("DVC_EXP_NAME")
-    described = {"commit": git_output(Path.cwd(), *DESCRIBE) or NO_COMMIT}
+    changed = changed_inputs(Path.cwd()) or []
+    commit = git_output(Path.cwd(), *DESCRIBE)
+    described = {"commit": f"{commit}{'-dirty' if changed else ''}" if commit else NO_COMMIT}
+    if changed:
+        more = ["…"] if len(changed) > MAX_NAMED else []
+        described[CHANGED] = ", ".join([*changed[:MAX_NAMED], *more])
     described |= {"DVC experiment": experiment} if experiment else {}
     for name, split in sources.items():
         for part in ("annotations", "images"):
@@ -124,9 +134,16 @@ def _processor() -> str:
 
 
 def commands_to_repeat(environment: Mapping[str, str]) -> list[str]:
-    """Returns the commands that make this report again in a clone."""
-    commit = environment["commit"].removesuffix("-dirty")
-    checkout = [] if commit == NO_COMMIT else [f"git checkout {commit}"]
-    experiment = environment.get("DVC experiment")
-    apply = [f"dvc exp apply {shlex.quote(experiment)}"] if experiment else []
-    return [*checkout, *apply, "make demo"]
+    """Returns the commands that make this report again in a clone.
+
+    Uncommitted changes of inputs are in no known commit but that of a DVC experiment.
+    """
+    commit, experiment = environment["commit"], environment.get("DVC experiment")
+    if experiment:
+        name = shlex.quote(experiment)
+        apply = [f"dvc exp pull origin {name}  # in a clone", f"dvc exp apply {name}"]
+        return [f"git checkout {commit.removesuffix('-dirty')}", *apply, "make demo"]
+    if changed := environment.get(CHANGED):
+        remedy = "check out a commit that has them"
+        return [f"# with uncommitted changes in {changed}: {remedy}", "make demo"]
+    return ["make demo"] if commit == NO_COMMIT else [f"git checkout {commit}", "make demo"]

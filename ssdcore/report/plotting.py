@@ -83,7 +83,7 @@ def plotly_js() -> Markup:
 def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any) -> go.Scatter:
     """Returns a line of at most `MAX_POINTS` points, the ends kept, with gaps for undefined y.
 
-    None, NaN and negative values are undefined. `style` overrides settings of the trace.
+    None, negative and non-finite values are undefined. `style` overrides settings of the trace.
     """
     spread = np.linspace(0, len(x) - 1, min(len(x), MAX_POINTS)).round().astype(int)
     kept: list[int] = np.unique(spread).tolist()
@@ -102,11 +102,17 @@ def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any)
 
 
 def smoothed(values: Sequence[float | None]) -> list[float]:
-    """Returns the mean over a centred window of a fortieth of the line, without missing values."""
+    """Returns the mean over a centred window of a fortieth of the line, without missing values.
+
+    None, NaN and infinite values are missing. It is NaN where the window holds nothing else.
+    """
     curve = np.asarray(values, np.float64)
+    present = np.isfinite(curve)
     reach = len(curve) // 80
-    total = np.concatenate([[0.0], np.nancumsum(curve)])
-    count = np.concatenate([[0], np.cumsum(~np.isnan(curve))])
+    total = np.concatenate([[0.0], np.cumsum(np.where(present, curve, 0))])
+    count = np.concatenate([[0], np.cumsum(present)])
     middle = np.arange(len(curve))
     first, last = np.maximum(middle - reach, 0), np.minimum(middle + reach + 1, len(curve))
-    return ((total[last] - total[first]) / np.maximum(count[last] - count[first], 1)).tolist()
+    size = count[last] - count[first]
+    means = (total[last] - total[first]) / np.maximum(size, 1)
+    return np.where(size, means, np.nan).tolist()

@@ -140,11 +140,20 @@ def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
     if error := _costliest_error(content):
         yield error["AP50_cost"], REMEDIES[error["kind"]]
     measured = [ap for ap in content.tables["validation"].values("val_AP") if words.defined(ap)]
-    if len(measured) > 1:
-        best, last = max(measured), measured[-1]
-        if last == best:
+    if measured and not any(measured):
+        if not content.rise:  # which says the reason
             yield (
-                last - measured[-2],
+                1.0,
+                "AP was 0 whenever training measured it: see under What training sees whether the "
+                "boxes fit their objects. If they do, train longer (train.epochs) or at another "
+                "rate (train.lr_max).",
+            )
+    elif len(measured) > 1:
+        *before, last = measured
+        best = max(before)
+        if last > best:
+            yield (
+                last - best,
                 "AP was still rising when training ended: train longer (train.epochs).",
             )
         elif last < best - MIN_FALL:

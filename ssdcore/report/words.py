@@ -31,8 +31,8 @@ def percent(part: float | None) -> str:
 
 
 def defined(value: float | None) -> TypeGuard[float]:
-    """Tells whether a figure was measured: not None, not NaN, not COCO's -1."""
-    return value is not None and not math.isnan(value) and value >= 0
+    """Tells whether a figure was measured: not None, finite, not COCO's -1."""
+    return value is not None and math.isfinite(value) and value >= 0
 
 
 def score(value: float | None) -> str:

@@ -8,7 +8,7 @@ from ssdcore.core import layout
 from ssdcore.core.experiment import NAME_TAG, experiment_tags
 from ssdcore.core.files import sha256_of_json
 from ssdcore.core.processes import git_output
-from ssdcore.dvc.lock import LOCK, recorded_outs
+from ssdcore.dvc.lock import LOCK, changed_inputs, recorded_outs
 
 PARAMS_TAG, MODEL_TAG = "params.sha256", "model.sha256"
 KEY_TAG, STAGE_TAG = "run.key", "dvc.stage"
@@ -35,11 +35,11 @@ def provenance(folder: Path) -> dict[str, str]:
     experiment HEAD is its baseline, so `dvc.exp_name` identifies it in `dvc exp show`.
     """
     root = repository(folder)
-    outs = recorded_outs(root / LOCK)
+    outs, changed = recorded_outs(root / LOCK), changed_inputs(root)
     tags = {
         "dvc.data_md5": outs.get(str(layout.MINDRECORD)),
         "git.commit": git_output(root, "rev-parse", "HEAD"),
-        "git.dirty": _dirty(root, list(outs)),
+        "git.dirty": None if changed is None else str(bool(changed)).lower(),
     }
     return experiment_tags() | {name: value for name, value in tags.items() if value}
 
@@ -49,15 +49,3 @@ def run_name(tags: dict[str, str]) -> str | None:
     commit = tags.get("git.commit", "")[:7]
     dirty = "-dirty" if tags.get("git.dirty") == "true" else ""
     return tags.get(NAME_TAG) or (f"{commit}{dirty}" if commit else None)
-
-
-def _dirty(root: Path, outs: list[str]) -> str | None:
-    """Returns whether tracked inputs in `root` differ from the commit; None without git.
-
-    dvc.lock and the outs do not count: DVC rewrites them while the pipeline runs, so every run
-    would be dirty.
-    """
-    written = [f":(exclude){path}" for path in ("dvc.lock", *outs)]
-    status = ("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
-    changes = git_output(root, *status, "--", ".", *written)
-    return None if changes is None else str(bool(changes)).lower()

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.report.charts import draw
@@ -67,6 +68,16 @@ def test_noisy_columns_are_drawn_raw_and_smoothed():
     ]  # fmt: skip
     assert (list(traces[0].x), list(traces[0].y)) == ([10, 20], [8, 6])
     assert traces[0].line.width < traces[2].line.width
+
+
+def test_a_loss_that_is_not_finite_is_a_gap():
+    """As of a step that training skipped."""
+    chart = Chart("lines", "step", ("loss", "part"), smooth=True)
+    rows = [(step, np.inf if step == 10 else 2.0, 1.0) for step in range(1, 40)]
+    drawing = draw(table(*rows, chart=chart, columns=STEPS))
+    for trace in (drawing.data[0], drawing.data[2]):
+        assert list(trace.y) == [2.0] * 9 + [None] + [2.0] * 29
+    assert drawing.layout.yaxis.range == pytest.approx((0, 2.3))
 
 
 def matrix(counts, names) -> Table:

@@ -43,10 +43,12 @@ def test_smoothing_is_a_centred_mean():
     np.testing.assert_allclose(plotting.smoothed(values), naive)
 
 
-def test_a_missing_value_does_not_affect_the_others():
+@pytest.mark.parametrize("missing", [None, math.nan, math.inf, -math.inf])
+def test_a_missing_value_does_not_affect_the_others(missing):
     values = [1.0] * 200
-    values[50] = math.nan
+    values[50] = missing
     assert plotting.smoothed(values) == pytest.approx([1.0] * 200)
+    assert plotting.smoothed([1.0, missing, 3.0]) == pytest.approx([1, math.nan, 3], nan_ok=True)
 
 
 def test_a_long_line_is_thinned_with_its_ends_kept():

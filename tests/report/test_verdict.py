@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import pytest
+
 from ssdcore.params.rates import Rise
 from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import one_line
@@ -7,6 +9,11 @@ from ssdcore.report.verdict import REMEDIES, Verdict, verdict
 from tests.report.conftest import CLASSES, with_rows
 
 FRAMING = "Objects are framed loosely: train longer (train.epochs)."
+RISING = "AP was still rising when training ended: train longer (train.epochs)."
+NOTHING = (
+    "AP was 0 whenever training measured it: see under What training sees whether the boxes fit "
+    "their objects. If they do, train longer (train.epochs) or at another rate (train.lr_max)."
+)
 
 
 def said(content: ReportContent) -> Verdict:
@@ -41,13 +48,35 @@ def test_where_it_fails(content):
 
 
 def test_the_advice_is_in_the_order_of_what_is_lost(content):
-    rising = "AP was still rising when training ended: train longer (train.epochs)."
-    assert said(content).todo == (rising, FRAMING, REMEDIES["localisation"])
+    assert said(content).todo == (RISING, FRAMING, REMEDIES["localisation"])
     slowly = with_rows(content, "validation", [(1, 1, 0.39, 0.5), (2, 2, 0.4, 0.5)])
-    assert said(slowly).todo == (FRAMING, REMEDIES["localisation"], rising)
+    assert said(slowly).todo == (FRAMING, REMEDIES["localisation"], RISING)
     exact = {**content.metrics, "bbox": {**content.metrics["bbox"], "AP50": 0.52}}
     todo = said(replace(slowly, metrics=exact)).todo
-    assert todo == (REMEDIES["localisation"], FRAMING, rising)
+    assert todo == (REMEDIES["localisation"], FRAMING, RISING)
+
+
+def trained(content: ReportContent, *aps: float) -> ReportContent:
+    """The content with these measurements of AP in training."""
+    return with_rows(content, "validation", [(n, n, ap, ap) for n, ap in enumerate(aps, 1)])
+
+
+@pytest.mark.parametrize(
+    ("aps", "rising"),
+    [((0.2, 0.5), True), ((0.5, 0.2, 0.6), True), ((0.5, 0.5), False), ((0.5, 0.2, 0.5), False),
+     ((0.0, 0.0, 0.0), False), ((0.5,), False)],
+)  # fmt: skip
+def test_an_ap_that_rises_ends_above_all_before_it(content, aps, rising):
+    assert (RISING in said(trained(content, *aps)).todo) == rising
+
+
+def test_an_ap_of_0_throughout_has_an_advice_of_its_own(content):
+    for aps in ((0.0,), (0.0, 0.0, 0.0)):
+        nothing = trained(content, *aps)
+        assert said(nothing).todo == (NOTHING, FRAMING, REMEDIES["localisation"])
+        rise = Rise(epoch=2, loss=31.5, start=8.4, rate=0.6)
+        assert NOTHING not in said(replace(nothing, rise=rise)).todo  # it says the reason
+    assert NOTHING not in said(trained(content, 0.0, 0.01)).todo
 
 
 def test_a_better_threshold_than_the_models_is_mentioned(content):

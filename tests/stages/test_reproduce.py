@@ -39,11 +39,11 @@ def write(path: Path, **content: object) -> None:
 
 
 def set_machine(machine: Path, weights: str, processor: str) -> None:
-    """Sets the results of all later runs; every report names another commit."""
+    """Sets the results of all later runs; every report names another commit and other changes."""
     (machine / "weights").write_text(weights)
-    write(
-        machine / "report.json", environment={"processor": processor, "commit": str(next(COMMITS))}
-    )
+    commit = str(next(COMMITS))
+    environment = {"processor": processor, "commit": commit, "uncommitted changes": f"{commit}.py"}
+    write(machine / "report.json", environment=environment)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +131,7 @@ def test_different_figures_are_listed_even_within_the_tolerance(reproduce, machi
     assert "  device: GPU → CPU\n" in done.stdout
     assert "  processor: A64 → Z80\n" in done.stdout  # as the cached report has it
     assert "commit: " not in done.stdout
+    assert "uncommitted changes: " not in done.stdout
 
 
 def test_inputs_that_changed_after_the_run_are_listed(reproduce):

@@ -7,7 +7,7 @@ code; of each only the columns of its chart are read, which older revisions have
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -23,6 +23,7 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.nested import leaves
 from ssdcore.evaluation.bootstrap import bootstrap
+from ssdcore.evaluation.judged import unlike
 from ssdcore.evaluation.named_table import Table, parse_rows
 from ssdcore.evaluation.split import read_split
 from ssdcore.evaluation.tables import empty_tables
@@ -42,6 +43,8 @@ TABLES = [
 """All tables, with the files of their rows."""
 BBOX = "evaluate.bbox."
 """The keys of COCO's figures begin with it."""
+EVALUATED_ON = "evaluated on"
+"""The fact that names the split."""
 NOT_FETCHED = " (not fetched)"
 COMPARED = ("lines", "bars", "ranking")
 """Kinds of charts whose tables are compared."""
@@ -108,16 +111,13 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
         or {}
     )
     truth = layout.ground_truth(split_name)
-    if files.read(truth) is None:  # a revision of an earlier version
-        truth = layout.annotations(split_name)
     where = str(truth)
     split = files.parse(truth, lambda text: check_rows(parse_coco(text.encode, where), where))
     results = files.parse(layout.PREDICTIONS, parse_results)
-    values = {
-        table.name: files.values(path, table)
-        for path, table in TABLES
-        if table.chart and table.chart.kind in COMPARED
-    }
+    values: dict[str, dict[Any, float | None]] = {}
+    for path, table in TABLES:
+        if table.chart and table.chart.kind in COMPARED:
+            values[table.name] = files.values(path, table, values.get(layout.PER_CLASS.stem, {}))
     detected, resamples = None, {}
     if split and results and "images" in of_split:
         detected = Detected(split, results, str(of_split["images"]))
@@ -136,7 +136,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
         name,
         {
             **origin,
-            "evaluated on": split_name if evaluated else "",
+            EVALUATED_ON: split_name if evaluated else "",
             "device": str(evaluated.get("device", "")),
             **({"training": str(evaluated[REMARK])} if REMARK in evaluated else {}),
             **files.versions(),
@@ -181,10 +181,11 @@ class _Files:
             self.lacks[f"{path} (unreadable)"] = None
             return None
 
-    def values(self, path: Path, table: Table) -> dict[Any, float | None]:
+    def values(self, path: Path, table: Table, classes: Collection[str]) -> dict[Any, float | None]:
         """Returns what the chart of a table shows, see `Candidate.values`.
 
         Of several lines it is the one that stands out, or the mean of all where there is none.
+        Its name differs from those of the classes, as in the evaluation.
         """
         chart = table.chart
         assert chart
@@ -193,8 +194,8 @@ class _Files:
         rows: list[Any] = self.parse(path, lambda text: parse_rows(text, columns, str(path))) or []
         if chart.kind != "lines":
             return {name: value if defined(value) else None for name, value in rows}
-        if any(row[2:] == (chart.main,) for row in rows):
-            rows = [row for row in rows if row[2] == chart.main]
+        main = unlike(chart.main, classes)
+        rows = [row for row in rows if row[2:] == (main,)] or rows
         points = defaultdict(list)
         for x, y, *_ in rows:
             if x is not None and defined(y):

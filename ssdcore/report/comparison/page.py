@@ -11,7 +11,7 @@ from ssdcore.evaluation.coco_figures import MEANINGS
 from ssdcore.evaluation.named_table import Table
 from ssdcore.report import words
 from ssdcore.report.charts import x_axis, y_axis
-from ssdcore.report.comparison.candidate import BBOX, TABLES, Candidate
+from ssdcore.report.comparison.candidate import BBOX, EVALUATED_ON, TABLES, Candidate
 from ssdcore.report.comparison.images import ComparedImage
 from ssdcore.report.document import render_document
 from ssdcore.report.plotting import COLOURS, figure, fragment, line, smoothed
@@ -112,7 +112,7 @@ def render_comparison(
             if any(values := [one.facts.get(key, "") for one in candidates])
         },
         resamples=RESAMPLES,
-        same_data=len({one.data for one in candidates}) == 1,
+        same_images=same_images(candidates),
         parameters=params,
         changed={key: values for key, values in params.items() if len(set(values)) > 1},
         groups=groups,
@@ -124,6 +124,15 @@ def render_comparison(
         images=images,
         remark=remark,
     )
+
+
+def same_images(candidates: Sequence[Candidate]) -> bool | None:
+    """Returns whether all candidates were evaluated on the same images; None if that is unknown."""
+    data = {one.data for one in candidates}
+    splits = {one.facts.get(EVALUATED_ON) for one in candidates} - {None, ""}
+    if len(data) == 1 and "" not in data:
+        return True
+    return False if len(data - {""}) > 1 or len(splits) > 1 else None
 
 
 def parameters(candidates: Sequence[Candidate]) -> dict[str, list[str | None]]:
@@ -210,7 +219,7 @@ def style(index: int) -> dict[str, Any]:
 def _noise(candidates: Sequence[Candidate], key: str) -> list[Interval | None]:
     """Returns the interval of each change to the first, None unless both have the same images."""
     first, *_ = found = [one.resamples.get(key) for one in candidates]
-    paired = candidates[0].data and len({one.data for one in candidates}) == 1
+    paired = same_images(candidates)
     return [
         None if not paired or first is None or one is None else interval(one - first)
         for one in found

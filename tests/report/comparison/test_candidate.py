@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ssdcore.core.errors import InputError
 from ssdcore.report.comparison.candidate import Candidate, read_candidate
 
 COCO = {
@@ -31,7 +32,7 @@ FILES = {
     "evaluation/sizes.csv": "size,AP\nsmall,0.5\nlarge,-1\n",
     "evaluation/shares.csv": "size,AP\nsmall,0.5\n",
     "data/raw/source.json": json.dumps(SOURCE),
-    "data/raw/annotations/instances_val.json": json.dumps(COCO),
+    "data/mindrecord/ground_truth_val.json": json.dumps(COCO),
 }
 
 
@@ -64,7 +65,7 @@ def test_everything_is_read():
 
 def test_a_test_split_is_compared_on_its_own_images_beside_the_figures_of_val():
     """An evaluation of val and one of test are of other images, and are never subtracted."""
-    names = ("data/raw/source.json", "data/raw/annotations/instances_val.json")
+    names = ("data/raw/source.json", "data/mindrecord/ground_truth_val.json")
     files = {name: text for name, text in FILES.items() if name not in names}
     source = FILES[names[0]].replace('"val"', '"test"').replace("ab", "12")
     files |= {
@@ -82,6 +83,42 @@ def test_a_test_split_is_compared_on_its_own_images_beside_the_figures_of_val():
     assert one.data == "12 cd"
     assert one.detected
     assert one.detected.images == "v"
+
+
+def test_of_curves_the_line_of_all_classes_is_read_or_else_their_mean():
+    one = candidate(FILES)
+    assert one.values["score_curves"] == {0: 0.2, 0.5: 0.6}
+    assert one.values["pr_curves"] == {0: 0.75, 0.5: pytest.approx(0.3)}
+
+
+def test_a_class_named_all_is_not_taken_for_all_classes():
+    """The evaluation then calls all classes together (all)."""
+    files = {
+        **FILES,
+        "evaluation/per_class.csv": "name,AP,objects\nall,0.5,3\ndog,0.4,2\n",
+        "evaluation/score_curves.csv": "class,score,f1\n(all),0,0.6\nall,0,0.2\ndog,0,0.9\n",
+        "evaluation/pr_curves.csv": "class,recall,precision\n(all),0,0.6\nall,0,0.2\ndog,0,1\n",
+    }
+    values = candidate(files).values
+    assert values["score_curves"] == values["pr_curves"] == {0: 0.6}
+
+
+@pytest.mark.parametrize("mark", ["", " (not fetched)"])
+def test_no_unchecked_annotations_stand_in_for_the_ground_truth(mark):
+    """Those of data/raw hold boxes that convert drops, and were not what was evaluated."""
+    truth, raw = "data/mindrecord/ground_truth_val.json", "data/raw/annotations/instances_val.json"
+    contents = {Path(name): text.encode() for name, text in FILES.items() if name != truth}
+    contents[Path(raw)] = FILES[truth].encode()
+
+    def read(path: Path) -> bytes | None:
+        if mark and path == Path(truth):
+            raise InputError(truth, "nothing", "a file in DVC's cache", "Push it")
+        return contents.get(path)
+
+    one = read_candidate("one", {}, read)
+    assert one.lacks == [truth + mark]
+    assert one.detected is None
+    assert one.resamples == {}
 
 
 def test_a_training_that_measured_otherwise_is_a_fact():

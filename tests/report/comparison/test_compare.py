@@ -84,6 +84,8 @@ def test_what_neither_cache_nor_remote_has_is_mentioned(
     text = Page(compare_revisions(["old", "workspace"], images=1)).text()
     assert "AP 0.333 0.667 +0.333" in text  # git has it
     assert "old does not have data/raw/source.json (not fetched)" in text
+    assert "It is unknown whether the evaluated images are the same: old has" in text
+    assert "The evaluated images are not the same" not in text
     assert "(not fetched)" not in text.split("workspace does not have")[1]
     assert "Fewer than two revisions have both predictions and annotations" in text
     (line,) = capsys.readouterr().out.splitlines()

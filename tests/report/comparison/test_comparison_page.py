@@ -82,13 +82,42 @@ def test_equal_revisions_are_said_to_be_the_same(candidates):
     assert "+0.000" not in text
 
 
+DIFFERENT, UNKNOWN = "The evaluated images are not the same", "It is unknown whether the evaluated"
+COLOURED = re.compile('class="change (better|worse|noise)"')
+
+
 def test_different_images_are_warned_of(candidates):
-    warning = "evaluated images are not the same"
-    assert warning not in render_comparison(candidates, [])
-    other = replace(candidates[1], data="ef")
-    page = render_comparison([candidates[0], other], [])
-    assert warning in page
-    assert not re.search('class="change (better|worse|noise)"', page)
+    page = render_comparison(candidates, [])
+    assert COLOURED.search(page)
+    assert DIFFERENT not in page
+    assert UNKNOWN not in page
+    unknown, other = (replace(candidates[1], data=data) for data in ("", "ef"))
+    for compared in ([candidates[0], other], [candidates[0], unknown, other]):
+        page = render_comparison(compared, [])
+        assert DIFFERENT in page
+        assert UNKNOWN not in page
+        assert not COLOURED.search(page)
+
+
+def test_images_without_a_record_are_not_said_to_differ(candidates):
+    """As in a clone that lacks its author's data/raw."""
+    first, second = (replace(one, data="") for one in candidates)
+    for compared, named in (
+        ([candidates[0], second], "second"),
+        ([first, second], "first, second"),
+    ):
+        page = render_comparison(compared, [])
+        assert f"{UNKNOWN} images are the same: {named} " in Page(page).text().replace(" ,", ",")
+        assert DIFFERENT not in page
+        assert not COLOURED.search(page)
+
+
+def test_two_splits_are_different_images_also_without_a_record(candidates):
+    of_split = [
+        replace(one, data="", facts={"evaluated on": split})
+        for one, split in zip(candidates, ("val", "test"), strict=True)
+    ]
+    assert DIFFERENT in render_comparison(of_split, [])
 
 
 def test_what_a_revision_lacks_is_said(candidates):
