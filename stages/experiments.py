@@ -139,9 +139,8 @@ def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     except UnavailableError as error:
         say(f"warning: MLflow does not answer ({error})", error=True)
     else:
-        page = found.page if found else f"no MLflow run of this experiment in {store.uri}"
-        serve = "   (while `mlflow ui --workers 1` runs)" if found and store.database else ""
-        yield f"see it:   {page}{serve}"
+        nothing = f"no MLflow run of this experiment in {store.uri}"
+        yield f"see it:   {found.page + store.page_note if found else nothing}"
 
 
 def _is_applied(one: Experiment, workspace: Experiment) -> bool:

@@ -1,5 +1,7 @@
 """Registers the trained model and makes it the champion if its AP is better.
 
+The champion's own model, exported anew or with another `report.score_threshold`, replaces it.
+
 A command for users; not a stage of the DVC pipeline. Exit status: 0 the model is the champion;
 1 the old champion has the same AP or a better one, and stays; 2 they can't be compared, or a
 file is missing.
@@ -36,17 +38,15 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     if set(name) & set(FORBIDDEN) or not name.strip():
         raise InputError("--name", name, f"a name without {' '.join(FORBIDDEN)}")
 
-    from ssdcore.serving.version import comparison, is_better, read_candidate, require_comparable
+    from ssdcore.serving.version import comparison, read_candidate, replaces, require_comparable
     from ssdcore.tracking.sender import sync
     from ssdcore.tracking.store import UnavailableError, locate, root_folder
 
-    candidate = read_candidate(Path())
+    candidate = read_candidate(Path(), settings.report.score_threshold)
     for sent in sync():  # the model's run may be in a spool
         if sent.left:
             say(f"{sent.folder.name} is not sent: {sent.left}", error=True)
     store = locate()
-    chosen = settings.report.score_threshold
-    min_score = candidate.score if chosen is None else chosen
 
     from ssdcore.serving.registry import CHAMPION, Registry
 
@@ -54,12 +54,12 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
         registry = Registry(store, name)
         champion = registry.champion()
         version = registry.find(candidate) or registry.register(
-            candidate, settings.tracking.experiment, min_score
+            candidate, settings.tracking.experiment
         )
         say("\n".join(comparison(version, champion)))
         if champion and champion.number != version.number:
             require_comparable(version, champion)
-            if not is_better(version, champion):
+            if not replaces(version, champion):
                 say(f"{name}: version {champion.number} stays the {CHAMPION}.")
                 sys.exit(1)
         registry.promote(version)

@@ -93,6 +93,7 @@ def _require_new_names(start: Start, folder: Path) -> None:
 def _say_result(trials: list[Trial], keys: list[str], address: str) -> None:
     from ssdcore.search.page import ranked, table
     from ssdcore.search.study import best
+    from ssdcore.tracking.store import locate
 
     say("\n".join(["", *table(ranked(trials), keys)]))
     if winner := best(trials):
@@ -100,7 +101,7 @@ def _say_result(trials: list[Trial], keys: list[str], address: str) -> None:
         say(f"apply it: dvc exp apply {winner.name}")
     say(f"page:     {layout.SEARCH_PAGE}")
     if address:
-        say(f"see it:   {address}   (while `mlflow ui --workers 1` runs)")
+        say(f"see it:   {address}{locate().page_note}")
 
 
 app = command(main)

@@ -34,6 +34,7 @@ class Trial:
         ap: on val at the end; None if it has not come to its end.
         measured: AP on val by epoch, as far as the search has seen it.
         reason: why it failed.
+        ended_ms: when it ended, in milliseconds since 1970; 0 if it runs.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Trial:
     ap: float | None = None
     measured: Mapping[int, float] = field(default_factory=dict)
     reason: str = ""
+    ended_ms: int = 0
 
 
 STATES = {
@@ -182,6 +184,7 @@ class Study:
             one.value if one.state == TrialState.COMPLETE else None,
             one.intermediate_values,
             one.user_attrs.get(REASON, ""),
+            int(one.datetime_complete.timestamp() * 1000) if one.datetime_complete else 0,
         )
 
 

@@ -71,7 +71,9 @@ class SearchRun:
                 client, group, space.study, key, rules
             )
             run_id = parent.info.run_id
-            client.update_run(run_id, status)
+            if parent.info.status != status:
+                end = client.update_run if status == "RUNNING" else client.set_terminated
+                end(run_id, status)
             for trial in trials:
                 tags = {NAME_TAG: trial.name, BASELINE_TAG: self._start.baseline}
                 run = newest_run(client, group, tags)
@@ -85,8 +87,9 @@ class SearchRun:
                 client.set_tag(run_id, BEST_TAG, winner.name)
                 figures["AP"] = winner.ap or 0.0
             ended = sum(one.state != "running" for one in trials)
+            last_ms = max((one.ended_ms for one in trials), default=0)  # equal in a repetition
             for name, value in figures.items():
-                client.log_metric(run_id, safe_name(name), value, step=ended)
+                client.log_metric(run_id, safe_name(name), value, last_ms, ended)
             if page:
                 client.log_artifact(run_id, str(page), "search")
         return address_of(store, group, run_id)

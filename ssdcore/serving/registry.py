@@ -43,7 +43,7 @@ class Registry:
             return number and _to_version(self._client.get_model_version(self._name, number))
 
     def find(self, candidate: Candidate) -> Version | None:
-        """Returns the newest version of this model with the same evaluation, None without one."""
+        """Returns the newest version with the same answers and figures, None without one."""
         expected = identity(candidate)
         with mlflow_errors():
             found = self._client.search_model_versions(f'name = "{self._name}"')
@@ -51,11 +51,8 @@ class Registry:
         latest = max(same, key=lambda one: int(one.version), default=None)
         return latest and _to_version(latest)
 
-    def register(self, candidate: Candidate, experiment: str, min_score: float) -> Version:
-        """Packs the model, stores it with its run in MLflow's experiment and registers a version.
-
-        The minimum score is the default of a request to the served model.
-        """
+    def register(self, candidate: Candidate, experiment: str) -> Version:
+        """Packs the model, stores it with its run in the experiment and registers a version."""
         client = self._client
         experiment_id = experiment_id_of(client, experiment, self._store)
         with mlflow_errors(), TemporaryDirectory() as folder:
@@ -63,7 +60,7 @@ class Registry:
             origin = run.data.tags if run else provenance(Path.cwd())
             tags = {n: origin[n] for n in RUN_TAGS if n in origin} | tags_of(candidate)
             packed = Path(folder, "model")
-            save(packed, candidate.exported, min_score, tags)
+            save(packed, candidate.exported, candidate.score, tags)
             run_id = run.info.run_id if run else None
             model = client.create_logged_model(experiment_id, self._name, run_id, tags)
             client.log_model_artifacts(model.model_id, str(packed))

@@ -22,6 +22,8 @@ REMEDY = f"Run dvc repro {STAGE}"
 TILE = "tile"
 """A parameter of the evaluation besides the thresholds, which earlier versions lack."""
 DATA_TAG, THRESHOLDS_TAG = "dvc.data_md5", "evaluate.counted"
+EXPORT_TAG, MIN_SCORE_TAG = "export.sha256", "serving.score_threshold"
+"""Earlier versions lack these two, so their model is registered once more."""
 SCORE_TAG = "score_threshold"
 FIGURE = "bbox."
 """Prefix of the tags that hold figures, each by its name in metrics/evaluate.json."""
@@ -35,15 +37,17 @@ class Candidate(NamedTuple):
 
     Attributes:
         exported: the ONNX file of the detector.
+        export_sha256: of that file.
         sha256: of the checkpoint.
         data_md5: DVC's hash of the shards of the evaluation.
         counted: values of the parameters on which the figures depend.
         figures: COCO's twelve; None if undefined.
-        score: minimum score of the detections that the evaluation counted, which is the model's.
+        score: the default minimum score of a request.
         measured: what that score was measured on; "" if the model does not carry one.
     """
 
     exported: Path
+    export_sha256: str
     sha256: str
     data_md5: str
     counted: dict[str, float | None]
@@ -52,8 +56,11 @@ class Candidate(NamedTuple):
     measured: str = ""
 
 
-def read_candidate(repository: Path) -> Candidate:
+def read_candidate(repository: Path, score: float | None = None) -> Candidate:
     """Reads the model of a repository and its figures.
+
+    The default minimum score is `score`, or that of the detections that the evaluation counted,
+    which is the model's.
 
     Needs neither data nor predictions: `dvc pull` of the model and its export is enough.
 
@@ -78,11 +85,12 @@ def read_candidate(repository: Path) -> Candidate:
     evaluated = read_json(metrics)
     return Candidate(
         exported,
+        sha256_of_file(exported),
         sha256,
         stage.deps.get(layout.converted(evaluated.get("split", "val")).as_posix(), ""),
         counted,
         evaluated["bbox"],
-        evaluated.get("threshold", UNMEASURED_SCORE),
+        evaluated.get("threshold", UNMEASURED_SCORE) if score is None else score,
         evaluated.get("model_threshold", ""),
     )
 
@@ -128,8 +136,10 @@ def tags_of(candidate: Candidate) -> dict[str, str]:
 
 
 def identity(candidate: Candidate) -> dict[str, str]:
-    """Returns the tags that are equal for two evaluations of a model on the same data."""
+    """Returns the tags that are equal for two versions that give the same answers and figures."""
     return {
+        EXPORT_TAG: candidate.export_sha256,
+        MIN_SCORE_TAG: json.dumps(candidate.score),
         MODEL_TAG: candidate.sha256,
         DATA_TAG: candidate.data_md5,
         THRESHOLDS_TAG: json.dumps(candidate.counted, sort_keys=True),
@@ -150,6 +160,11 @@ def require_comparable(new: Version, champion: Version) -> None:
                 f"AP on other {what} can't be compared: repeat the champion's experiment on these, "
                 "or set the alias in MLflow by hand",
             )  # fmt: skip
+
+
+def replaces(new: Version, champion: Version) -> bool:
+    """Returns whether the new version is a better model, or the champion's, packed anew."""
+    return new.tags[MODEL_TAG] == champion.tags.get(MODEL_TAG) or is_better(new, champion)
 
 
 def is_better(new: Version, champion: Version) -> bool:

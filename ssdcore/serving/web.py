@@ -16,6 +16,7 @@ HOST = "127.0.0.1"
 TRUSTED = (HOST, "localhost")
 """Names of this machine; a page of another site has another name in its requests."""
 PAGE = Path(__file__).with_name("page.html")
+PART_BYTES = 1 << 20
 
 
 class PageServer(ThreadingHTTPServer):
@@ -32,6 +33,7 @@ class PageServer(ThreadingHTTPServer):
             "least": detector.limits.score,
             "score": measured.score if measured else UNMEASURED_SCORE,
             "classes": [one.name for one in detector.classes],
+            "largest": LARGEST_BYTES,
         }
 
     @property
@@ -80,6 +82,8 @@ class _Requests(BaseHTTPRequestHandler):
             self._send_json(self.server.detect(self.rfile.read(length)))
         else:
             self._send_json({"fault": "file too large"})
+            while length > 0 and (part := self.rfile.read(min(length, PART_BYTES))):
+                length -= len(part)  # a client that still sends would not see the answer
 
     def _send_json(self, value: dict[str, Any]) -> None:
         self._send("application/json", json.dumps(value).encode())

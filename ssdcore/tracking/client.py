@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -151,8 +151,13 @@ def experiment_id_of(client: MlflowClient, name: str, store: Store) -> str:
         return str(found.experiment_id)
 
 
-def newest_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]) -> Run | None:
-    """Returns the newest run of an experiment with all these tags; None if there is none.
+def newest_run(
+    client: MlflowClient,
+    experiment_id: str,
+    tags: Mapping[str, str],
+    is_wanted: Callable[[Run], bool] = lambda _: True,
+) -> Run | None:
+    """Returns the newest wanted run of an experiment with all these tags; None without one.
 
     MLflow's filters can't quote every value, so only plain ones, such as hashes, are searched for.
     """
@@ -164,7 +169,7 @@ def newest_run(client: MlflowClient, experiment_id: str, tags: Mapping[str, str]
             page_token=page_token,
         )  # fmt: skip
         for run in page:
-            if tags.items() <= run.data.tags.items():
+            if tags.items() <= run.data.tags.items() and is_wanted(run):
                 return run
         if not (page_token := page.token):
             return None

@@ -3,7 +3,7 @@
 Imports MLflow, so no stage of DVC imports it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -19,16 +19,12 @@ from ssdcore.tracking.store import Store
 from ssdcore.tracking.view import WORKFLOW
 
 with quiet():
-    from mlflow.entities import Param, RunTag
+    from mlflow.entities import Param, Run, RunTag
     from mlflow.tracking.client import MlflowClient
-    from mlflow.utils import chunk_list
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where `mlflow ui` serves a database."""
-BATCH = 100
-"""Params and tags of one request; MLflow's limit."""
-METRICS = 1000
 UNFINISHED = "copy.unfinished"
 """Tag of a copy until it is complete: an interrupted one is begun again."""
 
@@ -61,17 +57,23 @@ def find_run(store: Store, experiment: Experiment) -> Found | None:
         params = check_params(experiment.params, layout.PARAMS).model_dump(mode="json")
     except InputError:  # a commit whose code had other parameters
         return None
-    found = _newest(store, experiment, {PARAMS_TAG: sha256_of_json(params)})
-    equal = found and found.metrics.get("AP") == experiment.reported_ap
-    return found if equal else None
+    same = {PARAMS_TAG: sha256_of_json(params)}
+    return _newest(
+        store, experiment, same, lambda run: run.data.metrics.get("AP") == experiment.reported_ap
+    )
 
 
-def _newest(store: Store, experiment: Experiment, tags: Mapping[str, str]) -> Found | None:
+def _newest(
+    store: Store,
+    experiment: Experiment,
+    tags: Mapping[str, str],
+    is_wanted: Callable[[Run], bool] = lambda _: True,
+) -> Found | None:
     client = open_client(store)
     group = str((experiment.params.get("tracking") or {}).get("experiment"))
     with mlflow_errors():
         stored = client.get_experiment_by_name(group)
-        run = stored and newest_run(client, stored.experiment_id, tags)
+        run = stored and newest_run(client, stored.experiment_id, tags, is_wanted)
     if not run:
         return None
     page = address_of(store, run.info.experiment_id, run.info.run_id)
@@ -122,13 +124,12 @@ def copy_run(source: Store, run_id: str, target: Store) -> str:
 def _copy_values(
     ours: MlflowClient, run: Any, theirs: MlflowClient, copy_id: str, tags: dict[str, str]
 ) -> None:
-    params = [Param(*item) for item in run.data.params.items()]
-    for part in chunk_list(params, BATCH):
-        theirs.log_batch(copy_id, params=part)
-    for part in chunk_list([RunTag(*item) for item in tags.items()], BATCH):
-        theirs.log_batch(copy_id, tags=part)
+    theirs.log_batch(
+        copy_id,
+        params=[Param(*item) for item in run.data.params.items()],
+        tags=[RunTag(*item) for item in tags.items()],
+    )
     for name in run.data.metrics:
-        for part in chunk_list(ours.get_metric_history(run.info.run_id, name), METRICS):
-            theirs.log_batch(copy_id, metrics=part)
+        theirs.log_batch(copy_id, metrics=ours.get_metric_history(run.info.run_id, name))
     if run.inputs.dataset_inputs:
         theirs.log_inputs(copy_id, datasets=run.inputs.dataset_inputs)

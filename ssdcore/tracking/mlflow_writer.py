@@ -3,6 +3,9 @@
 MLflow's store is idempotent: a metric with the same key, step, time and value, a parameter or tag
 with the same value, a data set and a file of the same name are stored once, however often they
 are sent. So what is uploaded is noted after a request, and sent again if it is not noted.
+
+A stage that resumes after a kill repeats steps that the killed process has sent, at other times.
+They are left out.
 """
 
 from itertools import islice
@@ -47,6 +50,7 @@ class Replay:
         self._folder, self._opening, self._store = folder, opening, store
         self._client: MlflowClient
         self._run_id, self._sent, self._is_open = "", 0, False
+        self._last_steps: dict[str, int] = {}
         try:
             noted = read_json(folder / UPLOADED)
             self._run_id, self._sent = str(noted["run_id"]), int(noted["sent"])
@@ -66,7 +70,7 @@ class Replay:
             self._connect()
         events = spool.read(self._folder, self._sent)
         while batch := list(islice(events, MAX_EVENTS)):
-            self._send([event for _, event in batch])
+            self._send([self._without_repeated(event) for _, event in batch])
             self._note_sent(batch[-1][0])
         if (self._folder / MACHINE).exists():
             self._connect()
@@ -95,6 +99,14 @@ class Replay:
                 kept = self._folder / spool.REFUSED_FILES / path
                 kept.parent.mkdir(parents=True, exist_ok=True)
                 file.replace(kept)
+
+    def _without_repeated(self, event: Event) -> Event:
+        """Returns an event without the values of steps that the run has; steps of a name ascend."""
+        if event.get("event") != "Metrics" or not self._last_steps:
+            return event
+        step, last = event["step"], self._last_steps
+        values = {n: v for n, v in event["values"].items() if n not in last or step > last[n]}
+        return {**event, "values": values}
 
     def _send(self, events: list[Event]) -> None:
         """Sends events together; if that is refused, one by one, to find those that are refused."""
@@ -167,6 +179,8 @@ class Replay:
             else:
                 run = self._open(client, experiment_id)
                 self._run_id, self._sent = run.info.run_id, 0
+        if self._opening["resumes"]:
+            self._last_steps = {one.key: one.step for one in run.data.to_proto().metrics}
         self._note_sent(self._sent)
         self._is_open = True
 

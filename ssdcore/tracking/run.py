@@ -10,7 +10,7 @@ from collections import deque
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from ssdcore.core.errors import Stopped
 from ssdcore.core.experiment import experiment_tags, mark_as_tracked
@@ -146,7 +146,8 @@ class Run:
         """Stores an image, uint8 (H, W, 3), that the run's page shows by step.
 
         The page finds it by the names and the tag that MLflow's own `log_image` gives: a PNG, and a
-        small WebP. The newest image is step 0, too, which the page shows first.
+        small WebP. The newest image is step 0, too, which the page shows first. A later image of
+        the same name and step replaces it, so a resumed stage doubles none.
 
         Raises:
             ValueError: the image has another type or shape.
@@ -159,7 +160,7 @@ class Run:
         from PIL import Image
 
         safe = safe_name(name, ascii_only=True)[:MAX_IMAGE_NAME].replace("/", "~")
-        stems = {f"{safe}+step+{int(step)}+timestamp+{_now_ms()}+{uuid4()}"}
+        stems = {f"{safe}+step+{int(step)}+timestamp+0+{UUID(int=0)}"}
         stems |= {f"{safe}+step+0+timestamp+0+newest"} if step else set()
         image, png, webp = Image.fromarray(rgb), io.BytesIO(), io.BytesIO()
         image.save(png, "PNG", compress_level=1)  # 10 ms; the default takes 75

@@ -60,6 +60,11 @@ class Store:
         return bool(MEMORY.match(self.uri))
 
     @property
+    def page_note(self) -> str:
+        """What to say after the address of a page: what serves it, if no server does."""
+        return "   (while `mlflow ui --workers 1` runs)" if self.database else ""
+
+    @property
     def artifacts(self) -> str | None:
         """The URI of the folder for artifacts, beside the database; None lets a server choose.
 

@@ -152,3 +152,11 @@ def test_first_trials_that_all_fail_end_the_search_with_the_reason(repository, m
     assert "s-0 fails: no AP: val shows no objects" in out
     assert "The first 1 trials failed" in out
     assert repository.ran() == ["s-0"]
+
+
+def test_only_the_page_of_a_database_needs_mlflow_ui(ended, searched, monkeypatch):
+    assert ended[1].splitlines()[-1].endswith("   (while `mlflow ui --workers 1` runs)")
+    address = "https://mlflow.example/#/experiments/1"
+    monkeypatch.setattr("ssdcore.search.tracking.SearchRun.end", lambda *_: address)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://mlflow.example")
+    assert searched.search().splitlines()[-1] == f"see it:   {address}"

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,16 @@ def test_a_begun_trial_is_taken_up_with_its_parameters(tmp_path):
     taken = again.take_up(left)
     assert (taken.number, taken.name, taken.changes) == (0, "s-0", begun.changes)
     assert again.end(taken, 0.5).state == "complete"
+
+
+def test_the_end_of_a_trial_is_noted_also_for_a_later_process(tmp_path):
+    one = study(tmp_path)
+    trial = one.propose()
+    assert trial.ended_ms == 0
+    before_ms = time.time() * 1000 - 1
+    ended_ms = one.end(trial, 0.5).ended_ms
+    assert before_ms <= ended_ms <= time.time() * 1000
+    assert study(tmp_path).trials()[0].ended_ms == ended_ms
 
 
 def test_a_trial_below_the_median_is_to_end(tmp_path):

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+import onnx
 import pytest
 
 from ssdcore.core import layout
@@ -38,12 +39,24 @@ def name(request: pytest.FixtureRequest) -> str:
 def promote(
     home: Path, checkpoint: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., int]:
-    """`promote(ap=0.5, …)` evaluates the model anew, calls the stage and returns its status."""
+    """`promote(ap=0.5, …)` evaluates the model anew, calls the stage and returns its status.
+
+    `threshold` is that of the report, and `note` becomes a part of the exported file.
+    """
     monkeypatch.chdir(home)
     stage = importlib.import_module("stages.promote")
 
-    def call(model: Path = checkpoint, **evaluated: Any) -> int:
+    def call(
+        model: Path = checkpoint, threshold: str = "null", note: str = "", **evaluated: Any
+    ) -> int:
         write_repository(home, model, **evaluated)
+        params = (home / "params.yaml").read_text()
+        old = "  score_threshold: null"
+        assert params.count(old) == 1
+        (home / "params.yaml").write_text(params.replace(old, f"  score_threshold: {threshold}"))
+        exported = onnx.load(home / layout.DETECTOR)
+        exported.doc_string = note
+        onnx.save(exported, home / layout.DETECTOR)
         try:
             stage.main(home / "params.yaml", name)
         except SystemExit as exit:
@@ -106,6 +119,8 @@ def test_the_first_version_becomes_champion_with_all_its_tags(
         "model.sha256": sha256_of_file(checkpoint),
         "dvc.data_md5": DATA_MD5,
         "evaluate.counted": json.dumps(COUNTED, sort_keys=True),
+        "export.sha256": sha256_of_file(home / layout.DETECTOR),
+        "serving.score_threshold": "0.4",
         "score_threshold": MEASURED,
         "bbox.AP": "0.25", "bbox.AP50": "0.25", "bbox.AP75": "0.25",
         "bbox.APs": "null", "bbox.APm": "0.25", "bbox.APl": "0.25",
@@ -155,6 +170,46 @@ def test_promoting_again_changes_nothing(promote, champion, versions):
     assert promote(ap=0.5) == promote(ap=0.5) == 0
     assert champion() == ("1", "0.5")
     assert versions() == 1
+
+
+@pytest.mark.parametrize("changed", [{"threshold": "0.25"}, {"note": "of changed code"}])
+def test_a_changed_threshold_or_export_of_the_champion_is_served(
+    promote, champion, versions, query, name, home, changed
+):
+    assert promote(ap=0.5) == 0
+    assert promote(ap=0.5, **changed) == 0
+    assert champion() == ("2", "0.5")
+    with quiet():
+        from mlflow.models import get_model_info
+
+        info = get_model_info(f"models:/{name}@champion")
+    defaults = {param.name: param.default for param in info.signature.params}
+    assert defaults["score_threshold"] == float(changed.get("threshold", 0.4))
+    source = query("get_model_version_by_alias", name, "champion").source
+    model = query("get_logged_model", source.removeprefix("models:/"))
+    stored = Path(url2pathname(urlsplit(model.artifact_location).path))
+    packed = stored / "artifacts" / layout.DETECTOR.name
+    assert packed.read_bytes() == (home / layout.DETECTOR).read_bytes()
+    assert promote(ap=0.5, **changed) == 0
+    assert versions() == 2
+    assert promote(ap=0.5) == 0
+    assert (champion(), versions()) == (("1", "0.5"), 2)
+
+
+def test_a_changed_threshold_does_not_replace_a_better_model(promote, champion, another):
+    assert promote(ap=0.5) == promote(another, ap=0.6) == 0
+    assert promote(ap=0.5, threshold="0.25") == 1
+    assert champion() == ("2", "0.6")
+
+
+def test_a_champion_of_an_earlier_version_of_this_project_is_registered_once_more(
+    promote, champion, versions, query, name
+):
+    assert promote(ap=0.5) == 0
+    for tag in ("export.sha256", "serving.score_threshold"):
+        query("delete_model_version_tag", name, "1", tag)
+    assert promote(ap=0.5) == promote(ap=0.5) == 0
+    assert (champion(), versions()) == (("2", "0.5"), 2)
 
 
 def test_a_version_belongs_to_the_run_that_trained_it(promote, query, name, home, another):

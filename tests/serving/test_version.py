@@ -58,7 +58,8 @@ def test_a_model_without_evaluation_is_refused(repository):
 def version(number: str = "1", ap: float | None = 0.5, **changed) -> Version:
     fields = {
         "exported": Path("a.onnx"), "sha256": "5ab1e" * 10, "data_md5": "da7a" * 8 + ".dir",
-        "counted": {"score_threshold": 0.01}, "figures": {"AP": ap, "APs": None},
+        "counted": {"score_threshold": 0.01}, "export_sha256": "e4ab" * 16,
+        "figures": {"AP": ap, "APs": None},
     }  # fmt: skip
     return Version(number, tags_of(Candidate(**fields | changed)))
 

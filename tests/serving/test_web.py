@@ -46,7 +46,7 @@ def server() -> Iterator[PageServer]:
         thread.join()
 
 
-def ask(server: PageServer, method: str, path: str, body: bytes = b"", **headers: Any) -> Any:
+def ask(server: PageServer, method: str, path: str, body: Any = b"", **headers: Any) -> Any:
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
     connection.request(method, path, body, headers)
     response = connection.getresponse()
@@ -69,6 +69,13 @@ def test_a_photo_is_answered_with_all_detections(server):
     assert record["boxes_xywh_px"][1] == [0, 0, 160, 90]
 
 
+def test_a_client_that_sends_too_much_gets_the_answer(server):
+    size = LARGEST_BYTES + 1
+    parts = (bytes(min(1 << 20, size - sent)) for sent in range(0, size, 1 << 20))
+    status, record = ask(server, "POST", "/detect", parts, **{"Content-Length": str(size)})
+    assert (status, record["fault"]) == (200, "file too large")
+
+
 @pytest.mark.parametrize(
     ("body", "headers", "fault"),
     [
@@ -87,7 +94,7 @@ def test_an_unusable_photo_is_a_fault_and_the_server_continues(server, body, hea
 
 
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_dropped_photo_shows_the_objects_above_the_threshold(server, browser, screen):
+def test_a_dropped_photo_shows_the_objects_above_the_threshold(server, browser, screen, tmp_path):
     troubles: list[str] = []
     page = browser.new_page(viewport=screen)
     page.on("console", lambda message: troubles.append(message.text))
@@ -118,6 +125,13 @@ def test_a_dropped_photo_shows_the_objects_above_the_threshold(server, browser, 
     page.locator("#file").set_input_files({"name": "b.jpg", "mimeType": "", "buffer": b"junk"})
     page.get_by_text("b.jpg: no BMP, JPEG, PNG, TIFF or WebP image.").wait_for()
     assert not page.locator("#found").is_visible()
+    with (tmp_path / "large.tif").open("wb") as file:
+        file.truncate(LARGEST_BYTES + 1)
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.locator("#file").set_input_files(tmp_path / "large.tif")
+    page.get_by_text("large.tif: file too large.").wait_for()
+    assert sent == []
     page.evaluate(
         "data => { const files = new DataTransfer(); files.items.add(new File([new Uint8Array("
         "data)], 'c.jpg')); document.body.dispatchEvent(new DragEvent('drop', "

@@ -14,6 +14,8 @@ from ssdcore.tracking.store import Store, UnavailableError, locate
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
 BASELINE = "b" * 40
+STEPS = 1200
+"""More values, parameters and tags than MLflow takes in one request."""
 
 pytestmark = pytest.mark.usefixtures("here", "root")
 
@@ -78,6 +80,13 @@ def test_results_from_dvcs_cache_have_the_run_that_computed_them(make, done, key
     assert key_of(make("main", baseline=True)) == computed
 
 
+def test_a_later_run_with_another_ap_hides_no_run(make, done, key_of):
+    """As of other code or data."""
+    computed = done("early-bird")
+    done("sable-tosh", ap=0.5)
+    assert key_of(make("furry-paws")) == computed
+
+
 @pytest.mark.parametrize("other", [{"ap": 0.3}, {"epochs": 9}, {"no_such_key": 1}])
 def test_other_results_parameters_or_code_have_another_run(make, done, key_of, other):
     done("sable-tosh")
@@ -124,11 +133,12 @@ def runs(store: Store, experiment: str) -> list[Any]:
 def run_id(experiment, stored, tmp_path):
     file = tmp_path / "best.ckpt"
     file.write_bytes(b"weights")
-    params = {"train": {"lr_max": 0.1}}
+    params = {"train": {f"p{number}": number for number in range(150)}}
     with tracked("train", params=params, experiment=experiment) as run:
         run.log_dataset("shapes", "a" * 8, "data/raw")
-        for step in range(1, 4):
+        for step in range(1, STEPS + 1):
             run.log_metrics({"train/loss": 1 / step}, step)
+        run.set_tags({f"t{number}": "x" for number in range(99)})  # and those of each run
         run.log_artifact(file, "model")
     return str(stored()[0].info.run_id)
 
@@ -139,7 +149,9 @@ def test_a_copy_has_params_curves_files_data_and_status(run_id, target, experime
     assert f"/runs/{copy.info.run_id}?" in address
     client = open_client(target)
     history = client.get_metric_history(copy.info.run_id, "train/loss")
-    assert [(m.step, m.value) for m in history] == [(1, 1.0), (2, 0.5), (3, 1 / 3)]
+    assert [(m.step, m.value) for m in history] == [
+        (step, 1 / step) for step in range(1, STEPS + 1)
+    ]  # fmt: skip
     ours = open_client(locate()).get_run(run_id)
     assert copy.data.params == ours.data.params
     assert copy.data.tags == ours.data.tags
@@ -163,4 +175,4 @@ def test_an_interrupted_copy_is_completed(run_id, target, experiment, monkeypatc
             copy_run(locate(), run_id, target)
     copy_run(locate(), run_id, target)
     (copy,) = runs(target, experiment)
-    assert copy.data.metrics == {"train/loss": pytest.approx(1 / 3)}
+    assert copy.data.metrics == {"train/loss": pytest.approx(1 / STEPS)}

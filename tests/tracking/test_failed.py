@@ -7,6 +7,7 @@ from ruamel.yaml import YAML
 from ssdcore.core.files import sha256_of_json
 from ssdcore.params.reader import read_params
 from ssdcore.tracking.failed import record_failure
+from ssdcore.tracking.spool import spools
 from tests.tracking.spools import evaluate, train
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
@@ -33,6 +34,18 @@ def write(tmp_path, experiment):
         return tmp_path / "params.yaml"
 
     return write
+
+
+@pytest.fixture
+def runs(root, ask):
+    """`runs()` returns the runs of the store with their ends, and the spools that wait."""
+
+    def runs() -> tuple[dict[str, int], list[Path]]:
+        experiments = [one.experiment_id for one in ask("search_experiments")]
+        found = ask("search_runs", experiments)
+        return {run.info.run_id: run.info.end_time for run in found}, spools(root)
+
+    return runs
 
 
 @pytest.mark.usefixtures("paws")
@@ -87,19 +100,18 @@ def test_invalid_parameters_are_stored_as_they_are(write, stored):
     [{"enabled": False, "experiment": "x"}, {"enabled": True, "experiment": 7}, [1], {"a": "b"}],
 )
 @pytest.mark.usefixtures("paws")
-def test_nothing_is_recorded_without_an_experiment_or_if_tracking_is_off(write, tracking, ask):
-    def names() -> list[str]:
-        return [found.name for found in ask("search_experiments")]
-
-    before = names()
+def test_nothing_is_recorded_without_an_experiment_or_if_tracking_is_off(write, tracking, runs):
+    before = runs()
     record_failure("train", write(tracking=tracking), "InputError")
-    assert names() == before
+    assert runs() == before
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", None])
 @pytest.mark.usefixtures("paws")
-def test_nothing_is_recorded_without_readable_parameters(tmp_path, text):
+def test_nothing_is_recorded_without_readable_parameters(tmp_path, text, runs):
     path = tmp_path / "params.yaml"
     if text:
         path.write_text(text)
+    before = runs()
     record_failure("train", path, "InputError")
+    assert runs() == before

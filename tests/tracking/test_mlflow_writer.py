@@ -10,7 +10,7 @@ import pytest
 
 from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.sender import sync, upload
-from ssdcore.tracking.spool import JOURNAL, REFUSED, REFUSED_FILES, UPLOADED, spools
+from ssdcore.tracking.spool import JOURNAL, REFUSED, REFUSED_FILES, UPLOADED, Event, spools
 from ssdcore.tracking.store import locate
 from tests.tracking.spools import FINISH, SQLITE, event, line, metrics, open_spool, spooled
 
@@ -70,6 +70,34 @@ def test_a_stage_that_was_killed_gets_the_time_of_its_last_event(root, experimen
     list(sync())
     (run,) = stored()
     assert (run.info.status, run.info.end_time, run.data.tags["error"]) == ("KILLED", 5000, KILLED)
+
+
+def test_what_a_resumed_training_repeats_is_stored_once(store, experiment, ask, stored):
+    """A killed process had sent more than the snapshot, from which the next one goes on, holds."""
+
+    def at(time_ms: int, step: int, **values: float) -> Event:
+        return {**event("Metrics", step=step, values=values), "time_ms": time_ms}
+
+    known = {"store": store, "experiment": experiment}
+    sent = [at(1000 + step, step, loss=step / 4) for step in range(1, 5)]
+    spooled(Path.cwd(), *sent, **known)
+    assert [one.left for one in sync()] == [""]
+    spool = open_spool(Path.cwd(), resumes=True, **known)
+    for step in range(3, 7):
+        spool.append(line(at(9000 + step, step, loss=step / 4)))
+        if step == 4:  # the process was killed while it measured
+            spool.append(line(at(9004, step, AP=0.5)))
+        list(upload(Path.cwd(), spool.folder))
+    spool.append(line(FINISH))
+    spool.close()
+    assert [one.left for one in sync()] == [""]
+    (run,) = stored()
+    history = ask("get_metric_history", run.info.run_id, "loss")
+    assert [(m.step, m.value) for m in history] == [(step, step / 4) for step in range(1, 7)]
+    assert [m.step for m in ask("get_metric_history", run.info.run_id, "AP")] == [4]
+    spooled(Path.cwd(), at(9999, 6, loss=1.5), FINISH, **known)  # not resumed: a new measurement
+    list(sync())
+    assert len(ask("get_metric_history", run.info.run_id, "loss")) == 7
 
 
 def test_a_file_can_be_replaced_later(root, experiment, stored):

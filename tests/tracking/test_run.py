@@ -198,7 +198,7 @@ def test_images_have_the_names_that_mlflow_gives_them(root, experiment, ask, sto
 
     def names(run_id: str) -> set[str]:
         found = (image.name for image in images(run_id) if "newest" not in image.name)
-        return {re.sub(r"\+\d{13}\+[0-9a-f-]{36}", "+TIME+UUID", name) for name in found}
+        return {re.sub(r"\+\d+\+[0-9a-f-]{36}", "+TIME+UUID", name) for name in found}
 
     rgb = np.full((300, 200, 3), (255, 0, 0), np.uint8)
     with tracked("report", params=PARAMS, experiment=experiment) as run:
@@ -212,6 +212,20 @@ def test_images_have_the_names_that_mlflow_gives_them(root, experiment, ask, sto
     tag = "mlflow.loggedImages"
     theirs = ask("get_run", other.info.run_id).data.tags[tag]
     assert ask("get_run", found.info.run_id).data.tags[tag] == theirs
+
+
+def test_a_repeated_measurement_replaces_its_image(experiment, ask, stored):
+    key = ""
+    for level in (10, 20):
+        with tracked("train", params=PARAMS, experiment=experiment, key=key) as run:
+            run.log_image(np.full((4, 4, 3), level, np.uint8), "val/image_1", step=3)
+            key = run.key
+    (found,) = stored()
+    images = [file.path for file in ask("list_artifacts", found.info.run_id, "images")]
+    assert sorted(re.sub(r"\+timestamp\+[^.]*?(?=\.|\+c)", "", path) for path in images) == [
+        f"images/val~image_1+step+{step}{end}" for step in (0, 3)
+        for end in ("+compressed.webp", ".png")
+    ]  # fmt: skip
 
 
 def test_dvc_root_keeps_store_and_spools_of_a_temporary_copy(
