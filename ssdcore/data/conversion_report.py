@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from ssdcore.core.messages import counted, printable
-from ssdcore.data.convert import BRIGHTEN, DARK, Conversion, RepeatedFile, Skipped
+from ssdcore.data.convert import BRIGHTEN, Conversion, RepeatedFile, Skipped
+from ssdcore.data.images import DARK
 from ssdcore.data.manifest import UNLABELLED
 from ssdcore.data.same_images import EXAMPLES, SameImage
 

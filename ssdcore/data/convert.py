@@ -15,6 +15,7 @@ from ssdcore.core.progress import Progress
 from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import header_of, open_image_files, plain_name
 from ssdcore.data.images import (
+    DARK,
     OTHER_SIZE,
     BrokenImageError,
     Glance,
@@ -26,8 +27,6 @@ from ssdcore.data.mindrecord import Record, write_shards
 from ssdcore.data.same_images import EXAMPLES, Look
 from ssdcore.data.thread_map import map_in_threads
 
-DARK = 16
-"""Level, of 256, that an image of 12 bits per channel in a file of 16 does not reach."""
 BRIGHTEN = (
     "The upper 8 of 16 bits are kept: scale images of 10 or 12 bits per channel up to all 16, or "
     "save them with 8"
@@ -66,8 +65,8 @@ class Conversion(NamedTuple):
 
     @property
     def nearly_black(self) -> list[str]:
-        """The names of the images written without a level of `DARK` or above."""
-        return [look.file_name for look in self.looks if look.highest < DARK]
+        """The names of the images written without a level of `DARK` or above, JPEG apart."""
+        return [look.file_name for look in self.looks if look.is_dark]
 
     @property
     def ambiguous_orientation(self) -> list[str]:
@@ -242,11 +241,11 @@ def convert_split(
                 data, image.height, image.width, lambda decoded: seen.append(glance(decoded)),
                 max_side, turn_upright=image.turn_upright,
             )  # fmt: skip
-            thumbnail, highest, orientation = seen[0]
+            thumbnail, is_dark, orientation = seen[0]
             unclear = is_ambiguous(orientation, image.height, image.width)
             unclear = unclear and not image.turn_upright
             digest = sha256(data).digest()
-            return stored, Look(image.file_name, digest, thumbnail, highest, unclear)
+            return stored, Look(image.file_name, digest, thumbnail, is_dark, unclear)
 
         def check(image: CocoImage) -> tuple[bytes, Look] | BrokenImageError:
             try:

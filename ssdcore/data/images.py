@@ -52,6 +52,8 @@ MAX_STORED_BYTES = 30 << 20
 """A row of MindRecord has to fit a page of 32 MiB."""
 THUMBNAIL = 32
 """Pixels a side of a `Glance`'s."""
+DARK = 16
+"""Level, of 256, that an image of 12 bits per channel in a file of 16 does not reach."""
 Grey = NDArray[np.uint8]
 MAX_REDUCTION = 8
 """libjpeg can decode to an eighth of each side at the smallest. It reads the whole file then, but
@@ -102,19 +104,19 @@ class Glance(NamedTuple):
     """What `glance` sees of an image."""
 
     thumbnail: Grey  # (32, 32), upright
-    highest: int  # level of any channel, of 255
+    is_dark: bool  # no channel reaches `DARK`; False of a JPEG, which has no more than 8 bits
     orientation: int  # that of `Header`
 
 
 def glance(image: Image.Image) -> Glance:
     """Looks at a whole image; as in `decode`, the upper 8 of 16 bits count."""
+    is_jpeg, orientation = image.format == "JPEG", _orientation(image)
     if image.mode.startswith("I;16"):  # Pillow would clip all above 255
-        channels = grey = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    else:
-        channels, grey = image.convert("RGB"), image.convert("L")
-    small = np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX))
-    orientation = _orientation(image)
-    return Glance(upright(small, orientation), int(np.asarray(channels).max()), orientation)
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    grey = image.convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
+    small = np.asarray(grey)
+    is_dark = not is_jpeg and small.max() < DARK and np.asarray(image.convert("RGB")).max() < DARK
+    return Glance(upright(small, orientation), bool(is_dark), orientation)
 
 
 def is_ambiguous(orientation: int, height: int, width: int) -> bool:

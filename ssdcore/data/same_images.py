@@ -39,7 +39,7 @@ class Look(NamedTuple):
     file_name: str
     digest: bytes
     thumbnail: Grey  # (32, 32)
-    highest: int = 255  # level of any channel
+    is_dark: bool = False  # no channel reaches `DARK`
     is_ambiguous: bool = False  # nothing tells whether its boxes are of the upright image
 
 

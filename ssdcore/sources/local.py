@@ -2,8 +2,8 @@
 
 With four paths, annotations are in COCO, VOC or YOLO format. If both splits name the same
 annotations and images, `val_share` of the images becomes the validation split. VOC's own lists
-take precedence: train and val, else trainval or train, and test. The test split has a path of its
-own, or is a share of the images.
+take precedence: train and val, else trainval or train; test is val here if there is no list of val.
+The test split has a path of its own, or is a share of the images.
 """
 
 import shutil

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import counted
 from ssdcore.data.image_files import ImageFiles
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.manifest import UNLABELLED
@@ -90,13 +91,17 @@ def gathered(
 ) -> Reading:
     """Returns the entries of the used label files in a folder or archive, ordered by name.
 
-    An image with several entries has the boxes of all. `rest` has the reason of each file that is
-    not used. The other images have no label file.
+    An image with several entries has the boxes of all, and a listed size if one has it. `rest` has
+    the reason of each file that is not used. The other images have no label file.
     """
     used: dict[str, ImageEntry] = {}
     for entry in sorted(entries, key=lambda entry: entry.file_name):
-        others = used[entry.file_name].boxes if entry.file_name in used else ()
-        used[entry.file_name] = entry._replace(boxes=(*others, *entry.boxes))
+        before = used.get(entry.file_name, entry._replace(boxes=()))
+        kept = before if entry.turn_upright else entry
+        used[entry.file_name] = kept._replace(boxes=(*before.boxes, *entry.boxes))
+    if repeated := len(entries) - len(used):
+        times = counted(repeated, "image is", "images are")
+        notes = (*notes, f"{times} listed once more: the boxes of all entries count")
     root = Path(where).resolve()
     reasons = {image: WITHOUT_LABEL for image in images if image not in used} | rest
     paths = {root / name: (name, reason) for name, reason in reasons.items()}

@@ -24,6 +24,8 @@ NAMES = {
     "labelbox": "Labelbox",
 }
 """The formats that are known, by their values of `dataset.local.format`."""
+IN_JSON = {"coco", "label_studio"}
+"""Those whose annotation files are of any number and in JSON."""
 COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
 LABEL_STUDIO_KEYS = (b'"data"', b'"annotations"', b'"result"')
 COCO_TOOLS = (
@@ -68,10 +70,14 @@ def recognise(
         InputError: none of the formats is there, or several are.
     """
     names = files.names()
-    every = list(_found(files, names, where))
+    too_large: list[str] = []
+    every = list(_found(files, names, too_large))
     found = [one for one in every if wanted in ("auto", one.format)]
     if or_any:
         found = found or every
+    if too_large and {one.format for one in found} <= IN_JSON:  # it may be a part of them
+        expected, remedy = "a file that can be read", "Unpack the archive, name its folder"
+        raise InputError(f"{where}/{too_large[0]}", TOO_LARGE, expected, remedy)
     if len(found) == 1:
         return found[0]
     if found:
@@ -122,8 +128,8 @@ def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
     return InputError(where, kinds, expected, remedy)
 
 
-def _found(files: ImageFiles, names: list[str], where: str) -> Iterator[Recognised]:
-    """Yields each format of which there are files."""
+def _found(files: ImageFiles, names: list[str], too_large: list[str]) -> Iterator[Recognised]:
+    """Yields each format of which there are files; adds JSON files that are too large to read."""
     stems = {PurePosixPath(image).stem for image in image_names(files)}
     beside = [name for name in _ending(names, ".json") if PurePosixPath(name).stem in stems]
     others = [name for name in _ending(names, ".json") if PurePosixPath(name).stem not in stems]
@@ -133,8 +139,7 @@ def _found(files: ImageFiles, names: list[str], where: str) -> Iterator[Recognis
             data = files.read(name)
         except BrokenImageError as error:
             if str(error) == TOO_LARGE:
-                expected, remedy = "a file that can be read", "Unpack the archive, name its folder"
-                raise InputError(f"{where}/{name}", TOO_LARGE, expected, remedy) from None
+                too_large.append(name)
             data = b""
         if _is_json(data, b"{", COCO_KEYS):
             coco.append(name)

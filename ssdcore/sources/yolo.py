@@ -105,6 +105,9 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
         raise InputError(f"{where}/{source}: {split}", ", ".join(paths), expected, remedy)
     if found["train"] == found["val"]:
         del found["val"]
+    own = {*found["train"], *found.get("val", ())}
+    if own < set(found[TEST]):  # the folder of test is around theirs
+        found[TEST] = [name for name in found[TEST] if name not in own]
     held_out = {*found.get("val", ()), *found[TEST]}  # the folder of train may be around theirs
     found["train"] = [name for name in found["train"] if name not in held_out]
     return complete(found) or by_split(images)

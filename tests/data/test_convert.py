@@ -133,6 +133,16 @@ def test_a_split_of_nearly_black_images_is_refused(of_a_microscope, tmp_path):
     require_usable(of_a_microscope(a=4095, b=4096), tmp_path)
 
 
+def test_a_jpeg_of_small_lights_is_not_nearly_black(tmp_path):
+    """Its check decodes it at an eighth, where they are as dark as the rest."""
+    sky = np.zeros((2000, 3000, 3), np.uint8)
+    sky[::100, ::100] = 255
+    Image.fromarray(sky).save(tmp_path / "a.jpg", quality=95)
+    listed = [{"id": 1, "file_name": "a.jpg", "height": 2000, "width": 3000}]
+    split = read_coco(write_coco(tmp_path / "a.json", listed, []))
+    assert convert_split(split, tmp_path, tmp_path / "x", 1).nearly_black == []
+
+
 def test_a_dim_image_of_one_colour_is_not_nearly_black(tmp_path):
     """As of a fluorescent stain: blue has little weight in a grey level."""
     blue = np.zeros((60, 80, 3), np.uint8)

@@ -262,8 +262,12 @@ def test_voc_lists_without_one_of_val_keep_the_test_images_out_of_training(tmp_p
     assert len(found["val"]) == 1
     (tmp_path / "set/ImageSets/Main/val.txt").write_text(stems[7])
     parts = fetched(tmp_path / "set", tmp_path / "raw", val_share=0.2)
+    found = {split: [Path(name).stem for name in names(part)] for split, part in parts.items()}
+    assert found["test"] == stems[5:7]
     if train == "train":
-        assert [Path(name).stem for name in names(parts["val"])] == [stems[7]]
+        assert (sorted(found["train"]), found["val"]) == (stems[:5], [stems[7]])
+    else:  # trainval comes first, and is divided
+        assert sorted(found["train"] + found["val"]) == stems[:5]
 
 
 def test_of_several_formats_of_a_test_path_the_one_that_is_set_counts(tmp_path):
@@ -290,6 +294,14 @@ def test_an_annotation_file_that_is_too_large_to_unpack_is_said(tmp_path, monkey
     message = r"set\.zip/shapes-3\.json: found 'file of over 256 MiB .*Unpack the archive"
     with pytest.raises(InputError, match=message):
         fetched(path, tmp_path / "raw")
+
+
+def test_a_large_file_beside_a_format_without_json_is_no_matter(tmp_path, monkeypatch):
+    files = EXPORTS["ultralytics"](original(EXAMPLE))
+    most = max(map(len, files.values()))
+    path = make_zip(tmp_path / "set.zip", files | {"log.json": b"{" + b" " * most})
+    monkeypatch.setattr("ssdcore.data.image_files.LARGEST_BYTES", most)
+    assert fetched(path, tmp_path / "raw").keys() >= {"train", "val"}
 
 
 def test_a_test_path_replaces_the_test_split_of_the_export(tmp_path):
@@ -401,6 +413,18 @@ def test_test_images_of_a_data_yaml_whose_train_and_val_are_one_folder_are_no_ot
     parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
     folders = {split: {n.split("/")[1] for n in names(part)} for split, part in parts.items()}
     assert folders == {"train": {"train"}, "val": {"train"}, "test": {"val"}}
+
+
+def test_a_folder_of_test_around_those_of_train_and_val_has_the_other_images(tmp_path):
+    data = original(EXAMPLE)
+    files = EXPORTS["ultralytics"](data)
+    files |= {"images/exam.jpg": data.photos[0].data, "labels/exam.txt": "0 0.5 0.5 0.2 0.2"}
+    files["data.yaml"] = (
+        f"train: images/train\nval: images/val\ntest: images\nnames: {data.classes}\n"
+    )
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    folders = {split: {n.split("/")[1] for n in names(part)} for split, part in parts.items()}
+    assert folders == {"train": {"train"}, "val": {"val"}, "test": {"exam.jpg"}}
 
 
 def test_an_image_that_a_list_of_a_data_yaml_names_and_is_not_there_stays_to_be_counted(tmp_path):
