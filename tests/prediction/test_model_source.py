@@ -30,7 +30,7 @@ def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(home))
         registry = Registry(locate(), "ssd300")
-        registry.promote(registry.register(read_candidate(home), "tries", 0.34))
+        registry.promote(registry.register(read_candidate(home, 0.34), "tries"))
         client = open_client(locate())
         with mlflow_errors():
             started = client.create_run(experiment_id_of(client, "tries", locate()))

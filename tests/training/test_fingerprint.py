@@ -29,7 +29,7 @@ def changed(section, **values):
 @pytest.mark.parametrize(
     ("section", "values"),
     [
-        ("train", {"lr_max": 0.1}), ("train", {"epochs": 6}), ("train", {"on_nonfinite": 3}),
+        ("train", {"lr_max": 0.3}), ("train", {"epochs": 6}), ("train", {"on_nonfinite": 3}),
         ("model", {"width": 0.25}), ("runtime", {"seed": 2}), ("runtime", {"amp": "O2"}),
     ],
 )  # fmt: skip
