@@ -406,25 +406,24 @@ def test_the_entries_of_a_data_yaml_are_the_splits(tmp_path, yaml, train, val):
         assert {name.split("/")[1] for name in names(parts[split])} == {folder}
 
 
-def test_test_images_of_a_data_yaml_whose_train_and_val_are_one_folder_are_no_others(tmp_path):
+@pytest.mark.parametrize(
+    ("train", "val", "test", "expected"),
+    [
+        ("images", "images", "images/val", {"train": "train", "val": "train", "test": "val"}),
+        ("images/train", "images/val", "images", {"train": "train", "val": "val", "test": "exam"}),
+    ],
+)
+def test_a_folder_of_a_data_yaml_has_no_images_of_another_split_inside_it(
+    tmp_path, train, val, test, expected
+):
     data = original(EXAMPLE)
     files = EXPORTS["ultralytics"](data)
-    files["data.yaml"] = f"train: images\nval: images\ntest: images/val\nnames: {data.classes}\n"
+    files["data.yaml"] = f"train: {train}\nval: {val}\ntest: {test}\nnames: {data.classes}\n"
+    if "exam" in expected.values():
+        files |= {"images/exam/a.jpg": data.photos[0].data, "labels/exam/a.txt": "0 .5 .5 .2 .2"}
     parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
     folders = {split: {n.split("/")[1] for n in names(part)} for split, part in parts.items()}
-    assert folders == {"train": {"train"}, "val": {"train"}, "test": {"val"}}
-
-
-def test_a_folder_of_test_around_those_of_train_and_val_has_the_other_images(tmp_path):
-    data = original(EXAMPLE)
-    files = EXPORTS["ultralytics"](data)
-    files |= {"images/exam.jpg": data.photos[0].data, "labels/exam.txt": "0 0.5 0.5 0.2 0.2"}
-    files["data.yaml"] = (
-        f"train: images/train\nval: images/val\ntest: images\nnames: {data.classes}\n"
-    )
-    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
-    folders = {split: {n.split("/")[1] for n in names(part)} for split, part in parts.items()}
-    assert folders == {"train": {"train"}, "val": {"val"}, "test": {"exam.jpg"}}
+    assert folders == {split: {folder} for split, folder in expected.items()}
 
 
 def test_an_image_that_a_list_of_a_data_yaml_names_and_is_not_there_stays_to_be_counted(tmp_path):
