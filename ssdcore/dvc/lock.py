@@ -3,7 +3,7 @@
 It does not need DVC itself, whose import takes most of a second.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,13 +54,13 @@ def recorded_outs(path: Path = LOCK) -> dict[str, str]:
     return {out: md5 for stage in stages for out, md5 in stage.outs.items()}
 
 
-def changed_inputs(root: Path) -> list[str] | None:
+def changed_inputs(root: Path, outs: Iterable[str]) -> list[str] | None:
     """Returns the tracked files in `root` that differ from git's commit; None without a commit.
 
-    dvc.lock and the outs do not count: DVC rewrites them while the pipeline runs, so every run
+    dvc.lock and the `outs` do not count: DVC rewrites them while the pipeline runs, so every run
     would have changed some. Names with control characters are quoted as git does.
     """
-    written = [f":(exclude){path}" for path in (LOCK, *recorded_outs(root / LOCK))]
+    written = [f":(exclude){path}" for path in (LOCK, *outs)]
     diff = ("--no-optional-locks", "-c", "core.quotePath=false", "diff", "--name-only")
     names = git_output(root, *diff, "--relative", "HEAD", "--", ".", *written)
     return None if names is None else names.splitlines()

@@ -17,7 +17,7 @@ from ssdcore.core.nested import in_use
 from ssdcore.core.processes import git_output
 from ssdcore.data.manifest import image_folder
 from ssdcore.data.preprocess import NetworkInput
-from ssdcore.dvc.lock import changed_inputs
+from ssdcore.dvc.lock import changed_inputs, recorded_outs
 from ssdcore.evaluation.label_errors import NAME as LABEL_ERRORS
 from ssdcore.evaluation.tables import read_tables
 from ssdcore.params.schema import Params
@@ -104,7 +104,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[tuple[int, Rgb]]]:
 def describe_environment(device: str, sources: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     """Returns commit, data (from each split's entry in its manifest), machine and versions."""
     experiment = os.environ.get("DVC_EXP_NAME")
-    changed = changed_inputs(Path.cwd()) or []
+    changed = changed_inputs(Path.cwd(), recorded_outs()) or []
     commit = git_output(Path.cwd(), *DESCRIBE)
     described = {"commit": f"{commit}{'-dirty' if changed else ''}" if commit else NO_COMMIT}
     if changed:

@@ -35,7 +35,8 @@ def provenance(folder: Path) -> dict[str, str]:
     experiment HEAD is its baseline, so `dvc.exp_name` identifies it in `dvc exp show`.
     """
     root = repository(folder)
-    outs, changed = recorded_outs(root / LOCK), changed_inputs(root)
+    outs = recorded_outs(root / LOCK)
+    changed = changed_inputs(root, outs)
     tags = {
         "dvc.data_md5": outs.get(str(layout.MINDRECORD)),
         "git.commit": git_output(root, "rev-parse", "HEAD"),
