@@ -30,9 +30,11 @@ BOX = [0.2, 0.1, 0.7, 0.4]
 VARIED = augment_params(crop=0.5, zoom_out=0.5, flip=0.5, brightness=0.4, contrast=0.4, hue=0.1)
 
 
-def loader(images, batch_size=4, workers=2, seed=1, params=VARIED, accumulate=1, cache=0):
+def loader(
+    images, batch_size=4, workers=2, seed=1, params=VARIED, accumulate=1, cache=0, group=ALONE
+):
     return TrainingLoader(
-        images.shards, batch_size, accumulate, PRIORS, params, seed, workers, ALONE, cache
+        images.shards, batch_size, accumulate, PRIORS, params, seed, workers, group, cache
     )
 
 
@@ -107,9 +109,12 @@ def test_accumulated_batches_are_those_of_the_epoch_in_groups(images):
             np.testing.assert_array_equal(np.concatenate(columns), column)
 
 
-def test_a_batch_larger_than_the_data_is_refused(images):
-    with pytest.raises(InputError, match=r"train\.batch_size .*: found 12"):
-        loader(images, batch_size=4, accumulate=3)
+@pytest.mark.parametrize(
+    ("group", "found"), [(ALONE, "found 12"), (Group(1, 2), "times 2 processes: found 24")]
+)
+def test_a_batch_larger_than_the_data_is_refused(images, group, found):
+    with pytest.raises(InputError, match=rf"train\.batch_size .*accumulate.*{found}"):
+        loader(images, batch_size=4, accumulate=3, group=group)
 
 
 def test_two_processes_share_the_batches_of_one(images):

@@ -18,7 +18,7 @@ from benchmarks.chaos import newest, outcome
 from ssdcore.core import layout
 from ssdcore.core.errors import Stopped
 from ssdcore.models.checkpoint import METADATA
-from tests.project import python, run_inside, stage, start
+from tests.project import python, run_inside, start
 
 pytestmark = pytest.mark.slow
 OUTS = ("model/best.ckpt", "model/last.ckpt", "plots/history.csv", "plots/validation.csv",
@@ -170,16 +170,6 @@ def test_signals_to_two_processes_measure_and_stop(folder):
         late.cancel()
     assert measured
     assert process.returncode == Stopped.status, errors
-
-
-def test_an_input_error_found_by_the_processes_has_status_2(folder):
-    write_params(folder, devices=2, batch_size=9)
-    done = stage(folder, "train")
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
-    assert done.stderr.startswith(
-        "error: train.batch_size times train.accumulate times 2 processes"
-    )
 
 
 def test_a_training_that_is_killed_and_stopped_equals_an_undisturbed_one(folder):
