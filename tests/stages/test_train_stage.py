@@ -6,8 +6,10 @@ import shutil
 import signal
 import sqlite3
 import time
+from functools import partial
 from pathlib import Path
 from threading import Timer
+from typing import Any, NamedTuple
 
 import mindspore as ms
 import numpy as np
@@ -18,7 +20,9 @@ from benchmarks.chaos import newest, outcome
 from ssdcore.core import layout
 from ssdcore.core.errors import Stopped
 from ssdcore.models.checkpoint import METADATA
+from ssdcore.training import setup
 from tests.project import python, run_inside, start
+from tests.training.tiny import build_tiny
 
 pytestmark = pytest.mark.slow
 OUTS = ("model/best.ckpt", "model/last.ckpt", "plots/history.csv", "plots/validation.csv",
@@ -28,8 +32,9 @@ NO_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 COMMAND = ("-m", "tests.stages.tiny_train")
 RESUMABLE = {
     "model.dropout": 0.5, "train.epochs": 20, "train.validate_every": 10, "train.optimizer": "adam",
-    "train.loss_scale": "dynamic", "train.save_minutes": 1e-6, "tracking.enabled": False,
+    "train.loss_scale": "dynamic", "train.save_minutes": 1e-6,
 }  # fmt: skip
+UNTRACKED = {"tracking.enabled": False}
 
 
 def train(folder: Path, **changes: str) -> str:
@@ -105,19 +110,26 @@ class Outcome:
         return [float(row[name]) for row in self.history]
 
 
+class Calm(NamedTuple):
+    """An undisturbed training: its output and what `benchmarks.chaos.outcome` finds of it."""
+
+    output: str
+    outcome: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-def once(folder: Path, database: Path) -> Outcome:
+def calm(folder: Path, database: Path) -> Calm:
     """A finished training, whose outs and MLflow run are in `folder`."""
     shutil.copy(database, folder)
-    write_params(folder, devices=1, batch_size=2)
-    return Outcome(folder, train(folder, **LATIN))
+    write_params(folder, 1, 2, **RESUMABLE)
+    return Calm(train(folder, **LATIN), outcome(folder))
 
 
-def test_a_finished_training_is_there_for_who_runs_it_again(folder, once):
+def test_a_finished_training_is_there_for_who_runs_it_again(folder, calm):
     """Killed before DVC has recorded the outs; then another experiment with the same training."""
-    write_params(folder, devices=1, batch_size=2)
-    assert "compiling the network (about 10 s)" in once.output
-    assert "best: AP" in once.output
+    write_params(folder, 1, 2, **RESUMABLE)
+    assert "compiling the network (about 10 s)" in calm.output
+    assert "best: AP" in calm.output
     outs = {name: (folder / name).read_bytes() for name in OUTS}
     steps = json.loads(outs["metrics/train.json"])["steps"]
     for name in OUTS:
@@ -136,8 +148,14 @@ def test_a_finished_training_is_there_for_who_runs_it_again(folder, once):
     assert runs(folder) == [("FINISHED", steps)] * 2
 
 
-def test_two_processes_train_like_one(folder, once, database):
+def test_two_processes_train_like_one(folder, database, monkeypatch):
     """In batches half as large."""
+    monkeypatch.setattr(
+        setup, "prepare_training", partial(setup.prepare_training, build=build_tiny)
+    )
+    write_params(folder, devices=1, batch_size=2, **UNTRACKED)
+    copy = separate(folder, "one")
+    once = Outcome(copy, run_inside(copy, "train"))
     write_params(folder, devices=2, batch_size=1)
     copy = separate(folder, "two")
     shutil.copy(database, copy)
@@ -155,7 +173,7 @@ def test_two_processes_train_like_one(folder, once, database):
 
 def test_signals_to_two_processes_measure_and_stop(folder):
     long = {"train.epochs": 10_000, "train.validate_every": 10_000}
-    write_params(folder, 2, 1, **RESUMABLE | long)
+    write_params(folder, 2, 1, **RESUMABLE | UNTRACKED | long)
     copy = separate(folder, "signals")
     before = newest(copy)
     with start(copy, *COMMAND, PYTHONUNBUFFERED="1") as process:
@@ -172,14 +190,13 @@ def test_signals_to_two_processes_measure_and_stop(folder):
     assert process.returncode == Stopped.status, errors
 
 
-def test_a_training_that_is_killed_and_stopped_equals_an_undisturbed_one(folder):
-    write_params(folder, 1, 2, **RESUMABLE)
-    calm, disturbed = (separate(folder, name) for name in ("calm", "disturbed"))
-    train(calm)
+def test_a_training_that_is_killed_and_stopped_equals_an_undisturbed_one(folder, calm):
+    write_params(folder, 1, 2, **RESUMABLE | UNTRACKED)
+    disturbed = separate(folder, "disturbed")
     assert train_and_end(disturbed, signal.SIGTERM) == Stopped.status
     shutil.rmtree(disturbed / "model", ignore_errors=True)  # as DVC does before it runs a stage
     assert train_and_end(disturbed, signal.SIGKILL) == -signal.SIGKILL
     shutil.rmtree(disturbed / "model", ignore_errors=True)
     assert "resuming after step " in train(disturbed)
-    assert outcome(disturbed) == outcome(calm)
-    assert len(outcome(calm)["history"]) == 60
+    assert outcome(disturbed) == calm.outcome
+    assert len(calm.outcome["history"]) == 60
