@@ -70,6 +70,14 @@ def opened(browser, content, tmp_path):
 
 
 @pytest.fixture(scope="module")
+def brief(content):
+    """The content with two charts: most of a page's time is drawing them."""
+    for name in content.tables.keys() - {"per_class", "score_curves"}:
+        content = with_rows(content, name, [])
+    return content
+
+
+@pytest.fixture(scope="module")
 def common(browser, content, tmp_path_factory):
     """The page that tests share; each leaves its filters to the next, which resets them."""
     file = tmp_path_factory.mktemp("page") / "report.html"
@@ -101,9 +109,9 @@ def test_charts_follow_without_scrolling_on_a_phone_and_all_are_in_print(opened)
     assert page.locator(".chart .main-svg:first-child").count() == CHARTS
 
 
-def test_the_ticks_of_tiny_values_differ(opened, content):
+def test_the_ticks_of_tiny_values_differ(opened, brief):
     rows = [("0–16 px", 0, 16, 40, 0.0001, 0.0004, 0.1)]
-    page = opened(with_rows(content, "sizes", rows)).page
+    page = opened(with_rows(brief, "sizes", rows)).page
     page.locator("#table-sizes .main-svg").first.wait_for()
     ticks = page.locator("#table-sizes .ytick text").all_text_contents()
     assert len(set(ticks)) == len(ticks) > 2
@@ -149,15 +157,15 @@ def test_the_threshold_slider_updates_the_boxes(page):
     assert "✗ star 0.50" in page.boxes()
 
 
-def test_labels_stay_inside_their_image(opened, content):
-    first = content.gallery[0]
+def test_labels_stay_inside_their_image(opened, brief):
+    first = brief.gallery[0]
     places = [
         (left, 30, width, 30) for left, width in ((0, 9), (40, 9), (55, 9), (58, 30), (91, 9))
     ]
     boxes = [first.boxes[3]._replace(place=place) for place in places]
-    rows = [("a long name " * 3, *row[1:]) for row in content.tables["per_class"].rows]
-    content = with_rows(content, "per_class", rows)
-    page = opened(replace(content, gallery=[replace(first, boxes=boxes)]))
+    rows = [("a long name " * 3, *row[1:]) for row in brief.tables["per_class"].rows]
+    brief = with_rows(brief, "per_class", rows)
+    page = opened(replace(brief, gallery=[replace(first, boxes=boxes)]))
     assert len(page.boxes()) == len(places)
     assert page.page.evaluate(
         """() => [...document.querySelectorAll(".gallery .box b")].every((label) => {
@@ -168,9 +176,9 @@ def test_labels_stay_inside_their_image(opened, content):
     )
 
 
-def test_the_slider_stands_on_the_threshold_of_the_evaluation(opened, content):
-    rows = [*content.tables["score_curves"].rows, ("all", 0.502525, 0.9, 0.8, 0.85)]
-    page = opened(replace(with_rows(content, "score_curves", rows), score_threshold=0.502525))
+def test_the_slider_stands_on_the_threshold_of_the_evaluation(opened, brief):
+    rows = [*brief.tables["score_curves"].rows, ("all", 0.502525, 0.9, 0.8, 0.85)]
+    page = opened(replace(with_rows(brief, "score_curves", rows), score_threshold=0.502525))
     assert page.shown(".slider output") == ["0.503"]
     assert "✗ star 0.50" not in page.boxes()  # its score is 0.5
     assert "recall" not in page.shown(".status")[0]  # the verdict has it
@@ -204,27 +212,27 @@ def test_kinds_can_be_left_out_and_ground_truth_drawn(page):
     assert page.boxes() == ["· circle", "? circle", "✗ star 0.50", "· star", "≠ circle 0.70 (star)"]
 
 
-def test_a_crowded_image_names_its_boxes_only_enlarged(opened, content):
-    boxes = content.gallery[0].boxes
-    crowded = replace(content.gallery[0], boxes=[*boxes[:2], *[boxes[2]] * 13])
-    page = opened(replace(content, gallery=[crowded]))
+def test_a_crowded_image_names_its_boxes_only_enlarged(opened, brief):
+    boxes = brief.gallery[0].boxes
+    crowded = replace(brief.gallery[0], boxes=[*boxes[:2], *[boxes[2]] * 13])
+    page = opened(replace(brief, gallery=[crowded]))
     assert page.boxes() == ["?", *["✓"] * 13]
     page.page.locator(".gallery .image").click()
     assert page.shown("dialog .box b")[1] == "✓ circle 0.90"
 
 
-def test_a_gallery_shows_its_images_in_its_order(opened, content):
-    first, second = content.gallery
+def test_a_gallery_shows_its_images_in_its_order(opened, brief):
+    first, second = brief.gallery
     turned = [replace(first, galleries={"worst": 1}), replace(second, galleries={"worst": 0})]
-    page = opened(replace(content, gallery=[*turned, replace(first, galleries={"best": 0})]))
+    page = opened(replace(brief, gallery=[*turned, replace(first, galleries={"best": 0})]))
     assert page.images() == ["first.jpg", "second.jpg", "first.jpg"]
     page.page.locator("[name=gallery][value=worst]").click()
     assert page.images() == ["second.jpg", "first.jpg"]
     assert page.shown(".galleries span, .chips [name=gallery] + span") == ["all 3", "worst", "best"]
 
 
-def test_many_images_show_on_demand(opened, content):
-    page = opened(replace(content, gallery=[*content.gallery] * 6))
+def test_many_images_show_on_demand(opened, brief):
+    page = opened(replace(brief, gallery=[*brief.gallery] * 6))
     assert len(page.images()) == 9
     page.page.get_by_text("Show 3 more").click()
     assert len(page.images()) == 12
@@ -251,8 +259,8 @@ def test_the_table_of_classes_sorts_by_each_column(page):
     assert column() == ["circle", "star", "ghost"]  # 1200, 30, 0 objects
 
 
-def test_a_sorted_table_stays_where_it_is_and_keeps_its_names_in_view(opened):
-    page = opened(viewport=PHONE).page
+def test_a_sorted_table_stays_where_it_is_and_keeps_its_names_in_view(opened, brief):
+    page = opened(brief, viewport=PHONE).page
     name = page.locator("#table-per_class tbody th").first
     heading = page.locator("#table-per_class thead button", has_text="wrong")
     heading.scroll_into_view_if_needed()
@@ -264,11 +272,11 @@ def test_a_sorted_table_stays_where_it_is_and_keeps_its_names_in_view(opened):
     assert 0 <= name.bounding_box()["x"] < PHONE["width"] / 4
 
 
-def test_images_of_any_shape_fill_their_row(opened, content):
-    wide = content.gallery[0]
+def test_images_of_any_shape_fill_their_row(opened, brief):
+    wide = brief.gallery[0]
     jpeg = encode_jpeg(np.zeros((16, 8, 3), np.uint8))
     tall = replace(wide, jpeg=jpeg, width=100, height=200)
-    page = opened(replace(content, gallery=[wide, tall, tall, wide, tall, wide, tall])).page
+    page = opened(replace(brief, gallery=[wide, tall, tall, wide, tall, wide, tall])).page
     boxes = [one.bounding_box() for one in page.locator(".gallery .image").all()]
     row = [box for box in boxes if box["y"] == boxes[0]["y"]]
     assert 2 < len(row) < len(boxes)
@@ -280,9 +288,9 @@ def test_images_of_any_shape_fill_their_row(opened, content):
     )
 
 
-def test_an_image_opens_with_its_boxes_and_arrow_keys_go_to_the_next(opened, content):
-    third = replace(content.gallery[1], file_name="third.jpg")
-    page = opened(replace(content, gallery=[*content.gallery, third]))
+def test_an_image_opens_with_its_boxes_and_arrow_keys_go_to_the_next(opened, brief):
+    third = replace(brief.gallery[1], file_name="third.jpg")
+    page = opened(replace(brief, gallery=[*brief.gallery, third]))
     page.page.get_by_role("button", name="Enlarge first.jpg").click()
     assert page.shown("dialog .box b") == ["? circle", "✓ circle 0.90", "✗ star 0.50"]
     for key, name in (("Right", "second"), ("Right", "third"), ("Right", "first"),
@@ -317,15 +325,15 @@ def test_hostile_names_are_text(opened, hostile, hostile_names):
 def test_a_page_scrolls_in_one_direction_only(opened, content, hostile):
     for shown in (content, hostile):
         page = opened(shown).page
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)
-            for size in (PHONE, {"width": 820, "height": 1180}, DESKTOP):
-                page.set_viewport_size(size)
+        for size in (DESKTOP, {"width": 820, "height": 1180}, PHONE):
+            page.set_viewport_size(size)  # draws all charts anew
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
                 assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
 
 
-def test_print_shows_every_image_and_no_controls(opened, content):
-    page = opened(replace(content, gallery=[*content.gallery] * 6))
+def test_print_shows_every_image_and_no_controls(opened, brief):
+    page = opened(replace(brief, gallery=[*brief.gallery] * 6))
     page.page.locator("[name=class]").select_option("star")
     page.page.emulate_media(media="print")
     page.page.evaluate("dispatchEvent(new Event('beforeprint'))")
