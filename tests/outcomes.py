@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.clone import run
+from tests.small_repository import dvc
 
 
 def runs(clone: Path) -> list[dict[str, Any]]:
@@ -25,7 +25,7 @@ def runs(clone: Path) -> list[dict[str, Any]]:
 
 def listed(clone: Path) -> tuple[str, dict[str, Any]]:
     """Returns the hash of the commit, and what `dvc exp show` has of its experiments, by name."""
-    _, baseline = json.loads(run(clone, "dvc", "exp", "show", "--json"))
+    _, baseline = json.loads(dvc(clone, "exp", "show", "--json"))
     return baseline["rev"], {e["name"]: e["revs"][0]["data"] for e in baseline["experiments"]}
 
 

@@ -5,6 +5,8 @@ import os
 import subprocess
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -62,18 +64,24 @@ def run(folder: Path, *command: str) -> None:
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
 
 
-def dvc(folder: Path, *arguments: str) -> None:
-    """Runs a DVC command in the repository, in this process: DVC's import takes a second."""
+def dvc(folder: Path, *arguments: str) -> str:
+    """Runs a DVC command in this process, as DVC's import takes a second; returns its output."""
     from dvc.cli import main
 
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        warnings.catch_warnings(),
+        redirect_stdout(StringIO()) as output,
+    ):
         warnings.simplefilter("ignore")
         patch.chdir(folder)
         for name in [k for k in os.environ if k.startswith(OUTER)]:
             patch.delenv(name)
         for name, value in SETTINGS.items():
             patch.setenv(name, value)
+        patch.setenv("DVC_TEST", "true")  # else JSON passes by a redirected output
         assert main([*arguments]) == 0, arguments
+    return output.getvalue()
 
 
 def _commit(folder: Path, message: str) -> None:

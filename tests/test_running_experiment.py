@@ -1,4 +1,7 @@
-"""What DVC shows of a training that runs is what the VS Code extension shows: it calls the same."""
+"""What DVC shows of a training that runs is what the VS Code extension shows: it calls the same.
+
+The training is that of a network of a few layers.
+"""
 
 import json
 import os
@@ -14,10 +17,11 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from tests.clone import UNCOMPILED, environment, make_clone, run
+from tests.clone import ROOT, UNCOMPILED, environment, make_clone, run
+from tests.small_repository import dvc
 
 pytestmark = pytest.mark.slow
-EPOCHS = 120
+EPOCHS = 900
 """Of one step."""
 HISTORIES = {
     "--temp": ".dvc/tmp/exps/standalone/*/plots/history.csv", "workspace": "plots/history.csv",
@@ -37,6 +41,10 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params["train"].update(epochs=EPOCHS, validate_every=1)
     params["tracking"]["enabled"] = False
     yaml.dump(params, folder / "params.yaml")
+    stages = (folder / "dvc.yaml").read_text()
+    tiny = stages.replace("python -m stages.train", "python -m tests.stages.tiny_train")
+    assert tiny != stages
+    (folder / "dvc.yaml").write_text(tiny)
     run(folder, "git", "commit", "--quiet", "--all", "--message", "Train for long")
     return folder
 
@@ -48,13 +56,13 @@ def row(request: pytest.FixtureRequest, clone: Path) -> Iterator[Any]:
     line = ["dvc", "exp", "run", "--quiet", "--name", "live", *words, "train"]
     with (clone.parent / "log").open("w") as log:
         process = subprocess.Popen(
-            line, cwd=clone, env=environment() | UNCOMPILED, stdout=log, stderr=log,
-            start_new_session=True,
+            line, cwd=clone, env=environment() | UNCOMPILED | {"PYTHONPATH": str(ROOT)},
+            stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
 
     def row() -> dict[str, Any]:
         assert process.poll() is None, (clone.parent / "log").read_text()
-        workspace, baseline = json.loads(run(clone, "dvc", "exp", "show", "--json"))
+        workspace, baseline = json.loads(dvc(clone, "exp", "show", "--json"))
         if not words:
             return workspace
         found = [one for one in baseline["experiments"] or [] if one["name"] == "live"]
@@ -96,6 +104,6 @@ def test_metrics_and_plots_move(row, clone):
     if "executor" in now:
         assert now["executor"]["state"] == "running"
         return
-    plots = json.loads(run(clone, "dvc", "plots", "diff", "--json"))
+    plots = json.loads(dvc(clone, "plots", "diff", "--json"))
     drawn = [one for one in plots["data"]["Loss"] if "workspace" in one["revisions"]]
     assert drawn
