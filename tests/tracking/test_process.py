@@ -14,12 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ssdcore.serving.fetch import fetch
 from ssdcore.tracking import Run, tracked
 from ssdcore.tracking import process as process_module
+from ssdcore.tracking import run as run_module
 from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
-from tests.tracking.spools import MODEL, PARAMS, evaluate, train
+from ssdcore.tracking.store import locate
+from tests.tracking.spools import MODEL, PARAMS, UploadHere, evaluate, train
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
@@ -108,15 +111,10 @@ def test_a_repository_of_any_name_may_be_moved(tmp_path, database, monkeypatch):
     before.rename(after)
     monkeypatch.chdir(after)
     (run_id,) = (folder.name for folder in (after / "mlartifacts").iterdir())
-    command = [
-        sys.executable,
-        "-m",
-        "ssdcore.serving.fetch",
-        f"runs:/{run_id}/page.html",
-        "fetched",
-    ]
-    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=True)
-    assert Path("fetched/page.html").read_text() == "<h1>"
+    fetched = fetch(locate(), f"runs:/{run_id}/page.html", after / "fetched")
+    assert fetched.read_text() == "<h1>"
+    os.environ.pop("MLFLOW_TRACKING_URI", None)  # in which MLflow keeps its address
+    monkeypatch.setattr(run_module, "UploadProcess", UploadHere)
     with tracked("report", params=PARAMS, experiment="x") as run:
         run.log_artifact(after / "page.html")
     assert len(list((after / "mlartifacts").rglob("page.html"))) == 2
