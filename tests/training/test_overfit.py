@@ -10,7 +10,6 @@ from mindspore import nn
 
 from ssdcore.coco.metrics import evaluate
 from ssdcore.core.signals import Signals
-from ssdcore.geometry.default_boxes import TUTORIAL_SCALES
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, predict_split
 from ssdcore.models.layers import ConvBlock
@@ -24,22 +23,26 @@ from tests.network_fixtures import SSD512
 
 ACTIVE = read_params(Path(__file__).parents[2] / "params.yaml")
 MODEL = {
+    **SSD512,
     "width": 0.0625,
+    "head": "separable",
     "batch_norm": True,
     "extra_relu": True,
     "l2_norm": True,
     "dropout": 0.0,
-    "default_box_scales": TUTORIAL_SCALES,
     "normalisation": "imagenet",
     "pretrained": None,
 }
 TRAIN = {
     "init_from": None,
+    "epochs": 45,
+    "validate_every": 45,
     "batch_size": 2,
     "accumulate": 1,
-    "min_negatives": 40,
+    "loss": "focal",
     "optimizer": "adam",
     "lr_init": 1e-4,
+    "lr_max": 0.015,
     "lr_end": 1e-5,
     "auto_lr": False,
     "warmup_epochs": 5.0,
@@ -55,17 +58,16 @@ TRAIN = {
 RUNTIME = {"amp": "O0", "seed": 1, "workers": 1}
 
 
-def require_learnt(images, head, loss, epochs, lr_max, changes=MODEL, **options):
+def require_learnt(images, build):
     """Trains on two images and checks that their objects are found."""
-    rate = {"epochs": epochs, "validate_every": epochs, "lr_max": lr_max}
-    params = ACTIVE.train.model_copy(update={**TRAIN, **rate, "loss": loss})
+    params = ACTIVE.train.model_copy(update=TRAIN)
     training = prepare_training(
-        ACTIVE.model.model_copy(update={**changes, "head": head}),
+        ACTIVE.model.model_copy(update=MODEL),
         params,
         ACTIVE.runtime.model_copy(update=RUNTIME),
         images.split.classes,
         images.shards,
-        **options,
+        build=build,
     )
 
     def measure():
@@ -83,17 +85,11 @@ def require_learnt(images, head, loss, epochs, lr_max, changes=MODEL, **options)
     assert end.figures["AP75"] >= 0.8
 
 
-@pytest.mark.slow
-def test_ssd512_learns_two_images_by_heart(two_images):
-    """With separable heads and focal loss; test_evaluate_stage.py has SSD300 with the others."""
-    require_learnt(two_images, "separable", "focal", 45, 0.015, {**MODEL, **SSD512})
-
-
 class SmallBackbone(nn.Cell):
-    """Ten plain convolutions with the first three maps of SSD300: 38, 19 and 10 cells wide."""
+    """Ten plain convolutions with the first three maps of SSD512: 64, 32 and 16 cells wide."""
 
     out_channels = (32, 48, 64)
-    feature_sizes = (38, 19, 10)
+    feature_sizes = (64, 32, 16)
 
     def __init__(self):
         super().__init__()
@@ -106,25 +102,30 @@ class SmallBackbone(nn.Cell):
             )
 
         self.stem = nn.SequentialCell(down(3, 8), down(8, 16))
-        self.to_38, self.to_19, self.to_10 = down(16, 32), down(32, 48), down(48, 64)
+        self.to_64, self.to_32, self.to_16 = down(16, 32), down(32, 48), down(48, 64)
 
     def construct(self, x):
-        fine = self.to_38(self.stem(x))
-        middle = self.to_19(fine)
-        return fine, middle, self.to_10(middle)
+        fine = self.to_64(self.stem(x))
+        middle = self.to_32(fine)
+        return fine, middle, self.to_16(middle)
 
 
-def test_another_backbone_learns_two_images_by_heart(two_images):
+def test_ssd512_with_another_backbone_learns_two_images_by_heart(two_images):
+    """With separable heads and focal loss; test_evaluate_stage.py has SSD300 with the others."""
+
     def build(model, num_foreground, loss):
         num_classes = num_foreground + 1
         bias = make_class_loss(loss).initial_bias(num_classes)
-        return SSD(num_classes, model.width, class_bias=bias, backbone=SmallBackbone())
+        return SSD(
+            num_classes, model.width, model.head, class_bias=bias, backbone=SmallBackbone(),
+            input_size=model.input_size,
+        )  # fmt: skip
 
-    require_learnt(two_images, "conv", "multibox", 30, 0.008, build=build)
+    require_learnt(two_images, build)
 
 
 def test_a_backbone_with_other_maps_is_refused():
     backbone = SmallBackbone()
-    backbone.feature_sizes = (40, 20, 10)
-    with pytest.raises(ValueError, match=r"sizes \(40, 20, 10\), expected the first of \(38, 19"):
-        SSD(3, backbone=backbone)
+    backbone.feature_sizes = (64, 32, 10)
+    with pytest.raises(ValueError, match=r"sizes \(64, 32, 10\), expected the first of \(64, 32"):
+        SSD(3, backbone=backbone, input_size=512)
