@@ -29,7 +29,7 @@ Images = Annotated[
 
 
 LOCAL_FILES = "/data/local-files/?d="
-"""Under which Label Studio serves files of its own disk."""
+"""Address under which Label Studio serves files of its own disk."""
 
 
 def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_PARAMS) -> None:

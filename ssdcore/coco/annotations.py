@@ -15,11 +15,12 @@ from ssdcore.coco.rows import Row, load_rows, whole_number
 from ssdcore.core.errors import InputError
 
 MAX_DESCRIBED = 1000
-"""Boxes that are described per reason."""
+"""Maximum number of boxes described per reason."""
 AREA_UNUSABLE = "area is no number of at least 0"
 IN_PIXELS = "left, top, width and height in pixels"
-LEAST_OUTSIDE, FAR_OUT = 3, 1.1
-"""Boxes out of their images from which corners are told from carelessness."""
+MIN_OUTSIDE, FAR_OUT = 3, 1.1
+"""Minimum number of boxes outside their images in a file of corners, and minimum ratio of their end
+to the image's side."""
 NO_ANNOTATIONS = check_boxes((), np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2)))
 
 
@@ -174,7 +175,7 @@ def _require_no_corners(split: CocoSplit, where: str) -> None:
     start, end = boxes[:, :2], boxes[:, 2:]
     outside = np.flatnonzero((start + end > FAR_OUT * sizes_wh + 1).any(axis=1))
     as_corners = (start >= 0) & (start < end) & (end <= sizes_wh)
-    if as_corners.all() and len(outside) >= max(LEAST_OUTSIDE, len(boxes) / 3):
+    if as_corners.all() and len(outside) >= max(MIN_OUTSIDE, len(boxes) / 3):
         image = split.images[rows.image[images[outside[0]]]]
         raise InputError(
             f"{where}: annotations",

@@ -33,7 +33,7 @@ KEPT, UNKNOWN_SIZE, WITHOUT_AREA, DUPLICATE = (
 UNLISTED = -1
 """Index of an image that the file does not list."""
 ROUNDING_PX = 0.5
-"""How far a tool's rounding may put a box at the border outside the image."""
+"""Maximum distance outside the image that a tool's rounding gives a box at the border."""
 NO_BOX = (np.nan,) * 4
 
 

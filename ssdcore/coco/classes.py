@@ -11,7 +11,7 @@ from ssdcore.core.errors import InputError, found_instead
 
 NAMES_EXPECTED = "a name in each line, or a list of them as JSON"
 SHOWN = 5
-"""Names in a message."""
+"""Maximum number of names in a message."""
 COCO_NAMES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
     "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog",

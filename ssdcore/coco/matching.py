@@ -22,7 +22,7 @@ Flags = NDArray[np.bool_]
 
 NOTHING = -1
 MOST_DETECTIONS = 100
-"""Per class and image; COCO's protocol ignores the rest."""
+"""Maximum number of detections per class and image; COCO's protocol ignores the rest."""
 AT_ONCE = 1 << 18
 """Pairs compared at once; limits the memory to tens of megabytes."""
 

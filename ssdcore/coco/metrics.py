@@ -17,7 +17,7 @@ from ssdcore.params.types import Backend
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Dataset = dict[str, Any]
-"""What pycocotools calls a data set: the lists images, categories and annotations."""
+"""A data set of pycocotools: the lists images, categories and annotations."""
 
 FIGURES = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
@@ -98,7 +98,7 @@ def load_backend(backend: Backend) -> tuple[Any, Any]:
 
 
 def defined(figure: float) -> float | None:
-    """Returns a figure; None in place of `UNDEFINED`, which nobody should take for a number."""
+    """Returns a figure, None if undefined."""
     return None if figure == UNDEFINED else figure
 
 

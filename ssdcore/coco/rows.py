@@ -33,7 +33,7 @@ WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 NO = ("", "0", "0.0", "false", "nan", "no", "none", "null")
 YES = ("1", "1.0", "true", "yes")
 FLAGS = {**dict.fromkeys(NO, False), **dict.fromkeys(YES, True)}
-"""What a flag says, by its text in lower case."""
+"""The value of a flag by its text in lower case."""
 ROWS_AT_ONCE = 1 << 14
 REMEDY = "Export the data set as a COCO detection file (instances_*.json)"
 

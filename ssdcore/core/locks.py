@@ -21,7 +21,7 @@ from ssdcore.core.messages import say
 from ssdcore.core.unchanged import unchanged
 
 LOCKS = Path(".ssd/locks")
-"""In the working folder, like the outs: `dvc exp run --temp` has a folder of its own."""
+"""Folder of the locks, in the working folder like the outs: `dvc exp run --temp` has its own."""
 
 
 @contextmanager

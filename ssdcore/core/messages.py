@@ -10,7 +10,7 @@ import sys
 from contextlib import nullcontext
 
 ON_UNKNOWN = "backslashreplace"
-"""What happens to characters that the encoding of the terminal or log lacks."""
+"""Handling of characters that the encoding of the terminal or log lacks."""
 
 
 def printable(text: str) -> str:

@@ -12,14 +12,14 @@ from ssdcore.core.messages import say
 Result = TypeVar("Result")
 
 ROOM_S = 60.0
-"""How long to wait for room on a full disk."""
+"""Maximum wait for room on a full disk."""
 PAUSES_S = (0.05, 0.2, 0.8)
-"""Before each further attempt."""
+"""Pauses before the further attempts."""
 FAULTS_OF_A_FILE = frozenset({
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP,
     errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENXIO, None,
 })  # fmt: skip
-"""What a wrong or damaged file causes, at every attempt; None is an error of a library."""
+"""Errors that a wrong or damaged file causes at every attempt; None is an error of a library."""
 _one_at_a_time = RLock()  # work may itself retry a part
 
 

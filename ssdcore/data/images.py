@@ -51,7 +51,7 @@ BYTES_PER_PIXEL = 12
 MAX_STORED_BYTES = 30 << 20
 """A row of MindRecord has to fit a page of 32 MiB."""
 THUMBNAIL = 32
-"""Pixels a side of a `Glance`'s."""
+"""Side of a `Glance`'s thumbnail in pixels."""
 DARK = 16
 """Level, of 256, that an image of 12 bits per channel in a file of 16 does not reach."""
 Grey = NDArray[np.uint8]

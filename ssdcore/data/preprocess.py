@@ -16,11 +16,11 @@ MEAN_RGB = np.array((0.485, 0.456, 0.406), np.float32) * 255
 DEVIATION_RGB = np.array((0.229, 0.224, 0.225), np.float32) * 255
 """ImageNet's mean and standard deviation, in 0 … 255."""
 PADDING_RGB = MEAN_RGB.round().astype(np.uint8)
-"""Colour of what surrounds an image."""
+"""Colour of the padding around an image."""
 SMALLEST_CROP = 0.3
 """Side of the smallest crop that augmentation cuts out, as a fraction of the image's."""
 CAFFE_MEAN_RGB = np.array((123, 117, 104), np.float32)
-"""What the Caffe VGG16 subtracts, in 0 … 255; it does not divide."""
+"""The mean that Caffe's VGG16 subtracts, in 0 … 255; it does not divide."""
 
 
 class NetworkInput(NamedTuple):

@@ -17,20 +17,20 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.images import THUMBNAIL, Grey
 
 BLOCKS = 8
-"""Mean levels along each side, whose differences are the hash."""
+"""Blocks along each side; the differences of their mean levels are the hash."""
 MAX_BITS = 36
-"""Of the 112 of a hash that may differ between copies."""
+"""Maximum number of a hash's 112 bits that differ between copies."""
 NEAREST = 5
-"""Candidates for each image."""
+"""Number of candidates for each image."""
 MIN_CORRELATION = 0.95
 MIN_DEVIATION = 4
 """Standard deviation of the levels below which an image is plain and like any other such."""
 BORDER = THUMBNAIL // 6
-"""Of a thumbnail that its counterpart may lack on each side."""
+"""Maximum width of a thumbnail's border that its counterpart lacks, on each side."""
 FACTORS = np.linspace(0.84, 1.16, 9)
-"""Sizes at which a thumbnail's inner part is looked for in the other."""
+"""Scales at which a thumbnail's inner part is searched for in the other."""
 EXAMPLES = 3
-"""Maximum in a message."""
+"""Maximum number of pairs in a message."""
 
 
 class Look(NamedTuple):

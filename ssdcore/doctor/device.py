@@ -21,7 +21,7 @@ from ssdcore.params.types import Device
 
 BATCH = 2
 POSITIVES = 20
-"""Default boxes of each image of noise that answer for an object."""
+"""Positive default boxes in each image of noise."""
 TIMEOUT_S = 600.0
 HALF = "O2"
 BOUNDS = {

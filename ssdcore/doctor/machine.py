@@ -17,7 +17,7 @@ PYTHONS = ((3, 10), (3, 13))
 """The first supported version and the first one that is not; pyproject.toml's requires-python."""
 PIN = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)\s*(?:;(?P<marker>[^\\]*))?")
 MAX_LISTED = 5
-"""Packages that a finding lists at most."""
+"""Maximum number of packages in a finding."""
 MIN_FREE_BYTES = 2_000_000_000
 """The demo's data, checkpoints and caches take half of it."""
 MODULES = {"OpenCV": "cv2", "MindSpore": "mindspore"}

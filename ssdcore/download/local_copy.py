@@ -20,7 +20,7 @@ CACHE = "ssd-pipeline"
 """Folder of the copies in the user's cache folder (~/.cache or $XDG_CACHE_HOME)."""
 PIN = "#sha256="
 LIKE_A_PIN = re.compile(r"#(?:[^/#=:]*[=:]|\W*(?:sha|md5)|[0-9a-f]{32})", re.IGNORECASE)
-"""What is a pin or was meant to be one: `#SHA256=`, `#sha-256:`, `#md5=`, a hash alone."""
+"""A pin, or an attempt at one: `#SHA256=`, `#sha-256:`, `#md5=`, a hash alone."""
 SLOW_BYTES = 1 << 30
 """Size from which a check takes seconds and is announced."""
 Check = Callable[[Path], str]

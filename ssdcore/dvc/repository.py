@@ -18,7 +18,7 @@ WORKSPACE = "workspace"
 """The name of the working folder as it is now, as in DVC's own commands."""
 SHORT = 12  # digits of an abbreviated commit hash
 DVC_MESSAGE = "dvc: commit experiment "
-"""How DVC begins the message of a commit that it makes itself."""
+"""The beginning of the message of a commit that DVC makes itself."""
 
 
 @contextmanager

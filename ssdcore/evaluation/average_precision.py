@@ -6,7 +6,7 @@ from ssdcore.coco.matching import Flags, Floats, Found, Ints
 from ssdcore.coco.metrics import UNDEFINED
 
 RECALLS = np.linspace(0, 1, 101)
-"""Where COCO samples the precision."""
+"""Recalls at which COCO samples the precision."""
 AT_ONCE = 1 << 21
 """Weights of detections handled at once; limits the memory to tens of megabytes."""
 

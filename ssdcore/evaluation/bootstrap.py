@@ -20,9 +20,9 @@ RESAMPLES, SEED = 1000, 1
 PERCENTILES = (2.5, 97.5)
 """Ends of the interval that holds 95 % of the resamples."""
 RANGES_PX = {"": (0, np.inf)} | {name[0]: range_px for name, range_px in SIZES_PX.items()}
-"""Of √area, by the end of the figures' names."""
+"""Ranges of √area by the suffix of the figures' names."""
 MOST = (1, 10, 100)
-"""Detections of a class in an image that count for AR1, AR10 and AR100."""
+"""Maximum numbers of detections of a class in an image for AR1, AR10 and AR100."""
 
 
 class Bootstrap(NamedTuple):

@@ -32,8 +32,8 @@ from ssdcore.evaluation.outcomes import BACKGROUND_IOU
 
 NAME = "label_errors"
 MISSING, OTHER_CLASS, UNSUPPORTED = "missing box", "other class", "unsupported box"
-LEAST_SUSPICION = 0.25
-"""Of a label in the table."""
+MIN_SUSPICION = 0.25
+"""Minimum suspicion of a label in the table."""
 WRONG = 0.05
 """Assumed share of wrong boxes: the prior of Bayes' rule."""
 FAINTEST = 0.01
@@ -109,7 +109,7 @@ def _rows(name: str, reviewed: Reviewed) -> Iterator[Row]:
         yield row(MISSING, found.image[number], 0, found.label[number], found.score[number],
                   suspicion, found.boxes_xywh[number])  # fmt: skip
     rival, swapped, unsupported = _of_objects(pairs, truth, found, took, seen)
-    for number in np.flatnonzero(seen & (np.maximum(swapped, unsupported) >= LEAST_SUSPICION)):
+    for number in np.flatnonzero(seen & (np.maximum(swapped, unsupported) >= MIN_SUSPICION)):
         image, label, box = truth.image[number], truth.label[number], truth.boxes_xywh[number]
         if swapped[number] > unsupported[number]:
             other, score = found.label[rival[number]], found.score[rival[number]]
@@ -123,7 +123,7 @@ def _missing(pairs: Pairs, found: Found, free: Flags) -> tuple[Ints, Floats]:
     overlap = np.zeros(len(free))
     np.maximum.at(overlap, pairs.detection, pairs.overlap)
     suspicion = np.where(free & (overlap < MATCH_IOU), found.score * (1 - overlap), 0)
-    rows = np.flatnonzero(suspicion >= LEAST_SUSPICION)
+    rows = np.flatnonzero(suspicion >= MIN_SUSPICION)
     rows = rows[np.argsort(-suspicion[rows], kind="stable")]
     some = found.select(rows)
     as_objects = Truth(some.image, some.label, np.zeros(len(rows), bool), some.boxes_xywh)

@@ -41,7 +41,7 @@ TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
     sizes_share,
     coco_figures,
 )
-"""In the order of the report."""
+"""All tables in the order of the report."""
 TRACKED = (
     "AP", "AP_low", "AP_high", "AP50", "AP75", "APs", "APm", "APl", "AR100", "f1", "precision",
     "recall", "threshold",

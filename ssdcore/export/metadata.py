@@ -23,9 +23,9 @@ PREPROCESSING = {
         "padded": "on the right and below",
     },
 }
-"""How a photo of any size becomes one of the network's size, by `model.resize`."""
+"""Description of the resize of a photo to the network's size, by `model.resize`."""
 NORMALISATION = {"channels": "RGB", "mean": MEAN_RGB.tolist(), "deviation": DEVIATION_RGB.tolist()}
-"""How levels 0 … 255 of a resized photo become an image: (level - mean) / deviation."""
+"""Description of the normalisation of levels 0 … 255: (level - mean) / deviation."""
 VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
 REMEDY = "Make one with dvc repro export"
 

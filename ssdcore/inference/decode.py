@@ -48,8 +48,8 @@ class Thresholds(NamedTuple):
 
 
 VALIDATION = Thresholds()
-"""Of the measurements during training, whatever the section `evaluate` has: a change there must
-not retrain."""
+"""Thresholds of the measurements during training. They do not depend on the section `evaluate`: a
+change there must not retrain."""
 
 
 def validation_remark(params: EvaluateParams) -> str:

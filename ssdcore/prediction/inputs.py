@@ -16,7 +16,7 @@ from ssdcore.inference.photo_detector import Source
 from ssdcore.prediction.videos import SUFFIXES as VIDEO_SUFFIXES
 
 LONGEST_STEM = 50
-"""Characters of an output's name: up to four bytes each, and file systems allow 255 bytes."""
+"""Maximum characters of an output's name, up to four bytes each; file systems allow 255 bytes."""
 WEB = ("http", "https")
 
 

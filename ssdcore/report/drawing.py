@@ -31,7 +31,7 @@ GAP: Colour = (28, 32, 36)  # between and above two panels
 HEADER: Colour = (226, 230, 234)
 LONGEST_CAPTION = 120  # characters
 DISTINCT = 200
-"""Colours before the palette repeats; more would look alike."""
+"""Number of colours before the palette repeats; more would look alike."""
 # Tried in this order if DejaVu Sans lacks a character; Pillow searches the system's folders.
 SYSTEM_FONTS = (
     "NotoSansCJK-Regular.ttc",

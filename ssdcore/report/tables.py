@@ -48,7 +48,7 @@ TRAINING_TABLES = (
 )  # fmt: skip
 """Views of plots/history.csv, without their rows."""
 REMARK = "validation_remark"
-"""In metrics/evaluate.json, how training measured AP, if not as the evaluation did."""
+"""Key in metrics/evaluate.json of how training measured AP, if not as the evaluation did."""
 SIZE_BINS = np.geomspace(0.01, 1, 33)
 """Borders of √area as a share of the input's side; 1 % is 3 pixels of SSD300's."""
 

@@ -15,7 +15,7 @@ from ssdcore.search.study import Study, Trial
 POLL_S = 0.5
 """Seconds between two looks at the running trials."""
 FIRST_FAILURES = 3
-"""If the first trials all fail, so would the others."""
+"""Number of first trials that end the search if all of them fail."""
 EPOCHS = "train.epochs"
 
 

@@ -22,7 +22,7 @@ from ssdcore.training.snapshots import PROGRESS, Snapshots, lock_of
 
 MODULE = "ssdcore.dvc.in_copy"
 OF_A_STAGE = ", exited with "
-"""In DVC's message if a stage failed, and not DVC itself."""
+"""Part of DVC's message if a stage failed, and not DVC itself."""
 MAX_STARTS = 3
 
 

@@ -17,9 +17,9 @@ from ssdcore.core.errors import InputError
 from ssdcore.search.space import Space, is_whole, like, rounded
 
 RULES, ORIGIN, KEY, REASON = "rules", "origin", "key", "reason"
-"""Attributes of a study and of a trial."""
+"""Keys of the attributes of a study and of a trial."""
 FOR_IMPORTANCE = 4
-"""Measured trials below which nothing can be said of the parameters' importance."""
+"""Minimum number of measured trials to estimate the parameters' importance."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from ssdcore.sources.coco_writer import ImageEntry, write_contents
 from ssdcore.sources.selection import image_name, shuffled
 
 HELD_OUT_SEED = 1
-"""Of the val that a published data set gets instead of its own."""
+"""Seed of the val that a published data set gets instead of its own."""
 
 
 class Division(NamedTuple):

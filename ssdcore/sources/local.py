@@ -34,7 +34,7 @@ FOUR_PATHS = ("coco", "voc", "yolo")
 PATHS = tuple(f"{split}_{kind}" for split in layout.SPLITS for kind in ("images", "annotations"))
 WHOLE = "a folder or a zip archive"
 ANNOTATION_SUFFIXES = (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson", ".csv")
-"""Of files that are a part of a whole data set."""
+"""Suffixes of files that are a part of a whole data set."""
 
 
 def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:

@@ -33,7 +33,7 @@ READERS = {
     "cvat": read_cvat, "kitti": read_kitti, "label_studio": read_label_studio,
     "labelbox": read_labelbox, "labelme": read_labelme,
 }  # fmt: skip
-"""Of the formats without splits; the folders of the images name them, if there are any."""
+"""Readers of the formats without splits; the folders of the images name the splits, if any."""
 
 
 class Whole(NamedTuple):

@@ -22,11 +22,11 @@ Key = Callable[[Any], Hashable]
 FOREIGN_SUFFIXES = (
     ".dng", ".gif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm",
 )  # fmt: skip
-"""Of images that are not read."""
+"""Suffixes of images that are not read."""
 ALONE = "label file without an image of its own"
 WITHOUT_LABEL = "image without a label file"
 MAX_BYTES = 64 << 20
-"""Of a label file: a few hundred thousand boxes, or an image in it."""
+"""Maximum size of a label file: a few hundred thousand boxes, or an image in it."""
 
 
 def stem(name: str) -> PurePosixPath:

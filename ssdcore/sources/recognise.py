@@ -12,7 +12,7 @@ from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.yolo import files_of_names, may_be_label
 
 MOST_READ = 200
-"""Files of a kind that are opened to recognise their format; the first ones may be empty."""
+"""Maximum number of files of a kind to open for recognition; the first ones may be empty."""
 NAMES = {
     "coco": "COCO",
     "voc": "Pascal VOC",
@@ -25,7 +25,7 @@ NAMES = {
 }
 """The formats that are known, by their values of `dataset.local.format`."""
 IN_JSON = {"coco", "label_studio"}
-"""Those whose annotation files are of any number and in JSON."""
+"""Formats with any number of annotation files in JSON."""
 COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
 LABEL_STUDIO_KEYS = (b'"data"', b'"annotations"', b'"result"')
 COCO_TOOLS = (

@@ -14,10 +14,10 @@ from ssdcore.core.errors import InputError
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 100
 MAX_ELEMENTS = 200_000
-"""An object has about ten elements."""
+"""Maximum number of elements; an object has about ten."""
 ENCODING = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]*)["']""")
 ESCAPES = ("idna", "punycode", "raw-unicode-escape", "unicode-escape")
-"""Encodings of Python that are no file's; some take hours for a megabyte."""
+"""Python's encodings that no file uses; some take hours for a megabyte."""
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip

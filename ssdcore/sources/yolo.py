@@ -26,11 +26,11 @@ NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "_
 """Files of class names; the first that exists is read. Other YAML files with names come last."""
 YAML = (".yaml", ".yml")
 ENTRIES = ("names", "path", "train", "val", "test")
-"""Of a data.yaml."""
+"""Entries of a data.yaml."""
 MAX_NAMES_BYTES = 1 << 18
-"""Ten thousand names; YAML that is larger takes minutes."""
+"""Maximum size, ten thousand names; larger YAML takes minutes."""
 TOLERANCE = 0.01
-"""How far rounding may put a box outside the image; convert clips it."""
+"""Maximum distance of a box outside the image that rounding causes; convert clips it."""
 
 
 def read_names(files: ImageFiles, where: str) -> list[str]:
@@ -293,7 +293,7 @@ def _key(folder: str = "", instead: str = "") -> Key:
 
 
 LEVELS = [(_key("images", "labels"), _key()), (_key(), _key()), (_key("images"), _key("labels"))]
-"""How the paths of an image and its label file correspond, the most precise first."""
+"""Keys that pair the path of an image with that of its label file, the most precise first."""
 
 
 def _box(line: str, where: str, names: list[str], height: int, width: int) -> Box:

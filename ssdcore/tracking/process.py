@@ -13,13 +13,13 @@ from ssdcore.core.processes import child_environment
 from ssdcore.tracking.store import warn
 
 PROMPT_S, SHARE = 10.0, 0.03
-"""How long a stage's end waits for a store: seconds, or a share of the time the run was open."""
+"""Maximum wait for a store at a stage's end: seconds, or a share of the time the run was open."""
 IMPORT_S = 60.0
-"""MLflow's import takes 2 to 5 s, on a busy machine longer; the wait for the store starts then."""
+"""Maximum wait for MLflow's import, usually 2 to 5 s; the wait for the store starts after it."""
 QUIET_S = 4.0
 """Seconds of waiting after which a message is printed."""
 KILLED_S = 5.0
-"""A process that hangs in the kernel, on a dead network disk, can't even be killed."""
+"""Maximum wait for a killed process: one that hangs in the kernel (dead network disk) stays."""
 
 
 class UploadProcess:

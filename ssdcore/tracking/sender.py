@@ -31,15 +31,15 @@ from ssdcore.tracking.store import (
 SYNC_S = 60.0
 """Seconds that `sync` waits for another sender."""
 INTERVAL_S = 5.0
-"""Between two uploads of a running stage."""
+"""Pause between two uploads of a running stage."""
 MAX_PAUSE_S = 60.0
-"""Between two attempts. The pause after the first failure is 1 s; each failure doubles it."""
+"""Maximum pause between two attempts. The first pause is 1 s; each failure doubles it."""
 WARN_AFTER = 2
-"""Failures in a row. A single failure has often passed a second later."""
+"""Failures in a row before a warning. A single failure often passes within a second."""
 FAILING_S, SLOW_S = 1.0, 2.0
-"""How long to go on after the stage's end if the store fails or is slow."""
+"""Time to continue after the stage's end if the store fails or is slow."""
 SLOW_UPLOAD_S = 5.0
-"""A store is slow if the last upload took longer."""
+"""Duration of the last upload above which a store is slow."""
 
 
 class Sent(NamedTuple):

@@ -19,7 +19,7 @@ FIRST_DYNAMIC_SCALE = 2**16
 STEPS_TO_DOUBLE = 2000
 """Updates without an overflow after which a dynamic scale doubles."""
 EACH, SUM, SUM_OF_ROW = ops.HyperMap(), ops.ReduceSum(), ops.ReduceSum(keep_dims=True)
-"""A Python loop over the gradients, and their methods, would double the compilation time."""
+"""Operators; a Python loop over the gradients, and their methods, double the compilation time."""
 
 
 def make_optimizer(

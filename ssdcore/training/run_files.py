@@ -23,9 +23,9 @@ from ssdcore.training.history import COLUMNS, VALIDATION_COLUMNS, HistoryRows, w
 from ssdcore.training.reports import TRACKED, EpochReport, Report, StepReport
 
 LIVE_S = 30.0
-"""Seconds between two writes of history and metrics within an epoch, for who watches."""
+"""Seconds between two writes of history and metrics within an epoch, for `dvc exp show`."""
 LIVE_SHARE = 0.05
-"""These writes take at most this share of the time; a history may have half a million rows."""
+"""Maximum share of the time for these writes; a history may have half a million rows."""
 WARM_UP = 3
 """Steps skipped at the start: the first compiles, and the loader fills its buffers."""
 PARTS = {"data": "waiting_s", "compute": "computing_s", "bookkeeping": "between_s"}

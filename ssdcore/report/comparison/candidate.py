@@ -42,7 +42,7 @@ TABLES = [
 ]
 """All tables, with the files of their rows."""
 BBOX = "evaluate.bbox."
-"""The keys of COCO's figures begin with it."""
+"""Prefix of the keys of COCO's figures."""
 EVALUATED_ON = "evaluated on"
 """The fact that names the split."""
 NOT_FETCHED = " (not fetched)"

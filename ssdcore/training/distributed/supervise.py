@@ -23,7 +23,7 @@ from ssdcore.training.distributed.worker import (
 
 DONE, FAILED, INPUT_ERROR, STOPPED = 0, 1, 2, 75
 SIGNALLED = 128
-"""Added to a signal's number, as shells do."""
+"""Offset of a signal's number in the exit status, as in shells."""
 POLL_SECONDS = 0.1
 START_SECONDS = 120.0
 """Limit for each process to write its first note."""
