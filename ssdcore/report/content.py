@@ -10,14 +10,14 @@ from ssdcore.params.rates import Rise
 from ssdcore.params.schema import AugmentParams
 from ssdcore.report import words
 
-Place = tuple[float, float, float, float]  # left, top, width, height in percent of the image
+XywhPercent = tuple[float, float, float, float]  # left, top, width, height in percent of the image
 
 
 class Box(NamedTuple):
     """An object of the ground truth, or a detection and its outcome.
 
     Attributes:
-        place: where it is.
+        xywh: where it is.
         kind: of an object `missed` or `truth`; of a detection one of `outcomes.KINDS`.
         label: its class, 1 … C-1.
         about: class of the object that a detection's outcome refers to, 0 if none; of an object
@@ -26,7 +26,7 @@ class Box(NamedTuple):
         score: of a detection, in 0…1; None of an object.
     """
 
-    place: Place
+    xywh: XywhPercent
     kind: str
     label: int
     about: int
