@@ -50,7 +50,7 @@ class CocoImage(NamedTuple):
 
 
 class FaultyBox(NamedTuple):
-    """A box with a fault as the file has it: ids unchanged, or as shortened JSON."""
+    """A faulty box as it is in the file: ids unchanged, or as shortened JSON."""
 
     reason: str  # one of `ssdcore.coco.boxes.REASONS`, or `AREA_UNUSABLE`
     file_name: str  # of its image, empty if unknown
@@ -166,7 +166,7 @@ def require_plausible(split: CocoSplit, where: str) -> None:
 
 
 def _require_no_corners(split: CocoSplit, where: str) -> None:
-    """Refuses boxes [x1, y1, x2, y2]: all fit so, and a third would reach far out of its image."""
+    """Refuses boxes [x1, y1, x2, y2]: all fit so, and a third would end far outside its image."""
     rows = split.annotations
     listed = np.flatnonzero((rows.image != UNLISTED) & ~np.isnan(rows.boxes_xywh_px[:, 0]))
     sizes_wh = split.sizes_hw(listed)[:, ::-1]
@@ -179,7 +179,7 @@ def _require_no_corners(split: CocoSplit, where: str) -> None:
         image = split.images[rows.image[images[outside[0]]]]
         raise InputError(
             f"{where}: annotations",
-            f"{len(outside)} of {len(boxes)} boxes that reach out of their images, such as "
+            f"{len(outside)} of {len(boxes)} boxes that end outside their images, such as "
             f"{boxes[outside[0]].tolist()} in {image.file_name} ({image.width} × {image.height})",
             IN_PIXELS,
             "All fit as corners x1, y1, x2, y2: subtract x1 from x2 and y1 from y2 in the file",
@@ -187,7 +187,7 @@ def _require_no_corners(split: CocoSplit, where: str) -> None:
 
 
 def same_name(name: str) -> str:
-    """Returns what the names of one class have in common; see `require_plausible`."""
+    """Returns the key that all names of one class share; see `require_plausible`."""
     words = " ".join(name.split())
     return words.casefold() if len(words) > 1 else words
 
@@ -241,7 +241,7 @@ def _column(
 def _describe(
     rows: Sequence[Row], boxes: Annotations, images: Sequence[CocoImage], indices: NDArray[np.int64]
 ) -> tuple[FaultyBox, ...]:
-    """Describes some rows; those that are kept are there because of their area."""
+    """Describes some rows; kept ones are listed for their area."""
     found = []
     for index in indices.tolist():
         row, image, verdict = rows[index], int(boxes.image[index]), int(boxes.verdict[index])

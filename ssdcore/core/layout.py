@@ -55,7 +55,7 @@ SPLIT_WORDS = {"train": "training", "val": "validation", TEST: "test"}
 def states() -> Path:
     """Returns the folder of saved states, from which interrupted work resumes.
 
-    git and DVC ignore it. It lies in the user's repository: `dvc exp run --temp` and the queue run
+    git and DVC ignore it. It is in the user's repository: `dvc exp run --temp` and the queue run
     in copies, which are deleted when they fail, and name the original in DVC_ROOT.
     """
     return Path(os.environ.get("DVC_ROOT", "")) / ".ssd"

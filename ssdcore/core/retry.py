@@ -1,4 +1,4 @@
-"""Tries again where the machine fails: errors of the disk or of memory are not those of a file."""
+"""Repeats work after errors of the machine (disk, memory), which are not errors of a file."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -77,7 +77,7 @@ def _require_fault_of_machine(error: OSError | MemoryError) -> OSError | MemoryE
 def with_room(work: Callable[[], Result], where: str) -> Result:
     """Returns `work()`, which is called again for `ROOM_S` seconds while the disk is full.
 
-    A moment without room then does not end a training of days. The message names the folder
+    A short lack of room then does not end a long training. The message names the folder
     `where`.
 
     Raises:

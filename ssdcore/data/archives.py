@@ -1,7 +1,7 @@
 """Opens untrusted zip archives, and extracts from them.
 
-What they unpack to is bounded before anything is read. zipfile itself lets no name and no link lead
-out of the folder, and ignores modes.
+The unpacked size is limited before anything is read. zipfile itself keeps names and links inside
+the folder, and ignores modes.
 """
 
 import struct

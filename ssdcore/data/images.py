@@ -95,13 +95,13 @@ def read_header(data: bytes) -> Header:
 
     Raises:
         BrokenImageError: empty, no image, an unknown format or too large.
-        MemoryError: there is not enough memory to tell.
+        MemoryError: there is not enough memory to decode it.
     """
     return _read(data, lambda image: None)
 
 
 class Glance(NamedTuple):
-    """What `glance` sees of an image."""
+    """The properties of an image that `glance` returns."""
 
     thumbnail: Grey  # (32, 32), upright
     is_dark: bool  # no channel reaches `DARK`; False of a JPEG, which has no more than 8 bits
@@ -132,7 +132,7 @@ def inspect(data: bytes, look: Callable[[Image.Image], object] | None = None) ->
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large or cut short.
-        MemoryError: there is not enough memory to tell.
+        MemoryError: there is not enough memory to decode it.
     """
 
     def load(image: Image.Image) -> None:
@@ -176,7 +176,7 @@ def checked(
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large, cut short or of
             another size.
-        MemoryError: there is not enough memory to tell.
+        MemoryError: there is not enough memory to decode it.
     """
     header = inspect(data, look)
     is_turned = turn_upright and header.orientation != 1
@@ -202,7 +202,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
     Raises:
         BrokenImageError: it can't be decoded.
-        MemoryError: there is not enough memory to tell.
+        MemoryError: there is not enough memory to decode it.
     """
     if not _is_of_phone(data):
         return _decoded(data, 1)
@@ -278,7 +278,7 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
 
 
 def _is_of_phone(data: bytes) -> bool:
-    """Tells whether a file has the container of HEIC and AVIF, which some videos have, too."""
+    """Returns whether a file has the container of HEIC and AVIF, which some videos have, too."""
     return data[4:8] == b"ftyp"
 
 

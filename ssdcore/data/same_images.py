@@ -1,4 +1,4 @@
-"""Finds the images that two splits share: figures of one then say less about new images.
+"""Finds the images that two splits share, which make the figures of one too high.
 
 Copies have the same bytes, or show the same: encoded again, resized, slightly cropped. Difference
 hashes find candidates among all pairs, and the correlation of the thumbnails decides. On real
@@ -34,13 +34,13 @@ EXAMPLES = 3
 
 
 class Look(NamedTuple):
-    """An image: its name, the SHA-256 of its bytes, and what `glance` and its listed size tell."""
+    """An image: its name, the SHA-256 of its bytes, and what `glance` and its listed size give."""
 
     file_name: str
     digest: bytes
     thumbnail: Grey  # (32, 32)
     is_dark: bool = False  # no channel reaches `DARK`
-    is_ambiguous: bool = False  # nothing tells whether its boxes are of the upright image
+    is_ambiguous: bool = False  # unknown whether its boxes are of the upright image
 
 
 class SameImage(NamedTuple):
@@ -110,7 +110,7 @@ def _hashes(thumbnails: Sequence[Grey]) -> NDArray[np.uint8]:
 
 
 def _correlation(one: Grey, other: Grey) -> float:
-    """Returns how well the inner part of a thumbnail fits somewhere in the other, -1 to 1."""
+    """Returns the highest correlation of a thumbnail's inner part with the other, -1 to 1."""
     blurred = (cv2.GaussianBlur(grey, (3, 3), 0) for grey in (one, other))
     inner, whole = next(blurred)[BORDER:-BORDER, BORDER:-BORDER], next(blurred)
     if min(inner.std(), whole.std()) < MIN_DEVIATION:

@@ -1,7 +1,7 @@
 """Compares a device with the CPU: an inference and a training step, from equal weights and images.
 
-Each side computes in a process of its own, so that a device that crashes or hangs ends one process
-and the check goes on.
+Each side computes in a process of its own: if a device crashes or hangs, only that process ends and
+the check continues.
 """
 
 import subprocess

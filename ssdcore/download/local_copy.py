@@ -76,7 +76,7 @@ def remembered_sha256(path: Path) -> str:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass  # not stored yet, or damaged
     digest = sha256_of_file(path)
-    with suppress(OSError):  # a cache that can be read alone: the file is hashed each time
+    with suppress(OSError):  # a read-only cache: the file is hashed each time
         _remember_sha256(path, digest)
     return digest
 

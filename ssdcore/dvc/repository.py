@@ -1,7 +1,7 @@
 """The DVC repository: opens it, lists its changed stages, and reads files of its revisions.
 
 The repository is a git repository, or a subfolder of one, with or without `dvc init --subdir`.
-Paths are relative to its root; `folder_in_git` says where that lies in a commit.
+Paths are relative to its root; `folder_in_git` returns the root's path in a commit.
 """
 
 import shutil
@@ -50,7 +50,7 @@ def open_repository(folder: Path | None = None, *, wait: bool = False) -> Iterat
 def at_rest() -> Iterator[Any]:
     """Yields the repository while no DVC command changes the working folder.
 
-    `dvc exp run --temp` takes the user's changes away and puts them back while it begins.
+    `dvc exp run --temp` stashes the user's changes and restores them when it begins.
 
     Raises:
         InputError, RunError: as `open_repository`.

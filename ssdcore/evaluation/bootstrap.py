@@ -1,4 +1,4 @@
-"""How far the figures would differ on other images: the bootstrap over images.
+"""Estimates how much the figures would differ on other images: the bootstrap over images.
 
 Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13, percentile intervals.
 A resample draws as many images as there are, with replacement. Images are drawn, not objects,

@@ -1,4 +1,4 @@
-"""What each kind of error costs: the AP50 that a detector without it would gain (TIDE).
+"""The cost of each kind of error: the AP50 that a detector without it would gain (TIDE).
 
 Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors" (2020), section
 2.2: one kind is corrected, all else stays, and AP50 is measured again. The costs do not add up.

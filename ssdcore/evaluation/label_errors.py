@@ -1,4 +1,4 @@
-"""Labels worth a look: the boxes, and the places without one, that contradict the detector most.
+"""Labels worth a look: the boxes and the missing boxes that contradict the detector most.
 
 The kinds and the idea of one score for each box are those of ObjectLab (Tkachenko, Thyagarajan,
 Mueller, "ObjectLab: Automated Diagnosis of Mislabeled Images in Object Detection Data", 2023):
@@ -60,7 +60,7 @@ class Reviewed(NamedTuple):
 def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:
     """Returns the table of at most `most` labels, the most suspicious of all splits first.
 
-    A suspicion lies in 0…1:
+    A suspicion is in 0…1:
 
     - missing box: a detection that takes no object (`ssdcore.coco.matching`), the best of those
       that overlap: score · (1 - IoU with the nearest object), where that IoU is less than 0.5.
@@ -119,7 +119,7 @@ def _rows(name: str, reviewed: Reviewed) -> Iterator[Row]:
 
 
 def _missing(pairs: Pairs, found: Found, free: Flags) -> tuple[Ints, Floats]:
-    """Returns the detections on which no object lies, and their suspicions."""
+    """Returns the detections without an object, and their suspicions."""
     overlap = np.zeros(len(free))
     np.maximum.at(overlap, pairs.detection, pairs.overlap)
     suspicion = np.where(free & (overlap < MATCH_IOU), found.score * (1 - overlap), 0)

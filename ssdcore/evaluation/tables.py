@@ -90,7 +90,7 @@ def results_of(
 ) -> dict[str, Any]:
     """Returns the content of metrics/validation.json, or of metrics/evaluate.json without times.
 
-    Remarks say on what the figures depend, by their keys in the file.
+    Remarks explain what the figures depend on, by their keys in the file.
     """
     return {
         "split": split,

@@ -31,7 +31,7 @@ REMEDY = "Make one with dvc repro export"
 
 
 class _Thresholds(BaseModel):
-    """`Thresholds` as they stand in the file."""
+    """`Thresholds` as stored in the file."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
     score: Fraction
@@ -42,7 +42,7 @@ class _Thresholds(BaseModel):
 
 
 class _Description(BaseModel):
-    """What the file's texts say besides the network's description."""
+    """The content of the file's texts besides the network's description."""
 
     model_config = ConfigDict(strict=True)
     thresholds: _Thresholds

@@ -25,7 +25,7 @@ STEPS = (0.4, 0.2, 0.1, 0.05, 0.025, 0.0125)
 SHARE_WEIGHT, PLACED = 3.0, 0.25
 """Weights in the goal; see `_Search`."""
 MIN_GAIN = 1e-4
-"""Rise of the goal that is worth a change: a shape that no object needs stays as it is."""
+"""Minimum rise of the goal for a change: a shape that no object needs stays unchanged."""
 ENOUGH_STRIDES = 6.0
 """Side of an object, in distances between the cells of a map, from which the map shows it well. A
 map whose cells are twice as far apart finds it less exactly, however well its boxes fit: on blood
@@ -48,7 +48,7 @@ Position = tuple[int, int]
 
 
 class BoxShapes(NamedTuple):
-    """What the shapes of the default boxes follow from."""
+    """The scales and ratios that define the shapes of the default boxes."""
 
     scales: tuple[float, ...]  # one for each map and one more; see `ssdcore.geometry.default_boxes`
     ratios: tuple[tuple[float, ...], ...]  # the aspect ratios of each map
@@ -152,7 +152,7 @@ def _overlaps(
 ) -> Iterator[tuple[Values, Values]]:
     """Yields for each shape of map k the IoUs (N,) with the objects, rows of `columns` (4, N).
 
-    The first is with the nearest box as it lies, the second with a box around the same centre.
+    The first is with the nearest box at its position, the second with a box around the same centre.
     """
     feature_map = layout.maps[k]
     step = feature_map.stride / layout.input_size
@@ -168,13 +168,13 @@ def _overlaps(
 
 
 class _Search:
-    """Shapes on their way to a higher goal.
+    """Searches shapes with a higher goal.
 
     The goal is `SHARE_WEIGHT` times the share of the objects with a default box of IoU 0.5 or more,
-    plus the mean over the objects of their best box's IoU, by a quarter as the box lies and by
-    three quarters as if both had one centre, less on a map that shows the object worse than the
-    finest does; see `ENOUGH_STRIDES`. By the IoU as the box lies alone, boxes become larger than
-    objects: a larger box overlaps more of an object between two cells.
+    plus the mean over the objects of their best box's IoU: a quarter of it at the box's position,
+    three quarters as if both had the same centre, and less on a map that shows the object worse
+    than the finest does; see `ENOUGH_STRIDES`. With the IoU at the box's position alone, boxes
+    become larger than objects: a larger box overlaps more of an object between two cells.
     """
 
     def __init__(

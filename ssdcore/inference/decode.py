@@ -1,4 +1,4 @@
-"""From the network's outputs to detections (section 2.3 of the SSD paper)."""
+"""Converts the network's outputs to detections (section 2.3 of the SSD paper)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -53,7 +53,7 @@ change there must not retrain."""
 
 
 def validation_remark(params: EvaluateParams) -> str:
-    """Says how training measured its figures where `evaluate` measures otherwise; else ""."""
+    """Describes how training measured its figures if `evaluate` measures otherwise; else ""."""
     ours, theirs = VALIDATION.texts(), Thresholds.of(params).texts()
     ours, theirs = ours | {"tile": "null"}, theirs | {"tile": str(params.tile or "null")}
     unlike = ", ".join(

@@ -1,4 +1,4 @@
-"""One set of detections from those in an image and in its tiles (`ssdcore.data.tiles`)."""
+"""Merges the detections in an image with those in its tiles (`ssdcore.data.tiles`)."""
 
 from collections.abc import Sequence
 

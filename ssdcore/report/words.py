@@ -31,7 +31,7 @@ def percent(part: float | None) -> str:
 
 
 def defined(value: float | None) -> TypeGuard[float]:
-    """Tells whether a figure was measured: not None, finite, not COCO's -1."""
+    """Returns whether a figure was measured: not None, finite, not COCO's -1."""
     return value is not None and math.isfinite(value) and value >= 0
 
 

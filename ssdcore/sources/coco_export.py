@@ -119,7 +119,7 @@ def pair_listed(
 
 
 def _is_below_one_folder(image_of: dict[str, str]) -> bool:
-    """Tells whether all images are at their listed paths, but for a folder that all are in."""
+    """Returns whether all images are at their listed paths, but for a folder that all are in."""
     ends = {name: f"/{plain_name(name)}" for name in image_of}
     folders = {image.removesuffix(ends[name]) for name, image in image_of.items()}
     return len(folders) == 1 and all(i.endswith(ends[name]) for name, i in image_of.items())

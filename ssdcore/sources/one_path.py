@@ -140,7 +140,7 @@ def _read(files: ImageFiles, where: str, wanted: str, *, or_any: bool = False) -
 
 
 def _has_boxes(whole: Whole, split: str) -> bool:
-    """Tells whether a split is labelled; a published test split may not be."""
+    """Returns whether a split is labelled; a published test split may not be."""
     if split in whole.contents:
         return bool(whole.contents[split]["annotations"])
     return any(entry.boxes for entry in whole.readings[split].entries)

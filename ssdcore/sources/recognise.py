@@ -188,7 +188,7 @@ def _read(files: ImageFiles, name: str) -> bytes:
 
 
 def _is_json(data: bytes, begin: bytes, keys: tuple[bytes, ...]) -> bool:
-    """Tells whether the first character is `begin`, and all keys are there."""
+    """Returns whether the first character is `begin`, and all keys are there."""
     return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == begin and all(key in data for key in keys)
 
 
@@ -216,6 +216,6 @@ def _is_line_of_numbers(data: bytes) -> bool:
 
 
 def is_kitti(data: bytes) -> bool:
-    """Tells whether the first line is a class (of any number of words) and 14 numbers."""
+    """Returns whether the first line is a class (of any number of words) and 14 numbers."""
     words = _words(data)
     return len(words) >= 15 and [_is_number(word) for word in words[-15:]] == [False, *[True] * 14]

@@ -263,7 +263,7 @@ def read_yolo(
 
 
 def may_be_label(name: str) -> bool:
-    """Tells whether a file is a text other than one of class names."""
+    """Returns whether a file is a text other than one of class names."""
     path = PurePosixPath(name)
     return path.suffix.lower() == ".txt" and path.name.lower() not in NAMES
 

@@ -213,5 +213,5 @@ def _mapping(text: str) -> dict[str, Any]:
 
 
 def _is_defined(value: Any) -> bool:
-    """Tells whether a value is a number, and not COCO's -1."""
+    """Returns whether a value is a number, and not COCO's -1."""
     return isinstance(value, int | float) and not isinstance(value, bool) and defined(value)
