@@ -69,12 +69,12 @@ def best(
 
 def share(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The experiment.")],
-    git_remote: Annotated[str, typer.Option(help="Where its commit goes.")] = "origin",
+    git_remote: Annotated[str, typer.Option(help="Git remote for its commit.")] = "origin",
 ) -> None:
     """Push an experiment: its commit to git, its outputs to DVC's remote, its run to MLflow.
 
     The run is copied from mlflow.db to the server that MLFLOW_TRACKING_URI names, if it is not
-    there. The others get the experiment by `dvc exp pull`.
+    there. Others get the experiment with `dvc exp pull`.
     """
     from ssdcore.dvc.experiments import list_experiments, push
 

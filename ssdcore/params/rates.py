@@ -1,4 +1,4 @@
-"""Tells from the losses of a training that its learning rate was too high."""
+"""Detects in the losses of a training that its learning rate was too high."""
 
 from collections.abc import Iterable
 from itertools import groupby

@@ -74,7 +74,7 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
 
 
 def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str, Path]]:
-    """Yields what a word stands for, with the path of its copy before it is made unique."""
+    """Yields the inputs that a word names, with the paths of copies before they are unique."""
     path = Path(word)
     if "://" in word:
         yield _allowed_address(word, allow_url), _file_name(word)
@@ -90,7 +90,7 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
                 others[file.suffix.lower() or file.name] += 1
         if others:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items())[:10])
-            say(printable(f"{word}: left out what is no image: {kinds}"))
+            say(printable(f"{word}: left out files that are no images: {kinds}"))
     elif path.exists():
         yield path, Path(path.name)
     else:

@@ -1,4 +1,4 @@
-"""The report's whole input: the page shows what is here and reads nothing else."""
+"""The report's whole input; the page reads nothing else."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -105,16 +105,16 @@ class ReportContent:
 
     @property
     def about_split(self) -> str:
-        """Says what the split of the figures has to do with the training."""
+        """Explains how training used the split of the figures."""
         if self.evaluated == layout.SPLIT_WORDS["val"]:
             return (
                 "All figures are of the validation set, which the detector was not trained on. It "
-                "did choose the checkpoint, so AP may be lower on new images; a test split tells."
+                "chose the checkpoint, so AP may be lower on new images: measure on a test split."
             )
         ap = words.score(self.validation.get("bbox", {}).get("AP"))
         return (
             "All figures are of the test set, which neither trained the detector nor chose its "
-            f"checkpoint. On the validation set, which did choose it, AP is {ap}."
+            f"checkpoint. On the validation set, which chose it, AP is {ap}."
         )
 
     @property

@@ -225,7 +225,7 @@ def _draw_caption(
     label_height = ascent + descent
     margin = label_height // 5
     longest = min(len(caption), LONGEST_CAPTION)
-    shortest = min(longest, 2)  # an ellipsis alone says nothing
+    shortest = min(longest, 2)  # an ellipsis alone is useless
     candidates = (shortened(caption, length) for length in range(longest, shortest - 1, -1))
     shown = next((text for text in candidates if font.getlength(text) + 2 * margin <= width), "")
     if label_height > height or not shown:

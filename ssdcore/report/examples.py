@@ -1,7 +1,7 @@
 """Example images: evaluated images with results, training images as augmentation varies them.
 
-The same images are shown for every run on a data set, so that runs can be compared. What draws
-them raises an InputError if an image has changed since convert read it.
+The same images are shown for every run on a data set, so that runs can be compared. Drawing
+raises an InputError if an image has changed since convert read it.
 """
 
 from collections import defaultdict

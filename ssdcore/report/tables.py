@@ -174,7 +174,7 @@ def _same_images(splits: Mapping[str, SplitData]) -> list[Table]:
         Table(
             SAME_IMAGES, DATA, "Images that two splits share",
             tuple(Column(name, "text") for name in names), rows,
-            "Figures of a split say less about new images if train has the same ones: remove one "
+            "The figures of a split are too high if train has the same images: remove one "
             "of each pair. Images of one scene, such as those of a video, belong in one split "
             "(dataset.local.group).",
         )

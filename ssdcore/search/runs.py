@@ -29,7 +29,7 @@ MAX_STARTS = 3
 class TrialRun:
     """The process of one trial, whose lock and log are in a folder.
 
-    If it is left by a search that was killed, it is taken up.
+    If a killed search has left it running, this attaches to it.
     """
 
     def __init__(self, trial: Trial, folder: Path) -> None:
@@ -107,7 +107,7 @@ class TrialRun:
             return ""
 
     def discard_state(self) -> None:
-        """Removes the saved state of its training, from which it will not go on."""
+        """Removes the saved state of its training, which will not resume."""
         for progress in (layout.states() / "train").glob(f"*/*/{PROGRESS}"):
             folder = progress.parents[1]
             with suppress(OSError, ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""Reads search.yaml: what is searched, where and how; and the commit that all trials start from."""
+"""Reads search.yaml, which defines the search, and the commit that all trials start from."""
 
 import os
 import re
@@ -32,7 +32,7 @@ RESULTS = ("dvc.lock", "metrics")
 
 
 class Range(Section):
-    """What is tried of one parameter: an interval, or a list of choices (lists, too)."""
+    """The values to try of one parameter: an interval, or a list of choices (lists, too)."""
 
     low: float | int | None = None
     high: float | int | None = None
@@ -84,7 +84,7 @@ class Space(Section):
     params: Annotated[dict[str, Range], Field(min_length=1)]
 
     def rules(self) -> dict[str, Any]:
-        """Returns what may not change while a study goes on: all but the number of trials."""
+        """Returns what must not change during a study: all but the number of trials."""
         return self.model_dump(mode="json", exclude={"trials"})
 
 

@@ -172,7 +172,7 @@ def _of_files(
     expected: str,
     read: Callable[[str, bytes], Iterable[ImageEntry]],
 ) -> Reading:
-    """Reads files that list images with their sizes and boxes; faults are not as `expected`."""
+    """Reads files that list images with sizes and boxes; messages name the `expected` format."""
     found: list[ImageEntry] = []
     for name in annotations:
         try:

@@ -56,7 +56,7 @@ def divide(
 
     The images of a group form a unit. The strata are the units whose rarest class is the same, and
     each split takes its share of each stratum, the rarest first. The last unit that shows a class
-    stays in train: nobody could find the class without it.
+    stays in train: the detector could not learn the class without it.
 
     `classes_of` has the classes of the objects in each image, by its name.
 

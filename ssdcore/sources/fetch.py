@@ -113,7 +113,7 @@ def _require_learnable(
     """Returns the classes of which train has no object.
 
     Raises:
-        InputError: another split has objects of such a class, which nobody could find.
+        InputError: another split has objects of such a class, which the detector cannot learn.
     """
     shown = {split: _shown(content) for split, content in read.items()}
     names = [c.name for c in read["train"].classes]

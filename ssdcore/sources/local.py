@@ -56,7 +56,7 @@ def require_paths(params: LocalParams) -> None:
     """Checks that there is something at each path that counts.
 
     Raises:
-        InputError: there is not, or a file of annotations stands for a whole data set.
+        InputError: there is nothing, or an annotation file instead of a whole data set.
     """
     keys = ("path",) if params.is_one_path else PATHS
     for name in (*keys, *(("test_path",) if params.has_test_path else ())):

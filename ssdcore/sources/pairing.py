@@ -1,4 +1,4 @@
-"""Pairs images with their label files, and lists what of the input no record uses."""
+"""Pairs images with their label files, and lists the input that no record uses."""
 
 import json
 import os
@@ -78,7 +78,7 @@ class Reading(NamedTuple):
     used: Set[Path] = frozenset()  # paths of the files that the entries come from
     rest: Mapping[Path, tuple[str, str]] = MappingProxyType({})  # the others: name and reason
     unlabelled: Sequence[str] = ()  # images without a label file, taken to show no objects
-    notes: tuple[str, ...] = ()  # what else the user should know, a line each
+    notes: tuple[str, ...] = ()  # notes for the user, a line each
 
 
 def gathered(

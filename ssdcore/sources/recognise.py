@@ -44,7 +44,7 @@ IS_VIA = re.compile(rb'"(?:regions|_via_img_metadata)"\s*:')
 
 
 class Recognised(NamedTuple):
-    """What a data set is, and the files that say so.
+    """The format of a data set, and the files that identify it.
 
     Of COCO, Label Studio, CVAT and Labelbox, these are all annotation files.
     """
@@ -95,7 +95,7 @@ def recognise(
 
 
 def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
-    """Returns the message for files of no known format: what is missing, as far as that is seen."""
+    """Returns the message for files of no known format: what is missing, if that is known."""
     names = files.names()
     endings = sorted({PurePosixPath(name).suffix.lower() or name for name in names})
     kinds = f"files {', '.join(endings[:10])}" if endings else "no file"

@@ -85,7 +85,7 @@ def as_utf8(data: bytes, where: str) -> bytes:
             raise LookupError
         return data.decode(encoding).removeprefix("\ufeff").encode("utf-8")
     except LookupError:
-        expected = "an encoding that Python knows, such as UTF-8 or GBK"
+        expected = "an encoding that Python supports, such as UTF-8 or GBK"
         raise InputError(f"{where}, line 1", encoding, expected, "Save it as UTF-8") from None
     except UnicodeError as error:
         line = data.count(b"\n", 0, getattr(error, "start", 0)) + 1

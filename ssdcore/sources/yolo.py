@@ -72,8 +72,8 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
     """Returns the images of each split, as `ssdcore.sources.splits.complete` does.
 
     The entries `train`, `val` and `test` of a data.yaml name folders, or text files with an image
-    in each line. Their paths are those of the machine that wrote them; what counts is the longest
-    end of such a path that is here. Without these entries, the names of folders decide.
+    in each line. Their paths are those of the machine that wrote them; the longest end of such a
+    path that exists counts. Without these entries, the names of folders decide.
 
     Raises:
         InputError: there is nothing at an entry's path.
@@ -269,7 +269,7 @@ def may_be_label(name: str) -> bool:
 
 
 def _is_label(files: ImageFiles, name: str) -> bool:
-    """Says whether a text is of labels: by its folder, or since it is empty or starts so."""
+    """Returns whether a text has labels: by its folder, or if it is empty or starts like labels."""
     if "labels" in PurePosixPath(name.lower()).parts[:-1]:
         return True
     try:

@@ -26,7 +26,7 @@ with quiet():
 LOCAL_PAGE = "http://127.0.0.1:5000"
 """Where `mlflow ui` serves a database."""
 UNFINISHED = "copy.unfinished"
-"""Tag of a copy until it is complete: an interrupted one is begun again."""
+"""Tag of a copy until it is complete: an interrupted one is started again."""
 
 
 class Found(NamedTuple):

@@ -27,7 +27,7 @@ class UploadProcess:
 
     MLflow takes seconds to import, and its database work would hold the GIL. A crash, a leak or a
     locked database stays in that process, and Ctrl-C in the terminal doesn't reach it. The stage
-    tells it on its standard input that it has ended (also by being killed); the process closes its
+    closes the process's standard input when it ends (also by being killed); the process closes its
     standard output once it has imported MLflow.
 
     Raises:
@@ -55,7 +55,7 @@ class UploadProcess:
         with _until_ctrl_c():
             message.start()
             with suppress(BrokenPipeError):
-                process.stdin.write(b"e")  # closing it says nothing if a child keeps it open
+                process.stdin.write(b"e")  # closing it has no effect while a child keeps it open
             if select([process.stdout], [], [], IMPORT_S)[0]:
                 self._wait(max(PROMPT_S, SHARE * open_s))
         message.cancel()

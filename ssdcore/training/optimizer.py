@@ -1,4 +1,4 @@
-"""From gradients to new weights: loss scale, clipping, weight decay, optimiser, finite checks."""
+"""Computes new weights of gradients: loss scale, clipping, decay, optimiser, finite checks."""
 
 from collections.abc import Iterable
 from itertools import product
@@ -88,7 +88,7 @@ def make_loss_scaler(scale: float | Literal["dynamic"]) -> LossScaler:
 class Update(nn.Cell):
     """Applies gradients; changes nothing if one of them or the loss is not finite.
 
-    The scaler is told of overflows, so that a dynamic scale halves. The gradients of each output
+    The scaler receives overflows, so that a dynamic scale halves. The gradients of each output
     channel are scaled down to a root mean square of `most`, unless that is 0, and then all to a
     global norm of `clip_norm`. The average follows each update.
     """

@@ -71,7 +71,7 @@ class Profile:
 
 
 class RunPaths(NamedTuple):
-    """Where the files of a training go."""
+    """The paths of a training's files."""
 
     best: Path  # checkpoint of the highest validation AP; of several, or without an AP, the latest
     last: Path  # checkpoint of the last epoch
@@ -90,8 +90,8 @@ class RunPaths(NamedTuple):
 class RunFiles:
     """Writes the files of one training; after every epoch all of them are complete.
 
-    Within an epoch, history and metrics follow with a delay, so that `dvc exp show`, and what calls
-    it, shows a training that runs.
+    Within an epoch, history and metrics follow with a delay, so that `dvc exp show`, and tools that
+    call it, show a running training.
 
     Of a group of processes, all but one only keep count: `writes` is False.
     """

@@ -34,7 +34,7 @@ def test_a_folder_is_searched_recursively(photos, capsys):
         ("photos/inner/a.png", "inner/a.png.jpg"),
         ("photos/inner/c.webp", "inner/c.webp.jpg"),
     ]
-    assert capsys.readouterr().out == "photos: left out what is no image: 1 .gif, 1 .txt\n"
+    assert capsys.readouterr().out == "photos: left out files that are no images: 1 .gif, 1 .txt\n"
 
 
 def test_named_files_may_have_any_suffix(photos):
