@@ -34,7 +34,7 @@ def best(
         typer.Option(min=-1, help="Commits whose experiments are ranked; -1: all of this branch."),
     ] = 1,
 ) -> None:
-    """List experiments by AP on val, and say how to look at and apply the best one.
+    """List experiments by AP on val, and print how to open and apply the best one.
 
     Only experiments on the same data/raw as the workspace are ranked, since AP does not compare
     across data sets. If the workspace has none, the commit or the newest experiment with an AP
@@ -120,7 +120,7 @@ def _table(ranked: Sequence[Experiment], top: int, applied: Experiment | None) -
 
 
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
-    """Yields the commands and the address to apply and to look at the best experiment."""
+    """Yields the commands and the address to apply and to open the best experiment."""
     from ssdcore.tracking.experiment_runs import find_run
     from ssdcore.tracking.store import UnavailableError, locate
 

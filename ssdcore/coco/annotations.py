@@ -35,7 +35,7 @@ class CocoImage(NamedTuple):
     """An image of the annotation file, size in pixels.
 
     A missing file name is empty and a missing size is 0; convert skips such an image. Without a
-    listed size, the boxes are those of the image that its EXIF orientation turns upright.
+    listed size, the boxes are on the image turned upright by its EXIF orientation.
     """
 
     id: int
@@ -73,8 +73,8 @@ class CocoSplit(NamedTuple):
     boxes: Mapping[str, int]
     dropped: Mapping[str, int]  # number of boxes by reason
     dropped_boxes: tuple[FaultyBox, ...] = ()  # the first `MAX_DESCRIBED` of each reason
-    repaired_boxes: tuple[FaultyBox, ...] = ()  # those whose area is that of the box, likewise
-    sizes_from_files: int = 0  # number of images whose size is that of the image file
+    repaired_boxes: tuple[FaultyBox, ...] = ()  # those that got the box's area, likewise
+    sizes_from_files: int = 0  # number of images that got the size of the image file
     clipped_in: Mapping[int, int] = MappingProxyType({})  # number of boxes by image id, if any
     annotations: Annotations = NO_ANNOTATIONS  # all boxes as they are listed, for the evaluation
 

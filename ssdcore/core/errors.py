@@ -8,7 +8,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Ending(Exception):  # noqa: N818 - a requested stop is not an error
-    """Ends the command; the text says why, in full sentences."""
+    """Ends the command; the text gives the reason in full sentences."""
 
     status = 1  # the exit status
     word = "error"  # the first of the printed message

@@ -1,7 +1,7 @@
 """Locks between processes: a stage's outs have one writer at a time, a training one process.
 
 The operating system releases a lock when its process ends, also by a kill. Beside the lock, a JSON
-file says who holds it.
+file describes its holder.
 """
 
 import os

@@ -104,7 +104,7 @@ class Conversion(NamedTuple):
 
 
 def read_split(annotations: Path, folder: Path) -> CocoSplit:
-    """Reads the annotation file of a split; the size of an image without one is that of its file.
+    """Reads the annotation file of a split; an image without a listed size gets its file's size.
 
     Tools that write no size draw their boxes on the upright image.
 

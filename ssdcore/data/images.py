@@ -249,7 +249,7 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
     if not data:
         raise BrokenImageError("file empty")
     width = height = 0
-    formats = _phone_formats() if _is_of_phone(data) else FORMATS
+    formats = phone_formats() if _is_of_phone(data) else FORMATS
     try:
         with Image.open(io.BytesIO(data), formats=formats) as image:
             (width, height), image_format = image.size, str(image.format)
@@ -260,7 +260,7 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
             orientation = _orientation(image)
             use(image)
     except UnidentifiedImageError:
-        if data[8:12] in HEIF_BRANDS and "HEIF" not in _phone_formats():
+        if data[8:12] in HEIF_BRANDS and "HEIF" not in phone_formats():
             raise BrokenImageError(WITHOUT_HEIF) from None
         if data[8:12] in (*HEIF_BRANDS, *AVIF_BRANDS):
             raise BrokenImageError(DAMAGED) from None
@@ -283,7 +283,7 @@ def _is_of_phone(data: bytes) -> bool:
 
 
 @cache
-def _phone_formats() -> tuple[str, ...]:
+def phone_formats() -> tuple[str, ...]:
     """Returns the formats of `PHONE_FORMATS` that can be decoded here."""
     try:
         from pillow_heif import register_heif_opener
@@ -294,7 +294,7 @@ def _phone_formats() -> tuple[str, ...]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Returns the EXIF orientation; OpenCV and Pillow apply that of TIFF themselves."""
+    """Returns the EXIF orientation; OpenCV and Pillow apply a TIFF's orientation themselves."""
     if image.format == "TIFF":
         return 1
     try:

@@ -1,8 +1,7 @@
 """The files that download writes beside the annotation files of data/raw, for later stages.
 
-The manifest source.json says where the images of train and val are, with their hashes, and
-source_test.json where those of a test split are. The list unused.json names what the input contains
-and no record uses.
+The manifest source.json has the paths and hashes of the images of train and val, source_test.json
+those of a test split. The list unused.json names the parts of the input that no record uses.
 """
 
 import hashlib

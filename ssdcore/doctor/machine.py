@@ -98,7 +98,7 @@ def check_disk(folder: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
 
 
 def check_git(folder: Path) -> Finding:
-    """Checks that git knows a name and an e-mail address for commits, which experiments are."""
+    """Checks that git has a name and an e-mail address for commits, which experiments are."""
     if git_output(folder, "--version") is None:
         return Finding("error", "git", "not found", "Install git: DVC's experiments need it")
     who = git_output(folder, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")

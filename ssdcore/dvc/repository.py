@@ -79,7 +79,7 @@ def in_one_line(error: Exception) -> str:
 
 
 class Origin(NamedTuple):
-    """Where a revision comes from; unknown fields are empty.
+    """The origin of a revision; unknown fields are empty.
 
     Attributes:
         commit: the abbreviated commit hash; for the working folder, that of HEAD.

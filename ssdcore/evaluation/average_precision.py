@@ -30,7 +30,7 @@ def weighted_precisions(
 ) -> Floats:
     """Returns the average precisions where each image counts several times or not at all.
 
-    The weights (images, B) say how often, in B different cases; objects (C, B) count as often. The
+    The weights (images, B) are the counts in B different cases; objects (C, B) count as often. The
     others are as for `average_precisions`.
 
     Returns:

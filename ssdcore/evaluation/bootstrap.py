@@ -28,7 +28,7 @@ MOST = (1, 10, 100)
 class Bootstrap(NamedTuple):
     """The figures of B resamples, NaN where undefined.
 
-    The resamples of as many images are always the same, so those of two detectors are pairs.
+    The resamples of as many images are always the same, so two detectors' resamples are pairs.
     """
 
     figures: dict[str, Floats]  # COCO's twelve by name, (B,) each

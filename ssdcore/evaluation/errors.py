@@ -26,7 +26,7 @@ REMOVED = (BOTH, DUPLICATE, BACKGROUND)
 
 
 def errors(judged: JudgedSplit) -> Table:
-    """How often each kind of error occurs at any score, and the AP50 that it costs.
+    """Counts each kind of error at any score, with the AP50 that it costs.
 
     A class counts if it has objects. If the correction removes all of them, its AP50 is 0; if it
     also has no detections, it does not count, as in the authors' code. (Theirs divides by zero if

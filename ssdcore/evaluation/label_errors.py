@@ -68,8 +68,8 @@ def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:
       the labelled class on the box (IoU 0.5 or more), at least `FAINTEST`, r that of another class,
       and w is `WRONG`: Bayes' rule for the two classes.
     - unsupported box: (1 - s) · w / (w + (1 - w) · (1 - m)), where m is the mean of s over the
-      boxes of the class: Bayes' rule for a box without a detection. A detector that misses many
-      objects says little about those that it misses.
+      boxes of the class: Bayes' rule for a box without a detection. The misses of
+      a detector that misses many objects are weak evidence.
 
     A box has one entry, of the higher suspicion. Crowd regions have none.
     """
@@ -138,7 +138,7 @@ def _of_objects(
 ) -> tuple[Ints, Floats, Floats]:
     """Returns for each object (M,) its best detection of another class, and its two suspicions.
 
-    A detection that takes an object says nothing about others.
+    A detection that takes an object is no evidence about others.
     """
     pairs = pairs.select(pairs.overlap >= MATCH_IOU)
     own = took[pairs.detection] == pairs.object

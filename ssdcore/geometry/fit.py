@@ -236,7 +236,7 @@ class _Search:
     def _pairs(self, shapes: BoxShapes, position: Position) -> set[tuple[float, float]]:
         """Returns a value with the next smaller and with the next larger one of its row.
 
-        The present values say which these are: ratios may be listed in any order.
+        The present values define the order: ratios may be listed in any order.
         """
         row, index = position
         present, values = self._present.rows()[row], shapes.rows()[row]

@@ -18,7 +18,7 @@ FIRST_TRY, FIRST_TRY_MAX = 8, 2000
 
 
 class Thresholds(NamedTuple):
-    """Which outputs count as detections."""
+    """Selects the outputs that count as detections."""
 
     score: float = 0.01  # minimum class probability
     nms_iou: float = 0.45  # IoU above which the weaker of two boxes of a class is dropped

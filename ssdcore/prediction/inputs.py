@@ -62,7 +62,7 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
             w for w in words if Path(w).is_dir() and Path(w).resolve().is_relative_to(resolved)
         )
         if word := next(inside, ""):
-            expected = f"another folder than that of the images, {word}"
+            expected = f"another folder than {word}, which has the images"
             raise InputError("--out", str(out), expected, "Name a folder outside of it")
         expected = f"an image, or a folder with some ({', '.join(IMAGE_SUFFIXES)})"
         where = ", ".join(words) or "the command line"

@@ -97,7 +97,7 @@ def _fetch_from_revision(model: str, folder: Path) -> Path:
 
 
 def _fetch_from_mlflow(model: str, folder: Path) -> Path:
-    """Fetches in another process: `ssdcore.serving.fetch` says why."""
+    """Fetches in another process, for the reason in `ssdcore.serving.fetch`."""
     if not find_spec("mlflow"):
         raise ModuleNotFoundError(name="mlflow")
     done = run_python("-m", "ssdcore.serving.fetch", model, str(folder))

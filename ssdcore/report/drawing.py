@@ -50,7 +50,7 @@ ABSENT = "\U0010ffff"  # in no font: renders as the font's sign for a missing ch
 
 
 class Annotations(NamedTuple):
-    """What to draw on one image: N boxes, the most important first.
+    """Boxes to draw on one image: N of them, the most important first.
 
     Attributes:
         boxes_yxyx: corners (N, 4), fractions of the image.

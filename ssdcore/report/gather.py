@@ -136,7 +136,7 @@ def _processor() -> str:
 def commands_to_repeat(environment: Mapping[str, str]) -> list[str]:
     """Returns the commands that make this report again in a clone.
 
-    Uncommitted changes of inputs are in no known commit but that of a DVC experiment.
+    Only a DVC experiment's commit contains uncommitted changes of inputs.
     """
     commit, experiment = environment["commit"], environment.get("DVC experiment")
     if experiment:

@@ -73,7 +73,7 @@ class SplitData(NamedTuple):
 def training_tables(history_csv: str, remark: str = "") -> list[Table]:
     """Returns the tables of plots/history.csv, without rows in which nothing was measured.
 
-    A remark says how the AP was measured, if not as in the evaluation.
+    A remark describes how the AP was measured, if not as in the evaluation.
 
     Raises:
         InputError: the file has another format.

@@ -41,7 +41,7 @@ class TrialRun:
 
     @property
     def log(self) -> Path:
-        """What the trial printed since its last start."""
+        """The output of the trial since its last start."""
         return self._record.with_suffix(".log")
 
     def begin(self) -> None:
@@ -95,7 +95,7 @@ class TrialRun:
         return True
 
     def reason(self) -> str:
-        """Returns the line of the log that says why the trial failed, or else the last one."""
+        """Returns the line of the log with the reason of the failure, or else the last one."""
         told = [line.strip() for line in self._printed().splitlines() if line.strip()]
         errors = [line for line in told if line.startswith("error:") and "error: DVC:" not in line]
         return (errors or told or ["it printed nothing"])[-1]

@@ -66,7 +66,7 @@ def _study_name(text: str) -> str:
 
 
 class Pruning(Section):
-    """When a trial that is worse than the others ends early."""
+    """The rule that ends a trial early if it is worse than the others."""
 
     after_trials: Annotated[int, Field(ge=0)]
     after_epochs: Annotated[int, Field(ge=0)]
@@ -114,7 +114,7 @@ def read_space(path: Path, params: Path) -> tuple[Space, dict[str, Any]]:
         if key in space.fixed and key in space.params:
             raise InputError(f"{path}: {key}", "fixed and searched", "one of both")
         if key not in base:
-            check_params(nested({**base, key: None}), path)  # says what is known there
+            check_params(nested({**base, key: None}), path)  # the message lists the known keys
             raise InputError(f"{path}: {key}", key, f"a parameter of {params}")
     base |= space.fixed
     check_params(nested(base), path)

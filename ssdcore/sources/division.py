@@ -24,7 +24,7 @@ HELD_OUT_SEED = 1
 
 
 class Division(NamedTuple):
-    """How to divide a set of images; what no share takes is train."""
+    """The division of a set of images; the rest that no share takes is train."""
 
     shares: Mapping[str, float]  # of the images, by split; together less than 1
     seed: int  # of the order

@@ -124,7 +124,7 @@ def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
         folders = [Path(where).absolute(), *Path(where).absolute().parents]
         beside = (one.parent for one in folders if one.name.lower() == "images")
         if above := next((one for one in beside if (one / "labels").is_dir()), None):
-            remedy = f"Name {above}, whose folder labels is beside that of the images"
+            remedy = f"Name {above}, which has the folder labels beside the images"
     return InputError(where, kinds, expected, remedy)
 
 

@@ -32,9 +32,9 @@ def text_of(element: Element, tag: str) -> str:
 
 
 def parse_xml(data: bytes, where: str) -> Element:
-    """Returns the root element. The only attribute of each is `line`, that of its start tag.
+    """Returns the root element. The only attribute of each is `line`, the line of its start tag.
 
-    The data may be in any encoding that they declare and Python knows.
+    The data may be in any encoding that they declare and Python supports.
 
     Raises:
         InputError: malformed XML, a document type, or far larger than any annotation.
@@ -74,7 +74,7 @@ def parse_xml(data: bytes, where: str) -> Element:
 
 
 def as_utf8(data: bytes, where: str) -> bytes:
-    """Returns the file in UTF-8; expat itself knows few encodings, and none of several bytes."""
+    """Returns the file in UTF-8; expat itself has few encodings, and none of several bytes."""
     marked = [name for mark, name in BYTE_ORDER_MARKS.items() if data.startswith(mark)]
     declared = ENCODING.match(data)
     encoding = marked[0] if marked else declared[1].decode("ascii") if declared else "utf-8"

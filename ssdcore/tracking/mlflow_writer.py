@@ -136,7 +136,7 @@ class Replay:
                 case {"event": "Finish"}:
                     finish = event
                 case _:
-                    raise RefusedError("not an event that this version knows")
+                    raise RefusedError("an unknown event, perhaps of another version")
         if error := finish.get("error"):
             tags["error"] = error
         self._log(metrics=metrics, tags=tags)

@@ -1,4 +1,4 @@
-"""Where runs are stored: the user's server, or one SQLite database in the repository's root."""
+"""The store of runs: the user's server, or one SQLite database in the repository's root."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""How MLflow's page shows an experiment: as model training, with the columns that matter.
+"""MLflow's view of an experiment: as model training, with the columns that matter.
 
 MLflow opens an experiment with its GenAI pages, lists runs without parameters and metrics, and
 covers images with the parameters. An address may name a workflow and a saved view, which is a tag.

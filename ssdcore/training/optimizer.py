@@ -139,7 +139,7 @@ def _root(squares: Any) -> Tensor:
 def _bound(most: float, gradient: Tensor, squares: Tensor) -> Tensor:
     """Returns the factor (C, 1) that brings a channel down to a root mean square of `most`.
 
-    The heads have no batch norm, and gradients a hundred times those of other layers: under a
+    The heads have no batch norm, and a hundred times the gradients of other layers: under a
     common norm they alone set the rate that all layers can take.
     """
     if not most:

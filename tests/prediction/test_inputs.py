@@ -171,5 +171,5 @@ def test_a_malformed_address_is_refused():
 @pytest.mark.parametrize("out", ["photos", "link", "."])
 def test_an_output_folder_around_all_images_is_named(photos, out):
     Path("link").symlink_to("photos")
-    with pytest.raises(InputError, match=r"--out: found .* than that of the images, photos\."):
+    with pytest.raises(InputError, match=r"--out: .* another folder than photos, which has"):
         found("photos", out=out)

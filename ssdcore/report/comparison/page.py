@@ -89,7 +89,7 @@ def render_comparison(
 ) -> str:
     """Returns the comparison with the first candidate as one HTML document.
 
-    It is the same text for the same content. The remark says why there are no images.
+    It is the same text for the same content. The remark is the reason for no images.
 
     Raises:
         InputError: the page would be too large to open on a phone.

@@ -53,7 +53,7 @@ class Worker(NamedTuple):
 
     @property
     def failure(self) -> str:
-        """How it failed, beginning with a verb; empty if it did not."""
+        """The failure, beginning with a verb; empty if it did not fail."""
         if self.status is not None:
             return "" if self.ended else f"ended with status {self.status}"
         return "was killed or crashed" if self.pid and not self.running else ""
