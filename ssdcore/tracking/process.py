@@ -27,8 +27,8 @@ class UploadProcess:
 
     MLflow takes seconds to import, and its database work would hold the GIL. A crash, a leak or a
     locked database stays in that process, and Ctrl-C in the terminal doesn't reach it. The stage
-    closes the process's standard input when it ends (also by being killed); the process closes its
-    standard output once it has imported MLflow.
+    writes to the process's standard input when it ends, and a kill closes it; the process closes
+    its standard output once it has imported MLflow.
 
     Raises:
         OSError: the process can't be started.
