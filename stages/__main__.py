@@ -26,7 +26,7 @@ COMMANDS = {
     "doctor": "Check this machine and the pipeline.",
 }
 MODULES = {"fit-boxes": "fit_boxes", "import": "import_weights"}
-"""Modules of another name than their command, which is no name in Python."""
+"""Modules of the commands whose names are not valid in Python."""
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def best(
         typer.Option(min=-1, help="Commits whose experiments are ranked; -1: all of this branch."),
     ] = 1,
 ) -> None:
-    """List experiments by AP on val, and say how to look at and apply the best one.
+    """List experiments by AP on val, and print how to open and apply the best one.
 
     Only experiments on the same data/raw as the workspace are ranked, since AP does not compare
     across data sets. If the workspace has none, the commit or the newest experiment with an AP
@@ -69,12 +69,12 @@ def best(
 
 def share(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The experiment.")],
-    git_remote: Annotated[str, typer.Option(help="Where its commit goes.")] = "origin",
+    git_remote: Annotated[str, typer.Option(help="Git remote for its commit.")] = "origin",
 ) -> None:
     """Push an experiment: its commit to git, its outputs to DVC's remote, its run to MLflow.
 
     The run is copied from mlflow.db to the server that MLFLOW_TRACKING_URI names, if it is not
-    there. The others get the experiment by `dvc exp pull`.
+    there. Others get the experiment with `dvc exp pull`.
     """
     from ssdcore.dvc.experiments import list_experiments, push
 
@@ -120,7 +120,7 @@ def _table(ranked: Sequence[Experiment], top: int, applied: Experiment | None) -
 
 
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
-    """Yields the commands and the address to apply and to look at the best experiment."""
+    """Yields the commands and the address to apply and to open the best experiment."""
     from ssdcore.tracking.experiment_runs import find_run
     from ssdcore.tracking.store import UnavailableError, locate
 

@@ -16,7 +16,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted, say
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams, Params, ReportParams, RuntimeParams
-from ssdcore.params.types import LEAST_TILE, Device
+from ssdcore.params.types import MIN_TILE, Device
 
 Inputs = Annotated[
     list[str] | None,
@@ -99,8 +99,8 @@ def main(
     wanted, runtime = settings.evaluate, settings.runtime
     if device not in (None, *get_args(Device)):
         raise InputError("--device", device, ", ".join(get_args(Device)))
-    if tile and tile < LEAST_TILE:
-        raise InputError("--tile", tile, f"0, or {LEAST_TILE} or more")
+    if tile and tile < MIN_TILE:
+        raise InputError("--tile", tile, f"0, or {MIN_TILE} or more")
     if seconds is not None and camera is None:
         raise InputError("--seconds", seconds, "--camera as well")
 

@@ -66,7 +66,7 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
     except UnavailableError as error:
         raise RunError(f"{store.written(root_folder())}: {error}") from error
     if candidate.counted.get("tile"):
-        say("AP is that of tiles (evaluate.tile); a served model looks at photos as a whole")
+        say("AP was measured with tiles (evaluate.tile); a served model uses none")
     say(f"{name}: version {version.number} is the {CHAMPION}. To serve it:")
     serve = f"mlflow models serve -m 'models:/{name}@{CHAMPION}' --env-manager local"
     say(f"{serve} --port {_free_port()}")

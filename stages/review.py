@@ -29,7 +29,7 @@ Images = Annotated[
 
 
 LOCAL_FILES = "/data/local-files/?d="
-"""Under which Label Studio serves files of its own disk."""
+"""Address under which Label Studio serves files of its own disk."""
 
 
 def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -71,7 +71,7 @@ def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_
     if crowds := sum(split.boxes["crowd"] for split in splits.values()):
         say(f"{counted(crowds, 'crowd region')} left out: these tools have none")
     if dataset.classes is not None or dataset.limit is not None:
-        say("Only what dataset.classes and dataset.limit choose is in it: it replaces no data set.")
+        say("It has only the part that dataset.classes and dataset.limit choose, not all labels.")
     labels = counted(len(table.rows), "label")
     say(f"{counted(len(found), 'image')}, {labels} worth a look → {out}")
 

@@ -124,7 +124,7 @@ def _train(settings: Params) -> None:
                 tracker.set_tags({"val.remark": remark})
             progress.say(f"{training.loader.num_images} images, {total} steps on {device}")
             if state.finished:
-                progress.say(f"already trained; the stage goes on with the outputs in {folder}")
+                progress.say(f"already trained; using the outputs in {folder}")
             elif start:
                 progress.say(f"resuming after step {start.step}, epoch {start.epoch}: {folder}")
             else:

@@ -1,10 +1,14 @@
+import os
 import re
+import subprocess
 
+import pytest
 from ruamel.yaml import YAML
 
 from tests.clone import ROOT
 
 JOB = YAML(typ="safe").load(ROOT / ".github/workflows/ci.yml")["jobs"]["check"]
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def test_the_workflow_runs_the_script():
@@ -14,9 +18,16 @@ def test_the_workflow_runs_the_script():
     assert all(re.fullmatch(r"actions/[\w-]+@v\d+", step["uses"]) for step in steps[:-1])
 
 
-def test_the_script_calls_targets_of_the_makefile():
-    script = (ROOT / ".ci/run").read_text(encoding="utf-8")
-    targets = re.search(r"for target in (.*); do", script)[1].split()
-    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    assert targets == ["lint", "docs", "test", "demo"]
-    assert all(re.search(rf"^{target}:", makefile, re.M) for target in targets)
+@pytest.mark.parametrize("failing", ["", "test"])
+def test_the_script_makes_targets_until_one_fails(tmp_path, failing):
+    """With a make that only notes its target."""
+    make, made = tmp_path / "make", tmp_path / "made"
+    make.write_text(f'#!/bin/sh\necho "$1" >> "{made}"\ntest "$1" != "{failing}"\n')
+    make.chmod(0o755)
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    script = ["bash", str(ROOT / ".ci/run")]
+    done = subprocess.run(script, env={**os.environ, "PATH": path}, check=False)
+    targets = made.read_text().split()
+    assert all(re.search(rf"^{target}:", MAKEFILE, re.M) for target in targets)
+    assert (done.returncode == 0) == (failing == "")
+    assert failing in ("", targets[-1])

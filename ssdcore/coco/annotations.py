@@ -15,11 +15,12 @@ from ssdcore.coco.rows import Row, load_rows, whole_number
 from ssdcore.core.errors import InputError
 
 MAX_DESCRIBED = 1000
-"""Boxes that are described per reason."""
+"""Maximum number of boxes described per reason."""
 AREA_UNUSABLE = "area is no number of at least 0"
 IN_PIXELS = "left, top, width and height in pixels"
-LEAST_OUTSIDE, FAR_OUT = 3, 1.1
-"""Boxes out of their images from which corners are told from carelessness."""
+MIN_OUTSIDE, FAR_OUT = 3, 1.1
+"""Minimum number of boxes outside their images in a file of corners, and minimum ratio of their end
+to the image's side."""
 NO_ANNOTATIONS = check_boxes((), np.zeros(0, int), np.zeros(0, int), np.zeros((0, 2)))
 
 
@@ -34,7 +35,7 @@ class CocoImage(NamedTuple):
     """An image of the annotation file, size in pixels.
 
     A missing file name is empty and a missing size is 0; convert skips such an image. Without a
-    listed size, the boxes are those of the image that its EXIF orientation turns upright.
+    listed size, the boxes are on the image turned upright by its EXIF orientation.
     """
 
     id: int
@@ -49,7 +50,7 @@ class CocoImage(NamedTuple):
 
 
 class FaultyBox(NamedTuple):
-    """A box with a fault as the file has it: ids unchanged, or as shortened JSON."""
+    """A faulty box as it is in the file: ids unchanged, or as shortened JSON."""
 
     reason: str  # one of `ssdcore.coco.boxes.REASONS`, or `AREA_UNUSABLE`
     file_name: str  # of its image, empty if unknown
@@ -72,8 +73,8 @@ class CocoSplit(NamedTuple):
     boxes: Mapping[str, int]
     dropped: Mapping[str, int]  # number of boxes by reason
     dropped_boxes: tuple[FaultyBox, ...] = ()  # the first `MAX_DESCRIBED` of each reason
-    repaired_boxes: tuple[FaultyBox, ...] = ()  # those whose area is that of the box, likewise
-    sizes_from_files: int = 0  # number of images whose size is that of the image file
+    repaired_boxes: tuple[FaultyBox, ...] = ()  # those that got the box's area, likewise
+    sizes_from_files: int = 0  # number of images that got the size of the image file
     clipped_in: Mapping[int, int] = MappingProxyType({})  # number of boxes by image id, if any
     annotations: Annotations = NO_ANNOTATIONS  # all boxes as they are listed, for the evaluation
 
@@ -165,7 +166,7 @@ def require_plausible(split: CocoSplit, where: str) -> None:
 
 
 def _require_no_corners(split: CocoSplit, where: str) -> None:
-    """Refuses boxes [x1, y1, x2, y2]: all fit so, and a third would reach far out of its image."""
+    """Refuses boxes [x1, y1, x2, y2]: all fit so, and a third would end far outside its image."""
     rows = split.annotations
     listed = np.flatnonzero((rows.image != UNLISTED) & ~np.isnan(rows.boxes_xywh_px[:, 0]))
     sizes_wh = split.sizes_hw(listed)[:, ::-1]
@@ -174,11 +175,11 @@ def _require_no_corners(split: CocoSplit, where: str) -> None:
     start, end = boxes[:, :2], boxes[:, 2:]
     outside = np.flatnonzero((start + end > FAR_OUT * sizes_wh + 1).any(axis=1))
     as_corners = (start >= 0) & (start < end) & (end <= sizes_wh)
-    if as_corners.all() and len(outside) >= max(LEAST_OUTSIDE, len(boxes) / 3):
+    if as_corners.all() and len(outside) >= max(MIN_OUTSIDE, len(boxes) / 3):
         image = split.images[rows.image[images[outside[0]]]]
         raise InputError(
             f"{where}: annotations",
-            f"{len(outside)} of {len(boxes)} boxes that reach out of their images, such as "
+            f"{len(outside)} of {len(boxes)} boxes that end outside their images, such as "
             f"{boxes[outside[0]].tolist()} in {image.file_name} ({image.width} × {image.height})",
             IN_PIXELS,
             "All fit as corners x1, y1, x2, y2: subtract x1 from x2 and y1 from y2 in the file",
@@ -186,7 +187,7 @@ def _require_no_corners(split: CocoSplit, where: str) -> None:
 
 
 def same_name(name: str) -> str:
-    """Returns what the names of one class have in common; see `require_plausible`."""
+    """Returns the key that all names of one class share; see `require_plausible`."""
     words = " ".join(name.split())
     return words.casefold() if len(words) > 1 else words
 
@@ -240,7 +241,7 @@ def _column(
 def _describe(
     rows: Sequence[Row], boxes: Annotations, images: Sequence[CocoImage], indices: NDArray[np.int64]
 ) -> tuple[FaultyBox, ...]:
-    """Describes some rows; those that are kept are there because of their area."""
+    """Describes some rows; kept ones are listed for their area."""
     found = []
     for index in indices.tolist():
         row, image, verdict = rows[index], int(boxes.image[index]), int(boxes.verdict[index])

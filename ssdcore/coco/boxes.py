@@ -33,7 +33,7 @@ KEPT, UNKNOWN_SIZE, WITHOUT_AREA, DUPLICATE = (
 UNLISTED = -1
 """Index of an image that the file does not list."""
 ROUNDING_PX = 0.5
-"""How far a tool's rounding may put a box at the border outside the image."""
+"""Maximum distance outside the image that a tool's rounding gives a box at the border."""
 NO_BOX = (np.nan,) * 4
 
 
@@ -52,8 +52,8 @@ class Objects(NamedTuple):
 class Annotations(NamedTuple):
     """The annotations of a file in its order, R rows.
 
-    Boxes and areas in pixels are as listed (COCO's area is that of the outline). A box is NaN if it
-    is malformed or iscrowd is unusable; without a usable area, that of the box counts.
+    Boxes and areas in pixels are as listed (COCO's area is the outline's). A box is NaN if it is
+    malformed or iscrowd is unusable; an unusable area is replaced by the box's.
     """
 
     image: NDArray[np.int64]  # (R,) index of the image in the file, or `UNLISTED`

@@ -1,4 +1,4 @@
-"""Which class of a detector is which category of an annotation file; names of published classes."""
+"""Maps a detector's classes to an annotation file's categories; names of published classes."""
 
 import json
 from collections import Counter
@@ -11,7 +11,7 @@ from ssdcore.core.errors import InputError, found_instead
 
 NAMES_EXPECTED = "a name in each line, or a list of them as JSON"
 SHOWN = 5
-"""Names in a message."""
+"""Maximum number of names in a message."""
 COCO_NAMES = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
     "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog",
@@ -114,13 +114,13 @@ def as_listed(
     if not any(found):
         raise InputError(
             f"{where}: classes", _shown(classes), f"a class of the data set: {_shown(listed)}",
-            "Take a detector of these classes, or the data set that it was trained for",
+            "Use a detector of these classes, or the data set that it was trained for",
         )  # fmt: skip
     return found
 
 
 def difference(classes: Sequence[CocoClass], listed: Sequence[CocoClass]) -> str:
-    """Says which classes a detector and an annotation file do not share; "" if there are none."""
+    """Names the classes that a detector and an annotation file do not share; "" if none."""
     index = counterparts(classes, listed)
     left = [one for one, found in zip(classes, index, strict=True) if found is None]
     unknown = [one for number, one in enumerate(listed) if number not in index]

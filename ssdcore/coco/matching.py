@@ -1,8 +1,8 @@
-"""Which object each detection takes: overlaps and COCO's greedy matching, for all images at once.
+"""Assigns objects to detections: overlaps and COCO's greedy matching, for all images at once.
 
 The arithmetic of the overlaps is pycocotools' (maskApi.c, bbIou), operation by operation, in
-float64, so that both decide alike at a threshold. Here evaluation ignores crowds; training does in
-`ssdcore.geometry.matching`.
+float64, so that both decide alike at a threshold. Evaluation ignores crowds here; training ignores
+them in `ssdcore.geometry.matching`.
 """
 
 from itertools import pairwise
@@ -22,7 +22,7 @@ Flags = NDArray[np.bool_]
 
 NOTHING = -1
 MOST_DETECTIONS = 100
-"""Per class and image; COCO's protocol ignores the rest."""
+"""Maximum number of detections per class and image; COCO's protocol ignores the rest."""
 AT_ONCE = 1 << 18
 """Pairs compared at once; limits the memory to tens of megabytes."""
 
@@ -148,7 +148,7 @@ def ranks(group: Ints, score: Floats) -> Ints:
 
 
 def in_rounds(pairs: Pairs, group: Ints, score: Floats) -> Rounds:
-    """Sorts pairs of those who may take what, for `take`.
+    """Sorts the pairs of detections and objects for `take`.
 
     The detections (N,) of a group compete, and the one of the highest score chooses first. Those of
     two groups share no object.

@@ -17,7 +17,7 @@ from ssdcore.params.types import Backend
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Dataset = dict[str, Any]
-"""What pycocotools calls a data set: the lists images, categories and annotations."""
+"""A data set of pycocotools: the lists images, categories and annotations."""
 
 FIGURES = (
     "AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl",
@@ -98,7 +98,7 @@ def load_backend(backend: Backend) -> tuple[Any, Any]:
 
 
 def defined(figure: float) -> float | None:
-    """Returns a figure; None in place of `UNDEFINED`, which nobody should take for a number."""
+    """Returns a figure, None if undefined."""
     return None if figure == UNDEFINED else figure
 
 
@@ -117,7 +117,7 @@ def positions(known_ids: Ids, ids: Ids) -> Ids:
     found = np.searchsorted(known_ids, ids)
     unknown = ids[known_ids.take(found, mode="clip") != ids]
     if len(unknown):
-        expected = "one of the annotation file's that count"
+        expected = "an id of the annotation file that is evaluated"
         raise InputError("the image or category of a detection", int(unknown[0]), expected)
     return found
 
@@ -132,7 +132,7 @@ def _by_category(
     the category are left out.
 
     Images are numbered from 1, because faster-coco-eval compares ids as float64, which does not
-    distinguish all 64-bit ids. So does pycocotools' `loadRes`, which also fails without
+    distinguish all 64-bit ids. pycocotools' `loadRes` does the same, and fails without
     detections; the data sets have its fields except for the outlines.
     """
     truth = split.annotations.compared()

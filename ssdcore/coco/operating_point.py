@@ -9,7 +9,7 @@ from ssdcore.coco.matching import NOTHING, Flags, Floats, Ints, compared, matche
 from ssdcore.coco.results import CocoResults
 
 MATCH_IOU = 0.5
-"""From which on a detection is correct."""
+"""Minimum IoU of a correct detection."""
 UNMEASURED_SCORE = 0.4
 """Minimum score of the detections to show where no best threshold is known."""
 

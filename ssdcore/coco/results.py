@@ -40,7 +40,7 @@ class Detections(NamedTuple):
     scores: Boxes  # (N,) float32
 
     def seen_in(self, view_yxyx: Boxes) -> "Detections":
-        """Returns what was detected in a view (4,) of an image as detections in the image."""
+        """Converts detections in a view (4,) of an image to detections in the image."""
         return self._replace(boxes_yxyx=from_view(self.boxes_yxyx, view_yxyx))
 
 

@@ -33,7 +33,7 @@ WHOLE_NUMBER = re.compile(r"-?[0-9]{1,19}")
 NO = ("", "0", "0.0", "false", "nan", "no", "none", "null")
 YES = ("1", "1.0", "true", "yes")
 FLAGS = {**dict.fromkeys(NO, False), **dict.fromkeys(YES, True)}
-"""What a flag says, by its text in lower case."""
+"""The value of a flag by its text in lower case."""
 ROWS_AT_ONCE = 1 << 14
 REMEDY = "Export the data set as a COCO detection file (instances_*.json)"
 
@@ -144,7 +144,7 @@ def _only_keys(pairs: list[tuple[str, Any]]) -> Row:
 
 
 def _rotates(key: str, value: object) -> bool:
-    """Returns whether an entry tells that a box is rotated; most of CVAT's say by 0 degrees."""
+    """Returns whether an entry's box is rotated; most of CVAT's entries have 0 degrees."""
     if key == "attributes":
         return isinstance(value, dict) and "rotation" in value
     return key == "rotation" and bool(value)
@@ -165,7 +165,7 @@ def _turn(row: Row) -> None:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """Parsed JSON has no reference cycles, and searching for them takes most of the time."""
+    """Parsed JSON has no reference cycles, and the search for them takes most of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:

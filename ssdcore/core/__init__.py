@@ -1,1 +1,1 @@
-"""What every stage uses: paths, files, errors, the command line, progress, signals."""
+"""The tools of every stage: paths, files, errors, the command line, progress, signals."""

@@ -8,7 +8,7 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class Ending(Exception):  # noqa: N818 - a requested stop is not an error
-    """Ends the command; the text says why, in full sentences."""
+    """Ends the command; the text gives the reason in full sentences."""
 
     status = 1  # the exit status
     word = "error"  # the first of the printed message
@@ -45,7 +45,7 @@ class InputError(Ending):
 
 
 def no_such_path(key: str, path: str, expected: str) -> InputError:
-    """Returns the message for a path of the user's, set in `key`, where nothing is."""
+    """Returns the message for a path of the user's, set in `key`, that does not exist."""
     remedy = f"Correct the spelling, or set {key} to another path"
     if path[1:3] in (":\\", ":/"):
         own = f"/mnt/{path[0].lower()}/" + path[3:].replace("\\", "/")
@@ -60,7 +60,7 @@ class RunError(Ending):
 def disk_fault(error: BaseException) -> str:
     """Returns why nothing can be written (no room, no quota, read-only), or "" for other errors.
 
-    Libraries such as safetensors raise errors of their own, which tell it in their text alone.
+    Libraries such as safetensors raise errors of their own, which say so only in their text.
     """
     if isinstance(error, OSError) and error.errno is not None:
         return str(error.strerror) if error.errno in DISK_FULL else ""
@@ -97,7 +97,7 @@ EXPECTED = {
 
 
 def found_instead(error: Exception) -> str:
-    """Returns what is in place of a usable file, or else the text of the error."""
+    """Returns what was found instead of a usable file, or else the text of the error."""
     found = FOUND_INSTEAD.get(getattr(error, "errno", None) or 0)
     return found or getattr(error, "strerror", None) or str(error) or type(error).__name__
 

@@ -54,7 +54,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 def _remove(path: Path) -> None:
-    """Removes a folder, or a file in its place, as far as possible."""
+    """Removes a folder or a file as far as possible."""
     if path.is_file():
         path.unlink()
     shutil.rmtree(path, ignore_errors=True)
@@ -64,7 +64,7 @@ def require_writable(folder: Path, where: str) -> None:
     """Checks that files can be written into a folder, which need not exist yet.
 
     Raises:
-        InputError: they cannot, with `where` as the place.
+        InputError: they cannot; the message names `where`.
     """
     try:
         with TemporaryFile(dir=next(path for path in (folder, *folder.parents) if path.exists())):
@@ -92,7 +92,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Returns the content of a JSON file; raises an OSError or a ValueError where there is none."""
+    """Returns the content of a JSON file; raises an OSError or a ValueError if there is none."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 

@@ -9,14 +9,14 @@ REQUIREMENTS = Path("requirements.lock")
 RAW = Path("data/raw")
 SOURCE = RAW / "source.json"
 TEST_SOURCE = RAW / "source_test.json"
-"""Only there if the data set has a test split."""
+"""Written only if the data set has a test split."""
 UNUSED = RAW / "unused.json"
-"""Only there if something of the input is not used."""
+"""Written only if a part of the input is not used."""
 MINDRECORD = Path("data/mindrecord")
 CLASSES = MINDRECORD / "classes.json"
 CONVERSION = MINDRECORD / "conversion.json"
 TEST_DATA = Path("data/test")
-"""What convert writes of the test split. Train does not depend on it."""
+"""Convert's output for the test split. Train does not depend on it."""
 MODEL = Path("model")
 BEST_CHECKPOINT = MODEL / "best.ckpt"
 LAST_CHECKPOINT = MODEL / "last.ckpt"
@@ -25,7 +25,7 @@ VALIDATION = Path("plots/validation.csv")
 TRAIN_METRICS = Path("metrics/train.json")
 EVALUATE_METRICS = Path("metrics/evaluate.json")
 VALIDATION_METRICS = Path("metrics/validation.json")
-"""The same figures of val; of the same split if there is no test split."""
+"""The same figures, always of val."""
 EVALUATION = Path("evaluation")
 PREDICTIONS = EVALUATION / "predictions.json"
 PER_CLASS = EVALUATION / "per_class.csv"
@@ -36,9 +36,9 @@ REPORT_JSON = REPORT / "report.json"
 REPORT_TEXT = REPORT / "report.txt"
 GALLERY = REPORT / "gallery"
 COMPARISON_PAGE = REPORT / "compare.html"
-"""Not an output of a DVC stage: it shows other revisions of the repository."""
+"""The comparison page; not an output of a DVC stage, since it shows other revisions."""
 SEARCH_PAGE = REPORT / "search.html"
-"""The page of the last search; not an output of a DVC stage either."""
+"""The page of the last search; not an output of a DVC stage."""
 EXPORT = Path("export")
 PARITY = EXPORT / "parity.json"
 DETECTOR = EXPORT / "ssd300_photos.onnx"
@@ -47,7 +47,7 @@ DETECTOR = EXPORT / "ssd300_photos.onnx"
 SPLITS = ("train", "val")
 """The splits that every data set has."""
 TEST = "test"
-"""The split that some have: it neither trains the detector nor chooses its checkpoint."""
+"""The optional split: it neither trains the detector nor chooses its checkpoint."""
 SPLIT_WORDS = {"train": "training", "val": "validation", TEST: "test"}
 """The splits in prose."""
 
@@ -55,7 +55,7 @@ SPLIT_WORDS = {"train": "training", "val": "validation", TEST: "test"}
 def states() -> Path:
     """Returns the folder of saved states, from which interrupted work resumes.
 
-    git and DVC ignore it. It lies in the user's repository: `dvc exp run --temp` and the queue run
+    git and DVC ignore it. It is in the user's repository: `dvc exp run --temp` and the queue run
     in copies, which are deleted when they fail, and name the original in DVC_ROOT.
     """
     return Path(os.environ.get("DVC_ROOT", "")) / ".ssd"

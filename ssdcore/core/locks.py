@@ -1,7 +1,7 @@
 """Locks between processes: a stage's outs have one writer at a time, a training one process.
 
 The operating system releases a lock when its process ends, also by a kill. Beside the lock, a JSON
-file says who holds it.
+file describes its holder.
 """
 
 import os
@@ -21,7 +21,7 @@ from ssdcore.core.messages import say
 from ssdcore.core.unchanged import unchanged
 
 LOCKS = Path(".ssd/locks")
-"""In the working folder, like the outs: `dvc exp run --temp` has a folder of its own."""
+"""Folder of the locks, in the working folder like the outs: `dvc exp run --temp` has its own."""
 
 
 @contextmanager

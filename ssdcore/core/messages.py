@@ -10,7 +10,7 @@ import sys
 from contextlib import nullcontext
 
 ON_UNKNOWN = "backslashreplace"
-"""What happens to characters that the encoding of the terminal or log lacks."""
+"""Handling of characters that the encoding of the terminal or log lacks."""
 
 
 def printable(text: str) -> str:
@@ -29,7 +29,7 @@ def counted(number: int, one: str, several: str = "") -> str:
 def say(text: str, *, error: bool = False) -> None:
     """Prints a `printable` text and a line break at once, above the progress bar if there is one.
 
-    It never fails: work that is done stays done when nobody reads the output (`| head -1`) or the
+    It never fails: finished work is kept even if nobody reads the output (`| head -1`) or the
     disk of the log is full. Further output of the process is then dropped.
     """
     stream = sys.stderr if error else sys.stdout
@@ -45,7 +45,7 @@ def say(text: str, *, error: bool = False) -> None:
 
 
 def prepare_output() -> None:
-    """Prepares this process and its children for output that their terminal or log can't show."""
+    """Prepares this process and its children for text that their terminal or log can't show."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # it was closed when the process started

@@ -1,4 +1,4 @@
-"""Tries again where the machine fails: errors of the disk or of memory are not those of a file."""
+"""Repeats work after errors of the machine (disk, memory), which are not errors of a file."""
 
 import errno
 from collections.abc import Callable, Iterator
@@ -12,14 +12,14 @@ from ssdcore.core.messages import say
 Result = TypeVar("Result")
 
 ROOM_S = 60.0
-"""How long to wait for room on a full disk."""
+"""Maximum wait for room on a full disk."""
 PAUSES_S = (0.05, 0.2, 0.8)
-"""Before each further attempt."""
+"""Pauses before the further attempts."""
 FAULTS_OF_A_FILE = frozenset({
     errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP,
     errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.ENXIO, None,
 })  # fmt: skip
-"""What a wrong or damaged file causes, at every attempt; None is an error of a library."""
+"""Errors that a wrong or damaged file causes at every attempt; None is an error of a library."""
 _one_at_a_time = RLock()  # work may itself retry a part
 
 
@@ -50,7 +50,7 @@ def retrying(work: Callable[[], Result], what: str) -> Result:
 
 
 def resuming(items_from: Callable[[int], Iterator[Result]]) -> Iterator[Result]:
-    """Yields the items of `items_from(0)`; after a RunError at item n, those of `items_from(n)`.
+    """Yields the items of `items_from(0)`; after a RunError at item n, goes to `items_from(n)`.
 
     Raises:
         RunError: the last attempt failed as well.
@@ -77,7 +77,7 @@ def _require_fault_of_machine(error: OSError | MemoryError) -> OSError | MemoryE
 def with_room(work: Callable[[], Result], where: str) -> Result:
     """Returns `work()`, which is called again for `ROOM_S` seconds while the disk is full.
 
-    A moment without room then does not end a training of days. The message names the folder
+    A short lack of room then does not end a long training. The message names the folder
     `where`.
 
     Raises:

@@ -52,7 +52,7 @@ class Signals:
             raise self.stopped()
 
     def stopped(self) -> Stopped:
-        """Returns the exception for a stop that this process or another one was asked for."""
+        """Returns the exception for a stop that was requested of this process or another one."""
         return Stopped(self.stop.name if self.stop else "another process")
 
     def measure_now(self) -> bool:

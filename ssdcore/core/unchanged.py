@@ -1,7 +1,7 @@
 """Refuses what a stage wrote if its code or its parameters changed meanwhile.
 
 DVC reads both when a stage ends. Without this check dvc.lock would record outs with code and
-values that did not make them, and no later `dvc repro` would mend it.
+values that did not make them, and no later `dvc repro` would correct it.
 """
 
 import os
@@ -26,7 +26,7 @@ MOST_NAMED = 3
 
 @contextmanager
 def unchanged() -> Iterator[None]:
-    """Compares what dvc.yaml says of the stage before and after the block; without DVC, nothing.
+    """Compares the stage in dvc.yaml before and after the block; without DVC, it does nothing.
 
     It compares the stage's parameters and the files of its code, not its data.
 
@@ -43,12 +43,12 @@ def unchanged() -> Iterator[None]:
         raise RunError(
             f"{', '.join(changed[:MOST_NAMED])}{more} changed while {stage} ran. DVC would record "
             "that with outputs that were made without it, so the stage fails. Keep the change, or "
-            "take it back, and run dvc repro again"
+            "undo it, and run dvc repro again"
         )
 
 
 def _parameters_and_code(listed: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values of a stage's parameters and the hashes of its code, by their places."""
+    """Returns the values of a stage's parameters and the hashes of its code, by key and file."""
     keys, deps = (
         [one for one in listed.get(kind, []) if isinstance(one, str)] for kind in ("params", "deps")
     )
@@ -67,7 +67,7 @@ def _parameters_and_code(listed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
-    """Returns a file's content; none of a file that cannot be read, whose values then differ."""
+    """Returns a file's content, empty if it cannot be read: its values then differ."""
     try:
         content = YAML(typ="safe").load(path)
     except (OSError, RecursionError, YAMLError):

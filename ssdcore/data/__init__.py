@@ -1,1 +1,1 @@
-"""From images and annotations to training batches: conversion, MindRecord, augmentation."""
+"""Makes training batches of images and annotations: conversion, MindRecord, augmentation."""

@@ -1,7 +1,7 @@
 """Opens untrusted zip archives, and extracts from them.
 
-What they unpack to is bounded before anything is read. zipfile itself lets no name and no link lead
-out of the folder, and ignores modes.
+The unpacked size is limited before anything is read. zipfile itself keeps names and links inside
+the folder, and ignores modes.
 """
 
 import struct
@@ -18,17 +18,17 @@ from ssdcore.core.files import replacing
 from ssdcore.core.retry import retrying
 
 MAX_RATIO = 200
-"""Maximum of unpacked bytes to the archive's own; images and annotations stay below 30."""
+"""Maximum ratio of unpacked bytes to the archive's own; images and annotations stay below 30."""
 SMALL_BYTES = 1 << 30
 """Unpacked bytes that are accepted at any ratio."""
 HEADER_BYTES = 30
-"""Of an entry before its name."""
+"""Size of an entry's header, up to its name."""
 OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zst")
 BROKEN_ENTRY = (
     BadZipFile, EOFError, RuntimeError, ValueError, LookupError, OverflowError, struct.error,
     zlib.error,
 )  # fmt: skip
-"""What zipfile raises for damaged or encrypted entries and unknown compression methods."""
+"""Exceptions of zipfile for damaged or encrypted entries and unknown compression methods."""
 OTHER_SOURCE = "Use another source of the archive"
 
 

@@ -158,7 +158,7 @@ def crop(sample: Sample, rng: np.random.Generator) -> Sample:
         min_iou = MIN_IOUS[choice]
         if min_iou is None:
             break
-        windows_px = _draw_windows(sample.rgb.shape[:2], rng)
+        windows_px = draw_windows(sample.rgb.shape[:2], rng)
         for window_px in windows_px[_overlap_enough(sample, windows_px, min_iou)].tolist():
             if cropped := _cut(sample, window_px):
                 return cropped
@@ -200,7 +200,7 @@ def hue(sample: Sample, rng: np.random.Generator, strength: float) -> Sample:
     return sample._replace(rgb=cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL))
 
 
-def _draw_windows(size_hw: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
+def draw_windows(size_hw: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.int64]:
     """Returns of `CROP_TRIES` windows those (T, 4) with an aspect in `CROP_ASPECTS`, in pixels.
 
     They are top, left, bottom, right in the order drawn, and drawn at once: one by one, rejected

@@ -1,4 +1,4 @@
-"""What a conversion leaves out, repairs and finds, as text for the terminal."""
+"""Describes what a conversion leaves out, repairs and finds, as text for the terminal."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -41,11 +41,11 @@ def notes(
     split, lines = conversion.split, []
     if split.sizes_from_files:
         images = counted(split.sizes_from_files, "image")
-        lines.append(f"  {images} without a listed size: that of the file counts")
+        lines.append(f"  {images} without a listed size: the file's size is used")
     if split.repaired_boxes:
         boxes = counted(split.boxes["area_from_box"], "box", "boxes")
         names = [f"{box.file_name}: box {box.annotation_id}" for box in split.repaired_boxes]
-        lines.append(f"  {boxes} of unusable area: that of the box counts{_such_as(names)}")
+        lines.append(f"  {boxes} of unusable area: the box's area is used{_such_as(names)}")
     if dark := conversion.nearly_black:
         images = counted(len(dark), "image")
         lines.append(
@@ -55,7 +55,7 @@ def notes(
     if unclear := conversion.ambiguous_orientation:
         images = counted(len(unclear), "image")
         lines.append(
-            f"  {images} whose EXIF orientation the listed size can't tell, used as "
+            f"  {images} whose EXIF orientation the listed size does not show, used as "
             f"stored{_such_as(unclear)}. If their boxes are of the upright image, turn the files "
             "upright without the tag, or remove the listed size"
         )
@@ -106,7 +106,7 @@ def _box_rows(conversion: Conversion) -> list[Row]:
 
 
 def _end(name: str) -> str:
-    """Returns a file name, of two that share a line; a long one without its folders."""
+    """Returns a file name for a line with two; a long one loses its folders."""
     return _short(name if 2 * len(name) <= EXAMPLE_LENGTH else PurePosixPath(name).name)
 
 

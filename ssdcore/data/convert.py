@@ -70,7 +70,7 @@ class Conversion(NamedTuple):
 
     @property
     def ambiguous_orientation(self) -> list[str]:
-        """The names of the images that EXIF turns to the listed size, which they have already."""
+        """The names of the images that have the listed size both as stored and turned upright."""
         return [look.file_name for look in self.looks if look.is_ambiguous]
 
     def summary(self) -> dict[str, Any]:
@@ -104,7 +104,7 @@ class Conversion(NamedTuple):
 
 
 def read_split(annotations: Path, folder: Path) -> CocoSplit:
-    """Reads the annotation file of a split; the size of an image without one is that of its file.
+    """Reads the annotation file of a split; an image without a listed size gets its file's size.
 
     Tools that write no size draw their boxes on the upright image.
 
@@ -155,7 +155,7 @@ def require_used_once(
 
 
 def require_usable(conversion: Conversion, folder: Path) -> None:
-    """Refuses a split of which no image is usable, or none shows anything.
+    """Refuses a split without a usable image, or with nearly black ones alone.
 
     Raises:
         InputError: there is none; the message has the first fault, and both sizes if they differ.

@@ -76,7 +76,7 @@ def image_names(files: ImageFiles) -> list[str]:
 
 
 def header_of(files: ImageFiles, file_name: str) -> Header | None:
-    """Returns the header of an image file; None if it is unreadable: convert says why.
+    """Returns the header of an image file; None if it is unreadable: convert reports why.
 
     COCO's boxes refer to the stored size. Tools that write no size draw their boxes on the upright
     image.

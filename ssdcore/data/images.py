@@ -51,7 +51,7 @@ BYTES_PER_PIXEL = 12
 MAX_STORED_BYTES = 30 << 20
 """A row of MindRecord has to fit a page of 32 MiB."""
 THUMBNAIL = 32
-"""Pixels a side of a `Glance`'s."""
+"""Side of a `Glance`'s thumbnail in pixels."""
 DARK = 16
 """Level, of 256, that an image of 12 bits per channel in a file of 16 does not reach."""
 Grey = NDArray[np.uint8]
@@ -95,13 +95,13 @@ def read_header(data: bytes) -> Header:
 
     Raises:
         BrokenImageError: empty, no image, an unknown format or too large.
-        MemoryError: there is not enough memory to tell.
+        MemoryError: there is not enough memory to decode it.
     """
     return _read(data, lambda image: None)
 
 
 class Glance(NamedTuple):
-    """What `glance` sees of an image."""
+    """The properties of an image that `glance` returns."""
 
     thumbnail: Grey  # (32, 32), upright
     is_dark: bool  # no channel reaches `DARK`; False of a JPEG, which has no more than 8 bits
@@ -132,7 +132,7 @@ def inspect(data: bytes, look: Callable[[Image.Image], object] | None = None) ->
 
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large or cut short.
-        MemoryError: there is not enough memory to tell.
+        MemoryError: there is not enough memory to decode it.
     """
 
     def load(image: Image.Image) -> None:
@@ -176,7 +176,7 @@ def checked(
     Raises:
         BrokenImageError: empty, no image, an unknown format, too large, cut short or of
             another size.
-        MemoryError: there is not enough memory to tell.
+        MemoryError: there is not enough memory to decode it.
     """
     header = inspect(data, look)
     is_turned = turn_upright and header.orientation != 1
@@ -202,7 +202,7 @@ def decode(data: bytes) -> NDArray[np.uint8]:
 
     Raises:
         BrokenImageError: it can't be decoded.
-        MemoryError: there is not enough memory to tell.
+        MemoryError: there is not enough memory to decode it.
     """
     if not _is_of_phone(data):
         return _decoded(data, 1)
@@ -249,7 +249,7 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
     if not data:
         raise BrokenImageError("file empty")
     width = height = 0
-    formats = _phone_formats() if _is_of_phone(data) else FORMATS
+    formats = phone_formats() if _is_of_phone(data) else FORMATS
     try:
         with Image.open(io.BytesIO(data), formats=formats) as image:
             (width, height), image_format = image.size, str(image.format)
@@ -260,7 +260,7 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
             orientation = _orientation(image)
             use(image)
     except UnidentifiedImageError:
-        if data[8:12] in HEIF_BRANDS and "HEIF" not in _phone_formats():
+        if data[8:12] in HEIF_BRANDS and "HEIF" not in phone_formats():
             raise BrokenImageError(WITHOUT_HEIF) from None
         if data[8:12] in (*HEIF_BRANDS, *AVIF_BRANDS):
             raise BrokenImageError(DAMAGED) from None
@@ -278,12 +278,12 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
 
 
 def _is_of_phone(data: bytes) -> bool:
-    """Tells whether a file has the container of HEIC and AVIF, which some videos have, too."""
+    """Returns whether a file has the container of HEIC and AVIF, which some videos have, too."""
     return data[4:8] == b"ftyp"
 
 
 @cache
-def _phone_formats() -> tuple[str, ...]:
+def phone_formats() -> tuple[str, ...]:
     """Returns the formats of `PHONE_FORMATS` that can be decoded here."""
     try:
         from pillow_heif import register_heif_opener
@@ -294,7 +294,7 @@ def _phone_formats() -> tuple[str, ...]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Returns the EXIF orientation; OpenCV and Pillow apply that of TIFF themselves."""
+    """Returns the EXIF orientation; OpenCV and Pillow apply a TIFF's orientation themselves."""
     if image.format == "TIFF":
         return 1
     try:

@@ -1,4 +1,4 @@
-"""From MindRecord shards to batches, decoded and prepared in worker threads.
+"""Loads MindRecord shards as batches, decoded and prepared in worker threads.
 
 MindSpore reads the rows. Its own worker threads could call Python functions as well, but they copy
 the data from one step to the next; the threads here pass it on.
@@ -75,8 +75,7 @@ class InputBatch(NamedTuple):
 class ImageCache:
     """Keeps the first samples that fit into a limit in bytes of pixels; safe for several threads.
 
-    Never evicts: an epoch visits every image once, so an evicted image would have been cached in
-    vain.
+    Never evicts: an epoch visits every image once, so an evicted image would not have been used.
     """
 
     def __init__(self, limit: int) -> None:

@@ -1,8 +1,7 @@
-"""What download writes beside the annotation files of data/raw, for later stages.
+"""The files that download writes beside the annotation files of data/raw, for later stages.
 
-The manifest source.json says where the images of train and val are, with their hashes, and
-source_test.json where those of a test split are. The list unused.json names what the input contains
-and no record uses.
+The manifest source.json has the paths and hashes of the images of train and val, source_test.json
+those of a test split. The list unused.json names the parts of the input that no record uses.
 """
 
 import hashlib
@@ -114,7 +113,7 @@ def describe(split: CocoSplit, annotations_sha256: str, fetched: FetchedSplit) -
     if not present:
         listed = counted(len(split.images), "image")
         others = f"images such as {there[0]} are there" if there else "there is no image at all"
-        found = f"none of {listed} of {fetched.annotations} that this split takes{fault}; {others}"
+        found = f"none of {listed} of {fetched.annotations} that this split uses{fault}; {others}"
         expected = f"files such as {split.images[0].file_name}"
         remedy = "Name the folder that holds images and annotations, often the one above"
         if there:

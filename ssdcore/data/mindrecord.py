@@ -37,8 +37,8 @@ OBJECTS = COLUMNS[2:]
 DESCRIPTION = "pictures and their boxes (y1 x1 y2 x2 fractions, label, crowd)"
 """Part of each shard's header: another word changes the hash of every shard."""
 REMEDY = "Run dvc checkout --force data/mindrecord, or dvc repro --force convert"
-LEAST_FREE_BYTES = 1 << 20
-"""With less, an error of MindRecord counts as that of a full disk."""
+MIN_FREE_BYTES = 1 << 20
+"""Free space below which an error of MindRecord counts as a full disk."""
 ROWS_AT_ONCE = 64
 BYTES_AT_ONCE = 64 << 20
 """Maximum rows in a call of the writer, and bytes of images that end a group earlier."""
@@ -95,7 +95,7 @@ def mindrecord_errors(path: Path) -> Iterator[None]:
         yield
     except (RuntimeError, ValueError) as error:
         text = str(error)
-        if disk_fault(error) or shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES:
+        if disk_fault(error) or shutil.disk_usage(path.parent).free < MIN_FREE_BYTES:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path)) from None
         told = re.search(r"^\[ERROR\] (.*)$", text, re.MULTILINE)
         reason = (told[1] if told else text.strip().partition("\n")[0]).rstrip(".!")

@@ -1,4 +1,4 @@
-"""From an image to the network's input; the same in training, evaluation and prediction."""
+"""Converts images to the network's input, alike in training, evaluation and prediction."""
 
 from typing import Any, NamedTuple
 
@@ -16,15 +16,15 @@ MEAN_RGB = np.array((0.485, 0.456, 0.406), np.float32) * 255
 DEVIATION_RGB = np.array((0.229, 0.224, 0.225), np.float32) * 255
 """ImageNet's mean and standard deviation, in 0 … 255."""
 PADDING_RGB = MEAN_RGB.round().astype(np.uint8)
-"""Colour of what surrounds an image."""
+"""Colour of the padding around an image."""
 SMALLEST_CROP = 0.3
 """Side of the smallest crop that augmentation cuts out, as a fraction of the image's."""
 CAFFE_MEAN_RGB = np.array((123, 117, 104), np.float32)
-"""What the Caffe VGG16 subtracts, in 0 … 255; it does not divide."""
+"""The mean that Caffe's VGG16 subtracts, in 0 … 255; it does not divide."""
 
 
 class NetworkInput(NamedTuple):
-    """What a network takes, and how an image of any size becomes that.
+    """The input of a network, and how an image of any size becomes one.
 
     "stretch" fills the input with the image, in whole levels as OpenCV resizes bytes, and
     "stretch_float" without rounding, as torchvision does. "letterbox" keeps the image's aspect
@@ -37,11 +37,11 @@ class NetworkInput(NamedTuple):
 
     @classmethod
     def of(cls, model: ModelParams) -> "NetworkInput":
-        """Returns what the network of these parameters takes."""
+        """Returns the input of the network of these parameters."""
         return cls(model.input_size, model.resize)
 
     def filled_hw(self, image_hw: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
-        """Returns height and width (…, 2) in pixels of what images of a size (…, 2) fill."""
+        """Returns the height and width (…, 2) in pixels that images of a size (…, 2) fill."""
         if self.resize != "letterbox":
             return np.full_like(image_hw, self.size)
         longer = image_hw.max(axis=-1, keepdims=True)
@@ -70,7 +70,7 @@ class NetworkInput(NamedTuple):
         return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
 
     def padded(self, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Adds to a scaled image what is missing of (S, S, 3)."""
+        """Pads a scaled image to (S, S, 3)."""
         height, width = rgb.shape[:2]
         if self.resize != "letterbox" or height == width == self.size:
             return rgb

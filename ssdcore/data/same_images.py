@@ -1,4 +1,4 @@
-"""Finds the images that two splits share: figures of one then say less about new images.
+"""Finds the images that two splits share, which make the figures of one too high.
 
 Copies have the same bytes, or show the same: encoded again, resized, slightly cropped. Difference
 hashes find candidates among all pairs, and the correlation of the thumbnails decides. On real
@@ -17,30 +17,30 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.images import THUMBNAIL, Grey
 
 BLOCKS = 8
-"""Mean levels along each side, whose differences are the hash."""
+"""Blocks along each side; the differences of their mean levels are the hash."""
 MAX_BITS = 36
-"""Of the 112 of a hash that may differ between copies."""
+"""Maximum number of a hash's 112 bits that differ between copies."""
 NEAREST = 5
-"""Candidates for each image."""
+"""Number of candidates for each image."""
 MIN_CORRELATION = 0.95
 MIN_DEVIATION = 4
 """Standard deviation of the levels below which an image is plain and like any other such."""
 BORDER = THUMBNAIL // 6
-"""Of a thumbnail that its counterpart may lack on each side."""
+"""Maximum width of a thumbnail's border that its counterpart lacks, on each side."""
 FACTORS = np.linspace(0.84, 1.16, 9)
-"""Sizes at which a thumbnail's inner part is looked for in the other."""
+"""Scales at which a thumbnail's inner part is searched for in the other."""
 EXAMPLES = 3
-"""Maximum in a message."""
+"""Maximum number of pairs in a message."""
 
 
 class Look(NamedTuple):
-    """An image: its name, the SHA-256 of its bytes, and what `glance` and its listed size tell."""
+    """An image: its name, the SHA-256 of its bytes, and what `glance` and its listed size give."""
 
     file_name: str
     digest: bytes
     thumbnail: Grey  # (32, 32)
     is_dark: bool = False  # no channel reaches `DARK`
-    is_ambiguous: bool = False  # nothing tells whether its boxes are of the upright image
+    is_ambiguous: bool = False  # unknown whether its boxes are of the upright image
 
 
 class SameImage(NamedTuple):
@@ -110,7 +110,7 @@ def _hashes(thumbnails: Sequence[Grey]) -> NDArray[np.uint8]:
 
 
 def _correlation(one: Grey, other: Grey) -> float:
-    """Returns how well the inner part of a thumbnail fits somewhere in the other, -1 to 1."""
+    """Returns the highest correlation of a thumbnail's inner part with the other, -1 to 1."""
     blurred = (cv2.GaussianBlur(grey, (3, 3), 0) for grey in (one, other))
     inner, whole = next(blurred)[BORDER:-BORDER, BORDER:-BORDER], next(blurred)
     if min(inner.std(), whole.std()) < MIN_DEVIATION:

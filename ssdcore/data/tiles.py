@@ -42,9 +42,9 @@ def number_of_parts(image_hw: tuple[int, int], tile: int | None) -> int:
 def parts(
     rgb: Rgb, network_input: NetworkInput, tile: int | None, image_hw: tuple[int, int]
 ) -> Iterator[tuple[Rgb, Boxes]]:
-    """Yields what the network looks at: an image as a whole, then its tiles if it is larger.
+    """Yields the network's views: the whole image, then its tiles if it is larger than one.
 
-    The pixels (h, w, 3) may be fewer than those of the image, of which a tile has its side.
+    The pixels (h, w, 3) may be scaled down; a tile's side is in pixels of the image itself.
 
     Yields:
         Pixels, and what the network's input shows of them: (4,) y1 x1 y2 x2 in fractions of the

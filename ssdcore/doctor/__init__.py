@@ -3,7 +3,7 @@
 from typing import Literal, NamedTuple
 
 Grade = Literal["ok", "to do", "error"]
-"""Not done yet is "to do", broken is "error"."""
+"""Work that has not been done yet is "to do"; something broken is "error"."""
 
 
 class Finding(NamedTuple):

@@ -1,7 +1,7 @@
 """Compares a device with the CPU: an inference and a training step, from equal weights and images.
 
-Each side computes in a process of its own, so that a device that crashes or hangs ends one process
-and the check goes on.
+Each side computes in a process of its own: if a device crashes or hangs, only that process ends and
+the check continues.
 """
 
 import subprocess
@@ -21,7 +21,7 @@ from ssdcore.params.types import Device
 
 BATCH = 2
 POSITIVES = 20
-"""Default boxes of each image of noise that answer for an object."""
+"""Positive default boxes in each image of noise."""
 TIMEOUT_S = 600.0
 HALF = "O2"
 BOUNDS = {

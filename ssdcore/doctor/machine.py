@@ -17,7 +17,7 @@ PYTHONS = ((3, 10), (3, 13))
 """The first supported version and the first one that is not; pyproject.toml's requires-python."""
 PIN = re.compile(r"^(?P<name>[\w.-]+)==(?P<version>[^\s;\\]+)\s*(?:;(?P<marker>[^\\]*))?")
 MAX_LISTED = 5
-"""Packages that a finding lists at most."""
+"""Maximum number of packages in a finding."""
 MIN_FREE_BYTES = 2_000_000_000
 """The demo's data, checkpoints and caches take half of it."""
 MODULES = {"OpenCV": "cv2", "MindSpore": "mindspore"}
@@ -98,7 +98,7 @@ def check_disk(folder: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
 
 
 def check_git(folder: Path) -> Finding:
-    """Checks that git knows a name and an e-mail address for commits, which experiments are."""
+    """Checks that git has a name and an e-mail address for commits, which experiments are."""
     if git_output(folder, "--version") is None:
         return Finding("error", "git", "not found", "Install git: DVC's experiments need it")
     who = git_output(folder, "-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")

@@ -20,7 +20,7 @@ CACHE = "ssd-pipeline"
 """Folder of the copies in the user's cache folder (~/.cache or $XDG_CACHE_HOME)."""
 PIN = "#sha256="
 LIKE_A_PIN = re.compile(r"#(?:[^/#=:]*[=:]|\W*(?:sha|md5)|[0-9a-f]{32})", re.IGNORECASE)
-"""What is a pin or was meant to be one: `#SHA256=`, `#sha-256:`, `#md5=`, a hash alone."""
+"""A pin, or an attempt at one: `#SHA256=`, `#sha-256:`, `#md5=`, a hash alone."""
 SLOW_BYTES = 1 << 30
 """Size from which a check takes seconds and is announced."""
 Check = Callable[[Path], str]
@@ -76,7 +76,7 @@ def remembered_sha256(path: Path) -> str:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass  # not stored yet, or damaged
     digest = sha256_of_file(path)
-    with suppress(OSError):  # a cache that can be read alone: the file is hashed each time
+    with suppress(OSError):  # a read-only cache: the file is hashed each time
         _remember_sha256(path, digest)
     return digest
 

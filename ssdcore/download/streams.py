@@ -42,7 +42,7 @@ class FetchError(Exception):
 
 
 class Kept(NamedTuple):
-    """What earlier attempts fetched.
+    """The bytes that earlier attempts fetched.
 
     The version changes with the file, such as its ETag. Without one, it cannot be resumed.
     """
@@ -180,7 +180,7 @@ def _innermost_reason(error: BaseException) -> str:
 
 @contextmanager
 def open_filesystem(address: str, kept: Kept) -> Iterator[Stream]:
-    """Opens an address of any scheme that fsspec knows: S3, GCS, OSS, this machine's files.
+    """Opens an address of any scheme of fsspec: S3, GCS, OSS, this machine's files.
 
     The version is `ukey`, fsspec's hash of all that the store reports about the file.
 

@@ -103,7 +103,7 @@ def results_of(name: str, baseline: str) -> tuple[dict[str, Any], str] | None:
     """Returns the figures of val of a finished experiment, and its validations as CSV.
 
     None if there is no such experiment; the CSV is empty if DVC has none here. Quicker than
-    `list_experiments`, which reads all that DVC knows.
+    `list_experiments`, which reads all experiments.
     """
     commit = git_output(Path(), "rev-parse", "--verify", _ref(baseline, name))
     if not commit:
@@ -127,7 +127,7 @@ def _ref(baseline: str, name: str) -> str:
 def read_states(states: Iterable[Any], workspace: str | None = None) -> Iterator[Experiment]:
     """Yields experiments from DVC's `ExpState` objects; skips those that DVC could not read.
 
-    The first object is the workspace's, whose state DVC does not tell; commits follow.
+    The first object is the workspace's, whose state DVC does not give; commits follow.
     """
     readable = [state for state in states if state.data]
     for state, head in pairwise(readable):
@@ -164,7 +164,7 @@ def _experiment(
 
 
 def _figures(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the figures of val: to choose an experiment by those of test would spoil them."""
+    """Returns the figures of val: choosing an experiment by those of test would bias them."""
     for path in (layout.VALIDATION_METRICS, layout.EVALUATE_METRICS):  # earlier ones have no first
         if figures := _bbox(metrics, path):
             return figures

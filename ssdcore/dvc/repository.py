@@ -1,7 +1,7 @@
 """The DVC repository: opens it, lists its changed stages, and reads files of its revisions.
 
 The repository is a git repository, or a subfolder of one, with or without `dvc init --subdir`.
-Paths are relative to its root; `folder_in_git` says where that lies in a commit.
+Paths are relative to its root; `folder_in_git` returns the root's path in a commit.
 """
 
 import shutil
@@ -18,7 +18,7 @@ WORKSPACE = "workspace"
 """The name of the working folder as it is now, as in DVC's own commands."""
 SHORT = 12  # digits of an abbreviated commit hash
 DVC_MESSAGE = "dvc: commit experiment "
-"""How DVC begins the message of a commit that it makes itself."""
+"""The beginning of the message of a commit that DVC makes itself."""
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def open_repository(folder: Path | None = None, *, wait: bool = False) -> Iterat
 def at_rest() -> Iterator[Any]:
     """Yields the repository while no DVC command changes the working folder.
 
-    `dvc exp run --temp` takes the user's changes away and puts them back while it begins.
+    `dvc exp run --temp` stashes the user's changes and restores them when it begins.
 
     Raises:
         InputError, RunError: as `open_repository`.
@@ -79,7 +79,7 @@ def in_one_line(error: Exception) -> str:
 
 
 class Origin(NamedTuple):
-    """Where a revision comes from; unknown fields are empty.
+    """The origin of a revision; unknown fields are empty.
 
     Attributes:
         commit: the abbreviated commit hash; for the working folder, that of HEAD.

@@ -113,7 +113,7 @@ class Record:
 
     @property
     def results(self) -> dict[str, Any]:
-        """What a repeated run must reproduce: outs and figures."""
+        """The results that a repeated run must reproduce: outs and figures."""
         return {**self.outs, **self.figures}
 
 

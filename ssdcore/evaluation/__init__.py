@@ -1,1 +1,1 @@
-"""What goes wrong in a split: thresholds, errors, sizes, calibration."""
+"""Analyses the detections in a split: thresholds, errors, sizes, calibration."""

@@ -6,7 +6,7 @@ from ssdcore.coco.matching import Flags, Floats, Found, Ints
 from ssdcore.coco.metrics import UNDEFINED
 
 RECALLS = np.linspace(0, 1, 101)
-"""Where COCO samples the precision."""
+"""Recalls at which COCO samples the precision."""
 AT_ONCE = 1 << 21
 """Weights of detections handled at once; limits the memory to tens of megabytes."""
 
@@ -30,7 +30,7 @@ def weighted_precisions(
 ) -> Floats:
     """Returns the average precisions where each image counts several times or not at all.
 
-    The weights (images, B) say how often, in B different cases; objects (C, B) count as often. The
+    The weights (images, B) are the counts in B different cases; objects (C, B) count as often. The
     others are as for `average_precisions`.
 
     Returns:

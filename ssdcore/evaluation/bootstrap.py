@@ -1,4 +1,4 @@
-"""How far the figures would differ on other images: the bootstrap over images.
+"""Estimates how much the figures would differ on other images: the bootstrap over images.
 
 Efron and Tibshirani, "An Introduction to the Bootstrap" (1993), chapter 13, percentile intervals.
 A resample draws as many images as there are, with replacement. Images are drawn, not objects,
@@ -20,15 +20,15 @@ RESAMPLES, SEED = 1000, 1
 PERCENTILES = (2.5, 97.5)
 """Ends of the interval that holds 95 % of the resamples."""
 RANGES_PX = {"": (0, np.inf)} | {name[0]: range_px for name, range_px in SIZES_PX.items()}
-"""Of √area, by the end of the figures' names."""
+"""Ranges of √area by the suffix of the figures' names."""
 MOST = (1, 10, 100)
-"""Detections of a class in an image that count for AR1, AR10 and AR100."""
+"""Maximum numbers of detections of a class in an image for AR1, AR10 and AR100."""
 
 
 class Bootstrap(NamedTuple):
     """The figures of B resamples, NaN where undefined.
 
-    The resamples of as many images are always the same, so those of two detectors are pairs.
+    The resamples of as many images are always the same, so two detectors' resamples are pairs.
     """
 
     figures: dict[str, Floats]  # COCO's twelve by name, (B,) each

@@ -1,4 +1,4 @@
-"""Whether a score says how likely a detection is to be correct.
+"""Compares a detection's score with its probability of being correct.
 
 Expected calibration error: Naeini et al., "Obtaining Well Calibrated Probabilities Using Bayesian
 Binning" (2015), over detections as in Küppers et al., "Multivariate Confidence Calibration for

@@ -38,8 +38,8 @@ def confusion_matrix(judged: JudgedSplit, shown: Flags) -> Ints:
     """Counts actual classes (rows) against predicted ones (columns), at IoU 0.5.
 
     Correct detections and their objects come first. The rest is paired regardless of class, each
-    detection with the free object that it overlaps most, by falling score. Whatever is still left
-    is paired with the background, which is the last row and column of (C + 1, C + 1). So each
+    detection with the free object that it overlaps most, by falling score. The others are paired
+    with the background, which is the last row and column of (C + 1, C + 1). So each
     object that is not a crowd counts once in its row, and each shown detection (N,) that is not
     ignored once in its column.
     """

@@ -12,7 +12,7 @@ from ssdcore.evaluation.named_table import Chart, Column, Row, Table
 
 THRESHOLDS = np.arange(101) / 100
 NOTABLE_F1 = 0.001
-"""Difference of F1 from which on another score threshold is worth a word."""
+"""Minimum difference of F1 at which another score threshold is mentioned."""
 
 
 def lost_f1(scalars: Mapping[str, Any]) -> float:

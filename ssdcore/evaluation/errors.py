@@ -1,4 +1,4 @@
-"""What each kind of error costs: the AP50 that a detector without it would gain (TIDE).
+"""The cost of each kind of error: the AP50 that a detector without it would gain (TIDE).
 
 Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors" (2020), section
 2.2: one kind is corrected, all else stays, and AP50 is measured again. The costs do not add up.
@@ -26,7 +26,7 @@ REMOVED = (BOTH, DUPLICATE, BACKGROUND)
 
 
 def errors(judged: JudgedSplit) -> Table:
-    """How often each kind of error occurs at any score, and the AP50 that it costs.
+    """Counts each kind of error at any score, with the AP50 that it costs.
 
     A class counts if it has objects. If the correction removes all of them, its AP50 is 0; if it
     also has no detections, it does not count, as in the authors' code. (Theirs divides by zero if

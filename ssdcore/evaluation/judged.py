@@ -78,7 +78,7 @@ class JudgedSplit:
 
     @cached_property
     def all_classes(self) -> str:
-        """The word for all classes together, which no class has for a name."""
+        """The name of all classes together, which no class has."""
         return unlike("all", self.split.names)
 
 

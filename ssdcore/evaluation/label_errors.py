@@ -1,4 +1,4 @@
-"""Labels worth a look: the boxes, and the places without one, that contradict the detector most.
+"""Labels worth a look: the boxes and the missing boxes that contradict the detector most.
 
 The kinds and the idea of one score for each box are those of ObjectLab (Tkachenko, Thyagarajan,
 Mueller, "ObjectLab: Automated Diagnosis of Mislabeled Images in Object Detection Data", 2023):
@@ -32,8 +32,8 @@ from ssdcore.evaluation.outcomes import BACKGROUND_IOU
 
 NAME = "label_errors"
 MISSING, OTHER_CLASS, UNSUPPORTED = "missing box", "other class", "unsupported box"
-LEAST_SUSPICION = 0.25
-"""Of a label in the table."""
+MIN_SUSPICION = 0.25
+"""Minimum suspicion of a label in the table."""
 WRONG = 0.05
 """Assumed share of wrong boxes: the prior of Bayes' rule."""
 FAINTEST = 0.01
@@ -60,7 +60,7 @@ class Reviewed(NamedTuple):
 def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:
     """Returns the table of at most `most` labels, the most suspicious of all splits first.
 
-    A suspicion lies in 0…1:
+    A suspicion is in 0…1:
 
     - missing box: a detection that takes no object (`ssdcore.coco.matching`), the best of those
       that overlap: score · (1 - IoU with the nearest object), where that IoU is less than 0.5.
@@ -68,8 +68,8 @@ def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:
       the labelled class on the box (IoU 0.5 or more), at least `FAINTEST`, r that of another class,
       and w is `WRONG`: Bayes' rule for the two classes.
     - unsupported box: (1 - s) · w / (w + (1 - w) · (1 - m)), where m is the mean of s over the
-      boxes of the class: Bayes' rule for a box without a detection. A detector that misses many
-      objects says little about those that it misses.
+      boxes of the class: Bayes' rule for a box without a detection. The misses of
+      a detector that misses many objects are weak evidence.
 
     A box has one entry, of the higher suspicion. Crowd regions have none.
     """
@@ -109,7 +109,7 @@ def _rows(name: str, reviewed: Reviewed) -> Iterator[Row]:
         yield row(MISSING, found.image[number], 0, found.label[number], found.score[number],
                   suspicion, found.boxes_xywh[number])  # fmt: skip
     rival, swapped, unsupported = _of_objects(pairs, truth, found, took, seen)
-    for number in np.flatnonzero(seen & (np.maximum(swapped, unsupported) >= LEAST_SUSPICION)):
+    for number in np.flatnonzero(seen & (np.maximum(swapped, unsupported) >= MIN_SUSPICION)):
         image, label, box = truth.image[number], truth.label[number], truth.boxes_xywh[number]
         if swapped[number] > unsupported[number]:
             other, score = found.label[rival[number]], found.score[rival[number]]
@@ -119,11 +119,11 @@ def _rows(name: str, reviewed: Reviewed) -> Iterator[Row]:
 
 
 def _missing(pairs: Pairs, found: Found, free: Flags) -> tuple[Ints, Floats]:
-    """Returns the detections on which no object lies, and their suspicions."""
+    """Returns the detections without an object, and their suspicions."""
     overlap = np.zeros(len(free))
     np.maximum.at(overlap, pairs.detection, pairs.overlap)
     suspicion = np.where(free & (overlap < MATCH_IOU), found.score * (1 - overlap), 0)
-    rows = np.flatnonzero(suspicion >= LEAST_SUSPICION)
+    rows = np.flatnonzero(suspicion >= MIN_SUSPICION)
     rows = rows[np.argsort(-suspicion[rows], kind="stable")]
     some = found.select(rows)
     as_objects = Truth(some.image, some.label, np.zeros(len(rows), bool), some.boxes_xywh)
@@ -138,7 +138,7 @@ def _of_objects(
 ) -> tuple[Ints, Floats, Floats]:
     """Returns for each object (M,) its best detection of another class, and its two suspicions.
 
-    A detection that takes an object says nothing about others.
+    A detection that takes an object is no evidence about others.
     """
     pairs = pairs.select(pairs.overlap >= MATCH_IOU)
     own = took[pairs.detection] == pairs.object

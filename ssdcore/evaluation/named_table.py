@@ -51,7 +51,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Chart:
-    """How to draw a table.
+    """The chart of a table.
 
     Lines are over x, bars in the order of the rows. A ranking is horizontal bars, the highest
     first. A heatmap counts the rows by x and y and shows shares of each y.
@@ -80,7 +80,7 @@ class Table:
 
     name: str  # of its CSV file; lower case, unique
     section: str  # heading in the report; tables of the same section are grouped
-    title: str  # says what the table shows
+    title: str  # what the table shows
     columns: tuple[Column, ...]  # the first one names the row
     rows: Sequence[Row]  # as many cells as columns
     note: str = ""  # explains the table in sentences

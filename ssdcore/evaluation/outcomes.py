@@ -3,7 +3,7 @@
 A detection is, in this order,
 
 - correct: it takes a free object of its class with an IoU of 0.5 or more, by falling score;
-- ignored: half of it or more lies in a crowd region of its class;
+- ignored: half of it or more is in a crowd region of its class;
 - localisation: the object of its class that it overlaps most has an IoU from 0.1 to 0.5;
 - class: an object of another class has an IoU of 0.5 or more;
 - duplicate: an object of its class has an IoU of 0.5 or more, and another detection took it;
@@ -37,7 +37,7 @@ from ssdcore.geometry.boxes import yxyx_to_xywh_px
 KINDS = ("correct", "class", "localisation", "both", "duplicate", "background", "ignored")
 CORRECT, CLASS, LOCALISATION, BOTH, DUPLICATE, BACKGROUND, IGNORED = range(len(KINDS))
 MISSED = "missed"
-"""The outcome of an object that no detection is correct on, nor a class or localisation error."""
+"""The outcome of an object without a correct detection, a class error or a localisation error."""
 NAMES = {
     "correct": "correct",
     "class": "wrong class",

@@ -1,4 +1,4 @@
-"""How well objects of each size are found, in pixels and as a share of the image."""
+"""AP and recall by the size of the objects, in pixels and as a share of the image."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -41,7 +41,7 @@ TABLES: tuple[Callable[[JudgedSplit], Table], ...] = (
     sizes_share,
     coco_figures,
 )
-"""In the order of the report."""
+"""All tables in the order of the report."""
 TRACKED = (
     "AP", "AP_low", "AP_high", "AP50", "AP75", "APs", "APm", "APl", "AR100", "f1", "precision",
     "recall", "threshold",
@@ -90,7 +90,7 @@ def results_of(
 ) -> dict[str, Any]:
     """Returns the content of metrics/validation.json, or of metrics/evaluate.json without times.
 
-    Remarks say on what the figures depend, by their keys in the file.
+    Remarks explain what the figures depend on, by their keys in the file.
     """
     return {
         "split": split,

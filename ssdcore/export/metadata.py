@@ -23,15 +23,15 @@ PREPROCESSING = {
         "padded": "on the right and below",
     },
 }
-"""How a photo of any size becomes one of the network's size, by `model.resize`."""
+"""Description of the resize of a photo to the network's size, by `model.resize`."""
 NORMALISATION = {"channels": "RGB", "mean": MEAN_RGB.tolist(), "deviation": DEVIATION_RGB.tolist()}
-"""How levels 0 … 255 of a resized photo become an image: (level - mean) / deviation."""
+"""Description of the normalisation of levels 0 … 255: (level - mean) / deviation."""
 VARIANCES = {"centre": CENTRE_VARIANCE, "size": SIZE_VARIANCE}
 REMEDY = "Make one with dvc repro export"
 
 
 class _Thresholds(BaseModel):
-    """`Thresholds` as they stand in the file."""
+    """`Thresholds` as stored in the file."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
     score: Fraction
@@ -42,7 +42,7 @@ class _Thresholds(BaseModel):
 
 
 class _Description(BaseModel):
-    """What the file's texts say besides the network's description."""
+    """The content of the file's texts besides the network's description."""
 
     model_config = ConfigDict(strict=True)
     thresholds: _Thresholds

@@ -76,9 +76,9 @@ class Parity(NamedTuple):
 def why_broken(
     network: Answers, images: Iterable[tuple[int, Rgb]], network_input: NetworkInput = SSD300
 ) -> str:
-    """Returns why no comparison means anything, as after too high a learning rate; else "".
+    """Returns why a comparison is meaningless, as after too high a learning rate; else "".
 
-    It looks at the checkpoint's answers to one batch of images, ids and pixels (H, W, 3).
+    It examines the checkpoint's outputs for one batch of images, ids and pixels (H, W, 3).
     """
     offsets, probabilities = network(
         np.stack([to_network_input(rgb, network_input) for _, rgb in images])

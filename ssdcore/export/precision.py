@@ -17,7 +17,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 from ssdcore.core.errors import InputError
 
 QUANTIZED = ("Conv", "Relu", "MaxPool")
-"""The other operators (L2 normalisation, softmax) are a hundredth of the work and stay float."""
+"""Operators in int8; the others (L2 normalisation, softmax) are 1% of the work and stay float."""
 
 
 def to_float16(network: Any) -> Any:

@@ -142,7 +142,7 @@ class OnnxDetector(_OfFile):
 
 
 def load_exported(path: Path, batch_size: int, workers: int = 1) -> PhotoDetector:
-    """Loads either file, that of the network or that of the detector, as a detector for photos.
+    """Loads either file, of the network or of the detector, as a detector for photos.
 
     Raises:
         InputError: the file is no ONNX file, or not from this project.

@@ -78,7 +78,7 @@ def yxyx_to_xywh_px(
 ) -> NDArray[np.float64]:
     """Converts fractions (…, 4) to COCO's left, top, width, height in pixels, float64.
 
-    Height and width are those of one image, or (…,) those of each box's image.
+    Height and width are of one image, or (…,) of each box's image.
     """
     corners = np.asarray(boxes_yxyx, np.float64)
     low, high = corners[..., 1::-1], corners[..., :1:-1]

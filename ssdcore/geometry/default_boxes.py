@@ -30,8 +30,8 @@ def default_boxes(
         (K, 4) float32 (cy, cx, h, w), fractions of the image, not clipped.
 
     Raises:
-        ValueError: the number of scales is not the number of feature maps plus one, or that of the
-            lists of ratios not the number of maps.
+        ValueError: there is not one scale more than feature maps, or not one list of ratios for
+            each map.
     """
     layout = LAYOUTS[input_size].with_aspect_ratios(aspect_ratios)
     if len(scales) != layout.num_scales:

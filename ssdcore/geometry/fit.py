@@ -25,7 +25,7 @@ STEPS = (0.4, 0.2, 0.1, 0.05, 0.025, 0.0125)
 SHARE_WEIGHT, PLACED = 3.0, 0.25
 """Weights in the goal; see `_Search`."""
 MIN_GAIN = 1e-4
-"""Rise of the goal that is worth a change: a shape that no object needs stays as it is."""
+"""Minimum rise of the goal for a change: a shape that no object needs stays unchanged."""
 ENOUGH_STRIDES = 6.0
 """Side of an object, in distances between the cells of a map, from which the map shows it well. A
 map whose cells are twice as far apart finds it less exactly, however well its boxes fit: on blood
@@ -37,18 +37,18 @@ MIN_STRIDES, MAX_STRIDES = 1.0, 6.0
 smaller boxes, and a cell does not see the whole of larger ones."""
 MAX_SCALE, MAX_RATIO = 1.5, 8.0
 MIN_GROWTH = 1.05
-"""Least quotient of a scale and the one before, of two ratios of a map, and of a ratio and 1.
+"""Minimum quotient of a scale and the one before, of two ratios of a map, and of a ratio and 1.
 Present values may be closer, and stay so where no object needs others."""
 DIGITS = 3
-"""Of a proposed value, for a short line to paste."""
+"""Significant digits of a proposed value, for a short line to paste."""
 
 Values = NDArray[np.float64]
-Place = tuple[int, int]
+Position = tuple[int, int]
 """Row and index of a value in `BoxShapes.rows`."""
 
 
 class BoxShapes(NamedTuple):
-    """What the shapes of the default boxes follow from."""
+    """The scales and ratios that define the shapes of the default boxes."""
 
     scales: tuple[float, ...]  # one for each map and one more; see `ssdcore.geometry.default_boxes`
     ratios: tuple[tuple[float, ...], ...]  # the aspect ratios of each map
@@ -62,13 +62,13 @@ class BoxShapes(NamedTuple):
         """Returns the scales, then the ratios of each map."""
         return [self.scales, *self.ratios]
 
-    def values(self) -> dict[Place, float]:
-        """Returns all values by their places."""
+    def values(self) -> dict[Position, float]:
+        """Returns all values by their positions."""
         return {(k, i): v for k, row in enumerate(self.rows()) for i, v in enumerate(row)}
 
-    def changed(self, place: Place, value: float) -> "BoxShapes":
-        """Returns the shapes with another value at a place."""
-        k, i = place
+    def changed(self, position: Position, value: float) -> "BoxShapes":
+        """Returns the shapes with another value at a position."""
+        k, i = position
         rows = self.rows()
         rows[k] = (*rows[k][:i], value, *rows[k][i + 1 :])
         return BoxShapes(rows[0], tuple(rows[1:]))
@@ -135,9 +135,9 @@ def _rounded_up(value: float) -> float:
     return float(Context(prec=DIGITS, rounding=ROUND_CEILING).create_decimal(value))
 
 
-def _range(layout: MapLayout, place: Place) -> tuple[float, float]:
-    """Returns the least and the largest value at a place."""
-    row, k = place
+def _range(layout: MapLayout, position: Position) -> tuple[float, float]:
+    """Returns the minimum and the maximum value at a position."""
+    row, k = position
     if row:
         return MIN_GROWTH, MAX_RATIO
     if k == len(layout.maps):
@@ -152,7 +152,7 @@ def _overlaps(
 ) -> Iterator[tuple[Values, Values]]:
     """Yields for each shape of map k the IoUs (N,) with the objects, rows of `columns` (4, N).
 
-    The first is with the nearest box as it lies, the second with a box around the same centre.
+    The first is with the nearest box at its position, the second with a box around the same centre.
     """
     feature_map = layout.maps[k]
     step = feature_map.stride / layout.input_size
@@ -168,13 +168,13 @@ def _overlaps(
 
 
 class _Search:
-    """Shapes on their way to a higher goal.
+    """Searches shapes with a higher goal.
 
     The goal is `SHARE_WEIGHT` times the share of the objects with a default box of IoU 0.5 or more,
-    plus the mean over the objects of their best box's IoU, by a quarter as the box lies and by
-    three quarters as if both had one centre, less on a map that shows the object worse than the
-    finest does; see `ENOUGH_STRIDES`. By the IoU as the box lies alone, boxes become larger than
-    objects: a larger box overlaps more of an object between two cells.
+    plus the mean over the objects of their best box's IoU: a quarter of it at the box's position,
+    three quarters as if both had the same centre, and less on a map that shows the object worse
+    than the finest does; see `ENOUGH_STRIDES`. With the IoU at the box's position alone, boxes
+    become larger than objects: a larger box overlaps more of an object between two cells.
     """
 
     def __init__(
@@ -198,11 +198,11 @@ class _Search:
             climbs = True
             while climbs:
                 climbs = False
-                for place, factor in product(self.shapes.values(), factors):
+                for position, factor in product(self.shapes.values(), factors):
                     # the last step may have changed it
-                    value = _rounded(self.shapes.values()[place] * factor)
-                    low, high = _range(self._layout, place)
-                    climbs |= low <= value <= high and self._try(place, value, MIN_GAIN)
+                    value = _rounded(self.shapes.values()[position] * factor)
+                    low, high = _range(self._layout, position)
+                    climbs |= low <= value <= high and self._try(position, value, MIN_GAIN)
 
     def restore(self) -> None:
         """Returns values to the present ones where that makes no difference.
@@ -212,17 +212,17 @@ class _Search:
         restores = True
         while restores:
             restores = False
-            for place, value in reversed(self._present.values().items()):
-                if self.shapes.values()[place] != value:
-                    restores |= self._try(place, value, -MIN_GAIN)
+            for position, value in reversed(self._present.values().items()):
+                if self.shapes.values()[position] != value:
+                    restores |= self._try(position, value, -MIN_GAIN)
 
-    def _try(self, place: Place, value: float, gain: float) -> bool:
+    def _try(self, position: Position, value: float, gain: float) -> bool:
         """Changes a value if others are not too close and the goal rises by more than `gain`."""
-        changed = self.shapes.changed(place, value)
-        new_pairs = self._pairs(changed, place) - self._pairs(self._present, place)
+        changed = self.shapes.changed(position, value)
+        new_pairs = self._pairs(changed, position) - self._pairs(self._present, position)
         if any(b < a * MIN_GROWTH for a, b in new_pairs):
             return False
-        row, index = place
+        row, index = position
         of_maps = list(self._of_maps)
         for k in (row - 1,) if row else (index - 1, index):
             if 0 <= k < len(of_maps):
@@ -233,12 +233,12 @@ class _Search:
         self.shapes, self._of_maps, self.goal = changed, of_maps, goal
         return True
 
-    def _pairs(self, shapes: BoxShapes, place: Place) -> set[tuple[float, float]]:
+    def _pairs(self, shapes: BoxShapes, position: Position) -> set[tuple[float, float]]:
         """Returns a value with the next smaller and with the next larger one of its row.
 
-        The present values say which these are: ratios may be listed in any order.
+        The present values define the order: ratios may be listed in any order.
         """
-        row, index = place
+        row, index = position
         present, values = self._present.rows()[row], shapes.rows()[row]
         rising = sorted(range(len(present)), key=present.__getitem__)
         k = rising.index(index)

@@ -1,6 +1,6 @@
 """Matches ground truth to default boxes and encodes it (section 2.2 of the SSD paper).
 
-Here training ignores crowds; evaluation does in `ssdcore.coco.matching`.
+Training ignores crowds here; evaluation ignores them in `ssdcore.coco.matching`.
 """
 
 from heapq import heapify, heappop, heappush
@@ -77,7 +77,7 @@ def _own_default_boxes(
     """Returns a default box (N,) for each ground truth, no two of them equal; see `match`.
 
     A queue holds the ground truths by their highest IoU with a default box that is free. It can
-    only sink, so it is computed again only when a ground truth's turn comes. In `overlap`, the IoUs
+    only fall, so it is computed again only when a ground truth's turn comes. In `overlap`, the IoUs
     (N, K), the columns of the default boxes that are given away become `TAKEN`.
     """
     own = np.empty(len(boxes_yxyx), np.int64)

@@ -1,1 +1,1 @@
-"""From images to detections: decoding, suppression, a detector for splits and for photos."""
+"""Detects objects in images: decoding, suppression, a detector for splits and for photos."""

@@ -1,4 +1,4 @@
-"""From the network's outputs to detections (section 2.3 of the SSD paper)."""
+"""Converts the network's outputs to detections (section 2.3 of the SSD paper)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -18,7 +18,7 @@ FIRST_TRY, FIRST_TRY_MAX = 8, 2000
 
 
 class Thresholds(NamedTuple):
-    """Which outputs count as detections."""
+    """Selects the outputs that count as detections."""
 
     score: float = 0.01  # minimum class probability
     nms_iou: float = 0.45  # IoU above which the weaker of two boxes of a class is dropped
@@ -48,12 +48,12 @@ class Thresholds(NamedTuple):
 
 
 VALIDATION = Thresholds()
-"""Of the measurements during training, whatever the section `evaluate` has: a change there must
-not retrain."""
+"""Thresholds of the measurements during training. They do not depend on the section `evaluate`: a
+change there must not retrain."""
 
 
 def validation_remark(params: EvaluateParams) -> str:
-    """Says how training measured its figures where `evaluate` measures otherwise; else ""."""
+    """Describes how training measured its figures if `evaluate` measures otherwise; else ""."""
     ours, theirs = VALIDATION.texts(), Thresholds.of(params).texts()
     ours, theirs = ours | {"tile": "null"}, theirs | {"tile": str(params.tile or "null")}
     unlike = ", ".join(

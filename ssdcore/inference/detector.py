@@ -124,7 +124,7 @@ class Detector:
     def _see(
         self, batches: Iterable[InputBatch], thresholds: Thresholds, spent: TimeSpent
     ) -> Iterator[tuple[int, Boxes, Detections]]:
-        """Yields of each input the image, what it shows of it, and the detections in the input."""
+        """Yields each input's image id, its view of the image, and the detections in the input."""
         for batch in spent.waiting_for("decode", batches):
             with spent.on("network"):
                 answers = self.answers(batch.images)

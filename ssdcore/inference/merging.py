@@ -1,4 +1,4 @@
-"""One set of detections from those in an image and in its tiles (`ssdcore.data.tiles`)."""
+"""Merges the detections in an image with those in its tiles (`ssdcore.data.tiles`)."""
 
 from collections.abc import Sequence
 
@@ -16,8 +16,8 @@ AT_EDGE = 0.05
 """Share of a tile's side: a box this near to an edge may be that of an object which it cuts."""
 CONTAINED = 0.6
 """Share of a box's area within another box, from which on the two are of one object."""
-LEAST_SCORE = 0.3
-"""Share of a cut box's score that the box around it has, at least."""
+MIN_SCORE_RATIO = 0.3
+"""Minimum score of the box around a cut box, as a share of the cut box's score."""
 ROWS_AT_ONCE = 256
 """Boxes that are compared with all others at once; bounds the memory."""
 Flags = NDArray[np.bool_]
@@ -66,7 +66,7 @@ def _explained(
         other = part[own, None] != part
         shared = intersections(boxes[own, None], boxes)
         is_in = shared >= CONTAINED * sizes[own, None]
-        is_in &= (sizes > sizes[own, None]) & (scores >= LEAST_SCORE * scores[own, None])
+        is_in &= (sizes > sizes[own, None]) & (scores >= MIN_SCORE_RATIO * scores[own, None])
         is_around = (shared >= CONTAINED * sizes) & (labels == labels[own, None])
         is_around &= ~is_cut & (scores > scores[own, None])
         explained[own] = is_cut[own] & (other & is_in).any(axis=1)

@@ -1,7 +1,7 @@
 """Reads photos of any size and detects objects in them.
 
-Photos are turned upright, as their camera noted (EXIF). A checkpoint or an exported network
-computes the answers.
+Photos are turned upright by their EXIF orientation. A checkpoint or an exported network computes
+the answers.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -182,8 +182,8 @@ class PhotoResult(NamedTuple):
 class PhotoDetector:
     """Detects objects in photos with the evaluation's preprocessing; `workers` threads decode.
 
-    The classes are in the order of the labels 1 … C-1. The model may carry a minimum score to show.
-    The limits are thresholds for all that it can detect.
+    The classes are in the order of the labels 1 … C-1. The model may have a minimum score to show.
+    The limits are thresholds that include everything it can detect.
     """
 
     def __init__(
@@ -232,7 +232,7 @@ class PhotoDetector:
     def _detect_in_batches(
         self, looks: Iterator[tuple[Rgb, Boxes]], thresholds: Thresholds
     ) -> Iterator[tuple[Boxes, Detections]]:
-        """Yields of each part what it shows of its photo, and the detections in the part."""
+        """Yields each part's view of its photo, and the detections in the part."""
         for batch in batched(looks, self._network.batch_size):
             images = [self._network.network_input.resized(rgb) for rgb, _ in batch]
             found = self._network.detect(images, thresholds)

@@ -79,7 +79,7 @@ def load(path: Path) -> tuple[SSD, ModelMetadata]:
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Tells whether a file describes itself as a checkpoint of this project does."""
+    """Returns whether a file describes itself as a checkpoint of this project does."""
     try:
         ms.load_checkpoint(str(path), choice_func=METADATA.__eq__)
     except Exception:  # MindSpore raises many types, also for another suffix

@@ -23,7 +23,7 @@ from ssdcore.params.types import Freeze
 def open_detector(path: Path) -> tuple[SSD, ModelMetadata, list[str]]:
     """Opens a checkpoint of this project, or a published detector, with its description.
 
-    The lines are for the log: what of a published file went where.
+    The lines are for the log: the arrays of a published file and their layers.
 
     Raises:
         InputError: the file is neither, or is damaged.
@@ -98,10 +98,10 @@ def start_from(network: SSD, metadata: ModelMetadata, checkpoint: Path) -> LoadR
 def freeze(network: SSD, part: Freeze, fresh: Collection[str]) -> list[str]:
     """Freezes weights and batch norm's statistics of a part of the backbone; returns log lines.
 
-    The part is nothing, VGG16's conv1_1 and conv1_2, conv1_1 to conv4_3, or the whole backbone. Few
-    images improve the other layers alone. A step computes no gradient of frozen layers. A frozen
-    batch norm normalises with its stored statistics in training as in inference. `fresh` names the
-    parameters that keep their initial values.
+    The part is none, VGG16's conv1_1 and conv1_2, conv1_1 to conv4_3, or the whole backbone. With
+    few images, training only the other layers is better. A step computes no gradient of frozen
+    layers. A frozen batch norm normalises with its stored statistics in training as in inference.
+    `fresh` names the parameters that keep their initial values.
 
     Raises:
         InputError: a parameter to freeze is fresh.

@@ -105,7 +105,7 @@ class CaffeInput(nn.Cell):
 
 
 class Dropout(nn.Cell):
-    """In training, sets a share `p` of the values to zero and scales the others to the same mean.
+    """Sets a share `p` of the values to zero in training, and scales the others to the same mean.
 
     The mask of value i in call t is a hash of (seed, t, i). MindSpore's own dropout draws from a
     generator inside the kernel, which cannot be read or set, so that a resumed training would

@@ -33,7 +33,7 @@ class ScoreThreshold(BaseModel):
 
 
 class _Class(BaseModel):
-    """A class as it stands in the file."""
+    """A class as stored in the file."""
 
     model_config = ConfigDict(strict=True)
     id: Int64
@@ -41,7 +41,7 @@ class _Class(BaseModel):
 
 
 class _Description(BaseModel):
-    """The description as it stands in the file. Nothing of its size is allocated for the check."""
+    """The description as stored in the file. The check allocates nothing of the described size."""
 
     model_config = ConfigDict(strict=True)
     model: ModelParams
@@ -70,7 +70,7 @@ class ModelMetadata(NamedTuple):
 
     @property
     def network_input(self) -> NetworkInput:
-        """What the network takes, and how an image becomes that."""
+        """The input of the network, and how an image becomes one."""
         return NetworkInput.of(self.model)
 
     def to_json(self) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class Published(NamedTuple):
     network: SSD  # holds its weights
     metadata: ModelMetadata
     thresholds: Mapping[str, float]  # of its published figures, by the parameters `evaluate`
-    lines: list[str]  # for the log: what went where and what did not
+    lines: list[str]  # for the log: the used arrays with their layers, and the others
 
     def parameters(self) -> list[str]:
         """Returns the lines of params.yaml that measure it as it was published."""
@@ -105,7 +105,7 @@ def from_arrays(
 
 
 def _recognise(arrays: Arrays, where: str) -> tuple[Layout, str]:
-    """Returns the layout of a file, and what stands before each of its names.
+    """Returns the layout of a file, and the prefix of its names.
 
     Of several copies the one without "ema" in its prefix counts: trainings that average their
     weights (mmdetection's, for example) save the average under the plain names.
@@ -198,7 +198,7 @@ def _converted(
 
 
 def _where(modules: Mapping[str, str]) -> list[str]:
-    """Says which modules of the file became which part of the network."""
+    """Lists the parts of the network with the modules of the file that became them."""
     parts: dict[str, list[str]] = {}
     for ours, theirs in modules.items():
         parts.setdefault(ours.split(".")[0], []).append(theirs)

@@ -1,4 +1,4 @@
-"""How the projects that publish SSD detectors name, order and scale their weights."""
+"""Layouts of published SSD detectors: how projects name, order and scale their weights."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -15,7 +15,7 @@ VGG = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28, 31, 33)
 
 
 class Layout(NamedTuple):
-    """How a project names, orders and scales the weights of SSD with VGG16.
+    """A project's names, order and scale of the weights of SSD with VGG16.
 
     The paper's network has convolutions with biases and ReLUs, and softmax; a cell's boxes are both
     squares, then the ratios, and offsets are x y w h. Its input is less Caffe's mean, or, where it

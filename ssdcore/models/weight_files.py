@@ -1,4 +1,4 @@
-"""Reads published weights (safetensors, NumPy, MindSpore, PyTorch); reports what a network took.
+"""Reads published weights (safetensors, NumPy, MindSpore, PyTorch); reports which ones were used.
 
 No reader executes code from the file: pickles are read by PyTorch's restricted unpickler alone.
 """

@@ -39,7 +39,7 @@ def _of_one_group(pattern: str) -> str:
 Pattern = Annotated[str, AfterValidator(_of_one_group)]
 
 EXAMPLE = "examples/local"
-"""The value of a path in `dataset.local` that stands for none: DVC needs one that is there."""
+"""The value of an unset path in `dataset.local`: DVC needs a path that exists."""
 
 
 class ShapesParams(Section):

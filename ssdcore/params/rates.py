@@ -1,4 +1,4 @@
-"""Tells from the losses of a training that its learning rate was too high."""
+"""Detects in the losses of a training that its learning rate was too high."""
 
 from collections.abc import Iterable
 from itertools import groupby
@@ -7,10 +7,10 @@ from statistics import fmean
 from typing import NamedTuple
 
 FIRST_STEPS = 10
-"""Steps whose mean loss is that of the start, fewer in a short first epoch; the warm-up keeps
-their rate low."""
+"""Number of first steps; their mean loss is the start's. A short first epoch has fewer. The warm-up
+keeps their rate low."""
 NOISE = 1.1
-"""Ratio to the start's loss from which on a loss is above it; the images alone vary it by less."""
+"""Minimum ratio of a risen loss to the start's; the images alone vary it by less."""
 
 
 class StepLoss(NamedTuple):

@@ -50,10 +50,10 @@ class ConvertParams(Section):
 
 
 class ModelParams(Section):
-    """Which network; see `ssdcore.models.ssd.SSD`.
+    """Network parameters; see `ssdcore.models.ssd.SSD`.
 
     Checkpoints of earlier versions have no `input_size`, no `resize` and no `aspect_ratios`; they
-    are of SSD300 on stretched images with the paper's ratios, which None stands for.
+    are of SSD300 on stretched images with the paper's ratios, which None means.
     """
 
     input_size: InputSize = IMAGE_SIZE

@@ -24,7 +24,7 @@ Ratio = Annotated[float, Field(gt=1, allow_inf_nan=False)]
 Ratios = Annotated[
     tuple[Annotated[tuple[Ratio, ...], Field(strict=False)], ...], Field(strict=False)
 ]
-"""Of the default boxes besides squares, longer side by shorter: those of each map."""
+"""Aspect ratios of each map's default boxes besides squares, longer side by shorter."""
 
 Head = Literal["conv", "separable"]
 Resize = Literal["stretch", "stretch_float", "letterbox"]
@@ -94,8 +94,8 @@ InputSize = Annotated[
 ]
 """Height and width of the network's input in pixels."""
 
-LEAST_TILE = 64
-Tile = Annotated[int, Field(ge=LEAST_TILE)]
+MIN_TILE = 64
+Tile = Annotated[int, Field(ge=MIN_TILE)]
 """Side of a tile in pixels."""
 
 
@@ -115,7 +115,7 @@ PLAIN_WORDS = {
     "string_type": "text",
     "tuple_type": "a list",
 }
-"""What was expected, by the type of pydantic's error; others keep pydantic's wording."""
+"""The expected value in words, by the type of pydantic's error; others keep pydantic's wording."""
 
 
 def explain(error: ErrorDetails) -> tuple[str, object, str]:

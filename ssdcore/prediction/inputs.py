@@ -16,7 +16,7 @@ from ssdcore.inference.photo_detector import Source
 from ssdcore.prediction.videos import SUFFIXES as VIDEO_SUFFIXES
 
 LONGEST_STEM = 50
-"""Characters of an output's name: up to four bytes each, and file systems allow 255 bytes."""
+"""Maximum characters of an output's name, up to four bytes each; file systems allow 255 bytes."""
 WEB = ("http", "https")
 
 
@@ -62,7 +62,7 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
             w for w in words if Path(w).is_dir() and Path(w).resolve().is_relative_to(resolved)
         )
         if word := next(inside, ""):
-            expected = f"another folder than that of the images, {word}"
+            expected = f"another folder than {word}, which has the images"
             raise InputError("--out", str(out), expected, "Name a folder outside of it")
         expected = f"an image, or a folder with some ({', '.join(IMAGE_SUFFIXES)})"
         where = ", ".join(words) or "the command line"
@@ -74,7 +74,7 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
 
 
 def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str, Path]]:
-    """Yields what a word stands for, with the path of its copy before it is made unique."""
+    """Yields the inputs that a word names, with the paths of copies before they are unique."""
     path = Path(word)
     if "://" in word:
         yield _allowed_address(word, allow_url), _file_name(word)
@@ -90,7 +90,7 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
                 others[file.suffix.lower() or file.name] += 1
         if others:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items())[:10])
-            say(printable(f"{word}: left out what is no image: {kinds}"))
+            say(printable(f"{word}: left out files that are no images: {kinds}"))
     elif path.exists():
         yield path, Path(path.name)
     else:

@@ -29,10 +29,10 @@ KINDS = (
 def model_file(model: str) -> Iterator[Path]:
     """Yields the model's file; one that had to be fetched is deleted after the block.
 
-    An existing path takes precedence. A model of the pipeline that is missing, as while an
-    experiment trains, comes from DVC's cache, as dvc.lock records it. REVISION:PATH is a file of
-    any state of the repository, its path from the project's root; git allows no colon in a
-    revision's name. models:/ and runs:/ are MLflow's.
+    An existing path takes precedence. If a model of the pipeline is missing, as while an experiment
+    trains, the one that dvc.lock records comes from DVC's cache. REVISION:PATH is a file of any
+    state of the repository, its path from the project's root; git allows no colon in a revision's
+    name. models:/ and runs:/ are MLflow's.
 
     Raises:
         InputError: there is no such file, revision, model or run.
@@ -76,7 +76,7 @@ def _fetch_recorded(model: str, folder: Path) -> Path:
     try:
         if any(Path(model).is_relative_to(out) for out in recorded_outs()):
             file = _fetch_from_revision(f"{WORKSPACE}:{model}", folder)
-            say(f"{model} is not there, as while a training replaces it; using the last one")
+            say(f"{model} is missing, as while a training replaces it; using the last one")
             return file
     except (InputError, RunError):  # not in the cache, or no repository
         pass
@@ -97,7 +97,7 @@ def _fetch_from_revision(model: str, folder: Path) -> Path:
 
 
 def _fetch_from_mlflow(model: str, folder: Path) -> Path:
-    """Fetches in another process: `ssdcore.serving.fetch` says why."""
+    """Fetches in another process, for the reason in `ssdcore.serving.fetch`."""
     if not find_spec("mlflow"):
         raise ModuleNotFoundError(name="mlflow")
     done = run_python("-m", "ssdcore.serving.fetch", model, str(folder))

@@ -24,7 +24,7 @@ from ssdcore.report.drawing import draw_detections
 from ssdcore.report.labels import one_line
 
 JPEG_QUALITY = 92
-"""Higher than on the report's page, whose size is limited."""
+"""Quality of the drawn copies, higher than on the report's page, whose size is limited."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ PALE_BLUE = "rgba(61, 130, 200, 0.35)"
 MAX_NUMBERED = 12
 """Classes up to which the cells of a heatmap show their counts."""
 BAR_WIDTHS = (0.8, 0.52, 0.24)
-"""Of three bars of a row, which lie on each other."""
+"""Widths of the overlapping bars of a row."""
 MAX_NAMED = 40
 """Classes up to which the axes of a heatmap name each one."""
 NAME_LENGTH, HOVER_LENGTH = 26, 80

@@ -1,4 +1,4 @@
-"""The report's whole input: the page shows what is here and reads nothing else."""
+"""The report's whole input; the page reads nothing else."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +10,14 @@ from ssdcore.params.rates import Rise
 from ssdcore.params.schema import AugmentParams
 from ssdcore.report import words
 
-Place = tuple[float, float, float, float]  # left, top, width, height in percent of the image
+XywhPercent = tuple[float, float, float, float]  # left, top, width, height in percent of the image
 
 
 class Box(NamedTuple):
     """An object of the ground truth, or a detection and its outcome.
 
     Attributes:
-        place: where it is.
+        xywh: where it is.
         kind: of an object `missed` or `truth`; of a detection one of `outcomes.KINDS`.
         label: its class, 1 … C-1.
         about: class of the object that a detection's outcome refers to, 0 if none; of an object
@@ -26,7 +26,7 @@ class Box(NamedTuple):
         score: of a detection, in 0…1; None of an object.
     """
 
-    place: Place
+    xywh: XywhPercent
     kind: str
     label: int
     about: int
@@ -105,16 +105,16 @@ class ReportContent:
 
     @property
     def about_split(self) -> str:
-        """Says what the split of the figures has to do with the training."""
+        """Explains how training used the split of the figures."""
         if self.evaluated == layout.SPLIT_WORDS["val"]:
             return (
                 "All figures are of the validation set, which the detector was not trained on. It "
-                "did choose the checkpoint, so AP may be lower on new images; a test split tells."
+                "chose the checkpoint, so AP may be lower on new images: measure on a test split."
             )
         ap = words.score(self.validation.get("bbox", {}).get("AP"))
         return (
             "All figures are of the test set, which neither trained the detector nor chose its "
-            f"checkpoint. On the validation set, which did choose it, AP is {ap}."
+            f"checkpoint. On the validation set, which chose it, AP is {ap}."
         )
 
     @property

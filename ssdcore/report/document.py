@@ -20,7 +20,7 @@ from ssdcore.report.labels import visible
 from ssdcore.report.plotting import plotly_js
 
 TEMPLATES = Path(__file__).with_name("templates")
-"""Also styles and scripts: document.* for every page, the others for one each."""
+"""Folder of templates, styles and scripts: document.* for every page, the others for one each."""
 LARGEST_BYTES = 10_000_000  # mail and code hosts accept it, and a phone opens it at once
 
 

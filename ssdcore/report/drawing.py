@@ -31,7 +31,7 @@ GAP: Colour = (28, 32, 36)  # between and above two panels
 HEADER: Colour = (226, 230, 234)
 LONGEST_CAPTION = 120  # characters
 DISTINCT = 200
-"""Colours before the palette repeats; more would look alike."""
+"""Number of colours before the palette repeats; more would look alike."""
 # Tried in this order if DejaVu Sans lacks a character; Pillow searches the system's folders.
 SYSTEM_FONTS = (
     "NotoSansCJK-Regular.ttc",
@@ -50,7 +50,7 @@ ABSENT = "\U0010ffff"  # in no font: renders as the font's sign for a missing ch
 
 
 class Annotations(NamedTuple):
-    """What to draw on one image: N boxes, the most important first.
+    """Boxes to draw on one image: N of them, the most important first.
 
     Attributes:
         boxes_yxyx: corners (N, 4), fractions of the image.
@@ -225,7 +225,7 @@ def _draw_caption(
     label_height = ascent + descent
     margin = label_height // 5
     longest = min(len(caption), LONGEST_CAPTION)
-    shortest = min(longest, 2)  # an ellipsis alone says nothing
+    shortest = min(longest, 2)  # an ellipsis alone is useless
     candidates = (shortened(caption, length) for length in range(longest, shortest - 1, -1))
     shown = next((text for text in candidates if font.getlength(text) + 2 * margin <= width), "")
     if label_height > height or not shown:

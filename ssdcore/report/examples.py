@@ -1,7 +1,7 @@
 """Example images: evaluated images with results, training images as augmentation varies them.
 
-The same images are shown for every run on a data set, so that runs can be compared. What draws
-them raises an InputError if an image has changed since convert read it.
+The same images are shown for every run on a data set, so that runs can be compared. Drawing
+raises an InputError if an image has changed since convert read it.
 """
 
 from collections import defaultdict
@@ -37,9 +37,9 @@ from ssdcore.report.words import varied_by
 VARIED_IMAGES, VARIATIONS = 4, 3
 SAME_IMAGES, SAME_PX = 12, 240
 """Maximum number of pairs, and the longer side of their images."""
-SUSPECT_PX, SUSPECT_WINDOW, LEAST_WINDOW = 240, 3, 0.25
+SUSPECT_PX, SUSPECT_WINDOW, MIN_WINDOW = 240, 3, 0.25
 """Longer side of the part of an image that shows a suspicious label; the side of that part, as a
-multiple of the label's longer side; its least share of the image's shorter side."""
+multiple of the label's longer side; its minimum share of the image's shorter side."""
 SUSPECT_QUALITY = 70
 SUSPECT: Colour = (255, 125, 110)
 OTHERS: Colour = (195, 201, 208)
@@ -89,7 +89,7 @@ def draw_suspects(images: Mapping[str, SplitImages], table: Table) -> Iterator[V
 def _suspect(rgb: Rgb, objects: Objects, row: Mapping[str, Any]) -> Rgb:
     """Returns the part of an image around an entry's box, with the labels that it shows."""
     (height, width), (x, y, w, h) = rgb.shape[:2], (row[name] for name in SIDES)
-    half = max(SUSPECT_WINDOW * max(w, h), LEAST_WINDOW * min(height, width)) / 2
+    half = max(SUSPECT_WINDOW * max(w, h), MIN_WINDOW * min(height, width)) / 2
     top, bottom = (round(min(max(y + h / 2 + d, 0), height)) for d in (-half, half))
     left, right = (round(min(max(x + w / 2 + d, 0), width)) for d in (-half, half))
     window = np.array([top / height, left / width, bottom / height, right / width])

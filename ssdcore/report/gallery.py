@@ -12,7 +12,7 @@ from ssdcore.coco.matching import Flags
 from ssdcore.coco.results import CocoResults, Detections, from_results
 from ssdcore.evaluation.outcomes import MISSED, Outcomes, judge_image
 from ssdcore.geometry.boxes import Boxes, yxyx_to_xywh_px
-from ssdcore.report.content import Box, GalleryImage, Place
+from ssdcore.report.content import Box, GalleryImage, XywhPercent
 from ssdcore.report.drawing import Rgb, encode_jpeg, scale_to_fit
 from ssdcore.report.split_images import SplitImages
 
@@ -22,11 +22,11 @@ GALLERIES = {
     "worst": "worst", "best": "best", "missed": "most missed", "invented": "most invented",
     "confused": "most confused",
 }  # fmt: skip
-"""Their names for people."""
+"""Names of the galleries on the page."""
 FAINTEST = 0.05
 """Minimum score of a detection on the page, so that the reader can lower the threshold."""
 BUDGET_BYTES = 2_000_000
-"""For all gallery images together; base64 makes them a third longer on the page."""
+"""Maximum bytes of all gallery images together; base64 makes them a third longer on the page."""
 ENCODINGS = ((640, 82), (560, 78), (480, 74), (400, 70), (320, 62), (240, 55))
 """Longer side in pixels and JPEG quality, tried in turn until the images fit the budget."""
 
@@ -155,10 +155,10 @@ def gallery_images(
 
 def object_boxes(objects: Objects, missed: Flags) -> list[Box]:
     """Returns the boxes of an image's ground truth, in its order."""
-    columns = (_places(objects.boxes_yxyx), objects.labels.tolist(), objects.crowd, missed)
+    columns = (_xywh_percent(objects.boxes_yxyx), objects.labels.tolist(), objects.crowd, missed)
     return [
-        Box(place, MISSED if is_missed else "truth", label, label, "crowd" if crowd else "object")
-        for place, label, crowd, is_missed in zip(*columns, strict=True)
+        Box(xywh, MISSED if is_missed else "truth", label, label, "crowd" if crowd else "object")
+        for xywh, label, crowd, is_missed in zip(*columns, strict=True)
     ]
 
 
@@ -168,12 +168,12 @@ def detection_boxes(found: Detections, outcomes: Outcomes, objects: Objects) -> 
     scores = found.scores.astype(float).round(6)
     columns = (found.labels, about, outcomes.objects, scores)
     rows = zip(
-        _places(found.boxes_yxyx), outcomes.names, *(c.tolist() for c in columns), strict=True
+        _xywh_percent(found.boxes_yxyx), outcomes.names, *(c.tolist() for c in columns), strict=True
     )
     return [Box(*row) for row in rows]
 
 
-def _places(boxes_yxyx: Boxes) -> list[Place]:
+def _xywh_percent(boxes_yxyx: Boxes) -> list[XywhPercent]:
     """Converts fractions (y1 x1 y2 x2), clipped to the image, to percent."""
     percent = yxyx_to_xywh_px(np.clip(boxes_yxyx.reshape(-1, 4), 0, 1), 100, 100)
     return [(left, top, width, height) for left, top, width, height in percent.round(2).tolist()]

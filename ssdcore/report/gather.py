@@ -28,14 +28,14 @@ from ssdcore.report.gallery import gallery_images
 from ssdcore.report.split_images import SplitImages
 
 FIGURES = {tables.SAME_IMAGES: examples.draw_same_images, LABEL_ERRORS: examples.draw_suspects}
-"""What draws the images of a table, by its name."""
+"""Functions that draw the images of a table, by its name."""
 CPUINFO = Path("/proc/cpuinfo")
 DESCRIBE = ("describe", "--always", "--abbrev=12")
 NO_COMMIT = "not in a git repository"
 CHANGED = "uncommitted changes"
 """The key of the environment that lists the changed inputs."""
 MAX_NAMED = 3
-"""Changed inputs that are named."""
+"""Maximum number of changed inputs that are named."""
 PACKAGES = ("mindspore", "numpy", "opencv-python-headless", "pycocotools", "dvc", "mlflow")
 
 
@@ -136,7 +136,7 @@ def _processor() -> str:
 def commands_to_repeat(environment: Mapping[str, str]) -> list[str]:
     """Returns the commands that make this report again in a clone.
 
-    Uncommitted changes of inputs are in no known commit but that of a DVC experiment.
+    Only a DVC experiment's commit contains uncommitted changes of inputs.
     """
     commit, experiment = environment["commit"], environment.get("DVC experiment")
     if experiment:

@@ -29,7 +29,7 @@ GLYPHS = {
     "missed": "?",
     "truth": "·",
 }
-"""Before the label of a box, so that kinds can be distinguished without colours."""
+"""Glyphs before the label of a box, which distinguish kinds without colours."""
 CURVES = ("precision", "recall", "f1")
 
 

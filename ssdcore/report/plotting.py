@@ -1,4 +1,4 @@
-"""The style of all charts, lines, and the place of a chart in the page.
+"""The style of all charts, lines, and the element of a chart in the page.
 
 Colours of text and grid are not set here: document.css sets them, so that a chart follows dark,
 light and print without being drawn again. The colours of data are legible on both backgrounds.

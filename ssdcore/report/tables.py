@@ -48,7 +48,7 @@ TRAINING_TABLES = (
 )  # fmt: skip
 """Views of plots/history.csv, without their rows."""
 REMARK = "validation_remark"
-"""In metrics/evaluate.json, how training measured AP, if not as the evaluation did."""
+"""Key in metrics/evaluate.json of how training measured AP, if not as the evaluation did."""
 SIZE_BINS = np.geomspace(0.01, 1, 33)
 """Borders of √area as a share of the input's side; 1 % is 3 pixels of SSD300's."""
 
@@ -73,7 +73,7 @@ class SplitData(NamedTuple):
 def training_tables(history_csv: str, remark: str = "") -> list[Table]:
     """Returns the tables of plots/history.csv, without rows in which nothing was measured.
 
-    A remark says how the AP was measured, if not as in the evaluation.
+    A remark describes how the AP was measured, if not as in the evaluation.
 
     Raises:
         InputError: the file has another format.
@@ -174,7 +174,7 @@ def _same_images(splits: Mapping[str, SplitData]) -> list[Table]:
         Table(
             SAME_IMAGES, DATA, "Images that two splits share",
             tuple(Column(name, "text") for name in names), rows,
-            "Figures of a split say less about new images if train has the same ones: remove one "
+            "The figures of a split are too high if train has the same images: remove one "
             "of each pair. Images of one scene, such as those of a video, belong in one split "
             "(dataset.local.group).",
         )

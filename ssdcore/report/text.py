@@ -13,9 +13,9 @@ from ssdcore.report.verdict import HEADINGS, verdict
 
 WIDTH = 100
 PROSE_WIDTH = 80
-"""Of sentences, which `make demo` prints on terminals of any width."""
+"""Width of sentences, which `make demo` prints on terminals of any width."""
 NAME_WIDTH = 20
-"""Characters of the first column; longer names end in an ellipsis."""
+"""Width of the first column; longer names end in an ellipsis."""
 
 
 def as_text(content: ReportContent) -> str:

@@ -13,17 +13,17 @@ from ssdcore.report.labels import isolated
 
 HEADINGS = ("How good it is", "Where it fails", "What to do next")
 MIN_COST = 0.005
-"""AP50 from which on the cost of an error is mentioned."""
+"""Minimum cost of an error in AP50 that is mentioned."""
 MIN_FALL = 0.02
-"""AP by which the last measurement must be below the best to call it overfitting."""
+"""Minimum fall of AP from the best to the last measurement that counts as overfitting."""
 MAX_CALIBRATION_ERROR = 0.1
-"""Calibration error up to which scores are not mentioned."""
+"""Maximum calibration error at which scores are not mentioned."""
 MIN_FITTED = 0.95
 """Share of objects with a fitting default box below which the boxes are to blame."""
 FREQUENT = 10
-"""Number of objects from which on the AP of a class is meaningful."""
+"""Minimum number of objects for a meaningful AP of a class."""
 MIN_CONFUSED = 3
-"""Times that one class must be called another to be mentioned."""
+"""Minimum number of times that one class is called another to be mentioned."""
 PLURALS = {
     "class": "wrong classes",
     "localisation": "loose boxes",

@@ -31,7 +31,7 @@ def percent(part: float | None) -> str:
 
 
 def defined(value: float | None) -> TypeGuard[float]:
-    """Tells whether a figure was measured: not None, finite, not COCO's -1."""
+    """Returns whether a figure was measured: not None, finite, not COCO's -1."""
     return value is not None and math.isfinite(value) and value >= 0
 
 
@@ -55,7 +55,7 @@ def setting(value: Any) -> str:
 
 
 def varied_by(strengths: AugmentParams) -> dict[str, float]:
-    """Returns what varies images, 0 for what does not, without the probability `colours`."""
+    """Returns the strength of each augmentation, 0 if off, without the probability `colours`."""
     values: dict[str, float] = strengths.model_dump(exclude={"colours"})
     return values if strengths.colours else values | dict.fromkeys(COLOURS, 0.0)
 

@@ -1,1 +1,1 @@
-"""A search over parameters: Optuna proposes, DVC's temporary runs do the work."""
+"""Searches over parameters: Optuna proposes trials, DVC runs them."""

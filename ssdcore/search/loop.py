@@ -1,4 +1,4 @@
-"""The search: proposes trials, runs them, prunes them, and notes what came out."""
+"""The search: proposes trials, runs them, prunes them, and records their results."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,9 +13,9 @@ from ssdcore.search.space import Start
 from ssdcore.search.study import Study, Trial
 
 POLL_S = 0.5
-"""Seconds between two looks at the running trials."""
+"""Seconds between two checks of the running trials."""
 FIRST_FAILURES = 3
-"""If the first trials all fail, so would the others."""
+"""Number of first trials that end the search if all of them fail."""
 EPOCHS = "train.epochs"
 
 
@@ -54,7 +54,7 @@ class Search:
         while begun or ahead or self._runs:
             while (begun or ahead) and len(self._runs) < self._jobs:
                 if begun:
-                    trial, how = begun.pop(0), "goes on"
+                    trial, how = begun.pop(0), "resumes"
                 else:
                     trial, how, ahead = self._study.propose(), "begins", ahead - 1
                 yield from self._begin(trial, how)
@@ -99,7 +99,7 @@ class Search:
             yield ended, f"is pruned after epoch {max(ended.measured)}"
         elif self._signals.stop is None and run.begin_again():
             self._runs[number] = run
-            yield trial, "starts once more: DVC failed, or its process was killed"
+            yield trial, "restarts: DVC failed, or its process was killed"
         elif self._signals.stop is None:
             reason = "no AP: val shows no objects" if figures is not None else run.reason()
             ended = self._study.end(trial, reason=reason)
@@ -135,7 +135,7 @@ class Search:
             raise RunError(f"The first {FIRST_FAILURES} trials failed; {run.log} says why")
 
     def _stop_all(self) -> None:
-        """Ends what runs, and waits for it. A killed search leaves it to the next one."""
+        """Ends the running trials, and waits. A killed search leaves them to the next one."""
         for run in self._runs.values():
             run.stop()
         while any(run.is_running() for run in self._runs.values()):

@@ -22,14 +22,14 @@ from ssdcore.training.snapshots import PROGRESS, Snapshots, lock_of
 
 MODULE = "ssdcore.dvc.in_copy"
 OF_A_STAGE = ", exited with "
-"""In DVC's message if a stage failed, and not DVC itself."""
+"""Part of DVC's message if a stage failed, and not DVC itself."""
 MAX_STARTS = 3
 
 
 class TrialRun:
     """The process of one trial, whose lock and log are in a folder.
 
-    If it is left by a search that was killed, it is taken up.
+    If a killed search has left it running, this attaches to it.
     """
 
     def __init__(self, trial: Trial, folder: Path) -> None:
@@ -41,7 +41,7 @@ class TrialRun:
 
     @property
     def log(self) -> Path:
-        """What the trial printed since its last start."""
+        """The output of the trial since its last start."""
         return self._record.with_suffix(".log")
 
     def begin(self) -> None:
@@ -95,7 +95,7 @@ class TrialRun:
         return True
 
     def reason(self) -> str:
-        """Returns the line of the log that says why the trial failed, or else the last one."""
+        """Returns the line of the log with the reason of the failure, or else the last one."""
         told = [line.strip() for line in self._printed().splitlines() if line.strip()]
         errors = [line for line in told if line.startswith("error:") and "error: DVC:" not in line]
         return (errors or told or ["it printed nothing"])[-1]
@@ -107,7 +107,7 @@ class TrialRun:
             return ""
 
     def discard_state(self) -> None:
-        """Removes the saved state of its training, from which it will not go on."""
+        """Removes the saved state of its training, which will not resume."""
         for progress in (layout.states() / "train").glob(f"*/*/{PROGRESS}"):
             folder = progress.parents[1]
             with suppress(OSError, ValueError, KeyError):

@@ -1,4 +1,4 @@
-"""Reads search.yaml: what is searched, where and how; and the commit that all trials start from."""
+"""Reads search.yaml, which defines the search, and the commit that all trials start from."""
 
 import os
 import re
@@ -32,7 +32,7 @@ RESULTS = ("dvc.lock", "metrics")
 
 
 class Range(Section):
-    """What is tried of one parameter: an interval, or a list of choices (lists, too)."""
+    """The values to try of one parameter: an interval, or a list of choices (lists, too)."""
 
     low: float | int | None = None
     high: float | int | None = None
@@ -66,7 +66,7 @@ def _study_name(text: str) -> str:
 
 
 class Pruning(Section):
-    """When a trial that is worse than the others ends early."""
+    """The rule that ends a trial early if it is worse than the others."""
 
     after_trials: Annotated[int, Field(ge=0)]
     after_epochs: Annotated[int, Field(ge=0)]
@@ -84,7 +84,7 @@ class Space(Section):
     params: Annotated[dict[str, Range], Field(min_length=1)]
 
     def rules(self) -> dict[str, Any]:
-        """Returns what may not change while a study goes on: all but the number of trials."""
+        """Returns what must not change during a study: all but the number of trials."""
         return self.model_dump(mode="json", exclude={"trials"})
 
 
@@ -114,7 +114,7 @@ def read_space(path: Path, params: Path) -> tuple[Space, dict[str, Any]]:
         if key in space.fixed and key in space.params:
             raise InputError(f"{path}: {key}", "fixed and searched", "one of both")
         if key not in base:
-            check_params(nested({**base, key: None}), path)  # says what is known there
+            check_params(nested({**base, key: None}), path)  # the message lists the known keys
             raise InputError(f"{path}: {key}", key, f"a parameter of {params}")
     base |= space.fixed
     check_params(nested(base), path)

@@ -1,4 +1,4 @@
-"""The study of Optuna: what was tried, what came out, and what to try next."""
+"""The study of Optuna: the trials, their results, and the next proposal."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,9 @@ from ssdcore.core.errors import InputError
 from ssdcore.search.space import Space, is_whole, like, rounded
 
 RULES, ORIGIN, KEY, REASON = "rules", "origin", "key", "reason"
-"""Attributes of a study and of a trial."""
+"""Keys of the attributes of a study and of a trial."""
 FOR_IMPORTANCE = 4
-"""Measured trials below which nothing can be said of the parameters' importance."""
+"""Minimum number of measured trials to estimate the parameters' importance."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ STATES = {
 
 
 class Study:
-    """A study in an SQLite database, which goes on where it was when its process ended.
+    """A study in an SQLite database, which resumes where its process ended.
 
     Args:
         folder: holds the database.
@@ -122,16 +122,16 @@ class Study:
         return self._suggest(optuna.Trial(self._study, id_))
 
     def report(self, trial: Trial, epoch: int, ap: float) -> bool:
-        """Notes the AP of an epoch; returns whether the trial is to end.
+        """Records the AP of an epoch; returns whether the trial is to end.
 
-        The median is of the same epoch, so what comes after the decision is not noted.
+        The median is of the same epoch, so later epochs are not recorded.
         """
         running = self._open[trial.number]
         running.report(ap, epoch)
         return running.should_prune()
 
     def is_hopeless(self, trial: Trial) -> bool:
-        """Returns whether what is noted of a trial says that it is to end."""
+        """Returns whether a trial is to end, by its recorded epochs."""
         return self._open[trial.number].should_prune()
 
     def end(self, trial: Trial, ap: float | None = None, *, reason: str = "") -> Trial:

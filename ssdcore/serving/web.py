@@ -1,4 +1,4 @@
-"""A local web page to try a detector: one drops a photo and moves the score threshold."""
+"""A local web page to try a detector: drop a photo and move the score threshold."""
 
 import json
 from http import HTTPStatus
@@ -59,7 +59,7 @@ class _Requests(BaseHTTPRequestHandler):
     timeout = 30  # seconds that a connection may be silent
 
     def parse_request(self) -> bool:
-        """Refuses what pages of other sites send."""
+        """Refuses requests of pages of other sites."""
         if not super().parse_request():
             return False
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")

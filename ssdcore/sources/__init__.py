@@ -1,4 +1,4 @@
-"""Where data sets come from.
+"""The data sources.
 
 A data source is a module here and a section of the same name in
 `ssdcore.params.dataset.DatasetParams`, whose `name` lists it and chooses one. Its function

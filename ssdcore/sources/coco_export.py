@@ -21,9 +21,9 @@ from ssdcore.sources.splits import complete, split_of, split_of_words
 
 UNLISTED = "image that the annotation file does not list"
 UPLOAD = re.compile(r"[0-9a-f]{8}-")
-"""Label Studio puts eight digits before the name of an uploaded image."""
+"""Eight digits that Label Studio puts before the name of an uploaded image."""
 LOCAL_FILES = "?d="
-"""Label Studio puts an address that ends so before the path of a file on its own disk."""
+"""End of the address that Label Studio puts before the path of a file on its own disk."""
 IMAGE_FOLDERS = ("images", "data")
 
 
@@ -97,9 +97,9 @@ def _of_splits(where: str, annotations: Sequence[str]) -> dict[str, str]:
 def pair_listed(
     images: Sequence[str], listed: Sequence[str], home: str, split: str
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Returns the image of each listed name; and those that only the end of a path tells.
+    """Returns the image of each listed name; and those that were found by the end of a path only.
 
-    The annotation file lies in the folder `home`, and is of a split, or "".
+    The annotation file is in the folder `home`, and is of a split, or "".
     """
     by_path: list[tuple[Key, Key]] = [
         (str, lambda name: plain_name(f"{home}/{name}")),
@@ -119,7 +119,7 @@ def pair_listed(
 
 
 def _is_below_one_folder(image_of: dict[str, str]) -> bool:
-    """Tells whether all images are at their listed paths, but for a folder that all are in."""
+    """Returns whether all images are at their listed paths, but for a folder that all are in."""
     ends = {name: f"/{plain_name(name)}" for name in image_of}
     folders = {image.removesuffix(ends[name]) for name, image in image_of.items()}
     return len(folders) == 1 and all(i.endswith(ends[name]) for name, i in image_of.items())

@@ -42,7 +42,7 @@ class ImageEntry(NamedTuple):
 
 
 def with_size(files: ImageFiles, image: ImageEntry) -> ImageEntry:
-    """Returns an image that has no listed size, below 1, with that of its file turned upright.
+    """Returns an image; without a listed size, below 1, it gets its file's upright size.
 
     Tools that write no size draw their boxes on the upright image.
     """
@@ -60,7 +60,7 @@ def write_coco(
     """Writes a COCO annotation file for each split; no two splits share an id.
 
     Boxes are written unchecked; convert drops and counts the unusable ones. The ids of the classes
-    are 1, 2, … in their order; `about` says in the description where the annotations come from.
+    are 1, 2, … in their order; `about` is the origin of the annotations in the description.
     """
     id_of = {name: position for position, name in enumerate(classes, start=1)}
     categories = [{"id": id_, "name": name} for name, id_ in id_of.items()]

@@ -21,17 +21,16 @@ from ssdcore.sources.yolo import may_be_label
 DONT_CARE = "DontCare"
 """KITTI's name of regions without labels."""
 PROPOSALS = "proposals"
-"""An element of files of `ssdcore.sources.review_files`: their boxes of source auto are no
-annotations. CVAT does not keep it, so that boxes that it exports are read, whatever proposed
-them."""
+"""Element that marks files of `ssdcore.sources.review_files`: their boxes of source auto are not
+annotations. CVAT drops it, so all boxes that it exports are read."""
 LABELBOX, BOX = "rows of Labelbox's export v2", "ImageBoundingBox"
 SIDES, CORNERS = ("left", "top", "width", "height"), ("xtl", "ytl", "xbr", "ybr")
-"""Of a box of Labelbox, and of CVAT."""
+"""Attributes of a box of Labelbox, and of CVAT."""
 FAULTS = (
     ElementTree.ParseError, AttributeError, KeyError, OverflowError, RecursionError, TypeError,
     ValueError,
 )  # fmt: skip
-"""What values of another form than expected raise."""
+"""Exceptions that values of an unexpected form raise."""
 OUTLINES = {"polygon", "polyline", "mask", "ellipse", "cuboid", "points", "skeleton"}
 """Elements of CVAT's images that are not read."""
 
@@ -173,7 +172,7 @@ def _of_files(
     expected: str,
     read: Callable[[str, bytes], Iterable[ImageEntry]],
 ) -> Reading:
-    """Reads files that list images with their sizes and boxes; faults are not as `expected`."""
+    """Reads files that list images with sizes and boxes; messages name the `expected` format."""
     found: list[ImageEntry] = []
     for name in annotations:
         try:

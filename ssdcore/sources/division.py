@@ -20,11 +20,11 @@ from ssdcore.sources.coco_writer import ImageEntry, write_contents
 from ssdcore.sources.selection import image_name, shuffled
 
 HELD_OUT_SEED = 1
-"""Of the val that a published data set gets instead of its own."""
+"""Seed of the val that a published data set gets instead of its own."""
 
 
 class Division(NamedTuple):
-    """How to divide a set of images; what no share takes is train."""
+    """The division of a set of images; the rest that no share takes is train."""
 
     shares: Mapping[str, float]  # of the images, by split; together less than 1
     seed: int  # of the order
@@ -56,7 +56,7 @@ def divide(
 
     The images of a group form a unit. The strata are the units whose rarest class is the same, and
     each split takes its share of each stratum, the rarest first. The last unit that shows a class
-    stays in train: nobody could find the class without it.
+    stays in train: the detector could not learn the class without it.
 
     `classes_of` has the classes of the objects in each image, by its name.
 

@@ -85,7 +85,7 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
 def _adapted(
     folder: Path, split: str, dataset: DatasetParams, where: str, classes: Sequence[CocoClass]
 ) -> tuple[Content, CocoSplit]:
-    """Checks a split's annotation file, rewrites it as the parameters say, and returns it.
+    """Checks a split's annotation file, rewrites it by the parameters, and returns it.
 
     Messages call it `where`. A test split gets the classes of train.
     """
@@ -113,7 +113,7 @@ def _require_learnable(
     """Returns the classes of which train has no object.
 
     Raises:
-        InputError: another split has objects of such a class, which nobody could find.
+        InputError: another split has objects of such a class, which the detector cannot learn.
     """
     shown = {split: _shown(content) for split, content in read.items()}
     names = [c.name for c in read["train"].classes]

@@ -23,7 +23,7 @@ UNFINISHED = "image of a task without an annotation"
 
 
 class Task(NamedTuple):
-    """What a task holds; without regions, nobody has annotated it."""
+    """The content of a task; without regions, nobody has annotated it."""
 
     where: str  # the file and the task's position, for messages
     image: str  # its path or address

@@ -34,7 +34,7 @@ FOUR_PATHS = ("coco", "voc", "yolo")
 PATHS = tuple(f"{split}_{kind}" for split in layout.SPLITS for kind in ("images", "annotations"))
 WHOLE = "a folder or a zip archive"
 ANNOTATION_SUFFIXES = (".json", ".yaml", ".yml", ".xml", ".txt", ".ndjson", ".csv")
-"""Of files that are a part of a whole data set."""
+"""Suffixes of files that are a part of a whole data set."""
 
 
 def fetch(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
@@ -56,7 +56,7 @@ def require_paths(params: LocalParams) -> None:
     """Checks that there is something at each path that counts.
 
     Raises:
-        InputError: there is not, or a file of annotations stands for a whole data set.
+        InputError: there is nothing, or an annotation file instead of a whole data set.
     """
     keys = ("path",) if params.is_one_path else PATHS
     for name in (*keys, *(("test_path",) if params.has_test_path else ())):

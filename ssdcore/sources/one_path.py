@@ -33,11 +33,11 @@ READERS = {
     "cvat": read_cvat, "kitti": read_kitti, "label_studio": read_label_studio,
     "labelbox": read_labelbox, "labelme": read_labelme,
 }  # fmt: skip
-"""Of the formats without splits; the folders of the images name them, if there are any."""
+"""Readers of the formats without splits; the folders of the images name the splits, if any."""
 
 
 class Whole(NamedTuple):
-    """What a folder or archive holds."""
+    """The content of a folder or archive."""
 
     where: str
     format: str  # a key of `ssdcore.sources.recognise.NAMES`
@@ -52,7 +52,7 @@ class Whole(NamedTuple):
 
 
 def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]:
-    """Writes the annotation files of all splits to `folder`; says what was recognised.
+    """Writes the annotation files of all splits to `folder`; prints the recognised format.
 
     Raises:
         InputError: the format is not known, or something is missing or wrong; the message names
@@ -91,7 +91,7 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
 
 
 def fetch_test_path(params: LocalParams, folder: Path) -> FetchedSplit:
-    """Writes the annotation file of the test split from `test_path`; says what was recognised.
+    """Writes the annotation file of the test split from `test_path`; prints the recognised format.
 
     If its folders have splits, its test split counts, else all of it.
 
@@ -114,7 +114,7 @@ def fetch_test_path(params: LocalParams, folder: Path) -> FetchedSplit:
 
 
 def _read(files: ImageFiles, where: str, wanted: str, *, or_any: bool = False) -> Whole:
-    """Reads all splits; says the format and what else the user should know."""
+    """Reads all splits; prints the format and notes for the user."""
     found = recognise(files, where, wanted, or_any=or_any)
     say(printable(f"{where}: {found}"))
     if found.format == "coco":
@@ -140,7 +140,7 @@ def _read(files: ImageFiles, where: str, wanted: str, *, or_any: bool = False) -
 
 
 def _has_boxes(whole: Whole, split: str) -> bool:
-    """Tells whether a split is labelled; a published test split may not be."""
+    """Returns whether a split is labelled; a published test split may not be."""
     if split in whole.contents:
         return bool(whole.contents[split]["annotations"])
     return any(entry.boxes for entry in whole.readings[split].entries)

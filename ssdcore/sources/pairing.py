@@ -1,4 +1,4 @@
-"""Pairs images with their label files, and lists what of the input no record uses."""
+"""Pairs images with their label files, and lists the input that no record uses."""
 
 import json
 import os
@@ -22,11 +22,11 @@ Key = Callable[[Any], Hashable]
 FOREIGN_SUFFIXES = (
     ".dng", ".gif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm",
 )  # fmt: skip
-"""Of images that are not read."""
+"""Suffixes of images that are not read."""
 ALONE = "label file without an image of its own"
 WITHOUT_LABEL = "image without a label file"
 MAX_BYTES = 64 << 20
-"""Of a label file: a few hundred thousand boxes, or an image in it."""
+"""Maximum size of a label file: a few hundred thousand boxes, or an image in it."""
 
 
 def stem(name: str) -> PurePosixPath:
@@ -78,7 +78,7 @@ class Reading(NamedTuple):
     used: Set[Path] = frozenset()  # paths of the files that the entries come from
     rest: Mapping[Path, tuple[str, str]] = MappingProxyType({})  # the others: name and reason
     unlabelled: Sequence[str] = ()  # images without a label file, taken to show no objects
-    notes: tuple[str, ...] = ()  # what else the user should know, a line each
+    notes: tuple[str, ...] = ()  # notes for the user, a line each
 
 
 def gathered(

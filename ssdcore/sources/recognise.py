@@ -12,7 +12,7 @@ from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.yolo import files_of_names, may_be_label
 
 MOST_READ = 200
-"""Files of a kind that are opened to recognise their format; the first ones may be empty."""
+"""Maximum number of files of a kind to open for recognition; the first ones may be empty."""
 NAMES = {
     "coco": "COCO",
     "voc": "Pascal VOC",
@@ -25,7 +25,7 @@ NAMES = {
 }
 """The formats that are known, by their values of `dataset.local.format`."""
 IN_JSON = {"coco", "label_studio"}
-"""Those whose annotation files are of any number and in JSON."""
+"""Formats with any number of annotation files in JSON."""
 COCO_KEYS = (b'"images"', b'"annotations"', b'"categories"')
 LABEL_STUDIO_KEYS = (b'"data"', b'"annotations"', b'"result"')
 COCO_TOOLS = (
@@ -44,7 +44,7 @@ IS_VIA = re.compile(rb'"(?:regions|_via_img_metadata)"\s*:')
 
 
 class Recognised(NamedTuple):
-    """What a data set is, and the files that say so.
+    """The format of a data set, and the files that identify it.
 
     Of COCO, Label Studio, CVAT and Labelbox, these are all annotation files.
     """
@@ -95,7 +95,7 @@ def recognise(
 
 
 def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
-    """Returns the message for files of no known format: what is missing, as far as that is seen."""
+    """Returns the message for files of no known format: what is missing, if that is known."""
     names = files.names()
     endings = sorted({PurePosixPath(name).suffix.lower() or name for name in names})
     kinds = f"files {', '.join(endings[:10])}" if endings else "no file"
@@ -124,7 +124,7 @@ def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
         folders = [Path(where).absolute(), *Path(where).absolute().parents]
         beside = (one.parent for one in folders if one.name.lower() == "images")
         if above := next((one for one in beside if (one / "labels").is_dir()), None):
-            remedy = f"Name {above}, whose folder labels is beside that of the images"
+            remedy = f"Name {above}, which has the folder labels beside the images"
     return InputError(where, kinds, expected, remedy)
 
 
@@ -188,7 +188,7 @@ def _read(files: ImageFiles, name: str) -> bytes:
 
 
 def _is_json(data: bytes, begin: bytes, keys: tuple[bytes, ...]) -> bool:
-    """Tells whether the first character is `begin`, and all keys are there."""
+    """Returns whether the first character is `begin`, and all keys are there."""
     return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == begin and all(key in data for key in keys)
 
 
@@ -216,6 +216,6 @@ def _is_line_of_numbers(data: bytes) -> bool:
 
 
 def is_kitti(data: bytes) -> bool:
-    """Tells whether the first line is a class (of any number of words) and 14 numbers."""
+    """Returns whether the first line is a class (of any number of words) and 14 numbers."""
     words = _words(data)
     return len(words) >= 15 and [_is_number(word) for word in words[-15:]] == [False, *[True] * 14]

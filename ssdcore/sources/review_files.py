@@ -26,7 +26,7 @@ PERCENT_DECIMALS, PIXEL_DECIMALS = 6, 3
 class Suspect(NamedTuple):
     """A label that is worth a look."""
 
-    what: str  # says so in words
+    what: str  # the kind, in words
     suspicion: float  # 0…1
     box: Box | None  # what a detector proposes, None if it finds nothing there
     score: float | None  # of that detection

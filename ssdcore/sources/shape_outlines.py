@@ -47,7 +47,7 @@ UNIT_OUTLINES: dict[str, Outline] = {
     "star": (_corners_at(np.tile([1.0, STAR_WAIST], 5)),),
     "triangle": (_corners_at(np.ones(3)),),
 }
-"""No two look alike when rotated or foreshortened."""
+"""Outlines of the classes; no two look alike when rotated or foreshortened."""
 
 CLASSES: tuple[str, ...] = tuple(UNIT_OUTLINES)
 

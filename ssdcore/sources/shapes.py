@@ -47,7 +47,7 @@ OVERHANG = 0.35  # of the box's side: how far beyond the border a position may b
 POSITION_TRIES = 30
 LICENCE = {"id": 1, "name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"}
 FIRST_ID = {"train": 1, "val": 2, layout.TEST: 1_000_001}
-"""Of each split's images; the next image's id is higher by 2: odd in train, even in val."""
+"""First image id of each split. Ids increase by 2: odd in train, even in val."""
 
 
 class Placed(NamedTuple):

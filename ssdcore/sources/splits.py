@@ -38,7 +38,7 @@ def split_of(path: str) -> str:
 
 
 def split_of_words(*parts: str) -> str:
-    """Returns the split that the last of some names tells; "" if none does, or two at a time."""
+    """Returns the split that the last matching name gives; "" if none matches, or it gives two."""
     for part in reversed(parts):
         named = {WORDS[word] for word in re.split("[^a-z]+", part.lower()) if word in WORDS}
         if named:
@@ -49,8 +49,8 @@ def split_of_words(*parts: str) -> str:
 def by_split(names: Sequence[str]) -> dict[str, list[str]]:
     """Groups files by the split that their folders name.
 
-    Without a folder of train, all files are one set, with the key "". Without one of val, neither
-    is there a split: the files of train are the set, and those of test stay apart.
+    Without a folder of train, all files are one set, with the key "". Without one of val, the files
+    of train are the set, and those of test stay apart.
     """
     found = defaultdict(list)
     for name in names:

@@ -14,10 +14,10 @@ from ssdcore.core.errors import InputError
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 100
 MAX_ELEMENTS = 200_000
-"""An object has about ten elements."""
+"""Maximum number of elements; an object has about ten."""
 ENCODING = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([\w.:-]*)["']""")
 ESCAPES = ("idna", "punycode", "raw-unicode-escape", "unicode-escape")
-"""Encodings of Python that are no file's; some take hours for a megabyte."""
+"""Python's encodings that no file uses; some take hours for a megabyte."""
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
 }  # fmt: skip
@@ -32,9 +32,9 @@ def text_of(element: Element, tag: str) -> str:
 
 
 def parse_xml(data: bytes, where: str) -> Element:
-    """Returns the root element. The only attribute of each is `line`, that of its start tag.
+    """Returns the root element. The only attribute of each is `line`, the line of its start tag.
 
-    The data may be in any encoding that they declare and Python knows.
+    The data may be in any encoding that they declare and Python supports.
 
     Raises:
         InputError: malformed XML, a document type, or far larger than any annotation.
@@ -74,7 +74,7 @@ def parse_xml(data: bytes, where: str) -> Element:
 
 
 def as_utf8(data: bytes, where: str) -> bytes:
-    """Returns the file in UTF-8; expat itself knows few encodings, and none of several bytes."""
+    """Returns the file in UTF-8; expat itself has few encodings, and none of several bytes."""
     marked = [name for mark, name in BYTE_ORDER_MARKS.items() if data.startswith(mark)]
     declared = ENCODING.match(data)
     encoding = marked[0] if marked else declared[1].decode("ascii") if declared else "utf-8"
@@ -85,7 +85,7 @@ def as_utf8(data: bytes, where: str) -> bytes:
             raise LookupError
         return data.decode(encoding).removeprefix("\ufeff").encode("utf-8")
     except LookupError:
-        expected = "an encoding that Python knows, such as UTF-8 or GBK"
+        expected = "an encoding that Python supports, such as UTF-8 or GBK"
         raise InputError(f"{where}, line 1", encoding, expected, "Save it as UTF-8") from None
     except UnicodeError as error:
         line = data.count(b"\n", 0, getattr(error, "start", 0)) + 1

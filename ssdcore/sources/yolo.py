@@ -26,11 +26,11 @@ NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "_
 """Files of class names; the first that exists is read. Other YAML files with names come last."""
 YAML = (".yaml", ".yml")
 ENTRIES = ("names", "path", "train", "val", "test")
-"""Of a data.yaml."""
+"""Entries of a data.yaml."""
 MAX_NAMES_BYTES = 1 << 18
-"""Ten thousand names; YAML that is larger takes minutes."""
+"""Maximum size, ten thousand names; larger YAML takes minutes."""
 TOLERANCE = 0.01
-"""How far rounding may put a box outside the image; convert clips it."""
+"""Maximum distance of a box outside the image that rounding causes; convert clips it."""
 
 
 def read_names(files: ImageFiles, where: str) -> list[str]:
@@ -72,8 +72,8 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
     """Returns the images of each split, as `ssdcore.sources.splits.complete` does.
 
     The entries `train`, `val` and `test` of a data.yaml name folders, or text files with an image
-    in each line. Their paths are those of the machine that wrote them; what counts is the longest
-    end of such a path that is here. Without these entries, the names of folders decide.
+    in each line. Their paths are those of the machine that wrote them; the longest end of such a
+    path that exists counts. Without these entries, the names of folders decide.
 
     Raises:
         InputError: there is nothing at an entry's path.
@@ -263,13 +263,13 @@ def read_yolo(
 
 
 def may_be_label(name: str) -> bool:
-    """Tells whether a file is a text other than one of class names."""
+    """Returns whether a file is a text other than one of class names."""
     path = PurePosixPath(name)
     return path.suffix.lower() == ".txt" and path.name.lower() not in NAMES
 
 
 def _is_label(files: ImageFiles, name: str) -> bool:
-    """Says whether a text is of labels: by its folder, or since it is empty or starts so."""
+    """Returns whether a text has labels: by its folder, or if it is empty or starts like labels."""
     if "labels" in PurePosixPath(name.lower()).parts[:-1]:
         return True
     try:
@@ -293,7 +293,7 @@ def _key(folder: str = "", instead: str = "") -> Key:
 
 
 LEVELS = [(_key("images", "labels"), _key()), (_key(), _key()), (_key("images"), _key("labels"))]
-"""How the paths of an image and its label file correspond, the most precise first."""
+"""Keys that pair the path of an image with that of its label file, the most precise first."""
 
 
 def _box(line: str, where: str, names: list[str], height: int, width: int) -> Box:

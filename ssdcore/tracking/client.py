@@ -115,7 +115,7 @@ def open_client(store: Store) -> MlflowClient:
 
 
 def _create(database: Path) -> None:
-    """Creates the tables in another file first: what a killed process leaves, no one can repair."""
+    """Creates the tables in another file first: a half-created database can't be repaired."""
     with replacing(database) as part:
         engine = create_sqlalchemy_engine_with_retry(sqlite_uri(part.as_posix()))
         try:
@@ -127,7 +127,7 @@ def _create(database: Path) -> None:
 def experiment_id_of(client: MlflowClient, name: str, store: Store) -> str:
     """Returns the id of an experiment; creates it if it doesn't exist, restores a deleted one.
 
-    Its page shows what `ssdcore.tracking.view` says, unless someone has set another view.
+    Its page gets the view of `ssdcore.tracking.view`, unless someone has set another one.
 
     Raises:
         UnavailableError: the store can't be read or written.

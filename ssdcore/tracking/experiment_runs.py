@@ -24,9 +24,9 @@ with quiet():
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
-"""Where `mlflow ui` serves a database."""
+"""Address at which `mlflow ui` serves a database."""
 UNFINISHED = "copy.unfinished"
-"""Tag of a copy until it is complete: an interrupted one is begun again."""
+"""Tag of a copy until it is complete: an interrupted one is started again."""
 
 
 class Found(NamedTuple):

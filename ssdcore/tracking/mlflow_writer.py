@@ -2,7 +2,7 @@
 
 MLflow's store is idempotent: a metric with the same key, step, time and value, a parameter or tag
 with the same value, a data set and a file of the same name are stored once, however often they
-are sent. So what is uploaded is noted after a request, and sent again if it is not noted.
+are sent. So an upload is recorded after its request, and sent again if it is not recorded.
 
 A stage that resumes after a kill repeats steps that the killed process has sent, at other times.
 They are left out.
@@ -40,7 +40,7 @@ MAX_DIGEST = 36  # characters, MLflow's limit
 
 
 class Replay:
-    """Uploads what a spool has by now.
+    """Uploads the present content of a spool.
 
     A run or experiment that was deleted meanwhile is restored, with a line on stderr. What the
     store refuses for good is noted in the spool.
@@ -136,7 +136,7 @@ class Replay:
                 case {"event": "Finish"}:
                     finish = event
                 case _:
-                    raise RefusedError("not an event that this version knows")
+                    raise RefusedError("an unknown event, perhaps of another version")
         if error := finish.get("error"):
             tags["error"] = error
         self._log(metrics=metrics, tags=tags)

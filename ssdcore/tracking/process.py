@@ -13,13 +13,13 @@ from ssdcore.core.processes import child_environment
 from ssdcore.tracking.store import warn
 
 PROMPT_S, SHARE = 10.0, 0.03
-"""How long a stage's end waits for a store: seconds, or a share of the time the run was open."""
+"""Maximum wait for a store at a stage's end: seconds, or a share of the time the run was open."""
 IMPORT_S = 60.0
-"""MLflow's import takes 2 to 5 s, on a busy machine longer; the wait for the store starts then."""
+"""Maximum wait for MLflow's import, usually 2 to 5 s; the wait for the store starts after it."""
 QUIET_S = 4.0
 """Seconds of waiting after which a message is printed."""
 KILLED_S = 5.0
-"""A process that hangs in the kernel, on a dead network disk, can't even be killed."""
+"""Maximum wait for a killed process: one that hangs in the kernel (dead network disk) stays."""
 
 
 class UploadProcess:
@@ -27,8 +27,8 @@ class UploadProcess:
 
     MLflow takes seconds to import, and its database work would hold the GIL. A crash, a leak or a
     locked database stays in that process, and Ctrl-C in the terminal doesn't reach it. The stage
-    tells it on its standard input that it has ended (also by being killed); the process closes its
-    standard output once it has imported MLflow.
+    writes to the process's standard input when it ends, and a kill closes it; the process closes
+    its standard output once it has imported MLflow.
 
     Raises:
         OSError: the process can't be started.
@@ -55,7 +55,7 @@ class UploadProcess:
         with _until_ctrl_c():
             message.start()
             with suppress(BrokenPipeError):
-                process.stdin.write(b"e")  # closing it says nothing if a child keeps it open
+                process.stdin.write(b"e")  # closing it has no effect while a child keeps it open
             if select([process.stdout], [], [], IMPORT_S)[0]:
                 self._wait(max(PROMPT_S, SHARE * open_s))
         message.cancel()

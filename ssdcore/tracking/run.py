@@ -134,7 +134,7 @@ class Run:
 
         Raises:
             FileNotFoundError: `path` does not exist.
-            ValueError: `folder` lies outside the run's own.
+            ValueError: `folder` is outside the run's own.
         """
         path.resolve(strict=True)
         path, target = path.absolute(), PurePosixPath(folder)

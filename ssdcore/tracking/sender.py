@@ -31,15 +31,15 @@ from ssdcore.tracking.store import (
 SYNC_S = 60.0
 """Seconds that `sync` waits for another sender."""
 INTERVAL_S = 5.0
-"""Between two uploads of a running stage."""
+"""Pause between two uploads of a running stage."""
 MAX_PAUSE_S = 60.0
-"""Between two attempts. The pause after the first failure is 1 s; each failure doubles it."""
+"""Maximum pause between two attempts. The first pause is 1 s; each failure doubles it."""
 WARN_AFTER = 2
-"""Failures in a row. A single failure has often passed a second later."""
+"""Failures in a row before a warning. A single failure often passes within a second."""
 FAILING_S, SLOW_S = 1.0, 2.0
-"""How long to go on after the stage's end if the store fails or is slow."""
+"""Time to continue after the stage's end if the store fails or is slow."""
 SLOW_UPLOAD_S = 5.0
-"""A store is slow if the last upload took longer."""
+"""Duration of the last upload above which a store is slow."""
 
 
 class Sent(NamedTuple):
@@ -59,7 +59,7 @@ class Sent(NamedTuple):
 
 
 def upload(root: Path, own: Path | None = None, timeout_s: float = -1.0) -> Iterator[Sent]:
-    """Uploads the spools of a repository, oldest first, and yields what became of each.
+    """Uploads the spools of a repository, oldest first, and yields the result of each.
 
     Only one process at a time uploads, so a spool that joins a run is never sent before the spool
     that opens the run. If a store can't be reached, its later spools are not tried.
@@ -98,7 +98,7 @@ def upload(root: Path, own: Path | None = None, timeout_s: float = -1.0) -> Iter
 
 
 def sync() -> Iterator[Sent]:
-    """Uploads all spools of the repository now; yields what became of each, oldest first.
+    """Uploads all spools of the repository now; yields the result of each, oldest first.
 
     A store's user and password are those of `MLFLOW_TRACKING_URI` if it names the same store.
     MLflow is imported only if there is a spool.
@@ -106,7 +106,7 @@ def sync() -> Iterator[Sent]:
     Raises:
         TimeoutError: another process uploads for longer than `SYNC_S`.
     """
-    with suppress(sqlite3.Error):  # an upload tells why
+    with suppress(sqlite3.Error):  # an upload reports why
         locate().follow_move()
     yield from upload(root_folder(), timeout_s=SYNC_S)
 
@@ -148,7 +148,7 @@ class Sender:
         from ssdcore.tracking.machine import MachineLoad  # takes seconds, as MLflow does
 
         load = MachineLoad(self._folder)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # tells the stage that the import is over
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # signals to the stage that the import is over
         while True:
             ended = self._ended.is_set()
             if not ended:

@@ -70,7 +70,7 @@ class Spool:
             undo.pop_all()
 
     def append(self, line: bytes) -> None:
-        """Appends an event; a reader takes a line without an end for none."""
+        """Appends an event; readers ignore a line without an end."""
         if self._is_torn:
             os.ftruncate(self._journal, self._end)
         self._is_torn = True
@@ -189,7 +189,7 @@ def settle(folder: Path) -> Path:
         target = folder.with_name("refused") / folder.name
         target.parent.mkdir(exist_ok=True)
         return folder.rename(target)
-    (folder / JOURNAL).unlink(missing_ok=True)  # if this process is killed, the next one goes on
+    (folder / JOURNAL).unlink(missing_ok=True)  # if this process is killed, the next one continues
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 

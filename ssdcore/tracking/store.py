@@ -1,4 +1,4 @@
-"""Where runs are stored: the user's server, or one SQLite database in the repository's root."""
+"""The store of runs: the user's server, or one SQLite database in the repository's root."""
 
 import os
 import re
@@ -61,7 +61,7 @@ class Store:
 
     @property
     def page_note(self) -> str:
-        """What to say after the address of a page: what serves it, if no server does."""
+        """The note after the address of a page: the command that serves it, without a server."""
         return "   (while `mlflow ui --workers 1` runs)" if self.database else ""
 
     @property

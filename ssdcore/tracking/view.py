@@ -1,4 +1,4 @@
-"""How MLflow's page shows an experiment: as model training, with the columns that matter.
+"""MLflow's view of an experiment: as model training, with the columns that matter.
 
 MLflow opens an experiment with its GenAI pages, lists runs without parameters and metrics, and
 covers images with the parameters. An address may name a workflow and a saved view, which is a tag.
@@ -7,7 +7,7 @@ covers images with the parameters. An address may name a workflow and a saved vi
 import json
 
 WORKFLOW = "workflowType=machine_learning"
-"""In an address: `#/experiments/ID/runs?WORKFLOW&viewStateShareKey=training` is the saved view."""
+"""Part of the saved view's address: `#/experiments/ID/runs?WORKFLOW&viewStateShareKey=training`."""
 COLUMNS = {
     "attributes.`Run Name`": 104,
     "runDateAndNestInfo": 100,
@@ -20,9 +20,9 @@ COLUMNS = {
 }
 """Columns of the list and their widths in pixels: 700 px remain beside MLflow's two side bars."""
 SECTIONS = ("val", "Model metrics", "System metrics")
-"""Of the charts over all runs; MLflow adds those of further groups of metrics."""
+"""Sections of the charts over all runs; MLflow adds those of further groups of metrics."""
 IMAGES = 4
-"""The first images of a run have a card without parameters."""
+"""Number of a run's images, the first ones, that have a card without parameters."""
 
 
 def experiment_tags() -> dict[str, str]:

@@ -13,7 +13,7 @@ from ssdcore.params.schema import Params, TrainParams
 INSTALLED_STAGES = "ssdcore.stages"
 """The name of `stages` in a wheel: `ssd train` resumes what `python -m stages.train` has begun."""
 IGNORED_CODE = ("ssdcore.dvc", "ssdcore.report", "ssdcore.tracking", "stages.__main__")
-"""They show, record or start a training; no model depends on them."""
+"""Code that shows, records or starts a training; no model depends on it."""
 LIBRARIES = ("mindspore", "numpy", "opencv-python-headless", "pillow")
 """The libraries that compute; updates of others change no model."""
 RUNTIME = ("seed", "amp", "devices", "machines")

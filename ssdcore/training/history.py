@@ -16,7 +16,7 @@ COLUMNS = (
     "step", "epoch", "loss", "loss_box", "loss_class", "lr", "loss_scale",
     "gradient_norm", "images_per_second", "val_AP", "val_AP50",
 )  # fmt: skip
-"""The last two are empty except at steps after which the validation split was evaluated."""
+"""Columns of the history; the last two have values only at steps with a validation."""
 INTEGER_COLUMNS = ("step", "epoch")
 VALIDATION_COLUMNS = ("step", "epoch", "val_AP", "val_AP50")
 """Columns of the separate file of validations: DVC draws empty cells of the history as 0."""

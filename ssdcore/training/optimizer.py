@@ -1,4 +1,4 @@
-"""From gradients to new weights: loss scale, clipping, weight decay, optimiser, finite checks."""
+"""Computes new weights of gradients: loss scale, clipping, decay, optimiser, finite checks."""
 
 from collections.abc import Iterable
 from itertools import product
@@ -19,7 +19,7 @@ FIRST_DYNAMIC_SCALE = 2**16
 STEPS_TO_DOUBLE = 2000
 """Updates without an overflow after which a dynamic scale doubles."""
 EACH, SUM, SUM_OF_ROW = ops.HyperMap(), ops.ReduceSum(), ops.ReduceSum(keep_dims=True)
-"""A Python loop over the gradients, and their methods, would double the compilation time."""
+"""Operators; a Python loop over the gradients, and their methods, double the compilation time."""
 
 
 def make_optimizer(
@@ -88,7 +88,7 @@ def make_loss_scaler(scale: float | Literal["dynamic"]) -> LossScaler:
 class Update(nn.Cell):
     """Applies gradients; changes nothing if one of them or the loss is not finite.
 
-    The scaler is told of overflows, so that a dynamic scale halves. The gradients of each output
+    The scaler receives overflows, so that a dynamic scale halves. The gradients of each output
     channel are scaled down to a root mean square of `most`, unless that is 0, and then all to a
     global norm of `clip_norm`. The average follows each update.
     """
@@ -139,7 +139,7 @@ def _root(squares: Any) -> Tensor:
 def _bound(most: float, gradient: Tensor, squares: Tensor) -> Tensor:
     """Returns the factor (C, 1) that brings a channel down to a root mean square of `most`.
 
-    The heads have no batch norm, and gradients a hundred times those of other layers: under a
+    The heads have no batch norm, and a hundred times the gradients of other layers: under a
     common norm they alone set the rate that all layers can take.
     """
     if not most:

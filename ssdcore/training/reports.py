@@ -28,7 +28,7 @@ NO_AP = "no AP, since the validation images show no objects"
 
 
 class Position(NamedTuple):
-    """How far a training has come."""
+    """The progress of a training."""
 
     epoch: int = 1  # of the next step, from 1
     in_epoch: int = 0  # steps of this epoch that were taken

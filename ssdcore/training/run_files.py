@@ -23,9 +23,9 @@ from ssdcore.training.history import COLUMNS, VALIDATION_COLUMNS, HistoryRows, w
 from ssdcore.training.reports import TRACKED, EpochReport, Report, StepReport
 
 LIVE_S = 30.0
-"""Seconds between two writes of history and metrics within an epoch, for who watches."""
+"""Seconds between two writes of history and metrics within an epoch, for `dvc exp show`."""
 LIVE_SHARE = 0.05
-"""These writes take at most this share of the time; a history may have half a million rows."""
+"""Maximum share of the time for these writes; a history may have half a million rows."""
 WARM_UP = 3
 """Steps skipped at the start: the first compiles, and the loader fills its buffers."""
 PARTS = {"data": "waiting_s", "compute": "computing_s", "bookkeeping": "between_s"}
@@ -71,7 +71,7 @@ class Profile:
 
 
 class RunPaths(NamedTuple):
-    """Where the files of a training go."""
+    """The paths of a training's files."""
 
     best: Path  # checkpoint of the highest validation AP; of several, or without an AP, the latest
     last: Path  # checkpoint of the last epoch
@@ -90,8 +90,8 @@ class RunPaths(NamedTuple):
 class RunFiles:
     """Writes the files of one training; after every epoch all of them are complete.
 
-    Within an epoch, history and metrics follow with a delay, so that `dvc exp show`, and what calls
-    it, shows a training that runs.
+    Within an epoch, history and metrics follow with a delay, so that `dvc exp show`, and tools that
+    call it, show a running training.
 
     Of a group of processes, all but one only keep count: `writes` is False.
     """

@@ -24,7 +24,7 @@ from ssdcore.core.retry import with_room
 
 KEEP = 2
 KEEP_FINISHED = 2
-"""Finished trainings besides the present one. Each is two checkpoints and its history."""
+"""Number of finished trainings besides the present one; each has two checkpoints and a history."""
 PROGRESS, ARRAYS, MANIFEST = "progress.json", "arrays.safetensors", "manifest.json"
 FINISHED = "finished"
 DIGITS = 10

@@ -75,7 +75,7 @@ class TrainingState:
         """Restores the finished training or else the newest whole snapshot; returns its position.
 
         The processes of the group resume together. A finished training whose outs DVC has
-        `recorded`, an MD5 by path, is removed: whoever runs it once more wants it trained again.
+        `recorded`, an MD5 by path, is removed: another run trains again.
 
         Raises:
             InputError: the snapshot has other parameters, or not all processes see the same one.

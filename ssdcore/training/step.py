@@ -85,7 +85,7 @@ class TrainingStep:
         return _outcome((*results, before, self._scaler.scale_value.asnumpy()))
 
     def launch(self, batches: Sequence[TrainingBatch]) -> Callable[[], StepOutcome]:
-        """Starts a step without waiting for it; what it returns waits, and returns its outcome."""
+        """Starts a step without waiting; calling the result waits for and returns its outcome."""
         self._network.set_train()
         before = self._scaler.scale_value + 0  # a copy, since the next step may change it
         results = self._compute(_tensors(batches))

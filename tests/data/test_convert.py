@@ -170,7 +170,7 @@ def test_orientations_that_the_listed_size_cannot_tell_are_named(tmp_path, rng):
     assert conversion.summary()["ambiguous_orientation"] == expected
     (line,) = notes(conversion, [], {})
     assert line.startswith(
-        "  10 images whose EXIF orientation the listed size can't tell, used as stored, such as "
+        "  10 images whose EXIF orientation the listed size does not show, used as stored, such as "
         "wide2.png, square2.png, wide3.png. If"
     )
     for image, row in zip(listed, rows(find_shards(tmp_path / "x")), strict=True):

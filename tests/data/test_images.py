@@ -87,12 +87,12 @@ def test_photos_of_phones_are_stored_as_jpeg(kind):
 def test_a_heic_file_names_the_package_that_reads_it(monkeypatch):
     heic = b"\0\0\0\x18ftypheic" + b"\0" * 99
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    images._phone_formats.cache_clear()
+    images.phone_formats.cache_clear()
     try:
         with pytest.raises(BrokenImageError, match="pip install pillow-heif"):
             read_header(heic)
     finally:
-        images._phone_formats.cache_clear()
+        images.phone_formats.cache_clear()
     with pytest.raises(BrokenImageError, match="no BMP, JPEG"):  # a video
         read_header(b"\0\0\0\x18ftypisom" + b"\0" * 99)
 

@@ -68,16 +68,18 @@ def test_killed_at_any_moment_the_copy_is_complete_in_the_end_and_never_wrong(se
 
 
 @pytest.mark.parametrize(
-    "step",
+    ("step", "requests"),
     [
-        "resume.write_json",
-        "resume.PartFile.append",
-        "local_copy.sha256_of_file",
-        "resume.PartFile.finish",
-        "local_copy._remember_sha256",
+        ("resume.write_json", 1),
+        ("resume.PartFile.append", 1),
+        ("local_copy.sha256_of_file", 0),
+        ("resume.PartFile.finish", 0),
+        ("local_copy.write_json", 0),
     ],
 )
-def test_interrupted_between_two_steps_the_copy_is_complete_in_the_end(server, monkeypatch, step):
+def test_interrupted_between_two_steps_the_copy_is_complete_in_the_end(
+    server, monkeypatch, step, requests
+):
     """An exception that nothing catches leaves the same files as a kill at that step."""
     address, path = server.address(), cached_path(server.address())
 
@@ -88,9 +90,9 @@ def test_interrupted_between_two_steps_the_copy_is_complete_in_the_end(server, m
         patch.setattr(f"ssdcore.download.{step}", end)
         local_copy(address, KEY)
     assert not path.exists() or path.read_bytes() == BODY
-    requests = len(server.requests)
+    before = len(server.requests)
     assert local_copy(f"{address}#sha256={sha256(BODY).hexdigest()}", KEY).read_bytes() == BODY
-    assert len(server.requests) - requests == step.endswith(("write_json", "append"))
+    assert len(server.requests) - before == requests
 
 
 def test_of_two_processes_one_fetches(server, start):

@@ -45,7 +45,7 @@ def test_pauses_double_up_to_a_limit_and_vary(server, refusal, pauses, monkeypat
     monkeypatch.setattr(resume, "BACKOFF_S", 10.0)
     server.always = Turn(500)
     refusal(server.address())
-    limits = [10, 20, 40, 60, 60, 60, 60]
+    limits = [min(10 * 2**n, resume.MAX_PAUSE_S) for n in range(resume.ATTEMPTS - 1)]
     assert len(set(pauses)) == len(limits)
     assert all(limit / 2 <= pause <= limit for pause, limit in zip(pauses, limits, strict=True))
 

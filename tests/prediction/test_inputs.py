@@ -34,7 +34,7 @@ def test_a_folder_is_searched_recursively(photos, capsys):
         ("photos/inner/a.png", "inner/a.png.jpg"),
         ("photos/inner/c.webp", "inner/c.webp.jpg"),
     ]
-    assert capsys.readouterr().out == "photos: left out what is no image: 1 .gif, 1 .txt\n"
+    assert capsys.readouterr().out == "photos: left out files that are no images: 1 .gif, 1 .txt\n"
 
 
 def test_named_files_may_have_any_suffix(photos):
@@ -171,5 +171,5 @@ def test_a_malformed_address_is_refused():
 @pytest.mark.parametrize("out", ["photos", "link", "."])
 def test_an_output_folder_around_all_images_is_named(photos, out):
     Path("link").symlink_to("photos")
-    with pytest.raises(InputError, match=r"--out: found .* than that of the images, photos\."):
+    with pytest.raises(InputError, match=r"--out: .* another folder than photos, which has"):
         found("photos", out=out)

@@ -136,7 +136,7 @@ def test_so_does_a_model_that_a_training_is_about_to_replace(repository, monkeyp
     with model_file("model/best.ckpt") as file:
         assert file.read_bytes() == b"tried"
     assert capsys.readouterr().out == (
-        "model/best.ckpt is not there, as while a training replaces it; using the last one\n"
+        "model/best.ckpt is missing, as while a training replaces it; using the last one\n"
     )
 
 

@@ -162,7 +162,7 @@ def test_labels_stay_inside_their_image(opened, brief):
     places = [
         (left, 30, width, 30) for left, width in ((0, 9), (40, 9), (55, 9), (58, 30), (91, 9))
     ]
-    boxes = [first.boxes[3]._replace(place=place) for place in places]
+    boxes = [first.boxes[3]._replace(xywh=xywh) for xywh in places]
     rows = [("a long name " * 3, *row[1:]) for row in brief.tables["per_class"].rows]
     brief = with_rows(brief, "per_class", rows)
     page = opened(replace(brief, gallery=[replace(first, boxes=boxes)]))

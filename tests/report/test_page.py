@@ -125,14 +125,14 @@ def test_the_page_shows_figures_and_verdict(page):
 
 def test_the_split_of_the_figures_and_its_part_in_the_training_are_said(content, page):
     assert "validation images 500" in page.text()
-    assert "It did choose the checkpoint, so AP may be lower on new images" in page.text()
+    assert "It chose the checkpoint, so AP may be lower on new images" in page.text()
     metrics = {**content.metrics, "split": "test"}
     tested = replace(content, metrics=metrics, validation={"bbox": {"AP": 0.625}})
     text = Page(render(tested)).text()
     assert "test images 500" in text
     assert "other test images would give another AP" in text
     assert "All figures are of the test set, which neither trained the detector nor chose" in text
-    assert "On the validation set, which did choose it, AP is 0.625." in text
+    assert "On the validation set, which chose it, AP is 0.625." in text
 
 
 def test_images_that_two_splits_share_are_shown_in_pairs(content, splits, page):

@@ -137,8 +137,8 @@ def test_what_is_repeated_or_not_used_is_printed_listed_and_refused_if_strict(ra
     assert done.stdout[: done.stdout.index("val:")].splitlines() == [
         "train: 30 of 30 images (29 without objects), 1 of 1 box (0 clipped, 0 crowd)",
         "  cat 1, dog 0",
-        "  1 image without a listed size: that of the file counts",
-        "  1 box of unusable area: that of the box counts, such as 1.jpg: box 2",
+        "  1 image without a listed size: the file's size is used",
+        "  1 box of unusable area: the box's area is used, such as 1.jpg: box 2",
         "  1 file listed under several ids, such as 8.jpg (train 8, 90)",
         r"  2 files not used: label file without an image, such as labels/a\x1b.txt, labels/b.txt",
     ]

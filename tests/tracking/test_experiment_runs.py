@@ -3,11 +3,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 from ssdcore.dvc.experiments import Experiment
 from ssdcore.params.reader import read_params
-from ssdcore.tracking import experiment_runs, tracked
+from ssdcore.tracking import tracked
 from ssdcore.tracking.client import open_client
 from ssdcore.tracking.experiment_runs import copy_run, find_run
 from ssdcore.tracking.store import Store, UnavailableError, locate
@@ -166,11 +167,11 @@ def test_a_second_copy_changes_nothing(run_id, target, experiment):
 
 
 def test_an_interrupted_copy_is_completed(run_id, target, experiment, monkeypatch):
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise OSError("no network")
 
     with monkeypatch.context() as broken:
-        broken.setattr(experiment_runs, "_copy_values", fail)
+        broken.setattr(MlflowClient, "log_inputs", fail)  # after parameters, tags and metrics
         with pytest.raises(UnavailableError):
             copy_run(locate(), run_id, target)
     copy_run(locate(), run_id, target)

@@ -26,6 +26,7 @@ from tests.tracking.spools import MODEL, PARAMS, UploadHere, evaluate, train
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_S = 120.0
+SENDER = "ssdcore.tracking.sender"
 
 
 def until(true: Callable[[], object]) -> None:
@@ -160,11 +161,15 @@ def test_a_killed_stage_is_uploaded_as_killed(root, experiment, stored):
     assert run.data.metrics == {"loss": 1.0}
 
 
-def test_an_upload_that_is_killed_is_continued(root, experiment, stored):
+def test_an_upload_that_is_killed_is_continued(root, experiment, stored, monkeypatch):
+    started, start = [], subprocess.Popen
+    monkeypatch.setattr(
+        subprocess, "Popen", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
+    )
     with tracked("train", params=PARAMS, experiment=experiment) as run:
         run.log_metrics({"loss": 1.0}, 1)
         until(lambda: stored() and stored()[0].data.metrics)
-        os.kill(run._process._process.pid, signal.SIGKILL)
+        next(one for one in started if SENDER in one.args).kill()
         run.log_metrics({"loss": 2.0}, 2)
     assert len(spools(root)) == 1
     assert [sent.left for sent in sync()] == [""]
@@ -178,16 +183,18 @@ def test_an_upload_that_is_killed_is_continued(root, experiment, stored):
 def test_the_first_ctrl_c_ends_only_the_wait(own, monkeypatch, around, hang):
     """Also in a stage that notes Ctrl-C to stop after a step, and if the process is stuck."""
     script = f"""
-import signal
+import signal, subprocess
 from contextlib import nullcontext
 from ssdcore.core.signals import Signals
 from ssdcore.tracking import process
 process.QUIET_S = 0.05
+started, start = [], subprocess.Popen
+subprocess.Popen = lambda *a, **k: started.append(start(*a, **k)) or started[-1]
 with {around}:
     with tracked("train", params={{}}, experiment="x") as run:
         run.log_metrics({{"loss": 1.0}}, 1)
         if {bool(hang)}:
-            os.kill(run._process._process.pid, signal.SIGSTOP)
+            next(one for one in started if {SENDER!r} in one.args).send_signal(signal.SIGSTOP)
     print("continues", signal.getsignal(signal.SIGINT), flush=True)
 """
     with socket.socket() as silent:  # takes connections and never answers

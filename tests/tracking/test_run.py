@@ -117,7 +117,7 @@ def test_a_resumed_stage_continues_its_run(experiment, stored):
     with tracked("train", params=PARAMS, experiment=experiment, key=first.key) as again:
         assert again.key == first.key
         again.log_metrics({"loss": 1.0}, 2)
-        send(again)
+        send()
         (run,) = stored()
         assert run.info.status == "RUNNING"
         assert "error" not in run.data.tags

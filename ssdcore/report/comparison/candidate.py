@@ -1,4 +1,4 @@
-"""One of the compared revisions, read from its files, of whatever age they are.
+"""One of the compared revisions, read from its files, which may be of any version.
 
 A file that is missing or has another form is noted, not fatal. The tables are those of the present
 code; of each only the columns of its chart are read, which older revisions have as well.
@@ -33,7 +33,7 @@ from ssdcore.report.words import defined
 Read = Callable[[Path], bytes | None]
 """Returns a file's content; None where the revision has no such file.
 
-Raises an InputError where DVC records one that is here in neither its cache nor a remote.
+Raises an InputError if DVC records one that is in neither its cache nor a remote.
 """
 Parsed = TypeVar("Parsed")
 TABLES = [
@@ -42,7 +42,7 @@ TABLES = [
 ]
 """All tables, with the files of their rows."""
 BBOX = "evaluate.bbox."
-"""The keys of COCO's figures begin with it."""
+"""Prefix of the keys of COCO's figures."""
 EVALUATED_ON = "evaluated on"
 """The fact that names the split."""
 NOT_FETCHED = " (not fetched)"
@@ -184,7 +184,7 @@ class _Files:
     def values(self, path: Path, table: Table, classes: Collection[str]) -> dict[Any, float | None]:
         """Returns what the chart of a table shows, see `Candidate.values`.
 
-        Of several lines it is the one that stands out, or the mean of all where there is none.
+        Of several lines it is the main one, or the mean of all if there is none.
         Its name differs from those of the classes, as in the evaluation.
         """
         chart = table.chart
@@ -213,5 +213,5 @@ def _mapping(text: str) -> dict[str, Any]:
 
 
 def _is_defined(value: Any) -> bool:
-    """Tells whether a value is a number, and not COCO's -1."""
+    """Returns whether a value is a number, and not COCO's -1."""
     return isinstance(value, int | float) and not isinstance(value, bool) and defined(value)

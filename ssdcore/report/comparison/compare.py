@@ -39,8 +39,8 @@ def compare_revisions(
             if missing := [name for name in one.lacks if name.endswith(NOT_FETCHED)]:
                 say(
                     f"{one.name}: {len(missing)} files are in neither DVC's cache nor a remote, "
-                    f"such as {missing[0].removesuffix(NOT_FETCHED)}. The page compares what is "
-                    "there. To fetch the others: `dvc pull`, for an experiment `dvc exp pull`"
+                    f"such as {missing[0].removesuffix(NOT_FETCHED)}. The page compares the "
+                    "rest. To fetch them: `dvc pull`, for an experiment `dvc exp pull`"
                 )
         drawn, remark = _draw(candidates, revisions, images, score_threshold)
     return render_comparison(candidates, drawn, remark)

@@ -28,7 +28,7 @@ class Panel(NamedTuple):
     The threshold is the minimum score of those that are drawn and counted.
     """
 
-    place: int
+    candidate: int
     jpeg: bytes
     tally: Tally
     threshold: float

@@ -18,7 +18,7 @@ from ssdcore.report.plotting import COLOURS, figure, fragment, line, smoothed
 
 COCO = "COCO figures"
 SAME = "the same"
-"""In place of a change: equal figures, in every resample of the images."""
+"""Text for a change between figures that are equal in every resample of the images."""
 GROUPS = {
     BBOX: COCO,
     "evaluate.milliseconds.": "Milliseconds per image",
@@ -26,11 +26,11 @@ GROUPS = {
     "validation.bbox.": "COCO figures of the validation set",
     "train.": "Training",
 }
-"""Headings of the figures by the beginning of their keys; the first that fits counts."""
+"""Headings of the figures by the prefix of their keys; the first match counts."""
 IN_A_TABLE = "/"
-"""In the key of a scalar that is a row of a table as well, and not shown twice."""
+"""Marks the key of a scalar that is also a row of a table, and is not shown twice."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
-"""The next one when the colours are used up."""
+"""Styles of lines, the next one each time the colours repeat."""
 
 
 class FigureRow(NamedTuple):
@@ -89,7 +89,7 @@ def render_comparison(
 ) -> str:
     """Returns the comparison with the first candidate as one HTML document.
 
-    It is the same text for the same content. The remark says why there are no images.
+    It is the same text for the same content. The remark is the reason for no images.
 
     Raises:
         InputError: the page would be too large to open on a phone.

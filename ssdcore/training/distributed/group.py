@@ -18,7 +18,7 @@ from ssdcore.data.loader import Share
 from ssdcore.training.distributed.worker import ROLE
 
 WAIT, WAIT_SECONDS = "MS_NODE_TIMEOUT", 1800
-"""How long a process on a CPU waits for the others; MindSpore's 30 s are too short for a write.
+"""Maximum wait of a process on a CPU for the others; MindSpore's 30 s are too short for a write.
 
 The scheduler keeps the 30 s, after which it gives up a process that died.
 """

@@ -23,7 +23,7 @@ from ssdcore.training.distributed.worker import (
 
 DONE, FAILED, INPUT_ERROR, STOPPED = 0, 1, 2, 75
 SIGNALLED = 128
-"""Added to a signal's number, as shells do."""
+"""Offset of a signal's number in the exit status, as in shells."""
 POLL_SECONDS = 0.1
 START_SECONDS = 120.0
 """Limit for each process to write its first note."""
@@ -53,7 +53,7 @@ class Worker(NamedTuple):
 
     @property
     def failure(self) -> str:
-        """How it failed, beginning with a verb; empty if it did not."""
+        """The failure, beginning with a verb; empty if it did not fail."""
         if self.status is not None:
             return "" if self.ended else f"ended with status {self.status}"
         return "was killed or crashed" if self.pid and not self.running else ""

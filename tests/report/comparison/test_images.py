@@ -48,7 +48,7 @@ def test_the_largest_difference_comes_first(split_of, folder):
     candidates = {0: (detected(split, 1, 2), 0.5), 2: (detected(split, 1), 0.5)}
     drawn = draw_images(candidates, folder, 2)
     assert [one.name for one in drawn] == ["2.png", "1.png"]
-    assert [panel.place for panel in drawn[0].panels] == [0, 2]
+    assert [panel.candidate for panel in drawn[0].panels] == [0, 2]
     tallies = [(panel.tally.hits, panel.tally.misses) for panel in drawn[0].panels]
     assert tallies == [(1, 0), (0, 1)]
 
