@@ -27,7 +27,7 @@ def _evaluate(settings: Params) -> None:
     from ssdcore.coco.annotations import read_coco
     from ssdcore.coco.classes import as_listed, difference
     from ssdcore.coco.ground_truth import read_skipped
-    from ssdcore.coco.metrics import evaluate, load_backend
+    from ssdcore.coco.metrics import evaluate
     from ssdcore.core.files import sha256_of_file, write_json
     from ssdcore.data.mindrecord import find_shards
     from ssdcore.evaluation.curves import lost_f1
@@ -39,7 +39,6 @@ def _evaluate(settings: Params) -> None:
     from ssdcore.models.device import configure
     from ssdcore.tracking import tracked
 
-    load_backend(wanted.backend)  # a missing one is an error before the work, not after it
     device = configure(runtime.device)
     network, metadata = load(layout.BEST_CHECKPOINT)
     _, *names = layout.splits()
@@ -69,7 +68,7 @@ def _evaluate(settings: Params) -> None:
                 wanted.tile,
             )  # fmt: skip
             speed = spent.images / (perf_counter() - started)  # not those that convert skipped
-            figures = evaluate(split, found, wanted.backend)
+            figures = evaluate(split, found)
             tables = analyse(split, found, figures, measured.score if measured else None)
             metrics = results_of(name, figures, tables, images, remarks)
             path = layout.EVALUATE_METRICS if name == names[-1] else layout.VALIDATION_METRICS

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from ssdcore.dvc.reproduction import Record
 
 DIFFERS = 1
-TOLERANCE = 0.05
-"""AP differs by a few hundredths between kinds of processors (README.md)."""
 
 
 def main(
@@ -28,9 +26,6 @@ def main(
     into: Annotated[
         Path | None, typer.Option(help="A new folder; by default .ssd/reproduced/HASH.")
     ] = None,
-    tolerance: Annotated[
-        float, typer.Option(min=0, help="Report whether AP differs by at most this much.")
-    ] = TOLERANCE,
 ) -> None:
     """Run a commit's whole pipeline again, in a clone with its own versions, and compare.
 
@@ -50,15 +45,15 @@ def main(
     run(clone, str(programs / "python"), *repro, programs=programs)
     with open_revisions([WORKSPACE], "REV", clone) as (copy,):
         repeated = read_record(copy)
-    say("\n".join(("", *_comparison(recorded, repeated, tolerance))))
+    say("\n".join(("", *_comparison(recorded, repeated))))
     if differences(recorded.results, repeated.results):
         say("\n".join(("", *_reasons(recorded, repeated))))
         sys.exit(DIFFERS)
 
 
-def _comparison(recorded: Record, repeated: Record, tolerance: float) -> Iterator[str]:
+def _comparison(recorded: Record, repeated: Record) -> Iterator[str]:
     """Yields a line for each out and for each figure that differs."""
-    from ssdcore.dvc.reproduction import AP, TIMED, differences
+    from ssdcore.dvc.reproduction import TIMED, differences
 
     different = differences(recorded.results, repeated.results)
     for name in {**recorded.outs, **repeated.outs}:
@@ -68,10 +63,6 @@ def _comparison(recorded: Record, repeated: Record, tolerance: float) -> Iterato
     for name in (one for one in figures if one in different):
         yield f"{'differs':8} {name}: {different[name][0]} → {different[name][1]}"
     yield f"{len(figures.keys() - different.keys())} of {len(figures)} figures are equal"
-    if AP in different and AP in recorded.figures.keys() & repeated.figures.keys():
-        change = repeated.figures[AP] - recorded.figures[AP]
-        within = "within" if abs(change) <= tolerance else "beyond"
-        yield f"AP differs by {change:+.4f}, {within} the tolerance of {tolerance:g}"
 
 
 def _reasons(recorded: Record, repeated: Record) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""COCO's detection metrics, computed by pycocotools or by faster-coco-eval."""
+"""COCO's detection metrics, computed by pycocotools."""
 
 import contextlib
 import io
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from ssdcore.coco.annotations import CocoSplit, read_ground_truth
 from ssdcore.coco.results import CocoResults
 from ssdcore.core.errors import InputError
-from ssdcore.params.types import Backend
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -36,13 +35,11 @@ AT_MOST_1, AT_MOST_10, AT_MOST_100 = range(3)
 def evaluate(
     ground_truth_json: Path | CocoSplit,
     detections: CocoResults | Sequence[Mapping[str, Any]],
-    backend: Backend = "pycocotools",
     image_ids: Collection[int] | None = None,
 ) -> dict[str, Any]:
     """Evaluates detections by COCO's protocol, in the images of some ids or in all.
 
     The list of detections may be empty. Those of unknown categories are ignored, as in pycocotools.
-    The figures of both backends are equal except for rounding in the last digit.
 
     Returns:
         The twelve figures by name, `per_class` (a list of name, AP, AP50, AP75, AR1, AR10, AR100,
@@ -50,22 +47,22 @@ def evaluate(
         IoU 0.5). A figure without any object is `UNDEFINED`.
 
     Raises:
-        InputError: the annotation file is unusable, the backend is not installed, or a detection
-            belongs to no evaluated image.
+        InputError: the annotation file is unusable, or a detection belongs to no evaluated image.
     """
+    from pycocotools.cocoeval import COCOeval
+
     if not isinstance(detections, CocoResults):
         detections = CocoResults.from_rows(detections)
     split = read_ground_truth(ground_truth_json)
-    dataset_type, evaluator_type = load_backend(backend)
     precisions, recalls, objects = [], [], []
     with contextlib.redirect_stdout(io.StringIO()):
         for truth, found in _by_category(split, detections, image_ids):
-            own = _accumulate(dataset_type, evaluator_type, truth, found)
+            own = _accumulate(truth, found)
             precisions.append(own["precision"])
             recalls.append(own["recall"])
             objects.append(sum(not row["iscrowd"] for row in truth["annotations"]))
         precision, recall = np.concatenate(precisions, axis=2), np.concatenate(recalls, axis=1)
-        evaluator = evaluator_type(iouType="bbox")
+        evaluator = COCOeval(iouType="bbox")
         evaluator.eval = {"precision": precision, "recall": recall}
         evaluator.summarize()
     per_class, pr_curves = [], []
@@ -79,22 +76,6 @@ def evaluate(
         "per_class": per_class,
         "pr_curves": pr_curves,
     }
-
-
-def load_backend(backend: Backend) -> tuple[Any, Any]:
-    """Returns a backend's data set class and evaluator class; see `evaluate`."""
-    if backend == "pycocotools":
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-
-        return COCO, COCOeval
-    try:
-        import faster_coco_eval
-    except ImportError as error:
-        expected = "pycocotools, or a package that is installed"
-        remedy = f"pip install faster-coco-eval ({error})"
-        raise InputError("evaluate.backend", backend, expected, remedy) from error
-    return faster_coco_eval.COCO, faster_coco_eval.COCOeval_faster
 
 
 def defined(figure: float) -> float | None:
@@ -128,12 +109,11 @@ def _by_category(
     """Yields the objects and the detections of each category, in the order of the classes.
 
     A category's figures do not depend on the others, and one category at a time needs a small
-    part of the memory: the evaluators need a dictionary and more per detection. Images without
+    part of the memory: pycocotools needs a dictionary and more per detection. Images without
     the category are left out.
 
-    Images are numbered from 1, because faster-coco-eval compares ids as float64, which does not
-    distinguish all 64-bit ids. pycocotools' `loadRes` does the same, and fails without
-    detections; the data sets have its fields except for the outlines.
+    The data sets have the fields of pycocotools' `loadRes` except for the outlines; it fails
+    without detections. Images are numbered from 1.
     """
     truth = split.annotations.compared()
     truth_ids = split.image_ids[truth.image]
@@ -174,14 +154,15 @@ def _dataset(images: Sequence[int], **columns: NDArray[Any]) -> Dataset:
     }
 
 
-def _accumulate(
-    dataset_type: Any, evaluator_type: Any, truth_rows: Dataset, found_rows: Dataset
-) -> Any:
-    truth, found = dataset_type(), dataset_type()
+def _accumulate(truth_rows: Dataset, found_rows: Dataset) -> Any:
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    truth, found = COCO(), COCO()
     for coco, dataset in ((truth, truth_rows), (found, found_rows)):
         coco.dataset = dataset
         coco.createIndex()
-    evaluator = evaluator_type(truth, found, "bbox")
+    evaluator = COCOeval(truth, found, "bbox")
     evaluator.evaluate()
     evaluator.accumulate()
     return evaluator.eval

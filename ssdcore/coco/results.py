@@ -17,19 +17,6 @@ from ssdcore.geometry.boxes import Boxes, from_view, xywh_px_to_yxyx, yxyx_to_xy
 
 BOX_DECIMALS = 3
 SCORE_DECIMALS = 6
-ROW_JSON = """\
-  {
-    "image_id": %d,
-    "category_id": %d,
-    "bbox": [
-      %r,
-      %r,
-      %r,
-      %r
-    ],
-    "score": %r
-  }"""
-"""A row as `ssdcore.core.files.write_json` formats it: a float's JSON is its `repr`."""
 
 
 class Detections(NamedTuple):
@@ -136,7 +123,7 @@ def from_results(
 
 
 def write_results(path: Path, results: CocoResults) -> None:
-    """Writes the file atomically, with the bytes of `write_json` of the rows.
+    """Writes the file atomically, a row in each line.
 
     Rows are formatted one by one; all of them as dictionaries and text need ten times the memory
     of the columns.
@@ -144,13 +131,11 @@ def write_results(path: Path, results: CocoResults) -> None:
     Raises:
         ValueError: a number is NaN or infinite, which JSON cannot represent.
     """
-    if not (np.isfinite(results.boxes_xywh_px).all() and np.isfinite(results.scores).all()):
-        raise ValueError("Out of range float values are not JSON compliant")
+    encode = json.JSONEncoder(allow_nan=False).encode
     with replacing(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
         file.write("[")
-        rows = ((r["image_id"], r["category_id"], *r["bbox"], r["score"]) for r in results.rows())
-        file.writelines(separated(ROW_JSON % row for row in rows))
-        file.write("\n]\n" if len(results) else "]\n")
+        file.writelines(separated(map(encode, results.rows())))
+        file.write("\n]\n")
 
 
 def read_results(path: Path) -> CocoResults:

@@ -6,19 +6,12 @@ of `-S` in params.yaml, and the next run would use them.
 """
 
 import atexit
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ssdcore.core.messages import say
-from ssdcore.core.nested import leaves
 from ssdcore.core.processes import child_environment, git_output
 
 STAGE, ROOT = "DVC_STAGE", "DVC_ROOT"
@@ -27,7 +20,6 @@ NAME_TAG, BASELINE_TAG = "dvc.exp_name", "dvc.baseline_rev"
 TAGS = {NAME_TAG: EXPERIMENT, BASELINE_TAG: BASELINE}
 RECORDER = "ssdcore.tracking.failed"
 """Module that is run as a process and not imported, so that it is no dep of any stage."""
-MAX_SHOWN = 3  # changed parameters
 
 
 def is_workspace() -> bool:
@@ -64,11 +56,13 @@ def report_at_exit(error: Exception, params: Path) -> None:
 
 
 def _report(stage: str, params: Path, reason: str | None) -> None:
-    if is_workspace() and (changes := changed_params(params)):
-        shown = ", ".join(changes[:MAX_SHOWN]) + (", …" if len(changes) > MAX_SHOWN else "")
-        line = f"note: {params} still has the values of this experiment ({shown}). "
-        remedy = f"`git checkout HEAD -- {params}` restores the committed ones."
-        say(line + remedy, error=True)
+    differs = ("diff", "--name-only", "--diff-filter=M", "HEAD", "--", params.name)
+    if is_workspace() and git_output(params.parent, *differs):
+        say(
+            f"note: {params} still has the values of this experiment. `git diff HEAD -- {params}` "
+            f"shows them, `git checkout HEAD -- {params}` restores the committed ones.",
+            error=True,
+        )
     if reason is not None:
         subprocess.run(
             [sys.executable, "-m", RECORDER, stage, str(params)],
@@ -76,28 +70,3 @@ def _report(stage: str, params: Path, reason: str | None) -> None:
             env=child_environment(),
             check=False,
         )
-
-
-def changed_params(path: Path) -> list[str]:
-    """Returns `key: committed → present` for each parameter that differs from the last commit.
-
-    Empty if none differs, or if either file can't be read.
-    """
-    committed = git_output(path.parent, "show", f"HEAD:./{path.name}")
-    try:
-        before, after = _flat(committed), _flat(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, YAMLError, RecursionError):
-        return []
-    keys = [key for key in before | after if before.get(key, ...) != after.get(key, ...)]
-    return [f"{key}: {_shown(before, key)} → {_shown(after, key)}" for key in keys]
-
-
-def _flat(text: str | None) -> dict[str, Any]:
-    values = YAML(typ="safe", pure=True).load(text or "")
-    if not isinstance(values, Mapping):
-        raise ValueError("no mapping")
-    return dict(leaves(values))
-
-
-def _shown(values: Mapping[str, Any], key: str) -> str:
-    return json.dumps(values[key], ensure_ascii=False, default=str) if key in values else "none"

@@ -1,4 +1,4 @@
-"""Flattens nested parameters to dotted keys and back, and leaves out those that are not in use."""
+"""Flattens nested parameters to dotted keys, and leaves out those that are not in use."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,18 +11,6 @@ def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
-
-
-def nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the sections of dotted keys, the inverse of `leaves`."""
-    sections: dict[str, Any] = {}
-    for key, value in values.items():
-        *path, name = key.split(".")
-        section = sections
-        for part in path:
-            section = section.setdefault(part, {})
-        section[name] = value
-    return sections
 
 
 def in_use(params: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import sys
 from time import monotonic
-from typing import Any
 
 from tqdm import tqdm
 from typing_extensions import Self
@@ -12,40 +11,31 @@ from ssdcore.core.messages import printable, say
 SECONDS_BETWEEN_LINES = 20.0
 
 
-class _Display:
-    """A progress bar, or without a terminal a timer for lines; a context manager."""
+class Progress:
+    """Shows how many steps, or bytes of a file, are done; a context manager.
 
-    def __init__(self, **bar: Any) -> None:
-        self._bar = tqdm(disable=not sys.stderr.isatty(), **bar)
-        self._last_line = monotonic()
+    `total` may be unknown. What an earlier process or attempt has `done` does not count in the
+    estimate of the rest, nor does the first step: it compiles the network or opens the files.
+    """
+
+    def __init__(
+        self, total: int | None, done: int = 0, unit: str = "step", *, file: str = ""
+    ) -> None:
+        self._bar = tqdm(
+            total=total, initial=done, desc=printable(file) or None,
+            unit="B" if file else printable(unit), unit_scale=bool(file),
+            disable=not sys.stderr.isatty(),
+        )  # fmt: skip
+        self._total, self._start, self._done = total, done, done
+        self._unit, self._file = unit, file
+        self._is_first = True
+        self._since = self._last_line = monotonic()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._bar.close()
-
-    def _line_is_due(self) -> bool:
-        waited = monotonic() - self._last_line
-        return bool(self._bar.disable) and waited > SECONDS_BETWEEN_LINES
-
-    def say(self, line: str) -> None:
-        """Prints a line immediately, and restarts the time until the next progress line."""
-        self._last_line = monotonic()
-        say(line)
-
-
-class Progress(_Display):
-    """Shows how many steps are done, after those of an earlier process; `total` may be unknown.
-
-    The time of the first step does not count in the estimate of the rest: the first one compiles
-    the network or opens the files.
-    """
-
-    def __init__(self, total: int | None, done: int = 0, unit: str = "step") -> None:
-        super().__init__(total=total, initial=done, unit=printable(unit))
-        self._total, self._unit = total, unit
-        self._is_first = True
 
     def step(self, number: int, text: str) -> None:
         """Counts a finished step; `text` describes it."""
@@ -62,40 +52,25 @@ class Progress(_Display):
             of_total = f"/{self._total}" if self._total else ""
             self.say(f"{self._unit} {number}{of_total}: {text}")
 
-
-class ByteProgress(_Display):
-    """Shows how many bytes of a file are done."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(desc=printable(name), unit="B", unit_scale=True)
-        self._name = name
-        self.start_at(0, None)
-
-    def start_at(self, done: int, total: int | None) -> None:
-        """Starts again at byte `done` of `total`, which is None if unknown."""
-        self._done, self._total = done, total
-        self._received = 0
-        self._since = self._last_line = monotonic()
-        if not self._bar.disable:
-            self._bar.reset(total)
-            # earlier bytes are shown but do not count for the rate
-            self._bar.initial = self._bar.n = self._bar.last_print_n = done
-            self._bar.refresh()
-
     def advance(self, count: int) -> None:
-        """Counts `count` more bytes."""
-        self._done += count
-        self._received += count
+        """Counts `count` more bytes of the file."""
         self._bar.update(count)
+        self._done += count
         if self._line_is_due():
-            rate = self._received / (monotonic() - self._since)
-            self.say(f"{self._name}: {self._of_total()}, {format_bytes(rate)}/s")
+            shown = format_bytes(self._done)
+            if self._total:
+                shown += f" of {format_bytes(self._total)} ({self._done / self._total:.0%})"
+            rate = (self._done - self._start) / (monotonic() - self._since)
+            self.say(f"{self._file}: {shown}, {format_bytes(rate)}/s")
 
-    def _of_total(self) -> str:
-        if not self._total:
-            return format_bytes(self._done)
-        share = f"{self._done / self._total:.0%}"
-        return f"{format_bytes(self._done)} of {format_bytes(self._total)} ({share})"
+    def _line_is_due(self) -> bool:
+        waited = monotonic() - self._last_line
+        return bool(self._bar.disable) and waited > SECONDS_BETWEEN_LINES
+
+    def say(self, line: str) -> None:
+        """Prints a line immediately, and restarts the time until the next progress line."""
+        self._last_line = monotonic()
+        say(line)
 
 
 def format_bytes(count: float) -> str:

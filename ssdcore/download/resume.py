@@ -11,7 +11,8 @@ from time import sleep
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import read_json, write_json
-from ssdcore.core.progress import ByteProgress, format_bytes
+from ssdcore.core.messages import say
+from ssdcore.core.progress import Progress, format_bytes
 from ssdcore.download.streams import NOTHING, FetchError, Kept, Stream, open_stream
 
 ATTEMPTS = 8
@@ -54,7 +55,7 @@ class PartFile:
         write_json(self._note, {"address": self._address, "size": size, "version": version})
         self.path.touch()
 
-    def append(self, stream: Stream, progress: ByteProgress) -> int:
+    def append(self, stream: Stream, progress: Progress) -> int:
         """Writes the stream to the disk, up to the first piece beyond its size.
 
         The bytes are flushed to the disk after an error, too.
@@ -87,11 +88,8 @@ class PartFile:
         self._note.unlink(missing_ok=True)
 
 
-def fetch(address: str, part: PartFile, name: str, key: str) -> bool:
+def fetch(address: str, part: PartFile, name: str, key: str) -> None:
     """Fetches all of `address` into `part`; prints progress and failures under `name`.
-
-    Returns:
-        Whether one attempt brought all bytes, so that they cannot come from two versions.
 
     Raises:
         InputError: about the parameter `key`: the file cannot be fetched, or the disk is too
@@ -99,42 +97,40 @@ def fetch(address: str, part: PartFile, name: str, key: str) -> bool:
         OSError: `part` cannot be written.
     """
     most, fruitless, rng = part.kept().have, 0, Random()
-    with ByteProgress(name) as progress:
-        while True:
-            try:
-                return _attempt(address, part, progress, key)
-            except FetchError as error:
-                have = part.kept().have
-                fruitless = 0 if have > most else fruitless + 1
-                most = max(have, most)
-                too_long = error.wait_s > MAX_RETRY_AFTER_S
-                if too_long or not error.again or fruitless >= ATTEMPTS:
-                    raise _failure(error, address, part, key) from error
-                # random, so that the clients of a server that was down do not return all at once
-                limit_s = min(BACKOFF_S * 2 ** max(fruitless - 1, 0), MAX_PAUSE_S)
-                pause_s = max(rng.uniform(limit_s / 2, limit_s), error.wait_s)
-                progress.say(f"{name}: {error}; next attempt in {pause_s:.1f} s")
-                sleep(pause_s)
+    while True:
+        try:
+            return _attempt(address, part, name, key)
+        except FetchError as error:
+            have = part.kept().have
+            fruitless = 0 if have > most else fruitless + 1
+            most = max(have, most)
+            too_long = error.wait_s > MAX_RETRY_AFTER_S
+            if too_long or not error.again or fruitless >= ATTEMPTS:
+                raise _failure(error, address, part, key) from error
+            # random, so that the clients of a server that was down do not return all at once
+            limit_s = min(BACKOFF_S * 2 ** max(fruitless - 1, 0), MAX_PAUSE_S)
+            pause_s = max(rng.uniform(limit_s / 2, limit_s), error.wait_s)
+            say(f"{name}: {error}; next attempt in {pause_s:.1f} s")
+            sleep(pause_s)
 
 
-def _attempt(address: str, part: PartFile, progress: ByteProgress, key: str) -> bool:
-    """Fetches the missing bytes; returns whether those were all."""
+def _attempt(address: str, part: PartFile, name: str, key: str) -> None:
+    """Fetches the missing bytes."""
     kept = part.kept()
     if kept.have == kept.size:
-        return False  # the last run ended before it renamed the file
+        return  # the last run ended before it renamed the file
     with open_stream(address, kept) as stream:
         if stream.start == 0:
             part.start(stream.size, stream.version)
         if stream.size is not None:
             _require_space(part.path.parent, stream.size - stream.start, address, key)
-        progress.start_at(stream.start, stream.size)
-        end = part.append(stream, progress)
+        with Progress(stream.size, stream.start, file=name) as progress:
+            end = part.append(stream, progress)
     if stream.size is not None and end > stream.size:
         part.drop()
         raise FetchError(f"more bytes arrived than the {stream.size} announced", again=True)
     if stream.size is not None and end < stream.size:
         raise FetchError(f"broke off after {end} of {stream.size} bytes", again=True)
-    return stream.start == 0
 
 
 def _require_space(folder: Path, needed: int, address: str, key: str) -> None:

@@ -33,7 +33,6 @@ NOT_COMPARED = {"images_per_second", "milliseconds", "device"}
 """Keys and sections of metrics/ that are not results."""
 NOT_MACHINE = {"commit", "uncommitted changes", "DVC experiment"}
 """Keys of the report's environment that do not describe the machine."""
-AP = f"{layout.EVALUATE_METRICS} bbox.AP"
 
 
 def make_clone(repository: Path, commit: str, folder: Path) -> Path:

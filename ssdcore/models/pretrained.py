@@ -36,20 +36,16 @@ NAME = re.compile(
     r"(?:(?:state_dict|module|model|backbone|network|vgg)\.)*"
     r"(?:(?:features\.|layers\.)?(?P<index>\d{1,9})"
     r"|(?P<fc>classifier\.[036]|pre_logits\.fc[12]|head\.fc|fc[678]))"
-    r"\.(?P<role>weight|bias|gamma|beta|running_mean|running_var|moving_mean|moving_variance)"
+    r"\.(?:(?P<role>weight|bias)"
+    r"|(?P<norm>gamma|beta|running_mean|running_var|moving_mean|moving_variance))"
 )
 FC = {
     "classifier.0": "fc6", "pre_logits.fc1": "fc6", "fc6": "fc6",
     "classifier.3": "fc7", "pre_logits.fc2": "fc7", "fc7": "fc7",
 }  # fmt: skip
 """Names of the first two layers of the classifier; the third is not used."""
-ROLES = ("weight", "bias", "gamma", "beta", "moving_mean", "moving_variance")
-"""The arrays of a block, by MindSpore's names."""
-TORCH_ROLES = {"running_mean": "moving_mean", "running_var": "moving_variance"}
-TORCH_NORM_ROLES = {"weight": "gamma", "bias": "beta"}
 FOREIGN = "not a weight of VGG16's layers"
 NORMED = "the network's batch norm replaces the bias"
-FOLDED = "subtracted from the moving mean, as the network has no bias before batch norm"
 NO_BIAS = "the network has no bias there"
 
 
@@ -58,23 +54,22 @@ def load_vgg16(
 ) -> LoadReport:
     """Loads VGG16's weights into the network's backbone, in place.
 
-    A bias b before a batch norm with the moving mean m is folded into the mean: x + b - m =
-    x - (m - b), so inference computes the same. If only the network has batch norm, biases are
-    not loaded and the norms stay fresh. With "fresh", fc6 and fc7 are not loaded. Only a network of
-    `model.width` 1 fits. Messages call the file of the arrays `where` (`model.pretrained`).
+    If the network has batch norm, biases are not loaded and the norms stay fresh. With "fresh", fc6
+    and fc7 are not loaded. Only a network of `model.width` 1 fits. Messages call the file of the
+    arrays `where` (`model.pretrained`).
 
     Raises:
-        InputError: the file is not a VGG16, none of its weights fits, or it has batch norm and
-            the network has none. The network is then unchanged.
+        InputError: the file is not a VGG16, has batch norm, or none of its weights fits. The
+            network is then unchanged.
     """
     parameters: dict[str, Parameter] = {p.name: p for p in network.get_parameters()}
-    normed = _parameter("conv1.0", "gamma") in parameters
+    normed = "backbone.conv1.0.norm.gamma" in parameters
+    if any((match := NAME.fullmatch(name)) and match["norm"] for name in arrays):
+        remedy = "Take VGG16 weights without it, such as torchvision's vgg16"
+        raise InputError(where, "a VGG16 with batch norm", "one without batch norm", remedy)
     blocks, unused, convolutions = _find_layers(arrays)
     if convolutions not in (len(CONVOLUTIONS), len(BLOCKS)):
         raise _refusal(where, f"{convolutions} convolutions", arrays)
-    if not normed and any("gamma" in roles for roles in blocks.values()):
-        remedy = "Set model.batch_norm to true, or use VGG16 weights without batch norm"
-        raise InputError(where, "a VGG16 with batch norm", "one without, as the network is", remedy)
 
     if fc == "fresh":
         reason = "fc6 and fc7 start fresh (train.pretrained_fc)"
@@ -84,13 +79,10 @@ def load_vgg16(
     loaded: dict[str, str] = {}
     values: dict[str, NDArray[Any]] = {}
     for block, roles in blocks.items():
-        shift: NDArray[Any] | float = 0.0
-        for role in sorted(roles, key=ROLES.index):
-            name = roles[role]
+        for role, name in sorted(roles.items(), reverse=True):  # the weight first
             value = _reduced(block, role, arrays[name])
-            folded = normed and role == "bias" and "moving_mean" in roles
-            target = _parameter(block, "moving_mean" if folded else role)
-            if role != "weight" and _parameter(block, "weight") not in loaded:
+            target = f"backbone.{block}.conv.{role}"
+            if role == "bias" and f"backbone.{block}.conv.weight" not in loaded:
                 unused[name] = "the weight of its layer was not loaded"
             elif target not in parameters:
                 unused[name] = NORMED if normed else NO_BIAS
@@ -98,11 +90,9 @@ def load_vgg16(
                 unused[name] = f"shape {arrays[name].shape} where the network has {shape}"
             elif not np.isfinite(value).all():
                 unused[name] = "values that are not finite"
-            elif folded:
-                unused[name], shift = FOLDED, value
             else:
                 loaded[target] = name
-                values[target] = value - shift if role == "moving_mean" else value
+                values[target] = value
     if not loaded:
         raise _refusal(where, "no array that fits", arrays)
     for target, value in values.items():
@@ -110,14 +100,10 @@ def load_vgg16(
     return LoadReport(loaded, unused, tuple(name for name in parameters if name not in loaded))
 
 
-def _parameter(block: str, role: str) -> str:
-    return f"backbone.{block}.{'conv' if role in ('weight', 'bias') else 'norm'}.{role}"
-
-
 def _find_layers(
     arrays: Mapping[str, NDArray[Any]],
 ) -> tuple[dict[str, dict[str, str]], dict[str, str], int]:
-    """Assigns a file's arrays to blocks: a norm belongs to the convolution before it.
+    """Assigns a file's arrays to blocks.
 
     Returns: each block's array names by role, the other names and why they are unused, and the
     number of convolutions: 13, or 15 if fc6 and fc7 are among them.
@@ -134,7 +120,7 @@ def _find_layers(
         if (match := NAME.fullmatch(name)) is None:
             unused[name] = FOREIGN
             continue
-        index, fc, role = match["index"], match["fc"], TORCH_ROLES.get(match["role"], match["role"])
+        index, fc, role = match["index"], match["fc"], match["role"]
         if index is not None:
             put(numbered.setdefault(int(index), {}), role, name)
         elif fc in FC:
@@ -146,9 +132,6 @@ def _find_layers(
     for _, roles in sorted(numbered.items()):
         if "weight" in roles and arrays[roles["weight"]].ndim == 4:
             convolutions.append(roles)
-        elif convolutions:
-            for role, name in roles.items():
-                put(convolutions[-1], TORCH_NORM_ROLES.get(role, role), name)
         else:
             unused.update(dict.fromkeys(roles.values(), FOREIGN))
     for block, roles in zip(BLOCKS, convolutions, strict=False):

@@ -11,20 +11,15 @@ from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
 
 import mindspore as ms
+import ml_dtypes  # noqa: F401 - gives NumPy the type bfloat16
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import deserialize
+from safetensors.numpy import load_file
 
 from ssdcore.core.errors import InputError
 
 Arrays = dict[str, NDArray[np.float32]]
 
-SAFETENSORS_TYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BOOL": "?",
-    "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "<i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "<u1",
-}  # fmt: skip
-"""NumPy's names of the element types; NumPy has no bfloat16."""
 SHOWN_NAMES = 4
 MAX_REASON = 256
 """Characters of another library's error in a message."""
@@ -57,20 +52,13 @@ def read_arrays(path: Path) -> Arrays:
 
 
 def _read_safetensors(path: Path) -> Arrays:
-    arrays: Arrays = {}
-    entries = dict(deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]
-    for name, entry in sorted(entries.items()):  # the file has no fixed order
-        kind, data = entry["dtype"], entry["data"]
-        if kind == "BF16":  # the upper half of a float32's bits
-            values = (np.frombuffer(data, "<u2").astype("<u4") << 16).view("<f4")
-        elif kind in SAFETENSORS_TYPES:
-            values = np.frombuffer(data, SAFETENSORS_TYPES[kind])
-        else:
-            known = ", ".join(["BF16", *SAFETENSORS_TYPES])
-            remedy = "Convert the file to F32"
-            raise InputError(str(path), f"{name} of type {kind}", f"one of {known}", remedy)
-        arrays[name] = values.astype(np.float32, copy=False).reshape(entry["shape"])
-    return arrays
+    try:
+        arrays = load_file(path)
+    except (AttributeError, TypeError) as error:
+        expected = "numbers of a type that NumPy has, or bfloat16"
+        raise InputError(str(path), str(error), expected, "Convert the file to F32") from error
+    # the file has no fixed order
+    return {name: array.astype(np.float32, copy=False) for name, array in sorted(arrays.items())}
 
 
 def _read_numpy(path: Path) -> Arrays:

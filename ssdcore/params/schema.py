@@ -13,7 +13,6 @@ from ssdcore.geometry.feature_maps import IMAGE_SIZE, LAYOUTS, MapLayout
 from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.types import (
     Address,
-    Backend,
     Count,
     Device,
     Formats,
@@ -179,7 +178,6 @@ class EvaluateParams(Section):
     The table of label errors has at most `review` labels.
     """
 
-    backend: Backend
     batch_size: Count
     score_threshold: Fraction
     nms_iou: Fraction

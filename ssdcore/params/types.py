@@ -35,7 +35,6 @@ OptimizerName = Literal["momentum", "adam"]
 Schedule = Literal["cosine", "steps"]
 Freeze = Literal["none", "conv1", "conv4", "backbone"]
 PretrainedFc = Literal["subsample", "fresh"]
-Backend = Literal["pycocotools", "faster-coco-eval"]
 Device = Literal["auto", "Ascend", "GPU", "CPU"]
 
 Format = Literal["onnx", "mindir", "float16", "int8"]

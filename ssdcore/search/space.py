@@ -14,7 +14,7 @@ from typing_extensions import Self
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_json
-from ssdcore.core.nested import leaves, nested
+from ssdcore.core.nested import leaves
 from ssdcore.core.processes import git_output
 from ssdcore.dvc.repository import at_rest
 from ssdcore.params.reader import check_params, read_params, read_values
@@ -114,14 +114,26 @@ def read_space(path: Path, params: Path) -> tuple[Space, dict[str, Any]]:
         if key in space.fixed and key in space.params:
             raise InputError(f"{path}: {key}", "fixed and searched", "one of both")
         if key not in base:
-            check_params(nested({**base, key: None}), path)  # the message lists the known keys
+            check_params(_nested({**base, key: None}), path)  # the message lists the known keys
             raise InputError(f"{path}: {key}", key, f"a parameter of {params}")
     base |= space.fixed
-    check_params(nested(base), path)
+    check_params(_nested(base), path)
     for key, one in space.params.items():
         for value in one.ends():
-            check_params(nested({**base, key: like(base[key], value)}), path)
+            check_params(_nested({**base, key: like(base[key], value)}), path)
     return space, base
+
+
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the sections of dotted keys, the inverse of `leaves`."""
+    sections: dict[str, Any] = {}
+    for key, value in values.items():
+        *path, name = key.split(".")
+        section = sections
+        for part in path:
+            section = section.setdefault(part, {})
+        section[name] = value
+    return sections
 
 
 def is_whole(one: Range, present: object) -> bool:

@@ -1,5 +1,4 @@
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -84,43 +83,12 @@ def test_prints_nothing(truth, capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.fixture(params=["pycocotools", "faster-coco-eval"])
-def backend(request):
-    if request.param != "pycocotools":
-        pytest.importorskip("faster_coco_eval")
-    return request.param
-
-
-def test_a_backend_that_is_not_installed_is_an_input_error(truth, monkeypatch):
-    monkeypatch.setitem(sys.modules, "faster_coco_eval", None)
-    with pytest.raises(InputError, match=r"evaluate\.backend.*pip install faster-coco-eval"):
-        evaluate(truth, [], "faster-coco-eval")
-
-
-def test_backends_agree_on_nothing_ties_and_crowds(truth, backend):
-    for detections in (
-        [],
-        [found(1, 1, [0, 0, 5, 5])],
-        [found(2, 1, [0, 200, 40, 40], 0.5), found(1, 1, [10, 10, 50, 50], 0.5)],
-        [found(1, 1, [10, 10, 50, 50 - i], 0.5) for i in range(120)],
-    ):
-        expected, figures = evaluate(truth, detections), evaluate(truth, detections, backend)
-        for name in FIGURES:
-            assert figures[name] == pytest.approx(expected[name], abs=1e-12)
-        for row, same in zip(figures["per_class"], expected["per_class"], strict=True):
-            assert row == pytest.approx(same, abs=1e-12)
-        for curve, same in zip(figures["pr_curves"], expected["pr_curves"], strict=True):
-            assert curve == {"name": same["name"], **{
-                axis: pytest.approx(same[axis], abs=1e-12) for axis in ("recall", "precision")
-            }}  # fmt: skip
-
-
 @pytest.mark.skipif(not CASES.is_dir(), reason="outside evaluator cases are not here")
 @pytest.mark.parametrize("case", [p.name for p in sorted(CASES.glob("*/"))])
-def test_outside_cases(case, backend):
+def test_outside_cases(case):
     expected = json.loads((CASES / case / "expected.json").read_text())
     detections = json.loads((CASES / case / "dt.json").read_text())
-    figures = evaluate(CASES / case / "gt.json", detections, backend)
+    figures = evaluate(CASES / case / "gt.json", detections)
     for name in FIGURES:
         assert figures[name] == pytest.approx(expected["stats"][name], abs=1e-12), name
     by_name = {row["name"]: row for row in figures["per_class"]}
@@ -173,13 +141,6 @@ def test_columns_give_the_figures_of_pycocotools_on_the_written_file(many, tmp_p
     assert evaluate(read_coco(truth), results) == figures
 
 
-def test_backends_agree_on_columns_and_large_ids(many, backend):
-    truth, results = many
-    expected, figures = evaluate(truth, results), evaluate(truth, results, backend)
-    for name in FIGURES:
-        assert figures[name] == pytest.approx(expected[name], abs=1e-12)
-
-
 def test_a_detection_in_an_image_that_does_not_count_is_refused(truth):
     for detections, image_ids in (
         ([found(3, 1, [0, 0, 5, 5])], None),
@@ -189,7 +150,7 @@ def test_a_detection_in_an_image_that_does_not_count_is_refused(truth):
             evaluate(truth, detections, image_ids=image_ids)
 
 
-def test_detections_of_an_unknown_category_do_not_count(truth, backend):
+def test_detections_of_an_unknown_category_do_not_count(truth):
     detections = [found(1, 1, [10, 10, 50, 50])]
     more = [*detections, found(1, 3, [10, 10, 50, 50], 0.95)]
-    assert evaluate(truth, more, backend) == evaluate(truth, detections, backend)
+    assert evaluate(truth, more) == evaluate(truth, detections)

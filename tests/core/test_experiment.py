@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ssdcore.core.experiment import changed_params, is_workspace
+from ssdcore.core.experiment import is_workspace
 from tests.clone import run
 
 
@@ -83,8 +83,8 @@ def experiment(root: Path) -> dict[str, str]:
 
 
 NOTE = (
-    'note: params.yaml still has the values of this experiment (train.lr_max: 0.002 → "abc"). '
-    "`git checkout HEAD -- params.yaml` restores the committed ones.\n"
+    "note: params.yaml still has the values of this experiment. `git diff HEAD -- params.yaml` "
+    "shows them, `git checkout HEAD -- params.yaml` restores the committed ones.\n"
 )
 RECORDED = (
     "recorded train params.yaml \"InputError: train.lr_max: found 'abc', expected a number.\"\n"
@@ -115,8 +115,15 @@ def test_a_temporary_copy_gets_no_note(repository, tmp_path_factory):
     assert done.stderr == ERROR + RECORDED
 
 
-def test_unchanged_parameters_need_no_note(repository):
-    run(repository, "git", "restore", "params.yaml")
+def test_staged_parameters_are_noted_and_git_shows_them(repository):
+    run(repository, "git", "add", "params.yaml")
+    assert NOTE in fail(repository, **experiment(repository)).stderr
+    assert "+  lr_max: abc" in run(repository, "git", "diff", "HEAD", "--", "params.yaml")
+
+
+@pytest.mark.parametrize("change", [("restore",), ("rm", "-fq")])
+def test_unchanged_or_missing_parameters_need_no_note(repository, change):
+    run(repository, "git", *change, "params.yaml")
     assert fail(repository, **experiment(repository)).stderr == ERROR + RECORDED
 
 
@@ -137,24 +144,3 @@ def test_of_a_group_only_the_first_process_reports(repository):
 def test_other_exits_are_no_failures(repository, body):
     assert "note" not in (err := fail(repository, body, **experiment(repository)).stderr)
     assert "recorded" not in err
-
-
-def test_changes_by_key(repository):
-    (repository / "params.yaml").write_text("train:\n  lr_max: 2e-3\nnew:\n- é\n")
-    assert changed_params(repository / "params.yaml") == [
-        "train.epochs: 5 → none",
-        'new: none → ["é"]',
-    ]
-
-
-@pytest.mark.parametrize("text", ["a: [", "- 1", None])
-def test_an_unreadable_file_has_no_changes(repository, text):
-    path = repository / "params.yaml"
-    path.write_text(text) if text else path.unlink()
-    assert changed_params(path) == []
-
-
-def test_a_long_list_of_changes_is_cut(repository):
-    (repository / "params.yaml").write_text("a: 1\nb: 2\nc: 3\n")
-    done = fail(repository, **experiment(repository))
-    assert "(train.lr_max: 0.002 → none, train.epochs: 5 → none, a: none → 1, …)" in done.stderr

@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from ssdcore.core import progress as module
-from ssdcore.core.progress import SECONDS_BETWEEN_LINES, ByteProgress, Progress
+from ssdcore.core.progress import SECONDS_BETWEEN_LINES, Progress
 
 
 @pytest.fixture
@@ -63,8 +63,7 @@ def test_a_bar_is_closed_when_training_fails(clock, capsys, monkeypatch):
 
 
 def test_in_a_log_bytes_are_lines_every_20_seconds(clock, capsys):
-    with ByteProgress("train2017.zip") as progress:
-        progress.start_at(4_000_000_000, 18_000_000_000)
+    with Progress(18_000_000_000, 4_000_000_000, file="train2017.zip") as progress:
         for _ in range(100):
             clock[0] += SECONDS_BETWEEN_LINES / 50 + 0.001
             progress.advance(10_000_000)
@@ -76,10 +75,7 @@ def test_in_a_log_bytes_are_lines_every_20_seconds(clock, capsys):
 
 def test_a_bar_of_bytes_starts_where_the_transfer_resumes(clock, capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with ByteProgress("a.bin") as progress:
-        progress.start_at(0, 1000)
-        progress.advance(900)
-        progress.start_at(600, 1000)  # the rest was lost with the connection
+    with Progress(1000, 600, file="a.bin") as progress:
         clock[0] = 2 * SECONDS_BETWEEN_LINES
         progress.advance(150)
     out, err = capsys.readouterr()

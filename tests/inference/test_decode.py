@@ -173,7 +173,7 @@ def test_tiles_are_said_to_be_the_evaluations_alone():
 def test_thresholds_come_from_the_parameters_and_the_score_can_be_overridden():
     wanted = EvaluateParams(
         batch_size=1, score_threshold=0.1, nms_iou=0.2, max_detections=3, max_per_class=4,
-        max_candidates=5, backend="pycocotools",
+        max_candidates=5,
     )  # fmt: skip
     assert Thresholds.of(wanted) == (0.1, 0.2, 3, 4, 5)
     assert Thresholds.of(wanted, 0.0) == (0.0, 0.2, 3, 4, 5)

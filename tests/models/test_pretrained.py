@@ -12,13 +12,11 @@ CHANNELS = (64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 POOLED_AFTER = (1, 3, 6, 9)
 """Convolutions (from 0) with a 2×2 pooling behind them, up to conv4_3."""
 PLAIN = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
-NORMED = (0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40)
-"""Where torchvision's `features` of vgg16 and vgg16_bn have their convolutions."""
+"""Where torchvision's `features` of vgg16 have their convolutions."""
 BLOCKS = (
     "conv1.0", "conv1.1", "conv2.0", "conv2.1", "conv3.0", "conv3.1", "conv3.2",
     "conv4.0", "conv4.1", "conv4.2", "conv5.0", "conv5.1", "conv5.2",
 )  # fmt: skip
-TORCH = ("weight", "bias", "running_mean", "running_var")
 MINDSPORE = ("gamma", "beta", "moving_mean", "moving_variance")
 NARROW = 0.02
 NARROW_CHANNELS = (8,) * 13
@@ -51,21 +49,6 @@ def features(rng, channels=NARROW_CHANNELS, style="features.{}.{}"):
     for i, inputs, outputs in zip(PLAIN, (3, *channels), channels, strict=False):
         arrays[style.format(i, "weight")] = he(rng, outputs, inputs, 3, 3)
         arrays[style.format(i, "bias")] = rng.normal(0, 0.3, outputs).astype(np.float32)
-    return arrays
-
-
-def normed_features(rng, style="features.{}.{}", roles=TORCH, bias=True):
-    """Makes narrow convolutions and batch norms, as torchvision's vgg16_bn names them."""
-    arrays = {}
-    for i, inputs in zip(NORMED, (3, *NARROW_CHANNELS), strict=False):
-        arrays[style.format(i, "weight")] = he(rng, 8, inputs, 3, 3)
-        if bias:
-            arrays[style.format(i, "bias")] = rng.normal(0, 1, 8).astype(np.float32)
-        scale, offset, mean, variance = (style.format(i + 1, role) for role in roles)
-        arrays[scale] = rng.uniform(0.5, 1.5, 8).astype(np.float32)
-        arrays[offset] = rng.normal(0, 0.3, 8).astype(np.float32)
-        arrays[mean] = rng.normal(0, 0.5, 8).astype(np.float32)
-        arrays[variance] = rng.uniform(0.5, 2, 8).astype(np.float32)
     return arrays
 
 
@@ -134,30 +117,38 @@ def assert_complete(transfer, network, arrays):
     assert sorted([*transfer.loaded, *transfer.fresh]) == sorted(parameters(network))
 
 
-def test_batch_norms_infer_what_the_file_s_network_does(rng):
-    network = narrow(batch_norm=True).set_train(False)
-    arrays = {**normed_features(rng), **classifier(rng)}
-    transfer = load_vgg16(network, arrays, WHERE)
-    assert_complete(transfer, network, arrays)
-    assert len(transfer.loaded) == 13 * 5 + 2
-    for i in NORMED:
-        assert "subtracted from the moving mean" in transfer.unused[f"features.{i}.bias"]
-    assert "batch norm replaces" in transfer.unused["classifier.0.bias"]
-    assert "backbone.fc6.norm.moving_mean" in transfer.fresh
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_the_backbone_computes_what_numpy_does(rng, batch_norm):
+    network = narrow(batch_norm).set_train(False)
+    arrays = {**features(rng), **classifier(rng)}
+    assert_complete(load_vgg16(network, arrays, WHERE), network, arrays)
+    for one in network.backbone.get_parameters():
+        if ".norm." in one.name:
+            one.set_data(Tensor(rng.uniform(0.5, 1.5, one.shape).astype(np.float32)))
+    held = parameters(network)
+    stems = dict(
+        zip(
+            (*BLOCKS, "fc6", "fc7"),
+            (*(f"features.{i}" for i in PLAIN), "classifier.0", "classifier.3"),
+            strict=True,
+        )
+    )
 
-    def layer(i, x):
-        role = {r: arrays[f"features.{NORMED[i] + 1}.{r}"][:, None, None] for r in TORCH}
-        x = convolved(x, arrays[f"features.{NORMED[i]}.weight"])
-        x = x + arrays[f"features.{NORMED[i]}.bias"][:, None, None]
-        x = (x - role["running_mean"]) / np.sqrt(role["running_var"] + 1e-5)
-        return x * role["weight"] + role["bias"]
+    def layer(block, x, dilation=1):
+        x = convolved(x, arrays[f"{stems[block]}.weight"], dilation)
+        if not batch_norm:
+            return x + arrays[f"{stems[block]}.bias"][:, None, None]
+        gamma, beta, mean, variance = (
+            held[f"backbone.{block}.norm.{role}"][:, None, None] for role in MINDSPORE
+        )
+        return (x - mean) / np.sqrt(variance + 1e-5) * gamma + beta
 
     image = rng.normal(0, 1, (3, 36, 36)).astype(np.float32)
     reference = numpy_backbone(
         image,
-        layer,
-        lambda x: convolved(x, arrays["classifier.0.weight"], 6),
-        lambda x: convolved(x, arrays["classifier.3.weight"]),
+        lambda i, x: layer(BLOCKS[i], x),
+        lambda x: layer("fc6", x, 6),
+        lambda x: layer("fc7", x),
     )
     assert_same_activations(network, image, reference)
 
@@ -193,23 +184,6 @@ def test_the_names_of_other_projects_are_understood(rng, style, first, second):
     for name in transfer.fresh:
         np.testing.assert_array_equal(after[name], before[name])
         assert name.startswith(("extras.", "box_heads.", "class_heads.", "l2_norm."))
-
-
-@pytest.mark.parametrize("style", ["features.{}.{}", "layers.{}.{}", "network.layers.{}.{}"])
-@pytest.mark.parametrize("roles", [TORCH, MINDSPORE])
-def test_batch_norms_of_either_framework_are_understood(rng, style, roles):
-    network = narrow(batch_norm=True)
-    arrays = normed_features(rng, style, roles, bias=False)
-    transfer = load_vgg16(network, arrays, WHERE)
-    assert transfer.unused == {}
-    assert_complete(transfer, network, arrays)
-    after = parameters(network)
-    for block, i in zip(BLOCKS, NORMED, strict=True):
-        weight = arrays[style.format(i, "weight")]
-        np.testing.assert_array_equal(after[f"backbone.{block}.conv.weight"], weight)
-        for ours, theirs in zip(MINDSPORE, roles, strict=True):
-            value = arrays[style.format(i + 1, theirs)]
-            np.testing.assert_array_equal(after[f"backbone.{block}.norm.{ours}"], value)
 
 
 def blank_features():
@@ -321,20 +295,6 @@ def test_biases_that_are_not_loaded_have_a_reason(rng):
         assert len(transfer.loaded) == 13
 
 
-def test_a_bias_that_does_not_fit_is_not_folded(rng):
-    arrays = normed_features(rng)
-    arrays["features.0.bias"][0] = np.nan
-    arrays["features.3.bias"] = np.ones(3, np.float32)
-    network = narrow(batch_norm=True)
-    unused = load_vgg16(network, arrays, WHERE).unused
-    assert "not finite" in unused["features.0.bias"]
-    assert "shape (3,)" in unused["features.3.bias"]
-    after = parameters(network)
-    for block, i in (("conv1.0", 0), ("conv1.1", 3)):
-        mean = arrays[f"features.{i + 1}.running_mean"]
-        np.testing.assert_array_equal(after[f"backbone.{block}.norm.moving_mean"], mean)
-
-
 def refusal(network, arrays):
     before = parameters(network)
     with pytest.raises(InputError) as caught:
@@ -364,8 +324,13 @@ def test_other_networks_are_refused(rng):
     load_vgg16(network, thirteen, WHERE)
 
 
-def test_batch_norms_for_a_network_without_are_refused(rng):
-    assert "Set model.batch_norm to true" in refusal(narrow(), normed_features(rng))
+@pytest.mark.parametrize("roles", [("running_mean", "running_var"), MINDSPORE])
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_a_file_with_batch_norm_is_refused(rng, roles, batch_norm):
+    norm = {f"features.1.{role}": np.ones(8, np.float32) for role in roles}
+    message = refusal(narrow(batch_norm), {**features(rng), **norm})
+    assert "found 'a VGG16 with batch norm'" in message
+    assert "Take VGG16 weights without it" in message
 
 
 def test_the_narrow_network_is_as_the_files_above_assume():
