@@ -176,8 +176,8 @@ def as_table(content: harness.Content) -> str:
         ratio = ", ".join(harness.spread(row["ratio"]))
         rows.append([row["photos"], row["network"], *speeds, ratio])
     of_loader, ratio = content["loader"], " / ".join(reversed(MAX_SIDES))
-    speeds = {**of_loader["images_per_second"], ratio: of_loader["ratio"]}
-    loaded = [[name, *harness.spread(row, 1)] for name, row in speeds.items()]
+    figures = {**of_loader["images_per_second"], ratio: of_loader["ratio"]}
+    loaded = [[name, *harness.spread(row, 1)] for name, row in figures.items()]
     heading = ["images per second, 12 megapixels", "median", "lowest to highest"]
     return "\n\n".join(
         [harness.table(header, rows), "The loader, in training:", harness.table(heading, loaded)]
