@@ -16,8 +16,8 @@ from benchmarks import harness
 from ssdcore.core.files import read_json, write_text
 
 NAMES = (
-    "accelerator", "chaos", "coco_at_size", "inference", "label_errors", "large_photos", "photos",
-    "rates", "serving", "start_up", "tracking_faults",
+    "accelerator", "chaos", "coco_at_size", "inference", "label_errors", "photos", "rates",
+    "serving", "start_up", "tracking_faults",
 )  # fmt: skip
 PEERS = "peers", "yolo"
 DOCUMENTS = sorted((harness.ROOT / "docs").glob("*.md"))

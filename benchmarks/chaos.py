@@ -10,6 +10,7 @@ import csv
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from hashlib import sha256
@@ -99,7 +100,7 @@ def prepare(folder: Path, epochs: int, devices: int) -> None:
 
 def start(folder: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        harness.command("train"), cwd=folder, env=harness.environment(), text=True,
+        [sys.executable, "-m", "stages.train"], cwd=folder, env=harness.environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 

@@ -16,8 +16,7 @@ from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from ruamel.yaml import YAML
 
@@ -28,7 +27,6 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks/results"
 CODE = ("ssdcore", "stages", "benchmarks/*.py", "params.yaml", "dvc.yaml", "requirements.lock")
 """Files that figures may depend on."""
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 DATA = {"type": Path, "help": "folder in COCO's layout; default: drawn images"}
 """The option --data."""
 
@@ -41,7 +39,7 @@ def run(
     measure: Callable[..., Content],
     as_table: Callable[[Content], str],
     *libraries: str,
-    options: Mapping[str, Mapping[str, Any]] = NOTHING,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
     """Runs a benchmark's command: measures, prints the tables and writes the results.
 
@@ -58,7 +56,7 @@ def run(
     )
     own.add_argument("--print-only", action="store_true", help="write no results")
     own.add_argument("--quick", action="store_true", help="smallest sizes; write no results")
-    for flag, settings in options.items():
+    for flag, settings in (options or {}).items():
         own.add_argument(flag, **settings)
     given = vars(own.parse_args())
     print_only = given.pop("print_only") or given["quick"]
@@ -146,30 +144,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join([line(header), "|" + "---|" * len(header), *map(line, rows)])
 
 
-class Usage(NamedTuple):
-    """Time and memory of a process.
-
-    Attributes:
-        seconds: from its start to its end.
-        peak_mib: its peak memory, or that of one of its children if that is larger. The memory of
-            the measuring process itself is a lower limit.
-    """
-
-    seconds: float
-    peak_mib: float
-
-
-def command(stage: str) -> list[str]:
-    """Returns the command of a stage."""
-    return [sys.executable, "-m", f"stages.{stage}"]
-
-
-def call(function: str) -> list[str]:
-    """Returns the command that calls a function, given as "module.function"."""
-    module, _, name = function.rpartition(".")
-    return [sys.executable, "-c", f"from {module} import {name}; {name}()"]
-
-
 def environment() -> dict[str, str]:
     """Returns the environment of a stage that runs outside the repository, DVC and your MLflow."""
     others = ("DVC_", "MLFLOW_TRACKING_URI")
@@ -215,33 +189,6 @@ def data_params(data: Path | None, train_images: int, val_images: int) -> dict[s
     return changes
 
 
-def experiment(
-    name: str, changes: Content, stage: str | None = None, *, run: bool = True
-) -> dict[str, Any] | None:
-    """Returns the metrics of a DVC experiment, which runs in a temporary copy if it is missing.
-
-    Args:
-        name: of the experiment.
-        changes: to the parameters; sections and keys as for `dvc exp run -S`.
-        stage: the last one to run; None runs all.
-        run: False returns None for a missing experiment.
-    """
-    import dvc.api
-
-    line = [sys.executable, "-m", "dvc", "exp"]
-    existing = subprocess.run(
-        [*line, "list", "--name-only"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    if name not in existing:
-        if not run:
-            return None
-        options = [option for key, value in changes.items() for option in ("-S", f"{key}={value}")]
-        line += ["run", "--temp", "--name", name, *options, *([stage] if stage else [])]
-        subprocess.run(line, cwd=ROOT, stdout=sys.stderr, check=True)
-    metrics: dict[str, Any] = dvc.api.metrics_show(repo=str(ROOT), rev=name)
-    return metrics
-
-
 def drawn(folder: Path, train_images: int, val_images: int, seed: int = 1) -> Path:
     """Draws images into `folder`, in COCO's layout, and returns it."""
     from ssdcore.sources.shapes import write_shapes
@@ -253,41 +200,17 @@ def drawn(folder: Path, train_images: int, val_images: int, seed: int = 1) -> Pa
 
 
 def python_with(folder: Path, *requirements: str) -> Path:
-    """Returns the Python of the environment in `folder`; makes it and installs what it lacks.
-
-    Raises:
-        SystemExit: pip failed.
-    """
+    """Returns the Python of the environment in `folder`; makes it and installs what it lacks."""
     python = folder / "bin/python"
     if not (folder / "bin/pip").exists():
         venv.create(folder, with_pip=True)
-    measured(Path.cwd(), [str(python), "-m", "pip", "install", "--quiet", *requirements])
+    line = [str(python), "-m", "pip", "install", "--quiet", *requirements]
+    subprocess.run(line, stdout=sys.stderr, check=True)
     return python
 
 
-def measured(folder: Path, line: Sequence[str], variables: Mapping[str, str] = NOTHING) -> Usage:
-    """Runs a command in `folder`; its output goes to standard error.
-
-    Args:
-        folder: the working folder.
-        line: the command.
-        variables: environment variables besides those of `environment`.
-
-    Raises:
-        SystemExit: it failed.
-    """
-    began = time.perf_counter()
-    env = {**environment(), **variables}
-    process = subprocess.Popen(line, cwd=folder, env=env, stdout=sys.stderr)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{line} ended with status {process.returncode}")
-    return Usage(seconds, usage.ru_maxrss / 1024)
-
-
 def run_stages(folder: Path, *stages: str) -> None:
-    """Runs stages in `folder`, one after the other, as `measured` does."""
+    """Runs stages in `folder`, one after the other; their output goes to standard error."""
     for stage in stages:
-        measured(folder, command(stage))
+        line = [sys.executable, "-m", f"stages.{stage}"]
+        subprocess.run(line, cwd=folder, env=environment(), stdout=sys.stderr, check=True)

@@ -1,9 +1,12 @@
-"""Photos per second of `predict`, against its floor: decoding for the network, and the network.
+"""Photos per second: of `predict` against its floor, and of the loader in training.
 
 Detects with model/best.ckpt and export/ssd300.onnx in 158 photos of COCO's size and in 50 of 12
 megapixels: drawn images, or those of the split val of --data, enlarged and with noise. `predict`
-checks, draws and encodes each photo besides. The four candidates of a kind of photo run in turns.
-Four minutes.
+checks, draws and encodes each photo besides; its floor is decoding for the network, and the
+network. The four candidates of a kind of photo run in turns.
+
+The loader reads photos of 12 megapixels as they are and under `convert.max_side`, with one worker;
+OpenCV has one thread of its own, as in the stages. Six minutes.
 """
 
 import tempfile
@@ -16,6 +19,7 @@ import numpy as np
 
 from benchmarks import harness
 from benchmarks.our_ssd300 import load_network
+from ssdcore.coco.annotations import read_coco
 from ssdcore.core import layout
 
 ROUNDS = 5
@@ -24,10 +28,17 @@ KINDS = {"COCO's size": (158, 640), "12 megapixels": (50, 4000)}
 QUICK_PHOTOS = 4
 NOISE, JPEG_QUALITY = 6, 92
 BATCH, WORKERS = 4, 2
+LOADED_PHOTOS, LOADED_SIDE = 16, 4000
+MAX_SIDES = {"whole photos": None, "convert.max_side 1024": 1024}
 MODELS = {"checkpoint": layout.BEST_CHECKPOINT, "onnx": layout.EXPORT / "ssd300.onnx"}
 
 
 def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
+    """Returns photos per second of each model and kind of photo, and of the loader."""
+    return {"rows": predictions(data, quick=quick), "loader": loader(quick=quick)}
+
+
+def predictions(data: Path | None, *, quick: bool) -> list[dict[str, Any]]:
     """Returns photos per second of each model and kind of photo."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="photos-") as temporary:
@@ -54,7 +65,7 @@ def measure(*, quick: bool, data: Path | None) -> dict[str, Any]:
                     "predict": harness.summary([number / took for took in whole]),
                     "ratio": harness.summary(harness.ratios(least, whole)),
                 })  # fmt: skip
-    return {"rows": rows}
+    return rows
 
 
 def write_photo(source: Path, target: Path, side: int) -> tuple[int, int]:
@@ -115,15 +126,62 @@ def predict(model: Path, photos: Path, out: Path) -> Callable[[], None]:
     return compute
 
 
+def loader(*, quick: bool) -> dict[str, Any]:
+    """Returns the loader's images per second with whole and with scaled photos, and their ratio."""
+    from ssdcore.data.convert import convert_split
+
+    cv2.setNumThreads(1)
+    number = QUICK_PHOTOS if quick else LOADED_PHOTOS
+    with tempfile.TemporaryDirectory(prefix="photos-") as temporary:
+        folder = harness.drawn(Path(temporary), number, 1)
+        photos = folder / "images/train"
+        split = read_coco(folder / "annotations/instances_train.json")
+        large = []
+        for image in split.images:
+            path = photos / image.file_name
+            height, width = write_photo(path, path, LOADED_SIDE)
+            large.append(image._replace(height=height, width=width))
+        split = split._replace(images=tuple(large))
+        contenders = {}
+        for name, most in MAX_SIDES.items():
+            shards = folder / str(most) / "train.mindrecord"
+            convert_split(split, photos, shards, 1, max_side=most)
+            contenders[name] = epoch(shards)
+        seconds = harness.take_turns(contenders, 1 if quick else ROUNDS)
+    speeds = {name: [number / took for took in each] for name, each in seconds.items()}
+    return {
+        "images_per_second": {name: harness.summary(each) for name, each in speeds.items()},
+        "ratio": harness.summary(harness.ratios(*seconds.values())),
+    }
+
+
+def epoch(shards: Path) -> Callable[[], int]:
+    """Returns what reads an epoch and returns its number of steps."""
+    from ssdcore.data.loader import TrainingLoader
+    from ssdcore.data.mindrecord import find_shards
+    from ssdcore.geometry.default_boxes import default_boxes
+    from ssdcore.params.schema import AugmentParams
+
+    augment = AugmentParams(**dict.fromkeys(AugmentParams.model_fields, 0.0) | {"crop": 1.0})
+    loader = TrainingLoader(find_shards(shards), BATCH, 1, default_boxes(), augment, 1, 1)
+    return lambda: sum(1 for _ in loader.epoch(1))
+
+
 def as_table(content: harness.Content) -> str:
-    """Returns a row for each kind of photo and model."""
+    """Returns a row for each kind of photo and model, and a table of the loader."""
     header = ["images per second", "network", "decode + network", "predict", "predict / floor"]
     rows = []
     for row in content["rows"]:
         speeds = [", ".join(harness.spread(row[key], 1)) for key in ("floor", "predict")]
         ratio = ", ".join(harness.spread(row["ratio"]))
         rows.append([row["photos"], row["network"], *speeds, ratio])
-    return harness.table(header, rows)
+    of_loader, ratio = content["loader"], " / ".join(reversed(MAX_SIDES))
+    figures = {**of_loader["images_per_second"], ratio: of_loader["ratio"]}
+    loaded = [[name, *harness.spread(row, 1)] for name, row in figures.items()]
+    heading = ["images per second, 12 megapixels", "median", "lowest to highest"]
+    return "\n\n".join(
+        [harness.table(header, rows), "The loader, in training:", harness.table(heading, loaded)]
+    )
 
 
 if __name__ == "__main__":

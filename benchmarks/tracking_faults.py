@@ -163,9 +163,9 @@ def run_training(
     tools: Bench, experiment: str, repository: Path, uri: str = ""
 ) -> dict[str, float]:
     """Returns the figures of `train`, which runs in a process of its own."""
-    line = [*harness.call("benchmarks.tracking_faults.print_training"), experiment]
+    script = "from benchmarks.tracking_faults import print_training; print_training()"
     done = subprocess.run(
-        [*line, str(tools.steps)],
+        [sys.executable, "-c", script, experiment, str(tools.steps)],
         cwd=repository, env=environment(uri), stdout=subprocess.PIPE, check=True, text=True,
     )  # fmt: skip
     return dict(json.loads(done.stdout))

@@ -9,6 +9,8 @@ an environment of its own (6 GB with PyTorch, kept for the next time) for the me
 """
 
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -73,7 +75,8 @@ def measure(
         limit = {"epochs": 1} if quick else {"time": minutes / 60}
         calls = TRAIN | own | {"seed": seed} | limit, VAL | own
         line = [str(python), "-c", PEER, *map(json.dumps, calls)]
-        harness.measured(folder, line, OFFLINE | {"YOLO_CONFIG_DIR": temporary})
+        variables = harness.environment() | OFFLINE | {"YOLO_CONFIG_DIR": temporary}
+        subprocess.run(line, cwd=folder, env=variables, stdout=sys.stderr, check=True)
         rows = found(folder / "runs", split)
         figures = evaluate(split, rows, image_ids=[image.id for image in images])
         epochs = read_json(folder / "epochs.json")

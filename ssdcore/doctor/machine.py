@@ -23,17 +23,6 @@ MIN_FREE_BYTES = 2_000_000_000
 MODULES = {"OpenCV": "cv2", "MindSpore": "mindspore"}
 """The packages that load shared libraries of the system."""
 MISSING = re.compile(r"(lib[\w.+-]+\.so[.\d]*): cannot open shared object")
-DEBIAN_PACKAGES = {
-    "libGL.so.1": "libgl1",
-    "libbz2.so.1": "libbz2-1.0",
-    "libgcc_s.so.1": "libgcc-s1",
-    "libglib-2.0.so.0": "libglib2.0-0",
-    "libgomp.so.1": "libgomp1",
-    "libgthread-2.0.so.0": "libglib2.0-0",
-    "liblzma.so.5": "liblzma5",
-    "libstdc++.so.6": "libstdc++6",
-    "libz.so.1": "zlib1g",
-}
 
 
 def check_python(found: tuple[int, ...] = sys.version_info[:2]) -> Finding:
@@ -129,8 +118,6 @@ def import_error(name: str, stderr: str, status: int) -> Finding:
             "Uninstall opencv-python and opencv-contrib-python, then run make env: "
             "opencv-python-headless does not need libGL; or sudo apt install libgl1"
         )
-    elif package := DEBIAN_PACKAGES.get(library):
-        remedy = f"On Debian or Ubuntu: sudo apt install {package}; then run make again"
     else:
         remedy = f"Install the package that `apt-file search {library}` names; then run make again"
     return Finding("error", name, f"the system lacks the shared library {library}", remedy)

@@ -44,8 +44,8 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
     match a pattern; folders are searched for photos alone, but not below the output folder.
 
     Raises:
-        InputError: a word names nothing, an address is not allowed, or a drawn copy would
-            overwrite an input.
+        InputError: a word names nothing, an address is not allowed, a drawn copy would overwrite
+            an input, or the output folder is around a folder of inputs.
     """
     found: dict[Path | str, Input] = {}
     taken: set[Path] = set()
@@ -56,20 +56,18 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
                 output = _free_output(name, taken, is_video=_is_video(source))
                 taken.add(output)
                 found[key] = Input(_without_secrets(source), output, source)
+    inside = [
+        word
+        for word in words
+        if Path(word).is_dir() and Path(word).resolve().is_relative_to(out.resolve())
+    ]
+    inside += [one.name for one in found.values() if (out / one.output).resolve() in found]
+    if inside:
+        raise InputError("--out", str(out), f"another folder than that of the images, {inside[0]}")
     if not found:
-        resolved = out.resolve()
-        inside = (
-            w for w in words if Path(w).is_dir() and Path(w).resolve().is_relative_to(resolved)
-        )
-        if word := next(inside, ""):
-            expected = f"another folder than {word}, which has the images"
-            raise InputError("--out", str(out), expected, "Name a folder outside of it")
         expected = f"an image, or a folder with some ({', '.join(IMAGE_SUFFIXES)})"
         where = ", ".join(words) or "the command line"
         raise InputError(where, "no image", expected, "Name each video, or give a pattern of them")
-    for one in found.values():
-        if (out / one.output).resolve() in found:
-            raise InputError("--out", str(out), f"another folder than that of {one.name}")
     return list(found.values())
 
 

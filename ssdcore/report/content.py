@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from ssdcore.core import layout
 from ssdcore.evaluation.named_table import Table
 from ssdcore.params.rates import Rise
-from ssdcore.params.schema import AugmentParams
 from ssdcore.report import words
 
 XywhPercent = tuple[float, float, float, float]  # left, top, width, height in percent of the image
@@ -77,7 +76,6 @@ class ReportContent:
         tables: by name, in the order to show: of the evaluation, of training, of the data set.
         gallery: images with their ground truth and detections, in the order to show.
         score_threshold: minimum score of the detections shown at first.
-        strengths: how far training varied its images.
         variations: training images and their variations, in the order to show.
         commands: commands that make this report again, a line each.
         rise: where the training loss rose, None if it did not.
@@ -91,7 +89,6 @@ class ReportContent:
     tables: Mapping[str, Table]
     gallery: Sequence[GalleryImage]
     score_threshold: float
-    strengths: AugmentParams
     variations: Sequence[VariedImage]
     commands: Sequence[str] = ()
     rise: Rise | None = None

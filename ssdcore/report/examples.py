@@ -32,9 +32,10 @@ from ssdcore.report.drawing import (
 )
 from ssdcore.report.gallery import judge_images
 from ssdcore.report.split_images import SEED, SplitImages
-from ssdcore.report.words import varied_by
 
 VARIED_IMAGES, VARIATIONS = 4, 3
+COLOURS = ("brightness", "contrast", "saturation", "hue")
+"""What changes as often as `train.augment.colours` says."""
 SAME_IMAGES, SAME_PX = 12, 240
 """Maximum number of pairs, and the longer side of their images."""
 SUSPECT_PX, SUSPECT_WINDOW, MIN_WINDOW = 240, 3, 0.25
@@ -106,20 +107,22 @@ def _suspect(rgb: Rgb, objects: Objects, row: Mapping[str, Any]) -> Rgb:
 
 
 def draw_variations(
-    images: SplitImages, strengths: AugmentParams, network_input: NetworkInput
+    images: SplitImages, params: AugmentParams, network_input: NetworkInput
 ) -> Iterator[VariedImage]:
     """Draws training images as they are and as three epochs augment them, with their objects.
 
-    If all strengths are 0, only the original is drawn.
+    If nothing changes them, only the original is drawn.
     """
+    idle = {"colours"} if params.colours else {"colours", *COLOURS}
+    varied = any(params.model_dump(exclude=idle).values())
     split, chosen = images.split, images.examples(VARIED_IMAGES)
     for image, rgb in zip(chosen, images.read(chosen), strict=True):
         sample = Sample(rgb, split.objects[image.id])
         versions = [sample]
-        if any(varied_by(strengths).values()):
+        if varied:
             for epoch in range(1, VARIATIONS + 1):
                 rng = image_generator(SEED, epoch, image.id)
-                versions.append(augment(sample, strengths, rng, network_input))
+                versions.append(augment(sample, params, rng, network_input))
         drawn = (
             draw_boxes(
                 scale_to_fit(rgb, network_input.size), annotate_objects(objects, split.classes)

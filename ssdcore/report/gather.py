@@ -77,7 +77,6 @@ def gather(settings: Params) -> tuple[ReportContent, list[tuple[int, Rgb]]]:
         for name in names
     }
     evaluated = images[metrics.get("split", "val")]
-    strengths = settings.train.augment
     content = ReportContent(
         title=f"SSD{model.input_size} on {settings.dataset.name}",
         made=f"{datetime.now().astimezone():%Y-%m-%d %H:%M %Z}",
@@ -88,8 +87,9 @@ def gather(settings: Params) -> tuple[ReportContent, list[tuple[int, Rgb]]]:
         tables=by_name,
         gallery=gallery_images(evaluated, results, wanted.images, threshold),
         score_threshold=threshold,
-        strengths=strengths,
-        variations=list(examples.draw_variations(images["train"], strengths, network_input)),
+        variations=list(
+            examples.draw_variations(images["train"], settings.train.augment, network_input)
+        ),
         commands=commands_to_repeat(environment),
         rise=tables.loss_rise(history),
         figures={

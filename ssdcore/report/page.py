@@ -46,7 +46,6 @@ def render(content: ReportContent) -> str:
         chart=chart,
         groups=_groups,
         verdict=zip(HEADINGS, _below_the_figures(content), strict=True),
-        variations=words.variations(content.strengths),
         params={
             name: {key: words.setting(value) for key, value in leaves(section)}
             for name, section in content.params.items()

@@ -1,11 +1,8 @@
 """Packs an exported detector as an MLflow model: code, requirements, signature, an example."""
 
 import re
-import shutil
 from collections.abc import Mapping
-from modulefinder import ModuleFinder
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -25,8 +22,7 @@ IMAGE = "image"
 """The input's column."""
 MODEL_CODE = Path(__file__).with_name("image_model.py")
 LIBRARY = MODEL_CODE.parents[1]
-REPOSITORY = LIBRARY.parent
-LOCK = REPOSITORY / "requirements.lock"
+LOCK = LIBRARY.with_name("requirements.lock")
 PACKAGES = (
     "mlflow-skinny", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow",
     "pydantic", "pydantic-core", "typing-extensions",
@@ -38,35 +34,21 @@ package can serve; the larger one brings 400 MB for training and databases."""
 def save(folder: Path, exported: Path, min_score: float, metadata: Mapping[str, str]) -> None:
     """Writes the model to a new folder, from which `mlflow models serve` can serve it.
 
-    It contains a copy of the modules it imports and pinned requirements, so that it can be served
-    without the repository, and gives the same answers after the library has changed. `min_score`
-    is the default of a request.
+    It contains a copy of the library and pinned requirements, so that it can be served without the
+    repository, and gives the same answers after the library has changed. `min_score` is the default
+    of a request.
     """
     limits = OnnxFile(exported).metadata.thresholds
-    with TemporaryDirectory() as temporary:
-        code = Path(temporary, LIBRARY.name)
-        for source in imported_files(MODEL_CODE):
-            copy = code / source.relative_to(LIBRARY)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, copy)
-        save_model(
-            path=str(folder),
-            python_model=str(MODEL_CODE),
-            artifacts={"detector": str(exported)},
-            code_paths=[str(code)],
-            pip_requirements=pinned_requirements(LOCK),
-            signature=signature(max(min_score, limits.score), limits.max_detections),
-            input_example=pd.DataFrame({IMAGE: [_example_jpeg()]}),
-            metadata=dict(metadata),
-        )
-
-
-def imported_files(script: Path) -> list[Path]:
-    """Returns the files of this library that a script imports, directly or not."""
-    finder = ModuleFinder([str(REPOSITORY)])
-    finder.run_script(str(script))
-    files = (getattr(module, "__file__", None) for module in finder.modules.values())
-    return [Path(file) for file in files if file and Path(file).is_relative_to(LIBRARY)]
+    save_model(
+        path=str(folder),
+        python_model=str(MODEL_CODE),
+        artifacts={"detector": str(exported)},
+        code_paths=[str(LIBRARY)],
+        pip_requirements=pinned_requirements(LOCK),
+        signature=signature(max(min_score, limits.score), limits.max_detections),
+        input_example=pd.DataFrame({IMAGE: [_example_jpeg()]}),
+        metadata=dict(metadata),
+    )
 
 
 def signature(min_score: float, max_detections: int) -> ModelSignature:

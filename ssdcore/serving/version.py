@@ -20,10 +20,9 @@ from ssdcore.tracking.context import MODEL_TAG
 STAGE = "evaluate"
 REMEDY = f"Run dvc repro {STAGE}"
 TILE = "tile"
-"""A parameter of the evaluation besides the thresholds, which earlier versions lack."""
+"""A parameter of the evaluation besides the thresholds."""
 DATA_TAG, THRESHOLDS_TAG = "dvc.data_md5", "evaluate.counted"
 EXPORT_TAG, MIN_SCORE_TAG = "export.sha256", "serving.score_threshold"
-"""Earlier versions lack these two, so their model is registered once more."""
 SCORE_TAG = "score_threshold"
 FIGURE = "bbox."
 """Prefix of the tags that hold figures, each by its name in metrics/evaluate.json."""
@@ -115,17 +114,9 @@ class Version(NamedTuple):
     tags: Mapping[str, str]
 
     def figure(self, name: str) -> float | None:
-        """Returns one of its figures; None if it is undefined.
-
-        Raises:
-            InputError: the tag holds something else.
-        """
+        """Returns one of its figures; None if it is undefined."""
         text = self.tags.get(f"{FIGURE}{name}", "null")
-        try:
-            return None if text == "null" else float(text)
-        except ValueError:
-            tag = f"{FIGURE}{name} of version {self.number}"
-            raise InputError(tag, text, "a number", "Correct the tag in MLflow") from None
+        return None if text == "null" else float(text)
 
 
 def tags_of(candidate: Candidate) -> dict[str, str]:

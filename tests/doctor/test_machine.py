@@ -95,12 +95,10 @@ def test_the_installed_opencv_loads():
     ("library", "remedy"),
     [
         ("libGL.so.1", "opencv-python-headless does not need libGL"),
-        ("libgomp.so.1", "sudo apt install libgomp1"),
-        ("libstdc++.so.6", "sudo apt install libstdc++6"),
-        ("libodd-2.so.0", "apt-file search libodd-2.so.0"),
+        ("libgomp.so.1", "apt-file search libgomp.so.1"),
     ],
 )
-def test_a_missing_library_and_its_package_are_named(modules, library, remedy):
+def test_a_missing_library_is_named_with_a_remedy(modules, library, remedy):
     fail(modules / "cv2.py", library)
     finding = check_import("OpenCV", "cv2")
     assert finding.is_error
@@ -130,7 +128,7 @@ def test_make_env_fails_with_the_finding(modules, module, status):
         cwd=ROOT, env=os.environ, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == status
-    assert ("libgomp1" in done.stderr) == bool(module)
+    assert ("libgomp.so.1" in done.stderr) == bool(module)
 
 
 def test_git_needs_a_name_for_experiments(tmp_path, monkeypatch):

@@ -169,7 +169,9 @@ def test_a_malformed_address_is_refused():
 
 
 @pytest.mark.parametrize("out", ["photos", "link", "."])
-def test_an_output_folder_around_all_images_is_named(photos, out):
+def test_an_output_folder_around_images_is_named(photos, out):
+    """Its images would be left out, also where others are named."""
     Path("link").symlink_to("photos")
-    with pytest.raises(InputError, match=r"--out: .* another folder than photos, which has"):
-        found("photos", out=out)
+    Path("other.png").touch()
+    with pytest.raises(InputError, match=r"--out: found .* than that of the images, photos\."):
+        found("other.png", "photos", out=out)

@@ -13,7 +13,6 @@ from ssdcore.geometry.feature_maps import LAYOUTS
 from ssdcore.report.content import Box, GalleryImage, ReportContent, VariedImage
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.tables import SplitData, data_tables, training_tables
-from tests.augment_params import augment_params
 from tests.coco_files import box
 
 JPEG = encode_jpeg(np.zeros((8, 16, 3), np.uint8))
@@ -178,7 +177,6 @@ def content(tables, splits, gallery):
         tables={**tables, **{table.name: table for table in found}},
         gallery=gallery,
         score_threshold=0.4,
-        strengths=augment_params(flip=0.5, brightness=0.2),
         variations=[VariedImage("tree.jpg", [JPEG, JPEG, JPEG])],
         commands=["dvc repro"],
     )
@@ -246,7 +244,6 @@ def empty(content):
         metrics={},
         tables={table.name: table for table in tables},
         gallery=[],
-        strengths=augment_params(),
         variations=[],
         commands=[],
     )

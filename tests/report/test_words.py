@@ -5,7 +5,6 @@ import pytest
 from ssdcore.evaluation import outcomes
 from ssdcore.evaluation.named_table import Column
 from ssdcore.report import page, verdict, words
-from tests.augment_params import augment_params
 
 
 @pytest.mark.parametrize(
@@ -18,17 +17,6 @@ from tests.augment_params import augment_params
 )  # fmt: skip
 def test_cell(format_, value, shown):
     assert words.cell(Column("x", format_), value) == shown
-
-
-def test_variations_have_their_numbers_and_those_that_are_off():
-    said = words.variations(augment_params(flip=0.5, saturation=0.4, hue=0.025)).replace(
-        "\u00a0", " "
-    )
-    assert said == (
-        "Training varies each image anew in each epoch: mirrored left and right (50 % of the "
-        "time); saturation by up to ±40 %; hue by up to ±2.5 % of the colour circle. "
-        "Off in this run: crop, zoom-out, flip-vertical, brightness, contrast, swapped channels."
-    )
 
 
 @pytest.mark.parametrize(

@@ -202,16 +202,6 @@ def test_a_changed_threshold_does_not_replace_a_better_model(promote, champion, 
     assert champion() == ("2", "0.6")
 
 
-def test_a_champion_of_an_earlier_version_of_this_project_is_registered_once_more(
-    promote, champion, versions, query, name
-):
-    assert promote(ap=0.5) == 0
-    for tag in ("export.sha256", "serving.score_threshold"):
-        query("delete_model_version_tag", name, "1", tag)
-    assert promote(ap=0.5) == promote(ap=0.5) == 0
-    assert (champion(), versions()) == (("2", "0.5"), 2)
-
-
 def test_a_version_belongs_to_the_run_that_trained_it(promote, query, name, home, another):
     wanted = read_params(ROOT / "params.yaml").tracking.experiment
     tags = {
