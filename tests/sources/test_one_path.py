@@ -16,7 +16,7 @@ from ssdcore.data.manifest import read_unused
 from ssdcore.data.mindrecord import find_shards
 from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import fetch
-from ssdcore.sources.splits import OTHER_TEST, UNUSED_TEST
+from ssdcore.sources.splits_by_folder import OTHER_TEST, UNUSED_TEST
 from stages.convert import main as convert
 from stages.download import main as download
 from tests.coco_files import jpeg
