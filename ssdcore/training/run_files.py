@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.core.files import write_json
-from ssdcore.core.retry import with_room
+from ssdcore.core.machine_faults import with_room
 from ssdcore.inference.decode import VALIDATION
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
