@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.coco.boxes import Objects
-from ssdcore.coco.matching import (
+from ssdcore.coco.detection_matching import (
     NOTHING,
     Flags,
     Floats,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
-from ssdcore.coco.matching import Found, Truth
+from ssdcore.coco.detection_matching import Found, Truth
 from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined
 from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core import layout

@@ -1,6 +1,6 @@
 """Matches ground truth to default boxes and encodes it (section 2.2 of the SSD paper).
 
-Here training ignores crowds; evaluation does in `ssdcore.coco.matching`.
+Here training ignores crowds; evaluation does in `ssdcore.coco.detection_matching`.
 """
 
 from heapq import heapify, heappop, heappush
