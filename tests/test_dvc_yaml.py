@@ -14,6 +14,7 @@ from ssdcore.core.nested import leaves
 from ssdcore.inference.decode import Thresholds
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import Params
+from ssdcore.training.fingerprint import IGNORED_CODE
 
 ROOT = Path(__file__).parents[1]
 PARAMS = dict(leaves(read_params(ROOT / "params.yaml").model_dump()))
@@ -113,6 +114,12 @@ def test_harmless_folders_are_imported_and_not_listed():
         for stage in stages:
             assert any(lies_under(file, [folder]) for file in imported_files(stage))
             assert folder not in code_deps(stage)
+
+
+def test_the_fingerprint_of_a_training_ignores_the_same_folders():
+    """Else a training would resume from saved states of other code, or start anew for a label."""
+    harmless = {folder.replace("/", ".") for folder, stages in HARMLESS if "train" in stages}
+    assert harmless == {name for name in IGNORED_CODE if name.startswith("ssdcore.")}
 
 
 @pytest.mark.parametrize("stage", STAGES)
