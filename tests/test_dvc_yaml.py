@@ -179,24 +179,20 @@ def test_a_setting_of_the_evaluation_alone_does_not_export_again():
     }
 
 
-def test_plots_name_columns_and_templates_that_are_there(tmp_path, monkeypatch):
+def test_plots_name_columns_and_templates_that_are_there():
     from ssdcore.coco.metrics import evaluate
     from ssdcore.coco.results import CocoResults
-    from ssdcore.evaluation.tables import analyse, write_evaluation
+    from ssdcore.evaluation.tables import analyse
     from ssdcore.training import history
 
     truth = ROOT / "examples/local/annotations/val.json"
     nothing = CocoResults.from_rows([])
-    figures = evaluate(truth, nothing)
-    monkeypatch.chdir(tmp_path)
-    tables = analyse(truth, nothing, figures)
-    write_evaluation({}, tables, nothing, 1.0, {"nms": 1.0}, "CPU")
     columns = {
         str(layout.HISTORY): set(history.COLUMNS),
         str(layout.VALIDATION): set(history.VALIDATION_COLUMNS),
     }
-    for path in layout.EVALUATION.glob("*.csv"):
-        columns[str(path)] = set(path.read_text().splitlines()[0].split(","))
+    for table in analyse(truth, nothing, evaluate(truth, nothing)):
+        columns[str(layout.table(table.name))] = {column.name for column in table.columns}
     for plot in PIPELINE["plots"]:
         if isinstance(plot, str):
             continue
