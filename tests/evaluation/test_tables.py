@@ -7,6 +7,8 @@ import pytest
 from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined, evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
+from ssdcore.evaluation import tables as module
+from ssdcore.evaluation.named_table import Column, Table
 from ssdcore.evaluation.tables import (
     TRACKED,
     analyse,
@@ -149,6 +151,20 @@ def test_the_results_are_those_of_all_tables(figures, tables):
         **scalars(tables.values()),
         "remark": "r",
     }
+
+
+def test_a_new_figure_is_in_metrics_and_files(tmp_path, monkeypatch, scene, figures):
+    def wide(judged):
+        rows = [(name, 3) for name in judged.split.names]
+        columns = (Column("name", "text"), Column("objects", "count"))
+        return Table("wide", "Shapes", "Wide objects", columns, rows, scalars={"wide": 0.5})
+
+    monkeypatch.setattr(module, "TABLES", (*module.TABLES, wide))
+    tables = analyse(*scene, figures)
+    assert results_of("val", figures, tables, 40)["wide"] == 0.5
+    write_tables(tmp_path, tables)
+    assert (tmp_path / "wide.csv").read_text().startswith("name,objects\ncat,3\n")
+    assert read_tables(tmp_path)["wide"] == tables[-1]
 
 
 def test_the_evaluation_is_written_and_read_back(tmp_path, scene, figures, tables):
