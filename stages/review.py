@@ -49,7 +49,7 @@ def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_
     from ssdcore.evaluation.tables import read_tables
     from ssdcore.sources import review_files
 
-    table = read_tables().get(NAME)
+    table = read_tables(layout.EVALUATION).get(NAME)
     if table is None:
         remedy = "Set evaluate.review to 60, then run dvc repro evaluate"
         raise InputError(str(layout.TABLES), f"no table {NAME}", "labels worth a look", remedy)

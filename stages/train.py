@@ -59,8 +59,8 @@ def _train(settings: Params) -> None:
         training_fingerprint,
         training_folder,
     )
+    from ssdcore.training.logged_reports import START, StepReport
     from ssdcore.training.loop import train as train_network
-    from ssdcore.training.reports import START, StepReport
     from ssdcore.training.run_files import RunFiles, RunPaths
     from ssdcore.training.setup import prepare_training
     from ssdcore.training.state import TrainingState

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.coco.boxes import KEPT, REASONS, UNLISTED, Annotations, Objects, check_boxes
+from ssdcore.coco.checked_boxes import KEPT, REASONS, UNLISTED, Annotations, Objects, check_boxes
 from ssdcore.coco.rows import Row, load_rows, whole_number
 from ssdcore.core.errors import InputError
 
@@ -52,7 +52,7 @@ class CocoImage(NamedTuple):
 class FaultyBox(NamedTuple):
     """A faulty box as it is in the file: ids unchanged, or as shortened JSON."""
 
-    reason: str  # one of `ssdcore.coco.boxes.REASONS`, or `AREA_UNUSABLE`
+    reason: str  # one of `ssdcore.coco.checked_boxes.REASONS`, or `AREA_UNUSABLE`
     file_name: str  # of its image, empty if unknown
     annotation_id: int | str
     image_id: int | str

@@ -5,7 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
-from ssdcore.coco.matching import NOTHING, Flags, Floats, Ints, compared, matched, overlapping
+from ssdcore.coco.detection_matching import (
+    NOTHING,
+    Flags,
+    Floats,
+    Ints,
+    compared,
+    matched,
+    overlapping,
+)
 from ssdcore.coco.results import CocoResults
 
 MATCH_IOU = 0.5

@@ -19,7 +19,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import EXPECTED, InputError, found_instead
-from ssdcore.core.retry import retrying
+from ssdcore.core.machine_faults import retrying
 from ssdcore.geometry.boxes import around_rotated
 
 Row = dict[str, Any]

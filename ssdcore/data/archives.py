@@ -15,7 +15,7 @@ from zipfile import ZIP_BZIP2, ZIP_LZMA, BadZipFile, ZipFile
 
 from ssdcore.core.errors import InputError, RunError, found_instead
 from ssdcore.core.files import replacing
-from ssdcore.core.retry import retrying
+from ssdcore.core.machine_faults import retrying
 
 MAX_RATIO = 200
 """Maximum ratio of unpacked bytes to the archive's own; images and annotations stay below 30."""

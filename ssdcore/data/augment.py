@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.coco.boxes import Objects
+from ssdcore.coco.checked_boxes import Objects
 from ssdcore.data.preprocess import PADDING_RGB, SMALLEST_CROP, SSD300, NetworkInput, scaled_down
 from ssdcore.geometry.boxes import Boxes, to_view
 from ssdcore.geometry.feature_maps import IMAGE_SIZE

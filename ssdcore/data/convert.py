@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from ssdcore.coco.annotations import CocoImage, CocoSplit, read_coco, require_plausible
 from ssdcore.core.errors import InputError
+from ssdcore.core.machine_faults import retrying
 from ssdcore.core.messages import counted
 from ssdcore.core.progress import Progress
-from ssdcore.core.retry import retrying
 from ssdcore.data.image_files import header_of, open_image_files, plain_name
 from ssdcore.data.images import (
     DARK,

@@ -10,7 +10,7 @@ from typing import Protocol
 from zipfile import ZipFile, ZipInfo
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.retry import retrying
+from ssdcore.core.machine_faults import retrying
 from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 from ssdcore.data.images import BrokenImageError, Header, read_header
 

@@ -16,7 +16,7 @@ from mindspore import dataset
 from numpy.typing import NDArray
 
 from ssdcore.core.errors import InputError, RunError
-from ssdcore.core.retry import resuming, retrying
+from ssdcore.core.machine_faults import resuming, retrying
 from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.mindrecord import COLUMNS, OBJECTS, mindrecord_errors, to_objects, to_sample

@@ -18,7 +18,7 @@ import numpy as np
 from mindspore.mindrecord import FileWriter
 from numpy.typing import NDArray
 
-from ssdcore.coco.boxes import Objects
+from ssdcore.coco.checked_boxes import Objects
 from ssdcore.core.errors import InputError, RunError, disk_fault
 from ssdcore.data.augment import Sample
 from ssdcore.data.images import decode_for_network

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ssdcore.coco.matching import Flags, Floats, Found, Ints
+from ssdcore.coco.detection_matching import Flags, Floats, Found, Ints
 from ssdcore.coco.metrics import UNDEFINED
 
 RECALLS = np.linspace(0, 1, 101)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssdcore.coco.matching import Flags, Floats, Found, Truth, ranks
+from ssdcore.coco.detection_matching import Flags, Floats, Found, Truth, ranks
 from ssdcore.coco.metrics import IOU_50, IOU_75, SIZES_PX, UNDEFINED
 from ssdcore.evaluation.average_precision import weighted_precisions
 from ssdcore.evaluation.split import Split, decide, rounds_of_classes

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ssdcore.coco.matching import NOTHING, Flags, Ints, in_rounds, overlapping, take
+from ssdcore.coco.detection_matching import NOTHING, Flags, Ints, in_rounds, overlapping, take
 from ssdcore.evaluation.judged import JudgedSplit, unlike
 from ssdcore.evaluation.named_table import Chart, Column, Table
 from ssdcore.evaluation.outcomes import FOREGROUND_IOU

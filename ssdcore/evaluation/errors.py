@@ -6,7 +6,7 @@ Bolya et al., "TIDE: A General Toolbox for Identifying Object Detection Errors" 
 
 import numpy as np
 
-from ssdcore.coco.matching import Flags, Found, Ints
+from ssdcore.coco.detection_matching import Flags, Found, Ints
 from ssdcore.evaluation.average_precision import average_precisions
 from ssdcore.evaluation.judged import JudgedSplit
 from ssdcore.evaluation.named_table import Chart, Column, Table

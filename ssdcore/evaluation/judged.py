@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ssdcore.coco.annotations import CocoSplit
-from ssdcore.coco.matching import Flags
+from ssdcore.coco.detection_matching import Flags
 from ssdcore.coco.operating_point import Ranked, best_threshold, rank
 from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.bootstrap import Bootstrap, bootstrap

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
-from ssdcore.coco.matching import (
+from ssdcore.coco.detection_matching import (
     NOTHING,
     Flags,
     Floats,
@@ -62,8 +62,9 @@ def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:
 
     A suspicion is in 0…1:
 
-    - missing box: a detection that takes no object (`ssdcore.coco.matching`), the best of those
-      that overlap: score · (1 - IoU with the nearest object), where that IoU is less than 0.5.
+    - missing box: a detection that takes no object (`ssdcore.coco.detection_matching`), the best
+      of those that overlap: score · (1 - IoU with the nearest object), where that IoU is less than
+      0.5.
     - other class: w · r / (w · r + (1 - w) · s), where s is the highest score of a detection of
       the labelled class on the box (IoU 0.5 or more), at least `FAINTEST`, r that of another class,
       and w is `WRONG`: Bayes' rule for the two classes.

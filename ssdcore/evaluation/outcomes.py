@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ssdcore.coco.boxes import Objects
-from ssdcore.coco.matching import (
+from ssdcore.coco.checked_boxes import Objects
+from ssdcore.coco.detection_matching import (
     NOTHING,
     Flags,
     Floats,

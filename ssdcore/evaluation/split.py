@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit, read_ground_truth
-from ssdcore.coco.matching import (
+from ssdcore.coco.detection_matching import (
     NOTHING,
     Flags,
     Floats,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ssdcore.coco.annotations import CocoSplit
-from ssdcore.coco.matching import Found, Truth
+from ssdcore.coco.detection_matching import Found, Truth
 from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined
 from ssdcore.coco.results import CocoResults, write_results
 from ssdcore.core import layout
@@ -101,31 +101,11 @@ def results_of(
     }
 
 
-def write_evaluation(
-    metrics: Mapping[str, Any],
-    tables: Iterable[Table],
-    results: CocoResults,
-    speed: float,
-    milliseconds: Mapping[str, float],
-    device: str,
-) -> None:
-    """Writes evaluation/ and metrics/evaluate.json, whose content but for the times is `metrics`.
-
-    The speed is in images per second, decoding and suppression included; the milliseconds are those
-    of each part of the work, per image.
-    """
-    with replacing_folder(layout.EVALUATION) as folder:
+def write_evaluation(path: Path, tables: Iterable[Table], results: CocoResults) -> None:
+    """Writes the folder evaluation/ in place of an earlier one: the detections and all tables."""
+    with replacing_folder(path) as folder:
         write_results(folder / layout.PREDICTIONS.name, results)
         write_tables(folder, tables)
-    write_json(
-        layout.EVALUATE_METRICS,
-        {
-            **metrics,
-            "images_per_second": round(speed, 2),
-            "milliseconds": {part: round(value, 3) for part, value in milliseconds.items()},
-            "device": device,
-        },
-    )
 
 
 def write_tables(folder: Path, tables: Iterable[Table]) -> None:
@@ -137,25 +117,26 @@ def write_tables(folder: Path, tables: Iterable[Table]) -> None:
     write_json(folder / layout.TABLES.name, described)
 
 
-def read_tables(folder: Path = layout.EVALUATION) -> dict[str, Table]:
+def read_tables(folder: Path) -> dict[str, Table]:
     """Returns the tables that the evaluate stage wrote, by name, in the order of the report.
 
     Raises:
         InputError: the files are those of another version.
     """
+    path = folder / layout.TABLES.name
     try:
-        described = read_json(folder / layout.TABLES.name)
+        described = read_json(path)
         return {table["name"]: _read_table(folder, table) for table in described}
     except (KeyError, TypeError, ValueError) as error:
         expected = "the fields that this version writes"
         remedy = "Run the evaluate stage"
-        raise InputError(str(layout.TABLES), str(error), expected, remedy) from error
+        raise InputError(str(path), str(error), expected, remedy) from error
 
 
 def _read_table(folder: Path, described: Mapping[str, Any]) -> Table:
     columns = tuple(Column(**column) for column in described["columns"])
-    path = layout.table(described["name"])
-    with (folder / path.name).open(encoding="utf-8", newline="") as file:
+    path = folder / layout.table(described["name"]).name
+    with path.open(encoding="utf-8", newline="") as file:
         rows = parse_rows(file.read(), columns, str(path))
     chart: dict[str, Any] | None = described["chart"]
     if chart:

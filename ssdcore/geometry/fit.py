@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ssdcore.geometry.boxes import Boxes, yxyx_to_cyxhw
 from ssdcore.geometry.default_boxes import cell_shapes
 from ssdcore.geometry.feature_maps import MapLayout
+from ssdcore.geometry.iou import iou_of_sides
 from ssdcore.geometry.matching import POSITIVE_IOU
 
 SAMPLE = 4000
@@ -160,11 +161,8 @@ def _overlaps(
     away = np.abs(columns[:2] - (cells + 0.5) * step)
     sides = columns[2:]
     for shape in cell_shapes(shapes.scales[k], shapes.scales[k + 1], shapes.ratios[k]):
-        whole = np.minimum(sides, np.reshape(shape, (2, 1)))
-        part = np.clip((sides + np.reshape(shape, (2, 1))) / 2 - away, 0, whole)
-        areas = sides[0] * sides[1] + shape[0] * shape[1]
-        placed, centred = (both[0] * both[1] for both in (part, whole))
-        yield placed / (areas - placed), centred / (areas - centred)
+        of_box = np.reshape(shape, (2, 1))
+        yield iou_of_sides(sides, of_box, away), iou_of_sides(sides, of_box, 0)
 
 
 class _Search:

@@ -54,6 +54,17 @@ def iou_matrix(a_yxyx: Boxes, b_yxyx: Boxes) -> Boxes:
     return overlaps
 
 
+def iou_of_sides(a_hw: Boxes, b_hw: Boxes, apart_yx: Boxes | float) -> Boxes:
+    """Returns the intersection over union (N,) of boxes that need no places in an image.
+
+    They have sides, (2, N) or (2, 1), and distances (2, N) between their centres along y and x. Two
+    boxes without area have no IoU.
+    """
+    shared = np.prod(np.clip((a_hw + b_hw) / 2 - apart_yx, 0, np.minimum(a_hw, b_hw)), axis=0)
+    overlaps: Boxes = shared / (np.prod(a_hw, axis=0) + np.prod(b_hw, axis=0) - shared)
+    return overlaps
+
+
 def _shared_lengths(a_yxyx: Boxes, b_yxyx: Boxes, axis: int) -> Boxes:
     """Returns the common lengths (…,) along y (axis 0) or x (axis 1).
 

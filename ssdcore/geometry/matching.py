@@ -1,6 +1,6 @@
 """Matches ground truth to default boxes and encodes it (section 2.2 of the SSD paper).
 
-Training ignores crowds here; evaluation ignores them in `ssdcore.coco.matching`.
+Training ignores crowds here; evaluation ignores them in `ssdcore.coco.detection_matching`.
 """
 
 from heapq import heapify, heappop, heappush

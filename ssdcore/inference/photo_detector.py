@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ssdcore.coco.annotations import CocoClass, CocoImage
 from ssdcore.coco.results import NOTHING, Detections, to_results
 from ssdcore.core.errors import InputError
-from ssdcore.core.retry import retrying
+from ssdcore.core.machine_faults import retrying
 from ssdcore.data.image_files import MISSING, UNREADABLE
 from ssdcore.data.images import (
     BrokenImageError,

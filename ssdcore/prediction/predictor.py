@@ -9,9 +9,9 @@ import numpy as np
 
 from ssdcore.coco.results import Detections
 from ssdcore.core.files import replacing
+from ssdcore.core.machine_faults import retrying
 from ssdcore.core.messages import say
 from ssdcore.core.progress import Progress
-from ssdcore.core.retry import retrying
 from ssdcore.core.signals import Signals
 from ssdcore.data.images import BrokenImageError, to_jpeg
 from ssdcore.data.thread_map import map_in_threads

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from ssdcore.coco.annotations import CocoClass
-from ssdcore.coco.boxes import Objects
+from ssdcore.coco.checked_boxes import Objects
 from ssdcore.coco.results import Detections
 from ssdcore.data.images import to_jpeg
 from ssdcore.geometry.boxes import Boxes

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ssdcore.coco.boxes import Objects
+from ssdcore.coco.checked_boxes import Objects
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.preprocess import NetworkInput

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ssdcore.coco.annotations import CocoImage, CocoSplit
-from ssdcore.coco.boxes import Objects
-from ssdcore.coco.matching import Flags
+from ssdcore.coco.checked_boxes import Objects
+from ssdcore.coco.detection_matching import Flags
 from ssdcore.coco.results import CocoResults, Detections, from_results
 from ssdcore.evaluation.outcomes import MISSED, Outcomes, judge_image
 from ssdcore.geometry.boxes import Boxes, yxyx_to_xywh_px

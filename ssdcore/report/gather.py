@@ -60,7 +60,7 @@ def gather(settings: Params) -> tuple[ReportContent, list[tuple[int, Rgb]]]:
     splits = {name: tables.SplitData(truth[name], conversion[name]) for name in names}
     history = layout.HISTORY.read_text(encoding="utf-8")
     shown = [
-        *read_tables().values(),
+        *read_tables(layout.EVALUATION).values(),
         *tables.training_tables(history, metrics.get(tables.REMARK, "")),
         *tables.data_tables(splits, model.layout, model.default_box_scales, network_input),
     ]

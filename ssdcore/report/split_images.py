@@ -8,7 +8,7 @@ import numpy as np
 
 from ssdcore.coco.annotations import CocoImage, CocoSplit
 from ssdcore.core.errors import InputError
-from ssdcore.core.retry import retrying
+from ssdcore.core.machine_faults import retrying
 from ssdcore.data.image_files import ImageFiles, open_image_files
 from ssdcore.data.images import BrokenImageError, checked, decode
 from ssdcore.report.drawing import Rgb

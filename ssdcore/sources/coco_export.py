@@ -17,7 +17,7 @@ from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.pairing import Key, Reading, pair
 from ssdcore.sources.selection import image_name
-from ssdcore.sources.splits import complete, split_of, split_of_words
+from ssdcore.sources.splits_by_folder import complete, split_of, split_of_words
 
 UNLISTED = "image that the annotation file does not list"
 UPLOAD = re.compile(r"[0-9a-f]{8}-")

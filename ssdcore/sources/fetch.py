@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ssdcore.coco.annotations import CocoClass, CocoSplit, check_rows, require_plausible
-from ssdcore.coco.boxes import KEPT, UNKNOWN_SIZE
+from ssdcore.coco.checked_boxes import KEPT, UNKNOWN_SIZE
 from ssdcore.coco.rows import Content, load_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError

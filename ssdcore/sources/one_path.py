@@ -24,7 +24,7 @@ from ssdcore.sources.label_studio import read_label_studio
 from ssdcore.sources.labelme import read_labelme
 from ssdcore.sources.pairing import Reading, unused, with_rest
 from ssdcore.sources.recognise import NAMES, recognise
-from ssdcore.sources.splits import OTHER_TEST, TEST, UNUSED_TEST, Subset, by_split
+from ssdcore.sources.splits_by_folder import OTHER_TEST, TEST, UNUSED_TEST, Subset, by_split
 from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo, split_images
 

@@ -21,7 +21,7 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.sources.coco_writer import Box, ImageEntry, with_size
 from ssdcore.sources.pairing import Key, Reading, pair, read_label, read_text, stem
-from ssdcore.sources.splits import TEST
+from ssdcore.sources.splits_by_folder import TEST
 from ssdcore.sources.xml_nodes import parse_xml, text_of
 
 SIDES = ("height", "width")

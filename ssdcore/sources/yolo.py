@@ -20,7 +20,7 @@ from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, with_size
 from ssdcore.sources.pairing import ALONE, Key, Reading, pair, read_text
-from ssdcore.sources.splits import TEST, by_split, complete
+from ssdcore.sources.splits_by_folder import TEST, by_split, complete
 
 NAMES = ("data.yaml", "data.yml", "dataset.yaml", "classes.txt", "obj.names", "_darknet.labels")
 """Files of class names; the first that exists is read. Other YAML files with names come last."""
@@ -69,7 +69,7 @@ def _has_names(files: ImageFiles, name: str) -> bool:
 
 
 def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
-    """Returns the images of each split, as `ssdcore.sources.splits.complete` does.
+    """Returns the images of each split, as `ssdcore.sources.splits_by_folder.complete` does.
 
     The entries `train`, `val` and `test` of a data.yaml name folders, or text files with an image
     in each line. Their paths are those of the machine that wrote them; the longest end of such a

@@ -16,9 +16,9 @@ from ssdcore.core.errors import Stopped
 from ssdcore.core.experiment import experiment_tags, mark_as_tracked
 from ssdcore.tracking.context import MODEL_TAG, identity, provenance, run_name
 from ssdcore.tracking.names import MAX_TAG, cut, flatten, safe_name
-from ssdcore.tracking.process import UploadProcess
 from ssdcore.tracking.spool import HOME, Spool
 from ssdcore.tracking.store import REMEDY, locate, root_folder, warn
+from ssdcore.tracking.upload_process import UploadProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

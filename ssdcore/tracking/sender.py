@@ -1,6 +1,6 @@
 """Uploads spools to MLflow: while a stage runs, in a separate process, or later by `sync`.
 
-`python -m ssdcore.tracking.sender SPOOL` is the process; see `ssdcore.tracking.process`.
+`python -m ssdcore.tracking.sender SPOOL` is the process; see `ssdcore.tracking.upload_process`.
 """
 
 import os
@@ -17,7 +17,6 @@ from typing import NamedTuple
 from filelock import FileLock
 
 from ssdcore.tracking import spool
-from ssdcore.tracking.process import SHARE
 from ssdcore.tracking.store import (
     REMEDY,
     RefusedError,
@@ -27,6 +26,7 @@ from ssdcore.tracking.store import (
     store_of,
     warn,
 )
+from ssdcore.tracking.upload_process import SHARE
 
 SYNC_S = 60.0
 """Seconds that `sync` waits for another sender."""

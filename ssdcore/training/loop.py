@@ -10,8 +10,7 @@ from ssdcore.core.signals import Signals
 from ssdcore.models.conv import on_cpu
 from ssdcore.params.schema import TrainParams
 from ssdcore.training.distributed.group import ALONE, Group
-from ssdcore.training.optimizer import NonFiniteError, require_finite
-from ssdcore.training.reports import (
+from ssdcore.training.logged_reports import (
     START,
     WATCHED,
     EpochReport,
@@ -21,6 +20,7 @@ from ssdcore.training.reports import (
     Report,
     StepReport,
 )
+from ssdcore.training.optimizer import NonFiniteError, require_finite
 from ssdcore.training.setup import Training
 from ssdcore.training.step import StepOutcome
 

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ssdcore.core.files import write_json
-from ssdcore.core.retry import with_room
+from ssdcore.core.machine_faults import with_room
 from ssdcore.inference.decode import VALIDATION
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
 from ssdcore.params.rates import StepLoss, find_rise
 from ssdcore.training.history import COLUMNS, VALIDATION_COLUMNS, HistoryRows, write_history
-from ssdcore.training.reports import TRACKED, EpochReport, Report, StepReport
+from ssdcore.training.logged_reports import TRACKED, EpochReport, Report, StepReport
 
 LIVE_S = 30.0
 """Seconds between two writes of history and metrics within an epoch, for `dvc exp show`."""

@@ -19,8 +19,8 @@ from safetensors.numpy import load_file, save_file
 
 from ssdcore.core.errors import InputError, found_instead
 from ssdcore.core.files import read_json, replacing_folder, sha256_of_file, write_json
+from ssdcore.core.machine_faults import with_room
 from ssdcore.core.messages import say
-from ssdcore.core.retry import with_room
 
 KEEP = 2
 KEEP_FINISHED = 2

@@ -17,8 +17,8 @@ from ssdcore.core.files import md5_of_file, replacing, sha256_of_json
 from ssdcore.core.locks import locked
 from ssdcore.params.schema import TrainParams
 from ssdcore.training.distributed.group import ALONE, Group
+from ssdcore.training.logged_reports import START, EpochReport, Position, Report, StepReport
 from ssdcore.training.optimizer import require_finite
-from ssdcore.training.reports import START, EpochReport, Position, Report, StepReport
 from ssdcore.training.run_files import RunFiles
 from ssdcore.training.snapshots import Snapshot, Snapshots, lock_of, tidy
 

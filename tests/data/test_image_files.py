@@ -9,7 +9,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from ssdcore.core import retry
+from ssdcore.core import machine_faults
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.data import archives
 from ssdcore.data import image_files as images_module
@@ -95,7 +95,7 @@ def test_a_link_out_of_the_folder_is_refused(tmp_path):
 @pytest.mark.parametrize("code", [errno.EIO, errno.EMFILE, errno.ENOMEM])
 def test_an_error_of_the_machine_is_no_fault_of_the_file(tmp_path, kind, code, monkeypatch):
     """It is tried again, and if it stays, the run ends; the file is not left out."""
-    monkeypatch.setattr(retry, "PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(machine_faults, "PAUSES_S", (0.0, 0.0))
     errors = []
 
     def failing(read):

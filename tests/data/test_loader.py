@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ssdcore.core import retry
+from ssdcore.core import machine_faults
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.augment import Sample
 from ssdcore.data.loader import (
@@ -167,7 +167,7 @@ def test_a_failed_read_is_repeated_and_the_order_stays(tmp_path, monkeypatch):
         failed_at.append(len(ids))
         shard.write_bytes(whole)
 
-    monkeypatch.setattr(retry, "sleep", restore)
+    monkeypatch.setattr(machine_faults, "sleep", restore)
     for batch in input_batches([shard], 1, workers=1):
         ids += batch.image_ids.tolist()
         if not failed_at:
@@ -175,7 +175,7 @@ def test_a_failed_read_is_repeated_and_the_order_stays(tmp_path, monkeypatch):
     assert ids == list(range(150))
     assert 0 < failed_at[0] < 150
 
-    monkeypatch.setattr(retry, "sleep", lambda pause: None)
+    monkeypatch.setattr(machine_faults, "sleep", lambda pause: None)
     os.truncate(shard, 17_000)
     with pytest.raises(RunError, match=r"/x: .*Failed to read file\. Run the convert stage again"):
         list(input_batches([shard], 1, workers=1))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ssdcore.coco.matching import Found, Truth
+from ssdcore.coco.detection_matching import Found, Truth
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.judged import JudgedSplit, judge_split

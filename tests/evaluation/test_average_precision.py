@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ssdcore.coco.matching import Found
+from ssdcore.coco.detection_matching import Found
 from ssdcore.evaluation.average_precision import average_precisions
 
 

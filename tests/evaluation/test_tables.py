@@ -7,6 +7,8 @@ import pytest
 from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined, evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
+from ssdcore.evaluation import tables as module
+from ssdcore.evaluation.named_table import Column, Table
 from ssdcore.evaluation.tables import (
     TRACKED,
     analyse,
@@ -141,26 +143,39 @@ def test_what_is_tracked_is_a_figure(figures, numbers):
     assert set(TRACKED) <= figures.keys() | numbers.keys()
 
 
-def test_the_evaluation_is_written_and_read_back(tmp_path, monkeypatch, scene, figures, tables):
-    monkeypatch.chdir(tmp_path)
-    layout.EVALUATION.mkdir()
-    layout.table("of_another_version").touch()
-    metrics = results_of("test", figures, tables.values(), 40, {"remark": "r"})
-    write_evaluation(metrics, tables.values(), scene[1], 12.345, {"nms": 0.12345}, "CPU")
-    assert json.loads(layout.EVALUATE_METRICS.read_text()) == {
+def test_the_results_are_those_of_all_tables(figures, tables):
+    assert results_of("test", figures, tables.values(), 40, {"remark": "r"}) == {
         "split": "test",
         "bbox": {name: defined(figures[name]) for name in FIGURES},
         "images": 40,
-        "images_per_second": 12.35,
-        "milliseconds": {"nms": 0.123},
-        "device": "CPU",
         **scalars(tables.values()),
         "remark": "r",
     }
-    assert read_tables() == tables
+
+
+def test_a_new_figure_is_in_metrics_and_files(tmp_path, monkeypatch, scene, figures):
+    def wide(judged):
+        rows = [(name, 3) for name in judged.split.names]
+        columns = (Column("name", "text"), Column("objects", "count"))
+        return Table("wide", "Shapes", "Wide objects", columns, rows, scalars={"wide": 0.5})
+
+    monkeypatch.setattr(module, "TABLES", (*module.TABLES, wide))
+    tables = analyse(*scene, figures)
+    assert results_of("val", figures, tables, 40)["wide"] == 0.5
+    write_tables(tmp_path, tables)
+    assert (tmp_path / "wide.csv").read_text().startswith("name,objects\ncat,3\n")
+    assert read_tables(tmp_path)["wide"] == tables[-1]
+
+
+def test_the_evaluation_is_written_and_read_back(tmp_path, scene, figures, tables):
+    folder = tmp_path / "of_a_run"
+    folder.mkdir()
+    (folder / "of_another_version.csv").touch()
+    write_evaluation(folder, tables.values(), scene[1])
+    assert read_tables(folder) == tables
     names = {layout.PREDICTIONS.name, layout.TABLES.name, *(f"{name}.csv" for name in tables)}
-    assert {path.name for path in layout.EVALUATION.iterdir()} == names
-    with layout.PER_CLASS.open(newline="") as file:
+    assert {path.name for path in folder.iterdir()} == names
+    with (folder / layout.PER_CLASS.name).open(newline="") as file:
         row = next(csv.DictReader(file))
     assert (row["name"], float(row["AP50"])) == ("cat", figures["per_class"][0]["AP50"])
 

@@ -1,5 +1,7 @@
 """The exported files of a network, and their comparison with the checkpoint."""
 
+from typing import get_args
+
 import cv2
 import numpy as np
 import pytest
@@ -13,9 +15,10 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, load_photo_detector
 from ssdcore.models.checkpoint import build_network, save
 from ssdcore.models.metadata import ModelMetadata
+from ssdcore.params.types import Format
 from tests.export.test_mindir import read_texts
 
-FORMATS = ("onnx", "mindir", "float16", "int8")
+FORMATS = get_args(Format)
 FILES = {
     "ssd300.onnx", "ssd300_photos.onnx", "ssd300.mindir", "ssd300_float16.onnx",
     "ssd300_float16_photos.onnx", "ssd300_int8.onnx", "ssd300_int8_photos.onnx",

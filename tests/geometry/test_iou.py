@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssdcore.geometry import iou as module
-from ssdcore.geometry.iou import areas, iou, iou_matrix
+from ssdcore.geometry.iou import areas, iou, iou_matrix, iou_of_sides
 
 
 def random_boxes(rng, count):
@@ -31,6 +31,16 @@ def test_iou_equals_a_loop(seed):
     expected = [[naive_iou(one.tolist(), other.tolist()) for other in b] for one in a]
     np.testing.assert_allclose(iou_matrix(a, b), expected, rtol=1e-4)
     np.testing.assert_allclose(iou_matrix(a.astype(float), b.astype(float)), expected, rtol=1e-12)
+
+
+def test_the_iou_of_sides_is_that_of_boxes_at_a_distance(rng):
+    a_hw, b_hw = rng.uniform(0.1, 1, (2, 50)), rng.uniform(0.1, 1, (2, 1))
+    apart = rng.uniform(0, 1, (2, 50)) * (rng.random(50) < 0.8)
+    a = np.concatenate([-a_hw, a_hw]).T / 2
+    b = np.concatenate([apart - b_hw / 2, apart + b_hw / 2]).T
+    expected = iou(a, b)
+    assert (expected == 0).any()
+    np.testing.assert_allclose(iou_of_sides(a_hw, b_hw, apart), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("pairs_at_once", [1, 7, 20, 21, 1 << 15])

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps
 
 from ssdcore.coco.annotations import CocoClass
 from ssdcore.coco.results import Detections
-from ssdcore.core import retry
+from ssdcore.core import machine_faults
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.data.images import BrokenImageError, decode, decode_for_network
 from ssdcore.data.preprocess import SSD300, to_network_input
@@ -98,7 +98,7 @@ def test_an_unusable_source_has_a_reason(source, reason):
 
 def test_a_machine_that_fails_ends_the_prediction(tmp_path, monkeypatch):
     """The photo is not reported as broken; a single failure does not matter."""
-    monkeypatch.setattr(retry, "PAUSES_S", (0.0,))
+    monkeypatch.setattr(machine_faults, "PAUSES_S", (0.0,))
     path, read, errors = tmp_path / "a.png", Path.read_bytes, []
     path.write_bytes(grey(204))
 

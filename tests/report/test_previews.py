@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ssdcore.coco.annotations import CocoClass, CocoImage, CocoSplit
-from ssdcore.coco.boxes import Objects
+from ssdcore.coco.checked_boxes import Objects
 from ssdcore.coco.results import CocoResults
 from ssdcore.data.augment import Sample
 from ssdcore.report.previews import WIDTH_PX, Previews

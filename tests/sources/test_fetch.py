@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 
@@ -9,8 +10,10 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import sha256_of_file
 from ssdcore.data.manifest import FetchedSplit, image_folder, read_unused
+from ssdcore.params.dataset import DatasetParams
 from ssdcore.params.types import Section
 from ssdcore.sources.fetch import fetch
+from tests.clone import ROOT
 from tests.coco_files import box, jpeg, write_coco
 from tests.sources.archives import files_in, make_zip
 from tests.sources.settings import dataset, four_paths, listed
@@ -43,6 +46,15 @@ def annotate(path: Path, rows=(), **more) -> Path:
     content = json.loads(path.read_text())
     path.write_text(json.dumps({**content, "annotations": list(rows)}))
     return path
+
+
+def test_each_source_is_a_module_that_takes_its_section():
+    """`fetch` imports it by name, so that no type checker sees the call."""
+    fields = DatasetParams.model_fields
+    for name in get_args(fields["name"].annotation):
+        code = (ROOT / f"ssdcore/sources/{name}.py").read_text(encoding="utf-8")
+        section = fields[name].annotation.__name__
+        assert f"\ndef fetch(params: {section}, folder: Path) -> dict[str, FetchedSplit]:" in code
 
 
 def test_local_images_stay_in_place_and_annotations_are_copied(home, tmp_path):

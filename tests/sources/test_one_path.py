@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from ssdcore.core.errors import InputError
 from ssdcore.data.loader import spread_samples
 from ssdcore.data.manifest import read_unused
 from ssdcore.data.mindrecord import find_shards
+from ssdcore.params.dataset import LocalParams
 from ssdcore.params.reader import read_params
 from ssdcore.sources.fetch import fetch
-from ssdcore.sources.splits import OTHER_TEST, UNUSED_TEST
+from ssdcore.sources.recognise import NAMES
+from ssdcore.sources.splits_by_folder import OTHER_TEST, UNUSED_TEST
 from stages.convert import main as convert
 from stages.download import main as download
 from tests.coco_files import jpeg
@@ -106,6 +109,13 @@ def part(content: dict) -> dict:
     ids = {image["id"] for image in images}
     boxes = [row for row in content["annotations"] if row["image_id"] in ids]
     return {**content, "images": images, "annotations": boxes}
+
+
+def test_each_format_is_known_by_name_and_has_an_export_to_test():
+    assert get_args(LocalParams.model_fields["format"].annotation) == ("auto", *NAMES)
+    assert set(EXPORTS) == set(FOUND)
+    for name in NAMES.values():
+        assert any(found.startswith((f"{name} (", f"{name} as ")) for found in FOUND.values())
 
 
 @pytest.mark.parametrize("tool", EXPORTS)

@@ -21,7 +21,7 @@ STEPS = 60
 HALVES = range(STEPS // 2), range(STEPS // 2, STEPS)
 PATIENCE_S = 60.0
 ELSEWHERE = {"none", "dead from the start", "dying midway"}
-"""Faults of other tests: a healthy and a dead server in test_process.py, one that dies below."""
+"""Faults of other tests: test_upload_process.py has a healthy and a dead server; one dies below."""
 LOCKED = "sqlite locked"
 Ask = Callable[..., Any]
 Stored = Callable[[], list[Any]]

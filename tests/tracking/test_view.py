@@ -6,7 +6,7 @@ import pytest
 
 from ssdcore.evaluation.tables import TRACKED as EVALUATED
 from ssdcore.tracking import tracked
-from ssdcore.training.reports import TRACKED as TRAINED
+from ssdcore.training.logged_reports import TRACKED as TRAINED
 from tests.tracking.spools import train
 
 KIND, VIEW = "mlflow.experimentKind", "mlflow.sharedViewState.training"

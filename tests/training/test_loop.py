@@ -9,9 +9,9 @@ from mindspore import nn
 from ssdcore.core.signals import Signals
 from ssdcore.data.loader import TrainingBatch
 from ssdcore.params.reader import read_params
+from ssdcore.training.logged_reports import EpochReport, Position, Remark, StepReport
 from ssdcore.training.loop import train
 from ssdcore.training.optimizer import NonFiniteError
-from ssdcore.training.reports import EpochReport, Position, Remark, StepReport
 from ssdcore.training.setup import Training
 from ssdcore.training.step import StepOutcome
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from ssdcore.training import run_files
-from ssdcore.training.reports import START, StepReport
+from ssdcore.training.logged_reports import START, StepReport
 from ssdcore.training.run_files import WARM_UP, Profile, RunFiles, RunPaths
 
 

@@ -97,10 +97,10 @@ FULL = """
 import sys
 from pathlib import Path
 import numpy as np
-from ssdcore.core import retry
+from ssdcore.core import machine_faults
 from ssdcore.core.errors import InputError
 from ssdcore.training.snapshots import Snapshot, Snapshots
-retry.ROOM_S = 0.1
+machine_faults.ROOM_S = 0.1
 store = Snapshots(Path(sys.argv[1]) / "states")
 store.save(1, Snapshot({}, {"w": np.arange(1000.0)}, {}))
 try:

@@ -23,9 +23,9 @@ from ssdcore.models.device import seed_all
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import AugmentParams
+from ssdcore.training.logged_reports import START, EpochReport, Measurement, Remark, StepReport
 from ssdcore.training.loop import train
 from ssdcore.training.optimizer import NonFiniteError
-from ssdcore.training.reports import START, EpochReport, Measurement, Remark, StepReport
 from ssdcore.training.run_files import RunFiles, RunPaths
 from ssdcore.training.setup import Training, prepare_training
 from ssdcore.training.state import TrainingState

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 from ruamel.yaml import YAML
 
 from ssdcore.coco.annotations import CocoSplit, check_rows
-from ssdcore.coco.matching import Floats
+from ssdcore.coco.detection_matching import Floats
 from ssdcore.coco.results import CocoResults, parse_results
 from ssdcore.coco.rows import parse_rows as parse_coco
 from ssdcore.core import layout

@@ -10,8 +10,6 @@ import sys
 from pathlib import Path
 from time import monotonic, sleep
 
-import pytest
-
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import RuntimeParams
 from ssdcore.training.distributed.launch import NODE_RANK
@@ -27,16 +25,10 @@ def runtime(**changes) -> RuntimeParams:
     return read_params(ROOT / "params.yaml").runtime.model_copy(update={"devices": 2, **changes})
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch) -> Path:
-    """An empty working folder, from which the processes find their code."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    return tmp_path
-
-
-def start(runtime: RuntimeParams, *ways: str, **environment: str) -> "subprocess.Popen[str]":
-    """Starts a launcher as a separate process."""
+def start(
+    folder: Path, runtime: RuntimeParams, *ways: str, **environment: str
+) -> "subprocess.Popen[str]":
+    """Starts a launcher as a separate process, in an empty working folder."""
     script = (
         "from ssdcore.params.schema import RuntimeParams\n"
         "from ssdcore.training.distributed.launch import launch\n"
@@ -46,7 +38,8 @@ def start(runtime: RuntimeParams, *ways: str, **environment: str) -> "subprocess
     )
     return subprocess.Popen(
         [sys.executable, "-c", script],
-        env={**os.environ, **environment},
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -60,22 +53,22 @@ def running(folder: Path) -> list[str]:
     return [path.stem for path, note in notes.items() if is_running(note.pid)]
 
 
-def test_a_launcher_that_is_killed_leaves_no_process(folder):
+def test_a_launcher_that_is_killed_leaves_no_process(tmp_path):
     """Not the scheduler either, which MindSpore keeps busy all the time."""
-    with start(runtime(), *2 * ["meets and waits"]) as launcher:
+    with start(tmp_path, runtime(), *2 * ["meets and waits"]) as launcher:
         until = monotonic() + BOUND
-        while not all((folder / f"ready_{rank}").exists() for rank in (0, 1)):
+        while not all((tmp_path / f"ready_{rank}").exists() for rank in (0, 1)):
             assert monotonic() < until
             sleep(0.05)
-        assert sorted(running(folder)) == [SCHEDULER, "worker_0", "worker_1"]
+        assert sorted(running(tmp_path)) == [SCHEDULER, "worker_0", "worker_1"]
         launcher.kill()
     until = monotonic() + PROMPT
-    while running(folder):
+    while running(tmp_path):
         assert monotonic() < until
         sleep(0.05)
 
 
-def test_two_machines_meet(folder, tmp_path_factory):
+def test_two_machines_meet(tmp_path, tmp_path_factory):
     """Both are this one; for the second an `ip` stands in that knows none of its addresses."""
     stand_in = tmp_path_factory.mktemp("bin") / "ip"
     stand_in.write_text("#!/bin/sh\necho '[]'\n")
@@ -87,7 +80,7 @@ def test_two_machines_meet(folder, tmp_path_factory):
     paths = (os.environ["PATH"], f"{stand_in.parent}{os.pathsep}{os.environ['PATH']}")
     ways = ("meets", "meets", "--log_dir=x", "-m")  # which msrun takes for its own
     machines = [
-        start(both, *ways, **{NODE_RANK: str(number), "PATH": path})
+        start(tmp_path, both, *ways, **{NODE_RANK: str(number), "PATH": path})
         for number, path in enumerate(paths)
     ]
     said = [machine.communicate(timeout=2 * BOUND)[0] for machine in machines]
@@ -97,5 +90,5 @@ def test_two_machines_meet(folder, tmp_path_factory):
         assert f"Group(rank={rank}, size=2) met: [True]" in out
         assert f"rank={1 - rank}" not in out
         assert "[INFO]" not in out
-    assert [path.name for path in folder.iterdir()] == ["logs"]
-    assert running(folder) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["logs"]
+    assert running(tmp_path) == []

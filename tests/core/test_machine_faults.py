@@ -5,14 +5,14 @@ from time import sleep
 
 import pytest
 
-from ssdcore.core import retry
+from ssdcore.core import machine_faults
 from ssdcore.core.errors import RunError
-from ssdcore.core.retry import retrying, with_room
+from ssdcore.core.machine_faults import retrying, with_room
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch):
-    monkeypatch.setattr(retry, "PAUSES_S", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(machine_faults, "PAUSES_S", (0.0, 0.0, 0.0))
 
 
 class Failing:
@@ -89,7 +89,7 @@ class LibraryError(Exception):
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, FULL), LibraryError(f"{FULL} (code 28)")])
 def test_a_disk_that_is_full_for_a_moment_is_waited_for(error, monkeypatch, capsys):
-    monkeypatch.setattr(retry, "sleep", lambda seconds: None)
+    monkeypatch.setattr(machine_faults, "sleep", lambda seconds: None)
     work = Failing(error, error)
     assert with_room(work, "model") == "read"
     assert work.calls == 3
@@ -97,7 +97,7 @@ def test_a_disk_that_is_full_for_a_moment_is_waited_for(error, monkeypatch, caps
 
 
 def test_a_disk_that_stays_full_ends_the_wait(monkeypatch):
-    monkeypatch.setattr(retry, "ROOM_S", 0.01)
+    monkeypatch.setattr(machine_faults, "ROOM_S", 0.01)
     with pytest.raises(OSError, match=FULL):
         with_room(Failing(*[OSError(errno.ENOSPC, FULL)] * 1000), "model")
 

@@ -15,8 +15,7 @@ import numpy as np
 import pytest
 
 from ssdcore.serving.fetch import fetch
-from ssdcore.tracking import Run, tracked
-from ssdcore.tracking import process as process_module
+from ssdcore.tracking import Run, tracked, upload_process
 from ssdcore.tracking import run as run_module
 from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.sender import sync
@@ -186,8 +185,8 @@ def test_the_first_ctrl_c_ends_only_the_wait(own, monkeypatch, around, hang):
 import signal, subprocess
 from contextlib import nullcontext
 from ssdcore.core.signals import Signals
-from ssdcore.tracking import process
-process.QUIET_S = 0.05
+from ssdcore.tracking import upload_process
+upload_process.QUIET_S = 0.05
 started, start = [], subprocess.Popen
 subprocess.Popen = lambda *a, **k: started.append(start(*a, **k)) or started[-1]
 with {around}:
@@ -241,7 +240,7 @@ def test_an_mlflow_that_breaks_the_process_breaks_no_stage(
 ):
     (own / "mlflow.py").write_text(broken)  # the working folder comes first
     if "sleep" in broken:
-        monkeypatch.setattr(process_module, "IMPORT_S", 0.01)
+        monkeypatch.setattr(upload_process, "IMPORT_S", 0.01)
     began = time.monotonic()
     train("x")
     assert time.monotonic() - began < 30.0
@@ -256,7 +255,7 @@ def test_a_process_that_cannot_be_started_leaves_all_to_the_next(own, monkeypatc
         raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(process_module.subprocess, "Popen", no_memory)
+        patch.setattr(upload_process.subprocess, "Popen", no_memory)
         train("x")
     assert "Cannot allocate memory" in capfd.readouterr().err
     assert [sent.left for sent in sync()] == [""]

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 from pycocotools import mask
 
-from ssdcore.coco import matching
-from ssdcore.coco.matching import Found, Truth, overlapping, ranks
+from ssdcore.coco import detection_matching
+from ssdcore.coco.detection_matching import Found, Truth, overlapping, ranks
 
 
 @pytest.mark.parametrize("at_once", [1, 40, 1 << 18])
 def test_equals_pycocotools(rng, monkeypatch, at_once):
-    monkeypatch.setattr(matching, "AT_ONCE", at_once)
+    monkeypatch.setattr(detection_matching, "AT_ONCE", at_once)
     n, m, images = 120, 60, 9
     truth = Truth(
         rng.integers(0, images, m), np.ones(m, int), rng.random(m) < 0.2, rng.random((m, 4)) * 90

@@ -1,4 +1,4 @@
-"""The reports that the training loop yields; each provides its log lines and its metrics."""
+"""The reports that the training loop yields: each has its lines for the log and its metrics."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
