@@ -114,9 +114,17 @@ class Version(NamedTuple):
     tags: Mapping[str, str]
 
     def figure(self, name: str) -> float | None:
-        """Returns one of its figures; None if it is undefined."""
+        """Returns one of its figures; None if it is undefined.
+
+        Raises:
+            InputError: the tag holds something else.
+        """
         text = self.tags.get(f"{FIGURE}{name}", "null")
-        return None if text == "null" else float(text)
+        try:
+            return None if text == "null" else float(text)
+        except ValueError:
+            tag = f"{FIGURE}{name} of version {self.number}"
+            raise InputError(tag, text, "a number", "Correct the tag in MLflow") from None
 
 
 def tags_of(candidate: Candidate) -> dict[str, str]:

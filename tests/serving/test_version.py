@@ -64,6 +64,12 @@ def version(number: str = "1", ap: float | None = 0.5, **changed) -> Version:
     return Version(number, tags_of(Candidate(**fields | changed)))
 
 
+def test_a_tag_that_is_no_figure_is_refused():
+    """Anybody who can write to the server can write tags."""
+    with pytest.raises(InputError, match=r"bbox\.AP of version 3: found 'x', expected a number"):
+        is_better(version(), Version("3", {"bbox.AP": "x"}))
+
+
 @pytest.mark.parametrize(
     ("new", "champion", "better"),
     [(0.5, 0.4, True), (0.5, 0.5, False), (0.4, 0.5, False), (None, 0.1, False), (0.1, None, True)],
