@@ -35,7 +35,7 @@ def test_a_foreign_file_is_refused(metadata, missing):
     ("name", "text", "message"),
     [
         ("classes", "null", "classes: found None, expected a list"),
-        ("loss", '["focal"]', "loss: found ['focal'], expected 'focal' or 'multibox'"),
+        ("loss", '["focal"]', "loss: found ['focal'], expected 'focal'"),
         ("thresholds", '{"score": NaN}', "thresholds.score: found nan, expected "),
         ("thresholds", '{"score": 0.5, "nms_iou": "0.5"}', "nms_iou: found '0.5', expected a numb"),
         ("thresholds", '{"score": 0.5, "nms_iou": 0.5, "max_detections": 0}', "_detections: found"),

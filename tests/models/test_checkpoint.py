@@ -91,7 +91,7 @@ def test_other_files_are_refused(tmp_path, metadata, network):
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
-        ("loss", "hinge", "loss: found 'hinge', expected 'focal' or 'multibox'"),
+        ("loss", "hinge", "loss: found 'hinge', expected 'focal'"),
         ("classes", [], "classes: found [], expected "),
         ("classes", [{"id": "3", "name": "a"}], "classes.0.id: found '3', expected a whole number"),
         ("classes", [{"id": 3}], "classes.0.name: found None, expected a value"),

@@ -77,7 +77,7 @@ def tables():
             ("AP", 0.5, 0.48, 0.525, "the score"), ("ARl", -1.0, None, None, "of large ones"),
         ],
     }  # fmt: skip
-    found = {table.name: replace(table, rows=rows[table.name]) for table in empty_tables()}
+    found = {table.name: replace(table, rows=rows.get(table.name, ())) for table in empty_tables()}
     confusion = found["confusion"]
     chart = replace(confusion.chart, order=(*names, "background"))
     found["confusion"] = replace(confusion, chart=chart)

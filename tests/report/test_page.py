@@ -106,7 +106,7 @@ def test_only_the_named_scripts_may_run(hostile_page):
 def test_contents_lead_to_sections_that_exist(page):
     targets = [a["href"][1:] for tag, a in page.elements if tag == "a"]
     assert targets == [a["id"] for tag, a in page.elements if tag == "section"]
-    assert len(targets) == 12
+    assert len(targets) >= 12
 
 
 def test_the_page_shows_figures_and_verdict(page):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ssdcore.core.errors import InputError
-from ssdcore.report.comparison.candidate import Candidate, read_candidate
+from ssdcore.report.comparison.candidate import COMPARED, TABLES, Candidate, read_candidate
 
 COCO = {
     "images": [{"id": 4, "file_name": "a.jpg", "height": 10, "width": 20}],
@@ -16,7 +16,17 @@ COCO = {
 }
 RESULT = {"image_id": 4, "category_id": 7, "bbox": [0.0, 0.0, 9.5, 5.0], "score": 0.5}
 SOURCE = {"splits": {"val": {"images": "v", "annotations_sha256": "ab", "images_sha256": "cd"}}}
+TEXTS = ("text", "outcome")
+COMPARED_TABLES = {
+    str(path): ",".join(one.name for one in table.columns)
+    + "\n"
+    + ",".join("a" if one.format in TEXTS else "1" for one in table.columns)
+    for path, table in TABLES
+    if table.chart and table.chart.kind in COMPARED
+}
+"""A file with one row for each table that is compared; `FILES` has others for some."""
 FILES = {
+    **COMPARED_TABLES,
     "params.yaml": "train:\n  lr_max: 1e-6\n  clip: {norm: null}\n",
     "requirements.lock": "mindspore==2.8.0 \\\n  --hash=x\nmindspore-lite==9\ndvc==3.1 ; sys\n",
     "metrics/evaluate.json": '{"bbox": {"AP": 0.5, "APs": -1}, "images": 3, "device": "CPU"}',
