@@ -155,23 +155,27 @@ def _is_there(path: Path, pin: str) -> bool:
 def _fetch_checked(address: str, pin: str, path: Path, key: str, check: Check | None) -> None:
     """Fetches `address`; only a complete and correct file gets the name `path`."""
     part, name = PartFile(path, address), _file_name(address)
-    fetch(address, part, name, key)
-    if part.path.stat().st_size > SLOW_BYTES:
-        say(f"{name}: checking the file")
-    digest = sha256_of_file(part.path)
-    if fault := _fault(part.path, digest, address, pin, key, check):
-        part.drop()  # its bytes may come from two versions of the file
-        raise fault
-    part.finish()
-    _remember_sha256(path, digest)
+    for is_second in (False, True):
+        in_one_attempt = fetch(address, part, name, key)
+        if part.path.stat().st_size > SLOW_BYTES:
+            say(f"{name}: checking the file")
+        digest = sha256_of_file(part.path)
+        fault = _fault(part.path, digest, address, pin, key, check)
+        if fault is None:
+            part.finish()
+            _remember_sha256(path, digest)
+            return
+        part.drop()
+        if in_one_attempt or is_second:
+            raise fault
+        say(f"{name}: the checksum of the resumed download is wrong; starting over")
 
 
 def _fault(
     part: Path, digest: str, address: str, pin: str, key: str, check: Check | None
 ) -> InputError | None:
     if pin:
-        use = "Run again, which fetches all of it anew; or use"
-        return None if digest == pin else _other_content(address, digest, pin, key, use)
+        return None if digest == pin else _other_content(address, digest, pin, key)
     reason = check(part) if check else ""
     if not reason:
         return None
@@ -179,6 +183,6 @@ def _fault(
     return InputError(key, address, f"an intact file ({reason})", remedy)
 
 
-def _other_content(location: str, actual: str, pin: str, key: str, use: str = "Use") -> InputError:
-    remedy = f"{use} another source of the file, or correct the part after {PIN}"
+def _other_content(location: str, actual: str, pin: str, key: str) -> InputError:
+    remedy = f"Use another source of the file, or correct the part after {PIN}"
     return InputError(key, f"{location} with SHA-256 {actual}", f"SHA-256 {pin}", remedy)

@@ -88,8 +88,11 @@ class PartFile:
         self._note.unlink(missing_ok=True)
 
 
-def fetch(address: str, part: PartFile, name: str, key: str) -> None:
+def fetch(address: str, part: PartFile, name: str, key: str) -> bool:
     """Fetches all of `address` into `part`; prints progress and failures under `name`.
+
+    Returns:
+        Whether one attempt brought all bytes, so that they cannot come from two versions.
 
     Raises:
         InputError: about the parameter `key`: the file cannot be fetched, or the disk is too
@@ -114,11 +117,11 @@ def fetch(address: str, part: PartFile, name: str, key: str) -> None:
             sleep(pause_s)
 
 
-def _attempt(address: str, part: PartFile, name: str, key: str) -> None:
-    """Fetches the missing bytes."""
+def _attempt(address: str, part: PartFile, name: str, key: str) -> bool:
+    """Fetches the missing bytes; returns whether those were all."""
     kept = part.kept()
     if kept.have == kept.size:
-        return  # the last run ended before it renamed the file
+        return False  # the last run ended before it renamed the file
     with open_stream(address, kept) as stream:
         if stream.start == 0:
             part.start(stream.size, stream.version)
@@ -131,6 +134,7 @@ def _attempt(address: str, part: PartFile, name: str, key: str) -> None:
         raise FetchError(f"more bytes arrived than the {stream.size} announced", again=True)
     if stream.size is not None and end < stream.size:
         raise FetchError(f"broke off after {end} of {stream.size} bytes", again=True)
+    return stream.start == 0
 
 
 def _require_space(folder: Path, needed: int, address: str, key: str) -> None:
