@@ -71,7 +71,7 @@ def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_
     if crowds := sum(split.boxes["crowd"] for split in splits.values()):
         say(f"{counted(crowds, 'crowd region')} left out: these tools have none")
     if dataset.classes is not None or dataset.limit is not None:
-        say("It has only the part that dataset.classes and dataset.limit choose, not all labels.")
+        say("It has only what dataset.classes and dataset.limit choose. Don't replace a data set.")
     labels = counted(len(table.rows), "label")
     say(f"{counted(len(found), 'image')}, {labels} worth a look → {out}")
 

@@ -113,7 +113,8 @@ def _by_category(
     the category are left out.
 
     The data sets have the fields of pycocotools' `loadRes` except for the outlines; it fails
-    without detections. Images are numbered from 1.
+    without detections. Images are numbered from 1 in
+    the order of their ids.
     """
     truth = split.annotations.compared()
     truth_ids = split.image_ids[truth.image]

@@ -59,8 +59,8 @@ def _report(stage: str, params: Path, reason: str | None) -> None:
     differs = ("diff", "--name-only", "--diff-filter=M", "HEAD", "--", params.name)
     if is_workspace() and git_output(params.parent, *differs):
         say(
-            f"note: {params} still has the values of this experiment. `git diff HEAD -- {params}` "
-            f"shows them, `git checkout HEAD -- {params}` restores the committed ones.",
+            f"note: {params} differs from the committed one. `git diff HEAD -- {params}` shows "
+            f"how, `git checkout HEAD -- {params}` restores the committed one.",
             error=True,
         )
     if reason is not None:

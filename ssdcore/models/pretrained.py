@@ -65,8 +65,8 @@ def load_vgg16(
     parameters: dict[str, Parameter] = {p.name: p for p in network.get_parameters()}
     normed = "backbone.conv1.0.norm.gamma" in parameters
     if any((match := NAME.fullmatch(name)) and match["norm"] for name in arrays):
-        remedy = "Take VGG16 weights without it, such as torchvision's vgg16"
-        raise InputError(where, "a VGG16 with batch norm", "one without batch norm", remedy)
+        remedy = "Take those of torchvision's vgg16, for example"
+        raise InputError(where, "batch norm", "a VGG16 without it", remedy)
     blocks, unused, convolutions = _find_layers(arrays)
     if convolutions not in (len(CONVOLUTIONS), len(BLOCKS)):
         raise _refusal(where, f"{convolutions} convolutions", arrays)

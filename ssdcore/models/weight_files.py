@@ -39,7 +39,10 @@ def read_arrays(path: Path) -> Arrays:
         expected = f"a file of weights ({', '.join(READERS)})"
         raise InputError(str(path), path.suffix, expected, "Convert it to safetensors")
     try:
-        arrays = READERS[path.suffix](path)
+        arrays = {
+            name: _as_float32(path, name, array)
+            for name, array in READERS[path.suffix](path).items()
+        }
     except InputError:
         raise
     except Exception as error:  # readers of damaged files raise many types
@@ -51,19 +54,23 @@ def read_arrays(path: Path) -> Arrays:
     return arrays
 
 
-def _read_safetensors(path: Path) -> Arrays:
+def _as_float32(path: Path, name: str, array: NDArray[Any]) -> NDArray[np.float32]:
+    if np.iscomplexobj(array):
+        raise InputError(f"{path}: {name}", array.dtype.name, "real numbers", "Take another file")
+    return array.astype(np.float32, copy=False)
+
+
+def _read_safetensors(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        arrays = load_file(path)
+        return dict(sorted(load_file(path).items()))  # the file has no fixed order
     except (AttributeError, TypeError) as error:
-        expected = "numbers of a type that NumPy has, or bfloat16"
-        raise InputError(str(path), str(error), expected, "Convert the file to F32") from error
-    # the file has no fixed order
-    return {name: array.astype(np.float32, copy=False) for name, array in sorted(arrays.items())}
+        found, expected = f"another type of numbers ({error})", "types of NumPy, or bfloat16"
+        raise InputError(str(path), found, expected, "Convert the file to F32") from error
 
 
-def _read_numpy(path: Path) -> Arrays:
+def _read_numpy(path: Path) -> dict[str, NDArray[Any]]:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return {name: arrays[name].astype(np.float32) for name in arrays.files}
+        return {name: arrays[name] for name in arrays.files}
 
 
 def _read_mindspore(path: Path) -> Arrays:

@@ -56,11 +56,8 @@ def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Inp
                 output = _free_output(name, taken, is_video=_is_video(source))
                 taken.add(output)
                 found[key] = Input(_without_secrets(source), output, source)
-    inside = [
-        word
-        for word in words
-        if Path(word).is_dir() and Path(word).resolve().is_relative_to(out.resolve())
-    ]
+    folders = [word for word in words if "://" not in word and Path(word).is_dir()]
+    inside = [word for word in folders if Path(word).resolve().is_relative_to(out.resolve())]
     inside += [one.name for one in found.values() if (out / one.output).resolve() in found]
     if inside:
         raise InputError("--out", str(out), f"another folder than that of the images, {inside[0]}")

@@ -83,8 +83,8 @@ def experiment(root: Path) -> dict[str, str]:
 
 
 NOTE = (
-    "note: params.yaml still has the values of this experiment. `git diff HEAD -- params.yaml` "
-    "shows them, `git checkout HEAD -- params.yaml` restores the committed ones.\n"
+    "note: params.yaml differs from the committed one. `git diff HEAD -- params.yaml` shows how, "
+    "`git checkout HEAD -- params.yaml` restores the committed one.\n"
 )
 RECORDED = (
     "recorded train params.yaml \"InputError: train.lr_max: found 'abc', expected a number.\"\n"

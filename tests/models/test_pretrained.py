@@ -329,8 +329,8 @@ def test_other_networks_are_refused(rng):
 def test_a_file_with_batch_norm_is_refused(rng, roles, batch_norm):
     norm = {f"features.1.{role}": np.ones(8, np.float32) for role in roles}
     message = refusal(narrow(batch_norm), {**features(rng), **norm})
-    assert "found 'a VGG16 with batch norm'" in message
-    assert "Take VGG16 weights without it" in message
+    assert "found 'batch norm', expected a VGG16 without it" in message
+    assert "Take those of torchvision" in message
 
 
 def test_the_narrow_network_is_as_the_files_above_assume():

@@ -71,6 +71,17 @@ def test_other_types_of_safetensors_become_float32(tmp_path, kind):
     assert_equal(read_arrays(tmp_path / "a.safetensors"), {"a": values})
 
 
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
+def test_complex_numbers_are_refused(tmp_path, suffix):
+    path, arrays = tmp_path / f"a{suffix}", {"one": np.array([1 + 2j], np.complex64)}
+    if suffix == ".npz":
+        np.savez(path, **arrays)
+    else:
+        save_file(arrays, path)
+    with pytest.raises(InputError, match="one: found 'complex64', expected real numbers"):
+        read_arrays(path)
+
+
 def test_bfloat16_becomes_float32(tmp_path):
     # sign, 8 bits of exponent, 7 of mantissa: 1, -2.5, 2^-126, not a number
     bits = np.array([[0x3F80, 0xC020], [0x0080, 0x7FC0]], "<u2")

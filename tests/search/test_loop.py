@@ -83,7 +83,7 @@ def test_a_stopped_or_killed_search_loses_and_repeats_nothing(repository):
     wait_for(repository, 2)
     search.send_signal(signal.SIGKILL)
     search.communicate()
-    assert "s-0 goes on" in repository.search()
+    assert "s-0 resumes" in repository.search()
     assert repository.ran() == ["s-0", "s-0"]
     assert repository.experiments() == ["s-0"]
     assert not subprocess.run(

@@ -462,7 +462,7 @@ def test_xml_in_utf_16_is_recognised(tmp_path):
 def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
     files = {"images/train/a.jpg": b"", "labels/train/a.txt": "0 .5 .5 1 1"}
     path = make_folder(tmp_path, files)
-    with pytest.raises(InputError, match=f"Name {tmp_path}, whose folder labels is beside"):
+    with pytest.raises(InputError, match=f"Name {tmp_path}, which has the folder labels"):
         fetched(path / inner, tmp_path / "raw")
 
 

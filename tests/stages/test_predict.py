@@ -116,7 +116,7 @@ def test_a_model_without_a_threshold_gets_a_stated_one(folder):
     [
         (("nowhere",), "nowhere: found 'nothing there'"),
         (("http://127.0.0.1/a.jpg",), "Allow addresses with --allow-url"),
-        (("photos", "--out", "photos"), "another folder than photos, which has the images"),
+        (("photos", "--out", "photos"), "another folder than that of the images, photos"),
         (("photos", "--out", "best.ckpt", "--score", "0.5"), "a file in place of a folder"),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
         (("photos", "--tile", "10"), "--tile: found 10, expected 0, or 64 or more"),

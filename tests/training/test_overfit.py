@@ -26,10 +26,6 @@ MODEL = {
     **SSD512,
     "width": 0.0625,
     "head": "separable",
-    "batch_norm": True,
-    "extra_relu": True,
-    "l2_norm": True,
-    "dropout": 0.0,
     "normalisation": "imagenet",
     "pretrained": None,
 }

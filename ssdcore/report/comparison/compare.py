@@ -40,7 +40,7 @@ def compare_revisions(
                 say(
                     f"{one.name}: {len(missing)} files are in neither DVC's cache nor a remote, "
                     f"such as {missing[0].removesuffix(NOT_FETCHED)}. The page compares the "
-                    "rest. To fetch them: `dvc pull`, for an experiment `dvc exp pull`"
+                    "rest. To fetch these files: `dvc pull`, for an experiment `dvc exp pull`"
                 )
         drawn, remark = _draw(candidates, revisions, images, score_threshold)
     return render_comparison(candidates, drawn, remark)
