@@ -1,4 +1,7 @@
-"""Maps a detector's classes to an annotation file's categories; names of published classes."""
+"""Maps a detector's classes to an annotation file's categories; names of published classes.
+
+Labels of the network, which number the categories of a file, are in `ssdcore.coco.annotations`.
+"""
 
 import json
 from collections import Counter

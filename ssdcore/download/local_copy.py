@@ -1,4 +1,4 @@
-"""Returns the file that a parameter names by path or by address; fetches and keeps the latter."""
+"""Returns the file of a path or an address, which is fetched, checked (SHA-256) and kept."""
 
 import os
 import re

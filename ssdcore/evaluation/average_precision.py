@@ -1,4 +1,7 @@
-"""COCO's average precision of detections that are judged correct or wrong."""
+"""COCO's average precision of detections that are judged correct or wrong.
+
+For intervals, sizes and errors. For the twelve figures, `ssdcore.coco.metrics` calls pycocotools.
+"""
 
 import numpy as np
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from ssdcore.core import layout
 from ssdcore.evaluation.named_table import Table
-from ssdcore.params.rates import Rise
+from ssdcore.params.loss_rise import Rise
 from ssdcore.report import words
 
 XywhPercent = tuple[float, float, float, float]  # left, top, width, height in percent of the image

@@ -15,7 +15,7 @@ from ssdcore.geometry.boxes import Boxes
 from ssdcore.geometry.feature_maps import MapLayout
 from ssdcore.geometry.fit import share_fitted
 from ssdcore.geometry.iou import areas
-from ssdcore.params.rates import Rise, StepLoss, find_rise
+from ssdcore.params.loss_rise import Rise, StepLoss, find_rise
 from ssdcore.report import words
 
 TRAINING, DATA = "Training", "Data set"
@@ -92,7 +92,7 @@ def training_tables(history_csv: str, remark: str = "") -> list[Table]:
 
 
 def loss_rise(history_csv: str) -> Rise | None:
-    """Returns where the loss of plots/history.csv rose; see `ssdcore.params.rates`."""
+    """Returns where the loss of plots/history.csv rose; see `ssdcore.params.loss_rise`."""
     columns = [Column(name, "number") for name in StepLoss._fields]
     rows = parse_rows(history_csv, columns, str(layout.HISTORY))
     return find_rise(StepLoss._make(row) for row in rows if None not in row)

@@ -1,4 +1,4 @@
-"""A stage's events and files on disk until they are uploaded: one folder a stage.
+"""A stage's events and files on disk, in a folder for each stage, until `sender` uploads them.
 
 .ssd/tracking/
   000007-train-3f2a91c0/  numbered in the order of creation

@@ -40,10 +40,10 @@ def train(
     """Trains until the last epoch, or until patience, the time limit or a signal ends it.
 
     A step whose loss or gradient is not finite updates nothing and does not use up its learning
-    rate. It is an overflow if a smaller loss scale may help, and bad otherwise. The step itself
-    decides that; `train.fetch_every` steps are computed in a row before their losses are fetched
-    and reported, and signals and the time limit are checked. A request to any rank of the group
-    applies to all ranks.
+    rate. It is an overflow if a smaller loss scale may help, and bad otherwise. `Update` in
+    `ssdcore.training.optimizer` decides that in the graph; `train.fetch_every` steps are computed
+    in a row before their losses are fetched and reported, and signals and the time limit are
+    checked. A request to any rank of the group applies to all ranks.
 
     The training has been restored to `start`. `validate` measures the network and returns the
     validation figures by name.

@@ -18,7 +18,7 @@ from ssdcore.inference.decode import VALIDATION
 from ssdcore.models.checkpoint import save
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.models.ssd import SSD
-from ssdcore.params.rates import StepLoss, find_rise
+from ssdcore.params.loss_rise import StepLoss, find_rise
 from ssdcore.training.history import COLUMNS, VALIDATION_COLUMNS, HistoryRows, write_history
 from ssdcore.training.logged_reports import TRACKED, EpochReport, Report, StepReport
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from ssdcore.params.rates import Rise
+from ssdcore.params.loss_rise import Rise
 from ssdcore.report.content import ReportContent
 from ssdcore.report.labels import one_line
 from ssdcore.report.verdict import REMEDIES, Verdict, verdict

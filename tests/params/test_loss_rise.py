@@ -2,7 +2,7 @@ from math import inf, nan
 
 import pytest
 
-from ssdcore.params.rates import StepLoss, find_rise
+from ssdcore.params.loss_rise import StepLoss, find_rise
 
 
 def steps(*epochs, rate=0.3):
