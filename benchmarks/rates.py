@@ -2,7 +2,7 @@
 
 Each training is a DVC experiment `rate-RATE-SEED` in a temporary copy of the repository, which ends
 with the stage train. Existing ones are not run again; --quick runs none and shows the existing
-ones. About four minutes each on two cores. Also draws docs/rates.png.
+ones. About seven minutes each on two cores. Also draws docs/rates.png.
 """
 
 import subprocess
