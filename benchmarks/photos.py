@@ -6,7 +6,7 @@ checks, draws and encodes each photo besides; its floor is decoding for the netw
 network. The four candidates of a kind of photo run in turns.
 
 The loader reads photos of 12 megapixels as they are and under `convert.max_side`, with one worker;
-OpenCV has one thread of its own, as in the stages. Six minutes.
+OpenCV has one thread of its own, as in the stages. Eight minutes.
 """
 
 import tempfile
