@@ -71,7 +71,8 @@ def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_
     if crowds := sum(split.boxes["crowd"] for split in splits.values()):
         say(f"{counted(crowds, 'crowd region')} left out: these tools have none")
     if dataset.classes is not None or dataset.limit is not None:
-        say("It has only what dataset.classes and dataset.limit choose. Don't replace a data set.")
+        chosen = "what dataset.classes and dataset.limit choose"
+        say(f"It has only {chosen}. Don't replace a data set with it.")
     labels = counted(len(table.rows), "label")
     say(f"{counted(len(found), 'image')}, {labels} worth a look → {out}")
 
