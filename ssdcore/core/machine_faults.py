@@ -50,7 +50,8 @@ def retrying(work: Callable[[], Result], what: str) -> Result:
 
 
 def resuming(items_from: Callable[[int], Iterator[Result]]) -> Iterator[Result]:
-    """Yields the items of `items_from(0)`; after a RunError at item n, goes to `items_from(n)`.
+    """Yields the items of `items_from(0)`; after a RunError at item n, goes on with those of
+    `items_from(n)`.
 
     Raises:
         RunError: the last attempt failed as well.

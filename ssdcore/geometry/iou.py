@@ -60,8 +60,9 @@ def iou_of_sides(a_hw: Boxes, b_hw: Boxes, apart_yx: Boxes | float) -> Boxes:
     They have sides, (2, N) or (2, 1), and distances (2, N) between their centres along y and x. Two
     boxes without area have no IoU.
     """
-    shared = np.prod(np.clip((a_hw + b_hw) / 2 - apart_yx, 0, np.minimum(a_hw, b_hw)), axis=0)
-    overlaps: Boxes = shared / (np.prod(a_hw, axis=0) + np.prod(b_hw, axis=0) - shared)
+    heights, widths = np.clip((a_hw + b_hw) / 2 - apart_yx, 0, np.minimum(a_hw, b_hw))
+    shared = heights * widths
+    overlaps: Boxes = shared / (a_hw[0] * a_hw[1] + b_hw[0] * b_hw[1] - shared)
     return overlaps
 
 

@@ -82,7 +82,7 @@ def _read_mindspore(path: Path) -> Arrays:
     }
 
 
-def _read_torch(path: Path) -> Arrays:
+def _read_torch(path: Path) -> dict[str, NDArray[Any]]:
     try:
         torch = import_module("torch")
     except ModuleNotFoundError:
@@ -105,7 +105,7 @@ def _read_torch(path: Path) -> Arrays:
             "Fetch the file again, or save its arrays alone where you trust its code",
         ) from None  # fmt: skip
     return {
-        name: value.detach().float().numpy()
+        name: (value if value.is_complex() else value.float()).detach().numpy()
         for name, value in entries.items()
         if isinstance(value, torch.Tensor)
     }
@@ -120,7 +120,7 @@ def _flat(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield f"{prefix}{name}", value
 
 
-READERS: dict[str, Callable[[Path], Arrays]] = {
+READERS: dict[str, Callable[[Path], dict[str, NDArray[Any]]]] = {
     ".safetensors": _read_safetensors,
     ".npz": _read_numpy,
     ".ckpt": _read_mindspore,

@@ -71,14 +71,18 @@ def test_other_types_of_safetensors_become_float32(tmp_path, kind):
     assert_equal(read_arrays(tmp_path / "a.safetensors"), {"a": values})
 
 
+COMPLEX = {"one": np.array([1 + 2j], np.complex64)}
+REAL_EXPECTED = "one: found 'complex64', expected real numbers"
+
+
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors"])
 def test_complex_numbers_are_refused(tmp_path, suffix):
-    path, arrays = tmp_path / f"a{suffix}", {"one": np.array([1 + 2j], np.complex64)}
+    path = tmp_path / f"a{suffix}"
     if suffix == ".npz":
-        np.savez(path, **arrays)
+        np.savez(path, **COMPLEX)
     else:
-        save_file(arrays, path)
-    with pytest.raises(InputError, match="one: found 'complex64', expected real numbers"):
+        save_file(COMPLEX, path)
+    with pytest.raises(InputError, match=REAL_EXPECTED):
         read_arrays(path)
 
 
@@ -153,6 +157,9 @@ class FakeTensor:
     def detach(self):
         return self
 
+    def is_complex(self):
+        return np.iscomplexobj(self.array)
+
     def float(self):
         return FakeTensor(self.array.astype(np.float32))
 
@@ -178,6 +185,15 @@ def test_pytorch_files_are_read_without_running_code(tmp_path, monkeypatch, keys
     expected = {prefix + name: array for name, array in ARRAYS.items()}
     assert_equal(read_arrays(tmp_path / "a.pth"), expected)
     assert calls == [(tmp_path / "a.pth", {"map_location": "cpu", "weights_only": True})]
+
+
+def test_complex_numbers_of_pytorch_are_refused(tmp_path, monkeypatch):
+    torch = ModuleType("torch")
+    torch.Tensor = FakeTensor
+    torch.load = lambda path, **_: {name: FakeTensor(array) for name, array in COMPLEX.items()}
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    with pytest.raises(InputError, match=REAL_EXPECTED):
+        read_arrays(tmp_path / "a.pth")
 
 
 def test_pytorchs_own_files_are_arrays_or_one_line(tmp_path, capfd, recwarn):
