@@ -50,11 +50,10 @@ def retrying(work: Callable[[], Result], what: str) -> Result:
 
 
 def resuming(items_from: Callable[[int], Iterator[Result]]) -> Iterator[Result]:
-    """Yields the items of `items_from(0)`; after a RunError at item n, goes on with those of
-    `items_from(n)`.
+    """Yields the items of `items_from(0)`; continues with `items_from(n)` after an error at item n.
 
     Raises:
-        RunError: the last attempt failed as well.
+        RunError: each of several attempts failed with this error.
     """
     done = 0
     for pause in (*PAUSES_S, None):
