@@ -32,12 +32,14 @@ PATHS = paths(Params)
 
 @pytest.fixture(scope="module")
 def read(tmp_path_factory):
-    """Runs every stage on a few images and notes the keys that it touches."""
+    """Runs every stage on an image of each split and notes the keys that it touches."""
     folder = tmp_path_factory.mktemp("run")
-    changes = {"model.width": 0.02, "model.batch_norm": False}
-    changes |= {"train.epochs": 1, "train.batch_size": 2}
-    data = harness.data_params(None, 2, 1)
-    harness.write_params(folder, {**data, **changes, "tracking.enabled": False})
+    changes = {
+        "model.width": 0.02, "model.batch_norm": False, "train.epochs": 1, "train.batch_size": 1,
+        "evaluate.batch_size": 1, "report.images": 1, "export.formats": ["onnx"],
+        "tracking.enabled": False,
+    }  # fmt: skip
+    harness.write_params(folder, harness.data_params(None, 1, 1) | changes)
     touched: dict[str, set[str]] = {}
     from_file: dict[int, Section] = {}  # by identity: a checkpoint holds such sections, too
     plain = Section.__getattribute__
