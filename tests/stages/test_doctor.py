@@ -1,9 +1,10 @@
 import shutil
 
+import mindspore  # noqa: F401  # before MLflow: the other order aborts Python
 import pytest
 
 from ssdcore.tracking.spool import JOURNAL, spools
-from tests.project import HEAVY, ROOT, loaded, stage
+from tests.project import HEAVY, ROOT, loaded, run_inside, stage, stage_inside
 from tests.tracking.spools import FINISH, STORE, metrics, open_spool, spooled
 
 
@@ -40,9 +41,9 @@ def test_what_is_sent_is_listed_and_what_is_left_is_one_line_and_status_1(reposi
     ]
     left = [spooled(repository, FINISH), spooled(repository, FINISH, stage="report")]
     running = open_spool(repository, stage="evaluate", **fields)
-    done = stage(repository, "doctor", "sync")
+    done = stage_inside(repository, "doctor", "sync")
     running.close()
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stdout.splitlines() == [
         f"{sent[0].name}: sent",
         f"{sent[1].name}: sent",
@@ -59,19 +60,19 @@ def test_what_is_sent_is_listed_and_what_is_left_is_one_line_and_status_1(reposi
 def test_what_is_refused_is_told_once(repository, store):
     folder = spooled(repository, FINISH, store=store)
     (folder / JOURNAL).write_bytes(b"\0\n")
-    done = stage(repository, "doctor", "sync")
-    assert (done.returncode, done.stderr) == (0, "")
+    done = stage_inside(repository, "doctor", "sync")
+    assert (done.exit_code, done.stderr) == (0, "")
     (kept,) = spools(repository, refused=True)
     assert done.stdout == (
         f"{folder.name}: the store rejected part of it ({JOURNAL} has no beginning); "
         f"saved in {kept}\n"
     )
-    assert stage(repository, "doctor", "sync").stdout == "Nothing to send.\n"
+    assert run_inside(repository, "doctor", "sync") == "Nothing to send.\n"
 
 
 def test_every_check_prints_a_line(repository):
     shutil.copy(ROOT / "params.yaml", repository / "mine.yaml")
-    done = stage(repository, "doctor", "--params", "mine.yaml")
+    done = stage_inside(repository, "doctor", "--params", "mine.yaml")
     lines = [line.split(None, 1) for line in done.stdout.replace("to do", "todo").splitlines()]
     grades = {text.split(":")[0]: grade for grade, text in lines}
     assert list(grades) == [
@@ -83,5 +84,5 @@ def test_every_check_prints_a_line(repository):
     assert grades["parameters"] == grades["device"] == grades["MLflow"] == "ok"
     assert grades["model"] == grades["data"] == "todo"
     errors = sum(grade == "error" for grade in grades.values())
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert done.stderr == f"{errors} to fix\n"

@@ -3,21 +3,19 @@ import shutil
 import sqlite3
 import subprocess
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
-from tests.project import python, run_inside, stage_inside
+from ssdcore.params.reader import read_values
+from ssdcore.tracking import run as run_module
+from ssdcore.tracking import tracked
+from tests.project import run_inside, stage_inside
 from tests.small_repository import dvc, run
+from tests.tracking.spools import UploadHere
 
 pytestmark = pytest.mark.slow
 METRICS = ["metrics/evaluate.json"]
-TRACK = """
-import json, os
-from ruamel.yaml import YAML
-from ssdcore.tracking import tracked
-with tracked("train", params=YAML(typ="safe").load(open("params.yaml")), experiment="ssd") as run:
-    run.log_metrics({"AP": 0.5}, 1)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +44,14 @@ def shared(small_repository, database, tmp_path_factory):
         ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
     ).stdout.strip()
     shutil.copy(database, folder)
-    done = python(folder, "-c", TRACK, DVC_EXP_NAME="mine", DVC_EXP_BASELINE_REV=head)
-    assert done.returncode == 0, done.stderr
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("DVC_EXP_NAME", "mine")
+        patch.setenv("DVC_EXP_BASELINE_REV", head)
+        patch.setattr(run_module, "UploadProcess", UploadHere)
+        params = read_values(Path("params.yaml"))
+        with tracked("train", params=params, experiment="ssd") as tracker:
+            tracker.log_metrics({"AP": 0.5}, 1)
     return folder
 
 
