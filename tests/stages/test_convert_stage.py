@@ -30,10 +30,10 @@ began = time.perf_counter()
 assert os.waitpid(start(), 0)[1] == 0
 took = time.perf_counter() - began
 whole, moments, early = contents(), random.Random(1), 0
-for _ in range(5):
+for third in range(3):
     shutil.rmtree(OUT, ignore_errors=True)
     child = start()
-    time.sleep(moments.uniform(0, took))
+    time.sleep(moments.uniform(third, third + 1) / 3 * took)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     early += not OUT.exists()
@@ -172,11 +172,11 @@ def test_a_split_without_objects_can_be_measured_on_but_not_trained_on(raw):
 
 
 def test_a_killed_conversion_leaves_all_or_nothing_and_the_next_run_completes(raw):
-    """Killed at five random moments; children are forked, so modules are imported only once."""
+    """Killed at random in each third; children are forked, so modules are imported only once."""
     done = python(raw, "-c", KILL)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)
-    assert outcome["early"] >= 2
+    assert outcome["early"] >= 1
     assert outcome["left"] == ["mindrecord", "raw", "test"]
     shards = [f"{split}.mindrecord{n}{db}"
               for split in ("train", "val") for n in "01" for db in ("", ".db")]  # fmt: skip
