@@ -17,6 +17,8 @@ from ssdcore.params.reader import read_params
 from ssdcore.sources.shapes import write_shapes
 from tests.project import stage, stage_inside
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -69,7 +71,6 @@ def test_files_that_equal_the_checkpoint_are_kept(folder):
     }  # fmt: skip
 
 
-@pytest.mark.usefixtures("uncompiled")
 def test_files_of_another_network_are_removed_and_the_error_has_the_differences(folder):
     before = (folder / "export/parity.json").read_bytes()
     write_params(folder, tolerance=1e-12)
@@ -82,7 +83,6 @@ def test_files_of_another_network_are_removed_and_the_error_has_the_differences(
     assert not list(folder.glob(".export*"))
 
 
-@pytest.mark.usefixtures("uncompiled")
 @pytest.mark.slow
 def test_a_network_that_diverged_ends_no_stage(tmp_path):
     """As after too high a learning rate: the experiment ends with AP 0, not with an error."""
