@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import signal
 import sqlite3
@@ -9,7 +10,7 @@ import time
 from functools import partial
 from pathlib import Path
 from threading import Timer
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import mindspore as ms
 import numpy as np
@@ -31,9 +32,10 @@ LATIN = {"PYTHONIOENCODING": "latin-1"}
 NO_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 COMMAND = ("-m", "tests.stages.tiny_train")
 RESUMABLE = {
-    "model.dropout": 0.5, "train.epochs": 20, "train.validate_every": 10, "train.optimizer": "adam",
-    "train.loss_scale": "dynamic", "train.save_minutes": 1e-6,
+    "model.dropout": 0.5, "train.epochs": 12, "train.validate_every": 6, "train.optimizer": "adam",
+    "train.loss_scale": "dynamic",
 }  # fmt: skip
+EACH_STEP = {"train.save_minutes": 1e-6}
 UNTRACKED = {"tracking.enabled": False}
 
 
@@ -57,7 +59,8 @@ def train_and_end(folder: Path, number: int) -> int:
 
 
 def runs(folder: Path) -> list[tuple[str, int]]:
-    """Returns the status and the number of losses of each MLflow run."""
+    """Sends what was tracked; returns the status and the number of losses of each MLflow run."""
+    run_inside(folder, "doctor", "sync")
     store = sqlite3.connect(folder / "mlflow.db")
     losses = "select count(*) from metrics m where m.run_uuid = r.run_uuid and m.key = 'train/loss'"
     rows = store.execute(f"select status, ({losses}) from runs r order by start_time").fetchall()
@@ -110,26 +113,49 @@ class Outcome:
         return [float(row[name]) for row in self.history]
 
 
-class Calm(NamedTuple):
-    """An undisturbed training: its output and what `benchmarks.chaos.outcome` finds of it."""
+class Disturbed(NamedTuple):
+    """The exit statuses of a training that was ended twice, and its output after that."""
 
+    statuses: tuple[int, int]
     output: str
-    outcome: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def calm(folder: Path, database: Path) -> Calm:
-    """A finished training, whose outs and MLflow run are in `folder`."""
+def disturbed(folder: Path, database: Path) -> Disturbed:
+    """A training that was stopped, killed and resumed; its outs are in `folder`."""
     shutil.copy(database, folder)
+    write_params(folder, 1, 2, **RESUMABLE | EACH_STEP | UNTRACKED)
+    stopped = train_and_end(folder, signal.SIGTERM)
+    shutil.rmtree(folder / "model", ignore_errors=True)  # as DVC does before it runs a stage
+    killed = train_and_end(folder, signal.SIGKILL)
+    shutil.rmtree(folder / "model", ignore_errors=True)
     write_params(folder, 1, 2, **RESUMABLE)
-    return Calm(train(folder, **LATIN), outcome(folder))
+    return Disturbed((stopped, killed), train(folder, **LATIN))
 
 
-def test_a_finished_training_is_there_for_who_runs_it_again(folder, calm):
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The train stage in this process has the network of `tests.stages.tiny_train`, too."""
+    monkeypatch.setattr(
+        setup, "prepare_training", partial(setup.prepare_training, build=build_tiny)
+    )
+
+
+def test_a_training_that_is_killed_and_stopped_equals_an_undisturbed_one(folder, disturbed, tiny):
+    assert disturbed.statuses == (Stopped.status, -signal.SIGKILL)
+    assert "resuming after step " in disturbed.output
+    write_params(folder, 1, 2, **RESUMABLE | UNTRACKED)
+    calm = separate(folder, "calm")
+    run_inside(calm, "train")
+    assert outcome(folder) == outcome(calm)
+    assert len(outcome(calm)["history"]) == 36
+
+
+def test_a_finished_training_is_there_for_who_runs_it_again(folder, disturbed):
     """Killed before DVC has recorded the outs; then another experiment with the same training."""
     write_params(folder, 1, 2, **RESUMABLE)
-    assert "compiling the network (about 10 s)" in calm.output
-    assert "best: AP" in calm.output
+    assert "compiling the network (about 10 s)" in disturbed.output
+    assert "best: AP" in disturbed.output
     outs = {name: (folder / name).read_bytes() for name in OUTS}
     steps = json.loads(outs["metrics/train.json"])["steps"]
     for name in OUTS:
@@ -139,20 +165,19 @@ def test_a_finished_training_is_there_for_who_runs_it_again(folder, calm):
     assert "compiling" not in again
     assert "best: AP" in again
     assert {name: (folder / name).read_bytes() for name in OUTS} == outs
-    assert runs(folder) == [("FINISHED", steps)]
+    (untracked,) = re.findall(r"resuming after step (\d+)", disturbed.output)
+    run = ("FINISHED", steps - int(untracked))
+    assert runs(folder) == [run]
 
     copy = separate(folder, "experiment")
     experiment = {"DVC_EXP_NAME": "other", "DVC_EXP_BASELINE_REV": "a1", "DVC_ROOT": str(folder)}
     assert "already trained" in train(copy, **experiment)
     assert (copy / OUTS[0]).read_bytes() == outs[OUTS[0]]
-    assert runs(folder) == [("FINISHED", steps)] * 2
+    assert runs(folder) == [run, ("FINISHED", steps)]
 
 
-def test_two_processes_train_like_one(folder, database, monkeypatch):
+def test_two_processes_train_like_one(folder, database, tiny):
     """In batches half as large."""
-    monkeypatch.setattr(
-        setup, "prepare_training", partial(setup.prepare_training, build=build_tiny)
-    )
     write_params(folder, devices=1, batch_size=2, **UNTRACKED)
     copy = separate(folder, "one")
     once = Outcome(copy, run_inside(copy, "train"))
@@ -173,7 +198,7 @@ def test_two_processes_train_like_one(folder, database, monkeypatch):
 
 def test_signals_to_two_processes_measure_and_stop(folder):
     long = {"train.epochs": 10_000, "train.validate_every": 10_000}
-    write_params(folder, 2, 1, **RESUMABLE | UNTRACKED | long)
+    write_params(folder, 2, 1, **EACH_STEP | UNTRACKED | long)
     copy = separate(folder, "signals")
     before = newest(copy)
     with start(copy, *COMMAND, PYTHONUNBUFFERED="1") as process:
@@ -188,15 +213,3 @@ def test_signals_to_two_processes_measure_and_stop(folder):
         late.cancel()
     assert measured
     assert process.returncode == Stopped.status, errors
-
-
-def test_a_training_that_is_killed_and_stopped_equals_an_undisturbed_one(folder, calm):
-    write_params(folder, 1, 2, **RESUMABLE | UNTRACKED)
-    disturbed = separate(folder, "disturbed")
-    assert train_and_end(disturbed, signal.SIGTERM) == Stopped.status
-    shutil.rmtree(disturbed / "model", ignore_errors=True)  # as DVC does before it runs a stage
-    assert train_and_end(disturbed, signal.SIGKILL) == -signal.SIGKILL
-    shutil.rmtree(disturbed / "model", ignore_errors=True)
-    assert "resuming after step " in train(disturbed)
-    assert outcome(disturbed) == calm.outcome
-    assert len(calm.outcome["history"]) == 60
