@@ -1,4 +1,4 @@
-"""One measure and one threshold, from training to prediction, with four images learnt by heart."""
+"""One measure and one threshold, from training to prediction, with three images learnt by heart."""
 
 import json
 import re
@@ -19,8 +19,9 @@ from tests.coco_files import plain_pycocotools
 from tests.project import run_inside, stage
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncompiled")]
-IMAGES = 4
+IMAGES = 3
 WITHOUT_TEST = ("data/mindrecord", "data/raw/source.json", "model", "plots", "metrics/train.json")
+REMARK = "AP in training is measured with nms_iou 0.45 (evaluate: 0.95)"
 STILL = ("flip", "brightness", "contrast", "saturation", "hue")
 
 
@@ -30,18 +31,18 @@ def write_params(folder: Path, **changes: object) -> None:
         harness.data_params(folder / "own", 0, 0)
         | {f"train.augment.{name}": 0.0 for name in STILL}
         | {
-            "model.width": 0.0625, "train.epochs": 30, "train.validate_every": 30,
-            "train.lr_max": 0.008, "train.warmup_epochs": 5.0, "train.weight_decay": 0.0,
-            "tracking.enabled": False, "report.images": 1, "export.formats": ["onnx"],
+            "model.width": 0.0625, "train.epochs": 25, "train.validate_every": 25,
+            "train.batch_size": IMAGES, "train.optimizer": "adam", "train.lr_max": 0.005,
+            "train.warmup_epochs": 2.0, "train.weight_decay": 0.0, "evaluate.batch_size": IMAGES,
+            "evaluate.review": 0, "report.images": 1, "export.formats": ["onnx"],
+            "tracking.enabled": False,
         } | changes,
     )  # fmt: skip
 
 
-def run(folder: Path, name: str, *words: str) -> str:
-    """Runs a stage. What a training resumes depends on the modules that its process imports."""
-    if name != "train":
-        return run_inside(folder, name, *words)
-    done = stage(folder, name, *words)
+def train(folder: Path) -> str:
+    """Trains in a process: what it resumes depends on the modules that its process imports."""
+    done = stage(folder, "train")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -63,18 +64,18 @@ def folder(tmp_path_factory) -> Path:
     shutil.copy(own / "annotations/instances_train.json", own / "annotations/instances_val.json")
     write_params(folder)
     for name in ("download", "convert"):
-        run(folder, name)
+        run_inside(folder, name)
     return folder
 
 
 @pytest.fixture(scope="module")
 def trained(folder) -> str:
     """What the train stage says with equal thresholds; it compiles, the tests do not."""
-    return run(folder, "train")
+    return train(folder)
 
 
 def test_training_and_evaluation_give_one_figure_and_one_threshold(folder, trained):
-    evaluated = run(folder, "evaluate")
+    evaluated = run_inside(folder, "evaluate")
     best, metrics = read(folder, layout.TRAIN_METRICS), read(folder, layout.EVALUATE_METRICS)
     assert metrics["bbox"]["AP"] == best["best"]["AP"] > 0.5
     assert metrics["bbox"]["AP50"] == best["best"]["AP50"] >= 0.9
@@ -88,7 +89,7 @@ def test_training_and_evaluation_give_one_figure_and_one_threshold(folder, train
     assert metrics["threshold"] == metrics["best_threshold"] > 0.01
     assert metrics["f1"] == metrics["best_f1"]
     assert metrics["model_threshold"].endswith(
-        "of the highest F1 on 4 images of val (NMS at IoU 0.45, correct from IoU 0.5)"
+        f"of the highest F1 on {IMAGES} images of val (NMS at IoU 0.45, correct from IoU 0.5)"
     )
     assert "validation_remark" not in metrics
     assert "measured with" not in trained + evaluated
@@ -96,25 +97,18 @@ def test_training_and_evaluation_give_one_figure_and_one_threshold(folder, train
 
 
 def test_other_thresholds_are_said_wherever_the_figure_of_training_is(folder, trained):
-    remark = "AP in training is measured with nms_iou 0.45 (evaluate: 0.95)"
-    outs = [folder / layout.BEST_CHECKPOINT, folder / layout.TRAIN_METRICS]
-    before = [path.read_bytes() for path in outs]
     threshold = load(folder / layout.BEST_CHECKPOINT)[1].score_threshold
     write_params(folder, **{"evaluate.nms_iou": 0.95})
-    again = run(folder, "train")
-    assert "already trained" in again
-    assert again.splitlines()[-1] == remark
-    assert [path.read_bytes() for path in outs] == before
-    evaluated = run(folder, "evaluate")
-    assert remark in evaluated.splitlines()
+    evaluated = run_inside(folder, "evaluate")
+    assert REMARK in evaluated.splitlines()
     assert f"score threshold: the model carries {threshold}; F1 0." in evaluated
     metrics = read(folder, layout.EVALUATE_METRICS)
     assert metrics["threshold"] == threshold.score != metrics["best_threshold"]
     assert metrics["f1"] < metrics["best_f1"]
-    assert metrics["validation_remark"] == remark
-    run(folder, "report")
+    assert metrics["validation_remark"] == REMARK
+    run_inside(folder, "report")
     text = (folder / layout.REPORT_TEXT).read_text()
-    assert remark in " ".join(text.split())
+    assert REMARK in " ".join(text.split())
     assert "The model's score threshold is" in text
 
 
@@ -128,11 +122,11 @@ def test_labels_that_contradict_the_detector_are_listed_shown_and_written(folder
         if row["image_id"] == swapped:
             row["category_id"] = row["category_id"] % len(content["categories"]) + 1
     path.write_text(json.dumps({**content, "annotations": rows}))
-    write_params(folder)
+    write_params(folder, **{"evaluate.review": 60})
     try:
-        assert "labels worth a look → evaluation/label_errors.csv" in run(folder, "evaluate")
-        run(folder, "report")
-        run(folder, "review", "--out", "review.json")
+        assert "labels worth a look → evaluation/label_errors.csv" in run_inside(folder, "evaluate")
+        run_inside(folder, "report")
+        run_inside(folder, "review", "--out", "review.json")
     finally:
         path.write_text(before)
     found = read_tables(folder / layout.EVALUATION)["label_errors"].records()
@@ -151,20 +145,21 @@ def test_labels_that_contradict_the_detector_are_listed_shown_and_written(folder
     assert sum(map(len, proposed)) == sum(bool(row["found"]) for row in found) > 0
 
     metrics = read(folder, layout.EVALUATE_METRICS)
-    write_params(folder, **{"evaluate.review": 0})
-    assert "worth a look" not in run(folder, "evaluate")
+    write_params(folder)
+    assert "worth a look" not in run_inside(folder, "evaluate")
     timed = ("images_per_second", "milliseconds")
     without = read(folder, layout.EVALUATE_METRICS)
     assert {k: v for k, v in without.items() if k not in timed} == {
         k: v for k, v in metrics.items() if k not in timed
     }
-    run(folder, "report")
+    run_inside(folder, "report")
     assert "Labels worth a look" not in (folder / layout.REPORT_PAGE).read_text()
 
 
 def test_a_test_split_is_reported_and_changes_nothing_of_the_model(folder, trained):
+    """Nor do other thresholds, which the training mentions."""
     write_params(folder)
-    run(folder, "evaluate")
+    run_inside(folder, "evaluate")
     before = contents(folder, *WITHOUT_TEST)
     of_val = read(folder, layout.EVALUATE_METRICS)
     assert of_val["split"] == "val"
@@ -174,11 +169,15 @@ def test_a_test_split_is_reported_and_changes_nothing_of_the_model(folder, train
     (folder / "exam/train").rename(folder / "exam/test")
     truth = folder / "exam/annotations/instances_train.json"
     truth.rename(folder / "exam/annotations/instances_test.json")
-    write_params(folder, **{"dataset.local.test_path": "exam"})
+    write_params(folder, **{"dataset.local.test_path": "exam", "evaluate.nms_iou": 0.95})
     for name in ("download", "convert"):
-        run(folder, name)
-    assert "already trained" in run(folder, "train")
-    said = run(folder, "evaluate")
+        run_inside(folder, name)
+    again = train(folder)
+    assert "already trained" in again
+    assert again.splitlines()[-1] == REMARK
+    assert contents(folder, *WITHOUT_TEST) == before
+    write_params(folder, **{"dataset.local.test_path": "exam"})
+    said = run_inside(folder, "evaluate")
     assert contents(folder, *WITHOUT_TEST) == before
     metrics = read(folder, layout.EVALUATE_METRICS)
     assert (metrics["split"], metrics["images"]) == ("test", 3)
@@ -188,8 +187,8 @@ def test_a_test_split_is_reported_and_changes_nothing_of_the_model(folder, train
     figures = (metrics["bbox"][name] for name in FIGURES)
     assert [-1 if figure is None else figure for figure in figures] == expected
     assert re.search(r"^test: 3 images .* AP .* → metrics/evaluate.json$", said, re.M)
-    assert re.search(r"^val: 4 images .* AP .* → metrics/validation.json$", said, re.M)
-    run(folder, "report")
+    assert re.search(rf"^val: {IMAGES} images .* AP .* → metrics/validation.json$", said, re.M)
+    run_inside(folder, "report")
     assert "on 3 test images" in (folder / layout.REPORT_TEXT).read_text()
     assert metrics["bbox"]["AP"] < 0.5 < of_val["bbox"]["AP"]
 
@@ -203,7 +202,7 @@ def contents(folder: Path, *names: str) -> dict[str, bytes]:
 def test_prediction_takes_the_threshold_of_the_model_in_use(folder, trained):
     threshold = load(folder / layout.BEST_CHECKPOINT)[1].score_threshold
     (folder / layout.EVALUATE_METRICS).write_text('{"threshold": 0.02}')  # of another model
-    out = run(folder, "predict", "own/images/val", "--out", "found")
+    out = run_inside(folder, "predict", "own/images/val", "--out", "found")
     scores = [box["score"] for box in read(folder, Path("found/predictions.json"))["annotations"]]
     assert "score threshold" not in out
     assert min(scores) >= threshold.score > 0.02
@@ -216,7 +215,7 @@ def test_without_epochs_a_detector_is_measured_and_passed_on(folder, trained):
     classes = tuple(c._replace(id=c.id + 100) for c in metadata.classes)
     save(folder / "start.ckpt", network, metadata._replace(classes=classes))
     write_params(folder, **{"train.init_from": "start.ckpt", "train.epochs": 0})
-    said = run(folder, "train")
+    said = run_inside(folder, "train")
     assert f"{IMAGES} images, 0 steps on " in said
     metrics = read(folder, layout.TRAIN_METRICS)
     assert metrics["best"] == {**measured, "epoch": 0}
@@ -225,10 +224,10 @@ def test_without_epochs_a_detector_is_measured_and_passed_on(folder, trained):
     assert passed.classes == classes
     assert passed.score_threshold == metadata.score_threshold
     assert (folder / layout.VALIDATION).read_text().splitlines()[1].startswith("0,0,")
-    run(folder, "evaluate")
+    run_inside(folder, "evaluate")
     assert read(folder, layout.VALIDATION_METRICS)["bbox"]["AP"] == measured["AP"]
-    run(folder, "report")
-    run(folder, "export")
+    run_inside(folder, "report")
+    run_inside(folder, "export")
     assert read(folder, layout.PARITY)["checkpoint"]["AP"] == measured["AP"]
-    run(folder, "predict", "own/images/val", "--out", "passed")
+    run_inside(folder, "predict", "own/images/val", "--out", "passed")
     assert read(folder, Path("passed/predictions.json"))["categories"][0]["id"] == classes[0].id
