@@ -129,8 +129,8 @@ class Dropout(nn.Cell):
         if not self.training:
             return x
         ops.assign_add(self.calls, Tensor(1, ms.int32))
-        bits = ops.range(0, x.size, 1).astype(ms.int32)  # arange takes half a second to compile
-        bits = ops.bitwise_xor(bits + self.calls * GOLDEN, self.seed)
+        bits = ops.arange(x.size).astype(ms.int32) + self.calls * GOLDEN
+        bits = ops.bitwise_xor(bits, self.seed)
         for shift, multiplier in MURMUR_STEPS:
             high = ops.bitwise_right_shift(bits, Tensor(shift, ms.int32))
             bits = ops.bitwise_xor(bits, high) * Tensor(multiplier, ms.int32)

@@ -104,8 +104,7 @@ class MultiboxLoss(ClassLoss):
         each = -(_one_hot(labels, logits) * log_p).sum(axis=-1)
         hardness = ops.where(labels == 0, ops.stop_gradient(each), -ops.ones_like(each))
         order = ops.argsort(-hardness, 1)
-        places = ops.cast(ops.range(0, order.shape[1], 1), order.dtype)
-        places = ops.broadcast_to(places, order.shape)
+        places = ops.broadcast_to(ops.arange(order.shape[1], dtype=order.dtype), order.shape)
         rank = ops.tensor_scatter_elements(order, order, places, 1)  # the inverse, not sorted again
         positive = labels > 0
         positives = ops.cast(positive, logits.dtype).sum(axis=1, keepdims=True)
@@ -170,5 +169,5 @@ def activation_cell(activation: Activation) -> nn.Cell:
 
 def _one_hot(labels: Tensor, logits: Tensor) -> Tensor:
     """Returns labels (B, K) as (B, K, C) of the logits' type; ignored labels give zeros."""
-    columns = ops.range(0, logits.shape[-1], 1)  # arange takes half a second to compile
+    columns = ops.arange(logits.shape[-1])
     return ops.cast(ops.expand_dims(labels, -1) == columns, logits.dtype)
