@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,14 +21,12 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.signals import Signals
 from ssdcore.data.loader import TrainingBatch, input_batches
-from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, TimeSpent, split_results
 from ssdcore.models.device import configure, seed_all
 from ssdcore.models.losses import DetectionLoss, MultiboxLoss
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
-from ssdcore.params.schema import AugmentParams
 from ssdcore.training.distributed.group import ALONE, Group, join_group
 from ssdcore.training.ema import TRAINED, WeightAverage
 from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
@@ -42,10 +39,6 @@ from tests.training.tiny import TinyDetector, build_tiny, tiny_batch
 ROOT = Path(__file__).parents[3]
 PARAMS = read_params(ROOT / "params.yaml")
 MODEL = PARAMS.model.model_copy(update={"width": 0.02, "dropout": 0.0})
-PRIORS = default_boxes(MODEL.default_box_scales)
-STEPS, SEED = 5, 3
-STEADY = {"optimizer": "momentum", "lr_max": 0.01, "warmup_epochs": 0.0, "max_step": 0.0}
-"""Adam divides a gradient by its size, so its rounding errors would become whole steps."""
 
 
 class Work(NamedTuple):
@@ -62,40 +55,17 @@ class Work(NamedTuple):
     score: float
 
 
-def prepare(work: Work, group: Group, batch_size: int) -> Training:
-    """Prepares a training on unvaried images, batch norm's statistics frozen.
-
-    For one process alone its step is not compiled, which takes longer than a few steps.
-    """
-    seed_all(SEED)
-    still = PARAMS.train.augment.model_copy(update=dict.fromkeys(AugmentParams.model_fields, 0.0))
-    training = prepare_training(
+def prepare(work: Work, group: Group) -> Training:
+    seed_all(3)
+    return prepare_training(
         MODEL,
-        PARAMS.train.model_copy(
-            update={**STEADY, "augment": still, "batch_size": batch_size, "jit": group != ALONE}
-        ),
+        PARAMS.train,
         PARAMS.runtime,
         read_coco(Path(work.annotations)).classes,
         [Path(shard) for shard in work.shards],
         group,
         build=build_tiny,
     )
-    for _, cell in training.network.cells_and_names():
-        if isinstance(cell, nn.BatchNorm2d):
-            cell.use_batch_statistics = False
-    return training
-
-
-def train(training: Training) -> dict[str, Any]:
-    """Takes `STEPS` steps; returns the losses and the network."""
-    outcomes = [training.step(batches) for batches in islice(training.loader.epoch(1), STEPS)]
-    return {"losses": np.array([outcome[:2] for outcome in outcomes]), **values(training.network)}
-
-
-def initial() -> dict[str, Any]:
-    """Returns what `train` starts from."""
-    seed_all(SEED)
-    return values(build_tiny(MODEL, 6, "multibox"))
 
 
 def tiny_batches() -> list[TrainingBatch]:
@@ -218,10 +188,9 @@ def main() -> None:
     work = Work(**json.loads((folder / "work.json").read_text()))
     configure("CPU")
     group = join_group()
-    training = prepare(work, group, 1)
+    training = prepare(work, group)
     tiny = TinyTraining(group)
     arrays = {
-        "trained": train(training),
         "normalised": tiny.normalise(tiny_batches()[3 * group.rank]),
         "accumulated": tiny.accumulate(),
     }
