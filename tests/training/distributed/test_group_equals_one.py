@@ -20,13 +20,7 @@ from ssdcore.training.distributed.group import ALONE
 from ssdcore.training.distributed.launch import launch
 from tests.clone import UNCOMPILED
 from tests.training.distributed import group_work
-from tests.training.distributed.group_work import (
-    PARAMS,
-    ROOT,
-    TinyTraining,
-    Work,
-    tiny_batches,
-)
+from tests.training.distributed.group_work import PARAMS, ROOT, TinyTraining, Work, tiny_batches
 from tests.training.distributed.test_msrun import running
 
 pytestmark = pytest.mark.slow
