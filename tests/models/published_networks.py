@@ -58,7 +58,6 @@ class Case(NamedTuple):
 
 CASES = (
     Case("torchvision", 300, 91, "coco", 1),
-    Case("torchvision", 300, 91, "coco", 2),
     Case("mmdetection", 300, 81, "coco", 3),
     Case("mmdetection", 512, 81, "coco", 4),
     Case("ssd.pytorch", 300, 21, "voc", 5),

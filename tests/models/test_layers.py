@@ -24,7 +24,7 @@ def trained(p, seed=5):
     return cell, compiled(cell)
 
 
-@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("p", [0.1, 0.9])
 def test_the_share_is_dropped_and_the_mean_stays(p, rng):
     _, drop = trained(p)
     x = rng.normal(1, 1, SHAPE).astype(np.float32)

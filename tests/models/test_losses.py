@@ -36,9 +36,9 @@ def logits(rng):
 
 
 @cache
-def compiled(make, *arguments):
-    """Returns the loss `make(*arguments)` as a graph, which the tests of the same shapes share."""
-    loss = make(*arguments)
+def compiled(name):
+    """Returns a whole loss as a graph, which the tests of the same shapes share."""
+    loss = DetectionLoss(make_class_loss(name, 7))
 
     @ms.jit
     def call(*tensors):
@@ -47,22 +47,15 @@ def compiled(make, *arguments):
     return call
 
 
-def detection_loss(name):
-    return DetectionLoss(make_class_loss(name, 7))
-
-
 @cache
 def compiled_gradient(name):
-    loss = detection_loss(name)
+    loss = DetectionLoss(make_class_loss(name, 7))
 
     def total(*tensors):
         box, classes = loss(*tensors)
         return box + classes
 
     return ms.jit(ms.grad(total, (0, 1)))
-
-
-graph_of_box_loss = ms.jit(box_loss)
 
 
 def naive_smooth_l1(predicted, target, labels):
@@ -101,24 +94,24 @@ def naive_multibox(logits, labels, min_negatives):
 def test_box_loss_equals_the_reference(golden):
     predicted, target = golden["smooth_l1_pred"], golden["smooth_l1_target"]
     labels = golden["focal_labels"]
-    value = graph_of_box_loss(Tensor(predicted), Tensor(target), Tensor(labels))
+    value = box_loss(Tensor(predicted), Tensor(target), Tensor(labels))
     assert float(value) == pytest.approx(float(golden["smooth_l1_positive_sum"]), rel=1e-5)
 
 
 def test_focal_equals_the_reference(golden):
-    value = compiled(FocalLoss)(Tensor(golden["focal_logits"]), Tensor(golden["focal_labels"]))
+    value = FocalLoss()(Tensor(golden["focal_logits"]), Tensor(golden["focal_labels"]))
     assert float(value) == pytest.approx(float(golden["focal_sum"]), rel=1e-5)
 
 
 def test_focal_is_finite_for_huge_logits():
     logits = Tensor(np.array([[[200.0, -200.0], [-200.0, 200.0]]], np.float32))
-    value = compiled(FocalLoss)(logits, Tensor(np.array([[1, 1]], np.int32)))
+    value = FocalLoss()(logits, Tensor(np.array([[1, 1]], np.int32)))
     assert float(value) == pytest.approx(0.75 * 200 + 0.25 * 200, rel=1e-4)
 
 
 @pytest.mark.parametrize("min_negatives", [0, 400])
 def test_multibox_equals_a_loop(logits, labels, min_negatives):
-    value = compiled(MultiboxLoss, min_negatives)(Tensor(logits), Tensor(labels))
+    value = MultiboxLoss(min_negatives)(Tensor(logits), Tensor(labels))
     assert float(value) == pytest.approx(naive_multibox(logits, labels, min_negatives), rel=1e-5)
 
 
@@ -126,7 +119,7 @@ def test_multibox_equals_a_loop(logits, labels, min_negatives):
 def test_both_parts_are_divided_by_the_positives(name, rng, logits, labels):
     offsets, targets = rng.normal(0, 2, (2, 2, 300, 4)).astype(np.float32)
     tensors = map(Tensor, (offsets, logits, targets, labels))
-    box, classes = compiled(detection_loss, name)(*tensors)
+    box, classes = compiled(name)(*tensors)
     positives = max(1, int((labels > 0).sum()))
     summed = naive_focal(logits, labels) if name == "focal" else naive_multibox(logits, labels, 7)
     assert float(classes) == pytest.approx(summed / positives, rel=1e-5)
@@ -155,7 +148,7 @@ def test_gradients_of_both_parts_equal_finite_differences(name, rng, labels, log
     assert not of_logits[labels < 0].any()
     step = 1e-5
     for values, gradient in ((offsets, of_offsets), (logits, of_logits)):
-        for index in map(tuple, rng.permutation(list(np.ndindex(values.shape)))[:60]):
+        for index in map(tuple, rng.permutation(list(np.ndindex(values.shape)))[:25]):
             before = values[index]
             values[index] = before + step
             up = naive(offsets, logits)

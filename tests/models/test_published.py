@@ -137,7 +137,7 @@ def test_only_centres_at_the_border_differ(case):
 
 @pytest.mark.parametrize(
     ("case", "classes"),
-    [(LAYOUTS[0], coco_ids_as_columns()), (LAYOUTS[2], coco_classes()), (VOC_512, voc_classes())],
+    [(LAYOUTS[0], coco_ids_as_columns()), (LAYOUTS[1], coco_classes()), (VOC_512, voc_classes())],
     ids=["91 columns", "81 columns", "21 columns"],
 )
 def test_published_classes_have_their_names_and_ids(case, classes):
@@ -203,7 +203,7 @@ def test_outputs_equal_the_projects(case):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", plain.CASES[:2], ids=name)
+@pytest.mark.parametrize("case", plain.CASES[:1], ids=name)
 def test_detections_in_photos_equal_torchvisions(case):
     pytest.importorskip("torchvision")
     if not REAL.is_dir():
@@ -317,7 +317,7 @@ def test_positives_of_photos_equal_torchvisions_but_for_ties():
 
 
 def test_mmdetections_input_is_not_divided_by_the_deviation():
-    case = plain.CASES[2]
+    case = plain.CASES[1]
     arrays = zeros(case)
     arrays["backbone.features.0.weight"][:] = np.arange(1, 4).reshape(1, 3, 1, 1)
     found = from_arrays(arrays, "file")
@@ -380,13 +380,13 @@ def test_the_zoo_s_7308_boxes_are_refused_with_both_shapes():
 
 
 # What a stranger's file may hold.
-PYTORCH = plain.CASES[4]
+PYTORCH = plain.CASES[3]
 
 
 def test_containers_and_types_do_not_matter(tmp_path):
     arrays = zeros(PYTORCH) | {"conf.0.bias": np.arange(84, dtype=np.float32)}
     save_file({k: v.astype(np.float16) for k, v in arrays.items()}, tmp_path / "a.safetensors")
-    np.savez_compressed(tmp_path / "a.npz", **{f"module.{k}": v for k, v in arrays.items()})
+    np.savez(tmp_path / "a.npz", **{f"module.{k}": v for k, v in arrays.items()})
     for file in ("a.safetensors", "a.npz"):
         found = read_published(tmp_path / file)
         (bias,) = (p for p in found.network.get_parameters() if p.name == "class_heads.0.bias")

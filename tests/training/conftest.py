@@ -1,3 +1,3 @@
 """Fixtures of a narrow network; see tests/network_fixtures.py."""
 
-from tests.network_fixtures import images, model, seeded  # noqa: F401
+from tests.network_fixtures import images, model, seeded, two_images  # noqa: F401

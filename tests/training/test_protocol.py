@@ -10,10 +10,9 @@ from ssdcore.data.convert import convert_split
 from ssdcore.data.mindrecord import find_shards
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, predict_split
-from ssdcore.models.checkpoint import build_network
-from ssdcore.models.device import configure, seed_all
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.sources.shapes import write_shapes
+from tests.training.tiny import build_tiny
 
 IMAGES = 6
 EMPTY, CROWDS, MISSING = range(3)
@@ -47,13 +46,11 @@ def annotations(folder):
     return folder / "annotations/instances_train.json"
 
 
-@pytest.fixture(scope="module")
-def predicted(folder, model):
+@pytest.fixture
+def predicted(folder, model, uncompiled):
     """Outputs of an untrained network in batches; the last batch has one image."""
-    configure("CPU")
-    seed_all(1)
     split = read_coco(annotations(folder))
-    network = build_network(model, 6, "multibox")
+    network = build_tiny(model, 6, "multibox")
     detector = Detector(network, ModelMetadata(model, (), "multibox", 0), batch_size=4)
     shards = find_shards(folder / "train.mindrecord")
     thresholds = Thresholds(score=0.0, max_detections=20)

@@ -28,11 +28,11 @@ def prepared(images, model, model_folder=None, build=build_network, **changes):
 
 
 def test_auto_lr_scales_rates_with_the_images_per_update(images, model):
-    given = prepared(images, model, lr_max=0.2)
-    assert given.notes == []
-    auto = prepared(images, model, lr_max=0.2, accumulate=2, auto_lr=True)
+    given = {"build": build_tiny, "lr_max": 0.2}
+    assert prepared(images, model, **given).notes == []
+    auto = prepared(images, model, **given, accumulate=2, auto_lr=True)
     assert len(auto.rates) == 3 * (10 // 4)
-    alike = prepared(images, model, lr_max=0.2, accumulate=2)
+    alike = prepared(images, model, **given, accumulate=2)
     np.testing.assert_allclose(auto.rates, alike.rates * 4 / 32, rtol=1e-6)
     (note,) = auto.notes
     assert note.startswith("learning rates scaled by 0.125 (4 images per update")
@@ -55,9 +55,12 @@ def test_the_bound_on_gradients_follows_from_the_highest_rate(images, model, mon
 
 
 def test_a_rate_too_high_for_adam_is_told_before_the_training(images, model):
-    assert prepared(images, model, optimizer="adam", lr_max=0.005).notes == []
-    assert prepared(images, model, optimizer="momentum", lr_max=0.05).notes == []
-    (note,) = prepared(images, model, optimizer="adam", lr_max=0.05).notes
+    def notes(optimizer, rate):
+        training = prepared(images, model, build=build_tiny, optimizer=optimizer, lr_max=rate)
+        return training.notes
+
+    assert notes("adam", 0.005) == notes("momentum", 0.05) == []
+    (note,) = notes("adam", 0.05)
     assert note.startswith("a learning rate of 0.05 is high for Adam")
 
 

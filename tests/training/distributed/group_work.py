@@ -9,10 +9,10 @@ import json
 import os
 import signal
 import sys
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mindspore as ms
 import numpy as np
 import pytest
 from mindspore import nn
@@ -21,14 +21,12 @@ from ssdcore.coco.annotations import read_coco
 from ssdcore.core.errors import InputError, Stopped
 from ssdcore.core.signals import Signals
 from ssdcore.data.loader import TrainingBatch, input_batches
-from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import Detector, TimeSpent, split_results
 from ssdcore.models.device import configure, seed_all
 from ssdcore.models.losses import DetectionLoss, MultiboxLoss
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
-from ssdcore.params.schema import AugmentParams
 from ssdcore.training.distributed.group import ALONE, Group, join_group
 from ssdcore.training.ema import TRAINED, WeightAverage
 from ssdcore.training.optimizer import Update, make_loss_scaler, make_optimizer
@@ -41,10 +39,6 @@ from tests.training.tiny import TinyDetector, build_tiny, tiny_batch
 ROOT = Path(__file__).parents[3]
 PARAMS = read_params(ROOT / "params.yaml")
 MODEL = PARAMS.model.model_copy(update={"width": 0.02, "dropout": 0.0})
-PRIORS = default_boxes(MODEL.default_box_scales)
-STEPS, SEED = 5, 3
-STEADY = {"optimizer": "momentum", "lr_max": 0.01, "warmup_epochs": 0.0, "max_step": 0.0}
-"""Adam divides a gradient by its size, so its rounding errors would become whole steps."""
 
 
 class Work(NamedTuple):
@@ -61,49 +55,17 @@ class Work(NamedTuple):
     score: float
 
 
-def prepare(work: Work, group: Group, batch_size: int) -> Training:
-    """Prepares a training on unvaried images, batch norm's statistics frozen."""
-    seed_all(SEED)
-    still = PARAMS.train.augment.model_copy(update=dict.fromkeys(AugmentParams.model_fields, 0.0))
-    training = prepare_training(
+def prepare(work: Work, group: Group) -> Training:
+    seed_all(3)
+    return prepare_training(
         MODEL,
-        PARAMS.train.model_copy(update={**STEADY, "augment": still, "batch_size": batch_size}),
+        PARAMS.train,
         PARAMS.runtime,
         read_coco(Path(work.annotations)).classes,
         [Path(shard) for shard in work.shards],
         group,
         build=build_tiny,
     )
-    for _, cell in training.network.cells_and_names():
-        if isinstance(cell, nn.BatchNorm2d):
-            cell.use_batch_statistics = False
-    return training
-
-
-def train(training: Training) -> dict[str, Any]:
-    """Takes `STEPS` steps; returns the losses and the network."""
-    outcomes = [training.step(batches) for batches in islice(training.loader.epoch(1), STEPS)]
-    return {"losses": np.array([outcome[:2] for outcome in outcomes]), **values(training.network)}
-
-
-def initial() -> dict[str, Any]:
-    """Returns what `train` starts from."""
-    seed_all(SEED)
-    return values(build_tiny(MODEL, 6, "multibox"))
-
-
-def tiny_step(group: Group, accumulate: int, *, batch_norm: bool) -> tuple[TrainingStep, Any]:
-    """Returns a step and the moving average of the network that it trains."""
-    seed_all(2)
-    network, kept = TinyDetector(batch_norm), TinyDetector(batch_norm)
-    average = WeightAverage(network, kept, 0.5)
-    rates = np.full(50, 0.05, np.float32)
-    optimizer = make_optimizer("momentum", network.trainable_params(), rates, 0.9, 0.001)
-    update = Update(optimizer, make_loss_scaler("dynamic"), 1.0, average)
-    loss = DetectionLoss(MultiboxLoss(2))
-    compiled = group != ALONE or accumulate > 1  # to compile takes longer than a single step
-    step = TrainingStep(network, loss, update, accumulate, group, compiled=compiled)
-    return step, (network, kept)
 
 
 def tiny_batches() -> list[TrainingBatch]:
@@ -112,44 +74,55 @@ def tiny_batches() -> list[TrainingBatch]:
     return [tiny_batch(2, positives, rng) for positives in (4, 1, 0, 3)]
 
 
-def accumulate(group: Group) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Takes two steps of all four batches: one process in turn, two processes two each.
+class TinyTraining:
+    """A step for a tiny network with batch norm and a moving average, compiled in a group."""
 
-    Then one in which the last process has gradients that are not finite. Returns the losses and
-    the network after the two steps, and what the third has done.
-    """
-    step, (network, _) = tiny_step(group, 4 // group.size, batch_norm=False)
-    batches = tiny_batches()[group.rank :: group.size]
-    step(batches)
-    outcome = step(batches)
-    before = values(network)
-    if group.rank == group.size - 1:
-        first, *others = batches
-        batches = [first._replace(images=np.full_like(first.images, 1e36)), *others]
-    third = step(batches)
-    kept = all((value == before[name]).all() for name, value in values(network).items())
-    overflow = {"updated": third.updated, "scale": third.loss_scale, "weights kept": kept}
-    return {"losses": np.array(outcome[:2]), **before}, overflow
+    def __init__(self, group: Group) -> None:
+        seed_all(2)
+        self.network, self.kept = TinyDetector(), TinyDetector()
+        average = WeightAverage(self.network, self.kept, 0.5)
+        rates = np.full(50, 0.05, np.float32)
+        optimizer = make_optimizer("momentum", self.network.trainable_params(), rates, 0.9, 0.001)
+        update = Update(optimizer, make_loss_scaler("dynamic"), 1.0, average)
+        loss, accumulate = DetectionLoss(MultiboxLoss(2)), 4 // group.size
+        compiled = group != ALONE
+        self.step = TrainingStep(self.network, loss, update, accumulate, group, compiled=compiled)
+        self._initial = {name: p.asnumpy().copy() for name, p in self.step.state.items()}
+        self._batches = tiny_batches()[group.rank :: group.size]
+        self._overflows = group.rank == group.size - 1
 
+    def _reset(self) -> None:
+        for name, value in self._initial.items():
+            ms.ops.assign(self.step.state[name], ms.Tensor(value))
 
-def normalise(group: Group) -> dict[str, Any]:
-    """Takes a step of the first and the last batch, with batch norm and a moving average."""
-    first, *_, last = tiny_batches()
-    pair = [TrainingBatch(*map(np.concatenate, zip(first, last, strict=True)))]
-    step, networks = tiny_step(group, 1, batch_norm=True)
-    step(pair if group == ALONE else [(first, last)[group.rank]])
-    found = [values(network) for network in networks]
-    return {f"{index}.{k}": v for index, each in enumerate(found) for k, v in each.items()}
+    def _weights(self) -> dict[str, Any]:
+        return {p.name: p.asnumpy().copy() for p in self.network.trainable_params()}
 
+    def accumulate(self) -> dict[str, Any]:
+        """Takes two steps of all four batches: one process in turn, two processes two each.
 
-def statistics_of_each_half() -> list[dict[str, Any]]:
-    """Returns what the first and the last batch do to the network, each taken by itself."""
-    found = []
-    for batch in tiny_batches()[::3]:
-        step, (network, _) = tiny_step(ALONE, 1, batch_norm=True)
-        step([batch])
-        found.append(values(network))
-    return found
+        Returns the losses and the weights. Batch norm's statistics depend on the order.
+        """
+        self._reset()
+        self.step(self._batches)
+        outcome = self.step(self._batches)
+        return {"losses": np.array(outcome[:2]), **self._weights()}
+
+    def overflow(self) -> dict[str, Any]:
+        """Takes a step in which the last process has gradients that are not finite."""
+        before, (first, *others) = self._weights(), self._batches
+        if self._overflows:
+            first = first._replace(offsets=np.full_like(first.offsets, np.nan))
+        outcome = self.step([first, *others])
+        kept = all((value == before[name]).all() for name, value in self._weights().items())
+        return {"updated": outcome.updated, "scale": outcome.loss_scale, "weights kept": kept}
+
+    def normalise(self, batch: TrainingBatch) -> dict[str, Any]:
+        """Takes a first step; returns what it does to the network and to its average."""
+        self._reset()
+        self.step([batch])
+        found = [values(network) for network in (self.network, self.kept)]
+        return {f"{index}.{k}": v for index, each in enumerate(found) for k, v in each.items()}
 
 
 def predict(work: Work, group: Group, batch_size: int) -> list[dict[str, Any]]:
@@ -215,13 +188,13 @@ def main() -> None:
     work = Work(**json.loads((folder / "work.json").read_text()))
     configure("CPU")
     group = join_group()
-    training = prepare(work, group, 1)
-    accumulated, overflow = accumulate(group)
+    training = prepare(work, group)
+    tiny = TinyTraining(group)
     arrays = {
-        "trained": train(training),
-        "accumulated": accumulated,
-        "normalised": normalise(group),
+        "normalised": tiny.normalise(tiny_batches()[3 * group.rank]),
+        "accumulated": tiny.accumulate(),
     }
+    overflow = tiny.overflow()
     os.environ.update(UNCOMPILED)
     words = {
         "group": group,

@@ -1,7 +1,7 @@
-"""Two processes equal one with batches twice as large, in training and in evaluation.
+"""Two processes equal one, in steps and in evaluation.
 
 One launch runs group_work.py in two processes; the results of each are compared here with those
-of one process. It ends with a kill.
+of one process. It ends with a kill. tests/stages/test_train_stage.py has a whole training.
 """
 
 import json
@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from ssdcore.data.loader import TrainingBatch
 from ssdcore.models.device import configure
 from ssdcore.training.distributed.group import ALONE
 from ssdcore.training.distributed.launch import launch
 from tests.clone import UNCOMPILED
 from tests.training.distributed import group_work
-from tests.training.distributed.group_work import PARAMS, ROOT, Work
+from tests.training.distributed.group_work import PARAMS, ROOT, TinyTraining, Work, tiny_batches
 from tests.training.distributed.test_msrun import running
 
 pytestmark = pytest.mark.slow
@@ -79,6 +80,12 @@ def answers(job) -> list[Answers]:
     return [Answers(job.folder, rank) for rank in (0, 1)]
 
 
+@pytest.fixture(scope="module")
+def tiny() -> TinyTraining:
+    configure("CPU")
+    return TinyTraining(ALONE)
+
+
 def test_a_process_killed_while_another_waits_for_it_ends_the_job(job):
     assert job.status == 1
     headline, *log = job.errors.splitlines()
@@ -110,25 +117,16 @@ def test_all_receive_the_same(answers):
 def test_the_log_says_how_they_divide_the_work(answers):
     for each in answers:
         assert each.words["notes"] == [
-            "2 processes, 2 images per update; "
+            f"2 processes, {2 * PARAMS.train.batch_size} images per update; "
             "batch norm uses each process's own batch, its statistics are averaged"
         ]
 
 
-def test_five_steps_of_two_are_those_of_one_with_twice_the_batch(answers, work):
-    """Batch norm's statistics are frozen: it normalises by a batch of one process otherwise."""
-    alone = group_work.train(group_work.prepare(work, ALONE, 2))
-    moved = [np.abs(alone[name] - value).max() for name, value in group_work.initial().items()]
-    assert max(moved) > 0.01
-    for each in answers:
-        assert_close(alone, each.of("trained"), 1e-5)
-
-
-def test_accumulated_batches_of_two_are_those_of_one(answers):
+def test_accumulated_batches_of_two_are_those_of_one(answers, tiny):
     """One of the four batches has no objects, and its process another divisor than the others."""
-    alone, _ = group_work.accumulate(ALONE)
+    alone = tiny.accumulate()
     for each in answers:
-        assert_close(alone, each.of("accumulated"), 1e-6)
+        assert_close(alone, each.of("accumulated"), 1e-5)
 
 
 def test_all_have_the_same_network_after_every_step(answers):
@@ -138,16 +136,18 @@ def test_all_have_the_same_network_after_every_step(answers):
         np.testing.assert_array_equal(value, answers[1].arrays[name], err_msg=name)
 
 
-def test_the_statistics_of_batch_norm_are_the_processes_mean(answers):
+def test_the_statistics_of_batch_norm_are_the_processes_mean(answers, tiny):
     """The mean over equal batches is that of all; the variance omits that between the batches."""
-    large, halves = group_work.normalise(ALONE), group_work.statistics_of_each_half()
+    first, *_, last = tiny_batches()
+    both = TrainingBatch(*map(np.concatenate, zip(first, last, strict=True)))
+    large, *halves = (tiny.normalise(batch) for batch in (both, first, last))
     two = answers[0].of("normalised")
-    name = "0.norm.moving_mean"
-    np.testing.assert_allclose(two[name], large[name], atol=1e-6)
-    for name in ("norm.moving_mean", "norm.moving_variance"):
+    mean, variance = "0.norm.moving_mean", "0.norm.moving_variance"
+    np.testing.assert_allclose(two[mean], large[mean], atol=1e-6)
+    for name in (mean, variance):
         assert (halves[0][name] != halves[1][name]).any()
-        mean = (halves[0][name] + halves[1][name]) / 2
-        np.testing.assert_allclose(two[f"0.{name}"], mean, atol=1e-6)
+        expected = (halves[0][name] + halves[1][name]) / 2
+        np.testing.assert_allclose(two[name], expected, atol=1e-6)
 
 
 def test_what_overflows_in_one_process_is_skipped_by_both(answers):
