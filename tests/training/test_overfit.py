@@ -19,7 +19,7 @@ from ssdcore.params.reader import read_params
 from ssdcore.training.loop import train
 from ssdcore.training.setup import prepare_training
 from tests.augment_params import augment_params
-from tests.network_fixtures import SSD512
+from tests.network_fixtures import SSD512, ImageFiles
 
 ACTIVE = read_params(Path(__file__).parents[2] / "params.yaml")
 MODEL = {
@@ -33,7 +33,7 @@ TRAIN = {
     "init_from": None,
     "epochs": 40,
     "validate_every": 40,
-    "batch_size": 2,
+    "batch_size": 4,
     "accumulate": 1,
     "loss": "focal",
     "optimizer": "adam",
@@ -77,7 +77,7 @@ class SmallBackbone(nn.Cell):
         return fine, middle, self.to_16(middle)
 
 
-def test_ssd512_with_another_backbone_learns_two_images_by_heart(two_images):
+def test_ssd512_with_another_backbone_learns_four_images_by_heart(tmp_path):
     """With separable heads and focal loss; test_evaluate_stage.py has SSD300 with the others."""
 
     def build(model, num_foreground, loss):
@@ -88,7 +88,7 @@ def test_ssd512_with_another_backbone_learns_two_images_by_heart(two_images):
             input_size=model.input_size,
         )  # fmt: skip
 
-    images = two_images
+    images = ImageFiles(tmp_path, 4)
     params = ACTIVE.train.model_copy(update=TRAIN)
     training = prepare_training(
         ACTIVE.model.model_copy(update=MODEL),
@@ -100,7 +100,7 @@ def test_ssd512_with_another_backbone_learns_two_images_by_heart(two_images):
     )
 
     def measure():
-        detector = Detector(training.network, training.metadata, batch_size=2)
+        detector = Detector(training.network, training.metadata, batch_size=4)
         results = predict_split(
             detector, images.shards, images.split, Thresholds(), 1, images.split.classes
         )
