@@ -61,8 +61,8 @@ def test_it_runs(clone, command):
     elif "--queue" in words:
         take_the_tiny_network(clone)
         run(clone, *words, QUEUED_UNTIL)
-    else:  # `dvc repro` compiles the networks of the experiments
-        output = run(clone, *words, **(UNCOMPILED if command.startswith("dvc exp run") else {}))
+    else:  # `dvc repro` compiles the networks of all others
+        output = run(clone, *words, **({} if command == "dvc repro" else UNCOMPILED))
     if command.startswith("cp presets/"):
         assert read_params(clone / "params.yaml") == read_params(ROOT / words[1])
     if check := AFTER.get(command):
