@@ -52,7 +52,9 @@ def make_clone(folder: Path) -> None:
     params["model"]["width"] = 0.02
     params["train"].update(epochs=1, batch_size=6)
     params["report"]["images"] = 2
+    params["evaluate"]["batch_size"] = 6
     params["export"]["formats"] = ["onnx"]
+    params["tracking"]["enabled"] = False
     yaml.dump(params, folder / "params.yaml")
     run(folder, "git", "init", "--quiet", "--initial-branch", "main")
     run(folder, "git", "add", ".")

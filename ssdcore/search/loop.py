@@ -97,7 +97,7 @@ class Search:
             run.discard_state()
             ended = self._study.end(trial)
             yield ended, f"is pruned after epoch {max(ended.measured)}"
-        elif self._signals.stop is None and run.begin_again():
+        elif figures is None and self._signals.stop is None and run.begin_again():
             self._runs[number] = run
             yield trial, "restarts: DVC failed, or its process was killed"
         elif self._signals.stop is None:

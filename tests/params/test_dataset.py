@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 def read(tmp_path: Path, key: str, value: object):
     """Reads params.yaml with one key of dataset changed."""
-    yaml = YAML()
+    yaml = YAML(typ="safe")
     params = yaml.load(ROOT / "params.yaml")
     section = params["dataset"]
     *path, name = key.split(".")

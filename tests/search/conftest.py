@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.project import ROOT, stage, stage_inside, start
+from tests.project import ROOT, run_inside, stage_inside, start
 from tests.small_repository import dvc, run
 
 PIPELINE = {
@@ -115,9 +115,7 @@ def ended(template: Path) -> tuple[Repository, str]:
         trials=4, seed=64, prune={"after_trials": 1, "after_epochs": 0},
         params={"train.lr_max": rates, "train.momentum": {"choices": [0.5, 0.9, 0.91, 0.92]}},
     )  # fmt: skip
-    done = stage(repository.folder, "search", "--jobs", "2")
-    assert done.returncode == 0, done.stdout + done.stderr
-    return repository, done.stdout
+    return repository, run_inside(repository.folder, "search", "--jobs", "2")
 
 
 @pytest.fixture

@@ -151,6 +151,7 @@ def test_first_trials_that_all_fail_end_the_search_with_the_reason(repository, m
     out = repository.search(status=1)
     assert "s-0 fails: no AP: val shows no objects" in out
     assert "The first 1 trials failed" in out
+    assert "restarts" not in out
     assert repository.ran() == ["s-0"]
 
 
