@@ -24,9 +24,12 @@ THRESHOLDS = Thresholds(score=0.34)
 
 
 @pytest.fixture(scope="module")
-def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def home(
+    checkpoint: Path, database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
     """A repository whose store has the model registered, and in a run; and that run's id."""
     home = write_repository(tmp_path_factory.mktemp("home"), checkpoint)
+    shutil.copy(database, home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(home))
         registry = Registry(locate(), "ssd300")

@@ -24,9 +24,11 @@ OTHER_DATA = "da7a" * 8 + ".dir"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Path:
     """A repository whose store the tests share: to build one takes seconds."""
-    return tmp_path_factory.mktemp("a répository")
+    home = tmp_path_factory.mktemp("a répository")
+    shutil.copy(database, home)
+    return home
 
 
 @pytest.fixture
