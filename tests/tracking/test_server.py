@@ -24,21 +24,17 @@ from benchmarks.tracking_faults import (
     is_possible,
     measure_fault,
 )
-from ssdcore.coco.annotations import CocoClass
 from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file
-from ssdcore.export.metadata import ExportMetadata
-from ssdcore.export.onnx_builder import Graph, save, tensor
-from ssdcore.inference.decode import Thresholds
-from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
+from ssdcore.serving import package
 from ssdcore.tracking import Run, tracked
 from ssdcore.tracking import run as run_module
 from ssdcore.tracking.client import quiet
 from ssdcore.tracking.sender import sync, upload
 from ssdcore.tracking.spool import UPLOADED, Event, spools
 from ssdcore.tracking.store import locate
-from tests.serving.repositories import ROOT, write_repository
+from tests.serving.repositories import write_model, write_repository
 from tests.tracking.spools import (
     FINISH,
     MODEL,
@@ -293,54 +289,32 @@ def test_what_is_deleted_while_values_wait_is_restored(store, experiment, what, 
     assert (again.info.status, again.data.metrics) == ("FINISHED", {"loss": 0.5})
 
 
-@pytest.fixture
-def evaluated(own: Path) -> Path:
-    """A repository with a model that was evaluated and exported, as a graph that does nothing."""
-    (own / "made").mkdir()
-    (own / "made/best.ckpt").write_bytes(b"weights")
-    graph = Graph()
-    graph.add("Identity", "photos", outputs=["boxes"])
-    photos, boxes = (tensor(name, np.float32, ["batch"]) for name in ("photos", "boxes"))
-    network = read_params(ROOT / "params.yaml").model
-    model = ModelMetadata(network, (CocoClass(3, "cat"),), "multibox", 0)
-    save(
-        own / "made" / layout.DETECTOR.name,
-        graph.model("nothing", [photos], [boxes]),
-        ExportMetadata(model, Thresholds(), {}).texts(),
-    )
-    return write_repository(own, own / "made/best.ckpt")
-
-
 @pytest.mark.usefixtures("here", "proxy")
 def test_a_server_passes_on_a_runs_files_and_its_model(
-    evaluated: Path, experiment: str, ask: Ask, stored: Stored, tmp_path: Path
+    own: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a team's server does whose clients can't reach the storage of artifacts directly."""
     from stages.promote import main
 
-    (evaluated / "history.csv").write_text("step,loss\n1,0.5\n")
-    params = (evaluated / "params.yaml").read_text()
-    assert params.count("experiment: ssd300") == 1
-    params = params.replace("experiment: ssd300", f"experiment: {experiment}")
-    (evaluated / "params.yaml").write_text(params)
+    monkeypatch.setattr(package, "LIBRARY", package.MODEL_CODE.parent)  # each file is a request
+    write_repository(own, write_model(own / "made"))
+    experiment = read_params(own / "params.yaml").tracking.experiment
+    (own / "history.csv").write_text("step,loss\n1,0.5\n")
     with tracked("train", params=PARAMS, experiment=experiment) as run:
-        run.set_model(sha256_of_file(evaluated / layout.BEST_CHECKPOINT))
-        run.log_artifact(evaluated / "history.csv", "plots")
-    (found,) = stored()
+        run.set_model(sha256_of_file(own / layout.BEST_CHECKPOINT))
+        run.log_artifact(own / "history.csv", "plots")
+    (found,) = ask("search_runs", [ask("get_experiment_by_name", experiment).experiment_id])
     assert found.info.artifact_uri.startswith("mlflow-artifacts:/")
-    fetched = ask("download_artifacts", found.info.run_id, "plots/history.csv", tmp_path / "made")
+    fetched = ask("download_artifacts", found.info.run_id, "plots/history.csv", own / "made")
     assert Path(fetched).read_text() == "step,loss\n1,0.5\n"
 
-    main(evaluated / "params.yaml", "team")
-    version = ask("get_model_version_by_alias", "team", "champion")
-    assert version.run_id == found.info.run_id
+    main(own / "params.yaml", "team")
+    assert ask("get_model_version_by_alias", "team", "champion").run_id == found.info.run_id
     with quiet():
         from mlflow.artifacts import download_artifacts
 
-        folder = download_artifacts(
-            artifact_uri="models:/team@champion", dst_path=str(tmp_path / "fetched")
-        )
+        folder = download_artifacts(artifact_uri="models:/team@champion", dst_path=str(own / "all"))
     packed = Path(folder, "artifacts", layout.DETECTOR.name)
-    assert packed.read_bytes() == (evaluated / layout.DETECTOR).read_bytes()
-    assert Path(folder, "code/ssdcore/serving/image_model.py").is_file()
-    assert not [*evaluated.glob("mlflow.db*"), *evaluated.glob("mlartifacts")]
+    assert packed.read_bytes() == (own / layout.DETECTOR).read_bytes()
+    assert Path(folder, "code/serving/image_model.py").is_file()
+    assert not [*own.glob("mlflow.db*"), *own.glob("mlartifacts")]
