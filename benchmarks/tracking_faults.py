@@ -143,7 +143,8 @@ def bench(seconds: float) -> Iterator[Bench]:
                 proxy.refuse()
         finally:
             if is_disk:
-                subprocess.run(["umount", str(artifacts)], check=True)
+                # the killed server's processes may not have ended yet
+                subprocess.run(["umount", "--lazy", str(artifacts)], check=True)
 
 
 def is_possible(tools: Bench, name: str) -> bool:
