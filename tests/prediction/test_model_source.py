@@ -88,12 +88,14 @@ def test_a_model_file_outside_the_model_is_refused(at_home, tmp_path, path):
         fetch(locate(), model.as_uri(), tmp_path / "copy")
 
 
-def test_a_missing_store_is_not_created(tmp_path, monkeypatch):
+def test_a_missing_store_is_not_created_and_costs_no_import_of_mlflow(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    broken = tmp_path / "mlflow.py"  # the working folder comes first
+    broken.write_text("1 / 0")
     model = "models:/ssd300@champion"
     with pytest.raises(InputError, match=f"^{model}: found 'no database "), model_file(model):
         pytest.fail("it was found")
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [broken]
 
 
 @pytest.fixture(scope="module")
