@@ -16,14 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks.faulty_proxy import FaultyProxy
-from benchmarks.tracking_faults import (
-    FAULTS,
-    METRICS,
-    Bench,
-    bench,
-    is_possible,
-    measure_fault,
-)
+from benchmarks.tracking_faults import FAULTS, METRICS, Bench, bench, is_possible, measure_fault
 from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file
 from ssdcore.params.reader import read_params
