@@ -17,6 +17,7 @@ import pytest
 from ssdcore.serving.fetch import fetch
 from ssdcore.tracking import Run, tracked, upload_process
 from ssdcore.tracking import run as run_module
+from ssdcore.tracking.client import open_client
 from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.sender import sync
 from ssdcore.tracking.spool import spools
@@ -86,22 +87,9 @@ print('mlflow' in sys.modules)
     assert not (own / ".ssd").exists()
 
 
-def test_a_healthy_store_gets_everything_without_a_message(root, experiment, stored, capfd):
-    with tracked("train", params=PARAMS, experiment=experiment) as run:
-        run.set_model(MODEL)
-        run.log_metrics({"loss": 1.0}, 1)
-        until(lambda: stored() and stored()[0].data.metrics == {"loss": 1.0})
-        assert stored()[0].info.status == "RUNNING"
-        run.log_metrics({"loss": 2.0}, 2)
-        until(lambda: stored()[0].data.metrics == {"loss": 2.0})
-    out, err = capfd.readouterr()
-    assert (out, told(err)) == ("", [])
-    (run,) = stored()
-    assert (run.info.status, run.data.metrics) == ("FINISHED", {"loss": 2.0})
-    assert spools(root) == []
-
-
-def test_a_repository_of_any_name_may_be_moved(tmp_path, database, monkeypatch):
+def test_a_repository_of_any_name_is_tracked_without_a_message_and_may_be_moved(
+    tmp_path, database, monkeypatch, capfd
+):
     before, after = tmp_path / "what? 50%25 #ü", tmp_path / "%3F"
     (before / ".dvc").mkdir(parents=True)
     shutil.copy(database, before / "mlflow.db")
@@ -109,11 +97,15 @@ def test_a_repository_of_any_name_may_be_moved(tmp_path, database, monkeypatch):
     (before / "page.html").write_text("<h1>")
     with tracked("train", params=PARAMS, experiment="x") as run:
         run.log_artifact(before / "page.html")
+    out, err = capfd.readouterr()
+    assert (out, told(err)) == ("", [])
+    assert spools(before) == []
     before.rename(after)
     monkeypatch.chdir(after)
     (run_id,) = (folder.name for folder in (after / "mlartifacts").iterdir())
     fetched = fetch(locate(), f"runs:/{run_id}/page.html", after / "fetched")
     assert fetched.read_text() == "<h1>"
+    assert open_client(locate()).get_run(run_id).info.status == "FINISHED"
     os.environ.pop("MLFLOW_TRACKING_URI", None)  # in which MLflow keeps its address
     monkeypatch.setattr(run_module, "UploadProcess", UploadHere)
     with tracked("report", params=PARAMS, experiment="x") as run:
@@ -161,20 +153,24 @@ def test_a_killed_stage_is_uploaded_as_killed(root, experiment, stored):
     assert run.data.metrics == {"loss": 1.0}
 
 
-def test_an_upload_that_is_killed_is_continued(root, experiment, stored, monkeypatch):
+def test_values_arrive_during_a_stage_and_an_upload_that_is_killed_is_continued(
+    root, experiment, stored, monkeypatch
+):
     started, start = [], subprocess.Popen
     monkeypatch.setattr(
         subprocess, "Popen", lambda *a, **k: started.append(start(*a, **k)) or started[-1]
     )
     with tracked("train", params=PARAMS, experiment=experiment) as run:
-        run.log_metrics({"loss": 1.0}, 1)
-        until(lambda: stored() and stored()[0].data.metrics)
+        for loss in (1.0, 2.0):
+            run.log_metrics({"loss": loss}, int(loss))
+            until(lambda loss=loss: stored() and stored()[0].data.metrics == {"loss": loss})
+            assert stored()[0].info.status == "RUNNING"
         next(one for one in started if SENDER in one.args).kill()
-        run.log_metrics({"loss": 2.0}, 2)
+        run.log_metrics({"loss": 3.0}, 3)
     assert len(spools(root)) == 1
     assert [sent.left for sent in sync()] == [""]
     (stored_run,) = stored()
-    assert (stored_run.info.status, stored_run.data.metrics) == ("FINISHED", {"loss": 2.0})
+    assert (stored_run.info.status, stored_run.data.metrics) == ("FINISHED", {"loss": 3.0})
 
 
 @pytest.mark.parametrize(
