@@ -6,13 +6,7 @@ MindSpore 2.8 aborts in a process in which MLflow has loaded Protocol Buffers fi
 import sys
 from pathlib import Path
 
-from ssdcore.tracking.client import mlflow_errors, open_client, quiet
 from ssdcore.tracking.store import Store, UnavailableError, locate
-
-with quiet():
-    import mlflow
-    from mlflow.artifacts import download_artifacts
-    from mlflow.models import Model
 
 
 def fetch(store: Store, uri: str, folder: Path) -> Path:
@@ -27,6 +21,13 @@ def fetch(store: Store, uri: str, folder: Path) -> Path:
     """
     if store.database and not store.database.exists():
         raise LookupError(f"no database {store.database}")
+
+    from ssdcore.tracking.client import mlflow_errors, open_client, quiet  # takes seconds
+
+    with quiet():
+        import mlflow
+        from mlflow.artifacts import download_artifacts
+
     open_client(store)
     mlflow.set_tracking_uri(store.uri)
     with mlflow_errors():
@@ -38,7 +39,12 @@ def _network_in(model: Path) -> Path:
     """Returns the network's file of a model that `ssdcore.serving.package` wrote."""
     if not (model / "MLmodel").is_file():
         raise LookupError("a folder that is no model; name a file in it")
+
+    from ssdcore.tracking.client import mlflow_errors
+
     with mlflow_errors():
+        from mlflow.models import Model
+
         flavor = Model.load(str(model)).flavors.get("python_function", {})
     entries = list(flavor.get("artifacts", {}).values())
     path = (model / str(entries[0].get("path", "") if entries else "")).resolve()

@@ -61,7 +61,6 @@ def quiet() -> Iterator[None]:
 with quiet():
     from mlflow.entities import Run
     from mlflow.exceptions import MlflowException
-    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine_with_retry
     from mlflow.tracking.client import MlflowClient
 
 # The errors of HTTP and of file locks are OSErrors; a database's driver may not be installed.
@@ -116,6 +115,8 @@ def open_client(store: Store) -> MlflowClient:
 
 def _create(database: Path) -> None:
     """Creates the tables in another file first: a half-created database can't be repaired."""
+    from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine_with_retry
+
     with replacing(database) as part:
         engine = create_sqlalchemy_engine_with_retry(sqlite_uri(part.as_posix()))
         try:

@@ -4,13 +4,6 @@ from ssdcore.doctor import model as module
 from ssdcore.doctor.model import check_model
 
 
-def test_an_available_device_without_a_model(tmp_path):
-    device, model = check_model("CPU", tmp_path / "best.ckpt")
-    assert (device.grade, device.subject, device.text) == ("ok", "device", "CPU")
-    assert (model.grade, model.subject) == ("to do", "model")
-    assert model.remedy == "Run dvc repro"
-
-
 def test_a_missing_device_and_a_damaged_model(tmp_path):
     (tmp_path / "best.ckpt").write_text("hello")
     device, model = check_model("Ascend", tmp_path / "best.ckpt")

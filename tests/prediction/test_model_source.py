@@ -24,9 +24,12 @@ THRESHOLDS = Thresholds(score=0.34)
 
 
 @pytest.fixture(scope="module")
-def home(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+def home(
+    checkpoint: Path, database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, str]:
     """A repository whose store has the model registered, and in a run; and that run's id."""
     home = write_repository(tmp_path_factory.mktemp("home"), checkpoint)
+    shutil.copy(database, home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(home))
         registry = Registry(locate(), "ssd300")
@@ -85,12 +88,14 @@ def test_a_model_file_outside_the_model_is_refused(at_home, tmp_path, path):
         fetch(locate(), model.as_uri(), tmp_path / "copy")
 
 
-def test_a_missing_store_is_not_created(tmp_path, monkeypatch):
+def test_a_missing_store_is_not_created_and_costs_no_import_of_mlflow(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    broken = tmp_path / "mlflow.py"  # the working folder comes first
+    broken.write_text("1 / 0")
     model = "models:/ssd300@champion"
     with pytest.raises(InputError, match=f"^{model}: found 'no database "), model_file(model):
         pytest.fail("it was found")
-    assert not list(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == [broken]
 
 
 @pytest.fixture(scope="module")

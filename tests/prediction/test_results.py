@@ -100,4 +100,4 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path):
         return most
 
     peak(10)
-    assert peak(4000) < 2 * peak(400)
+    assert peak(1000) < 2 * peak(100)

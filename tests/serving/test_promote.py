@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import onnx
 import pytest
 
 from ssdcore.core import layout
@@ -18,15 +17,35 @@ from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.files import sha256_of_file
 from ssdcore.params.reader import read_params
 from ssdcore.tracking.client import quiet
-from tests.serving.repositories import COUNTED, DATA_MD5, MEASURED, ROOT, write_repository
+from tests.serving.repositories import (
+    COUNTED,
+    DATA_MD5,
+    MEASURED,
+    ROOT,
+    write_model,
+    write_repository,
+)
 
 OTHER_DATA = "da7a" * 8 + ".dir"
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Path:
     """A repository whose store the tests share: to build one takes seconds."""
-    return tmp_path_factory.mktemp("a répository")
+    home = tmp_path_factory.mktemp("a répository")
+    shutil.copy(database, home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def another(tmp_path: Path) -> Path:
+    """A checkpoint with another hash."""
+    return write_model(tmp_path / "another", b"others")
 
 
 @pytest.fixture
@@ -41,22 +60,17 @@ def promote(
 ) -> Callable[..., int]:
     """`promote(ap=0.5, …)` evaluates the model anew, calls the stage and returns its status.
 
-    `threshold` is that of the report, and `note` becomes a part of the exported file.
+    `threshold` is that of the report.
     """
     monkeypatch.chdir(home)
     stage = importlib.import_module("stages.promote")
 
-    def call(
-        model: Path = checkpoint, threshold: str = "null", note: str = "", **evaluated: Any
-    ) -> int:
+    def call(model: Path = checkpoint, threshold: str = "null", **evaluated: Any) -> int:
         write_repository(home, model, **evaluated)
         params = (home / "params.yaml").read_text()
         old = "  score_threshold: null"
         assert params.count(old) == 1
         (home / "params.yaml").write_text(params.replace(old, f"  score_threshold: {threshold}"))
-        exported = onnx.load(home / layout.DETECTOR)
-        exported.doc_string = note
-        onnx.save(exported, home / layout.DETECTOR)
         try:
             stage.main(home / "params.yaml", name)
         except SystemExit as exit:
@@ -64,15 +78,6 @@ def promote(
         return 0
 
     return call
-
-
-@pytest.fixture
-def another(checkpoint: Path, tmp_path: Path) -> Path:
-    """A checkpoint with another hash; it is registered, not loaded."""
-    path = tmp_path / "another.ckpt"
-    path.write_bytes(checkpoint.read_bytes() + b"\0")
-    shutil.copy(checkpoint.with_name(layout.DETECTOR.name), tmp_path)
-    return path
 
 
 @pytest.fixture

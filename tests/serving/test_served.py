@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ import requests
 from ssdcore.data.images import decode
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import load_photo_detector
-from tests.project import stage
+from tests.project import run_inside
 from tests.serving.repositories import write_repository
 
 BIN = Path(sys.executable).parent
@@ -38,10 +39,11 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def address(checkpoint: Path, tmp_path_factory, environment) -> Iterator[str]:
+def address(checkpoint: Path, database: Path, tmp_path_factory, environment) -> Iterator[str]:
     """The server's address; it runs in a folder with a model, its figures and a store."""
     home = write_repository(tmp_path_factory.mktemp("repository"), checkpoint)
-    assert stage(home, "promote").returncode == 0
+    shutil.copy(database, home)
+    run_inside(home, "promote")
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = found.getsockname()[1]

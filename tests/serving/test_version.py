@@ -9,15 +9,16 @@ from ssdcore.core.errors import InputError
 from ssdcore.inference.decode import Thresholds
 from ssdcore.serving.version import Candidate, Version, is_better, read_candidate, tags_of
 from tests.serving import repositories
-from tests.serving.repositories import write_lock, write_repository
+from tests.serving.repositories import write_lock, write_model, write_repository
 
 
 @pytest.fixture
-def repository(tmp_path: Path, checkpoint: Path) -> Path:
-    return write_repository(tmp_path, checkpoint, ap=0.25)
+def repository(tmp_path: Path) -> Path:
+    return write_repository(tmp_path, write_model(tmp_path / "made"), ap=0.25)
 
 
-def test_tiles_count_if_there_are_some(tmp_path, checkpoint):
+def test_tiles_count_if_there_are_some(tmp_path):
+    checkpoint = write_model(tmp_path / "made")
     found = read_candidate(write_repository(tmp_path, checkpoint, tile=600))
     assert found.counted["tile"] == 600
 

@@ -83,6 +83,7 @@ def test_every_check_prints_a_line(repository):
     assert grades["packages"] == "error"  # there is no requirements.lock here
     assert grades["parameters"] == grades["device"] == grades["MLflow"] == "ok"
     assert grades["model"] == grades["data"] == "todo"
+    assert "model: no model/best.ckpt yet. Run dvc repro.\n" in done.stdout
     errors = sum(grade == "error" for grade in grades.values())
     assert done.exit_code == 1
     assert done.stderr == f"{errors} to fix\n"

@@ -1,19 +1,20 @@
-"""One SQLite store and one server for all tests: MLflow takes seconds to start either."""
+"""One SQLite store for all tests: MLflow takes seconds to create one."""
 
+import shutil
 from typing import Any
 
 import pytest
 
-from benchmarks.tracking_faults import bench
 from ssdcore.tracking import run as run_module
 from ssdcore.tracking.store import locate
 from tests.tracking.spools import UploadHere, UploadNever
 
 
 @pytest.fixture(scope="session")
-def shared_root(tmp_path_factory):
+def shared_root(tmp_path_factory, database):
     root = tmp_path_factory.mktemp("a répository")  # a space and an accent, as home folders have
     (root / ".dvc").mkdir()
+    shutil.copy(database, root)
     return root
 
 
@@ -30,22 +31,6 @@ def own(tmp_path, monkeypatch):
     (tmp_path / ".dvc").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture(scope="session")
-def tools():
-    """A real server behind a proxy that can fail, and simulated trainings of 5 s, one epoch."""
-    with bench(5.0) as tools:
-        yield tools
-
-
-@pytest.fixture
-def proxy(tools, own, monkeypatch):
-    """The proxy, which is the store of the test's own repository."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tools.proxy.address)
-    tools.proxy.served.clear()
-    yield tools.proxy
-    tools.proxy.loses = None
 
 
 @pytest.fixture

@@ -1,67 +1,13 @@
 import json
-import math
 import os
 import shutil
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
-import numpy as np
-import pytest
-
 from ssdcore.tracking.mlflow_writer import KILLED
-from ssdcore.tracking.sender import sync, upload
-from ssdcore.tracking.spool import JOURNAL, REFUSED, REFUSED_FILES, UPLOADED, Event, spools
-from ssdcore.tracking.store import locate
-from tests.tracking.spools import FINISH, SQLITE, event, line, metrics, open_spool, spooled
-
-
-@pytest.fixture(params=["sqlite", "server"])
-def store(request):
-    """Both kinds of store; the working folder is a repository that uses it."""
-    request.getfixturevalue("root" if request.param == "sqlite" else "proxy")
-    return locate().written(Path.cwd())
-
-
-def full_spool(experiment: str, store: str) -> Path:
-    values = [
-        event("Metrics", step=step, values={"loss": step / 3, "gap": math.nan})
-        for step in range(120)
-    ]
-    dataset = event("Dataset", name="shapes", digest="c0ffee" * 8, source="data/raw")
-    spool = open_spool(
-        Path.cwd(), *values, event("Tags", tags={"note": "x"}), dataset, FINISH,
-        store=store, experiment=experiment, params={"a": "1"}, tags={"b": "2"},
-    )  # fmt: skip
-    spool.keep_bytes("pages/page.html", b"<h1>")
-    spool.keep_bytes("top.txt", b"top")
-    spool.close()
-    return spool.folder
-
-
-def test_a_store_keeps_what_is_sent_twice_once(store, experiment, ask, stored):
-    """The claim that the sender builds on: MLflow's store is idempotent."""
-    folder = full_spool(experiment, store)
-    for turn in ("again", "last"):
-        copy = shutil.copytree(folder, folder.with_name(f"{folder.name}-{turn}"))
-        assert not (copy / UPLOADED).exists()
-    assert [sent.left for sent in sync()] == ["", "", ""]
-    assert spools(Path.cwd()) == []
-    (run,) = stored()
-    assert (run.info.status, run.info.start_time, run.info.end_time) == ("FINISHED", 1000, 1000)
-    for name, expected in (("loss", lambda step: step / 3), ("gap", lambda _: math.nan)):
-        history = ask("get_metric_history", run.info.run_id, name)
-        assert [metric.step for metric in history] == list(range(120))
-        values = [metric.value for metric in history]
-        assert np.array_equal(values, [expected(n) for n in range(120)], equal_nan=True)
-    assert run.data.params == {"a": "1"}
-    tags = {name: run.data.tags[name] for name in ("b", "note", "dvc.stage", "run.key")}
-    assert tags == {"b": "2", "note": "x", "dvc.stage": "train", "run.key": "train-key"}
-    (page,) = ask("list_artifacts", run.info.run_id, "pages")
-    assert (page.path, page.file_size) == ("pages/page.html", 4)
-    assert [file.path for file in ask("list_artifacts", run.info.run_id)] == ["pages", "top.txt"]
-    (used,) = ask("get_run", run.info.run_id).inputs.dataset_inputs
-    assert (used.dataset.name, used.dataset.digest) == ("shapes", "c0ffee" * 6)
-    assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "train")]
+from ssdcore.tracking.sender import sync
+from ssdcore.tracking.spool import JOURNAL, REFUSED, REFUSED_FILES, UPLOADED
+from tests.tracking.spools import FINISH, SQLITE, event, metrics, open_spool, spooled
 
 
 def test_a_stage_that_was_killed_gets_the_time_of_its_last_event(root, experiment, stored):
@@ -70,34 +16,6 @@ def test_a_stage_that_was_killed_gets_the_time_of_its_last_event(root, experimen
     list(sync())
     (run,) = stored()
     assert (run.info.status, run.info.end_time, run.data.tags["error"]) == ("KILLED", 5000, KILLED)
-
-
-def test_what_a_resumed_training_repeats_is_stored_once(store, experiment, ask, stored):
-    """A killed process had sent more than the snapshot, from which the next one goes on, holds."""
-
-    def at(time_ms: int, step: int, **values: float) -> Event:
-        return {**event("Metrics", step=step, values=values), "time_ms": time_ms}
-
-    known = {"store": store, "experiment": experiment}
-    sent = [at(1000 + step, step, loss=step / 4) for step in range(1, 5)]
-    spooled(Path.cwd(), *sent, **known)
-    assert [one.left for one in sync()] == [""]
-    spool = open_spool(Path.cwd(), resumes=True, **known)
-    for step in range(3, 7):
-        spool.append(line(at(9000 + step, step, loss=step / 4)))
-        if step == 4:  # the process was killed while it measured
-            spool.append(line(at(9004, step, AP=0.5)))
-        list(upload(Path.cwd(), spool.folder))
-    spool.append(line(FINISH))
-    spool.close()
-    assert [one.left for one in sync()] == [""]
-    (run,) = stored()
-    history = ask("get_metric_history", run.info.run_id, "loss")
-    assert [(m.step, m.value) for m in history] == [(step, step / 4) for step in range(1, 7)]
-    assert [m.step for m in ask("get_metric_history", run.info.run_id, "AP")] == [4]
-    spooled(Path.cwd(), at(9999, 6, loss=1.5), FINISH, **known)  # not resumed: a new measurement
-    list(sync())
-    assert len(ask("get_metric_history", run.info.run_id, "loss")) == 7
 
 
 def test_a_file_can_be_replaced_later(root, experiment, stored):
@@ -174,25 +92,6 @@ def test_an_artifact_store_may_raise_any_error(root, experiment, stored, monkeyp
     assert sent == {spool.folder: "RuntimeError: Unable to locate credentials", younger: ""}
     assert {run.info.status for run in stored()} == {"FINISHED"}
     assert [one.left for one in sync()] == [""]
-
-
-@pytest.mark.parametrize("what", ["run", "experiment"])
-def test_what_is_deleted_while_values_wait_is_restored(store, experiment, what, ask, stored, capfd):
-    spool = open_spool(Path.cwd(), *metrics(1), store=store, experiment=experiment)
-    list(upload(Path.cwd(), spool.folder))
-    (run,) = stored()
-    ids = {"run": run.info.run_id, "experiment": run.info.experiment_id}
-    ask(f"delete_{what}", ids[what])
-    spool.append(line(*metrics(2)))
-    spool.append(line(FINISH))
-    spool.close()
-    (sent,) = sync()
-    assert (sent.left, sent.refused) == ("", "")
-    assert "was deleted; it is restored" in capfd.readouterr().err
-    assert ask("get_experiment", ids["experiment"]).lifecycle_stage == "active"
-    (again,) = stored()
-    assert again.info.run_id == ids["run"]
-    assert (again.info.status, again.data.metrics) == ("FINISHED", {"loss": 0.5})
 
 
 def test_a_run_that_the_store_has_lost_is_made_anew(root, experiment, stored):

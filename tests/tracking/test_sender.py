@@ -97,6 +97,13 @@ def test_a_spool_without_a_beginning_is_moved_away(own, journal):
     assert spooled(own).name != folder.name  # the number is still in use
 
 
+def test_a_store_that_mlflow_does_not_know_is_named(own):
+    folder = spooled(own, FINISH, store="nowhere://")
+    (sent,) = sync()
+    assert "nowhere://" in sent.left
+    assert spools(own) == [folder]
+
+
 def test_what_a_killed_process_left_of_an_uploaded_spool_is_removed(own):
     (spooled(own) / JOURNAL).unlink()
     assert list(sync()) == []
