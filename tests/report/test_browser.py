@@ -91,14 +91,6 @@ def opened(window):
     assert troubles == []
 
 
-@pytest.fixture(scope="module")
-def brief(content):
-    """The content with two charts: most of a page's time is drawing them."""
-    for name in content.tables.keys() - {"per_class", "score_curves"}:
-        content = with_rows(content, name, [])
-    return content
-
-
 @pytest.fixture
 def page(opened, content):
     """The page of `content`, with no box filtered out; tests that follow one another share it."""
