@@ -157,7 +157,8 @@ def write_params(folder: Path, changes: Content, of: Path = ROOT / "params.yaml"
     Raises:
         KeyError: a change names a section that does not exist.
     """
-    yaml = YAML()
+    yaml = YAML(typ="safe")  # without the comments, in C
+    yaml.default_flow_style = False
     params = yaml.load(of)
     for key, value in changes.items():
         *sections, name = key.split(".")

@@ -118,13 +118,13 @@ def many(tmp_path) -> tuple[Path, CocoResults]:
     ]  # fmt: skip
     images = [{"id": id_, "file_name": "", "height": 100, "width": 100} for id_ in ids]
     truth = write_coco(tmp_path / "truth.json", images, objects, [(n, str(n)) for n in (1, 2, 3)])
-    picked = rng.integers(0, len(objects), 3000)
-    boxes = np.array([objects[n]["bbox"] for n in picked]) + rng.normal(0, 6, (3000, 4))
+    picked = rng.integers(0, len(objects), 1000)
+    boxes = np.array([objects[n]["bbox"] for n in picked]) + rng.normal(0, 6, (1000, 4))
     results = CocoResults(
         np.array([objects[n]["image_id"] for n in picked], np.int64),
         np.array([objects[n]["category_id"] for n in picked], np.int64),
         boxes.round(3),
-        rng.random(3000).round(2),
+        rng.random(1000).round(2),
     )
     return truth, results
 

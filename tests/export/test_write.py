@@ -44,10 +44,11 @@ def check(folder, formats, network, metadata, images, tolerance=1e-4):
     return check_exports(folder, formats, detector, metadata, shown, images.split, tolerance)
 
 
+@pytest.mark.usefixtures("uncompiled")
 def test_every_format_is_written_and_is_the_checkpoints_network(
-    tmp_path, network, metadata, images
+    tmp_path, network, metadata, two_images
 ):
-    calibration = input_batches(images.shards, 4, workers=1)
+    calibration = input_batches(two_images.shards, 4, workers=1)
     write_exports(tmp_path, network, metadata, FORMATS, calibration)
     assert {path.name for path in tmp_path.iterdir()} == FILES
     for name in FILES:
@@ -57,9 +58,9 @@ def test_every_format_is_written_and_is_the_checkpoints_network(
         else:
             kind = OnnxDetector if "photos" in name else OnnxNetwork
             assert kind(OnnxFile(path)).metadata == metadata
-    parity = check(tmp_path, FORMATS, network, metadata, images)
+    parity = check(tmp_path, FORMATS, network, metadata, two_images)
     assert parity.faults == []
-    assert parity.figures["images"] == 10
+    assert parity.figures["images"] == 2
     figures = parity.figures
     assert figures["onnx"]["offsets"] < 1e-4
     assert 1e-4 < figures["float16"]["offsets"] < figures["int8"]["offsets"]

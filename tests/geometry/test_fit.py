@@ -46,7 +46,7 @@ def test_overlaps_equal_those_with_every_default_box(size, rng):
 )
 def test_known_sides_are_recovered_within_5_percent(sides, rng):
     sides = np.array(sides)
-    boxes = objects(sides[rng.integers(0, len(sides), 2000)], rng)
+    boxes = objects(sides[rng.integers(0, len(sides), 400)], rng)
     found = shapes_of(fit_boxes(boxes, LAYOUT, TUTORIAL_SCALES))
     for side in sides:
         nearest = np.abs(found / side - 1).max(axis=1).min()
@@ -61,7 +61,7 @@ def test_scales_and_ratios_that_drew_the_objects_are_recovered(rng):
     )
     sides = shapes_of(drawn)
     sides = sides[(sides < 1).all(axis=1)]
-    boxes = objects(sides[rng.integers(0, len(sides), 4000)], rng)
+    boxes = objects(sides[rng.integers(0, len(sides), 1000)], rng)
     found = fit_boxes(boxes, LAYOUT, TUTORIAL_SCALES)
     np.testing.assert_allclose(found.scales[:3], drawn.scales[:3], rtol=0.05)
     for ratios, expected in zip(found.ratios[:2], drawn.ratios[:2], strict=True):
@@ -70,7 +70,7 @@ def test_scales_and_ratios_that_drew_the_objects_are_recovered(rng):
 
 def test_objects_stay_on_the_finest_map_that_shows_them_well(rng):
     """Boxes of a coarser map could fit them better, but find them less exactly."""
-    sides = np.array([(0.07, 0.07), (0.185, 0.185)])[rng.integers(0, 2, 1000)]
+    sides = np.array([(0.07, 0.07), (0.185, 0.185)])[rng.integers(0, 2, 200)]
     boxes = objects(sides, rng)
     found = fit_boxes(boxes, LAYOUT, (0.08, 0.3, 0.45, 0.6, 0.75, 0.9, 1.05))
     every = cyxhw_to_yxyx(default_boxes(found.scales, 300, found.ratios))
@@ -79,7 +79,7 @@ def test_objects_stay_on_the_finest_map_that_shows_them_well(rng):
 
 
 def test_the_share_rises_and_values_that_no_object_needs_stay(rng):
-    boxes = objects(rng.uniform(0.06, 0.12, (1000, 2)), rng)
+    boxes = objects(rng.uniform(0.06, 0.12, (300, 2)), rng)
     found = fit_boxes(boxes, LAYOUT, TUTORIAL_SCALES)
     fitted = LAYOUT.with_aspect_ratios(found.ratios)
     assert share_fitted(boxes, LAYOUT, TUTORIAL_SCALES) < 0.95
@@ -98,7 +98,7 @@ def test_without_objects_nothing_changes():
 
 
 def test_of_objects_of_one_size_the_scales_of_other_sizes_stay(rng):
-    found = fit_boxes(objects(np.full((400, 2), 0.5), rng), LAYOUT, TUTORIAL_SCALES)
+    found = fit_boxes(objects(np.full((50, 2), 0.5), rng), LAYOUT, TUTORIAL_SCALES)
     assert found.scales[4:] == TUTORIAL_SCALES[4:]
 
 
@@ -106,7 +106,7 @@ def test_of_objects_of_one_size_the_scales_of_other_sizes_stay(rng):
 @pytest.mark.parametrize("size", LAYOUTS)
 def test_every_proposal_keeps_its_values_apart(size, side, rng):
     layout = LAYOUTS[size]
-    boxes = objects(side * rng.uniform(0.98, 1.02, (200, 2)), rng)
+    boxes = objects(side * rng.uniform(0.98, 1.02, (50, 2)), rng)
     found = fit_boxes(boxes, layout, layout.coco_scales)
     for row in found.rows():
         assert all(b >= a * MIN_GROWTH for a, b in pairwise(row)), row
@@ -115,13 +115,13 @@ def test_every_proposal_keeps_its_values_apart(size, side, rng):
 def test_close_values_that_no_object_needs_stay(rng):
     """With all their digits, and they are in no other's way."""
     present = (0.1, 0.27, 0.44, 0.45, 0.46, 0.6, 0.7123)
-    found = fit_boxes(objects(np.full((400, 2), 0.05), rng), LAYOUT, present)
+    found = fit_boxes(objects(np.full((50, 2), 0.05), rng), LAYOUT, present)
     assert found.scales[0] == pytest.approx(0.05, rel=0.05)
     assert found.scales[2:] == present[2:]
 
 
 def test_ratios_are_fitted_in_any_order(rng):
-    sides = 0.25 * np.array([(1, 4.5), (2.2, 1), (1, 1)])[rng.integers(0, 3, 1000)] ** 0.5
+    sides = 0.25 * np.array([(1, 4.5), (2.2, 1), (1, 1)])[rng.integers(0, 3, 200)] ** 0.5
     boxes = objects(sides, rng)
     rising, falling = (
         fit_boxes(boxes, LAYOUT.with_aspect_ratios(((2,), ratios, *[(2,)] * 4)), TUTORIAL_SCALES)

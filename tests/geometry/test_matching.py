@@ -54,7 +54,7 @@ def naive_one_to_one(boxes, priors):
     left, free = set(range(len(boxes))), set(range(len(priors)))
     owner = [-1] * len(priors)
     while left:
-        highest = {n: max(overlap[n, k] for k in free) for n in left}
+        highest = {n: overlap[n, sorted(free)].max() for n in left}
         n = max(left, key=lambda n: (highest[n], -n))
         equal = [k for k in sorted(free) if overlap[n, k] >= highest[n] - matching.EQUAL_IOU]
         k = min(equal, key=lambda k: ((priors[k, :2] - centres[n]) ** 2).sum())

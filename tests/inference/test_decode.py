@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ssdcore.geometry.box_coder import decode, encode
 from ssdcore.geometry.default_boxes import default_boxes
-from ssdcore.geometry.iou import iou
+from ssdcore.geometry.iou import iou_matrix
 from ssdcore.inference import decode as decode_module
 from ssdcore.inference.decode import Thresholds, detect, find_candidates, validation_remark
 from ssdcore.params.reader import read_params
@@ -36,6 +36,7 @@ def detect_one(outputs, thresholds):
 def naive(offsets, probabilities, default_boxes, thresholds):
     """Class by class and box by box: the best (label, score, box) of one image."""
     boxes = decode(offsets, default_boxes)
+    overlaps = iou_matrix(boxes, boxes)
     found = []
     for label in range(1, probabilities.shape[1]):
         scores = probabilities[:, label]
@@ -43,8 +44,7 @@ def naive(offsets, probabilities, default_boxes, thresholds):
         rows = sorted(rows, key=lambda row: (-scores[row], row))[: thresholds.max_candidates]
         kept = []
         for row in rows:
-            overlaps = [iou(boxes[other][None], boxes[row][None])[0] for other in kept]
-            if all(overlap <= np.float32(thresholds.nms_iou) for overlap in overlaps):
+            if all(overlaps[other, row] <= np.float32(thresholds.nms_iou) for other in kept):
                 kept.append(row)
         found += [(-scores[row], label, row) for row in kept[: thresholds.max_per_class]]
     return [(label, -s, *boxes[row]) for s, label, row in sorted(found)][

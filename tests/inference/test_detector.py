@@ -20,6 +20,7 @@ from ssdcore.models.metadata import ModelMetadata
 from tests.augment_params import augment_params
 from tests.training.tiny import build_tiny
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
 WHOLE = np.array([[0.0, 0, 1, 1]])
 
 

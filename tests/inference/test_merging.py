@@ -14,7 +14,7 @@ from ssdcore.inference.photo_detector import PhotoDetector
 from tests.data.samples import COLOURS, GREY, painted
 
 CLASSES = tuple(CocoClass(label, str(label)) for label in COLOURS)
-ROWS, COLUMNS = 6, 8
+ROWS, COLUMNS = 4, 5
 
 
 class PaintFinder:

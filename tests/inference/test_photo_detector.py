@@ -23,7 +23,7 @@ from tests.coco_files import jpeg
 KINDS = ["JPEG", "PNG", "WEBP", "TIFF"]
 
 
-def ramp(kind: str, orientation: int, size: tuple[int, int] = (80, 60)) -> bytes:
+def ramp(kind: str, orientation: int, size: tuple[int, int] = (80, 60), **how: int) -> bytes:
     """An image that looks different in every orientation, with EXIF's note of one."""
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -32,7 +32,7 @@ def ramp(kind: str, orientation: int, size: tuple[int, int] = (80, 60)) -> bytes
     y, x = np.mgrid[:height, :width]
     pixels[..., 0], pixels[..., 1] = 200 * y // height, 200 * x // width
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, kind, exif=exif)
+    Image.fromarray(pixels).save(file, kind, exif=exif, **how)
     return file.getvalue()
 
 
@@ -57,7 +57,7 @@ def test_a_large_photo_is_decoded_smaller_for_the_network_and_whole_to_draw():
 
 def test_a_large_photo_of_a_phone_is_drawn_on_as_the_network_sees_it():
     """Its file is decoded once; what follows takes the JPEG that training would get."""
-    photo = read_photo(ramp("AVIF", 1, (2405, 2001)))
+    photo = read_photo(ramp("AVIF", 1, (2405, 2001), speed=10))
     assert photo.rgb.shape == (1001, 1203, 3)
     np.testing.assert_array_equal(photo.whole(), decode(photo.encoded))
     assert photo.encoded[:2] == b"\xff\xd8"

@@ -182,6 +182,14 @@ def content(tables, splits, gallery):
     )
 
 
+@pytest.fixture(scope="session")
+def brief(content):
+    """The content with two charts: most of a page's time is drawing them."""
+    for name in content.tables.keys() - {"per_class", "score_curves"}:
+        content = with_rows(content, name, [])
+    return content
+
+
 def with_rows(content: ReportContent, name: str, rows: Sequence[Any]) -> ReportContent:
     table = replace(content.tables[name], rows=[tuple(row) for row in rows])
     return replace(content, tables={**content.tables, name: table})

@@ -15,21 +15,36 @@ from tests.browser import DESKTOP, PHONE, browser  # noqa: F401
 from tests.report.conftest import with_rows
 
 CHARTS = 14
+SCRIPT_LINE = 10_000  # of the file; no page has so many lines before its scripts
 
 
 class Opened:
-    """An open page, with its errors and network requests."""
+    """A window, with the errors and network requests of its pages."""
 
     def __init__(self, browser: Any, file: Path, **options: Any) -> None:
         self.troubles: list[str] = []
+        self.file = file
+        self.content: ReportContent | None = None
         self.context = browser.new_context(**{"viewport": DESKTOP, "offline": True, **options})
         self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
         self.page.on("console", lambda message: self.troubles.append(message.text))
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("dialog", lambda dialog: self.troubles.append(dialog.message))
         self.page.on("request", self.note)
-        self.page.goto(file.as_uri())
+
+    def __enter__(self) -> "Opened":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.context.close()
+        assert self.troubles == []
+
+    def open(self, text: str) -> None:
+        """Opens a page in the file of all: a browser compiles a script once in each place."""
+        before, script, after = text.partition("<script>")  # the first is plotly.js
+        down = "\n" * (SCRIPT_LINE - before.count("\n"))
+        self.file.write_text(before + down + script + after, encoding="utf-8")
+        self.page.goto(self.file.as_uri())
 
     def note(self, request: Any) -> None:
         if not request.url.startswith(("file:", "data:")):
@@ -52,79 +67,41 @@ class Opened:
         self.page.locator(f"[name=kind][value={kind}]").click()
 
 
-@pytest.fixture
-def opened(browser, content, tmp_path):
-    """Returns a function that opens some content; fails on any error or request of the pages."""
-    all_opened: list[Opened] = []
+@pytest.fixture(scope="module")
+def window(browser, tmp_path_factory):
+    """The window that tests share: a new one compiles the scripts anew, which takes seconds."""
+    with Opened(browser, tmp_path_factory.mktemp("page") / "report.html") as window:
+        yield window
 
-    def open_it(shown: ReportContent = content, **options: Any) -> Opened:
-        file = tmp_path / f"{len(all_opened)}.html"
-        file.write_text(render(shown), encoding="utf-8")
-        all_opened.append(Opened(browser, file, **options))
-        return all_opened[-1]
+
+@pytest.fixture
+def opened(window):
+    """Returns a function that opens some content; fails on any error or request of the pages."""
+
+    def open_it(shown: ReportContent) -> Opened:
+        window.page.emulate_media(media="screen", color_scheme="light")
+        window.page.set_viewport_size(DESKTOP)
+        if window.content is not shown:
+            window.content = shown
+            window.open(render(shown))
+        return window
 
     yield open_it
-    for one in all_opened:
-        one.context.close()
-        assert one.troubles == []
-
-
-@pytest.fixture(scope="module")
-def brief(content):
-    """The content with two charts: most of a page's time is drawing them."""
-    for name in content.tables.keys() - {"per_class", "score_curves"}:
-        content = with_rows(content, name, [])
-    return content
-
-
-@pytest.fixture(scope="module")
-def common(browser, content, tmp_path_factory):
-    """The page that tests share; each leaves its filters to the next, which resets them."""
-    file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(render(content), encoding="utf-8")
-    opened = Opened(browser, file)
-    yield opened
-    opened.context.close()
+    troubles, window.troubles = window.troubles, []
+    assert troubles == []
 
 
 @pytest.fixture
-def page(common):
-    """The page of `content` on a desktop, with no box filtered out."""
-    common.page.locator(".filters .reset").click()
-    yield common
-    assert common.troubles == []
+def page(opened, content):
+    """The page of `content`, with no box filtered out; tests that follow one another share it."""
+    page = opened(content)
+    page.page.locator(".filters .reset").click()
+    return page
 
 
-def test_all_charts_are_drawn_when_the_page_has_loaded(common):
-    assert common.page.locator(".chart").count() == CHARTS
-    assert common.page.locator(".chart .main-svg:first-child").count() == CHARTS
-
-
-def test_charts_follow_without_scrolling_on_a_phone_and_all_are_in_print(opened):
-    phone = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
-    page = opened(**phone).page
-    page.locator(".chart").last.locator(".main-svg").first.wait_for()
-    page = opened(**phone).page
-    page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    assert page.locator(".chart .main-svg:first-child").count() == CHARTS
-
-
-def test_the_ticks_of_tiny_values_differ(opened, brief):
-    rows = [("0–16 px", 0, 16, 40, 0.0001, 0.0004, 0.1)]
-    page = opened(with_rows(brief, "sizes", rows)).page
-    page.locator("#table-sizes .main-svg").first.wait_for()
-    ticks = page.locator("#table-sizes .ytick text").all_text_contents()
-    assert len(set(ticks)) == len(ticks) > 2
-
-
-def test_a_request_or_an_error_is_noticed(browser, tmp_path):
-    file = tmp_path / "bad.html"
-    file.write_text("<img src='http://a.example/x.png'><script>throw Error('oops')</script>")
-    bad = Opened(browser, file)
-    bad.page.wait_for_timeout(100)
-    bad.context.close()
-    assert "http://a.example/x.png" in bad.troubles
-    assert "oops" in bad.troubles
+def test_all_charts_are_drawn_when_the_page_has_loaded(page):
+    assert page.page.locator(".chart").count() == CHARTS
+    assert page.page.locator(".chart .main-svg:first-child").count() == CHARTS
 
 
 def test_the_class_filter_leaves_its_boxes_and_their_images(page):
@@ -155,6 +132,94 @@ def test_the_threshold_slider_updates_the_boxes(page):
     assert page.boxes() == ["? circle", "? circle", "? star"]
     page.slide(0.5)  # a score of exactly the threshold counts
     assert "✗ star 0.50" in page.boxes()
+
+
+def test_the_figures_of_the_threshold_are_those_of_the_curves(page):
+    page.slide(0.3)
+    assert page.shown(".status") == [
+        "2 of 2 images, with the boxes counted above, from a score of 0.300 on. "
+        "All evaluated images: precision 30\u00a0%, recall 70\u00a0%, F1 0.700."
+    ]
+    page.slide(1)  # where the precision is undefined
+    assert page.shown(".status") == [
+        "2 of 2 images, with the boxes counted above, from a score of 1.000 on. "
+        "All evaluated images: recall 0\u00a0%, F1 0.000."
+    ]
+
+
+def test_kinds_can_be_left_out_and_ground_truth_drawn(page):
+    assert page.shown(".chips output") == ["1", "1", "0", "0", "0", "1", "1"]
+    page.toggle("correct")
+    assert page.boxes() == ["? circle", "✗ star 0.50", "≠ circle 0.70 (star)"]
+    for kind, opacity in (("correct", "0.4"), ("class", "1")):  # only what is left out is faint
+        swatch = page.page.locator(f".swatch.{kind}")
+        assert swatch.evaluate("one => getComputedStyle(one).opacity") == opacity
+    page.toggle("truth")
+    assert page.boxes() == ["· circle", "? circle", "✗ star 0.50", "· star", "≠ circle 0.70 (star)"]
+
+
+def test_the_table_of_classes_sorts_by_each_column(page):
+    headings = page.page.locator("#table-per_class thead th")
+
+    def column() -> list[str]:
+        return page.shown("#table-per_class tbody th")
+
+    assert column() == ["circle", "star", "ghost"]
+    headings.filter(has_text=re.compile("^AP$")).get_by_role("button").click()
+    assert column() == ["star", "circle", "ghost"]
+    assert headings.nth(1).get_attribute("aria-sort") == "descending"
+    page.page.keyboard.press("Enter")  # the heading has the focus
+    assert column() == ["circle", "star", "ghost"]  # undefined values stay last
+    assert headings.nth(1).get_attribute("aria-sort") == "ascending"
+    headings.nth(0).get_by_role("button").click()
+    assert column() == ["circle", "ghost", "star"]
+    assert headings.nth(1).get_attribute("aria-sort") is None
+    headings.nth(5).get_by_role("button").press("Space")
+    assert column() == ["circle", "star", "ghost"]  # 1200, 30, 0 objects
+
+
+def test_a_class_that_is_picked_stands_out_among_the_lines(page):
+    page = page.page
+    page.locator(".pick").first.scroll_into_view_if_needed()
+    widths = "document.querySelector('#table-pr_curves .chart').data.map((d) => d.line.width)"
+    page.locator(".pick select").first.select_option("star")
+    assert page.evaluate(widths) == [1.2, 3, 3]
+    page.locator(".pick select").first.select_option("all classes")
+    assert page.evaluate(widths) == [1.2, 1.2, 3]
+
+
+def test_the_section_in_view_is_marked(page):
+    page.page.locator("nav a", has_text="Sizes").click()
+    page.page.wait_for_function("document.querySelector('nav a[aria-current]').hash === '#sizes'")
+
+
+def test_a_page_scrolls_in_one_direction_only(opened, content, hostile):
+    for shown in (content, hostile):
+        page = opened(shown).page
+        for size in (DESKTOP, {"width": 820, "height": 1180}, PHONE):
+            page.set_viewport_size(size)  # draws all charts anew
+            for scheme in ("light", "dark"):
+                page.emulate_media(color_scheme=scheme)
+                assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
+
+
+def test_hostile_names_are_text(opened, hostile, hostile_names):
+    page = opened(hostile)
+    text = page.page.locator("main").inner_text()
+    for name in hostile_names:
+        assert name in text
+    assert page.page.locator("main script:not([type])").count() == 0
+    assert page.page.locator("main img[src=x], main a").count() == 0
+    page.page.locator(".gallery .image").first.click()
+    assert page.shown("dialog p")[0].startswith(hostile_names[0])
+
+
+def test_the_ticks_of_tiny_values_differ(opened, brief):
+    rows = [("0–16 px", 0, 16, 40, 0.0001, 0.0004, 0.1)]
+    page = opened(with_rows(brief, "sizes", rows)).page
+    page.locator("#table-sizes .main-svg").first.wait_for()
+    ticks = page.locator("#table-sizes .ytick text").all_text_contents()
+    assert len(set(ticks)) == len(ticks) > 2
 
 
 def test_labels_stay_inside_their_image(opened, brief):
@@ -188,30 +253,6 @@ def test_the_slider_stands_on_the_threshold_of_the_evaluation(opened, brief):
     assert page.shown(".slider output") == ["0.503"]
 
 
-def test_the_figures_of_the_threshold_are_those_of_the_curves(page):
-    page.slide(0.3)
-    assert page.shown(".status") == [
-        "2 of 2 images, with the boxes counted above, from a score of 0.300 on. "
-        "All evaluated images: precision 30\u00a0%, recall 70\u00a0%, F1 0.700."
-    ]
-    page.slide(1)  # where the precision is undefined
-    assert page.shown(".status") == [
-        "2 of 2 images, with the boxes counted above, from a score of 1.000 on. "
-        "All evaluated images: recall 0\u00a0%, F1 0.000."
-    ]
-
-
-def test_kinds_can_be_left_out_and_ground_truth_drawn(page):
-    assert page.shown(".chips output") == ["1", "1", "0", "0", "0", "1", "1"]
-    page.toggle("correct")
-    assert page.boxes() == ["? circle", "✗ star 0.50", "≠ circle 0.70 (star)"]
-    for kind, opacity in (("correct", "0.4"), ("class", "1")):  # only what is left out is faint
-        swatch = page.page.locator(f".swatch.{kind}")
-        assert swatch.evaluate("one => getComputedStyle(one).opacity") == opacity
-    page.toggle("truth")
-    assert page.boxes() == ["· circle", "? circle", "✗ star 0.50", "· star", "≠ circle 0.70 (star)"]
-
-
 def test_a_crowded_image_names_its_boxes_only_enlarged(opened, brief):
     boxes = brief.gallery[0].boxes
     crowded = replace(brief.gallery[0], boxes=[*boxes[:2], *[boxes[2]] * 13])
@@ -239,28 +280,9 @@ def test_many_images_show_on_demand(opened, brief):
     assert page.shown(".more") == []
 
 
-def test_the_table_of_classes_sorts_by_each_column(page):
-    headings = page.page.locator("#table-per_class thead th")
-
-    def column() -> list[str]:
-        return page.shown("#table-per_class tbody th")
-
-    assert column() == ["circle", "star", "ghost"]
-    headings.filter(has_text=re.compile("^AP$")).get_by_role("button").click()
-    assert column() == ["star", "circle", "ghost"]
-    assert headings.nth(1).get_attribute("aria-sort") == "descending"
-    page.page.keyboard.press("Enter")  # the heading has the focus
-    assert column() == ["circle", "star", "ghost"]  # undefined values stay last
-    assert headings.nth(1).get_attribute("aria-sort") == "ascending"
-    headings.nth(0).get_by_role("button").click()
-    assert column() == ["circle", "ghost", "star"]
-    assert headings.nth(1).get_attribute("aria-sort") is None
-    headings.nth(5).get_by_role("button").press("Space")
-    assert column() == ["circle", "star", "ghost"]  # 1200, 30, 0 objects
-
-
 def test_a_sorted_table_stays_where_it_is_and_keeps_its_names_in_view(opened, brief):
-    page = opened(brief, viewport=PHONE).page
+    page = opened(brief).page
+    page.set_viewport_size(PHONE)
     name = page.locator("#table-per_class tbody th").first
     heading = page.locator("#table-per_class thead button", has_text="wrong")
     heading.scroll_into_view_if_needed()
@@ -301,37 +323,6 @@ def test_an_image_opens_with_its_boxes_and_arrow_keys_go_to_the_next(opened, bri
     assert page.shown("dialog p") == []
 
 
-def test_a_class_that_is_picked_stands_out_among_the_lines(common):
-    page = common.page
-    page.locator(".pick").first.scroll_into_view_if_needed()
-    widths = "document.querySelector('#table-pr_curves .chart').data.map((d) => d.line.width)"
-    page.locator(".pick select").first.select_option("star")
-    assert page.evaluate(widths) == [1.2, 3, 3]
-    page.locator(".pick select").first.select_option("all classes")
-    assert page.evaluate(widths) == [1.2, 1.2, 3]
-
-
-def test_hostile_names_are_text(opened, hostile, hostile_names):
-    page = opened(hostile)
-    text = page.page.locator("main").inner_text()
-    for name in hostile_names:
-        assert name in text
-    assert page.page.locator("main script:not([type])").count() == 0
-    assert page.page.locator("main img[src=x], main a").count() == 0
-    page.page.locator(".gallery .image").first.click()
-    assert page.shown("dialog p")[0].startswith(hostile_names[0])
-
-
-def test_a_page_scrolls_in_one_direction_only(opened, content, hostile):
-    for shown in (content, hostile):
-        page = opened(shown).page
-        for size in (DESKTOP, {"width": 820, "height": 1180}, PHONE):
-            page.set_viewport_size(size)  # draws all charts anew
-            for scheme in ("light", "dark"):
-                page.emulate_media(color_scheme=scheme)
-                assert page.evaluate("document.documentElement.scrollWidth") == size["width"]
-
-
 def test_print_shows_every_image_and_no_controls(opened, brief):
     page = opened(replace(brief, gallery=[*brief.gallery] * 6))
     page.page.locator("[name=class]").select_option("star")
@@ -344,17 +335,35 @@ def test_print_shows_every_image_and_no_controls(opened, brief):
     assert len(page.images()) == 9
 
 
-def test_without_a_script_images_boxes_and_tables_show(opened):
-    page = opened(java_script_enabled=False)
-    assert page.boxes() == ["? circle", "✓ circle 0.90", "✗ star 0.50", "≠ circle 0.70 (star)"]
-    assert page.shown("#table-per_class tbody th") == ["circle", "star", "ghost"]
-    assert page.shown(".filters") == []
-
-
-def test_the_section_in_view_is_marked(page):
-    page.page.locator("nav a", has_text="Sizes").click()
-    page.page.wait_for_function("document.querySelector('nav a[aria-current]').hash === '#sizes'")
-
-
 def test_an_empty_report_opens(opened, empty):
     assert opened(empty).page.locator("h2").count() == 12
+
+
+def test_a_request_or_an_error_is_noticed(window):
+    window.open("<img src='http://a.example/x.png'><script>throw Error('oops')</script>")
+    window.page.wait_for_timeout(100)
+    assert "http://a.example/x.png" in window.troubles
+    assert "oops" in window.troubles
+    window.troubles.clear()
+    window.content = None
+
+
+def test_charts_follow_without_scrolling_on_a_phone_and_all_are_in_print(browser, brief, tmp_path):
+    phone = {"viewport": PHONE, "has_touch": True, "is_mobile": True}
+    with Opened(browser, tmp_path / "report.html", **phone) as opened:
+        opened.open(render(brief))
+        opened.page.locator(".chart").last.locator(".main-svg").first.wait_for()
+        opened.page.add_init_script("setTimeout = () => 0")  # printed before the second follows
+        opened.page.reload()
+        drawn = opened.page.locator(".chart .main-svg:first-child")
+        assert drawn.count() == 1
+        opened.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert drawn.count() == 2
+
+
+def test_without_a_script_images_boxes_and_tables_show(browser, brief, tmp_path):
+    with Opened(browser, tmp_path / "report.html", java_script_enabled=False) as page:
+        page.open(render(brief))
+        assert page.boxes() == ["? circle", "✓ circle 0.90", "✗ star 0.50", "≠ circle 0.70 (star)"]
+        assert page.shown("#table-per_class tbody th") == ["circle", "star", "ghost"]
+        assert page.shown(".filters") == []

@@ -13,11 +13,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
-# Runs the probe in the real Python under another version; an environment holds a copy of it.
+# Runs the probe in the real Python, without its packages, under another version; an environment
+# holds a copy of it.
 FAKE_PYTHON = """#!/bin/sh
 if [ "$3" = -c ]; then
   code=$4; shift 4
-  exec {python} -E -s -c "import platform, sys
+  exec {python} -E -S -c "import platform, sys
 sys.version_info, sys.base_prefix, sys.executable = {version}, '/nowhere', '{path}'
 platform.python_version = lambda: '{dotted}'
 {patch}

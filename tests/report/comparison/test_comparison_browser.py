@@ -11,22 +11,14 @@ TALLY = Tally(2, 1, 0, unseen=1, invented=0, confused=0)
 
 
 @pytest.fixture(scope="module")
-def file(candidates, tmp_path_factory):
+def opened(browser, candidates, tmp_path_factory):
     """A page of two candidates and an image, each of its panels another size."""
     jpegs = [encode_jpeg(np.zeros((40, 60 + n, 3), np.uint8)) for n in range(3)]
     panels = [Panel(place, jpegs[1 + place], TALLY, 0.4) for place in range(2)]
     page = render_comparison(candidates, [ComparedImage("a.jpg", jpegs[0], panels)])
-    file = tmp_path_factory.mktemp("page") / "compare.html"
-    file.write_text(page, encoding="utf-8")
-    return file
-
-
-@pytest.fixture(scope="module")
-def opened(browser, file):
-    page = Opened(browser, file)
-    yield page
-    page.context.close()
-    assert page.troubles == []
+    with Opened(browser, tmp_path_factory.mktemp("page") / "compare.html") as opened:
+        opened.open(page)
+        yield opened
 
 
 def test_a_heading_sorts_the_classes_by_its_revisions_changes(opened):
@@ -57,10 +49,9 @@ def test_all_parameters_are_in_a_fold(opened):
     assert "focal" in opened.shown("#parameters td")
 
 
-def test_on_a_phone_nothing_is_wider_than_the_screen(browser, file):
-    phone = Opened(browser, file, viewport=PHONE)
+def test_on_a_phone_nothing_is_wider_than_the_screen(opened):
+    opened.page.set_viewport_size(PHONE)
+    opened.page.reload()
     for scheme in ("light", "dark"):
-        phone.page.emulate_media(color_scheme=scheme)
-        assert phone.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
-    phone.context.close()
-    assert phone.troubles == []
+        opened.page.emulate_media(color_scheme=scheme)
+        assert opened.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
