@@ -104,7 +104,7 @@ def measure(*, quick: bool) -> dict[str, Any]:
     seconds = QUICK_SECONDS if quick else SECONDS
     with bench(seconds) as tools:
         baseline = [run_training(tools, "off", tools.folder)["seconds"]]
-        rows = [measure_fault(tools, name) for name in FAULTS if is_possible(tools, name)]
+        rows = [send_and_count(tools, name) for name in FAULTS if is_possible(tools, name)]
         baseline.append(run_training(tools, "off", tools.folder)["seconds"])
     alone_s = sum(baseline) / len(baseline)
     without = {"fault": "tracking off", "seconds": alone_s, "both": baseline}
@@ -152,13 +152,26 @@ def is_possible(tools: Bench, name: str) -> bool:
     return tools.is_disk or FAULTS[name] is not full
 
 
-def measure_fault(tools: Bench, name: str) -> dict[str, Any]:
-    """Trains under a fault, repairs it, sends the rest, and counts."""
-    from ssdcore.tracking.sender import upload
+class Trained(NamedTuple):
+    """What a training under a fault left."""
 
+    figures: dict[str, float]
+    uri: str  # of the store; empty for the repository's own
+
+
+def train_under(tools: Bench, name: str) -> Trained:
+    """Trains under a fault, then repairs it."""
     repository = tools.repository(name)
     with FAULTS[name](tools, repository) as uri:
-        figures = run_training(tools, name, repository, uri)
+        return Trained(run_training(tools, name, repository, uri), uri)
+
+
+def send_and_count(tools: Bench, name: str, trained: Trained | None = None) -> dict[str, Any]:
+    """Sends what a training left, which runs first unless it is given, and counts."""
+    from ssdcore.tracking.sender import upload
+
+    figures, uri = trained or train_under(tools, name)
+    repository = tools.repository(name)
     list(upload(repository))
     store = uri or f"sqlite:///{repository}/mlflow.db"
     return {"fault": name, **figures, **count(store, name, tools.steps)}

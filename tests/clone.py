@@ -39,7 +39,7 @@ def copy_project(folder: Path) -> None:
 
 
 def make_clone(folder: Path) -> None:
-    """Makes a committed repository in `folder`, with ten images and the narrowest network.
+    """Makes a committed repository of ten images, the narrowest network and no tracking.
 
     As in a clone, dvc.lock and metrics/ are those of the author, whose outs are not there.
     """

@@ -241,7 +241,7 @@ def test_a_full_page_stays_small(content):
     rng = np.random.default_rng(0)
     soft = rng.integers(0, 255, (60, 112, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
     noisy = np.clip(soft + rng.normal(0, 6, soft.shape), 0, 255).astype(np.uint8)
-    jpegs = encode_within([noisy] * 4, BUDGET_BYTES // 10)  # as 40 of all
+    jpegs = encode_within([noisy] * 4, BUDGET_BYTES // 10)  # a tenth of the room, as for 4 of 40
     one = content.gallery[0]
     image = replace(one, jpeg=jpegs[0], boxes=[*one.boxes[:2]] * 5 + [*one.boxes[2:]] * 15)
     names = [f"class {i}" for i in range(80)]

@@ -45,10 +45,12 @@ for stage in stages:
     for key in mistakes:
         told[key] = run(stage, "--params", f"{folder}/{key}.yaml")
     told["no file"] = run(stage)
-    with contextlib.chdir(folder):
-        from ssdcore.core.locks import writing_outs
-        with writing_outs(stage):
-            told["held"] = run(stage, "--params", "right.yaml")
+    here = os.getcwd()
+    os.chdir(folder)
+    from ssdcore.core.locks import writing_outs
+    with writing_outs(stage):
+        told["held"] = run(stage, "--params", "right.yaml")
+    os.chdir(here)
     told["files"] = [str(path) for path in Path().rglob("*")]
 print(json.dumps(outcomes))
 """

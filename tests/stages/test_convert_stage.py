@@ -172,7 +172,7 @@ def test_a_split_without_objects_can_be_measured_on_but_not_trained_on(raw):
 
 
 def test_a_killed_conversion_leaves_all_or_nothing_and_the_next_run_completes(raw):
-    """Killed at random in each third; children are forked, so modules are imported only once."""
+    """Killed at a random moment in each third; children are forked, to import only once."""
     done = python(raw, "-c", KILL)
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)

@@ -41,7 +41,7 @@ def write_params(folder: Path, **changes: object) -> None:
 
 
 def train(folder: Path) -> str:
-    """Trains in a process: what it resumes depends on the modules that its process imports."""
+    """Trains in a process of its own: what it resumes depends on the modules imported there."""
     done = stage(folder, "train")
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -32,7 +32,7 @@ LATIN = {"PYTHONIOENCODING": "latin-1"}
 NO_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 COMMAND = ("-m", "tests.stages.tiny_train")
 RESUMABLE = {
-    "model.dropout": 0.5, "train.epochs": 12, "train.validate_every": 6, "train.optimizer": "adam",
+    "model.dropout": 0.5, "train.epochs": 20, "train.validate_every": 6, "train.optimizer": "adam",
     "train.loss_scale": "dynamic",
 }  # fmt: skip
 EACH_STEP = {"train.save_minutes": 1e-6}
@@ -148,7 +148,7 @@ def test_a_training_that_is_killed_and_stopped_equals_an_undisturbed_one(folder,
     calm = separate(folder, "calm")
     run_inside(calm, "train")
     assert outcome(folder) == outcome(calm)
-    assert len(outcome(calm)["history"]) == 36
+    assert len(outcome(calm)["history"]) == 60
 
 
 def test_a_finished_training_is_there_for_who_runs_it_again(folder, disturbed):

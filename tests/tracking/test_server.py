@@ -16,13 +16,21 @@ import numpy as np
 import pytest
 
 from benchmarks.faulty_proxy import FaultyProxy
-from benchmarks.tracking_faults import FAULTS, METRICS, Bench, bench, is_possible, measure_fault
+from benchmarks.tracking_faults import (
+    FAULTS,
+    METRICS,
+    Bench,
+    Trained,
+    bench,
+    is_possible,
+    send_and_count,
+    train_under,
+)
 from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file
 from ssdcore.params.reader import read_params
 from ssdcore.serving import package
 from ssdcore.tracking import Run, tracked
-from ssdcore.tracking import run as run_module
 from ssdcore.tracking.client import quiet
 from ssdcore.tracking.sender import sync, upload
 from ssdcore.tracking.spool import UPLOADED, Event, spools
@@ -32,7 +40,6 @@ from tests.tracking.spools import (
     FINISH,
     MODEL,
     PARAMS,
-    UploadHere,
     event,
     line,
     metrics,
@@ -94,21 +101,21 @@ def check(ask: Ask, stored: Stored, stages: str = "train") -> None:
 
 
 @pytest.fixture(scope="module")
-def locked(tools: Bench, database: Path) -> Iterator[Future[dict[str, Any]]]:
-    """Measures a locked database beside the faults of the server: most of each is waiting."""
+def locked(tools: Bench, database: Path) -> Iterator[Future[Trained]]:
+    """Trains with a locked database beside the faults of the server: most of each is waiting."""
     shutil.copy(database, tools.repository(LOCKED))
     with ThreadPoolExecutor(1) as thread:
-        yield thread.submit(measure_fault, tools, LOCKED)
+        yield thread.submit(train_under, tools, LOCKED)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(FAULTS.keys() - ELSEWHERE))
 def test_a_fault_loses_and_doubles_nothing_and_stops_no_training(
-    tools: Bench, locked: Future[dict[str, Any]], name: str
+    tools: Bench, locked: Future[Trained], name: str
 ) -> None:
     if not is_possible(tools, name):
         pytest.skip("this account has no right to mount a small disk")
-    row = locked.result() if name == LOCKED else measure_fault(tools, name)
+    row = send_and_count(tools, name, locked.result() if name == LOCKED else None)
     assert row["points"] == len(METRICS) * tools.steps
     assert (row["lost"], row["doubled"]) == (0, 0)
     assert row["logging_s"] < 0.5
@@ -142,7 +149,6 @@ def test_the_next_stage_uploads_what_was_left(
     experiment: str,
     ask: Ask,
     stored: Stored,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with tracked("train", params=PARAMS, experiment=experiment) as run:
         log_half(run, own, HALVES[0])
@@ -154,9 +160,9 @@ def test_the_next_stage_uploads_what_was_left(
         log_half(run, own, HALVES[1])
     assert len(spools(own)) == 1
     proxy.serve()
-    monkeypatch.setattr(run_module, "UploadProcess", UploadHere)
     with tracked("evaluate", params=PARAMS, experiment=experiment, model_sha256=MODEL):
         pass
+    list(sync())  # what a busy machine left
     assert spools(own) == []
     check(ask, stored, stages="train,evaluate")
 
@@ -286,10 +292,15 @@ def test_what_is_deleted_while_values_wait_is_restored(store, experiment, what, 
 def test_a_server_passes_on_a_runs_files_and_its_model(
     own: Path, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a team's server does whose clients can't reach the storage of artifacts directly."""
+    """As a team's server does whose clients can't reach the storage of artifacts directly.
+
+    The model has a part of the library.
+    """
     from stages.promote import main
 
-    monkeypatch.setattr(package, "LIBRARY", package.MODEL_CODE.parent)  # each file is a request
+    monkeypatch.setattr(
+        package, "LIBRARY", package.MODEL_CODE.parent
+    )  # fewer files to send: each is a request
     write_repository(own, write_model(own / "made"))
     experiment = read_params(own / "params.yaml").tracking.experiment
     (own / "history.csv").write_text("step,loss\n1,0.5\n")

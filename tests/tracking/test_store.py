@@ -59,7 +59,7 @@ def test_a_database_that_cannot_be_written_is_refused_at_once(tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_create_a_store_together_without_a_message(own):
+def test_processes_create_a_store_together_without_a_message(own, capfd):
     with start(own, "-c", CREATE) as other:
         while not (own / "ready").exists():
             assert other.poll() is None
@@ -67,6 +67,7 @@ def test_processes_create_a_store_together_without_a_message(own):
         (own / "go").touch()
         open_client(locate()).create_experiment("ours")
         assert other.communicate(timeout=120) == ("", "")
+    assert capfd.readouterr() == ("", "")
     with contextlib.closing(sqlite3.connect(own / "mlflow.db")) as database:
         stored = database.execute("SELECT name FROM experiments ORDER BY name").fetchall()
     assert stored == [("Default",), ("ours",), ("theirs",)]

@@ -191,7 +191,7 @@ def test_equal_params_and_data_give_equal_checkpoints(start):
     ],
 )
 def test_interrupted_at_any_step_it_resumes_to_the_same_bits(start, changes, steps):
-    """What a state lacked would have the values of the whole training's end.
+    """A value that the step's state lacked would be that of the whole training's end.
 
     tests/stages/test_train_stage.py resumes in another process.
     """

@@ -209,7 +209,7 @@ def test_mixed_precision_takes_about_the_same_step(batches):
         expected = exact.step([batch])
         for outcome in (mixed.step([batch]) for mixed in halves):
             assert outcome.total == pytest.approx(expected.total, rel=0.03)
-            assert outcome.updated
+            assert (outcome.updated, outcome.loss_scale) == (True, 1024.0)
     after = values(exact.network)
     for mixed in halves:
         for name, value in values(mixed.network).items():

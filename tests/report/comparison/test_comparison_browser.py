@@ -5,7 +5,7 @@ from ssdcore.report.comparison.images import ComparedImage, Panel
 from ssdcore.report.comparison.page import render_comparison
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.gallery import Tally
-from tests.report.test_browser import PHONE, Opened, browser  # noqa: F401 - a fixture
+from tests.report.test_browser import DESKTOP, PHONE, Opened, browser  # noqa: F401 - a fixture
 
 TALLY = Tally(2, 1, 0, unseen=1, invented=0, confused=0)
 
@@ -55,3 +55,4 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(opened):
     for scheme in ("light", "dark"):
         opened.page.emulate_media(color_scheme=scheme)
         assert opened.page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    opened.page.set_viewport_size(DESKTOP)

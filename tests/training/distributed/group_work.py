@@ -87,12 +87,12 @@ class TinyTraining:
         loss, accumulate = DetectionLoss(MultiboxLoss(2)), 4 // group.size
         compiled = group != ALONE
         self.step = TrainingStep(self.network, loss, update, accumulate, group, compiled=compiled)
-        self._initial = {name: p.asnumpy().copy() for name, p in self.step.state.items()}
+        self.initial = {name: p.asnumpy().copy() for name, p in self.step.state.items()}
         self._batches = tiny_batches()[group.rank :: group.size]
         self._overflows = group.rank == group.size - 1
 
     def _reset(self) -> None:
-        for name, value in self._initial.items():
+        for name, value in self.initial.items():
             ms.ops.assign(self.step.state[name], ms.Tensor(value))
 
     def _weights(self) -> dict[str, Any]:

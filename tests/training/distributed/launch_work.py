@@ -53,6 +53,8 @@ def meet() -> None:
     configure("CPU")
     group = join_group()
     print(f"{group} met: {group.any(RANK == '1')}")
+    if WAY == "meets and waits":
+        wait()
     group.any(False)
 
 
@@ -77,7 +79,7 @@ def go(way: str) -> None:
     elif way == "keeps Python's lock":
         Path(FOLDER, f"ready_{RANK}").touch()
         ctypes.PyDLL(None).pause()
-    elif way == "meets":
+    elif way.startswith("meets"):
         meet()
     elif way in HANDLERS:
         signal.signal(signal.SIGTERM, HANDLERS[way])

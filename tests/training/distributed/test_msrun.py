@@ -66,7 +66,7 @@ def accepts_connections(folder: Path) -> bool:
 
 def test_a_launcher_that_is_killed_leaves_no_process(tmp_path):
     """Not the scheduler either, which MindSpore keeps busy all the time."""
-    with start(tmp_path, runtime(), *2 * ["waits"]) as launcher:
+    with start(tmp_path, runtime(), *2 * ["meets and waits"]) as launcher:
         until = monotonic() + BOUND
         while not (
             all((tmp_path / f"ready_{rank}").exists() for rank in (0, 1))
