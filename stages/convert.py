@@ -10,14 +10,13 @@ from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import counted, say
-from ssdcore.params.reader import read_params
-from ssdcore.params.schema import ConvertParams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ssdcore.data.convert import Conversion
     from ssdcore.data.same_images import Look
+    from ssdcore.params.schema import ConvertParams
 
 SHOWN_CLASSES = 10
 AS_OBJECTS = (
@@ -27,6 +26,8 @@ AS_OBJECTS = (
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Check every image and box and write them to MindRecord shards."""
+    from ssdcore.params.reader import read_params
+
     convert = read_params(params).convert
     with writing_outs("convert"):
         _convert(convert)

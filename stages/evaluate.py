@@ -1,11 +1,16 @@
 """Measures the best checkpoint on val and, if there is one, on test: evaluation/ and metrics/."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import counted, say
-from ssdcore.params.reader import read_params
-from ssdcore.params.schema import Params
+
+if TYPE_CHECKING:
+    from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -14,6 +19,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     metrics/evaluate.json and evaluation/ are of the test split if there is one, else of val;
     metrics/validation.json is always of val. evaluation/label_errors.csv is of train and val.
     """
+    from ssdcore.params.reader import read_params
+
     settings = read_params(params)
     with writing_outs("evaluate"):
         _evaluate(settings)

@@ -1,11 +1,16 @@
 """Exports the best checkpoint and checks that the files are the same network: export/."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
-from ssdcore.params.reader import read_params
-from ssdcore.params.schema import Params
+
+if TYPE_CHECKING:
+    from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -14,6 +19,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     Exit status 1, and no file: the outputs or AP of an exported network differ from the
     checkpoint's by more than export.tolerance. A network that diverged in training is no error.
     """
+    from ssdcore.params.reader import read_params
+
     settings = read_params(params)
     with writing_outs("export"):
         _export(settings)

@@ -9,7 +9,6 @@ from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import say
-from ssdcore.params.reader import read_params
 
 if TYPE_CHECKING:
     from typing import Any
@@ -28,6 +27,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     Prints the share of objects with a default box of IoU 0.5 or more, now and with the proposal,
     and the options that set the proposed scales and aspect ratios. Changes no file.
     """
+    from ssdcore.params.reader import read_params
+
     model = read_params(params).model
     if not layout.CONVERSION.is_file():
         raise InputError(str(layout.CONVERSION), "no file", "the converted data set", REMEDY)

@@ -4,9 +4,11 @@ Exit status: 0 success; 1 some inputs can't be used, and are named; 2 there is n
 argument names nothing; 75 stopped by a signal.
 """
 
+from __future__ import annotations
+
 import sys
 from pathlib import Path
-from typing import Annotated, cast, get_args
+from typing import TYPE_CHECKING, Annotated, cast, get_args
 
 import typer
 
@@ -14,9 +16,9 @@ from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted, say
-from ssdcore.params.reader import read_params
-from ssdcore.params.schema import EvaluateParams, Params, ReportParams, RuntimeParams
-from ssdcore.params.types import MIN_TILE, Device
+
+if TYPE_CHECKING:
+    from ssdcore.params.schema import Params
 
 Inputs = Annotated[
     list[str] | None,
@@ -64,15 +66,6 @@ Camera = Annotated[
 Seconds = Annotated[
     float | None, typer.Option("--seconds", min=0, help="Stop the camera after this many seconds.")
 ]
-DEFAULTS = Params.model_construct(
-    evaluate=EvaluateParams.model_construct(
-        batch_size=4, score_threshold=0.01, nms_iou=0.45, max_detections=100, max_per_class=None,
-        max_candidates=None, tile=None,
-    ),
-    report=ReportParams.model_construct(score_threshold=None),
-    runtime=RuntimeParams.model_construct(device="auto", workers=2),
-)  # fmt: skip
-"""Parameters where there is no params.yaml."""
 
 
 def main(
@@ -95,7 +88,11 @@ def main(
 
     Exit status: 0 success, 1 some inputs are unreadable, 2 no input, 75 stopped by a signal.
     """
-    settings = read_params(params) if params.exists() or params != DEFAULT_PARAMS else DEFAULTS
+    from ssdcore.params.reader import read_params
+    from ssdcore.params.types import MIN_TILE, Device
+
+    is_there = params.exists() or params != DEFAULT_PARAMS
+    settings = read_params(params) if is_there else _defaults()
     wanted, runtime = settings.evaluate, settings.runtime
     if device not in (None, *get_args(Device)):
         raise InputError("--device", device, ", ".join(get_args(Device)))
@@ -157,6 +154,20 @@ def main(
     )
     if results.broken:
         sys.exit(1)
+
+
+def _defaults() -> Params:
+    """Returns the parameters where there is no params.yaml."""
+    from ssdcore.params.schema import EvaluateParams, Params, ReportParams, RuntimeParams
+
+    return Params.model_construct(
+        evaluate=EvaluateParams.model_construct(
+            batch_size=4, score_threshold=0.01, nms_iou=0.45, max_detections=100,
+            max_per_class=None, max_candidates=None, tile=None,
+        ),
+        report=ReportParams.model_construct(score_threshold=None),
+        runtime=RuntimeParams.model_construct(device="auto", workers=2),
+    )  # fmt: skip
 
 
 app = command(main)

@@ -17,7 +17,6 @@ import typer
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.messages import say
-from ssdcore.params.reader import read_params
 
 FIRST_PORT, LAST_PORT = 5001, 5100
 FORBIDDEN = '/:"'
@@ -33,6 +32,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None
 
     Exit status: 0 it is the champion, 1 the old champion stays, 2 they can't be compared.
     """
+    from ssdcore.params.reader import read_params
+
     settings = read_params(params)
     name = name or settings.tracking.experiment
     if set(name) & set(FORBIDDEN) or not name.strip():

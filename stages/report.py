@@ -1,6 +1,8 @@
 """Renders the page on data, training and results, or on several revisions: report/."""
 
-from typing import Annotated
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,8 +11,9 @@ from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
-from ssdcore.params.reader import read_params
-from ssdcore.params.schema import Params, ReportParams
+
+if TYPE_CHECKING:
+    from ssdcore.params.schema import Params, ReportParams
 
 Compare = Annotated[
     list[str] | None,
@@ -29,6 +32,8 @@ def main(
     params: ParamsOption = DEFAULT_PARAMS, compare: Compare = None, further: Further = None
 ) -> None:
     """Render one HTML page on the data, the training and the results."""
+    from ssdcore.params.reader import read_params
+
     settings = read_params(params)
     if compare or further:
         _compare(compare, further or [], settings.report)

@@ -14,7 +14,6 @@ from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.errors import InputError
 from ssdcore.core.files import read_json
 from ssdcore.core.messages import counted, say
-from ssdcore.params.reader import read_params
 
 if TYPE_CHECKING:
     from ssdcore.evaluation.named_table import Table
@@ -38,6 +37,8 @@ def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_
     Images with suspicious labels come first. All others follow, so that what the tool exports is
     the whole, corrected data set, unless dataset.classes or dataset.limit chooses a part.
     """
+    from ssdcore.params.reader import read_params
+
     dataset = read_params(params).dataset
     if out.suffix not in (".json", ".xml"):
         raise InputError("--out", str(out), "a name that ends in .json or .xml")

@@ -1,14 +1,18 @@
 """Trains the detector: model/, plots/history.csv and metrics/train.json."""
 
+from __future__ import annotations
+
 import sys
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 from ssdcore.core import layout
 from ssdcore.core.command import DEFAULT_PARAMS, ParamsOption, command, run
 from ssdcore.core.locks import writing_outs
 from ssdcore.core.messages import say
-from ssdcore.params.reader import read_params
-from ssdcore.params.schema import Params
+
+if TYPE_CHECKING:
+    from ssdcore.params.schema import Params
 
 
 def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
@@ -18,6 +22,8 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     trained again. Exit status 75: stopped by SIGTERM or Ctrl-C, with its state saved. SIGUSR1
     measures at once.
     """
+    from ssdcore.params.reader import read_params
+
     settings = read_params(params)
 
     from ssdcore.training.distributed.launch import is_first, is_launcher, launch

@@ -50,10 +50,10 @@ def retrying(work: Callable[[], Result], what: str) -> Result:
 
 
 def resuming(items_from: Callable[[int], Iterator[Result]]) -> Iterator[Result]:
-    """Yields the items of `items_from(0)`; continues with `items_from(n)` after an error at item n.
+    """Yields the items of `items_from(0)`; after a RunError at item n, those of `items_from(n)`.
 
     Raises:
-        RunError: each of several attempts failed with this error.
+        RunError: the last of several attempts failed, too.
     """
     done = 0
     for pause in (*PAUSES_S, None):
