@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from benchmarks import harness
-from ssdcore.params.reader import read_params
+from ssdcore.params import reader
 from ssdcore.params.schema import Params
 from ssdcore.params.types import Section
 from tests.test_dvc_yaml import PIPELINE, UNDECLARED
@@ -42,7 +42,7 @@ def read(tmp_path_factory):
     harness.write_params(folder, harness.data_params(None, 1, 1) | changes)
     touched: dict[str, set[str]] = {}
     from_file: dict[int, Section] = {}  # by identity: a checkpoint holds such sections, too
-    plain = Section.__getattribute__
+    plain, read_params = Section.__getattribute__, reader.read_params
 
     def noting(section: Section, name: str) -> Any:
         if id(section) in from_file and name in type(section).model_fields:
@@ -59,10 +59,10 @@ def read(tmp_path_factory):
 
         patch.chdir(folder)
         patch.setenv("MS_JIT", "0")  # not compiled
+        patch.setattr(reader, "read_params", read_then_note)
         for stage in PIPELINE["stages"]:
             touched[stage] = set()
             module = importlib.import_module(f"stages.{stage}")
-            patch.setattr(module, "read_params", read_then_note)
             module.main(Path("params.yaml"))
             patch.setattr(Section, "__getattribute__", plain)
     return touched
