@@ -104,7 +104,11 @@ def measure(*, quick: bool) -> dict[str, Any]:
     seconds = QUICK_SECONDS if quick else SECONDS
     with bench(seconds) as tools:
         baseline = [run_training(tools, "off", tools.folder)["seconds"]]
-        rows = [send_and_count(tools, name) for name in FAULTS if is_possible(tools, name)]
+        rows = [
+            send_and_count(tools, name, train_under(tools, name))
+            for name in FAULTS
+            if is_possible(tools, name)
+        ]
         baseline.append(run_training(tools, "off", tools.folder)["seconds"])
     alone_s = sum(baseline) / len(baseline)
     without = {"fault": "tracking off", "seconds": alone_s, "both": baseline}
@@ -166,15 +170,14 @@ def train_under(tools: Bench, name: str) -> Trained:
         return Trained(run_training(tools, name, repository, uri), uri)
 
 
-def send_and_count(tools: Bench, name: str, trained: Trained | None = None) -> dict[str, Any]:
-    """Sends what a training left, which runs first unless it is given, and counts."""
+def send_and_count(tools: Bench, name: str, trained: Trained) -> dict[str, Any]:
+    """Sends what a training left, and counts."""
     from ssdcore.tracking.sender import upload
 
-    figures, uri = trained or train_under(tools, name)
     repository = tools.repository(name)
     list(upload(repository))
-    store = uri or f"sqlite:///{repository}/mlflow.db"
-    return {"fault": name, **figures, **count(store, name, tools.steps)}
+    store = trained.uri or f"sqlite:///{repository}/mlflow.db"
+    return {"fault": name, **trained.figures, **count(store, name, tools.steps)}
 
 
 def run_training(

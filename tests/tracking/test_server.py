@@ -115,7 +115,8 @@ def test_a_fault_loses_and_doubles_nothing_and_stops_no_training(
 ) -> None:
     if not is_possible(tools, name):
         pytest.skip("this account has no right to mount a small disk")
-    row = send_and_count(tools, name, locked.result() if name == LOCKED else None)
+    trained = locked.result() if name == LOCKED else train_under(tools, name)
+    row = send_and_count(tools, name, trained)
     assert row["points"] == len(METRICS) * tools.steps
     assert (row["lost"], row["doubled"]) == (0, 0)
     assert row["logging_s"] < 0.5
@@ -298,9 +299,8 @@ def test_a_server_passes_on_a_runs_files_and_its_model(
     """
     from stages.promote import main
 
-    monkeypatch.setattr(
-        package, "LIBRARY", package.MODEL_CODE.parent
-    )  # fewer files to send: each is a request
+    # fewer files to send: each is a request
+    monkeypatch.setattr(package, "LIBRARY", package.MODEL_CODE.parent)
     write_repository(own, write_model(own / "made"))
     experiment = read_params(own / "params.yaml").tracking.experiment
     (own / "history.csv").write_text("step,loss\n1,0.5\n")
