@@ -133,10 +133,11 @@ def contest(
 
 def difference(found: Sequence[Any], expected: Sequence[Any]) -> float:
     """Returns the largest difference, as a share of the largest value if that exceeds 1."""
-    return max(
-        float(np.abs(a - b).max() / max(1.0, np.abs(b).max()))
+    shares = [
+        np.abs(a - b).max() / max(1.0, np.abs(b).max())
         for a, b in zip(found, expected, strict=True)
-    )
+    ]
+    return float(np.max(shares))
 
 
 def as_table(content: harness.Content) -> str:

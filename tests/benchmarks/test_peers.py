@@ -35,3 +35,9 @@ def test_pytorchs_network_is_ours(tmp_path):
     losses = [ours()[0] for _ in range(2)]
     assert [theirs()[0] for _ in range(2)] == pytest.approx(losses, rel=1e-5)
     assert losses[1] < losses[0]
+
+
+def test_a_nan_is_a_difference_wherever_it_is():
+    expected = [np.zeros(2), np.zeros(2)]
+    found = [np.zeros(2), np.array([0, np.nan])]
+    assert not peers.difference(found, expected) <= peers.TOLERANCE
