@@ -1,6 +1,6 @@
 """Runs benchmarks and puts the tables of all results into pages of docs/.
 
-`python -m benchmarks` runs all but the peers, which need other software (peers, yolo);
+`python -m benchmarks` runs all but those that need other software (convolutions, peers, yolo);
 `python -m benchmarks chaos rates` runs some, and
 `python -m benchmarks --render` runs none and only renders the documents from the last results.
 """
@@ -19,7 +19,7 @@ NAMES = (
     "accelerator", "chaos", "coco_at_size", "inference", "label_errors", "photos", "rates",
     "serving", "start_up", "tracking_faults",
 )  # fmt: skip
-PEERS = "peers", "yolo"
+PEERS = "convolutions", "peers", "yolo"
 DOCUMENTS = sorted((harness.ROOT / "docs").glob("*.md"))
 
 

@@ -142,14 +142,14 @@ def difference(found: Sequence[Any], expected: Sequence[Any]) -> float:
 
 def as_table(content: harness.Content) -> str:
     """Returns a row for each contender; a ratio is its time divided by the peer's."""
-    rows = []
+    rows, peers = [], [p for p in PEERS if any(p in row["ratios"] for row in content["rows"])]
     for row in content["rows"]:
         cells = [row["task"], row["batch"], row["contender"], *harness.spread(row["seconds"], 3)]
-        for peer in PEERS:
+        for peer in peers:
             ratio = row["ratios"].get(peer) if peer != row["contender"] else None
             cells.append(", ".join(harness.spread(ratio)) if ratio else "")
         rows.append(cells)
-    header = ["task", "batch", "contender", "s", "spread", *(f"times {peer}'s" for peer in PEERS)]
+    header = ["task", "batch", "contender", "s", "spread", *(f"times {peer}'s" for peer in peers)]
     return harness.table(header, rows)
 
 
