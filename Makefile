@@ -25,7 +25,8 @@ demo: env ## run the pipeline of params.yaml, from the data to the report
 	  echo; sed -n '/^How good/,/^$$/p' report/report.txt; \
 	  echo "The pipeline took $$((took / 60)) min $$((took % 60)) s."
 	@echo "The report:  report/index.html"
-	@echo "The runs:    .venv/bin/mlflow ui --workers 1, then open http://127.0.0.1:5000"
+	@echo "The runs:    .venv/bin/mlflow ui --workers 1, then open"
+	@echo "             http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=training"
 	@! git rev-parse --git-dir >/dev/null 2>&1 || \
 	  git -c user.useConfigOnly=true var GIT_COMMITTER_IDENT >/dev/null 2>&1 || printf '%s\n' \
 	  'Experiments are git commits. Before `dvc exp run`, tell git who you are:' \

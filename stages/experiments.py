@@ -24,7 +24,7 @@ NEXT_COMMANDS = {
     "running": "dvc queue status",
     "failed": "dvc queue logs NAME",
 }
-EXAMPLE = "dvc exp run --queue -S 'train.lr_max=0.02,0.2'"
+EXAMPLE = "dvc exp run --queue -S 'runtime.seed=2,3'"
 
 
 def best(

@@ -14,8 +14,8 @@ File = Annotated[
     str,
     typer.Argument(
         metavar="FILE_OR_URL",
-        help="Weights of torchvision, mmdetection, ssd.pytorch, lufficc/SSD or MindSpore's model "
-        "zoo, as .safetensors, .npz, .ckpt or .pth (needs PyTorch).",
+        help="Weights of torchvision, mmdetection, ssd.pytorch, lufficc/SSD or the MindSpore "
+        "tutorial, as .safetensors, .npz, .ckpt or .pth (needs PyTorch).",
     ),
 ]
 Out = Annotated[Path, typer.Option("--out", help="The checkpoint to write.")]

@@ -57,7 +57,9 @@ Tile = Annotated[
         "[evaluate.tile].",
     ),
 ]
-DeviceName = Annotated[str | None, typer.Option("--device", help="The device [runtime.device].")]
+DeviceName = Annotated[
+    str | None, typer.Option("--device", help="auto, Ascend, GPU or CPU [runtime.device].")
+]
 Csv = Annotated[bool, typer.Option("--csv", help="Also write predictions.csv.")]
 AllowUrl = Annotated[bool, typer.Option("--allow-url", help="Allow web addresses of images.")]
 Camera = Annotated[

@@ -25,10 +25,6 @@ NOT_RUN = {
         "tests/download/test_local_copy.py finds the file in the repository, and "
         "tests/training/test_state.py trains from one"
     ),
-    (
-        "dvc exp run --temp -S model.width=1.0 -S model.batch_norm=false "
-        "-S model.pretrained=vgg16.safetensors"
-    ): "needs 500 MB of weights; tests/models/test_pretrained.py uses synthetic ones",
 }
 
 

@@ -42,6 +42,8 @@ done
 git rm --quiet -r .ci dvc.lock metrics tests/test_ci.py tests/test_readme.py tests/test_pipeline.py tests/readme.py
 sed -e "s|^    path: examples/local |    path: \"$data\" |" -e "s|^  experiment: ssd300|  experiment: $name|" \
   -e '1s|.*|# The active experiment, made of presets/custom.yaml.|' -e 2d presets/custom.yaml >params.yaml
+sed -e "s|^    low: 0.02$|    low: 0.0005|" -e "s|^    high: 0.5$|    high: 0.005|" search.yaml >search.adam
+mv search.adam search.yaml # custom.yaml has Adam, which takes a hundredth of the rates
 cat >README.md <<END
 # $name
 

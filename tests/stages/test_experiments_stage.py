@@ -152,7 +152,7 @@ def test_a_changed_workspace_is_mentioned_and_not_ranked(printed):
     assert lines == [
         "2 on other data, whose AP is not comparable",
         "the workspace has changed since its last run: dvc repro",
-        "No experiments on this data yet: dvc exp run --queue -S 'train.lr_max=0.02,0.2'",
+        "No experiments on this data yet: dvc exp run --queue -S 'runtime.seed=2,3'",
     ]
 
 

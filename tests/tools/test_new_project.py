@@ -11,7 +11,7 @@ from ssdcore.params.reader import read_params
 from tests.clone import ROOT, environment, run
 
 PARTS = (
-    ".ci", ".github", "dvc.lock", "metrics", "params.yaml", "presets", "README.md",
+    ".ci", ".github", "dvc.lock", "metrics", "params.yaml", "presets", "README.md", "search.yaml",
     "tools/new_project.sh", "tests/readme.py", "tests/test_ci.py", "tests/test_pipeline.py",
     "tests/test_readme.py",
 )  # fmt: skip
@@ -51,6 +51,9 @@ def test_a_project_has_its_own_data_readme_and_ci(repository):
     assert params.dataset.name == "local"
     assert params.dataset.local.path == str(photos)
     assert params.tracking.experiment == "cats"
+    assert params.train.optimizer == "adam"
+    rates = YAML(typ="safe").load(project / "search.yaml")["params"]["train.lr_max"]
+    assert rates["low"] < params.train.lr_max < rates["high"] < 0.01
     assert "# cats" in (project / "README.md").read_text()
     job = YAML(typ="safe").load(project / ".github/workflows/ci.yml")["jobs"]["check"]
     assert "make lint" in [step.get("run") for step in job["steps"]]
