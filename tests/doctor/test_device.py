@@ -4,6 +4,7 @@ import pytest
 from benchmarks.harness import write_params
 from ssdcore.doctor import device as module
 from ssdcore.doctor.device import DeviceError, check_device, judged, run_on
+from ssdcore.doctor.device_step import compute
 
 
 @pytest.fixture
@@ -35,6 +36,15 @@ def test_a_device_that_hangs_is_given_up(monkeypatch):
     monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
     with pytest.raises(DeviceError, match="GPU gave no result in 0 s"):
         run_on("GPU", "import time; time.sleep(60)")
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_an_overflow_of_float16_is_no_fault(params, tmp_path, monkeypatch):
+    """A dynamic loss scale begins with some."""
+    monkeypatch.setattr("ssdcore.models.conv.on_cpu", lambda: False)  # computes as an accelerator
+    compute("CPU", "O2", str(params), "1", str(tmp_path / "found.npz"))
+    with np.load(tmp_path / "found.npz") as found:
+        assert np.abs(found["changes"]).max() > 0
 
 
 def test_a_crash_without_a_message_has_its_exit_status():
