@@ -4,7 +4,8 @@ import pytest
 from benchmarks.harness import write_params
 from ssdcore.doctor import device as module
 from ssdcore.doctor.device import DeviceError, check_device, judged, run_on
-from ssdcore.doctor.device_step import compute
+from ssdcore.doctor.device_step import first_update
+from ssdcore.training.step import StepOutcome
 
 
 @pytest.fixture
@@ -38,13 +39,11 @@ def test_a_device_that_hangs_is_given_up(monkeypatch):
         run_on("GPU", "import time; time.sleep(60)")
 
 
-@pytest.mark.usefixtures("uncompiled")
-def test_an_overflow_of_float16_is_no_fault(params, tmp_path, monkeypatch):
-    """A dynamic loss scale begins with some."""
-    monkeypatch.setattr("ssdcore.models.conv.on_cpu", lambda: False)  # computes as an accelerator
-    compute("CPU", "O2", str(params), "1", str(tmp_path / "found.npz"))
-    with np.load(tmp_path / "found.npz") as found:
-        assert np.abs(found["changes"]).max() > 0
+def test_a_training_in_float16_may_begin_with_overflows():
+    overflow, update = StepOutcome(1, 2, updated=False, rescaled=True), StepOutcome(3, 4)
+    assert first_update(iter([overflow, overflow, update]).__next__) == update
+    with pytest.raises(ArithmeticError, match="not finite"):
+        first_update(iter([overflow, overflow._replace(rescaled=False), update]).__next__)
 
 
 def test_a_crash_without_a_message_has_its_exit_status():
