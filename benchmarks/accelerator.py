@@ -23,16 +23,14 @@ from ssdcore.doctor.device import BATCH, HALF, check_device, run_on
 
 BATCHES, CPU_BATCHES = (8, 32, 64), (8,)
 STEPS, CPU_STEPS = 20, 5
-SKIPPED = 3
-"""Steps at the start of the stage, which include compilation."""
-DRAWN_IMAGES = 480
+SKIPPED = 10
+"""Steps at the start of the stage. On an accelerator, the compilation counts in the first ten."""
+DRAWN_IMAGES = 480  # for each process
 PROFILED = 20
 COUNT = "import mindspore, sys; print(mindspore.hal.device_count(sys.argv[1]))"
 SPEED = "import sys; from benchmarks.accelerator import print_speed; print_speed(*sys.argv[1:])"
-REMEDIES = {
-    "memory": "Take a smaller train.batch_size",
-    "devices": "Leave runtime.devices at 1; .ssd/logs has the log of each process",
-}
+SMALLER = "Take a smaller train.batch_size"
+ONE_DEVICE = "Leave runtime.devices at 1; .ssd/logs has the log of each process"
 
 Row = dict[str, Any]
 
@@ -46,32 +44,30 @@ def measure(*, quick: bool) -> dict[str, Any]:
         harness.write_params(folder, {"tracking.enabled": False, "runtime.device": "auto"})
         for finding in check_device(params, "auto"):
             print(finding, flush=True)
-            row = {"what": finding.subject, "result": finding.text}
-            failed = _failed(finding.subject, finding.text, finding.remedy)
-            rows.append(failed if finding.is_error else row)
+            failed = f"failed: {finding.text}. {finding.remedy}"
+            result = failed if finding.is_error else finding.text
+            rows.append({"what": finding.subject, "result": result})
         if len(rows) == 1:  # the device computes nothing
             return {"device": "no device", "rows": rows}
         device = rows[0]["result"].partition(";")[0]
         for settings in _settings(device, quick):
-            rows += _reported(partial(_speed, device, params, **settings), "memory")
-        rows += _reported(partial(_trained, folder / "one", device, 1), "memory")
-        rows += _reported(partial(_several, folder / "all", device), "devices")
+            rows.append(_measured(_name(**settings), partial(_speed, device, params, **settings)))
+        one = partial(_trained, folder / "one", device, 1)
+        rows.append(_measured("stage train, processes: 1", one))
+        if device != "CPU":
+            several = partial(_several, folder / "all", device)
+            rows.append(_measured("stage train, all devices", several, ONE_DEVICE))
     return {"device": device, "rows": rows}
 
 
-def _reported(part: Callable[[], list[Row]], remedy: str) -> list[Row]:
-    """Returns a part's rows, or its failure as a row; prints them."""
+def _measured(what: str, part: Callable[[], str], remedy: str = SMALLER) -> Row:
+    """Returns a part's row, with its result or its failure; prints it."""
     try:
-        rows = part()
+        result = part()
     except (Exception, SystemExit) as error:  # any failure is a row, and the other parts go on
-        rows = [_failed(remedy, error, REMEDIES[remedy])]
-    for row in rows:
-        print("; ".join(map(str, row.values())), flush=True)
-    return rows
-
-
-def _failed(part: str, error: object, remedy: str) -> Row:
-    return {"what": part, "result": f"failed: {error}. {remedy}"}
+        result = f"failed: {error}. {remedy}"
+    print(f"{what}; {result}", flush=True)
+    return {"what": what, "result": result}
 
 
 def _settings(device: str, quick: bool) -> Iterator[dict[str, Any]]:
@@ -84,11 +80,14 @@ def _settings(device: str, quick: bool) -> Iterator[dict[str, Any]]:
                     yield {"kind": kind, "amp": amp, "batch": batch, "width": width}
 
 
-def _speed(device: str, params: Path, kind: str, amp: str, batch: int, width: float) -> list[Row]:
+def _name(kind: str, amp: str, batch: int, width: float) -> str:
+    network = "full network" if width else "demo's network"
+    return f"{kind}, {amp}, {network}, batch {batch}"
+
+
+def _speed(device: str, params: Path, kind: str, amp: str, batch: int, width: float) -> str:
     printed = run_on(device, SPEED, device, str(params), kind, amp, str(batch), str(width))
-    name = "full network" if width else "demo's network"
-    what = f"{kind}, {amp}, {name}, batch {batch}"
-    return [{"what": what, "result": printed.splitlines()[-1]}]
+    return printed.splitlines()[-1]
 
 
 def print_speed(device: Any, params_file: str, kind: str, amp: str, batch: str, width: str) -> None:
@@ -126,18 +125,18 @@ def print_speed(device: Any, params_file: str, kind: str, amp: str, batch: str, 
     first, *times = harness.take_turns({"it": work}, steps + 1, warm_up=0)["it"]
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     if device != "CPU":
-        used = mindspore.hal.max_memory_allocated()
+        used = mindspore.runtime.max_memory_allocated()
     print(
         f"{images / median(times):.1f} images/s, {used / 1e9:.1f} GB, "
         f"compiled in {first - median(times):.0f} s"
     )
 
 
-def _trained(folder: Path, device: str, devices: int) -> list[Row]:
+def _trained(folder: Path, device: str, devices: int) -> str:
     """Runs the stage train for an epoch on drawn images."""
     began = perf_counter()
     changes = {
-        **harness.data_params(None, DRAWN_IMAGES, 2),
+        **harness.data_params(None, DRAWN_IMAGES * devices, 2),
         "train.epochs": 1,
         "train.profile": PROFILED if devices == 1 else 0,
         "runtime.device": device,
@@ -153,16 +152,13 @@ def _trained(folder: Path, device: str, devices: int) -> list[Row]:
         (path,) = (folder / ".ssd/train").glob("*/profile.json")
         profile = json.loads(path.read_text())
         result += f", {profile['share']['data']:.1%} of a step waits for data"
-    result += f"; {perf_counter() - began:.0f} s in all"
-    return [{"what": f"stage train, processes: {devices}", "result": result}]
+    return f"{result}; {perf_counter() - began:.0f} s in all"
 
 
-def _several(folder: Path, device: str) -> list[Row]:
+def _several(folder: Path, device: str) -> str:
     """Trains on all devices, if there are several."""
-    if device == "CPU":
-        return []
     count = int(run_on(device, COUNT, device).splitlines()[-1])
-    return _trained(folder, device, count) if count > 1 else []
+    return f"{count} devices, {_trained(folder, device, count)}" if count > 1 else "there is one"
 
 
 def as_table(content: harness.Content) -> str:

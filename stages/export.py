@@ -46,7 +46,7 @@ def _export(settings: Params) -> None:
     from ssdcore.models.device import configure
     from ssdcore.tracking import tracked
 
-    device = configure(runtime.device)
+    device = configure("CPU")  # accelerators round products (TF32, HF32) by more than the tolerance
     network, description = load(layout.BEST_CHECKPOINT)
     model_sha256 = sha256_of_file(layout.BEST_CHECKPOINT)
     thresholds = Thresholds(  # ONNX has no maximum of candidates

@@ -28,10 +28,11 @@ BOUNDS = {
     "O0": {
         "offsets": 1e-3, "probabilities": 1e-3, "losses": 1e-3, "gradients": 1e-2, "changes": 1e-2,
     },
-    "O2": {"losses": 2e-2, "changes": 0.1},
+    "O2": {"losses": 2e-2, "changes": 0.5},
 }  # fmt: skip
 """Largest difference from the CPU's float32, by precision: the norm of the difference, as a share
-of the norm. Float32 sums in another order differ by about 1e-6, TF32 products by 1e-3."""
+of the norm. Float32 sums in another order differ by about 1e-6. Float16 moves some inputs of ReLUs
+across 0: a narrow network's changes differ by 0.3."""
 WORDS = {
     "offsets": "inference, offsets",
     "probabilities": "inference, probabilities",

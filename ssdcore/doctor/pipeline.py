@@ -2,6 +2,7 @@
 
 import socket
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -108,16 +109,16 @@ def _error_of(store: Store) -> str:
         if not store.database.exists():
             return ""
         try:
-            with read_only(store.database) as connection:
+            with closing(read_only(store.database)) as connection:
                 (answer,) = connection.execute("PRAGMA quick_check(1)").fetchone()
         except sqlite3.Error as error:
             return str(error)
         return "" if answer == "ok" else str(answer)
     address = urlsplit(store.uri)
-    if address.hostname is None:
+    if address.scheme not in PORTS:
         return ""
     try:
-        port = address.port or PORTS.get(address.scheme, 443)
+        port = address.port or PORTS[address.scheme]
         socket.create_connection((address.hostname, port), SERVER_TIMEOUT_S).close()
     except (OSError, ValueError) as error:
         return str(error)

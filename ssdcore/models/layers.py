@@ -82,7 +82,8 @@ class L2Norm(nn.Cell):
 
     def construct(self, x: Tensor) -> Tensor:
         """Normalises x (B, channels, H, W)."""
-        length = ops.sqrt((x * x).sum(axis=1, keepdims=True) + self.TINY)
+        wide = ops.cast(x, ms.float32)  # squares of float16 overflow, and lose TINY
+        length = ops.sqrt((wide * wide).sum(axis=1, keepdims=True) + self.TINY)
         return x / length * self.scale
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from ssdcore.core.errors import RunError
 from ssdcore.core.experiment import BASELINE_TAG, NAME_TAG
 from ssdcore.core.messages import say
 from ssdcore.search.space import Start
@@ -44,7 +45,7 @@ class SearchRun:
         try:
             has_all = page is not None and not any(sent.left for sent in sync())
             return self._send(status, page, has_all=has_all)
-        except (UnavailableError, TimeoutError) as error:
+        except (UnavailableError, RunError) as error:
             self._next_s = inf
             text = f"warning: MLflow does not answer ({error}); the same command tries again"
             say(text, error=True)

@@ -1,6 +1,7 @@
 """A local web page to try a detector: drop a photo and move the score threshold."""
 
 import json
+import sys
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,8 +51,10 @@ class PageServer(ThreadingHTTPServer):
             return {"fault": str(error)}
         return result.record(self._detector.classes)
 
-    def handle_error(self, *_: object) -> None:
-        """Ignores a browser that has closed its connection."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Prints an error, unless a browser has closed its connection."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
 
 class _Requests(BaseHTTPRequestHandler):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from filelock import FileLock
 
+from ssdcore.core.errors import RunError
 from ssdcore.tracking import spool
 from ssdcore.tracking.store import (
     REMEDY,
@@ -104,11 +105,15 @@ def sync() -> Iterator[Sent]:
     MLflow is imported only if there is a spool.
 
     Raises:
-        TimeoutError: another process uploads for longer than `SYNC_S`.
+        RunError: another process uploads for longer than `SYNC_S`.
     """
     with suppress(sqlite3.Error):  # an upload reports why
         locate().follow_move()
-    yield from upload(root_folder(), timeout_s=SYNC_S)
+    try:
+        yield from upload(root_folder(), timeout_s=SYNC_S)
+    except TimeoutError:
+        text = f"another process has been sending to MLflow for {SYNC_S:.0f} s; try again later"
+        raise RunError(text) from None
 
 
 def _send(folder: Path, root: Path, unreachable: dict[str, str], *, abandoned: bool) -> Sent:

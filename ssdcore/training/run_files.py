@@ -27,7 +27,8 @@ LIVE_S = 30.0
 LIVE_SHARE = 0.05
 """Maximum share of the time for these writes; a history may have half a million rows."""
 WARM_UP = 3
-"""Steps skipped at the start: the first compiles, and the loader fills its buffers."""
+"""Steps skipped at the start, with all that are fetched together with the last of them: the first
+compiles, which counts in all that are fetched with it, and the loader fills its buffers."""
 PARTS = {"data": "waiting_s", "compute": "computing_s", "bookkeeping": "between_s"}
 """Wait for images; losses, gradients and update; history, tracking, snapshots and log."""
 REMEDIES = {
@@ -41,13 +42,15 @@ class Profile:
     """Collects the first `steps` after a warm-up."""
 
     def __init__(self, steps: int) -> None:
-        self._wanted, self._seen = steps, 0
+        self._wanted, self._cold = steps, WARM_UP
         self._reports: list[StepReport] = []
 
     def add(self, report: StepReport) -> bool:
         """Adds a step; returns True once, when all steps are collected."""
-        self._seen += 1
-        if not WARM_UP < self._seen <= WARM_UP + self._wanted:
+        if self._cold:
+            self._cold -= self._cold > 1 or report.is_latest
+            return False
+        if len(self._reports) == self._wanted:
             return False
         self._reports.append(report)
         return len(self._reports) == self._wanted

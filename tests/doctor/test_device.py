@@ -4,6 +4,8 @@ import pytest
 from benchmarks.harness import write_params
 from ssdcore.doctor import device as module
 from ssdcore.doctor.device import DeviceError, check_device, judged, run_on
+from ssdcore.doctor.device_step import first_update
+from ssdcore.training.step import StepOutcome
 
 
 @pytest.fixture
@@ -35,6 +37,13 @@ def test_a_device_that_hangs_is_given_up(monkeypatch):
     monkeypatch.setattr(module, "TIMEOUT_S", 0.2)
     with pytest.raises(DeviceError, match="GPU gave no result in 0 s"):
         run_on("GPU", "import time; time.sleep(60)")
+
+
+def test_a_training_in_float16_may_begin_with_overflows():
+    overflow, update = StepOutcome(1, 2, updated=False, rescaled=True), StepOutcome(3, 4)
+    assert first_update(iter([overflow, overflow, update]).__next__) == update
+    with pytest.raises(ArithmeticError, match="not finite"):
+        first_update(iter([overflow, overflow._replace(rescaled=False), update]).__next__)
 
 
 def test_a_crash_without_a_message_has_its_exit_status():

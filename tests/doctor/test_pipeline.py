@@ -160,6 +160,11 @@ def test_mlflows_server(monkeypatch):
     assert "secret" not in str(finding)
 
 
+def test_a_database_of_another_kind_is_no_web_server(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://ann:secret@127.0.0.1/mlflow")
+    assert check_mlflow().grade == "ok"
+
+
 def test_unsent_runs_are_to_do(folder):
     from tests.tracking.spools import spooled
 

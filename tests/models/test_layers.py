@@ -64,3 +64,11 @@ def test_l2_norm_scales_each_position_to_its_scale(rng):
     x = rng.normal(size=(1, 8, 3, 3)).astype(np.float32)
     length = np.linalg.norm(L2Norm(8)(Tensor(x)).asnumpy(), axis=1)
     np.testing.assert_allclose(length, 20, rtol=1e-5)
+
+
+@pytest.mark.parametrize("level", [0, 1e-3, 1, 300])
+def test_l2_norm_in_float16_has_the_length_of_float32(level):
+    """Of 512 channels: float16 ends at 65504, and squares of 300 are 90000."""
+    x = np.full((1, 512, 2, 2), level, np.float32)
+    exact, half = L2Norm(512), L2Norm(512).to_float(ms.float16)
+    np.testing.assert_allclose(compiled(half)(x), compiled(exact)(x), rtol=2e-3, atol=1e-6)

@@ -93,6 +93,14 @@ def test_an_unusable_photo_is_a_fault_and_the_server_continues(server, body, hea
     assert ask(server, "GET", "/../params.yaml")[0] == 404
 
 
+def test_an_error_of_the_detector_is_printed_and_the_server_continues(server, monkeypatch, capfd):
+    with monkeypatch.context() as broken, pytest.raises(http.client.RemoteDisconnected):
+        broken.setattr(Fixed, "detect", lambda *_: 1 / 0)
+        ask(server, "POST", "/detect", PHOTO)
+    assert "ZeroDivisionError" in capfd.readouterr().err
+    assert ask(server, "POST", "/detect", PHOTO)[0] == 200
+
+
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_dropped_photo_shows_the_objects_above_the_threshold(server, browser, screen, tmp_path):
     troubles: list[str] = []

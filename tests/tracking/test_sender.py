@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from ssdcore.core.errors import RunError
+from ssdcore.tracking import sender
 from ssdcore.tracking.mlflow_writer import KILLED
 from ssdcore.tracking.sender import sync, upload
 from ssdcore.tracking.spool import HOME, JOURNAL, REFUSED, spools
@@ -120,12 +122,13 @@ def test_a_run_that_cannot_be_opened_blocks_no_other(root, experiment, stored):
     shutil.rmtree(blocked)
 
 
-def test_one_process_at_a_time_uploads(root, experiment):
+def test_one_process_at_a_time_uploads(root, experiment, monkeypatch):
     spooled(root, event("Tags", tags={}), FINISH, store=SQLITE, experiment=experiment)
     lock = FileLock(root / HOME / "upload.lock", thread_local=False)
     lock.acquire()
-    with pytest.raises(TimeoutError):
-        list(upload(root, timeout_s=0.1))
+    with monkeypatch.context() as patch, pytest.raises(RunError, match="has been sending"):
+        patch.setattr(sender, "SYNC_S", 0.1)
+        list(sync())
     threading.Timer(0.5, lock.release).start()
     began = time.monotonic()
     assert [sent.left for sent in sync()] == [""]

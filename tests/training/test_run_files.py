@@ -19,13 +19,18 @@ def report(waiting, computing, between):
 
 
 @pytest.mark.parametrize(
-    ("times", "bottleneck"),
-    [((0.3, 0.1, 0.1), "data"), ((0.1, 0.3, 0.1), "compute"), ((0.1, 0.1, 0.3), "bookkeeping")],
-)
-def test_the_longest_part_is_the_bottleneck(tmp_path, times, bottleneck):
+    ("times", "bottleneck", "fetched", "skipped"),
+    [
+        ((0.3, 0.1, 0.1), "data", 1, WARM_UP), ((0.1, 0.3, 0.1), "compute", 2, 4),
+        ((0.1, 0.1, 0.3), "bookkeeping", 10, 10),
+    ],
+)  # fmt: skip
+def test_the_longest_part_is_the_bottleneck(tmp_path, times, bottleneck, fetched, skipped):
+    """Of the steps after the first, which an accelerator fetches together."""
     profile = Profile(2)
-    for _ in range(WARM_UP):
-        assert not profile.add(report(100, 100, 100))
+    for number in range(1, skipped + 1):
+        first = replace(report(100, 100, 100), is_latest=number % fetched == 0)
+        assert not profile.add(first)
     assert not profile.add(report(*times))
     assert profile.add(report(*(2 * t for t in times)))
     assert not profile.add(report(100, 100, 100))
