@@ -48,7 +48,12 @@ def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
         if not data.strip() or any(map(is_kitti, data.splitlines()))
     }  # fmt: skip
     images = image_names(files)
-    levels: list[tuple[Key, Key]] = [(stem, stem), (_without_kind, _without_kind), (_bare, _bare)]
+    levels: list[tuple[Key, Key]] = [
+        (stem, stem),
+        (stem, lambda name: stem(name.replace("label", "image"))),  # image_2, not image_3
+        (_without_kind, _without_kind),
+        (_bare, _bare),
+    ]
     image_of = pair(images, list(labels), levels)
     entries = []
     for name, image in image_of.items():

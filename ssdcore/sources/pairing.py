@@ -34,6 +34,11 @@ def stem(name: str) -> PurePosixPath:
     return PurePosixPath(name).with_suffix("")
 
 
+def last_part(path: str) -> str:
+    """Returns the last part of a path, which may be one of Windows."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
 def read_label(
     files: ImageFiles, name: str, where: str, most: int = MAX_BYTES,
     expected: str = "a readable file",
@@ -118,12 +123,12 @@ def with_rest(files: ImageFiles, images: str, annotations: str, reading: Reading
     root = Path(images).resolve()
     rest = {root / name: (name, "image of a format that is not read") for name in foreign}
     for top in filter(Path.is_dir, map(Path, (annotations, images))):
-        for folder in _not_entered(top):
+        for folder in not_entered(top):
             rest[folder] = (str(folder.relative_to(top)), "folder that is a link or cannot be read")
     return reading._replace(rest={**rest, **reading.rest})
 
 
-def _not_entered(root: Path) -> list[Path]:
+def not_entered(root: Path) -> list[Path]:
     """Returns the folders below `root` whose files `ImageFiles` does not list."""
     found: list[Path] = []
     walk = os.walk(root, onerror=lambda error: found.append(Path(error.filename)))
