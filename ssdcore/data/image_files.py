@@ -15,7 +15,8 @@ from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 from ssdcore.data.images import BrokenImageError, Header, read_header
 
 IMAGE_SUFFIXES = (
-    ".avif", ".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+    ".avif", ".bmp", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff",
+    ".webp",
 )  # fmt: skip
 """Suffixes, in lower case, by which images are found among other files."""
 LARGEST_BYTES = 1 << 28

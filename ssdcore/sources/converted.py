@@ -150,7 +150,8 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
             found = tuple(_cvat_box(one) for one in image.iterfind("box") if one not in proposed)
             of_image = image.attrib
             height, width = int(of_image["height"]), int(of_image["width"])
-            yield ImageEntry(of_image["name"], height, width, found)
+            name = "/".join(filter(None, (of_image.get("subset"), of_image["name"])))
+            yield ImageEntry(name, height, width, found)
 
     reading = _of_files(files, where, annotations, "CVAT for images 1.1", read)
     return reading._replace(notes=tuple(notes))

@@ -138,6 +138,9 @@ def _read(files: ImageFiles, where: str, wanted: str, *, or_any: bool = False) -
         whole = Whole(where, found.format, _read_voc(files, where))
     else:
         reading = READERS[found.format](files, where, found.files)
+        if not reading.entries:
+            expected = f"images with labels of {NAMES[found.format]}"
+            raise InputError(where, "no image with a label file or an annotation", expected)
         whole = Whole(where, found.format, _divided(reading, where))
     for note in (note for reading in whole.readings.values() for note in reading.notes):
         say(printable(f"  {note}"))
@@ -213,8 +216,6 @@ def _divided(reading: Reading, where: str) -> dict[str, Reading]:
     """Divides what was read by the folders of the images."""
     entry_of = {entry.file_name: entry for entry in reading.entries}
     parts = by_split(list(entry_of))
-    if len(parts) == 1 and "" in parts and len(parts[""]) == len(entry_of):
-        return {"": reading}
     root = Path(where).resolve()
     images = {root / name for name in entry_of}
     divided = {

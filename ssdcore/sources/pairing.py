@@ -19,9 +19,7 @@ from ssdcore.sources.coco_writer import ImageEntry
 Key = Callable[[Any], Hashable]
 """Returns what a file's name shares with its counterpart's; None if there is no such thing."""
 
-FOREIGN_SUFFIXES = (
-    ".dng", ".gif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm",
-)  # fmt: skip
+FOREIGN_SUFFIXES = (".dng", ".gif", ".jp2", ".jxl", ".pgm", ".ppm")
 """Suffixes of images that are not read."""
 ALONE = "label file without an image of its own"
 WITHOUT_LABEL = "image without a label file"

@@ -521,6 +521,8 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
          r"JSON of VIA is not read: in VIA, .* \(COCO format\)"),
         ({"data.yaml": "names: [a]", "images/a.jpg": b""}, r"found 'data\.yaml, but no label file"),
         ({"a.jpg": b""}, r"images alone, such as a\.jpg.*the one above"),
+        ({"a.jpg": b"", "b.txt": "car" + " 1" * 14},
+         r"set: found 'no image with a label file .*, expected images with labels of KITTI"),
         ({"a/b.zip": b"", "a.txt": "x"}, r"found 'an archive inside, a/b\.zip'.*Unpack it"),
         ({}, "found 'no file'"),
         ({"data.yaml": "names: [a]", "images/a.jpg": b"", "labels/a.txt": "0 0,5 0,5 1 1"},
