@@ -139,7 +139,7 @@ def _found(files: ImageFiles, names: list[str], too_large: list[str]) -> Iterato
     coco, tasks = [], []
     for name in others[:MOST_READ]:
         try:
-            data = files.read(name)
+            data = files.read(name).replace(b"\0", b"")  # of UTF-16, too
         except BrokenImageError as error:
             if str(error) == TOO_LARGE:
                 too_large.append(name)
@@ -155,7 +155,7 @@ def _found(files: ImageFiles, names: list[str], too_large: list[str]) -> Iterato
     if example := _first(files, [*beside, *others], lambda data: bool(IS_LABELME.search(data))):
         yield Recognised("labelme", (example,))
     some = _ending(names, ".xml")[:MOST_READ]
-    xml = {name: _read(files, name)[:8192].replace(b"\0", b"") for name in some}  # of UTF-16, too
+    xml = {name: _read(files, name)[:8192] for name in some}
     if voc := next((name for name, head in xml.items() if IS_VOC.search(head)), ""):
         yield Recognised("voc", (voc,))
     if cvat := [name for name, head in xml.items() if b"<annotations>" in head]:
@@ -186,15 +186,17 @@ def _first(files: ImageFiles, names: Iterable[str], is_one: Callable[[bytes], bo
 
 
 def _read(files: ImageFiles, name: str) -> bytes:
+    """Returns a file's bytes without those of 0, which UTF-16 has; none if it is unreadable."""
     try:
-        return files.read(name)
+        return files.read(name).replace(b"\0", b"")
     except BrokenImageError:
         return b""
 
 
 def _is_json(data: bytes, begin: bytes, keys: tuple[bytes, ...]) -> bool:
     """Returns whether the first character is `begin`, and all keys are there."""
-    return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == begin and all(key in data for key in keys)
+    first = data.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1]
+    return first == begin and all(key in data for key in keys)
 
 
 def _coco_tool(files: ImageFiles, coco: list[str]) -> str:

@@ -463,6 +463,16 @@ def test_xml_in_utf_16_or_with_attributes_is_recognised(tmp_path, root, encoding
     assert fetched(make_folder(tmp_path / "wide", files), tmp_path / "b") == expected
 
 
+@pytest.mark.parametrize("tool", ["coco_annotator", "labelme", "label_studio"])
+def test_json_in_utf_16_is_recognised(tmp_path, tool):
+    """PowerShell writes the output of a command so."""
+    files = EXPORTS[tool](original(EXAMPLE))
+    expected = fetched(make_folder(tmp_path / "set", files), tmp_path / "a")
+    for name in (name for name in files if name.endswith(".json")):
+        files[name] = str(files[name]).encode("utf-16")
+    assert fetched(make_folder(tmp_path / "wide", files), tmp_path / "b") == expected
+
+
 def test_any_number_of_empty_label_files_may_come_first(tmp_path, monkeypatch):
     monkeypatch.setattr("ssdcore.sources.recognise.MOST_READ", 1)
     files = EXPORTS["ultralytics"](original(EXAMPLE)) | {"labels/a.txt": "", "labels/b.txt": "\n"}
