@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from shutil import copyfileobj
-from zipfile import ZIP_BZIP2, ZIP_LZMA, BadZipFile, ZipFile
+from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from ssdcore.core.errors import InputError, RunError, found_instead
 from ssdcore.core.files import replacing
@@ -21,6 +21,8 @@ MAX_RATIO = 200
 """Maximum ratio of unpacked bytes to the archive's own; images and annotations stay below 30."""
 SMALL_BYTES = 1 << 30
 """Unpacked bytes that are accepted at any ratio."""
+ENCRYPTED = 1
+"""Bit of an entry's flags."""
 HEADER_BYTES = 30
 """Size of an entry's header, up to its name."""
 OTHER_ARCHIVES = (".7z", ".bz2", ".gz", ".rar", ".tar", ".tgz", ".xz", ".zst")
@@ -75,8 +77,11 @@ def _fault(archive: ZipFile, size: int) -> tuple[str, str] | None:
             return f"{entry.filename} and {following.filename} overlap", "separate entries"
     names = set()
     for entry in entries:
-        if entry.compress_type in (ZIP_BZIP2, ZIP_LZMA):  # zipfile unpacks them without a limit
-            return f"{entry.filename} packed with bzip2 or LZMA", "entries packed with Deflate"
+        if entry.flag_bits & ENCRYPTED:
+            return f"{entry.filename} encrypted", "an archive without a password"
+        # zipfile unpacks bzip2 and LZMA without a limit, and others not at all
+        if entry.compress_type not in (ZIP_STORED, ZIP_DEFLATED):
+            return f"{entry.filename} packed by method {entry.compress_type}", "Deflate or none"
         if not entry.filename:
             return "an entry without name", "a name for each entry"
         if entry.filename in names and not entry.is_dir():

@@ -15,12 +15,16 @@ from ssdcore.data.archives import BROKEN_ENTRY, open_archive
 from ssdcore.data.images import BrokenImageError, Header, read_header
 
 IMAGE_SUFFIXES = (
-    ".avif", ".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp",
+    ".avif", ".bmp", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".png", ".tif", ".tiff",
+    ".webp",
 )  # fmt: skip
 """Suffixes, in lower case, by which images are found among other files."""
 LARGEST_BYTES = 1 << 28
 """Maximum unpacked size of an archive entry: a zip of a few kilobytes can claim terabytes."""
 NAMES_ARE_UTF8 = 0x800
+OF_MACOS = "._"
+"""Start of the names of files that macOS adds: beside each file of a disk of another system, and in
+the folder `__MACOSX/` of archives. They have the suffix of that file and are ignored."""
 MISSING = "file missing"
 UNREADABLE = "file unreadable"
 TOO_LARGE = f"file of over {LARGEST_BYTES >> 20} MiB in an archive"
@@ -95,8 +99,7 @@ def open_image_files(path: Path) -> Iterator[ImageFiles]:
     """Opens a folder or a zip archive; the directory of the archive is read once.
 
     Many archives contain a single top folder, such as `train2017/`, which annotation files omit.
-    In this case names are relative to it, and names that include it are found as well. The
-    folder `__MACOSX/`, which macOS adds, is ignored.
+    In this case names are relative to it, and names that include it are found as well.
 
     Each process has to open the archive itself: processes that share an open file change each
     other's file position.
@@ -130,8 +133,8 @@ class _Folder:
         raise BrokenImageError(MISSING)
 
     def names(self) -> list[str]:
-        files = (path for path in self._path.rglob("*") if path.is_file())
-        return sorted(path.relative_to(self._path).as_posix() for path in files)
+        paths = (path for path in self._path.rglob("*") if not path.name.startswith(OF_MACOS))
+        return sorted(p.relative_to(self._path).as_posix() for p in paths if p.is_file())
 
 
 class _Archive:
@@ -140,7 +143,7 @@ class _Archive:
         self._entries = {
             _name(info): info
             for info in archive.infolist()
-            if not info.is_dir() and not info.filename.startswith("__MACOSX/")
+            if not info.is_dir() and not PurePosixPath(info.filename).name.startswith(OF_MACOS)
         }
         tops = {name.partition("/")[0] for name in self._entries if "/" in name}
         single = len(tops) == 1 and all("/" in name for name in self._entries)

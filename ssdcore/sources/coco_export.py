@@ -110,6 +110,7 @@ def pair_listed(
         (_with_folder, _with_folder),
         (lambda image: PurePosixPath(image).name, _own_name),
         (lambda image: PurePosixPath(image).name, _without_upload),
+        (_as_uploaded, _without_upload),
         (_without_upload, _own_name),
     ]
     names = list(dict.fromkeys(listed))
@@ -137,18 +138,24 @@ def _below(path: str, split: str) -> str:
 
 def _with_folder(name: str) -> str:
     """Returns the last folder and the name of a path or an address, if both are there."""
-    parts = PurePosixPath(_plain_path(name)).parts
+    parts = PurePosixPath(plain_name(path_in(name))).parts
     return "/".join(parts[-2:]) if len(parts) > 1 else ""
 
 
 def _own_name(name: str) -> str:
     """Returns the name at the end of a path or an address."""
-    return PurePosixPath(_plain_path(name)).name
+    return PurePosixPath(plain_name(path_in(name))).name
 
 
-def _plain_path(name: str) -> str:
-    """Returns the path in a name, which may be an address."""
-    return plain_name(unquote(name).rpartition(LOCAL_FILES)[2])
+def path_in(name: str) -> str:
+    """Returns the path in a name, which may be an address, such as one signed by a query."""
+    path = unquote(name).rpartition(LOCAL_FILES)[2]
+    return path.partition("?")[0] if "://" in path else path
+
+
+def _as_uploaded(image: str) -> str:
+    """Returns an image's name as Label Studio stores it, without the eight digits before it."""
+    return re.sub(r"[^-\w.]", "", PurePosixPath(plain_name(image)).name.replace(" ", "_"))
 
 
 def _without_upload(name: str) -> str:

@@ -48,7 +48,12 @@ def read_kitti(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
         if not data.strip() or any(map(is_kitti, data.splitlines()))
     }  # fmt: skip
     images = image_names(files)
-    levels: list[tuple[Key, Key]] = [(stem, stem), (_without_kind, _without_kind), (_bare, _bare)]
+    levels: list[tuple[Key, Key]] = [
+        (stem, stem),
+        (stem, lambda name: stem(name.replace("label", "image"))),  # image_2, not image_3
+        (_without_kind, _without_kind),
+        (_bare, _bare),
+    ]
     image_of = pair(images, list(labels), levels)
     entries = []
     for name, image in image_of.items():
@@ -145,7 +150,8 @@ def read_cvat(files: ImageFiles, where: str, annotations: Sequence[str]) -> Read
             found = tuple(_cvat_box(one) for one in image.iterfind("box") if one not in proposed)
             of_image = image.attrib
             height, width = int(of_image["height"]), int(of_image["width"])
-            yield ImageEntry(of_image["name"], height, width, found)
+            name = "/".join(filter(None, (of_image.get("subset"), of_image["name"])))
+            yield ImageEntry(name, height, width, found)
 
     reading = _of_files(files, where, annotations, "CVAT for images 1.1", read)
     return reading._replace(notes=tuple(notes))

@@ -7,14 +7,13 @@ are not read. https://labelstud.io/guide/task_format describes the format.
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
-from urllib.parse import unquote
 
 from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES, ImageFiles, image_names
 from ssdcore.geometry.boxes import around_rotated
-from ssdcore.sources.coco_export import LOCAL_FILES, pair_listed
+from ssdcore.sources.coco_export import pair_listed, path_in
 from ssdcore.sources.coco_writer import Box, ImageEntry, with_size
 from ssdcore.sources.pairing import Reading, gathered, read_json
 
@@ -64,15 +63,15 @@ def read_label_studio(files: ImageFiles, where: str, exports: Sequence[str]) -> 
 
 def _task(task: Any, where: str) -> Task:
     data = _dict(_dict(task).get("data"))
-    texts = [value for value in data.values() if isinstance(value, str)]
-    images = [t for t in texts if PurePosixPath(t).suffix.lower() in IMAGE_SUFFIXES]
+    paths = [path_in(value) for value in data.values() if isinstance(value, str)]
+    images = [path for path in paths if PurePosixPath(path).suffix.lower() in IMAGE_SUFFIXES]
     if not images:
         raise InputError(where, data, "data with the path of an image")
     done = [*map(_dict, _list(task.get("annotations")))]
     done = [annotation for annotation in done if not annotation.get("was_cancelled")]
     latest = max(done, key=lambda one: str(one.get("updated_at", "")), default=None)
-    path = unquote(images[0]).rpartition(LOCAL_FILES)[2]
-    return Task(where, path, None if latest is None else [*map(_dict, _list(latest.get("result")))])
+    regions = None if latest is None else [*map(_dict, _list(latest.get("result")))]
+    return Task(where, images[0], regions)
 
 
 def _list(value: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from ssdcore.coco.rows import finite_number, whole_number
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, with_size
-from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, pair, read_json, stem
+from ssdcore.sources.pairing import ALONE, Key, Reading, gathered, last_part, pair, read_json, stem
 
 
 def read_labelme(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
@@ -30,17 +30,17 @@ def read_labelme(files: ImageFiles, where: str, _: Sequence[str]) -> Reading:
     levels: list[tuple[Key, Key]] = [
         (stem, stem),
         (str, lambda name: plain_name(f"{PurePosixPath(name).parent}/{found[name].file_name}")),
-        (lambda image: PurePosixPath(image).name, lambda name: _last(found[name].file_name)),
+        (lambda image: PurePosixPath(image).name, lambda name: last_part(found[name].file_name)),
     ]
     image_of = pair(images, list(found), levels)
     entries, file_names = [], {PurePosixPath(image).name for image in images}
     for name, labels in found.items():
         image = image_of.get(name)
-        own_name = _last(labels.file_name)
+        own_name = last_part(labels.file_name)
         if image is None and own_name in file_names:
             rest[name] = ALONE
             continue
-        image = image or plain_name(f"{PurePosixPath(name).parent}/{own_name or stem(name)}")
+        image = image or plain_name(f"{PurePosixPath(name).parent}/{own_name or stem(name).name}")
         entries.append(with_size(files, labels._replace(file_name=image)))
     return gathered(where, images, entries, found.keys() - rest.keys(), rest)
 
@@ -75,7 +75,3 @@ def _box(shape: Any, where: str) -> Box:
         (x, y), radius = corners[0], dist(*corners)
         corners = [(x - radius, y - radius), (x + radius, y + radius)]
     return box_around(label.strip(), corners)
-
-
-def _last(path: str) -> str:
-    return plain_name(path).rpartition("/")[2]

@@ -7,8 +7,6 @@ The test split has a path of its own, or is a share of the images.
 """
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from zipfile import is_zipfile
 
@@ -17,7 +15,7 @@ from ssdcore.coco.rows import Content, load_rows
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError, no_such_path
 from ssdcore.core.messages import say
-from ssdcore.data.image_files import ImageFiles, image_names, open_image_files, plain_name
+from ssdcore.data.image_files import image_names, open_image_files, plain_name
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import EXAMPLE, LocalParams
 from ssdcore.sources.coco_export import UNLISTED
@@ -158,8 +156,9 @@ def _read_voc(params: LocalParams) -> dict[str, Reading]:
     readings: dict[str, Reading] = {}
     has_lists = Path(params.train_annotations) == Path(params.val_annotations)
     for index, split in enumerate(layout.SPLITS):
-        with _opened(params, split) as (files, where, images):
-            voc = Voc(files, where, images, _paths(params, split)[0])
+        path, where = _paths(params, split)
+        with open_image_files(Path(where)) as files, open_image_files(Path(path)) as images:
+            voc = Voc(files, where, images, path)
             names = list(voc.lists().values()) if has_lists else []
             listed = index < len(names)
             readings[split] = voc.listed(names[index]) if listed else voc.everything()
@@ -172,13 +171,13 @@ def _read_yolo(params: LocalParams) -> tuple[dict[str, Reading], list[str]]:
     readings: dict[str, Reading] = {}
     names: list[str] = []
     for split in layout.SPLITS:
-        with _opened(params, split) as (files, where, images):
+        path, where = _paths(params, split)
+        with open_image_files(Path(where)) as files, open_image_files(Path(path)) as images:
             own_names = read_names(files, where)
             if names and own_names != names:
                 expected = f"those of {params.train_annotations}: {names}"
                 raise InputError(f"{where}: class names", own_names, expected)
             names = own_names
-            path = _paths(params, split)[0]
             inner = _inner_path(Path(path), Path(where))
             readings[split] = read_yolo(files, where, images, inner, names, path)
         if _is_one_set(params):
@@ -191,14 +190,3 @@ def _inner_path(images: Path, folder: Path) -> str:
     images, folder = images.resolve(), folder.resolve()
     is_inside = images.is_dir() and images.is_relative_to(folder)
     return images.relative_to(folder).as_posix() if is_inside else ""
-
-
-@contextmanager
-def _opened(params: LocalParams, split: str) -> Iterator[tuple[ImageFiles, str, ImageFiles]]:
-    """Opens a split; yields its annotations, their name in messages, and its images."""
-    images, annotations = _paths(params, split)
-    with (
-        open_image_files(Path(annotations)) as files,
-        open_image_files(Path(images)) as image_files,
-    ):
-        yield files, annotations, image_files

@@ -22,13 +22,13 @@ from ssdcore.sources.converted import read_cvat, read_kitti, read_labelbox
 from ssdcore.sources.division import Division, divide_entries, partition
 from ssdcore.sources.label_studio import read_label_studio
 from ssdcore.sources.labelme import read_labelme
-from ssdcore.sources.pairing import Reading, unused, with_rest
+from ssdcore.sources.pairing import Reading, not_entered, unused, with_rest
 from ssdcore.sources.recognise import NAMES, recognise
 from ssdcore.sources.splits_by_folder import OTHER_TEST, TEST, UNUSED_TEST, Subset, by_split
 from ssdcore.sources.voc import Voc, class_names
 from ssdcore.sources.yolo import read_names, read_yolo, split_images
 
-OUTSIDE = "image outside the folders of train and val"
+OUTSIDE = "file outside the folders of train and val"
 READERS = {
     "cvat": read_cvat, "kitti": read_kitti, "label_studio": read_label_studio,
     "labelbox": read_labelbox, "labelme": read_labelme,
@@ -78,7 +78,8 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
         if TEST in readings and (params.has_test_path or not has_test):
             reason = OTHER_TEST if params.has_test_path else UNUSED_TEST
             unused_test[reason] = [name for name in images if root / name in readings[TEST].used]
-        left["train"][OUTSIDE] = [name for name in images if root / name not in known]
+        xml = [n for n in files.names() if whole.format == "voc" and n.lower().endswith(".xml")]
+        left["train"][OUTSIDE] = [name for name in (*images, *xml) if root / name not in known]
     pool = "train" if "train" in readings else ""
     fetched = {}
     for split in (*layout.SPLITS, TEST):
@@ -117,6 +118,10 @@ def _read(files: ImageFiles, where: str, wanted: str, *, or_any: bool = False) -
     """Reads all splits; prints the format and notes for the user."""
     found = recognise(files, where, wanted, or_any=or_any)
     say(printable(f"{where}: {found}"))
+    links = ", ".join(folder.name for folder in not_entered(Path(where)))
+    if links and not image_names(files):
+        value = f"no image, and {links}, which is a link or cannot be read"
+        raise InputError(where, value, "images in folders that are no links")
     if found.format == "coco":
         names, contents, readings = read_coco_export(files, where, found.files)
         whole = Whole(where, found.format, readings, contents, names)
@@ -133,6 +138,9 @@ def _read(files: ImageFiles, where: str, wanted: str, *, or_any: bool = False) -
         whole = Whole(where, found.format, _read_voc(files, where))
     else:
         reading = READERS[found.format](files, where, found.files)
+        if not reading.entries:
+            expected = f"images with labels of {NAMES[found.format]}"
+            raise InputError(where, "no image with a label file or an annotation", expected)
         whole = Whole(where, found.format, _divided(reading, where))
     for note in (note for reading in whole.readings.values() for note in reading.notes):
         say(printable(f"  {note}"))
@@ -208,8 +216,6 @@ def _divided(reading: Reading, where: str) -> dict[str, Reading]:
     """Divides what was read by the folders of the images."""
     entry_of = {entry.file_name: entry for entry in reading.entries}
     parts = by_split(list(entry_of))
-    if len(parts) == 1 and "" in parts and len(parts[""]) == len(entry_of):
-        return {"": reading}
     root = Path(where).resolve()
     images = {root / name for name in entry_of}
     divided = {

@@ -19,9 +19,7 @@ from ssdcore.sources.coco_writer import ImageEntry
 Key = Callable[[Any], Hashable]
 """Returns what a file's name shares with its counterpart's; None if there is no such thing."""
 
-FOREIGN_SUFFIXES = (
-    ".dng", ".gif", ".jfif", ".jp2", ".jpe", ".jxl", ".pgm", ".ppm",
-)  # fmt: skip
+FOREIGN_SUFFIXES = (".dng", ".gif", ".jp2", ".jxl", ".pgm", ".ppm")
 """Suffixes of images that are not read."""
 ALONE = "label file without an image of its own"
 WITHOUT_LABEL = "image without a label file"
@@ -32,6 +30,11 @@ MAX_BYTES = 64 << 20
 def stem(name: str) -> PurePosixPath:
     """Returns a path without its suffix."""
     return PurePosixPath(name).with_suffix("")
+
+
+def last_part(path: str) -> str:
+    """Returns the last part of a path, which may be one of Windows."""
+    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def read_label(
@@ -118,12 +121,12 @@ def with_rest(files: ImageFiles, images: str, annotations: str, reading: Reading
     root = Path(images).resolve()
     rest = {root / name: (name, "image of a format that is not read") for name in foreign}
     for top in filter(Path.is_dir, map(Path, (annotations, images))):
-        for folder in _not_entered(top):
+        for folder in not_entered(top):
             rest[folder] = (str(folder.relative_to(top)), "folder that is a link or cannot be read")
     return reading._replace(rest={**rest, **reading.rest})
 
 
-def _not_entered(root: Path) -> list[Path]:
+def not_entered(root: Path) -> list[Path]:
     """Returns the folders below `root` whose files `ImageFiles` does not list."""
     found: list[Path] = []
     walk = os.walk(root, onerror=lambda error: found.append(Path(error.filename)))

@@ -12,7 +12,7 @@ from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.yolo import files_of_names, may_be_label
 
 MOST_READ = 200
-"""Maximum number of files of a kind to open for recognition; the first ones may be empty."""
+"""Maximum number of files of a kind to open for recognition, apart from empty ones."""
 NAMES = {
     "coco": "COCO",
     "voc": "Pascal VOC",
@@ -41,6 +41,7 @@ REMEDY = (
 )
 IS_LABELME = re.compile(rb'"shapes"\s*:\s*\[')
 IS_VIA = re.compile(rb'"(?:regions|_via_img_metadata)"\s*:')
+IS_VOC = re.compile(rb"<annotation[\s>]", re.IGNORECASE)
 
 
 class Recognised(NamedTuple):
@@ -114,10 +115,12 @@ def _unknown(files: ImageFiles, where: str, wanted: str) -> InputError:
         remedy = "If the labels lie elsewhere, name the folder that holds them and the images"
         stems = {PurePosixPath(image).stem for image in image_names(files)}
         labels = [n for n in names if may_be_label(n) and PurePosixPath(n).stem in stems]
-        if example := _first(files, labels, lambda data: bool(data.strip())):
+        if example := _first(files, labels, bool):
             kinds = f"{example}, which begins with {' '.join(_words(_read(files, example)))}"
             expected = "text in UTF-8, a line for each box: class cx cy width height"
             remedy = "Numbers have a point, such as 0.25"
+    elif inside := _ending(names, ".zip"):
+        kinds, remedy = f"an archive inside, {inside[0]}", "Unpack it, and name the new folder"
     elif names and len(image_names(files)) == len(names):
         kinds = f"images alone, such as {names[0]}"
         remedy = "Name the folder that holds their annotations, too: often the one above"
@@ -136,7 +139,7 @@ def _found(files: ImageFiles, names: list[str], too_large: list[str]) -> Iterato
     coco, tasks = [], []
     for name in others[:MOST_READ]:
         try:
-            data = files.read(name)
+            data = files.read(name).replace(b"\0", b"")  # of UTF-16, too
         except BrokenImageError as error:
             if str(error) == TOO_LARGE:
                 too_large.append(name)
@@ -152,8 +155,8 @@ def _found(files: ImageFiles, names: list[str], too_large: list[str]) -> Iterato
     if example := _first(files, [*beside, *others], lambda data: bool(IS_LABELME.search(data))):
         yield Recognised("labelme", (example,))
     some = _ending(names, ".xml")[:MOST_READ]
-    xml = {name: _read(files, name)[:8192].replace(b"\0", b"") for name in some}  # of UTF-16, too
-    if voc := next((name for name, head in xml.items() if b"<annotation>" in head.lower()), ""):
+    xml = {name: _read(files, name)[:8192] for name in some}
+    if voc := next((name for name, head in xml.items() if IS_VOC.search(head)), ""):
         yield Recognised("voc", (voc,))
     if cvat := [name for name, head in xml.items() if b"<annotations>" in head]:
         yield Recognised("cvat", tuple(cvat))
@@ -177,19 +180,23 @@ def _ending(names: Iterable[str], suffix: str) -> list[str]:
 
 def _first(files: ImageFiles, names: Iterable[str], is_one: Callable[[bytes], bool]) -> str:
     """Returns the first file whose content is of a kind; "" if there is none."""
-    return next((n for n in islice(names, MOST_READ) if is_one(_read(files, n))), "")
+    read = ((name, _read(files, name)) for name in names)
+    filled = islice(((name, data) for name, data in read if data.strip()), MOST_READ)
+    return next((name for name, data in filled if is_one(data)), "")
 
 
 def _read(files: ImageFiles, name: str) -> bytes:
+    """Returns a file's bytes without those of 0, which UTF-16 has; none if it is unreadable."""
     try:
-        return files.read(name)
+        return files.read(name).replace(b"\0", b"")
     except BrokenImageError:
         return b""
 
 
 def _is_json(data: bytes, begin: bytes, keys: tuple[bytes, ...]) -> bool:
     """Returns whether the first character is `begin`, and all keys are there."""
-    return data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == begin and all(key in data for key in keys)
+    first = data.lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n")[:1]
+    return first == begin and all(key in data for key in keys)
 
 
 def _coco_tool(files: ImageFiles, coco: list[str]) -> str:

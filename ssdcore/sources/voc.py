@@ -20,7 +20,7 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.data.image_files import ImageFiles, image_names
 from ssdcore.sources.coco_writer import Box, ImageEntry, with_size
-from ssdcore.sources.pairing import Key, Reading, pair, read_label, read_text, stem
+from ssdcore.sources.pairing import Key, Reading, last_part, pair, read_label, read_text, stem
 from ssdcore.sources.splits_by_folder import TEST
 from ssdcore.sources.xml_nodes import parse_xml, text_of
 
@@ -63,13 +63,16 @@ class Voc:
         self._image_of = self._paired()
 
     def lists(self) -> dict[str, str]:
-        """Returns the names of the lists of train, val and test that are there, by split.
+        """Returns the names of the lists of train, val and test that are not empty, by split.
 
         Without both train and val, trainval or train has the key "", for all images but those of
         test. Without any of these, there is none.
         """
-        names = ("train", "val", "trainval", TEST)
-        found = {name: name for name in names if f"{self._lists / name}.txt" in self._names}
+        paths = {name: f"{self._lists / name}.txt" for name in ("train", "val", "trainval", TEST)}
+        found = {
+            name: name for name, path in paths.items()
+            if path in self._names and read_text(self._files, path, self._where).strip()
+        }  # fmt: skip
         of_both = found.pop("trainval", "")
         if not found.keys() >= set(layout.SPLITS):
             whole = of_both or found.get("train")
@@ -129,7 +132,7 @@ class Voc:
         @cache
         def named(xml: str) -> tuple[str, str]:
             root = self._root(xml)
-            return _last_part(text_of(root, "folder")), _last_part(text_of(root, "filename"))
+            return last_part(text_of(root, "folder")), last_part(text_of(root, "filename"))
 
         stems: list[tuple[Key, Key]] = [
             (_below_images, lambda xml: str(stem(xml).relative_to(self._home))),
@@ -161,7 +164,7 @@ class Voc:
             return "XML file that is no VOC annotation"
         file_name = self._image_of.get(xml)
         if file_name is None:
-            file_name = _last_part(text_of(root, "filename")) or stem(xml).name
+            file_name = last_part(text_of(root, "filename")) or stem(xml).name
             if not self._known.isdisjoint({file_name.casefold(), stem(xml).name.casefold()}):
                 return ALONE
         size, height, width = root.find("size"), 0.0, 0.0
@@ -196,11 +199,6 @@ def _below_images(image: str) -> str:
     parts = stem(image).parts
     tops = [n for n, part in enumerate(parts[:-1], start=1) if part.lower() in IMAGE_FOLDERS]
     return "/".join(parts[tops[-1] if tops else 0 :])
-
-
-def _last_part(path: str) -> str:
-    """Returns the last part of a path, which may be one of Windows."""
-    return path.replace("\\", "/").rpartition("/")[2]
 
 
 def _box(node: Element, where: str) -> Box:

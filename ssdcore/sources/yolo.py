@@ -86,22 +86,20 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
     if "kpt_shape" in entries:
         expected = "boxes or outlines"
         raise InputError(f"{where}/{source}: kpt_shape", "labels of keypoints", expected)
-    root = entries.get("path")
+    root, home = entries.get("path"), PurePosixPath(source).parent
+    prefix = root.value if isinstance(root, yaml.ScalarNode) else ""
     found = {}
     for split in ("train", "val", TEST):
         node = entries.get(split)
         values = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        paths = [value.value for value in values if isinstance(value, yaml.ScalarNode)]
-        prefix = root.value if isinstance(root, yaml.ScalarNode) else ""
-        chosen = [
-            name for path in paths if path not in ("", "null", "~")
-            for name in _images_at(files, images, PurePosixPath(source).parent, prefix, path)
-        ]  # fmt: skip
+        named = (value.value for value in values if isinstance(value, yaml.ScalarNode))
+        paths = [path for path in named if path not in ("", "null", "~")]
+        chosen = [n for path in paths for n in _images_at(files, images, home, prefix, path)]
         if chosen or not paths or split == TEST:
             found[split] = sorted(set(chosen))
             continue
         expected = f"a folder or list of images in {where}"
-        remedy = "Set dataset.local.path to the folder that contains the images and their labels"
+        remedy = "Name the folder of the images and their labels, or delete the entry"
         raise InputError(f"{where}/{source}: {split}", ", ".join(paths), expected, remedy)
     if found["train"] == found["val"]:
         del found["val"]

@@ -33,17 +33,27 @@ def of_one_body(entries):
     return whole[:directory] + listed + whole[end : end + 8] + counts + whole[end + 16 :]
 
 
+def in_directory(offset, value):
+    """Returns an archive of one entry with a changed byte in its place in the directory."""
+    content = bytearray(zipped([("a", "1")]))
+    content[content.index(b"PK\x01\x02") + offset] |= value
+    return bytes(content)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (of_one_body(6000), "overlap"),
         (zipped([("a.jpg", "1"), ("a.jpg", "2")]), "a.jpg twice"),
         (zipped([("a", "1")]).replace(b"a", b"\0"), "an entry without name"),
-        (zipped([("a", bytes(9000))], ZIP_BZIP2), "bzip2 or LZMA"),
-        (zipped([("a", bytes(9000))], ZIP_LZMA), "bzip2 or LZMA"),
+        (zipped([("a", bytes(9000))], ZIP_BZIP2), "a packed by method 12"),
+        (zipped([("a", bytes(9000))], ZIP_LZMA), "a packed by method 14"),
+        (in_directory(10, 9), "a packed by method 9"),
+        (in_directory(8, 1), "a encrypted"),
     ],
-    ids=["one body under many names", "a name twice", "no name", "bzip2", "LZMA"],
-)
+    ids=["one body under many names", "a name twice", "no name", "bzip2", "LZMA", "Deflate64",
+         "with a password"],
+)  # fmt: skip
 def test_a_hostile_archive_is_refused(tmp_path, content, reason):
     path = tmp_path / "a.zip"
     path.write_bytes(content)

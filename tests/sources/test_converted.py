@@ -134,6 +134,21 @@ def test_images_whose_names_differ_in_the_suffix_alone_are_told_apart(read, tmp_
     }  # fmt: skip
 
 
+def test_images_of_one_name_in_two_subsets_of_cvat_are_told_apart(read, tmp_path):
+    """The archive of a project has a folder for each subset, which `name` leaves out."""
+    for subset in ("Train", "Val"):
+        (tmp_path / f"images/{subset}").mkdir(parents=True)
+        (tmp_path / f"images/{subset}/1.jpg").write_bytes(jpeg(100, 200))
+    images = [
+        f'<image name="1.jpg" subset="{subset}" width="200" height="100"><box label="cat" '
+        f'xtl="{left}" ytl="2" xbr="{left + 10}" ybr="22"/></image>'
+        for subset, left in (("Train", 1), ("Val", 50))
+    ]
+    assert boxes(read(read_cvat, f"<annotations>{''.join(images)}</annotations>")) == {
+        "images/Train/1.jpg": [("cat", 1, 2, 10, 20)], "images/Val/1.jpg": [("cat", 50, 2, 10, 20)],
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("body", "fault"),
     [

@@ -68,6 +68,14 @@ def test_addresses_end_in_the_path_of_their_image(reading):
     assert found.notes == ("2 images not at the path of the task, found by its end",)
 
 
+def test_signed_addresses_and_names_that_an_upload_changed_are_found(reading, tmp_path):
+    """Label Studio stores an upload with _ for spaces, and without brackets and the like."""
+    (tmp_path / "bü c (1).jpg").write_bytes(jpeg())
+    images = ("https://host/c/b.jpg?sv=1&sig=a%2Fb", "/data/upload/3/0a1b2c3d-bü_c_1.jpg")
+    found = reading([task(image, {"result": []}) for image in images])
+    assert set(boxes(found)) == {"b.jpg", "bü c (1).jpg"}
+
+
 def test_a_rotated_box_is_the_box_around_it_and_other_regions_are_counted(reading):
     other = {"type": "polygonlabels", "value": {"points": [[0, 0]], "polygonlabels": ["cat"]}}
     quarter = region(50, 20, 10, 10, rotation=90)  # 20 × 10 pixels, clockwise around its corner

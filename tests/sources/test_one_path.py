@@ -360,13 +360,14 @@ def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path,
     if tool != "ultralytics":
         files = {f"{name.partition('-')[0]}/{name}": content for name, content in files.items()}
     folder, photo = ("images/" if tool == "ultralytics" else ""), data.photos[0].data
-    files |= {f"{folder}test/t.jpg": photo, f"{folder}more/m.jpg": photo}
+    more = {f"{folder}test/t.jpg": photo, f"{folder}more/m.jpg": photo}
+    if tool == "label_img":
+        more["more/m.xml"] = "<annotation/>"
+    files |= more
     parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
     assert (len(parts["train"]["images"]), len(parts["val"]["images"])) == (6, 2)
     unused = read_unused(tmp_path / "raw").values()
-    assert sorted(n for reasons in unused for names in reasons.values() for n in names) == [
-        f"{folder}more/m.jpg", f"{folder}test/t.jpg",
-    ]  # fmt: skip
+    assert {n for reasons in unused for names in reasons.values() for n in names} == more.keys()
 
 
 def test_tasks_of_one_image_in_two_files_add_their_boxes(tmp_path):
@@ -450,12 +451,65 @@ def test_an_image_that_a_list_of_a_data_yaml_names_and_is_not_there_stays_to_be_
     ]
 
 
-def test_xml_in_utf_16_is_recognised(tmp_path):
+@pytest.mark.parametrize(
+    ("root", "encoding"), [("annotation", "utf-16"), ('annotation verified="yes"', "utf-8")]
+)
+def test_xml_in_utf_16_or_with_attributes_is_recognised(tmp_path, root, encoding):
+    """labelImg marks a verified image so."""
     files = EXPORTS["label_img"](original(EXAMPLE))
     expected = fetched(make_folder(tmp_path / "set", files), tmp_path / "a")
     for name in (name for name in files if name.endswith(".xml")):
+        files[name] = str(files[name]).replace("<annotation>", f"<{root}>").encode(encoding)
+    assert fetched(make_folder(tmp_path / "wide", files), tmp_path / "b") == expected
+
+
+@pytest.mark.parametrize("tool", ["coco_annotator", "labelme", "label_studio"])
+def test_json_in_utf_16_is_recognised(tmp_path, tool):
+    """PowerShell writes the output of a command so."""
+    files = EXPORTS[tool](original(EXAMPLE))
+    expected = fetched(make_folder(tmp_path / "set", files), tmp_path / "a")
+    for name in (name for name in files if name.endswith(".json")):
         files[name] = str(files[name]).encode("utf-16")
     assert fetched(make_folder(tmp_path / "wide", files), tmp_path / "b") == expected
+
+
+def test_any_number_of_empty_label_files_may_come_first(tmp_path, monkeypatch):
+    monkeypatch.setattr("ssdcore.sources.recognise.MOST_READ", 1)
+    files = EXPORTS["ultralytics"](original(EXAMPLE)) | {"labels/a.txt": "", "labels/b.txt": "\n"}
+    assert set(fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")) == {"train", "val"}
+
+
+@pytest.mark.parametrize("val", ["", "null", "''"])
+def test_an_entry_of_a_data_yaml_without_a_path_is_a_missing_split(tmp_path, val):
+    data = original(EXAMPLE)
+    files = EXPORTS["ultralytics"](data)
+    files["data.yaml"] = f"train: images\nval: {val}\nnames: {data.classes}\n"
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw", val_share=0.25)
+    assert (len(names(parts["train"])), len(names(parts["val"]))) == (6, 2)
+
+
+def test_files_of_labelme_without_an_image_keep_their_own_names(tmp_path):
+    files = EXPORTS["labelme"](original(EXAMPLE))
+    files |= dict.fromkeys(("more/a.json", "more/b.json"), '{"shapes": []}')
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    found = [name for part in parts.values() for name in names(part) if "/" in name]
+    assert sorted(found) == ["more/a", "more/b"]
+
+
+def test_labels_of_kitti_are_those_of_the_camera_of_their_number(tmp_path):
+    files = EXPORTS["kitti"](original(EXAMPLE))
+    expected = fetched(make_folder(tmp_path / "set", files), tmp_path / "a")
+    files |= {n.replace("image_2", "image_3"): data for n, data in files.items() if "image" in n}
+    assert fetched(make_folder(tmp_path / "set", files), tmp_path / "b") == expected
+
+
+@pytest.mark.parametrize("tool", ["cvat_coco", "ultralytics"])
+def test_a_link_in_place_of_the_folder_of_images_is_named(tmp_path, tool):
+    path = make_folder(tmp_path / "set", EXPORTS[tool](original(EXAMPLE)))
+    (path / "images").rename(tmp_path / "elsewhere")
+    (path / "images").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"set: found 'no image, and images, which is a link or"):
+        fetched(path, tmp_path / "raw")
 
 
 @pytest.mark.parametrize("inner", ["images", "images/train"])
@@ -477,6 +531,9 @@ def test_yolos_folder_of_images_is_told_from_the_one_around_it(tmp_path, inner):
          r"JSON of VIA is not read: in VIA, .* \(COCO format\)"),
         ({"data.yaml": "names: [a]", "images/a.jpg": b""}, r"found 'data\.yaml, but no label file"),
         ({"a.jpg": b""}, r"images alone, such as a\.jpg.*the one above"),
+        ({"a.jpg": b"", "b.txt": "car" + " 1" * 14},
+         r"set: found 'no image with a label file .*, expected images with labels of KITTI"),
+        ({"a/b.zip": b"", "a.txt": "x"}, r"found 'an archive inside, a/b\.zip'.*Unpack it"),
         ({}, "found 'no file'"),
         ({"data.yaml": "names: [a]", "images/a.jpg": b"", "labels/a.txt": "0 0,5 0,5 1 1"},
          r"found 'labels/a\.txt, which begins with 0 0,5 0,5 1 1', expected text in UTF-8, a line"),

@@ -66,11 +66,13 @@ def test_boxes_and_sizes(tmp_path, kind):
         ("trainval val", {"": "trainval"}),
         ("train", {"": "train"}),
         ("val test", {}),
+        ("train val- test-", {"": "train"}),  # with - for an empty list
     ],
 )
 def test_only_lists_in_main_count_and_what_is_missing_is_left_to_shares(tmp_path, names, lists):
     tree = {name: text for name, text in TREE.items() if "/Main/" not in name}
-    tree |= {f"ImageSets/Main/{name}.txt": "a" for name in names.split()}
+    for name in names.split():
+        tree[f"ImageSets/Main/{name.rstrip('-')}.txt"] = "\n" if name.endswith("-") else "a"
     with open_image_files(make_folder(tmp_path / "voc", tree)) as files:
         assert Voc(files, "voc", files).lists() == lists
 

@@ -70,6 +70,7 @@ def test_images_in_a_separate_archive(tmp_path):
         ("one/a.jpg", "one/a.txt"),
         ("images/\u00fc.jpg", "labels/u\u0308.txt"),
         ("images/images/a.jpg", "images/labels/a.txt"),
+        ("images/a.jfif", "labels/a.txt"),
     ],
 )
 def test_a_label_is_found_beside_the_image_and_in_other_letter_case(tmp_path, image, label):
