@@ -43,7 +43,7 @@ def _train(settings: Params) -> None:
 
     from ssdcore.coco.annotations import read_coco
     from ssdcore.core.experiment import experiment_tags
-    from ssdcore.core.files import sha256_of_file
+    from ssdcore.core.files import sha256_of_file, sha256_of_json
     from ssdcore.core.progress import Progress
     from ssdcore.core.signals import Signals
     from ssdcore.data.loader import spread_samples
@@ -86,7 +86,8 @@ def _train(settings: Params) -> None:
     )  # fmt: skip
     inputs = [*sorted(layout.MINDRECORD.iterdir()), *training.weights]
     fingerprint = training_fingerprint(settings, device, inputs)
-    group.require_same("parameters, data or code", bytes.fromhex(fingerprint))
+    same = sha256_of_json([fingerprint, train.model_dump(mode="json")])
+    group.require_same("parameters, data or code", bytes.fromhex(same))
     folder = training_folder(layout.states() / "train", fingerprint, group.gather(cores))
     paths = RunPaths(
         layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY, layout.VALIDATION,

@@ -257,10 +257,10 @@ class Params(Section):
         if train.min_negatives > (boxes := model.layout.num_default_boxes):
             expected = f"at most {boxes}, the default boxes of an image"
             raise relation("train.min_negatives", train.min_negatives, expected)
-        if model.batch_norm and train.batch_size == 1:
+        if (model.batch_norm or model.head == "separable") and train.batch_size == 1:
             raise relation(
-                "train.batch_size", 1, "2 or more with model.batch_norm: the last map has one "
-                "cell, and one value of one image has no variance",
+                "train.batch_size", 1, "2 or more with model.batch_norm or separable heads: the "
+                "last map has one cell, and one value of one image has no variance",
             )  # fmt: skip
         if amp != "O0" and train.loss_scale == 1:
             raise relation(

@@ -74,12 +74,13 @@ class TrainingState:
     ) -> Position | None:
         """Restores the finished training or else the newest whole snapshot; returns its position.
 
-        The processes of the group resume together. A finished training whose outs DVC has
-        `recorded`, an MD5 by path, is removed: another run trains again.
+        The processes of the group resume together, once the first has its lock. A finished training
+        whose outs DVC has `recorded` there, an MD5 by path, is removed: another run trains again.
 
         Raises:
             InputError: the snapshot has other parameters, or not all processes see the same one.
         """
+        recorded, *_ = group.gather(recorded)
         found = self._snapshots.finished()
         self.finished = found is not None and self._is_wanted(found, recorded)
         snapshot = found or self._snapshots.newest()

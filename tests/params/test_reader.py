@@ -1,4 +1,5 @@
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,20 @@ def test_a_warm_up_ends_before_the_rate_steps_down(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(text.replace("warmup_epochs: 0.5", "warmup_epochs: 4"))
     with pytest.raises(InputError, match=r"warmup_epochs: found 4\.0, expected at most 2/3"):
+        read_params(path)
+
+
+@pytest.mark.parametrize(
+    ("head", "batch_norm", "refused"),
+    [("conv", "true", True), ("separable", "false", True), ("conv", "false", False)],
+)
+def test_batch_norm_needs_several_images(tmp_path, head, batch_norm, refused):
+    text = DEFAULTS.read_text(encoding="utf-8").replace("  batch_size: 4", "  batch_size: 1", 1)
+    text = text.replace("batch_norm: true", f"batch_norm: {batch_norm}")
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("head: conv", f"head: {head}"))
+    message = r"train\.batch_size: found 1, expected 2 or more"
+    with pytest.raises(InputError, match=message) if refused else nullcontext():
         read_params(path)
 
 

@@ -19,10 +19,11 @@ import pytest
 from benchmarks import harness
 from benchmarks.chaos import newest, outcome
 from ssdcore.core import layout
-from ssdcore.core.errors import Stopped
+from ssdcore.core.errors import InputError, Stopped
 from ssdcore.models.checkpoint import METADATA
 from ssdcore.training import setup
-from tests.project import python, run_inside, start
+from ssdcore.training.distributed.group import Group
+from tests.project import python, run_inside, stage_inside, start
 from tests.training.tiny import build_tiny
 
 pytestmark = pytest.mark.slow
@@ -194,6 +195,22 @@ def test_two_processes_train_like_one(folder, database, tiny):
     for name, value in once.weights.items():
         np.testing.assert_allclose(two.weights[name], value, rtol=0, atol=1e-5, err_msg=name)
     assert runs(copy) == [("FINISHED", 3)]
+
+
+def test_processes_of_other_parameters_do_not_train(folder, tiny, monkeypatch):
+    """Also of those that no weight depends on: one would wait for the other for ever."""
+
+    class Comparing(Group):
+        def require_same(self, where: str, digest: bytes) -> None:
+            raise InputError(where, digest.hex(), "the digest of the others")
+
+    monkeypatch.setattr("ssdcore.training.distributed.group.join_group", Comparing)
+    said = []
+    for changes in ({}, {"runtime.workers": 1}, {"train.fetch_every": 2}):
+        write_params(folder, 1, 2, **UNTRACKED | changes)
+        said.append(stage_inside(folder, "train").stderr)
+    assert said[0].startswith("error: parameters, data or code: found '")
+    assert said[0] == said[1] != said[2]
 
 
 def test_signals_to_two_processes_measure_and_stop(folder):

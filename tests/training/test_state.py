@@ -23,6 +23,7 @@ from ssdcore.models.device import seed_all
 from ssdcore.models.metadata import ModelMetadata
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import AugmentParams
+from ssdcore.training.distributed.group import Group
 from ssdcore.training.logged_reports import START, EpochReport, Measurement, Remark, StepReport
 from ssdcore.training.loop import train
 from ssdcore.training.optimizer import NonFiniteError
@@ -348,6 +349,22 @@ def test_a_second_process_waits_for_the_training_and_takes_its_result(start, cap
         first.finish()
         assert not resumed.done()
     assert resumed.result().state.finished
+
+
+def test_a_group_resumes_what_its_first_process_finds_under_the_lock(start):
+    """Another process may end the training until then. The second's dvc.lock does not count."""
+    run, waiting = (start(jit=False, alone=True) for _ in "12")
+
+    class Second(Group):
+        def gather(self, value):
+            if not run.paths.last.exists():
+                run.finish()
+            return [{}, value] if isinstance(value, dict) else [value] * 2
+
+    waiting.state.resume(Second(1, 2), {})
+    assert waiting.state.finished
+    waiting.state.resume(Second(1, 2), {str(path): md5_of_file(path) for path in run.outs()})
+    assert waiting.state.finished
 
 
 def test_a_finished_training_writes_its_outs_again_until_dvc_has_recorded_them(start, tmp_path):
