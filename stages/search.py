@@ -14,7 +14,7 @@ import typer
 
 from ssdcore.core import layout
 from ssdcore.core.command import command, run
-from ssdcore.core.errors import InputError, Stopped
+from ssdcore.core.errors import InputError, RunError, Stopped
 from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
@@ -61,6 +61,9 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
             tracking.end("KILLED")
             text = f"{stopped}: the trials that ran have saved their states. The same command"
             raise Stopped(f"{text} resumes the search") from None
+        except (InputError, RunError):
+            tracking.end("FAILED")
+            raise
         trials = study.trials()
         page = render_search(start.space, trials, study.importance())
         write_text(layout.SEARCH_PAGE, page)
