@@ -68,9 +68,9 @@ def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:
     - other class: w · r / (w · r + (1 - w) · s), where s is the highest score of a detection of
       the labelled class on the box (IoU 0.5 or more), at least `FAINTEST`, r that of another class,
       and w is `WRONG`: Bayes' rule for the two classes.
-    - unsupported box: (1 - s) · w / (w + (1 - w) · (1 - m)), where m is the mean of s over the
-      boxes of the class: Bayes' rule for a box without a detection. The misses of
-      a detector that misses many objects are weak evidence.
+    - unsupported box: (1 - max(r, s)) · w / (w + (1 - w) · (1 - m)), where m is the mean of s over
+      the boxes of the class: Bayes' rule for a box without a detection. The misses of a detector
+      that misses many objects are weak evidence.
 
     A box has one entry, of the higher suspicion. Crowd regions have none.
     """
