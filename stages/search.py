@@ -14,7 +14,7 @@ import typer
 
 from ssdcore.core import layout
 from ssdcore.core.command import command, run
-from ssdcore.core.errors import InputError, Stopped
+from ssdcore.core.errors import InputError, RunError, Stopped
 from ssdcore.core.messages import say
 
 if TYPE_CHECKING:
@@ -32,8 +32,6 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
     search, and shows a finished one. Exit status 75: stopped by Ctrl-C or SIGTERM; the trials that
     ran have saved their states.
     """
-    _require_optuna()
-
     from ssdcore.core.files import write_text
     from ssdcore.core.locks import locked
     from ssdcore.core.signals import Signals
@@ -61,21 +59,14 @@ def main(space: SpaceOption = Path("search.yaml"), jobs: JobsOption = 1) -> None
             tracking.end("KILLED")
             text = f"{stopped}: the trials that ran have saved their states. The same command"
             raise Stopped(f"{text} resumes the search") from None
+        except (InputError, RunError):
+            tracking.end("FAILED")
+            raise
         trials = study.trials()
         page = render_search(start.space, trials, study.importance())
         write_text(layout.SEARCH_PAGE, page)
         address = tracking.end("FINISHED", layout.SEARCH_PAGE)
     _say_result(trials, list(start.space.params), address)
-
-
-def _require_optuna() -> None:
-    try:
-        import optuna  # noqa: F401
-    except ModuleNotFoundError:
-        raise InputError(
-            "this command", "no package optuna", "the packages of requirements.lock",
-            "Run make env, or pip install optuna",
-        ) from None  # fmt: skip
 
 
 def _require_new_names(start: Start, folder: Path) -> None:

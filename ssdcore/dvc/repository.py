@@ -4,7 +4,6 @@ The repository is a git repository, or a subfolder of one, with or without `dvc 
 Paths are relative to its root; `folder_in_git` returns the root's path in a commit.
 """
 
-import shutil
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -127,20 +126,19 @@ class Revision:
             content: bytes = self._filesystem.read_bytes(self._inside(path))
             return content
 
-    def fetch(self, folder: Path, target: Path) -> bool:
-        """Copies a folder to the new folder `target`; returns False if there is none to copy.
+    def fetch(self, path: Path, target: Path) -> Path | None:
+        """Returns a folder or file on disk, or copies it to the new `target`; None without one.
 
         Raises:
             InputError: like `read`.
         """
-        if self._folder and (self._folder / folder).is_dir():
-            shutil.copytree(self._folder / folder, target)
-            return True
-        with self._explained(folder):
-            if not self._has(folder):
-                return False
-            self._filesystem.get(self._inside(folder), str(target), recursive=True)
-        return True
+        if self._folder and (self._folder / path).exists():
+            return self._folder / path
+        with self._explained(path):
+            if not self._has(path):
+                return None
+            self._filesystem.get(self._inside(path), str(target), recursive=True)
+        return target
 
     def _has(self, path: Path) -> bool:
         try:

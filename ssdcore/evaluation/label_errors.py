@@ -28,7 +28,7 @@ from ssdcore.coco.detection_matching import (
 from ssdcore.coco.operating_point import MATCH_IOU
 from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.named_table import Column, Row, Table
-from ssdcore.evaluation.outcomes import BACKGROUND_IOU
+from ssdcore.evaluation.outcomes import BACKGROUND_IOU, highest
 
 NAME = "label_errors"
 MISSING, OTHER_CLASS, UNSUPPORTED = "missing box", "other class", "unsupported box"
@@ -68,9 +68,9 @@ def label_errors(splits: Mapping[str, Reviewed], most: int) -> Table:
     - other class: w · r / (w · r + (1 - w) · s), where s is the highest score of a detection of
       the labelled class on the box (IoU 0.5 or more), at least `FAINTEST`, r that of another class,
       and w is `WRONG`: Bayes' rule for the two classes.
-    - unsupported box: (1 - s) · w / (w + (1 - w) · (1 - m)), where m is the mean of s over the
-      boxes of the class: Bayes' rule for a box without a detection. The misses of
-      a detector that misses many objects are weak evidence.
+    - unsupported box: (1 - max(r, s)) · w / (w + (1 - w) · (1 - m)), where m is the mean of s over
+      the boxes of the class: Bayes' rule for a box without a detection. The misses of a detector
+      that misses many objects are weak evidence.
 
     A box has one entry, of the higher suspicion. Crowd regions have none.
     """
@@ -145,8 +145,10 @@ def _of_objects(
     own = took[pairs.detection] == pairs.object
     pairs = pairs.select(own | (took[pairs.detection] == NOTHING))
     same = truth.label[pairs.object] == found.label[pairs.detection]
-    _, support = _best(pairs.select(same), found, len(seen))
-    rival, contradiction = _best(pairs.select(~same), found, len(seen))
+    (_, support), (rival, contradiction) = (
+        highest(some.object, some.detection, found.score[some.detection], len(seen))
+        for some in (pairs.select(same), pairs.select(~same))
+    )
     mean = np.zeros(truth.label.max(initial=0) + 1)
     for label in np.unique(truth.label[seen]):
         mean[label] = support[seen & (truth.label == label)].mean()
@@ -158,12 +160,3 @@ def _of_objects(
 def _bayes(if_wrong: Floats, if_right: Floats) -> Floats:
     """Returns how probable a wrong box is, from how well the two cases explain the detections."""
     return WRONG * if_wrong / (WRONG * if_wrong + (1 - WRONG) * if_right)
-
-
-def _best(pairs: Pairs, found: Found, objects: int) -> tuple[Ints, Floats]:
-    """Returns the detection of the highest score on each object, `NOTHING` and 0 without one."""
-    best, scores = np.full(objects, NOTHING, np.int64), np.zeros(objects)
-    order = np.argsort(found.score[pairs.detection], kind="stable")
-    best[pairs.object[order]] = pairs.detection[order]  # of values for one index the last stays
-    scores[pairs.object[order]] = found.score[pairs.detection[order]]
-    return best, scores

@@ -25,7 +25,6 @@ from ssdcore.coco.detection_matching import (
     Floats,
     Found,
     Ints,
-    Pairs,
     Truth,
     matched,
     overlapping,
@@ -102,8 +101,8 @@ def judge(truth: Truth, found: Found) -> Outcomes:
     crowd = truth.crowd[pairs.object]
     same = truth.label[pairs.object] == found.label[pairs.detection]
     took, in_crowd = matched(pairs, truth, found, FOREGROUND_IOU)
-    mine, iou_mine = _best(pairs.select(same & ~crowd), len(found.label))
-    other, iou_other = _best(pairs.select(~same & ~crowd), len(found.label))
+    mine, iou_mine = highest(*pairs.select(same & ~crowd), len(found.label))
+    other, iou_other = highest(*pairs.select(~same & ~crowd), len(found.label))
     kinds = np.select(
         [
             in_crowd,
@@ -129,10 +128,13 @@ def judge(truth: Truth, found: Found) -> Outcomes:
     return outcomes._replace(missed=outcomes.missed_from(kinds >= 0, truth.crowd))
 
 
-def _best(pairs: Pairs, detections: int) -> tuple[Ints, Floats]:
-    """Returns each detection's object (N,) of greatest IoU, `NOTHING` without one, and the IoU."""
-    best, ious = np.full(detections, NOTHING, np.int64), np.zeros(detections)
-    order = np.lexsort((-pairs.object, pairs.overlap))  # of values for one index the last stays
-    best[pairs.detection[order]] = pairs.object[order]
-    ious[pairs.detection[order]] = pairs.overlap[order]
-    return best, ious
+def highest(rows: Ints, partners: Ints, values: Floats, number: int) -> tuple[Ints, Floats]:
+    """Returns the partner of the highest value for each of N rows, and the value.
+
+    P pairs of row and partner have a value each; of equal ones the first partner is taken. A row
+    without a partner has `NOTHING` and 0.
+    """
+    best, found = np.full(number, NOTHING, np.int64), np.zeros(number)
+    order = np.lexsort((-partners, values))  # of values for one index the last stays
+    best[rows[order]], found[rows[order]] = partners[order], values[order]
+    return best, found

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ssdcore.core import layout
+from ssdcore.core.messages import counted
 from ssdcore.evaluation.named_table import Table
 from ssdcore.params.loss_rise import Rise
 from ssdcore.report import words
@@ -135,7 +136,8 @@ class ReportContent:
             f"{words.count(row['images'])} {row['split']} images"
             for row in self.tables["splits"].records()
         )
-        data = f"{splits}, {len(self.classes)} classes" if splits else ""
+        classes = counted(len(self.classes), "class", "classes")
+        data = f"{splits}, {classes}" if splits else ""
         return [part for part in (self.made, f"run {run}" if run else "", data) if part]
 
     @property

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.messages import counted
 from ssdcore.report import words
 from ssdcore.report.labels import visible
 from ssdcore.report.plotting import plotly_js
@@ -66,7 +67,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "score": words.score, "count": words.count, "percent": words.percent, "jpeg": data_url,
         "visible": visible, "cell": lambda value, column: words.cell(column, value),
-        "setting": words.setting,
+        "setting": words.setting, "counted": counted,
     }  # fmt: skip
     environment.tests["defined_figure"] = words.defined
     return environment

@@ -13,7 +13,7 @@ from ssdcore.report.labels import isolated
 
 HEADINGS = ("How good it is", "Where it fails", "What to do next")
 MIN_COST = 0.005
-"""Minimum cost of an error in AP50 that is mentioned."""
+"""Minimum cost of an error in AP50, or difference of AP by size, that is mentioned."""
 MIN_FALL = 0.02
 """Minimum fall of AP from the best to the last measurement that counts as overfitting."""
 MAX_CALIBRATION_ERROR = 0.1
@@ -104,7 +104,7 @@ def _fails(content: ReportContent) -> Iterator[str]:
         yield f"It is weakest on {_named(min(classes, key=lambda row: row['AP']))}."
     yield from _most_confused(content)
     small, large = figures.get("APs"), figures.get("APl")
-    if words.defined(small) and words.defined(large) and small != large:
+    if words.defined(small) and words.defined(large) and abs(small - large) >= MIN_COST:
         order = ("small", "large") if small < large else ("large", "small")
         low, high = sorted((small, large))
         yield (

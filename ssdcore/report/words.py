@@ -43,9 +43,12 @@ def count(value: float | None) -> str:
 
 
 def setting(value: Any) -> str:
-    """Returns a parameter's value as in YAML, lists with commas."""
+    """Returns a parameter's value as in YAML, a list without its outer brackets."""
     if isinstance(value, str):
         return value
-    if isinstance(value, (list, tuple)):
-        return ", ".join(setting(item) for item in value)
+    if isinstance(value, list | tuple):
+        return ", ".join(
+            f"[{setting(item)}]" if isinstance(item, list | tuple) else setting(item)
+            for item in value
+        )
     return json.dumps(value, ensure_ascii=False, default=str)

@@ -18,7 +18,6 @@ FIRST_FAILURES = 3
 """Number of first trials that end the search if all of them fail."""
 EPOCHS = "train.epochs"
 
-
 Event = tuple[Trial, str]
 """A trial as it is now, and what happened to it, in words."""
 
@@ -42,27 +41,24 @@ class Search:
             RunError: the first trials have all failed.
             InputError: a trial would start from other files than those before it.
         """
-        try:
-            yield from self._run()
-        finally:
-            self._stop_all()
-
-    def _run(self) -> Iterator[Event]:
         trials = self._study.trials()
         begun = [self._study.take_up(one) for one in trials if one.state == "running"]
         ahead = max(self._start.space.trials - len(trials), 0)
-        while begun or ahead or self._runs:
-            while (begun or ahead) and len(self._runs) < self._jobs:
-                if begun:
-                    trial, how = begun.pop(0), "resumes"
-                else:
-                    trial, how, ahead = self._study.propose(), "begins", ahead - 1
-                yield from self._begin(trial, how)
-            for number in list(self._runs):
-                yield from self._look(number)
-            self._signals.check()
-            if self._runs:
-                sleep(POLL_S)
+        try:
+            while begun or ahead or self._runs:
+                while (begun or ahead) and len(self._runs) < self._jobs:
+                    if begun:
+                        trial, how = begun.pop(0), "resumes"
+                    else:
+                        trial, how, ahead = self._study.propose(), "begins", ahead - 1
+                    yield from self._begin(trial, how)
+                for number in list(self._runs):
+                    yield from self._look(number)
+                self._signals.check()
+                if self._runs:
+                    sleep(POLL_S)
+        finally:
+            self._stop_all()
 
     def _begin(self, trial: Trial, how: str) -> Iterator[Event]:
         run = TrialRun(trial, self._folder)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import plotly.graph_objects as go
@@ -18,8 +19,6 @@ from ssdcore.search.space import Space
 from ssdcore.search.study import Trial, best
 
 CHART_PX = 280
-WIDTH = 80
-"""Columns of a terminal."""
 
 
 def ranked(trials: Sequence[Trial]) -> list[Trial]:
@@ -29,7 +28,7 @@ def ranked(trials: Sequence[Trial]) -> list[Trial]:
 
 def table(trials: Sequence[Trial], keys: Sequence[str]) -> Iterator[str]:
     """Yields a header and a line for each trial, with the values of some parameters."""
-    names = max(len(one.name) for one in trials)
+    names = max(len(name) for name in ("trial", *(one.name for one in trials)))
     yield f"{'AP':>6}  {'trial':{names}}  " + "  ".join(keys)
     for one in trials:
         ap = f"{one.ap:.4f}" if one.ap is not None else one.state
@@ -42,12 +41,11 @@ def render_search(space: Space, trials: Sequence[Trial], importance: Mapping[str
 
     The trials are in the order of their numbers, the importances the highest first.
     """
-    counts = Counter(one.state for one in trials)
     return render_document(
         "search",
         title=f"Search {space.study}",
         best=best(trials),
-        states={state: counts[state] for state in counts},
+        states=Counter(one.state for one in trials),
         history=_history(trials),
         importance=_importance(importance),
         scatter={key: _scatter(trials, key) for key in space.params if best(trials)},
@@ -68,7 +66,7 @@ def _history(trials: Sequence[Trial]) -> Markup | None:
     ended = [one for one in trials if one.ap is not None]
     if not ended:
         return None
-    highest = [max(one.ap or 0.0 for one in ended[: place + 1]) for place in range(len(ended))]
+    highest = [*accumulate((one.ap or 0.0 for one in ended), max)]
     x = [one.number for one in ended]
     so_far = go.Scatter(
         x=x, y=highest, mode="lines", name="best so far",

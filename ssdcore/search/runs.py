@@ -45,9 +45,7 @@ class TrialRun:
         return self._record.with_suffix(".log")
 
     def begin(self) -> None:
-        """Starts the process, unless it runs."""
-        if self.is_running():
-            return
+        """Starts the process."""
         with suppress(OSError):  # the copy of a process that was killed
             copy = Path(self._record.read_text(encoding="utf-8"))
             if ".dvc" in copy.parts:

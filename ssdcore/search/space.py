@@ -58,6 +58,13 @@ class Range(Section):
         """Returns the values that have to be valid, so that all others are."""
         return self.choices or [self.low, self.high]
 
+    def rounded(self, value: Any) -> Any:
+        """Returns a proposed number with few digits, for people, and within the interval."""
+        if not isinstance(value, float):
+            return value
+        low, high = self.ends()
+        return min(max(float(f"{value:.{DIGITS}g}"), low), high)
+
 
 def _study_name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{,59}", text):
@@ -146,11 +153,6 @@ def like(present: object, value: Any) -> Any:
     """Returns a number as float where the present one is: parameters are strictly typed."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return float(value) if isinstance(present, float) and is_number else value
-
-
-def rounded(value: Any) -> Any:
-    """Returns a proposed number with few digits, for people."""
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 class Start(NamedTuple):

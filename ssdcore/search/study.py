@@ -14,7 +14,7 @@ from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from ssdcore.core.errors import InputError
-from ssdcore.search.space import Space, is_whole, like, rounded
+from ssdcore.search.space import Space, is_whole, like
 
 RULES, ORIGIN, KEY, REASON = "rules", "origin", "key", "reason"
 """Keys of the attributes of a study and of a trial."""
@@ -172,8 +172,9 @@ class Study:
         return self._trial(self._study.trials[running.number])
 
     def _trial(self, one: FrozenTrial) -> Trial:
+        ranges = self._space.params
         searched = {
-            key: json.loads(value) if self._space.params[key].choices else rounded(value)
+            key: json.loads(value) if ranges[key].choices else ranges[key].rounded(value)
             for key, value in one.params.items()
         }
         return Trial(

@@ -56,8 +56,9 @@ def test_the_workspace_is_read_from_the_disk(copy, tmp_path):
     with open_revisions(["workspace"]) as (workspace,):
         assert workspace.read(PER_CLASS) == b"mine"
         assert workspace.read(Path("data/raw/source.json")).startswith(b"{")
-        assert workspace.fetch(Path("data/raw/val"), tmp_path / "val")
-    assert len(list((tmp_path / "val").iterdir())) == 2
+        images = workspace.fetch(Path("data/raw/val"), tmp_path / "val")
+    assert images == Path.cwd() / "data/raw/val"
+    assert len(list(images.iterdir())) == 2
 
 
 def test_missing_outs_of_the_workspace_come_from_the_cache(copy, tmp_path):
@@ -65,7 +66,7 @@ def test_missing_outs_of_the_workspace_come_from_the_cache(copy, tmp_path):
     shutil.rmtree("data/raw")
     with open_revisions(["workspace"]) as (workspace,):
         assert b"cat,0.666" in workspace.read(PER_CLASS)
-        assert workspace.fetch(Path("data/raw/val"), tmp_path / "val")
+        assert workspace.fetch(Path("data/raw/val"), tmp_path / "val") == tmp_path / "val"
     assert len(list((tmp_path / "val").iterdir())) == 3
 
 

@@ -11,8 +11,10 @@ import pytest
 from ssdcore.report.content import ReportContent
 from ssdcore.report.drawing import encode_jpeg
 from ssdcore.report.page import render
+from ssdcore.search.page import render_search
 from tests.browser import DESKTOP, PHONE, browser  # noqa: F401
 from tests.report.conftest import with_rows
+from tests.search.test_page import SPACE, trial
 
 CHARTS = 14
 SCRIPT_LINE = 10_000  # of the file; no page has so many lines before its scripts
@@ -337,6 +339,19 @@ def test_print_shows_every_image_and_no_controls(opened, brief):
     page.page.evaluate("dispatchEvent(new Event('afterprint'))")
     page.page.emulate_media(media="screen")
     assert len(page.images()) == 9
+
+
+def test_a_column_of_texts_is_sorted_by_them(window):
+    trials = [
+        replace(trial(number, "complete", 0.5), changes={"train.lr_max": 1, "train.loss": loss})
+        for number, loss in enumerate(("focal", "multibox"))
+    ]
+    window.content = None
+    window.open(render_search(SPACE, trials, {}))
+    heading = window.page.locator("#trials thead button", has_text="train.loss")
+    for names in (["rates-1", "rates-0"], ["rates-0", "rates-1"]):
+        heading.click()
+        assert window.shown("#trials tbody th") == names
 
 
 def test_an_empty_report_opens(opened, empty):

@@ -227,6 +227,13 @@ def test_the_time_of_each_part_shows_where_it_was_measured(brief, page):
     assert "An image takes" not in page.text()
 
 
+def test_one_class_and_one_row_are_counted_as_one(content):
+    of_one = with_rows(replace(content, gallery=[]), "per_class", CLASSES[:1])
+    text = Page(render(with_rows(of_one, "validation", [(1, 1, 0.5, 0.5)]))).text()
+    assert ", 1 class Result" in text
+    assert " 1 row " in text
+
+
 def test_the_same_content_is_the_same_page(content, html):
     assert render(content) == html
 

@@ -147,12 +147,16 @@ def test_first_trials_that_all_fail_end_the_search_with_the_reason(repository, m
     monkeypatch.setattr("ssdcore.search.loop.FIRST_FAILURES", 1)
     stage = repository.folder / "stage.py"
     stage.write_text(stage.read_text().replace('"AP": ap,', '"AP": None,'))
+    params = repository.folder / "params.yaml"
+    params.write_text(params.read_text().replace("enabled: false", "enabled: true"))
     repository.space(trials=9)
     out = repository.search(status=1)
     assert "s-0 fails: no AP: val shows no objects" in out
     assert "The first 1 trials failed" in out
     assert "restarts" not in out
     assert repository.ran() == ["s-0"]
+    (search,) = outcomes.runs(repository.folder)
+    assert search["status"] == "FAILED"
 
 
 def test_only_the_page_of_a_database_needs_mlflow_ui(ended, searched, monkeypatch):

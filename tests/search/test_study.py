@@ -59,6 +59,12 @@ def test_values_have_the_types_of_the_parameters(tmp_path):
         assert float(f"{changes['train.lr_max']:.4g}") == changes["train.lr_max"]
 
 
+def test_a_proposal_of_few_digits_stays_within_its_bounds(tmp_path):
+    bounds = {"low": 0.99991, "high": 0.99999}
+    for changes in run(study(tmp_path, params={"train.lr_max": bounds}), 4):
+        assert bounds["low"] <= changes["train.lr_max"] <= bounds["high"]
+
+
 def test_a_begun_trial_is_taken_up_with_its_parameters(tmp_path):
     begun = study(tmp_path).propose()
     again = study(tmp_path)

@@ -128,6 +128,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
             resamples |= zip(names, classes, strict=True)
         except InputError:  # an image or a category that the split does not have
             files.lacks[f"{layout.PREDICTIONS} (of other images)"] = None
+    pinned = files.parse(layout.REQUIREMENTS, PINNED.findall) or []
     measured = {"evaluate": evaluated, "train": trained}
     if split_name == layout.TEST:
         validation = files.parse(layout.VALIDATION_METRICS, _mapping) or {}
@@ -139,7 +140,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
             EVALUATED_ON: split_name if evaluated else "",
             "device": str(evaluated.get("device", "")),
             **({"training": str(evaluated[REMARK])} if REMARK in evaluated else {}),
-            **files.versions(),
+            **dict(pinned),
         },
         params=dict(leaves(params)),
         figures={key: value for key, value in leaves(measured) if _is_defined(value)},
@@ -158,28 +159,21 @@ class _Files:
 
     def __init__(self, read: Read) -> None:
         self._read = read
-        self._not_fetched: dict[Path, str] = {}
         self.lacks: dict[str, None] = {}
 
-    def read(self, path: Path) -> bytes | None:
-        """Returns the content of a file; None where there is none to read here."""
-        try:
-            return self._read(path)
-        except InputError:
-            self._not_fetched[path] = NOT_FETCHED
-            return None
-
     def parse(self, path: Path, parse: Callable[[str], Parsed]) -> Parsed | None:
-        """Returns the parsed content of a file; None where there is none."""
-        content = self.read(path)
-        if content is None:
-            self.lacks[f"{path}{self._not_fetched.get(path, '')}"] = None
-            return None
+        """Returns the parsed content of a file; None where there is none to read here."""
         try:
-            return parse(content.decode("utf-8"))
-        except Exception:  # whatever the readers raise for a file of another form
-            self.lacks[f"{path} (unreadable)"] = None
-            return None
+            content, fault = self._read(path), ""
+        except InputError:
+            content, fault = None, NOT_FETCHED
+        if content is not None:
+            try:
+                return parse(content.decode("utf-8"))
+            except Exception:  # whatever the readers raise for a file of another form
+                fault = " (unreadable)"
+        self.lacks[f"{path}{fault}"] = None
+        return None
 
     def values(self, path: Path, table: Table, classes: Collection[str]) -> dict[Any, float | None]:
         """Returns what the chart of a table shows, see `Candidate.values`.
@@ -201,11 +195,6 @@ class _Files:
             if x is not None and defined(y):
                 points[x].append(y)
         return {x: fmean(points[x]) for x in sorted(points)}
-
-    def versions(self) -> dict[str, str]:
-        """Returns the packages that the revision pins, none where it pins none."""
-        content = self.read(layout.REQUIREMENTS) or b""
-        return dict(PINNED.findall(content.decode("utf-8", "replace")))
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -78,9 +78,7 @@ def revision_images(revision: Revision, recorded: str) -> Iterator[Path]:
     Those in data/raw are the revision's own; images elsewhere are as they are now.
     """
     with TemporaryDirectory() as folder:
-        copy = Path(folder, "images")
-        inside = Path(recorded).is_relative_to(layout.RAW)
-        if inside and revision.fetch(Path(recorded), copy):
-            yield copy
-        else:
-            yield recorded_images(recorded, f"{layout.SOURCE.parent} of {revision.name}: images")
+        own = None
+        if Path(recorded).is_relative_to(layout.RAW):
+            own = revision.fetch(Path(recorded), Path(folder, "images"))
+        yield own or recorded_images(recorded, f"{layout.RAW} of {revision.name}: images")

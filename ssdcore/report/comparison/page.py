@@ -218,11 +218,12 @@ def style(index: int) -> dict[str, Any]:
 
 def _noise(candidates: Sequence[Candidate], key: str) -> list[Interval | None]:
     """Returns the interval of each change to the first, None unless both have the same images."""
-    first, *_ = found = [one.resamples.get(key) for one in candidates]
-    paired = same_images(candidates)
+    first = candidates[0]
     return [
-        None if not paired or first is None or one is None else interval(one - first)
-        for one in found
+        interval(one.resamples[key] - first.resamples[key])
+        if key in first.resamples and key in one.resamples and same_images([first, one])
+        else None
+        for one in candidates
     ]
 
 

@@ -72,7 +72,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const sorted = [...body.rows].sort((one, other) => {
         const [a, b] = [key(one, column), key(other, column)];
         if (a === "" || b === "") return (a === "") - (b === "");
-        const order = numeric ? a - b : String(a).localeCompare(String(b));
+        const order = (numeric && a - b) || String(a).localeCompare(String(b)); // NaN of texts
         return rising ? order : -order;
       });
       body.append(...sorted);

@@ -147,7 +147,7 @@ def test_the_figures_of_resamples_are_there():
     assert other.lacks == ["evaluation/predictions.json (of other images)"]
 
 
-@pytest.mark.parametrize("name", sorted(set(FILES) - {"requirements.lock"}))
+@pytest.mark.parametrize("name", sorted(FILES))
 def test_a_missing_file_is_named_and_takes_nothing_else_with_it(name):
     gone = candidate({key: text for key, text in FILES.items() if key != name})
     assert gone.lacks == [name]
@@ -157,7 +157,7 @@ def test_a_missing_file_is_named_and_takes_nothing_else_with_it(name):
 
 def keys_of(one: Candidate) -> set[str]:
     """The keys of all values of a candidate."""
-    kinds = {"params": one.params, "figures": one.figures, "values": one.values}
+    kinds = {"facts": one.facts, "params": one.params, "figures": one.figures, "values": one.values}
     keys = {f"{kind} {key}" for kind, values in kinds.items() for key in values}
     keys |= {"detections"} if one.detected else set()
     return keys | {f"data {one.data}"} - {"data "}

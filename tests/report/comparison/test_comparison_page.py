@@ -99,6 +99,13 @@ def test_different_images_are_warned_of(candidates):
         assert not COLOURED.search(page)
 
 
+def test_a_third_revision_of_other_images_hides_no_noise_of_the_second(candidates):
+    other = replace(candidates[1], name="other", data="ef")
+    text = render_comparison([*candidates, other], [])
+    assert DIFFERENT in text
+    assert len(COLOURED.findall(text)) == len(COLOURED.findall(render_comparison(candidates, [])))
+
+
 def test_images_without_a_record_are_not_said_to_differ(candidates):
     """As in a clone that lacks its author's data/raw."""
     first, second = (replace(one, data="") for one in candidates)
