@@ -33,7 +33,8 @@ def run():
     assert os.waitpid(start(), 0)[1] == 0
 def contents():
     files = [p for folder in (OUT, CACHE) for p in folder.rglob("*") if p.is_file()]
-    stable = [p for p in files if ".sha256." not in p.name]  # contains a time
+    # a hash's file contains a time; a killed process leaves the note of who holds its lock
+    stable = [p for p in files if not any(part in p.name for part in (".sha256.", "-download."))]
     return {str(p): hashlib.sha256(p.read_bytes()).hexdigest() for p in stable}
 def clear():
     for folder in ("data", CACHE):
