@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import printable, say
-from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES
+from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES, OF_MACOS
 from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.photo_detector import Source
 from ssdcore.prediction.videos import SUFFIXES as VIDEO_SUFFIXES
@@ -77,7 +77,7 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
         others = Counter[str]()
         for file in sorted(path.rglob("*")):
             is_file = file.is_file() or (file.is_symlink() and not file.exists())  # a broken link
-            if not is_file or file.resolve().is_relative_to(out):
+            if not is_file or file.resolve().is_relative_to(out) or file.name.startswith(OF_MACOS):
                 continue
             if file.suffix.lower() in IMAGE_SUFFIXES:
                 yield file, file.relative_to(path)

@@ -37,6 +37,12 @@ def test_a_folder_is_searched_recursively(photos, capsys):
     assert capsys.readouterr().out == "photos: left out files that are no images: 1 .gif, 1 .txt\n"
 
 
+def test_files_that_macos_adds_are_no_images(photos, capsys):
+    before = found("photos"), capsys.readouterr()
+    (photos / "._a.png").write_bytes(b"")
+    assert (found("photos"), capsys.readouterr()) == before
+
+
 def test_named_files_may_have_any_suffix(photos):
     assert found("photos/d.gif", "photos/inner/notes.txt") == [
         ("photos/d.gif", "d.gif.jpg"),
