@@ -95,7 +95,7 @@ def train(
                 )  # fmt: skip
                 yield report
                 if not finite:
-                    require_finite(training.network.get_parameters(), report.fault())
+                    require_finite(training.step.state.values(), report.fault())
                 if at.bad > max_bad:
                     raise NonFiniteError(report.fault())
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mindspore import nn
+from mindspore import Parameter, Tensor, nn
 
 from ssdcore.core.signals import Signals
 from ssdcore.data.loader import TrainingBatch
@@ -35,10 +35,10 @@ class FakeLoader:
 
 
 class FakeStep:
-    """Has the given outcomes."""
+    """Has the given outcomes, and changes the parameters `state`."""
 
-    def __init__(self, outcomes):
-        self.outcomes = iter(outcomes)
+    def __init__(self, outcomes, state):
+        self.outcomes, self.state = iter(outcomes), state
 
     def __call__(self, batches):
         return next(self.outcomes)
@@ -55,10 +55,11 @@ def signals():
 
 @pytest.fixture
 def run(signals):
-    def run(outcomes, *, rates=None, ap=(0.3,) * 9, start=None, **params):
+    def run(outcomes, *, rates=None, ap=(0.3,) * 9, start=None, state=(), **params):
         aps = iter(ap)
         rates = np.linspace(1, 0.5, 6) if rates is None else rates
-        training = Training(None, nn.Cell(), FakeLoader(), rates, FakeStep(outcomes), [])
+        step = FakeStep(outcomes, dict(state))
+        training = Training(None, nn.Cell(), FakeLoader(), rates, step, [])
         defaults = {"epochs": 1, "validate_every": 1, "patience": 0, "max_minutes": None}
         params = DEFAULTS.model_copy(update={**defaults, **params})
         options = {} if start is None else {"start": start}
@@ -139,6 +140,13 @@ def test_as_many_bad_steps_in_a_row_are_skipped_as_allowed(run, bad):
     with pytest.raises(NonFiniteError, match="step 7"):
         steps.extend(r.step for r in run(outcomes, epochs=9, on_nonfinite=2) if hasattr(r, "loss"))
     assert steps == [1, 2, 3, 4, 5, 6, 7]
+
+
+def test_a_bad_step_that_broke_the_trained_network_ends_the_training(run):
+    """Its moving statistics may be broken, and not those of the average that is saved."""
+    variance = Parameter(Tensor([nan]), name="moving_variance")
+    with pytest.raises(NonFiniteError, match=r"image ids.*1 parameters .*moving_variance"):
+        list(run([NAN_LOSS, GOOD], on_nonfinite=5, state={variance.name: variance}))
 
 
 def test_bad_steps_before_an_interruption_count(run):
