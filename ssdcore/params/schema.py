@@ -118,7 +118,7 @@ class TrainParams(Section):
     """
 
     WITHOUT_EFFECT: ClassVar = frozenset(
-        ("max_minutes", "save_minutes", "patience", "fetch_every", "profile")
+        ("max_minutes", "save_minutes", "patience", "on_nonfinite", "fetch_every", "profile")
     )
 
     init_from: Reference | None

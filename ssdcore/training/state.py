@@ -89,7 +89,8 @@ class TrainingState:
         digest = sha256_of_json(snapshot.progress if snapshot else None)
         group.require_same(str(self.folder), bytes.fromhex(digest))
         if snapshot is None:
-            if found and self._writes:
+            if self._writes:
+                self._files.paths.faults.unlink(missing_ok=True)
                 self._snapshots.clear()
             return None
         history = snapshot.arrays.pop(HISTORY)

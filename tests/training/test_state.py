@@ -114,7 +114,6 @@ class Run:
     def finish(self):
         reports = [] if self.state.finished else list(self.reports())
         if not self.state.finished:
-            self.files.finish()
             self.state.finish()
         return reports
 
@@ -330,6 +329,9 @@ def test_steps_without_a_finite_loss_are_listed_and_follow_the_policy(start, ima
     assert len(lines[0]["image_ids"]) == 4
     assert set(lines[0]["image_ids"]) <= set(images.split.objects)
     assert run.lines[0] == f"such steps are listed in {run.paths.faults}"
+    shutil.rmtree(run.state.folder, ignore_errors=True)
+    start(on_nonfinite=policy)  # from the start again
+    assert not run.paths.faults.exists()
 
 
 def test_a_second_process_waits_for_the_training_and_takes_its_result(start, capsys):
