@@ -158,7 +158,6 @@ def _train(settings: Params) -> None:
             if not writes:
                 return
             if not state.finished:
-                files.finish()
                 state.finish()
             tracker.set_model(sha256_of_file(layout.BEST_CHECKPOINT))
             for path in (layout.BEST_CHECKPOINT, layout.LAST_CHECKPOINT, layout.HISTORY):

@@ -7,7 +7,7 @@ from math import isfinite, nan
 from pathlib import Path
 from statistics import fmean, median
 from time import monotonic
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,7 +152,7 @@ class RunFiles:
         """Writes history and metrics as they are now."""
         began = monotonic()
         write_history(self.paths.history, self._rows)
-        self.finish()
+        self._write_metrics()
         took = monotonic() - began
         self._shown_from_s = began + max(LIVE_S, took / LIVE_SHARE)
 
@@ -176,8 +176,8 @@ class RunFiles:
         measured_rows = [row for row in self._rows if "val_AP" in row]
         write_history(self.paths.validation, measured_rows, VALIDATION_COLUMNS)
 
-    def finish(self) -> dict[str, Any]:
-        """Writes and returns the metrics: losses of the last epoch, best validation, speed.
+    def _write_metrics(self) -> None:
+        """Writes the metrics: losses of the last epoch, best validation, speed.
 
         They are those of the steps so far; steps that are not finite do not count.
         """
@@ -194,7 +194,6 @@ class RunFiles:
             **({"images_per_second": median(speeds)} if speeds else {}),
         }
         write_json(self.paths.metrics, metrics)
-        return metrics
 
     def state(self) -> tuple[dict[str, float], NDArray[np.float64]]:
         """Returns what `restore` needs: the best measurement and the history as a table."""
