@@ -49,7 +49,7 @@ docs: env ## write the documents and the library's pages as a site: site/index.h
 	@echo "The site, with its search: .venv/bin/python -m http.server --directory site 8000"
 	@echo "Then open http://127.0.0.1:8000."
 
-bench: env ## run all benchmarks and write their tables into the documents: takes hours
+bench: env ## run the benchmarks that need no other software; their tables go into the documents: takes hours
 	@$(RUN) benchmarks
 
 reproduce: env ## make reproduce REV=v1: verify that a commit reproduces
