@@ -17,7 +17,9 @@ from ssdcore.data.manifest import read_unused
 from ssdcore.data.mindrecord import find_shards
 from ssdcore.params.dataset import LocalParams
 from ssdcore.params.reader import read_params
+from ssdcore.sources.coco_export import UNLISTED
 from ssdcore.sources.fetch import fetch
+from ssdcore.sources.pairing import WITHOUT_LABEL
 from ssdcore.sources.recognise import NAMES
 from ssdcore.sources.splits_by_folder import OTHER_TEST, UNUSED_TEST
 from stages.convert import main as convert
@@ -235,9 +237,11 @@ def test_a_test_split_without_labels_is_counted(tmp_path):
     files = EXPORTS["roboflow_coco"](data)
     content = json.loads(files["test/_annotations.coco.json"])
     files["test/_annotations.coco.json"] = json.dumps({**content, "annotations": []})
+    files["test/more.jpg"] = data.photos[0].data
     path = make_folder(tmp_path / "set", files)
     assert fetched(path, tmp_path / "raw").keys() == {"train", "val"}
-    assert read_unused(tmp_path / "raw")["test"][UNUSED_TEST] == [f"test/{data.photos[0].name}"]
+    reasons = {UNUSED_TEST: [f"test/{data.photos[0].name}"], UNLISTED: ["test/more.jpg"]}
+    assert read_unused(tmp_path / "raw")["test"] == reasons
     parts = fetched(path, tmp_path / "raw", test_share=0.2)
     assert set(names(parts["test"])).isdisjoint([*names(parts["train"]), *names(parts["val"])])
 
@@ -316,12 +320,13 @@ def test_a_large_file_beside_a_format_without_json_is_no_matter(tmp_path, monkey
 
 def test_a_test_path_replaces_the_test_split_of_the_export(tmp_path):
     data = original(EXAMPLE)
-    path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data))
-    exam = make_folder(tmp_path / "exam", EXPORTS["labelme"](data))
+    path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data) | {"test/more.jpg": b""})
+    exam = make_folder(tmp_path / "exam", EXPORTS["coco_annotator"](data) | {"other.jpg": b""})
     parts = fetched(path, tmp_path / "raw", test_path=str(exam))
     assert len(names(parts["test"])) == len(data.photos)
     unused = read_unused(tmp_path / "raw")["test"]
     assert unused[OTHER_TEST] == [f"test/{data.photos[0].name}"]
+    assert unused[UNLISTED] == ["other.jpg", "test/more.jpg"]
     of_export = fetched(exam, tmp_path / "b", test_path=str(path))["test"]
     assert names(of_export) == [f"test/{data.photos[0].name}"]  # not those of its train and val
     with pytest.raises(InputError, match=r"^dataset\.local\.test_path: .*a folder or a zip"):
@@ -368,6 +373,20 @@ def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path,
     assert (len(parts["train"]["images"]), len(parts["val"]["images"])) == (6, 2)
     unused = read_unused(tmp_path / "raw").values()
     assert {n for reasons in unused for names in reasons.values() for n in names} == more.keys()
+
+
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_of_train_and_test_without_val_what_is_not_used_is_of_train(tmp_path, is_labelled):
+    data = original(EXAMPLE)
+    files = {f"train/{name}": content for name, content in EXPORTS["labelme"](data).items()}
+    photo = data.photos[0].name
+    label = files[f"train/{Path(photo).stem}.json"] if is_labelled else '{"shapes": []}'
+    files |= {f"test/{photo}": jpeg(), f"test/{Path(photo).stem}.json": label}
+    path = make_folder(tmp_path / "set", files | {"train/d.jpg": jpeg()})
+    assert ("test" in fetched(path, tmp_path / "raw")) == is_labelled
+    of_test = {} if is_labelled else {"test": {UNUSED_TEST: [f"test/{photo}"]}}
+    expected = {"train": {WITHOUT_LABEL: ["train/d.jpg"]}, **of_test}
+    assert read_unused(tmp_path / "raw") == expected
 
 
 def test_tasks_of_one_image_in_two_files_add_their_boxes(tmp_path):
@@ -510,6 +529,12 @@ def test_a_link_in_place_of_the_folder_of_images_is_named(tmp_path, tool):
     (path / "images").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match=r"set: found 'no image, and images, which is a link or"):
         fetched(path, tmp_path / "raw")
+
+
+def test_an_archive_of_labels_alone_is_called_no_link(tmp_path):
+    files = {n: c for n, c in EXPORTS["label_img"](original(EXAMPLE)).items() if "xml" in n}
+    with pytest.raises(InputError, match="; there is no image at all"):
+        fetched(make_zip(tmp_path / "set.zip", files), tmp_path / "raw")
 
 
 @pytest.mark.parametrize("inner", ["images", "images/train"])
