@@ -498,6 +498,36 @@ def test_any_number_of_empty_label_files_may_come_first(tmp_path, monkeypatch):
     assert set(fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")) == {"train", "val"}
 
 
+def test_a_data_yaml_of_val_alone_is_not_used_with_a_line(tmp_path, capsys):
+    data = original(EXAMPLE)
+    files = EXPORTS["ultralytics"](data) | {"data.yaml": f"val: images\nnames: {data.classes}\n"}
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    assert (len(names(parts["train"])), len(names(parts["val"]))) == (6, 2)
+    line = "  data.yaml has no images of train: the names of folders are the splits\n"
+    assert line in capsys.readouterr().out
+
+
+def test_a_list_of_a_data_yaml_that_is_no_text_is_named(tmp_path):
+    data = original(EXAMPLE)
+    files = EXPORTS["ultralytics"](data) | {"train.txt": b"\xff"}
+    files["data.yaml"] = f"train: train.txt\nval: images/val\nnames: {data.classes}\n"
+    with pytest.raises(InputError, match=r"^/.*/set/train\.txt: .* expected a readable text"):
+        fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+
+
+def test_yolos_images_that_cannot_be_read_are_convert_s_to_name(tmp_path, monkeypatch):
+    """Boxes of an image of unknown size are not taken for fractions of a pixel."""
+    pointer = "version https://git-lfs.github.com/spec/v1"
+    files = {
+        n: pointer if "jpg" in n else c
+        for n, c in EXPORTS["ultralytics"](original(EXAMPLE)).items()
+    }
+    path = make_folder(tmp_path / "set", files)
+    changes = {"dataset.name": "local", "dataset.local.path": str(path)}
+    with pytest.raises(InputError, match="none of 6 images, such as images/train/.*: no BMP, JPEG"):
+        converted(tmp_path, changes, monkeypatch)
+
+
 @pytest.mark.parametrize("val", ["", "null", "''"])
 def test_an_entry_of_a_data_yaml_without_a_path_is_a_missing_split(tmp_path, val):
     data = original(EXAMPLE)
