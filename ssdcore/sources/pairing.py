@@ -19,7 +19,10 @@ from ssdcore.sources.coco_writer import ImageEntry
 Key = Callable[[Any], Hashable]
 """Returns what a file's name shares with its counterpart's; None if there is no such thing."""
 
-FOREIGN_SUFFIXES = (".dng", ".gif", ".jp2", ".jxl", ".pgm", ".ppm")
+FOREIGN_SUFFIXES = (
+    ".arw", ".cr2", ".cr3", ".dng", ".gif", ".jp2", ".jxl", ".nef", ".orf", ".pgm", ".ppm", ".raf",
+    ".rw2",
+)  # fmt: skip
 """Suffixes of images that are not read."""
 ALONE = "label file without an image of its own"
 WITHOUT_LABEL = "image without a label file"
