@@ -59,9 +59,8 @@ class Voc:
         self._xml = [str(name) for name in sorted(inside, key=lambda name: (name.stem, name))]
         self._outside = sorted(map(str, set(found) - set(inside)))
         lists = (home.parent if home is not None else PurePosixPath()) / "ImageSets" / "Main"
-        folders = sorted({path.parent for path in map(PurePosixPath, self._names)})
-        same = (folder for folder in folders if str(folder).lower() == str(lists).lower())
-        self._lists = next(same, lists)
+        folders = (PurePosixPath(name).parent for name in sorted(self._names))
+        self._lists = next((f for f in folders if str(f).lower() == str(lists).lower()), lists)
         self._image_names = image_names(images)
         paths = map(PurePosixPath, self._image_names)
         self._known = {name.casefold() for path in paths for name in (path.name, path.stem)}
