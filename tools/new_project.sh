@@ -40,7 +40,7 @@ for key in user.name user.email; do
   git config "$key" "$value"
 done
 git rm --quiet -r .ci dvc.lock metrics
-git config merge.ours.driver true
+git config merge.ours.driver true # a pull keeps the files that are listed below
 printf '%s merge=ours\n' README.md params.yaml search.yaml dvc.lock 'metrics/**' .github/workflows/ci.yml >.gitattributes
 sed -e "s|^    path: examples/local |    path: \"$data\" |" -e "s|^  experiment: ssd300|  experiment: \"$name\"|" \
   -e '1s|.*|# The active experiment, made of presets/custom.yaml.|' -e 2d presets/custom.yaml >params.yaml
