@@ -58,6 +58,7 @@ def _convert(convert: ConvertParams) -> None:
     for name in layout.SPLITS:  # what train depends on must not depend on a test split
         repeated[name] = repeated_files({name: splits[name] for name in layout.SPLITS})
     looks: dict[str, Sequence[Look]] = {}
+    lists: dict[Path, None] = {}
     summaries: dict[Path, dict[str, Any]] = {layout.MINDRECORD: {}, layout.TEST_DATA: {}}
     with (
         replacing_folder(layout.MINDRECORD) as for_training,
@@ -89,7 +90,8 @@ def _convert(convert: ConvertParams) -> None:
             say(_summary_line(name, summary))
             say(f"  {_classes_line(conversion)}")
             if table := table_of_losses(conversion):
-                say(f"  Left out, listed in {layout.conversion(name)}:\n" + table)
+                say("  Left out:\n" + table)
+                lists[layout.conversion(name)] = None
             for line in notes(conversion, own, not_used | of_test, same):
                 say(line)
             crowds = conversion.boxes["crowd"]
@@ -106,6 +108,8 @@ def _convert(convert: ConvertParams) -> None:
         write_json(for_training / layout.CLASSES.name, classes)
         for folder, of_splits in summaries.items():
             write_json(folders[folder] / layout.CONVERSION.name, of_splits)
+    for path in lists:
+        say(f"What was left out is listed in {path}")
 
 
 def _summary_line(name: str, summary: dict[str, Any]) -> str:

@@ -39,8 +39,6 @@ def main(params: ParamsOption = DEFAULT_PARAMS) -> None:
     from ssdcore.geometry.matching import POSITIVE_IOU
 
     boxes_yxyx, sides_px = _training_objects(NetworkInput.of(model))
-    if not len(boxes_yxyx):
-        raise InputError(str(layout.ground_truth("train")), "no objects", "objects to fit", REMEDY)
     layout_now, scales = model.layout, model.default_box_scales
     proposed = fit_boxes(boxes_yxyx, layout_now, scales)
     now = best_overlaps(boxes_yxyx, layout_now, scales) >= POSITIVE_IOU

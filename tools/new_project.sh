@@ -1,8 +1,8 @@
 # Makes a project of your own: a clone of this one with your data, README and CI.
 # `make new-project NAME=cats DATA=/path/to/photos` runs this: sh tools/new_project.sh NAME [DATA]
 #
-# The project lies beside this repository. It keeps the history, so `git pull upstream main`
-# brings later changes of the code. Needs git alone. Exit status 2: something to fix first.
+# The project lies beside this repository. It keeps the history, so that
+# `git pull --no-rebase upstream main` brings later changes of the code. Needs git alone. Exit status 2: something to fix first.
 set -eu
 
 fail() {
@@ -39,8 +39,10 @@ for key in user.name user.email; do
   value=$(git -C "$here" config "$key") || continue # git's variables in the environment say it
   git config "$key" "$value"
 done
-git rm --quiet -r .ci dvc.lock metrics tests/test_ci.py tests/test_readme.py tests/test_pipeline.py tests/readme.py
-sed -e "s|^    path: examples/local |    path: \"$data\" |" -e "s|^  experiment: ssd300|  experiment: $name|" \
+git rm --quiet -r .ci dvc.lock metrics
+git config merge.ours.driver true # a pull keeps the files that are listed below
+printf '%s merge=ours\n' README.md params.yaml search.yaml dvc.lock 'metrics/**' .github/workflows/ci.yml >.gitattributes
+sed -e "s|^    path: examples/local |    path: \"$data\" |" -e "s|^  experiment: ssd300|  experiment: \"$name\"|" \
   -e '1s|.*|# The active experiment, made of presets/custom.yaml.|' -e 2d presets/custom.yaml >params.yaml
 sed -e "s|^    low: 0.02$|    low: 0.0005|" -e "s|^    high: 0.5$|    high: 0.005|" search.yaml >search.adam
 mv search.adam search.yaml # custom.yaml has Adam, which takes a hundredth of the rates
@@ -57,11 +59,11 @@ python -m stages.predict PHOTOS  # find objects in other photos
 dvc repro                        # after a change: the stages that it concerns
 python -m stages.search          # let a search find the best settings of search.yaml
 git add dvc.lock metrics params.yaml && git commit -m "Train" && dvc push   # after docs/team.md
-git pull upstream $branch         # later changes of the code
+git pull --no-rebase upstream $branch   # later changes of the code: docs/team.md
 \`\`\`
 
-\`make lint\` checks the code, as CI does. \`make test\` is the suite of the SSD pipeline's own repository; the
-tests of its README and CI are left out here. \`data/own\` is for images that belong to the project: \`dvc add data/own\` lets \`dvc push\` share them.
+\`make lint\` checks the code, as CI does. \`make test\` passes in the SSD pipeline's own repository alone: it tests the demo, too.
+\`data/own\` is for images that belong to the project: \`dvc add data/own\` lets \`dvc push\` share them.
 END
 cat >.github/workflows/ci.yml <<'END'
 name: CI
@@ -85,4 +87,6 @@ END
 git add --all
 git commit --quiet --message "Begin $name"
 printf '%s\n' "$target is a project of its own, committed on $branch." \
-  "Its data: $data (dataset.local.path in params.yaml). Next:" "  cd $target && make demo"
+  "Its data: $data (dataset.local.path in params.yaml). Next:"
+[ -n "${2:-}" ] || echo "  Put your photos with their labels into $target/data/own."
+echo "  cd $target && make demo"

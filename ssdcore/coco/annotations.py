@@ -157,7 +157,8 @@ def require_plausible(split: CocoSplit, where: str) -> None:
             remedy = "Rename one, or set dataset.merge_names to true to make them one class"
             raise InputError(f"{where}: categories", found, "each name once", remedy)
     boxes = split.annotations.boxes_xywh_px
-    boxes = boxes[(boxes[:, 2:] > 0).all(axis=1)]
+    sizes_hw = split.sizes_hw(np.arange(len(boxes)))  # 1 × 1: convert says why it cannot be read
+    boxes = boxes[(boxes[:, 2:] > 0).all(axis=1) & (sizes_hw != 1).any(axis=1)]
     if len(boxes) and (boxes >= 0).all() and (boxes <= 1).all() and (boxes[:, 2:] < 1).any():
         found = f"{len(boxes)} boxes of less than a pixel, such as {boxes[0].tolist()}"
         remedy = "Multiply fractions by the width and height of their image"

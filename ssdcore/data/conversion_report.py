@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from ssdcore.core.messages import counted, printable
-from ssdcore.data.convert import BRIGHTEN, Conversion, RepeatedFile, Skipped
-from ssdcore.data.images import DARK
+from ssdcore.data.convert import AFTER_HEIF, BRIGHTEN, Conversion, RepeatedFile, Skipped
+from ssdcore.data.images import DARK, WITHOUT_HEIF
 from ssdcore.data.manifest import UNLABELLED
 from ssdcore.data.same_images import EXAMPLES, SameImage
 
@@ -39,6 +39,8 @@ def notes(
 ) -> list[str]:
     """Returns a line for each kind of repair, and of input that is doubtful or not used."""
     split, lines = conversion.split, []
+    if WITHOUT_HEIF in [skipped.reason for skipped in conversion.skipped]:
+        lines.append(f"  {WITHOUT_HEIF}. {AFTER_HEIF}")
     if split.sizes_from_files:
         images = counted(split.sizes_from_files, "image")
         lines.append(f"  {images} without a listed size: the file's size is used")

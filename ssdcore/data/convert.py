@@ -17,6 +17,7 @@ from ssdcore.data.image_files import header_of, open_image_files, plain_name
 from ssdcore.data.images import (
     DARK,
     OTHER_SIZE,
+    WITHOUT_HEIF,
     BrokenImageError,
     Glance,
     checked,
@@ -31,6 +32,7 @@ BRIGHTEN = (
     "The upper 8 of 16 bits are kept: scale images of 10 or 12 bits per channel up to all 16, or "
     "save them with 8"
 )
+AFTER_HEIF = "Then run dvc repro --force convert, and dvc repro"
 
 
 class Skipped(NamedTuple):
@@ -169,6 +171,8 @@ def require_usable(conversion: Conversion, folder: Path) -> None:
         return
     first = conversion.skipped[0]
     fault, remedy = f"{first.file_name}: {first.reason}", "Replace the images, or leave them out"
+    if first.reason == WITHOUT_HEIF:
+        remedy = AFTER_HEIF
     if first.reason == OTHER_SIZE:
         listed = next(image for image in conversion.split.images if image.id == first.image_id)
         with open_image_files(folder) as files:

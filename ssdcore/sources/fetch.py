@@ -55,7 +55,9 @@ def fetch(dataset: DatasetParams, folder: Path) -> dict[str, SplitSource]:
         names = {split: [image.file_name for image in one.images] for split, one in read.items()}
         say(f"  {require_whole_groups(names, dataset.local.group)}")
     unused = {split: dict(one.unused) for split, one in fetched.items()}
-    unused.setdefault(layout.TEST, {}).update(fetched["train"].unused_test)
+    of_test = unused.setdefault(layout.TEST, {})
+    for reason, more in fetched["train"].unused_test.items():
+        of_test[reason] = [*of_test.get(reason, ()), *more]
     if dataset.name == "local" and dataset.limit is None:  # a few images need not show all
         missing = _require_learnable(fetched, read)
         useless = _never_listed(read) if dataset.classes is None else []

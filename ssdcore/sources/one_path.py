@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ssdcore.coco.rows import Content
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
-from ssdcore.core.messages import printable, say
+from ssdcore.core.messages import say
 from ssdcore.data.image_files import ImageFiles, image_names, open_image_files
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.params.dataset import LocalParams
@@ -77,7 +77,8 @@ def fetch_one_path(params: LocalParams, folder: Path) -> dict[str, FetchedSplit]
         root, images = path.resolve(), image_names(files)
         if TEST in readings and (params.has_test_path or not has_test):
             reason = OTHER_TEST if params.has_test_path else UNUSED_TEST
-            unused_test[reason] = [name for name in images if root / name in readings[TEST].used]
+            of_test = [name for name in images if root / name in readings[TEST].used]
+            unused_test = left.pop(TEST) | {reason: of_test}
         xml = [n for n in files.names() if whole.format == "voc" and n.lower().endswith(".xml")]
         left["train"][OUTSIDE] = [name for name in (*images, *xml) if root / name not in known]
     pool = "train" if "train" in readings else ""
@@ -117,7 +118,7 @@ def fetch_test_path(params: LocalParams, folder: Path) -> FetchedSplit:
 def _read(files: ImageFiles, where: str, wanted: str, *, or_any: bool = False) -> Whole:
     """Reads all splits; prints the format and notes for the user."""
     found = recognise(files, where, wanted, or_any=or_any)
-    say(printable(f"{where}: {found}"))
+    say(f"{where}: {found}")
     links = ", ".join(folder.name for folder in not_entered(Path(where)))
     if links and not image_names(files):
         value = f"no image, and {links}, which is a link or cannot be read"
@@ -143,7 +144,7 @@ def _read(files: ImageFiles, where: str, wanted: str, *, or_any: bool = False) -
             raise InputError(where, "no image with a label file or an annotation", expected)
         whole = Whole(where, found.format, _divided(reading, where))
     for note in (note for reading in whole.readings.values() for note in reading.notes):
-        say(printable(f"  {note}"))
+        say(f"  {note}")
     return whole
 
 

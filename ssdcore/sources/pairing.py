@@ -19,7 +19,10 @@ from ssdcore.sources.coco_writer import ImageEntry
 Key = Callable[[Any], Hashable]
 """Returns what a file's name shares with its counterpart's; None if there is no such thing."""
 
-FOREIGN_SUFFIXES = (".dng", ".gif", ".jp2", ".jxl", ".pgm", ".ppm")
+FOREIGN_SUFFIXES = (
+    ".arw", ".cr2", ".cr3", ".dng", ".gif", ".jp2", ".jxl", ".nef", ".orf", ".pgm", ".ppm", ".raf",
+    ".rw2",
+)  # fmt: skip
 """Suffixes of images that are not read."""
 ALONE = "label file without an image of its own"
 WITHOUT_LABEL = "image without a label file"
@@ -120,16 +123,16 @@ def with_rest(files: ImageFiles, images: str, annotations: str, reading: Reading
     foreign = [name for name in files.names() if name.lower().endswith(FOREIGN_SUFFIXES)]
     root = Path(images).resolve()
     rest = {root / name: (name, "image of a format that is not read") for name in foreign}
-    for top in filter(Path.is_dir, map(Path, (annotations, images))):
+    for top in map(Path, (annotations, images)):
         for folder in not_entered(top):
             rest[folder] = (str(folder.relative_to(top)), "folder that is a link or cannot be read")
     return reading._replace(rest={**rest, **reading.rest})
 
 
 def not_entered(root: Path) -> list[Path]:
-    """Returns the folders below `root` whose files `ImageFiles` does not list."""
+    """Returns the folders below `root` whose files `ImageFiles` does not list; none of a file."""
     found: list[Path] = []
-    walk = os.walk(root, onerror=lambda error: found.append(Path(error.filename)))
+    walk = os.walk(root, onerror=lambda e: found.append(Path(e.filename))) if root.is_dir() else ()
     below = [Path(folder, name) for folder, names, _ in walk for name in names]
     return found + [folder for folder in below if folder.is_symlink()]
 

@@ -62,5 +62,5 @@ def complete(found: dict[str, list[str]]) -> dict[str, list[str]]:
     """Returns the splits train and val, or one set of train with the key ""; and test, if any."""
     kept = {split: found[split] for split in (*layout.SPLITS, TEST) if found.get(split)}
     if "train" in kept and "val" not in kept:
-        kept[""] = kept.pop("train")
+        kept = {"": kept.pop("train"), **kept}  # files of no split are listed under the first
     return kept if "train" in kept or "" in kept else {}

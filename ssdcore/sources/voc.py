@@ -44,7 +44,9 @@ class Voc:
         self._images_where = images_where or where
         self._names = frozenset(files.names())
         found = [name for name in map(PurePosixPath, self._names) if name.suffix.lower() == ".xml"]
-        homes = {home for name in found if (home := _home(name)) is not None}
+        homes = {_home(name, "Annotations") for name in found} - {None}
+        if not homes and len(lower := {_home(name, "annotations") for name in found}) == 1:
+            homes = lower - {None}  # several of this name are folders as any other
         if len(homes) > 1 or not found:
             several = sorted(map(str, homes)) or "no XML file"
             raise InputError(
@@ -56,7 +58,9 @@ class Voc:
         inside = [name for name in found if home is None or name.is_relative_to(home)]
         self._xml = [str(name) for name in sorted(inside, key=lambda name: (name.stem, name))]
         self._outside = sorted(map(str, set(found) - set(inside)))
-        self._lists = (home.parent if home is not None else PurePosixPath()) / "ImageSets" / "Main"
+        lists = (home.parent if home is not None else PurePosixPath()) / "ImageSets" / "Main"
+        folders = (PurePosixPath(name).parent for name in sorted(self._names))
+        self._lists = next((f for f in folders if str(f).lower() == str(lists).lower()), lists)
         self._image_names = image_names(images)
         paths = map(PurePosixPath, self._image_names)
         self._known = {name.casefold() for path in paths for name in (path.name, path.stem)}
@@ -188,9 +192,9 @@ def class_names(splits: Iterable[Iterable[ImageEntry]]) -> list[str]:
     return sorted({box.name for images in splits for image in images for box in image.boxes})
 
 
-def _home(xml: PurePosixPath) -> PurePosixPath | None:
-    """Returns the topmost folder named Annotations that contains a file, if any."""
-    parents = [parent for parent in xml.parents if parent.name == "Annotations"]
+def _home(xml: PurePosixPath, name: str) -> PurePosixPath | None:
+    """Returns the topmost folder of a name that contains a file, if any."""
+    parents = [parent for parent in xml.parents if parent.name == name]
     return parents[-1] if parents else None
 
 

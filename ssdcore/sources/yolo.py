@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 import yaml  # type: ignore[import-untyped]
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.messages import counted
+from ssdcore.core.messages import counted, say
 from ssdcore.data.image_files import ImageFiles, image_names, plain_name
 from ssdcore.data.images import BrokenImageError
 from ssdcore.sources.coco_writer import Box, ImageEntry, box_around, with_size
@@ -94,7 +94,7 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
         values = node.value if isinstance(node, yaml.SequenceNode) else [node]
         named = (value.value for value in values if isinstance(value, yaml.ScalarNode))
         paths = [path for path in named if path not in ("", "null", "~")]
-        chosen = [n for path in paths for n in _images_at(files, images, home, prefix, path)]
+        chosen = [n for path in paths for n in _images_at(files, where, images, home, prefix, path)]
         if chosen or not paths or split == TEST:
             found[split] = sorted(set(chosen))
             continue
@@ -108,11 +108,14 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
         found[TEST] = [name for name in found[TEST] if name not in own]
     held_out = {*found.get("val", ()), *found[TEST]}  # the folder of train may be around theirs
     found["train"] = [name for name in found["train"] if name not in held_out]
-    return complete(found) or by_split(images)
+    kept = complete(found)
+    if not kept and any(found.values()):
+        say(f"  {source} has no images of train: the names of folders are the splits")
+    return kept or by_split(images)
 
 
 def _images_at(
-    files: ImageFiles, images: list[str], home: PurePosixPath, prefix: str, path: str
+    files: ImageFiles, where: str, images: list[str], home: PurePosixPath, prefix: str, path: str
 ) -> list[str]:
     """Returns the images in a folder, or in a list of images, that a data.yaml in `home` names."""
     known = set(files.names())
@@ -120,7 +123,7 @@ def _images_at(
         if inside := [name for name in images if not place or name.startswith(f"{place}/")]:
             return inside
         if place in known:
-            lines = filter(None, map(str.strip, read_text(files, place, "").splitlines()))
+            lines = filter(None, map(str.strip, read_text(files, place, where).splitlines()))
             ends = [[*_endings(PurePosixPath(place).parent, line)] for line in lines]
             listed = [next((end for end in some if end in known), some[0]) for some in ends]
             return listed if known.intersection(listed) else []  # convert counts what is missing

@@ -1,3 +1,6 @@
+import re
+import sys
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from ssdcore.core import progress
 from ssdcore.core.errors import InputError
 from ssdcore.data.conversion_report import notes
 from ssdcore.data.convert import convert_split, read_split, repeated_files, require_usable
+from ssdcore.data.images import phone_formats
 from ssdcore.data.loader import spread_samples
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
@@ -101,6 +105,20 @@ def test_sizes_that_are_all_swapped_are_named_with_those_of_the_file(tmp_path):
     )
     with pytest.raises(InputError, match=message):
         require_usable(conversion, tmp_path)
+
+
+def test_what_to_run_once_heic_files_can_be_read_is_said(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    phone_formats.cache_clear()
+    (tmp_path / "a.jpg").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 99)
+    split = read_coco(write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], []))
+    conversion = convert_split(split, tmp_path, tmp_path / "out/val.mindrecord", shards=1)
+    phone_formats.cache_clear()
+    said = "pip install pillow-heif to read it.*dvc repro --force convert, and dvc repro"
+    with pytest.raises(InputError, match=said):
+        require_usable(conversion, tmp_path)
+    (line,) = notes(conversion, [], {})
+    assert re.search(said, line)
 
 
 @pytest.fixture

@@ -105,12 +105,12 @@ def test_crowd_regions_become_objects(home, tmp_path):
 def test_images_that_no_entry_lists_are_named(home, tmp_path):
     for split in layout.SPLITS:
         annotate(home / f"{split}.json", [box(1, 1, A), box(1, 5, B)])
-    for name in ("c.JPG", "d.GIF", "notes.md"):
+    for name in ("c.JPG", "d.GIF", "e.NEF", "notes.md"):
         (home / "val" / name).write_bytes(jpeg())
     fetch(local(home), tmp_path / "raw")
     assert read_unused(tmp_path / "raw") == {
         "val": {
-            "image of a format that is not read": ["d.GIF"],
+            "image of a format that is not read": ["d.GIF", "e.NEF"],
             "image that the annotation file does not list": ["c.JPG"],
         }
     }

@@ -17,7 +17,9 @@ from ssdcore.data.manifest import read_unused
 from ssdcore.data.mindrecord import find_shards
 from ssdcore.params.dataset import LocalParams
 from ssdcore.params.reader import read_params
+from ssdcore.sources.coco_export import UNLISTED
 from ssdcore.sources.fetch import fetch
+from ssdcore.sources.pairing import WITHOUT_LABEL
 from ssdcore.sources.recognise import NAMES
 from ssdcore.sources.splits_by_folder import OTHER_TEST, UNUSED_TEST
 from stages.convert import main as convert
@@ -235,9 +237,11 @@ def test_a_test_split_without_labels_is_counted(tmp_path):
     files = EXPORTS["roboflow_coco"](data)
     content = json.loads(files["test/_annotations.coco.json"])
     files["test/_annotations.coco.json"] = json.dumps({**content, "annotations": []})
+    files["test/more.jpg"] = data.photos[0].data
     path = make_folder(tmp_path / "set", files)
     assert fetched(path, tmp_path / "raw").keys() == {"train", "val"}
-    assert read_unused(tmp_path / "raw")["test"][UNUSED_TEST] == [f"test/{data.photos[0].name}"]
+    reasons = {UNUSED_TEST: [f"test/{data.photos[0].name}"], UNLISTED: ["test/more.jpg"]}
+    assert read_unused(tmp_path / "raw")["test"] == reasons
     parts = fetched(path, tmp_path / "raw", test_share=0.2)
     assert set(names(parts["test"])).isdisjoint([*names(parts["train"]), *names(parts["val"])])
 
@@ -316,12 +320,13 @@ def test_a_large_file_beside_a_format_without_json_is_no_matter(tmp_path, monkey
 
 def test_a_test_path_replaces_the_test_split_of_the_export(tmp_path):
     data = original(EXAMPLE)
-    path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data))
-    exam = make_folder(tmp_path / "exam", EXPORTS["labelme"](data))
+    path = make_folder(tmp_path / "set", EXPORTS["roboflow_coco"](data) | {"test/more.jpg": b""})
+    exam = make_folder(tmp_path / "exam", EXPORTS["coco_annotator"](data) | {"other.jpg": b""})
     parts = fetched(path, tmp_path / "raw", test_path=str(exam))
     assert len(names(parts["test"])) == len(data.photos)
     unused = read_unused(tmp_path / "raw")["test"]
     assert unused[OTHER_TEST] == [f"test/{data.photos[0].name}"]
+    assert unused[UNLISTED] == ["other.jpg", "test/more.jpg"]
     of_export = fetched(exam, tmp_path / "b", test_path=str(path))["test"]
     assert names(of_export) == [f"test/{data.photos[0].name}"]  # not those of its train and val
     with pytest.raises(InputError, match=r"^dataset\.local\.test_path: .*a folder or a zip"):
@@ -368,6 +373,20 @@ def test_what_is_in_no_split_is_counted_and_test_images_need_no_labels(tmp_path,
     assert (len(parts["train"]["images"]), len(parts["val"]["images"])) == (6, 2)
     unused = read_unused(tmp_path / "raw").values()
     assert {n for reasons in unused for names in reasons.values() for n in names} == more.keys()
+
+
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_of_train_and_test_without_val_what_is_not_used_is_of_train(tmp_path, is_labelled):
+    data = original(EXAMPLE)
+    files = {f"train/{name}": content for name, content in EXPORTS["labelme"](data).items()}
+    photo = data.photos[0].name
+    label = files[f"train/{Path(photo).stem}.json"] if is_labelled else '{"shapes": []}'
+    files |= {f"test/{photo}": jpeg(), f"test/{Path(photo).stem}.json": label}
+    path = make_folder(tmp_path / "set", files | {"train/d.jpg": jpeg()})
+    assert ("test" in fetched(path, tmp_path / "raw")) == is_labelled
+    of_test = {} if is_labelled else {"test": {UNUSED_TEST: [f"test/{photo}"]}}
+    expected = {"train": {WITHOUT_LABEL: ["train/d.jpg"]}, **of_test}
+    assert read_unused(tmp_path / "raw") == expected
 
 
 def test_tasks_of_one_image_in_two_files_add_their_boxes(tmp_path):
@@ -479,6 +498,36 @@ def test_any_number_of_empty_label_files_may_come_first(tmp_path, monkeypatch):
     assert set(fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")) == {"train", "val"}
 
 
+def test_a_data_yaml_of_val_alone_is_not_used_with_a_line(tmp_path, capsys):
+    data = original(EXAMPLE)
+    files = EXPORTS["ultralytics"](data) | {"data.yaml": f"val: images\nnames: {data.classes}\n"}
+    parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+    assert (len(names(parts["train"])), len(names(parts["val"]))) == (6, 2)
+    line = "  data.yaml has no images of train: the names of folders are the splits\n"
+    assert line in capsys.readouterr().out
+
+
+def test_a_list_of_a_data_yaml_that_is_no_text_is_named(tmp_path):
+    data = original(EXAMPLE)
+    files = EXPORTS["ultralytics"](data) | {"train.txt": b"\xff"}
+    files["data.yaml"] = f"train: train.txt\nval: images/val\nnames: {data.classes}\n"
+    with pytest.raises(InputError, match=r"^/.*/set/train\.txt: .* expected a readable text"):
+        fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
+
+
+def test_yolos_images_that_cannot_be_read_are_convert_s_to_name(tmp_path, monkeypatch):
+    """Boxes of an image of unknown size are not taken for fractions of a pixel."""
+    pointer = "version https://git-lfs.github.com/spec/v1"
+    files = {
+        n: pointer if "jpg" in n else c
+        for n, c in EXPORTS["ultralytics"](original(EXAMPLE)).items()
+    }
+    path = make_folder(tmp_path / "set", files)
+    changes = {"dataset.name": "local", "dataset.local.path": str(path)}
+    with pytest.raises(InputError, match=r"none of 6 images, such as images/.*: no BMP, JPEG"):
+        converted(tmp_path, changes, monkeypatch)
+
+
 @pytest.mark.parametrize("val", ["", "null", "''"])
 def test_an_entry_of_a_data_yaml_without_a_path_is_a_missing_split(tmp_path, val):
     data = original(EXAMPLE)
@@ -510,6 +559,12 @@ def test_a_link_in_place_of_the_folder_of_images_is_named(tmp_path, tool):
     (path / "images").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(InputError, match=r"set: found 'no image, and images, which is a link or"):
         fetched(path, tmp_path / "raw")
+
+
+def test_an_archive_of_labels_alone_is_called_no_link(tmp_path):
+    files = {n: c for n, c in EXPORTS["label_img"](original(EXAMPLE)).items() if "xml" in n}
+    with pytest.raises(InputError, match="; there is no image at all"):
+        fetched(make_zip(tmp_path / "set.zip", files), tmp_path / "raw")
 
 
 @pytest.mark.parametrize("inner", ["images", "images/train"])

@@ -77,6 +77,16 @@ def test_only_lists_in_main_count_and_what_is_missing_is_left_to_shares(tmp_path
         assert Voc(files, "voc", files).lists() == lists
 
 
+@pytest.mark.parametrize("top", ["", "voc2007/"])
+def test_folders_in_lower_case_have_lists(tmp_path, top):
+    files = {f"{top}annotations/a/1.xml": one_box("cat"), f"{top}annotations/b/1.xml": A}
+    files |= {f"{top}jpegimages/a/1.jpg": jpeg(), f"{top}imagesets/main/train.txt": "a/1"}
+    entries = listed(make_folder(tmp_path / "set", files), "train")
+    assert [image.file_name for image in entries] == [f"{top}jpegimages/a/1.jpg"]
+    entries += everything(make_folder(tmp_path / "set", {"c/annotations/c.xml": A}))
+    assert len(entries) == 3  # several folders of annotations are read
+
+
 def test_a_folder_of_xml_files_alone(tmp_path):
     root = make_folder(tmp_path / "xml", {"a.xml": A, "x/b.xml": voc_xml("b.jpg", [])})
     images = make_folder(tmp_path / "images", {"a.jpg": jpeg()})

@@ -77,11 +77,14 @@ def test_what_is_left_out_is_printed_as_a_table(raw):
     )
     assert train[1:] == [
         "  cat 29, dog 0",
-        "  Left out, listed in data/mindrecord/conversion.json:",
+        "  Left out:",
         "  reason            images  boxes  first example",
         "  file empty             1      1  0.jpg",
         "  box without area       -      2  7.jpg: box 31, category 1, [1, 2, 0, 4]",
     ]
+    assert done.stdout.endswith(
+        "\nWhat was left out is listed in data/mindrecord/conversion.json\n"
+    )
     summary = json.loads((raw / "data/mindrecord/conversion.json").read_text())["val"]
     assert summary["boxes"]["dropped"] == {"box without area": 2}
     assert [dropped["annotation_id"] for dropped in summary["dropped_boxes"]] == [31, 32]
@@ -112,6 +115,7 @@ def test_a_split_without_a_usable_image_is_refused(raw):
     assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     fault = "none of 30 images, such as 0.jpg: no BMP, JPEG, PNG, TIFF or WebP image"
     assert f"images/val: found '{fault}'" in done.stderr
+    assert "conversion.json" not in done.stdout  # which is not there
     assert [path.name for path in (raw / "data").iterdir()] == ["raw"]
 
 

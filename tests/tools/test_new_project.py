@@ -1,5 +1,6 @@
 """`make new-project NAME=… DATA=…`: a clone with the user's data, README and CI."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -12,9 +13,10 @@ from tests.clone import ROOT, environment, run
 
 PARTS = (
     ".ci", ".github", "dvc.lock", "metrics", "params.yaml", "presets", "README.md", "search.yaml",
-    "tools/new_project.sh", "tests/readme.py", "tests/test_ci.py", "tests/test_pipeline.py",
-    "tests/test_readme.py",
+    "tools/new_project.sh",
 )  # fmt: skip
+
+OWNED = ("README.md", "params.yaml", "search.yaml", ".github/workflows/ci.yml")
 
 
 @pytest.fixture(scope="module")
@@ -99,12 +101,12 @@ def test_without_a_name_for_commits_nothing_is_made(repository, tmp_path):
 def test_what_fails_half_way_leaves_nothing(repository):
     before = set(repository.parent.iterdir())
     run(repository, "git", "checkout", "--quiet", "-b", "other")
-    run(repository, "git", "rm", "--quiet", "tests/readme.py")
+    run(repository, "git", "rm", "--quiet", "dvc.lock")
     run(repository, "git", "commit", "--quiet", "--message", "Without a file")
     done = make(repository, "mules")
     run(repository, "git", "checkout", "--quiet", "main")
     assert done.returncode != 0
-    assert "tests/readme.py" in done.stderr
+    assert "dvc.lock" in done.stderr
     assert set(repository.parent.iterdir()) == before
 
 
@@ -116,4 +118,34 @@ def test_a_project_begun_at_a_tag_has_a_branch(repository):
     project = repository.with_name("birds")
     assert "committed on main." in done.stdout
     assert run(project, "git", "branch", "--show-current").strip() == "main"
-    assert "git pull upstream main " in (project / "README.md").read_text()
+    assert " upstream main " in (project / "README.md").read_text()
+
+
+def test_a_name_of_digits_is_a_text_and_photos_to_add_come_first(repository):
+    done = make(repository, "2026")
+    project = repository.with_name("2026")
+    assert read_params(project / "params.yaml").tracking.experiment == "2026"
+    photos, demo = (done.stdout.index(words) for words in (f"into {project}/data/own", "make demo"))
+    assert photos < demo
+
+
+def test_a_pull_brings_new_code_and_keeps_what_the_project_owns(repository):
+    upstream, project = (repository.with_name(name) for name in ("upstream", "wolves"))
+    run(repository, "git", "clone", "--quiet", ".", str(upstream))
+    assert make(upstream, "wolves").returncode == 0
+    run(project, "git", "remote", "set-url", "upstream", str(upstream))
+    own = {"dvc.lock": "own", "metrics/train.json": "own"}
+    for folder, files in (
+        (project, own),
+        (upstream, dict.fromkeys((*own, *OWNED, "new"), "later")),
+    ):
+        for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        run(folder, "git", "add", ".")
+        run(folder, "git", "commit", "--quiet", "--message", "More")
+    before = {name: (project / name).read_text() for name in (*own, *OWNED)}
+    [pull] = re.findall("^git pull .*upstream main", (project / "README.md").read_text(), re.M)
+    run(project, *pull.split())
+    assert (project / "new").read_text() == "later"
+    assert {name: (project / name).read_text() for name in before} == before
