@@ -122,7 +122,7 @@ def _table(ranked: Sequence[Experiment], top: int, applied: Experiment | None) -
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     """Yields the commands and the address to apply and to open the best experiment."""
     from ssdcore.tracking.experiment_runs import find_run
-    from ssdcore.tracking.store import UnavailableError, locate
+    from ssdcore.tracking.store import UnavailableError, locate, root_folder
 
     store = locate()
     origin = _origin(winner, ranked)
@@ -139,7 +139,7 @@ def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     except UnavailableError as error:
         say(f"warning: MLflow does not answer ({error})", error=True)
     else:
-        nothing = f"no MLflow run of this experiment in {store.uri}"
+        nothing = f"no MLflow run of this experiment in {store.written(root_folder())}"
         yield f"see it:   {found.page + store.page_note if found else nothing}"
 
 

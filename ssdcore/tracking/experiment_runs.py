@@ -15,7 +15,7 @@ from ssdcore.dvc.experiments import Experiment
 from ssdcore.params.reader import check_params
 from ssdcore.tracking.client import experiment_id_of, mlflow_errors, newest_run, open_client, quiet
 from ssdcore.tracking.context import KEY_TAG, PARAMS_TAG
-from ssdcore.tracking.store import Store
+from ssdcore.tracking.store import USER, Store
 from ssdcore.tracking.view import WORKFLOW
 
 with quiet():
@@ -30,11 +30,10 @@ UNFINISHED = "copy.unfinished"
 
 
 class Found(NamedTuple):
-    """A run: its id in the store, the address of its page, and the last value of each metric."""
+    """A run: its id in the store and the address of its page."""
 
     run_id: str
     page: str
-    metrics: Mapping[str, float]
 
 
 def find_run(store: Store, experiment: Experiment) -> Found | None:
@@ -42,8 +41,8 @@ def find_run(store: Store, experiment: Experiment) -> Found | None:
 
     DVC takes the results of an experiment with the parameters of an earlier one from its run
     cache, and a commit may be an applied experiment. So if no run has the name, this is the
-    newest run with the same parameters and exactly the same AP. A database that doesn't exist is
-    not created.
+    newest run with the same parameters and exactly the same AP. An unfinished copy is none. A
+    database that doesn't exist is not created.
 
     Raises:
         UnavailableError: the store can't be reached or read.
@@ -73,17 +72,21 @@ def _newest(
     group = str((experiment.params.get("tracking") or {}).get("experiment"))
     with mlflow_errors():
         stored = client.get_experiment_by_name(group)
-        run = stored and newest_run(client, stored.experiment_id, tags, is_wanted)
+        run = stored and newest_run(
+            client,
+            stored.experiment_id,
+            tags,
+            lambda run: UNFINISHED not in run.data.tags and is_wanted(run),
+        )
     if not run:
         return None
-    page = address_of(store, run.info.experiment_id, run.info.run_id)
-    return Found(run.info.run_id, page, run.data.metrics)
+    return Found(run.info.run_id, address_of(store, run.info.experiment_id, run.info.run_id))
 
 
 def address_of(store: Store, experiment_id: str, run_id: str) -> str:
-    """Returns the address of the page of a run."""
-    pages = store.uri if store.uri.startswith("http") else LOCAL_PAGE
-    return f"{pages}/#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}"
+    """Returns the address of the page of a run, without user and password."""
+    pages = USER.sub("//", store.uri) if store.uri.startswith("http") else LOCAL_PAGE
+    return f"{pages.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}"
 
 
 def copy_run(source: Store, run_id: str, target: Store) -> str:

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from ssdcore.params.reader import read_values
 from ssdcore.tracking import run as run_module
@@ -55,6 +56,10 @@ def shared(small_repository, database, tmp_path_factory):
     return folder
 
 
+def interrupt(*_: object, **__: object) -> None:
+    raise OSError("no network")
+
+
 def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, database, tmp_path, monkeypatch):
     alone = run_inside(shared, "experiments", "share", "mine")
     assert "mine is on origin, " in alone
@@ -63,12 +68,18 @@ def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, database, tmp_
     shutil.copy(database, tmp_path / "team.db")
     team = f"sqlite:///{tmp_path}/team.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", team)
+    with monkeypatch.context() as broken:
+        broken.setattr(MlflowClient, "set_terminated", interrupt)  # after tags and metrics
+        interrupted = stage_inside(shared, "experiments", "share", "mine")
+    assert interrupted.exit_code == 1
+    assert "MLflow: OSError: no network. The experiment is pushed" in interrupted.stderr
     with_team = run_inside(shared, "experiments", "share", "mine")
     assert "to get it: dvc exp pull origin mine" in with_team
     assert "/runs/" in with_team
     with closing(sqlite3.connect(tmp_path / "team.db")) as database:
         (count,) = database.execute("SELECT count(*) FROM metrics WHERE key = 'AP'").fetchone()
-    assert count == 1
+        (status,) = database.execute("SELECT status FROM runs").fetchone()
+    assert (count, status) == (1, "FINISHED")
 
     theirs = tmp_path / "theirs"
     run(tmp_path, "git", "clone", "--quiet", "-b", "main", str(shared.with_name("git")), "theirs")
