@@ -83,8 +83,12 @@ def share(
         remedy = "`python -m stages.experiments best` lists them"
         raise InputError("NAME", name, "a finished experiment", remedy)
     files = push(name, git_remote)
-    say(f"{name} is on {git_remote}, {counted(files, 'new file')} on DVC's remote")
-    say(f"to get it: dvc exp pull {git_remote} {name}")
+    if files is None:
+        say(f"{name} is on {git_remote}; its outputs are not shared: it has no DVC remote")
+        say("to share them: dvc remote add --local --default NAME ADDRESS, then share it again")
+    else:
+        say(f"{name} is on {git_remote}, {counted(files, 'new file')} on DVC's remote")
+        say(f"to get it: dvc exp pull {git_remote} {name}")
 
     from ssdcore.tracking.experiment_runs import copy_run, find_run
     from ssdcore.tracking.sender import sync

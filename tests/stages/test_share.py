@@ -91,6 +91,29 @@ def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, database, tmp_
     assert (theirs / "evaluation/predictions.json").exists()
 
 
+@pytest.fixture
+def local_config(shared):
+    """DVC's configuration of this clone alone, which comes before that of the commits."""
+    yield shared / ".dvc/config.local"
+    (shared / ".dvc/config.local").unlink()
+
+
+def test_without_a_dvc_remote_the_outputs_are_not_called_shared(shared, local_config):
+    local_config.write_text("[core]\n    remote =\n")
+    printed = run_inside(shared, "experiments", "share", "mine")
+    assert "mine is on origin; its outputs are not shared: it has no DVC remote\n" in printed
+    assert "dvc remote add --local --default NAME ADDRESS" in printed
+    assert "dvc exp pull" not in printed
+
+
+def test_a_failed_upload_says_why_and_what_is_shared(shared, local_config):
+    local_config.write_text("['remote \"team\"']\n    url = ../params.yaml/dvc\n")
+    done = stage_inside(shared, "experiments", "share", "mine")
+    assert done.exit_code == 1
+    assert "Not a directory" in done.stderr
+    assert "mine is on origin, but not all of its outputs are on DVC's remote" in done.stderr
+
+
 def test_an_unknown_experiment_is_an_input_error(shared):
     done = stage_inside(shared, "experiments", "share", "none")
     assert done.exit_code == 2
