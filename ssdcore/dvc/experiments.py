@@ -11,13 +11,7 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.nested import leaves
 from ssdcore.core.processes import git_output
-from ssdcore.dvc.repository import (
-    WORKSPACE,
-    in_one_line,
-    open_repository,
-    open_revisions,
-    status,
-)
+from ssdcore.dvc.repository import WORKSPACE, in_one_line, open_repository, open_revisions, status
 
 DONE = {None, "success"}
 """DVC's states of experiments with results; None if the experiment ran in the workspace."""

@@ -5,7 +5,7 @@ Imports MLflow, so no stage of DVC imports it.
 
 from collections.abc import Callable, Mapping
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -20,7 +20,6 @@ from ssdcore.tracking.view import WORKFLOW
 
 with quiet():
     from mlflow.entities import Param, Run, RunTag
-    from mlflow.tracking.client import MlflowClient
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
@@ -73,11 +72,9 @@ def _newest(
     with mlflow_errors():
         stored = client.get_experiment_by_name(group)
         run = stored and newest_run(
-            client,
-            stored.experiment_id,
-            tags,
+            client, stored.experiment_id, tags,
             lambda run: UNFINISHED not in run.data.tags and is_wanted(run),
-        )
+        )  # fmt: skip
     if not run:
         return None
     return Found(run.info.run_id, address_of(store, run.info.experiment_id, run.info.run_id))
@@ -109,30 +106,22 @@ def copy_run(source: Store, run_id: str, target: Store) -> str:
         copy = newest_run(theirs, experiment_id, key)
         if copy and UNFINISHED not in copy.data.tags:
             return address_of(target, experiment_id, copy.info.run_id)
-        copy_id = (
-            copy
-            or theirs.create_run(
-                experiment_id, run.info.start_time, key | {UNFINISHED: "true"}, run.info.run_name
-            )
-        ).info.run_id
-        _copy_values(ours, run, theirs, copy_id, tags)
+        copy = copy or theirs.create_run(
+            experiment_id, run.info.start_time, key | {UNFINISHED: "true"}, run.info.run_name
+        )
+        copy_id = copy.info.run_id
+        theirs.log_batch(
+            copy_id,
+            params=[Param(*item) for item in run.data.params.items()],
+            tags=[RunTag(*item) for item in tags.items()],
+        )
+        for name in run.data.metrics:
+            theirs.log_batch(copy_id, metrics=ours.get_metric_history(run_id, name))
+        if run.inputs.dataset_inputs:
+            theirs.log_inputs(copy_id, datasets=run.inputs.dataset_inputs)
         with TemporaryDirectory() as folder, quiet():
             if ours.list_artifacts(run_id):
                 theirs.log_artifacts(copy_id, ours.download_artifacts(run_id, "", folder))
         theirs.set_terminated(copy_id, run.info.status, run.info.end_time)
         theirs.delete_tag(copy_id, UNFINISHED)
     return address_of(target, experiment_id, copy_id)
-
-
-def _copy_values(
-    ours: MlflowClient, run: Any, theirs: MlflowClient, copy_id: str, tags: dict[str, str]
-) -> None:
-    theirs.log_batch(
-        copy_id,
-        params=[Param(*item) for item in run.data.params.items()],
-        tags=[RunTag(*item) for item in tags.items()],
-    )
-    for name in run.data.metrics:
-        theirs.log_batch(copy_id, metrics=ours.get_metric_history(run.info.run_id, name))
-    if run.inputs.dataset_inputs:
-        theirs.log_inputs(copy_id, datasets=run.inputs.dataset_inputs)
