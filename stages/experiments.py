@@ -83,8 +83,12 @@ def share(
         remedy = "`python -m stages.experiments best` lists them"
         raise InputError("NAME", name, "a finished experiment", remedy)
     files = push(name, git_remote)
-    say(f"{name} is on {git_remote}, {counted(files, 'new file')} on DVC's remote")
-    say(f"to get it: dvc exp pull {git_remote} {name}")
+    if files is None:
+        say(f"{name} is on {git_remote}; its outputs are not shared: it has no DVC remote")
+        say("to share them: dvc remote add --local --default NAME ADDRESS, then share it again")
+    else:
+        say(f"{name} is on {git_remote}, {counted(files, 'new file')} on DVC's remote")
+        say(f"to get it: dvc exp pull {git_remote} {name}")
 
     from ssdcore.tracking.experiment_runs import copy_run, find_run
     from ssdcore.tracking.sender import sync
@@ -122,7 +126,7 @@ def _table(ranked: Sequence[Experiment], top: int, applied: Experiment | None) -
 def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     """Yields the commands and the address to apply and to open the best experiment."""
     from ssdcore.tracking.experiment_runs import find_run
-    from ssdcore.tracking.store import UnavailableError, locate
+    from ssdcore.tracking.store import UnavailableError, locate, root_folder
 
     store = locate()
     origin = _origin(winner, ranked)
@@ -139,7 +143,7 @@ def _about(winner: Experiment, ranked: Sequence[Experiment]) -> Iterator[str]:
     except UnavailableError as error:
         say(f"warning: MLflow does not answer ({error})", error=True)
     else:
-        nothing = f"no MLflow run of this experiment in {store.uri}"
+        nothing = f"no MLflow run of this experiment in {store.written(root_folder())}"
         yield f"see it:   {found.page + store.page_note if found else nothing}"
 
 

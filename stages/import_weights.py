@@ -47,7 +47,7 @@ def main(file: File, out: Out = Path("weights/imported.ckpt"), classes: Classes 
     configure("CPU")  # nothing is computed
     found = read_published(source, read_classes(classes) if classes else None)
     save(out, found.network, found.metadata)
-    say("\n".join([*found.lines, f"→ {out}", *found.parameters()]))
+    say("\n".join([*found.lines, f"→ {out}", *found.parameters(out)]))
 
 
 app = command(main)

@@ -37,9 +37,12 @@ def main(
     with open_revisions([revision], "REV") as (original,):
         commit = original.origin.commit
         recorded = read_record(original)
-    folder = into or layout.states() / "reproduced" / commit
-    clone = make_clone(Path.cwd(), commit, folder)
-    say(f"{revision} is {commit}, repeated in {clone}")
+        folder = into or layout.states() / "reproduced" / commit
+        clone = make_clone(Path.cwd(), commit, folder)
+        say(f"{revision} is {commit}, repeated in {clone}")
+        for path in recorded.sources:
+            if not (clone / path).exists():  # git does not have what `dvc add` tracks
+                original.fetch(path, clone / path)
     programs = programs_for(Path.cwd(), clone)
     repro = ("-m", "dvc", "repro", "--force", "--no-run-cache")
     run(clone, str(programs / "python"), *repro, programs=programs)

@@ -49,7 +49,7 @@ def report_at_exit(error: Exception, params: Path) -> None:
 
     Outside a DVC experiment this does nothing. In a group of processes only the first one reports.
     """
-    stage = os.environ.get(STAGE)
+    stage = os.environ.get(STAGE, "").rpartition(":")[2]  # ../cats/dvc.yaml:train from a folder
     if stage and os.environ.get(EXPERIMENT) and os.environ.get("RANK_ID", "0") == "0":
         reason = None if "tracked" in vars(error) else f"{type(error).__name__}: {error}"
         atexit.register(_report, stage, params, reason)

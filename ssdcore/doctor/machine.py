@@ -82,7 +82,8 @@ def check_disk(folder: Path, min_free_bytes: int = MIN_FREE_BYTES) -> Finding:
         return Finding("ok", "disk", text)
     return Finding(
         "error", "disk", f"{text}, expected {min_free_bytes / 1e9:.0f} GB",
-        "Free some space; dvc gc --workspace removes outs of earlier experiments",
+        "Free some space; dvc gc --all-commits removes the outs of experiments, and all others "
+        "that are neither of a commit nor of the workspace",
     )  # fmt: skip
 
 

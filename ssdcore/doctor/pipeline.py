@@ -13,7 +13,7 @@ from ssdcore.core.nested import leaves
 from ssdcore.data.mindrecord import REMEDY, find_shards
 from ssdcore.doctor import Finding
 from ssdcore.dvc.repository import open_repository, status
-from ssdcore.params.reader import read_params, read_values, with_new_names
+from ssdcore.params import reader
 from ssdcore.sources.local import require_paths
 from ssdcore.tracking.spool import HOME, REFUSED, spools
 from ssdcore.tracking.store import IN_MEMORY, Store, locate, read_only, root_folder
@@ -26,12 +26,13 @@ SYNC = "Run python -m stages.doctor sync"
 def check_params(path: Path) -> Finding:
     """Checks that the parameter file is valid and whole, and that the user's data are there."""
     try:
-        params = read_params(path)
+        values = reader.read_values(path)
+        params = reader.check_params(values, path)
         if params.dataset.name == "local":
             require_paths(params.dataset.local)
     except InputError as error:
         return Finding("error", "parameters", str(error).rstrip("."))
-    there = dict(leaves(with_new_names(read_values(path))[0]))
+    there = dict(leaves(reader.with_new_names(values)[0]))
     if lacking := [key for key, _ in leaves(params.model_dump()) if key not in there]:
         text = f"{path} lacks {', '.join(lacking)}, whose defaults count; DVC may need them there"
         return Finding("to do", "parameters", text, "Add them: presets/custom.yaml has all")

@@ -11,7 +11,7 @@ from ssdcore.core import layout
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.nested import leaves
 from ssdcore.core.processes import git_output
-from ssdcore.dvc.repository import WORKSPACE, open_repository, open_revisions, status
+from ssdcore.dvc.repository import WORKSPACE, in_one_line, open_repository, open_revisions, status
 
 DONE = {None, "success"}
 """DVC's states of experiments with results; None if the experiment ran in the workspace."""
@@ -73,24 +73,34 @@ def list_experiments(commits: int) -> list[Experiment]:
         return list(read_states(repo.experiments.show(num=commits), workspace))
 
 
-def push(name: str, git_remote: str) -> int:
+def push(name: str, git_remote: str) -> int | None:
     """Pushes an experiment's commit to a git remote, and its outs to the DVC remote.
 
     Returns:
-        How many files the DVC remote did not have.
+        How many files the DVC remote did not have; None if the commit names no DVC remote.
 
     Raises:
-        RunError: DVC reports an error, for example that there is no such remote, or the remote has
-            another experiment of this name.
+        RunError: DVC reports an error, for example that there is no such git remote or that the
+            outs cannot be uploaded, or the remote has another experiment of this name.
     """
+    from dvc.repo.experiments.push import UploadError
+
     with open_repository() as repo:
-        sent = repo.experiments.push(git_remote, exp_names=[name], push_cache=True)
+        try:
+            sent = repo.experiments.push(git_remote, exp_names=[name], push_cache=True)
+        except UploadError as error:
+            raise RunError(
+                f"DVC: {in_one_line(error.__cause__ or error)}. {name} is on {git_remote}, but "
+                "not all of its outputs are on DVC's remote"
+            ) from None
+        with repo.switch(name):
+            has_remote = bool(repo.config["core"].get("remote"))
     if sent.get("diverged"):
         raise RunError(
             f"{git_remote} has another experiment {name}. Rename yours (`dvc exp rename`), or "
             f"replace the other one: `dvc exp push --force {git_remote} {name}`"
         )
-    return int(sent.get("uploaded", 0))
+    return int(sent["uploaded"]) if has_remote else None
 
 
 def names_at(baseline: str) -> set[str]:

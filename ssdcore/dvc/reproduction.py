@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Container, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,11 @@ class Record:
         """The results that a repeated run must reproduce: outs and figures."""
         return {**self.outs, **self.figures}
 
+    @property
+    def sources(self) -> set[Path]:
+        """The code and data that the run read."""
+        return {Path(name.partition(": ")[2]) for name in self.files}
+
 
 def read_record(revision: Revision) -> Record:
     """Returns the record of a revision's run.
@@ -146,13 +151,14 @@ def read_record(revision: Revision) -> Record:
 
 
 def _by_stage(
-    stages: Mapping[str, LockedStage], kind: str, excluded: Container[str] = ()
+    stages: Mapping[str, LockedStage], kind: str, excluded: Iterable[str] = ()
 ) -> dict[str, Any]:
+    """Returns the entries of all stages, without the `excluded` paths and the files in them."""
     return {
         f"{name}: {key}": value
         for name, stage in stages.items()
         for key, value in getattr(stage, kind).items()
-        if key not in excluded
+        if not {key, *map(str, Path(key).parents)}.intersection(excluded)
     }
 
 

@@ -39,21 +39,21 @@ class Published(NamedTuple):
     thresholds: Mapping[str, float]  # of its published figures, by the parameters `evaluate`
     lines: list[str]  # for the log: the used arrays with their layers, and the others
 
-    def parameters(self) -> list[str]:
-        """Returns the lines of params.yaml that measure it as it was published."""
+    def parameters(self, checkpoint: Path) -> list[str]:
+        """Returns the lines of params.yaml that measure it, in a file, as it was published."""
         sections = {
             "model": self.metadata.model.model_dump(mode="json"),
-            "train": {"loss": self.metadata.loss},
+            "train": {"init_from": str(checkpoint), "epochs": 0, "loss": self.metadata.loss},
             "evaluate": {
                 **self.thresholds,
                 "max_candidates": self.thresholds.get("max_candidates"),
             },
         }
-        lines = ["to measure or fine-tune it, set in params.yaml:"]
+        lines = ["to measure it, or with epochs to fine-tune it, set in params.yaml:"]
         for section, values in sections.items():
             lines.append(f"{section}:")
             for key, value in values.items():
-                lines.append(f"  {key}: {value if isinstance(value, str) else json.dumps(value)}")
+                lines.append(f"  {key}: {json.dumps(value, ensure_ascii=False)}")
         return lines
 
 

@@ -37,7 +37,7 @@ class Range(Section):
     low: float | int | None = None
     high: float | int | None = None
     log: bool = False
-    step: float | int | None = None
+    step: Annotated[float | int, Field(gt=0)] | None = None
     choices: Annotated[list[Any], Field(min_length=2)] | None = None
 
     @model_validator(mode="after")
@@ -56,13 +56,14 @@ class Range(Section):
 
     def ends(self) -> list[Any]:
         """Returns the values that have to be valid, so that all others are."""
-        return self.choices or [self.low, self.high]
+        ends: list[Any] = self.choices or [self.low, self.high]
+        return ends if self.step is None else [*ends, min(ends[0] + self.step, ends[1])]
 
     def rounded(self, value: Any) -> Any:
         """Returns a proposed number with few digits, for people, and within the interval."""
         if not isinstance(value, float):
             return value
-        low, high = self.ends()
+        low, high, *_ = self.ends()
         return min(max(float(f"{value:.{DIGITS}g}"), low), high)
 
 

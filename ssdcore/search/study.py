@@ -163,7 +163,7 @@ class Study:
                 texts = [json.dumps(choice) for choice in one.choices]  # Optuna stores no lists
                 running.suggest_categorical(key, texts)
                 continue
-            low, high = one.ends()
+            low, high, *_ = one.ends()
             if is_whole(one, self._base[key]):
                 running.suggest_int(key, low, high, step=int(one.step or 1), log=one.log)
             else:

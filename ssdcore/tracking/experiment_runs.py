@@ -5,7 +5,7 @@ Imports MLflow, so no stage of DVC imports it.
 
 from collections.abc import Callable, Mapping
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -15,12 +15,11 @@ from ssdcore.dvc.experiments import Experiment
 from ssdcore.params.reader import check_params
 from ssdcore.tracking.client import experiment_id_of, mlflow_errors, newest_run, open_client, quiet
 from ssdcore.tracking.context import KEY_TAG, PARAMS_TAG
-from ssdcore.tracking.store import Store
+from ssdcore.tracking.store import USER, Store
 from ssdcore.tracking.view import WORKFLOW
 
 with quiet():
     from mlflow.entities import Param, Run, RunTag
-    from mlflow.tracking.client import MlflowClient
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 LOCAL_PAGE = "http://127.0.0.1:5000"
@@ -30,11 +29,10 @@ UNFINISHED = "copy.unfinished"
 
 
 class Found(NamedTuple):
-    """A run: its id in the store, the address of its page, and the last value of each metric."""
+    """A run: its id in the store and the address of its page."""
 
     run_id: str
     page: str
-    metrics: Mapping[str, float]
 
 
 def find_run(store: Store, experiment: Experiment) -> Found | None:
@@ -42,8 +40,8 @@ def find_run(store: Store, experiment: Experiment) -> Found | None:
 
     DVC takes the results of an experiment with the parameters of an earlier one from its run
     cache, and a commit may be an applied experiment. So if no run has the name, this is the
-    newest run with the same parameters and exactly the same AP. A database that doesn't exist is
-    not created.
+    newest run with the same parameters and exactly the same AP. An unfinished copy is none. A
+    database that doesn't exist is not created.
 
     Raises:
         UnavailableError: the store can't be reached or read.
@@ -73,17 +71,19 @@ def _newest(
     group = str((experiment.params.get("tracking") or {}).get("experiment"))
     with mlflow_errors():
         stored = client.get_experiment_by_name(group)
-        run = stored and newest_run(client, stored.experiment_id, tags, is_wanted)
+        run = stored and newest_run(
+            client, stored.experiment_id, tags,
+            lambda run: UNFINISHED not in run.data.tags and is_wanted(run),
+        )  # fmt: skip
     if not run:
         return None
-    page = address_of(store, run.info.experiment_id, run.info.run_id)
-    return Found(run.info.run_id, page, run.data.metrics)
+    return Found(run.info.run_id, address_of(store, run.info.experiment_id, run.info.run_id))
 
 
 def address_of(store: Store, experiment_id: str, run_id: str) -> str:
-    """Returns the address of the page of a run."""
-    pages = store.uri if store.uri.startswith("http") else LOCAL_PAGE
-    return f"{pages}/#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}"
+    """Returns the address of the page of a run, without user and password."""
+    pages = USER.sub("//", store.uri) if store.uri.startswith("http") else LOCAL_PAGE
+    return f"{pages.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}?{WORKFLOW}"
 
 
 def copy_run(source: Store, run_id: str, target: Store) -> str:
@@ -106,30 +106,22 @@ def copy_run(source: Store, run_id: str, target: Store) -> str:
         copy = newest_run(theirs, experiment_id, key)
         if copy and UNFINISHED not in copy.data.tags:
             return address_of(target, experiment_id, copy.info.run_id)
-        copy_id = (
-            copy
-            or theirs.create_run(
-                experiment_id, run.info.start_time, key | {UNFINISHED: "true"}, run.info.run_name
-            )
-        ).info.run_id
-        _copy_values(ours, run, theirs, copy_id, tags)
+        copy = copy or theirs.create_run(
+            experiment_id, run.info.start_time, key | {UNFINISHED: "true"}, run.info.run_name
+        )
+        copy_id = copy.info.run_id
+        theirs.log_batch(
+            copy_id,
+            params=[Param(*item) for item in run.data.params.items()],
+            tags=[RunTag(*item) for item in tags.items()],
+        )
+        for name in run.data.metrics:
+            theirs.log_batch(copy_id, metrics=ours.get_metric_history(run_id, name))
+        if run.inputs.dataset_inputs:
+            theirs.log_inputs(copy_id, datasets=run.inputs.dataset_inputs)
         with TemporaryDirectory() as folder, quiet():
             if ours.list_artifacts(run_id):
                 theirs.log_artifacts(copy_id, ours.download_artifacts(run_id, "", folder))
         theirs.set_terminated(copy_id, run.info.status, run.info.end_time)
         theirs.delete_tag(copy_id, UNFINISHED)
     return address_of(target, experiment_id, copy_id)
-
-
-def _copy_values(
-    ours: MlflowClient, run: Any, theirs: MlflowClient, copy_id: str, tags: dict[str, str]
-) -> None:
-    theirs.log_batch(
-        copy_id,
-        params=[Param(*item) for item in run.data.params.items()],
-        tags=[RunTag(*item) for item in tags.items()],
-    )
-    for name in run.data.metrics:
-        theirs.log_batch(copy_id, metrics=ours.get_metric_history(run.info.run_id, name))
-    if run.inputs.dataset_inputs:
-        theirs.log_inputs(copy_id, datasets=run.inputs.dataset_inputs)

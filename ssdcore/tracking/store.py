@@ -19,7 +19,7 @@ SQLITE = "sqlite:///"
 DEFAULT = f"{SQLITE}mlflow.db"
 NOT_IN_URI = "?%"
 """Characters of a path that SQLAlchemy quotes in a URI, or takes for something else."""
-USER = re.compile(r"//[^/@\s]+@")
+USER = re.compile(r"(?<=:)//[^/\s]+@")
 """The user and password in an address."""
 MEMORY = re.compile(r"sqlite[^:]*:/*$|sqlite.*(:memory:|[?&]mode=memory)")
 IN_MEMORY = "a database in memory keeps nothing; MLFLOW_TRACKING_URI may name a file or a server"

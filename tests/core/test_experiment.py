@@ -97,6 +97,11 @@ def test_in_the_workspace_the_error_comes_first_then_the_state_of_params_yaml(re
     assert done.stderr == ERROR + NOTE + RECORDED
 
 
+def test_a_stage_of_another_folder_is_recorded_by_its_name(repository):
+    named = experiment(repository) | {"DVC_STAGE": "../cats/dvc.yaml:train"}
+    assert fail(repository, **named).stderr == ERROR + NOTE + RECORDED
+
+
 def test_a_bug_keeps_its_traceback(repository):
     done = fail(repository, "raise ValueError('a bug')", **experiment(repository))
     assert done.returncode == 1

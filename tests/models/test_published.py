@@ -407,9 +407,9 @@ def test_what_went_where_is_said():
 
 def test_the_printed_parameters_measure_it():
     found = from_arrays(zeros(VOC_512), "file")
-    printed = YAML(typ="safe").load("\n".join(found.parameters()[1:]))
+    printed = YAML(typ="safe").load("\n".join(found.parameters(Path("a #1.ckpt"))[1:]))
     assert ModelParams.model_validate(printed["model"]) == found.metadata.model
-    assert printed["train"] == {"loss": "multibox"}
+    assert printed["train"] == {"init_from": "a #1.ckpt", "epochs": 0, "loss": "multibox"}
     assert printed["evaluate"] == {
         "score_threshold": 0.01, "nms_iou": 0.45, "max_detections": 100, "max_candidates": None,
     }  # fmt: skip

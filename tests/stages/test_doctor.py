@@ -71,7 +71,8 @@ def test_what_is_refused_is_told_once(repository, store):
 
 
 def test_every_check_prints_a_line(repository):
-    shutil.copy(ROOT / "params.yaml", repository / "mine.yaml")
+    text = (ROOT / "params.yaml").read_text()
+    (repository / "mine.yaml").write_text(text.replace("parity_images", "parity_pictures"))
     done = stage_inside(repository, "doctor", "--params", "mine.yaml")
     lines = [line.split(None, 1) for line in done.stdout.replace("to do", "todo").splitlines()]
     grades = {text.split(":")[0]: grade for grade, text in lines}
@@ -86,4 +87,5 @@ def test_every_check_prints_a_line(repository):
     assert "model: no model/best.ckpt yet. Run dvc repro.\n" in done.stdout
     errors = sum(grade == "error" for grade in grades.values())
     assert done.exit_code == 1
-    assert done.stderr == f"{errors} to fix\n"
+    note = "export.parity_pictures is now export.parity_images."
+    assert done.stderr == f"mine.yaml: {note}\n{errors} to fix\n"

@@ -41,7 +41,7 @@ def printed(monkeypatch, tmp_path, capsys):
     return printed
 
 
-def test_the_best_comes_first_with_its_changed_parameters(printed, tmp_path):
+def test_the_best_comes_first_with_its_changed_parameters(printed):
     changed = {"train.lr_max": 0.02, "dataset.classes": ["cat"]}
     lines = printed([commit(0.5), done("worse", 0.4), done("it's", 0.625, changed=changed)])
     assert lines == [
@@ -52,7 +52,7 @@ def test_the_best_comes_first_with_its_changed_parameters(printed, tmp_path):
         "",
         "best: it's, AP 0.6250 (main itself: 0.5000)",
         "apply it: dvc exp apply 'it'\"'\"'s'",
-        f"see it:   no MLflow run of this experiment in sqlite:///{tmp_path}/mlflow.db",
+        "see it:   no MLflow run of this experiment in sqlite:///mlflow.db",
     ]
 
 
@@ -167,7 +167,7 @@ def test_the_address_of_the_mlflow_run(printed, monkeypatch):
     monkeypatch.setattr(
         experiment_runs,
         "find_run",
-        lambda _, one: experiment_runs.Found("r1", f"http://x/{one.name}", {}),
+        lambda _, one: experiment_runs.Found("r1", f"http://x/{one.name}"),
     )
     lines = printed([done("paws", 0.5)])
     assert lines[-1] == "see it:   http://x/paws   (while `mlflow ui --workers 1` runs)"

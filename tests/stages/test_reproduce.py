@@ -24,6 +24,16 @@ stages:
       - metrics/evaluate.json: {{cache: false}}
       - metrics/validation.json: {{cache: false}}
 """
+DATA_STAGES = """
+  download:
+    cmd: mkdir -p data/raw && cat data/own/photo {machine}/weights >data/raw/source.json
+    deps: [data/own]
+    outs: [data/raw]
+  convert:
+    cmd: cp data/raw/source.json data/mindrecord
+    deps: [data/raw/source.json]
+    outs: [data/mindrecord]
+"""
 pytestmark = pytest.mark.slow
 COMMITS = itertools.count()
 
@@ -116,6 +126,27 @@ def test_a_project_in_a_subfolder_is_repeated_there(machine, tmp_path, monkeypat
     assert done.returncode == 0, done.stdout + done.stderr
     assert "equal    train: model/best.ckpt\n" in done.stdout
     assert (project / "again/project/model/best.ckpt").read_text() == "1.5"
+
+
+def test_data_that_dvc_tracks_are_in_the_clone_and_their_changes_are_results(
+    machine, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "true")
+    project = make_project(tmp_path / "project", machine)
+    (project / "data/own").mkdir(parents=True)
+    (project / "data/own/photo").write_text("1")
+    dvc(project, "add", "--quiet", "data/own")
+    with (project / "dvc.yaml").open("a") as file:
+        file.write(DATA_STAGES.format(machine=machine))
+    dvc(project, "repro", "--quiet")
+    save(project, "tracked")
+    set_machine(machine, "1.6", "A64")
+    done = stage_inside(project, "reproduce", "tracked", "--into", tmp_path / "again")
+    set_machine(machine, "1.5", "A64")
+    assert (tmp_path / "again/data/mindrecord").read_text() == "11.6"
+    assert done.exit_code == 1, done.stderr
+    assert "differs  download: data/raw\n" in done.stdout
+    assert "Code, data, parameters, device and versions do not differ" in done.stdout
 
 
 def test_different_figures_are_listed(reproduce, machine):

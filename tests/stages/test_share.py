@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
 from ssdcore.params.reader import read_values
 from ssdcore.tracking import run as run_module
@@ -55,6 +56,10 @@ def shared(small_repository, database, tmp_path_factory):
     return folder
 
 
+def interrupt(*_: object, **__: object) -> None:
+    raise OSError("no network")
+
+
 def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, database, tmp_path, monkeypatch):
     alone = run_inside(shared, "experiments", "share", "mine")
     assert "mine is on origin, " in alone
@@ -63,12 +68,18 @@ def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, database, tmp_
     shutil.copy(database, tmp_path / "team.db")
     team = f"sqlite:///{tmp_path}/team.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", team)
+    with monkeypatch.context() as broken:
+        broken.setattr(MlflowClient, "set_terminated", interrupt)  # after tags and metrics
+        interrupted = stage_inside(shared, "experiments", "share", "mine")
+    assert interrupted.exit_code == 1
+    assert "MLflow: OSError: no network. The experiment is pushed" in interrupted.stderr
     with_team = run_inside(shared, "experiments", "share", "mine")
     assert "to get it: dvc exp pull origin mine" in with_team
     assert "/runs/" in with_team
     with closing(sqlite3.connect(tmp_path / "team.db")) as database:
         (count,) = database.execute("SELECT count(*) FROM metrics WHERE key = 'AP'").fetchone()
-    assert count == 1
+        (status,) = database.execute("SELECT status FROM runs").fetchone()
+    assert (count, status) == (1, "FINISHED")
 
     theirs = tmp_path / "theirs"
     run(tmp_path, "git", "clone", "--quiet", "-b", "main", str(shared.with_name("git")), "theirs")
@@ -78,6 +89,29 @@ def test_a_colleague_gets_the_experiment_and_sees_its_run(shared, database, tmp_
     dvc(theirs, "exp", "apply", "--quiet", "mine")
     assert "more: 1" in (theirs / "params.yaml").read_text()
     assert (theirs / "evaluation/predictions.json").exists()
+
+
+@pytest.fixture
+def local_config(shared):
+    """DVC's configuration of this clone alone, which comes before that of the commits."""
+    yield shared / ".dvc/config.local"
+    (shared / ".dvc/config.local").unlink()
+
+
+def test_without_a_dvc_remote_the_outputs_are_not_called_shared(shared, local_config):
+    local_config.write_text("[core]\n    remote =\n")
+    printed = run_inside(shared, "experiments", "share", "mine")
+    assert "mine is on origin; its outputs are not shared: it has no DVC remote\n" in printed
+    assert "dvc remote add --local --default NAME ADDRESS" in printed
+    assert "dvc exp pull" not in printed
+
+
+def test_a_failed_upload_says_why_and_what_is_shared(shared, local_config):
+    local_config.write_text("['remote \"team\"']\n    url = ../params.yaml/dvc\n")
+    done = stage_inside(shared, "experiments", "share", "mine")
+    assert done.exit_code == 1
+    assert "Not a directory" in done.stderr
+    assert "mine is on origin, but not all of its outputs are on DVC's remote" in done.stderr
 
 
 def test_an_unknown_experiment_is_an_input_error(shared):

@@ -10,7 +10,7 @@ from ssdcore.dvc.experiments import Experiment
 from ssdcore.params.reader import read_params
 from ssdcore.tracking import tracked
 from ssdcore.tracking.client import open_client
-from ssdcore.tracking.experiment_runs import copy_run, find_run
+from ssdcore.tracking.experiment_runs import address_of, copy_run, find_run
 from ssdcore.tracking.store import Store, UnavailableError, locate
 
 PARAMS_FILE = Path(__file__).parents[2] / "params.yaml"
@@ -106,7 +106,11 @@ def test_the_page_is_that_of_mlflow_ui(make, done, ask, experiment):
     page = f"http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{found.run_id}"
     page += "?workflowType=machine_learning"
     assert found.page == page
-    assert found.metrics == {"AP": 0.25}
+
+
+def test_the_page_of_a_server_is_without_its_password():
+    address = address_of(Store("https://ann:se@cret@mlflow.example/path/", None), "7", "r1")
+    assert address.startswith("https://mlflow.example/path/#/experiments/7/runs/r1?")
 
 
 def test_without_runs_nothing_is_found_or_created(make, tmp_path):

@@ -90,7 +90,7 @@ def test_a_process_that_is_killed_creating_the_database_leaves_no_part_of_it(own
 
 def test_a_store_is_written_without_its_password(tmp_path, monkeypatch):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:secret@mlflow.example/path")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://ann:sec@ret@mlflow.example/path")
     written = locate().written(tmp_path)
     assert written == "https://mlflow.example/path"
     assert store_of(written, tmp_path) == locate()  # which knows it
