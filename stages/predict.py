@@ -128,13 +128,15 @@ def main(
         remedy = "Repeat the option for each class" if "," in unknown[0] else ""
         raise InputError("--classes", unknown[0], f"one of {', '.join(names)}", remedy)
     labels = [names.index(name) + 1 for name in classes or names]
+    least = detector.least_score if score is None else 0  # one of the user's own may be refused
     if score is None:
         score = settings.report.score_threshold
     if score is None and detector.score_threshold:
         score = detector.score_threshold.score
     if score is None:
-        score = UNMEASURED_SCORE
+        score = max(UNMEASURED_SCORE, least)
         say(f"{model} carries no score threshold: boxes from {score} on are shown; see --score")
+    score = max(score, least)
     thresholds = Thresholds.of(wanted, score)
 
     require_writable(out, "--out")
@@ -149,9 +151,10 @@ def main(
                 predictor.predict_video(video)
         if camera is not None:
             predictor.predict_camera(camera, seconds)
+    has_none = results.photos and not results.boxes
     say(
         f"{counted(results.boxes, 'box', 'boxes')} in {counted(results.photos, 'image')} → {out}"
-        + ("" if results.boxes else f"; none has a score of {score:.3g} or more, see --score")
+        + (f"; none has a score of {score:.3g} or more, see --score" if has_none else "")
         + (f"; {len(results.broken)} can't be used" if results.broken else "")
     )
     if results.broken:

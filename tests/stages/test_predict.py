@@ -3,6 +3,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from typer.testing import Result
 
@@ -13,6 +14,7 @@ from ssdcore.inference.detector import load_photo_detector
 from tests.models.tiny_checkpoint import ROOT, write_checkpoint
 from tests.prediction.clips import write_clip
 from tests.project import stage, stage_inside
+from tests.serving.conftest import checkpoint, detector_file  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("uncompiled")
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer\x1b]0;PWN\x07"))
@@ -86,6 +88,32 @@ def test_without_boxes_the_threshold_is_named(folder):
     assert done.stdout == (
         "0 boxes in 3 images → none; none has a score of 0.999 or more, see --score\n"
     )
+
+
+def test_without_a_usable_image_no_threshold_is_named(folder):
+    done = predict(folder, "broken", *MODEL, "--out", "none", "--score", "0.5")
+    assert done.exit_code == 1
+    assert done.stdout.endswith("\n0 boxes in 0 images → none; 2 can't be used\n")
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_a_default_score_is_one_that_the_exported_file_computes(folder, detector_file, carried):
+    for name in ("ssd300_photos.onnx", "ssd300.onnx"):
+        model = onnx.load(detector_file.with_name(name))
+        texts = {text.key: text for text in model.metadata_props}
+        texts["thresholds"].value = json.dumps(Thresholds(score=0.999)._asdict())
+        if not carried:
+            texts["score_threshold"].value = "null"
+        onnx.save(model, folder / name)
+    words = ("photos", "--out", "exported", *MODEL)
+    done = predict(folder, *words, "--model", "ssd300_photos.onnx")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.endswith("none has a score of 0.999 or more, see --score\n")
+    assert carried == ("boxes from 0.999 on are shown" not in done.stdout)
+    assert "0.999" not in predict(folder, *words, "--model", "ssd300.onnx").stdout
+    refused = predict(folder, *words, "--model", "ssd300_photos.onnx", "--score", "0.5")
+    assert refused.exit_code == 2
+    assert "a minimum score of 0.5" in refused.stderr
 
 
 def test_the_table_names_the_drawn_copy(folder):
