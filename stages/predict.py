@@ -66,7 +66,7 @@ Camera = Annotated[
     int | None, typer.Option("--camera", min=0, help="Number of a camera; stops at Ctrl-C.")
 ]
 Seconds = Annotated[
-    float | None, typer.Option("--seconds", min=0, help="Stop the camera after this many seconds.")
+    float | None, typer.Option("--seconds", help="Stop the camera after this many seconds.")
 ]
 
 
@@ -102,10 +102,12 @@ def main(
         raise InputError("--tile", tile, f"0, or {MIN_TILE} or more")
     if seconds is not None and camera is None:
         raise InputError("--seconds", seconds, "--camera as well")
+    if seconds is not None and not seconds > 0:
+        raise InputError("--seconds", seconds, "a number greater than 0")
 
     from ssdcore.prediction.inputs import find_inputs
 
-    found = find_inputs(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
+    found = find_inputs(inputs or [], out, allow_url=allow_url, camera=camera)
 
     from ssdcore.coco.operating_point import UNMEASURED_SCORE
     from ssdcore.core.files import require_writable
