@@ -10,15 +10,16 @@ import numpy as np
 import onnxruntime
 from PIL import Image, ImageOps
 
-SHORTEST_SIDE = 1000
-"""The pipeline decodes large JPEGs to 1/2, 1/4 or 1/8, whose shorter side has this or more."""
 
+def read_photo(path, network_size):
+    """Returns the pixels (H, W, 3), upright, and the photo's own width and height.
 
-def read_photo(path):
-    """Returns the pixels (H, W, 3), upright, and the photo's own width and height."""
+    As in the pipeline, large JPEGs are decoded to 1/2, 1/4 or 1/8, for a network of so many pixels.
+    """
     image = Image.open(path)
     size = image.size
-    image.draft("RGB", (SHORTEST_SIDE, SHORTEST_SIDE))
+    shortest = round(network_size / 0.3)  # of the decoded image's shorter side
+    image.draft("RGB", (shortest, shortest))
     upright = ImageOps.exif_transpose(image)
     turned = upright.size != image.size
     return np.asarray(upright.convert("RGB")), size[::-1] if turned else size
@@ -26,10 +27,10 @@ def read_photo(path):
 
 def detect(session, path, min_score):
     """Yields name, score and box (left, top, right, bottom) of each object, best first."""
-    rgb, (width, height) = read_photo(path)
+    metadata = session.get_modelmeta().custom_metadata_map
+    rgb, (width, height) = read_photo(path, json.loads(metadata["preprocessing"])["size"][0])
     scale = np.array((width, height, width, height)) / (rgb.shape[1::-1] * 2)
     boxes, scores, labels = session.run(("boxes", "scores", "labels"), {"photos": rgb[None]})
-    metadata = session.get_modelmeta().custom_metadata_map
     names = [one["name"] for one in json.loads(metadata["classes"])]  # label 0 is no object
     for box, score, label in zip(boxes[0], scores[0], labels[0], strict=True):
         if label and score >= min_score:

@@ -66,7 +66,7 @@ Camera = Annotated[
     int | None, typer.Option("--camera", min=0, help="Number of a camera; stops at Ctrl-C.")
 ]
 Seconds = Annotated[
-    float | None, typer.Option("--seconds", min=0, help="Stop the camera after this many seconds.")
+    float | None, typer.Option("--seconds", help="Stop the camera after this many seconds.")
 ]
 
 
@@ -102,10 +102,12 @@ def main(
         raise InputError("--tile", tile, f"0, or {MIN_TILE} or more")
     if seconds is not None and camera is None:
         raise InputError("--seconds", seconds, "--camera as well")
+    if seconds is not None and not seconds > 0:
+        raise InputError("--seconds", seconds, "a number greater than 0")
 
     from ssdcore.prediction.inputs import find_inputs
 
-    found = find_inputs(inputs or [], out, allow_url=allow_url) if inputs or camera is None else []
+    found = find_inputs(inputs or [], out, allow_url=allow_url, camera=camera)
 
     from ssdcore.coco.operating_point import UNMEASURED_SCORE
     from ssdcore.core.files import require_writable
@@ -128,13 +130,15 @@ def main(
         remedy = "Repeat the option for each class" if "," in unknown[0] else ""
         raise InputError("--classes", unknown[0], f"one of {', '.join(names)}", remedy)
     labels = [names.index(name) + 1 for name in classes or names]
+    least = detector.least_score if score is None else 0  # one of the user's own may be refused
     if score is None:
         score = settings.report.score_threshold
     if score is None and detector.score_threshold:
         score = detector.score_threshold.score
     if score is None:
-        score = UNMEASURED_SCORE
+        score = max(UNMEASURED_SCORE, least)
         say(f"{model} carries no score threshold: boxes from {score} on are shown; see --score")
+    score = max(score, least)
     thresholds = Thresholds.of(wanted, score)
 
     require_writable(out, "--out")
@@ -149,9 +153,10 @@ def main(
                 predictor.predict_video(video)
         if camera is not None:
             predictor.predict_camera(camera, seconds)
+    has_none = results.photos and not results.boxes
     say(
         f"{counted(results.boxes, 'box', 'boxes')} in {counted(results.photos, 'image')} → {out}"
-        + ("" if results.boxes else f"; none has a score of {score:.3g} or more, see --score")
+        + (f"; none has a score of {score:.3g} or more, see --score" if has_none else "")
         + (f"; {len(results.broken)} can't be used" if results.broken else "")
     )
     if results.broken:

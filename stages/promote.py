@@ -3,8 +3,8 @@
 The champion's own model, exported anew or with another `report.score_threshold`, replaces it.
 
 A command for users; not a stage of the DVC pipeline. Exit status: 0 the model is the champion;
-1 the old champion has the same AP or a better one, and stays; 2 they can't be compared, or a
-file is missing.
+1 the old champion has the same AP or a better one, and stays, or an error such as a store that
+can't be reached is printed; 2 they can't be compared, or a file is missing.
 """
 
 import socket
@@ -30,7 +30,8 @@ NameOption = Annotated[
 def main(params: ParamsOption = DEFAULT_PARAMS, name: NameOption = None) -> None:
     """Register export/ssd300_photos.onnx in MLflow; make it the champion if its AP is better.
 
-    Exit status: 0 it is the champion, 1 the old champion stays, 2 they can't be compared.
+    Exit status: 0 it is the champion, 1 the old champion stays or MLflow can't be reached, 2 they
+    can't be compared.
     """
     from ssdcore.params.reader import read_params
 

@@ -4,6 +4,7 @@ Exit status: 0 stopped by Ctrl-C; 2 no such model, or a port that is taken.
 """
 
 import webbrowser
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -39,7 +40,8 @@ def main(model: Model = str(layout.DETECTOR), port: Port = 0, browser: Browser =
     with server:
         say(f"{model}: {server.address} (Ctrl-C stops it)")
         if browser:
-            webbrowser.open(server.address)
+            # one on a console ends only when the user leaves it
+            Thread(target=webbrowser.open, args=(server.address,), daemon=True).start()
         try:
             server.serve_forever()
         except KeyboardInterrupt:

@@ -87,6 +87,7 @@ FOUND_INSTEAD = {
     errno.EEXIST: "a file in place of a folder",
     errno.EACCES: "no permission",
     errno.EPERM: "no permission",
+    errno.ENAMETOOLONG: "too long a name",
 }
 EXPECTED = {
     errno.ENOENT: (

@@ -155,4 +155,7 @@ def load_exported(path: Path, batch_size: int, workers: int = 1) -> PhotoDetecto
         else Decoded(OnnxNetwork(file, batch_size), metadata.default_boxes)
     )
     limits = file.metadata.thresholds
-    return PhotoDetector(network, metadata.classes, workers, metadata.score_threshold, limits)
+    return PhotoDetector(
+        network, metadata.classes, workers, metadata.score_threshold, limits,
+        limits.score if isinstance(network, OnnxDetector) else 0.0,
+    )  # fmt: skip

@@ -183,7 +183,8 @@ class PhotoDetector:
     """Detects objects in photos with the evaluation's preprocessing; `workers` threads decode.
 
     The classes are in the order of the labels 1 … C-1. The model may have a minimum score to show.
-    The limits are thresholds that include everything it can detect.
+    The limits are thresholds that include everything it can detect. A network may refuse a minimum
+    score below `least_score`.
     """
 
     def __init__(
@@ -193,12 +194,13 @@ class PhotoDetector:
         workers: int = 1,
         score_threshold: ScoreThreshold | None = None,
         limits: Thresholds = Thresholds(),  # noqa: B008 - immutable
+        least_score: float = 0.0,
     ) -> None:
         self._network = network
         self._workers = workers
         self.classes = tuple(classes)
         self.score_threshold = score_threshold
-        self.limits = limits
+        self.limits, self.least_score = limits, least_score
 
     def detect(
         self, photos: Iterable[Source], thresholds: Thresholds, tile: int | None = None

@@ -1,6 +1,7 @@
 """Finds the input files of `predict`: paths, folders, patterns and web addresses."""
 
 import glob
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -37,31 +38,39 @@ class Input(NamedTuple):
         return self.source if isinstance(self.source, Path) else _fetch(self.source)
 
 
-def find_inputs(words: Sequence[str], out: Path, *, allow_url: bool) -> list[Input]:
+def camera_output(index: int) -> Path:
+    """Returns the path of a camera's drawn copy, below the output folder."""
+    return Path(f"camera{index}.mp4")
+
+
+def find_inputs(
+    words: Sequence[str], out: Path, *, allow_url: bool, camera: int | None = None
+) -> list[Input]:
     """Finds the photos and videos on a command line, each once; a folder's sorted by name.
 
     Words are paths, patterns such as `photos/**/*.jpg`, or addresses. Videos have to be named, or
-    match a pattern; folders are searched for photos alone, but not below the output folder.
+    match a pattern; folders are searched for photos alone. Both leave out the output folder, a
+    pattern only if it has other matches. With a camera, which has an output too, no word is needed.
 
     Raises:
         InputError: a word names nothing, an address is not allowed, a drawn copy would overwrite
             an input, or the output folder is around a folder of inputs.
     """
     found: dict[Path | str, Input] = {}
-    taken: set[Path] = set()
+    taken: dict[Path, int] = {} if camera is None else {camera_output(camera): 1}
+    real_out = _real(out)
     for word in words:
-        for source, name in _resolve(word, out.resolve(), allow_url):
-            key = source.resolve() if isinstance(source, Path) else source
+        for source, name in _resolve(word, real_out, allow_url):
+            key = _real(source) if isinstance(source, Path) else source
             if key not in found:
                 output = _free_output(name, taken, is_video=_is_video(source))
-                taken.add(output)
                 found[key] = Input(_without_secrets(source), output, source)
     folders = [word for word in words if "://" not in word and Path(word).is_dir()]
-    inside = [word for word in folders if Path(word).resolve().is_relative_to(out.resolve())]
-    inside += [one.name for one in found.values() if (out / one.output).resolve() in found]
+    inside = [word for word in folders if _real(Path(word)).is_relative_to(real_out)]
+    inside += [one.name for one in found.values() if _real(out / one.output) in found]
     if inside:
         raise InputError("--out", str(out), f"another folder than that of the images, {inside[0]}")
-    if not found:
+    if not found and (words or camera is None):
         expected = f"an image, or a folder with some ({', '.join(IMAGE_SUFFIXES)})"
         where = ", ".join(words) or "the command line"
         raise InputError(where, "no image", expected, "Name each video, or give a pattern of them")
@@ -75,9 +84,10 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
         yield _allowed_address(word, allow_url), _file_name(word)
     elif path.is_dir():
         others = Counter[str]()
-        for file in sorted(path.rglob("*")):
+        walk = os.walk(path, onerror=_raise)
+        for file in sorted(Path(folder, name) for folder, _, names in walk for name in names):
             is_file = file.is_file() or (file.is_symlink() and not file.exists())  # a broken link
-            if not is_file or file.resolve().is_relative_to(out) or file.name.startswith(OF_MACOS):
+            if not is_file or _real(file).is_relative_to(out) or file.name.startswith(OF_MACOS):
                 continue
             if file.suffix.lower() in IMAGE_SUFFIXES:
                 yield file, file.relative_to(path)
@@ -93,7 +103,17 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
         files = [file for file in matching if file.is_file()]
         if not files:
             raise InputError(word, "nothing there", "an image, a folder or a pattern that matches")
-        yield from ((file, Path(file.name)) for file in files)
+        outside = [file for file in files if not _real(file).is_relative_to(out)]
+        yield from ((file, Path(file.name)) for file in outside or files)
+
+
+def _real(path: Path) -> Path:
+    """Returns the path without links; unlike `Path.resolve`, accepts a link to itself."""
+    return Path(os.path.realpath(path))
+
+
+def _raise(error: OSError) -> None:
+    raise error
 
 
 def _allowed_address(word: str, allow_url: bool) -> str:
@@ -121,19 +141,21 @@ def _is_video(source: Path | str) -> bool:
     return isinstance(source, Path) and source.suffix.lower() in VIDEO_SUFFIXES
 
 
-def _free_output(path: Path, taken: set[Path], *, is_video: bool) -> Path:
-    """Returns a short output path that is not in `taken`; a copy is a JPEG or an MP4 file.
+def _free_output(path: Path, taken: dict[Path, int], *, is_video: bool) -> Path:
+    """Returns a short output path, and adds it to those `taken`; a copy is a JPEG or an MP4 file.
 
-    Another suffix stays part of the name: a.png becomes a.png.jpg.
+    Another suffix stays part of the name: a.png becomes a.png.jpg. Each path in `taken` has the
+    last number that was tried for its name.
     """
     suffixes = (".mp4",) if is_video else (".jpg", ".jpeg")
     is_kept = path.suffix.lower() in suffixes
     stem, suffix = (path.stem, path.suffix) if is_kept else (path.name, suffixes[0])
     stem = stem[:LONGEST_STEM]
-    free, number = path.with_name(f"{stem}{suffix}"), 1
+    first = free = path.with_name(f"{stem}{suffix}")
     while free in taken:
-        number += 1
-        free = path.with_name(f"{stem}-{number}{suffix}")
+        taken[first] += 1
+        free = path.with_name(f"{stem}-{taken[first]}{suffix}")
+    taken[free] = 1
     return free
 
 

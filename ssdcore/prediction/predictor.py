@@ -10,14 +10,14 @@ import numpy as np
 from ssdcore.coco.results import Detections
 from ssdcore.core.files import replacing
 from ssdcore.core.machine_faults import retrying
-from ssdcore.core.messages import say
+from ssdcore.core.messages import counted, say
 from ssdcore.core.progress import Progress
 from ssdcore.core.signals import Signals
 from ssdcore.data.images import BrokenImageError, to_jpeg
 from ssdcore.data.thread_map import map_in_threads
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.photo_detector import PhotoDetector, PhotoResult, Source
-from ssdcore.prediction.inputs import Input
+from ssdcore.prediction.inputs import Input, camera_output
 from ssdcore.prediction.results import ResultFiles
 from ssdcore.prediction.videos import Clip, open_camera, open_video, write_video
 from ssdcore.report.drawing import draw_detections
@@ -50,6 +50,8 @@ class Predictor:
         Raises:
             Stopped: a signal requested it.
         """
+        if not photos:  # a bar would say 0 images
+            return
         results = self._detect(photo.read() for photo in photos)
         pairs = zip(photos, results, strict=True)
         with Progress(len(photos), unit="image") as progress:
@@ -81,21 +83,25 @@ class Predictor:
         self._report_fault(video.name, fault)
 
     def predict_camera(self, index: int, seconds: float | None) -> None:
-        """Processes a camera's frames, until Ctrl-C or for `seconds`.
+        """Processes a camera's frames, until Ctrl-C or for `seconds`; another end is a fault.
 
         Raises:
             InputError: there is no such camera.
         """
         with open_camera(index) as clip:
+            # compiles a checkpoint's graph, which takes longer than some frames
+            list(self._detect([np.zeros((1, 1, 3), np.uint8)]))
             end = None if seconds is None else monotonic() + seconds
 
             def keep_reading() -> bool:
                 self.signals.arm()  # MindSpore installs its own handlers when it compiles
                 return self.signals.stop is None and (end is None or monotonic() < end)
 
-            name = f"camera{index}"
-            self._predict_clip(clip, name, Path(f"{name}.mp4"), keep_reading)
-            self._report_fault(name, clip.fault)
+            output = camera_output(index)
+            self._predict_clip(clip, output.stem, output, keep_reading)
+            if clip.has_ended and self.signals.stop is None:
+                frames = counted(clip.frames_read, "frame")
+                self._report_fault(output.stem, f"camera stopped after {frames}")
 
     def _predict_clip(
         self, clip: Clip, name: str, output: Path, keep_reading: Callable[[], bool]

@@ -42,7 +42,7 @@ class Clip:
         self.fps = fps if MIN_FPS <= fps <= MAX_FPS else DEFAULT_FPS
         # number of frames by the file's header; None if unknown
         self.announced = int(count) if math.isfinite(count) and count > 0 else None
-        self.frames_read = 0
+        self.frames_read, self.has_ended = 0, False
         self._capture = capture
 
     @property
@@ -59,6 +59,7 @@ class Clip:
         while keep_reading():
             is_read, bgr = self._capture.read()
             if not is_read:
+                self.has_ended = True
                 return
             self.frames_read += 1
             yield cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)

@@ -18,7 +18,7 @@ from ssdcore.inference.decode import Thresholds
 from ssdcore.tracking.context import MODEL_TAG
 
 STAGE = "evaluate"
-REMEDY = f"Run dvc repro {STAGE}"
+REMEDY, REMEDY_EXPORT = f"Run dvc repro {STAGE}", "Run dvc repro export"
 TILE = "tile"
 """A parameter of the evaluation besides the thresholds."""
 DATA_TAG, THRESHOLDS_TAG = "dvc.data_md5", "evaluate.counted"
@@ -65,7 +65,7 @@ def read_candidate(repository: Path, score: float | None = None) -> Candidate:
 
     Raises:
         InputError: a file is missing, or is not the one that the evaluation used or wrote; or
-            another checkpoint was exported.
+            another checkpoint was exported, or with other thresholds.
     """
     checkpoint, metrics = repository / layout.BEST_CHECKPOINT, repository / layout.EVALUATE_METRICS
     stages = read_lock(repository / LOCK)
@@ -75,10 +75,15 @@ def read_candidate(repository: Path, score: float | None = None) -> Candidate:
     _require(checkpoint, stage.deps.get(layout.BEST_CHECKPOINT.as_posix()))
     _require(metrics, stage.outs.get(layout.EVALUATE_METRICS.as_posix()))
     sha256, exported = sha256_of_file(checkpoint), repository / layout.DETECTOR
-    if (found := OnnxFile(exported).metadata.origin.get("checkpoint_sha256")) != sha256:
+    metadata = OnnxFile(exported).metadata
+    if (found := metadata.origin.get("checkpoint_sha256")) != sha256:
         expected = f"{sha256}, of {layout.BEST_CHECKPOINT}"
-        raise InputError(f"checkpoint of {exported}", found, expected, "Run dvc repro export")
+        raise InputError(f"checkpoint of {exported}", found, expected, REMEDY_EXPORT)
     counted = {name: stage.params.get(f"{STAGE}.{name}") for name in Thresholds().texts()}
+    for (name, value), own in zip(counted.items(), metadata.thresholds, strict=True):
+        if own != value and name != "max_candidates":  # ONNX has none
+            where, expected = f"{STAGE}.{name} of {exported}", f"{value}, as evaluated"
+            raise InputError(where, own, expected, REMEDY_EXPORT)
     if tile := stage.params.get(f"{STAGE}.{TILE}"):
         counted[TILE] = tile
     evaluated = read_json(metrics)

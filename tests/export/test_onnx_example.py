@@ -1,6 +1,7 @@
 """docs/onnx_example.py in a process without MindSpore, against the checkpoint."""
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -83,3 +84,12 @@ def test_the_boxes_are_the_checkpoints(folder, size, rng):
         near = abs(given[:, 1:] - box).max(axis=1) < 1e-3 * max(size)
         same = near & (abs(given[:, 0] - score) < 2e-3)
         assert card.classes[label - 1].name in names[same]
+
+
+@pytest.mark.parametrize("size", [300, 512])
+def test_a_large_photo_is_decoded_as_in_the_pipeline(tmp_path, size):
+    """A half has more pixels than SSD300 needs, and less than SSD512 does."""
+    Image.new("RGB", (2300, 2001)).save(tmp_path / "photo.jpg")
+    rgb, whole = runpy.run_path(str(EXAMPLE))["read_photo"](tmp_path / "photo.jpg", size)
+    assert rgb.shape == decode_for_network((tmp_path / "photo.jpg").read_bytes(), size).shape
+    assert whole == (2300, 2001)

@@ -26,11 +26,12 @@ class FakeCapture:
     """Stands in for OpenCV's capture: so many frames, or endless ones if `frames` is None.
 
     Attributes:
+        left: the number of frames to come.
         released: whether it was released.
     """
 
     def __init__(self, frames: int | None, announced: float = -1.0, fps: float = 30.0) -> None:
-        self._left, self._announced, self._fps = frames, announced, fps
+        self.left, self._announced, self._fps = frames, announced, fps
         self.released = False
 
     def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
@@ -40,10 +41,10 @@ class FakeCapture:
         return {cv2.CAP_PROP_FPS: self._fps, cv2.CAP_PROP_FRAME_COUNT: self._announced}[what]
 
     def read(self) -> tuple[bool, np.ndarray | None]:
-        if self._left == 0:
+        if self.left == 0:
             return False, None
-        if self._left is not None:
-            self._left -= 1
+        if self.left is not None:
+            self.left -= 1
         return True, np.full((60, 80, 3), (10, 20, 30), np.uint8)
 
     def release(self) -> None:

@@ -1,3 +1,5 @@
+import errno
+import os
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -52,10 +54,24 @@ def test_named_files_may_have_any_suffix(photos):
 
 def test_a_broken_link_is_not_skipped(photos):
     (photos / "gone.jpg").symlink_to("nowhere.jpg")
+    (photos / "itself.jpg").symlink_to("itself.jpg")
     (photos / "folder.jpg").mkdir()
-    (photo,) = [one for one in find_inputs(["photos"], Path("out"), allow_url=False)
-                if one.name.startswith(("photos/gone", "photos/folder"))]  # fmt: skip
-    assert photo.name == "photos/gone.jpg"
+    names = [name for name, _ in found("photos")]
+    assert "photos/folder.jpg" not in names
+    assert {"photos/gone.jpg", "photos/itself.jpg"} <= {*names}
+
+
+def test_an_unreadable_folder_is_an_error(photos, monkeypatch):
+    real = os.scandir
+
+    def scandir(path):  # root may read every folder
+        if os.fspath(path).endswith("inner"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(PermissionError, match="photos/inner"):
+        found("photos")
 
 
 def test_patterns_are_expanded(photos):
@@ -86,6 +102,14 @@ def test_videos_have_to_be_named(photos):
     assert [file.is_video for file in files] == [True, False, False]
 
 
+def test_a_cameras_video_is_not_overwritten(photos):
+    (photos / "camera1.mp4").touch()
+    for camera, output in ((1, "camera1-2.mp4"), (2, "camera1.mp4"), (None, "camera1.mp4")):
+        words, out = ["photos/camera1.mp4"], Path("out")
+        (video,) = find_inputs(words, out, allow_url=False, camera=camera)
+        assert video.output == Path(output)
+
+
 def test_inputs_are_unique_and_so_are_their_outputs(photos):
     assert found("photos/a.png", "photos/inner/a.png", "photos/../photos/a.png") == [
         ("photos/a.png", "a.png.jpg"),
@@ -102,6 +126,9 @@ def test_the_output_folder_is_not_searched(photos):
         "photos/a.png",
         "photos/b.JPG",
     ]
+    assert found("photos/**/*.png", out="photos/inner") == [("photos/a.png", "a.png.jpg")]
+    inside = [("photos/inner/a.png", "a.png.jpg")]
+    assert found("photos/inner/*.png", out="photos/inner") == inside  # all of them are there
 
 
 @pytest.mark.parametrize("word", ["photos/x.jpg", "photos/*.bmp", "nowhere"])

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,13 @@ def test_a_photo_is_drawn_whole_with_the_chosen_boxes(tmp_path, height, width):
     assert abs(lower_edge - np.array(class_colour(1))).mean() < 40
     (box,) = read(tmp_path / "out")["annotations"]
     np.testing.assert_allclose(box["bbox"], [0.2 * width, 0.2 * height, 0.6 * width, 0.6 * height])
+
+
+def test_without_photos_there_is_no_bar(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with predicting(tmp_path) as predictor:
+        predictor.predict_photos([])
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_photo_too_long_to_draw_is_reported_and_the_others_are_drawn(tmp_path):
@@ -157,8 +165,9 @@ class PressAt:
 
 def test_a_camera_stops_at_ctrl_c(tmp_path, camera):
     before = signal.getsignal(signal.SIGINT)
-    with predicting(tmp_path, Detector(PressAt(10))) as predictor:
+    with predicting(tmp_path, Detector(PressAt(1 + 10))) as predictor:  # the first compiles
         predictor.predict_camera(0, None)
+    assert read(tmp_path)["broken"] == []
     names = [one["file_name"] for one in read(tmp_path)["images"]]
     assert names == [f"camera0#{n:06}" for n in range(10)]
     assert frames_of(tmp_path / "camera0.mp4") == 10
@@ -184,15 +193,20 @@ def test_ctrl_c_stops_videos_and_photos_without_partial_files(tmp_path, monkeypa
 def test_a_camera_stops_after_some_seconds(tmp_path, camera, monkeypatch):
     clock = iter(range(100))  # a second passes between two readings
     monkeypatch.setattr(module, "monotonic", lambda: next(clock))
-    with predicting(tmp_path) as predictor:
+    compiling = iter(range(50))
+    detector = Detector(lambda: [next(clock) for _ in compiling])
+    with predicting(tmp_path, detector) as predictor:
         predictor.predict_camera(0, 6)
     assert len(read(tmp_path)["images"]) == 5
+    assert read(tmp_path)["broken"] == []
 
 
-def test_a_camera_without_an_image_is_reported(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(videos.cv2, "VideoCapture", lambda _: FakeCapture(0))
+@pytest.mark.parametrize("frames", [0, 5])
+def test_a_camera_that_stops_is_reported(tmp_path, camera, capsys, frames):
+    camera.left = frames
     with predicting(tmp_path) as predictor:
-        predictor.predict_camera(0, None)
-    fault = "video without a frame that can be decoded"
+        predictor.predict_camera(0, 3600)
+    assert len(read(tmp_path)["images"]) == frames
+    fault = f"camera stopped after {frames} frames"
     assert read(tmp_path)["broken"] == [{"file_name": "camera0", "reason": fault}]
     assert capsys.readouterr().out == f"camera0: {fault}\n"

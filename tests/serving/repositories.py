@@ -69,6 +69,9 @@ def write_repository(
     model = onnx.load(checkpoint.with_name(layout.DETECTOR.name))
     (origin,) = (text for text in model.metadata_props if text.key == "origin")
     origin.value = json.dumps({"checkpoint_sha256": sha256_of_file(checkpoint)})
+    (limits,) = (text for text in model.metadata_props if text.key == "thresholds")
+    used = Thresholds(*(counted.get(name, value) for name, value in COUNTED.items()))
+    limits.value = json.dumps(used._asdict())
     model.doc_string = note
     onnx.save(model, folder / layout.DETECTOR)
     figures: dict[str, float | None] = dict.fromkeys(FIGURES, ap) | {"APs": None}

@@ -48,6 +48,15 @@ def test_a_missing_file_is_named_with_a_remedy(repository, name):
         read_candidate(repository)
 
 
+def test_an_export_with_other_thresholds_is_refused(repository):
+    write_lock(repository, max_candidates=400)  # which no exported file has
+    read_candidate(repository)
+    write_lock(repository, nms_iou=0.6)
+    found = r"evaluate\.nms_iou of .*photos\.onnx: found 0\.45, expected 0\.6, .*dvc repro export"
+    with pytest.raises(InputError, match=found):
+        read_candidate(repository)
+
+
 def test_a_model_without_evaluation_is_refused(repository):
     write_lock(repository)
     lock = (repository / "dvc.lock").read_text().replace("evaluate:\n    cmd", "train:\n    cmd")

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 from typer.testing import Result
 
@@ -13,6 +14,7 @@ from ssdcore.inference.detector import load_photo_detector
 from tests.models.tiny_checkpoint import ROOT, write_checkpoint
 from tests.prediction.clips import write_clip
 from tests.project import stage, stage_inside
+from tests.serving.conftest import checkpoint, detector_file  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("uncompiled")
 CLASSES = (CocoClass(3, "cat"), CocoClass(7, "<b>größer\x1b]0;PWN\x07"))
@@ -88,6 +90,32 @@ def test_without_boxes_the_threshold_is_named(folder):
     )
 
 
+def test_without_a_usable_image_no_threshold_is_named(folder):
+    done = predict(folder, "broken", *MODEL, "--out", "none", "--score", "0.5")
+    assert done.exit_code == 1
+    assert done.stdout.endswith("\n0 boxes in 0 images → none; 2 can't be used\n")
+
+
+@pytest.mark.parametrize("carried", [True, False])
+def test_a_default_score_is_one_that_the_exported_file_computes(folder, detector_file, carried):
+    for name in ("ssd300_photos.onnx", "ssd300.onnx"):
+        model = onnx.load(detector_file.with_name(name))
+        texts = {text.key: text for text in model.metadata_props}
+        texts["thresholds"].value = json.dumps(Thresholds(score=0.999)._asdict())
+        if not carried:
+            texts["score_threshold"].value = "null"
+        onnx.save(model, folder / name)
+    words = ("photos", "--out", "exported", *MODEL)
+    done = predict(folder, *words, "--model", "ssd300_photos.onnx")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.endswith("none has a score of 0.999 or more, see --score\n")
+    assert carried == ("boxes from 0.999 on are shown" not in done.stdout)
+    assert "0.999" not in predict(folder, *words, "--model", "ssd300.onnx").stdout
+    refused = predict(folder, *words, "--model", "ssd300_photos.onnx", "--score", "0.5")
+    assert refused.exit_code == 2
+    assert "a minimum score of 0.5" in refused.stderr
+
+
 def test_the_table_names_the_drawn_copy(folder):
     for name in ("one/c.jpg", "two/c.jpg"):
         path = folder / "same" / name
@@ -113,12 +141,14 @@ def test_a_model_without_a_threshold_gets_a_stated_one(folder):
     ("words", "message"),
     [
         (("nowhere",), "nowhere: found 'nothing there'"),
+        (("x" * 300,), "xxx: found 'too long a name', expected"),
         (("http://127.0.0.1/a.jpg",), "Allow addresses with --allow-url"),
         (("photos", "--out", "photos"), "another folder than that of the images, photos"),
         (("photos", "--out", "best.ckpt", "--score", "0.5"), "a file in place of a folder"),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
         (("photos", "--tile", "10"), "--tile: found 10, expected 0, or 64 or more"),
         (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera as well"),
+        (("--camera", "0", "--seconds", "0"), "--seconds: found 0.0, expected a number greater"),
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
         ((), "the command line: found 'no image', expected an image"),
         (("photos", "--model", "none.ckpt"), "--model: found 'none.ckpt (no such file)'"),

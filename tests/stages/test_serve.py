@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import socket
+import sys
 import urllib.request
 
 import pytest
@@ -27,6 +28,24 @@ def test_it_serves_a_free_port_until_ctrl_c(detector_file, jpeg, tmp_path):
     assert len(record["scores"]) > 5
     assert (server.returncode, out, err) == (0, "Stopped.\n", "")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_browser_that_waits_for_the_page_gets_it(detector_file, tmp_path):
+    """Python waits for the end of a browser on the console."""
+    script = tmp_path / "browser.py"
+    script.write_text(
+        "import sys, urllib.request\n"
+        "try:\n"
+        "    print(urllib.request.urlopen(sys.argv[1], timeout=20).status)\n"
+        "except OSError as error:\n"
+        "    print(error)\n"
+    )
+    command = ("-m", "stages.serve", "--model", detector_file)
+    with start(tmp_path, *command, BROWSER=f"{sys.executable} {script} %s") as server:
+        lines = [server.stdout.readline() for _ in range(2)]
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=30)
+    assert lines[1] == "200\n"
 
 
 @pytest.mark.parametrize(
