@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ssdcore.coco.annotations import CocoSplit
@@ -83,13 +82,13 @@ class JudgedSplit:
 
 
 def judge_split(
-    ground_truth_json: Path | CocoSplit,
+    truth: CocoSplit,
     results: CocoResults,
     figures: Mapping[str, Any],
     threshold: float | None = None,
 ) -> JudgedSplit:
-    """Judges the detections (possibly none) of an annotation file's images; see `JudgedSplit`."""
-    split = read_split(ground_truth_json, results)
+    """Judges the detections (possibly none) in a split; see `JudgedSplit`."""
+    split = read_split(truth, results)
     return JudgedSplit(split, judge(split.truth, split.found), figures, threshold)
 
 

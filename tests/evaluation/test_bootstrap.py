@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.metrics import FIGURES, evaluate
 from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.bootstrap import bootstrap, draw, interval
@@ -40,7 +41,7 @@ def resampled(path, results, times, folder):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_resample_has_the_figures_of_its_images(tmp_path, seed):
     path, results = write_scene(tmp_path, seed, images=IMAGES)
-    found = bootstrap(read_split(path, results), FEW)
+    found = bootstrap(read_split(read_coco(path), results), FEW)
     for number, times in enumerate(draw(IMAGES, FEW).T.astype(int).tolist()):
         figures = evaluate(*resampled(path, results, times, tmp_path))
         for name in FIGURES:
@@ -67,8 +68,8 @@ def test_the_interval_holds_95_percent_of_the_defined_values():
 
 def test_without_detections_figures_are_0_and_without_objects_undefined(tmp_path):
     path, _ = write_scene(tmp_path, 1)
-    nothing = bootstrap(read_split(path, NOTHING), FEW)
+    nothing = bootstrap(read_split(read_coco(path), NOTHING), FEW)
     assert interval(nothing.figures["AP"]) == (0, 0)
     path.write_text(json.dumps({**json.loads(path.read_text()), "annotations": []}))
-    empty = bootstrap(read_split(path, NOTHING), FEW)
+    empty = bootstrap(read_split(read_coco(path), NOTHING), FEW)
     assert {interval(values) for values in empty.figures.values()} == {None}

@@ -4,6 +4,7 @@ import json
 import numpy as np
 import pytest
 
+from ssdcore.coco.annotations import NO_ANNOTATIONS, read_coco
 from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined, evaluate
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
@@ -24,7 +25,8 @@ from tests.evaluation.scenes import NOTHING, write_scene
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
-    return write_scene(tmp_path_factory.mktemp("scene"), 2)
+    truth, results = write_scene(tmp_path_factory.mktemp("scene"), 2)
+    return read_coco(truth), results
 
 
 @pytest.fixture(scope="module")
@@ -192,12 +194,10 @@ def test_tables_of_another_version_are_refused(tmp_path, tables, change):
 
 
 @pytest.mark.parametrize("objects", [True, False])
-def test_nothing_found_or_nothing_there(tmp_path, scene, objects):
+def test_nothing_found_or_nothing_there(scene, objects):
     truth, results = scene
     if not objects:
-        content = json.loads(truth.read_text())
-        truth = tmp_path / "truth.json"
-        truth.write_text(json.dumps({**content, "annotations": []}))
+        truth = truth._replace(annotations=NO_ANNOTATIONS)
     tables = of_scene(truth, NOTHING if objects else results)
     json.dumps([table.rows for table in tables.values()], allow_nan=False)
     assert -1 not in {cell for table in tables.values() for row in table.rows for cell in row}
