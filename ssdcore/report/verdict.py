@@ -127,8 +127,9 @@ def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
             f"{words.count(copies)} of the {content.evaluated} images are in another split, too, "
             "so the figures are too high: see the pairs under Data set, and remove one of each.",
         )
+    own = content.score_threshold != metrics.get("threshold")  # report.score_threshold is set
     # a threshold chosen on test would spoil its figures
-    if content.metrics.get("split") != layout.TEST and (lost := lost_f1(metrics)):
+    if not own and metrics.get("split") != layout.TEST and (lost := lost_f1(metrics)):
         yield (
             lost,
             f"The model's score threshold is {words.score(metrics['threshold'])}. F1 is highest at "

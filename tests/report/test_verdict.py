@@ -88,6 +88,8 @@ def test_a_better_threshold_than_the_models_is_mentioned(content):
         "The model's score threshold is 0.400. F1 is highest at 0.350, 0.791: set "
         "report.score_threshold.",
     )
+    chosen = replace(content, metrics=metrics, score_threshold=0.35)
+    assert said(chosen).todo == said(content).todo
 
 
 def test_a_learning_rate_too_high_is_the_first_advice(content):
