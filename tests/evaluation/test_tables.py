@@ -6,6 +6,7 @@ import pytest
 
 from ssdcore.coco.annotations import NO_ANNOTATIONS, read_coco
 from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined, evaluate
+from ssdcore.coco.operating_point import UNMEASURED_SCORE
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.evaluation import tables as module
@@ -204,6 +205,9 @@ def test_nothing_found_or_nothing_there(scene, objects):
     metrics = results_of("val", evaluate(truth, results), tables.values(), 40)
     assert objects or metrics["bbox"] == dict.fromkeys(FIGURES)  # not COCO's -1
     assert None not in scalars(tables.values()).values()
+    assert metrics["threshold"] == UNMEASURED_SCORE  # not 0, from which on all detections show
+    assert "best_threshold" not in metrics
+    assert "is the threshold, 0.400. No detection is correct." in tables["score_curves"].note
     confusion = tables["confusion"]
     assert set(confusion.values("predicted" if objects else "actual")) == {"background"}
     assert set(tables["pr_curves"].values("precision")) == ({0.0} if objects else set())
