@@ -34,7 +34,7 @@ class Bootstrap(NamedTuple):
     """
 
     figures: dict[str, Floats]  # COCO's twelve by name, (B,) each
-    classes: Floats  # (C, B) AP of each class with objects in `MIN_IMAGES`
+    classes: Floats  # (C, B) AP of each class, where `MIN_IMAGES` have its objects
 
 
 def bootstrap(split: Split, resamples: int = RESAMPLES) -> Bootstrap:
