@@ -78,15 +78,27 @@ def _evaluate(settings: Params) -> None:
             figures = evaluate(split, found)
             tables = analyse(split, found, figures, measured.score if measured else None)
             metrics = results_of(name, figures, tables, images, remarks)
-            path = layout.EVALUATE_METRICS if name == names[-1] else layout.VALIDATION_METRICS
+            path = layout.VALIDATION_METRICS
+            if name == "val":
+                write_json(path, metrics)
+                of_val = split, found
+            if name == names[-1]:
+                path = layout.EVALUATE_METRICS
+                of_this_machine = {
+                    "images_per_second": round(speed, 2),  # decoding and suppression included
+                    "milliseconds": {
+                        part: round(ms, 3) for part, ms in spent.milliseconds().items()
+                    },
+                    "device": device,
+                }
+                write_json(path, metrics | of_this_machine)
             defined = (f"{key} {figures[key]:.3f}" for key in ("AP", "AP50") if figures[key] >= 0)
             result = ", ".join(defined) or "no AP, since they show no objects"
             say(f"{name}: {counted(images, 'image')} at {speed:.1f} images/s: {result} → {path}")
-            if name == "val":
-                write_json(layout.VALIDATION_METRICS, metrics)
-                of_val = split, found
         if wanted.review:
             train = read_coco(layout.ground_truth("train"))
+            more = counted(len(train.images), "image")
+            say(f"train: {more} in search of labels worth a look; evaluate.review: 0 leaves it out")
             shards = find_shards(layout.mindrecord("train"))
             in_train = predict_split(
                 detector, shards, train, thresholds, runtime.workers, metadata.classes,
@@ -100,12 +112,6 @@ def _evaluate(settings: Params) -> None:
             labels = counted(len(tables[-1].rows), "label")
             say(f"{labels} worth a look → {layout.table(tables[-1].name)}")
         write_evaluation(layout.EVALUATION, tables, found)
-        of_this_machine = {
-            "images_per_second": round(speed, 2),  # decoding and suppression included
-            "milliseconds": {part: round(ms, 3) for part, ms in spent.milliseconds().items()},
-            "device": device,
-        }
-        write_json(layout.EVALUATE_METRICS, metrics | of_this_machine)
         overall = metrics["bbox"] | scalars(tables)
         tracker.log_metrics({name: overall.get(name) for name in TRACKED}, 0)
         tracker.set_tags({"evaluated.split": name})

@@ -34,8 +34,8 @@ LOCAL_FILES = "/data/local-files/?d="
 def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_PARAMS) -> None:
     """Write the labels of train and val, and what the detector proposes, for a labelling tool.
 
-    Images with suspicious labels come first. All others follow, so that what the tool exports is
-    the whole, corrected data set, unless dataset.classes or dataset.limit chooses a part.
+    Images with suspicious labels come first. All others that convert kept follow, so that what the
+    tool exports is the corrected data set, unless dataset.classes or dataset.limit chooses a part.
     """
     from ssdcore.params.reader import read_params
 
@@ -71,6 +71,12 @@ def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_
         review_files.write_cvat(out, found, classes)
     if crowds := sum(split.boxes["crowd"] for split in splits.values()):
         say(f"{counted(crowds, 'crowd region')} left out: these tools have none")
+    conversion = read_json(layout.CONVERSION)
+    images_lost = sum(sum(conversion[name]["images"]["skipped"].values()) for name in splits)
+    boxes_lost = sum(sum(conversion[name]["boxes"]["dropped"].values()) for name in splits)
+    if images_lost or boxes_lost:
+        lost = f"{counted(images_lost, 'image')} and {counted(boxes_lost, 'box', 'boxes')}"
+        say(f"{lost} that convert left out are not in it: {layout.CONVERSION} has the reasons")
     if dataset.classes is not None or dataset.limit is not None:
         chosen = "what dataset.classes and dataset.limit choose"
         say(f"It has only {chosen}. Don't replace a data set with it.")

@@ -180,12 +180,13 @@ def test_a_setting_of_the_evaluation_alone_does_not_export_again():
 
 
 def test_plots_name_columns_and_templates_that_are_there():
+    from ssdcore.coco.annotations import read_coco
     from ssdcore.coco.metrics import evaluate
     from ssdcore.coco.results import CocoResults
     from ssdcore.evaluation.tables import analyse
     from ssdcore.training import history
 
-    truth = ROOT / "examples/local/annotations/val.json"
+    truth = read_coco(ROOT / "examples/local/annotations/val.json")
     nothing = CocoResults.from_rows([])
     columns = {
         str(layout.HISTORY): set(history.COLUMNS),

@@ -98,11 +98,6 @@ class CocoSplit(NamedTuple):
         return sizes.reshape(-1, 2)[self.annotations.image[used]]
 
 
-def read_ground_truth(source: Path | CocoSplit) -> CocoSplit:
-    """Returns the split itself, or reads the annotation file at a path."""
-    return source if isinstance(source, CocoSplit) else read_coco(source)
-
-
 def read_coco(path: Path, size_of: Callable[[str], tuple[int, int]] | None = None) -> CocoSplit:
     """Reads and checks an annotation file.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ssdcore.coco.annotations import CocoSplit, read_ground_truth
+from ssdcore.coco.annotations import CocoSplit, read_coco
 from ssdcore.coco.results import CocoResults
 from ssdcore.core.errors import InputError
 
@@ -53,7 +53,9 @@ def evaluate(
 
     if not isinstance(detections, CocoResults):
         detections = CocoResults.from_rows(detections)
-    split = read_ground_truth(ground_truth_json)
+    split = ground_truth_json
+    if not isinstance(split, CocoSplit):
+        split = read_coco(split)
     precisions, recalls, objects = [], [], []
     with contextlib.redirect_stdout(io.StringIO()):
         for truth, found in _by_category(split, detections, image_ids):

@@ -21,6 +21,8 @@ PERCENTILES = (2.5, 97.5)
 """Ends of the interval that holds 95 % of the resamples."""
 RANGES_PX = {"": (0, np.inf)} | {name[0]: range_px for name, range_px in SIZES_PX.items()}
 """Ranges of √area by the suffix of the figures' names."""
+MIN_IMAGES = 5
+"""Minimum number of images with objects of a class, for an interval of its AP."""
 MOST = (1, 10, 100)
 """Maximum numbers of detections of a class in an image for AR1, AR10 and AR100."""
 
@@ -32,28 +34,32 @@ class Bootstrap(NamedTuple):
     """
 
     figures: dict[str, Floats]  # COCO's twelve by name, (B,) each
-    classes: Floats  # (C, B) AP of each class
+    classes: Floats  # (C, B) AP of each class, where `MIN_IMAGES` have its objects
 
 
 def bootstrap(split: Split, resamples: int = RESAMPLES) -> Bootstrap:
     """Measures a split in which images count as often as they are drawn."""
-    weights = draw(len(split.image_area), resamples)
+    images = len(split.image_area)
+    weights = np.hstack([draw(images, resamples), np.ones((images, 1))])  # the last: all images
     rounds = rounds_of_classes(split)
     rank = ranks(split.found.group, split.found.score)
     figures: dict[str, Floats] = {}
     classes = np.zeros((len(split.names), resamples))
     for area, (low, high) in RANGES_PX.items():
         counts, correct, wrong = decide(split, rounds, low, high)
-        objects = _by_class(split, split.truth, counts, weights)
+        objects_in = _by_class(split, split.truth, counts)
+        objects = objects_in @ weights
         precisions = weighted_precisions(split.found, correct, wrong, objects, weights)
         figures[f"AP{area}"] = _mean(precisions)
         if not area:
             figures["AP50"] = _mean(precisions[:, [IOU_50]])
             figures["AP75"] = _mean(precisions[:, [IOU_75]])
-            classes = np.where(objects > 0, precisions.mean(axis=1), np.nan)
+            often = np.count_nonzero(objects_in, axis=1) >= MIN_IMAGES
+            known = (objects > 0) & often[:, None]
+            classes = np.where(known, precisions.mean(axis=1), np.nan)[:, :-1]
         for most in MOST[-1:] if area else MOST:
             found = [
-                _by_class(split, split.found, hits & (rank < most), weights) for hits in correct.T
+                _by_class(split, split.found, hits & (rank < most)) @ weights for hits in correct.T
             ]
             recalls = np.stack(found, axis=1) / np.maximum(objects, 1)[:, None]
             figures[f"AR{area or most}"] = _mean(np.where(objects[:, None], recalls, UNDEFINED))
@@ -78,17 +84,22 @@ def interval(values: Floats) -> Interval | None:
     return low, high
 
 
-def _by_class(split: Split, rows: Truth | Found, among: Flags, weights: Floats) -> Floats:
-    """Returns how many of some rows there are of each class in each resample, (C, B)."""
-    images, classes = len(weights), len(split.names)
+def _by_class(split: Split, rows: Truth | Found, among: Flags) -> Floats:
+    """Returns how many of some rows there are of each class in each image, (C, images)."""
+    images, classes = len(split.image_area), len(split.names)
     cells = (rows.label[among] - 1) * images + rows.image[among]
     counts = np.bincount(cells, minlength=classes * images).reshape(classes, images)
-    return counts.astype(np.float64) @ weights
+    return counts.astype(np.float64)
 
 
 def _mean(figures: Floats) -> Floats:
-    """Returns the mean (B,) of the defined figures (C, T, B)."""
-    defined = figures > UNDEFINED
-    count = defined.sum(axis=(0, 1))
-    total = np.where(defined, figures, 0).sum(axis=(0, 1))
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    """Returns the mean (B,) over the classes of figures (C, T, B + 1), the last of all images.
+
+    A class that no drawn image has keeps its figure of all images: without it, the mean would be
+    of other classes than AP, which could lie outside its own interval.
+    """
+    figures = figures[figures[:, 0, -1] > UNDEFINED]
+    if not len(figures):
+        return np.full(figures.shape[-1] - 1, np.nan)
+    drawn, of_all = figures[..., :-1], figures[..., -1:]
+    return np.where(drawn > UNDEFINED, drawn, of_all).mean(axis=(0, 1))

@@ -57,14 +57,19 @@ def score_curves(judged: JudgedSplit) -> Table:
             point = operating_point(ranked, threshold)
             rows.append((name, threshold, point.precision, point.recall, point.f1))
     threshold, best = judged.threshold, judged.best_threshold
-    same = f"{threshold:.3f}" == f"{best:.3f}"
+    whose = "the threshold" if judged.chosen is None else "the model's threshold"
+    if best is None:
+        highest = ". No detection is correct."
+    elif f"{threshold:.3f}" == f"{best:.3f}":
+        highest = ", of the highest F1."
+    else:
+        highest = f". The highest F1 is at {best:.3f}."
     return Table(
         name="score_curves",
         section="Curves",
         title="F1 over the score threshold",
         note="The thick line is of all classes together, each thin line one class. The dotted line "
-        f"is the model's threshold, {threshold:.3f}"
-        + (", of the highest F1." if same else f". The highest F1 is at {best:.3f}."),
+        f"is {whose}, {threshold:.3f}{highest}",
         columns=(
             Column("class", "text"),
             Column("score", title="score threshold"),
@@ -81,7 +86,7 @@ def score_curves(judged: JudgedSplit) -> Table:
         scalars={
             "threshold": threshold,
             **operating_point(judged.ranked, threshold)._asdict(),
-            "best_f1": operating_point(judged.ranked, best).f1,
+            "best_f1": operating_point(judged.ranked, np.inf if best is None else best).f1,
             "best_threshold": best,
         },
     )  # fmt: skip

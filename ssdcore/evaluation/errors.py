@@ -79,8 +79,7 @@ def errors(judged: JudgedSplit) -> Table:
         "Its cost is what AP50 would gain without it, with the detections of any score; the costs "
         "do not add up, as one error can hide another. All detections that are not correct "
         f"together cost {false_positives:.3f}, all objects that are not found "
-        f"{false_negatives:.3f}. The images show the errors from the threshold on, "
-        f"{judged.threshold:.3f}.",
+        f"{false_negatives:.3f}. The threshold is {judged.threshold:.3f}.",
         columns=(
             Column("kind", "outcome", "error"),
             Column("AP50_cost", title="costs in AP50"),

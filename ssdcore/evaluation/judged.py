@@ -3,12 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.detection_matching import Flags
-from ssdcore.coco.operating_point import Ranked, best_threshold, rank
+from ssdcore.coco.operating_point import UNMEASURED_SCORE, Ranked, best_threshold, rank
 from ssdcore.coco.results import CocoResults
 from ssdcore.evaluation.bootstrap import Bootstrap, bootstrap
 from ssdcore.evaluation.outcomes import CORRECT, IGNORED, Outcomes, judge
@@ -21,7 +20,8 @@ class JudgedSplit:
 
     The best 100 detections of a class in an image count, as in COCO's protocol, except those in a
     crowd region of their class, which are neither correct nor wrong. The model may carry the
-    minimum score of the detections that people see; None takes the one of the highest F1.
+    minimum score of the detections that people see; None takes the one of the highest F1, or
+    `UNMEASURED_SCORE` if no detection is correct.
     """
 
     split: Split  # M objects, N detections, C classes
@@ -57,14 +57,15 @@ class JudgedSplit:
         return rank(self.split.found.score[among], self.correct[among], objects)
 
     @cached_property
-    def best_threshold(self) -> float:
-        """The score of the highest F1 over all classes together; 0 without a correct detection."""
-        return best_threshold(self.ranked) or 0.0
+    def best_threshold(self) -> float | None:
+        """The score of the highest F1 over all classes; None without a correct detection."""
+        return best_threshold(self.ranked)
 
     @property
     def threshold(self) -> float:
         """The minimum score of the detections that people see."""
-        return self.best_threshold if self.chosen is None else self.chosen
+        known = self.best_threshold if self.chosen is None else self.chosen
+        return UNMEASURED_SCORE if known is None else known
 
     @cached_property
     def shown(self) -> Flags:
@@ -83,13 +84,13 @@ class JudgedSplit:
 
 
 def judge_split(
-    ground_truth_json: Path | CocoSplit,
+    truth: CocoSplit,
     results: CocoResults,
     figures: Mapping[str, Any],
     threshold: float | None = None,
 ) -> JudgedSplit:
-    """Judges the detections (possibly none) of an annotation file's images; see `JudgedSplit`."""
-    split = read_split(ground_truth_json, results)
+    """Judges the detections (possibly none) in a split; see `JudgedSplit`."""
+    split = read_split(truth, results)
     return JudgedSplit(split, judge(split.truth, split.found), figures, threshold)
 
 

@@ -66,7 +66,7 @@ def _by_size(
         section="Sizes",
         title=title,
         note="The size of an object is the square root of its area; borders belong to both sides. "
-        "Recall is the share of the objects found at the model's score threshold.",
+        f"Recall is the share of the objects found from a score of {judged.threshold:.3f} on.",
         columns=(
             Column("size", "text"),
             Column("from", "number", listed=False),

@@ -1,11 +1,10 @@
 """A split's objects and detections, and which of them are correct at COCO's thresholds."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from ssdcore.coco.annotations import CocoSplit, read_ground_truth
+from ssdcore.coco.annotations import CocoSplit
 from ssdcore.coco.detection_matching import (
     NOTHING,
     Flags,
@@ -40,12 +39,11 @@ class Split(NamedTuple):
         return np.bincount(self.truth.label[counted] - 1, minlength=len(self.names))
 
 
-def read_split(ground_truth_json: Path | CocoSplit, results: CocoResults) -> Split:
+def read_split(split: CocoSplit, results: CocoResults) -> Split:
     """Reads what pycocotools would compare, in the order in which it does.
 
     Images without objects count.
     """
-    split = read_ground_truth(ground_truth_json)
     images = sorted(split.images, key=lambda image: image.id)
     truth, found = compared(split, results)
     return Split(

@@ -50,13 +50,13 @@ TRACKED = (
 
 
 def analyse(
-    ground_truth_json: Path | CocoSplit,
+    truth: CocoSplit,
     results: CocoResults,
     figures: Mapping[str, Any],
     threshold: float | None = None,
 ) -> list[Table]:
     """Computes all tables; the arguments are those of `judge_split`."""
-    judged = judge_split(ground_truth_json, results, figures, threshold)
+    judged = judge_split(truth, results, figures, threshold)
     return [table(judged) for table in TABLES]
 
 

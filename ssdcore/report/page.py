@@ -104,7 +104,10 @@ def _galleries_shown(gallery: Sequence[GalleryImage]) -> dict[str, str]:
 
 
 def _score_curves(content: ReportContent) -> Markup:
-    """Returns the thresholds, and precision, recall and F1 there by label, of all under ""."""
+    """Returns the thresholds, and precision, recall and F1 there by label, of all under "".
+
+    The verdict has those of all classes at the threshold `said`.
+    """
     labels = {name: str(label) for label, name in enumerate(content.classes, start=1)}
     table = content.tables["score_curves"]
     curves: dict[str, list[list[float | None]]] = {}
@@ -112,7 +115,8 @@ def _score_curves(content: ReportContent) -> Markup:
         figures = (None if row[name] is None else round(row[name], 3) for name in CURVES)
         curves.setdefault(labels.get(row["class"], ""), []).append([*figures])
     scores = [*dict.fromkeys(table.values("score"))]
-    return Markup(htmlsafe_json_dumps({"scores": scores, "curves": curves}))
+    said = content.metrics.get("threshold")
+    return Markup(htmlsafe_json_dumps({"scores": scores, "curves": curves, "said": said}))
 
 
 def _outcome_counts(image: GalleryImage, score_threshold: float) -> str:

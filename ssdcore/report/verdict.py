@@ -13,7 +13,7 @@ from ssdcore.report.labels import isolated
 
 HEADINGS = ("How good it is", "Where it fails", "What to do next")
 MIN_COST = 0.005
-"""Minimum cost of an error in AP50, or difference of AP by size, that is mentioned."""
+"""Minimum cost of an error in AP50, or difference of AP, that is mentioned."""
 MIN_FALL = 0.02
 """Minimum fall of AP from the best to the last measurement that counts as overfitting."""
 MAX_CALIBRATION_ERROR = 0.1
@@ -84,9 +84,8 @@ def _good(content: ReportContent) -> Iterator[str]:
             f"{words.percent(metrics['precision'])} of its detections are correct "
             f"(F1 {words.score(metrics['f1'])})."
         )
-    classes = _comparable_classes(content)
-    if len(classes) > 1:
-        yield f"It is strongest on {_named(max(classes, key=lambda row: row['AP']))}."
+    if classes := _weakest_and_strongest(content):
+        yield f"It is strongest on {_named(classes[1])}."
 
 
 def _fails(content: ReportContent) -> Iterator[str]:
@@ -99,9 +98,8 @@ def _fails(content: ReportContent) -> Iterator[str]:
     if error := _costliest_error(content):
         kind, cost = PLURALS[error["kind"]], words.score(error["AP50_cost"])
         yield f"Of AP50, most is lost to {kind}: {cost}."
-    classes = _comparable_classes(content)
-    if len(classes) > 1:
-        yield f"It is weakest on {_named(min(classes, key=lambda row: row['AP']))}."
+    if classes := _weakest_and_strongest(content):
+        yield f"It is weakest on {_named(classes[0])}."
     yield from _most_confused(content)
     small, large = figures.get("APs"), figures.get("APl")
     if words.defined(small) and words.defined(large) and abs(small - large) >= MIN_COST:
@@ -127,8 +125,9 @@ def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
             f"{words.count(copies)} of the {content.evaluated} images are in another split, too, "
             "so the figures are too high: see the pairs under Data set, and remove one of each.",
         )
+    own = content.score_threshold != metrics.get("threshold")  # report.score_threshold is set
     # a threshold chosen on test would spoil its figures
-    if content.metrics.get("split") != layout.TEST and (lost := lost_f1(metrics)):
+    if not own and metrics.get("split") != layout.TEST and (lost := lost_f1(metrics)):
         yield (
             lost,
             f"The model's score threshold is {words.score(metrics['threshold'])}. F1 is highest at "
@@ -151,7 +150,7 @@ def _advice(content: ReportContent) -> Iterator[tuple[float, str]]:
     elif len(measured) > 1:
         *before, last = measured
         best = max(before)
-        if last > best:
+        if last - best >= MIN_COST:
             yield (
                 last - best,
                 "AP was still rising when training ended: train longer (train.epochs).",
@@ -193,11 +192,15 @@ def _named(row: dict[str, Any]) -> str:
     return f"{isolated(row['name'])} ({details})"
 
 
-def _comparable_classes(content: ReportContent) -> list[dict[str, Any]]:
-    """Returns the frequent classes, or all with an AP if fewer than two are frequent."""
+def _weakest_and_strongest(content: ReportContent) -> list[dict[str, Any]]:
+    """Returns the two classes, none if their AP is alike.
+
+    They are frequent, or of all with an AP if fewer than two are frequent.
+    """
     rows = [row for row in content.tables["per_class"].records() if words.defined(row["AP"])]
     frequent = [row for row in rows if row["objects"] >= FREQUENT]
-    return frequent if len(frequent) > 1 else rows
+    rows = sorted(frequent if len(frequent) > 1 else rows, key=lambda row: float(row["AP"]))
+    return [rows[0], rows[-1]] if rows and rows[-1]["AP"] - rows[0]["AP"] >= MIN_COST else []
 
 
 def _costliest_error(content: ReportContent) -> dict[str, Any] | None:

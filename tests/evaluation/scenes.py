@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.detection_matching import Found, Truth
 from ssdcore.coco.metrics import evaluate
 from ssdcore.coco.results import CocoResults
@@ -75,7 +76,8 @@ def _detection(rng: np.random.Generator, thing: dict[str, Any], ids: list[int]) 
 
 
 def judged_scene(folder: Path, seed: int, **options: bool) -> JudgedSplit:
-    truth, results = write_scene(folder, seed, **options)
+    path, results = write_scene(folder, seed, **options)
+    truth = read_coco(path)
     return judge_split(truth, results, evaluate(truth, results))
 
 

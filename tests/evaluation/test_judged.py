@@ -20,7 +20,7 @@ CASES = Path(__file__).parents[3] / "shared/data/eval_parity"
 
 def check_ap50(truth, results, expected):
     """AP50 of each class, in the order of their ids, by this package's judgement."""
-    judged = judge_split(truth, results, {})
+    judged = judge_split(read_coco(truth), results, {})
     wrong = judged.counted & ~judged.correct
     split = judged.split
     own = average_precisions(split.found, judged.correct[:, None], wrong[:, None], split.objects())[
@@ -45,7 +45,7 @@ def test_the_judgement_is_pycocotools_on_outside_cases(case):
 @pytest.mark.parametrize("seed", range(3))
 def test_training_finds_the_threshold_of_the_analysis(tmp_path, seed):
     truth, results = write_scene(tmp_path, seed)
-    judged = judge_split(truth, results, {})
+    judged = judge_split(read_coco(truth), results, {})
     assert (judged.outcomes.kinds == IGNORED).any()
     assert best_f1_threshold(read_coco(truth), results) == judged.threshold > 0
 
@@ -57,7 +57,7 @@ def test_the_best_hundred_of_a_class_in_an_image_count(tmp_path):
         for n in range(150)
     ]
     other = {"image_id": 1, "category_id": 5, "score": 0.001, "bbox": [0, 0, 5, 5]}
-    split = read_split(truth, CocoResults.from_rows([*results, other]))
+    split = read_split(read_coco(truth), CocoResults.from_rows([*results, other]))
     assert len(split.found.score) == 101
     assert sorted(split.found.score)[:2] == [0.001, 0.05]
 
@@ -67,4 +67,4 @@ def test_what_the_annotation_file_does_not_know_is_no_neighbours(tmp_path, wrong
     truth, _ = write_scene(tmp_path, 5)
     result = {"image_id": 1, "category_id": 3, "score": 0.5, "bbox": [0, 0, 5, 5], **wrong}
     with pytest.raises(InputError, match=f"found {next(iter(wrong.values()))}, expected"):
-        read_split(truth, CocoResults.from_rows([result]))
+        read_split(read_coco(truth), CocoResults.from_rows([result]))

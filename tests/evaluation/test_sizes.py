@@ -8,6 +8,7 @@ import pytest
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from ssdcore.coco.annotations import read_coco
 from ssdcore.coco.results import CocoResults, read_results
 from ssdcore.evaluation.judged import judge_split
 from ssdcore.evaluation.sizes import SHARES, SIDES_PX, sizes_px, sizes_share
@@ -41,7 +42,7 @@ def _mean(values):
 
 
 def measured(truth, results, table=sizes_px):
-    return table(judge_split(truth, results, {})).records()
+    return table(judge_split(read_coco(truth), results, {})).records()
 
 
 def precisions(rows):

@@ -4,7 +4,9 @@ import json
 import numpy as np
 import pytest
 
+from ssdcore.coco.annotations import NO_ANNOTATIONS, read_coco
 from ssdcore.coco.metrics import FIGURES, UNDEFINED, defined, evaluate
+from ssdcore.coco.operating_point import UNMEASURED_SCORE
 from ssdcore.core import layout
 from ssdcore.core.errors import InputError
 from ssdcore.evaluation import tables as module
@@ -24,7 +26,8 @@ from tests.evaluation.scenes import NOTHING, write_scene
 
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory):
-    return write_scene(tmp_path_factory.mktemp("scene"), 2)
+    truth, results = write_scene(tmp_path_factory.mktemp("scene"), 2)
+    return read_coco(truth), results
 
 
 @pytest.fixture(scope="module")
@@ -192,18 +195,19 @@ def test_tables_of_another_version_are_refused(tmp_path, tables, change):
 
 
 @pytest.mark.parametrize("objects", [True, False])
-def test_nothing_found_or_nothing_there(tmp_path, scene, objects):
+def test_nothing_found_or_nothing_there(scene, objects):
     truth, results = scene
     if not objects:
-        content = json.loads(truth.read_text())
-        truth = tmp_path / "truth.json"
-        truth.write_text(json.dumps({**content, "annotations": []}))
+        truth = truth._replace(annotations=NO_ANNOTATIONS)
     tables = of_scene(truth, NOTHING if objects else results)
     json.dumps([table.rows for table in tables.values()], allow_nan=False)
     assert -1 not in {cell for table in tables.values() for row in table.rows for cell in row}
     metrics = results_of("val", evaluate(truth, results), tables.values(), 40)
     assert objects or metrics["bbox"] == dict.fromkeys(FIGURES)  # not COCO's -1
     assert None not in scalars(tables.values()).values()
+    assert metrics["threshold"] == UNMEASURED_SCORE  # not 0, from which on all detections show
+    assert "best_threshold" not in metrics
+    assert "is the threshold, 0.400. No detection is correct." in tables["score_curves"].note
     confusion = tables["confusion"]
     assert set(confusion.values("predicted" if objects else "actual")) == {"background"}
     assert set(tables["pr_curves"].values("precision")) == ({0.0} if objects else set())

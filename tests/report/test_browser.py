@@ -249,7 +249,9 @@ def test_labels_stay_inside_their_image(opened, brief):
 
 def test_the_slider_stands_on_the_threshold_of_the_evaluation(opened, brief):
     rows = [*brief.tables["score_curves"].rows, ("all", 0.502525, 0.9, 0.8, 0.85)]
-    page = opened(replace(with_rows(brief, "score_curves", rows), score_threshold=0.502525))
+    brief = with_rows(brief, "score_curves", rows)
+    metrics = {**brief.metrics, "threshold": 0.502525}
+    page = opened(replace(brief, metrics=metrics, score_threshold=0.502525))
     assert page.shown(".slider output") == ["0.503"]
     assert "✗ star 0.50" not in page.boxes()  # its score is 0.5
     assert "recall" not in page.shown(".status")[0]  # the verdict has it
@@ -257,6 +259,13 @@ def test_the_slider_stands_on_the_threshold_of_the_evaluation(opened, brief):
     assert "✗ star 0.50" in page.boxes()
     page.page.locator(".filters .reset").click()
     assert page.shown(".slider output") == ["0.503"]
+
+
+def test_a_threshold_of_the_users_has_its_figures_beside_the_verdicts(opened, brief):
+    page = opened(replace(brief, score_threshold=0.3))
+    assert "recall 70\u00a0%" in page.shown(".status")[0]
+    page.slide(0.4)
+    assert "recall" not in page.shown(".status")[0]
 
 
 def test_a_crowded_image_names_its_boxes_only_enlarged(opened, brief):

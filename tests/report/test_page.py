@@ -125,10 +125,11 @@ def test_the_page_shows_figures_and_verdict(page):
 def test_the_split_of_the_figures_and_its_part_in_the_training_are_said(brief, page):
     assert "validation images 500" in page.text()
     assert "It chose the checkpoint, so AP may be lower on new images" in page.text()
-    metrics = {**brief.metrics, "split": "test"}
+    assert "images per second 24 " in page.text()
+    metrics = {**brief.metrics, "split": "test", "images_per_second": 0.41}
     tested = replace(brief, metrics=metrics, validation={"bbox": {"AP": 0.625}})
     text = Page(render(tested)).text()
-    assert "test images 500" in text
+    assert "test images 500 images per second 0.41 " in text
     assert "other test images would give another AP" in text
     assert "All figures are of the test set, which neither trained the detector nor chose" in text
     assert "On the validation set, which chose it, AP is 0.625." in text

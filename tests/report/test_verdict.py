@@ -64,7 +64,7 @@ def trained(content: ReportContent, *aps: float) -> ReportContent:
 @pytest.mark.parametrize(
     ("aps", "rising"),
     [((0.2, 0.5), True), ((0.5, 0.2, 0.6), True), ((0.5, 0.5), False), ((0.5, 0.2, 0.5), False),
-     ((0.0, 0.0, 0.0), False), ((0.5,), False)],
+     ((0.0, 0.0, 0.0), False), ((0.5,), False), ((0.5, 0.504), False)],
 )  # fmt: skip
 def test_an_ap_that_rises_ends_above_all_before_it(content, aps, rising):
     assert (RISING in said(trained(content, *aps)).todo) == rising
@@ -88,6 +88,8 @@ def test_a_better_threshold_than_the_models_is_mentioned(content):
         "The model's score threshold is 0.400. F1 is highest at 0.350, 0.791: set "
         "report.score_threshold.",
     )
+    chosen = replace(content, metrics=metrics, score_threshold=0.35)
+    assert said(chosen).todo == said(content).todo
 
 
 def test_a_learning_rate_too_high_is_the_first_advice(content):
@@ -162,6 +164,14 @@ def test_rare_classes_are_not_mentioned_if_others_are_frequent(content):
     for others, best in ((CLASSES, "star"), (CLASSES[:1], "comet")):
         changed = with_rows(content, "per_class", [*others, rare])
         assert f"It is strongest on {best} " in said(changed).good[2]
+
+
+def test_classes_of_like_ap_are_not_mentioned(content):
+    circle, star, _ = CLASSES
+    for ap, mentioned in ((0.7, False), (0.696, False), (0.694, True)):
+        alike = said(with_rows(content, "per_class", [(circle[0], ap, *circle[2:]), star]))
+        assert any("est on circle" in one for one in alike.fails) == mentioned
+        assert any("est on star" in one for one in alike.good) == mentioned
 
 
 def test_without_objects_there_is_no_conclusion(content):

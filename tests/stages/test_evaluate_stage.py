@@ -16,7 +16,7 @@ from ssdcore.models.checkpoint import load, save
 from ssdcore.models.metadata import ScoreThreshold
 from ssdcore.sources.shapes import write_shapes
 from tests.coco_files import plain_pycocotools
-from tests.project import run_inside, stage
+from tests.project import run_inside, stage, stage_inside
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("uncompiled")]
 IMAGES = 3
@@ -124,7 +124,12 @@ def test_labels_that_contradict_the_detector_are_listed_shown_and_written(folder
     path.write_text(json.dumps({**content, "annotations": rows}))
     write_params(folder, **{"evaluate.review": 60})
     try:
-        assert "labels worth a look → evaluation/label_errors.csv" in run_inside(folder, "evaluate")
+        said = run_inside(folder, "evaluate")
+        assert re.search(
+            rf"→ metrics/evaluate.json\ntrain: {IMAGES} images in search of labels worth a look; "
+            r"evaluate.review: 0 leaves it out\n\d+ labels worth a look → evaluation/label_errors",
+            said,
+        )
         run_inside(folder, "report")
         run_inside(folder, "review", "--out", "review.json")
     finally:
@@ -154,6 +159,18 @@ def test_labels_that_contradict_the_detector_are_listed_shown_and_written(folder
     }
     run_inside(folder, "report")
     assert "Labels worth a look" not in (folder / layout.REPORT_PAGE).read_text()
+
+
+def test_a_stop_in_the_search_for_labels_keeps_the_figures(folder, trained):
+    for path in (layout.EVALUATE_METRICS, layout.VALIDATION_METRICS):
+        (folder / path).unlink(missing_ok=True)
+    truth = (folder / layout.ground_truth("train")).rename(folder / "train.json")
+    write_params(folder, **{"evaluate.review": 60})
+    try:
+        assert stage_inside(folder, "evaluate").exit_code != 0
+    finally:
+        truth.rename(folder / layout.ground_truth("train"))
+    assert read(folder, layout.EVALUATE_METRICS)["f1"] > 0.5
 
 
 def test_a_test_split_is_reported_and_changes_nothing_of_the_model(folder, trained):

@@ -25,7 +25,12 @@ def folder(tmp_path):
     skipped = [{"image_id": 3, "file_name": "c.jpg"}]
     for split in layout.SPLITS:
         write_coco(tmp_path / layout.ground_truth(split), images, rows)
-    conversion = {split: {"skipped_files": skipped} for split in layout.SPLITS}
+    of_split = {
+        "images": {"skipped": {"unreadable image": 1}},
+        "boxes": {"dropped": {"duplicate": 2, "box without area": 1}},
+        "skipped_files": skipped,
+    }
+    conversion = dict.fromkeys(layout.SPLITS, of_split)
     (tmp_path / layout.CONVERSION).write_text(json.dumps(conversion))
     sources = {split: {"images": f"/data/pets/{split}.zip"} for split in layout.SPLITS}
     (tmp_path / layout.SOURCE).parent.mkdir(parents=True)
@@ -40,8 +45,10 @@ def test_the_most_suspicious_images_come_first_and_all_others_follow(folder):
     status, lines, packages = loaded(folder, "review", "--out", "review.json")
     assert status == 0
     assert "mindspore" not in packages
-    assert lines[-2:] == [
+    assert lines[-3:] == [
         "2 crowd regions left out: these tools have none",
+        "2 images and 6 boxes that convert left out are not in it: "
+        "data/mindrecord/conversion.json has the reasons",
         "4 images, 3 labels worth a look → review.json",
     ]
     assert '<RectangleLabels name="label" toName="image"><Label value="cat"/>' in lines[1]

@@ -119,7 +119,7 @@ def read_candidate(name: str, origin: Mapping[str, str], read: Read) -> Candidat
         if table.chart and table.chart.kind in COMPARED:
             values[table.name] = files.values(path, table, values.get(layout.PER_CLASS.stem, {}))
     detected, resamples = None, {}
-    if split and results and "images" in of_split:
+    if split and results is not None and "images" in of_split:
         detected = Detected(split, results, str(of_split["images"]))
         try:
             figures, classes = bootstrap(read_split(split, results))

@@ -61,7 +61,7 @@ def _draw(
     if not count:
         return [], "No images are requested (report.images)."
     if len(able) < 2:
-        return [], "Fewer than two revisions have both predictions and annotations to draw."
+        return [], "Fewer than two revisions have predictions, annotations and a record of images."
     first = min(able)
     try:
         with revision_images(revisions[first], able[first][0].images) as folder:

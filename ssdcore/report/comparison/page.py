@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from ssdcore.evaluation.bootstrap import RESAMPLES, Interval, interval
 from ssdcore.evaluation.coco_figures import MEANINGS
 from ssdcore.evaluation.named_table import Table
+from ssdcore.evaluation.outcomes import NAMES
 from ssdcore.report import words
 from ssdcore.report.charts import x_axis, y_axis
 from ssdcore.report.comparison.candidate import BBOX, EVALUATED_ON, TABLES, Candidate
@@ -27,8 +28,8 @@ GROUPS = {
     "train.": "Training",
 }
 """Headings of the figures by the prefix of their keys; the first match counts."""
-IN_A_TABLE = "/"
-"""Marks the key of a scalar that is also a row of a table, and is not shown twice."""
+IN_A_TABLE = tuple(f"/{outcome}" for outcome in NAMES)
+"""Endings of the keys of scalars that are also rows of a table, and are not shown twice."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """Styles of lines, the next one each time the colours repeat."""
 
@@ -147,7 +148,7 @@ def figure_groups(candidates: Sequence[Candidate]) -> dict[str, list[FigureRow]]
     """Returns all figures under their headings, without empty headings."""
     groups: dict[str, list[FigureRow]] = {heading: [] for heading in GROUPS.values()}
     for key in _all_keys(one.figures for one in candidates):
-        if IN_A_TABLE in key:
+        if key.endswith(IN_A_TABLE):
             continue
         prefix, heading = next(rule for rule in GROUPS.items() if key.startswith(rule[0]))
         name = key.removeprefix(prefix)

@@ -6,7 +6,7 @@
 const filters = document.querySelector(".filters");
 if (filters) {
   const gallery = document.querySelector(".gallery");
-  const { scores, curves } = JSON.parse(document.querySelector("#score-curves").textContent);
+  const { scores, curves, said } = JSON.parse(document.querySelector("#score-curves").textContent);
   const stops = [...scores, Number(filters.elements.threshold.defaultValue)]; // of the slider
   const accounts = ["correct", "class", "localisation"];
   const kinds = [...filters.querySelectorAll("[name=kind]")];
@@ -91,8 +91,7 @@ if (filters) {
     const at = curves[label]?.[scores.indexOf(threshold)] ?? [];
     const figures = ["precision", "recall", "F1"].flatMap((name, index) =>
       typeof at[index] === "number" ? [`${name} ${written(at[index], name)}`] : []);
-    const asMeasured = !label && threshold === Number(filters.elements.threshold.defaultValue);
-    const whole = figures.length && !asMeasured ? ` All evaluated images: ${figures.join(", ")}.` : "";
+    const whole = figures.length && (label || threshold !== said) ? ` All evaluated images: ${figures.join(", ")}.` : "";
     filters.querySelector(".status").textContent = `${fitting} of ${images.length} images, with ` +
       `the boxes counted above, from a score of ${threshold.toFixed(3)} on.${whole}`;
     document.querySelector(".none").hidden = fitting > 0;

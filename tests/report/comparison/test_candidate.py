@@ -147,6 +147,12 @@ def test_the_figures_of_resamples_are_there():
     assert other.lacks == ["evaluation/predictions.json (of other images)"]
 
 
+def test_a_revision_without_detections_is_compared():
+    nothing = candidate({**FILES, "evaluation/predictions.json": "[]"})
+    assert (nothing.lacks, nothing.detected is None) == ([], False)
+    assert nothing.resamples["evaluate.bbox.AP50"] == pytest.approx(0)
+
+
 @pytest.mark.parametrize("name", sorted(FILES))
 def test_a_missing_file_is_named_and_takes_nothing_else_with_it(name):
     gone = candidate({key: text for key, text in FILES.items() if key != name})

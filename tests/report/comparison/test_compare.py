@@ -87,7 +87,7 @@ def test_what_neither_cache_nor_remote_has_is_mentioned(
     assert "It is unknown whether the evaluated images are the same: old has" in text
     assert "The evaluated images are not the same" not in text
     assert "(not fetched)" not in text.split("workspace does not have")[1]
-    assert "Fewer than two revisions have both predictions and annotations" in text
+    assert "Fewer than two revisions have predictions, annotations and a record of images." in text
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("old: ")
     assert "in neither DVC's cache nor a remote, such as data/raw/source.json" in line
