@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import harness
 from ssdcore.core.files import read_json
+from ssdcore.core.processes import git_output
 
 RATES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 SEEDS = (1, 2, 3)
@@ -24,24 +25,21 @@ def measure(*, quick: bool) -> dict[str, Any]:
     """Runs the missing experiments, draws the picture and returns all figures."""
     import dvc.api
 
-    commit = harness.circumstances()["commit"]
-    known = {(r["lr_max"], r["seed"]): r for r in read_json(RESULT)["trainings"]}
-    exp = [sys.executable, "-m", "dvc", "exp"]
-    listed = subprocess.run(
-        [*exp, "list", "--name-only"], cwd=harness.ROOT, capture_output=True, text=True, check=True
-    )
+    known = read_json(RESULT)["trainings"] if RESULT.exists() else []
+    row_of = {(row["lr_max"], row["seed"]): row for row in known}
     trainings = []
     for seed, rate in product(SEEDS, RATES):
-        if row := known.get((rate, seed)):
+        if row := row_of.get((rate, seed)):
             trainings.append(row)
             continue
         name = f"rate-{rate:g}-{seed}"
-        if name not in listed.stdout.split():
+        if not (commit := _commit_of(name)):
             if quick:
                 continue
             changes = ["-S", f"train.lr_max={rate}", "-S", f"runtime.seed={seed}", "train"]
-            line = [*exp, "run", "--temp", "--name", name, *changes]
+            line = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *changes]
             subprocess.run(line, cwd=harness.ROOT, stdout=sys.stderr, check=True)
+            commit = _commit_of(name)
         metrics = dvc.api.metrics_show(repo=str(harness.ROOT), rev=name)
         figures = {key: metrics["best"][key] for key in ("AP", "AP50")}
         row = {"lr_max": rate, "seed": seed, **figures, "loss": metrics["loss"]}
@@ -52,7 +50,13 @@ def measure(*, quick: bool) -> dict[str, Any]:
     return content
 
 
-def by_rate(content: harness.Content) -> dict[float, list[dict[str, float]]]:
+def _commit_of(experiment: str) -> str:
+    """Returns the commit that an experiment began with, "" if there is no such experiment."""
+    reference = ("for-each-ref", "--format=%(parent)", f"refs/exps/*/*/{experiment}")
+    return (git_output(harness.ROOT, *reference) or "")[:7]
+
+
+def by_rate(content: harness.Content) -> dict[float, list[dict[str, Any]]]:
     """Returns the trainings of each rate, in the order of the seeds."""
     rates = sorted({row["lr_max"] for row in content["trainings"]})
     return {rate: [r for r in content["trainings"] if r["lr_max"] == rate] for rate in rates}
@@ -87,11 +91,12 @@ def as_table(content: harness.Content) -> str:
             ", ".join(f"{row['AP']:.3f}" for row in found),
             f"{fmean(row['AP50'] for row in found):.3f}",
             f"{fmean(row['loss'] for row in found):.2f}",
+            ", ".join(dict.fromkeys(row["commit"] for row in found)),
         ]
         for rate, found in by_rate(content).items()
     ]
     header = ["`train.lr_max`", "mean AP", "AP of each seed", "mean AP50", "loss of the last epoch"]
-    return harness.table(header, rows)
+    return harness.table([*header, "commits"], rows)
 
 
 if __name__ == "__main__":
