@@ -130,15 +130,17 @@ def main(
         remedy = "Repeat the option for each class" if "," in unknown[0] else ""
         raise InputError("--classes", unknown[0], f"one of {', '.join(names)}", remedy)
     labels = [names.index(name) + 1 for name in classes or names]
-    least = detector.least_score if score is None else 0  # one of the user's own may be refused
+    least = detector.least_score if score is None else 0  # --score is refused, not raised
     if score is None:
         score = settings.report.score_threshold
     if score is None and detector.score_threshold:
         score = detector.score_threshold.score
     if score is None:
-        score = max(UNMEASURED_SCORE, least)
+        score = UNMEASURED_SCORE
         say(f"{model} carries no score threshold: boxes from {score} on are shown; see --score")
-    score = max(score, least)
+    if score < least:
+        score = least
+        say(f"{model} has no boxes below a score of {score:g}: boxes from there on are shown")
     thresholds = Thresholds.of(wanted, score)
 
     require_writable(out, "--out")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ssdcore.core.errors import InputError
-from ssdcore.core.messages import printable, say
+from ssdcore.core.messages import say
 from ssdcore.data.image_files import IMAGE_SUFFIXES, LARGEST_BYTES, OF_MACOS
 from ssdcore.data.images import BrokenImageError
 from ssdcore.inference.photo_detector import Source
@@ -84,7 +84,8 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
         yield _allowed_address(word, allow_url), _file_name(word)
     elif path.is_dir():
         others = Counter[str]()
-        walk = os.walk(path, onerror=_raise)
+        unreadable: list[Path] = []  # folders
+        walk = os.walk(path, onerror=lambda error: unreadable.append(Path(error.filename)))
         for file in sorted(Path(folder, name) for folder, _, names in walk for name in names):
             is_file = file.is_file() or (file.is_symlink() and not file.exists())  # a broken link
             if not is_file or _real(file).is_relative_to(out) or file.name.startswith(OF_MACOS):
@@ -95,7 +96,8 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
                 others[file.suffix.lower() or file.name] += 1
         if others:
             kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(others.items())[:10])
-            say(printable(f"{word}: left out files that are no images: {kinds}"))
+            say(f"{word}: left out files that are no images: {kinds}")
+        yield from ((folder, Path(_real(folder).name)) for folder in unreadable)
     elif path.exists():
         yield path, Path(path.name)
     else:
@@ -104,16 +106,14 @@ def _resolve(word: str, out: Path, allow_url: bool) -> Iterator[tuple[Path | str
         if not files:
             raise InputError(word, "nothing there", "an image, a folder or a pattern that matches")
         outside = [file for file in files if not _real(file).is_relative_to(out)]
+        if 0 < len(outside) < len(files):
+            say(f"{word}: left out {len(files) - len(outside)} below the output folder")
         yield from ((file, Path(file.name)) for file in outside or files)
 
 
 def _real(path: Path) -> Path:
     """Returns the path without links; unlike `Path.resolve`, accepts a link to itself."""
     return Path(os.path.realpath(path))
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _allowed_address(word: str, allow_url: bool) -> str:

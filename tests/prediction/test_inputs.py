@@ -8,6 +8,7 @@ import pytest
 from ssdcore.core.errors import InputError
 from ssdcore.data.images import BrokenImageError
 from ssdcore.download import streams
+from ssdcore.inference.photo_detector import read_photo
 from ssdcore.prediction import inputs
 from ssdcore.prediction.inputs import find_inputs
 from tests.download.web_server import BODY, Turn
@@ -61,7 +62,7 @@ def test_a_broken_link_is_not_skipped(photos):
     assert {"photos/gone.jpg", "photos/itself.jpg"} <= {*names}
 
 
-def test_an_unreadable_folder_is_an_error(photos, monkeypatch):
+def test_an_unreadable_folder_is_an_input_that_cannot_be_used(photos, monkeypatch):
     real = os.scandir
 
     def scandir(path):  # root may read every folder
@@ -70,8 +71,10 @@ def test_an_unreadable_folder_is_an_error(photos, monkeypatch):
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(PermissionError, match="photos/inner"):
-        found("photos")
+    inner = find_inputs(["photos"], Path("out"), allow_url=False)[-1]
+    assert inner.name == "photos/inner"
+    with pytest.raises(BrokenImageError, match="file unreadable"):
+        read_photo(inner.read())
 
 
 def test_patterns_are_expanded(photos):
