@@ -32,7 +32,14 @@ def main(
     Exit status 0: every out and every figure is equal. 1: something differs, however slightly.
     """
     from ssdcore.dvc.repository import WORKSPACE, open_revisions
-    from ssdcore.dvc.reproduction import differences, make_clone, programs_for, read_record, run
+    from ssdcore.dvc.reproduction import (
+        differences,
+        make_clone,
+        programs_for,
+        read_record,
+        run,
+        tracked_outside_git,
+    )
 
     with open_revisions([revision], "REV") as (original,):
         commit = original.origin.commit
@@ -40,9 +47,8 @@ def main(
         folder = into or layout.states() / "reproduced" / commit
         clone = make_clone(Path.cwd(), commit, folder)
         say(f"{revision} is {commit}, repeated in {clone}")
-        for path in recorded.sources:
-            if not (clone / path).exists():  # git does not have what `dvc add` tracks
-                original.fetch(path, clone / path)
+        for path in tracked_outside_git(recorded.sources, clone):
+            original.fetch(path, clone / path)
     programs = programs_for(Path.cwd(), clone)
     repro = ("-m", "dvc", "repro", "--force", "--no-run-cache")
     run(clone, str(programs / "python"), *repro, programs=programs)

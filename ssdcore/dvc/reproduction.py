@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,16 @@ def make_clone(repository: Path, commit: str, folder: Path) -> Path:
     run(repository, "git", "clone", "--quiet", "--shared", "--no-checkout", top, str(folder))
     run(folder, "git", "checkout", "--quiet", "--detach", commit)
     return folder / inside
+
+
+def tracked_outside_git(sources: Iterable[Path], clone: Path) -> Iterator[Path]:
+    """Yields the data among the sources that `dvc add` tracks, so that the clone lacks them."""
+    for source in sources:
+        if not (clone / source).exists():
+            yield source
+        elif not source.is_absolute():  # the labels may be in git, and the images in DVC
+            for file in (clone / source).rglob("?*.dvc"):
+                yield file.with_suffix("").relative_to(clone)
 
 
 def programs_for(repository: Path, clone: Path) -> Path:

@@ -128,14 +128,15 @@ def test_a_project_in_a_subfolder_is_repeated_there(machine, tmp_path, monkeypat
     assert (project / "again/project/model/best.ckpt").read_text() == "1.5"
 
 
+@pytest.mark.parametrize("tracked", ["data/own", "data/own/photo"])
 def test_data_that_dvc_tracks_are_in_the_clone_and_their_changes_are_results(
-    machine, tmp_path, monkeypatch
+    machine, tmp_path, monkeypatch, tracked
 ):
     monkeypatch.setenv("DVC_NO_ANALYTICS", "true")
     project = make_project(tmp_path / "project", machine)
     (project / "data/own").mkdir(parents=True)
     (project / "data/own/photo").write_text("1")
-    dvc(project, "add", "--quiet", "data/own")
+    dvc(project, "add", "--quiet", tracked)
     with (project / "dvc.yaml").open("a") as file:
         file.write(DATA_STAGES.format(machine=machine))
     dvc(project, "repro", "--quiet")
