@@ -57,7 +57,10 @@ class Range(Section):
     def ends(self) -> list[Any]:
         """Returns the values that have to be valid, so that all others are."""
         ends: list[Any] = self.choices or [self.low, self.high]
-        return ends if self.step is None else [*ends, min(ends[0] + self.step, ends[1])]
+        if self.step is None:
+            return ends
+        second = ends[0] + self.step
+        return [*ends, second if second <= ends[1] else ends[0] + 0 * self.step]  # of its type
 
     def rounded(self, value: Any) -> Any:
         """Returns a proposed number with few digits, for people, and within the interval."""

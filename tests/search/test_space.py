@@ -46,6 +46,7 @@ def one(key: str, **values: Any) -> dict[str, Any]:
         (one("train.lr_max", low=0, high=1, log=True), "log: .* a low above 0 and no step"),
         (one("train.lr_max", low=1, high=2, step=0), "step: found 0, expected greater than 0"),
         (one("train.epochs", low=2, high=4, step=0.5), "train.epochs: found 2.5, expected a whole"),
+        (one("train.epochs", low=1, high=2, step=1.5), "train.epochs: found 1.0, expected a whole"),
         (one("train.loss", choices=["focal", "mutlibox"]), "(did you mean multibox?)"),
         (one("dataset.limit", low=1, high=9), "AP compares on the same data alone"),
         ({"fixed": {"train.lr_max": 0.1}}, "train.lr_max: found 'fixed and searched'"),
