@@ -73,7 +73,8 @@ def main(out: Out, images: Images = LOCAL_FILES, params: ParamsOption = DEFAULT_
         say(f"{counted(crowds, 'crowd region')} left out: these tools have none")
     conversion = read_json(layout.CONVERSION)
     images_lost = sum(sum(conversion[name]["images"]["skipped"].values()) for name in splits)
-    boxes_lost = sum(sum(conversion[name]["boxes"]["dropped"].values()) for name in splits)
+    boxes = [conversion[name]["boxes"] for name in splits]
+    boxes_lost = sum(one["in_skipped_images"] + sum(one["dropped"].values()) for one in boxes)
     if images_lost or boxes_lost:
         lost = f"{counted(images_lost, 'image')} and {counted(boxes_lost, 'box', 'boxes')}"
         say(f"{lost} that convert left out are not in it: {layout.CONVERSION} has the reasons")

@@ -2,7 +2,8 @@
 # `make new-project NAME=cats DATA=/path/to/photos` runs this: sh tools/new_project.sh NAME [DATA]
 #
 # The project lies beside this repository. It keeps the history, so that
-# `git pull --no-rebase upstream main` brings later changes of the code. Needs git alone. Exit status 2: something to fix first.
+# `git pull --no-rebase upstream main` brings later changes of the code. Needs git alone. Exit
+# status 2: something to fix first.
 set -eu
 
 fail() {

@@ -169,7 +169,8 @@ def require_usable(conversion: Conversion, folder: Path) -> None:
         raise InputError(str(folder), found, expected, BRIGHTEN)
     if conversion.kept:
         return
-    first = conversion.skipped[0]
+    skipped = conversion.skipped
+    first = next((one for one in skipped if one.reason == WITHOUT_HEIF), skipped[0])
     fault, remedy = f"{first.file_name}: {first.reason}", "Replace the images, or leave them out"
     if first.reason == WITHOUT_HEIF:
         remedy = AFTER_HEIF
@@ -180,7 +181,7 @@ def require_usable(conversion: Conversion, folder: Path) -> None:
         size = f"{header.width} × {header.height}" if header else "unknown"
         fault += f": {listed.width} × {listed.height} are listed, the file has {size}"
         remedy = "Correct width and height in the annotations; they may be swapped"
-    found = f"none of {counted(len(conversion.skipped), 'image')}, such as {fault}"
+    found = f"none of {counted(len(skipped), 'image')}, such as {fault}"
     raise InputError(str(folder), found, "at least one usable image", remedy)
 
 

@@ -195,7 +195,7 @@ def _named(row: dict[str, Any]) -> str:
 def _weakest_and_strongest(content: ReportContent) -> list[dict[str, Any]]:
     """Returns the two classes, none if their AP is alike.
 
-    They are frequent, or of all with an AP if fewer than two are frequent.
+    Only frequent classes count, if there are two or more.
     """
     rows = [row for row in content.tables["per_class"].records() if words.defined(row["AP"])]
     frequent = [row for row in rows if row["objects"] >= FREQUENT]

@@ -46,7 +46,7 @@ class Voc:
         found = [name for name in map(PurePosixPath, self._names) if name.suffix.lower() == ".xml"]
         homes = {_home(name, "Annotations") for name in found} - {None}
         if not homes and len(lower := {_home(name, "annotations") for name in found}) == 1:
-            homes = lower - {None}  # several of this name are folders as any other
+            homes = lower - {None}  # several are folders like any other
         if len(homes) > 1 or not found:
             several = sorted(map(str, homes)) or "no XML file"
             raise InputError(

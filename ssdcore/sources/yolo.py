@@ -110,7 +110,7 @@ def split_images(files: ImageFiles, where: str) -> dict[str, list[str]]:
     found["train"] = [name for name in found["train"] if name not in held_out]
     kept = complete(found)
     if not kept and any(found.values()):
-        say(f"  {source} has no images of train: the names of folders are the splits")
+        say(f"  {source} leaves no images for train: the names of folders count instead")
     return kept or by_split(images)
 
 

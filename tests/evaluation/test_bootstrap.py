@@ -14,7 +14,7 @@ from ssdcore.evaluation.split import Split, read_split
 from tests.evaluation.scenes import NOTHING, write_scene
 
 IMAGES, FEW = 80, 4
-"""So many that each resample has each class in each size."""
+"""With 80 images, every resample has every class in every size."""
 
 
 def resampled(path, results, times, folder):

@@ -503,7 +503,7 @@ def test_a_data_yaml_of_val_alone_is_not_used_with_a_line(tmp_path, capsys):
     files = EXPORTS["ultralytics"](data) | {"data.yaml": f"val: images\nnames: {data.classes}\n"}
     parts = fetched(make_folder(tmp_path / "set", files), tmp_path / "raw")
     assert (len(names(parts["train"])), len(names(parts["val"]))) == (6, 2)
-    line = "  data.yaml has no images of train: the names of folders are the splits\n"
+    line = "  data.yaml leaves no images for train: the names of folders count instead\n"
     assert line in capsys.readouterr().out
 
 

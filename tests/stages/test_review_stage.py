@@ -27,7 +27,7 @@ def folder(tmp_path):
         write_coco(tmp_path / layout.ground_truth(split), images, rows)
     of_split = {
         "images": {"skipped": {"unreadable image": 1}},
-        "boxes": {"dropped": {"duplicate": 2, "box without area": 1}},
+        "boxes": {"dropped": {"duplicate": 2, "box without area": 1}, "in_skipped_images": 1},
         "skipped_files": skipped,
     }
     conversion = dict.fromkeys(layout.SPLITS, of_split)
@@ -47,7 +47,7 @@ def test_the_most_suspicious_images_come_first_and_all_others_follow(folder):
     assert "mindspore" not in packages
     assert lines[-3:] == [
         "2 crowd regions left out: these tools have none",
-        "2 images and 6 boxes that convert left out are not in it: "
+        "2 images and 8 boxes that convert left out are not in it: "
         "data/mindrecord/conversion.json has the reasons",
         "4 images, 3 labels worth a look → review.json",
     ]
