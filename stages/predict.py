@@ -136,9 +136,9 @@ def main(
     if score is None and detector.score_threshold:
         score = detector.score_threshold.score
     if score is None:
-        score = UNMEASURED_SCORE
+        score = max(UNMEASURED_SCORE, least)
         say(f"{model} carries no score threshold: boxes from {score} on are shown; see --score")
-    if score < least:
+    elif score < least:
         score = least
         say(f"{model} has no boxes below a score of {score:g}: boxes from there on are shown")
     thresholds = Thresholds.of(wanted, score)

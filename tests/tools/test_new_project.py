@@ -132,6 +132,8 @@ def test_a_name_of_digits_is_a_text_and_photos_to_add_come_first(repository):
 def test_a_pull_brings_new_code_and_keeps_what_the_project_owns(repository):
     upstream, project = (repository.with_name(name) for name in ("upstream", "wolves"))
     run(repository, "git", "clone", "--quiet", ".", str(upstream))
+    for key, value in (("user.name", "Ann"), ("user.email", "ann@example.com")):
+        run(upstream, "git", "config", key, value)
     assert make(upstream, "wolves").returncode == 0
     run(project, "git", "remote", "set-url", "upstream", str(upstream))
     own = {"dvc.lock": "own", "metrics/train.json": "own"}
