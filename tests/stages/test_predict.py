@@ -3,7 +3,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import pytest
 from typer.testing import Result
 
@@ -98,6 +97,8 @@ def test_without_a_usable_image_no_threshold_is_named(folder):
 
 @pytest.mark.parametrize("carried", [True, False])
 def test_a_default_score_is_one_that_the_exported_file_computes(folder, detector_file, carried):
+    import onnx  # after MindSpore, which aborts otherwise
+
     for name in ("ssd300_photos.onnx", "ssd300.onnx"):
         model = onnx.load(detector_file.with_name(name))
         texts = {text.key: text for text in model.metadata_props}
