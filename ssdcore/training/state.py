@@ -91,7 +91,8 @@ class TrainingState:
         if snapshot is None:
             if self._writes:
                 self._files.paths.faults.unlink(missing_ok=True)
-                self._snapshots.clear()
+                if found:
+                    self._snapshots.clear()
             return None
         history = snapshot.arrays.pop(HISTORY)
         if not self.finished:

@@ -445,6 +445,15 @@ def test_what_killed_trainings_left_is_removed_at_the_next_start(start, tmp_path
     assert left == {"3/finished", "4/finished", "5/0000000007"}
 
 
+def test_a_state_that_cannot_be_read_stays(start):
+    run = start()
+    run.state.save(START._replace(step=1))
+    (manifest,) = run.state.folder.glob("*/manifest.json")
+    manifest.write_text("{")
+    assert start().start == START
+    assert manifest.exists()
+
+
 def test_a_state_of_another_network_is_refused(start, model):
     start().state.save(START)
     with pytest.raises(InputError, match="expected a state of this training"):
