@@ -15,6 +15,7 @@ PARTS = (
     ".dvc/plots",
     ".dvcignore",
     ".gitignore",
+    "docs/onnx_example.py",
     "dvc.yaml",
     "examples",
     "presets",
