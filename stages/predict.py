@@ -39,9 +39,8 @@ Score = Annotated[
     float | None,
     typer.Option(
         "--score",
-        min=0,
-        max=1,
-        help="Minimum score of a box [report.score_threshold or the model's, of its best F1].",
+        help="Minimum score of a box, from 0 to 1 "
+        "[report.score_threshold or the model's, of its best F1].",
     ),
 ]
 Classes = Annotated[
@@ -98,6 +97,8 @@ def main(
     wanted, runtime = settings.evaluate, settings.runtime
     if device not in (None, *get_args(Device)):
         raise InputError("--device", device, ", ".join(get_args(Device)))
+    if score is not None and not 0 <= score <= 1:  # NaN, too
+        raise InputError("--score", score, "a number from 0 to 1")
     if tile and tile < MIN_TILE:
         raise InputError("--tile", tile, f"0, or {MIN_TILE} or more")
     if seconds is not None and camera is None:

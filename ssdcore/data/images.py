@@ -22,6 +22,7 @@ HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 AVIF_BRANDS = (b"avif", b"avis")
 OTHER_SIZE = "size differs from the annotation file's"
 DAMAGED = "image damaged or cut short"
+LFS_POINTER = b"version https://git-lfs."
 WITHOUT_HEIF = "HEIC image: pip install pillow-heif to read it"
 ORIENTATION_TAG = 0x0112
 UPRIGHT: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
@@ -248,6 +249,8 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
     """Opens an image with Pillow and calls `use`."""
     if not data:
         raise BrokenImageError("file empty")
+    if data.startswith(LFS_POINTER):
+        raise BrokenImageError("pointer of Git LFS: git lfs pull fetches the image")
     width = height = 0
     formats = phone_formats() if _is_of_phone(data) else FORMATS
     try:

@@ -148,6 +148,8 @@ def test_a_model_without_a_threshold_gets_a_stated_one(folder):
         (("photos", "--out", "best.ckpt", "--score", "0.5"), "a file in place of a folder"),
         (("photos", "--device", "TPU"), "--device: found 'TPU', expected auto, Ascend, GPU, CPU"),
         (("photos", "--tile", "10"), "--tile: found 10, expected 0, or 64 or more"),
+        (("photos", "--score", "1.5"), "--score: found 1.5, expected a number from 0 to 1"),
+        (("photos", "--score", "nan"), "--score: found nan, expected a number from 0 to 1"),
         (("photos", "--seconds", "3"), "--seconds: found 3.0, expected --camera as well"),
         (("--camera", "0", "--seconds", "0"), "--seconds: found 0.0, expected a number greater"),
         (("--camera", "99", "--score", "0.5"), "--camera: found 99, expected the number of"),
