@@ -65,7 +65,8 @@ def check_device(params: Path, device: Device) -> Iterator[Finding]:
             yield Finding("ok", "CPU", _times(reference))
             findings = judged(reference, found, "O0")
             yield from findings
-            if is_cpu(found) or any(finding.is_error for finding in findings):
+            is_cpu = str(found["device"]).startswith("device: CPU")
+            if is_cpu or any(finding.is_error for finding in findings):
                 return
             half = computed(folder, params, device, HALF)
             yield from judged(reference, half, HALF)
@@ -125,31 +126,18 @@ def run_on(device: str, script: str, *arguments: str) -> str:
     return done.stdout
 
 
-def is_cpu(found: Arrays) -> bool:
-    """Returns whether a CPU computed what `computed` returned."""
-    return str(found["device"]).startswith("device: CPU")
-
-
-def differences(reference: Arrays, found: Arrays, amp: str) -> dict[str, float]:
-    """Returns the norm of each difference from the CPU, as a share of the CPU's norm.
-
-    They are by the keys of `BOUNDS`.
-    """
-    shares = {}
-    for what in BOUNDS[amp]:
-        expected = np.asarray(reference[what], float)
-        difference = np.linalg.norm(np.asarray(found[what], float) - expected)
-        shares[what] = float(difference) / max(float(np.linalg.norm(expected)), 1e-12)
-    return shares
-
-
 def judged(reference: Arrays, found: Arrays, amp: str) -> list[Finding]:
-    """Returns a finding for each difference, and one for the time."""
+    """Returns a finding for each difference from the CPU, and one for the time.
+
+    A difference is a norm, as a share of the CPU's.
+    """
     of_amp = "" if amp == "O0" else f", amp {amp}"
     remedy = REMEDY if amp == "O0" else AMP_REMEDY
     findings = []
-    for what, share in differences(reference, found, amp).items():
-        bound = BOUNDS[amp][what]
+    for what, bound in BOUNDS[amp].items():
+        expected = np.asarray(reference[what], float)
+        difference = np.linalg.norm(np.asarray(found[what], float) - expected)
+        share = float(difference) / max(float(np.linalg.norm(expected)), 1e-12)
         text = f"{share:.1e} of the CPU's values apart, at most {bound:g}"
         grade: Grade = "ok" if share <= bound else "error"  # NaN is an error
         findings.append(Finding(grade, WORDS[what] + of_amp, text, remedy * (grade != "ok")))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from ssdcore.core.errors import InputError
+from ssdcore.core.nested import leaves
 
 Arrays = dict[str, NDArray[np.float32]]
 
@@ -95,7 +96,7 @@ def _read_torch(path: Path) -> dict[str, NDArray[Any]]:
         with catch_warnings():
             simplefilter("ignore")
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
-        entries = dict(_flat(content))
+        entries = dict(leaves(content))  # trainings save the weights beside other state
     except (OSError, MemoryError):
         raise
     except Exception:  # many types; PyTorch's own texts recommend to run the file's code
@@ -109,15 +110,6 @@ def _read_torch(path: Path) -> dict[str, NDArray[Any]]:
         for name, value in entries.items()
         if isinstance(value, torch.Tensor)
     }
-
-
-def _flat(content: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the entries of nested dicts: trainings save the weights beside other state."""
-    for name, value in content.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 READERS: dict[str, Callable[[Path], dict[str, NDArray[Any]]]] = {

@@ -13,12 +13,12 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from plotly.offline import get_plotlyjs
 
 from ssdcore.core.errors import InputError
 from ssdcore.core.messages import counted
 from ssdcore.report import words
 from ssdcore.report.labels import visible
-from ssdcore.report.plotting import plotly_js
 
 TEMPLATES = Path(__file__).with_name("templates")
 """Folder of templates, styles and scripts: document.* for every page, the others for one each."""
@@ -33,7 +33,7 @@ def render_document(name: str, **values: Any) -> str:
     Raises:
         InputError: the page would be larger than `LARGEST_BYTES`.
     """
-    scripts = [plotly_js(), *_parts(name, "js")]
+    scripts = [Markup(get_plotlyjs()), *_parts(name, "js")]
     page = _environment().get_template(f"{name}.html.jinja").render(
         **values,
         style=Markup("\n").join(_parts(name, "css")),

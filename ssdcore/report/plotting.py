@@ -12,7 +12,6 @@ import numpy as np
 import plotly.graph_objects as go
 from jinja2.utils import htmlsafe_json_dumps
 from markupsafe import Markup
-from plotly.offline import get_plotlyjs
 
 from ssdcore.report.labels import chart_text
 from ssdcore.report.words import defined
@@ -66,18 +65,6 @@ def fragment(drawing: go.Figure, description: str, height_px: int = 320) -> Mark
         '<div class="chart" role="img" aria-label="{}" style="height:{}px"></div>\n'
         '<script type="application/json">{}</script>'
     ).format(description, height_px, data)
-
-
-def plotly_js() -> Markup:
-    """Returns plotly.js (4.8 MB), from the installed package, for a script element.
-
-    Raises:
-        ValueError: it contains text that would end or change that element.
-    """
-    source = get_plotlyjs()
-    if "</script" in source.lower() or "<!--" in source:
-        raise ValueError("plotly.js holds text that would end or change its script element")
-    return Markup(source)
 
 
 def line(x: Sequence[float], y: Sequence[float | None], name: str, **style: Any) -> go.Scatter:

@@ -147,16 +147,6 @@ def test_what_is_tracked_is_a_figure(figures, numbers):
     assert set(TRACKED) <= figures.keys() | numbers.keys()
 
 
-def test_the_results_are_those_of_all_tables(figures, tables):
-    assert results_of("test", figures, tables.values(), 40, {"remark": "r"}) == {
-        "split": "test",
-        "bbox": {name: defined(figures[name]) for name in FIGURES},
-        "images": 40,
-        **scalars(tables.values()),
-        "remark": "r",
-    }
-
-
 def test_a_new_figure_is_in_metrics_and_files(tmp_path, monkeypatch, scene, figures):
     def wide(judged):
         rows = [(name, 3) for name in judged.split.names]

@@ -2,7 +2,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from ssdcore.core.errors import InputError
 from ssdcore.export.photos import with_photos
 from ssdcore.export.precision import to_float16, to_int8
 from ssdcore.geometry.default_boxes import default_boxes
@@ -43,8 +42,3 @@ def test_int8_takes_its_ranges_from_all_images(network, images):
     expected = answers(network, images)[0]
     losses = [abs(answers(model, images)[0] - expected).max() for model in (narrow, wide)]
     assert losses[0] > 5 * losses[1]
-
-
-def test_int8_needs_images(network):
-    with pytest.raises(InputError, match="no image"):
-        to_int8(network, [])

@@ -9,7 +9,7 @@ from ssdcore.geometry.box_coder import decode, encode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.iou import iou_matrix
 from ssdcore.inference import decode as decode_module
-from ssdcore.inference.decode import Thresholds, detect, find_candidates, validation_remark
+from ssdcore.inference.decode import Thresholds, detect, validation_remark
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams
 
@@ -177,33 +177,3 @@ def test_thresholds_come_from_the_parameters_and_the_score_can_be_overridden():
     )  # fmt: skip
     assert Thresholds.of(wanted) == (0.1, 0.2, 3, 4, 5)
     assert Thresholds.of(wanted, 0.0) == (0.0, 0.2, 3, 4, 5)
-
-
-def naive_candidates(probabilities, min_score):
-    return [
-        (row, label, probabilities[row, label])
-        for row in range(len(probabilities))
-        for label in range(1, probabilities.shape[1])
-        if probabilities[row, label] >= np.float32(min_score)
-    ]
-
-
-def softmax_table(rng, rows, classes, dtype=np.float32):
-    logits = rng.normal(0, 4, (rows, classes)).astype(dtype)
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True, dtype=dtype)
-
-
-@given(st.integers(0, 2**32), st.sampled_from([0.01, 0.1, 0.5, 0.9]), st.sampled_from([2, 21, 81]))
-def test_candidates_equal_a_loop(seed, min_score, classes):
-    table = softmax_table(np.random.default_rng(seed), 40, classes)
-    found = find_candidates(table, min_score)
-    assert list(zip(*found, strict=True)) == naive_candidates(table, min_score)
-
-
-def test_half_precision(rng):
-    table = softmax_table(rng, 200, 21, np.float16)
-    found = find_candidates(table, 0.05)
-    assert found.scores.dtype == np.float32
-    reached = table[:, 1:] >= np.float16(0.05)
-    np.testing.assert_array_equal(found.scores, table[:, 1:][reached])
