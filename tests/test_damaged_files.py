@@ -19,7 +19,7 @@ from safetensors.numpy import save as to_safetensors
 import tests.network_fixtures  # noqa: F401 - quietens MindSpore
 from ssdcore.coco.annotations import CocoClass, read_coco
 from ssdcore.core.errors import InputError
-from ssdcore.data.archives import extract_one, unzip
+from ssdcore.data.archives import unzip
 from ssdcore.data.image_files import archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.export.metadata import ExportMetadata
@@ -167,7 +167,7 @@ def read_archive(path):
 
 def extract(path):
     unzip(path, path.with_suffix(".all"))
-    extract_one(path, "classes.txt", path.with_suffix(".one"))
+    unzip(path, path.with_suffix(".one"), ["classes.txt"])
 
 
 def run_network(path):

@@ -6,15 +6,12 @@ the folder, and ignores modes.
 
 import struct
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from itertools import pairwise
 from pathlib import Path
-from shutil import copyfileobj
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from ssdcore.core.errors import InputError, RunError, found_instead
-from ssdcore.core.files import replacing
 from ssdcore.core.machine_faults import retrying
 
 MAX_RATIO = 200
@@ -93,44 +90,23 @@ def _fault(archive: ZipFile, size: int) -> tuple[str, str] | None:
     return None
 
 
-def unzip(archive: Path, folder: Path) -> None:
-    """Extracts all of `archive` into a folder.
+def unzip(archive: Path, folder: Path, names: Collection[str] = ()) -> None:
+    """Extracts the entries `names` into a folder, or all of them.
 
     Raises:
-        InputError: as `open_archive`; or an entry is damaged or cannot be written.
+        InputError: as `open_archive`; or an entry is missing, damaged or cannot be written.
     """
     with open_archive(archive) as entries:
-        for name in entries.namelist():
-            with _naming(archive, name):
+        if missing := sorted(set(names).difference(entries.namelist())):
+            raise InputError(
+                str(archive), f"no entry {missing[0]}", f"an archive with {missing[0]}"
+            )
+        for name in names or entries.namelist():
+            try:
                 entries.extract(name, folder)
-
-
-def extract_one(archive: Path, name: str, target: Path) -> None:
-    """Extracts the one entry `name` to the file `target`.
-
-    Raises:
-        InputError: as `open_archive`; or there is no such entry, or a damaged one.
-    """
-    with open_archive(archive) as entries:
-        if name not in entries.namelist():
-            raise InputError(str(archive), f"no entry {name}", f"an archive with {name}")
-        with (
-            replacing(target) as part,
-            _naming(archive, name),
-            entries.open(name) as source,
-            part.open("wb") as file,
-        ):
-            copyfileobj(source, file, 1 << 20)  # zipfile stops at the entry's stated size
-
-
-@contextmanager
-def _naming(archive: Path, name: str) -> Iterator[None]:
-    """Names the archive and the entry in the errors of the block."""
-    try:
-        yield
-    except BROKEN_ENTRY as error:
-        found = f"{name}: {error}"
-        raise InputError(str(archive), found, "an intact zip archive", OTHER_SOURCE) from None
-    except OSError as error:  # also if one entry is a file and another needs a folder there
-        found = f"{name}: {found_instead(error)}"
-        raise InputError(str(archive), found, "entries that can be written", OTHER_SOURCE) from None
+            except BROKEN_ENTRY as error:
+                found, expected = f"{name}: {error}", "an intact zip archive"
+                raise InputError(str(archive), found, expected, OTHER_SOURCE) from None
+            except OSError as error:  # also if an entry is a file and another needs a folder there
+                found, expected = f"{name}: {found_instead(error)}", "entries that can be written"
+                raise InputError(str(archive), found, expected, OTHER_SOURCE) from None

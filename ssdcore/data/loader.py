@@ -15,13 +15,14 @@ import numpy as np
 from mindspore import dataset
 from numpy.typing import NDArray
 
+from ssdcore.coco.detection_matching import ranks
 from ssdcore.core.errors import InputError, RunError
 from ssdcore.core.machine_faults import resuming, retrying
 from ssdcore.data.augment import Sample, augment, image_generator
 from ssdcore.data.images import BrokenImageError
 from ssdcore.data.mindrecord import COLUMNS, OBJECTS, mindrecord_errors, to_objects, to_sample
 from ssdcore.data.preprocess import SSD300, NetworkInput, to_network_input
-from ssdcore.data.sampling import UNIT, class_repeats, draw_epoch, earlier_copies, image_repeats
+from ssdcore.data.sampling import UNIT, class_repeats, draw_epoch, image_repeats
 from ssdcore.data.thread_map import batched, map_in_threads
 from ssdcore.data.tiles import Rgb, parts
 from ssdcore.geometry.boxes import Boxes
@@ -165,7 +166,7 @@ class TrainingLoader:
         shown = slice(done * self.images_per_step, self.steps_per_epoch * self.images_per_step)
         order, copies = (
             whole[shown].reshape(-1, share.size, self._batch_size)[:, share.rank].ravel()
-            for whole in (order, earlier_copies(order))
+            for whole in (order, ranks(order, np.zeros(len(order))))  # an image's copies, from 0
         )
         if not len(order):
             return

@@ -44,13 +44,3 @@ def draw_epoch(repeats: Indices, rng: np.random.Generator) -> Indices:
     order = rng.permutation(len(repeats))
     ends = (np.cumsum(repeats[order]) + rng.integers(UNIT)) // UNIT
     return rng.permutation(np.repeat(order, np.diff(ends, prepend=0)))
-
-
-def earlier_copies(indices: Indices) -> Indices:
-    """Returns for each entry how many entries before it are equal."""
-    order = np.argsort(indices, kind="stable")
-    grouped = indices[order]
-    starts = np.searchsorted(grouped, grouped)
-    copies = np.empty(len(indices), np.int64)
-    copies[order] = np.arange(len(indices)) - starts
-    return copies

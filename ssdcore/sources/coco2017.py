@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ssdcore.core import layout
 from ssdcore.core.files import sha256_of_file
-from ssdcore.data.archives import extract_one
+from ssdcore.data.archives import unzip
 from ssdcore.data.image_files import archive_fault
 from ssdcore.data.manifest import FetchedSplit, annotation_file
 from ssdcore.download.local_copy import local_copy, remembered_sha256
@@ -24,9 +24,10 @@ def fetch(params: Coco2017Params, folder: Path) -> dict[str, FetchedSplit]:
         InputError: an archive cannot be fetched, or has other content than expected.
     """
     annotations = local_copy(params.annotations, f"{SECTION}.annotations", archive_fault)
-    for split in layout.SPLITS:
-        name = f"annotations/instances_{split}2017.json"
-        extract_one(annotations, name, annotation_file(folder, split))
+    names = {split: f"annotations/instances_{split}2017.json" for split in layout.SPLITS}
+    unzip(annotations, folder, names.values())
+    for split, name in names.items():
+        (folder / name).replace(annotation_file(folder, split))
     splits = {}
     for split in reversed(layout.SPLITS):  # the small archive before the large one
         reference = getattr(params, f"{split}_images")
