@@ -9,14 +9,6 @@ from ssdcore.models.ssd import SSD
 from tests.network_fixtures import RATIOS
 
 
-def test_trainable_values_of_the_tutorials_network():
-    with no_init_parameters():
-        network = SSD(
-            81, head="separable", batch_norm=False, extra_relu=False, l2_norm=False, conv_bias=False
-        )
-    assert sum(p.size for p in network.trainable_params()) == 24_261_814
-
-
 def test_trainable_values_of_the_full_ssd512():
     """An extra block of 256 → 128 → 256 channels, and six more boxes on maps of 256 channels."""
     with no_init_parameters():

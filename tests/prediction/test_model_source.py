@@ -15,7 +15,6 @@ from ssdcore.serving.registry import Registry
 from ssdcore.serving.version import read_candidate
 from ssdcore.tracking.client import experiment_id_of, mlflow_errors, open_client
 from ssdcore.tracking.store import UnavailableError, locate
-from tests.project import loaded
 from tests.serving.repositories import write_repository
 from tests.small_repository import dvc, run
 
@@ -203,12 +202,3 @@ def test_an_exported_network_refuses_another_device(exported):
     with pytest.raises(InputError, match="--device: found 'Ascend', expected CPU"):
         load_detector(exported, 1, 1, "Ascend", device_is_required=True)
     load_detector(exported, 1, 1, "Ascend", device_is_required=False)
-
-
-def test_an_exported_network_needs_no_mindspore_and_no_parameters(exported, jpeg, tmp_path):
-    (tmp_path / "a.jpg").write_bytes(jpeg)
-    shutil.copy(exported, tmp_path / "net.onnx")
-    status, lines, packages = loaded(tmp_path, "predict", "a.jpg", "--model", "net.onnx")
-    assert status == 0
-    assert lines[-1].endswith(" in 1 image → predictions")
-    assert "mindspore" not in packages
