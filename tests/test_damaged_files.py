@@ -18,8 +18,10 @@ from safetensors.numpy import save as to_safetensors
 
 import tests.network_fixtures  # noqa: F401 - quietens MindSpore
 from ssdcore.coco.annotations import CocoClass, read_coco
+from ssdcore.coco.ground_truth import write_ground_truth
 from ssdcore.core.errors import InputError
 from ssdcore.data.archives import unzip
+from ssdcore.data.convert import read_split
 from ssdcore.data.image_files import archive_fault, open_image_files
 from ssdcore.data.images import BrokenImageError
 from ssdcore.export.metadata import ExportMetadata
@@ -77,7 +79,8 @@ def coco(_):
     image = {"id": 1, "file_name": "ä.png", "height": 6, "width": 8}
     box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2.5, 2], "area": 5}
     content = {"images": [image], "categories": [{"id": 1, "name": "süß"}]}
-    return json.dumps({**content, "annotations": [{**box, "iscrowd": 0}]}).encode()
+    rows = [{**box, "iscrowd": 0}, {**box, "id": 2, "bbox": [0, 0, 8, 6], "iscrowd": 1}]
+    return json.dumps({**content, "annotations": rows}).encode()
 
 
 def tasks(_):
@@ -133,6 +136,17 @@ def alone(path, name):
         yield files
 
 
+def read_annotations(path):
+    """Whatever is read, later stages read the same from what convert writes."""
+    (path.parent / "ä.png").write_bytes(png())
+    split = read_split(path, path.parent)
+    truth = path.with_suffix(".truth")
+    write_ground_truth(truth, split)
+    again = read_coco(truth)
+    assert again.boxes["kept"] == split.boxes["kept"]
+    assert (again.classes, again.images) == (split.classes, split.images)
+
+
 def read_yaml(path):
     with alone(path, "data.yaml") as files:
         read_names(files, str(path))
@@ -181,7 +195,7 @@ def watch(path):
 
 
 READERS = {  # by file name: the bytes of an intact one, or what makes them; and what reads it
-    "coco.json": (coco, read_coco),
+    "coco.json": (coco, read_annotations),
     "voc.xml": (XML, read_voc),
     "tasks.json": (tasks, read_tasks),
     "yolo.txt": (b"0 0.5 0.5 0.25 1e-1\n\n0 .5 .5 1 1\n", read_label),

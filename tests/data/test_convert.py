@@ -17,7 +17,6 @@ from ssdcore.data.loader import spread_samples
 from ssdcore.data.mindrecord import COLUMNS, find_shards, to_sample
 from ssdcore.geometry.boxes import yxyx_to_xywh_px
 from tests.coco_files import box, jpeg, write_coco
-from tests.damage import Reader, faults
 from tests.data.samples import extent_px, painted
 
 
@@ -230,22 +229,6 @@ def test_files_with_several_entries_are_found_in_one_split_and_across(tmp_path):
     assert repeated_files({"train": (train, tmp_path / "x"), "val": (val, tmp_path / "y")}) == [
         found[0]
     ]
-
-
-def test_a_damaged_annotation_file_is_read_or_refused(tmp_path):
-    """Whatever is read can be converted, and later stages read the same from the result."""
-    (tmp_path / "a.jpg").write_bytes(jpeg())
-    rows = [box(1, 5, [8, 6, 16.5, 12], area=9, iscrowd=0), box(1, 1, [0, 0, 40, 30], iscrowd=1)]
-    path = write_coco(tmp_path / "a.json", [{"id": 1, "file_name": "a.jpg"}], rows)
-
-    def read(path):
-        split = read_split(path, tmp_path)
-        write_ground_truth(tmp_path / "b.json", split)
-        again = read_coco(tmp_path / "b.json")
-        assert again.boxes["kept"] == split.boxes["kept"]
-        assert (again.classes, again.images) == (split.classes, split.images)
-
-    assert list(faults(Reader("a.json", path.read_bytes(), read), 50, tmp_path)) == []
 
 
 def test_the_number_of_threads_changes_no_byte(tmp_path):
