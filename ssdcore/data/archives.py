@@ -90,18 +90,19 @@ def _fault(archive: ZipFile, size: int) -> tuple[str, str] | None:
     return None
 
 
-def unzip(archive: Path, folder: Path, names: Collection[str] = ()) -> None:
-    """Extracts the entries `names` into a folder, or all of them.
+def unzip(archive: Path, folder: Path, names: Collection[str] | None = None) -> None:
+    """Extracts the entries `names` into a folder; None is all of them.
 
     Raises:
         InputError: as `open_archive`; or an entry is missing, damaged or cannot be written.
     """
     with open_archive(archive) as entries:
-        if missing := sorted(set(names).difference(entries.namelist())):
+        listed = entries.namelist()
+        if missing := sorted(set(names or ()).difference(listed)):
             raise InputError(
                 str(archive), f"no entry {missing[0]}", f"an archive with {missing[0]}"
             )
-        for name in names or entries.namelist():
+        for name in listed if names is None else names:
             try:
                 entries.extract(name, folder)
             except BROKEN_ENTRY as error:

@@ -39,7 +39,7 @@ def _network_in(model: Path) -> Path:
     """Returns the network's file of a model that `ssdcore.serving.package` wrote."""
     if not (model / "MLmodel").is_file():
         raise LookupError("a folder that is no model; name a file in it")
-    networks = [path for path in model.glob("artifacts/*") if path.is_file()]
+    networks = [path for path in model.glob("artifacts/[!.]*") if path.is_file()]
     if len(networks) != 1:
         raise LookupError("a model that was not registered by stages.promote")
     return networks[0]

@@ -1,13 +1,14 @@
 """Packs an exported detector as an MLflow model: code, requirements, signature, an example."""
 
+import re
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
 
+from ssdcore.core.errors import InputError
 from ssdcore.export.runtime import OnnxFile
 from ssdcore.tracking.client import quiet
 
@@ -21,6 +22,7 @@ IMAGE = "image"
 """The input's column."""
 MODEL_CODE = Path(__file__).with_name("image_model.py")
 LIBRARY = MODEL_CODE.parents[1]
+LOCK = LIBRARY.with_name("requirements.lock")
 PACKAGES = (
     "mlflow-skinny", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow",
     "pydantic", "pydantic-core", "typing-extensions",
@@ -32,9 +34,9 @@ package can serve; the larger one brings 400 MB for training and databases."""
 def save(folder: Path, exported: Path, min_score: float, metadata: Mapping[str, str]) -> None:
     """Writes the model to a new folder, from which `mlflow models serve` can serve it.
 
-    It contains a copy of the library and requires the installed versions, so that it can be served
-    without the repository, and gives the same answers after the library has changed. `min_score` is
-    the default of a request.
+    It contains a copy of the library and pinned requirements, so that it can be served without the
+    repository, and gives the same answers after the library has changed. `min_score` is the default
+    of a request.
     """
     limits = OnnxFile(exported).metadata.thresholds
     save_model(
@@ -42,7 +44,7 @@ def save(folder: Path, exported: Path, min_score: float, metadata: Mapping[str, 
         python_model=str(MODEL_CODE),
         artifacts={"detector": str(exported)},
         code_paths=[str(LIBRARY)],
-        pip_requirements=[f"{name}=={version(name)}" for name in PACKAGES],
+        pip_requirements=pinned_requirements(LOCK),
         signature=signature(max(min_score, limits.score), limits.max_detections),
         input_example=pd.DataFrame({IMAGE: [_example_jpeg()]}),
         metadata=dict(metadata),
@@ -74,6 +76,22 @@ def signature(min_score: float, max_detections: int) -> ModelSignature:
             ]
         ),
     )
+
+
+def pinned_requirements(lock: Path) -> list[str]:
+    """Returns the lock file's lines for `PACKAGES` as pip takes them, with their markers.
+
+    Raises:
+        InputError: the lock file lacks a package.
+    """
+    text = lock.read_text(encoding="utf-8")
+    found: list[str] = []
+    for name in PACKAGES:
+        lines = re.findall(rf"^({re.escape(name)}==.*?) *\\?$", text, re.MULTILINE)
+        if not lines:
+            raise InputError(str(lock), "no such line", f"a version of {name}", "Run make lock")
+        found += lines
+    return found
 
 
 def _example_jpeg() -> bytes:

@@ -3,18 +3,20 @@
 import base64
 import re
 import sys
-from importlib.metadata import packages_distributions, version
+from importlib.metadata import packages_distributions
 from typing import Any
 
 import grimp
 import numpy as np
 import pytest
 
+from ssdcore.core.errors import InputError
 from ssdcore.data.images import decode
 from ssdcore.inference.decode import Thresholds
 from ssdcore.inference.detector import load_photo_detector
-from ssdcore.serving.package import PACKAGES, save
+from ssdcore.serving.package import PACKAGES, pinned_requirements, save
 from ssdcore.tracking.client import quiet
+from tests.serving.repositories import ROOT
 
 MODULE = "ssdcore.serving.image_model"
 
@@ -111,9 +113,7 @@ def test_the_folder_has_a_network_its_code_requirements_and_origin(model, folder
     assert all((code / (name.replace(".", "/") + ".py")).is_file() for name in modules)
     assert not list(folder.rglob("__pycache__"))
     assert sum(path.stat().st_size for path in code.rglob("*")) < 3_000_000
-    required = (folder / "requirements.txt").read_text().splitlines()
-    assert f"numpy=={version('numpy')}" in required
-    assert not any("mindspore" in line for line in required)
+    assert "mindspore" not in (folder / "requirements.txt").read_text()
     assert model.metadata.metadata == {"model.sha256": "5ab1e"}
     assert not list(folder.rglob("*.pkl"))
 
@@ -127,3 +127,24 @@ def test_requirements_are_what_the_model_imports():
     # mlflow-skinny is what serves of MLflow; pillow-heif is for HEIC files alone (extra `heic`)
     required = installed - {"mlflow", "mlflow-tracing", "pillow-heif"}
     assert required == set(PACKAGES)
+
+
+def test_versions_and_markers_come_from_the_lock_file(tmp_path):
+    lines = pinned_requirements(ROOT / "requirements.lock")
+    assert any(line.startswith("numpy==1.26.4 ; python_full_version < '3.13'") for line in lines)
+    assert all(re.fullmatch(r"[a-z-]+==\S+( ; .+)?", line) for line in lines), lines
+    text = (ROOT / "requirements.lock").read_text()
+    assert all(f"\n{line} \\\n" in text for line in lines)
+    both = "".join(f"{name}==1 \\\n    --hash=sha256:0\n" for name in PACKAGES)
+    (tmp_path / "lock").write_text(both + "pillow==2 ; python_version < '3.11' \\\n")
+    found = pinned_requirements(tmp_path / "lock")
+    assert [line for line in found if line.startswith("pillow")] == [
+        "pillow==1",
+        "pillow==2 ; python_version < '3.11'",
+    ]
+
+
+def test_a_lock_file_without_a_package_is_an_error(tmp_path):
+    (tmp_path / "lock").write_text("mlflow==3 \\\n")
+    with pytest.raises(InputError, match="expected a version of mlflow-skinny"):
+        pinned_requirements(tmp_path / "lock")
