@@ -250,7 +250,9 @@ def _read(data: bytes, use: Callable[[Image.Image], None]) -> Header:
     if not data:
         raise BrokenImageError("file empty")
     if data.startswith(LFS_POINTER):
-        raise BrokenImageError("pointer of Git LFS: git lfs pull fetches the image")
+        raise BrokenImageError(
+            "pointer of Git LFS, no image: git lfs pull in its repository fetches it"
+        )
     width = height = 0
     formats = phone_formats() if _is_of_phone(data) else FORMATS
     try:

@@ -54,7 +54,7 @@ def test_other_formats_decode_to_rgb(mode, kind):
         (b"<html>404</html>", "no BMP, JPEG, PNG, TIFF or WebP image"),
         (
             b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n",
-            "pointer of Git LFS: git lfs pull fetches the image",
+            "pointer of Git LFS, no image: git lfs pull in its repository fetches it",
         ),
         (plain("P", "GIF"), "no BMP, JPEG, PNG, TIFF or WebP image"),
         (jpeg()[:-900], "image damaged or cut short"),
