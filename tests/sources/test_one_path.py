@@ -524,7 +524,9 @@ def test_yolos_images_that_cannot_be_read_are_convert_s_to_name(tmp_path, monkey
     }
     path = make_folder(tmp_path / "set", files)
     changes = {"dataset.name": "local", "dataset.local.path": str(path)}
-    with pytest.raises(InputError, match=r"none of 6 images, such as images/.*: pointer of Git LFS"):
+    with pytest.raises(
+        InputError, match=r"none of 6 images, such as images/.*: pointer of Git LFS"
+    ):
         converted(tmp_path, changes, monkeypatch)
 
 
