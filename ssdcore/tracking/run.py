@@ -134,10 +134,13 @@ class Run:
 
         Raises:
             FileNotFoundError: `path` does not exist.
+            ValueError: `folder` is outside the run's own.
         """
         path.resolve(strict=True)
-        path = path.absolute()
-        self._write(lambda spool: spool.keep(path, PurePosixPath(folder)))
+        path, target = path.absolute(), PurePosixPath(folder)
+        if target.is_absolute() or ".." in target.parts:
+            raise ValueError(f"folder: found {folder!r}, expected a folder inside the run's own.")
+        self._write(lambda spool: spool.keep(path, target))
 
     def log_image(self, rgb: NDArray[np.uint8], name: str, step: int = 0) -> None:
         """Stores an image, uint8 (H, W, 3), that the run's page shows by step.

@@ -69,6 +69,8 @@ def test_the_bound_on_unpacked_bytes_leaves_small_archives_alone(tmp_path, monke
     assert archive_fault(path) == ""
     monkeypatch.setattr(archives, "SMALL_BYTES", (2 << 20) - 1)
     assert archive_fault(path) == "3 entries of 2097152 bytes unpacked"
+    monkeypatch.setattr(archives, "SMALL_BYTES", 2 << 20)
+    assert archive_fault(path) == ""
 
 
 def test_an_entry_unpacks_to_no_more_than_it_states(tmp_path):

@@ -9,7 +9,7 @@ from ssdcore.geometry.box_coder import decode, encode
 from ssdcore.geometry.default_boxes import default_boxes
 from ssdcore.geometry.iou import iou_matrix
 from ssdcore.inference import decode as decode_module
-from ssdcore.inference.decode import Thresholds, detect, validation_remark
+from ssdcore.inference.decode import Thresholds, detect, find_candidates, validation_remark
 from ssdcore.params.reader import read_params
 from ssdcore.params.schema import EvaluateParams
 
@@ -177,3 +177,11 @@ def test_thresholds_come_from_the_parameters_and_the_score_can_be_overridden():
     )  # fmt: skip
     assert Thresholds.of(wanted) == (0.1, 0.2, 3, 4, 5)
     assert Thresholds.of(wanted, 0.0) == (0.0, 0.2, 3, 4, 5)
+
+
+def test_half_precision(rng):
+    table = rng.dirichlet(np.full(21, 0.1), 200).astype(np.float16)
+    found = find_candidates(table, 0.05)
+    assert found.scores.dtype == np.float32
+    reached = table[:, 1:] >= np.float16(0.05)
+    np.testing.assert_array_equal(found.scores, table[:, 1:][reached])

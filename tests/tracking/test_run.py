@@ -275,6 +275,16 @@ def test_disabled_it_writes_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("folder", ["/else", "../else", "model/../../else"])
+def test_an_artifact_stays_in_its_runs_folder(tmp_path, monkeypatch, folder):
+    monkeypatch.chdir(tmp_path)
+    with (
+        tracked("train", params=PARAMS, experiment="x", enabled=False) as run,
+        pytest.raises(ValueError, match="expected a folder inside the run's own"),
+    ):
+        run.log_artifact(Path(__file__), folder)
+
+
 @pytest.mark.usefixtures("never")
 def test_a_long_run_takes_no_memory(own, experiment):
     """Everything is on disk, so a server that is dead for days costs only that."""
